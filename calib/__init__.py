@@ -1,0 +1,1 @@
+"""ChArUco calibration: from pictures of a board to a rig."""

@@ -1,0 +1,52 @@
+"""The `multiview` command: a table of names, each imported only when it is used."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from typing import NamedTuple
+
+from multiview.errors import MultiviewError
+
+
+class Command(NamedTuple):
+    """A command's module has `add_arguments(parser)` and `run(args) -> int | None`."""
+
+    module: str
+    help: str
+
+
+COMMANDS: dict[str, Command] = {
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; 0 on success, 2 on an error that the user can mend."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(
+        prog="multiview", description="Live, identified 3D skeletons of everyone in a room, from 2 to 16 calibrated cameras."
+    )
+    parser.add_argument("--debug", action="store_true", help="show the whole trace of an error")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    for name, command in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=command.help, description=command.help)
+        if name == chosen:
+            module = importlib.import_module(command.module)
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    try:
+        return args.run(args) or 0
+    except MultiviewError as error:
+        if args.debug:
+            raise
+        print(f"multiview: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

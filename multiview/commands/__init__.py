@@ -1,0 +1,1 @@
+"""Commands: each module has `add_arguments(parser)` and `run(args)`, and is imported only when it is used."""

@@ -1,0 +1,98 @@
+"""The values that flow through multiview: 2D keypoints in, 3D people out.
+
+Units are metres, seconds, pixels; `_ns` marks integer nanoseconds. A missing joint has score 0 and NaN coordinates,
+together. Times are integers, so that shifting a whole recording in time changes no result by a single bit.
+
+Letters in shapes: C cameras, P people, J joints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+__all__ = ["Keypoints2D", "Pose3D", "Track", "Tracks", "Views"]
+
+NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keypoints2D:
+    """What one camera sees at one instant: P people of J joints, in pixels of the distorted source image.
+
+    `xy` px, NaN where missing; `score` in [0, 1], 0 where missing; `cov` px^2, where the detector knows it;
+    `visibility` in [0, 1], the model's belief that the joint is not hidden, where the detector tells it apart.
+    """
+
+    xy: Float64[np.ndarray, "P J 2"]
+    score: Float64[np.ndarray, "P J"]
+    cov: Float64[np.ndarray, "P J 2 2"] | None = None
+    visibility: Float64[np.ndarray, "P J"] | None = None
+
+    @property
+    def people(self) -> int:
+        return self.xy.shape[0]
+
+    @staticmethod
+    def nobody(joints: int) -> Keypoints2D:
+        """A camera that looked and saw no one."""
+        return Keypoints2D(np.empty((0, joints, 2)), np.empty((0, joints)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """What all cameras of the rig see at one instant, the tick.
+
+    `keypoints[c]` belongs to the rig's camera c; None says that the camera gave nothing for this tick (dead, late,
+    dropped), which is not the same as a camera that saw no one. `utc_ns` is 0 where unknown.
+    """
+
+    tick: int
+    time_ns: int
+    keypoints: tuple[Keypoints2D | None, ...]
+    utc_ns: int = 0
+
+    @property
+    def time(self) -> float:
+        """Seconds on the tick's clock."""
+        return self.time_ns / NS_PER_S
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pose3D:
+    """One person's joints in the world.
+
+    `xyz` m, NaN where unknown; `cov` m^2; `score` in [0, 1], 0 where unknown; `views` is the number of rays that the
+    joint rests on in this frame; `filled` marks a joint placed by bones and motion rather than measured.
+    """
+
+    xyz: Float64[np.ndarray, "J 3"]
+    cov: Float64[np.ndarray, "J 3 3"]
+    score: Float64[np.ndarray, " J"]
+    views: Int64[np.ndarray, " J"]
+    filled: Bool[np.ndarray, " J"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """A person with an identity; `person` is never used again for anyone else."""
+
+    person: int
+    pose: Pose3D
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracks:
+    """Everyone in the room at one tick."""
+
+    tick: int
+    time_ns: int
+    tracks: tuple[Track, ...]
+    utc_ns: int = 0
+
+    @property
+    def time(self) -> float:
+        """Seconds on the tick's clock."""
+        return self.time_ns / NS_PER_S

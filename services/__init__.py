@@ -1,0 +1,1 @@
+"""The live system: small processes around library calls, joined by ZeroMQ."""
