@@ -17,15 +17,15 @@ class Command(NamedTuple):
     help: str
 
 
-COMMANDS: dict[str, Command] = {
-}
+COMMANDS: dict[str, Command] = {}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 on success, 2 on an error that the user can mend."""
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(
-        prog="multiview", description="Live, identified 3D skeletons of everyone in a room, from 2 to 16 calibrated cameras."
+        prog="multiview",
+        description="Live, identified 3D skeletons of everyone in a room, from 2 to 16 calibrated cameras.",
     )
     parser.add_argument("--debug", action="store_true", help="show the whole trace of an error")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -33,7 +33,7 @@ class Keypoints2D:
 
     @property
     def people(self) -> int:
-        return self.xy.shape[0]
+        return len(self.xy)
 
     @staticmethod
     def nobody(joints: int) -> Keypoints2D:

@@ -1,0 +1,35 @@
+"""Shapes and types of every public function are checked while the tests run; real data is found or the test skips."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+REPOSITORY = Path(__file__).parents[1]
+PACKAGES = ("multiview", "calib", "services")
+
+
+def _checked_modules() -> list[str]:
+    """Every module but the kernels: numba compiles those from their plain source."""
+    files = (file for package in PACKAGES for file in sorted((REPOSITORY / package).rglob("*.py")))
+    return [
+        ".".join(file.relative_to(REPOSITORY).with_suffix("").parts)
+        for file in files
+        if file.name != "__init__.py" and not file.stem.endswith("_kernels")
+    ]
+
+
+# Stays installed for the whole session: the modules are imported later, by the tests.
+install_import_hook(_checked_modules(), "beartype.beartype")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real recordings outside the project: the folder MULTIVIEW_DATA, or shared/data beside the repository."""
+    folder = Path(os.environ.get("MULTIVIEW_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real recordings at {folder} (set MULTIVIEW_DATA to a folder that has them)")
+    return folder
