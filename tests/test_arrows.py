@@ -19,7 +19,7 @@ PACKAGES = ("multiview", "calib", "services")
 
 # Inside multiview, lowest first; a room imports its own floor and those below. A name is a folder or a file's stem.
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"__init__", "errors", "package_data", "toml_file"}),
+    frozenset({"__init__", "errors", "package_data", "files", "toml_file"}),
     frozenset({"geometry", "keypoints", "nets"}),
     frozenset({"data", "camera", "skeleton", "keypoint_folder", "poses", "messages", "truth"}),
     frozenset({"synthetic", "sync", "associate", "track", "fit", "kinematics", "detect", "sources", "export"})
