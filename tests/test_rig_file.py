@@ -1,0 +1,133 @@
+"""The rig file: exact round trips, and every mistake named."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multiview.camera import Camera, Rig, load_rig, save_rig
+from multiview.errors import ConfigError
+from multiview.geometry.rigid import rotation_from_vector
+from multiview.rig_file import dumps
+
+names = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/\\"), min_size=1, max_size=12
+).filter(lambda s: s.strip() and s not in (".", ".."))
+
+
+@st.composite
+def rigs(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    cameras = []
+    for name in draw(st.lists(names, min_size=1, max_size=4, unique=True)):
+        model = draw(st.sampled_from(["pinhole", "fisheye"]))
+        n = 4 if model == "fisheye" else draw(st.sampled_from([4, 5, 8, 12, 14]))
+        K = np.array([[rng.uniform(500, 2000), 0, 640], [0, rng.uniform(500, 2000), 360], [0, 0, 1]])
+        R = rotation_from_vector(rng.normal(size=3))
+        offset = draw(st.sampled_from([0.0, 0.0123, -1e-5]))
+        cameras.append(Camera(name, (1280, 720), K, rng.normal(0, 0.05, n), R, rng.normal(size=3), model, offset))
+    return Rig(tuple(cameras), draw(st.sampled_from(["", "camera", 'a "quoted" \\ world'])))
+
+
+@given(rigs())
+def test_a_saved_rig_loads_to_the_same_bits(tmp_path_factory, rig):
+    path = tmp_path_factory.mktemp("rig") / "deep" / "rig.toml"
+    save_rig(rig, path)
+    back = load_rig(path)
+    assert back.names == rig.names
+    assert back.world == rig.world
+    assert back.calibration_hash == rig.calibration_hash
+    assert [p.name for p in path.parent.iterdir()] == ["rig.toml"]
+    assert dumps(back) == dumps(rig)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "rig.toml"
+    path.write_text("old")
+    monkeypatch.setattr("multiview.rig_file.dumps", lambda rig: (_ for _ in ()).throw(RuntimeError("disk full")))
+    with pytest.raises(RuntimeError, match="disk full"):
+        save_rig(Rig(()), path)
+    assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+GOOD = """version = 1
+[[cameras]]
+name = "left"
+size = [1280, 720]
+K = [[900.0, 0.0, 640.0], [0.0, 900.0, 360.0], [0, 0, 1]]
+dist = [0.0, 0.0, 0.0, 0.0, 0.0]
+R = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+t = [0.0, 0.0, 0.0]
+[[cameras]]
+name = "right"
+size = [1280, 720]
+model = "pinhole"
+K = [[900.0, 0.0, 640.0], [0.0, 900.0, 360.0], [0, 0, 1]]
+dist = [0.0, 0.0, 0.0, 0.0, 0.0]
+R = [[0.6, 0, 0.8], [0, 1, 0], [-0.8, 0, 0.6]]
+t = [0.5, 0.0, 3.0]
+"""
+
+MISTAKES = {
+    "not a rotation": ("[[0.6, 0, 0.8]", "[[0.6, 0, 0.7]", "camera 'right': R is not a rotation"),
+    "left-handed": ("[-0.8, 0, 0.6]]", "[0.8, 0, -0.6]]", "camera 'right': R is left-handed"),
+    "wrong shape": ("t = [0.5, 0.0, 3.0]", "t = [0.5, 3.0]", "camera 'right': t must be 3 numbers; it is 2"),
+    "ragged": ("[0.0, 900.0, 360.0]", "[900.0, 360.0]", "camera 'left': K must be 3 x 3 numbers"),
+    "transposed": ("[[900.0, 0.0, 640.0], [0.0, 900.0, 360.0], [0, 0, 1]]",
+                   "[[900.0, 0.0, 0.0], [0.0, 900.0, 0.0], [640, 360, 1]]", "camera 'left': K must be .* transposed"),
+    "not finite": ("t = [0.5,", "t = [nan,", "camera 'right': t must be 3 numbers, all finite"),
+    "text for number": ("t = [0.5,", 't = ["0.5",', "camera 'right': t must be 3 numbers"),
+    "duplicate": ('"right"', '"left"', "two cameras are named 'left'"),
+    "millimetres": ("[0.5, 0.0, 3.0]", "[500.0, 0.0, 3000.0]", "camera 'right': t .* metres"),
+    "kilometres": ("[0.5, 0.0, 3.0]", "[0.0005, 0.0, 0.001]", "t must be in metres"),
+    "missing key": ("dist = [0.0, 0.0, 0.0, 0.0, 0.0]\n", "", "camera 'left': dist is missing"),
+    "coefficients": ("dist = [0.0, 0.0, 0.0, 0.0, 0.0]", "dist = [0.0, 0.0]", "takes 4 or 5 or 8 or 12 or 14"),
+    "model": ('"pinhole"', '"fish"', "camera 'right': model must be one of pinhole, fisheye, not 'fish'"),
+    "size": ("[1280, 720]", "[1280.5, 720]", r"camera 'left': size must be \[width, height\]"),
+    "focal length": ("[[900.0,", "[[-900.0,", "focal lengths must be positive"),
+    "name": ('"left"', '"../left"', "name must be text that can name a folder"),
+    "no name": ('name = "left"', "", "camera number 1: name is missing"),
+    "version": ("version = 1", "version = 2", "version must be 1, not 2"),
+    "syntax": ("[[cameras]]", "[[cameras]", "not valid TOML.*line 2"),
+    "empty": (GOOD, "version = 1", "no cameras"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_every_mistake_is_named(tmp_path, mistake):
+    old, new, message = MISTAKES[mistake]
+    assert old in GOOD
+    path = tmp_path / "rig.toml"
+    path.write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_rig(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_key_names_the_nearest(tmp_path):
+    path = tmp_path / "rig.toml"
+    path.write_text(GOOD.replace("dist =", "distortion =", 1))
+    with pytest.raises(ConfigError, match="camera 'left': unknown key 'distortion'; did you mean 'dist'"):
+        load_rig(path)
+    path.write_text("wrold = 'x'\n" + GOOD)
+    with pytest.raises(ConfigError, match="unknown key 'wrold'; did you mean 'world'"):
+        load_rig(path)
+
+
+def test_files_that_are_no_files(tmp_path):
+    with pytest.raises(ConfigError, match="no such rig file"):
+        load_rig(tmp_path / "none.toml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_rig(tmp_path)
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00rig")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_rig(tmp_path / "binary.toml")
+
+
+def test_rounded_rotations_are_mended(tmp_path):
+    path = tmp_path / "rig.toml"
+    path.write_text(GOOD.replace("[[0.6, 0, 0.8]", "[[0.6001, 0, 0.8]"))
+    R = load_rig(path).cameras[1].R
+    np.testing.assert_allclose(R @ R.T, np.eye(3), atol=1e-15)
