@@ -15,22 +15,27 @@ names = st.text(
 ).filter(lambda s: s.strip() and s not in (".", ".."))
 
 
-@st.composite
-def rigs(draw):
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    cameras = []
-    for name in draw(st.lists(names, min_size=1, max_size=4, unique=True)):
-        model = draw(st.sampled_from(["pinhole", "fisheye"]))
-        n = 4 if model == "fisheye" else draw(st.sampled_from([4, 5, 8, 12, 14]))
+LENSES = [("pinhole", 4), ("pinhole", 5), ("pinhole", 8), ("pinhole", 12), ("pinhole", 14), ("fisheye", 4)]
+cameras = st.tuples(names, st.sampled_from(LENSES), st.sampled_from([0.0, 0.0123, -1e-5]))
+
+
+def make_rig(seed, described, world):
+    rng = np.random.default_rng(seed)
+    made = []
+    for name, (model, n), offset in described:
         K = np.array([[rng.uniform(500, 2000), 0, 640], [0, rng.uniform(500, 2000), 360], [0, 0, 1]])
         R = rotation_from_vector(rng.normal(size=3))
-        offset = draw(st.sampled_from([0.0, 0.0123, -1e-5]))
-        cameras.append(Camera(name, (1280, 720), K, rng.normal(0, 0.05, n), R, rng.normal(size=3), model, offset))
-    return Rig(tuple(cameras), draw(st.sampled_from(["", "camera", 'a "quoted" \\ world'])))
+        made.append(Camera(name, (1280, 720), K, rng.normal(0, 0.05, n), R, rng.normal(size=3), model, offset))
+    return Rig(tuple(made), world)
 
 
-@given(rigs())
-def test_a_saved_rig_loads_to_the_same_bits(tmp_path_factory, rig):
+@given(
+    st.integers(0, 2**32 - 1),
+    st.lists(cameras, min_size=1, max_size=4, unique_by=lambda camera: camera[0]),
+    st.sampled_from(["", "camera", 'a "quoted" \\ world']),
+)
+def test_a_saved_rig_loads_to_the_same_bits(tmp_path_factory, seed, described, world):
+    rig = make_rig(seed, described, world)
     path = tmp_path_factory.mktemp("rig") / "deep" / "rig.toml"
     save_rig(rig, path)
     back = load_rig(path)
