@@ -1,0 +1,186 @@
+"""Poses: everyone at every frame, as one table; and the parquet file that `fuse` writes and everything else reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Bool, Float64, Int64
+
+from multiview.data import NS_PER_S, Tracks
+from multiview.errors import SourceError
+from multiview.files import replacing
+from multiview.skeleton import Skeleton
+
+__all__ = ["Poses", "read_poses", "write_poses"]
+
+_COVARIANCE = {"cxx": (0, 0), "cxy": (0, 1), "cxz": (0, 2), "cyy": (1, 1), "cyz": (1, 2), "czz": (2, 2)}
+_REQUIRED = ("frame", "time", "person", "joint", "x", "y", "z")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Poses:
+    """N rows, one for each (frame, person), in the order of frame, then person; J joints.
+
+    `xyz` m and `cov` m^2, NaN where unknown; `score` in [0, 1], 0 where unknown; `views` rays that a joint rests on;
+    `filled` marks joints placed by bones and motion. `person` is never used again for another. `utc_ns` 0 if unknown.
+    """
+
+    frame: Int64[np.ndarray, " N"]
+    time_ns: Int64[np.ndarray, " N"]
+    utc_ns: Int64[np.ndarray, " N"]
+    person: Int64[np.ndarray, " N"]
+    xyz: Float64[np.ndarray, "N J 3"]
+    cov: Float64[np.ndarray, "N J 3 3"]
+    score: Float64[np.ndarray, "N J"]
+    views: Int64[np.ndarray, "N J"]
+    filled: Bool[np.ndarray, "N J"]
+    joints: tuple[str, ...]
+    skeleton: str = ""
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def people(self) -> Int64[np.ndarray, " P"]:
+        """The identities that occur, ascending."""
+        return np.unique(self.person)
+
+    @property
+    def sigma(self) -> Float64[np.ndarray, "N J"]:
+        """Standard deviation of a joint's position, m: the root of its covariance's mean diagonal."""
+        sigma: np.ndarray = np.sqrt(np.trace(self.cov, axis1=-2, axis2=-1) / 3)
+        return sigma
+
+    def take(self, rows: Int64[np.ndarray, " M"] | Bool[np.ndarray, " N"]) -> Poses:
+        """The poses of some rows only."""
+        arrays = ("frame", "time_ns", "utc_ns", "person", "xyz", "cov", "score", "views", "filled")
+        return replace(self, **{name: getattr(self, name)[rows] for name in arrays})
+
+    @staticmethod
+    def from_tracks(ticks: Iterable[Tracks], skeleton: Skeleton) -> Poses:
+        """The table of what the pipeline gave, tick by tick."""
+        rows = [(tracks, track) for tracks in ticks for track in sorted(tracks.tracks, key=lambda track: track.person)]
+        n, j = len(rows), len(skeleton.joints)
+
+        def column(values: list[np.ndarray], shape: tuple[int, ...], dtype: type) -> np.ndarray:
+            return np.array(values, dtype=dtype).reshape(n, *shape)
+
+        return Poses(
+            frame=np.array([tracks.tick for tracks, _ in rows], dtype=np.int64),
+            time_ns=np.array([tracks.time_ns for tracks, _ in rows], dtype=np.int64),
+            utc_ns=np.array([tracks.utc_ns for tracks, _ in rows], dtype=np.int64),
+            person=np.array([track.person for _, track in rows], dtype=np.int64),
+            xyz=column([track.pose.xyz for _, track in rows], (j, 3), np.float64),
+            cov=column([track.pose.cov for _, track in rows], (j, 3, 3), np.float64),
+            score=column([track.pose.score for _, track in rows], (j,), np.float64),
+            views=column([track.pose.views for _, track in rows], (j,), np.int64),
+            filled=column([track.pose.filled for _, track in rows], (j,), np.bool_),
+            joints=skeleton.joints,
+            skeleton=skeleton.name,
+        )
+
+
+def to_table(poses: Poses) -> pa.Table:
+    """One row for each (frame, person, joint), with the columns of the published format."""
+    n, j = len(poses), len(poses.joints)
+    names = pa.DictionaryArray.from_arrays(np.tile(np.arange(j, dtype=np.int32), n), list(poses.joints))
+    columns: dict[str, object] = {
+        "frame": np.repeat(poses.frame, j),
+        "time": np.repeat(poses.time_ns / NS_PER_S, j),
+        "utc_ns": np.repeat(poses.utc_ns, j),
+        "person": np.repeat(poses.person, j),
+        "joint": names.cast(pa.string()),
+    }
+    columns |= {axis: poses.xyz[..., i].ravel() for i, axis in enumerate("xyz")}
+    columns |= {name: poses.cov[..., row, column].ravel() for name, (row, column) in _COVARIANCE.items()}
+    columns |= {
+        "sigma": poses.sigma.ravel(),
+        "score": poses.score.ravel(),
+        "views": poses.views.ravel(),
+        "filled": poses.filled.ravel(),
+    }
+    return pa.table(
+        columns, metadata={"multiview.skeleton": poses.skeleton, "multiview.joints": ",".join(poses.joints)}
+    )
+
+
+def write_poses(poses: Poses, path: str | Path) -> None:
+    """Write the table as parquet; an older file stays whole until the new one is."""
+    with replacing(path) as temporary:
+        pq.write_table(to_table(poses), temporary, compression="zstd")
+
+
+def read_poses(path: str | Path) -> Poses:
+    """Read what `write_poses` wrote, or any parquet file with at least frame, time, person, joint, x, y and z.
+
+    A folder (a take, the output of `fuse`) stands for the `poses.parquet` in it. Raises SourceError if there is no such
+    file, if it is not parquet, or lacks a column.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "poses.parquet"
+    if not path.is_file():
+        raise SourceError(f"{path}: no such file; `multiview fuse --out FOLDER` writes FOLDER/poses.parquet")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SourceError(f"{path} is not a whole parquet file: {error}") from error
+    missing = [name for name in _REQUIRED if name not in table.column_names]
+    if missing:
+        raise SourceError(f"{path} is not a table of poses: it lacks {', '.join(missing)}")
+    try:
+        return _from_table(table)
+    except ValueError as error:
+        raise SourceError(f"{path} is not a table of poses: {error}") from error
+
+
+def _from_table(table: pa.Table) -> Poses:
+    metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    encoded = table["joint"].combine_chunks().dictionary_encode()
+    joints = [str(joint) for joint in encoded.dictionary.to_pylist()]
+    if named := metadata.get("multiview.joints"):  # the order of the skeleton, also where the file has no row at all
+        joints = named.split(",")
+    order = {joint: i for i, joint in enumerate(joints)}
+    codes = np.array([order[joint] for joint in encoded.dictionary.to_pylist()], dtype=np.int64)
+    joint = codes[encoded.indices.to_numpy(zero_copy_only=False)] if len(table) else np.empty(0, np.int64)
+
+    def raw(name: str, default: float, dtype: type) -> np.ndarray:
+        if name not in table.column_names:
+            return np.full(len(table), default, dtype=dtype)
+        return np.asarray(table[name].to_numpy(zero_copy_only=False)).astype(dtype)
+
+    keys = np.stack([raw("frame", 0.0, np.int64), raw("person", 0.0, np.int64)], axis=-1)
+    rows, first, row = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    row = row.reshape(-1)
+    if len(np.unique(row * len(joints) + joint)) < len(joint):
+        raise ValueError("a joint of a person occurs twice in one frame")
+
+    def column(name: str, default: float, dtype: type) -> np.ndarray:
+        values: np.ndarray = np.full((len(rows), len(joints)), default, dtype=dtype)
+        values[row, joint] = raw(name, default, dtype)
+        return values
+
+    cov = np.empty((len(rows), len(joints), 3, 3))
+    for name, (a, b) in _COVARIANCE.items():
+        cov[..., a, b] = cov[..., b, a] = column(name, np.nan, np.float64)
+    xyz = np.stack([column(axis, np.nan, np.float64) for axis in "xyz"], axis=-1)
+    time_ns = np.round(raw("time", 0.0, np.float64)[first] * NS_PER_S).astype(np.int64)
+    score = column("score", 1.0, np.float64)
+    return Poses(
+        frame=rows[:, 0],
+        time_ns=time_ns,
+        utc_ns=raw("utc_ns", 0.0, np.int64)[first],
+        person=rows[:, 1],
+        xyz=xyz,
+        cov=cov,
+        score=np.where(np.isnan(xyz[..., 0]), 0.0, score),
+        views=column("views", 0.0, np.int64),
+        filled=column("filled", 0.0, np.bool_),
+        joints=tuple(joints),
+        skeleton=metadata.get("multiview.skeleton", ""),
+    )

@@ -1,0 +1,113 @@
+"""Skeletons: which joints a person has, which bones join them, and how one set of joints maps to another.
+
+A skeleton is data, one TOML file:
+
+    joints = [["nose", 0.026], ...]                  # name, OKS sigma, in the detector's order
+    bones = [["left_hip", "left_knee"], ...]         # parent first
+    symmetric_pairs = [["left_hip", "right_hip"]]    # optional: by default every left_X that has a right_X
+
+Joints have COCO's names where COCO has the joint; left and right are the person's own. The OKS sigma is COCO's: the
+standard deviation of where people mark the joint, as a fraction of the square root of the person's area.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from multiview.errors import ConfigError
+from multiview.package_data import package_file
+
+__all__ = ["Skeleton", "load_skeleton", "mapping", "skeleton_names"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Skeleton:
+    """J joints, the bones between them (parent, child) and the left/right pairs, as indices into `joints`."""
+
+    name: str
+    joints: tuple[str, ...]
+    bones: tuple[tuple[int, int], ...]
+    symmetric_pairs: tuple[tuple[int, int], ...]
+    oks_sigmas: Float64[np.ndarray, " J"]
+
+    def index(self, joint: str) -> int:
+        """Where `joint` stands; ConfigError if the skeleton does not have it."""
+        try:
+            return self.joints.index(joint)
+        except ValueError:
+            raise ConfigError(f"skeleton {self.name} has no joint {joint!r}; it has {', '.join(self.joints)}") from None
+
+    @property
+    def mirrored(self) -> Int64[np.ndarray, " J"]:
+        """For each joint the index of its mirror image, else itself: `xy[mirrored]` exchanges left and right."""
+        order = np.arange(len(self.joints), dtype=np.int64)
+        for left, right in self.symmetric_pairs:
+            order[left], order[right] = right, left
+        return order
+
+
+class _SkeletonFile(msgspec.Struct, forbid_unknown_fields=True):
+    joints: Annotated[list[tuple[str, float]], msgspec.Meta(min_length=1)]
+    bones: list[tuple[str, str]]
+    symmetric_pairs: list[tuple[str, str]] | None = None
+
+
+def skeleton_names() -> tuple[str, ...]:
+    """The skeletons that ship with multiview."""
+    return tuple(sorted(path.stem for path in package_file("skeletons").glob("*.toml")))
+
+
+@lru_cache(maxsize=32)
+def load_skeleton(name_or_path: str | Path) -> Skeleton:
+    """A skeleton by its name (`coco17`) or from one's own TOML file.
+
+    Raises ConfigError if there is none of that name (listing those that exist) or the file contradicts itself.
+    """
+    path = package_file("skeletons", f"{name_or_path}.toml")
+    if not path.is_file():
+        path = Path(name_or_path)
+        if not path.is_file():
+            known = ", ".join(skeleton_names())
+            raise ConfigError(f"no skeleton {str(name_or_path)!r}; there are {known}, or give the path of a TOML file")
+    try:
+        content = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _SkeletonFile)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return _check(path, content)
+
+
+def _check(path: Path, content: _SkeletonFile) -> Skeleton:
+    joints = tuple(name for name, _ in content.joints)
+    sigmas = np.array([sigma for _, sigma in content.joints])
+    index = {joint: i for i, joint in enumerate(joints)}
+    if len(index) < len(joints):
+        twice = sorted({joint for joint in joints if joints.count(joint) > 1})
+        raise ConfigError(f"{path}: joints named twice: {', '.join(twice)}")
+    if not np.all(sigmas > 0):
+        raise ConfigError(f"{path}: OKS sigmas must be positive")
+    pairs = content.symmetric_pairs
+    if pairs is None:
+        mirror = {joint: joint.replace("left_", "right_", 1) for joint in joints if joint.startswith("left_")}
+        pairs = [(left, right) for left, right in mirror.items() if right in index]
+
+    def indices(what: str, named: list[tuple[str, str]]) -> tuple[tuple[int, int], ...]:
+        for joint in (joint for pair in named for joint in pair):
+            if joint not in index:
+                raise ConfigError(f"{path}: {what} names {joint!r}, which is not among its joints")
+        return tuple((index[a], index[b]) for a, b in named)
+
+    return Skeleton(path.stem, joints, indices("bones", content.bones), indices("symmetric_pairs", pairs), sigmas)
+
+
+def mapping(source: Skeleton, target: Skeleton) -> Int64[np.ndarray, " J_target"]:
+    """For each joint of `target` its index in `source`, -1 where `source` does not have it."""
+    index = {joint: i for i, joint in enumerate(source.joints)}
+    return np.array([index.get(joint, -1) for joint in target.joints], dtype=np.int64)

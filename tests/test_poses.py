@@ -1,0 +1,112 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from multiview.data import Pose3D, Track, Tracks
+from multiview.errors import SourceError
+from multiview.poses import Poses, read_poses, write_poses
+from multiview.skeleton import load_skeleton
+
+SKELETON = load_skeleton("coco17")
+
+
+def track(rng: np.random.Generator, person: int) -> Track:
+    j = len(SKELETON.joints)
+    root = rng.normal(size=(j, 3, 3)) * 0.01
+    xyz, cov, score = rng.normal(size=(j, 3)), root @ root.transpose(0, 2, 1), rng.uniform(0.1, 1, j)
+    xyz[3], cov[3], score[3] = np.nan, np.nan, 0.0
+    views = rng.integers(2, 6, j)
+    views[3] = 0
+    return Track(person, Pose3D(xyz, cov, score, views, rng.random(j) < 0.2))
+
+
+@pytest.fixture
+def poses() -> Poses:
+    rng = np.random.default_rng(1)
+    ticks = [Tracks(i, round(i * 1e9 / 30), tuple(track(rng, p) for p in (7, 2)[: i % 3]), utc_ns=i) for i in range(5)]
+    return Poses.from_tracks(ticks, SKELETON)
+
+
+def assert_same(a: Poses, b: Poses) -> None:
+    for name in ("frame", "time_ns", "utc_ns", "person", "xyz", "score", "views", "filled"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+    np.testing.assert_allclose(a.cov, b.cov, rtol=1e-12)
+    assert (a.joints, a.skeleton) == (b.joints, b.skeleton)
+
+
+def test_what_is_written_is_read(poses, tmp_path):
+    write_poses(poses, tmp_path / "poses.parquet")
+    assert_same(read_poses(tmp_path), poses)
+    assert [path.name for path in tmp_path.iterdir()] == ["poses.parquet"]
+
+
+def test_rows_are_in_order_of_frame_then_person(poses):
+    assert poses.frame.tolist() == [1, 2, 2, 4]
+    assert poses.person.tolist() == [7, 2, 7, 7]
+
+
+def test_columns_of_the_published_format(poses, tmp_path):
+    write_poses(poses, tmp_path / "poses.parquet")
+    table = pq.read_table(tmp_path / "poses.parquet")
+    expected = [
+        "frame",
+        "time",
+        "utc_ns",
+        "person",
+        "joint",
+        "x",
+        "y",
+        "z",
+        "cxx",
+        "cxy",
+        "cxz",
+        "cyy",
+        "cyz",
+        "czz",
+        "sigma",
+        "score",
+        "views",
+        "filled",
+    ]
+    assert table.column_names == expected
+    assert table.num_rows == len(poses) * len(SKELETON.joints)
+    assert table["joint"].type == pa.string()
+    row = table.slice(17 + 3, 1).to_pylist()[0]
+    assert (row["frame"], row["person"], row["joint"], row["score"], row["views"]) == (2, 2, "left_ear", 0.0, 0)
+    assert np.isnan([row["x"], row["cxx"], row["sigma"]]).all()
+
+
+def test_nobody_is_a_table_too(tmp_path):
+    write_poses(Poses.from_tracks([], SKELETON), tmp_path / "poses.parquet")
+    poses = read_poses(tmp_path / "poses.parquet")
+    assert (len(poses), poses.joints) == (0, SKELETON.joints)
+
+
+def test_rows_in_any_order_and_with_gaps_are_read(poses, tmp_path):
+    write_poses(poses, tmp_path / "poses.parquet")
+    table = pq.read_table(tmp_path / "poses.parquet")
+    keep = np.random.default_rng(0).permutation(len(table))[:-9]
+    bare = table.take(keep).replace_schema_metadata(None).select(["frame", "time", "person", "joint", "x", "y", "z"])
+    pq.write_table(bare, tmp_path / "bare.parquet")
+    read = read_poses(tmp_path / "bare.parquet")
+    order = [read.joints.index(joint) for joint in SKELETON.joints]
+    known = ~np.isnan(read.xyz[:, order])
+    np.testing.assert_array_equal(read.xyz[:, order][known], poses.xyz[known])
+    assert read.frame.tolist() == poses.frame.tolist()
+
+
+def test_what_is_no_table_of_poses_is_refused(poses, tmp_path):
+    with pytest.raises(SourceError, match="no such file"):
+        read_poses(tmp_path)
+    (tmp_path / "cut.parquet").write_bytes(b"PAR1 something")
+    with pytest.raises(SourceError, match="not a whole parquet file"):
+        read_poses(tmp_path / "cut.parquet")
+    pq.write_table(pa.table({"frame": [1], "joint": ["nose"]}), tmp_path / "other.parquet")
+    with pytest.raises(SourceError, match="lacks time, person, x, y, z"):
+        read_poses(tmp_path / "other.parquet")
+    write_poses(poses, tmp_path / "poses.parquet")
+    table = pq.read_table(tmp_path / "poses.parquet")
+    pq.write_table(pa.concat_tables([table, table]), tmp_path / "twice.parquet")
+    with pytest.raises(SourceError, match="twice"):
+        read_poses(tmp_path / "twice.parquet")
