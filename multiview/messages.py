@@ -1,0 +1,271 @@
+"""What goes over the wire and into recordings: encode, decode, refuse. Bytes only; sockets live elsewhere.
+
+A body is one MessagePack map (a tagged struct, tag `type`), followed by the CRC-32 of the map, little-endian, 4 bytes.
+Arrays are little-endian float32 in the field `blob`. Unknown fields are ignored, so that a newer minor version can be
+read; another major version is refused. Whatever is wrong with the bytes, the answer is a `MessageError`. This file
+needs numpy and msgspec alone, for programs downstream; `packing.py` turns messages into the library's values.
+
+The hub puts a `Stamp` before each body: its place in the one ordered stream, and the hub's time of arrival.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from multiview.errors import MessageError
+
+__all__ = [
+    "MAX_BYTES",
+    "SCHEMA_VERSION",
+    "AnyMessage",
+    "CameraHealth",
+    "ClockSample",
+    "Goodbye",
+    "HubBeat",
+    "KeypointsMessage",
+    "Message",
+    "PosesMessage",
+    "ServiceHealth",
+    "Stamp",
+    "decode",
+    "encode",
+    "json_schema",
+    "read_blob",
+    "write_blob",
+]
+
+SCHEMA_VERSION = 1
+MAX_BYTES = 256 * 1024
+
+Table = npt.NDArray[np.float64]
+Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
+MaybeName = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{0,64}\Z")]
+Text = Annotated[str, msgspec.Meta(max_length=500)]
+Joints = Annotated[int, msgspec.Meta(ge=1, le=1024)]
+People = Annotated[int, msgspec.Meta(ge=0, le=1024)]
+Names = Annotated[list[Name], msgspec.Meta(max_length=256)]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
+    """What every message carries; `version` is the major version of the schema."""
+
+    version: Annotated[int, msgspec.Meta(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)] = SCHEMA_VERSION
+
+
+class KeypointsMessage(Message, frozen=True, kw_only=True, tag="keypoints"):
+    """What one camera saw at one instant.
+
+    `time_ns` is the middle of the exposure on the clock that `clock` names: "worker" is the sender's own monotonic
+    clock, mapped to the hub's by clock samples; "epoch" is one that all sources share already (simulations, recorded
+    keypoints), used as it is. `blob` is (people, joints, channels): x px, y px, score, then visibility if `visibility`,
+    then cxx, cxy, cyy px^2 if `covariance`.
+    """
+
+    camera: Name
+    boot_id: Count
+    frame: Count
+    time_ns: Int
+    clock: Annotated[str, msgspec.Meta(pattern=r"\A(worker|epoch)\Z")] = "worker"
+    sent_ns: Int = 0
+    exposure_ns: Count = 0
+    trigger: Int = -1
+    size: tuple[Count, Count] = (0, 0)
+    calibration: MaybeName = ""
+    skeleton: Name
+    people: People
+    joints: Joints
+    visibility: bool = False
+    covariance: bool = False
+    blob: bytes
+
+    def __post_init__(self) -> None:
+        _check_blob(self.blob, self.people * self.joints * self.channels)
+
+    @property
+    def channels(self) -> int:
+        return 3 + self.visibility + 3 * self.covariance
+
+    def table(self) -> Table:
+        """The blob as (people, joints, channels)."""
+        return read_blob(self.blob, (self.people, self.joints, self.channels))
+
+
+class PosesMessage(Message, frozen=True, kw_only=True, tag="poses"):
+    """Everyone in the room at one tick, and what the tick rests on.
+
+    `time_ns` is on the clock that `clock` names: "hub", the hub's monotonic clock, or "epoch". `utc_ns` is 0 where
+    unknown; `utc_sigma_ns` is its uncertainty, -1 where unknown. `arrival_ns` is the hub's time of the message that
+    completed the tick, `age_ns` how long after the tick that was. `lost`, `late` and `refused` count messages since
+    fusion started. `blob` is (people, joints, 12): x y z m, cxx cxy cxz cyy cyz czz m^2, score, views, filled.
+    """
+
+    tick: Int
+    time_ns: Int
+    clock: Annotated[str, msgspec.Meta(pattern=r"\A(hub|epoch)\Z")] = "hub"
+    utc_ns: Int = 0
+    utc_sigma_ns: Int = -1
+    arrival_ns: Int = 0
+    age_ns: Int = 0
+    boot_id: Count = 0
+    cameras: Names
+    missing: Names
+    lost: Count = 0
+    late: Count = 0
+    refused: Count = 0
+    skeleton: Name
+    joints: Joints
+    people: Annotated[list[Count], msgspec.Meta(max_length=1024)]
+    blob: bytes
+
+    def __post_init__(self) -> None:
+        _check_blob(self.blob, len(self.people) * self.joints * 12)
+
+    def table(self) -> Table:
+        """The blob as (people, joints, 12)."""
+        return read_blob(self.blob, (len(self.people), self.joints, 12))
+
+
+class ClockSample(Message, frozen=True, kw_only=True, tag="clock"):
+    """One probe of the hub's clock: sent and answered at worker times, received and replied to at hub times."""
+
+    camera: Name
+    boot_id: Count
+    sent_ns: Int
+    hub_received_ns: Int
+    hub_replied_ns: Int
+    answered_ns: Int
+
+
+class CameraHealth(Message, frozen=True, kw_only=True, tag="camera_health"):
+    """What a worker says of itself about once a second."""
+
+    camera: Name
+    boot_id: Count
+    state: MaybeName = "running"
+    frames: Count = 0
+    dropped: Count = 0
+    rate_hz: float = 0.0
+    expected_hz: float = 0.0
+    detect_ms: float = 0.0
+    note: Text = ""
+
+
+class ServiceHealth(Message, frozen=True, kw_only=True, tag="service_health"):
+    """What fusion, the recorder and other services say of themselves about once a second."""
+
+    service: Name
+    boot_id: Count
+    state: MaybeName = "running"
+    counts: dict[str, int] = {}
+    values: dict[str, float] = {}
+    texts: dict[str, Text] = {}
+
+
+class Goodbye(Message, frozen=True, kw_only=True, tag="goodbye"):
+    """The last message of a camera that ends on purpose: nothing more is to be waited for."""
+
+    camera: Name
+    boot_id: Count
+    frames: Count = 0
+
+
+class HubBeat(Message, frozen=True, kw_only=True, tag="hub"):
+    """The hub's pulse: it moves time forward when no camera speaks, and ties the hub's clock to UTC."""
+
+    boot_id: Count
+    hub_ns: Int
+    utc_ns: Int
+    received: Count = 0
+    refused: Count = 0
+    dropped: Count = 0
+
+
+AnyMessage = KeypointsMessage | PosesMessage | ClockSample | CameraHealth | ServiceHealth | Goodbye | HubBeat
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(AnyMessage)
+
+
+def encode(message: Message) -> bytes:
+    """The message's bytes, its CRC-32 at the end."""
+    body = _ENCODER.encode(message)
+    return body + zlib.crc32(body).to_bytes(4, "little")
+
+
+def decode(body: bytes) -> AnyMessage:
+    """The message in these bytes; MessageError if they are truncated, corrupt, malformed or of another version."""
+    if not 5 <= len(body) <= MAX_BYTES:
+        raise MessageError(f"a message of {len(body)} bytes: expected 5 to {MAX_BYTES}")
+    if zlib.crc32(body[:-4]) != int.from_bytes(body[-4:], "little"):
+        raise MessageError("a message whose CRC-32 does not match: it is corrupt or truncated")
+    try:
+        message: AnyMessage = _DECODER.decode(body[:-4])
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise MessageError(_reason(body[:-4], error)) from None
+    return message
+
+
+class _Version(msgspec.Struct):
+    version: int = SCHEMA_VERSION
+
+
+def _reason(body: bytes, error: Exception) -> str:
+    try:
+        version = msgspec.msgpack.decode(body, type=_Version).version
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        version = SCHEMA_VERSION
+    if version != SCHEMA_VERSION:
+        return f"a message of schema version {version}: this program reads version {SCHEMA_VERSION}; update the older"
+    return f"a malformed message: {error}"
+
+
+class Stamp(NamedTuple):
+    """The hub's mark on a message: place in the whole stream, place in its topic, and time of arrival (hub's clock)."""
+
+    sequence: int
+    topic_sequence: int
+    arrival_ns: int
+
+    def encode(self) -> bytes:
+        return _STAMP.pack(*self)
+
+    @staticmethod
+    def decode(data: bytes) -> Stamp:
+        """MessageError unless `data` is 24 bytes."""
+        if len(data) != _STAMP.size:
+            raise MessageError(f"a hub stamp of {len(data)} bytes: expected {_STAMP.size}")
+        return Stamp(*_STAMP.unpack(data))
+
+
+_STAMP = struct.Struct("<qqq")
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of every message, generated from the structs (bytes appear as base64 text)."""
+    kinds = [KeypointsMessage, PosesMessage, ClockSample, CameraHealth, ServiceHealth, Goodbye, HubBeat]
+    _, components = msgspec.json.schema_components(kinds)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": dict(components)}
+
+
+def write_blob(table: Table) -> bytes:
+    """Numbers of any shape as little-endian float32; what is too large becomes infinite."""
+    with np.errstate(over="ignore"):
+        return table.astype("<f4").tobytes()
+
+
+def read_blob(blob: bytes, shape: tuple[int, ...]) -> Table:
+    """The numbers of a blob, in float64."""
+    return np.frombuffer(blob, "<f4").reshape(shape).astype(np.float64)
+
+
+def _check_blob(blob: bytes, floats: int) -> None:
+    if len(blob) != 4 * floats:
+        raise ValueError(f"blob of {len(blob)} bytes: expected {floats} float32")
