@@ -22,8 +22,9 @@ def _checked_modules() -> list[str]:
     ]
 
 
-# Stays installed for the whole session: the modules are imported later, by the tests.
-install_import_hook(_checked_modules(), "beartype.beartype")
+# Stays installed for the whole session: the modules are imported later, by the tests. The tower lets an int be a float.
+_CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+install_import_hook(_checked_modules(), _CHECKER)
 
 
 @pytest.fixture(scope="session")
