@@ -1,0 +1,153 @@
+"""Recorded 2D keypoints: one folder per camera, one OpenPose JSON file per frame.
+
+    keypoints/cam01/cam01_000300_keypoints.json          (cam01_json is read as cam01)
+
+The last number in a file's name, before `_keypoints`, is its frame. Values are rounded to float32, as on the wire, so
+that a folder fused offline and played live give the same poses.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from jaxtyping import Float64
+
+from multiview.camera import Rig
+from multiview.data import Keypoints2D
+from multiview.errors import SourceError
+from multiview.skeleton import Skeleton, load_skeleton, skeleton_names
+
+__all__ = ["KeypointFolders", "open_keypoint_folders", "read_keypoints", "write_keypoints"]
+
+_FRAME = re.compile(r"(\d+)\D*$")
+
+
+class _Person(msgspec.Struct):
+    pose_keypoints_2d: list[float]
+
+
+class _File(msgspec.Struct):
+    people: list[_Person]
+
+
+class KeypointFolders:
+    """The recorded keypoints of a rig's cameras; made by `open_keypoint_folders`."""
+
+    def __init__(self, files: list[dict[int, Path]], skeleton: Skeleton) -> None:
+        self._files = files
+        self._skeleton = skeleton
+        self.frames: tuple[int, ...] = tuple(sorted(set().union(*files)))
+
+    def read(self, camera: int, frame: int) -> Keypoints2D | None:
+        """What `camera` (its place in the rig) saw, None if it has no file for this frame; SourceError as below."""
+        path = self._files[camera].get(frame)
+        return None if path is None else read_keypoints(path, self._skeleton)
+
+    def cameras_without_folder(self) -> tuple[int, ...]:
+        """The rig's cameras that recorded nothing."""
+        return tuple(camera for camera, files in enumerate(self._files) if not files)
+
+
+def open_keypoint_folders(directory: str | Path, rig: Rig, skeleton: Skeleton) -> KeypointFolders:
+    """Find every camera's files under `directory`; a camera of the rig may have no folder.
+
+    Raises SourceError if the directory is missing, holds no camera's folder, or a folder of a camera that the rig does
+    not have, or a folder without frames, or if its files are not of `skeleton`.
+    """
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise SourceError(f"{directory}: no such folder of keypoints (one folder per camera, one JSON file per frame)")
+    files: list[dict[int, Path]] = [{} for _ in rig.names]
+    folders: dict[int, Path] = {}
+    for folder in sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        camera = _camera_of(folder, rig)
+        if camera in folders:
+            raise SourceError(f"{folders[camera]} and {folder} are both of camera {rig.names[camera]}; keep one")
+        folders[camera] = folder
+        files[camera] = _frames_in(folder)
+    if not folders:
+        names = ", ".join(rig.names)
+        raise SourceError(
+            f"{directory} has no folder for any camera of the rig ({names}); expected {directory / rig.names[0]}"
+        )
+    for camera in folders:
+        _first_people(files[camera], skeleton)
+    return KeypointFolders(files, skeleton)
+
+
+def _camera_of(folder: Path, rig: Rig) -> int:
+    for name in (folder.name, folder.name.removesuffix("_json")):
+        if name in rig.names:
+            return rig.index(name)
+    raise SourceError(f"{folder}: the rig has no camera {folder.name!r}; it has {', '.join(rig.names)}")
+
+
+def _frames_in(folder: Path) -> dict[int, Path]:
+    frames: dict[int, Path] = {}
+    for path in sorted(folder.glob("*.json")):
+        number = _FRAME.search(path.stem.removesuffix("_keypoints"))
+        if path.name.startswith("."):
+            continue
+        if number is None:
+            raise SourceError(
+                f"{path}: no frame number in its name; expected one as in {folder.name}_000300_keypoints.json"
+            )
+        frame = int(number[1])
+        if frame in frames:
+            raise SourceError(f"{frames[frame]} and {path.name} are both frame {frame}; keep one")
+        frames[frame] = path
+    if not frames:
+        raise SourceError(f"{folder} is empty: it has no JSON file; remove it if the camera recorded nothing")
+    return frames
+
+
+def _first_people(frames: dict[int, Path], skeleton: Skeleton) -> None:
+    """Read up to the first file with people, so that a wrong skeleton is found before the work begins."""
+    for path in list(frames.values())[:100]:
+        if read_keypoints(path, skeleton).people:
+            return
+
+
+def read_keypoints(path: Path, skeleton: Skeleton) -> Keypoints2D:
+    """The people in one OpenPose JSON file; a joint with score 0 is missing, a person without any joint is left out.
+
+    Raises SourceError if the file is cut, not of this form, or of another number of joints.
+    """
+    try:
+        people = msgspec.json.decode(path.read_bytes(), type=_File).people
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path} is cut or not OpenPose JSON: {error}") from error
+    joints = len(skeleton.joints)
+    for person in people:
+        if len(person.pose_keypoints_2d) != 3 * joints:
+            raise SourceError(_wrong_count(path, len(person.pose_keypoints_2d), skeleton))
+    values = np.array([person.pose_keypoints_2d for person in people], dtype=np.float32).astype(np.float64)
+    return _clean(values.reshape(len(people), joints, 3))
+
+
+def _clean(values: Float64[np.ndarray, "P J 3"]) -> Keypoints2D:
+    missing = ~(values[..., 2] > 0) | ~np.isfinite(values).all(axis=-1)
+    values = values[~missing.all(axis=1)]
+    missing = missing[~missing.all(axis=1)]
+    xy = np.where(missing[..., None], np.nan, values[..., :2])
+    return Keypoints2D(xy, np.where(missing, 0.0, np.minimum(values[..., 2], 1.0)))
+
+
+def _wrong_count(path: Path, count: int, skeleton: Skeleton) -> str:
+    fitting = [name for name in skeleton_names() if 3 * len(load_skeleton(name).joints) == count]
+    hint = f"try --skeleton {' or '.join(fitting)}" if fitting else "no skeleton that ships with multiview has as many"
+    expected = f"{skeleton.name} has {len(skeleton.joints)} joints of x, y, score ({3 * len(skeleton.joints)})"
+    return f"{path}: {count} values for a person, but {expected}; {hint}"
+
+
+def write_keypoints(keypoints: Keypoints2D, path: str | Path) -> None:
+    """Write one frame as OpenPose JSON; a missing joint is 0, 0, 0. What is read back is the same to the float32."""
+    triples = np.concatenate([np.nan_to_num(keypoints.xy), keypoints.score[..., None]], axis=-1)
+    shortest = triples.astype(np.float32).astype(str).astype(np.float64)  # 0.1, not 0.10000000149011612
+    people = [{"person_id": [-1], "pose_keypoints_2d": person.ravel().tolist()} for person in shortest]
+    Path(path).write_bytes(msgspec.json.encode({"version": 1.3, "people": people}))

@@ -1,0 +1,82 @@
+"""What a synthetic studio is like; every field can be set from a TOML file or the command line."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+__all__ = ["Options"]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A studio, its people, and all that goes wrong when cameras watch them.
+
+    Shares are probabilities per detection, joint or frame. The defaults are a fair day: noise, occlusion and a few of
+    everything; `perfect()` has none of it.
+    """
+
+    cameras: int = 5
+    people: int = 4
+    seconds: float = 20.0
+    fps: float = 30.0
+    seed: int = 0
+    skeleton: str = "coco17"
+
+    layout: Literal["ring", "row"] = "ring"
+    size: tuple[int, int] = (1920, 1080)
+    """Pictures, px."""
+    area_m: float = 0.0
+    """Side of the square that people move in; 0 chooses 2.5 + 0.8 sqrt(people)."""
+    radius_m: float = 0.0
+    """Of the ring, or distance of the row; 0 chooses 0.7 area + 2.2."""
+    person_px: float = 340.0
+    """Height of a person of 1.7 m in the middle of the area, which sets the focal length."""
+    distortion: bool = True
+    """Whether lenses have barrel distortion."""
+
+    passing_m: float = 0.4
+    """How close the axes of two bodies come when people pass."""
+    leaving: int = 0
+    """How many people go out for three seconds and return."""
+
+    sigma_px: float = 4.0
+    """Root mean square error of a coordinate of a visible joint; by joint, score and size it differs around this."""
+    correlation: float = 0.0
+    """Of the error from one frame to the next, AR(1); 0 is white noise."""
+    size_exponent: float = 0.5
+    """How the error grows with the size of a person in the picture; 0 is not at all, 1 in proportion."""
+    outliers: float = 0.03
+    """Share of joints found 50 to 200 px from where they are."""
+    dropped: float = 0.05
+    """Share of joints not found, besides those hidden or outside the picture."""
+    missed: float = 0.02
+    """Share of people not found."""
+    swaps: float = 0.01
+    """Share of people whose left and right are exchanged."""
+    ghosts: float = 0.05
+    """False people as a share of true ones."""
+    merged: float = 0.02
+    """Share of pairs of people close together in a picture of whom a part is taken for the other's."""
+    occlusion: bool = True
+    """Whether bodies hide what is behind them."""
+    hidden_found: float = 0.5
+    """Share of hidden joints that are found all the same, with a larger error and a lower score."""
+    burst_frames: int = 3
+    """How many frames a fault (outlier, drop, miss, swap, ghost, merger) lasts."""
+
+    frame_drops: float = 0.0
+    """Share of a camera's frames that never arrive."""
+    phase_ms: float = 0.0
+    """Cameras that are not triggered together expose up to this long after the tick, each by its own constant."""
+    clock_offset_ms: float = 0.0
+    """How far, at most, a camera's clock is ahead or behind."""
+    clock_drift_ppm: float = 0.0
+    """How much, at most, a camera's clock runs fast or slow."""
+
+    def perfect(self) -> Options:
+        """The same studio and people, seen without any error; nothing is hidden."""
+        none = dict.fromkeys(
+            ("sigma_px", "outliers", "dropped", "missed", "swaps", "ghosts", "merged", "frame_drops", "phase_ms"), 0.0
+        )
+        return msgspec.structs.replace(self, occlusion=False, clock_offset_ms=0.0, clock_drift_ppm=0.0, **none)

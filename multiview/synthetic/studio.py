@@ -1,0 +1,208 @@
+"""A synthetic studio: a rig, people with known joints, and what each camera says of them, wrong in known ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from multiview.camera import Rig
+from multiview.data import NS_PER_S, Keypoints2D, Views
+from multiview.errors import ConfigError
+from multiview.skeleton import Skeleton, load_skeleton
+from multiview.synthetic import rigs
+from multiview.synthetic.anatomy import joint_positions, random_build
+from multiview.synthetic.motion import posture_of
+from multiview.synthetic.observe import Observations, observe
+from multiview.synthetic.occlusion import CAPSULE_JOINTS
+from multiview.synthetic.options import Options
+from multiview.synthetic.paths import simulate_paths
+from multiview.truth import Truth
+
+__all__ = ["Labels", "Studio", "make_studio"]
+
+_PAD = 6  # frames of motion before the first and after the last, for cameras out of step
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """The truth about the P detections of one camera in one frame, in the order of its Keypoints2D.
+
+    `actor` whose detection it is, -1 a ghost's; `joint_actor` the same per joint (they differ in merged detections);
+    `sigma` px, true standard deviation of a coordinate's error, NaN where missing; `outlier`, `hidden` per joint;
+    `swapped` says that left and right are exchanged.
+    """
+
+    actor: Int64[np.ndarray, " P"]
+    joint_actor: Int64[np.ndarray, "P J"]
+    sigma: Float64[np.ndarray, "P J"]
+    outlier: Bool[np.ndarray, "P J"]
+    hidden: Bool[np.ndarray, "P J"]
+    swapped: Bool[np.ndarray, " P"]
+
+
+class Studio:
+    """Made by `make_studio`. All of it follows from the options alone, so separate processes agree on every number.
+
+    `frames` is the number of ticks. Each camera is simulated when it is first asked for.
+    """
+
+    def __init__(self, options: Options, rig: Rig, skeleton: Skeleton, motion: _Motion) -> None:
+        self.options = options
+        self.rig = rig
+        self.skeleton = skeleton
+        self.fps = options.fps
+        self.frames = max(1, round(options.seconds * options.fps))
+        self.truth = _truth(motion, self.frames, skeleton)
+        self._motion = motion
+        self._observed: dict[int, Observations] = {}
+        clocks = _rng(options, "clocks")
+        self._phase_s = clocks.uniform(0, 1, len(rig)) * options.phase_ms / 1e3
+        self._clock_offset_s = clocks.uniform(-1, 1, len(rig)) * options.clock_offset_ms / 1e3
+        self._clock_drift = clocks.uniform(-1, 1, len(rig)) * options.clock_drift_ppm / 1e6
+
+    def time_ns(self, frame: int) -> int:
+        """The tick of `frame` on the studio's own clock."""
+        return round(frame * NS_PER_S / self.fps)
+
+    def capture_ns(self, camera: int, frame: int) -> int:
+        """When `camera` really exposed `frame`, on the studio's own clock."""
+        return self.time_ns(frame) + round(self._phase_s[camera] * NS_PER_S)
+
+    def stamp_ns(self, camera: int, frame: int) -> int:
+        """What `camera`'s own clock, offset and drifting, said then."""
+        captured = self.capture_ns(camera, frame)
+        return captured + round(self._clock_offset_s[camera] * NS_PER_S + captured * self._clock_drift[camera])
+
+    def keypoints(self, camera: int, frame: int) -> Keypoints2D | None:
+        """What `camera` found in `frame`; None if the frame was lost."""
+        seen, slots = self._detections(camera, frame)
+        if self._lost(camera, frame):
+            return None
+        return Keypoints2D(seen.xy[frame, slots], seen.score[frame, slots])
+
+    def views(self, frame: int) -> Views:
+        """What all cameras found."""
+        found = tuple(self.keypoints(camera, frame) for camera in range(len(self.rig)))
+        return Views(tick=frame, time_ns=self.time_ns(frame), keypoints=found)
+
+    def labels(self, camera: int, frame: int) -> Labels:
+        """The truth about `keypoints(camera, frame)`."""
+        seen, slots = self._detections(camera, frame)
+        return Labels(
+            actor=np.where(slots < self._motion.people, slots, -1),
+            joint_actor=seen.joint_actor[frame, slots],
+            sigma=seen.sigma[frame, slots],
+            outlier=seen.outlier[frame, slots],
+            hidden=seen.hidden[frame, slots],
+            swapped=seen.swapped[frame, slots],
+        )
+
+    def observation_sigma(self, camera: int, frame: int) -> Float64[np.ndarray, "P J"]:
+        """True standard deviation, px, of each coordinate's error in `keypoints(camera, frame)`, NaN where missing."""
+        return self.labels(camera, frame).sigma
+
+    def observations(self, camera: int) -> Observations:
+        """Everything `camera` sees in all frames, in arrays."""
+        if camera not in self._observed:
+            xyz, axes = self._motion.at(self._phase_s[camera], self.frames)
+            rng = _rng(self.options, f"camera {camera}")
+            self._observed[camera] = observe(self.rig.cameras[camera], xyz, axes, self.skeleton, self.options, rng)
+        return self._observed[camera]
+
+    def _detections(self, camera: int, frame: int) -> tuple[Observations, Int64[np.ndarray, " P"]]:
+        if not 0 <= frame < self.frames:
+            raise ConfigError(f"the synthetic studio has frames 0 to {self.frames - 1}, not {frame}")
+        seen = self.observations(camera)
+        order = seen.order[frame]
+        return seen, order[seen.found[frame, order]]
+
+    def _lost(self, camera: int, frame: int) -> bool:
+        if self.options.frame_drops <= 0:
+            return False
+        return bool(_rng(self.options, f"lost {camera} {frame}").random() < self.options.frame_drops)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Motion:
+    """Joints and capsules of all people at every tick, `_PAD` ticks more at both ends; NaN while absent."""
+
+    fps: float
+    xyz: Float64[np.ndarray, "T P J 3"]
+    axes: Float64[np.ndarray, "T P L 2 3"]
+
+    @property
+    def people(self) -> int:
+        return self.xyz.shape[1]
+
+    def at(self, later_s: float, frames: int) -> tuple[np.ndarray, np.ndarray]:
+        """Joints and capsules `later_s` after each tick."""
+        whole, part = divmod(later_s * self.fps, 1.0)
+        first = _PAD + int(whole)
+        return _between(self.xyz, first, frames, part), _between(self.axes, first, frames, part)
+
+
+def _between(values: np.ndarray, first: int, frames: int, part: float) -> np.ndarray:
+    """Catmull-Rom interpolation between ticks, the ticks' own values where `part` is 0."""
+    if part == 0:
+        return values[first : first + frames]
+    a, b, c, d = (values[first + k : first + k + frames] for k in (-1, 0, 1, 2))
+    weights = np.array([-part + 2 * part**2 - part**3, 2 - 5 * part**2 + 3 * part**3])
+    other = np.array([part + 4 * part**2 - 3 * part**3, part**3 - part**2])
+    return np.asarray(0.5 * (weights[0] * a + weights[1] * b + other[0] * c + other[1] * d))
+
+
+def make_studio(options: Options | None = None) -> Studio:
+    """The studio that `options` describe; ConfigError if they contradict each other."""
+    options = options or Options()
+    _check(options)
+    skeleton = load_skeleton(options.skeleton)
+    side = options.area_m or 2.5 + 0.8 * float(np.sqrt(options.people))
+    radius = options.radius_m or 0.7 * side + 2.2
+    focal_px = options.person_px / 1.7 * radius
+    dist = np.array([-0.08, 0.01, 0.0005, -0.0003, 0.0]) if options.distortion else np.zeros(5)
+    layout = {"ring": rigs.ring, "row": rigs.row}[options.layout]
+    rig = layout(options.cameras, radius, focal_px, options.size, dist, _rng(options, "rig"))
+    return Studio(options, rig, skeleton, _move(options, skeleton, side))
+
+
+def _check(options: Options) -> None:
+    for name, low in (("cameras", 1), ("people", 0), ("burst_frames", 1), ("fps", 1e-3), ("seconds", 1e-3)):
+        if getattr(options, name) < low:
+            raise ConfigError(f"synthetic studio: {name} must be at least {low:g}, not {getattr(options, name):g}")
+    for name in ("outliers", "dropped", "missed", "swaps", "ghosts", "merged", "frame_drops", "hidden_found"):
+        if not 0 <= getattr(options, name) < 1:
+            raise ConfigError(f"synthetic studio: {name} is a share of 1, not {getattr(options, name):g}")
+    if not 0 <= options.correlation < 1:
+        raise ConfigError(f"synthetic studio: correlation must be in [0, 1), not {options.correlation:g}")
+    if options.phase_ms / 1e3 * options.fps > _PAD - 3:
+        raise ConfigError(f"synthetic studio: phase_ms must be under {1e3 * (_PAD - 3) / options.fps:.0f}")
+
+
+def _rng(options: Options, purpose: str) -> np.random.Generator:
+    """Independent random numbers for each purpose, the same in every process."""
+    return np.random.default_rng([options.seed, *purpose.encode()])
+
+
+def _move(options: Options, skeleton: Skeleton, side: float) -> _Motion:
+    instants = max(1, round(options.seconds * options.fps)) + 2 * _PAD
+    rng = _rng(options, "people")
+    names = tuple(dict.fromkeys([*skeleton.joints, *(joint for limb in CAPSULE_JOINTS for joint in limb)]))
+    ends = np.array([[names.index(joint) for joint in limb] for limb in CAPSULE_JOINTS])
+    xyz = np.empty((instants, options.people, len(names), 3))
+    if options.people == 0:
+        return _Motion(options.fps, xyz[:, :, : len(skeleton.joints)], xyz[:, :, ends])
+    paths = simulate_paths(options.people, instants, options.fps, side, options.passing_m, options.leaving, rng)
+    for person in range(options.people):
+        own = _rng(options, f"person {person}")
+        build = random_build(own)
+        xyz[:, person] = joint_positions(build, posture_of(paths, person, build, options.fps, own), names)
+    xyz[~paths.present.T] = np.nan
+    return _Motion(options.fps, np.ascontiguousarray(xyz[:, :, : len(skeleton.joints)]), xyz[:, :, ends])
+
+
+def _truth(motion: _Motion, frames: int, skeleton: Skeleton) -> Truth:
+    xyz = motion.xyz[_PAD : _PAD + frames]
+    frame, actor = np.nonzero(~np.isnan(xyz[:, :, 0, 0]))
+    return Truth(frame, actor, xyz[frame, actor], skeleton.joints)

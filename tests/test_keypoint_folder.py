@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from multiview.camera import Rig
+from multiview.data import Keypoints2D
+from multiview.errors import SourceError
+from multiview.keypoint_folder import KeypointFolders, open_keypoint_folders, write_keypoints
+from multiview.skeleton import load_skeleton
+from multiview.synthetic import Options, make_studio
+
+COCO17 = load_skeleton("coco17")
+STUDIO = make_studio(Options(cameras=3, people=2, seconds=0.2))
+RIG: Rig = STUDIO.rig
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for camera, name in enumerate(RIG.names):
+        (tmp_path / name).mkdir()
+        for frame in range(STUDIO.frames):
+            seen = STUDIO.keypoints(camera, frame)
+            assert seen is not None
+            write_keypoints(seen, tmp_path / name / f"{name}_{frame + 300:06d}_keypoints.json")
+    return tmp_path
+
+
+def opened(folder: Path, skeleton: str = "coco17") -> KeypointFolders:
+    return open_keypoint_folders(folder, RIG, load_skeleton(skeleton))
+
+
+def test_what_was_written_is_read_to_the_bit(folder):
+    (folder / "cam02").rename(folder / "cam02_json")
+    folders = opened(folder)
+    assert folders.frames == tuple(range(300, 306))
+    for camera in range(3):
+        for frame in range(STUDIO.frames):
+            read, seen = folders.read(camera, frame + 300), STUDIO.keypoints(camera, frame)
+            assert read is not None
+            np.testing.assert_array_equal(read.xy, seen.xy)
+            np.testing.assert_array_equal(read.score, seen.score)
+
+
+def test_a_camera_without_folder_or_file_gives_nothing(folder):
+    for path in (folder / "cam03").iterdir():
+        path.unlink()
+    (folder / "cam03").rmdir()
+    (folder / "cam01" / "cam01_000302_keypoints.json").unlink()
+    folders = opened(folder)
+    assert folders.cameras_without_folder() == (2,)
+    assert folders.read(2, 300) is None
+    assert folders.read(0, 302) is None
+    assert folders.frames == tuple(range(300, 306))
+
+
+def test_a_camera_that_saw_no_one_is_not_a_camera_that_gave_nothing(folder):
+    write_keypoints(Keypoints2D.nobody(17), folder / "cam01" / "cam01_000300_keypoints.json")
+    seen = opened(folder).read(0, 300)
+    assert seen is not None
+    assert seen.people == 0
+
+
+def test_folder_of_an_unknown_camera(folder):
+    (folder / "cam01").rename(folder / "cam9")
+    with pytest.raises(SourceError, match=r"no camera 'cam9'; it has cam01, cam02, cam03"):
+        opened(folder)
+
+
+def test_json_cut_in_half(folder):
+    path = folder / "cam02" / "cam02_000304_keypoints.json"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(SourceError, match=r"cam02_000304_keypoints\.json is cut or not OpenPose JSON"):
+        opened(folder).read(1, 304)
+
+
+def test_wrong_skeleton_names_the_one_that_fits(folder):
+    with pytest.raises(SourceError, match=r"51 values .* body25 has 25 joints .*75.*; try --skeleton coco17"):
+        opened(folder, "body25")
+    path = folder / "cam01" / "cam01_000300_keypoints.json"
+    path.write_text(json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 60}]}))
+    with pytest.raises(SourceError, match="no skeleton that ships"):
+        opened(folder)
+
+
+def test_empty_and_missing_folders(folder, tmp_path):
+    with pytest.raises(SourceError, match="no such folder"):
+        opened(tmp_path / "nowhere")
+    for path in (folder / "cam03").iterdir():
+        path.unlink()
+    with pytest.raises(SourceError, match="cam03 is empty"):
+        opened(folder)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match="no folder for any camera of the rig"):
+        opened(tmp_path / "empty")
+
+
+def test_files_without_or_with_the_same_number(folder):
+    (folder / "cam01" / "keypoints.json").write_text('{"people": []}')
+    with pytest.raises(SourceError, match="no frame number"):
+        opened(folder)
+    (folder / "cam01" / "keypoints.json").rename(folder / "cam01" / "300.json")
+    with pytest.raises(SourceError, match="both frame 300"):
+        opened(folder)
+
+
+def test_person_without_joints_is_left_out_and_odd_scores_are_bounded(folder):
+    path = folder / "cam01" / "cam01_000300_keypoints.json"
+    people = [[0.0] * 51, [10.0, 20.0, 1.5, *[0.0] * 48]]
+    path.write_text(json.dumps({"people": [{"pose_keypoints_2d": values} for values in people]}))
+    seen = opened(folder).read(0, 300)
+    assert seen is not None
+    assert seen.people == 1
+    assert seen.score[0, 0] == 1.0
+    assert np.isnan(seen.xy[0, 1:]).all()
+
+
+@pytest.mark.parametrize("name", ["shelf_easy", "shelf_hard"])
+def test_recorded_folders_of_real_people(shared_data, name):
+    from multiview.camera import load_rig
+
+    folders = open_keypoint_folders(
+        shared_data / name / "keypoints", load_rig(shared_data / name / "rig.toml"), load_skeleton("body25")
+    )
+    assert len(folders.frames) in (120, 50)
+    assert folders.read(0, folders.frames[0]).people >= 1
