@@ -17,7 +17,9 @@ class Command(NamedTuple):
     help: str
 
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS: dict[str, Command] = {
+    "viewer": Command("services.viewer", "Show people in 3D, from a take or a poses.parquet."),
+}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,0 +1,106 @@
+"""Where the viewer's people come from: a table of poses played back; the live stream is in `viewer_stream.py`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from multiview.data import Keypoints2D, Pose3D, Track
+from multiview.poses import Poses
+
+__all__ = ["Feed", "PosesFeed"]
+
+
+@runtime_checkable
+class Feed(Protocol):
+    """What the viewer asks for each picture; nothing here ever waits."""
+
+    def tracks(self) -> tuple[Track, ...]:
+        """Everyone, as of now."""
+        ...
+
+    def headline(self) -> str:
+        """The line at the top: rate, latency, people, cameras."""
+        ...
+
+    def camera_states(self) -> dict[str, str]:
+        """`alive`, `late` or `left out` for each camera by name, or nothing where unknown."""
+        ...
+
+    def keypoints(self) -> Mapping[str, Keypoints2D]:
+        """What each camera saw last."""
+        ...
+
+    def pause(self) -> None:
+        """Stop or go on."""
+        ...
+
+    def step(self, seconds: float) -> None:
+        """Go to a later or earlier time, where there is one."""
+        ...
+
+
+class PosesFeed:
+    """Plays a table of poses at its own pace, again from the start when it ends."""
+
+    def __init__(self, poses: Poses, start_s: float = 0.0, paused: bool = False) -> None:
+        self._poses = poses
+        self._frames, first = np.unique(poses.frame, return_index=True)
+        self._times = (poses.time_ns[first] - poses.time_ns[first[0]]) / 1e9 if len(first) else np.zeros(0)
+        self._bounds = np.append(first, len(poses))
+        self._at, self._since, self._paused = start_s, time.monotonic(), paused
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first frame to the last."""
+        return float(self._times[-1]) if len(self._times) else 0.0
+
+    def _now(self) -> float:
+        """Seconds from the start of the recording."""
+        passed = 0.0 if self._paused else time.monotonic() - self._since
+        return (self._at + passed) % (self.duration + 0.5)
+
+    def _index(self) -> int:
+        return max(int(np.searchsorted(self._times, self._now() + 1e-9, side="right")) - 1, 0)
+
+    def tracks(self) -> tuple[Track, ...]:
+        if not len(self._frames):
+            return ()
+        rows = range(self._bounds[self._index()], self._bounds[self._index() + 1])
+        p = self._poses
+        return tuple(
+            Track(int(p.person[i]), Pose3D(p.xyz[i], p.cov[i], p.score[i], p.views[i], p.filled[i])) for i in rows
+        )
+
+    def headline(self) -> str:
+        if not len(self._frames):
+            return "the recording is empty"
+        line = timeline(self._now(), self.duration)
+        frame, people = self._frames[self._index()], len(self.tracks())
+        return f"{line}   frame {frame}   {count(people, 'person', 'people')}{'   paused' if self._paused else ''}"
+
+    def camera_states(self) -> dict[str, str]:
+        return {}
+
+    def keypoints(self) -> Mapping[str, Keypoints2D]:
+        return {}
+
+    def pause(self) -> None:
+        self._at, self._since, self._paused = self._now(), time.monotonic(), not self._paused
+
+    def step(self, seconds: float) -> None:
+        self._at, self._since = float(np.clip(self._now() + seconds, 0.0, self.duration)), time.monotonic()
+
+
+def timeline(now: float, duration: float, width: int = 30) -> str:
+    """A bar with the time before and after it."""
+    done = round(width * min(now / duration, 1.0)) if duration else width
+    return f"{now:6.2f} s  {'━' * done}{'╌' * (width - done)}  {duration:.2f} s"
+
+
+def count(n: int, one: str, many: str) -> str:
+    """`1 person`, `2 people`."""
+    return f"{n} {one if n == 1 else many}"

@@ -1,0 +1,274 @@
+"""What the viewer shows, as arrays of vertices: people, trails, names, floor, cameras, the line at the top."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float64, Int32
+
+from multiview.camera import Camera, Rig
+from multiview.data import Keypoints2D, Track
+from multiview.lettering import lettering
+from multiview.palette import RGB, person_colour
+from multiview.skeleton import Skeleton
+from multiview.solids import Crowd, Mesh
+
+__all__ = ["GROUND", "STATE_COLOURS", "Lines", "Scene", "Text", "Triangles", "facing", "heads_up", "level_from_world"]
+
+# Vertices (m), triangles as indices of them, colours of the vertices.
+Triangles = tuple[Float64[np.ndarray, "V 3"], Int32[np.ndarray, "T 3"], Float64[np.ndarray, "V 3"]]
+
+# Points (m), pairs of them, one colour.
+Piece = tuple[Float64[np.ndarray, "_ 3"], list[tuple[int, int]], RGB]
+
+GROUND: RGB = (0.085, 0.095, 0.115)
+
+STATE_COLOURS: dict[str, RGB] = {
+    "alive": (0.45, 0.78, 0.55),
+    "late": (0.96, 0.76, 0.30),
+    "left out": (0.94, 0.38, 0.36),
+    "": (0.55, 0.62, 0.72),
+}
+TRAIL_FRAMES = 75
+_FRUSTUM_M = 0.32
+_TRAIL_M = 0.018  # half the width of a trail
+_INK: RGB = (0.86, 0.89, 0.93)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Line segments: points (m), pairs of indices, one colour for each pair."""
+
+    points: Float64[np.ndarray, "N 3"]
+    pairs: Int32[np.ndarray, "M 2"]
+    colours: Float64[np.ndarray, "M 3"]
+
+    @staticmethod
+    def join(parts: Sequence[Piece]) -> Lines:
+        points, pairs, colours, count = [np.empty((0, 3))], [np.empty((0, 2), dtype=np.int32)], [np.empty((0, 3))], 0
+        for piece, ends, colour in parts:
+            points.append(piece)
+            pairs.append(np.array(ends, dtype=np.int32).reshape(-1, 2) + count)
+            colours.append(np.tile(np.array(colour, dtype=np.float64), (len(ends), 1)))
+            count += len(piece)
+        return Lines(np.concatenate(points), np.concatenate(pairs).astype(np.int32), np.concatenate(colours))
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A line of text at a place in the world (m), facing the viewer."""
+
+    text: str
+    place: Float64[np.ndarray, " 3"]
+    colour: RGB
+
+
+def level_from_world(rig: Rig) -> Float64[np.ndarray, "3 3"]:
+    """Turns the world so that z is up: by nothing if it has a floor, else as if the first camera stood level."""
+    if rig.world != "camera":
+        return np.eye(3)
+    return np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+
+
+@dataclass(slots=True)
+class Scene:
+    """All that changes, and what it looks like."""
+
+    rig: Rig
+    skeleton: Skeleton
+    places: int = 8
+    volume: Float64[np.ndarray, "2 3"] | None = None  # lowest and highest corner, m
+    tracks: tuple[Track, ...] = ()
+    names: dict[int, str] = field(default_factory=dict)
+    camera_states: dict[str, str] = field(default_factory=dict)
+    uncertainty: bool = False
+    rays_of: tuple[Mapping[str, Keypoints2D], Track] | None = None  # one person, and what the cameras saw
+    trails: dict[int, deque[Float64[np.ndarray, " 3"]]] = field(default_factory=dict)
+    _crowd: Crowd = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._crowd = Crowd(self.skeleton, self.places)
+
+    def move(self, tracks: Sequence[Track]) -> None:
+        """Everyone at a new instant; a trail ends when its person is gone."""
+        self.tracks = tuple(tracks)
+        if len(tracks) > self.places:
+            self.places = 2 * len(tracks)
+            self._crowd = Crowd(self.skeleton, self.places)
+        present = {track.person for track in tracks}
+        self.trails = {person: trail for person, trail in self.trails.items() if person in present}
+        for track in tracks:
+            self.trails.setdefault(track.person, deque(maxlen=TRAIL_FRAMES)).append(centre(track))
+
+    def people(self) -> Mesh:
+        return self._crowd.mesh(self.tracks, self.uncertainty)
+
+    def trails_ribbon(self) -> Triangles:
+        """Where each person's middle was, a ribbon on the floor where there is one, fading towards the past."""
+        up = np.linalg.inv(level_from_world(self.rig))[:, 2]
+        vertices, triangles, colours, count = (
+            [np.empty((0, 3))],
+            [np.empty((0, 3), dtype=np.int32)],
+            [np.empty((0, 3))],
+            0,
+        )
+        for person, trail in self.trails.items():
+            points = np.array(trail)
+            if self.rig.world != "camera":
+                points[:, 2] = 0.01
+            across = np.cross(up, np.gradient(points, axis=0)) if len(points) > 1 else np.zeros((1, 3))
+            across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9) / _TRAIL_M
+            pair = np.stack([points - across, points + across], axis=1).reshape(-1, 3)
+            first = 2 * np.flatnonzero(np.isfinite(pair).all(axis=1).reshape(-1, 2).all(axis=1))
+            first = first[np.isin(first + 2, first)]
+            quad = first[:, None, None] + np.array([[0, 1, 2], [1, 3, 2]])
+            share = np.repeat(np.linspace(0.0, 0.7, len(points)), 2)[:, None]
+            vertices.append(np.nan_to_num(pair))
+            colours.append(np.array(GROUND) * (1 - share) + np.array(person_colour(person)) * share)
+            triangles.append((quad.reshape(-1, 3) + count).astype(np.int32))
+            count += len(pair)
+        return np.concatenate(vertices), np.concatenate(triangles), np.concatenate(colours)
+
+    def room_lines(self, hidden: str = "") -> Lines:
+        """Floor grid, cameras in the colour of their state but for the `hidden` one, capture volume."""
+        cameras = [camera for camera in self.rig.cameras if camera.name != hidden]
+        parts: list[Piece] = [(*frustum(camera, _FRUSTUM_M), self._state_colour(camera.name)) for camera in cameras]
+        if self.rig.world != "camera":
+            parts += floor_grid(self.rig)
+        if self.volume is not None:
+            parts.append(box(self.volume))
+        if self.rays_of is not None:
+            parts += self._rays(*self.rays_of)
+        return Lines.join(parts)
+
+    def _rays(self, views: Mapping[str, Keypoints2D], person: Track) -> list[Piece]:
+        """From each camera along what it saw, for the person of its picture who is nearest to `person`."""
+        pieces: list[Piece] = []
+        for camera in self.rig.cameras:
+            keypoints = views.get(camera.name)
+            if keypoints is None or not keypoints.people or keypoints.xy.shape[1:] != person.pose.xyz[:, :2].shape:
+                continue
+            offset = np.linalg.norm(keypoints.xy - camera.project(person.pose.xyz), axis=2)
+            mean = np.where(np.isfinite(offset), np.minimum(offset, 200.0), 200.0).mean(axis=1)
+            nearest = int(np.argmin(mean))
+            if mean[nearest] > 150.0:
+                continue
+            reach = np.linalg.norm(person.pose.xyz - camera.centre, axis=1, keepdims=True)
+            ends = camera.centre + reach * camera.rays(keypoints.xy[nearest])
+            ends = ends[np.isfinite(ends).all(axis=1)]
+            pairs = [(0, i + 1) for i in range(len(ends))]
+            pieces.append((np.concatenate([camera.centre[None], ends]), pairs, (0.50, 0.50, 0.34)))
+        return pieces
+
+    def texts(self, hidden: str = "") -> list[Text]:
+        """Names of people above their heads and of cameras, but for the `hidden` one, above them."""
+        up = np.linalg.inv(level_from_world(self.rig))[:, 2]
+        found = []
+        for camera in self.rig.cameras:
+            if camera.name == hidden:
+                continue
+            state = self.camera_states.get(camera.name, "")
+            text = camera.name if state in ("", "alive") else f"{camera.name}: {state}"
+            found.append(Text(text, camera.centre + 0.2 * up, self._state_colour(camera.name)))
+        for track in self.tracks:
+            seen = track.pose.xyz[np.isfinite(track.pose.xyz).all(axis=1)]
+            if len(seen):
+                top = seen[np.argmax(seen @ up)]
+                middle = seen.mean(axis=0)
+                place = middle + up * float((top - middle) @ up + 0.16)
+                found.append(Text(self.names.get(track.person, f"{track.person}"), place, person_colour(track.person)))
+        return found
+
+    def _state_colour(self, camera: str) -> RGB:
+        return STATE_COLOURS.get(self.camera_states.get(camera, ""), STATE_COLOURS[""])
+
+
+def centre(track: Track) -> Float64[np.ndarray, " 3"]:
+    """The middle of a person's known joints, m; NaN if there are none."""
+    known = track.pose.xyz[np.isfinite(track.pose.xyz).all(axis=1)]
+    middle: np.ndarray = known.mean(axis=0) if len(known) else np.full(3, np.nan)
+    return middle
+
+
+def frustum(camera: Camera, depth: float) -> tuple[Float64[np.ndarray, "6 3"], list[tuple[int, int]]]:
+    """A pyramid from the camera's centre to its picture's corners at `depth` m, with a mark on the upper side."""
+    width, height = camera.size
+    corners = np.array([[0.0, 0.0], [width - 1, 0.0], [width - 1, height - 1], [0.0, height - 1]])
+    ideal = camera.undistort(corners)
+    if not np.isfinite(ideal).all():  # a fisheye whose corners have no ray
+        ideal = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    ideal = np.clip(ideal, -1.5, 1.5)
+    mark = np.array([[(ideal[0, 0] + ideal[1, 0]) / 2, 1.35 * min(ideal[0, 1], ideal[1, 1])]])
+    rays = np.concatenate([np.concatenate([ideal, mark]), np.ones((5, 1))], axis=1)
+    points = (depth * rays - camera.t) @ camera.R
+    pairs = [(0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (2, 3), (3, 4), (4, 1), (1, 5), (2, 5)]
+    return np.concatenate([camera.centre[None], points]), pairs
+
+
+def floor_grid(rig: Rig) -> list[Piece]:
+    """One line a metre around all cameras; the x axis red and the y axis green from the origin for one metre."""
+    centres = np.array([camera.centre for camera in rig.cameras])
+    low = np.clip(np.floor(centres[:, :2].min(axis=0) - 0.5), -30, 30)
+    high = np.clip(np.ceil(centres[:, :2].max(axis=0) + 0.5), -30, 30)
+    parts: list[Piece] = []
+    for axis in (0, 1):
+        for metre in np.arange(low[axis], high[axis] + 1):
+            ends = np.zeros((2, 3))
+            ends[:, axis] = metre
+            ends[:, 1 - axis] = low[1 - axis], high[1 - axis]
+            parts.append((ends, [(0, 1)], (0.44, 0.49, 0.56) if metre == 0 else (0.30, 0.33, 0.38)))
+    for axis, colour in enumerate(((0.86, 0.33, 0.31), (0.36, 0.72, 0.38), (0.33, 0.53, 0.92))):
+        ends = np.zeros((2, 3))
+        ends[1, axis] = 0.5
+        ends[:, 2] += 0.004
+        parts.append((ends, [(0, 1)], colour))
+    return parts
+
+
+def box(corners: Float64[np.ndarray, "2 3"]) -> Piece:
+    """The edges of a capture volume."""
+    bits = np.array([[i & 1, i >> 1 & 1, i >> 2 & 1] for i in range(8)])
+    points = np.where(bits == 1, corners[1], corners[0])
+    pairs = [(i, i | bit) for i in range(8) for bit in (1, 2, 4) if not i & bit]
+    return points, pairs, (0.48, 0.42, 0.62)
+
+
+def facing(text: Text, view: Float64[np.ndarray, "4 4"], focal: float) -> Triangles:
+    """A text centred above its place and parallel to the picture of `view` (cam_from_world); smaller when far away, but
+    legible at any distance."""
+    flat, triangles = lettering(text.text)
+    depth = float(view[2, :3] @ text.place + view[2, 3])
+    height = float(np.clip(0.16, 13.0 * depth / focal, 20.0 * depth / focal)) if depth > 0 else 0.0
+    flat = flat * height
+    width = flat[:, 0].max() if len(flat) else 0.0
+    vertices = text.place + (flat[:, :1] - width / 2) * view[0, :3] - flat[:, 1:] * view[1, :3]
+    return vertices, triangles, np.tile(np.array(text.colour), (len(vertices), 1))
+
+
+def heads_up(
+    lines: Sequence[str],
+    view: Float64[np.ndarray, "4 4"],
+    focal: float,
+    size: tuple[int, int],
+    scale: int,
+    at_top: bool,
+) -> Triangles:
+    """Lines of text fixed to the window, 15 px high times `scale`, at its top or bottom left."""
+    width, height = size
+    depth, letter, margin = 0.12, 15.0 * scale, 18.0 * scale
+    vertices, triangles, count = [np.empty((0, 3))], [np.empty((0, 3), dtype=np.int32)], 0
+    for row, line in enumerate(lines):
+        flat, faces = lettering(line)
+        below = 1.6 * letter * (len(lines) - 1 - row)
+        base = margin + letter + 1.6 * letter * row if at_top else height - margin - below
+        x = margin + flat[:, 0] * letter - (width - 1) / 2
+        y = base - flat[:, 1] * letter - (height - 1) / 2
+        in_view = np.stack([x * depth / focal, y * depth / focal, np.full(len(flat), depth)], axis=1)
+        vertices.append((in_view - view[:3, 3]) @ view[:3, :3])
+        triangles.append(faces + np.int32(count))
+        count += len(flat)
+    points = np.concatenate(vertices)
+    return points, np.concatenate(triangles), np.tile(np.array(_INK), (len(points), 1))
