@@ -19,6 +19,7 @@ class Command(NamedTuple):
 
 COMMANDS: dict[str, Command] = {
     "viewer": Command("services.viewer", "Show people in 3D, from a take or a poses.parquet."),
+    "evaluate": Command("multiview.commands.evaluate", "Show how far poses are from true joints."),
 }
 
 

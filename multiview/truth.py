@@ -17,12 +17,17 @@ __all__ = ["Truth", "read_truth", "write_truth"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Truth:
-    """N rows, one for each (frame, actor): `xyz` m of the J `joints`, NaN where unknown."""
+    """N rows, one for each (frame, actor): `xyz` m of the J `joints`, NaN where unknown.
+
+    `bound` m, of synthetic studios: the least root mean square error that an estimator without memory can have for
+    the joint, the root of the trace of the Cramer-Rao bound; NaN where fewer than two views determine it.
+    """
 
     frame: Int64[np.ndarray, " N"]
     actor: Int64[np.ndarray, " N"]
     xyz: Float64[np.ndarray, "N J 3"]
     joints: tuple[str, ...]
+    bound: Float64[np.ndarray, "N J"] | None = None
 
 
 def read_truth(path: str | Path) -> Truth:
@@ -31,7 +36,7 @@ def read_truth(path: str | Path) -> Truth:
     if not path.is_file():
         raise SourceError(f"{path}: no such file of true joints (npz with frame, actor, xyz, joints)")
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise SourceError(f"{path} is not a whole npz file: {error}") from error
@@ -43,10 +48,16 @@ def read_truth(path: str | Path) -> Truth:
     if xyz.shape != (len(frame), len(joints), 3) or actor.shape != frame.shape:
         shapes = ", ".join(f"{name} {arrays[name].shape}" for name in ("frame", "actor", "xyz", "joints"))
         raise SourceError(f"{path}: expected frame (N,), actor (N,), xyz (N, J, 3), joints (J,), found {shapes}")
-    return Truth(frame.astype(np.int64), actor.astype(np.int64), xyz.astype(np.float64), joints)
+    bound = arrays.get("bound")
+    if bound is not None and bound.shape != xyz.shape[:2]:
+        raise SourceError(f"{path}: expected bound {xyz.shape[:2]}, found {bound.shape}")
+    return Truth(frame.astype(np.int64), actor.astype(np.int64), xyz.astype(np.float64), joints, bound)
 
 
 def write_truth(truth: Truth, path: str | Path) -> None:
     """Write the npz file, whole or not at all."""
+    arrays = {"frame": truth.frame, "actor": truth.actor, "xyz": truth.xyz, "joints": np.array(truth.joints)}
+    if truth.bound is not None:
+        arrays["bound"] = truth.bound
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, frame=truth.frame, actor=truth.actor, xyz=truth.xyz, joints=np.array(truth.joints))
+        np.savez_compressed(file, allow_pickle=False, **arrays)

@@ -22,7 +22,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "errors", "package_data", "files", "toml_file"}),
     frozenset({"geometry", "keypoints", "nets"}),
     frozenset({"data", "camera", "rig_file", "skeleton", "keypoint_folder", "poses", "messages", "packing", "truth"})
-    | frozenset({"palette", "stick_figure", "solids", "lettering"}),
+    | frozenset({"joint_names", "palette", "stick_figure", "solids", "lettering"}),
     frozenset({"synthetic", "sync", "associate", "track", "fit", "kinematics", "detect", "sources", "export"})
     | frozenset({"metrics", "draw", "top_view", "plot", "client", "actor"}),
     frozenset({"pipeline", "learn"}),

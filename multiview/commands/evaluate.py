@@ -1,0 +1,157 @@
+"""`multiview evaluate`: how far poses are from true joints."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from multiview.errors import ConfigError
+
+if TYPE_CHECKING:
+    from multiview.metrics import Comparison
+
+__all__ = ["add_arguments", "report", "run"]
+
+_PERCENTILES = {"median": 50, "p95": 95, "p99": 99, "p99.99": 99.99, "worst": 100}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--truth", required=True, metavar="NPZ", help="true joints: frame, actor, xyz (m), joints")
+    parser.add_argument(
+        "--poses", required=True, metavar="PARQUET", help="poses.parquet of `multiview fuse`, or its folder"
+    )
+    parser.add_argument(
+        "--actors", metavar="0,1,2", help="mean PCP3D over these actors only (default: all in the truth)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON instead of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    import msgspec
+
+    from multiview.metrics import compare
+    from multiview.poses import read_poses
+    from multiview.truth import read_truth
+
+    figures = report(compare(read_truth(args.truth), read_poses(args.poses)), _actors(args.actors))
+    if args.json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(figures), indent=2).decode() + "\n")
+    else:
+        _print(figures)
+    return 0
+
+
+def _actors(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"--actors takes numbers separated by commas, as in 0,1,2, not {text!r}") from None
+
+
+def report(comparison: Comparison, actors: list[int] | None = None) -> dict[str, Any]:
+    """Every figure about the poses, by name; lengths in mm, shares in percent."""
+    import numpy as np
+
+    from multiview import metrics
+
+    parts = metrics.pcp3d(comparison)
+    for actor in actors or ():
+        if actor not in parts:
+            known = ", ".join(map(str, parts)) or "none"
+            raise ConfigError(f"the truth has no actor {actor}; it has {known}")
+    chosen = actors or list(parts)
+    switches = metrics.identity_switches(comparison)
+    error, measured = comparison.error_m * 1e3, comparison.measured
+    nees = metrics.nees(comparison)
+    views = comparison.of_joints(comparison.poses.views, 0)
+    by_views = {"2": views == 2, "3": views == 3, "4+": views >= 4}
+    known = ~np.isnan(comparison.truth.xyz).any(axis=-1)[comparison.truth_row][comparison.found]
+    return {
+        "frames": len(np.unique(comparison.truth.frame)),
+        "true_people": len(comparison.truth.frame),
+        "recall": 100 * comparison.recall,
+        "precision": 100 * comparison.precision,
+        "identity_switches": len(switches),
+        "switches": [dict(zip(("frame", "actor", "from", "to"), switch, strict=True)) for switch in switches],
+        "mpjpe_mm": comparison.mpjpe * 1e3,
+        "errors_mm": {
+            "all": _percentiles(error),
+            "measured": _percentiles(error[measured]),
+            "measured_after_third_frame": _percentiles(error[measured & (comparison.age >= 3)[:, None]]),
+        },
+        "finite": 100 * float(np.isfinite(error[comparison.found]).sum() / max(known.sum(), 1)),
+        "measured": 100 * float(measured.sum() / max(np.isfinite(error).sum(), 1)),
+        "pck3d": {f"{mm}mm": 100 * metrics.pck3d(comparison, mm / 1e3) for mm in (50, 100, 150)},
+        "pcp3d": 100 * float(np.mean([parts[actor] for actor in chosen])) if chosen else float("nan"),
+        "pcp3d_by_actor": {str(actor): 100 * parts[actor] for actor in chosen},
+        "bone_length_spread": _bone_spread(comparison),
+        "nees": {
+            "all": metrics.trimmed_mean(nees),
+            **{f"{views} views": metrics.trimmed_mean(nees[which]) for views, which in by_views.items()},
+        },
+        "inside_90_ellipsoid": 100 * metrics.share_inside_ellipsoid(nees, 0.9),
+        "rmse_over_cramer_rao": metrics.normalised_rmse(comparison),
+    }
+
+
+def _percentiles(error: Any) -> dict[str, float]:
+    import numpy as np
+
+    known = error[np.isfinite(error)]
+    if not len(known):
+        return dict.fromkeys(_PERCENTILES, float("nan"))
+    values = np.percentile(known, list(_PERCENTILES.values()))
+    return {name: float(value) for name, value in zip(_PERCENTILES, values, strict=True)}
+
+
+def _bone_spread(comparison: Comparison) -> float:
+    """Median over people and bones, percent of the bone's length."""
+    import numpy as np
+
+    from multiview.metrics import bone_length_spread
+    from multiview.skeleton import load_skeleton
+
+    if not comparison.poses.skeleton:
+        return float("nan")
+    spread = bone_length_spread(comparison.poses, load_skeleton(comparison.poses.skeleton))
+    return 100 * float(np.nanmedian(spread)) if np.isfinite(spread).any() else float("nan")
+
+
+def _print(figures: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{figures['true_people']} true people in {figures['frames']} frames", show_header=False)
+
+    def row(name: str, value: str, meaning: str) -> None:
+        table.add_row(name, f"[bold]{value}[/bold]", f"[dim]{meaning}[/dim]")
+
+    row("recall", f"{figures['recall']:.2f} %", "true people found, mean joint distance at most 0.5 m")
+    row("precision", f"{figures['precision']:.2f} %", "people who are true ones")
+    switches = ", ".join(f"actor {s['actor']} at {s['frame']}" for s in figures["switches"][:4])
+    row(
+        "identity switches",
+        str(figures["identity_switches"]),
+        switches or "an actor found as another person than before",
+    )
+    table.add_section()
+    row("MPJPE", f"{figures['mpjpe_mm']:.1f} mm", "mean joint error of those found")
+    for which, errors in figures["errors_mm"].items():
+        spread = f"median {errors['median']:.1f}, p99 {errors['p99']:.1f}, p99.99 {errors['p99.99']:.1f} mm"
+        row(f"worst, {which.replace('_', ' ')}", f"{errors['worst']:.0f} mm", spread)
+    pck = ", ".join(f"{limit.removesuffix('mm')} mm: {share:.1f} %" for limit, share in figures["pck3d"].items())
+    row("PCK3D", f"{figures['pck3d']['150mm']:.2f} %", pck)
+    actors = ", ".join(f"{actor}: {share:.1f}" for actor, share in figures["pcp3d_by_actor"].items())
+    row("PCP3D", f"{figures['pcp3d']:.2f} %", f"ten parts, mean over actors ({actors})")
+    table.add_section()
+    row("known", f"{figures['finite']:.2f} %", f"joints of those found; {figures['measured']:.2f} % of them measured")
+    row("bone length spread", f"{figures['bone_length_spread']:.2f} %", "standard deviation, median over bones")
+    views = ", ".join(f"{name}: {value:.2f}" for name, value in figures["nees"].items() if name != "all")
+    row("NEES per dof", f"{figures['nees']['all']:.2f}", f"1 is honest; by rays: {views}")
+    row("in the 90 % ellipsoid", f"{figures['inside_90_ellipsoid']:.1f} %", "of measured joints")
+    if figures["rmse_over_cramer_rao"] == figures["rmse_over_cramer_rao"]:
+        row("RMSE / Cramer-Rao", f"{figures['rmse_over_cramer_rao']:.3f}", "1 is the best without memory")
+    Console().print(table)
