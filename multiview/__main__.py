@@ -18,6 +18,7 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
+    "fuse": Command("multiview.commands.fuse", "Fuse recorded 2D keypoints of several cameras into 3D people."),
     "viewer": Command("services.viewer", "Show people in 3D, from a take or a poses.parquet."),
     "evaluate": Command("multiview.commands.evaluate", "Show how far poses are from true joints."),
 }

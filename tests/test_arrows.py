@@ -22,9 +22,9 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "errors", "package_data", "files", "toml_file"}),
     frozenset({"geometry", "keypoints", "nets"}),
     frozenset({"data", "camera", "rig_file", "skeleton", "keypoint_folder", "poses", "messages", "packing", "truth"})
-    | frozenset({"joint_names", "palette", "stick_figure", "solids", "lettering"}),
+    | frozenset({"rays", "joint_names", "palette", "stick_figure", "solids", "lettering"}),
     frozenset({"synthetic", "sync", "associate", "track", "fit", "kinematics", "detect", "sources", "export"})
-    | frozenset({"metrics", "draw", "top_view", "plot", "client", "actor"}),
+    | frozenset({"assign", "metrics", "draw", "top_view", "plot", "client", "actor"}),
     frozenset({"pipeline", "learn"}),
     frozenset({"config", "take"}),
     frozenset({"commands", "__main__"}),

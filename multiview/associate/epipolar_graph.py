@@ -1,0 +1,82 @@
+"""People as groups of detections in the epipolar graph.
+
+Nodes are detections, an edge joins two of different views whose rays meet. Its weight is metric and scale-free: each
+joint's ray-to-ray distance over the deviation that pixel noise explains, so one threshold serves every rig. Connected
+components are small; each is divided into groups with at most one detection per view so that the weight inside groups
+is largest, exactly while branch and bound can afford it (correlation clustering: Bansal, Blum and Chawla 2004).
+"""
+
+from __future__ import annotations
+
+import msgspec
+import networkx as nx
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from multiview.associate import graph_kernels as kernels
+from multiview.fit.body import Body
+from multiview.rays import PackedRig, Rays
+
+__all__ = ["EpipolarGraph", "Options"]
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How detections are grouped."""
+
+    soft: float = 3.0
+    """Ray distance, in expected deviations, at which a joint speaks neither for nor against."""
+    shared_joints: int = 3
+    """An edge needs this many joints that both views see."""
+    budget: int = 20_000
+    """Steps of branch and bound per component; above, the best found so far stands."""
+
+
+class EpipolarGraph:
+    """Satisfies `Associator`; `graph` of a set of detections is public, so that it can be drawn and explained."""
+
+    def __init__(self, body: Body, options: Options) -> None:
+        self.body, self.options = body, options
+
+    def graph(
+        self, rays: Rays, rig: PackedRig, free: Int64[np.ndarray, " F"]
+    ) -> tuple[nx.Graph, Float64[np.ndarray, "F F"]]:
+        """The graph on indices into `free` with the edges that pass the gate, and all pairs' weights."""
+        weight = np.zeros((len(free), len(free)))
+        shared = np.zeros((len(free), len(free)), dtype=np.int64)
+        body = self.body
+        kernels.agreements(
+            free, rays.camera, body.core, body.parent, body.length, rig.centre, rig.R, rays.ray, rays.info, rays.noise,
+            self.options.soft, weight, shared,
+        )  # fmt: skip
+        graph = nx.Graph()
+        graph.add_nodes_from(range(len(free)))
+        a, b = np.nonzero(np.triu((weight > 0) & (shared >= self.options.shared_joints)))
+        graph.add_weighted_edges_from(zip(a.tolist(), b.tolist(), weight[a, b].tolist(), strict=True))
+        return graph, weight
+
+    def __call__(self, rays: Rays, rig: PackedRig, free: Int64[np.ndarray, " F"]) -> Int64[np.ndarray, "G C"]:
+        groups: list[tuple[float, np.ndarray]] = []
+        if len(free) > 1:
+            graph, weight = self.graph(rays, rig, free)
+            for component in nx.connected_components(graph):
+                if len(component) > 1:
+                    nodes = np.array(sorted(component))
+                    groups += self._divide(nodes, weight, rays, free)
+        groups.sort(key=lambda group: -group[0])
+        people = np.full((len(groups), len(rig.R)), -1)
+        for person, (_, detections) in zip(people, groups, strict=True):
+            person[rays.camera[detections]] = detections
+        return people
+
+    def _divide(
+        self, nodes: np.ndarray, weight: np.ndarray, rays: Rays, free: np.ndarray
+    ) -> list[tuple[float, np.ndarray]]:
+        inside = np.ascontiguousarray(weight[np.ix_(nodes, nodes)])
+        detections = free[nodes]
+        labels, _ = kernels.best_partition(inside, rays.camera[detections], self.options.budget)
+        found = []
+        for label in np.unique(labels):
+            members = np.flatnonzero(labels == label)
+            if len(members) > 1:
+                found.append((float(inside[np.ix_(members, members)].sum()), detections[members]))
+        return found

@@ -1,0 +1,45 @@
+"""`multiview fuse`: recorded 2D keypoints of several views to 3D people, through the pipeline that also runs live."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    parser.add_argument("--rig", type=Path, required=True, help="calibration of the cameras (rig.toml)")
+    parser.add_argument(
+        "--keypoints", type=Path, required=True, help="folder with one folder of OpenPose JSON per camera"
+    )
+    parser.add_argument("--skeleton", default="body25", help="name or TOML file of the joints (default body25)")
+    parser.add_argument("--fps", type=float, default=25.0, help="frames per second of the recording (default 25)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for poses.parquet and summary.json")
+    parser.add_argument("--independent", action="store_true", help="treat every frame on its own, without memory")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fuse every frame and write the poses and a summary."""
+    from multiview.camera import load_rig
+    from multiview.commands.fuse_run import fuse_folders, write_summary
+    from multiview.errors import ConfigError
+    from multiview.keypoint_folder import open_keypoint_folders
+    from multiview.pipeline import Options
+    from multiview.poses import write_poses
+    from multiview.skeleton import load_skeleton
+
+    if not args.fps > 0:
+        raise ConfigError(f"--fps {args.fps:g}: frames per second must be positive")
+    rig, skeleton = load_rig(args.rig), load_skeleton(args.skeleton)
+    folders = open_keypoint_folders(args.keypoints, rig, skeleton)
+    poses, timing = fuse_folders(rig, skeleton, folders, args.fps, Options(independent=args.independent))
+    write_poses(poses, args.out / "poses.parquet")
+    summary = write_summary(poses, timing, args.out / "summary.json")
+    people = "people" if summary["people"] != 1 else "person"
+    print(
+        f"{summary['frames']} frames, {summary['people']} {people}, "
+        f"{summary['ms_per_frame']['total']['median']:.2f} ms per frame -> {args.out / 'poses.parquet'}"
+    )
+    return 0

@@ -1,0 +1,67 @@
+"""The loop of `multiview fuse`: read a frame, step the pipeline, time it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from rich.console import Console
+from rich.progress import track as progress
+
+from multiview.camera import Rig
+from multiview.data import NS_PER_S, Views
+from multiview.files import replacing
+from multiview.keypoint_folder import KeypointFolders
+from multiview.pipeline import STAGES, Options, Pipeline
+from multiview.poses import Poses
+from multiview.skeleton import Skeleton
+
+__all__ = ["frame_views", "fuse_folders", "write_summary"]
+
+
+def frame_views(folders: KeypointFolders, cameras: int, frame: int, fps: float) -> Views:
+    """What every camera recorded in one frame; a recorded frame stands at frame / fps."""
+    keypoints = tuple(folders.read(camera, frame) for camera in range(cameras))
+    return Views(frame, round(frame * NS_PER_S / fps), keypoints)
+
+
+def fuse_folders(
+    rig: Rig, skeleton: Skeleton, folders: KeypointFolders, fps: float, options: Options
+) -> tuple[Poses, Float64[np.ndarray, "N S"]]:
+    """All frames through one pipeline: the poses, and ms per frame of the whole step and of each stage."""
+    pipeline = Pipeline(rig, skeleton, options)
+    pipeline.warm_up()
+    ticks, timing = [], np.empty((len(folders.frames), 1 + len(STAGES)))
+    console = Console(stderr=True)
+    frames = progress(
+        folders.frames, description="fusing", console=console, transient=True, disable=not console.is_terminal
+    )
+    for row, frame in enumerate(frames):
+        ticks.append(pipeline.step(frame_views(folders, len(rig), frame, fps)))
+        stages = [pipeline.stage_ns[stage] for stage in STAGES]
+        timing[row] = [sum(stages), *stages]
+    return Poses.from_tracks(ticks, skeleton), timing / 1e6
+
+
+def write_summary(poses: Poses, timing: Float64[np.ndarray, "N S"], path: Path) -> dict[str, Any]:
+    """Frames, people and ms per frame, as JSON; file reading is not in the times, the first frame is."""
+    columns = {
+        name: {
+            "median": float(np.median(column)),
+            "p95": float(np.percentile(column, 95)),
+            "p99": float(np.percentile(column, 99)),
+        }
+        for name, column in zip(("total", *STAGES), timing.T, strict=True)
+    }
+    summary = {
+        "frames": len(timing),
+        "people": len(poses.people),
+        "first_frame_ms": float(timing[0, 0]),
+        "ms_per_frame": columns,
+    }
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    return summary

@@ -1,0 +1,126 @@
+"""What is known of a person before seeing them: the tree of bones, and where an adult's joints are when standing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from multiview.skeleton import Skeleton
+
+__all__ = ["Body"]
+
+# An adult of 1.73 m, facing +y, left hand towards -x, z up, metres; segment lengths after Winter, Biomechanics and
+# Motor Control of Human Movement (2009), figure 4.1. Joints on the middle line first, then the left ones.
+MIDDLE = {
+    "nose": (0.0, 0.11, 1.60),
+    "head": (0.0, 0.0, 1.73),
+    "head_top": (0.0, 0.0, 1.73),
+    "neck": (0.0, 0.0, 1.43),
+    "mid_hip": (0.0, 0.0, 0.93),
+}
+LEFT = {
+    "eye": (-0.033, 0.09, 1.635),
+    "ear": (-0.075, 0.0, 1.61),
+    "shoulder": (-0.18, 0.0, 1.42),
+    "elbow": (-0.22, 0.0, 1.12),
+    "wrist": (-0.23, 0.06, 0.87),
+    "hip": (-0.11, 0.0, 0.93),
+    "knee": (-0.11, 0.02, 0.50),
+    "ankle": (-0.11, 0.0, 0.09),
+    "big_toe": (-0.13, 0.17, 0.02),
+    "small_toe": (-0.18, 0.13, 0.02),
+    "heel": (-0.10, -0.05, 0.03),
+}
+ROOTS = ("mid_hip", "left_hip", "right_hip")
+TORSO = ("neck", "mid_hip", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
+
+
+def _standing(skeleton: Skeleton) -> np.ndarray:
+    table = dict(MIDDLE)
+    for name, (x, y, z) in LEFT.items():
+        table[f"left_{name}"], table[f"right_{name}"] = (x, y, z), (-x, y, z)
+    unknown = (np.nan, np.nan, np.nan)
+    return np.array([table.get(joint, unknown) for joint in skeleton.joints])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Body:
+    """A skeleton as fusion uses it.
+
+    `parent[j]` spans a tree over all joints (the root's is -1) and `order` visits parents first. Where the skeleton's
+    bones do not connect two parts, a `loose` edge does, which bends more. `mirror[j]` is the joint on the other side
+    whose bone to its parent is as long. `standing` m is NaN for joints that nobody has a prior for, `length` 0.
+    `core` marks the joints that tell people apart; `torso` those that move least against each other.
+    """
+
+    parent: Int64[np.ndarray, " J"]
+    order: Int64[np.ndarray, " J"]
+    mirror: Int64[np.ndarray, " J"]
+    loose: Bool[np.ndarray, " J"]
+    length: Float64[np.ndarray, " J"]
+    standing: Float64[np.ndarray, "J 3"]
+    core: Int64[np.ndarray, " K"]
+    torso: Int64[np.ndarray, " M"]
+    pairs: Int64[np.ndarray, "S 2"]
+    noise: Float64[np.ndarray, " J"]  # how much noisier than its fellows a joint is expected to be, a factor around 1
+
+    @staticmethod
+    def of(skeleton: Skeleton) -> Body:
+        joints = len(skeleton.joints)
+        standing = _standing(skeleton)
+        known = np.isfinite(standing[:, 0])
+        parent, order, loose = _spanning_tree(skeleton, standing)
+        length = np.zeros(joints)
+        child = np.flatnonzero((parent >= 0) & known & known[parent])
+        length[child] = np.linalg.norm(standing[child] - standing[parent[child]], axis=-1)
+        mirrored = skeleton.mirrored
+        mirror = np.arange(joints)
+        for j in range(joints):
+            k, p = mirrored[j], parent[j]
+            if p >= 0 and parent[k] >= 0 and parent[k] in (p, mirrored[p]) and loose[j] == loose[k]:
+                mirror[j] = k
+        core = np.flatnonzero(known) if known.sum() >= 4 else np.arange(joints)
+        torso = np.array([j for j, name in enumerate(skeleton.joints) if name in TORSO], dtype=np.int64)
+        pairs = np.array(skeleton.symmetric_pairs, dtype=np.int64).reshape(-1, 2)
+        sigma = np.sqrt(skeleton.oks_sigmas / np.exp(np.log(skeleton.oks_sigmas[core]).mean()))
+        return Body(
+            parent, order, mirror, loose, length, standing, core, torso if len(torso) >= 3 else core, pairs, sigma
+        )
+
+
+def _spanning_tree(skeleton: Skeleton, standing: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Breadth first from the pelvis; parts that no bone connects hang on the nearest joint of what is reached."""
+    joints = len(skeleton.joints)
+    neighbours: list[list[int]] = [[] for _ in range(joints)]
+    for a, b in skeleton.bones:
+        neighbours[a].append(b)
+        neighbours[b].append(a)
+    parent, loose = np.full(joints, -1), np.zeros(joints, dtype=bool)
+    root = next((skeleton.joints.index(name) for name in ROOTS if name in skeleton.joints), 0)
+    order, frontier = [root], [root]
+    while len(order) < joints:
+        while frontier:
+            joint = frontier.pop(0)
+            for other in neighbours[joint]:
+                if other not in order:
+                    parent[other] = joint
+                    order.append(other)
+                    frontier.append(other)
+        left = [j for j in range(joints) if j not in order]
+        if left:
+            joint, hook = _closest(left, order, standing, skeleton)
+            parent[joint], loose[joint] = hook, True
+            order.append(joint)
+            frontier.append(joint)
+    return parent, np.array(order), loose
+
+
+def _closest(left: list[int], reached: list[int], standing: np.ndarray, skeleton: Skeleton) -> tuple[int, int]:
+    gap = np.linalg.norm(standing[left][:, None] - standing[reached][None], axis=-1)
+    if np.isfinite(gap).any():
+        a, b = np.unravel_index(np.nanargmin(np.where(np.isnan(gap), np.inf, gap)), gap.shape)
+        return left[int(a)], reached[int(b)]
+    nose = skeleton.joints.index("nose") if "nose" in skeleton.joints else reached[0]
+    return left[0], nose if nose in reached else reached[0]

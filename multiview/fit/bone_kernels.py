@@ -1,0 +1,138 @@
+"""Bone lengths: learned for each person, and used to tell joints that ran away."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from multiview.geometry.jit import Array, kernel
+from multiview.geometry.small_kernels import inverse_sym3, quadratic_sym3, sym3
+
+BEND = 0.4  # a bone that differs by more than this part of its length is not a bone
+SURE = 0.15  # a length is learned from ends known this well, relative to it
+CORRELATED = 4.0  # frames that tell as much about a length as one independent frame: 2D errors persist
+
+
+@kernel
+def gate_bones(
+    parent: Array, order: Array, length: Array, xyz: Array, H: Array, rays: Array, views: Array, gate: float
+) -> int:
+    """Take the rays from joints whose bones are impossible; how many. `rays` (C, J), `views` (J) are changed.
+
+    Of a bad bone's two ends, the one with more bad bones is wrong; then the one with fewer views; then the outer one.
+    """
+    joints = parent.shape[0]
+    bad, bones = np.zeros(joints), np.zeros(joints)
+    wrong = np.zeros(joints, dtype=np.bool_)
+    for j in range(joints):
+        p = parent[j]
+        if p < 0 or views[j] < 2 or views[p] < 2 or not length[j] > 0.0:
+            continue
+        x, y, z = xyz[j, 0] - xyz[p, 0], xyz[j, 1] - xyz[p, 1], xyz[j, 2] - xyz[p, 2]
+        now = math.sqrt(x * x + y * y + z * z)
+        a, b = H[j], H[p]
+        spread = 0.0
+        if now > 1e-6:
+            spread = quadratic_sym3(inverse_sym3(a[0], a[1], a[2], a[3], a[4], a[5]), x / now, y / now, z / now)
+            spread += quadratic_sym3(inverse_sym3(b[0], b[1], b[2], b[3], b[4], b[5]), x / now, y / now, z / now)
+        bones[j] += 1
+        bones[p] += 1
+        excess = abs(now - length[j]) - BEND * max(length[j], 0.1)
+        if excess > 0.0 and excess * excess > gate * spread:
+            wrong[j] = True
+            bad[j] += 1
+            bad[p] += 1
+    dropped = 0
+    for n in range(joints - 1, -1, -1):
+        j = order[n]
+        if not wrong[j]:
+            continue
+        p = parent[j]
+        if views[j] < 2 or views[p] < 2:
+            continue
+        culprit = j
+        if bad[p] > bad[j] or (bad[p] == bad[j] and bones[p] == bad[p] and views[p] < views[j]):
+            culprit = p
+        views[culprit] = 0
+        rays[:, culprit] = -1
+        dropped += 1
+    return dropped
+
+
+@kernel
+def learn_bones(
+    parent: Array,
+    mirror: Array,
+    loose: Array,
+    views: Array,
+    xyz: Array,
+    H: Array,
+    mean: Array,
+    prior: Array,
+    length: Array,
+    variance: Array,
+    bend: Array,
+) -> None:
+    """Kalman update of one person's bone lengths (m) and their variances from what this frame's rays alone say.
+
+    `bend` is the learned relative variation of each bone that is no noise: keypoints slide on a body. Left and right
+    bones are as long as each other.
+    """
+    joints = parent.shape[0]
+    alone = np.empty((joints, 3))
+    C = np.empty((joints, 6))
+    for j in range(joints):
+        if views[j] >= 2:
+            without_prior(xyz[j], H[j], mean[j], prior[j], alone[j], C[j])
+    for j in range(joints):
+        p = parent[j]
+        if p < 0 or views[j] < 2 or views[p] < 2:
+            continue
+        x, y, z = alone[j, 0] - alone[p, 0], alone[j, 1] - alone[p, 1], alone[j, 2] - alone[p, 2]
+        now = math.sqrt(x * x + y * y + z * z)
+        if not now > 0.005:
+            continue
+        spread = quadratic_sym3(sym3(C[j]), x / now, y / now, z / now)
+        spread += quadratic_sym3(sym3(C[p]), x / now, y / now, z / now)
+        across = (C[j, 0] + C[j, 3] + C[j, 5] + C[p, 0] + C[p, 3] + C[p, 5] - spread) / now
+        now -= 0.5 * across  # noise across a bone makes it longer
+        if not (spread > 0.0 and spread < (SURE * now) ** 2):
+            continue
+        if length[j] == 0.0:
+            length[j], variance[j] = now, 0.25 * now * now
+            continue
+        error = now - length[j]
+        wander = (bend[j] * length[j]) ** 2
+        if error * error > 25 * (spread + wander + variance[j]):
+            continue
+        noise = CORRELATED * (spread + wander)
+        gain = variance[j] / (variance[j] + noise)
+        length[j] += gain * error
+        variance[j] *= 1 - gain
+        excess = (error * error - spread - variance[j]) / (length[j] * length[j])
+        most = 0.09 if loose[j] else 0.0225
+        bend[j] = math.sqrt(min(most, max(1e-4, bend[j] * bend[j] + 0.02 * (excess - bend[j] * bend[j]))))
+    for j in range(joints):
+        k = mirror[j]
+        if k > j and length[j] > 0.0 and length[k] > 0.0:
+            a, b = 1 / variance[j], 1 / variance[k]
+            both = (a * length[j] + b * length[k]) / (a + b)
+            if abs(length[j] - length[k]) < 0.15 * both:
+                length[j] += 0.5 * b / (a + b) * (both - length[j])
+                length[k] += 0.5 * a / (a + b) * (both - length[k])
+
+
+@kernel
+def without_prior(point: Array, H: Array, mean: Array, prior: Array, alone: Array, C: Array) -> None:
+    """Take the prediction out of a point that combines it with rays: what the rays alone say, and its covariance."""
+    C[0], C[1], C[2], C[3], C[4], C[5] = inverse_sym3(
+        H[0] - prior[0], H[1] - prior[1], H[2] - prior[2], H[3] - prior[3], H[4] - prior[4], H[5] - prior[5]
+    )
+    x, y, z = point[0] - mean[0], point[1] - mean[1], point[2] - mean[2]
+    a = prior[0] * x + prior[1] * y + prior[2] * z
+    b = prior[1] * x + prior[3] * y + prior[4] * z
+    c = prior[2] * x + prior[4] * y + prior[5] * z
+    alone[0] = point[0] + C[0] * a + C[1] * b + C[2] * c
+    alone[1] = point[1] + C[1] * a + C[3] * b + C[4] * c
+    alone[2] = point[2] + C[2] * a + C[4] * b + C[5] * c

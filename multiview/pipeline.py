@@ -1,0 +1,262 @@
+"""Fusion: from what all cameras see at one instant to everyone in the room. The one composition of its stages.
+
+    undistort -> assign -> graph -> repair -> triangulate -> fit -> track
+
+The pipeline is causal and its only memory is who is there: the same views give the same tracks, bit for bit.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from multiview.assign import claim_kernels, repair_kernels
+from multiview.associate import epipolar_graph
+from multiview.camera import Rig
+from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
+from multiview.fit import filter_kernels, person_kernels
+from multiview.fit.body import Body
+from multiview.fit.noise import EDGES, PixelNoise
+from multiview.rays import PackedRig, Rays, pack
+from multiview.skeleton import Skeleton
+from multiview.track import Options as TrackOptions
+from multiview.track import Tracker
+
+__all__ = ["STAGES", "Options", "Pipeline"]
+
+STAGES = ("undistort", "assign", "graph", "repair", "triangulate", "fit", "track")
+LONGEST_STEP_S = 0.5  # after a longer pause everyone is where they were, with this much uncertainty
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Fusion's settings; the defaults serve every rig."""
+
+    sigma_px: float = 5.0
+    """px. Noise of a 2D joint before the pipeline has learned it from the rig."""
+    gate: float = 4.5
+    """Standard deviations beyond which a 2D joint is an outlier."""
+    agility: float = 12.0
+    """m^2/s^3. Power of the random acceleration of the torso; limbs have more."""
+    independent: bool = False
+    """Treat every frame on its own: no memory, people numbered inside the frame."""
+    associate: epipolar_graph.Options = epipolar_graph.Options()
+    """How detections of nobody known are grouped."""
+    track: TrackOptions = TrackOptions()
+    """When a person is believed in."""
+
+
+class Pipeline:
+    """Fuses the views of one rig; `stage_ns` holds the times of the last step's stages."""
+
+    def __init__(self, rig: Rig, skeleton: Skeleton, options: Options = Options()) -> None:  # noqa: B008  (frozen)
+        self.rig, self.skeleton, self.options = rig, skeleton, options
+        self.packed = PackedRig.of(rig)
+        self.body = Body.of(skeleton)
+        self.associate = epipolar_graph.EpipolarGraph(self.body, options.associate)
+        self.noise = PixelNoise(options.sigma_px, self.body.noise)
+        self.agility = options.agility * _liveliness(self.body)
+        self.stage_ns = dict.fromkeys(STAGES, 0)
+        self.steps = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everyone; what was learned of the rig's noise stays."""
+        track = self.options.track
+        if self.options.independent:
+            track = msgspec.structs.replace(track, two_view_frames=1)
+        self.tracker = Tracker(self.body, track)
+        self.last_ns: int | None = None
+
+    def step(self, views: Views) -> Tracks:
+        """Everyone at the views' tick. Ticks must come in order of time."""
+        if self.options.independent:
+            self.reset()
+        marks = [time.perf_counter_ns()]
+
+        def mark() -> None:
+            marks.append(time.perf_counter_ns())
+
+        rays = pack(views, self.packed, len(self.skeleton.joints), self.noise.variance, EDGES)
+        mark()
+        slots, dt = self._predict(views.time_ns)
+        uv, S, claims = self._assign(rays, slots)
+        mark()
+        groups = self._graph(rays, claims)
+        mark()
+        newborn = self.tracker.reserve(len(groups))
+        for slot in newborn.tolist():
+            self.tracker.people.begin(slot, self.agility)
+        slots = np.concatenate([slots, newborn])
+        claims = np.concatenate([claims, groups])
+        table = self._repair(rays, claims, len(slots) - len(newborn), uv, S)
+        mark()
+        xyz, H, used = self._triangulate(rays, slots, table)
+        mark()
+        keep = self._place(slots, len(slots) - len(newborn), xyz, used, table)
+        if not keep.all():
+            slots, table, xyz, H, used = slots[keep], table[keep], xyz[keep], H[keep], used[keep]
+        self._fit(rays, slots, dt, table, xyz, H, used)
+        mark()
+        published = self._track(rays, slots, views.time_ns, table, uv)
+        tracks = Tracks(views.tick, views.time_ns, self._poses(rays, slots, published, table, xyz, used), views.utc_ns)
+        mark()
+        self.stage_ns = {stage: b - a for stage, (a, b) in zip(STAGES, pairwise(marks), strict=True)}
+        return tracks
+
+    def warm_up(self) -> None:
+        """Compile or load every kernel, so that the first frame is not the slow one."""
+        twin = Pipeline(self.rig, self.skeleton, self.options)
+        joints = len(self.skeleton.joints)
+        standing = np.where(np.isnan(self.body.standing), 1.0, self.body.standing)
+        centre, ahead = self.packed.centre.mean(axis=0), self.packed.R[:, 2].mean(axis=0)
+        score = np.full((1, joints), 0.9)
+        for tick in range(3):
+            people = standing + centre + 3.0 * ahead
+            keypoints = tuple(Keypoints2D(camera.project(people)[None], score) for camera in self.rig.cameras)
+            twin.step(Views(tick, tick * 40_000_000, keypoints))
+
+    def _predict(self, time_ns: int) -> tuple[np.ndarray, np.ndarray]:
+        self.tracker.forget(time_ns)
+        slots = self.tracker.active()
+        passed = 0.0 if self.last_ns is None else (time_ns - self.last_ns) / NS_PER_S
+        self.last_ns = time_ns
+        dt = np.full(len(slots), min(passed, LONGEST_STEP_S))
+        p = self.tracker.people
+        if len(slots):
+            filter_kernels.predict(slots, dt, p.agility, p.pos, p.vel, p.P, p.Q, p.V, p.prior)
+        return slots, dt
+
+    def _assign(self, rays: Rays, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        people, cameras, joints = len(slots), len(self.packed.R), len(self.skeleton.joints)
+        uv, S = np.empty((people, cameras, joints, 2)), np.empty((people, cameras, joints, 3))
+        claims = np.full((people, cameras), -1)
+        if people:
+            p, score = self.tracker.people, np.zeros((people, cameras))
+            claim_kernels.project_people(slots, p.pos, p.P, self.packed.R, self.packed.t, uv, S)
+            claim_kernels.claim(rays.first, self.body.core, uv, S, rays.xy, rays.info, rays.noise, claims, score)
+        return uv, S, claims
+
+    def _graph(self, rays: Rays, claims: np.ndarray) -> Int64[np.ndarray, "G C"]:
+        free = np.ones(len(rays.camera), dtype=bool)
+        free[claims[claims >= 0]] = False
+        return self.associate(rays, self.packed, np.flatnonzero(free))
+
+    def _repair(
+        self, rays: Rays, claims: np.ndarray, tracked: int, uv: np.ndarray, S: np.ndarray
+    ) -> Int64[np.ndarray, "P C J"]:
+        gate = self.options.gate**2
+        table = np.empty((*claims.shape, len(self.skeleton.joints)), dtype=np.int64)
+        repair_kernels.fill_table(claims, rays.info, table)
+        if tracked:
+            repair_kernels.undo_swaps(table, tracked, self.body.pairs, uv, S, rays.xy, rays.noise, gate)
+            owner = np.full(len(rays.camera), -1)
+            person, camera = np.nonzero(claims >= 0)
+            owner[claims[person, camera]] = person
+            repair_kernels.adopt(table, tracked, owner, rays.first, uv, S, rays.xy, rays.info, rays.noise, gate)
+        return table
+
+    def _triangulate(
+        self, rays: Rays, slots: np.ndarray, table: np.ndarray
+    ) -> tuple[Float64[np.ndarray, "P J 3"], Float64[np.ndarray, "P J 6"], Int64[np.ndarray, "P J"]]:
+        people, joints, p, rig = len(slots), len(self.skeleton.joints), self.tracker.people, self.packed
+        xyz, H, used = (
+            np.empty((people, joints, 3)),
+            np.zeros((people, joints, 6)),
+            np.zeros((people, joints), np.int64),
+        )
+        if people:
+            person_kernels.triangulate_people(
+                slots, table, rays.xy.reshape(-1, 2), rays.info.reshape(-1, 3), rays.ray.reshape(-1, 3),
+                rig.R, rig.t, rig.centre, self.options.gate**2, p.pos, p.prior, xyz, H, used,
+            )  # fmt: skip
+        return xyz, H, used
+
+    def _place(
+        self, slots: np.ndarray, tracked: int, xyz: np.ndarray, used: np.ndarray, table: np.ndarray
+    ) -> Bool[np.ndarray, " P"]:
+        """Stand newborns up; those with too few joints are refused."""
+        keep = np.ones(len(slots), dtype=bool)
+        for n in range(tracked, len(slots)):
+            measured = used[n] >= 2
+            if measured[self.body.core].sum() < self.options.track.person_joints:
+                keep[n] = False
+                continue
+            self.tracker.people.place(int(slots[n]), xyz[n], measured)
+        return keep
+
+    def _fit(
+        self,
+        rays: Rays,
+        slots: np.ndarray,
+        dt: np.ndarray,
+        table: np.ndarray,
+        xyz: np.ndarray,
+        H: np.ndarray,
+        used: np.ndarray,
+    ) -> None:
+        if not len(slots):
+            return
+        p, body, rig = self.tracker.people, self.body, self.packed
+        xy, info = rays.xy.reshape(-1, 2), rays.info.reshape(-1, 3)
+        dt = np.concatenate([dt, np.zeros(len(slots) - len(dt))])
+        person_kernels.fit_people(
+            slots, dt, table, xy, info, rig.R, rig.t, body.parent, body.order, body.mirror, body.loose,
+            self.options.gate**2, p.pos, p.vel, p.P, p.Q, p.V, p.prior, p.length, p.variance, p.bend, p.unseen_s,
+            p.known, xyz, H, used,
+        )  # fmt: skip
+        if not self.options.independent:
+            sums = np.zeros((*self.noise.variance.shape, 2))
+            person_kernels.residuals(table, xy, info, rays.score, EDGES, rig.R, rig.t, xyz, p.P, slots, used, sums)
+            self.noise.learn(sums)
+
+    def _track(
+        self, rays: Rays, slots: np.ndarray, time_ns: int, table: np.ndarray, uv: np.ndarray
+    ) -> Bool[np.ndarray, " P"]:
+        """Who is to be published."""
+        publish = np.zeros(len(slots), dtype=bool)
+        support = ((table[:, :, self.body.core] >= 0).sum(axis=-1) >= 3).sum(axis=-1)
+        torso = uv[:, :, self.body.torso].mean(axis=2)
+        low, high = self.packed.frame[:, :2], self.packed.frame[:, 2:]
+        expected = (((torso > low) & (torso < high)).all(axis=-1) & rays.alive).sum(axis=-1)
+        tracked = len(uv)
+        for n, slot in enumerate(slots.tolist()):
+            if n < tracked:
+                publish[n] = self.tracker.seen(slot, time_ns, int(support[n]), int(expected[n]))
+            elif support[n] >= 2:
+                self.tracker.born(slot, time_ns, int(support[n]))
+                publish[n] = slot in self.tracker.identities and self.tracker.identities[slot].number > 0
+        return publish
+
+    def _poses(
+        self, rays: Rays, slots: np.ndarray, published: np.ndarray, table: np.ndarray, xyz: np.ndarray, used: np.ndarray
+    ) -> tuple[Track, ...]:
+        p, tracks = self.tracker.people, []
+        flat = np.append(rays.score.reshape(-1), 0.0)
+        for n in np.flatnonzero(published):
+            slot = int(slots[n])
+            views = (table[n] >= 0).sum(axis=0)
+            known = p.known[slot]
+            score = np.where(views > 0, flat[table[n]].sum(axis=0) / np.maximum(views, 1), 0.1)
+            cov = p.P[slot][:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3)
+            pose = Pose3D(
+                xyz=np.where(known[:, None], xyz[n], np.nan),
+                cov=np.where(known[:, None, None], cov, np.nan),
+                score=np.where(known, score, 0.0),
+                views=np.where(known, views, 0),
+                filled=known & (views < 2),
+            )
+            tracks.append(Track(self.tracker.identities[slot].number, pose))
+        return tuple(sorted(tracks, key=lambda track: track.person))
+
+
+def _liveliness(body: Body) -> Float64[np.ndarray, " J"]:
+    """How much more random acceleration a joint has the further out on a limb it is."""
+    depth = np.zeros(len(body.parent))
+    for j in body.order:
+        if body.parent[j] >= 0:
+            depth[j] = depth[body.parent[j]] + (body.length[j] > 0.2)
+    return 2.0 ** np.clip(depth - 1, 0, 2)

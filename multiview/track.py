@@ -1,0 +1,151 @@
+"""Identities: who is born, who is held while nobody sees them, who returns, and who was never there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from multiview.data import NS_PER_S
+from multiview.fit.body import Body
+from multiview.fit.people import People
+
+__all__ = ["Identity", "Options", "Tracker"]
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a person is believed in."""
+
+    hold_s: float = 5.0
+    """s. How long someone nobody sees is remembered, to be recognised on return."""
+    coast_s: float = 0.2
+    """s. How long someone nobody sees is still published."""
+    two_view_frames: int = 4
+    """Frames that only two views must see someone before they are believed; three views are believed at once."""
+    person_joints: int = 5
+    """Joints that two views agree on, at least, for a person to be born."""
+    same_m: float = 0.15
+    """m. Two skeletons whose joints lie nearer on average are one person seen twice."""
+    walk_m_s: float = 2.5
+    """m/s. How fast someone may have gone on while nobody saw them."""
+    height_tolerance: float = 0.12
+    """Relative difference of body size up to which someone who returns is recognised."""
+
+
+@dataclass(slots=True)
+class Identity:
+    """One slot's person. `number` is 0 until they are believed in; times are ns on the tick's clock."""
+
+    number: int
+    seen_ns: int
+    hits: int = 1
+    held: bool = False
+    alone: int = 0  # frames that too few of the views that should see them did
+
+
+class Tracker:
+    """Keeps who is who; `people` holds their joints."""
+
+    def __init__(self, body: Body, options: Options) -> None:
+        self.body, self.options = body, options
+        self.people = People(body)
+        self.identities: dict[int, Identity] = {}  # by slot
+        self.next_number = 1
+
+    def active(self) -> Int64[np.ndarray, " M"]:
+        """Slots of everyone who is not merely held."""
+        return np.array([slot for slot, who in self.identities.items() if not who.held], dtype=np.int64)
+
+    def reserve(self, count: int) -> Int64[np.ndarray, " G"]:
+        """Free slots for people who may be born."""
+        free = [slot for slot in range(self.people.slots) if slot not in self.identities]
+        while len(free) < count:
+            free += range(self.people.slots, 2 * self.people.slots)
+            self.people.grow()
+        return np.array(free[:count], dtype=np.int64)
+
+    def forget(self, time_ns: int) -> None:
+        """Let go of those who were held too long, and of those not yet believed in whom nobody saw again."""
+        hold = int(self.options.hold_s * NS_PER_S)
+        coast = int(self.options.coast_s * NS_PER_S)
+        for slot, who in list(self.identities.items()):
+            away = time_ns - who.seen_ns
+            if away > hold or (who.number == 0 and away > coast):
+                del self.identities[slot]
+
+    def born(self, slot: int, time_ns: int, views: int) -> None:
+        """Someone new stands in `slot`, after their first fit; or someone held has returned."""
+        if self.duplicate(slot):
+            return
+        returned = self._recognise(slot, time_ns)
+        if returned is not None:
+            who = self.identities.pop(returned)
+            who.held, who.seen_ns, who.alone = False, time_ns, 0
+            self.people.length[slot] = self.people.length[returned]
+            self.people.variance[slot] = self.people.variance[returned]
+            self.people.bend[slot] = self.people.bend[returned]
+            self.identities[slot] = who
+            return
+        self.identities[slot] = Identity(number=0, seen_ns=time_ns)
+        if views >= 3 or self.options.two_view_frames <= 1:
+            self.believe(slot)
+
+    def believe(self, slot: int) -> None:
+        """Give a person their number."""
+        self.identities[slot].number = self.next_number
+        self.next_number += 1
+
+    def seen(self, slot: int, time_ns: int, views: int, expected: int) -> bool:
+        """Account for a frame: `views` views measured the person, `expected` should have. Whether to publish them."""
+        who = self.identities[slot]
+        options = self.options
+        if views >= 2:
+            who.seen_ns, who.alone = time_ns, 0
+            who.hits += 1
+            if who.number == 0 and (views >= 3 or who.hits >= options.two_view_frames):
+                self.believe(slot)
+            return who.number > 0
+        if views == 1 and expected < 4:
+            who.seen_ns = time_ns
+            return who.number > 0
+        if time_ns - who.seen_ns > options.coast_s * NS_PER_S or (views == 0 and expected >= 3):
+            who.held = True
+            return False
+        return who.number > 0
+
+    def duplicate(self, slot: int) -> bool:
+        """Whether the person in `slot` stands in another active one."""
+        pos = self.people.pos
+        core = self.body.core
+        for other in self.active():
+            if other != slot and _gap(pos[slot, core], pos[other, core]) < self.options.same_m:
+                return True
+        return False
+
+    def _recognise(self, slot: int, time_ns: int) -> int | None:
+        """The held person who most likely is the newborn: near enough for the time away, of the same size."""
+        best, chosen = np.inf, None
+        people, torso = self.people, self.body.torso
+        here = people.pos[slot, torso].mean(axis=0)
+        for other, who in self.identities.items():
+            if not who.held or who.number == 0:
+                continue
+            away = (time_ns - who.seen_ns) / NS_PER_S
+            reach = 0.5 + self.options.walk_m_s * away
+            distance = float(np.linalg.norm(people.pos[other, torso].mean(axis=0) - here)) / reach
+            bones = (people.length[slot] > 0.1) & (people.length[other] > 0.1)
+            size = (
+                float(np.log(people.length[slot, bones].sum() / people.length[other, bones].sum()))
+                if bones.any()
+                else 0.0
+            )
+            cost = distance * distance + (size / self.options.height_tolerance) ** 2
+            if distance < 1.0 and abs(size) < self.options.height_tolerance and cost < best:
+                best, chosen = cost, other
+        return chosen
+
+
+def _gap(a: Float64[np.ndarray, "K 3"], b: Float64[np.ndarray, "K 3"]) -> float:
+    return float(np.sqrt(((a - b) ** 2).sum(axis=-1)).mean())
