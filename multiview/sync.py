@@ -1,0 +1,254 @@
+"""Cameras that run each at their own pace, brought to common instants, the ticks.
+
+A tick is given out when every live camera has passed it, or when its deadline has. Deadlines are judged on the hub's
+times of arrival, which are part of a recording, and never on a clock read here: the same messages give the same views.
+All times are integer nanoseconds; stamps are on one clock, arrivals on the hub's, and the two may differ by a constant.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from multiview.between import interpolate
+from multiview.data import NS_PER_S, Keypoints2D, Views
+
+__all__ = ["Counts", "Options", "SyncBuffer"]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How cameras are brought together."""
+
+    rate_hz: float = 0.0  # ticks per second; 0: the frame rate of the sources
+    budget_s: float = 0.08  # the longest wait for a camera after a tick; what is later is not used
+    bracket_frames: float = 2.5  # keypoints are interpolated between two frames at most this many frames apart
+    missed_ticks: int = 3  # a camera that misses so many ticks is not waited for until it is back in time
+    horizon_s: float = 10.0  # a stamp further ahead than this is a mistake, not a frame
+    lossless: bool = False  # wait for every camera however long it takes: for sources that do not run in real time
+
+
+_DEFAULT = Options()
+
+
+class Counts(NamedTuple):
+    """What became of one camera's messages."""
+
+    used: int  # ticks that had keypoints of this camera
+    missed: int  # ticks given out without waiting longer
+    late: int  # frames that came after their tick had been given out
+    duplicate: int
+    ahead: int
+
+
+class _Camera:
+    """What is remembered of one camera."""
+
+    def __init__(self, offset_ns: int, period_ns: int) -> None:
+        self.offset_ns = offset_ns
+        self.times: list[int] = []
+        self.frames: list[Keypoints2D] = []
+        self.live = True
+        self.missing = 0  # ticks missed one after the other
+        self.steps: deque[int] = deque([period_ns], maxlen=9)
+        self.lags: deque[int] = deque(maxlen=15)  # arrival less stamp
+        self.lag_ns = 0  # their median
+        self.peak_ns = 0  # how long after a tick this camera reaches it: a maximum that slowly forgets
+        self.used = self.missed = self.late = self.duplicate = self.ahead = 0
+
+    @property
+    def head(self) -> int | None:
+        return self.times[-1] if self.times else None
+
+    def reaches(self, time_ns: int) -> bool:
+        return bool(self.times) and self.times[-1] >= time_ns
+
+    @property
+    def period_ns(self) -> int:
+        return sorted(self.steps)[len(self.steps) // 4]  # dropped frames only lengthen a step
+
+    def insert(self, time_ns: int, keypoints: Keypoints2D) -> bool:
+        place = bisect_left(self.times, time_ns)
+        if place < len(self.times) and self.times[place] == time_ns:
+            return False
+        if self.times and place == len(self.times):
+            self.steps.append(time_ns - self.times[-1])
+        self.times.insert(place, time_ns)
+        self.frames.insert(place, keypoints)
+        return True
+
+    def at(self, time_ns: int, bracket_frames: float) -> Keypoints2D | None:
+        """The keypoints at an instant: a frame's own, between two frames, or of one less than half a frame away."""
+        after = bisect_left(self.times, time_ns)
+        if after < len(self.times) and self.times[after] == time_ns:
+            return self.frames[after]
+        before, period = after - 1, self.period_ns
+        if before >= 0 and after < len(self.times):
+            span = self.times[after] - self.times[before]
+            if span <= bracket_frames * period:
+                weight = (time_ns - self.times[before]) / span
+                return interpolate(self.frames[before], self.frames[after], weight)
+        near = [i for i in (before, after) if 0 <= i < len(self.times) and 2 * abs(self.times[i] - time_ns) <= period]
+        return self.frames[min(near, key=lambda i: abs(self.times[i] - time_ns))] if near else None
+
+    def forget_all(self) -> None:
+        self.times.clear()
+        self.frames.clear()
+        self.lags.clear()
+
+    def forget_before(self, time_ns: int) -> None:
+        """Keep the last frame at or before an instant: it may be one end of the next bracket."""
+        drop = bisect_right(self.times, time_ns) - 1
+        if drop > 0:
+            del self.times[:drop], self.frames[:drop]
+
+
+class SyncBuffer:
+    """Frames of all cameras in, in any order; views at the ticks out, in order, each tick once."""
+
+    def __init__(self, cameras: int, rate_hz: float, options: Options = _DEFAULT, offsets_s: Sequence[float] = ()):
+        """`offsets_s` is added to each camera's stamps (the rig's `time_offset_s`)."""
+        self.rate_hz = rate_hz
+        self.options = options
+        self.restarts = 0  # how often time began again, because every camera's stamps did
+        offsets = [round(s * NS_PER_S) for s in offsets_s] or [0] * cameras
+        self._cameras = [_Camera(offset, round(NS_PER_S / rate_hz)) for offset in offsets]
+        self._budget_ns = round(options.budget_s * NS_PER_S)
+        self._horizon_ns = round(options.horizon_s * NS_PER_S)
+        self._next: int | None = None  # the tick to give out next; None before the first frame
+        self._last_ns: int | None = None  # the time of the last tick given out
+        self._delay_ns = 0
+        self._behind = 0  # frames, one after the other, from long before that
+
+    def tick_time_ns(self, tick: int) -> int:
+        return round(tick * NS_PER_S / self.rate_hz)
+
+    def first_tick_at(self, time_ns: int) -> int:
+        """The first tick at or after an instant."""
+        tick = int(time_ns * self.rate_hz / NS_PER_S) - 2
+        while self.tick_time_ns(tick) < time_ns:
+            tick += 1
+        return tick
+
+    def live(self) -> list[bool]:
+        """Which cameras are waited for."""
+        return [camera.live for camera in self._cameras]
+
+    def counts(self) -> list[Counts]:
+        return [Counts(c.used, c.missed, c.late, c.duplicate, c.ahead) for c in self._cameras]
+
+    def add(self, camera: int, time_ns: int, keypoints: Keypoints2D, arrival_ns: int) -> list[Views]:
+        """A frame of a camera that arrived at the hub at `arrival_ns`; what it completes is returned."""
+        self._take(self._cameras[camera], time_ns, keypoints, arrival_ns)
+        return self.advance(arrival_ns)
+
+    def goodbye(self, camera: int, arrival_ns: int) -> list[Views]:
+        """A camera ends on purpose; when the last one has, every tick that any camera reached is returned."""
+        self._cameras[camera].live = False
+        return self.advance(arrival_ns)
+
+    def advance(self, arrival_ns: int) -> list[Views]:
+        """The ticks that are complete, or past their deadline, at this time of the hub's clock."""
+        views = []
+        while self._next is not None:
+            time_ns = self.tick_time_ns(self._next)
+            reached = [c.reaches(time_ns) for c in self._cameras]
+            waiting = [c for c, there in zip(self._cameras, reached, strict=True) if c.live and not there]
+            if any(arrival_ns < self._deadline_ns(c, time_ns) for c in waiting):
+                break
+            if not any(reached) and not waiting:
+                break  # nobody is here: time stands still
+            views.append(self._give_out(self._next, time_ns, waiting))
+            self._skip_emptiness()
+        return views
+
+    def _skip_emptiness(self) -> None:
+        """When nobody is waited for, go on where the next frame is: a gap in all stamps is no row of empty ticks."""
+        last_ns = self._last_ns
+        assert last_ns is not None
+        if any(c.live and not c.reaches(last_ns + 1) for c in self._cameras):
+            return
+        coming = [c.times[bisect_right(c.times, last_ns)] for c in self._cameras if c.reaches(last_ns + 1)]
+        if coming and min(coming) > last_ns + NS_PER_S:
+            self._next = self.first_tick_at(min(coming))
+
+    def _take(self, camera: _Camera, time_ns: int, keypoints: Keypoints2D, arrival_ns: int) -> None:
+        time_ns += camera.offset_ns
+        self._begin_or_jump(time_ns)
+        assert self._next is not None
+        late = self._last_ns is not None and time_ns <= self._last_ns
+        if not self.options.lossless and time_ns > self.tick_time_ns(self._next) + self._horizon_ns:
+            camera.ahead += 1
+            return
+        head = camera.head
+        if not camera.insert(time_ns, keypoints):
+            camera.duplicate += 1
+            return
+        self._note_lag(camera, arrival_ns - time_ns)
+        if head is None or time_ns > head:
+            self._learn(camera, head, time_ns, arrival_ns)
+        if late:
+            camera.late += 1
+            camera.forget_before(self._last_ns or 0)
+        else:
+            self._next = min(self._next, self.first_tick_at(time_ns))  # it may have been skipped as emptiness
+        if not late or arrival_ns - time_ns <= self._delay_ns + self._budget_ns:
+            camera.live, camera.missing = True, 0
+
+    def _begin_or_jump(self, time_ns: int) -> None:
+        """Where time starts: at the first frame, at a return after everyone was silent, or anew."""
+        tick = self.first_tick_at(time_ns)
+        if self._next is None:
+            self._next = tick
+        if self._last_ns is None:
+            return
+        self._behind = self._behind + 1 if time_ns < self._last_ns - self._horizon_ns else 0
+        if self._behind > 3 * len(self._cameras):
+            self.restarts += 1
+            self._last_ns, self._next, self._behind = None, tick, 0
+            for c in self._cameras:
+                c.forget_all()
+        elif not any(c.live or c.reaches(self._last_ns + 1) for c in self._cameras):
+            self._next = max(self._next, tick)
+
+    def _learn(self, camera: _Camera, head: int | None, time_ns: int, arrival_ns: int) -> None:
+        """How long after a tick this camera reaches it, seen at the last tick that it has just passed."""
+        tick = self.first_tick_at(time_ns + 1) - 1
+        tick_ns = self.tick_time_ns(tick)
+        if head is None or tick_ns > head:
+            wait = max(0, arrival_ns - tick_ns - self._delay_ns)
+            camera.peak_ns = max(wait, camera.peak_ns - (camera.peak_ns - wait) // 256)
+
+    def _note_lag(self, camera: _Camera, lag_ns: int) -> None:
+        """What the hub's clock shows at a stamp, less the stamp: the lower median of the live cameras' medians."""
+        camera.lags.append(lag_ns)
+        camera.lag_ns = sorted(camera.lags)[len(camera.lags) // 2]
+        lags = sorted(c.lag_ns for c in self._cameras if c.lags and (c.live or c is camera))
+        self._delay_ns = lags[(len(lags) - 1) // 2]
+
+    def _deadline_ns(self, camera: _Camera, tick_ns: int) -> int:
+        """Until when a tick waits for a camera: twice its usual lateness, within the budget.
+
+        At the least half the budget, or a step and a quarter, so that a dropped frame is bridged by the next one.
+        """
+        if self.options.lossless:
+            return 2**63
+        wait = max(2 * camera.peak_ns, self._budget_ns // 2, camera.period_ns * 5 // 4)
+        if not camera.times:
+            wait = self._budget_ns
+        return tick_ns + self._delay_ns + min(wait, self._budget_ns)
+
+    def _give_out(self, tick: int, time_ns: int, waiting: list[_Camera]) -> Views:
+        for camera in waiting:
+            camera.missed += 1
+            camera.missing += 1
+            camera.live = camera.missing < self.options.missed_ticks
+        keypoints = tuple(camera.at(time_ns, self.options.bracket_frames) for camera in self._cameras)
+        for camera, seen in zip(self._cameras, keypoints, strict=True):
+            camera.used += seen is not None
+            camera.forget_before(time_ns)
+        self._next, self._last_ns = tick + 1, time_ns
+        return Views(tick, time_ns, keypoints)
