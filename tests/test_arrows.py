@@ -23,8 +23,9 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"geometry", "keypoints", "nets"}),
     frozenset({"data", "camera", "rig_file", "skeleton", "keypoint_folder", "poses", "messages", "packing", "truth"})
     | frozenset({"rays", "joint_names", "palette", "stick_figure", "solids", "lettering"}),
-    frozenset({"synthetic", "sync", "associate", "track", "fit", "kinematics", "detect", "sources", "export"})
-    | frozenset({"assign", "metrics", "draw", "top_view", "plot", "client", "actor"}),
+    frozenset({"synthetic", "associate", "track", "fit", "kinematics", "detect", "sources", "export"})
+    | frozenset({"assign", "metrics", "draw", "top_view", "plot", "client", "actor"})
+    | frozenset({"between", "clock", "sync"}),
     frozenset({"pipeline", "learn"}),
     frozenset({"config", "take"}),
     frozenset({"commands", "__main__"}),

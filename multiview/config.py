@@ -1,0 +1,233 @@
+"""One TOML file describes a studio: what is watched, how it is fused, where the processes meet and what is kept.
+
+`configs/studio.toml` shows every option with its default, its unit and its meaning. Two sections belong to rooms that
+are slow to import, so they are kept as they were read and become typed when asked for: `[pipeline]` by
+`pipeline_options`, `[source.options]` of a synthetic studio by `synthetic_options`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import tomli_w
+
+from multiview import sync
+from multiview.camera import Rig, load_rig
+from multiview.errors import ConfigError
+from multiview.files import replacing
+from multiview.toml_file import convert, decode_toml
+
+if TYPE_CHECKING:
+    from multiview.synthetic import Options as SyntheticOptions
+
+__all__ = [
+    "CameraOptions",
+    "FusionOptions",
+    "HubOptions",
+    "KeypointsSource",
+    "RecorderOptions",
+    "Source",
+    "Studio",
+    "SyntheticSource",
+    "ViewerOptions",
+    "frame_rate",
+    "load_studio",
+    "pipeline_options",
+    "studio_rig",
+    "synthetic_options",
+    "write_studio",
+]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class HubOptions(_Section, frozen=True, kw_only=True):
+    """Where the processes meet."""
+
+    host: str = "127.0.0.1"
+    """Address of the hub; it listens there and everyone connects there."""
+    ingest_port: int = 5555
+    """Workers and fusion send here; 0: any free port (for `multiview run` on one machine)."""
+    publish_port: int = 5556
+    """Everyone else subscribes here."""
+    request_port: int = 5557
+    """Questions: clock probes, status."""
+
+
+class SyntheticSource(_Section, frozen=True, kw_only=True, tag_field="type", tag="synthetic"):
+    """Simulated people; every worker simulates the same studio and sends what its own camera sees."""
+
+    options: dict[str, Any] = {}
+    """What the studio is like: the fields of `multiview.synthetic.Options`."""
+    speed: float = 1.0
+    """1: at the frame rate; 0: as fast as fusion can take it."""
+    loop: bool = False
+    """Begin again at the end."""
+
+
+class KeypointsSource(_Section, frozen=True, kw_only=True, tag_field="type", tag="keypoints"):
+    """Recorded 2D keypoints, one folder of OpenPose JSON files per camera."""
+
+    directory: str
+    """Folder that holds the cameras' folders."""
+    fps: float = 30.0
+    """Frame rate; frame i has the time i / fps."""
+    speed: float = 1.0
+    """1: at the frame rate; 0: as fast as fusion can take it."""
+    loop: bool = False
+    """Begin again at the end."""
+
+
+Source = SyntheticSource | KeypointsSource
+
+
+class CameraOptions(_Section, frozen=True, kw_only=True):
+    """One camera that differs from the others."""
+
+    source: Source
+
+
+class RecorderOptions(_Section, frozen=True, kw_only=True):
+    """What is kept."""
+
+    enabled: bool = True
+    """Record the stream and the poses of every run as a take."""
+    directory: str = "takes"
+    """Folder that takes are put in."""
+
+
+class ViewerOptions(_Section, frozen=True, kw_only=True):
+    """What is shown."""
+
+    enabled: bool = True
+    """Open the 3D viewer, if there is a display."""
+
+
+class FusionOptions(_Section, frozen=True, kw_only=True):
+    """How the fusion process behaves; what it computes is `[pipeline]`."""
+
+    check_calibration: bool = True
+    """Refuse keypoints of a camera that was calibrated otherwise than the rig says."""
+
+
+class Studio(_Section, frozen=True, kw_only=True):
+    """A whole studio.toml; paths are absolute once it is loaded."""
+
+    version: int = 1
+    name: str = "studio"
+    """Letters, digits, - and _; takes are named after it."""
+    rig: str = ""
+    """The calibrated cameras, a rig.toml; a synthetic source brings its own."""
+    skeleton: str = "body25"
+    """Name of a skeleton or path of a skeleton file."""
+    source: Source | None = None
+    """Where keypoints come from, for every camera without a source of its own."""
+    cameras: dict[str, CameraOptions] = {}
+    """Cameras that differ, by name."""
+    sync: sync.Options = sync.Options()
+    pipeline: dict[str, Any] = {}
+    fusion: FusionOptions = FusionOptions()
+    hub: HubOptions = HubOptions()
+    recorder: RecorderOptions = RecorderOptions()
+    viewer: ViewerOptions = ViewerOptions()
+
+    def source_of(self, camera: str) -> Source:
+        """ConfigError if the camera has none."""
+        own = self.cameras.get(camera)
+        source = own.source if own else self.source
+        if source is None:
+            raise ConfigError(f"camera {camera} has no source: add [source] or [cameras.{camera}.source]")
+        return source
+
+    @property
+    def sources(self) -> list[Source]:
+        return [s for s in (self.source, *(camera.source for camera in self.cameras.values())) if s is not None]
+
+
+def load_studio(path: Path | str, check: bool = True) -> Studio:
+    """Read a studio file; ConfigError naming the key that is wrong and the nearest known one.
+
+    `check` also reads what the file refers to (rig, pipeline and synthetic options), as one does before starting.
+    """
+    path = Path(path)
+    studio = decode_toml(path, Studio)
+    if studio.version != 1:
+        raise ConfigError(f"{path}: version {studio.version}; this program reads version 1")
+    if not studio.name.replace("-", "a").replace("_", "a").isalnum() or not studio.name.isascii():
+        raise ConfigError(f'{path}: name "{studio.name}" must be letters, digits, - and _')
+    if not studio.sources:
+        raise ConfigError(f'{path}: no [source]; add one, for example type = "synthetic"')
+    studio = _absolute(studio, path.parent.resolve())
+    if check:
+        try:
+            pipeline_options(studio)
+            rig = studio_rig(studio)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from None
+        for name in studio.cameras:
+            if name not in rig.names:
+                raise ConfigError(f"{path}: cameras.{name}: the rig has no such camera; it has {', '.join(rig.names)}")
+        for name in rig.names:
+            studio.source_of(name)
+    return studio
+
+
+def write_studio(studio: Studio, path: Path | str) -> None:
+    """Write a studio file with every option that has a value."""
+    table = {key: value for key, value in msgspec.to_builtins(studio).items() if value is not None}
+    with replacing(path) as temporary:
+        temporary.write_text(tomli_w.dumps(table), encoding="utf-8")
+
+
+def pipeline_options(studio: Studio) -> Any:
+    """`[pipeline]`, typed: `multiview.pipeline.Options`."""
+    return convert(studio.pipeline, import_module("multiview.pipeline").Options, "[pipeline]")
+
+
+def synthetic_options(source: SyntheticSource) -> SyntheticOptions:
+    """`[source.options]` of a synthetic source, typed."""
+    from multiview.synthetic import Options
+
+    return convert(source.options, Options, "[source.options]")
+
+
+def studio_rig(studio: Studio) -> Rig:
+    """The rig that the file names, or that of its synthetic source."""
+    if studio.rig:
+        return load_rig(studio.rig)
+    if isinstance(studio.source, SyntheticSource):
+        from multiview.synthetic import make_studio
+
+        return make_studio(synthetic_options(studio.source)).rig
+    raise ConfigError('no rig: add rig = "rig.toml" (only a synthetic source brings its own)')
+
+
+def frame_rate(studio: Studio) -> float:
+    """Ticks per second: `[sync] rate_hz`, else the highest frame rate of the sources."""
+    if studio.sync.rate_hz > 0:
+        return studio.sync.rate_hz
+    return max(s.fps if isinstance(s, KeypointsSource) else synthetic_options(s).fps for s in studio.sources)
+
+
+def _absolute(studio: Studio, folder: Path) -> Studio:
+    def whole(path: str) -> str:
+        return str(folder / Path(path).expanduser()) if path else path
+
+    def moved(source: Source) -> Source:
+        if isinstance(source, KeypointsSource):
+            return msgspec.structs.replace(source, directory=whole(source.directory))
+        return source
+
+    return msgspec.structs.replace(
+        studio,
+        rig=whole(studio.rig),
+        skeleton=whole(studio.skeleton) if studio.skeleton.endswith(".toml") else studio.skeleton,
+        source=moved(studio.source) if studio.source else None,
+        cameras={name: CameraOptions(source=moved(camera.source)) for name, camera in studio.cameras.items()},
+        recorder=msgspec.structs.replace(studio.recorder, directory=whole(studio.recorder.directory)),
+    )

@@ -1,0 +1,82 @@
+"""The studio file: every option is shown in the example, and every mistake is named."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from multiview import config
+from multiview.config import Studio, load_studio, studio_rig, write_studio
+from multiview.errors import ConfigError
+from multiview.package_data import package_file
+
+EXAMPLE = package_file("studio.toml")
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "studio.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_example_is_a_studio() -> None:
+    studio = load_studio(EXAMPLE, check=False)
+    assert len(studio_rig(studio)) == 4
+    assert studio.hub == config.HubOptions()
+
+
+def test_the_example_shows_every_option_with_its_default() -> None:
+    """Uncommented, the example's lines decode to the defaults, and no option is left out."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    sections = ("sync", "fusion", "hub", "recorder", "viewer")
+    for name in sections:
+        body = re.search(rf"^\[{name}\].*?\n(.*?)(?=^\[|\Z)", text, re.M | re.S)
+        assert body is not None
+        shown = tomllib.loads(re.sub(r"^# ", "", body.group(1), flags=re.M))
+        default = msgspec.to_builtins(getattr(Studio(), name))
+        assert shown == default
+    for kind in (config.SyntheticSource, config.KeypointsSource):
+        for field in msgspec.structs.fields(kind):
+            assert re.search(rf"^(# )?(\[source\.)?{field.name}\b", text, re.M), field.name
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    studio = load_studio(EXAMPLE, check=False)
+    write_studio(studio, tmp_path / "copy.toml")
+    assert load_studio(tmp_path / "copy.toml", check=False) == studio
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, 'rig = "r.toml"\n[source]\ntype = "keypoints"\ndirectory = "kp"\n')
+    studio = load_studio(path, check=False)
+    assert studio.rig == str(tmp_path / "r.toml")
+    assert isinstance(studio.source, config.KeypointsSource)
+    assert studio.source.directory == str(tmp_path / "kp")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[source]\ntype = "synthetic"\nlop = true', 'source: unknown key "lop"; did you mean "loop"?'),
+        ('[source]\ntype = "synthetic"\n[hub]\nprot = 1', 'hub: unknown key "prot"'),
+        ('[source]\ntype = "synthetic"\n[sync]\nbudget = 1', 'sync: unknown key "budget"; did you mean "budget_s"?'),
+        ('[source]\ntype = "magic"', "source.type: Invalid value 'magic'"),
+        ('rig = "r.toml"', "no [source]"),
+        ('version = 2\n[source]\ntype = "synthetic"', "version 2"),
+        ('name = "a b"\n[source]\ntype = "synthetic"', "letters, digits"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_studio(write(tmp_path, text), check=False)
+    assert expected in str(caught.value)
+
+
+def test_a_synthetic_option_is_checked(tmp_path: Path) -> None:
+    path = write(tmp_path, '[source]\ntype = "synthetic"\n[source.options]\npeple = 3')
+    with pytest.raises(ConfigError, match='unknown key "peple"; did you mean "people"'):
+        studio_rig(load_studio(path, check=False))
