@@ -21,6 +21,7 @@ COMMANDS: dict[str, Command] = {
     "fuse": Command("multiview.commands.fuse", "Fuse recorded 2D keypoints of several cameras into 3D people."),
     "viewer": Command("services.viewer", "Show people in 3D, from a take or a poses.parquet."),
     "evaluate": Command("multiview.commands.evaluate", "Show how far poses are from true joints."),
+    "models": Command("services.models", "List, fetch and check the networks for 2D poses."),
 }
 
 

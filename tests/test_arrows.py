@@ -20,11 +20,11 @@ PACKAGES = ("multiview", "calib", "services")
 # Inside multiview, lowest first; a room imports its own floor and those below. A name is a folder or a file's stem.
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "errors", "package_data", "files", "toml_file"}),
-    frozenset({"geometry", "keypoints", "nets"}),
+    frozenset({"geometry", "keypoints", "nets", "models", "plugins"}),
     frozenset({"data", "camera", "rig_file", "skeleton", "keypoint_folder", "poses", "messages", "packing", "truth"})
     | frozenset({"rays", "joint_names", "palette", "stick_figure", "solids", "lettering"}),
     frozenset({"synthetic", "associate", "track", "fit", "kinematics", "detect", "sources", "export"})
-    | frozenset({"assign", "metrics", "draw", "top_view", "plot", "client", "actor"})
+    | frozenset({"assign", "metrics", "draw", "top_view", "plot", "client", "actor", "open_source"})
     | frozenset({"between", "clock", "sync"}),
     frozenset({"pipeline", "learn"}),
     frozenset({"config", "take"}),
