@@ -20,11 +20,11 @@ PACKAGES = ("multiview", "calib", "services")
 # Inside multiview, lowest first; a room imports its own floor and those below. A name is a folder or a file's stem.
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "errors", "package_data", "files", "toml_file"}),
-    frozenset({"geometry", "keypoints", "nets", "models", "plugins"}),
+    frozenset({"geometry", "keypoints", "nets"}),
     frozenset({"data", "camera", "rig_file", "skeleton", "keypoint_folder", "poses", "messages", "packing", "truth"})
     | frozenset({"rays", "joint_names", "palette", "stick_figure", "solids", "lettering"}),
     frozenset({"synthetic", "associate", "track", "fit", "kinematics", "detect", "sources", "export"})
-    | frozenset({"assign", "metrics", "draw", "top_view", "plot", "client", "actor", "open_source"})
+    | frozenset({"assign", "metrics", "joint_angles", "draw", "top_view", "plot", "client", "actor"})
     | frozenset({"between", "clock", "sync"}),
     frozenset({"pipeline", "learn"}),
     frozenset({"config", "take"}),
@@ -77,7 +77,7 @@ def floor_of(room: str) -> int | None:
 def room_of(path_or_module: str) -> str:
     """The room of multiview that a file or a dotted module belongs to."""
     parts = path_or_module.removesuffix(".py").replace("/", ".").split(".")
-    return parts[1] if len(parts) > 1 else "__init__"
+    return parts[1].removesuffix("_kernels") if len(parts) > 1 else "__init__"
 
 
 def violations(files: dict[str, str]) -> list[str]:

@@ -1,0 +1,279 @@
+"""Joint rotations from joint positions: what animation programs and joint-angle tables need.
+
+A person is a tree of bones with the VRM humanoid names. In the rest pose, a T-pose, every bone's frame is x to the
+person's left, y up, z forward, so that all local rotations are the identity there. Then, frame by frame:
+
+- Hips: x along the line of the hips, y towards the middle of the shoulders as far as that allows.
+- Spine and Chest: from the hips to the middle of the shoulders, bent forward as far as these are nearer to each other
+  than when upright; twist half from the hips and half from the shoulders.
+- UpperChest, at the middle of the shoulders: x along the line of the shoulders.
+- Neck: y towards the middle of the ears; Head, there: x along the line of the ears, z towards the nose.
+- Limbs: the bone's direction, and the plane of elbow or knee for the twist. A straight limb has no plane: the hinge
+  axis is then carried along with the bone from before, and turns back no faster than `MOST_TURN`, so it never flips.
+- Feet, where toes are known: z towards them, twist from the knee's axis.
+
+Bone lengths are constant, the medians over time, so forward kinematics gives every joint back as far as the data keeps
+its lengths. Rotations of what is unknown are held, relative to the parent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from multiview.errors import ConfigError
+from multiview.kinematics_kernels import carry_hinge
+
+__all__ = ["HIERARCHY", "Bone", "Humanoid", "Motion", "Solver", "forward", "humanoid", "points"]
+
+_SLACK = 1.02  # the trunk's bones are this much longer than hips to shoulders ever get: never quite straight
+MOST_TURN = 9.0  # rad/s, of a limb's hinge axis about the limb
+
+# Bone: parent, the direction of its offset from the parent in the rest pose (whose length is the person's).
+HIERARCHY: dict[str, tuple[str, tuple[float, float, float]]] = {
+    "Hips": ("", (0, 0, 0)),
+    "Spine": ("Hips", (0, 0, 0)),
+    "Chest": ("Spine", (0, 1, 0)),
+    "UpperChest": ("Chest", (0, 1, 0)),
+    "Neck": ("UpperChest", (0, 0, 0)),
+    "Head": ("Neck", (0, 1, 0)),
+    **{f"{side}{bone}": (parent if parent in ("UpperChest", "Hips") else f"{side}{parent}", offset) for side, x in
+       (("Left", 1.0), ("Right", -1.0)) for bone, parent, offset in (
+           ("UpperArm", "UpperChest", (x, 0, 0)), ("LowerArm", "UpperArm", (x, 0, 0)), ("Hand", "LowerArm", (x, 0, 0)),
+           ("UpperLeg", "Hips", (x, 0, 0)), ("LowerLeg", "UpperLeg", (0, -1, 0)), ("Foot", "LowerLeg", (0, -1, 0)),
+           ("Toes", "Foot", (0, 0, 1)))},
+}  # fmt: skip
+_NEEDED = [
+    f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")
+]
+_FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+
+
+@dataclass(frozen=True, slots=True)
+class Bone:
+    """A bone's name, its parent's index (-1 for the root) and its offset from it in the rest pose, m."""
+
+    name: str
+    parent: int
+    offset: Float64[np.ndarray, " 3"]
+
+
+@dataclass(frozen=True, slots=True)
+class Humanoid:
+    """A person's B bones, parents first, and the points that the head carries (m, in the head's frame)."""
+
+    bones: tuple[Bone, ...]
+    face: dict[str, Float64[np.ndarray, " 3"]]
+
+    def index(self, name: str) -> int:
+        return [bone.name for bone in self.bones].index(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """A person's movement: where the hips are (m, world) and each bone's rotation, parent_from_bone (root:
+    world_from_bone); `known` where it was seen rather than held."""
+
+    root: Float64[np.ndarray, "T 3"]
+    local: Float64[np.ndarray, "T B 3 3"]
+    known: Bool[np.ndarray, "T B"]
+
+
+def points(joints: tuple[str, ...], xyz: Float64[np.ndarray, "T J 3"]) -> dict[str, Float64[np.ndarray, "T 3"]]:
+    """The places of the humanoid's bones and of the face, by name (m, NaN where unknown).
+
+    Raises ConfigError if the skeleton lacks a shoulder, elbow, wrist, hip, knee or ankle.
+    """
+    index = {name: i for i, name in enumerate(joints)}
+    missing = [name for name in _NEEDED if name not in index]
+    if missing:
+        raise ConfigError(f"rotations need {', '.join(missing)}, which the skeleton does not have")
+
+    def at(*names: str) -> Float64[np.ndarray, "T 3"]:
+        mean: np.ndarray = xyz[:, [index[name] for name in names]].mean(axis=1)
+        return mean
+
+    found = {"Hips": at("left_hip", "right_hip"), "Spine": at("left_hip", "right_hip")}
+    found["UpperChest"] = found["Neck"] = at("left_shoulder", "right_shoulder")
+    if {"left_ear", "right_ear", "nose"} <= set(index):
+        found["Head"] = at("left_ear", "right_ear")
+    for side in ("left", "right"):
+        for bone, joint in (("UpperArm", "shoulder"), ("LowerArm", "elbow"), ("Hand", "wrist"),
+                            ("UpperLeg", "hip"), ("LowerLeg", "knee"), ("Foot", "ankle")):  # fmt: skip
+            found[side.title() + bone] = at(f"{side}_{joint}")
+        toes = next((toe for toe in (f"{side}_big_toe", f"{side}_foot_index") if toe in index), None)
+        if toes is not None:
+            found[f"{side.title()}Toes"] = at(toes)
+    return found | {name: at(name) for name in _FACE if name in index and "Head" in found}
+
+
+def humanoid(joints: tuple[str, ...], xyz: Float64[np.ndarray, "T J 3"]) -> Humanoid:
+    """A person's rest pose: the median bone lengths over time; a length that was never seen is 0.1 m."""
+    at = points(joints, xyz)
+    names = [name for name in HIERARCHY if name in at or name == "Chest"]
+    half_trunk = _SLACK * _quantile(at["UpperChest"] - at["Hips"], 0.99) / 2
+    bones = []
+    for name in names:
+        parent, direction = HIERARCHY[name]
+        if name in ("Chest", "UpperChest"):
+            length = half_trunk
+        else:
+            length = _quantile(at[name] - at[parent], 0.5) if parent else 0.0
+        bones.append(Bone(name, names.index(parent) if parent else -1, np.array(direction, dtype=np.float64) * length))
+    face = {}
+    if "Head" in at:
+        head = _frames("x", at["left_ear"] - at["right_ear"], "z", at["nose"] - at["Head"])
+        for name in (name for name in _FACE if name in at):
+            inside = np.einsum("tji,tj->ti", head, at[name] - at["Head"])
+            inside = inside[np.isfinite(inside).all(axis=1)]
+            face[name] = np.median(inside, axis=0) if len(inside) else np.zeros(3)
+    return Humanoid(tuple(bones), face)
+
+
+@dataclass(slots=True)
+class Solver:
+    """Solves a person's frames in order; remembers the hinge axes and the last rotations between calls.
+
+    `frame_s` is the time between frames.
+    """
+
+    person: Humanoid
+    joints: tuple[str, ...]
+    frame_s: float
+    _hinges: dict[str, Float64[np.ndarray, " 3"]] = field(default_factory=dict)
+    _held: Float64[np.ndarray, "B 3 3"] | None = None
+    _root: Float64[np.ndarray, " 3"] = field(default_factory=lambda: np.zeros(3))
+
+    def solve(self, xyz: Float64[np.ndarray, "T J 3"]) -> Motion:
+        """The rotations of the next frames, from joint positions (m, NaN where unknown)."""
+        at = points(self.joints, xyz)
+        frames = self._world_frames(at)
+        bones = self.person.bones
+        held = np.tile(np.eye(3), (len(bones), 1, 1)) if self._held is None else self._held
+        local, known = np.empty((len(xyz), len(bones), 3, 3)), np.empty((len(xyz), len(bones)), dtype=bool)
+        world = np.empty_like(local)  # what the bone really gets, held where unknown
+        for b, bone in enumerate(bones):
+            parent = world[:, bone.parent] if bone.parent >= 0 else np.broadcast_to(np.eye(3), (len(xyz), 3, 3))
+            wanted = frames.get(bone.name)
+            if wanted is None:  # an end: hands and toes point where their parent does
+                local[:, b], known[:, b] = np.eye(3), known[:, bone.parent]
+            else:
+                known[:, b] = np.isfinite(wanted).all(axis=(1, 2))
+                local[:, b] = _hold(np.swapaxes(parent, 1, 2) @ wanted, known[:, b], held[b])
+            world[:, b] = parent @ local[:, b]
+        root = _hold(at["Hips"], np.isfinite(at["Hips"]).all(axis=1), self._root)
+        if len(xyz):
+            self._held, self._root = local[-1].copy(), root[-1].copy()
+        return Motion(root, local, known)
+
+    def _world_frames(self, at: dict[str, Float64[np.ndarray, "T 3"]]) -> dict[str, Float64[np.ndarray, "T 3 3"]]:
+        up = at["UpperChest"] - at["Hips"]
+        across_hips, across_shoulders = (
+            at["LeftUpperLeg"] - at["RightUpperLeg"],
+            at["LeftUpperArm"] - at["RightUpperArm"],
+        )
+        trunk = _frames("y", up, "x", _unit(across_hips) + _unit(across_shoulders))
+        length = 2 * float(self.person.bones[self.person.index("UpperChest")].offset[1])
+        sine = np.sqrt(1.0 - np.minimum(np.linalg.norm(up, axis=1) / length, 1.0) ** 2)  # two bones of equal length
+        frames = {
+            "Hips": _frames("x", across_hips, "y", up),
+            "Spine": trunk @ _about_x(-sine),
+            "Chest": trunk @ _about_x(sine),
+            "UpperChest": _frames("x", across_shoulders, "y", up),
+        }
+        if "Head" in at:
+            neck = at["Head"] - at["Neck"]
+            frames["Neck"] = _frames("y", neck, "x", across_shoulders)
+            frames["Head"] = _frames("x", at["left_ear"] - at["right_ear"], "z", at["nose"] - at["Head"])
+        for side, x in (("Left", 1.0), ("Right", -1.0)):
+            self._limb(at, frames, (f"{side}UpperArm", f"{side}LowerArm", f"{side}Hand"), "x", x, "y", -x)
+            self._limb(at, frames, (f"{side}UpperLeg", f"{side}LowerLeg", f"{side}Foot"), "y", -1.0, "x", 1.0)
+            if f"{side}Toes" in at:
+                toes, knee = at[f"{side}Toes"] - at[f"{side}Foot"], frames[f"{side}LowerLeg"][:, :, 0]
+                frames[f"{side}Foot"] = _frames("z", toes, "x", knee)
+        return frames
+
+    def _limb(
+        self,
+        at: dict[str, Float64[np.ndarray, "T 3"]],
+        frames: dict[str, Float64[np.ndarray, "T 3 3"]],
+        names: tuple[str, str, str],
+        along: str,
+        along_sign: float,
+        hinge: str,
+        hinge_sign: float,
+    ) -> None:
+        """Upper and lower bone share the hinge axis, so that elbow and knee only bend."""
+        upper, lower = _unit(at[names[1]] - at[names[0]]), _unit(at[names[2]] - at[names[1]])
+        start = self._hinges.get(names[0])
+        if start is None:  # as in the rest pose, turned with the body
+            body = frames["Hips" if "Leg" in names[0] else "UpperChest"][:, :, "xyz".index(hinge)]
+            body = body[np.isfinite(body).all(axis=1)]
+            start = hinge_sign * body[0] if len(body) else np.array([0.0, 0.0, 1.0])
+        axes = carry_hinge(upper, np.cross(upper, lower), np.ascontiguousarray(start), MOST_TURN * self.frame_s)
+        if len(axes):
+            self._hinges[names[0]] = axes[-1]
+        frames[names[0]] = _frames(along, along_sign * upper, hinge, hinge_sign * axes)
+        frames[names[1]] = _frames(along, along_sign * lower, hinge, hinge_sign * axes)
+
+
+def forward(person: Humanoid, motion: Motion) -> dict[str, Float64[np.ndarray, "T 3"]]:
+    """Where the bones begin, and the points of the face, by name (m, world): the inverse of `Solver.solve`."""
+    world: list[np.ndarray] = []
+    place: list[np.ndarray] = []
+    for b, bone in enumerate(person.bones):
+        if bone.parent < 0:
+            world.append(motion.local[:, b])
+            place.append(motion.root)
+        else:
+            place.append(place[bone.parent] + world[bone.parent] @ bone.offset)
+            world.append(world[bone.parent] @ motion.local[:, b])
+    found = {bone.name: place[b] for b, bone in enumerate(person.bones)}
+    if "Head" in found:
+        head = person.index("Head")
+        found |= {name: place[head] + world[head] @ offset for name, offset in person.face.items()}
+    return found
+
+
+def _quantile(vectors: Float64[np.ndarray, "T 3"], share: float) -> float:
+    lengths = np.linalg.norm(vectors, axis=1)
+    lengths = lengths[np.isfinite(lengths)]
+    return float(np.quantile(lengths, share)) if len(lengths) else 0.1
+
+
+def _frames(
+    exact: str, exactly: Float64[np.ndarray, "T 3"], near: str, nearly: Float64[np.ndarray, "T 3"]
+) -> Float64[np.ndarray, "T 3 3"]:
+    """Rotations whose column `exact` points along `exactly`, and column `near` as near `nearly` as that allows."""
+    first = _unit(exactly)
+    second = _unit(nearly - np.sum(nearly * first, axis=1, keepdims=True) * first)
+    i, j = "xyz".index(exact), "xyz".index(near)
+    columns = [first] * 3
+    columns[j] = second
+    columns[3 - i - j] = np.cross(first, second) * (1.0 if (j - i) % 3 == 1 else -1.0)
+    return np.stack(columns, axis=2)
+
+
+def _about_x(sine: Float64[np.ndarray, " T"]) -> Float64[np.ndarray, "T 3 3"]:
+    """Rotations that take y towards z."""
+    turn = np.tile(np.eye(3), (len(sine), 1, 1))
+    turn[:, 1, 1] = turn[:, 2, 2] = np.sqrt(1.0 - sine**2)
+    turn[:, 2, 1], turn[:, 1, 2] = sine, -sine
+    return turn
+
+
+def _unit(vectors: Float64[np.ndarray, "T 3"]) -> Float64[np.ndarray, "T 3"]:
+    """NaN where there is no length."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: np.ndarray = vectors / np.where(length > 1e-9, length, np.nan)
+    return unit
+
+
+def _hold(values: Float64[np.ndarray, "T ..."], known: Bool[np.ndarray, " T"], start: np.ndarray) -> np.ndarray:
+    """Where unknown, the last known value before, or `start`."""
+    last = np.maximum.accumulate(np.where(known, np.arange(len(known)), -1))
+    seen = last >= 0
+    held: np.ndarray = np.where(seen.reshape(-1, *[1] * (values.ndim - 1)), values[np.maximum(last, 0)], start)
+    return held

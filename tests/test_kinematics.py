@@ -1,0 +1,135 @@
+"""Rotations give the positions back, do not flip, and angles are those that were put in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from multiview.errors import ConfigError
+from multiview.geometry.rigid import rotation_angle, rotation_from_vector
+from multiview.joint_angles import joint_angles
+from multiview.kinematics import Motion, Solver, forward, humanoid, points
+from multiview.kinematics_kernels import carry_hinge
+from multiview.skeleton import load_skeleton
+from multiview.synthetic import Options, make_studio
+from tests.figures import figure
+
+FPS = 25.0
+
+
+@pytest.fixture(scope="module")
+def walk() -> tuple[tuple[str, ...], np.ndarray]:
+    """A minute of someone's true joints."""
+    truth = make_studio(Options(cameras=2, people=1, seconds=60.0, fps=FPS, seed=5)).truth
+    return tuple(truth.joints), truth.xyz[truth.actor == truth.actor[0]]
+
+
+def _solve(joints: tuple[str, ...], xyz: np.ndarray) -> tuple[Motion, dict[str, np.ndarray]]:
+    person = humanoid(joints, xyz)
+    motion = Solver(person, joints, 1 / FPS).solve(xyz)
+    return motion, forward(person, motion)
+
+
+def test_forward_kinematics_gives_the_joints_back(walk: tuple[tuple[str, ...], np.ndarray]) -> None:
+    joints, xyz = walk
+    motion, found = _solve(joints, xyz)
+    assert motion.known.all()
+    for name, place in points(joints, xyz).items():
+        assert np.linalg.norm(found[name] - place, axis=1).max() < 0.008, name
+
+
+def test_rotations_are_rotations_and_never_flip(walk: tuple[tuple[str, ...], np.ndarray]) -> None:
+    motion, _ = _solve(*walk)
+    identity = motion.local @ np.swapaxes(motion.local, -1, -2)
+    np.testing.assert_allclose(identity, np.broadcast_to(np.eye(3), identity.shape), atol=1e-9)
+    np.testing.assert_allclose(np.linalg.det(motion.local), 1.0, atol=1e-9)
+    step = rotation_angle(np.swapaxes(motion.local[:-1], -1, -2) @ motion.local[1:])
+    assert np.degrees(step).max() < 45
+
+
+def test_knees_and_elbows_only_bend(walk: tuple[tuple[str, ...], np.ndarray]) -> None:
+    joints, xyz = walk
+    person = humanoid(joints, xyz)
+    motion, _ = _solve(joints, xyz)
+    for name, hinge in (("LeftLowerLeg", 0), ("RightLowerLeg", 0), ("LeftLowerArm", 1), ("RightLowerArm", 1)):
+        axis = motion.local[:, person.index(name), :, hinge]
+        np.testing.assert_allclose(axis[:, hinge], 1.0, atol=0.02)
+
+
+def test_frame_by_frame_is_the_same_as_all_at_once(walk: tuple[tuple[str, ...], np.ndarray]) -> None:
+    joints, xyz = walk[0], walk[1][:40].copy()
+    xyz[10:20, joints.index("left_wrist")] = np.nan
+    person = humanoid(joints, walk[1])
+    at_once = Solver(person, joints, 1 / FPS).solve(xyz)
+    live = Solver(person, joints, 1 / FPS)
+    one_by_one = [live.solve(xyz[i : i + 1]) for i in range(len(xyz))]
+    np.testing.assert_allclose(np.concatenate([motion.local for motion in one_by_one]), at_once.local, atol=1e-12)
+    np.testing.assert_allclose(np.concatenate([motion.root for motion in one_by_one]), at_once.root)
+
+
+def test_the_unknown_is_held_and_said(walk: tuple[tuple[str, ...], np.ndarray]) -> None:
+    joints, xyz = walk[0], walk[1][:60].copy()
+    xyz[20:30, joints.index("right_knee")] = np.nan
+    person = humanoid(joints, xyz)
+    motion, found = _solve(joints, xyz)
+    leg = person.index("RightUpperLeg")
+    np.testing.assert_array_equal(np.flatnonzero(~motion.known[:, leg]), np.arange(20, 30))
+    np.testing.assert_allclose(motion.local[20:30, leg], np.broadcast_to(motion.local[19, leg], (10, 3, 3)))
+    assert all(np.isfinite(place).all() for place in found.values())
+
+
+def test_carry_hinge_is_its_numpy_twin() -> None:
+    rng = np.random.default_rng(1)
+    along = np.cumsum(rng.normal(size=(200, 3)) * 0.1, axis=0) + np.array([0.0, 0.0, 3.0])
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    bend = np.cross(along, along + rng.normal(size=(200, 3)) * 0.2)
+    along[50:55] = np.nan
+    start = np.array([1.0, 0.0, 0.0])
+    axis = start
+    for t, axes in enumerate(carry_hinge(along, bend, start, 0.3)):
+        d = along[t]
+        if np.isfinite(d).all():
+            axis = axis - (axis @ d) * d
+            axis = axis / np.linalg.norm(axis)
+            sine = np.linalg.norm(bend[t])
+            if sine > 0.08:
+                turn = np.arctan2(bend[t] @ np.cross(d, axis), bend[t] @ axis)
+                turn = np.clip(turn * min((sine - 0.08) / 0.22, 1.0), -0.3, 0.3)
+                axis = rotation_from_vector(turn * d) @ axis
+        np.testing.assert_allclose(axes, axis, atol=1e-9)
+
+
+@pytest.mark.parametrize("knee", [0.0, 5.0, 60.0, 120.0])
+def test_angles_are_those_of_the_posture(knee: float) -> None:
+    skeleton = load_skeleton("coco17")
+    standing = figure(skeleton, (0.0, 0.0), 0.7).xyz[None]
+    person = humanoid(skeleton.joints, standing)
+    rest = Solver(person, skeleton.joints, 1.0).solve(standing)
+    local = np.tile(np.eye(3), (1, len(person.bones), 1, 1))
+    local[0, 0] = rest.local[0, 0]
+    about_x = np.array([1.0, 0.0, 0.0])
+    local[0, person.index("LeftLowerLeg")] = rotation_from_vector(np.radians(knee) * about_x)
+    local[0, person.index("RightUpperLeg")] = rotation_from_vector(np.radians(-40.0) * about_x)
+    local[0, person.index("LeftLowerArm")] = rotation_from_vector(np.radians(-75.0) * np.array([0.0, 1.0, 0.0]))
+    local[0, person.index("RightUpperArm")] = rotation_from_vector(np.radians(50.0) * np.array([0.0, 0.0, 1.0]))
+    place = forward(person, Motion(rest.root, local, rest.known))
+    xyz = np.full_like(standing, np.nan)
+    parts = {"shoulder": "UpperArm", "elbow": "LowerArm", "wrist": "Hand", "hip": "UpperLeg", "knee": "LowerLeg"}
+    for part, bone in (parts | {"ankle": "Foot"}).items():
+        for side in ("left", "right"):
+            xyz[0, skeleton.index(f"{side}_{part}")] = place[side.title() + bone][0]
+    angles = {name: float(angle[0]) for name, angle in joint_angles(skeleton.joints, xyz).items()}
+    assert angles["left_knee_flexion_deg"] == pytest.approx(knee, abs=0.01)
+    assert angles["right_knee_flexion_deg"] == pytest.approx(0.0, abs=0.01)
+    assert angles["right_hip_flexion_deg"] == pytest.approx(40.0, abs=0.01)
+    assert angles["left_hip_flexion_deg"] == pytest.approx(0.0, abs=0.01)
+    assert angles["left_hip_abduction_deg"] == pytest.approx(0.0, abs=0.01)
+    assert angles["left_elbow_flexion_deg"] == pytest.approx(75.0, abs=0.01)
+    assert angles["left_shoulder_elevation_deg"] == pytest.approx(90.0, abs=0.01)
+    assert angles["right_shoulder_elevation_deg"] == pytest.approx(40.0, abs=0.01)
+    assert angles["trunk_inclination_deg"] == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_skeleton_without_limbs_is_refused() -> None:
+    with pytest.raises(ConfigError, match="left_elbow"):
+        points(("nose", "left_shoulder"), np.zeros((1, 2, 3)))
