@@ -20,6 +20,8 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "fuse": Command("multiview.commands.fuse", "Fuse recorded 2D keypoints of several cameras into 3D people."),
     "viewer": Command("services.viewer", "Show people in 3D, from a take or a poses.parquet."),
+    "synthesize": Command("multiview.commands.synthesize", "Make a studio with known truth, to try things on."),
+    "export": Command("multiview.commands.export", "Write poses as TRC, CSV and other formats."),
     "evaluate": Command("multiview.commands.evaluate", "Show how far poses are from true joints."),
 }
 

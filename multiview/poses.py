@@ -16,7 +16,7 @@ from multiview.errors import SourceError
 from multiview.files import replacing
 from multiview.skeleton import Skeleton
 
-__all__ = ["Poses", "read_poses", "write_poses"]
+__all__ = ["Poses", "read_poses", "to_table", "write_poses"]
 
 _COVARIANCE = {"cxx": (0, 0), "cxy": (0, 1), "cxz": (0, 2), "cyy": (1, 1), "cyz": (1, 2), "czz": (2, 2)}
 _REQUIRED = ("frame", "time", "person", "joint", "x", "y", "z")
@@ -55,6 +55,27 @@ class Poses:
         """Standard deviation of a joint's position, m: the root of its covariance's mean diagonal."""
         sigma: np.ndarray = np.sqrt(np.trace(self.cov, axis1=-2, axis2=-1) / 3)
         return sigma
+
+    @property
+    def frames_per_second(self) -> float:
+        """From the times of the frames; 30 where there are fewer than two."""
+        frame, first = np.unique(self.frame, return_index=True)
+        if len(frame) < 2:
+            return 30.0
+        seconds = (self.time_ns[first[-1]] - self.time_ns[first[0]]) / NS_PER_S
+        return round(float((frame[-1] - frame[0]) / seconds), 3) if seconds > 0 else 30.0
+
+    def measured_only(self) -> Poses:
+        """The same with filled joints unknown."""
+        nan = np.where(self.filled, np.nan, 0.0)
+        return replace(
+            self,
+            xyz=self.xyz + nan[..., None],
+            cov=self.cov + nan[..., None, None],
+            score=np.where(self.filled, 0.0, self.score),
+            views=np.where(self.filled, 0, self.views),
+            filled=np.zeros_like(self.filled),
+        )
 
     def take(self, rows: Int64[np.ndarray, " M"] | Bool[np.ndarray, " N"]) -> Poses:
         """The poses of some rows only."""

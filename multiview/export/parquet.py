@@ -1,0 +1,16 @@
+"""Parquet: the table that `fuse` writes, one row for each (frame, person, joint). Read it with pandas or polars."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from multiview.poses import Poses, write_poses
+
+__all__ = ["Exporter"]
+
+
+class Exporter:
+    def write(self, poses: Poses, stem: Path) -> list[Path]:
+        path = stem.with_name(stem.name + ".parquet")
+        write_poses(poses, path)
+        return [path]

@@ -1,0 +1,79 @@
+"""What every export format keeps to."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from multiview.__main__ import main
+from multiview.data import Pose3D, Track, Tracks
+from multiview.errors import ConfigError
+from multiview.export import exporter_names, load_exporter
+from multiview.poses import Poses, write_poses
+from multiview.skeleton import load_skeleton
+from multiview.synthetic import Options, make_studio
+
+
+def some_poses(skeleton: str = "body25") -> Poses:
+    """Two people; one comes late, is away for a while and lacks a joint now and then."""
+    truth = make_studio(Options(people=2, seconds=1.0, skeleton=skeleton)).truth
+    rng = np.random.default_rng(0)
+    ticks = []
+    for frame in range(4, 30):
+        tracks = []
+        for row in np.flatnonzero(truth.frame == frame):
+            if truth.actor[row] == 1 and (frame < 8 or 12 <= frame < 16):
+                continue
+            xyz = truth.xyz[row].copy()
+            known = rng.random(len(xyz)) > 0.1
+            xyz[~known] = np.nan
+            cov = np.where(known[:, None, None], np.eye(3) * 1e-4, np.nan)
+            pose = Pose3D(xyz, cov, known * 0.8, known * 3, known & (rng.random(len(xyz)) < 0.1))
+            tracks.append(Track(int(truth.actor[row]) + 3, pose))
+        ticks.append(Tracks(frame, round(frame * 1e9 / 30), tuple(tracks)))
+    return Poses.from_tracks(ticks, load_skeleton(skeleton))
+
+
+POSES = some_poses()
+
+
+@pytest.mark.parametrize("name", exporter_names())
+class TestEveryFormat:
+    def test_writes_whole_files_beside_the_stem_and_leaves_nothing_else(self, name: str, tmp_path: Path):
+        paths = load_exporter(name).write(POSES, tmp_path / "new" / "take.one")
+        assert paths
+        assert sorted(paths) == sorted((tmp_path / "new").iterdir())
+        assert all(path.name.startswith("take.one") and path.stat().st_size > 100 for path in paths)
+
+    def test_does_not_touch_the_poses(self, name: str, tmp_path: Path):
+        before = some_poses()
+        load_exporter(name).write(before, tmp_path / "poses")
+        np.testing.assert_array_equal(before.xyz, POSES.xyz)
+        np.testing.assert_array_equal(before.filled, POSES.filled)
+
+    def test_writes_the_same_again_over_what_is_there(self, name: str, tmp_path: Path):
+        first = {path: path.stat().st_size for path in load_exporter(name).write(POSES, tmp_path / "poses")}
+        again = load_exporter(name).write(POSES, tmp_path / "poses")
+        assert {path: path.stat().st_size for path in again} == first
+
+    def test_nobody_is_no_error(self, name: str, tmp_path: Path):
+        nobody = POSES.take(np.zeros(len(POSES), dtype=bool))
+        for path in load_exporter(name).write(nobody, tmp_path / "poses"):
+            assert path.is_file()
+
+    @pytest.mark.parametrize("skeleton", ["coco17", "coco133"])
+    def test_other_skeletons(self, name: str, skeleton: str, tmp_path: Path):
+        assert load_exporter(name).write(some_poses(skeleton), tmp_path / "poses")
+
+    def test_command(self, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+        write_poses(POSES, tmp_path / "poses.parquet")
+        assert main(["export", str(tmp_path), "--to", name, "--out", str(tmp_path / "out")]) == 0
+        printed = capsys.readouterr().out.split()
+        assert sorted(printed) == sorted(str(path) for path in (tmp_path / "out").iterdir())
+
+
+def test_an_unknown_format_lists_what_exists(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(ConfigError, match=r"no export format 'fbx'; there are .*csv.*npz.*parquet.*trc"):
+        load_exporter("fbx")
+    assert main(["export", str(tmp_path), "--to", "fbx"]) == 2
+    assert "there are" in capsys.readouterr().err
