@@ -12,7 +12,6 @@ standard deviation of where people mark the joint, as a fraction of the square r
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +23,7 @@ from jaxtyping import Float64, Int64
 
 from multiview.errors import ConfigError
 from multiview.package_data import package_file
+from multiview.toml_file import decode_toml
 
 __all__ = ["Skeleton", "load_skeleton", "mapping", "skeleton_names"]
 
@@ -77,11 +77,7 @@ def load_skeleton(name_or_path: str | Path) -> Skeleton:
         if not path.is_file():
             known = ", ".join(skeleton_names())
             raise ConfigError(f"no skeleton {str(name_or_path)!r}; there are {known}, or give the path of a TOML file")
-    try:
-        content = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _SkeletonFile)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    return _check(path, content)
+    return _check(path, decode_toml(path, _SkeletonFile))
 
 
 def _check(path: Path, content: _SkeletonFile) -> Skeleton:

@@ -20,12 +20,12 @@ PACKAGES = ("multiview", "calib", "services")
 # Inside multiview, lowest first; a room imports its own floor and those below. A name is a folder or a file's stem.
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "errors", "package_data", "files", "toml_file"}),
-    frozenset({"geometry", "keypoints", "nets"}),
+    frozenset({"geometry", "keypoints", "nets", "models", "plugins"}),
     frozenset({"data", "camera", "rig_file", "skeleton", "keypoint_folder", "poses", "messages", "packing", "truth"})
     | frozenset({"rays", "joint_names", "palette", "stick_figure", "solids", "lettering"}),
     frozenset({"synthetic", "associate", "track", "fit", "kinematics", "detect", "sources", "export"})
     | frozenset({"assign", "metrics", "joint_angles", "draw", "top_view", "plot", "client", "actor"})
-    | frozenset({"between", "clock", "sync"}),
+    | frozenset({"between", "clock", "sync", "open_source", "make_detector", "picture_size", "reprojection"}),
     frozenset({"pipeline", "learn"}),
     frozenset({"config", "take"}),
     frozenset({"commands", "__main__"}),

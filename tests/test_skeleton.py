@@ -70,7 +70,7 @@ def test_one_more_toml_file_is_one_more_skeleton(tmp_path):
         ('joints = [["a", 0.1], ["a", 0.1]]\nbones = []', "twice: a"),
         ('joints = [["a", 0]]\nbones = []', "positive"),
         ('joints = [["a", 0.1]]\nbones = []\nbone = 1', "bone"),
-        ("joints = [", "Invalid"),
+        ("joints = [", "not TOML"),
     ],
 )
 def test_a_file_that_contradicts_itself_is_refused(tmp_path: Path, content: str, message: str):

@@ -121,15 +121,20 @@ def _bone_spread(comparison: Comparison) -> float:
 
 
 def _print(figures: dict[str, Any]) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{figures['true_people']} true people in {figures['frames']} frames", show_header=False)
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"{figures['true_people']} true people in {figures['frames']} frames",
+        show_header=False,
+    )
 
     def row(name: str, value: str, meaning: str) -> None:
         table.add_row(name, f"[bold]{value}[/bold]", f"[dim]{meaning}[/dim]")
 
-    row("recall", f"{figures['recall']:.2f} %", "true people found, mean joint distance at most 0.5 m")
+    row("recall", f"{figures['recall']:.2f} %", "true people found within 0.5 m")
     row("precision", f"{figures['precision']:.2f} %", "people who are true ones")
     switches = ", ".join(f"actor {s['actor']} at {s['frame']}" for s in figures["switches"][:4])
     row(
@@ -138,7 +143,7 @@ def _print(figures: dict[str, Any]) -> None:
         switches or "an actor found as another person than before",
     )
     table.add_section()
-    row("MPJPE", f"{figures['mpjpe_mm']:.1f} mm", "mean joint error of those found")
+    row("MPJPE", f"{figures['mpjpe_mm']:.1f} mm", "mean over joints of those found")
     for which, errors in figures["errors_mm"].items():
         spread = f"median {errors['median']:.1f}, p99 {errors['p99']:.1f}, p99.99 {errors['p99.99']:.1f} mm"
         row(f"worst, {which.replace('_', ' ')}", f"{errors['worst']:.0f} mm", spread)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 __all__ = ["Options"]
+
+Count = Annotated[int, Meta(ge=0, le=100)]
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, lt=1)]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,62 +22,62 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     everything; `perfect()` has none of it.
     """
 
-    cameras: int = 5
-    people: int = 4
-    seconds: float = 20.0
-    fps: float = 30.0
-    seed: int = 0
+    cameras: Annotated[int, Meta(ge=1, le=64)] = 5
+    people: Count = 4
+    seconds: Positive = 20.0
+    fps: Positive = 30.0
+    seed: Annotated[int, Meta(ge=0)] = 0
     skeleton: str = "coco17"
 
     layout: Literal["ring", "row"] = "ring"
     size: tuple[int, int] = (1920, 1080)
     """Pictures, px."""
-    area_m: float = 0.0
+    area_m: NotNegative = 0.0
     """Side of the square that people move in; 0 chooses 2.5 + 0.8 sqrt(people)."""
-    radius_m: float = 0.0
+    radius_m: NotNegative = 0.0
     """Of the ring, or distance of the row; 0 chooses 0.7 area + 2.2."""
-    person_px: float = 340.0
+    person_px: Positive = 340.0
     """Height of a person of 1.7 m in the middle of the area, which sets the focal length."""
     distortion: bool = True
     """Whether lenses have barrel distortion."""
 
-    passing_m: float = 0.4
+    passing_m: NotNegative = 0.4
     """How close the axes of two bodies come when people pass."""
-    leaving: int = 0
+    leaving: Count = 0
     """How many people go out for three seconds and return."""
 
-    sigma_px: float = 4.0
+    sigma_px: NotNegative = 4.0
     """Root mean square error of a coordinate of a visible joint; by joint, score and size it differs around this."""
-    correlation: float = 0.0
+    correlation: Share = 0.0
     """Of the error from one frame to the next, AR(1); 0 is white noise."""
-    size_exponent: float = 0.5
+    size_exponent: NotNegative = 0.5
     """How the error grows with the size of a person in the picture; 0 is not at all, 1 in proportion."""
-    outliers: float = 0.03
+    outliers: Share = 0.03
     """Share of joints found 50 to 200 px from where they are."""
-    dropped: float = 0.05
+    dropped: Share = 0.05
     """Share of joints not found, besides those hidden or outside the picture."""
-    missed: float = 0.02
+    missed: Share = 0.02
     """Share of people not found."""
-    swaps: float = 0.01
+    swaps: Share = 0.01
     """Share of people whose left and right are exchanged."""
-    ghosts: float = 0.05
+    ghosts: Share = 0.05
     """False people as a share of true ones."""
-    merged: float = 0.02
+    merged: Share = 0.02
     """Share of pairs of people close together in a picture of whom a part is taken for the other's."""
     occlusion: bool = True
     """Whether bodies hide what is behind them."""
-    hidden_found: float = 0.5
+    hidden_found: Share = 0.5
     """Share of hidden joints that are found all the same, with a larger error and a lower score."""
-    burst_frames: int = 3
+    burst_frames: Annotated[int, Meta(ge=1)] = 3
     """How many frames a fault (outlier, drop, miss, swap, ghost, merger) lasts."""
 
-    frame_drops: float = 0.0
+    frame_drops: Share = 0.0
     """Share of a camera's frames that never arrive."""
-    phase_ms: float = 0.0
+    phase_ms: NotNegative = 0.0
     """Cameras that are not triggered together expose up to this long after the tick, each by its own constant."""
-    clock_offset_ms: float = 0.0
+    clock_offset_ms: NotNegative = 0.0
     """How far, at most, a camera's clock is ahead or behind."""
-    clock_drift_ppm: float = 0.0
+    clock_drift_ppm: NotNegative = 0.0
     """How much, at most, a camera's clock runs fast or slow."""
 
     def perfect(self) -> Options:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
@@ -18,6 +19,7 @@ from multiview.synthetic.observe import Observations, observe
 from multiview.synthetic.occlusion import CAPSULE_JOINTS
 from multiview.synthetic.options import Options
 from multiview.synthetic.paths import simulate_paths
+from multiview.toml_file import convert
 from multiview.truth import Truth
 
 __all__ = ["Labels", "Studio", "make_studio"]
@@ -78,7 +80,7 @@ class Studio:
     def keypoints(self, camera: int, frame: int) -> Keypoints2D | None:
         """What `camera` found in `frame`; None if the frame was lost."""
         seen, slots = self._detections(camera, frame)
-        if self._lost(camera, frame):
+        if self.lost_frames(camera)[frame]:
             return None
         return Keypoints2D(seen.xy[frame, slots], seen.score[frame, slots])
 
@@ -118,10 +120,9 @@ class Studio:
         order = seen.order[frame]
         return seen, order[seen.found[frame, order]]
 
-    def _lost(self, camera: int, frame: int) -> bool:
-        if self.options.frame_drops <= 0:
-            return False
-        return bool(_rng(self.options, f"lost {camera} {frame}").random() < self.options.frame_drops)
+    def lost_frames(self, camera: int) -> Bool[np.ndarray, " T"]:
+        """Which of `camera`'s frames never arrive."""
+        return np.asarray(_rng(self.options, f"lost {camera}").random(self.frames) < self.options.frame_drops)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,16 +169,10 @@ def make_studio(options: Options | None = None) -> Studio:
 
 
 def _check(options: Options) -> None:
-    for name, low in (("cameras", 1), ("people", 0), ("burst_frames", 1), ("fps", 1e-3), ("seconds", 1e-3)):
-        if getattr(options, name) < low:
-            raise ConfigError(f"synthetic studio: {name} must be at least {low:g}, not {getattr(options, name):g}")
-    for name in ("outliers", "dropped", "missed", "swaps", "ghosts", "merged", "frame_drops", "hidden_found"):
-        if not 0 <= getattr(options, name) < 1:
-            raise ConfigError(f"synthetic studio: {name} is a share of 1, not {getattr(options, name):g}")
-    if not 0 <= options.correlation < 1:
-        raise ConfigError(f"synthetic studio: correlation must be in [0, 1), not {options.correlation:g}")
+    """Options made in a program are held to the same ranges as those read from a file."""
+    convert(msgspec.to_builtins(options), Options, "synthetic studio")
     if options.phase_ms / 1e3 * options.fps > _PAD - 3:
-        raise ConfigError(f"synthetic studio: phase_ms must be under {1e3 * (_PAD - 3) / options.fps:.0f}")
+        raise ConfigError(f"synthetic studio: phase_ms must be at most {1e3 * (_PAD - 3) / options.fps:.0f}")
 
 
 def _rng(options: Options, purpose: str) -> np.random.Generator:

@@ -49,6 +49,6 @@ def test_missing_joints_have_nan_and_score_0_together_and_values_are_float32(stu
 
 
 def test_a_contradiction_is_refused():
-    for options in (Options(cameras=0), Options(outliers=1.5), Options(correlation=1.0), Options(phase_ms=500)):
+    for options in (Options(cameras=0), Options(outliers=1.5), Options(correlation=1.0), Options(phase_ms=500.0)):
         with pytest.raises(ConfigError, match="synthetic studio"):
             make_studio(options)

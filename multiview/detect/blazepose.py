@@ -1,0 +1,204 @@
+"""BlazePose: 33 joints of several people on a CPU.
+
+One network finds people in square tiles of the picture; a second reads 33 landmarks in an upright square region about
+each. From then on a person's region follows from their last landmarks, and tiles are searched one at a time, in turn,
+for whoever is new. Two regions that come to show one person are one person.
+
+Source: Bazarevsky et al., BlazePose: On-device Real-time Body Pose Tracking, 2020. Weights: the card `blazepose`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import perf_counter_ns
+from typing import Annotated, Any, NamedTuple
+
+import cv2
+import msgspec
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from multiview.data import Frame, Keypoints2D
+from multiview.keypoints.blazepose import (
+    Region,
+    decode_landmarks,
+    decode_people,
+    overlapping_tiles,
+    region_of_axis,
+    ssd_anchors,
+)
+from multiview.keypoints.crop import crop_affine, invert_affine, transform_covariance, transform_points, warp
+from multiview.keypoints.suppress import boxes_of, oks
+from multiview.models.card import load_card, model_file
+from multiview.models.tflite import TfliteModel
+from multiview.skeleton import load_skeleton
+
+__all__ = ["Detector", "Options"]
+
+FINDER_SIZE = 224
+Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How BlazePose looks for people."""
+
+    max_people: Annotated[int, msgspec.Meta(ge=0)] = 8  # most people followed in one camera; 0: no limit
+    min_person_score: Probability = 0.5  # of the person finder, for a new person
+    min_pose_score: Probability = 0.5  # of the landmark network, below it a person is lost
+    min_presence: Probability = 0.1  # of a joint, below it the joint is missing
+    search_every: Annotated[int, msgspec.Meta(ge=1)] = 5  # frames between two tiles searched for new people
+    # Searched for people: 1, the whole picture; 2, also squares of its short side; 3, also squares of 2/3 of it.
+    tiles: Annotated[int, msgspec.Meta(ge=1, le=5)] = 3
+    same_person: Probability = 0.5  # similarity (OKS) from which two regions are taken for one person
+    threads: Annotated[int, msgspec.Meta(ge=1)] = 1  # of the CPU, for each network
+
+
+DEFAULTS = Options()
+
+
+class _Person(NamedTuple):
+    region: Region  # where to look next
+    score: float
+    xy: Float64[np.ndarray, "J 2"]
+    joint_score: Float64[np.ndarray, " J"]
+    visibility: Float64[np.ndarray, " J"]
+    cov: Float64[np.ndarray, "J 2 2"]
+
+
+@dataclass(slots=True)
+class _Camera:
+    """What is remembered of one camera between frames."""
+
+    size: tuple[int, int]
+    tiles: list[Region]
+    people: list[_Person] = field(default_factory=list)
+    frames: int = 0
+    next_tile: int = 0
+
+
+class Detector:
+    """Follows people in each camera by name; a frame of another size starts that camera anew."""
+
+    def __init__(self, options: Options = DEFAULTS) -> None:
+        self.options = options
+        name, card = load_card("blazepose")
+        self.skeleton = load_skeleton(card.skeleton)
+        finder, landmarks = (model_file(name, file) for file in card.files)
+        self._finder = TfliteModel(finder, (0, 1), options.threads)
+        # Output 2 is a mask and 4 a second set of landmarks, in metres; leaving them out saves 40 % of the time.
+        self._landmarks = TfliteModel(landmarks, (0, 1, 3), options.threads)
+        self._anchors = ssd_anchors(FINDER_SIZE)
+        self._cameras: dict[str, _Camera] = {}
+        self.stage_ns: dict[str, int] = {}
+
+    def detect(self, frames: Sequence[Frame]) -> list[Keypoints2D]:
+        """Who is seen in each frame."""
+        self.stage_ns = dict.fromkeys(("crop", "search", "infer", "decode"), 0)
+        return [self._one(frame) for frame in frames]
+
+    def _one(self, frame: Frame) -> Keypoints2D:
+        size = (frame.image.shape[1], frame.image.shape[0])
+        camera = self._cameras.get(frame.camera)
+        if camera is None or camera.size != size:
+            camera = self._cameras[frame.camera] = _Camera(size, overlapping_tiles(size, self.options.tiles))
+        before = len(camera.people)
+        people = [p for person in camera.people if (p := self._look(frame.image, person.region)) is not None]
+        lost = before - len(people)
+        people = self._distinct(people)
+        if not self.options.max_people or len(people) < self.options.max_people:
+            for tile in self._tiles_to_search(camera, lost):
+                people = self._search(frame.image, tile, people)
+        people = people[: self.options.max_people or None]
+        camera.people, camera.frames = people, camera.frames + 1
+        return self._keypoints(people)
+
+    def _tiles_to_search(self, camera: _Camera, lost: int) -> list[Region]:
+        """All tiles in the first frame, the whole picture when someone was lost, else one now and then, in turn."""
+        if camera.frames == 0:
+            return camera.tiles
+        if lost:
+            return camera.tiles[:1]
+        if camera.people and camera.frames % self.options.search_every:
+            return []
+        camera.next_tile = (camera.next_tile + 1) % len(camera.tiles)
+        return [camera.tiles[camera.next_tile]]
+
+    def _search(self, image: UInt8[np.ndarray, "H W 3"], tile: Region, people: list[_Person]) -> list[_Person]:
+        """`people` and whoever else is found in the tile."""
+        start = perf_counter_ns()
+        affine = crop_affine(tile.centre, np.full(2, tile.size), (FINDER_SIZE, FINDER_SIZE), tile.rotation)
+        crop = warp(image, affine, (FINDER_SIZE, FINDER_SIZE))
+        tensor = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB).astype(np.float32)[None] * np.float32(1 / 127.5) - np.float32(1)
+        raw, logits = self._finder(tensor)
+        axes = decode_people(raw[0], logits[0, :, 0], self._anchors, self.options.min_person_score) * FINDER_SIZE
+        axes = transform_points(invert_affine(affine), axes)
+        self.stage_ns["search"] += perf_counter_ns() - start
+        for hips, top in axes:
+            region = region_of_axis(hips, top)
+            if not any(_shows(region, person) for person in people):
+                person = self._look(image, region)
+                # The network reads the landmarks better from a region of its own making.
+                person = person and self._look(image, person.region)
+                people = self._distinct([*people, person] if person else people)
+        return people
+
+    def _look(self, image: UInt8[np.ndarray, "H W 3"], region: Region) -> _Person | None:
+        """The person in a region, or None if there is none."""
+        t0 = perf_counter_ns()
+        height, width = self._landmarks.input_shape[1:3]
+        affine = crop_affine(region.centre, np.full(2, region.size), (width, height), region.rotation)
+        crop = warp(image, affine, (width, height))
+        tensor = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB).astype(np.float32)[None]
+        tensor *= np.float32(1 / 255)
+        t1 = perf_counter_ns()
+        raw, flag, heatmaps = self._landmarks(tensor)
+        t2 = perf_counter_ns()
+        person = None
+        if flag.item() >= self.options.min_pose_score:
+            marks = decode_landmarks(raw, heatmaps[0], width)
+            back = invert_affine(affine)
+            joints = len(self.skeleton.joints)
+            xy = transform_points(back, marks.xy)
+            person = _Person(
+                region_of_axis(xy[joints], xy[joints + 1]),
+                float(flag.item()),
+                xy[:joints],
+                marks.presence[:joints],
+                marks.visibility[:joints],
+                transform_covariance(back, marks.cov[:joints]),
+            )
+        t3 = perf_counter_ns()
+        for stage, ns in (("crop", t1 - t0), ("infer", t2 - t1), ("decode", t3 - t2)):
+            self.stage_ns[stage] += ns
+        return person
+
+    def _distinct(self, people: list[_Person]) -> list[_Person]:
+        """Of people too alike to be two, the one followed for longer (they stand in that order)."""
+        kept: list[_Person] = []
+        for person in people:
+            boxes = boxes_of(np.stack([p.xy for p in [person, *kept]]))
+            area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+            alike = (
+                oks(person.xy[None], other.xy[None], area[[0, i]].mean(keepdims=True), self.skeleton.oks_sigmas)[0, 0]
+                for i, other in enumerate(kept, start=1)
+            )
+            if not any(similarity >= self.options.same_person for similarity in alike):
+                kept.append(person)
+        return kept
+
+    def _keypoints(self, people: list[_Person]) -> Keypoints2D:
+        if not people:
+            return Keypoints2D.nobody(len(self.skeleton.joints))
+        stack: Any = lambda name: np.stack([getattr(person, name) for person in people])
+        score, xy = stack("joint_score") * np.array([[person.score] for person in people]), stack("xy")
+        there = score >= self.options.min_presence
+        return Keypoints2D(
+            np.where(there[..., None], xy, np.nan), np.where(there, score, 0.0), stack("cov"), stack("visibility")
+        )
+
+
+def _shows(region: Region, person: _Person) -> bool:
+    """Whether a region found anew is that of a person already followed: about their hips, and of their size."""
+    distance = float(np.hypot(*(region.centre - person.region.centre)))
+    return distance < 0.15 * person.region.size and 0.5 < region.size / person.region.size < 2.0

@@ -1,0 +1,141 @@
+"""Learning to find people in a whole picture: the middle of each, and how wide and high they are.
+
+Source: Zhou et al., Objects as Points (CenterNet), 2019: a heatmap of middles under a focal loss, sizes by L1.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, UInt8
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from multiview.keypoints.finder import decode_boxes
+from multiview.keypoints.suppress import box_iou
+from multiview.learn.check import Check, tile_pictures
+from multiview.learn.recipe import Recipe, build_network
+from multiview.learn.tensors import images_to_tensor
+from multiview.synthetic.backdrop import degrade
+from multiview.synthetic.photo import Photo, sample_photo
+
+__all__ = ["FinderTask", "focal_loss"]
+
+STRIDE = 4
+LEAST_SIDE = 0.08
+"""People lower than this fraction of the picture are left alone."""
+
+
+def focal_loss(logits: Float[Tensor, "N h w"], goal: Float[Tensor, "N h w"]) -> Float[Tensor, ""]:
+    """Focal loss with blobs as soft negatives (Law and Deng, CornerNet, 2018, equation 1), per person."""
+    p = logits.sigmoid()
+    middle = goal >= 0.999
+    gain = torch.where(middle, (1 - p) ** 2 * F.logsigmoid(logits), (1 - goal) ** 4 * p**2 * F.logsigmoid(-logits))
+    return -gain.sum() / middle.sum().clamp_min(1)
+
+
+class FinderTask:
+    """Rendered rooms with several people; the check is recall and precision at an overlap of a half."""
+
+    def __init__(self, recipe: Recipe, folder: Path) -> None:
+        self.recipe = recipe
+        self.model = self.network = build_network(recipe.network, 3)
+        with torch.no_grad():
+            bias = self.network.head.bias  # type: ignore[union-attr]
+            bias.copy_(torch.tensor([-4.0, -1.5, -0.8]))  # type: ignore[operator]
+        self.pool: dict[int, Photo] = {}
+        rng = np.random.default_rng(9_998)
+        self.validation = [
+            sample_photo(rng, recipe.network.input, held_out=True) for _ in range(recipe.data.validation)
+        ]
+
+    def _photo(self, number: int) -> Photo:
+        if number not in self.pool:
+            rng = np.random.default_rng((self.recipe.seed, 1, number))
+            self.pool[number] = sample_photo(rng, self.recipe.network.input, people=int(rng.integers(0, 5)) or None)
+        return self.pool[number]
+
+    def batch(self, step: int) -> tuple[Tensor, list[Photo]]:
+        data, size = self.recipe.data, self.recipe.schedule.batch
+        newest = data.pool + step * size // data.reuse
+        for number in [number for number in self.pool if number < newest - data.pool]:
+            del self.pool[number]
+        rng = np.random.default_rng((self.recipe.seed, 2, step))
+        photos = [self._photo(int(n)) for n in rng.integers(newest - data.pool, newest, size)]
+        photos = [_mirror(photo) if rng.random() < 0.5 else photo for photo in photos]
+        return images_to_tensor([degrade(rng, photo.image) for photo in photos]), photos
+
+    def loss(self, output: Tensor, photos: list[Photo]) -> tuple[Tensor, Tensor]:
+        output = output.float()
+        height, width = output.shape[-2:]
+        heat = np.zeros((len(photos), height, width), np.float32)
+        places, sizes = [], []
+        for i, photo in enumerate(photos):
+            for box in _seen(photo):
+                middle = np.clip((box[:2] + box[2:]) / 2 / STRIDE, 0, [width - 1, height - 1])
+                column, row = np.rint(middle).astype(int)
+                side = (box[2:] - box[:2]) / np.array([width, height]) / STRIDE
+                spread = 1.0 + 0.08 * (box[2:] - box[:2]) / STRIDE
+                gx = np.exp(-((np.arange(width) - column) ** 2) / (2 * spread[0] ** 2))
+                gy = np.exp(-((np.arange(height) - row) ** 2) / (2 * spread[1] ** 2))
+                heat[i] = np.maximum(heat[i], gy[:, None] * gx)
+                places.append((i, row, column))
+                sizes.append(np.log(side))
+        loss = focal_loss(output[:, 0], torch.from_numpy(heat).to(output.device))
+        if places:
+            picture, row, column = np.array(places).T
+            goal = torch.from_numpy(np.array(sizes, np.float32)).to(output.device)
+            loss = loss + (output[picture, 1:, row, column] - goal).abs().mean()
+        return loss, loss
+
+    @torch.inference_mode()
+    def check(self, network: nn.Module, picture: Path) -> Check:
+        network.eval()
+        device = next(network.parameters()).device
+        found, hits, people = 0, 0, 0
+        tiles: list[UInt8[np.ndarray, "H W 3"]] = []
+        for photo in self.validation:
+            maps = network(images_to_tensor([photo.image]).to(device))[0].float().cpu().numpy()
+            boxes, _ = decode_boxes(maps, STRIDE)
+            truth = _seen(photo)
+            overlap = box_iou(boxes, truth)
+            hits += int((overlap.max(0) > 0.5).sum()) if overlap.size else 0
+            people, found = people + len(truth), found + len(boxes)
+            if len(tiles) < 24:
+                tiles.append(_drawn(photo, boxes, truth))
+        tile_pictures(tiles, picture, columns=4)
+        recall, precision = hits / max(people, 1), min(1.0, hits / max(found, 1))
+        quality = 2 * recall * precision / max(recall + precision, 1e-9)
+        return Check(quality, {"recall": recall, "precision": precision, "f1": quality})
+
+
+def _seen(photo: Photo) -> Float64[np.ndarray, "P 4"]:
+    """Boxes x1 y1 x2 y2 (px), cut at the frame, of people who are large enough and not almost wholly hidden."""
+    height, width = photo.image.shape[:2]
+    boxes = np.concatenate([photo.box[:, :2], photo.box[:, :2] + photo.box[:, 2:]], axis=1)
+    boxes = np.clip(boxes, 0, [width - 1, height - 1, width - 1, height - 1])
+    keep = ((photo.visibility == 2).sum(1) >= 4) & ((boxes[:, 2:] - boxes[:, :2]).max(1) > LEAST_SIDE * height)
+    return boxes[keep]
+
+
+def _mirror(photo: Photo) -> Photo:
+    width = photo.image.shape[1]
+    box = photo.box.copy()
+    box[:, 0] = width - 1 - box[:, 0] - box[:, 2]
+    # Only boxes are learnt here: which joint is left does not matter.
+    return Photo(
+        np.ascontiguousarray(photo.image[:, ::-1]), photo.xy, photo.visibility, box, photo.area, photo.xyz, photo.parts
+    )
+
+
+def _drawn(
+    photo: Photo, boxes: Float64[np.ndarray, "N 4"], truth: Float64[np.ndarray, "M 4"]
+) -> UInt8[np.ndarray, "H W 3"]:
+    image = photo.image.copy()
+    for shown, colour in ((truth, (255, 255, 255)), (boxes, (60, 200, 60))):
+        for x1, y1, x2, y2 in np.rint(shown).astype(int).tolist():
+            cv2.rectangle(image, (x1, y1), (x2, y2), colour, 1)
+    return image

@@ -1,0 +1,114 @@
+"""What a training is made of, as `multiview train recipe.toml` reads it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from torch import nn
+
+from multiview.errors import ConfigError
+from multiview.learn.augment import Augmentation
+from multiview.learn.losses import LOSSES
+from multiview.nets.hrnet import HRNet
+from multiview.nets.light import Light
+from multiview.nets.simple_baseline import LAYERS, SimpleBaseline
+
+__all__ = ["Data", "Network", "Recipe", "Schedule", "build_network"]
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which network, and what it sees."""
+
+    name: Literal["light", "hrnet", "simple_baseline"] = "light"
+    input: tuple[int, int] = (96, 128)
+    """Width and height of the crop, px; multiples of 32."""
+    widths: tuple[int, int, int, int] = (32, 64, 96, 192)
+    """light: channels at 1/2, 1/4, 1/8 and 1/16 of the input."""
+    depths: tuple[int, int, int] = (1, 2, 3)
+    """light: residual blocks at 1/4, 1/8 and 1/16."""
+    width: int = 32
+    """hrnet: channels of the finest branch."""
+    depth: int = 50
+    """simple_baseline: layers of the ResNet."""
+
+
+class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the pictures come from."""
+
+    source: Literal["rendered", "coco"] = "rendered"
+    skeleton: str = "coco17"
+    pool: int = 2048
+    """rendered: pictures held in memory at once."""
+    reuse: int = 4
+    """rendered: how often a picture is shown, each time augmented anew, before a fresh one takes its place."""
+    margin: float = 1.6
+    """rendered: how much wider than the person a picture is, so that crops can be turned and moved in it."""
+    annotations: str = ""
+    """coco: the JSON file, relative to the recipe."""
+    images: str = ""
+    """coco: the folder of pictures, relative to the recipe."""
+    validation_annotations: str = ""
+    """coco: the JSON file to check against; rendered trainings check against held-out rendered pictures."""
+    validation_images: str = ""
+    validation: int = 512
+    """People in the check."""
+
+
+class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long and how fast to learn: the rate warms up, stays, and cools down linearly (Hu et al., MiniCPM, 2024)."""
+
+    steps: int = 20_000
+    batch: int = 32
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    warmup: int = 200
+    """Steps over which the rate rises."""
+    cooldown: float = 0.25
+    """Share of the steps, at the end, over which the rate falls to nothing."""
+    average: float = 0.998
+    """Decay of the running average of the weights, which is what is checked and deployed."""
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    check_every: int = 1000
+    save_every: int = 200
+    log_every: int = 20
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole training."""
+
+    task: Literal["pose", "finder"] = "pose"
+    """pose: the joints of one person in a crop; finder: where the people are in a whole picture."""
+    seed: int = 0
+    loss: dict[str, float] = msgspec.field(default_factory=lambda: {"spatial_cross_entropy": 1.0})
+    """Weights of the losses by name."""
+    sigma: float = 0.75
+    """Deviation of the blob that the network is taught to draw, heatmap px."""
+    hardest: int = 0
+    """Only the worst joints of each picture count (online hard keypoint mining); 0 counts all."""
+    hidden_weight: float = 0.5
+    """What a hidden joint counts against a visible one's 1."""
+    parts: float = 0.3
+    """rendered, light: weight of naming each pixel's body part, left and right apart; that head is dropped later."""
+    network: Network = Network()
+    data: Data = Data()
+    augmentation: Augmentation = Augmentation()
+    schedule: Schedule = Schedule()
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.loss) - set(LOSSES))
+        if unknown or not self.loss:
+            raise ConfigError(f"loss: {', '.join(unknown) or 'none given'}; known are: {', '.join(LOSSES)}")
+        if any(side % 32 or side <= 0 for side in self.network.input):
+            raise ConfigError(f"network.input: {self.network.input} must be multiples of 32")
+
+
+def build_network(network: Network, outputs: int) -> nn.Module:
+    """The untrained network with `outputs` maps."""
+    if network.name == "light":
+        return Light(outputs, network.widths, network.depths)
+    if network.name == "hrnet":
+        return HRNet(network.width, outputs)
+    if network.depth not in LAYERS:
+        raise ConfigError(f"network.depth: {network.depth}; known are: {', '.join(map(str, LAYERS))}")
+    return SimpleBaseline(network.depth, outputs)

@@ -1,0 +1,230 @@
+"""The training loop: one recipe, any network; killed at any moment, it goes on from its last checkpoint."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import pickle
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from multiview.errors import ConfigError, SourceError
+from multiview.files import replacing
+from multiview.learn.check import Check
+from multiview.learn.finder_task import FinderTask
+from multiview.learn.pose_task import PoseTask
+from multiview.learn.recipe import Recipe, build_network
+from multiview.skeleton import load_skeleton
+
+__all__ = ["Progress", "Trainer", "learning_rate", "load_weights", "train"]
+
+CHECKPOINT = "checkpoint.pt"
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """The rate at a step: a ramp up, a plateau, a straight line down to nothing."""
+    schedule = recipe.schedule
+    left = (schedule.steps - step) / max(1.0, schedule.cooldown * schedule.steps)
+    return schedule.learning_rate * max(0.0, min(1.0, (step + 1) / schedule.warmup, left))
+
+
+@runtime_checkable
+class Task(Protocol):
+    """What is learnt: pictures by number, a loss, and a check. `model` is trained; `network`, a part of it, is kept."""
+
+    model: nn.Module
+    network: nn.Module
+
+    def batch(self, step: int) -> tuple[Tensor, Any]: ...
+    def loss(self, output: Any, truth: Any) -> tuple[Tensor, Tensor]: ...
+    def check(self, network: nn.Module, picture: Path) -> Check: ...
+
+
+TASKS: dict[str, Callable[[Recipe, Path], Task]] = {"pose": PoseTask, "finder": FinderTask}
+
+
+class Trainer:
+    """A training at some step: `step()` takes one more. Paths in the recipe are relative to `recipe_folder`."""
+
+    def __init__(self, recipe: Recipe, recipe_folder: Path) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.task = TASKS[recipe.task](recipe, recipe_folder)
+        self.model = self.task.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.task.network).requires_grad_(False)
+        groups = [
+            {
+                "params": [p for p in self.model.parameters() if p.ndim > 1],
+                "weight_decay": recipe.schedule.weight_decay,
+            },
+            {"params": [p for p in self.model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=recipe.schedule.learning_rate)
+        precision = recipe.schedule.precision
+        self.half = precision == "bfloat16" or (precision == "auto" and _bfloat16_pays(self.device))
+        self.number = 0
+
+    def step(self) -> float:
+        """One step of the optimiser; the loss."""
+        image, truth = self.task.batch(self.number)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.recipe, self.number)
+        self.model.train()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            output = self.model(image.to(self.device))
+        loss, shown = self.task.loss(output, truth)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+        self.optimizer.step()
+        self.number += 1
+        self._follow()
+        return float(shown.detach())
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the running average; it forgets its beginning fast."""
+        decay = min(self.recipe.schedule.average, (1 + self.number) / (10 + self.number))
+        own = self.task.network.state_dict()
+        for name, value in self.average.state_dict().items():
+            if value.dtype.is_floating_point:
+                value.lerp_(own[name], 1 - decay)
+            else:
+                value.copy_(own[name])
+
+    def save(self, path: Path) -> None:
+        """Everything that the next step depends on, whole or not at all."""
+        state = {
+            "step": self.number,
+            "recipe": msgspec.json.encode(self.recipe).decode(),
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        with replacing(path) as temporary:
+            torch.save(state, temporary)
+
+    def load(self, path: Path) -> None:
+        """Go on where `save` left off."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        try:
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+        except RuntimeError:
+            raise ConfigError(f"{path}: is of another network than the recipe's; give another --out") from None
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.number = state["step"]
+
+
+def _bfloat16_pays(device: torch.device) -> bool:
+    """Whether the processor multiplies bfloat16 itself; elsewhere it is emulated and slower."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
+
+
+class _Curve:
+    """The CSV of the loss; on resuming, rows beyond the checkpoint are taken off, for they will come again."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        self.path = path
+        self.rows: list[dict[str, Any]] = []
+        if step and path.exists():
+            with path.open(newline="") as file:
+                self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+        seconds = float(self.rows[-1]["seconds"]) if self.rows else 0.0
+        self.start = time.monotonic() - seconds
+        self.best = max((float(row["quality"]) for row in self.rows if row.get("quality")), default=-1.0)
+
+    def add(self, step: int, rate: float, loss: float, check: Check | None) -> None:
+        """One more row; the file is written anew, whole, so that a kill never leaves half a row."""
+        row: dict[str, Any] = {
+            "step": step,
+            "seconds": f"{time.monotonic() - self.start:.1f}",
+            "learning_rate": f"{rate:.3e}",
+            "loss": f"{loss:.6f}",
+        }
+        if check:
+            row |= {"quality": f"{check.quality:.4f}"} | {name: f"{value:.4f}" for name, value in check.figures.items()}
+        self.rows.append(row)
+        fields = list(dict.fromkeys(name for row in self.rows for name in row))
+        with replacing(self.path) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, fields)
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+
+class Progress(NamedTuple):
+    """What one step tells whoever watches."""
+
+    step: int
+    loss: float
+    check: Check | None
+
+
+def train(
+    recipe: Recipe, folder: Path, recipe_folder: Path, watch: Callable[[Progress], None] = lambda _: None
+) -> Path:
+    """Train by a recipe into `folder`, going on from its checkpoint where it has one; the path of the trained weights.
+
+    Writes `checkpoint.pt`, `curve.csv`, `best.pt` and `last.pt` (averaged weights), and `pictures/`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(recipe, recipe_folder)
+    if (folder / CHECKPOINT).exists():
+        trainer.load(folder / CHECKPOINT)
+    curve = _Curve(folder / "curve.csv", trainer.number)
+    schedule = recipe.schedule
+    losses: list[float] = []
+    while trainer.number < schedule.steps:
+        losses.append(trainer.step())
+        step = trainer.number
+        last = step == schedule.steps
+        check = None
+        if step % schedule.check_every == 0 or last:
+            check = trainer.task.check(trainer.average, folder / "pictures" / f"{step:07d}.png")
+            if check.quality >= curve.best:
+                curve.best = check.quality
+                _save_weights(trainer, folder / "best.pt")
+        watch(Progress(step, losses[-1], check))
+        if step % schedule.log_every == 0 or last:
+            curve.add(step, learning_rate(recipe, step - 1), float(np.mean(losses)), check)
+            losses.clear()
+        # A checkpoint stands at the end of a row of the curve, so that a resumed curve has the same rows.
+        if step % schedule.save_every == 0 or last:
+            trainer.save(folder / CHECKPOINT)
+    _save_weights(trainer, folder / "last.pt")
+    return folder / "last.pt"
+
+
+def _save_weights(trainer: Trainer, path: Path) -> None:
+    state = {
+        "recipe": msgspec.json.encode(trainer.recipe).decode(),
+        "step": trainer.number,
+        "network": trainer.average.state_dict(),
+    }
+    with replacing(path) as temporary:
+        torch.save(state, temporary)
+
+
+def load_weights(path: Path) -> tuple[Recipe, nn.Module]:
+    """The recipe and the trained network of `best.pt` or `last.pt`; SourceError where the file is neither."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        recipe = msgspec.json.decode(state["recipe"], type=Recipe)
+        outputs = 3 if recipe.task == "finder" else len(load_skeleton(recipe.data.skeleton).joints)
+        network = build_network(recipe.network, outputs)
+        network.load_state_dict(state["network"])
+    except FileNotFoundError:
+        raise SourceError(f"{path}: no such file") from None
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, pickle.UnpicklingError) as error:
+        raise SourceError(f"{path}: not the weights of a training ({type(error).__name__}); give its best.pt") from None
+    return recipe, network.eval()

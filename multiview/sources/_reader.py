@@ -1,0 +1,84 @@
+"""A source read in a thread of its own, so that decoding a picture and looking at the last one go on at once."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Literal
+
+from multiview.data import Frame
+from multiview.sources import FrameSource
+
+__all__ = ["Policy", "Reader"]
+
+Policy = Literal["newest", "every"]
+
+
+class Reader:
+    """Frames of a source, ahead of their use.
+
+    `every` waits when `ahead` frames are waiting, and loses none; `newest` keeps only the last, and counts in
+    `dropped` the ones that nobody came for. Leave with `close`, or use as a context.
+    """
+
+    def __init__(self, source: FrameSource, policy: Policy = "every", ahead: int = 4) -> None:
+        self.source, self.policy = source, policy
+        self.dropped = 0
+        self._ahead = 1 if policy == "newest" else ahead
+        self._waiting: deque[Frame] = deque()
+        self._changed = threading.Condition()
+        self._ended = self._closed = False
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=f"decode {source.name}", daemon=True)
+        self._thread.start()
+
+    def read(self, timeout_s: float | None = None) -> Frame | None:
+        """The next frame; None at the end, or when none came in time (`ended` tells). Raises what the source did."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._ended, timeout_s)
+            if self._waiting:
+                frame = self._waiting.popleft()
+                self._changed.notify_all()
+                return frame
+            if self._error is not None:
+                error, self._error = self._error, None
+                raise error
+            return None
+
+    @property
+    def ended(self) -> bool:
+        """No frame waits and none will come."""
+        with self._changed:
+            return self._ended and not self._waiting and self._error is None
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join(timeout=5)
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        try:
+            while (frame := self.source.read()) is not None:
+                with self._changed:
+                    if self.policy == "newest" and self._waiting:
+                        self._waiting.clear()
+                        self.dropped += 1
+                    self._changed.wait_for(lambda: len(self._waiting) < self._ahead or self._closed)
+                    if self._closed:
+                        break
+                    self._waiting.append(frame)
+                    self._changed.notify_all()
+        except Exception as error:
+            self._error = error
+        finally:
+            self.source.close()
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()

@@ -1,0 +1,103 @@
+"""Video files: every frame, the right way up, at the time that a timestamps file, the container or the rate says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from multiview.data import Frame
+from multiview.errors import SourceError
+from multiview.sources._timestamps import timestamps_beside
+
+__all__ = ["Source"]
+
+TORN_SHARE = 0.02  # a container's own count of frames is often off by one or two; more is a torn file
+
+
+class Source:
+    """A video file. Frames missing from its timestamps file are an error, frames missing from the video too."""
+
+    live = False
+
+    def __init__(self, path: str | Path, name: str = "", fps: float = 0.0) -> None:
+        """`fps` overrides the container's rate, and with it the container's times."""
+        self.path = Path(path)
+        self.name = name or self.path.stem
+        if not self.path.is_file():
+            raise SourceError(f"there is no video {self.path}")
+        self._capture = open_capture(str(self.path))
+        if not self._capture.isOpened():
+            raise SourceError(
+                f"{self.path} cannot be opened as a video: not a video file, or a codec that is missing here"
+            )
+        self.fps = fps or float(self._capture.get(cv2.CAP_PROP_FPS))
+        self.frames = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+        self._times = timestamps_beside(self.path)
+        self._from_rate = fps > 0
+        self._index, self._last_ns = 0, -1
+        self._first_ns: int | None = None
+        self._ahead = self._grab()
+        if self._ahead is None:
+            codec = fourcc(self._capture)
+            raise SourceError(
+                f"{self.path} opens but gives no picture: empty, torn, or its codec ({codec}) is missing here"
+            )
+        self.size = (self._ahead.image.shape[1], self._ahead.image.shape[0])
+
+    def read(self) -> Frame | None:
+        """The next frame, None at the end; SourceError where the file breaks off before the frames it promises."""
+        frame, self._ahead = self._ahead, None
+        if frame is None:
+            frame = self._grab()
+        if frame is None and self._index < self.frames * (1 - TORN_SHARE) - 2:
+            raise SourceError(
+                f"{self.path} breaks off after {self._index} of {self.frames} frames: it is truncated or damaged there"
+            )
+        return frame
+
+    def close(self) -> None:
+        self._capture.release()
+
+    def _grab(self) -> Frame | None:
+        ok, image = self._capture.read()
+        if not ok or image is None:
+            return None
+        index = self._index
+        self._index += 1
+        return Frame(np.asarray(image, np.uint8), index, self._time_ns(index), self.name)
+
+    def _time_ns(self, index: int) -> int:
+        if self._times is not None:
+            if index not in self._times:
+                raise SourceError(f"{self.path}: its timestamps file has no frame {index}")
+            return self._times[index]
+        by_rate = round(index * 1e9 / self.fps) if self.fps > 0 else index
+        if self._from_rate:
+            return by_rate
+        stamp = round(self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
+        if self._first_ns is None:
+            self._first_ns = stamp
+        stamp -= self._first_ns
+        # Constant-rate containers round their times (to 1 ms, or worse); the rate is then exact where they agree.
+        if self.fps > 0 and abs(stamp - by_rate) <= 0.25e9 / self.fps:
+            stamp = by_rate
+        if stamp <= self._last_ns:  # some containers give no times at all
+            stamp = max(by_rate, self._last_ns + 1)
+        self._last_ns = stamp
+        return stamp
+
+
+def open_capture(address: str | int, backend: int = cv2.CAP_ANY) -> cv2.VideoCapture:
+    """An OpenCV capture that turns pictures by the recording's rotation flag and keeps its own log quiet."""
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    capture = cv2.VideoCapture(address, backend)
+    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+    return capture
+
+
+def fourcc(capture: cv2.VideoCapture) -> str:
+    code = int(capture.get(cv2.CAP_PROP_FOURCC))
+    text = "".join(chr((code >> shift) & 0xFF) for shift in (0, 8, 16, 24))
+    return text if text.isprintable() and text.strip() else "unknown"

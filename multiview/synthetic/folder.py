@@ -1,0 +1,38 @@
+"""A synthetic studio as files: what a real one would leave behind, and the truth beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import tomli_w
+
+from multiview.camera import save_rig
+from multiview.files import replacing
+from multiview.keypoint_folder import write_keypoints
+from multiview.synthetic.bound import truth_with_bound
+from multiview.synthetic.studio import Studio
+from multiview.truth import write_truth
+
+__all__ = ["write_studio"]
+
+
+def write_studio(studio: Studio, folder: str | Path, progress: Callable[[int], None] = lambda frames: None) -> None:
+    """Write `rig.toml`, `keypoints/CAMERA/*.json`, `gt.npz` (with the Cramer-Rao bound) and the options that made them.
+
+    `progress` is told how many camera frames were just written.
+    """
+    folder = Path(folder)
+    for camera, name in enumerate(studio.rig.names):
+        place = folder / "keypoints" / name
+        place.mkdir(parents=True, exist_ok=True)
+        for frame in range(studio.frames):
+            seen = studio.keypoints(camera, frame)
+            if seen is not None:
+                write_keypoints(seen, place / f"{name}_{frame:06d}_keypoints.json")
+        progress(studio.frames)
+    save_rig(studio.rig, folder / "rig.toml")
+    write_truth(truth_with_bound(studio), folder / "gt.npz")
+    with replacing(folder / "synthetic.toml") as temporary:
+        temporary.write_bytes(tomli_w.dumps(msgspec.to_builtins(studio.options)).encode())

@@ -1,0 +1,70 @@
+"""BlazePose on real pictures: the subject in every view, people side by side apart, frames that change size."""
+
+import cv2
+import numpy as np
+import pytest
+
+from multiview.data import Frame
+from multiview.detect.blazepose import Detector, Options
+from multiview.errors import ConfigError
+from multiview.models.card import load_card, model_file
+
+
+@pytest.fixture(scope="module")
+def detector():
+    name, card = load_card("blazepose")
+    try:
+        for file in card.files:
+            model_file(name, file)
+    except ConfigError as error:
+        pytest.skip(str(error))
+    return Detector(Options(tiles=1))
+
+
+@pytest.fixture(scope="module")
+def pictures(shared_data):
+    found = []
+    for camera in ("cam01", "cam03"):
+        video = cv2.VideoCapture(str(shared_data / "pose2sim_single" / "videos" / f"{camera}.mp4"))
+        found.append(np.asarray(video.read()[1]))
+        video.release()
+    return found
+
+
+def test_the_subject_stands_where_a_subject_stands(detector, pictures):
+    for picture, ankle in zip(pictures, ([[345, 945], [420, 1040]], [[480, 1080], [640, 1170]]), strict=True):
+        keypoints = detector.detect([Frame(picture, 0, 0, "one")])[0]
+        assert keypoints.people == 1
+        names = detector.skeleton.joints
+        xy = dict(zip(names, keypoints.xy[0], strict=True))
+        assert xy["nose"][1] < xy["left_hip"][1] < xy["left_knee"][1] < xy["left_ankle"][1]
+        feet = np.stack([xy["left_ankle"], xy["right_ankle"]])
+        assert (feet > np.min(ankle, axis=0) - 120).all()
+        assert (feet < np.max(ankle, axis=0) + 120).all()
+        assert np.isfinite(keypoints.cov[keypoints.score > 0]).all()
+        assert (keypoints.score <= 1).all()
+        assert (keypoints.visibility <= 1).all()
+
+
+def test_people_side_by_side_are_apart(detector, pictures):
+    left, right = (cv2.resize(p[200:1400, 100:1000], (450, 600)) for p in pictures)
+    both = np.hstack([left, right])
+    for index in range(3):
+        keypoints = detector.detect([Frame(both, index, 0, "side by side")])[0]
+        assert keypoints.people == 2
+        spans = sorted((np.nanmin(xy[:, 0]), np.nanmax(xy[:, 0])) for xy in keypoints.xy)
+        assert spans[0][1] < 460
+        assert spans[1][0] > 440
+
+
+def test_a_camera_that_changes_its_size_starts_anew(detector, pictures):
+    large = detector.detect([Frame(pictures[0], 0, 0, "zoom")])[0]
+    half = cv2.resize(pictures[0], None, fx=0.5, fy=0.5)
+    small = detector.detect([Frame(half, 1, 1, "zoom")])[0]
+    assert np.nanmedian(np.abs(small.xy[0] * 2 - large.xy[0])) < 15
+
+
+def test_an_empty_room_has_nobody(detector):
+    keypoints = detector.detect([Frame(np.full((480, 640, 3), 90, np.uint8), 0, 0, "empty")])[0]
+    assert keypoints.people == 0
+    assert keypoints.xy.shape == (0, 33, 2)

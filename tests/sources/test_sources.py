@@ -1,0 +1,179 @@
+"""Sources give every frame once, in order, the right way up, with true times; broken ones say what is wrong."""
+
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+
+from multiview.data import Frame
+from multiview.errors import SourceError
+from multiview.open_source import open_source
+from multiview.sources import stream, video
+from multiview.sources._reader import Reader
+
+
+def picture(i, size=(64, 48)):
+    image = np.zeros((size[1], size[0], 3), np.uint8)
+    image[:, : size[0] // 2] = 40 + 20 * (i % 10)
+    return image
+
+
+def write_video(path, frames=10, fps=25.0, size=(64, 48), codec="MJPG"):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), fps, size)
+    assert writer.isOpened()
+    for i in range(frames):
+        writer.write(picture(i, size))
+    writer.release()
+    return path
+
+
+def read_all(source):
+    frames = []
+    while (frame := source.read()) is not None:
+        frames.append(frame)
+    source.close()
+    return frames
+
+
+def test_a_video_gives_every_frame_at_its_time(tmp_path):
+    source = open_source(str(write_video(tmp_path / "cam01.avi")))
+    assert (source.name, source.frames, source.fps, source.size, source.live) == ("cam01", 10, 25.0, (64, 48), False)
+    frames = read_all(source)
+    assert [f.index for f in frames] == list(range(10))
+    assert [f.time_ns for f in frames] == [round(i * 1e9 / 25) for i in range(10)]
+    assert [f.camera for f in frames] == ["cam01"] * 10
+    assert [abs(int(f.image[10, 10, 0]) - (40 + 20 * i)) < 8 for i, f in enumerate(frames)] == [True] * 10
+
+
+def test_times_beside_a_video_come_first(tmp_path):
+    path = write_video(tmp_path / "a.avi", frames=3)
+    stamps = tmp_path / "a.timestamps.csv"
+    stamps.write_text("frame,time\n0,5.0\n1,5.041\n2,5.079\n")
+    assert [f.time_ns for f in read_all(video.Source(path))] == [5_000_000_000, 5_041_000_000, 5_079_000_000]
+    for content, complaint in (
+        ("frame,time\n0,1.0\n1,0.5\n2,2\n", "must grow"),
+        ("frame,seconds\n0,1.0\n", "columns frame,time"),
+        ("frame,time\n0,soon\n", "line 2"),
+        ("frame,time\n0,0.0\n", "no frame 1"),
+    ):
+        stamps.write_text(content)
+        with pytest.raises(SourceError, match=complaint):
+            read_all(video.Source(path))
+
+
+def test_a_folder_is_numbered_by_its_names(tmp_path):
+    for i in (12, 9, 10):
+        cv2.imwrite(str(tmp_path / f"take1_{i}.png"), picture(i % 3))
+    frames = read_all(open_source(str(tmp_path), "left", fps=10))
+    assert [f.index for f in frames] == [9, 10, 12]
+    assert [f.time_ns for f in frames] == [900_000_000, 1_000_000_000, 1_200_000_000]
+    (tmp_path / "broken_13.png").write_bytes(b"no picture")
+    with pytest.raises(SourceError, match=r"broken_13.png cannot be read"):
+        read_all(open_source(str(tmp_path)))
+
+
+def test_bad_sources_say_what_is_wrong(tmp_path):
+    (tmp_path / "text.mp4").write_text("hello")
+    (tmp_path / "empty").mkdir()
+    whole = write_video(tmp_path / "whole.avi", frames=60)
+    torn = tmp_path / "torn.avi"
+    torn.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    for address, complaint in (
+        ("absent.mp4", "there is no source"),
+        ("text.mp4", "cannot be opened as a video"),
+        ("empty", "holds no pictures"),
+        ("torn.avi", r"breaks off after \d+ of 60 frames|cannot be opened"),
+        ("97", "webcam 97 does not answer"),
+    ):
+        with pytest.raises(SourceError, match=complaint):
+            read_all(open_source(address, folder=tmp_path))
+
+
+class Counting:
+    """A source of `n` frames that can be held back, and fails at the end if told to."""
+
+    name, live, frames, fps, size = "counting", False, 0, 0.0, (4, 4)
+
+    def __init__(self, n, error=None):
+        self.n, self.error, self.i, self.closed = n, error, 0, False
+
+    def read(self):
+        if self.i == self.n:
+            if self.error:
+                raise self.error
+            return None
+        self.i += 1
+        return Frame(np.zeros((4, 4, 3), np.uint8), self.i - 1, self.i, self.name)
+
+    def close(self):
+        self.closed = True
+
+
+def test_every_frame_policy_loses_none():
+    source = Counting(50)
+    with Reader(source, "every", ahead=3) as reader:
+        frames = [reader.read() for _ in range(50)]
+        assert [f.index for f in frames] == list(range(50))
+        assert reader.read() is None
+        assert reader.ended
+    assert reader.dropped == 0
+    assert source.closed
+
+
+def test_newest_frame_policy_gives_the_last_and_counts_the_rest():
+    with Reader(Counting(50), "newest") as reader:
+        deadline = time.monotonic() + 5
+        while reader.dropped < 49 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert reader.read().index == 49
+        assert reader.dropped == 49
+
+
+def test_a_failing_source_fails_in_the_reader_after_its_frames():
+    with Reader(Counting(2, SourceError("cut"))) as reader:
+        assert [reader.read().index, reader.read().index] == [0, 1]
+        with pytest.raises(SourceError, match="cut"):
+            reader.read()
+        assert reader.ended
+
+
+def test_a_reader_that_nobody_reads_can_be_closed():
+    reader = Reader(Counting(1000), "every", ahead=2)
+    reader.close()
+    assert not reader._thread.is_alive()
+
+
+class MotionJpeg(BaseHTTPRequestHandler):
+    """Five pictures, then the connection is cut."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=cut")
+        self.end_headers()
+        for i in range(5):
+            jpeg = cv2.imencode(".jpg", picture(i))[1].tobytes()
+            self.wfile.write(
+                b"--cut\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg) + jpeg + b"\r\n"
+            )
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_stream_that_is_cut_comes_back_and_gives_up_in_the_end():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), MotionJpeg)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    source = stream.Source(f"http://127.0.0.1:{server.server_port}/a.mjpg", "net", patience_s=0.2)
+    frames = [source.read() for _ in range(12)]
+    assert [f.index for f in frames] == list(range(12))
+    assert all(a.time_ns < b.time_ns for a, b in pairwise(frames))
+    assert source.breaks >= 1
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(SourceError, match=r"broke off and has not come back"):
+        read_all(source)
+    source.close()
