@@ -23,6 +23,7 @@ COMMANDS: dict[str, Command] = {
     "synthesize": Command("multiview.commands.synthesize", "Make a studio with known truth, to try things on."),
     "export": Command("multiview.commands.export", "Write poses as TRC, CSV and other formats."),
     "evaluate": Command("multiview.commands.evaluate", "Show how far poses are from true joints."),
+    "process": Command("multiview.commands.process", "Make 3D people from videos: 2D poses, then fusion."),
     "models": Command("services.models", "List, fetch and check the networks for 2D poses."),
 }
 

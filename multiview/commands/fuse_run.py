@@ -46,7 +46,9 @@ def fuse_folders(
     return Poses.from_tracks(ticks, skeleton), timing / 1e6
 
 
-def write_summary(poses: Poses, timing: Float64[np.ndarray, "N S"], path: Path) -> dict[str, Any]:
+def write_summary(
+    poses: Poses, timing: Float64[np.ndarray, "N S"], path: Path, extra: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Frames, people and ms per frame, as JSON; file reading is not in the times, the first frame is."""
     columns = {
         name: {
@@ -61,6 +63,7 @@ def write_summary(poses: Poses, timing: Float64[np.ndarray, "N S"], path: Path) 
         "people": len(poses.people),
         "first_frame_ms": float(timing[0, 0]),
         "ms_per_frame": columns,
+        **(extra or {}),
     }
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

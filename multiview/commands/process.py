@@ -1,0 +1,111 @@
+"""`multiview process`: videos to 3D people. 2D poses of every frame first, then the same fusion as `multiview fuse`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    parser.add_argument("--rig", type=Path, required=True, help="calibration of the cameras (rig.toml)")
+    parser.add_argument(
+        "--videos", nargs="+", required=True, metavar="VIDEO", help="one video, or folder of pictures, per camera"
+    )
+    parser.add_argument(
+        "--cameras", metavar="A,B,...", help="the videos' cameras, in order (default: the files' names without suffix)"
+    )
+    parser.add_argument("--detector", default="blazepose", help="2D detector, or your own ./my.py (default blazepose)")
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="an option of the detector; may be repeated"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for poses.parquet and summary.json")
+    parser.add_argument(
+        "--fps", type=float, default=0.0, help="frame rate, where the videos' own times are wrong (default: their own)"
+    )
+    parser.add_argument("--independent", action="store_true", help="treat every frame on its own, without memory")
+    parser.add_argument("--save-keypoints", action="store_true", help="keep the 2D poses as OUT/keypoints, for `fuse`")
+    parser.add_argument(
+        "--threads", type=int, default=0, help="detectors that work side by side (default: one per core)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Detect, fuse, write, and say how well the two agree."""
+    from multiview.camera import load_rig
+    from multiview.commands.fuse_run import write_summary
+    from multiview.commands.process_run import detect_all, fuse_recordings, open_sources
+    from multiview.errors import SourceError
+    from multiview.keypoint_folder import write_keypoints
+    from multiview.make_detector import make_detector
+    from multiview.pipeline import Options
+    from multiview.poses import write_poses
+    from multiview.reprojection import reprojection_errors
+
+    rig = load_rig(args.rig)
+    names = args.cameras.split(",") if args.cameras else [Path(video).stem for video in args.videos]
+    sources = open_sources(rig, args.videos, names, args.fps)
+    options = parse_options(args.option)
+    count = args.threads or cores()
+    detectors = [make_detector(args.detector, options) for _ in range(min(count, len(sources)))]
+    skeleton = detectors[0].skeleton
+    recordings, seconds = detect_all(rig, sources, detectors)
+    for recording in recordings:
+        if recording.trouble:
+            print(f"multiview: {recording.trouble}; going on with what was read", file=sys.stderr)
+    frames = sum(len(recording.keypoints) for recording in recordings)
+    if not frames:
+        raise SourceError("no video gave a single frame")
+    if args.save_keypoints:
+        for recording in recordings:
+            folder = args.out / "keypoints" / recording.camera
+            folder.mkdir(parents=True, exist_ok=True)
+            for index, keypoints in zip(recording.frames, recording.keypoints, strict=True):
+                write_keypoints(keypoints, folder / f"{recording.camera}_{index:06d}_keypoints.json")
+    fused = fuse_recordings(rig, skeleton, recordings, Options(independent=args.independent))
+    write_poses(fused.poses, args.out / "poses.parquet")
+    errors = reprojection_errors(rig, fused.views, fused.tracks)
+    extra = {
+        "detector": args.detector,
+        "skeleton": skeleton.name,
+        "detection_seconds": seconds,
+        "frames_with_people": {r.camera: sum(k.people > 0 for k in r.keypoints) for r in recordings},
+        "reprojection_px": {name: errors.median(name) for name in rig.names} | {"all": errors.median()},
+    }
+    summary = write_summary(fused.poses, fused.timing, args.out / "summary.json", extra)
+    people = "people" if summary["people"] != 1 else "person"
+    print(
+        f"{summary['frames']} frames of {len(recordings)} cameras, {summary['people']} {people}; "
+        f"2D at {frames / seconds:.1f} pictures/s, "
+        f"fusion {summary['ms_per_frame']['total']['median']:.2f} ms per frame, "
+        f"median reprojection error {errors.median():.1f} px -> {args.out / 'poses.parquet'}"
+    )
+    return 0
+
+
+def parse_options(pairs: list[str]) -> dict[str, Any]:
+    """`key=value` pairs, values as in TOML; what is no TOML value is text."""
+    from multiview.errors import ConfigError
+
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--option {pair}: write it as KEY=VALUE")
+        try:
+            options[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            options[key] = value
+    return options
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,186 @@
+"""The work of `multiview process`: detect in every video, bring the cameras together, fuse."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float64
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import track as progress_bar
+
+from multiview.camera import Rig
+from multiview.data import NS_PER_S, Frame, Keypoints2D, Tracks, Views
+from multiview.detect import PoseDetector
+from multiview.errors import ConfigError, SourceError
+from multiview.open_source import open_source
+from multiview.picture_size import to_calibrated_size, why_sizes_differ
+from multiview.pipeline import STAGES, Options, Pipeline
+from multiview.poses import Poses
+from multiview.skeleton import Skeleton
+from multiview.sources import FrameSource
+from multiview.sources._reader import Reader
+from multiview.sync import Options as SyncOptions
+from multiview.sync import SyncBuffer
+
+__all__ = ["Fused", "Recording", "detect_all", "fuse_recordings", "open_sources", "recorded_views"]
+
+IN_STEP = 0.1  # of a frame's time: cameras that differ by less were triggered together
+
+
+@dataclass(slots=True)
+class Recording:
+    """One camera's 2D poses, frame by frame, in pixels of the calibrated size; `trouble` says how it broke off."""
+
+    camera: str
+    fps: float
+    frames: list[int] = field(default_factory=list)
+    times_ns: list[int] = field(default_factory=list)
+    keypoints: list[Keypoints2D] = field(default_factory=list)
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fused:
+    """What fusion made of the recordings; `timing` ms of each tick: the whole step, then each stage."""
+
+    poses: Poses
+    views: list[Views]
+    tracks: list[Tracks]
+    timing: Float64[np.ndarray, "N S"]
+
+
+def open_sources(rig: Rig, videos: list[str], names: list[str], fps: float) -> list[FrameSource]:
+    """One source for each named camera; ConfigError where names and rig do not fit, SourceError for a bad file."""
+    if len(names) != len(videos):
+        raise ConfigError(f"{len(videos)} videos but {len(names)} camera names ({', '.join(names)})")
+    for name in names:
+        if name not in rig.names:
+            known = ", ".join(rig.names)
+            raise ConfigError(
+                f"the rig has no camera {name!r}; it has {known}. Name the videos' cameras with --cameras"
+            )
+        if names.count(name) > 1:
+            raise ConfigError(f"two videos for camera {name}")
+    return [open_source(video, name, fps=fps) for video, name in zip(videos, names, strict=True)]
+
+
+def detect_all(rig: Rig, sources: list[FrameSource], detectors: list[PoseDetector]) -> tuple[list[Recording], float]:
+    """2D poses of every frame of every source, and the seconds it took; the detectors share the cameras among them.
+
+    A source that breaks off ends there, with the reason in its recording; the others go on.
+    """
+    console = Console(stderr=True)
+    for source in sources:
+        if note := why_sizes_differ(source.size, rig.cameras[rig.index(source.name)].size, source.name):
+            console.print(f"[yellow]{note}[/]")
+    start = time.perf_counter()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        tasks = {s.name: progress.add_task(s.name, total=s.frames or None) for s in sources}
+        with ThreadPoolExecutor(len(detectors)) as pool:
+            shares = [sources[k :: len(detectors)] for k in range(len(detectors))]
+            jobs = [
+                pool.submit(_detect, rig, share, detector, lambda name: progress.advance(tasks[name]))
+                for share, detector in zip(shares, detectors, strict=True)
+            ]
+            recordings = {r.camera: r for job in jobs for r in job.result()}
+    return [recordings[source.name] for source in sources], time.perf_counter() - start
+
+
+def _detect(
+    rig: Rig, sources: list[FrameSource], detector: PoseDetector, advance: Callable[[str], None]
+) -> list[Recording]:
+    recordings = [Recording(source.name, source.fps) for source in sources]
+    readers: dict[int, Reader] = {i: Reader(source) for i, source in enumerate(sources)}
+    try:
+        while readers:
+            frames: dict[int, Frame] = {}
+            for i, reader in list(readers.items()):
+                try:
+                    frame = reader.read()
+                except SourceError as error:
+                    recordings[i].trouble, frame = str(error), None
+                if frame is None:
+                    readers.pop(i).close()
+                else:
+                    frames[i] = frame
+            for (i, frame), keypoints in zip(frames.items(), detector.detect(list(frames.values())), strict=True):
+                recording, camera = recordings[i], rig.cameras[rig.index(frame.camera)]
+                picture = (frame.image.shape[1], frame.image.shape[0])
+                recording.frames.append(frame.index)
+                recording.times_ns.append(frame.time_ns + round(camera.time_offset_s * NS_PER_S))
+                recording.keypoints.append(_rounded(to_calibrated_size(keypoints, picture, camera.size)))
+                advance(frame.camera)
+    finally:
+        for reader in readers.values():
+            reader.close()
+    return recordings
+
+
+def fuse_recordings(rig: Rig, skeleton: Skeleton, recordings: list[Recording], options: Options) -> Fused:
+    """All ticks through one pipeline."""
+    pipeline = Pipeline(rig, skeleton, options)
+    pipeline.warm_up()
+    views = list(recorded_views(rig, recordings))
+    tracks, timing = [], np.empty((len(views), 1 + len(STAGES)))
+    console = Console(stderr=True)
+    ticks = progress_bar(views, "fusing", console=console, transient=True, disable=not console.is_terminal)
+    for row, tick in enumerate(ticks):
+        tracks.append(pipeline.step(tick))
+        stages = [pipeline.stage_ns[stage] for stage in STAGES]
+        timing[row] = [sum(stages), *stages]
+    return Fused(Poses.from_tracks(tracks, skeleton), views, tracks, timing / 1e6)
+
+
+def recorded_views(rig: Rig, recordings: list[Recording]) -> Iterator[Views]:
+    """What all cameras saw at each instant: frames of one number where the cameras run in step, else interpolated."""
+    if _in_step(recordings):
+        by_frame = [dict(zip(r.frames, zip(r.times_ns, r.keypoints, strict=True), strict=True)) for r in recordings]
+        places = [rig.index(r.camera) for r in recordings]
+        for frame in sorted(set().union(*by_frame)):
+            seen: list[Keypoints2D | None] = [None] * len(rig)
+            for place, table in zip(places, by_frame, strict=True):
+                if frame in table:
+                    seen[place] = table[frame][1]
+            time_ns = next(table[frame][0] for table in by_frame if frame in table)
+            yield Views(frame, time_ns, tuple(seen))
+        return
+    rate = max(r.fps for r in recordings) or 30.0
+    buffer = SyncBuffer(len(rig), rate, SyncOptions(lossless=True))
+    absent = set(rig.names) - {r.camera for r in recordings if r.frames}
+    for name in sorted(absent):
+        yield from buffer.goodbye(rig.index(name), 0)
+    queue = sorted(
+        ((t, rig.index(r.camera), k) for r in recordings for t, k in zip(r.times_ns, r.keypoints, strict=True)),
+        key=lambda entry: entry[:2],
+    )
+    last = {camera: i for i, (_, camera, _) in enumerate(queue)}
+    for i, (time_ns, camera, keypoints) in enumerate(queue):
+        yield from buffer.add(camera, time_ns, keypoints, time_ns)
+        if last[camera] == i:
+            yield from buffer.goodbye(camera, time_ns)
+
+
+def _in_step(recordings: list[Recording]) -> bool:
+    """Whether frames of one number were taken at one instant, to a tenth of a frame."""
+    times: dict[int, list[int]] = {}
+    for recording in recordings:
+        for frame, time_ns in zip(recording.frames, recording.times_ns, strict=True):
+            times.setdefault(frame, []).append(time_ns)
+    fps = max((r.fps for r in recordings), default=0.0) or 30.0
+    return all(max(t) - min(t) <= IN_STEP * NS_PER_S / fps for t in times.values())
+
+
+def _rounded(keypoints: Keypoints2D) -> Keypoints2D:
+    """As they would arrive over the wire, so that a recording fused offline and played live give the same."""
+
+    def f32(a: np.ndarray | None) -> np.ndarray | None:
+        return None if a is None else a.astype(np.float32).astype(np.float64)
+
+    xy, score = keypoints.xy.astype(np.float32), keypoints.score.astype(np.float32)
+    return Keypoints2D(xy.astype(np.float64), score.astype(np.float64), f32(keypoints.cov), f32(keypoints.visibility))

@@ -1,0 +1,28 @@
+"""A 2D detector from its name and its options as a user writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from multiview.detect import PoseDetector
+from multiview.errors import ConfigError
+from multiview.plugins import load_plugin
+from multiview.toml_file import convert
+
+__all__ = ["make_detector"]
+
+
+def make_detector(name: str, options: dict[str, Any] | None = None, folder: Path | None = None) -> PoseDetector:
+    """The detector `name` ("blazepose", "./my.py" from `folder`), with its network loaded.
+
+    Raises ConfigError for an unknown name or option, listing what there is, and where the weights are not here.
+    """
+    if name.endswith(".py") and folder is not None:
+        name = str(folder / name)
+    module = load_plugin("detect", name)
+    for needed in ("Options", "Detector"):
+        if not hasattr(module, needed):
+            raise ConfigError(f'the detector {name} has no "{needed}"; a detector file has Options and Detector')
+    detector: PoseDetector = module.Detector(convert(options or {}, module.Options, f"options of {name}"))
+    return detector

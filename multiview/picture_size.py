@@ -1,0 +1,36 @@
+"""Keypoints from pictures whose size is not the one that the camera was calibrated at."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from multiview.data import Keypoints2D
+from multiview.errors import ConfigError
+
+__all__ = ["to_calibrated_size", "why_sizes_differ"]
+
+CROPPED_PX = 16  # video codecs pad pictures to multiples of 8 or 16, and players take the padding off again
+SAME_SHAPE = 0.005
+
+
+def why_sizes_differ(picture: tuple[int, int], calibrated: tuple[int, int], camera: str) -> str:
+    """Empty where the sizes agree, else how keypoints are brought over; ConfigError where nobody can know."""
+    if picture == calibrated:
+        return ""
+    (w, h), (cw, ch) = picture, calibrated
+    sizes = f"{camera}: pictures are {w}x{h}, the calibration is for {cw}x{ch}"
+    if abs(w - cw) < CROPPED_PX and abs(h - ch) < CROPPED_PX:
+        return f"{sizes}: taken for the same picture without its padding at the right and below"
+    if abs(w / cw - h / ch) < SAME_SHAPE * w / cw:
+        return f"{sizes}: keypoints are scaled by {cw / w:.4g}"
+    raise ConfigError(f"{sizes}, another shape: calibrate at the size that is recorded, or give the camera's own video")
+
+
+def to_calibrated_size(keypoints: Keypoints2D, picture: tuple[int, int], calibrated: tuple[int, int]) -> Keypoints2D:
+    """Keypoints (px of the picture) in pixels of the calibrated size; pixel (0, 0) is the centre of the first."""
+    (w, h), (cw, ch) = picture, calibrated
+    if picture == calibrated or (abs(w - cw) < CROPPED_PX and abs(h - ch) < CROPPED_PX):
+        return keypoints
+    scale = np.array([cw / w, ch / h])
+    cov = None if keypoints.cov is None else keypoints.cov * scale[:, None] * scale
+    return Keypoints2D((keypoints.xy + 0.5) * scale - 0.5, keypoints.score, cov, keypoints.visibility)

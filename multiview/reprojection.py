@@ -1,0 +1,46 @@
+"""How well 3D people agree with the 2D poses that they were made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from multiview.camera import Rig
+from multiview.data import Tracks, Views
+
+__all__ = ["ReprojectionErrors", "reprojection_errors"]
+
+SAME_PERSON_PX = 100.0  # beyond it, on the median joint, a detection is of someone else
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReprojectionErrors:
+    """Distances (px) between measured joints, projected, and the 2D joints of the same person, for each camera."""
+
+    px: dict[str, Float64[np.ndarray, " N"]]
+
+    def median(self, camera: str | None = None) -> float:
+        """The median of one camera, or of all; 0 where nothing was compared."""
+        px = np.concatenate([*self.px.values()]) if camera is None else self.px[camera]
+        return float(np.median(px)) if len(px) else 0.0
+
+
+def reprojection_errors(rig: Rig, views: list[Views], tracks: list[Tracks]) -> ReprojectionErrors:
+    """For every person and view, against the nearest detection; only joints that were measured."""
+    px: dict[str, list[np.ndarray]] = {name: [np.empty(0)] for name in rig.names}
+    for seen, tick in zip(views, tracks, strict=True):
+        for track in tick.tracks:
+            measured = ~track.pose.filled & (track.pose.views >= 2)
+            for camera, keypoints in zip(rig.cameras, seen.keypoints, strict=True):
+                if keypoints is None or not keypoints.people or not measured.any():
+                    continue
+                distance = np.linalg.norm(keypoints.xy - camera.project(track.pose.xyz), axis=-1)[:, measured]
+                known = np.isfinite(distance).any(axis=1)
+                if not known.any():
+                    continue
+                nearest = distance[known][np.nanmedian(distance[known], axis=1).argmin()]
+                if np.nanmedian(nearest) < SAME_PERSON_PX:
+                    px[camera.name].append(nearest[np.isfinite(nearest)])
+    return ReprojectionErrors({name: np.concatenate(parts) for name, parts in px.items()})
