@@ -1,0 +1,65 @@
+"""One person's rows with no frame left out, and the stretches of time that were not measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from multiview.data import NS_PER_S
+from multiview.files import replacing
+from multiview.poses import Poses
+
+__all__ = ["Dense", "dense", "write_intervals"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """T consecutive frames from `first`; where the person is away, positions are NaN (m) and nothing is filled."""
+
+    person: int
+    first: int
+    start_s: float
+    rate: float
+    xyz: Float64[np.ndarray, "T J 3"]
+    filled: Bool[np.ndarray, "T J"]
+    joints: tuple[str, ...]
+
+
+def dense(poses: Poses, person: int) -> Dense:
+    """The frames of one person from their first to their last."""
+    own = poses.take(poses.person == person)
+    first = int(own.frame[0])
+    frames = int(own.frame[-1]) - first + 1
+    xyz = np.full((frames, len(poses.joints), 3), np.nan)
+    filled = np.zeros((frames, len(poses.joints)), dtype=bool)
+    xyz[own.frame - first], filled[own.frame - first] = own.xyz, own.filled
+    start = float(own.time_ns[0] / NS_PER_S)
+    return Dense(person, first, start, poses.frames_per_second, xyz, filled, poses.joints)
+
+
+def write_intervals(person: Dense, path: Path) -> Path:
+    """Beside a file that cannot mark them: a JSON list of the frames of each joint that were filled or unknown."""
+    found = [
+        {"joint": joint, "kind": kind, "first_frame": begin + person.first, "last_frame": end - 1 + person.first}
+        for j, joint in enumerate(person.joints)
+        for kind, marks in (("filled", person.filled[:, j]), ("unknown", np.isnan(person.xyz[:, j, 0])))
+        for begin, end in _runs(marks)
+    ]
+    meaning = (
+        "filled: placed by bones and motion; unknown: held in files that cannot leave a gap. Frames are inclusive."
+    )
+    content = {"meaning": meaning, "person": person.person, "frames_per_second": person.rate, "intervals": found}
+    beside = path.with_name(f"{path.name}.intervals.json")
+    with replacing(beside) as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(content)))
+    return beside
+
+
+def _runs(marks: Bool[np.ndarray, " T"]) -> list[tuple[int, int]]:
+    """(begin, end) of the stretches that are marked."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], marks, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
