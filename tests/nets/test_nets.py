@@ -8,6 +8,7 @@ import torch
 
 from multiview.errors import ConfigError
 from multiview.nets.checkpoint import load_weights
+from multiview.nets.folding import fold_batch_norms
 from multiview.nets.hrnet import HRNet, hrnet_w32, hrnet_w48
 from multiview.nets.onnx_export import export_onnx
 from multiview.nets.simple_baseline import SimpleBaseline
@@ -94,3 +95,18 @@ def test_other_files_are_refused_with_the_reason(tmp_path, capsys):
         with pytest.raises(ConfigError, match=name):
             load_weights(small(), tmp_path / name)
     assert "code" not in capsys.readouterr().out
+
+
+def test_folded_batch_norms_give_the_same_answer():
+    torch.manual_seed(0)
+    net = small()
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.running_mean, 0, 0.3)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+    folded = fold_batch_norms(net)
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        np.testing.assert_allclose(folded(image), net(image), atol=1e-4, rtol=1e-4)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
