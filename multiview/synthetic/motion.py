@@ -1,7 +1,7 @@
 """How a synthetic person moves: the posture of every part at every instant, from the path and what they do on it.
 
 The gait follows the joint angles of level walking in Winter, Biomechanics and Motor Control of Human Movement (2009),
-chapter 4, as sums of smooth bumps over the cycle; the phase advances with the distance walked, so feet hardly slide.
+chapter 4, as sums of smooth bumps over the cycle; the phase advances with the distance walked.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def posture_of(paths: Paths, person: int, build: Build, fps: float, rng: np.rand
     matrices = {part: _euler(angles) for part, angles in rotation.items()}
     heading = _euler(np.stack([np.zeros_like(speed), np.zeros_like(speed), paths.heading[person]], axis=-1))
     matrices["pelvis"] = heading @ matrices["pelvis"]
-    return _on_the_floor(Posture(np.zeros((len(speed), 3)), matrices), heading, paths, person, walk, build, fps)
+    return _on_the_floor(Posture(np.zeros((len(speed), 3)), matrices), paths.position[person], build, fps)
 
 
 def _euler(angles: Float64[np.ndarray, "T 3"]) -> Float64[np.ndarray, "T 3 3"]:
@@ -85,6 +85,13 @@ def _bump(phase: np.ndarray, centre: float, width: float) -> np.ndarray:
     return np.asarray(np.exp((np.cos(2 * np.pi * (phase - centre)) - 1) / (2 * np.pi * width) ** 2))
 
 
+def _hip(phase: np.ndarray) -> np.ndarray:
+    """From 1 at heel strike to -1 just after half the cycle, and back."""
+    part = phase % 1.0
+    x = np.pi * np.where(part < 0.53, part / 0.53, 1 + (part - 0.53) / 0.47)
+    return np.asarray((np.cos(x) + np.cos(3 * x) / 12) / (1 + 1 / 12))
+
+
 def _walking(phase: np.ndarray, walk: np.ndarray, step: np.ndarray) -> dict[str, np.ndarray]:
     """Heel strike of the left foot at phase 0, of the right at 0.5; `step` as a fraction of the height."""
     swing = np.arcsin(np.clip(step / (2 * 0.49), 0, 0.6))
@@ -101,8 +108,8 @@ def _walking(phase: np.ndarray, walk: np.ndarray, step: np.ndarray) -> dict[str,
     }
     for side, offset in (("left", 0.0), ("right", 0.5)):
         own = phase + offset
-        hip = np.deg2rad(6) + swing * np.cos(2 * np.pi * own)
-        knee = np.deg2rad(14) * _bump(own, 0.14, 0.05) + np.deg2rad(56) * _bump(own, 0.73, 0.075)
+        hip = np.deg2rad(6) + swing * _hip(own)
+        knee = np.deg2rad(14) * _bump(own, 0.14, 0.05) + np.deg2rad(54) * _bump(own, 0.73, 0.085)
         ankle = -np.deg2rad(15) * _bump(own, 0.62, 0.05) + np.deg2rad(9) * _bump(own, 0.42, 0.09)
         arm = 0.85 * swing * np.cos(2 * np.pi * (own + 0.5))
         gait[f"{side}_thigh"] = of(-hip)
@@ -146,18 +153,10 @@ def _reaching(reach: Float64[np.ndarray, "T 2"], height: Float64[np.ndarray, " T
     return posture
 
 
-def _on_the_floor(
-    posture: Posture, heading: np.ndarray, paths: Paths, person: int, walk: np.ndarray, build: Build, fps: float
-) -> Posture:
-    """Put the pelvis where the path says and as high as the feet want it; who does not walk keeps the feet in place."""
+def _on_the_floor(posture: Posture, position: Float64[np.ndarray, "T 2"], build: Build, fps: float) -> Posture:
+    """Put the pelvis where the path says and as high as the feet want it."""
     feet = joint_positions(build, posture, _FEET)
     sharpness = 60.0  # 1/m; a soft minimum, so that no foot comes down with a jerk
     lowest = -np.log(np.exp(-sharpness * (feet[..., 2] + 1)).mean(axis=1)) / sharpness - 1
-    forward = np.einsum("tij,tj->ti", heading.transpose(0, 2, 1), feet.mean(axis=1))[:, 0]
-    # The heels stand behind the hips' axis by a constant that differs between people; only the change matters.
-    back = (forward - np.median(forward)) * (1 - walk)
-    shift = gaussian_filter1d(back, 0.05 * fps, mode="nearest")
-    pelvis = np.empty_like(posture.pelvis)
-    pelvis[:, :2] = paths.position[person] - shift[:, None] * heading[:, :2, 0]
-    pelvis[:, 2] = gaussian_filter1d(-lowest, 0.02 * fps, mode="nearest")
-    return Posture(pelvis, posture.rotation)
+    height = gaussian_filter1d(-lowest, 0.02 * fps, mode="nearest")
+    return Posture(np.column_stack([position, height]), posture.rotation)

@@ -75,7 +75,7 @@ def observe(
     order = _in_order(frames, people)
     people_seen = Observations(seen_xy, score, sigma, actor, outlier, hidden, swapped, found, order)
     _swap(people_seen, skeleton)
-    _merge(people_seen, options, rng)
+    _merge(people_seen, skeleton, options, rng)
     return _arrange(_with_ghosts(people_seen, camera, options, rng), rng)
 
 
@@ -96,7 +96,7 @@ def _joint_factor(skeleton: Skeleton) -> np.ndarray:
 
 def _size_factor(camera: Camera, xyz: np.ndarray, options: Options) -> np.ndarray:
     """By the size of the person in the picture against that of the mean person."""
-    depth = (np.nanmean(np.where(np.isnan(xyz), 0.0, xyz), axis=2) @ camera.R.T + camera.t)[..., 2]
+    depth = _nan_free((xyz.mean(axis=2) @ camera.R.T + camera.t)[..., 2], 1.0)
     pixels_per_metre = camera.K[0, 0] / np.maximum(depth, 0.5)
     relative = pixels_per_metre / (options.person_px / 1.7)
     return np.asarray(np.clip(relative, 0.25, 4.0)[..., None] ** options.size_exponent)
@@ -153,9 +153,10 @@ def _swap(seen: Observations, skeleton: Skeleton) -> None:
         array[seen.swapped] = array[seen.swapped][:, mirrored]
 
 
-def _merge(seen: Observations, options: Options, rng: np.random.Generator) -> None:
-    """Give a half of a person to a neighbour's detection; the neighbour's own half goes the other way, or is lost."""
-    frames, people, joints = seen.score.shape
+def _merge(seen: Observations, skeleton: Skeleton, options: Options, rng: np.random.Generator) -> None:
+    """Give some limbs of a person to a neighbour's detection; the neighbour's own go the other way, or are lost."""
+    frames, people = seen.found.shape
+    limb = _limbs(skeleton)
     if options.merged <= 0 or people < 2:
         return
     low, high = _nan_free(seen.xy, 1e6).min(axis=2), _nan_free(seen.xy, -1e6).max(axis=2)
@@ -163,7 +164,7 @@ def _merge(seen: Observations, options: Options, rng: np.random.Generator) -> No
     for p in range(people):
         for q in range(p + 1, people):
             on, start = _bursts(rng, (frames,), options.merged, options.burst_frames)
-            half = _held(rng, np.broadcast_to(start[:, None], (frames, joints)), 0, 1) < 0.5
+            half = (_held(rng, np.repeat(start[:, None], limb.max() + 1, axis=1), 0, 1) < 0.5)[:, limb]
             lost = _held(rng, start, 0, 1) < 0.5
             near = np.linalg.norm(middle[:, p] - middle[:, q], axis=-1) < np.minimum(size[:, p], size[:, q])
             on &= near & seen.found[:, p] & seen.found[:, q]
@@ -172,6 +173,20 @@ def _merge(seen: Observations, options: Options, rng: np.random.Generator) -> No
                 mask = half[on].reshape(half[on].shape + (1,) * (own.ndim - 2))
                 array[on, p], array[on, q] = np.where(mask, other, own), np.where(mask, own, other)
             seen.found[on & lost, q] = False
+
+
+_LEG = ("hip", "knee", "ankle", "toe", "heel", "foot")
+_ARM = ("shoulder", "elbow", "wrist", "hand", "finger", "thumb", "pinky", "index")
+
+
+def _limbs(skeleton: Skeleton) -> np.ndarray:
+    """Which of head, left and right arm, left and right leg each joint belongs to, 0 to 4."""
+
+    def limb(joint: str) -> int:
+        kind = 3 if any(word in joint for word in _LEG) else 1 if any(word in joint for word in _ARM) else 0
+        return kind + joint.startswith("right_") if kind else 0
+
+    return np.array([limb(joint) for joint in skeleton.joints])
 
 
 def _nan_free(values: np.ndarray, instead: float) -> np.ndarray:

@@ -17,6 +17,7 @@ __all__ = ["MAX_TURN_RATE", "Paths", "simulate_paths"]
 MAX_TURN_RATE = 2.5  # rad/s
 _ABSENCE_S = 3.0
 _WALKING_SPEED = (0.8, 1.4)  # m/s
+_THIGH_M = 0.41  # how far the hips go back when sitting down
 _ACTIVITIES = ("walk", "cross", "stand", "reach", "turn", "sit")
 _LIKELIHOOD = (0.34, 0.22, 0.12, 0.12, 0.10, 0.10)
 
@@ -54,11 +55,12 @@ class _Crowd:
     ) -> None:
         self.rng = rng
         self.side = side
-        self.apart = passing_distance
+        self.apart = 1.08 * passing_distance  # smoothing the paths takes some of it away
         self.position = self._apart_from_each_other(people)
         self.heading = rng.uniform(-np.pi, np.pi, people)
         self.turn_rate = np.zeros(people)
         self.speed = np.zeros(people)
+        self.sit, self.sit_rate = np.zeros(people), np.zeros(people)
         self.people = [
             _Person("stand", rng.uniform(0, 2), self.position[i], rng.uniform(*_WALKING_SPEED)) for i in range(people)
         ]
@@ -85,18 +87,23 @@ class _Crowd:
         """Whoever has arrived, or has paused long enough, does the next thing."""
         for i, person in enumerate(self.people):
             if person.doing == "away":
-                if now - person.away_since >= _ABSENCE_S:
+                if now - person.away_since >= _ABSENCE_S and self._free_around(i):
                     person.doing, person.goal = "walk", self._anywhere(0.6)
                     self.heading[i] = np.arctan2(*(person.goal - self.position[i])[::-1])
             elif now >= person.leave_at and person.doing != "sit":
                 person.leave_at = np.inf
                 outwards = self.position[i] / max(float(np.abs(self.position[i]).max()), 1e-9)
-                person.doing, person.goal = "leave", outwards * self.side * 0.5 * 1.1
+                person.doing, person.goal = "leave", outwards * (self.side * 0.5 + 0.5)
             elif person.doing in ("walk", "cross", "leave"):
                 if np.linalg.norm(person.goal - self.position[i]) < 0.15 or now > person.until:
                     self._arrived(i, now)
             elif now >= person.until:
                 self._next(i, now)
+
+    def _free_around(self, i: int) -> bool:
+        """Whether there is room to come in again."""
+        distance = np.linalg.norm(self.position - self.position[i], axis=1)
+        return bool((distance[~self.away] > self.apart + 0.2).all())
 
     def _arrived(self, i: int, now: float) -> None:
         person = self.people[i]
@@ -110,7 +117,7 @@ class _Crowd:
     def _next(self, i: int, now: float) -> None:
         person, rng = self.people[i], self.rng
         person.doing = str(rng.choice(_ACTIVITIES, p=_LIKELIHOOD))
-        person.until = now + {"stand": 1.5, "reach": 2.0, "turn": 2.0, "sit": 4.5}.get(person.doing, 7.0)
+        person.until = now + {"stand": 1.5, "reach": 2.0, "turn": 2.0, "sit": 5.0}.get(person.doing, 7.0)
         if person.doing == "reach":
             person.side, person.height = int(rng.integers(3)), rng.uniform(0.9, 2.6)
         elif person.doing == "turn":
@@ -139,7 +146,7 @@ class _Crowd:
         person.goal, other.goal = self.position[j].copy(), self.position[i].copy()
         other.doing, other.until = "cross", now + 7.0
 
-    def step(self, dt: float) -> None:
+    def step(self, now: float, dt: float) -> None:
         """Turn, walk, make room."""
         walking = np.array([person.doing in ("walk", "cross", "leave") for person in self.people])
         turning = walking | np.array([person.doing == "turn" for person in self.people])
@@ -153,8 +160,17 @@ class _Crowd:
         pace = np.array([person.pace for person in self.people])
         target = walking * pace * np.clip(np.cos(error), 0, 1) ** 2 * np.clip(distance / 0.4, 0.25, 1)
         self.speed += (target - self.speed) * dt / 0.25
-        self.position += (self.speed * dt)[:, None] * np.stack([np.cos(self.heading), np.sin(self.heading)], axis=-1)
-        self._make_room()
+        forward = self.speed - _THIGH_M * self._sit_down(now, dt)
+        self.position += (forward * dt)[:, None] * np.stack([np.cos(self.heading), np.sin(self.heading)], axis=-1)
+        for _ in range(4):
+            self._make_room()
+
+    def _sit_down(self, now: float, dt: float) -> np.ndarray:
+        """Down or up in about a second, critically damped; returns the rate."""
+        target = np.array([person.doing == "sit" and now < person.until - 1.5 for person in self.people])
+        self.sit_rate += (25.0 * (target - self.sit) - 10.0 * self.sit_rate) * dt
+        self.sit += self.sit_rate * dt
+        return self.sit_rate
 
     def _give_way(self, goal: np.ndarray, distance: np.ndarray) -> np.ndarray:
         """How far to turn right of the goal, so as to clear whoever stands in the way by half the passing distance."""
@@ -194,25 +210,23 @@ def simulate_paths(
     position = np.empty((people, instants, 2))
     heading, speed, height = (np.empty((people, instants)) for _ in range(3))
     present = np.empty((people, instants), dtype=bool)
-    sit = np.zeros((people, instants))
+    sit = np.empty((people, instants))
     reach = np.zeros((people, instants, 2))
     for k in range(instants):
         crowd.decide(k / fps)
-        crowd.step(1 / fps)
+        crowd.step(k / fps, 1 / fps)
         position[:, k], heading[:, k], speed[:, k] = crowd.position, crowd.heading, crowd.speed
-        present[:, k] = ~crowd.away
+        present[:, k], sit[:, k] = ~crowd.away, crowd.sit
         for i, person in enumerate(crowd.people):
             height[i, k] = person.height
-            if person.doing == "sit":
-                sit[i, k] = k / fps < person.until - 1.0
-            elif person.doing == "reach" and k / fps < person.until - 0.5:
+            if person.doing == "reach" and k / fps < person.until - 0.5:
                 reach[i, k] = (person.side != 1, person.side != 0)
     return Paths(
         position=_smooth(position, 0.10 * fps, axis=1),
         heading=heading,
         speed=speed,
         present=present,
-        sit=_smooth(sit, 0.25 * fps, axis=1),
+        sit=sit,
         reach=_smooth(reach, 0.16 * fps, axis=1),
         reach_height=_smooth(height, 0.3 * fps, axis=1),
     )
