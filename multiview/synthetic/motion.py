@@ -122,7 +122,7 @@ def _walking(phase: np.ndarray, walk: np.ndarray, step: np.ndarray) -> dict[str,
 
 def _sitting(sit: np.ndarray, fps: float) -> dict[str, np.ndarray]:
     """Thighs level, shanks upright; the torso leans forward on the way down and up."""
-    on_the_way = np.clip(np.abs(np.gradient(sit)) * fps / 1.6, 0, 1)
+    on_the_way = gaussian_filter1d(np.abs(np.gradient(sit)) * fps / 1.4, 0.15 * fps)
     zero = np.zeros_like(sit)
 
     def bend(angle: np.ndarray) -> np.ndarray:

@@ -42,13 +42,10 @@ def hidden_joints(
     own trunk or head can hide; hips, shoulders and neck lie inside and are seen from all sides.
     """
     hidden = np.zeros(xyz.shape[:3], dtype=bool)
-    for part, name in ((_TRUNK, "trunk"), (_HEAD, "head")):
-        capsule = axes[:, :, part, None]
-        near = _squared_distance(centre, xyz, capsule[..., 0, :], capsule[..., 1, :]) < OWN_RADII[name] ** 2
-        hidden |= near & own_surface
+    own = _squared_distance(centre, xyz, axes[:, :, [_TRUNK, _HEAD]])
+    hidden |= (own < np.array([*OWN_RADII.values()]) ** 2).any(axis=-1) & own_surface
     frame, behind, before = np.nonzero(_overlapping(centre, forward, axes))
-    ends = axes[frame, before, None]
-    near = _squared_distance(centre, xyz[frame, behind, :, None], ends[..., 0, :], ends[..., 1, :]) < RADII**2
+    near = _squared_distance(centre, xyz[frame, behind], axes[frame, before]) < RADII**2
     np.logical_or.at(hidden, (frame, behind), near.any(axis=-1))
     return hidden
 
@@ -72,13 +69,18 @@ def _overlapping(
     return overlap
 
 
-def _squared_distance(p: np.ndarray, q: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Between segments pq and ab (Ericson, Real-Time Collision Detection, section 5.1.9)."""
-    u, v, w = q - p, b - a, p - a
-    uu, uv, vv, uw, vw = ((x * y).sum(axis=-1) for x, y in ((u, u), (u, v), (v, v), (u, w), (v, w)))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        s = np.clip((uv * vw - uw * vv) / np.maximum(uu * vv - uv * uv, 1e-12), 0, 1)
-        t = np.clip((uv * s + vw) / vv, 0, 1)
-        s = np.clip((uv * t - uw) / uu, 0, 1)
-        gap = w + s[..., None] * u - t[..., None] * v
-    return np.asarray((gap * gap).sum(axis=-1))
+def _squared_distance(
+    centre: Float64[np.ndarray, " 3"], joints: Float64[np.ndarray, "*n J 3"], axes: Float64[np.ndarray, "*n L 2 3"]
+) -> Float64[np.ndarray, "*n J L"]:
+    """Between the segments from the centre to the joints and the capsules' axes.
+
+    Ericson, Real-Time Collision Detection (2005), section 5.1.9.
+    """
+    u, v, w = joints - centre, axes[..., 1, :] - axes[..., 0, :], centre - axes[..., 0, :]
+    uv, uw = u @ v.swapaxes(-1, -2), u @ w.swapaxes(-1, -2)
+    uu = np.einsum("...i,...i", u, u)[..., :, None]
+    vv, vw, ww = (np.einsum("...i,...i", x, y)[..., None, :] for x, y in ((v, v), (v, w), (w, w)))
+    s = np.clip((uv * vw - uw * vv) / np.maximum(uu * vv - uv * uv, 1e-12), 0, 1)
+    t = np.clip((uv * s + vw) / vv, 0, 1)
+    s = np.clip((uv * t - uw) / uu, 0, 1)
+    return np.asarray(ww + s * s * uu + t * t * vv + 2 * (s * uw - t * vw - s * t * uv))

@@ -168,7 +168,7 @@ class _Crowd:
     def _sit_down(self, now: float, dt: float) -> np.ndarray:
         """Down or up in about a second, critically damped; returns the rate."""
         target = np.array([person.doing == "sit" and now < person.until - 1.5 for person in self.people])
-        self.sit_rate += (25.0 * (target - self.sit) - 10.0 * self.sit_rate) * dt
+        self.sit_rate += (20.0 * (target - self.sit) - 9.0 * self.sit_rate) * dt
         self.sit += self.sit_rate * dt
         return self.sit_rate
 
