@@ -1,0 +1,1 @@
+"""Studies of speed and accuracy: too long for tests, and speed only as ratios within one run."""

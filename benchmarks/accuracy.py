@@ -1,0 +1,150 @@
+"""Accuracy of fusion on synthetic studios: everyone found, nobody exchanged, how near the bound, how honest.
+
+    python -m benchmarks accuracy [--studios 5x4 8x8] [--noise white correlated] [--methods causal] [--seeds 0-9]
+
+One row per studio, noise and method, pooled over the seeds. RMSE is per joint and sample over its single-frame
+Cramer-Rao bound, over joints that are measured; percentiles are of measured joints after a track's third frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.progress import track as progress
+from rich.table import Table
+
+from benchmarks.baseline import Baseline
+from benchmarks.studios import NOISES, STUDIOS, studio_options
+from multiview import metrics
+from multiview.data import Tracks, Views
+from multiview.pipeline import Options, Pipeline
+from multiview.poses import Poses
+from multiview.synthetic import Studio, make_studio
+from multiview.synthetic.bound import truth_with_bound
+
+__all__ = ["METHODS", "add_arguments", "figures", "run", "run_method"]
+
+
+def _frames(step: Callable[[Views], Tracks], studio: Studio) -> Poses:
+    return Poses.from_tracks((step(studio.views(frame)) for frame in range(studio.frames)), studio.skeleton)
+
+
+def _causal(studio: Studio) -> Poses:
+    return _frames(Pipeline(studio.rig, studio.skeleton).step, studio)
+
+
+def _independent(studio: Studio) -> Poses:
+    return _frames(Pipeline(studio.rig, studio.skeleton, Options(independent=True)).step, studio)
+
+
+def _baseline(studio: Studio) -> Poses:
+    return _frames(Baseline(studio.rig, studio.skeleton).step, studio)
+
+
+METHODS: dict[str, Callable[[Studio], Poses]] = {
+    "causal": _causal,
+    "independent": _independent,
+    "baseline": _baseline,
+}
+
+
+def figures(comparisons: list[metrics.Comparison]) -> dict[str, float]:
+    """The figures of several takes, pooled; lengths in mm, shares in percent."""
+    ratios, nees, views, errors = [], [], [], []
+    true, found, predicted, measured, finite, bounded = 0, 0, 0, 0, 0, 0
+    for comparison in comparisons:
+        bound = comparison.truth.bound
+        assert bound is not None
+        columns = [comparison.truth.joints.index(joint) for joint in comparison.joints]
+        bound = bound[comparison.truth_row][:, columns]
+        usable = comparison.measured
+        ratios.append((comparison.error_m / bound)[usable & np.isfinite(bound)])
+        value = metrics.nees(comparison)
+        nees.append(value[np.isfinite(value)])
+        views.append(comparison.of_joints(comparison.poses.views, 0)[np.isfinite(value)])
+        errors.append(1e3 * comparison.error_m[usable & (comparison.age >= 3)[:, None]])
+        true += comparison.truth.xyz.shape[0]
+        found += int(comparison.found.sum())
+        predicted += comparison.predictions
+        known = np.isfinite(bound) & comparison.found[:, None]
+        bounded += int(known.sum())
+        measured += int((usable & known).sum())
+        finite += int(np.isfinite(comparison.error_m).sum())
+    joints = len(comparisons[0].joints)
+    everything, kinds = np.concatenate(nees), np.concatenate(views)
+    p99, p9999, worst = np.percentile(np.concatenate(errors), [99, 99.99, 100]) if finite else [np.nan] * 3
+    return {
+        "recall": 100 * found / max(true, 1),
+        "precision": 100 * found / max(predicted, 1),
+        "switches": sum(len(metrics.identity_switches(comparison)) for comparison in comparisons),
+        "rmse": float(np.sqrt(np.mean(np.concatenate(ratios) ** 2))) if finite else float("nan"),
+        "nees": metrics.trimmed_mean(everything),
+        "nees2": metrics.trimmed_mean(everything[kinds == 2]),
+        "nees3": metrics.trimmed_mean(everything[kinds == 3]),
+        "nees4+": metrics.trimmed_mean(everything[kinds >= 4]),
+        "measured": 100 * measured / max(bounded, 1),
+        "finite": 100 * finite / max(true * joints, 1),
+        "p99": float(p99),
+        "p99.99": float(p9999),
+        "worst": float(worst),
+    }
+
+
+def run_method(method: str, name: str, noise: str, seed: int, seconds: float) -> metrics.Comparison:
+    """One method on one studio."""
+    studio = make_studio(studio_options(name, noise, seed, seconds))
+    return metrics.compare(truth_with_bound(studio), METHODS[method](studio))
+
+
+def _seeds(text: str) -> list[int]:
+    first, _, last = text.partition("-")
+    return list(range(int(first), int(last or first) + 1))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--studios", nargs="+", default=["5x4", "8x8"], choices=STUDIOS, metavar="NAME", help=", ".join(STUDIOS)
+    )
+    parser.add_argument("--noise", nargs="+", default=list(NOISES), choices=NOISES)
+    parser.add_argument("--methods", nargs="+", default=["causal"], choices=METHODS)
+    parser.add_argument("--seeds", type=_seeds, default=[0, 1], metavar="0-9", help="first and last seed (0-1)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of each take (20)")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+
+
+def run(args: argparse.Namespace) -> int:
+    console = Console()
+    rows: list[dict[str, Any]] = []
+    for name in args.studios:
+        for noise in args.noise:
+            for method in args.methods:
+                takes = progress(args.seeds, f"{name} {noise} {method}", console=Console(stderr=True), transient=True)
+                pooled = figures([run_method(method, name, noise, seed, args.seconds) for seed in takes])
+                rows.append({"studio": name, "noise": noise, "method": method, **pooled})
+    console.print(_table(rows, len(args.seeds)))
+    if args.json:
+        args.json.write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=1))
+    return 0
+
+
+def _table(rows: list[dict[str, Any]], takes: int) -> Table:
+    table = Table(title=f"{takes} takes a row", box=box.SIMPLE_HEAD, pad_edge=False)
+    digits = {"recall": 2, "precision": 2, "switches": 0, "rmse": 3, "measured": 1, "finite": 2, "p99": 0, "p99.99": 0}
+    for name in rows[0]:
+        table.add_column(
+            name.replace("nees", "NEES "), justify="left" if name in ("studio", "noise", "method") else "right"
+        )
+    for row in rows:
+        cells = (
+            f"{v:.{digits.get(k, 0 if k == 'worst' else 2)}f}" if isinstance(v, float | int) else v
+            for k, v in row.items()
+        )
+        table.add_row(*cells)
+    return table
