@@ -25,6 +25,13 @@ COMMANDS: dict[str, Command] = {
     "evaluate": Command("multiview.commands.evaluate", "Show how far poses are from true joints."),
     "process": Command("multiview.commands.process", "Make 3D people from videos: 2D poses, then fusion."),
     "models": Command("services.models", "List, fetch and check the networks for 2D poses."),
+    "run": Command("services.run", "Run a whole studio: workers, hub, fusion, recorder, viewer."),
+    "status": Command("services.status", "Show how a running studio is."),
+    "hub": Command("services.hub", "Run the hub alone."),
+    "worker": Command("services.worker", "Run one camera's worker alone."),
+    "fusion": Command("services.fusion", "Run fusion alone."),
+    "record": Command("services.recorder", "Run the recorder alone."),
+    "replay": Command("services.replay", "Play a take again, or fuse it again."),
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from scipy.optimize import linear_sum_assignment
 
 from multiview.data import Keypoints2D
 
@@ -55,7 +54,8 @@ def interpolate(before: Keypoints2D, after: Keypoints2D, weight: float) -> Keypo
 def match_people(before: Keypoints2D, after: Keypoints2D) -> tuple[Int64[np.ndarray, " P"], Int64[np.ndarray, " P"]]:
     """Who is who in two frames of one camera: rows of `before` and of `after`, paired.
 
-    The cost is the mean distance of the joints that both have, as a part of the person's size in the image.
+    The nearest pairs first, by the mean distance of the joints that both have as a part of the person's size in the
+    image: between two frames people move so little that nothing is gained by weighing all pairings against each other.
     """
     nobody = np.empty(0, np.int64)
     if not before.people or not after.people:
@@ -66,9 +66,15 @@ def match_people(before: Keypoints2D, after: Keypoints2D) -> tuple[Int64[np.ndar
     mean = np.where(shared, step, 0.0).sum(-1) / np.maximum(count, 1)
     size = np.maximum(_size(before)[:, None], _size(after)[None, :])
     cost = np.where(count >= _MIN_SHARED_JOINTS, mean / size, _APART)
-    rows, columns = linear_sum_assignment(np.minimum(cost, _APART))
-    good = cost[rows, columns] < _GATE
-    return rows[good], columns[good]
+    pairs: dict[int, int] = {}
+    for flat in np.argsort(cost, axis=None, kind="stable"):
+        row, column = divmod(int(flat), after.people)
+        if cost[row, column] >= _GATE:
+            break
+        if row not in pairs and column not in pairs.values():
+            pairs[row] = column
+    rows = sorted(pairs)
+    return np.array(rows, np.int64), np.array([pairs[row] for row in rows], np.int64)
 
 
 def _size(keypoints: Keypoints2D) -> Float64[np.ndarray, " P"]:

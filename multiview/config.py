@@ -37,6 +37,7 @@ __all__ = [
     "load_studio",
     "pipeline_options",
     "studio_rig",
+    "studio_text",
     "synthetic_options",
     "write_studio",
 ]
@@ -177,11 +178,15 @@ def load_studio(path: Path | str, check: bool = True) -> Studio:
     return studio
 
 
+def studio_text(studio: Studio) -> str:
+    """The text of a studio file with every option that has a value."""
+    return tomli_w.dumps({key: value for key, value in msgspec.to_builtins(studio).items() if value is not None})
+
+
 def write_studio(studio: Studio, path: Path | str) -> None:
-    """Write a studio file with every option that has a value."""
-    table = {key: value for key, value in msgspec.to_builtins(studio).items() if value is not None}
+    """Write it as a file, atomically."""
     with replacing(path) as temporary:
-        temporary.write_text(tomli_w.dumps(table), encoding="utf-8")
+        temporary.write_text(studio_text(studio), encoding="utf-8")
 
 
 def pipeline_options(studio: Studio) -> Any:

@@ -120,7 +120,7 @@ class SyncBuffer:
         self._horizon_ns = round(options.horizon_s * NS_PER_S)
         self._next: int | None = None  # the tick to give out next; None before the first frame
         self._last_ns: int | None = None  # the time of the last tick given out
-        self._delay_ns = 0
+        self.delay_ns = 0
         self._behind = 0  # frames, one after the other, from long before that
 
     def tick_time_ns(self, tick: int) -> int:
@@ -195,7 +195,7 @@ class SyncBuffer:
             camera.forget_before(self._last_ns or 0)
         else:
             self._next = min(self._next, self.first_tick_at(time_ns))  # it may have been skipped as emptiness
-        if not late or arrival_ns - time_ns <= self._delay_ns + self._budget_ns:
+        if not late or arrival_ns - time_ns <= self.delay_ns + self._budget_ns:
             camera.live, camera.missing = True, 0
 
     def _begin_or_jump(self, time_ns: int) -> None:
@@ -219,7 +219,7 @@ class SyncBuffer:
         tick = self.first_tick_at(time_ns + 1) - 1
         tick_ns = self.tick_time_ns(tick)
         if head is None or tick_ns > head:
-            wait = max(0, arrival_ns - tick_ns - self._delay_ns)
+            wait = max(0, arrival_ns - tick_ns - self.delay_ns)
             camera.peak_ns = max(wait, camera.peak_ns - (camera.peak_ns - wait) // 256)
 
     def _note_lag(self, camera: _Camera, lag_ns: int) -> None:
@@ -227,7 +227,7 @@ class SyncBuffer:
         camera.lags.append(lag_ns)
         camera.lag_ns = sorted(camera.lags)[len(camera.lags) // 2]
         lags = sorted(c.lag_ns for c in self._cameras if c.lags and (c.live or c is camera))
-        self._delay_ns = lags[(len(lags) - 1) // 2]
+        self.delay_ns = lags[(len(lags) - 1) // 2]
 
     def _deadline_ns(self, camera: _Camera, tick_ns: int) -> int:
         """Until when a tick waits for a camera: twice its usual lateness, within the budget.
@@ -239,7 +239,7 @@ class SyncBuffer:
         wait = max(2 * camera.peak_ns, self._budget_ns // 2, camera.period_ns * 5 // 4)
         if not camera.times:
             wait = self._budget_ns
-        return tick_ns + self._delay_ns + min(wait, self._budget_ns)
+        return tick_ns + self.delay_ns + min(wait, self._budget_ns)
 
     def _give_out(self, tick: int, time_ns: int, waiting: list[_Camera]) -> Views:
         for camera in waiting:

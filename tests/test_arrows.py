@@ -27,7 +27,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     | frozenset({"assign", "metrics", "joint_angles", "draw", "top_view", "plot", "client", "actor"})
     | frozenset({"between", "clock", "sync", "open_source", "make_detector", "picture_size", "reprojection"}),
     frozenset({"pipeline", "learn"}),
-    frozenset({"config", "take"}),
+    frozenset({"config", "recording", "take"}),
     frozenset({"commands", "__main__"}),
 )
 

@@ -1,0 +1,126 @@
+"""Recordings: the hub's stream in an MCAP file, as it came. A file that was cut off is read up to the cut.
+
+Each record holds the hub's stamp (24 bytes) and the message's body, unchanged; its log time is the hub's time of
+arrival. The rig and the studio file are attached, so that a recording explains itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from mcap.exceptions import McapError
+from mcap.records import Attachment, Channel, Footer, Message
+from mcap.stream_reader import StreamReader
+from mcap.writer import CompressionType, Writer
+
+from multiview.errors import MessageError, SourceError
+from multiview.messages import Stamp, json_schema
+
+__all__ = ["Record", "RecordingReader", "RecordingWriter"]
+
+PROFILE = "multiview"
+CHUNK_BYTES = 64 * 1024
+SYNC_S = 1.0
+ENCODING = "multiview-msgpack"  # 24 bytes of stamp, MessagePack, 4 bytes of CRC-32
+
+
+class Record(NamedTuple):
+    """One message of the hub's stream."""
+
+    topic: str
+    stamp: Stamp
+    body: bytes
+
+
+class RecordingWriter:
+    """Writes one file: small chunks, straight to the system, and to the disk itself once a second."""
+
+    def __init__(self, path: Path, attachments: dict[str, bytes] | None = None) -> None:
+        """SourceError if the file cannot be made or exists."""
+        try:
+            self._file = path.open("xb", buffering=0)
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be written ({error.strerror})") from None
+        self._writer = Writer(self._file, chunk_size=CHUNK_BYTES, compression=CompressionType.LZ4)
+        self._writer.start(profile=PROFILE, library="multiview")
+        schema = json.dumps(json_schema()).encode()
+        self._schema = self._writer.register_schema("multiview", "jsonschema", schema)
+        self._channels: dict[str, int] = {}
+        self._next_sync = time.monotonic() + SYNC_S
+        self.messages = 0
+        for name, data in (attachments or {}).items():
+            self._writer.add_attachment(time.time_ns(), time.time_ns(), name, "application/toml", data)
+
+    @property
+    def bytes_written(self) -> int:
+        return self._file.tell()
+
+    def write(self, record: Record) -> None:
+        """OSError when the disk is full."""
+        topic, stamp, body = record
+        if topic not in self._channels:
+            self._channels[topic] = self._writer.register_channel(topic, ENCODING, self._schema)
+        self._writer.add_message(
+            self._channels[topic],
+            log_time=stamp.arrival_ns,
+            publish_time=stamp.arrival_ns,
+            sequence=stamp.sequence & 0xFFFFFFFF,
+            data=stamp.encode() + body,
+        )
+        self.messages += 1
+        if time.monotonic() >= self._next_sync:
+            os.fsync(self._file.fileno())
+            self._next_sync = time.monotonic() + SYNC_S
+
+    def close(self) -> None:
+        """OSError when the disk is full; what was written before stays readable."""
+        try:
+            self._writer.finish()  # type: ignore[no-untyped-call]
+            os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
+
+
+class RecordingReader:
+    """Reads one file from front to back, up to its end or to where it was cut off."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.torn = ""  # why the file ended before its end, once it has been read
+        self.attachments: dict[str, bytes] = {}
+
+    def __iter__(self) -> Iterator[Record]:
+        """Every record; SourceError if this is no recording of ours."""
+        channels: dict[int, str] = {}
+        self.torn, ended, seen = "", False, False
+        try:
+            with self.path.open("rb") as file:
+                for record in _records(StreamReader(file, validate_crcs=True)):
+                    seen = True
+                    if isinstance(record, Channel):
+                        if record.message_encoding != ENCODING:
+                            raise SourceError(f"{self.path}: not a recording of multiview ({record.message_encoding})")
+                        channels[record.id] = record.topic
+                    elif isinstance(record, Attachment):
+                        self.attachments[record.name] = record.data
+                    elif isinstance(record, Message) and record.channel_id in channels:
+                        data = record.data
+                        yield Record(channels[record.channel_id], Stamp.decode(data[:24]), data[24:])
+                    ended = isinstance(record, Footer)
+        except OSError as error:
+            raise SourceError(f"{self.path}: cannot be read ({error.strerror})") from None
+        except (McapError, MessageError, ValueError, RuntimeError, EOFError) as error:
+            self.torn = f"cut off or damaged: {error or type(error).__name__}"
+        if not seen:
+            raise SourceError(f"{self.path}: not a recording (MCAP file)")
+        if not ended and not self.torn:
+            self.torn = "cut off"
+
+
+def _records(reader: StreamReader) -> Iterable[object]:
+    return reader.records

@@ -1,0 +1,225 @@
+"""Sockets: the one place in the services that knows ZeroMQ.
+
+Everyone connects to the hub: a `Sender` to its ingest port, a `Subscriber` to its publish port, an `Asker` to its
+request port. Only the hub binds (`HubSockets`). A sender never blocks and keeps next to nothing: a frame that cannot
+leave now is stale by the time it could.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import time
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import zmq
+
+from multiview.config import HubOptions
+from multiview.errors import ConfigError, MessageError
+from multiview.messages import MAX_BYTES, Stamp
+
+__all__ = ["Asker", "HubSockets", "Incoming", "Received", "Sender", "Subscriber"]
+
+HEARTBEAT_MS = 200
+SEND_QUEUE = 8
+PUBLISH_QUEUE = 1000
+RECEIVE_QUEUE = 20_000
+LONGEST_REST_S = 2.0  # the longest that a process told to stop goes on taking in
+QUIET_S = 0.2  # nothing for so long: the hub is gone
+
+
+class Received(NamedTuple):
+    """One message of the hub's stream."""
+
+    topic: str
+    stamp: Stamp
+    body: bytes
+
+
+class Incoming(NamedTuple):
+    """One message as it reached the hub."""
+
+    connection: bytes
+    topic: bytes
+    body: bytes
+
+
+def _socket(kind: int, send_queue: int, receive_queue: int) -> zmq.Socket[bytes]:
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
+    socket.linger = 0
+    socket.sndhwm, socket.rcvhwm = send_queue, receive_queue
+    socket.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * HEARTBEAT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TTL, 3 * HEARTBEAT_MS)
+    socket.setsockopt(zmq.RECONNECT_IVL, 50)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 400)
+    return socket
+
+
+class HubSockets:
+    """The three bound sockets of the hub; ConfigError if a port is taken."""
+
+    def __init__(self, options: HubOptions) -> None:
+        self._ingest = _socket(zmq.ROUTER, SEND_QUEUE, RECEIVE_QUEUE)
+        self._publish = _socket(zmq.PUB, PUBLISH_QUEUE, 1000)
+        self._request = _socket(zmq.ROUTER, 100, 100)
+        _bind(self._ingest, options.host, options.ingest_port, "ingest_port")
+        _bind(self._publish, options.host, options.publish_port, "publish_port")
+        _bind(self._request, options.host, options.request_port, "request_port")
+        self._poller = zmq.Poller()
+        self._poller.register(self._ingest, zmq.POLLIN)
+        self._poller.register(self._request, zmq.POLLIN)
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when something has come, at the latest after `timeout_s`."""
+        self._poller.poll(_ms(timeout_s))
+
+    def incoming(self, most: int = 64) -> Iterator[Incoming | None]:
+        """What workers and services sent; None for what does not even have the right number of parts."""
+        for _ in range(most):
+            try:
+                parts = self._ingest.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            yield Incoming(*parts) if len(parts) == 3 else None
+
+    def questions(self, most: int = 16) -> Iterator[tuple[bytes, bytes]]:
+        """(asker, question) pairs."""
+        for _ in range(most):
+            try:
+                parts = self._request.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            if len(parts) == 2:
+                yield parts[0], parts[1]
+
+    def answer(self, asker: bytes, reply: bytes) -> None:
+        try:
+            self._request.send_multipart([asker, reply], zmq.NOBLOCK)
+        except zmq.ZMQError:
+            return  # it went away, or does not read: its loss
+
+    def publish(self, topic: bytes, stamp: Stamp, body: bytes) -> None:
+        self._publish.send_multipart([topic, stamp.encode(), body])
+
+    def close(self) -> None:
+        for socket in (self._ingest, self._publish, self._request):
+            socket.close(linger=200)
+
+
+class Sender:
+    """One connection to the hub's ingest port."""
+
+    def __init__(self, options: HubOptions) -> None:
+        self._socket = _socket(zmq.DEALER, SEND_QUEUE, 1)
+        self._socket.setsockopt(zmq.IMMEDIATE, 1)  # nothing is queued for a hub that is not there
+        self._socket.connect(f"tcp://{options.host}:{options.ingest_port}")
+
+    def send(self, topic: str, body: bytes) -> bool:
+        """False if it could not leave now, and so is dropped."""
+        try:
+            self._socket.send_multipart([topic.encode(), body], zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        return True
+
+    def close(self, linger_s: float = 0.0) -> None:
+        """`linger_s` is how long what was sent last may still take to leave."""
+        self._socket.close(linger=round(linger_s * 1e3))
+
+
+class Subscriber:
+    """The hub's stream, or the topics of it that begin with one of `topics`; it counts what is missing in between."""
+
+    def __init__(self, options: HubOptions, topics: Iterable[str] = ("",)) -> None:
+        self._socket = _socket(zmq.SUB, 1000, RECEIVE_QUEUE)  # subscriptions are sent, and must fit
+        for topic in topics:
+            self._socket.subscribe(topic)
+        self._socket.connect(f"tcp://{options.host}:{options.publish_port}")
+        self._sequences: dict[str, int] = {}
+        self.lost = 0
+        self.malformed = 0
+
+    def receive(self, timeout_s: float) -> Received | None:
+        """The next message; None when none comes within `timeout_s`."""
+        end = time.monotonic() + timeout_s
+        while self._socket.poll(_ms(end - time.monotonic())):
+            received = self._decode(self._socket.recv_multipart())
+            if received is not None:
+                return received
+        return None
+
+    def drain(self) -> Iterator[Received]:
+        """What has come already."""
+        while (received := self.receive(0.0)) is not None:
+            yield received
+
+    def rest(self) -> Iterator[Received]:
+        """What was on its way when this was called: the hub's beat tells when all of it has come."""
+        called_ns, end = time.monotonic_ns(), time.monotonic() + LONGEST_REST_S
+        while time.monotonic() < end and (received := self.receive(QUIET_S)) is not None:
+            yield received
+            if received.stamp.arrival_ns > called_ns:
+                return
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _decode(self, parts: list[bytes]) -> Received | None:
+        try:
+            topic_bytes, stamp_bytes, body = parts
+            topic, stamp = topic_bytes.decode(), Stamp.decode(stamp_bytes)
+        except (ValueError, MessageError):
+            self.malformed += 1
+            return None
+        expected = self._sequences.get(topic, stamp.topic_sequence)
+        if stamp.topic_sequence > expected:  # smaller: the hub has started anew
+            self.lost += stamp.topic_sequence - expected
+        self._sequences[topic] = stamp.topic_sequence + 1
+        return Received(topic, stamp, body)
+
+
+class Asker:
+    """Questions to the hub, one at a time."""
+
+    def __init__(self, options: HubOptions) -> None:
+        self._options = options
+        self._socket = self._connect()
+
+    def ask(self, question: bytes, timeout_s: float) -> bytes | None:
+        """The answer; None if none comes in time, and a late one is never taken for another's."""
+        try:
+            self._socket.send(question, zmq.NOBLOCK)
+        except zmq.Again:
+            return None
+        if self._socket.poll(_ms(timeout_s)):
+            return self._socket.recv()
+        self._socket.close()
+        self._socket = self._connect()
+        return None
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _connect(self) -> zmq.Socket[bytes]:
+        socket = _socket(zmq.DEALER, 10, 10)
+        socket.connect(f"tcp://{self._options.host}:{self._options.request_port}")
+        return socket
+
+
+def _ms(seconds: float) -> int:
+    """Rounded up, so that a wait never ends just before its time and is begun again."""
+    return max(0, math.ceil(seconds * 1e3))
+
+
+def _bind(socket: zmq.Socket[bytes], host: str, port: int, option: str) -> None:
+    try:
+        socket.bind(f"tcp://{host}:{port}")
+    except zmq.ZMQError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(
+                f"port {port} on {host} is in use: is another hub running? stop it, or set another [hub] {option}"
+            ) from None
+        raise ConfigError(f"cannot listen on {host}:{port} ({error}): set [hub] host and {option}") from None

@@ -1,0 +1,157 @@
+"""The hub's stream in, poses out: what the fusion process and a replay both run.
+
+A function of the stream alone: the order of its messages and the hub's times of arrival decide everything, so that a
+recording gives again, bit for bit, what was given live.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from typing import NamedTuple
+
+import msgspec
+
+from multiview.camera import Rig
+from multiview.config import Studio, frame_rate, pipeline_options, studio_rig
+from multiview.data import Tracks, Views
+from multiview.errors import MessageError
+from multiview.messages import Goodbye, HubBeat, KeypointsMessage, PosesMessage, Stamp, decode
+from multiview.packing import pack_tracks, unpack_keypoints
+from multiview.pipeline import Pipeline
+from multiview.skeleton import Skeleton, load_skeleton
+from multiview.sync import Options as SyncOptions
+from multiview.sync import SyncBuffer
+from services import topics
+
+__all__ = ["Fused", "Fuser"]
+
+
+class Fused(NamedTuple):
+    """One tick."""
+
+    views: Views
+    tracks: Tracks
+    message: PosesMessage
+
+
+class _Boot(NamedTuple):
+    """The run of a camera's worker that is listened to, and those that are over."""
+
+    current: int
+    over: frozenset[int]
+
+
+class Fuser:
+    """Decodes, checks, synchronises and fuses."""
+
+    def __init__(self, studio: Studio, rig: Rig | None = None, boot_id: int = 0) -> None:
+        self.rig = rig or studio_rig(studio)
+        self.skeleton: Skeleton = load_skeleton(studio.skeleton)
+        self.pipeline = Pipeline(self.rig, self.skeleton, pipeline_options(studio))
+        self.sync = SyncBuffer(
+            len(self.rig), frame_rate(studio), sync_options(studio), [c.time_offset_s for c in self.rig.cameras]
+        )
+        self.boot_id = boot_id
+        self.refused: Counter[str] = Counter()
+        self.lost = 0  # set by whoever receives, who sees the gaps
+        self.gone: set[str] = set()  # cameras that said goodbye
+        self.step_ns = 0  # time that the last tick took to compute
+        self._check_calibration = studio.fusion.check_calibration
+        self._boots: dict[str, _Boot] = {}
+        self._restarts = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether every camera has said goodbye."""
+        return self.gone == set(self.rig.names)
+
+    def feed(self, topic: str, stamp: Stamp, body: bytes) -> list[Fused]:
+        """The ticks that this message completes. Trouble in a message is counted in `refused`, never raised."""
+        kind = topic.partition("/")[0]
+        if kind not in topics.FUSION_READS:
+            return []
+        views: list[Views] = []
+        try:
+            message = decode(body)
+            if isinstance(message, KeypointsMessage):
+                views = self._keypoints(topic, stamp, message)
+            elif isinstance(message, Goodbye):
+                views = self._goodbye(topic, stamp, message)
+            elif isinstance(message, HubBeat):
+                views = self.sync.advance(stamp.arrival_ns)
+        except MessageError as error:
+            self._refuse(str(error))
+            views = self.sync.advance(stamp.arrival_ns)
+        if self.sync.restarts != self._restarts:
+            self._restarts = self.sync.restarts
+            self.pipeline.reset()
+        return [self._fuse(view, stamp) for view in views]
+
+    def _keypoints(self, topic: str, stamp: Stamp, message: KeypointsMessage) -> list[Views]:
+        camera = self._check_sender(topic, message.camera, message.boot_id)
+        if message.skeleton != self.skeleton.name or message.joints != len(self.skeleton.joints):
+            raise MessageError(
+                f"{message.camera} sends skeleton {message.skeleton} ({message.joints} joints), the studio's is "
+                f"{self.skeleton.name} ({len(self.skeleton.joints)} joints)"
+            )
+        if self._check_calibration and message.calibration not in ("", self.rig.calibration_hash):
+            raise MessageError(
+                f"{message.camera} works with another calibration ({message.calibration}) than the rig "
+                f"({self.rig.calibration_hash}): give it the same rig file"
+            )
+        self.gone.discard(message.camera)
+        return self.sync.add(camera, message.time_ns, unpack_keypoints(message), stamp.arrival_ns)
+
+    def _goodbye(self, topic: str, stamp: Stamp, message: Goodbye) -> list[Views]:
+        camera = self._check_sender(topic, message.camera, message.boot_id)
+        self.gone.add(message.camera)
+        return self.sync.goodbye(camera, stamp.arrival_ns)
+
+    def _check_sender(self, topic: str, camera: str, boot_id: int) -> int:
+        """The camera's place in the rig; a worker that was replaced by a newer one is not heard again."""
+        if topic != topics.topic_of(topics.KEYPOINTS, camera):
+            raise MessageError(f"a message of {camera} came under the topic {topic}")
+        if camera not in self.rig.names:
+            raise MessageError(f"the rig has no camera {camera}")
+        boot = self._boots.get(camera) or _Boot(boot_id, frozenset())
+        if boot_id in boot.over:
+            raise MessageError(f"{camera}: a worker that was replaced still sends")
+        if boot_id != boot.current:
+            boot = _Boot(boot_id, boot.over | {boot.current})
+        self._boots[camera] = boot
+        return self.rig.index(camera)
+
+    def _refuse(self, reason: str) -> None:
+        if len(self.refused) < 1000:
+            if reason not in self.refused:
+                logging.warning("refused: %s (further ones are only counted)", reason)
+            self.refused[reason] += 1
+
+    def _fuse(self, views: Views, stamp: Stamp) -> Fused:
+        began = time.perf_counter_ns()
+        tracks = self.pipeline.step(views)
+        self.step_ns = time.perf_counter_ns() - began
+        seen = [keypoints is not None for keypoints in views.keypoints]
+        message = pack_tracks(
+            tracks,
+            len(self.skeleton.joints),
+            clock="epoch",
+            arrival_ns=stamp.arrival_ns,
+            age_ns=stamp.arrival_ns - views.time_ns - self.sync.delay_ns,
+            boot_id=self.boot_id,
+            skeleton=self.skeleton.name,
+            cameras=[name for name, there in zip(self.rig.names, seen, strict=True) if there],
+            missing=[name for name, there in zip(self.rig.names, seen, strict=True) if not there],
+            lost=self.lost,
+            late=sum(counts.late for counts in self.sync.counts()),
+            refused=self.refused.total(),
+        )
+        return Fused(views, tracks, message)
+
+
+def sync_options(studio: Studio) -> SyncOptions:
+    """`[sync]`; sources that play as fast as they can are waited for."""
+    unpaced = any(source.speed == 0 for source in studio.sources)
+    return msgspec.structs.replace(studio.sync, lossless=studio.sync.lossless or unpaced)

@@ -1,0 +1,96 @@
+"""The fusion process: reads the hub's stream, and sends everyone's pose at every tick."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import secrets
+import time
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+
+from multiview.config import load_studio
+from multiview.messages import ServiceHealth, encode
+from services import topics
+from services.bus import Received, Sender, Subscriber
+from services.fuser import Fused, Fuser
+from services.presence import Presence
+from services.process import Stopping, begin_service
+
+HEALTH_S = 1.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("studio", type=Path, help="the studio file")
+
+
+def run(args: argparse.Namespace) -> None:
+    studio = load_studio(args.studio, check=False)
+    begin_service("fusion")
+    stopping = Stopping()
+    fuser = Fuser(studio, boot_id=secrets.randbits(62))
+    logging.info("loading kernels")
+    fuser.pipeline.warm_up()
+    gc.collect()
+    gc.freeze()  # what is loaded stays: no pause to look at it again
+    subscriber, sender = Subscriber(studio.hub, topics.FUSION_READS), Sender(studio.hub)
+    Fusion(fuser, subscriber, sender, Presence(studio.hub, "fusion")).serve(stopping)
+
+
+class Fusion:
+    """Joins a Fuser to its sockets, and says how it is."""
+
+    def __init__(self, fuser: Fuser, subscriber: Subscriber, sender: Sender, presence: Presence) -> None:
+        self._fuser, self._subscriber, self._sender, self._presence = fuser, subscriber, sender, presence
+        self._latency_ns: deque[int] = deque(maxlen=1000)  # arrival of the completing message to pose sent
+        self._ticks = self._unsent = 0
+        self._finished = False
+
+    def serve(self, stopping: Stopping) -> None:
+        next_health = time.monotonic()
+        while not stopping:
+            received = self._subscriber.receive(0.1)
+            if received is not None:
+                self._presence.connected()
+                self._take(received)
+            if self._fuser.finished != self._finished or time.monotonic() >= next_health:
+                self._finished = self._fuser.finished
+                self._send_health()
+                next_health = time.monotonic() + HEALTH_S
+        for received in self._subscriber.rest():
+            self._take(received)
+        self._sender.close(linger_s=0.5)
+
+    def _take(self, received: Received) -> None:
+        self._fuser.lost = self._subscriber.lost
+        for fused in self._fuser.feed(*received):
+            self._send(fused)
+
+    def _send(self, fused: Fused) -> None:
+        self._unsent += not self._sender.send(topics.POSES, encode(fused.message))
+        self._ticks += 1
+        self._latency_ns.append(time.monotonic_ns() - fused.message.arrival_ns)
+
+    def _send_health(self) -> None:
+        fuser = self._fuser
+        values = {f"{stage}_ms": ns / 1e6 for stage, ns in fuser.pipeline.stage_ns.items()}
+        values["step_ms"] = fuser.step_ns / 1e6
+        if self._latency_ns:
+            p50, p99 = np.percentile(self._latency_ns, [50, 99])
+            values |= {"latency_p50_ms": float(p50) / 1e6, "latency_p99_ms": float(p99) / 1e6}
+        counts = {"ticks": self._ticks, "unsent": self._unsent, "lost": self._subscriber.lost}
+        counts["refused"] = fuser.refused.total()
+        for camera, count in zip(fuser.rig.names, fuser.sync.counts(), strict=True):
+            counts |= {f"{camera}.{name}": number for name, number in count._asdict().items()}
+        health = ServiceHealth(
+            service="fusion",
+            boot_id=fuser.boot_id,
+            state="finished" if self._finished else "running",
+            counts=counts,
+            values=values,
+            texts={reason[:80]: str(number) for reason, number in fuser.refused.most_common(5)},
+        )
+        self._sender.send(topics.topic_of(topics.SERVICE, "fusion"), encode(health))

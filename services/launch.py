@@ -1,0 +1,255 @@
+"""Starts the processes of a studio, watches them, and stops them in the order that loses nothing.
+
+    with Launch(studio, take="first") as launch:
+        launch.start()
+        launch.wait(lambda: print(launch.states()))
+    launch.take          the finished take
+
+Sources play only when recorder and fusion are connected, so a take is whole from its first frame. A process that dies
+is started again; one that cannot start (exit status 2) ends the launch with its own words.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from multiview.camera import Rig
+from multiview.config import HubOptions, Studio, studio_rig, write_studio
+from multiview.errors import MultiviewError
+from multiview.take import Take
+from services.bus import Asker
+from services.process import PARENT_VARIABLE
+from services.recorder import new_take
+from services.requests import Start, Status, StatusReply, ask
+
+__all__ = ["Launch", "LaunchError"]
+
+CONNECT_S = 300.0  # the longest that fusion may take to compile its kernels, the first time on a machine
+RESTART_S = 0.2
+GIVE_UP = 5  # a process that dies so often within 10 s is not started again
+
+
+class LaunchError(MultiviewError):
+    """A process of the studio could not be started, or did not stay."""
+
+
+class _Child:
+    """One supervised process; its stderr goes to a file."""
+
+    def __init__(self, name: str, command: list[str], logs: Path) -> None:
+        self.name, self.command, self.log = name, command, logs / f"{name.replace(' ', '-')}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.deaths: list[float] = []
+        self.done = False
+        self.restarts = 0
+
+    def start(self) -> None:
+        environment = {**os.environ, PARENT_VARIABLE: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "multiview", *self.command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # Ctrl-C reaches the launcher alone, which stops the others in order
+            )
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid if self.process is not None else 0
+
+    def words(self) -> str:
+        """Its last line."""
+        lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
+        return lines[-1].removeprefix("multiview: ") if lines else "it said nothing"
+
+    def stop(self, timeout_s: float) -> None:
+        if self.process is None:
+            return
+        if self.running:
+            self.process.terminate()
+        self.join(timeout_s)
+
+    def join(self, timeout_s: float) -> bool:
+        """Whether it ended by itself; else it is killed."""
+        assert self.process is not None
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return False
+        return True
+
+
+class Launch:
+    """The processes of one studio on this machine."""
+
+    def __init__(
+        self, studio: Studio, take: str = "", notes: str = "", viewer: bool | None = None, logs: Path | None = None
+    ) -> None:
+        """`take` names what is recorded; `viewer` overrides the studio; `logs` keeps the processes' words."""
+        self.rig: Rig = studio_rig(studio)
+        self.studio = _with_free_ports(studio)
+        self._take_name, self._notes = take, notes
+        self._viewer = studio.viewer.enabled and has_display() if viewer is None else viewer
+        self._scratch = tempfile.TemporaryDirectory(prefix="multiview-")
+        self.logs = logs or Path(self._scratch.name)
+        self.take: Take | None = None
+        self.start_ns = 0
+        self._children: dict[str, _Child] = {}
+        self._asker = Asker(self.studio.hub)
+
+    def __enter__(self) -> Launch:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start everything, and let the sources play once everyone is connected; LaunchError if that fails."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        if self.studio.recorder.enabled:
+            self.take = new_take(self.studio, self._take_name, self._notes)
+        path = Path(self._scratch.name) / "studio.toml"
+        write_studio(self.studio, path)
+        self._begin("hub", ["hub", str(path)])
+        self._wait_for(set())
+        self._begin("fusion", ["fusion", str(path)])
+        wanted = {"service/fusion"}
+        if self.take is not None:
+            name = self.take.folder.name.removesuffix(".partial")
+            self._begin("recorder", ["record", str(path), "--take", name])
+            wanted.add("service/recorder")
+        for camera in self.rig.names:
+            self._begin(f"worker {camera}", ["worker", str(path), "--camera", camera, "--wait"])
+            wanted.add(f"camera/{camera}")
+        if self._viewer:
+            self._begin("viewer", ["viewer", "--studio", str(path)])
+        self._wait_for(wanted)
+        status = ask(self._asker, Start(), StatusReply, 2.0)
+        if status is None:
+            raise LaunchError("the hub does not answer")
+        self.start_ns = status.start_ns
+
+    def wait(self, poll: Callable[[], None] = lambda: None, timeout_s: float | None = None) -> bool:
+        """Until every source has ended, watching the processes; whether that was so within `timeout_s`."""
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        while not all(child.done for child in self._workers()):
+            self.watch()
+            poll()
+            if end is not None and time.monotonic() >= end:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def watch(self) -> None:
+        """Start again what has died; LaunchError if one refuses or keeps dying."""
+        for child in self._children.values():
+            if child.process is None or child.running or child.done:
+                continue
+            status = child.process.returncode
+            if status == 0 and child.name.startswith(("worker", "viewer")):
+                child.done = True
+            elif status == 2:
+                raise LaunchError(f"{child.name}: {child.words()}")
+            else:
+                self._restart(child)
+
+    def states(self) -> dict[str, str]:
+        """Each process: "running", "done" or "dead", and how often it was started again."""
+        names = {}
+        for name, child in self._children.items():
+            state = "running" if child.running else "done" if child.done else "dead"
+            names[name] = f"{state} ({child.restarts} restarts)" if child.restarts else state
+        return names
+
+    def pids(self) -> dict[str, int]:
+        """The process ids, by name."""
+        return {name: child.pid for name, child in self._children.items()}
+
+    def status(self, timeout_s: float = 0.5) -> StatusReply | None:
+        """What the hub says; None if it does not answer."""
+        return ask(self._asker, Status(), StatusReply, timeout_s)
+
+    def stop(self) -> None:
+        """Workers say goodbye, fusion gives out the last ticks, the recorder writes them down, the hub ends."""
+        for child in self._workers():
+            if child.running and child.process is not None:
+                child.process.terminate()
+        for child in self._workers():
+            child.stop(3.0)
+        time.sleep(0.1 if self._children else 0.0)  # the last goodbyes pass the hub
+        for name in ("fusion", "recorder", "viewer", "hub"):
+            if name in self._children:
+                self._children[name].stop(5.0)
+        self._asker.close()
+        if self.take is not None and self.take.partial and not self.take.folder.exists():
+            self.take = Take(self.take.folder.with_name(self.take.folder.name.removesuffix(".partial")))
+        self._children.clear()
+        self._scratch.cleanup()
+
+    def _workers(self) -> list[_Child]:
+        return [child for name, child in self._children.items() if name.startswith("worker")]
+
+    def _begin(self, name: str, command: list[str]) -> None:
+        self._children[name] = _Child(name, command, self.logs)
+        self._children[name].start()
+
+    def _restart(self, child: _Child) -> None:
+        now = time.monotonic()
+        child.deaths = [*(t for t in child.deaths if now - t < 10.0), now]
+        if len(child.deaths) > GIVE_UP:
+            raise LaunchError(f"{child.name} keeps dying: {child.words()}")
+        if len(child.deaths) > 1:
+            time.sleep(RESTART_S)
+        child.restarts += 1
+        child.start()
+
+    def _wait_for(self, roles: set[str]) -> None:
+        """Until the hub answers and these are connected."""
+        end, missing = time.monotonic() + CONNECT_S, roles
+        while time.monotonic() < end:
+            for child in self._children.values():
+                if not child.running and child.process is not None and child.process.returncode != 0:
+                    raise LaunchError(f"{child.name}: {child.words()}")
+            status = ask(self._asker, Status(), StatusReply, 0.2)
+            if status is not None:
+                missing = roles - status.roles.keys()
+                if not missing:
+                    return
+            time.sleep(0.02)
+        raise LaunchError(f"not connected after {CONNECT_S:g} s: {', '.join(sorted(missing)) or 'hub'}")
+
+
+def has_display() -> bool:
+    """Whether a window can be opened here."""
+    if sys.platform.startswith("linux"):
+        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return True
+
+
+def _with_free_ports(studio: Studio) -> Studio:
+    """Ports that are 0 become free ones."""
+    names = ("ingest_port", "publish_port", "request_port")
+    holders = {name: socket.create_server(("127.0.0.1", 0)) for name in names if getattr(studio.hub, name) == 0}
+    ports = {name: holder.getsockname()[1] for name, holder in holders.items()}
+    for holder in holders.values():
+        holder.close()
+    hub: HubOptions = msgspec.structs.replace(studio.hub, **ports)
+    return msgspec.structs.replace(studio, hub=hub)

@@ -1,0 +1,59 @@
+"""How a service process lives and ends; the one home of calls that only some systems have."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+
+__all__ = ["PARENT_VARIABLE", "Stopping", "begin_service"]
+
+# Set by whoever starts a service and wants it to end with them.
+PARENT_VARIABLE = "MULTIVIEW_PARENT"
+_PR_SET_PDEATHSIG = 1
+
+
+class Stopping:
+    """True once the process was told to end (SIGTERM, SIGINT)."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), lambda *_: self._event.set())
+
+    def __bool__(self) -> bool:
+        return self._event.is_set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep, at most until told to end; whether that was so."""
+        return self._event.wait(max(0.0, timeout_s))
+
+
+def begin_service(name: str) -> None:
+    """Log to stderr under this name, and end when the parent that asked for it does."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format=f"%(asctime)s {name} %(levelname)s %(message)s", force=True
+    )
+    parent = os.environ.get(PARENT_VARIABLE, "")
+    if parent.isdigit():
+        _end_with(int(parent))
+
+
+def _end_with(parent: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before the call
+            os._exit(1)
+    elif os.name == "posix":
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

@@ -1,0 +1,124 @@
+"""The recorder: writes the hub's stream into a take, as it came."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from multiview.config import Studio, load_studio, studio_rig, studio_text
+from multiview.errors import SourceError
+from multiview.messages import ServiceHealth, encode
+from multiview.recording import Record, RecordingWriter
+from multiview.rig_file import dumps
+from multiview.take import Take, begin_take, finish_take, free_name
+from services import topics
+from services.bus import Sender, Subscriber
+from services.presence import Presence
+from services.process import Stopping, begin_service
+
+RETRY_S = 1.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("studio", type=Path, help="the studio file")
+    parser.add_argument("--take", help="name of the take; default: the studio's name and the time")
+    parser.add_argument("--notes", default="", help="a remark that is kept with the take")
+
+
+def run(args: argparse.Namespace) -> None:
+    studio = load_studio(args.studio, check=False)
+    begin_service("recorder")
+    stopping = Stopping()
+    directory = Path(studio.recorder.directory)
+    take = continue_take(directory, args.take) or new_take(studio, args.take or "", args.notes)
+    finished = Recorder(studio, take).record(stopping)
+    logging.info("recorded %s", finished.folder)
+
+
+def new_take(studio: Studio, name: str, notes: str = "") -> Take:
+    """Begin a take of this studio, with its rig and its effective configuration inside."""
+    directory = Path(studio.recorder.directory)
+    inside = msgspec.structs.replace(studio, rig="rig.toml")
+    name = name or free_name(directory, studio.name)
+    return begin_take(directory, name, dumps(studio_rig(studio)), studio_text(inside), notes)
+
+
+def continue_take(directory: Path, name: str | None) -> Take | None:
+    """The unfinished take of this name, if a recorder before this one has begun it."""
+    folder = directory / f"{name}.partial"
+    return Take(folder) if name and folder.is_dir() else None
+
+
+class Recorder:
+    """Joins a take to the hub's stream."""
+
+    def __init__(self, studio: Studio, take: Take) -> None:
+        self._take = take
+        self._subscriber = Subscriber(studio.hub)
+        self._sender, self._presence = Sender(studio.hub), Presence(studio.hub, "recorder")
+        self._boot_id = secrets.randbits(62)
+        self._writer: RecordingWriter | None = None
+        self._messages = self._missed = 0
+        self._trouble = ""
+        self._next_health = self._next_try = 0.0
+
+    def record(self, stopping: Stopping) -> Take:
+        """Until told to stop; then what is on its way is taken in, and the take gets its name."""
+        while not stopping:
+            received = self._subscriber.receive(0.1)
+            if received is not None:
+                self._write(Record(*received))
+                self._presence.connected()
+            self._report()
+        for received in self._subscriber.rest():
+            self._write(Record(*received))
+        if self._writer is not None:
+            self._guarded(self._writer.close)
+        return finish_take(self._take)
+
+    def _write(self, record: Record) -> None:
+        """Whatever the disk does, the recorder goes on: a full one is tried again, in a new file."""
+        if self._writer is None and time.monotonic() >= self._next_try:
+            self._next_try = time.monotonic() + RETRY_S
+            self._guarded(self._open)
+        writer = self._writer
+        if writer is None:
+            self._missed += 1
+        elif self._guarded(lambda: writer.write(record)):
+            self._messages += 1
+
+    def _open(self) -> None:
+        inside = {path.name: path.read_bytes() for path in (self._take.rig, self._take.studio)}
+        self._writer = RecordingWriter(self._take.next_recording(), inside)
+        self._trouble = ""
+
+    def _guarded(self, action: Callable[[], None]) -> bool:
+        try:
+            action()
+        except (OSError, SourceError) as error:
+            self._trouble = f"cannot write: {getattr(error, 'strerror', None) or error}"
+            logging.error("%s; what was written before is safe, trying again every %g s", self._trouble, RETRY_S)
+            self._writer = None
+            self._missed += 1
+            return False
+        return True
+
+    def _report(self) -> None:
+        if time.monotonic() < self._next_health:
+            return
+        self._next_health = time.monotonic() + 1.0
+        counts = {"messages": self._messages, "missed": self._missed, "lost": self._subscriber.lost}
+        health = ServiceHealth(
+            service="recorder",
+            boot_id=self._boot_id,
+            state="trouble" if self._trouble else "running",
+            counts=counts,
+            texts={"take": str(self._take.folder)[-500:], "trouble": self._trouble[:500]},
+        )
+        self._sender.send(topics.topic_of(topics.SERVICE, "recorder"), encode(health))

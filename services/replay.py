@@ -1,0 +1,127 @@
+"""Replays a take: the same bytes at their original pace for whoever subscribes, or straight into poses.
+
+Played, it stands in for the hub: same ports, same order, same stamps. With `--out` nothing is played: the recorded 2D
+keypoints go through the same fusion as live, as fast as they can, and give the same poses bit for bit (see `--check`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from multiview.camera import load_rig
+from multiview.config import HubOptions, Studio, load_studio
+from multiview.data import Tracks
+from multiview.errors import SourceError
+from multiview.messages import PosesMessage, decode
+from multiview.poses import Poses, write_poses
+from multiview.recording import Record
+from multiview.take import Take, open_take
+from services import topics
+from services.bus import HubSockets
+from services.fuser import Fused, Fuser
+from services.process import Stopping, begin_service
+
+__all__ = ["compare", "recorded_poses", "refuse"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("take", type=Path, help="the take's folder")
+    parser.add_argument("--speed", type=float, default=1.0, help="times the original pace (default 1)")
+    parser.add_argument("--studio", type=Path, help="use this studio file's [hub] ports and [pipeline] instead")
+    parser.add_argument("--out", type=Path, help="do not play: fuse the recorded keypoints into OUT/poses.parquet")
+    parser.add_argument("--check", action="store_true", help="do not play: fuse, and compare with the recorded poses")
+
+
+def run(args: argparse.Namespace) -> int:
+    take = open_take(args.take)
+    if args.speed <= 0:
+        raise SourceError(f"--speed {args.speed:g}: must be more than 0 (for as fast as possible use --out)")
+    if args.check or args.out:
+        return _offline(take, args)
+    hub = load_studio(args.studio, check=False).hub if args.studio else HubOptions()
+    begin_service("replay")
+    play(take, hub, args.speed, Stopping())
+    return 0
+
+
+def play(take: Take, hub: HubOptions, speed: float, stopping: Stopping) -> None:
+    """Publish every record with its own stamp when it is due; ConfigError if a port is in use."""
+    sockets = HubSockets(hub)
+    stopping.wait(0.5)  # subscribers that were waiting connect again
+    began_ns, first_ns, count = time.monotonic_ns(), None, 0
+    for record in take.records():
+        first_ns = record.stamp.arrival_ns if first_ns is None else first_ns
+        due_ns = began_ns + round((record.stamp.arrival_ns - first_ns) / speed)
+        if stopping.wait((due_ns - time.monotonic_ns()) / 1e9):
+            break
+        sockets.publish(record.topic.encode(), record.stamp, record.body)
+        count += 1
+    logging.info("%d messages replayed", count)
+    sockets.close()
+
+
+def take_studio(take: Take) -> Studio:
+    """The take's effective configuration; of a recorded one neither paths nor addresses are used."""
+    studio = load_studio(take.studio, check=False)
+    skeleton = studio.skeleton
+    if skeleton.endswith(".toml"):
+        skeleton = str(take.folder / Path(skeleton).name)
+    return msgspec.structs.replace(studio, rig=str(take.rig), skeleton=skeleton, hub=HubOptions())
+
+
+def refuse(take: Take, studio: Studio | None = None) -> Iterator[Fused]:
+    """The take's keypoints through the same fusion as live."""
+    fuser = Fuser(studio or take_studio(take), load_rig(take.rig))
+    for record in take.records():
+        yield from fuser.feed(*record)
+
+
+def recorded_poses(records: Iterable[Record]) -> Iterator[PosesMessage]:
+    """The poses that fusion sent while the take was recorded."""
+    for record in records:
+        if record.topic == topics.POSES:
+            message = decode(record.body)
+            if isinstance(message, PosesMessage):
+                yield message
+
+
+def compare(fused: Iterable[Fused], recorded: Iterable[PosesMessage]) -> tuple[int, int, int]:
+    """(ticks that are the same in every bit, ticks that differ, ticks that only one side has)."""
+    again = {(f.message.tick, f.message.time_ns): f.message for f in fused}
+    before = {(m.tick, m.time_ns): m for m in recorded}
+    both = again.keys() & before.keys()
+    same = sum(_result(again[key]) == _result(before[key]) for key in both)
+    return same, len(both) - same, len(again.keys() ^ before.keys())
+
+
+def _result(message: PosesMessage) -> PosesMessage:
+    """Without what depends on the process and not on the stream."""
+    return msgspec.structs.replace(message, boot_id=0, lost=0)
+
+
+def _offline(take: Take, args: argparse.Namespace) -> int:
+    studio = None
+    if args.studio:
+        pipeline = load_studio(args.studio, check=False).pipeline
+        studio = msgspec.structs.replace(take_studio(take), pipeline=pipeline)
+    fused = list(refuse(take, studio))
+    if not fused:
+        raise SourceError(f"{take.folder}: no keypoints recorded")
+    if args.out:
+        from multiview.skeleton import load_skeleton
+
+        ticks: list[Tracks] = [f.tracks for f in fused]
+        skeleton = load_skeleton(fused[0].message.skeleton)
+        write_poses(Poses.from_tracks(ticks, skeleton), args.out / "poses.parquet")
+        print(f"{len(fused)} ticks -> {args.out / 'poses.parquet'}")
+    if not args.check:
+        return 0
+    same, differ, alone = compare(fused, recorded_poses(take.records()))
+    print(f"{same} ticks the same in every bit, {differ} differ, {alone} on one side only")
+    return 0 if same and not differ and not alone else 1

@@ -1,0 +1,38 @@
+"""`multiview run studio.toml`: the whole studio, with a live table; Ctrl-C ends it and loses nothing."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from multiview.config import load_studio
+from services.launch import Launch
+from services.status import Board
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("studio", type=Path, help="the studio file (see configs/studio.toml)")
+    parser.add_argument("--take", default="", help="name of the take; default: the studio's name and the time")
+    parser.add_argument("--notes", default="", help="a remark that is kept with the take")
+    parser.add_argument("--no-viewer", action="store_true", help="do not open the 3D viewer")
+    parser.add_argument("--seconds", type=float, help="end by itself after this long (s)")
+    parser.add_argument("--logs", type=Path, help="folder to keep the processes' logs in")
+
+
+def run(args: argparse.Namespace) -> None:
+    studio = load_studio(args.studio)
+    launch = Launch(studio, args.take, args.notes, False if args.no_viewer else None, args.logs)
+    with launch:
+        began = time.monotonic()
+        print(f"starting {len(launch.rig)} workers, hub, fusion" + (", recorder" if studio.recorder.enabled else ""))
+        try:
+            launch.start()
+            print(f"connected after {time.monotonic() - began:.1f} s; Ctrl-C ends the run")
+            with Board(launch.studio.hub, launch.rig.names) as board:
+                launch.wait(board.update, args.seconds)
+                board.settle(1.0)
+        except KeyboardInterrupt:
+            print("stopping")
+    if launch.take is not None:
+        print(f"take: {launch.take.folder}")

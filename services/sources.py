@@ -1,0 +1,95 @@
+"""Sources of keypoints that need no camera: recorded folders and simulated studios, played on a common time line."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+
+from multiview.config import KeypointsSource, Studio, studio_rig, synthetic_options
+from multiview.data import NS_PER_S, Keypoints2D
+from multiview.errors import SourceError
+from multiview.keypoint_folder import open_keypoint_folders
+from multiview.skeleton import load_skeleton
+
+__all__ = ["Played", "open_source"]
+
+
+class Played:
+    """Numbered frames on a time line that all cameras share: frame number i has the time i / fps.
+
+    `numbers` are the frames of all cameras, in order; `read` gives one camera's keypoints of one of them, None where
+    that camera has none. Positions (0, 1, 2 ...) count played frames and go on when the source begins again.
+    """
+
+    def __init__(
+        self,
+        numbers: Sequence[int],
+        read: Callable[[int], Keypoints2D | None],
+        *,
+        fps: float,
+        speed: float,
+        loop: bool,
+        size: tuple[int, int],
+        calibration: str,
+        skeleton: str,
+    ) -> None:
+        self._numbers, self._read, self._loop = numbers, read, loop
+        self._span = numbers[-1] - numbers[0] + 1
+        self.fps, self.speed = fps, speed
+        self.size, self.calibration, self.skeleton = size, calibration, skeleton
+
+    def has(self, position: int) -> bool:
+        return self._loop or position < len(self._numbers)
+
+    def number(self, position: int) -> int:
+        cycle, place = divmod(position, len(self._numbers))
+        return self._numbers[place] + cycle * self._span
+
+    def time_ns(self, position: int) -> int:
+        return round(self.number(position) * NS_PER_S / self.fps)
+
+    def due_ns(self, position: int) -> int:
+        """When to send a frame, counted from the start."""
+        return round((self.time_ns(position) - self.time_ns(0)) / self.speed)
+
+    def position_at(self, elapsed_ns: int) -> int:
+        """The first frame that is not due before this."""
+        steps = max(0, math.ceil(elapsed_ns * self.speed * self.fps / NS_PER_S))
+        cycle, rest = divmod(steps, self._span) if self._loop else (0, steps)
+        return cycle * len(self._numbers) + bisect_left(self._numbers, self._numbers[0] + rest)
+
+    def keypoints(self, position: int) -> Keypoints2D | None:
+        """None where the camera has nothing of this frame."""
+        return self._read(self._numbers[position % len(self._numbers)])
+
+
+def open_source(studio: Studio, camera: str) -> Played:
+    """The source of one camera; ConfigError or SourceError if it cannot be played."""
+    source = studio.source_of(camera)
+    rig = studio_rig(studio)
+    if camera not in rig.names:
+        raise SourceError(f"the rig has no camera {camera}; it has {', '.join(rig.names)}")
+    index, skeleton = rig.index(camera), load_skeleton(studio.skeleton)
+    if source.speed < 0:
+        raise SourceError(f"{camera}: speed must be 0 (as fast as possible) or more, not {source.speed:g}")
+    if isinstance(source, KeypointsSource):
+        folders = open_keypoint_folders(source.directory, rig, skeleton)
+        numbers, fps, name = folders.frames, source.fps, skeleton.name
+        read: Callable[[int], Keypoints2D | None] = lambda frame: folders.read(index, frame)
+    else:
+        from multiview.synthetic import make_studio
+
+        simulated = make_studio(synthetic_options(source))
+        numbers, fps, name = tuple(range(simulated.frames)), simulated.fps, simulated.skeleton.name
+        read = lambda frame: simulated.keypoints(index, frame)
+    return Played(
+        numbers,
+        read,
+        fps=fps,
+        speed=source.speed,
+        loop=source.loop,
+        size=rig.cameras[index].size,
+        calibration=rig.calibration_hash,
+        skeleton=name,
+    )

@@ -1,0 +1,132 @@
+"""A worker: one camera's keypoints, sent as they come.
+
+It stamps each frame with the middle of its exposure. Recorded and simulated sources play on a common time line, frame i
+at i / fps; a worker that starts late, or again, joins in at the frame that is due.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import secrets
+import time
+from pathlib import Path
+
+from multiview.config import Studio, load_studio
+from multiview.messages import CameraHealth, Goodbye, decode, encode
+from multiview.messages import PosesMessage as Poses
+from multiview.packing import pack_keypoints
+from services import topics
+from services.bus import Asker, Sender, Subscriber
+from services.presence import wait_for_start
+from services.process import Stopping, begin_service
+from services.sources import Played, open_source
+
+AHEAD_NS = 1_000_000_000  # how far an unpaced source runs ahead of fusion
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("studio", type=Path, help="the studio file")
+    parser.add_argument("--camera", required=True, help="the camera's name in the rig")
+    parser.add_argument("--wait", action="store_true", help="do not play before the run is told to start")
+
+
+def run(args: argparse.Namespace) -> None:
+    studio = load_studio(args.studio, check=False)
+    begin_service(f"worker {args.camera}")
+    stopping = Stopping()
+    Worker(studio, args.camera, open_source(studio, args.camera)).play(stopping, alone=not args.wait)
+
+
+class Worker:
+    """Plays one source to the hub."""
+
+    def __init__(self, studio: Studio, camera: str, source: Played) -> None:
+        self._camera, self._source, self._hub = camera, source, studio.hub
+        self._boot_id = secrets.randbits(62)
+        self._sender, self._asker = Sender(studio.hub), Asker(studio.hub)
+        self._sent = self._dropped = 0
+        self._start_ns = 0
+        self._next_report = 0.0
+
+    def play(self, stopping: Stopping, alone: bool) -> None:
+        """Until the source ends or the process is told to."""
+        self._start_ns = wait_for_start(self._asker, f"camera/{self._camera}", alone, stopping)
+        if self._source.speed > 0:
+            self._play_paced(stopping)
+        else:
+            self._play_unpaced(stopping)
+        goodbye = Goodbye(camera=self._camera, boot_id=self._boot_id, frames=self._sent)
+        self._sender.send(topics.topic_of(topics.KEYPOINTS, self._camera), encode(goodbye))
+        self._report("finished")
+        self._sender.close(linger_s=1.0)
+        logging.info("%d frames sent, %d dropped", self._sent, self._dropped)
+
+    def _play_paced(self, stopping: Stopping) -> None:
+        source = self._source
+        frame = source.position_at(time.monotonic_ns() - self._start_ns)
+        while not stopping and source.has(frame):
+            message = self._message(frame)
+            due_ns = self._start_ns + source.due_ns(frame)
+            if stopping.wait((due_ns - time.monotonic_ns()) / 1e9):
+                return
+            if message is not None:
+                self._send(message)
+            if time.monotonic() >= self._next_report:
+                self._report("running")
+            frame += 1
+
+    def _play_unpaced(self, stopping: Stopping) -> None:
+        poses, reached_ns, frame = Subscriber(self._hub, [topics.POSES]), None, 0
+        while not stopping and self._source.has(frame):
+            message = self._message(frame)
+            first = self._source.time_ns(0)
+            while self._source.time_ns(frame) > (first if reached_ns is None else reached_ns) + AHEAD_NS:
+                received = poses.receive(0.2)
+                if stopping:
+                    return
+                if received is not None:
+                    pose = decode(received.body)
+                    reached_ns = pose.time_ns if isinstance(pose, Poses) else reached_ns
+            while message is not None and not self._sender.send(*message) and not stopping.wait(0.002):
+                pass
+            self._sent += message is not None
+            if time.monotonic() >= self._next_report:
+                self._report("running")
+            frame += 1
+
+    def _message(self, frame: int) -> tuple[str, bytes] | None:
+        keypoints = self._source.keypoints(frame)
+        if keypoints is None:
+            return None
+        message = pack_keypoints(
+            keypoints,
+            camera=self._camera,
+            boot_id=self._boot_id,
+            frame=self._source.number(frame),
+            time_ns=self._source.time_ns(frame),
+            clock="epoch",
+            size=self._source.size,
+            calibration=self._source.calibration,
+            skeleton=self._source.skeleton,
+        )
+        return topics.topic_of(topics.KEYPOINTS, self._camera), encode(message)
+
+    def _send(self, message: tuple[str, bytes]) -> None:
+        if self._sender.send(*message):
+            self._sent += 1
+        else:
+            self._dropped += 1
+
+    def _report(self, state: str) -> None:
+        """About once a second: health, presence, and one probe of the hub's clock."""
+        self._next_report = time.monotonic() + 1.0
+        health = CameraHealth(
+            camera=self._camera,
+            boot_id=self._boot_id,
+            state=state,
+            frames=self._sent,
+            dropped=self._dropped,
+            expected_hz=self._source.fps,
+        )
+        self._sender.send(topics.topic_of(topics.CAMERA, self._camera), encode(health))

@@ -1,0 +1,209 @@
+"""A studio in real processes: what goes in comes out, what is recorded replays bit for bit, the dead come back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from multiview.camera import load_rig
+from multiview.config import HubOptions, KeypointsSource, RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.data import NS_PER_S, Views
+from multiview.keypoint_folder import open_keypoint_folders
+from multiview.messages import PosesMessage, decode
+from multiview.pipeline import Pipeline
+from multiview.skeleton import load_skeleton
+from multiview.take import Take, open_take
+from services.bus import Subscriber
+from services.launch import Launch, LaunchError
+from services.replay import compare, recorded_poses, refuse
+
+FREE = HubOptions(ingest_port=0, publish_port=0, request_port=0)
+SYNTHETIC = {"cameras": 3, "people": 2, "seconds": 60.0, "fps": 25.0, "skeleton": "coco17"}
+
+
+def synthetic_studio(folder: Path) -> Studio:
+    return Studio(
+        skeleton="coco17",
+        source=SyntheticSource(options=SYNTHETIC),
+        hub=FREE,
+        recorder=RecorderOptions(directory=str(folder)),
+    )
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "did not happen"
+        time.sleep(0.02)
+
+
+class Poses:
+    """What a client of the hub sees."""
+
+    def __init__(self, launch: Launch) -> None:
+        self._subscriber = Subscriber(launch.studio.hub, ["poses"])
+        self.seen: list[PosesMessage] = []
+
+    def update(self) -> list[PosesMessage]:
+        for received in self._subscriber.drain():
+            message = decode(received.body)
+            assert isinstance(message, PosesMessage)
+            self.seen.append(message)
+        return self.seen
+
+    def last(self) -> PosesMessage | None:
+        return self.update()[-1] if self.update() else None
+
+    def __enter__(self) -> Poses:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._subscriber.close()
+
+
+def test_recorded_people_come_out_live_and_again_the_same(shared_data: Path, tmp_path: Path) -> None:
+    """Five workers, 120 frames: every tick comes out, and live, replayed and offline agree in every bit."""
+    shelf = shared_data / "shelf_easy"
+    studio = Studio(
+        rig=str(shelf / "rig.toml"),
+        skeleton="body25",
+        source=KeypointsSource(directory=str(shelf / "keypoints"), fps=25.0),
+        hub=FREE,
+        recorder=RecorderOptions(directory=str(tmp_path)),
+    )
+    with Launch(studio, take="shelf", viewer=False) as launch:
+        launch.start()
+        assert launch.wait(timeout_s=60.0)
+    assert launch.take is not None
+    assert launch.take.folder == tmp_path / "shelf"
+    live = list(recorded_poses(launch.take.records()))
+    assert [message.tick for message in live] == list(range(300, 420))
+    fused = list(refuse(launch.take))
+    assert compare(fused, live) == (120, 0, 0)
+
+    rig, skeleton = load_rig(shelf / "rig.toml"), load_skeleton("body25")
+    folders = open_keypoint_folders(shelf / "keypoints", rig, skeleton)
+    pipeline = Pipeline(rig, skeleton)
+    for frame, again in zip(folders.frames, fused, strict=True):
+        seen = tuple(folders.read(camera, frame) for camera in range(len(rig)))
+        tracks = pipeline.step(Views(frame, round(frame * NS_PER_S / 25.0), seen))
+        assert [track.person for track in tracks.tracks] == [track.person for track in again.tracks.tracks]
+        for one, two in zip(tracks.tracks, again.tracks.tracks, strict=True):
+            np.testing.assert_array_equal(one.pose.xyz, two.pose.xyz)
+            np.testing.assert_array_equal(one.pose.cov, two.pose.cov)
+
+
+def test_the_dead_come_back(tmp_path: Path) -> None:
+    """A worker, fusion and the recorder are killed one after the other; the others go on, and the take has it all."""
+    launch = Launch(synthetic_studio(tmp_path), take="faults", viewer=False)
+    with launch, Poses(launch) as poses:
+        launch.start()
+
+        def cameras() -> int:
+            launch.watch()
+            last = poses.last()
+            return len(last.cameras) if last else 0
+
+        until(lambda: cameras() == 3)
+        os.kill(launch.pids()["worker cam02"], signal.SIGKILL)
+        until(lambda: cameras() == 2)
+        until(lambda: cameras() == 3)
+
+        boot = poses.seen[-1].boot_id
+        os.kill(launch.pids()["fusion"], signal.SIGKILL)
+        until(lambda: cameras() == 3 and poses.seen[-1].boot_id != boot)
+
+        os.kill(launch.pids()["recorder"], signal.SIGKILL)
+        assert launch.take is not None
+        assert len(list(launch.take.records())) > 0  # readable as it is
+        launch.watch()
+        until(lambda: cameras() == 3 and len(launch.take.recordings()) == 2 if launch.take else False)
+        pids = launch.pids()
+    assert not any(_alive(pid) for pid in pids.values())
+    assert launch.take.folder.name == "faults"
+    sequences = [record.stamp.sequence for record in launch.take.records()]
+    assert sequences == sorted(sequences)
+    boots = {message.boot_id for message in recorded_poses(launch.take.records())}
+    assert len(boots) == 2  # fusion's death was recorded by a recorder that went on
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def multiview(*words: str | Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "multiview", *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_ctrl_c_leaves_nothing_behind_and_finishes_the_take(tmp_path: Path) -> None:
+    write_studio(synthetic_studio(tmp_path), tmp_path / "studio.toml")
+    process = multiview("run", tmp_path / "studio.toml", "--take", "one", "--no-viewer")
+    until(lambda: (tmp_path / "one.partial" / "take.mcap").exists())
+    children = _children(process.pid)
+    assert len(children) >= 5
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert str(tmp_path / "one") in out
+    assert not any(_alive(pid) for pid in children)
+    assert len(list(open_take(tmp_path / "one").records())) > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere children notice within half a second")
+def test_no_orphan_is_left_when_the_launcher_is_killed(tmp_path: Path) -> None:
+    write_studio(synthetic_studio(tmp_path), tmp_path / "studio.toml")
+    process = multiview("run", tmp_path / "studio.toml", "--take", "one", "--no-viewer")
+    until(lambda: len(_children(process.pid)) >= 6)
+    children = _children(process.pid)
+    process.kill()
+    process.communicate(timeout=10)
+    until(lambda: not any(_alive(pid) for pid in children), 5.0)
+    assert Take(tmp_path / "one.partial").partial
+
+
+def _children(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(word) for word in path.read_text().split()] if path.exists() else []
+
+
+def test_bad_input_is_one_line_and_status_2(tmp_path: Path) -> None:
+    write_studio(synthetic_studio(tmp_path), tmp_path / "good.toml")
+    text = (tmp_path / "good.toml").read_text()
+    (tmp_path / "bad.toml").write_text(text.replace("budget_s", "budgt_s"))
+    for words, expected in (
+        (("run", tmp_path / "bad.toml"), 'unknown key "budgt_s"; did you mean "budget_s"?'),
+        (("run", tmp_path / "none.toml"), "no such file"),
+        (("replay", tmp_path / "none"), "no such take"),
+        (("worker", tmp_path / "good.toml", "--camera", "cam99"), "the rig has no camera cam99"),
+    ):
+        process = multiview(*words)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out) == (2, "")
+        assert err.strip().count("\n") == 0
+        assert expected in err
+
+
+def test_a_port_in_use_is_said(tmp_path: Path) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        studio = synthetic_studio(tmp_path)
+        hub = HubOptions(ingest_port=port, publish_port=0, request_port=0)
+        busy = Studio(skeleton="coco17", source=studio.source, hub=hub, recorder=RecorderOptions(enabled=False))
+        with Launch(busy, viewer=False) as launch, pytest.raises(LaunchError, match=f"port {port} .* is in use"):
+            launch.start()
