@@ -96,6 +96,12 @@ class Comparison:
         return picked
 
     @property
+    def own_joints(self) -> Bool[np.ndarray, " K"]:
+        """Joints that the poses have themselves, not derived from others as the ends of Shelf's heads are."""
+        names = [canonical_name(joint) for joint in self.poses.joints]
+        return np.array([joint in names for joint in self.joints], dtype=bool)
+
+    @property
     def measured(self) -> Bool[np.ndarray, "M K"]:
         """Joints that rest on rays of their own rather than on bones and motion."""
         return np.isfinite(self.error_m) & ~self.of_joints(self.poses.filled, True)

@@ -83,7 +83,7 @@ def report(comparison: Comparison, actors: list[int] | None = None) -> dict[str,
             "measured_after_third_frame": _percentiles(error[measured & (comparison.age >= 3)[:, None]]),
         },
         "finite": 100 * float(np.isfinite(error[comparison.found]).sum() / max(known.sum(), 1)),
-        "measured": 100 * float(measured.sum() / max(np.isfinite(error).sum(), 1)),
+        "measured": 100 * float(measured.sum() / max(np.isfinite(error[:, comparison.own_joints]).sum(), 1)),
         "pck3d": {f"{mm}mm": 100 * metrics.pck3d(comparison, mm / 1e3) for mm in (50, 100, 150)},
         "pcp3d": 100 * float(np.mean([parts[actor] for actor in chosen])) if chosen else float("nan"),
         "pcp3d_by_actor": {str(actor): 100 * parts[actor] for actor in chosen},
@@ -125,38 +125,40 @@ def _print(figures: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title=f"{figures['true_people']} true people in {figures['frames']} frames",
-        show_header=False,
-    )
+    title = f"{figures['true_people']} true people in {figures['frames']} frames"
+    table = Table(box=box.SIMPLE_HEAD, title=title, show_header=False)
 
     def row(name: str, value: str, meaning: str) -> None:
         table.add_row(name, f"[bold]{value}[/bold]", f"[dim]{meaning}[/dim]")
 
     row("recall", f"{figures['recall']:.2f} %", "true people found within 0.5 m")
     row("precision", f"{figures['precision']:.2f} %", "people who are true ones")
-    switches = ", ".join(f"actor {s['actor']} at {s['frame']}" for s in figures["switches"][:4])
-    row(
-        "identity switches",
-        str(figures["identity_switches"]),
-        switches or "an actor found as another person than before",
-    )
+    switches = ", ".join(f"actor {s['actor']} at {s['frame']}" for s in figures["switches"][:3])
+    row("identity switches", str(figures["identity_switches"]), switches or "an actor under another number")
     table.add_section()
     row("MPJPE", f"{figures['mpjpe_mm']:.1f} mm", "mean over joints of those found")
-    for which, errors in figures["errors_mm"].items():
-        spread = f"median {errors['median']:.1f}, p99 {errors['p99']:.1f}, p99.99 {errors['p99.99']:.1f} mm"
-        row(f"worst, {which.replace('_', ' ')}", f"{errors['worst']:.0f} mm", spread)
-    pck = ", ".join(f"{limit.removesuffix('mm')} mm: {share:.1f} %" for limit, share in figures["pck3d"].items())
-    row("PCK3D", f"{figures['pck3d']['150mm']:.2f} %", pck)
-    actors = ", ".join(f"{actor}: {share:.1f}" for actor, share in figures["pcp3d_by_actor"].items())
-    row("PCP3D", f"{figures['pcp3d']:.2f} %", f"ten parts, mean over actors ({actors})")
+    for name, which in (
+        ("worst joint", "all"),
+        ("measured", "measured"),
+        ("4th frame on", "measured_after_third_frame"),
+    ):
+        errors = figures["errors_mm"][which]
+        spread = f"median {errors['median']:.1f}, p99 {errors['p99']:.0f}, p99.99 {errors['p99.99']:.0f} mm"
+        row(name, f"{errors['worst']:.0f} mm", spread)
+    pck = ", ".join(f"{limit.removesuffix('mm')} mm {figures['pck3d'][limit]:.1f} %" for limit in ("50mm", "100mm"))
+    row("PCK3D at 150 mm", f"{figures['pck3d']['150mm']:.2f} %", pck)
+    parts = [f"{actor}: {share:.1f}" for actor, share in figures["pcp3d_by_actor"].items()]
+    row(
+        "PCP3D",
+        f"{figures['pcp3d']:.2f} %",
+        f"ten parts; by actor {', '.join(parts)}" if len(parts) < 5 else "ten parts",
+    )
     table.add_section()
-    row("known", f"{figures['finite']:.2f} %", f"joints of those found; {figures['measured']:.2f} % of them measured")
+    row("known", f"{figures['finite']:.2f} %", f"of joints; {figures['measured']:.2f} % measured, not filled")
     row("bone length spread", f"{figures['bone_length_spread']:.2f} %", "standard deviation, median over bones")
-    views = ", ".join(f"{name}: {value:.2f}" for name, value in figures["nees"].items() if name != "all")
-    row("NEES per dof", f"{figures['nees']['all']:.2f}", f"1 is honest; by rays: {views}")
-    row("in the 90 % ellipsoid", f"{figures['inside_90_ellipsoid']:.1f} %", "of measured joints")
+    views = ", ".join(f"{name.split()[0]}: {value:.2f}" for name, value in figures["nees"].items() if name != "all")
+    row("NEES per dof", f"{figures['nees']['all']:.2f}", f"1 is honest; by rays {views}")
+    row("in 90 % ellipsoid", f"{figures['inside_90_ellipsoid']:.1f} %", "of measured joints")
     if figures["rmse_over_cramer_rao"] == figures["rmse_over_cramer_rao"]:
         row("RMSE / Cramer-Rao", f"{figures['rmse_over_cramer_rao']:.3f}", "1 is the best without memory")
     Console().print(table)
