@@ -18,6 +18,7 @@ Jarvis, Shapes and Shears, 2002, section 3 (adaptive moments: weights matched to
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -120,7 +121,7 @@ def soft_argmax(heatmaps: Maps, target_sigma: float | None = None, density: bool
     return _joints(maps, xy, value, cov, batch, target_sigma, shape)
 
 
-DECODERS = {"argmax": argmax, "dark": dark, "soft_argmax": soft_argmax}
+DECODERS: dict[str, Callable[..., Joints]] = {"argmax": argmax, "dark": dark, "soft_argmax": soft_argmax}
 
 
 def _flatten(heatmaps: Maps) -> tuple[Flat, tuple[int, ...]]:

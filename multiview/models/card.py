@@ -50,6 +50,7 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     std: tuple[float, float, float]
     crop: Literal["person", "person_udp", "letterbox", "letterbox_centred", "rotated_region"]
     decoder: str
+    network: str = ""  # for PyTorch checkpoints: which of the project's own networks
     layout: Literal["nchw", "nhwc"] = "nchw"
     padding: float = 1.25  # of a person's box, for the crop
     border: int = 0  # grey outside the picture
