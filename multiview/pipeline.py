@@ -18,9 +18,9 @@ from multiview.assign import claim_kernels, repair_kernels
 from multiview.associate import epipolar_graph
 from multiview.camera import Rig
 from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
-from multiview.fit import filter_kernels, person_kernels
+from multiview.fit import filter_kernels, noise_kernels, person_kernels
 from multiview.fit.body import Body
-from multiview.fit.noise import EDGES, PixelNoise
+from multiview.fit.noise import SCORES, PixelNoise
 from multiview.rays import PackedRig, Rays, pack
 from multiview.skeleton import Skeleton
 from multiview.track import Options as TrackOptions
@@ -39,7 +39,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """px. Noise of a 2D joint before the pipeline has learned it from the rig."""
     gate: float = 4.5
     """Standard deviations beyond which a 2D joint is an outlier."""
-    agility: float = 12.0
+    agility: float = 4.0
     """m^2/s^3. Power of the random acceleration of the torso; limbs have more."""
     independent: bool = False
     """Treat every frame on its own: no memory, people numbered inside the frame."""
@@ -70,6 +70,7 @@ class Pipeline:
             track = msgspec.structs.replace(track, two_view_frames=1)
         self.tracker = Tracker(self.body, track)
         self.last_ns: int | None = None
+        self.last = np.full((0, len(self.rig), len(self.skeleton.joints), 2), np.nan)
 
     def step(self, views: Views) -> Tracks:
         """Everyone at the views' tick. Ticks must come in order of time."""
@@ -80,7 +81,7 @@ class Pipeline:
         def mark() -> None:
             marks.append(time.perf_counter_ns())
 
-        rays = pack(views, self.packed, len(self.skeleton.joints), self.noise.variance, EDGES)
+        rays = pack(views, self.packed, len(self.skeleton.joints), self.noise.variance, SCORES)
         mark()
         slots, dt = self._predict(views.time_ns)
         uv, S, claims = self._assign(rays, slots)
@@ -125,9 +126,8 @@ class Pipeline:
         passed = 0.0 if self.last_ns is None else (time_ns - self.last_ns) / NS_PER_S
         self.last_ns = time_ns
         dt = np.full(len(slots), min(passed, LONGEST_STEP_S))
-        p = self.tracker.people
         if len(slots):
-            filter_kernels.predict(slots, dt, p.agility, p.pos, p.vel, p.P, p.Q, p.V, p.prior)
+            filter_kernels.predict(slots, dt, self.tracker.people.state)
         return slots, dt
 
     def _assign(self, rays: Rays, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -135,9 +135,8 @@ class Pipeline:
         uv, S = np.empty((people, cameras, joints, 2)), np.empty((people, cameras, joints, 3))
         claims = np.full((people, cameras), -1)
         if people:
-            p, score = self.tracker.people, np.zeros((people, cameras))
-            claim_kernels.project_people(slots, p.pos, p.P, self.packed.R, self.packed.t, uv, S)
-            claim_kernels.claim(rays.first, self.body.core, uv, S, rays.xy, rays.info, rays.noise, claims, score)
+            claim_kernels.project_people(slots, self.tracker.people.state, self.packed, uv, S)
+            claim_kernels.claim(rays, self.body.core, uv, S, claims, np.zeros((people, cameras)))
         return uv, S, claims
 
     def _graph(self, rays: Rays, claims: np.ndarray) -> Int64[np.ndarray, "G C"]:
@@ -152,27 +151,21 @@ class Pipeline:
         table = np.empty((*claims.shape, len(self.skeleton.joints)), dtype=np.int64)
         repair_kernels.fill_table(claims, rays.info, table)
         if tracked:
-            repair_kernels.undo_swaps(table, tracked, self.body.pairs, uv, S, rays.xy, rays.noise, gate)
+            repair_kernels.undo_swaps(table, tracked, self.body.pairs, uv, S, rays, gate)
             owner = np.full(len(rays.camera), -1)
             person, camera = np.nonzero(claims >= 0)
             owner[claims[person, camera]] = person
-            repair_kernels.adopt(table, tracked, owner, rays.first, uv, S, rays.xy, rays.info, rays.noise, gate)
+            repair_kernels.adopt(table, tracked, owner, uv, S, rays, gate)
         return table
 
     def _triangulate(
         self, rays: Rays, slots: np.ndarray, table: np.ndarray
     ) -> tuple[Float64[np.ndarray, "P J 3"], Float64[np.ndarray, "P J 6"], Int64[np.ndarray, "P J"]]:
-        people, joints, p, rig = len(slots), len(self.skeleton.joints), self.tracker.people, self.packed
-        xyz, H, used = (
-            np.empty((people, joints, 3)),
-            np.zeros((people, joints, 6)),
-            np.zeros((people, joints), np.int64),
-        )
+        people, joints = len(slots), len(self.skeleton.joints)
+        xyz, H, used = np.empty((people, joints, 3)), np.zeros((people, joints, 6)), np.zeros((people, joints), int)
         if people:
-            person_kernels.triangulate_people(
-                slots, table, rays.xy.reshape(-1, 2), rays.info.reshape(-1, 3), rays.ray.reshape(-1, 3),
-                rig.R, rig.t, rig.centre, self.options.gate**2, p.pos, p.prior, xyz, H, used,
-            )  # fmt: skip
+            state, gate = self.tracker.people.state, self.options.gate**2
+            person_kernels.triangulate_people(slots, table, rays, self.packed, gate, state, xyz, H, used)
         return xyz, H, used
 
     def _place(
@@ -200,18 +193,22 @@ class Pipeline:
     ) -> None:
         if not len(slots):
             return
-        p, body, rig = self.tracker.people, self.body, self.packed
-        xy, info = rays.xy.reshape(-1, 2), rays.info.reshape(-1, 3)
-        dt = np.concatenate([dt, np.zeros(len(slots) - len(dt))])
+        state, dt = self.tracker.people.state, np.concatenate([dt, np.zeros(len(slots) - len(dt))])
+        gate, persistence = self.options.gate**2, self.noise.persistence
         person_kernels.fit_people(
-            slots, dt, table, xy, info, rig.R, rig.t, body.parent, body.order, body.mirror, body.loose,
-            self.options.gate**2, p.pos, p.vel, p.P, p.Q, p.V, p.prior, p.length, p.variance, p.bend, p.unseen_s,
-            p.known, xyz, H, used,
-        )  # fmt: skip
+            slots, dt, table, rays, self.packed, self.body, self.agility, gate, persistence, state, xyz, H, used
+        )
         if not self.options.independent:
-            sums = np.zeros((*self.noise.variance.shape, 2))
-            person_kernels.residuals(table, xy, info, rays.score, EDGES, rig.R, rig.t, xyz, p.P, slots, used, sums)
-            self.noise.learn(sums)
+            sums, products = np.zeros((*self.noise.variance.shape, 2)), np.zeros(2)
+            last = self._last_residuals()
+            noise_kernels.residuals(slots, table, rays, self.packed, SCORES, state, used, last, sums, products)
+            self.noise.learn(sums, products)
+
+    def _last_residuals(self) -> Float64[np.ndarray, "M C J 2"]:
+        if len(self.last) < self.tracker.people.slots:
+            more = (self.tracker.people.slots - len(self.last), *self.last.shape[1:])
+            self.last = np.concatenate([self.last, np.full(more, np.nan)])
+        return self.last
 
     def _track(
         self, rays: Rays, slots: np.ndarray, time_ns: int, table: np.ndarray, uv: np.ndarray
@@ -234,14 +231,14 @@ class Pipeline:
     def _poses(
         self, rays: Rays, slots: np.ndarray, published: np.ndarray, table: np.ndarray, xyz: np.ndarray, used: np.ndarray
     ) -> tuple[Track, ...]:
-        p, tracks = self.tracker.people, []
+        p, tracks = self.tracker.people.state, []
         flat = np.append(rays.score.reshape(-1), 0.0)
         for n in np.flatnonzero(published):
             slot = int(slots[n])
             views = (table[n] >= 0).sum(axis=0)
             known = p.known[slot]
             score = np.where(views > 0, flat[table[n]].sum(axis=0) / np.maximum(views, 1), 0.1)
-            cov = p.P[slot][:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3)
+            cov = p.pp[slot][:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3)
             pose = Pose3D(
                 xyz=np.where(known[:, None], xyz[n], np.nan),
                 cov=np.where(known[:, None, None], cov, np.nan),

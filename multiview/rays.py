@@ -6,7 +6,7 @@ covariance, to which the lens was applied exactly, and a ray in the world.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -20,8 +20,7 @@ __all__ = ["PackedRig", "Rays", "pack"]
 BROWN_TERMS = 14
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PackedRig:
+class PackedRig(NamedTuple):
     """The cameras of a rig, one row each; `reach` is the largest normalised radius that the lens model covers."""
 
     K: Float64[np.ndarray, "C 3 3"]
@@ -59,8 +58,7 @@ class PackedRig:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rays:
+class Rays(NamedTuple):
     """D detections of J joints in one frame.
 
     `xy` normalised coordinates, `info` and `noise` their inverse covariance and covariance (xx, xy, yy), `ray` unit
@@ -84,9 +82,9 @@ def pack(
     rig: PackedRig,
     joints: int,
     variance: Float64[np.ndarray, "J B"],
-    edges: Float64[np.ndarray, " B_minus_1"],
+    nodes: Float64[np.ndarray, " B"],
 ) -> Rays:
-    """Rays of every detection; `variance[joint, bin]` px^2 is the noise of joints with a score between `edges`."""
+    """Rays of every detection; `variance[joint, node]` px^2 is the noise of a joint whose score is `nodes[node]`."""
     first = np.zeros(len(views.keypoints) + 1, dtype=np.int64)
     seen = []
     for c, keypoints in enumerate(views.keypoints):
@@ -104,7 +102,7 @@ def pack(
     info, noise = np.empty((detections, joints, 3)), np.empty((detections, joints, 3))
     rays_kernels.undistort(pixels, camera, rig.K, rig.dist, rig.fisheye, rig.reach, rig.R, xy, lens, ray)
     score = np.where(np.isnan(xy[..., 0]), 0.0, score)
-    rays_kernels.pixel_noise(lens, score, variance, edges, info, noise)
+    rays_kernels.pixel_noise(lens, score, variance, nodes, info, noise)
     if any(k.cov is not None for k in seen):
         unknown = np.full((1, joints, 2, 2), np.nan)
         full = np.concatenate([np.repeat(unknown, k.people, axis=0) if k.cov is None else k.cov for k in seen])

@@ -83,9 +83,7 @@ class Tracker:
         if returned is not None:
             who = self.identities.pop(returned)
             who.held, who.seen_ns, who.alone = False, time_ns, 0
-            self.people.length[slot] = self.people.length[returned]
-            self.people.variance[slot] = self.people.variance[returned]
-            self.people.bend[slot] = self.people.bend[returned]
+            self.people.remember_bones(returned, slot)
             self.identities[slot] = who
             return
         self.identities[slot] = Identity(number=0, seen_ns=time_ns)
@@ -117,7 +115,7 @@ class Tracker:
 
     def duplicate(self, slot: int) -> bool:
         """Whether the person in `slot` stands in another active one."""
-        pos = self.people.pos
+        pos = self.people.state.pos
         core = self.body.core
         for other in self.active():
             if other != slot and _gap(pos[slot, core], pos[other, core]) < self.options.same_m:
@@ -127,7 +125,7 @@ class Tracker:
     def _recognise(self, slot: int, time_ns: int) -> int | None:
         """The held person who most likely is the newborn: near enough for the time away, of the same size."""
         best, chosen = np.inf, None
-        people, torso = self.people, self.body.torso
+        people, torso = self.people.state, self.body.torso
         here = people.pos[slot, torso].mean(axis=0)
         for other, who in self.identities.items():
             if not who.held or who.number == 0:

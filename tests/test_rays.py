@@ -20,7 +20,7 @@ def test_rays_are_the_cameras_own_and_carry_the_noise_over() -> None:
     score = np.full((2, 4), 0.8)
     xy[1, 2], score[1, 2] = np.nan, 0.0
     views = Views(0, 0, tuple(Keypoints2D(xy, score) for _ in cameras))
-    rays = pack(views, PackedRig.of(Rig(cameras)), 4, np.full((4, 2), 9.0), np.array([0.5]))
+    rays = pack(views, PackedRig.of(Rig(cameras)), 4, np.full((4, 2), 9.0), np.array([0.2, 0.9]))
     for c, camera in enumerate(cameras):
         rows = slice(rays.first[c], rays.first[c + 1])
         expected, jacobian = camera.undistort_with_jacobian(xy)
@@ -38,6 +38,8 @@ def test_rays_are_the_cameras_own_and_carry_the_noise_over() -> None:
 
 def test_a_camera_that_gave_nothing_is_not_one_that_saw_nobody() -> None:
     cameras = tuple(Camera(name, (1280, 720), K, dist, TURN, np.ones(3), model) for name, model, dist in LENSES[:2])
-    rays = pack(Views(0, 0, (None, Keypoints2D.nobody(4))), PackedRig.of(Rig(cameras)), 4, np.ones((4, 1)), np.empty(0))
+    rays = pack(
+        Views(0, 0, (None, Keypoints2D.nobody(4))), PackedRig.of(Rig(cameras)), 4, np.ones((4, 2)), np.array([0.2, 0.9])
+    )
     assert rays.alive.tolist() == [False, True]
     assert len(rays.camera) == 0

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 
+from multiview.fit.people import State
 from multiview.geometry.jit import Array, kernel
 from multiview.geometry.small_kernels import project
 from multiview.geometry.triangulate_kernels import NEAREST_M
+from multiview.rays import PackedRig, Rays
 
 SOFT_SQUARED = 9.0  # a joint three deviations off counts half
 CHANCE = 0.3  # what a joint of a stranger scores at most; below it a detection speaks against the person
 
 
 @kernel
-def project_people(slots: Array, pos: Array, P: Array, R: Array, t: Array, uv: Array, S: Array) -> None:
+def project_people(slots: Array, people: State, rig: PackedRig, uv: Array, S: Array) -> None:
     """Predicted normalised coordinates (M, C, J, 2), their covariance (M, C, J, 3: xx, xy, yy); NaN behind a camera."""
     for n in range(slots.shape[0]):
         m = slots[n]
-        for c in range(R.shape[0]):
-            r = R[c]
-            for j in range(pos.shape[1]):
-                u, v, depth = project(r, t[c], pos[m, j, 0], pos[m, j, 1], pos[m, j, 2])
+        for c in range(rig.R.shape[0]):
+            r = rig.R[c]
+            for j in range(people.pos.shape[1]):
+                pos = people.pos[m, j]
+                u, v, depth = project(r, rig.t[c], pos[0], pos[1], pos[2])
                 if not depth > NEAREST_M:
                     uv[n, c, j] = np.nan
                     continue
                 a0, a1, a2 = r[0, 0] - u * r[2, 0], r[0, 1] - u * r[2, 1], r[0, 2] - u * r[2, 2]
                 b0, b1, b2 = r[1, 0] - v * r[2, 0], r[1, 1] - v * r[2, 1], r[1, 2] - v * r[2, 2]
-                p = P[m, j]
-                x0, x1, x2 = p[0] * a0 + p[1] * a1 + p[2] * a2, p[1] * a0 + p[3] * a1 + p[4] * a2, 0.0
+                p = people.pp[m, j]
+                x0, x1 = p[0] * a0 + p[1] * a1 + p[2] * a2, p[1] * a0 + p[3] * a1 + p[4] * a2
                 x2 = p[2] * a0 + p[4] * a1 + p[5] * a2
                 y0, y1 = p[0] * b0 + p[1] * b1 + p[2] * b2, p[1] * b0 + p[3] * b1 + p[4] * b2
                 y2 = p[2] * b0 + p[4] * b1 + p[5] * b2
@@ -47,9 +50,7 @@ def mahalanobis(uv: Array, S: Array, xy: Array, noise: Array) -> float:
 
 
 @kernel
-def claim(
-    first: Array, core: Array, uv: Array, S: Array, xy: Array, info: Array, noise: Array, claims: Array, score: Array
-) -> None:
+def claim(rays: Rays, core: Array, uv: Array, S: Array, claims: Array, score: Array) -> None:
     """claims[n, c]: the detection of camera c that person n gets, or -1; score[n, c]: joints' worth of agreement.
 
     In each view the total agreement is the largest possible with one detection per person.
@@ -57,7 +58,7 @@ def claim(
     people, cameras = claims.shape
     claims[:] = -1
     for c in range(cameras):
-        begin, end = first[c], first[c + 1]
+        begin, end = rays.first[c], rays.first[c + 1]
         if begin == end:
             continue
         benefit = np.zeros((people, end - begin))
@@ -66,8 +67,8 @@ def claim(
                 total = 0.0
                 for k in range(core.shape[0]):
                     j = core[k]
-                    if info[d, j, 0] > 0.0 and uv[n, c, j, 0] == uv[n, c, j, 0]:
-                        chi2 = mahalanobis(uv[n, c, j], S[n, c, j], xy[d, j], noise[d, j])
+                    if rays.info[d, j, 0] > 0.0 and uv[n, c, j, 0] == uv[n, c, j, 0]:
+                        chi2 = mahalanobis(uv[n, c, j], S[n, c, j], rays.xy[d, j], rays.noise[d, j])
                         total += SOFT_SQUARED / (SOFT_SQUARED + chi2) - CHANCE
                 benefit[n, d - begin] = total
         chosen = assign(benefit)

@@ -10,6 +10,7 @@ import numpy as np
 
 from multiview.assign.claim_kernels import mahalanobis
 from multiview.geometry.jit import Array, kernel
+from multiview.rays import Rays
 
 
 @kernel
@@ -24,19 +25,17 @@ def fill_table(claims: Array, info: Array, table: Array) -> None:
 
 
 @kernel
-def row_distance(row: int, n: int, c: int, j: int, uv: Array, S: Array, xy: Array, noise: Array) -> float:
+def row_distance(row: int, n: int, c: int, j: int, uv: Array, S: Array, rays: Rays) -> float:
     """Squared distance of a row from where person n's joint j is predicted in camera c."""
-    joints = xy.shape[1]
+    joints = rays.xy.shape[1]
     d, k = row // joints, row % joints
     if uv[n, c, j, 0] != uv[n, c, j, 0]:
         return np.inf
-    return mahalanobis(uv[n, c, j], S[n, c, j], xy[d, k], noise[d, k])
+    return mahalanobis(uv[n, c, j], S[n, c, j], rays.xy[d, k], rays.noise[d, k])
 
 
 @kernel
-def undo_swaps(
-    table: Array, tracked: int, pairs: Array, uv: Array, S: Array, xy: Array, noise: Array, gate: float
-) -> None:
+def undo_swaps(table: Array, tracked: int, pairs: Array, uv: Array, S: Array, rays: Rays, gate: float) -> None:
     """Exchange left and right in views where that fits the prediction far better, if these are fewer than the others.
 
     When most views agree on the exchange, the person turned and the prediction is wrong.
@@ -54,11 +53,11 @@ def undo_swaps(
                     continue
                 keep, swap = 0.0, 0.0
                 if a >= 0:
-                    keep += min(gate, row_distance(a, n, c, left, uv, S, xy, noise))
-                    swap += min(gate, row_distance(a, n, c, right, uv, S, xy, noise))
+                    keep += min(gate, row_distance(a, n, c, left, uv, S, rays))
+                    swap += min(gate, row_distance(a, n, c, right, uv, S, rays))
                 if b >= 0:
-                    keep += min(gate, row_distance(b, n, c, right, uv, S, xy, noise))
-                    swap += min(gate, row_distance(b, n, c, left, uv, S, xy, noise))
+                    keep += min(gate, row_distance(b, n, c, right, uv, S, rays))
+                    swap += min(gate, row_distance(b, n, c, left, uv, S, rays))
                 if swap < 0.5 * gate and swap + 0.5 * gate < keep:
                     vote[c] = 1
                     swapped += 1
@@ -75,12 +74,9 @@ def adopt(
     table: Array,
     tracked: int,
     owner: Array,
-    first: Array,
     uv: Array,
     S: Array,
-    xy: Array,
-    info: Array,
-    noise: Array,
+    rays: Rays,
     gate: float,
 ) -> None:
     """Where a person's own detection has no fitting joint, take one that fits from any detection of the view.
@@ -88,24 +84,24 @@ def adopt(
     A joint that fits the person whose detection it is stays there. Grouped 2D often gives a limb to the wrong person,
     or splits one person in two.
     """
-    joints = xy.shape[1]
+    joints = rays.xy.shape[1]
     for n in range(tracked):
         for c in range(table.shape[1]):
-            if first[c] == first[c + 1]:
+            if rays.first[c] == rays.first[c + 1]:
                 continue
             for j in range(joints):
                 row = table[n, c, j]
-                if row >= 0 and row_distance(row, n, c, j, uv, S, xy, noise) < gate:
+                if row >= 0 and row_distance(row, n, c, j, uv, S, rays) < gate:
                     continue
                 best, chosen = gate, -1
-                for d in range(first[c], first[c + 1]):
-                    if not info[d, j, 0] > 0.0 or row == d * joints + j:
+                for d in range(rays.first[c], rays.first[c + 1]):
+                    if not rays.info[d, j, 0] > 0.0 or row == d * joints + j:
                         continue
-                    chi2 = row_distance(d * joints + j, n, c, j, uv, S, xy, noise)
+                    chi2 = row_distance(d * joints + j, n, c, j, uv, S, rays)
                     if not chi2 < best:
                         continue
                     o = owner[d]
-                    if 0 <= o < tracked and row_distance(d * joints + j, o, c, j, uv, S, xy, noise) < gate:
+                    if 0 <= o < tracked and row_distance(d * joints + j, o, c, j, uv, S, rays) < gate:
                         continue
                     best, chosen = chi2, d * joints + j
                 if chosen >= 0:

@@ -43,11 +43,7 @@ class EpipolarGraph:
         """The graph on indices into `free` with the edges that pass the gate, and all pairs' weights."""
         weight = np.zeros((len(free), len(free)))
         shared = np.zeros((len(free), len(free)), dtype=np.int64)
-        body = self.body
-        kernels.agreements(
-            free, rays.camera, body.core, body.parent, body.length, rig.centre, rig.R, rays.ray, rays.info, rays.noise,
-            self.options.soft, weight, shared,
-        )  # fmt: skip
+        kernels.agreements(free, rays, rig, self.body, self.options.soft, weight, shared)
         graph = nx.Graph()
         graph.add_nodes_from(range(len(free)))
         a, b = np.nonzero(np.triu((weight > 0) & (shared >= self.options.shared_joints)))

@@ -6,36 +6,24 @@ import math
 
 import numpy as np
 
+from multiview.fit.body import Body
 from multiview.geometry.epipolar_kernels import ray_gap
 from multiview.geometry.jit import Array, kernel
+from multiview.rays import PackedRig, Rays
 
 CHANCE = 0.5  # joints' agreement below which two detections are rather different people
 SMALLEST, LARGEST = 0.45, 1.6  # a person's size, relative to an adult of 1.73 m
 
 
 @kernel
-def agreements(
-    free: Array,
-    camera: Array,
-    core: Array,
-    parent: Array,
-    length: Array,
-    centre: Array,
-    R: Array,
-    ray: Array,
-    info: Array,
-    noise: Array,
-    soft: float,
-    weight: Array,
-    shared: Array,
-) -> None:
+def agreements(free: Array, rays: Rays, rig: PackedRig, body: Body, soft: float, weight: Array, shared: Array) -> None:
     """weight[a, b]: joints' worth of agreement between two free detections, positive for the same person; shared:
     joints.
 
     Each joint that both see counts between +0.5 (rays meet) and -0.5 (they pass far from each other); two detections
     whose rays meet in someone impossibly large or small are not the same person.
     """
-    count, joints = free.shape[0], ray.shape[1]
+    count, joints, core, camera = free.shape[0], rays.xy.shape[1], body.core, rays.camera
     middle, met = np.empty((joints, 3)), np.zeros(joints, dtype=np.bool_)
     for a in range(count):
         for b in range(a):
@@ -49,17 +37,18 @@ def agreements(
             total, seen = 0.0, 0
             for k in range(core.shape[0]):
                 j = core[k]
-                if not (info[da, j, 0] > 0.0 and info[db, j, 0] > 0.0):
+                if not (rays.info[da, j, 0] > 0.0 and rays.info[db, j, 0] > 0.0):
                     continue
                 z, _ = ray_gap(
-                    centre[ca], R[ca], ray[da, j], noise[da, j], centre[cb], R[cb], ray[db, j], noise[db, j], middle[j]
-                )
+                    rig.centre[ca], rig.R[ca], rays.ray[da, j], rays.noise[da, j],
+                    rig.centre[cb], rig.R[cb], rays.ray[db, j], rays.noise[db, j], middle[j],
+                )  # fmt: skip
                 if z != z:
                     continue
                 seen += 1
                 total += 1.0 / (1.0 + (z / soft) * (z / soft)) - CHANCE
                 met[j] = z < 2 * soft
-            size = relative_size(parent, length, middle, met)
+            size = relative_size(body.parent, body.length, middle, met)
             if size == size and not SMALLEST < size < LARGEST:
                 total = -0.5 * seen
             weight[a, b] = weight[b, a] = total

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -45,8 +45,7 @@ def _standing(skeleton: Skeleton) -> np.ndarray:
     return np.array([table.get(joint, unknown) for joint in skeleton.joints])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Body:
+class Body(NamedTuple):
     """A skeleton as fusion uses it.
 
     `parent[j]` spans a tree over all joints (the root's is -1) and `order` visits parents first. Where the skeleton's

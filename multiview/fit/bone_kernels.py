@@ -6,22 +6,26 @@ import math
 
 import numpy as np
 
+from multiview.fit.body import Body
+from multiview.fit.people import BEND, LOOSE_BEND, State
 from multiview.geometry.jit import Array, kernel
 from multiview.geometry.small_kernels import inverse_sym3, quadratic_sym3, sym3
 
-BEND = 0.4  # a bone that differs by more than this part of its length is not a bone
-SURE = 0.15  # a length is learned from ends known this well, relative to it
+IMPOSSIBLE = 0.4  # a bone that differs by more than this part of its length is not a bone
+SURE = 0.5  # a length is learned from ends known this well, relative to it
+STIFFEST = 0.005
+PRIOR_FRAMES = 5.0  # noise-free frames that these are worth
+FADE = 0.999
 CORRELATED = 4.0  # frames that tell as much about a length as one independent frame: 2D errors persist
 
 
 @kernel
-def gate_bones(
-    parent: Array, order: Array, length: Array, xyz: Array, H: Array, rays: Array, views: Array, gate: float
-) -> int:
+def gate_bones(body: Body, length: Array, xyz: Array, H: Array, rays: Array, views: Array, gate: float) -> int:
     """Take the rays from joints whose bones are impossible; how many. `rays` (C, J), `views` (J) are changed.
 
     Of a bad bone's two ends, the one with more bad bones is wrong; then the one with fewer views; then the outer one.
     """
+    parent, order = body.parent, body.order
     joints = parent.shape[0]
     bad, bones = np.zeros(joints), np.zeros(joints)
     wrong = np.zeros(joints, dtype=np.bool_)
@@ -38,7 +42,7 @@ def gate_bones(
             spread += quadratic_sym3(inverse_sym3(b[0], b[1], b[2], b[3], b[4], b[5]), x / now, y / now, z / now)
         bones[j] += 1
         bones[p] += 1
-        excess = abs(now - length[j]) - BEND * max(length[j], 0.1)
+        excess = abs(now - length[j]) - IMPOSSIBLE * max(length[j], 0.1)
         if excess > 0.0 and excess * excess > gate * spread:
             wrong[j] = True
             bad[j] += 1
@@ -61,24 +65,15 @@ def gate_bones(
 
 
 @kernel
-def learn_bones(
-    parent: Array,
-    mirror: Array,
-    loose: Array,
-    views: Array,
-    xyz: Array,
-    H: Array,
-    mean: Array,
-    prior: Array,
-    length: Array,
-    variance: Array,
-    bend: Array,
-) -> None:
+def learn_bones(m: int, body: Body, people: State, views: Array, xyz: Array, H: Array) -> None:
     """Kalman update of one person's bone lengths (m) and their variances from what this frame's rays alone say.
 
-    `bend` is the learned relative variation of each bone that is no noise: keypoints slide on a body. Left and right
+    `bend` is the learned relative variation of each bone that is no noise: keypoints slide on a body; `wobble` (J, 2)
+    are the sums it comes from. Left and right
     bones are as long as each other.
     """
+    parent, mean, prior = body.parent, people.pos[m], people.prior[m]
+    length, variance, bend, wobble = people.length[m], people.variance[m], people.bend[m], people.wobble[m]
     joints = parent.shape[0]
     alone = np.empty((joints, 3))
     C = np.empty((joints, 6))
@@ -95,14 +90,14 @@ def learn_bones(
             continue
         spread = quadratic_sym3(sym3(C[j]), x / now, y / now, z / now)
         spread += quadratic_sym3(sym3(C[p]), x / now, y / now, z / now)
-        across = (C[j, 0] + C[j, 3] + C[j, 5] + C[p, 0] + C[p, 3] + C[p, 5] - spread) / now
-        now -= 0.5 * across  # noise across a bone makes it longer
-        if not (spread > 0.0 and spread < (SURE * now) ** 2):
-            continue
+        trace = C[j, 0] + C[j, 3] + C[j, 5] + C[p, 0] + C[p, 3] + C[p, 5]
         if length[j] == 0.0:
             length[j], variance[j] = now, 0.25 * now * now
             continue
-        error = now - length[j]
+        if not (spread > 0.0 and spread < (SURE * length[j]) ** 2):
+            continue
+        # Noise makes a bone longer: the square is right on average when the trace is taken off.
+        error = (now * now - trace - length[j] * length[j]) / (2 * length[j])
         wander = (bend[j] * length[j]) ** 2
         if error * error > 25 * (spread + wander + variance[j]):
             continue
@@ -110,11 +105,17 @@ def learn_bones(
         gain = variance[j] / (variance[j] + noise)
         length[j] += gain * error
         variance[j] *= 1 - gain
-        excess = (error * error - spread - variance[j]) / (length[j] * length[j])
-        most = 0.09 if loose[j] else 0.0225
-        bend[j] = math.sqrt(min(most, max(1e-4, bend[j] * bend[j] + 0.02 * (excess - bend[j] * bend[j]))))
+        # A frame says something about the variation only where noise is not much larger.
+        square = length[j] * length[j]
+        weight = (square / (spread + wander + variance[j])) ** 2
+        wobble[j, 0] = FADE * wobble[j, 0] + weight * (error * error - spread - variance[j]) / square
+        wobble[j, 1] = FADE * wobble[j, 1] + weight
+        start = LOOSE_BEND**2 if body.loose[j] else BEND**2
+        trust = PRIOR_FRAMES / start**2
+        both = (trust * start + wobble[j, 0]) / (trust + wobble[j, 1])
+        bend[j] = math.sqrt(min(4 * start, max(STIFFEST**2, both)))
     for j in range(joints):
-        k = mirror[j]
+        k = body.mirror[j]
         if k > j and length[j] > 0.0 and length[k] > 0.0:
             a, b = 1 / variance[j], 1 / variance[k]
             both = (a * length[j] + b * length[k]) / (a + b)

@@ -5,27 +5,41 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
-__all__ = ["PixelNoise"]
+__all__ = ["SCORES", "PixelNoise"]
 
-EDGES = np.array([0.3, 0.45, 0.6, 0.75, 0.9])  # of the score bins
+SCORES = np.array([0.1, 0.3, 0.5, 0.7, 0.9])  # where the variance is learned; between them it is linear
+TYPICAL_SCORE = 0.75  # whose noise `sigma_px` means
 MEMORY = 20_000.0  # degrees of freedom after which old residuals count half and less
 TRUST_RIG, TRUST_JOINT, TRUST_SCORE = 200.0, 300.0, 300.0  # degrees of freedom that the start values are worth
 
 
+PERSISTENCE, MOST_PERSISTENCE = 0.5, 0.95  # correlation of a ray's error with the one in the last frame
+FADE = 0.998
+
+
 class PixelNoise:
-    """`variance[joint, score bin]` px^2 = of the rig x of the joint x of the score, each started from a prior."""
+    """`variance[joint, score node]` px^2 = of the rig x of the joint x of the score, each started from a prior.
+
+    Before anything is learned the standard deviation goes with 1 / sqrt(score). `persistence` is the correlation of a
+    ray's error from one frame to the next.
+    """
 
     def __init__(self, sigma_px: float, joint_factor: Float64[np.ndarray, " J"]) -> None:
         self.prior = sigma_px**2
         self.joint_prior = joint_factor**2
-        joints, bins = len(joint_factor), len(EDGES) + 1
-        self.squares = np.zeros((joints, bins))  # px^2
-        self.freedom = np.zeros((joints, bins))
-        self.variance = self.prior * np.repeat(self.joint_prior[:, None], bins, axis=1)
-        self.score = np.ones(bins)
+        self.score_prior = TYPICAL_SCORE / SCORES
+        self.squares = np.zeros((len(joint_factor), len(SCORES)))  # px^2
+        self.freedom = np.zeros((len(joint_factor), len(SCORES)))
+        self.score = self.score_prior
+        self.persistence = PERSISTENCE
+        self.products = np.zeros(2)
+        self.variance = self.prior * self.joint_prior[:, None] * self.score
 
-    def learn(self, sums: Float64[np.ndarray, "J B 2"]) -> None:
-        """Take in one frame's chi-squares and their expectation (both under the present variance)."""
+    def learn(self, sums: Float64[np.ndarray, "J B 2"], products: Float64[np.ndarray, " 2"]) -> None:
+        """Take in one frame's chi-squares and their expectation (both under the present variance), and the products."""
+        self.products = FADE * self.products + products
+        both = self.products + TRUST_RIG * np.array([PERSISTENCE, 1.0])
+        self.persistence = float(min(max(both[0] / both[1], 0.0), MOST_PERSISTENCE))
         self.squares += sums[..., 0] * self.variance
         self.freedom += sums[..., 1]
         total = self.freedom.sum()
@@ -36,6 +50,6 @@ class PixelNoise:
         rig = (self.prior * TRUST_RIG + (self.squares / shape).sum()) / (TRUST_RIG + self.freedom.sum())
         joint = (self.squares / (rig * shape)).sum(axis=1) + TRUST_JOINT
         joint = self.joint_prior * joint / (self.freedom.sum(axis=1) + TRUST_JOINT)
-        score = (self.squares / (rig * joint[:, None])).sum(axis=0) + TRUST_SCORE
-        self.score = score / (self.freedom.sum(axis=0) + TRUST_SCORE)
+        score = (self.squares / (rig * joint[:, None] * self.score_prior)).sum(axis=0) + TRUST_SCORE
+        self.score = self.score_prior * score / (self.freedom.sum(axis=0) + TRUST_SCORE)
         self.variance = rig * joint[:, None] * self.score

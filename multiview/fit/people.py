@@ -2,99 +2,124 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from jaxtyping import Bool, Float64
 
 from multiview.fit.body import Body
 
-__all__ = ["People"]
+__all__ = ["People", "State"]
 
 UNKNOWN_SD_M = 0.25  # where a joint that was never measured may be, about its place in a standing body
 WALK_M_S = 1.0  # how fast someone may move who was never seen before
+BEND, LOOSE_BEND = 0.04, 0.2  # how much a bone varies though nobody grows, until more is known
 LENGTH_SD = 0.12  # of the bones of adults and children, relative to their own overall size
-BEND = 0.04  # how much a bone varies though its person does not grow: keypoints slide on the body
-LOOSE_BEND = 0.2
+
+
+class State(NamedTuple):
+    """M slots of J joints.
+
+    A joint's `pos` m, `vel` m/s and `bias` m (the error that its rays make together, which persists from frame to
+    frame) have covariance blocks named by two letters: pp, vv, bb (6 numbers), pv, pb, vb (9, row major). `prior` is
+    the inverse of the predicted pp, zero where there is no prediction; `blur` m^2 (6) the variance of the bias before
+    it is known. `agility` m^2/s^3 is the power of the random acceleration, `surprise` the logarithm of that over what
+    is usual. The bone from a joint to its parent has `length` m with `variance` m^2, and the relative variation `bend`,
+    which comes from the sums `wobble`. `known` joints were measured or have a prior.
+    """
+
+    pos: Float64[np.ndarray, "M J 3"]
+    vel: Float64[np.ndarray, "M J 3"]
+    bias: Float64[np.ndarray, "M J 3"]
+    pp: Float64[np.ndarray, "M J 6"]
+    pv: Float64[np.ndarray, "M J 9"]
+    pb: Float64[np.ndarray, "M J 9"]
+    vv: Float64[np.ndarray, "M J 6"]
+    vb: Float64[np.ndarray, "M J 9"]
+    bb: Float64[np.ndarray, "M J 6"]
+    blur: Float64[np.ndarray, "M J 6"]
+    prior: Float64[np.ndarray, "M J 6"]
+    agility: Float64[np.ndarray, "M J"]
+    surprise: Float64[np.ndarray, "M J"]
+    length: Float64[np.ndarray, "M J"]
+    variance: Float64[np.ndarray, "M J"]
+    bend: Float64[np.ndarray, "M J"]
+    wobble: Float64[np.ndarray, "M J 2"]
+    known: Bool[np.ndarray, "M J"]
+
+    @staticmethod
+    def empty(slots: int, joints: int) -> State:
+        """Slots without anyone."""
+        shapes = dict.fromkeys(("pos", "vel", "bias"), (3,)) | dict.fromkeys(("pv", "pb", "vb"), (9,))
+        shapes |= dict.fromkeys(("pp", "vv", "bb", "blur", "prior"), (6,)) | {"wobble": (2,)}
+        arrays = {
+            name: np.zeros((slots, joints, *shapes.get(name, ())), dtype=bool if name == "known" else np.float64)
+            for name in State._fields
+        }
+        return State(**arrays)
 
 
 class People:
-    """State of M slots of J joints; see `filter_kernels` for `pos` to `prior`.
-
-    `length` m, its `variance` m^2 and the relative variation `bend` belong to the bone from each joint to its parent;
-    `known` says that a joint was measured or has a prior; `unseen_s` is the time since a joint was last measured.
-    """
+    """The slots, and how someone new enters one."""
 
     def __init__(self, body: Body, slots: int = 8) -> None:
         self.body = body
-        joints = len(body.parent)
-        self.pos = np.zeros((slots, joints, 3))
-        self.vel = np.zeros((slots, joints, 3))
-        self.P = np.zeros((slots, joints, 6))
-        self.Q = np.zeros((slots, joints, 9))
-        self.V = np.zeros((slots, joints, 6))
-        self.prior = np.zeros((slots, joints, 6))
-        self.agility = np.zeros((slots, joints))
-        self.length = np.zeros((slots, joints))
-        self.variance = np.zeros((slots, joints))
-        self.bend = np.zeros((slots, joints))
-        self.known = np.zeros((slots, joints), dtype=bool)
-        self.unseen_s = np.zeros((slots, joints))
+        self.state = State.empty(slots, len(body.parent))
 
     @property
     def slots(self) -> int:
-        return len(self.pos)
+        return len(self.state.pos)
 
     def grow(self) -> None:
-        """Twice as many slots; what is there stays where it is."""
-        for name, array in vars(self).items():
-            if isinstance(array, np.ndarray):
-                setattr(self, name, np.concatenate([array, np.zeros_like(array)]))
+        """Twice as many slots; who is there stays where they are."""
+        more = State.empty(self.slots, len(self.body.parent))
+        self.state = State(*(np.concatenate(pair) for pair in zip(self.state, more, strict=True)))
 
-    def begin(self, slot: int, agility: np.ndarray) -> None:
+    def begin(self, slot: int, agility: Float64[np.ndarray, " J"]) -> None:
         """Make a slot somebody unseen: no prediction, an adult's bones."""
-        body = self.body
-        self.prior[slot] = 0.0
-        self.vel[slot] = 0.0
-        self.Q[slot] = 0.0
-        self.V[slot] = np.array([1, 0, 0, 1, 0, 1]) * WALK_M_S**2
-        self.agility[slot] = agility
-        self.length[slot] = body.length
-        self.bend[slot] = np.where(body.loose, LOOSE_BEND, BEND)
-        self.known[slot] = np.isfinite(body.standing[:, 0])
-        self.unseen_s[slot] = 0.0
-        self.variance[slot] = (LENGTH_SD * body.length) ** 2
+        body, s = self.body, self.state
+        for array in (s.prior, s.vel, s.bias, s.pv, s.pb, s.vb, s.bb, s.blur, s.surprise, s.wobble):
+            array[slot] = 0.0
+        s.vv[slot] = np.array([1, 0, 0, 1, 0, 1]) * WALK_M_S**2
+        s.agility[slot] = agility
+        s.length[slot] = body.length
+        s.variance[slot] = (LENGTH_SD * body.length) ** 2
+        s.bend[slot] = np.where(body.loose, LOOSE_BEND, BEND)
+        s.known[slot] = np.isfinite(body.standing[:, 0])
 
-    def place(self, slot: int, xyz: np.ndarray, measured: np.ndarray) -> None:
+    def place(self, slot: int, xyz: Float64[np.ndarray, "J 3"], measured: Bool[np.ndarray, " J"]) -> None:
         """Give a newborn's unmeasured joints a weak prediction: a standing body, laid on the measured joints.
 
-        The body is scaled to the measured bones (so are its bone lengths), turned and moved to the measured core joints
+        The body is scaled to the measured bones (so are its bone lengths), turned and moved to the measured torso
         (Kabsch 1976).
         """
-        body = self.body
+        body, s = self.body, self.state
         standing = body.standing
         child = np.flatnonzero((body.parent >= 0) & measured & measured[body.parent] & (body.length > 0.1))
         scale = 1.0
         if len(child) >= 3:
             ratio = np.linalg.norm(xyz[child] - xyz[body.parent[child]], axis=-1) / body.length[child]
             scale = float(np.clip(np.sort(ratio)[len(ratio) // 2], 0.5, 1.3))
-        self.length[slot] *= scale
-        self.variance[slot] *= scale * scale
+        s.length[slot] *= scale
+        s.variance[slot] *= scale * scale
         use = np.flatnonzero(measured & np.isfinite(standing[:, 0]))
         torso = body.torso[measured[body.torso]]
         use = torso if len(torso) >= 3 else use
         if len(use) < 3:
-            self.pos[slot] = np.where(measured[:, None], xyz, xyz[measured].mean(axis=0))
+            s.pos[slot] = np.where(measured[:, None], xyz, xyz[measured].mean(axis=0))
         else:
             a, b = standing[use].mean(axis=0), xyz[use].mean(axis=0)
             u, _, vt = np.linalg.svd((standing[use] - a).T @ (xyz[use] - b))
             turn = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
-            self.pos[slot] = np.where(measured[:, None], xyz, scale * (standing - a) @ turn + b)
+            s.pos[slot] = np.where(measured[:, None], xyz, scale * (standing - a) @ turn + b)
         for j in body.order:
-            if not np.isfinite(self.pos[slot, j, 0]):
-                self.pos[slot, j] = self.pos[slot, body.parent[j]]
-        weak = np.array([1, 0, 0, 1, 0, 1]) / (scale * UNKNOWN_SD_M) ** 2
-        self.prior[slot] = np.where(measured[:, None], 0.0, weak)
+            if not np.isfinite(s.pos[slot, j, 0]):
+                s.pos[slot, j] = s.pos[slot, body.parent[j]]
+        weak = np.array([1, 0, 0, 1, 0, 1]) * (scale * UNKNOWN_SD_M) ** 2
+        s.pp[slot] = weak
+        s.prior[slot] = np.where(measured[:, None], 0.0, np.array([1, 0, 0, 1, 0, 1]) / weak[0])
 
-    def copy(self, source: int, target: int) -> None:
-        """Make `target` what `source` is."""
-        for array in vars(self).values():
-            if isinstance(array, np.ndarray):
-                array[target] = array[source]
+    def remember_bones(self, source: int, target: int) -> None:
+        """The person in `target` is the one in `source`: the bones are known already."""
+        for array in (self.state.length, self.state.variance, self.state.bend, self.state.wobble):
+            array[target] = array[source]

@@ -8,37 +8,34 @@ fill-in, and going back gives every joint's marginal covariance (belief propagat
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from multiview.geometry.jit import Array, kernel
 from multiview.geometry.small_kernels import inverse_sym3
-from multiview.geometry.triangulate_kernels import add_ray
+from multiview.geometry.triangulate_kernels import Sight, add_ray
+
+
+class Pulls(NamedTuple):
+    """What draws a person's joints besides rays: predictions, bone lengths, and the bones as vectors."""
+
+    mean: Array  # (J, 3) m
+    prior: Array  # (J, 6) 1/m^2
+    length: Array  # (J,) m, of the bone to the parent
+    stiffness: Array  # (J,) 1/m^2
+    offset: Array  # (J, 3) m, from the parent
+    tether: Array  # (J,) 1/m^2
 
 
 @kernel
 def fit_skeleton(
-    rays: Array,
-    xy: Array,
-    info: Array,
-    R: Array,
-    t: Array,
-    parent: Array,
-    order: Array,
-    mean: Array,
-    prior: Array,
-    length: Array,
-    stiffness: Array,
-    offset: Array,
-    tether: Array,
-    steps: int,
-    xyz: Array,
-    C: Array,
+    rays: Array, sight: Sight, parent: Array, order: Array, pulls: Pulls, steps: int, xyz: Array, C: Array
 ) -> None:
     """Minimise over the joints `xyz` (J, 3), in place; C (J, 6) are their covariances.
 
-    The cost: Huber's reprojection error of `rays` (C, J); the predictions `mean` with information `prior` (J, 6);
-    `stiffness` 1/m^2 times (bone length - `length`)^2; `tether` 1/m^2 times |bone - `offset`|^2, the bone as a vector.
+    The cost: Huber's reprojection error of `rays` (C, J); the predictions; `stiffness` times (bone length -
+    `length`)^2; `tether` times |bone - `offset`|^2.
     """
     joints, cameras = xyz.shape[0], rays.shape[0]
     H, g = np.empty((joints, 6)), np.empty((joints, 3))
@@ -46,8 +43,8 @@ def fit_skeleton(
     for _ in range(steps):
         for j in range(joints):
             x, y, z = xyz[j, 0], xyz[j, 1], xyz[j, 2]
-            dx, dy, dz = x - mean[j, 0], y - mean[j, 1], z - mean[j, 2]
-            w = prior[j]
+            dx, dy, dz = x - pulls.mean[j, 0], y - pulls.mean[j, 1], z - pulls.mean[j, 2]
+            w = pulls.prior[j]
             for k in range(6):
                 H[j, k] = w[k]
             g[j, 0] = w[0] * dx + w[1] * dy + w[2] * dz
@@ -56,8 +53,8 @@ def fit_skeleton(
             for c in range(cameras):
                 i = rays[c, j]
                 if i >= 0:
-                    add_ray(R[c], t[c], xy[i], info[i], x, y, z, H[j], g[j])
-        _add_bones(parent, length, stiffness, offset, tether, xyz, H, g, E)
+                    add_ray(sight.R[c], sight.t[c], sight.xy[i], sight.info[i], x, y, z, H[j], g[j])
+        _add_bones(parent, pulls, xyz, H, g, E)
         largest = _eliminate(parent, order, H, g, S, E, d)
         for j in range(joints):
             for k in range(3):
@@ -68,17 +65,7 @@ def fit_skeleton(
 
 
 @kernel
-def _add_bones(
-    parent: Array,
-    length: Array,
-    stiffness: Array,
-    offset: Array,
-    tether: Array,
-    xyz: Array,
-    H: Array,
-    g: Array,
-    E: Array,
-) -> None:
+def _add_bones(parent: Array, pulls: Pulls, xyz: Array, H: Array, g: Array, E: Array) -> None:
     """Add each bone's 3x3 block E to both its ends and its pull to their gradients."""
     for j in range(parent.shape[0]):
         p = parent[j]
@@ -88,18 +75,18 @@ def _add_bones(
             E[j, k] = 0.0
         bx, by, bz = xyz[j, 0] - xyz[p, 0], xyz[j, 1] - xyz[p, 1], xyz[j, 2] - xyz[p, 2]
         now = math.sqrt(bx * bx + by * by + bz * bz)
-        s, w = stiffness[j], tether[j]
+        s, w = pulls.stiffness[j], pulls.tether[j]
         gx = gy = gz = 0.0
         if s > 0.0 and now > 1e-6:
             ux, uy, uz = bx / now, by / now, bz / now
-            pull = s * (now - length[j])
+            pull = s * (now - pulls.length[j])
             gx, gy, gz = pull * ux, pull * uy, pull * uz
             E[j, 0], E[j, 1], E[j, 2] = s * ux * ux, s * ux * uy, s * ux * uz
             E[j, 3], E[j, 4], E[j, 5] = s * uy * uy, s * uy * uz, s * uz * uz
         if w > 0.0:
-            gx += w * (bx - offset[j, 0])
-            gy += w * (by - offset[j, 1])
-            gz += w * (bz - offset[j, 2])
+            gx += w * (bx - pulls.offset[j, 0])
+            gy += w * (by - pulls.offset[j, 1])
+            gz += w * (bz - pulls.offset[j, 2])
             E[j, 0] += w
             E[j, 3] += w
             E[j, 5] += w

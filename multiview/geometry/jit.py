@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -18,3 +22,24 @@ def kernel(function: F) -> F:
     """Compile a function of arrays and numbers; division by zero gives inf or NaN, as in numpy."""
     compiled: Any = numba.njit(cache=True, error_model="numpy")(function)
     return cast(F, compiled)
+
+
+def _cache_folder() -> Path:
+    """A folder of its own for these sources.
+
+    numba compiles a kernel anew when its own file changes, but not when a kernel that it calls, in another file, does.
+    """
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in sorted(package.rglob("*.py")):
+        if source.stem.endswith("_kernels") or source == Path(__file__):
+            digest.update(source.read_bytes())
+    beside = Path(__file__).parent / "__pycache__"
+    if os.access(beside if beside.is_dir() else beside.parent, os.W_OK):
+        return beside / digest.hexdigest()[:12]
+    home = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "multiview" / digest.hexdigest()[:12]
+
+
+if not numba.config.CACHE_DIR:  # type: ignore[attr-defined]  # the user's NUMBA_CACHE_DIR has the last word
+    numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]

@@ -103,8 +103,19 @@ def undistort(
 
 
 @kernel
-def pixel_noise(lens: Array, score: Array, variance: Array, edges: Array, info: Array, noise: Array) -> None:
-    """Inverse covariance and covariance (xx, xy, yy) of normalised coordinates from `variance[joint, score bin]` px^2.
+def score_place(score: float, nodes: Array) -> tuple[int, float]:
+    """Between which two nodes a score lies, and how far from the first to the second, 0 to 1."""
+    b = 0
+    while b < nodes.shape[0] - 2 and score > nodes[b + 1]:
+        b += 1
+    return b, min(1.0, max(0.0, (score - nodes[b]) / (nodes[b + 1] - nodes[b])))
+
+
+@kernel
+def pixel_noise(lens: Array, score: Array, variance: Array, nodes: Array, info: Array, noise: Array) -> None:
+    """Inverse covariance and covariance (xx, xy, yy) of normalised coordinates from `variance[joint, node]` px^2.
+
+    Between the scores `nodes` the variance is linear.
 
     A missing joint has zero information.
     """
@@ -114,10 +125,8 @@ def pixel_noise(lens: Array, score: Array, variance: Array, edges: Array, info: 
                 info[d, j] = 0.0
                 noise[d, j] = np.inf
                 continue
-            b = 0
-            while b < edges.shape[0] and score[d, j] >= edges[b]:
-                b += 1
-            w = 1.0 / variance[j, b]
+            b, f = score_place(score[d, j], nodes)
+            w = 1.0 / ((1 - f) * variance[j, b] + f * variance[j, b + 1])
             a0, a1, b0, b1 = lens[d, j, 0], lens[d, j, 1], lens[d, j, 2], lens[d, j, 3]
             xx, xy, yy = w * (a0 * a0 + b0 * b0), w * (a0 * a1 + b0 * b1), w * (a1 * a1 + b1 * b1)
             s = 1.0 / (xx * yy - xy * xy)

@@ -7,11 +7,24 @@ that camera c contributes, or -1. Chi-square means a squared reprojection error 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from multiview.geometry.jit import Array, kernel
-from multiview.geometry.small_kernels import Sym3, closest_points, inverse_sym3, project, quadratic_sym3
+from multiview.geometry.small_kernels import closest_points, inverse_sym3, project, quadratic_sym3, sym3
+
+
+class Sight(NamedTuple):
+    """All rays of a frame, by row, and the cameras."""
+
+    xy: Array  # (N, 2)
+    info: Array  # (N, 3)
+    ray: Array  # (N, 3) unit directions in the world
+    R: Array  # (C, 3, 3)
+    t: Array  # (C, 3)
+    centre: Array  # (C, 3)
+
 
 NEAREST_M = 0.05  # nearer to the camera than this, or behind it, nobody is measured
 PARALLEL_SIN2 = 0.0012  # pairs of rays within 2 degrees do not fix a point
@@ -60,10 +73,7 @@ def add_ray(R: Array, t: Array, uv: Array, w: Array, x: float, y: float, z: floa
 @kernel
 def refine(
     rays: Array,
-    xy: Array,
-    info: Array,
-    R: Array,
-    t: Array,
+    sight: Sight,
     mean: Array,
     prior: Array,
     steps: int,
@@ -83,7 +93,7 @@ def refine(
         for c in range(rays.shape[0]):
             i = rays[c]
             if i >= 0:
-                add_ray(R[c], t[c], xy[i], info[i], x, y, z, H, g)
+                add_ray(sight.R[c], sight.t[c], sight.xy[i], sight.info[i], x, y, z, H, g)
         C = inverse_sym3(H[0], H[1], H[2], H[3], H[4], H[5])
         sx = C[0] * g[0] + C[1] * g[1] + C[2] * g[2]
         sy = C[1] * g[0] + C[3] * g[1] + C[4] * g[2]
@@ -96,20 +106,20 @@ def refine(
 
 
 @kernel
-def total_cost(rays: Array, xy: Array, info: Array, R: Array, t: Array, cap: float, point: Array) -> float:
+def total_cost(rays: Array, sight: Sight, cap: float, point: Array) -> float:
     """Sum of the rays' chi-squares, each capped: what an outlier costs."""
     cost = 0.0
     for c in range(rays.shape[0]):
         i = rays[c]
         if i >= 0:
-            cost += min(cap, chi_square(R[c], t[c], xy[i], info[i], point[0], point[1], point[2]))
+            cost += min(
+                cap, chi_square(sight.R[c], sight.t[c], sight.xy[i], sight.info[i], point[0], point[1], point[2])
+            )
     return cost
 
 
 @kernel
-def best_pair(
-    rays: Array, xy: Array, info: Array, ray: Array, R: Array, t: Array, centre: Array, cap: float, point: Array
-) -> float:
+def best_pair(rays: Array, sight: Sight, cap: float, point: Array) -> float:
     """The pair of rays whose midpoint the others like best; its cost (inf without a sound pair), the midpoint in
     `point`.
 
@@ -135,15 +145,24 @@ def best_pair(
             if (n - 1) % stride:
                 continue
             r, s, _, sin2 = closest_points(
-                centre[a, 0], centre[a, 1], centre[a, 2], ray[i], centre[b, 0], centre[b, 1], centre[b, 2], ray[k]
+                sight.centre[a, 0],
+                sight.centre[a, 1],
+                sight.centre[a, 2],
+                sight.ray[i],
+                sight.centre[b, 0],
+                sight.centre[b, 1],
+                sight.centre[b, 2],
+                sight.ray[k],
             )
             if not (sin2 > PARALLEL_SIN2 and r > NEAREST_M and s > NEAREST_M):
                 continue
             # Each line's noise grows with its length: the nearer camera knows better where it passes.
             f = r * r / (r * r + s * s)
             for m in range(3):
-                trial[m] = (1 - f) * (centre[a, m] + r * ray[i, m]) + f * (centre[b, m] + s * ray[k, m])
-            cost = total_cost(rays, xy, info, R, t, cap, trial)
+                trial[m] = (1 - f) * (sight.centre[a, m] + r * sight.ray[i, m]) + f * (
+                    sight.centre[b, m] + s * sight.ray[k, m]
+                )
+            cost = total_cost(rays, sight, cap, trial)
             if cost < best:
                 best = cost
                 point[0], point[1], point[2] = trial[0], trial[1], trial[2]
@@ -151,14 +170,15 @@ def best_pair(
 
 
 @kernel
-def drop_outliers(
-    rays: Array, source: Array, xy: Array, info: Array, R: Array, t: Array, gate: float, point: Array
-) -> int:
+def drop_outliers(rays: Array, source: Array, sight: Sight, gate: float, point: Array) -> int:
     """Set `rays` to those of `source` within the gate; how many."""
     kept = 0
     for c in range(rays.shape[0]):
         i = source[c]
-        if i >= 0 and chi_square(R[c], t[c], xy[i], info[i], point[0], point[1], point[2]) > gate:
+        if (
+            i >= 0
+            and chi_square(sight.R[c], sight.t[c], sight.xy[i], sight.info[i], point[0], point[1], point[2]) > gate
+        ):
             i = -1
         rays[c] = i
         kept += i >= 0
@@ -168,12 +188,7 @@ def drop_outliers(
 @kernel
 def consensus(
     rays: Array,
-    xy: Array,
-    info: Array,
-    ray: Array,
-    R: Array,
-    t: Array,
-    centre: Array,
+    sight: Sight,
     gate: float,
     point: Array,
     H: Array,
@@ -181,41 +196,36 @@ def consensus(
     """Triangulate without a prior: the point, its information H, in `rays` only inliers; their number (0: no point)."""
     source = rays.copy()
     none, zero = np.zeros(3), np.zeros(6)
-    if best_pair(rays, xy, info, ray, R, t, centre, 2 * gate, point) == np.inf:
+    if best_pair(rays, sight, 2 * gate, point) == np.inf:
         rays[:] = -1
         return 0
-    kept = drop_outliers(rays, source, xy, info, R, t, 4 * gate, point)
+    kept = drop_outliers(rays, source, sight, 4 * gate, point)
     for _ in range(3):
         if kept < 2:
             break
-        refine(rays, xy, info, R, t, none, zero, 4, point, H)
+        refine(rays, sight, none, zero, 4, point, H)
         before = kept
-        kept = drop_outliers(rays, source, xy, info, R, t, gate, point)
+        kept = drop_outliers(rays, source, sight, gate, point)
         if kept == before:
             break
     if kept < 2:
         rays[:] = -1
         return 0
-    refine(rays, xy, info, R, t, none, zero, 2, point, H)
+    refine(rays, sight, none, zero, 2, point, H)
     return kept
 
 
 @kernel
 def consensus_all(
     rays: Array,
-    xy: Array,
-    info: Array,
-    ray: Array,
-    R: Array,
-    t: Array,
-    centre: Array,
+    sight: Sight,
     gate: float,
     xyz: Array,
     H: Array,
 ) -> None:
     """`consensus` for every row of `rays` (N, C); rows without a point become NaN with H zero."""
     for n in range(rays.shape[0]):
-        if consensus(rays[n], xy, info, ray, R, t, centre, gate, xyz[n], H[n]) == 0:
+        if consensus(rays[n], sight, gate, xyz[n], H[n]) == 0:
             xyz[n] = np.nan
             H[n] = 0.0
 
@@ -223,12 +233,7 @@ def consensus_all(
 @kernel
 def with_prediction(
     rays: Array,
-    xy: Array,
-    info: Array,
-    ray: Array,
-    R: Array,
-    t: Array,
-    centre: Array,
+    sight: Sight,
     gate: float,
     mean: Array,
     prior: Array,
@@ -245,45 +250,37 @@ def with_prediction(
     for c in range(rays.shape[0]):
         seen += rays[c] >= 0
     point[:] = mean
-    refine(rays, xy, info, R, t, mean, prior, 3, point, H)
-    kept = drop_outliers(rays, source, xy, info, R, t, gate, point)
-    if kept == seen and quadratic_sym3(_row(prior), point[0] - mean[0], point[1] - mean[1], point[2] - mean[2]) < gate:
+    refine(rays, sight, mean, prior, 3, point, H)
+    kept = drop_outliers(rays, source, sight, gate, point)
+    if kept == seen and quadratic_sym3(sym3(prior), point[0] - mean[0], point[1] - mean[1], point[2] - mean[2]) < gate:
         return kept
     # Something is wrong. From the prediction, with what lies near it:
     point[:] = mean
-    kept = drop_outliers(rays, source, xy, info, R, t, 4 * gate, point)
-    refine(rays, xy, info, R, t, mean, prior, 3, point, H)
-    kept = drop_outliers(rays, source, xy, info, R, t, gate, point)
-    refine(rays, xy, info, R, t, mean, prior, 3, point, H)
-    cost = _explained(rays, source, xy, info, R, t, gate, mean, prior, point)
+    kept = drop_outliers(rays, source, sight, 4 * gate, point)
+    refine(rays, sight, mean, prior, 3, point, H)
+    kept = drop_outliers(rays, source, sight, gate, point)
+    refine(rays, sight, mean, prior, 3, point, H)
+    cost = _explained(rays, source, sight, gate, mean, prior, point)
     # and from the rays alone:
     if seen >= 3:
         other, other_H, others = np.empty(3), np.empty(6), source.copy()
-        found = consensus(others, xy, info, ray, R, t, centre, gate, other, other_H)
-        if found >= 3 and _explained(others, source, xy, info, R, t, gate, mean, prior, other) < cost:
+        found = consensus(others, sight, gate, other, other_H)
+        if found >= 3 and _explained(others, source, sight, gate, mean, prior, other) < cost:
             rays[:], point[:], H[:] = others, other, other_H
             return found
     return kept
 
 
 @kernel
-def _row(m: Array) -> Sym3:
-    return m[0], m[1], m[2], m[3], m[4], m[5]
-
-
-@kernel
 def _explained(
     rays: Array,
     source: Array,
-    xy: Array,
-    info: Array,
-    R: Array,
-    t: Array,
+    sight: Sight,
     gate: float,
     mean: Array,
     prior: Array,
     point: Array,
 ) -> float:
     """Capped cost of a hypothesis over all rays and the prediction."""
-    cost = min(2 * gate, quadratic_sym3(_row(prior), point[0] - mean[0], point[1] - mean[1], point[2] - mean[2]))
-    return cost + total_cost(source, xy, info, R, t, gate, point)
+    cost = min(2 * gate, quadratic_sym3(sym3(prior), point[0] - mean[0], point[1] - mean[1], point[2] - mean[2]))
+    return cost + total_cost(source, sight, gate, point)

@@ -1,7 +1,8 @@
 import numpy as np
 from scipy.optimize import least_squares
 
-from multiview.fit.skeleton_kernels import fit_skeleton
+from multiview.fit.skeleton_kernels import Pulls, fit_skeleton
+from multiview.geometry.triangulate_kernels import Sight
 
 PARENT = np.array([-1, 0, 1, 0, 3, 3])
 ORDER = np.array([0, 1, 3, 2, 4, 5])
@@ -25,8 +26,6 @@ def problem(seed: int) -> dict[str, np.ndarray]:
         "info": np.tile([1 / 0.002**2, 0.0, 1 / 0.002**2], (12, 1)),
         "R": R,
         "t": t,
-        "parent": PARENT,
-        "order": ORDER,
         "mean": true + rng.normal(0, 0.03, true.shape),
         "prior": np.tile([400.0, 30.0, 0.0, 500.0, 20.0, 300.0], (6, 1)),
         "length": bones * rng.normal(1, 0.02, 6),
@@ -59,7 +58,9 @@ def test_minimum_and_covariance_are_scipys() -> None:
     for seed in range(5):
         p = problem(seed)
         xyz, C = p["mean"].copy(), np.empty((6, 6))
-        fit_skeleton(*p.values(), 30, xyz, C)
+        sight = Sight(p["xy"], p["info"], np.zeros((12, 3)), p["R"], p["t"], np.zeros((2, 3)))
+        pulls = Pulls(*(p[name] for name in Pulls._fields))
+        fit_skeleton(p["rays"], sight, PARENT, ORDER, pulls, 30, xyz, C)
         plain = least_squares(residual, p["mean"].ravel(), args=(p,), xtol=1e-12, ftol=1e-12, gtol=1e-12)
         np.testing.assert_allclose(xyz, plain.x.reshape(6, 3), atol=2e-5)  # it stops at steps of 0.1 mm
         dense = np.linalg.inv(plain.jac.T @ plain.jac)

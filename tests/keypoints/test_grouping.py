@@ -9,7 +9,7 @@ from multiview.keypoints.peaks import find_candidates
 from multiview.keypoints.tags import group_by_tags, grouping_cost
 
 TREE = ((0, 1), (1, 2), (1, 3), (3, 4))
-SCENES = 1000
+SCENES = 300
 TAG_SCENES = 250
 
 

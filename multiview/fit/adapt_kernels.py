@@ -1,0 +1,82 @@
+"""How each joint's motion model follows what happens: surprises, joints that no view sees, joints that ran away."""
+
+from __future__ import annotations
+
+import math
+
+from multiview.fit.body import Body
+from multiview.fit.filter_kernels import forget_bias
+from multiview.fit.people import State
+from multiview.geometry.jit import Array, kernel
+
+GAIN, LEAK = 0.3, 0.1  # per frame: how fast a joint is found livelier than usual, and how fast that is forgotten
+MOST_SURPRISE = 6.0  # of one joint in one frame, over its expectation: an outlier is no motion
+RELAX_S = 0.15  # an unseen joint's own motion fades into its parent's in this time
+FREE_M_S = 0.8  # how fast an unseen joint may move against its parent
+LOST_SD = 0.3  # where a joint lies whose rays gave an impossible bone, relative to the bone
+
+
+@kernel
+def adapt(m: int, parent: Array, people: State, usual: Array, found: Array, expected: Array) -> None:
+    """Let a joint that surprises its prediction move more freely, and one that never does less.
+
+    `found` (J) are squared surprises under the prediction's covariance, `expected` what they should be on average (0:
+    not measured); both are pooled with the neighbours on the tree (covariance matching: Mehra 1972).
+    """
+    joints = parent.shape[0]
+    for j in range(joints):
+        found[j] = min(found[j], MOST_SURPRISE * expected[j])
+    around_found, around_expected = found.copy(), expected.copy()
+    for j in range(joints):
+        p = parent[j]
+        if p >= 0:
+            around_found[p] += found[j]
+            around_expected[p] += expected[j]
+            around_found[j] += found[p]
+            around_expected[j] += expected[p]
+    surprise = people.surprise[m]
+    for j in range(joints):
+        if around_expected[j] > 0.0:
+            surprise[j] += GAIN * ((around_found[j] + 1.0) / (around_expected[j] + 1.0) - 1.0)
+        surprise[j] = min(4.0, max(-4.0, (1.0 - LEAK) * surprise[j]))
+        people.agility[m, j] = usual[j] * math.exp(surprise[j])
+
+
+@kernel
+def hang_on_parent(j: int, m: int, body: Body, people: State, xyz: Array) -> None:
+    """Forget where a joint is: it hangs on its parent in the direction it had, and may be anywhere near."""
+    p = body.parent[j]
+    if p < 0:
+        return
+    pos, length = people.pos[m], people.length[m, j]
+    x, y, z = pos[j, 0] - pos[p, 0], pos[j, 1] - pos[p, 1], pos[j, 2] - pos[p, 2]
+    now = math.sqrt(x * x + y * y + z * z)
+    s = length / now if now > 1e-6 else 0.0
+    w = 1.0 / (LOST_SD * max(length, 0.05)) ** 2
+    pos[j, 0], pos[j, 1], pos[j, 2] = xyz[p, 0] + s * x, xyz[p, 1] + s * y, xyz[p, 2] + s * z
+    for k in range(6):
+        diagonal = k == 0 or k == 3 or k == 5
+        people.prior[m, j, k] = w if diagonal else 0.0
+        people.pp[m, j, k] = 1.0 / w if diagonal else 0.0
+        people.vv[m, j, k] = FREE_M_S * FREE_M_S if diagonal else 0.0
+    people.pv[m, j] = 0.0
+    forget_bias(m, j, people)
+
+
+@kernel
+def relax(m: int, dt: float, body: Body, people: State, views: Array) -> None:
+    """Joints that no view measures end up moving with their parents."""
+    k = 1.0 - math.exp(-dt / RELAX_S)
+    free = FREE_M_S * FREE_M_S * k * (2 - k)
+    for j in body.order:
+        p = body.parent[j]
+        if p < 0 or views[j] > 0:
+            continue
+        for a in range(3):
+            people.vel[m, j, a] += k * (people.vel[m, p, a] - people.vel[m, j, a])
+        for a in range(9):
+            people.pv[m, j, a] *= 1 - k
+        for a in range(6):
+            people.vv[m, j, a] *= (1 - k) * (1 - k)
+        for a in (0, 3, 5):
+            people.vv[m, j, a] += free
