@@ -17,6 +17,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@# torch by itself and first: an --index-url for it must not apply to anything else.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@# numba's kernels, kept in __pycache__: without this the first start would wait for them.
+	$(BIN)/multiview warm-up
 	@touch $@
 
 demo: $(VENV)/.ready

@@ -31,10 +31,16 @@ _SPACE, _ESCAPE, _RIGHT, _LEFT = 32, 256, 262, 263  # GLFW key codes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("poses", nargs="?", type=Path, help="a take or poses.parquet to play back")
+    parser.add_argument("what", type=Path, help="a studio file to watch live, or a take or poses.parquet to play back")
     parser.add_argument("--rig", type=Path, help="rig file (default: rig.toml beside the poses)")
     parser.add_argument("--snapshot", type=Path, metavar="PNG", help="save one picture and end; needs no display")
-    parser.add_argument("--time", type=float, default=0.0, metavar="S", help="start S seconds into the recording")
+    parser.add_argument(
+        "--time",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="start S seconds into the recording; live: take the snapshot after S seconds",
+    )
     parser.add_argument("--view", default="all", help="all, top, front, or the name of a camera to look through")
     parser.add_argument("--seconds", type=float, metavar="S", help="close by itself after S seconds")
     parser.add_argument("--uncertainty", action="store_true", help="show each joint as its 90 %% ellipsoid")
@@ -43,18 +49,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from services.display import virtual_display
 
-    rig, skeleton, feed = _recording(args)
+    rig, skeleton, feed = _live(args.what) if args.what.suffix == ".toml" else _recording(args)
     if args.snapshot is None:
         return _show(rig, skeleton, feed, args)
     with virtual_display(2 * _SIZE[0], 2 * _SIZE[1]):
         return _show(rig, skeleton, feed, args)
 
 
+def _live(studio_file: Path) -> tuple[Rig, Skeleton, Feed]:
+    from multiview.config import load_studio, studio_rig
+    from services.process import begin_service
+    from services.viewer_stream import StreamFeed
+
+    begin_service("viewer")
+    studio = load_studio(studio_file)
+    rig, skeleton = studio_rig(studio), load_skeleton(studio.skeleton)
+    return rig, skeleton, StreamFeed(studio.hub, rig, len(skeleton.joints))
+
+
 def _recording(args: argparse.Namespace) -> tuple[Rig, Skeleton, Feed]:
-    if args.poses is None:
-        raise ConfigError("nothing to show: give a take or a poses.parquet")
-    poses = read_poses(args.poses)
-    folder = args.poses if args.poses.is_dir() else args.poses.parent
+    poses = read_poses(args.what)
+    folder = args.what if args.what.is_dir() else args.what.parent
     rig_path = args.rig or folder / "rig.toml"
     if not rig_path.is_file():
         raise ConfigError(f"no rig at {rig_path}: give --rig rig.toml, so that the cameras can be shown")
@@ -82,10 +97,11 @@ def _show(rig: Rig, skeleton: Skeleton, feed: Feed, args: argparse.Namespace) ->
         viewer = Viewer(window, scene, orbit, feed)
         viewer.look(args.view)
         scene.uncertainty = args.uncertainty
+        for tracks in feed.past():
+            scene.move(tracks)
         if args.snapshot is not None:
             viewer.help = False
-            viewer.draw()
-            viewer.draw()  # the first picture of a new window may still be empty
+            viewer.loop(max(args.time, 0.2) if args.what.suffix == ".toml" else 0.2)
             window.snapshot(args.snapshot, scale)
             print(args.snapshot)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -13,6 +13,8 @@ from multiview.poses import Poses
 
 __all__ = ["Feed", "PosesFeed"]
 
+PAST_FRAMES = 90
+
 
 @runtime_checkable
 class Feed(Protocol):
@@ -20,6 +22,10 @@ class Feed(Protocol):
 
     def tracks(self) -> tuple[Track, ...]:
         """Everyone, as of now."""
+        ...
+
+    def past(self) -> Iterable[tuple[Track, ...]]:
+        """Everyone at the instants before, as far as they are known, for the trails."""
         ...
 
     def headline(self) -> str:
@@ -69,8 +75,13 @@ class PosesFeed:
     def tracks(self) -> tuple[Track, ...]:
         if not len(self._frames):
             return ()
-        rows = range(self._bounds[self._index()], self._bounds[self._index() + 1])
-        p = self._poses
+        return self._at_index(self._index())
+
+    def past(self) -> Iterable[tuple[Track, ...]]:
+        return [self._at_index(i) for i in range(max(0, self._index() - PAST_FRAMES), self._index())]
+
+    def _at_index(self, index: int) -> tuple[Track, ...]:
+        rows, p = range(self._bounds[index], self._bounds[index + 1]), self._poses
         return tuple(
             Track(int(p.person[i]), Pose3D(p.xyz[i], p.cov[i], p.score[i], p.views[i], p.filled[i])) for i in rows
         )

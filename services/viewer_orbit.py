@@ -100,4 +100,4 @@ def room(rig: Rig) -> tuple[Float64[np.ndarray, " 3"], float]:
     normal = across.sum(axis=0) + 1e-3 * np.eye(3)
     looked_at = np.linalg.solve(normal, np.einsum("nij,nj->i", across, centres) + 1e-3 * centres.mean(axis=0))
     reach = float(np.linalg.norm(centres - looked_at, axis=1).max())
-    return looked_at, float(np.clip(2.0 * reach, 2.0, 60.0))
+    return looked_at, float(np.clip(1.7 * reach, 2.0, 60.0))

@@ -1,0 +1,200 @@
+"""`multiview demo`: a simulated studio through the real processes and sockets, and how far from the truth it was.
+
+What it shows is what a studio with cameras does: one worker per camera sends 2D keypoints through the hub to fusion and
+the recorder. Only the cameras are simulated, so the true joints are known and the errors can be said in millimetres.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from multiview.errors import MultiviewError
+
+if TYPE_CHECKING:
+    from multiview.take import Take
+
+    from multiview.config import Studio
+    from multiview.poses import Poses
+
+CAMERAS, PEOPLE, FPS = 4, 3, 30.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder that the take is put in (default demo)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of the show (default 10)")
+    parser.add_argument("--cameras", type=int, default=CAMERAS, help=f"simulated cameras (default {CAMERAS})")
+    parser.add_argument("--people", type=int, default=PEOPLE, help=f"simulated people (default {PEOPLE})")
+    parser.add_argument("--seed", type=int, default=1, help="another number is another show (default 1)")
+    parser.add_argument("--no-viewer", action="store_true", help="do not open the 3D viewer")
+
+
+def run(args: argparse.Namespace) -> int:
+    from multiview.poses import write_poses
+
+    studio = demo_studio(args)
+    take = _play(studio, args)
+    poses, latency, fps = read_take(take)
+    write_poses(poses, take.poses)
+    figures = measure(studio, poses, latency, fps)
+    (take.folder / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures)))
+    files = _pictures(studio, poses, take)
+    _print(figures, take, files)
+    return 0
+
+
+def demo_studio(args: argparse.Namespace) -> Studio:
+    """A ring of cameras around people who walk, pass each other, turn and reach, seen with a fair day's faults."""
+    from multiview.config import HubOptions, RecorderOptions, Studio, SyntheticSource, synthetic_options
+
+    options: dict[str, Any] = {
+        "cameras": args.cameras,
+        "people": args.people,
+        "seconds": args.seconds,
+        "fps": FPS,
+        "seed": args.seed,
+        "size": [1280, 720],
+        "area_m": 3.0,
+        "person_px": 340.0,
+    }
+    source = SyntheticSource(options=options)
+    synthetic_options(source)  # refuses nonsense before any process starts
+    return Studio(
+        name="demo",
+        skeleton="coco17",
+        source=source,
+        hub=HubOptions(ingest_port=0, publish_port=0, request_port=0),
+        recorder=RecorderOptions(directory=str(args.out.resolve())),
+    )
+
+
+def _play(studio: Studio, args: argparse.Namespace) -> Take:
+    """The show itself; the finished take."""
+    from services.launch import Launch
+    from services.status import Board
+
+    with Launch(studio, viewer=False if args.no_viewer else None) as launch:
+        print(f"A simulated studio: {args.cameras} cameras, {args.people} people, {args.seconds:g} s at {FPS:g} fps.")
+        print(
+            "Starting hub, fusion, recorder and one worker per camera (the first time, fusion compiles its kernels) ..."
+        )
+        began = time.monotonic()
+        launch.start()
+        print(f"Connected after {time.monotonic() - began:.1f} s.")
+        with Board(launch.studio.hub, launch.rig.names) as board:
+            launch.wait(board.update, timeout_s=args.seconds + 60.0)
+            board.settle(0.5)
+    if launch.take is None:
+        raise MultiviewError("nothing was recorded: the demo needs its recorder")
+    return launch.take
+
+
+def read_take(take: Take) -> tuple[Poses, list[float], float]:
+    """The poses that fusion sent, as recorded; each tick's latency (ms), from the exposure to the poses at the hub; and
+    the rate at which poses came (Hz)."""
+    from multiview.messages import PosesMessage, decode
+    from multiview.packing import unpack_tracks
+    from multiview.poses import Poses
+    from multiview.skeleton import load_skeleton
+
+    ticks, latency, came_ns, skeleton = [], [], [], ""
+    for record in take.records():
+        if record.topic != "poses":
+            continue
+        message = decode(record.body)
+        if isinstance(message, PosesMessage):
+            ticks.append(unpack_tracks(message))
+            came_ns.append(record.stamp.arrival_ns)
+            latency.append((message.age_ns + record.stamp.arrival_ns - message.arrival_ns) / 1e6)
+            skeleton = message.skeleton
+    if not ticks:
+        raise MultiviewError(f"{take.folder} holds no poses: fusion sent none; look at its log with --debug")
+    rate = (len(came_ns) - 1) * 1e9 / max(came_ns[-1] - came_ns[0], 1)
+    return Poses.from_tracks(ticks, load_skeleton(skeleton)), latency, rate
+
+
+def measure(studio: Studio, poses: Poses, latency_ms: list[float], fps: float) -> dict[str, Any]:
+    """The figures of the summary, by name."""
+    import numpy as np
+
+    from multiview.commands.evaluate import report
+    from multiview.config import SyntheticSource, synthetic_options
+    from multiview.metrics import compare
+    from multiview.synthetic import make_studio
+
+    assert isinstance(studio.source, SyntheticSource)
+    simulated = make_studio(synthetic_options(studio.source))
+    figures = report(compare(simulated.truth, poses))
+    return {
+        "ticks": len(latency_ms),
+        "frames": simulated.frames,
+        "fps": fps,
+        "latency_ms": {"median": float(np.median(latency_ms)), "p99": float(np.percentile(latency_ms, 99))},
+        "people": len(poses.people),
+        "mean_error_mm": figures["mpjpe_mm"],
+        "errors_mm": figures["errors_mm"]["all"],
+        "recall_percent": figures["recall"],
+        "precision_percent": figures["precision"],
+        "identity_switches": figures["identity_switches"],
+        "filled_percent": 100.0 - figures["measured"],
+        "inside_90_ellipsoid_percent": figures["inside_90_ellipsoid"],
+    }
+
+
+def _pictures(studio: Studio, poses: Poses, take: Take) -> dict[str, Path]:
+    """The video, the top view and, where it can be drawn, a picture of the 3D viewer."""
+    from multiview.camera import load_rig
+    from multiview.config import SyntheticSource, synthetic_options
+    from multiview.synthetic import make_studio
+    from services.demo_pictures import room_from_above, skeleton_video, viewer_snapshot
+
+    assert isinstance(studio.source, SyntheticSource)
+    simulated, rig = make_studio(synthetic_options(studio.source)), load_rig(take.rig)
+    files = {"take": take.folder, "poses": take.poses}
+    files["video"] = skeleton_video(simulated, rig, poses, take.folder / "skeletons.mp4")
+    files["top view"] = room_from_above(rig, poses, take.folder / "top_view.png")
+    snapshot = viewer_snapshot(take.folder, take.folder / "viewer.png")
+    if snapshot is not None:
+        files["3D view"] = snapshot
+    return files
+
+
+def _print(figures: dict[str, Any], take: Take, files: dict[str, Path]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_header=False, title="Against the known truth")
+
+    def row(name: str, value: str, remark: str = "") -> None:
+        table.add_row(name, f"[bold]{value}[/bold]", f"[dim]{remark}[/dim]")
+
+    errors, latency = figures["errors_mm"], figures["latency_ms"]
+    row(
+        "mean error",
+        f"{figures['mean_error_mm']:.1f} mm",
+        f"median {errors['median']:.1f}, 99 % within {errors['p99']:.0f}, worst {errors['worst']:.0f} mm",
+    )
+    row("identity switches", f"{figures['identity_switches']}", f"{figures['people']} identities were given")
+    found = f"precision {figures['precision_percent']:.1f} %"
+    row(
+        "people found",
+        f"{figures['recall_percent']:.1f} %",
+        f"{found}; {figures['filled_percent']:.1f} % of joints filled",
+    )
+    row("rate", f"{figures['fps']:.1f} fps", f"{figures['ticks']} of {figures['frames']} frames came out")
+    row(
+        "latency",
+        f"{latency['median']:.0f} ms",
+        f"p99 {latency['p99']:.0f} ms, from the exposure to the poses at the hub",
+    )
+    console = Console(highlight=False)
+    console.print(table)
+    width = max(map(len, files))
+    for name, path in files.items():
+        console.print(f"  {name:{width}}  {path}", soft_wrap=True)
+    console.print(f"\nLook at it in 3D:  multiview viewer {take.folder}", soft_wrap=True)

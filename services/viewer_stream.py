@@ -1,0 +1,106 @@
+"""The viewer's people, live from the hub. Whatever piled up while the viewer was busy is skipped, not shown late."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+from multiview.camera import Rig
+from multiview.config import HubOptions
+from multiview.data import Keypoints2D, Track
+from multiview.errors import MessageError
+from multiview.messages import KeypointsMessage, PosesMessage, Stamp, decode
+from multiview.packing import unpack_keypoints, unpack_tracks
+from services import topics
+from services.bus import Subscriber
+from services.viewer_feed import count
+
+__all__ = ["StreamFeed"]
+
+SILENT_S = 1.0  # without poses for so long, fusion is said to be away
+LEFT_OUT_S = 0.5  # a camera that was missing for so long is left out rather than late
+
+
+class StreamFeed:
+    """The latest poses of the hub's stream, and what they say of the cameras."""
+
+    def __init__(self, options: HubOptions, rig: Rig, joints: int) -> None:
+        self._where = f"{options.host}:{options.publish_port}"
+        self._rig, self._joints = rig, joints
+        self._subscriber = Subscriber(options, (topics.POSES, topics.KEYPOINTS))
+        self._message: PosesMessage | None = None
+        self._stamp = Stamp(0, 0, 0)
+        self._tracks: tuple[Track, ...] = ()
+        self._came: deque[float] = deque(maxlen=60)
+        self._seen_s: dict[str, float] = {}
+        self._bodies: dict[str, bytes] = {}  # of keypoints, decoded only if someone asks
+        self._paused = False
+
+    def tracks(self) -> tuple[Track, ...]:
+        latest = None
+        for received in self._subscriber.drain():
+            if received.topic == topics.POSES:
+                latest = received
+                self._came.append(time.monotonic())
+            else:
+                self._bodies[received.topic.partition("/")[2]] = received.body
+        if latest is not None and not self._paused:
+            self._take(latest.body, latest.stamp)
+        return () if self._silent() else self._tracks
+
+    def past(self) -> Iterable[tuple[Track, ...]]:
+        return ()
+
+    def _take(self, body: bytes, stamp: Stamp) -> None:
+        try:
+            message = decode(body)
+        except MessageError:
+            return
+        if isinstance(message, PosesMessage) and message.joints == self._joints:
+            self._message, self._stamp, self._tracks = message, stamp, unpack_tracks(message).tracks
+            self._seen_s |= dict.fromkeys(message.cameras, time.monotonic())
+
+    def _silent(self) -> bool:
+        return not self._came or (time.monotonic() - self._came[-1] > SILENT_S and not self._paused)
+
+    def headline(self) -> str:
+        message = self._message
+        if message is None or self._silent():
+            return f"waiting for fusion at {self._where}"
+        span = self._came[-1] - self._came[0]
+        rate = (len(self._came) - 1) / span if span > 0 else 0.0
+        latency = (message.age_ns + self._stamp.arrival_ns - message.arrival_ns) / 1e6
+        cameras = f"{len(message.cameras)} of {len(self._rig)} cameras"
+        people = count(len(self._tracks), "person", "people")
+        paused = "   paused" if self._paused else ""
+        return f"{rate:.1f} fps   latency {latency:.0f} ms   {people}   {cameras}{paused}"
+
+    def camera_states(self) -> dict[str, str]:
+        message, now = self._message, time.monotonic()
+        if message is None:
+            return {}
+        states = {}
+        for name in self._rig.names:
+            if name in message.cameras:
+                states[name] = "alive"
+            else:
+                states[name] = "late" if now - self._seen_s.get(name, -1e9) < LEFT_OUT_S else "left out"
+        return states
+
+    def keypoints(self) -> Mapping[str, Keypoints2D]:
+        found = {}
+        for camera, body in self._bodies.items():
+            try:
+                message = decode(body)
+            except MessageError:
+                continue
+            if isinstance(message, KeypointsMessage):
+                found[camera] = unpack_keypoints(message)
+        return found
+
+    def pause(self) -> None:
+        self._paused = not self._paused
+
+    def step(self, seconds: float) -> None:
+        """There is only now."""
