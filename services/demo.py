@@ -16,10 +16,9 @@ import msgspec
 from multiview.errors import MultiviewError
 
 if TYPE_CHECKING:
-    from multiview.take import Take
-
     from multiview.config import Studio
     from multiview.poses import Poses
+    from multiview.take import Take
 
 CAMERAS, PEOPLE, FPS = 4, 3, 30.0
 

@@ -140,7 +140,7 @@ class Launch:
             self._begin(f"worker {camera}", ["worker", str(path), "--camera", camera, "--wait"])
             wanted.add(f"camera/{camera}")
         if self._viewer:
-            self._begin("viewer", ["viewer", "--studio", str(path)])
+            self._begin("viewer", ["viewer", str(path)])
         self._wait_for(wanted)
         status = ask(self._asker, Start(), StatusReply, 2.0)
         if status is None:
@@ -164,8 +164,8 @@ class Launch:
             if child.process is None or child.running or child.done:
                 continue
             status = child.process.returncode
-            if status == 0 and child.name.startswith(("worker", "viewer")):
-                child.done = True
+            if (status == 0 and child.name.startswith("worker")) or child.name == "viewer":
+                child.done = True  # a viewer that was closed, or that cannot draw here, stops nobody
             elif status == 2:
                 raise LaunchError(f"{child.name}: {child.words()}")
             else:

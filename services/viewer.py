@@ -108,6 +108,7 @@ def _show(rig: Rig, skeleton: Skeleton, feed: Feed, args: argparse.Namespace) ->
             viewer.loop(args.seconds)
     finally:
         window.close()
+        feed.close()
     return 0
 
 

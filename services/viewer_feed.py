@@ -48,6 +48,10 @@ class Feed(Protocol):
         """Go to a later or earlier time, where there is one."""
         ...
 
+    def close(self) -> None:
+        """Let go of what is held."""
+        ...
+
 
 class PosesFeed:
     """Plays a table of poses at its own pace, again from the start when it ends."""
@@ -104,6 +108,9 @@ class PosesFeed:
 
     def step(self, seconds: float) -> None:
         self._at, self._since = float(np.clip(self._now() + seconds, 0.0, self.duration)), time.monotonic()
+
+    def close(self) -> None:
+        """A table holds nothing."""
 
 
 def timeline(now: float, duration: float, width: int = 30) -> str:

@@ -104,3 +104,6 @@ class StreamFeed:
 
     def step(self, seconds: float) -> None:
         """There is only now."""
+
+    def close(self) -> None:
+        self._subscriber.close()
