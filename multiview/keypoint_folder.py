@@ -20,7 +20,7 @@ from multiview.data import Keypoints2D
 from multiview.errors import SourceError
 from multiview.skeleton import Skeleton, load_skeleton, skeleton_names
 
-__all__ = ["KeypointFolders", "open_keypoint_folders", "read_keypoints", "write_keypoints"]
+__all__ = ["KeypointFolders", "frames_in", "open_keypoint_folders", "read_keypoints", "write_keypoints"]
 
 _FRAME = re.compile(r"(\d+)\D*$")
 
@@ -67,7 +67,7 @@ def open_keypoint_folders(directory: str | Path, rig: Rig, skeleton: Skeleton) -
         if camera in folders:
             raise SourceError(f"{folders[camera]} and {folder} are both of camera {rig.names[camera]}; keep one")
         folders[camera] = folder
-        files[camera] = _frames_in(folder)
+        files[camera] = frames_in(folder)
     if not folders:
         names = ", ".join(rig.names)
         raise SourceError(
@@ -85,7 +85,8 @@ def _camera_of(folder: Path, rig: Rig) -> int:
     raise SourceError(f"{folder}: the rig has no camera {folder.name!r}; it has {', '.join(rig.names)}")
 
 
-def _frames_in(folder: Path) -> dict[int, Path]:
+def frames_in(folder: Path) -> dict[int, Path]:
+    """The files of one camera by frame; SourceError if there is none, or one without a number, or with another's."""
     frames: dict[int, Path] = {}
     for path in sorted(folder.glob("*.json")):
         number = _FRAME.search(path.stem.removesuffix("_keypoints"))

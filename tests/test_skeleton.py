@@ -6,7 +6,7 @@ import pytest
 from multiview.errors import ConfigError
 from multiview.skeleton import load_skeleton, mapping, skeleton_names
 
-COUNTS = {"coco17": 17, "body25": 25, "halpe26": 26, "coco133": 133, "blazepose33": 33}
+COUNTS = {"coco17": 17, "body25": 25, "halpe26": 26, "coco133": 133, "blazepose33": 33, "coco18": 18}
 
 
 def test_the_shipped_skeletons_are_these():
@@ -82,4 +82,4 @@ def test_a_file_that_contradicts_itself_is_refused(tmp_path: Path, content: str,
 
 def test_an_unknown_name_lists_what_exists():
     with pytest.raises(ConfigError, match=r"body25.*coco17"):
-        load_skeleton("coco18")
+        load_skeleton("coco19")

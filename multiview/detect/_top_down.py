@@ -105,7 +105,7 @@ class TopDown:
     def _boxes(self, frame: Frame) -> Float64[np.ndarray, "P 4"]:
         height, width = frame.image.shape[:2]
         if self._finder is None:
-            return np.array([[0.0, 0.0, width, height]])
+            return np.array([[-0.5, -0.5, width - 0.5, height - 0.5]])  # to the outer edges of the outermost pixels
         since, last = self._last.get(frame.camera, (0, np.zeros((0, 4))))
         expected = self._expected.pop(frame.camera, None)
         patience = self._options.search_every if expected is None else max(self._options.search_every, 10)

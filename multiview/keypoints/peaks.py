@@ -29,8 +29,10 @@ def find_candidates(
     """
     maps = np.asarray(heatmaps, np.float64)
     height, width = maps.shape[1:]
-    top = maximum_filter(maps, size=(1, window, window), mode="constant", cval=-np.inf)
-    j, y, x = np.nonzero((maps == top) & (maps > threshold))
+    # Of equal neighbours the first is the peak, not each of them.
+    ranked = maps - 1e-12 * np.arange(height * width).reshape(height, width)
+    top = maximum_filter(ranked, size=(1, window, window), mode="constant", cval=-np.inf)
+    j, y, x = np.nonzero((ranked == top) & (maps > threshold))
     score = maps[j, y, x]
     order = np.lexsort((-score, j))
     j, y, x, score = j[order], y[order], x[order], score[order]

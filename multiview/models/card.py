@@ -57,6 +57,7 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     split_ratio: float = 2.0  # SimCC: bins per pixel
     target_sigma: tuple[float, float] | None = None  # blob it was taught to draw: heatmap pixels, or SimCC bins
     score_scale: float = 1.0  # what a raw score is divided by to lie in [0, 1]
+    limbs: list[tuple[str, str, int]] = []  # part affinity fields: two joints, and the first of the field's channels
     person_detector: str = ""  # card that finds the boxes for a top-down model
 
 

@@ -1,0 +1,52 @@
+"""Recorded 2D keypoints in the place of a detector: what another program found in the same pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter_ns
+
+import msgspec
+
+from multiview.data import Frame, Keypoints2D
+from multiview.errors import ConfigError, SourceError
+from multiview.keypoint_folder import frames_in, read_keypoints
+from multiview.skeleton import load_skeleton
+
+__all__ = ["Detector", "Options"]
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the keypoints lie."""
+
+    directory: str = ""  # one folder per camera (a trailing _json is allowed), one OpenPose JSON per frame
+    skeleton: str = "body25"  # whose joints they are
+
+
+class Detector:
+    """Frame i of camera c has the people of file i in folder c; a frame without a file has nobody."""
+
+    def __init__(self, options: Options) -> None:
+        if not options.directory:
+            raise ConfigError('the detector keypoints needs directory = "..." (one folder of JSON per camera)')
+        self.skeleton = load_skeleton(options.skeleton)
+        self._directory = Path(options.directory)
+        self._folders: dict[str, dict[int, Path]] = {}
+        self.stage_ns: dict[str, int] = {}
+
+    def detect(self, frames: Sequence[Frame]) -> list[Keypoints2D]:
+        """What was recorded for each frame."""
+        start = perf_counter_ns()
+        found = [self._read(frame) for frame in frames]
+        self.stage_ns = {"read": perf_counter_ns() - start}
+        return found
+
+    def _read(self, frame: Frame) -> Keypoints2D:
+        if frame.camera not in self._folders:
+            folders = [self._directory / frame.camera, self._directory / f"{frame.camera}_json"]
+            folder = next((f for f in folders if f.is_dir()), None)
+            if folder is None:
+                raise SourceError(f"{self._directory} has no folder {frame.camera}, with one JSON file per frame")
+            self._folders[frame.camera] = frames_in(folder)
+        path = self._folders[frame.camera].get(frame.index)
+        return Keypoints2D.nobody(len(self.skeleton.joints)) if path is None else read_keypoints(path, self.skeleton)

@@ -1,0 +1,80 @@
+"""OpenPose and lightweight OpenPose: heatmaps and part affinity fields of the whole picture, from an ONNX file.
+
+The outputs may be two (heatmaps, fields) or one with both after each other; the card names the limbs and where their
+fields stand. Sources: Cao et al., OpenPose, 2019; Osokin, Real-time 2D Multi-Person Pose Estimation on CPU, 2018.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float32, Shaped
+
+from multiview.detect._one_stage import OneStage, OneStageOptions
+from multiview.errors import ConfigError
+from multiview.keypoints.one_stage import Found
+from multiview.keypoints.paf import group_by_limbs
+from multiview.keypoints.peaks import find_candidates
+from multiview.models.card import load_card
+
+__all__ = ["Detector", "Options"]
+
+
+class Options(OneStageOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which network."""
+
+    model: str = "lightweight-openpose"  # a card, or one's own card's path
+    enlarge: int = 4  # maps are enlarged by this before joints are looked for
+    min_peak: float = 0.1  # of a heatmap
+    min_joints: int = 3  # of a person
+
+
+class Detector(OneStage):
+    """Part affinity fields by their card."""
+
+    def __init__(self, options: Options) -> None:
+        name, card = load_card(options.model)
+        if card.decoder != "paf" or not card.limbs:
+            raise ConfigError(f'the card {name} has the decoder "{card.decoder}"; openpose needs paf, and limbs')
+        super().__init__(name, card, options, self._read)
+        self._own = options
+        index = self.skeleton.index
+        self._limbs = tuple((index(a), index(b)) for a, b, _ in card.limbs)
+        self._channels = [channel for *_, channel in card.limbs]
+
+    def _read(self, outputs: dict[str, Shaped[np.ndarray, ...]]) -> Found:
+        joints = len(self.skeleton.joints)
+        maps = self._maps(list(outputs.values()), joints)
+        stride = self.card.input_size[0] / maps.shape[2]
+        if max(self._channels) + 2 > len(maps):
+            raise ConfigError(
+                f"{self.model.path} gives {len(maps)} channels, its card's limbs reach to {max(self._channels) + 2}"
+            )
+        k = self._own.enlarge
+        size = (maps.shape[2] * k, maps.shape[1] * k)
+        large = np.stack([cv2.resize(m, size, interpolation=cv2.INTER_CUBIC) for m in maps])
+        fields = np.stack([large[c : c + 2] for c in self._channels])
+        candidates = find_candidates(large[:joints], self._own.min_peak, window=2 * k - 1)
+        people = group_by_limbs(
+            candidates, fields, self._limbs, joints, self._own.min_joints, self._options.min_person_score
+        )
+        there = people >= 0
+        # Resizing keeps the pictures' edges in place, not the centres of their first pixels.
+        places = np.append((candidates.xy + 0.5) * stride / k - 0.5, [[np.nan, np.nan]], axis=0)
+        xy, score = places[people], np.append(candidates.score, 0.0)[people]
+        means = score.sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+        return Found(np.zeros((len(people), 4)), means, xy, np.clip(score, 0.0, 1.0))
+
+    def _maps(self, outputs: list[Float[np.ndarray, "_ _ _"]], joints: int) -> Float32[np.ndarray, "channels h w"]:
+        """Heatmaps and fields as one stack; of several outputs (a network's stages) the last of each kind."""
+        if len(outputs) == 1:
+            return np.asarray(outputs[0], np.float32)
+        heat = [m for m in outputs if m.shape[0] == joints + 1]
+        fields = [m for m in outputs if m.shape[0] == 2 * len(self.card.limbs)]
+        if not heat or not fields:
+            shapes = ", ".join(str(list(m.shape)) for m in outputs)
+            raise ConfigError(
+                f"{self.model.path} gives {shapes}; its card wants {joints + 1} heatmaps "
+                f"and {2 * len(self.card.limbs)} fields"
+            )
+        return np.concatenate([heat[-1], fields[-1]]).astype(np.float32)
