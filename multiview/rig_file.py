@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import os
-import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from jaxtyping import Float64
 
 from multiview.camera import Camera, Rig
 from multiview.errors import ConfigError
+from multiview.files import replacing
 from multiview.geometry.lens import COEFFICIENTS
 from multiview.geometry.rigid import nearest_rotation
 
@@ -46,17 +45,9 @@ def read(path: Path) -> Rig:
 
 
 def write(rig: Rig, path: Path) -> None:
-    """Write beside the file first and rename, so that a reader never sees half a rig."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(dumps(rig))
-        Path(temporary).chmod(0o644)  # mkstemp is private to its owner
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    """Whole or not at all: a reader never sees half a rig."""
+    with replacing(path) as file:
+        file.write_text(dumps(rig), encoding="utf-8", newline="\n")
 
 
 def dumps(rig: Rig) -> str:

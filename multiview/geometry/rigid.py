@@ -98,7 +98,7 @@ def left_jacobian_inverse(vector: Float64[np.ndarray, "*batch 3"]) -> Float64[np
     return np.linalg.inv(left_jacobian(vector))
 
 
-def rotation_angle(rotation: Float64[np.ndarray, "*batch 3 3"]) -> Float64[np.ndarray, "*batch"]:
+def rotation_angle(rotation: Float64[np.ndarray, "*batch 3 3"]) -> Float64[np.ndarray, "*batch"] | np.float64:
     """The angle of a rotation, rad in [0, pi]."""
     return np.linalg.norm(vector_from_rotation(rotation), axis=-1)
 
@@ -111,18 +111,18 @@ def nearest_rotation(matrix: Float64[np.ndarray, "*batch 3 3"]) -> Float64[np.nd
 
 
 def transform(
-    rotation: Float64[np.ndarray, "*batch 3 3"],
-    translation: Float64[np.ndarray, "*batch 3"],
-    points: Float64[np.ndarray, "*batch 3"],
-) -> Float64[np.ndarray, "*batch 3"]:
+    rotation: Float64[np.ndarray, "... 3 3"],
+    translation: Float64[np.ndarray, "... 3"],
+    points: Float64[np.ndarray, "... 3"],
+) -> Float64[np.ndarray, "... 3"]:
     """`R @ x + t` for points with the coordinates last; leading dimensions are broadcast."""
     return np.einsum("...ij,...j->...i", rotation, points) + translation
 
 
 def compose(
-    a_from_b: tuple[Float64[np.ndarray, "*batch 3 3"], Float64[np.ndarray, "*batch 3"]],
-    b_from_c: tuple[Float64[np.ndarray, "*batch 3 3"], Float64[np.ndarray, "*batch 3"]],
-) -> tuple[Float64[np.ndarray, "*batch 3 3"], Float64[np.ndarray, "*batch 3"]]:
+    a_from_b: tuple[Float64[np.ndarray, "... 3 3"], Float64[np.ndarray, "... 3"]],
+    b_from_c: tuple[Float64[np.ndarray, "... 3 3"], Float64[np.ndarray, "... 3"]],
+) -> tuple[Float64[np.ndarray, "... 3 3"], Float64[np.ndarray, "... 3"]]:
     """`a_from_c = a_from_b @ b_from_c`."""
     return a_from_b[0] @ b_from_c[0], transform(*a_from_b, b_from_c[1])
 

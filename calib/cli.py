@@ -1,0 +1,38 @@
+"""`multiview calibrate`: from a printed board to a rig.
+
+multiview calibrate board --out board                 print it, and measure a square with a ruler
+multiview calibrate detect --board board/board.toml --videos cam01.mp4 cam02.mp4 --out corners.parquet
+multiview calibrate solve --corners corners.parquet --board board/board.toml --out rig
+multiview calibrate check --rig rig/rig.toml --board board/board.toml --videos new01.mp4 new02.mp4
+multiview calibrate convert Calib.toml rig.toml
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+__all__ = ["add_arguments", "run"]
+
+_COMMANDS = {
+    "board": "Make a board to print.",
+    "detect": "Find the board in videos or images of several cameras.",
+    "solve": "Compute the rig from detected corners.",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = __doc__
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    subparsers = parser.add_subparsers(dest="calibrate_command", metavar="COMMAND", required=True)
+    for name, text in _COMMANDS.items():
+        module = importlib.import_module(f"calib.commands.{name}")
+        subparser = subparsers.add_parser(name, help=text, description=module.__doc__)
+        subparser.formatter_class = argparse.RawDescriptionHelpFormatter
+        module.add_arguments(subparser)
+        subparser.set_defaults(run_calibrate=module.run)
+
+
+def run(args: argparse.Namespace) -> int | None:
+    result: int | None = args.run_calibrate(args)
+    return result

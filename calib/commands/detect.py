@@ -1,0 +1,25 @@
+"""Find the board in videos or images of several cameras, and write one row per corner.
+
+Legacy patterns, inverted prints, mirrored pictures, other dictionaries and other square counts are found out, and said.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from calib.board import load_board
+from calib.corners import write_corners
+from calib.recording import add_source_arguments, detect_with_progress, sources_from
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--board", type=Path, required=True, help="board.toml")
+    add_source_arguments(parser, required=True)
+    parser.add_argument("--out", type=Path, default=Path("corners.parquet"), help="default: corners.parquet")
+
+
+def run(args: argparse.Namespace) -> None:
+    detected = detect_with_progress(sources_from(args), load_board(args.board), args.every)
+    write_corners(detected.corners, args.out)
+    print(f"{len(detected.corners)} corners of {len(detected.corners.names)} cameras in {args.out}")

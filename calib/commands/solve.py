@@ -1,0 +1,72 @@
+"""Compute the rig from detected corners: lenses, poses and time offsets, with a report in words and pictures.
+
+Writes OUT/rig.toml, OUT/report.html and OUT/report.json. The exit code is 1 where the rig must not be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--corners", type=Path, required=True, help="corners.parquet, as `detect` writes it")
+    parser.add_argument("--board", type=Path, required=True, help="board.toml")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the rig and the report")
+    parser.add_argument("--model", choices=("pinhole5", "pinhole8", "fisheye"), help="lens model (default: found out)")
+    parser.add_argument("--no-offsets", action="store_true", help="take all cameras to be exactly in step")
+    parser.add_argument(
+        "--floor",
+        type=int,
+        metavar="FRAME",
+        help="a frame in which the board lies on the floor, face up: the world's origin",
+    )
+    parser.add_argument(
+        "--gravity", metavar="CAM=X,Y,Z", help="which way is down in a camera's axes (x right, y down, z forward)"
+    )
+    parser.add_argument(
+        "--length", action="append", default=[], metavar="A,B=M", help="check a length measured with a tape between "
+        "two cameras or two board corners, as in cam01,cam02=2.35 (may be given again)",
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    from calib.board import load_board
+    from calib.corners import read_corners
+    from calib.lengths import check_length, parse_length
+    from calib.outcome import judge, rig_of
+    from calib.report import write_reports
+    from calib.solve import solve
+    from calib.world import world_from_camera
+    from multiview.camera import save_rig
+
+    start = time.perf_counter()
+    lengths = [parse_length(text) for text in args.length]
+    board = load_board(args.board)
+    corners = read_corners(args.corners)
+    calibration = solve(corners, board, args.model, offsets=not args.no_offsets)
+    rig = rig_of(calibration, corners.names, corners.sizes)
+    world = world_from_camera(calibration, rig, board, args.floor, args.gravity)
+    checks = [check_length(length, rig, board) for length in lengths]
+    outcome = judge(calibration, corners, tuple(text for fits, text in checks if not fits))
+    outcome = replace(outcome, rig=world.applied(rig))
+    args.out.mkdir(parents=True, exist_ok=True)
+    seconds = write_reports(args.out, outcome, calibration, corners, board, tuple(text for _, text in checks), start)
+    save_rig(outcome.rig, args.out / "rig.toml")
+
+    print(f"{outcome.verdict.upper()}: {'; '.join(outcome.reasons)}")
+    for text in (*(text for fits, text in checks if fits), *outcome.advice):
+        print(f"  {text}")
+    print(
+        f"{len(outcome.rig)} cameras, {outcome.rms_px:.3f} px over {100 * outcome.inlier_fraction:.1f} % of corners, "
+        f"{outcome.volume.median_mm:.2f} mm expected in the volume, {seconds:.1f} s"
+    )
+    offsets = [camera for camera in outcome.cameras if abs(camera.time_offset_s) > 3 * camera.time_offset_sigma_s > 0]
+    if offsets:
+        print(
+            "out of step: " + ", ".join(f"{camera.name} by {1000 * camera.time_offset_s:+.1f} ms" for camera in offsets)
+        )
+    print(f"{args.out / 'rig.toml'}, {args.out / 'report.html'}, {args.out / 'report.json'}")
+    return 1 if outcome.verdict == "record again" else 0

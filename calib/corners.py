@@ -1,0 +1,142 @@
+"""The table of detected corners, `corners.parquet`, and its rearrangement by view for the solver.
+
+Letters in shapes: C cameras, M rows (corners), V views (one camera in one frame), N corners on the board.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from multiview.errors import ConfigError, SourceError
+from multiview.files import replacing
+
+__all__ = ["BoardViews", "Corners", "read_corners", "write_corners"]
+
+_COLUMNS = ("camera", "width", "height", "frame", "time", "corner", "x", "y")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Corners:
+    """One row per corner that a camera saw; `camera` indexes `names` and `sizes`, `time` in s, `xy` in px."""
+
+    names: tuple[str, ...]
+    sizes: tuple[tuple[int, int], ...]
+    camera: Int64[np.ndarray, " M"]
+    frame: Int64[np.ndarray, " M"]
+    time: Float64[np.ndarray, " M"]
+    corner: Int64[np.ndarray, " M"]
+    xy: Float64[np.ndarray, "M 2"]
+
+    def __len__(self) -> int:
+        return len(self.camera)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoardViews:
+    """Corners by view, in the order of camera, then frame; `xy` is 0 and `row` -1 where a corner was not seen."""
+
+    camera: Int64[np.ndarray, " V"]
+    frame: Int64[np.ndarray, " V"]
+    time: Float64[np.ndarray, " V"]
+    xy: Float64[np.ndarray, "V N 2"]
+    row: Int64[np.ndarray, "V N"]
+
+    @staticmethod
+    def of(corners: Corners, points: int) -> BoardViews:
+        """Raises ConfigError for a corner that a board of so many points does not have."""
+        if len(corners) and corners.corner.max() >= points:
+            raise ConfigError(
+                f"corner {corners.corner.max()} in the table, but the board has corners 0 to {points - 1}: "
+                "is this the board that was recorded?"
+            )
+        keys, place = np.unique(np.stack([corners.camera, corners.frame]), axis=1, return_inverse=True)
+        xy, row = np.zeros((keys.shape[1], points, 2)), np.full((keys.shape[1], points), -1)
+        time = np.zeros(keys.shape[1])
+        xy[place, corners.corner], row[place, corners.corner] = corners.xy, np.arange(len(corners))
+        time[place] = corners.time
+        return BoardViews(keys[0], keys[1], time, xy, row)
+
+
+def write_corners(corners: Corners, path: str | Path) -> None:
+    """Write corners.parquet, whole or not at all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sizes = np.array(corners.sizes, dtype=np.int32).reshape(-1, 2)[corners.camera]
+    names = pa.DictionaryArray.from_arrays(pa.array(corners.camera, pa.int32()), pa.array(corners.names, pa.string()))
+    table = pa.table(
+        {
+            "camera": names.cast(pa.string()),
+            "width": sizes[:, 0],
+            "height": sizes[:, 1],
+            "frame": corners.frame,
+            "time": corners.time,
+            "corner": corners.corner.astype(np.int32),
+            "x": corners.xy[:, 0],
+            "y": corners.xy[:, 1],
+        }
+    )
+    with replacing(path) as file:
+        pq.write_table(table, file)
+
+
+def read_corners(path: str | Path) -> Corners:
+    """Read corners.parquet; raises SourceError naming what is wrong with it. Cameras come in the order of their names.
+
+    Rows with a NaN are left out; a corner given twice in a view counts once.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(path)
+    if not path.exists():
+        raise SourceError(f"{path}: there is no such corner table; `multiview calibrate detect` writes one")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(
+            f"{path}: not a readable Parquet file ({_first_line(error)}); detect the corners again"
+        ) from None
+    missing = [name for name in _COLUMNS if name not in table.column_names]
+    if missing:
+        raise SourceError(f"{path}: no column {', '.join(missing)}; a corner table has {', '.join(_COLUMNS)}")
+    try:
+        text = table["camera"].cast(pa.string()).combine_chunks().dictionary_encode()
+        numbers = {name: table[name].cast(pa.float64()).to_numpy() for name in _COLUMNS[1:]}
+    except pa.ArrowException as error:
+        raise SourceError(f"{path}: a column has the wrong type: {_first_line(error)}") from None
+    if isinstance(text, pa.ChunkedArray):
+        text = text.combine_chunks()
+    finite = np.all([np.isfinite(values) for values in numbers.values()], axis=0) & ~text.is_null().to_numpy(False)
+    if not finite.any():
+        raise SourceError(f"{path}: no corner in it; was the board in the pictures?")
+    numbers = {name: values[finite] for name, values in numbers.items()}
+    found = np.array(text.dictionary.to_pylist())
+    order = np.argsort(found)
+    camera = np.argsort(order)[text.indices.to_numpy(False)[finite].astype(np.int64)]
+    names = tuple(str(name) for name in found[order])
+    sizes = tuple(_size(path, name, numbers, camera == c) for c, name in enumerate(names))
+    frame, corner = numbers["frame"].astype(np.int64), numbers["corner"].astype(np.int64)
+    if corner.min() < 0:
+        raise SourceError(f"{path}: a corner has the negative number {corner.min()}")
+    _, first = np.unique(np.stack([camera, frame, corner]), axis=1, return_index=True)
+    xy = np.column_stack([numbers["x"], numbers["y"]])
+    return Corners(names, sizes, camera[first], frame[first], numbers["time"][first], corner[first], xy[first])
+
+
+def _size(path: Path, name: str, numbers: dict[str, Float64[np.ndarray, " M"]], own: np.ndarray) -> tuple[int, int]:
+    sizes = {(int(w), int(h)) for w, h in zip(numbers["width"][own], numbers["height"][own], strict=True)}
+    if len(sizes) != 1:
+        described = " and ".join(f"{w}x{h}" for w, h in sorted(sizes))
+        raise SourceError(
+            f"{path}: camera {name!r} has pictures of {described}; record all of a camera's pictures at one resolution"
+        )
+    return sizes.pop()
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0]

@@ -1,0 +1,116 @@
+"""From pictures to the corner table: every camera's board corners in every frame, several cameras at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from calib.board import Board
+from calib.corners import Corners
+from calib.finder import Finder, Found
+from calib.identify import Identified, identify
+from calib.pictures import Pictures
+from multiview.errors import SourceError
+
+__all__ = ["CameraSummary", "Detected", "detect"]
+
+_SAMPLES = 10
+_MOST_FRAMES = 900  # per camera; a longer video is read at every second frame, third frame, ...
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSummary:
+    """What one camera gave: pictures looked at, pictures with the board, corners kept and refused; remarks in words."""
+
+    name: str
+    pictures: int
+    boards: int
+    corners: int
+    refused: int
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detected:
+    corners: Corners
+    identified: Identified
+    summaries: tuple[CameraSummary, ...]
+
+
+def detect(
+    sources: list[Pictures],
+    stated: Board,
+    every: int | None = None,
+    advanced: Callable[[str, int], None] = lambda name, count: None,
+) -> Detected:
+    """Find the board in all pictures; `advanced(camera, pictures)` is called as work is done, from several threads.
+
+    Raises SourceError for cameras of one name, for pictures of two sizes in one camera, and where no picture shows a
+    board.
+    """
+    import cv2
+
+    names = [source.name for source in sources]
+    for name in names:
+        if names.count(name) > 1:
+            raise SourceError(f"two cameras are named {name!r}; give other names with --cameras")
+    cv2.setNumThreads(1)  # one thread per camera is faster than several inside each
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        samples = dict(zip(names, pool.map(lambda s: [p.grey for p in s.samples(_SAMPLES)], sources), strict=True))
+        identified = identify(samples, stated)
+        step = every or max(1, int(np.ceil(max(source.count for source in sources) / _MOST_FRAMES)))
+        tables = list(pool.map(lambda source: _camera(source, identified, step, advanced), sources))
+    found = [i for i, table in enumerate(tables) if table[1]]
+    if not found:
+        raise SourceError(
+            f"no board in any picture of {', '.join(names)}: expected {identified.board.words()}; "
+            "is it whole in view, well lit, and the one in the board file?"
+        )
+    rows = [row for i in found for row in tables[i][1]]
+    counts = [len(row[3].corner) for row in rows]
+    corners = Corners(
+        tuple(names[i] for i in found),
+        tuple(tables[i][2] for i in found),
+        np.repeat([found.index(row[0]) for row in [(names.index(r[0]),) for r in rows]], counts),
+        np.repeat([row[1] for row in rows], counts),
+        np.repeat([row[2] for row in rows], counts),
+        np.concatenate([row[3].corner for row in rows]),
+        np.concatenate([row[3].xy for row in rows]),
+    )
+    return Detected(corners, identified, tuple(table[0] for table in tables))
+
+
+def _camera(
+    source: Pictures, identified: Identified, step: int, advanced: Callable[[str, int], None]
+) -> tuple[CameraSummary, list[tuple[str, int, float, Found]], tuple[int, int]]:
+    finder = Finder(identified.board, source.name in identified.mirrored)
+    rows: list[tuple[str, int, float, Found]] = []
+    sizes: set[tuple[int, int]] = set()
+    looked = refused = last = 0
+    for picture in source.read(step):
+        looked, last = looked + 1, picture.frame
+        sizes.add((picture.grey.shape[1], picture.grey.shape[0]))
+        if len(sizes) > 1:
+            described = " and ".join(f"{w}x{h}" for w, h in sorted(sizes))
+            raise SourceError(
+                f"{source.path}: pictures of {described}; record all of a camera's pictures at one resolution"
+            )
+        found = finder.find(picture.grey)
+        refused += found.refused
+        if len(found.corner) and np.isfinite(picture.time):
+            rows.append((source.name, picture.frame, picture.time, found))
+        advanced(source.name, step)
+    remarks = []
+    if not source.files and last + step < source.count - 1:
+        remarks.append(f"ends after {last + 1} of {source.count} frames: the file is cut off")
+    if source.files and looked * step < source.count:
+        remarks.append(f"{source.count - looked * step} images cannot be read")
+    if not rows:
+        remarks.append("never shows the board")
+    corners = sum(len(row[3].corner) for row in rows)
+    summary = CameraSummary(source.name, looked, len(rows), corners, refused, tuple(remarks))
+    return summary, rows, sizes.pop() if sizes else (0, 0)

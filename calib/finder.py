@@ -1,0 +1,128 @@
+"""Finding one board in one picture: markers, corners between them, sharper than a pixel, blur and glare refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64, UInt8
+
+from calib.board import Board
+from calib.poses import FEWEST_CORNERS, consistent_with_plane
+
+__all__ = ["Finder", "Found"]
+
+_FEWEST = 4  # corners that place a board
+_FAINT = 25  # grey levels between light and dark squares; less is haze, glare or darkness
+_SOFT = 0.45  # an edge wider than this share of a square is blur
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Corners of a board in one picture: ids, px; `markers` decoded, `refused` corners that were blurred or glared."""
+
+    corner: Int64[np.ndarray, " n"]
+    xy: Float64[np.ndarray, "n 2"]
+    markers: int
+    refused: int
+
+
+@dataclass(slots=True)
+class Finder:
+    """Finds a board whose `legacy` and `inverted` are known; `mirrored` for pictures that show it so.
+
+    One finder per thread: OpenCV's detectors are not shared.
+    """
+
+    board: Board
+    mirrored: bool = False
+    _aruco: Any = field(init=False)
+    _charuco: Any = field(init=False)
+    _points: Float64[np.ndarray, "N 3"] = field(init=False)
+
+    def __post_init__(self) -> None:
+        import cv2
+
+        parameters = cv2.aruco.DetectorParameters()
+        parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_NONE
+        made = self.board.opencv()
+        self._aruco = cv2.aruco.ArucoDetector(made.getDictionary(), parameters)
+        self._charuco = cv2.aruco.CharucoDetector(made, cv2.aruco.CharucoParameters(), parameters)
+        self._points = self.board.points
+
+    def upright(self, grey: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
+        """The picture as OpenCV expects it: dark markers on light, not mirrored."""
+        grey = 255 - grey if self.board.inverted else grey
+        return np.ascontiguousarray(grey[:, ::-1]) if self.mirrored else grey
+
+    def markers(self, grey: UInt8[np.ndarray, "H W"]) -> tuple[Any, Any]:
+        """Marker corners and ids in the upright picture."""
+        corners, ids, _ = self._aruco.detectMarkers(self.upright(grey))
+        return corners, ids
+
+    def find(self, grey: UInt8[np.ndarray, "H W"], markers: tuple[Any, Any] | None = None) -> Found:
+        """The board's corners; none where it is not seen well enough."""
+        upright = self.upright(grey)
+        corners, ids = self._aruco.detectMarkers(upright)[:2] if markers is None else markers
+        if ids is None or len(ids) < 2:
+            return Found(np.empty(0, np.int64), np.empty((0, 2)), 0 if ids is None else len(ids), 0)
+        xy, found, _, _ = self._charuco.detectBoard(upright, markerCorners=corners, markerIds=ids)
+        if found is None or len(found) < _FEWEST:
+            return Found(np.empty(0, np.int64), np.empty((0, 2)), len(ids), 0)
+        corner, xy = found.ravel().astype(np.int64), xy.reshape(-1, 2).astype(np.float64)
+        square = self._square_px(corner, xy)
+        xy = self._refined(upright, xy, square)
+        sharp = self._sharp(upright, xy, square)
+        kept = self._planar(corner[sharp], xy[sharp])
+        corner, xy = corner[sharp][kept], xy[sharp][kept]
+        if self.mirrored:
+            xy[:, 0] = grey.shape[1] - 1 - xy[:, 0]
+        return Found(corner, xy, len(ids), int((~sharp).sum()))
+
+    def _planar(self, corner: Int64[np.ndarray, " n"], xy: Float64[np.ndarray, "n 2"]) -> Bool[np.ndarray, " n"]:
+        """Which corners one homography explains; the bend of a lens over the board is allowed for.
+
+        Four or five corners always fit a homography: they are left for the solver to judge.
+        """
+        if len(corner) < FEWEST_CORNERS:
+            return np.full(len(corner), len(corner) >= _FEWEST)
+        extent = float(np.linalg.norm(np.ptp(xy, axis=0)))
+        seen = np.ones((1, len(corner)), dtype=bool)
+        return consistent_with_plane(self._points[corner], xy[None], seen, max(2.0, 0.02 * extent), _FEWEST + 1)[0]
+
+    def _square_px(self, corner: Int64[np.ndarray, " n"], xy: Float64[np.ndarray, "n 2"]) -> float:
+        """The side of a square in the picture, shortest direction: distances between corners that are neighbours."""
+        columns = self.board.squares[0] - 1
+        place = np.full((self.board.squares[1] - 1, columns, 2), np.nan)
+        place[corner // columns, corner % columns] = xy
+        across = np.linalg.norm(np.diff(place, axis=1), axis=-1), np.linalg.norm(np.diff(place, axis=0), axis=-1)
+        sides = [float(np.nanmedian(side)) for side in across if np.isfinite(side).any()]
+        return min(sides) if sides else 10.0
+
+    @staticmethod
+    def _refined(
+        grey: UInt8[np.ndarray, "H W"], xy: Float64[np.ndarray, "n 2"], square: float
+    ) -> Float64[np.ndarray, "n 2"]:
+        """Saddle points in a window that stays clear of the markers."""
+        import cv2
+
+        reach = int(np.clip(round(0.2 * square), 2, 12))
+        stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 40, 1e-3)
+        moved = cv2.cornerSubPix(grey, xy.astype(np.float32).reshape(-1, 1, 2), (reach, reach), (-1, -1), stop)
+        moved = moved.reshape(-1, 2).astype(np.float64)
+        return np.where((np.linalg.norm(moved - xy, axis=1) <= reach)[:, None], moved, xy)
+
+    @staticmethod
+    def _sharp(grey: UInt8[np.ndarray, "H W"], xy: Float64[np.ndarray, "n 2"], square: float) -> Bool[np.ndarray, " n"]:
+        """Corners with contrast around them and edges narrow beside the square."""
+        reach = int(np.clip(round(0.35 * square), 3, 20))
+        sharp = np.zeros(len(xy), dtype=bool)
+        for i, (x, y) in enumerate(np.rint(xy).astype(int)):
+            patch = grey[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1].astype(np.float64)
+            if min(patch.shape) < 4:
+                continue
+            dark, light = np.percentile(patch, [10, 90])
+            steepest = max(np.abs(np.diff(patch, axis=0)).max(), np.abs(np.diff(patch, axis=1)).max())
+            sharp[i] = light - dark > _FAINT and (light - dark) / max(steepest, 1.0) < max(_SOFT * square, 3.0)
+        return sharp

@@ -1,0 +1,188 @@
+"""Which board is this, really? Finds out what the board file leaves open or has wrong, and says so in words.
+
+Tried in the order of likelihood: as stated, inverted, mirrored, legacy, other square counts, another dictionary.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from calib.board import Board, dictionary_names
+from calib.finder import Finder
+
+__all__ = ["Identified", "identify"]
+
+_ENOUGH_MARKERS = 4  # per picture, before it counts as a board; fewer come from texture by chance
+_LARGEST = 24  # squares along a side
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Identified:
+    """The board with `legacy` and `inverted` settled, the cameras that see it mirrored, and remarks in words."""
+
+    board: Board
+    mirrored: frozenset[str]
+    remarks: tuple[str, ...]
+    seen: bool
+
+
+Samples = dict[str, list[UInt8[np.ndarray, "H W"]]]
+
+
+def identify(samples: Samples, stated: Board) -> Identified:
+    """Look at a few pictures of every camera."""
+    remarks: list[str] = []
+    board, ways = _markers_found(samples, stated)
+    if not ways:
+        board, ways = _other_dictionary(samples, stated)
+        if not ways:
+            return Identified(
+                replace(stated, legacy=bool(stated.legacy), inverted=bool(stated.inverted)), frozenset(), (), False
+            )
+        remarks.append(f"you said {stated.dictionary}, the pictures show {board.dictionary}")
+    inverted = Counter(way[0] for way in ways.values()).most_common(1)[0][0]
+    mirrored = frozenset(name for name, way in ways.items() if way[1])
+    if stated.inverted is None and inverted:
+        remarks.append("the board is printed inverted (white on black)")
+    elif stated.inverted is not None and stated.inverted != inverted:
+        remarks.append(f"you said inverted = {str(stated.inverted).lower()}, the pictures show the opposite")
+    remarks += [f"the board in {name} is seen mirrored" for name in sorted(mirrored)]
+    board = replace(board, inverted=inverted)
+    board, found = _layout(samples, board, mirrored)
+    if board.squares != stated.squares:
+        shown = f"{board.squares[0]}x{board.squares[1]}"
+        remarks.append(f"you said {stated.squares[0]}x{stated.squares[1]}, the image shows {shown}")
+    if stated.legacy is None and board.legacy:
+        remarks.append("the board has the legacy pattern (as printed before OpenCV 4.6)")
+    elif stated.legacy is not None and stated.legacy != board.legacy:
+        shown = "has" if board.legacy else "does not have"
+        remarks.append(
+            f"you said legacy = {str(stated.legacy).lower()}, the board in the pictures {shown} the legacy pattern"
+        )
+    return Identified(board, mirrored, tuple(remarks), found > 0)
+
+
+def _markers_found(samples: Samples, board: Board) -> tuple[Board, dict[str, tuple[bool, bool]]]:
+    """For every camera that sees markers, the way (inverted, mirrored) in which it sees most."""
+    ways: dict[str, tuple[bool, bool]] = {}
+    options = [(inverted, mirrored) for mirrored, inverted in product((False, True), repeat=2)]
+    finders = {way: Finder(replace(board, inverted=way[0]), way[1]) for way in options}
+    for name, pictures in samples.items():
+        count = {way: sum(_plausible(finders[way].markers(grey)[1]) for grey in pictures) for way in options}
+        best = max(options, key=lambda way: count[way])
+        if count[best] >= _ENOUGH_MARKERS:
+            ways[name] = best
+    return board, ways
+
+
+def _plausible(ids: Any) -> int:
+    """Markers of one picture, if they look like a board: several, and hardly any twice."""
+    if ids is None:
+        return 0
+    different = len(np.unique(ids))
+    return different if different >= _ENOUGH_MARKERS and different >= 0.8 * len(ids) else 0
+
+
+def _other_dictionary(samples: Samples, stated: Board) -> tuple[Board, dict[str, tuple[bool, bool]]]:
+    few = {name: pictures[:: max(1, len(pictures) // 3)][:3] for name, pictures in samples.items()}
+    best, best_ways, best_score = stated, {}, 0
+    for name in dictionary_names():
+        if name == stated.dictionary or "APRILTAG" in name.upper():
+            continue
+        board = replace(stated, dictionary=name)
+        try:
+            _, ways = _markers_found(few, board)
+        except Exception:  # OpenCV refuses a board with more markers than the dictionary has
+            continue
+        finders = [Finder(replace(board, inverted=way[0]), way[1]) for way in ways.values()]
+        score = sum(
+            _plausible(finder.markers(grey)[1])
+            for camera, finder in zip(ways, finders, strict=True)
+            for grey in few[camera]
+        )
+        if score > best_score:
+            best, best_ways, best_score = board, ways, score
+    return best, best_ways
+
+
+def _layout(samples: Samples, board: Board, mirrored: frozenset[str]) -> tuple[Board, int]:
+    """The legacy flag and square counts that explain most corners, the stated ones preferred."""
+    rows = board.squares[1]
+    markers = {
+        name: [(grey, Finder(board, name in mirrored).markers(grey)) for grey in pictures]
+        for name, pictures in samples.items()
+    }
+    seen = [(name, grey, found) for name, pairs in markers.items() for grey, found in pairs if _plausible(found[1])]
+    seen = sorted(seen, key=lambda entry: -len(entry[2][1]))[:12]
+    if not seen:
+        return replace(board, legacy=bool(board.legacy)), 0
+
+    def corners(candidate: Board) -> int:
+        finders = {flag: Finder(candidate, flag) for flag in (False, True)}
+        return sum(len(finders[name in mirrored].find(grey, found).corner) for name, grey, found in seen)
+
+    flags = (bool(board.legacy), not board.legacy) if rows % 2 == 0 else (bool(board.legacy),)
+    counts = {flag: corners(replace(board, legacy=flag)) for flag in flags}
+    best = max(flags, key=lambda flag: counts[flag])
+    total = sum(_expected_corners(len(found[1]), board) for _, _, found in seen)
+    if counts[best] >= 0.5 * total:
+        return replace(board, legacy=best), counts[best]
+    other, count = _other_squares(board, seen, corners)
+    return (other, count) if count > 1.2 * counts[best] else (replace(board, legacy=best), counts[best])
+
+
+def _expected_corners(markers: int, board: Board) -> float:
+    """Roughly how many corners a picture with so many markers of this board should give."""
+    columns, rows = board.squares
+    return markers / max(board.markers, 1) * (columns - 1) * (rows - 1)
+
+
+def _other_squares(board: Board, seen: list[tuple[str, Any, Any]], corners: Any) -> tuple[Board, int]:
+    """Search square counts by whether the markers' places fit a plane; rows follow from the largest id."""
+    import cv2
+
+    most = max(int(found[1].max()) for _, _, found in seen)
+    fits: list[tuple[float, Board]] = []
+    for columns in range(3, _LARGEST):
+        fewest_rows = max(3, int(np.ceil(2 * most / columns)))
+        for rows in range(fewest_rows, fewest_rows + 3):
+            for legacy in (False, True) if rows % 2 == 0 else (False,):
+                candidate = replace(board, squares=(columns, rows), legacy=legacy)
+                try:
+                    made = candidate.opencv()
+                except cv2.error:
+                    continue
+                fits.append((_marker_fit(made, seen), candidate))
+    swapped = (board.squares[1], board.squares[0])
+    fits.sort(key=lambda fit: (-round(fit[0], 2), fit[1].squares != swapped, fit[1].squares))
+    best, best_count = board, 0
+    for _, candidate in fits[:6]:
+        count = corners(candidate)
+        if count > best_count:
+            best, best_count = candidate, count
+    return best, best_count
+
+
+def _marker_fit(made: Any, seen: list[tuple[str, Any, Any]]) -> float:
+    """The share of marker corners that one homography per picture explains."""
+    import cv2
+
+    place = dict(zip(made.getIds().ravel().tolist(), made.getObjPoints(), strict=True))
+    fits = []
+    for _, _, (corners, ids) in seen[:5]:
+        known = [i for i, marker in enumerate(ids.ravel().tolist()) if marker in place]
+        if len(known) < 3:
+            fits.append(0.0)
+            continue
+        source = np.concatenate([np.asarray(place[int(ids.ravel()[i])])[:, :2] for i in known])
+        target = np.concatenate([np.asarray(corners[i]).reshape(4, 2) for i in known])
+        reach = 0.02 * float(np.linalg.norm(np.ptp(target, axis=0)))
+        _, mask = cv2.findHomography(source, target, cv2.RANSAC, max(reach, 2.0))
+        fits.append(0.0 if mask is None else float(mask.sum()) / (4 * len(ids)))
+    return float(np.mean(fits))

@@ -1,0 +1,65 @@
+"""An independent check of scale: a length measured with a tape, between two cameras or two corners of the board."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from calib.board import Board
+from multiview.camera import Rig
+from multiview.errors import ConfigError
+
+__all__ = ["Length", "check_length", "parse_length"]
+
+_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """A measured distance (m) between two cameras' lenses, or two corners of the board by their number."""
+
+    a: str
+    b: str
+    metres: float
+
+
+def parse_length(text: str) -> Length:
+    """`A,B=METRES`; raises ConfigError."""
+    try:
+        ends, metres = text.rsplit("=", 1)
+        a, b = (end.strip() for end in ends.split(","))
+        length = Length(a, b, float(metres))
+    except ValueError:
+        raise ConfigError(f"--length {text!r}: expected A,B=METRES, as in cam01,cam02=2.35 or 0,5=0.5") from None
+    if not 0 < length.metres < np.inf:
+        raise ConfigError(f"--length {text!r}: a length must be positive")
+    return length
+
+
+def check_length(length: Length, rig: Rig, board: Board) -> tuple[bool, str]:
+    """Whether the rig agrees within 2 %, and a sentence. Raises ConfigError for an unknown end."""
+    corners = len(board.points)
+    if length.a in rig.names and length.b in rig.names:
+        a, b = (rig.cameras[rig.index(name)].centre for name in (length.a, length.b))
+        what = f"{length.a} to {length.b}"
+    elif length.a.isdigit() and length.b.isdigit() and max(int(length.a), int(length.b)) < corners:
+        a, b = board.points[int(length.a)], board.points[int(length.b)]
+        what = f"board corner {length.a} to {length.b}"
+    else:
+        raise ConfigError(
+            f"--length: {length.a},{length.b} are neither two cameras ({', '.join(rig.names)}) "
+            f"nor two corners of the board (0 to {corners - 1})"
+        )
+    found = float(np.linalg.norm(a - b))
+    ratio = length.metres / found if found else np.inf
+    text = (
+        f"{what}: measured {length.metres:.4g} m, calibrated {found:.4g} m ({100 * (found / length.metres - 1):+.1f} %)"
+    )
+    if abs(ratio - 1) <= _TOLERANCE:
+        return True, text
+    right = 1000 * board.square_length * ratio
+    return (
+        False,
+        f"{text}: measure a square of the board; square_length = {right / 1000:.5g} ({right:.4g} mm) would fit",
+    )

@@ -1,0 +1,186 @@
+"""What a calibration means: the rig in its world, the links between cameras, a verdict and advice in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+from jaxtyping import Float64
+
+from calib.corners import Corners
+from calib.solve import Calibration
+from calib.uncertainty import VolumeError, volume_error
+from multiview.camera import Camera, Rig
+
+__all__ = ["CameraOutcome", "Link", "Outcome", "judge", "rig_of"]
+
+_WEAK_LINK = 8  # shared boards
+_FEW_VIEWS = 12
+_GOOD_MM, _USABLE_MM = 2.0, 10.0
+_GOOD_PX, _USABLE_PX = 1.0, 2.5
+_COVERED = 0.35  # share of the picture's cells that some corner fell into
+
+
+@dataclass(frozen=True, slots=True)
+class CameraOutcome:
+    """One camera of the solved rig: its error over inlier corners, boards seen, share of the picture covered."""
+
+    name: str
+    rms_px: float
+    frames: int
+    corners: int
+    inlier_fraction: float
+    coverage: float
+    time_offset_s: float
+    time_offset_sigma_s: float
+    sigma_px: float
+    model: str
+    held_out_px: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Two cameras and the boards that both see; `weak` where the rig hangs on too few."""
+
+    a: str
+    b: str
+    boards: int
+    weak: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """A calibration in the user's words; `verdict` is "good", "usable" or "record again", with its reasons."""
+
+    rig: Rig
+    rms_px: float
+    inlier_fraction: float
+    cameras: tuple[CameraOutcome, ...]
+    links: tuple[Link, ...]
+    left_out: dict[str, str]
+    volume: VolumeError
+    verdict: str
+    reasons: tuple[str, ...]
+    advice: tuple[str, ...]
+
+
+def rig_of(calibration: Calibration, names: tuple[str, ...], sizes: tuple[tuple[int, int], ...]) -> Rig:
+    """The solved cameras in the world of the first of them."""
+    state = calibration.state
+    cameras = tuple(
+        Camera(names[c], sizes[c], lens.K, lens.dist, R, t, "fisheye" if lens.model == "fisheye" else "pinhole", offset)
+        for c, lens, R, t, offset in zip(
+            calibration.cameras, state.lenses, state.R, state.t, (float(s) for s in state.offset), strict=True
+        )
+    )
+    return Rig(cameras, "camera")
+
+
+def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] = ()) -> Outcome:
+    """`problems` are found elsewhere (a length that does not fit) and mean that the rig must not be used."""
+    rig = rig_of(calibration, corners.names, corners.sizes)
+    cameras = _cameras(calibration, corners)
+    links = _links(calibration, corners.names)
+    volume = volume_error(calibration, corners.sizes)
+    inlier_fraction = float(calibration.inlier.mean())
+    bad, poor = list(problems), []
+    if len(rig) > 1:
+        if not volume.median_mm <= _USABLE_MM:
+            bad.append(f"a point in the volume is expected to be {volume.median_mm:.1f} mm off")
+        elif volume.median_mm > _GOOD_MM:
+            poor.append(f"a point in the volume is expected to be {volume.median_mm:.1f} mm off")
+    if calibration.rms_px > _USABLE_PX:
+        bad.append(f"corners lie {calibration.rms_px:.2f} px from where the rig puts them")
+    elif calibration.rms_px > _GOOD_PX:
+        poor.append(f"corners lie {calibration.rms_px:.2f} px from where the rig puts them")
+    if inlier_fraction < 0.7:
+        poor.append(f"{100 * (1 - inlier_fraction):.0f} % of the corners had to be rejected")
+    for name, why in calibration.left_out.items():
+        poor.append(f"{name} is left out: it {why}")
+    for entry, notes in zip(cameras, (intrinsics.notes for intrinsics in calibration.intrinsics), strict=True):
+        if "all boards are parallel" in notes:
+            bad.append(f"{entry.name} saw the board only in parallel positions, which leave its focal length open")
+        if "mirrored" in notes:
+            bad.append(f"{entry.name} shows the board mirrored; switch mirroring off in the camera's settings")
+    poor += [f"{link.a} and {link.b} share only {link.boards} boards" for link in links if link.weak]
+    verdict = "record again" if bad else "usable" if poor else "good"
+    reasons = tuple(bad + poor) or (
+        f"a point in the volume is expected within {volume.median_mm:.2f} mm, and corners fit within "
+        f"{calibration.rms_px:.2f} px",
+    )
+    advice = _advice(cameras, links, calibration.left_out)
+    return Outcome(
+        rig, calibration.rms_px, inlier_fraction, cameras, links, calibration.left_out, volume, verdict, reasons, advice
+    )
+
+
+def coverage(xy: Float64[np.ndarray, "M 2"], size: tuple[int, int], cells: tuple[int, int] = (8, 6)) -> float:
+    """The share of the picture's cells that hold a corner."""
+    return float((np.histogram2d(xy[:, 0], xy[:, 1], bins=cells, range=[[0, size[0]], [0, size[1]]])[0] > 0).mean())
+
+
+def _cameras(calibration: Calibration, corners: Corners) -> tuple[CameraOutcome, ...]:
+    errors, bundle = calibration.errors(), calibration.bundle
+    outcomes = []
+    for i, c in enumerate(calibration.cameras):
+        own = bundle.camera == i
+        inlier = bundle.weight[own] > 0
+        rows = corners.camera == c
+        outcomes.append(
+            CameraOutcome(
+                name=corners.names[c],
+                rms_px=float(np.sqrt(np.mean(errors[own][inlier] ** 2))) if inlier.any() else float("nan"),
+                frames=int(inlier.any(axis=1).sum()),
+                corners=int(inlier.sum()),
+                inlier_fraction=float(calibration.inlier[rows].mean()),
+                coverage=coverage(corners.xy[rows & calibration.inlier], corners.sizes[c]),
+                time_offset_s=float(calibration.state.offset[i]),
+                time_offset_sigma_s=float(calibration.offset_sigma[i]),
+                sigma_px=float(calibration.sigma[i]),
+                model=calibration.intrinsics[i].model,
+                held_out_px=calibration.intrinsics[i].held_out_px,
+            )
+        )
+    return tuple(outcomes)
+
+
+def _links(calibration: Calibration, names: tuple[str, ...]) -> tuple[Link, ...]:
+    """All pairs that share boards; weak are those few-board pairs without which the rig would fall apart or nearly."""
+    bundle = calibration.bundle
+    shown = (bundle.weight > 0).sum(axis=1) >= 4
+    seen = [set(bundle.knot[(bundle.camera == i) & shown].tolist()) for i in range(len(calibration.cameras))]
+    graph: nx.Graph = nx.Graph()
+    graph.add_nodes_from(range(len(seen)))
+    for a in range(len(seen)):
+        for b in range(a + 1, len(seen)):
+            if boards := len(seen[a] & seen[b]):
+                graph.add_edge(a, b, boards=boards)
+    strong = nx.Graph((a, b) for a, b, n in graph.edges(data="boards") if n >= _WEAK_LINK)
+    strong.add_nodes_from(graph)
+    group = {camera: i for i, members in enumerate(nx.connected_components(strong)) for camera in members}
+    return tuple(
+        Link(names[calibration.cameras[a]], names[calibration.cameras[b]], n, n < _WEAK_LINK and group[a] != group[b])
+        for a, b, n in sorted(graph.edges(data="boards"))
+    )
+
+
+def _advice(cameras: tuple[CameraOutcome, ...], links: tuple[Link, ...], left_out: dict[str, str]) -> tuple[str, ...]:
+    advice = []
+    for link in links:
+        if link.weak:
+            advice.append(f"{link.a} and {link.b} share {link.boards} boards; record the board between them")
+    for camera in cameras:
+        if camera.frames < _FEW_VIEWS:
+            advice.append(f"show the board to {camera.name} more often: {camera.frames} pictures count, 20 are better")
+        elif camera.coverage < _COVERED:
+            advice.append(
+                f"bring the board nearer to {camera.name} and to the edges of its picture: "
+                f"corners cover {100 * camera.coverage:.0f} % of it"
+            )
+    for name, why in left_out.items():
+        if "shares no board" in why:
+            advice.append(f"show the board to {name} and to another camera at the same moment")
+        else:
+            advice.append(f"show the board to {name}, tilted, near and far, in 20 pictures")
+    return tuple(advice)

@@ -1,0 +1,130 @@
+"""Where pictures of the board come from: videos, or folders of images, one per camera, with the time of every frame."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from multiview.errors import SourceError
+
+__all__ = ["Picture", "Pictures", "image_folder", "video"]
+
+_IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One grey frame; `time` in s on the camera's clock."""
+
+    frame: int
+    time: float
+    grey: UInt8[np.ndarray, "H W"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pictures:
+    """One camera's pictures: a video file, or the image files of a folder by frame number."""
+
+    name: str
+    path: Path
+    count: int
+    fps: float
+    files: tuple[tuple[int, Path], ...] = ()
+    times: dict[int, float] | None = None
+
+    def read(self, every: int = 1) -> Iterator[Picture]:
+        """Each `every`-th picture; a video that is cut off ends early, an unreadable image is left out."""
+        return self._read_files(every) if self.files else self._read_video(every)
+
+    def samples(self, count: int) -> Iterator[Picture]:
+        """Pictures spread evenly over the whole."""
+        return self.read(max(1, self.count // count))
+
+    def _read_files(self, every: int) -> Iterator[Picture]:
+        import cv2
+
+        for frame, path in self.files[::every]:
+            # imdecode reads paths that OpenCV's own file access cannot on some systems.
+            grey = cv2.imdecode(np.frombuffer(path.read_bytes() or b"\0", np.uint8), cv2.IMREAD_GRAYSCALE)
+            if grey is not None:
+                yield Picture(frame, self._time(frame, None), grey)
+
+    def _read_video(self, every: int) -> Iterator[Picture]:
+        import cv2
+
+        capture = cv2.VideoCapture(str(self.path))
+        try:
+            frame = 0
+            while capture.grab():
+                if frame % every == 0:
+                    stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                    good, image = capture.retrieve()
+                    if not good:
+                        return
+                    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
+                    yield Picture(frame, self._time(frame, stamp), grey)
+                frame += 1
+        finally:
+            capture.release()
+
+    def _time(self, frame: int, stamp: float | None) -> float:
+        if self.times is not None:
+            return self.times.get(frame, np.nan)
+        # A container without stamps reports 0 throughout.
+        return stamp if stamp or (stamp == 0 and frame == 0) else frame / self.fps
+
+
+def video(path: str | Path, name: str | None = None, fps: float | None = None) -> Pictures:
+    """A video file; raises SourceError where it cannot be opened. Times come from STEM.timestamps.csv (frame,time)
+    beside it, else from the container, else from frame / fps."""
+    import cv2
+
+    path = Path(path)
+    if not path.is_file():
+        raise SourceError(f"{path}: there is no such video")
+    capture = cv2.VideoCapture(str(path))
+    opened, count, rate = capture.isOpened(), int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), capture.get(cv2.CAP_PROP_FPS)
+    readable = opened and capture.grab()
+    capture.release()
+    if not readable:
+        raise SourceError(f"{path}: not a video that can be read; is the file complete?")
+    rate = fps or (rate if 1 <= rate <= 1000 else 25.0)
+    return Pictures(name or path.stem, path, max(count, 1), rate, times=_stamps(path))
+
+
+def image_folder(path: str | Path, name: str | None = None, fps: float = 25.0) -> Pictures:
+    """A folder of images; the last number in a file's name is its frame, so that cameras can be matched."""
+    path = Path(path)
+    if not path.is_dir():
+        raise SourceError(f"{path}: there is no such folder of images")
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in _IMAGE_SUFFIXES)
+    if not files:
+        raise SourceError(f"{path}: no image in it ({', '.join(sorted(_IMAGE_SUFFIXES))})")
+    numbers = [re.findall(r"\d+", file.stem) for file in files]
+    frames = [int(found[-1]) for found in numbers] if all(numbers) else list(range(len(files)))
+    if len(set(frames)) < len(frames):  # names such as 20250818_065551594_iOS: no frame numbers at all
+        frames = list(range(len(files)))
+    return Pictures(name or path.name, path, len(files), fps, tuple(sorted(zip(frames, files, strict=True))))
+
+
+def _stamps(path: Path) -> dict[int, float] | None:
+    own = path.with_name(f"{path.stem}.timestamps.csv")
+    if not own.is_file():
+        return None
+    try:
+        with own.open(newline="", encoding="utf-8") as file:
+            rows = [(int(row["frame"]), float(row["time"])) for row in csv.DictReader(file)]
+    except (KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
+        raise SourceError(f"{own}: expected the columns frame,time with numbers in them ({error})") from None
+    if not rows:
+        raise SourceError(f"{own}: no row in it")
+    times: Float64[np.ndarray, " n"] = np.array([time for _, time in rows])
+    if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+        raise SourceError(f"{own}: times must rise from row to row")
+    return dict(rows)

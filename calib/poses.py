@@ -1,0 +1,124 @@
+"""Where the board is in one camera's axes: homographies, and robust pose refinement, all views at once.
+
+Letters in shapes: V views, N corners on the board.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from multiview.geometry.bundle import Bundle, BundleState, Lens
+from multiview.geometry.least_squares import levenberg_marquardt
+from multiview.geometry.lens import undistort
+from multiview.geometry.rigid import nearest_rotation
+
+__all__ = ["board_poses", "consistent_with_plane", "faces_camera", "ideal_coordinates", "noise", "refined_poses"]
+
+FEWEST_CORNERS = 6  # a homography has 8 unknowns; with 6 corners one wrong one is still noticed
+
+
+def consistent_with_plane(
+    points: Float64[np.ndarray, "N 3"],
+    xy: Float64[np.ndarray, "V N 2"],
+    seen: Bool[np.ndarray, "V N"],
+    threshold: float,
+    fewest: int = FEWEST_CORNERS,
+) -> Bool[np.ndarray, "V N"]:
+    """Which corners agree with one homography per view within `threshold` (units of xy), by RANSAC.
+
+    A view in which too few agree, or in which those that agree lie on one line, loses all its corners.
+    """
+    import cv2
+
+    kept = np.zeros_like(seen)
+    for v in np.flatnonzero(seen.sum(axis=1) >= FEWEST_CORNERS):
+        own = np.flatnonzero(seen[v])
+        H, mask = cv2.findHomography(points[own, :2], xy[v, own], cv2.RANSAC, threshold, maxIters=300)
+        agree = own[mask.ravel() > 0] if H is not None else own[:0]
+        if len(agree) < max(fewest, 0.5 * len(own)):
+            continue
+        spread = np.linalg.svd(points[agree, :2] - points[agree, :2].mean(axis=0), compute_uv=False)
+        if spread[1] > 0.05 * spread[0]:
+            kept[v, agree] = True
+    return kept
+
+
+def ideal_coordinates(lens: Lens, xy: Float64[np.ndarray, "V N 2"]) -> Float64[np.ndarray, "V N 2"]:
+    """Undistorted normalised coordinates of pixels."""
+    return undistort((xy - lens.focal[2:]) / lens.focal[:2], lens.dist, lens.model)
+
+
+def board_poses(
+    points: Float64[np.ndarray, "N 3"], ideal: Float64[np.ndarray, "V N 2"], used: Bool[np.ndarray, "V N"]
+) -> tuple[Float64[np.ndarray, "V 3 3"], Float64[np.ndarray, "V 3"]]:
+    """cam_from_board of each view from its homography (Zhang 2000, section 3.1); `ideal` are normalised coordinates."""
+    size = np.abs(points).max()
+    X = np.column_stack([points[:, :2] / size, np.ones(len(points))])
+    w = (used & np.isfinite(ideal).all(axis=-1)).astype(np.float64)
+    xy = np.where(w[..., None] > 0, ideal, 0.0)
+    middle = (xy * w[..., None]).sum(axis=1) / w.sum(axis=1)[:, None]
+    xy = (xy - middle[:, None]) * w[..., None]
+    scale = np.sqrt((xy**2).sum(axis=(1, 2)) / w.sum(axis=1))
+    xy = xy / scale[:, None, None]
+    # Sum over corners of the outer products of the two DLT rows, (X, 0, -x X) and (0, X, -y X).
+    XX = X[:, :, None] * X[:, None, :]
+    A = np.zeros((len(ideal), 3, 3, 3, 3))
+    A[:, 0, :, 0, :] = A[:, 1, :, 1, :] = np.einsum("vn,nij->vij", w, XX)
+    for k in range(2):
+        A[:, k, :, 2, :] = A[:, 2, :, k, :] = -np.einsum("vn,nij->vij", xy[..., k], XX)
+    A[:, 2, :, 2, :] = np.einsum("vn,nij->vij", (xy**2).sum(axis=-1), XX)
+    H = np.linalg.eigh(A.reshape(-1, 9, 9))[1][:, :, 0].reshape(-1, 3, 3)
+    H[:, :2] = H[:, :2] * scale[:, None, None] + middle[..., None] * H[:, 2:]
+    H[:, :, :2] /= size
+    H *= np.where(H[:, 2, 2] < 0, -1.0, 1.0)[:, None, None]  # in front of the camera
+    length = np.linalg.norm(H[:, :, :2], axis=1).mean(axis=1)
+    r1, r2, t = (np.moveaxis(H, 2, 0) / length[:, None])[:3]
+    return nearest_rotation(np.stack([r1, r2, np.cross(r1, r2)], axis=2)), t
+
+
+def faces_camera(R: Float64[np.ndarray, "V 3 3"], t: Float64[np.ndarray, "V 3"]) -> Bool[np.ndarray, " V"]:
+    """Whether the printed side is seen; a mirrored picture shows a board from behind."""
+    return np.einsum("vi,vi->v", R[:, :, 2], t) > 0
+
+
+def refined_poses(
+    points: Float64[np.ndarray, "N 3"],
+    lens: Lens,
+    xy: Float64[np.ndarray, "V N 2"],
+    used: Bool[np.ndarray, "V N"],
+    R: Float64[np.ndarray, "V 3 3"],
+    t: Float64[np.ndarray, "V 3"],
+    sigma: float,
+    steps: int = 8,
+) -> tuple[Float64[np.ndarray, "V 3 3"], Float64[np.ndarray, "V 3"], Float64[np.ndarray, "V N"]]:
+    """Poses by robust reprojection error with the lens fixed, and the error of every corner, px (NaN where unused)."""
+    bundle, state = one_camera(points, lens, xy, used, R, t, sigma, free=np.zeros(4 + len(lens.dist), dtype=bool))
+    state = levenberg_marquardt(bundle, state, max_steps=steps, tolerance=1e-4).state
+    errors = np.linalg.norm(bundle.residuals(state), axis=-1)
+    return state.target_R, state.target_t, np.where(used, errors, np.nan)
+
+
+def one_camera(
+    points: Float64[np.ndarray, "N 3"],
+    lens: Lens,
+    xy: Float64[np.ndarray, "V N 2"],
+    used: Bool[np.ndarray, "V N"],
+    R: Float64[np.ndarray, "V 3 3"],
+    t: Float64[np.ndarray, "V 3"],
+    sigma: float,
+    free: Bool[np.ndarray, " n"],
+    cauchy: float = 2.0,
+) -> tuple[Bundle, BundleState]:
+    """The bundle of a single camera in its own axes, with one board pose per view."""
+    views, none = len(xy), np.zeros(1, dtype=bool)
+    bundle = Bundle(
+        points, np.zeros(views, dtype=np.int64), np.arange(views), xy, used / sigma, (free,), none, none, cauchy
+    )
+    return bundle, BundleState((lens,), np.eye(3)[None], np.zeros((1, 3)), np.zeros(1), R, t)
+
+
+def noise(errors: Float64[np.ndarray, "*shape"]) -> float:
+    """Deviation per axis of distances from 2D Gaussian noise, unmoved by outliers (the median is 1.1774 sigma)."""
+    finite = errors[np.isfinite(errors)]
+    return float(np.median(finite)) / 1.17741 if finite.size else np.nan

@@ -1,0 +1,68 @@
+"""The part of the command line that says where pictures of a board are, and the detection it asks for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from calib.board import Board
+from calib.detect import Detected, detect
+from calib.pictures import Pictures, image_folder, video
+from multiview.errors import SourceError
+
+__all__ = ["add_source_arguments", "detect_with_progress", "sources_from"]
+
+
+def add_source_arguments(parser: argparse.ArgumentParser, required: bool) -> None:
+    group = parser.add_mutually_exclusive_group(required=required)
+    group.add_argument("--videos", nargs="+", type=Path, metavar="FILE", help="one video per camera")
+    group.add_argument(
+        "--images", nargs="+", type=Path, metavar="DIR",
+        help="one folder of images per camera; the last number in a file's name is its frame",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cameras", metavar="A,B", help="names of the cameras (default: the names of files or folders)"
+    )
+    parser.add_argument(
+        "--every", type=int, metavar="N", help="look at each N-th picture only (default: 900 per camera)"
+    )
+    parser.add_argument("--fps", type=float, help="frame rate, where the recording does not say (default 25)")
+
+
+def sources_from(args: argparse.Namespace) -> list[Pictures]:
+    """Raises SourceError for a count of names that does not fit, and for what cannot be opened."""
+    paths = args.videos or args.images
+    names = args.cameras.split(",") if args.cameras else [None] * len(paths)
+    if len(names) != len(paths):
+        raise SourceError(f"--cameras names {len(names)} cameras, but there are {len(paths)} recordings")
+    if args.every is not None and args.every < 1:
+        raise SourceError("--every must be 1 or more")
+    if args.videos:
+        return [video(path, name, args.fps) for path, name in zip(paths, names, strict=True)]
+    return [image_folder(path, name, args.fps or 25.0) for path, name in zip(paths, names, strict=True)]
+
+
+def detect_with_progress(sources: list[Pictures], board: Board, every: int | None) -> Detected:
+    """`detect`, with one bar per camera and what was noticed, in words."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Table
+
+    console = Console(stderr=False, highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        tasks = {source.name: progress.add_task(source.name, total=source.count) for source in sources}
+        detected = detect(sources, board, every, lambda name, count: progress.advance(tasks[name], count))
+    console.print(f"Board: {detected.identified.board.words()}", markup=False)
+    for remark in detected.identified.remarks:
+        console.print(f"Note: {remark}", markup=False)
+    table = Table(box=None, pad_edge=False)
+    for title in ("camera", "pictures", "with board", "corners", "blurred"):
+        table.add_column(title, justify="left" if title == "camera" else "right")
+    for entry in detected.summaries:
+        table.add_row(entry.name, str(entry.pictures), str(entry.boards), str(entry.corners), str(entry.refused))
+    console.print(table)
+    for entry in detected.summaries:
+        for remark in entry.remarks:
+            console.print(f"Note: {entry.name} {remark}", markup=False)
+    return detected

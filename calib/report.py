@@ -1,0 +1,78 @@
+"""The report of a calibration, for machines (report.json) and for people (report.html)."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calib.board import Board
+from calib.corners import Corners
+from calib.outcome import Outcome
+from calib.report_page import page
+from calib.solve import Calibration
+from multiview.files import replacing
+
+__all__ = ["write_reports"]
+
+
+def write_reports(
+    out: Path,
+    outcome: Outcome,
+    calibration: Calibration,
+    corners: Corners,
+    board: Board,
+    lengths: tuple[str, ...],
+    start: float,
+) -> float:
+    """Write both reports into a folder; gives back the seconds since `start` (of time.perf_counter) that they state."""
+    html = page(outcome, calibration, corners, board, lengths)
+    seconds = time.perf_counter() - start
+    with replacing(out / "report.html") as file:
+        file.write_text(html, encoding="utf-8")
+    with replacing(out / "report.json") as file:
+        file.write_text(json.dumps(_summary(outcome, board, lengths, seconds), indent=2) + "\n", encoding="utf-8")
+    return seconds
+
+
+def _summary(outcome: Outcome, board: Board, lengths: tuple[str, ...], seconds: float) -> dict[str, Any]:
+    return {
+        "verdict": outcome.verdict,
+        "reasons": list(outcome.reasons),
+        "advice": list(outcome.advice),
+        "rms_px": _number(outcome.rms_px),
+        "inlier_fraction": outcome.inlier_fraction,
+        "seconds": seconds,
+        "expected_error_mm": {
+            "median": _number(outcome.volume.median_mm),
+            "worst": _number(outcome.volume.worst_mm),
+        },
+        "world": outcome.rig.world,
+        "board": board.words(),
+        "lengths": list(lengths),
+        "cameras": {
+            camera.name: {
+                "rms_px": _number(camera.rms_px),
+                "frames": camera.frames,
+                "time_offset_s": camera.time_offset_s,
+                "time_offset_sigma_s": camera.time_offset_sigma_s,
+                "corners": camera.corners,
+                "inlier_fraction": camera.inlier_fraction,
+                "coverage": camera.coverage,
+                "noise_px": camera.sigma_px,
+                "model": camera.model,
+                "held_out_px": camera.held_out_px,
+            }
+            for camera in outcome.cameras
+        },
+        "left_out": outcome.left_out,
+        "links": [{"a": link.a, "b": link.b, "boards": link.boards, "weak": link.weak} for link in outcome.links],
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,91 @@
+"""report.html: one page, no script, no other file; every name escaped."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from calib import report_pictures as pictures
+from calib.board import Board
+from calib.corners import Corners
+from calib.outcome import Outcome
+from calib.solve import Calibration
+
+__all__ = ["page"]
+
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 1180px; padding: 24px; color: #1d2733; }
+h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 34px 0 8px; }
+p { margin: 6px 0; max-width: 85ch; } .quiet { color: #64748b; font-size: 13px; }
+.verdict { border-left: 8px solid; padding: 10px 16px; margin: 18px 0; background: #f8fafc; }
+.good { border-color: #16a34a; } .usable { border-color: #d97706; } .record { border-color: #dc2626; }
+table { border-collapse: collapse; } td, th { padding: 4px 14px 4px 0; text-align: right; }
+tr { border-bottom: 1px solid #e2e8f0; }
+td:first-child, th:first-child { text-align: left; } th { font-weight: 600; font-size: 13px; color: #475569; }
+.row { display: flex; flex-wrap: wrap; gap: 22px; } figure { margin: 0; }
+figcaption { font-size: 13px; color: #475569; }
+svg text { font-family: system-ui, sans-serif; }
+"""
+
+
+def page(outcome: Outcome, calibration: Calibration, corners: Corners, board: Board, lengths: tuple[str, ...]) -> str:
+    """The whole page."""
+    parts = [
+        f"<h1>Calibration of {len(outcome.rig)} cameras</h1>",
+        f'<p class="quiet">{escape(board.words())}</p>',
+        _verdict(outcome, lengths),
+        "<h2>Cameras</h2>",
+        _table(outcome),
+        "<h2>Expected 3D error in the volume</h2>",
+        '<p class="quiet">How far a point would be off by this calibration alone, from the covariance of all its '
+        "numbers. Left from above, right from the side; cameras as triangles, the board's way in grey.</p>",
+        '<div class="row">' + pictures.rig_views(outcome, calibration) + "</div>",
+        "<h2>Which cameras saw the board together</h2>",
+        '<div class="row">' + pictures.links(outcome) + pictures.offsets(outcome) + "</div>",
+        "<h2>Corners in each picture</h2>",
+        '<p class="quiet">Dots are corners that count, red crosses were rejected, lines are the error that is left, '
+        "enlarged as stated. A good recording covers the picture to its edges.</p>",
+        '<div class="row">'
+        + "".join(pictures.coverage(calibration, corners, i) for i in range(len(outcome.rig)))
+        + "</div>",
+        "<h2>Size of the errors</h2>",
+        '<div class="row">'
+        + "".join(pictures.histogram(calibration, corners, i) for i in range(len(outcome.rig)))
+        + "</div>",
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Calibration report</title>'
+        f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _verdict(outcome: Outcome, lengths: tuple[str, ...]) -> str:
+    because = "; ".join(outcome.reasons)
+    lines = [f"<p><b>{escape(outcome.verdict.capitalize())}</b>: {escape(because)}.</p>"]
+    lines += [f"<p>{escape(text)}</p>" for text in lengths]
+    if outcome.advice:
+        items = "".join(f"<li>{escape(text)}</li>" for text in outcome.advice)
+        lines.append(f"<p>What to record next:</p><ul>{items}</ul>")
+    return f'<div class="verdict {outcome.verdict.split()[0]}">{"".join(lines)}</div>'
+
+
+def _table(outcome: Outcome) -> str:
+    head = "<tr><th>camera</th><th>RMS px</th><th>noise px</th><th>pictures</th><th>corners</th><th>inliers</th>"
+    head += "<th>covered</th><th>lens</th><th>focal px</th><th>out of step</th></tr>"
+    rows = []
+    for entry, camera in zip(outcome.cameras, outcome.rig.cameras, strict=True):
+        step = "in step"
+        if entry.time_offset_sigma_s > 0:
+            step = f"{1000 * entry.time_offset_s:+.2f} ± {1000 * entry.time_offset_sigma_s:.2f} ms"
+        cells = (
+            f"{entry.rms_px:.3f}", f"{entry.sigma_px:.3f}", entry.frames, entry.corners,
+            f"{100 * entry.inlier_fraction:.1f} %", f"{100 * entry.coverage:.0f} %", entry.model,
+            f"{np.mean(camera.K[[0, 1], [0, 1]]):.1f}", step,
+        )  # fmt: skip
+        rows.append(f"<tr><td>{escape(entry.name)}</td>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    for name, why in outcome.left_out.items():
+        rows.append(
+            f'<tr><td>{escape(name)}</td><td colspan="9" style="text-align:left">left out: it {escape(why)}</td></tr>'
+        )
+    return f"<table>{head}{''.join(rows)}</table>"

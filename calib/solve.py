@@ -1,0 +1,250 @@
+"""From corners to a rig: lenses, a first guess of the poses, then one bundle adjustment over everything.
+
+Robust from the first step: homographies gate the corners of a view, a redescending loss whose scale follows the
+residuals carries the bundle past what is left, and the last fit is plain least squares over the corners that a
+chi-square gate lets in, which is the most accurate one there is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import networkx as nx
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from calib.board import Board
+from calib.corners import BoardViews, Corners
+from calib.extrinsics import ViewPoses, covisibility, place_boards, place_cameras
+from calib.intrinsics import Intrinsics, calibrate_lens, free_parameters
+from calib.poses import board_poses, consistent_with_plane, ideal_coordinates, noise, refined_poses
+from calib.timing import moves_smoothly, with_time_offsets
+from multiview.errors import CalibrationError
+from multiview.geometry.bundle import Bundle, BundleState
+from multiview.geometry.least_squares import levenberg_marquardt
+
+__all__ = ["Calibration", "solve"]
+
+_GATE = 4.5  # sigmas; of Gaussian corners it loses one in 25,000, while gross errors lie far beyond
+_FEWEST_CORNERS = 4  # for a board's pose, over all cameras
+_LEAST_SIGMA_PX = 0.02
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """A solved component: its cameras (indices into the corner table), the bundle at its end, and what it rests on.
+
+    The bundle's cameras are numbered as in `cameras`. `row` (V,N) is the row of the corner table, -1 where not seen;
+    `inlier` (M,) marks rows of the whole table. `covariance` is that of the bundle's shared unknowns.
+    """
+
+    cameras: tuple[int, ...]
+    bundle: Bundle
+    state: BundleState
+    frame: Int64[np.ndarray, " K"]
+    row: Int64[np.ndarray, "V N"]
+    inlier: Bool[np.ndarray, " M"]
+    sigma: Float64[np.ndarray, " C"]
+    covariance: Float64[np.ndarray, "S S"]
+    intrinsics: tuple[Intrinsics, ...]
+    graph: nx.Graph
+    loops: tuple[tuple[int, int, float, float], ...]
+    left_out: dict[str, str]
+    offset_sigma: Float64[np.ndarray, " C"]
+
+    @property
+    def rms_px(self) -> float:
+        """sqrt(mean(dx^2 + dy^2)) over the inlier corners."""
+        return float(np.sqrt(np.mean(self.errors()[self.bundle.weight > 0] ** 2)))
+
+    def errors(self) -> Float64[np.ndarray, "V N"]:
+        """Reprojection error of every corner of the bundle's views, px."""
+        return np.linalg.norm(self.bundle.residuals(self.state), axis=-1)
+
+
+def solve(corners: Corners, board: Board, model: str | None = None, offsets: bool = True) -> Calibration:
+    """The rig of the largest group of cameras that share boards; raises CalibrationError where there is none.
+
+    `model` fixes the lens model for all cameras; `offsets` lets every camera have a time offset, where the board moves
+    smoothly enough to tell.
+    """
+    points = board.points - board.points.mean(axis=0)
+    views = BoardViews.of(corners, len(points))
+    lenses, left_out = _lenses(corners, views, points, model)
+    if not lenses:
+        raise CalibrationError("no camera can be calibrated: " + "; ".join(f"{k} {v}" for k, v in left_out.items()))
+    poses, kept, frames = _view_poses(views, lenses, points)
+    graph = covisibility(poses, [lenses[c].lens for c in sorted(lenses)], points)
+    numbers = sorted(lenses)
+    component = max(nx.connected_components(graph), key=lambda found: (len(found), -min(found)))
+    for other in set(graph.nodes) - component:
+        left_out[corners.names[numbers[other]]] = "shares no board with the other cameras"
+    members = sorted(component)
+    placed, loops = place_cameras(graph, component)
+    bundle, state = _assembled(
+        views, kept, poses, placed, [lenses[numbers[c]] for c in members], members, points, frames
+    )
+    bundle, state = _robust(bundle, state)
+    if offsets and len(members) > 1 and moves_smoothly(state, frames):
+        bundle, state, frames = with_time_offsets(bundle, state, frames)
+        bundle, state = _robust(bundle, state)
+    bundle, state = _inliers(bundle, state)
+    solved_views = kept[np.isin(poses.camera, members)]
+    row = views.row[solved_views]
+    inlier = np.zeros(len(corners), dtype=bool)
+    inlier[row[bundle.weight > 0]] = True
+    covariance = bundle.linearised(state).shared_covariance()
+    offset_place = np.array([places[-1] for places in bundle.layout()])
+    offset_sigma = np.where(offset_place >= 0, np.sqrt(np.diag(covariance))[offset_place], 0.0)
+    return Calibration(
+        cameras=tuple(numbers[c] for c in members),
+        bundle=bundle,
+        state=state,
+        frame=frames,
+        row=row,
+        inlier=inlier,
+        sigma=_sigmas(bundle, state),
+        covariance=covariance,
+        intrinsics=tuple(lenses[numbers[c]] for c in members),
+        graph=nx.relabel_nodes(graph, dict(enumerate(numbers))),
+        loops=tuple((numbers[a], numbers[b], angle, length) for a, b, angle, length in loops),
+        left_out=left_out,
+        offset_sigma=offset_sigma,
+    )
+
+
+def _lenses(
+    corners: Corners, views: BoardViews, points: Float64[np.ndarray, "N 3"], model: str | None
+) -> tuple[dict[int, Intrinsics], dict[str, str]]:
+    lenses, left_out = {}, {}
+    for c, name in enumerate(corners.names):
+        own = views.camera == c
+        try:
+            lenses[c] = calibrate_lens(points, corners.sizes[c], views.xy[own], views.row[own] >= 0, model)
+        except CalibrationError as error:
+            left_out[name] = str(error)
+    return lenses, left_out
+
+
+def _view_poses(
+    views: BoardViews, lenses: dict[int, Intrinsics], points: Float64[np.ndarray, "N 3"]
+) -> tuple[ViewPoses, Int64[np.ndarray, " v"], Int64[np.ndarray, " K"]]:
+    """Every view's own pose (cameras numbered in the order of `lenses`), the views kept, and the frames they show.
+
+    Views in which no pose was found are kept, with nothing used: another camera may know where the board was.
+    """
+    kept = np.flatnonzero(np.isin(views.camera, list(lenses)))
+    frames, knot = np.unique(views.frame[kept], return_inverse=True)
+    seen = views.row[kept] >= 0
+    camera = np.searchsorted(sorted(lenses), views.camera[kept])
+    R, t = np.tile(np.eye(3), (len(kept), 1, 1)), np.tile([0.0, 0.0, 1.0], (len(kept), 1))
+    used = np.zeros_like(seen)
+    for i, c in enumerate(sorted(lenses)):
+        lens, sigma, own = lenses[c].lens, lenses[c].sigma, np.flatnonzero(camera == i)
+        xy = views.xy[kept[own]]
+        ideal = ideal_coordinates(lens, xy)
+        finite = seen[own] & np.isfinite(ideal).all(axis=-1)
+        ideal = np.where(finite[..., None], ideal, 0.0)
+        agree = consistent_with_plane(points, ideal, finite, max(2.0, 6 * sigma) / lens.focal[0])
+        good = agree.any(axis=1)
+        first = board_poses(points, ideal[good], agree[good])
+        R[own[good]], t[own[good]], _ = refined_poses(points, lens, xy[good], agree[good], *first, sigma)
+        used[own] = agree
+    return ViewPoses(camera, knot, R, t, views.xy[kept], used), kept, frames
+
+
+def _assembled(
+    views: BoardViews,
+    kept: Int64[np.ndarray, " v"],
+    poses: ViewPoses,
+    placed: dict[int, tuple[np.ndarray, np.ndarray]],
+    lenses: list[Intrinsics],
+    members: list[int],
+    points: Float64[np.ndarray, "N 3"],
+    frames: Int64[np.ndarray, " K"],
+) -> tuple[Bundle, BundleState]:
+    """The bundle of a component, every seen corner in it, started from the tree."""
+    own = np.isin(poses.camera, members)
+    poses = ViewPoses(
+        np.searchsorted(members, poses.camera[own]),
+        poses.knot[own],
+        poses.R[own],
+        poses.t[own],
+        poses.xy[own],
+        poses.used[own],
+    )
+    cameras = {i: placed[c] for i, c in enumerate(members)}
+    target_R, target_t = place_boards(poses, [entry.lens for entry in lenses], cameras, points, len(frames))
+    posed = np.zeros(len(frames), dtype=bool)
+    posed[poses.knot[poses.used.any(axis=1)]] = True
+    seen = (views.row[kept[own]] >= 0) & posed[poses.knot][:, None]
+    sigma = np.array([entry.sigma for entry in lenses])
+    first = np.arange(len(members)) == 0
+    count = [int((poses.camera == c).sum()) for c in range(len(members))]
+    bundle = Bundle(
+        points,
+        poses.camera,
+        poses.knot,
+        poses.xy,
+        seen / sigma[poses.camera][:, None],
+        tuple(free_parameters(entry.model, n) for entry, n in zip(lenses, count, strict=True)),
+        free_pose=~first,
+        free_offset=np.zeros(len(members), dtype=bool),
+        time=views.time[kept[own]],
+    )
+    R = np.stack([cameras[i][0] for i in range(len(members))])
+    t = np.stack([cameras[i][1] for i in range(len(members))])
+    state = BundleState(tuple(entry.lens for entry in lenses), R, t, np.zeros(len(members)), target_R, target_t)
+    return bundle, state
+
+
+def _robust(bundle: Bundle, state: BundleState) -> tuple[Bundle, BundleState]:
+    """Cauchy's loss with a scale that follows the residuals down (graduated non-convexity)."""
+    seen = bundle.weight > 0
+    scale = np.inf
+    for _ in range(8):
+        errors = np.where(seen, np.linalg.norm(bundle.residuals(state), axis=-1) * bundle.weight, np.nan)
+        previous, scale = scale, max(noise(errors), 1.0)
+        if scale > 0.9 * previous:
+            break
+        robust = replace(bundle, cauchy=1.5 * scale)
+        state = levenberg_marquardt(robust, state, max_steps=12, tolerance=1e-3).state
+    return bundle, state
+
+
+def _inliers(bundle: Bundle, state: BundleState) -> tuple[Bundle, BundleState]:
+    """Plain least squares over the corners within the gate, repeated until the gate lets in the same ones."""
+    seen = bundle.weight > 0
+    errors = np.linalg.norm(bundle.residuals(state), axis=-1)
+    sigma = np.array([noise(errors[(bundle.camera == c)[:, None] & seen]) for c in range(len(state.lenses))])
+    inlier = np.zeros_like(seen)
+    for _ in range(8):
+        sigma = np.maximum(sigma, _LEAST_SIGMA_PX)
+        previous, inlier = inlier, seen & (errors < _GATE * sigma[bundle.camera][:, None])
+        enough = np.bincount(bundle.knot, inlier.sum(axis=1), len(state.target_R)) >= _FEWEST_CORNERS
+        inlier &= enough[bundle.knot][:, None]
+        bundle = replace(bundle, weight=inlier / sigma[bundle.camera][:, None], cauchy=np.inf)
+        state = levenberg_marquardt(bundle, state, max_steps=20, tolerance=1e-8).state
+        errors = np.linalg.norm(bundle.residuals(state), axis=-1)
+        sigma = _sigmas(bundle, state)
+        if (inlier != previous).mean() < 1e-4:
+            break
+    return bundle, state
+
+
+def _sigmas(bundle: Bundle, state: BundleState) -> Float64[np.ndarray, " C"]:
+    """Noise of each camera's inlier corners, px per axis, corrected for the unknowns that were fitted to it.
+
+    A camera with few corners borrows from the others.
+    """
+    square = (bundle.residuals(state) ** 2).sum(axis=-1)
+    inlier = bundle.weight > 0
+    cameras = len(state.lenses)
+    total = np.bincount(bundle.camera, (square * inlier).sum(axis=1), cameras)
+    count = 2.0 * np.bincount(bundle.camera, inlier.sum(axis=1), cameras)
+    boards = len(np.unique(bundle.knot[inlier.any(axis=1)]))
+    unknowns = 6 * boards + sum(int((places >= 0).sum()) for places in bundle.layout())
+    correction = count.sum() / max(count.sum() - unknowns, 0.1 * count.sum())
+    borrowed = 100.0
+    pooled = total.sum() / count.sum()
+    return np.sqrt((total + borrowed * pooled) / (count + borrowed) * correction)

@@ -1,0 +1,83 @@
+"""The world of a rig: its origin, axes and floor, from a board on the floor or from gravity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float64
+
+from calib.board import Board
+from calib.solve import Calibration
+from multiview.camera import Rig
+from multiview.errors import CalibrationError, ConfigError
+
+__all__ = ["World", "world_from_camera"]
+
+_FEWEST_CORNERS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class World:
+    """`world_from_camera` (R, t) for the solved rig's first camera, and the name that the rig file bears."""
+
+    R: Float64[np.ndarray, "3 3"]
+    t: Float64[np.ndarray, " 3"]
+    name: str
+
+    def applied(self, rig: Rig) -> Rig:
+        """The same rig in this world."""
+        moved = (replace(c, R=c.R @ self.R.T, t=c.t - c.R @ self.R.T @ self.t) for c in rig.cameras)
+        return Rig(tuple(moved), self.name)
+
+
+def world_from_camera(
+    calibration: Calibration, rig: Rig, board: Board, floor: int | None, gravity: str | None
+) -> World:
+    """World z up, from a frame with the board on the floor, or from gravity in one camera (CAM=X,Y,Z); else the first
+    camera's axes. The floor's origin is the board's corner, x along its rows; gravity keeps the first camera's place,
+    which looks along y. Raises ConfigError, CalibrationError.
+    """
+    if floor is not None and gravity is not None:
+        raise ConfigError("give --floor or --gravity, not both")
+    if floor is not None:
+        return _on_floor(calibration, board, floor)
+    if gravity is not None:
+        return _by_gravity(rig, gravity)
+    return World(np.eye(3), np.zeros(3), "camera")
+
+
+def _on_floor(calibration: Calibration, board: Board, frame: int) -> World:
+    bundle = calibration.bundle
+    knot = np.flatnonzero(calibration.frame == frame)
+    seen = (bundle.weight[np.isin(bundle.knot, knot)] > 0).sum()
+    if seen < _FEWEST_CORNERS:
+        shown = np.unique(calibration.frame[bundle.knot[(bundle.weight > 0).any(axis=1)]])
+        near = shown[np.abs(shown - frame).argsort()[:3]]
+        raise CalibrationError(
+            f"no board was found in frame {frame}, as --floor says; the nearest with one are {sorted(near.tolist())}"
+        )
+    R, t = calibration.state.target_R[knot[0]], calibration.state.target_t[knot[0]]
+    # The board's z points into the floor; turn about x so that it points up. The bundle's board is centred.
+    up_from_board = np.diag([1.0, -1.0, -1.0])
+    origin = t - R @ board.points.mean(axis=0)
+    world_R = up_from_board @ R.T
+    return World(world_R, -world_R @ origin, "floor")
+
+
+def _by_gravity(rig: Rig, text: str) -> World:
+    try:
+        name, numbers = text.rsplit("=", 1)
+        down = np.array([float(n) for n in numbers.split(",")])
+        if down.shape != (3,) or not np.linalg.norm(down) > 0:
+            raise ValueError
+    except ValueError:
+        raise ConfigError(f"--gravity {text!r}: expected CAM=X,Y,Z, as in cam01=0.02,0.98,0.17") from None
+    camera, first = rig.cameras[rig.index(name)], rig.cameras[0]
+    up = -camera.R.T @ (down / np.linalg.norm(down))
+    forward = first.R[2] - (first.R[2] @ up) * up
+    if np.linalg.norm(forward) < 1e-3:  # it looks straight up or down: any heading will do
+        forward = first.R[1] - (first.R[1] @ up) * up
+    forward /= np.linalg.norm(forward)
+    R = np.stack([np.cross(forward, up), forward, up])
+    return World(R, -R @ first.centre, "gravity")

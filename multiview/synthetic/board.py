@@ -1,0 +1,130 @@
+"""A calibration board with known truth: how it moves, and which corners each camera measures of it.
+
+Letters in shapes: F frames, N corners on the board, M measured corners.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from multiview.camera import Camera, Rig
+from multiview.geometry.rigid import nearest_rotation, rotation_from_vector
+
+__all__ = ["MeasuredCorners", "measure", "placed_at_random", "ring", "waved"]
+
+Poses = tuple[Float64[np.ndarray, "F 3 3"], Float64[np.ndarray, "F 3"]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeasuredCorners:
+    """One row per corner that a camera saw; `outlier` says which were thrown off, as no real detector would."""
+
+    camera: Int64[np.ndarray, " M"]
+    frame: Int64[np.ndarray, " M"]
+    corner: Int64[np.ndarray, " M"]
+    xy: Float64[np.ndarray, "M 2"]
+    outlier: Bool[np.ndarray, " M"]
+
+
+def ring(
+    cameras: int = 6,
+    radius: float = 4.0,
+    size: tuple[int, int] = (1920, 1080),
+    focal: float = 1100.0,
+    dist: tuple[float, ...] = (-0.12, 0.05, 8e-4, -6e-4, -0.01),
+    rng: np.random.Generator | None = None,
+    model: str = "pinhole",
+) -> Rig:
+    """Cameras evenly on a circle (m), 1.5 to 2.5 m up, looking at its middle; lenses differ by a few percent."""
+    rng = rng or np.random.default_rng(0)
+    made = []
+    for i in range(cameras):
+        angle = 2 * np.pi * i / cameras + rng.normal(0, 0.05)
+        centre = np.array([radius * np.cos(angle), radius * np.sin(angle), rng.uniform(1.5, 2.5)])
+        R = _looking_at(centre, np.array([0, 0, 1.0]) + rng.normal(0, 0.1, 3))
+        f, c = focal * rng.uniform(0.95, 1.05), np.array(size) / 2 - 0.5 + rng.normal(0, 8, 2)
+        K = np.array([[f, 0, c[0]], [0, f * rng.uniform(0.998, 1.002), c[1]], [0, 0, 1]])
+        lens = np.array(dist) * rng.uniform(0.8, 1.2, len(dist))
+        name = f"cam{i + 1:02d}"
+        fisheye = model == "fisheye"
+        made.append(Camera(name, size, K, lens, R, -R @ centre, "fisheye" if fisheye else "pinhole"))
+    return Rig(tuple(made))
+
+
+def placed_at_random(frames: int, rng: np.random.Generator, reach: float = 1.0) -> Poses:
+    """Boards (world_from_board) held anywhere within `reach` m of the middle, tilted every way but face down."""
+    heading, tilt, roll = rng.uniform(0, 2 * np.pi, frames), rng.normal(0, 0.45, frames), rng.normal(0, 0.6, frames)
+    R = np.stack([_facing(h, e, r) for h, e, r in zip(heading, tilt, roll, strict=True)])
+    t = rng.uniform([-reach, -reach, 0.4], [reach, reach, 1.8], (frames, 3))
+    return R, t
+
+
+def waved(time: Float64[np.ndarray, " F"], rng: np.random.Generator, reach: float = 0.8) -> Poses:
+    """A board waved by hand while its bearer turns: about 0.7 m/s and 1 rad/s, with accelerations as of an arm."""
+    beats = rng.uniform([0.25, 0.3, 0.35], [0.4, 0.5, 0.6], (3, 3)) * 0.6  # Hz
+    phase = rng.uniform(0, 2 * np.pi, (3, 3))
+
+    def wave(row: int) -> Float64[np.ndarray, "F 3"]:
+        slow = np.sin(2 * np.pi * beats[row] * time[:, None] + phase[row])
+        return slow + 0.25 * np.sin(2 * np.pi * 2.7 * beats[row] * time[:, None] + 2 * phase[row])
+
+    t = np.array([0, 0, 1.1]) + wave(0) * np.array([reach, reach, 0.5]) * 0.7
+    heading = 2 * np.pi * 0.15 * time + 0.5 * wave(1)[:, 0] + phase[1, 0]
+    tilts, rolls = 0.45 * wave(1)[:, 1], 0.5 * wave(2)[:, 0]
+    return np.stack([_facing(h, e, r) for h, e, r in zip(heading, tilts, rolls, strict=True)]), t
+
+
+def measure(
+    rig: Rig,
+    points: Float64[np.ndarray, "N 3"],
+    poses: list[Poses],
+    rng: np.random.Generator,
+    sigma_px: float = 0.3,
+    outliers: float = 0.0,
+    steepest_deg: float = 70.0,
+) -> MeasuredCorners:
+    """What each camera measures; `poses[c]` are the board's poses (world_from_board) when camera c took its frames.
+
+    Noise is Gaussian with `sigma_px` per axis; a share `outliers` lies 5 to 60 px off in any direction.
+    Only a board seen from the front, less than `steepest_deg` from face on, with 6 corners in the picture, is found.
+    """
+    columns: list[tuple[np.ndarray, ...]] = []
+    for c, camera in enumerate(rig.cameras):
+        R, t = poses[c]
+        in_world = points @ np.swapaxes(R, -1, -2) + t[:, None]
+        xy = camera.project(in_world)
+        towards = camera.centre - in_world.mean(axis=1)
+        cosine = -np.einsum("fi,fi->f", R[:, :, 2], towards / np.linalg.norm(towards, axis=1, keepdims=True))
+        inside = ((xy >= 0) & (xy <= np.array(camera.size) - 1)).all(axis=-1)  # NaN is outside
+        inside &= (cosine > np.cos(np.deg2rad(steepest_deg)))[:, None]
+        inside &= (inside.sum(axis=1) >= 6)[:, None]
+        frame, corner = np.nonzero(inside)
+        columns.append((np.full(len(frame), c), frame, corner, xy[inside]))
+    camera_, frame, corner, xy = (np.concatenate(column) for column in zip(*columns, strict=True))
+    xy = xy + rng.normal(0, sigma_px, xy.shape)
+    outlier = rng.uniform(size=len(xy)) < outliers
+    angle, far = rng.uniform(0, 2 * np.pi, outlier.sum()), rng.uniform(5, 60, outlier.sum())
+    xy[outlier] += far[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+    return MeasuredCorners(camera_, frame, corner, xy, outlier)
+
+
+def _looking_at(centre: Float64[np.ndarray, " 3"], target: Float64[np.ndarray, " 3"]) -> Float64[np.ndarray, "3 3"]:
+    """cam_from_world of a camera held level."""
+    forward = (target - centre) / np.linalg.norm(target - centre)
+    right = np.cross(forward, [0, 0, 1])
+    right /= np.linalg.norm(right)
+    return np.stack([right, np.cross(forward, right), forward])
+
+
+def _facing(heading: float, tilt: float, roll: float) -> Float64[np.ndarray, "3 3"]:
+    """world_from_board of an upright board whose face looks along `heading`, then tilted and rolled (rad)."""
+    away = -np.array([np.cos(heading), np.sin(heading), 0])  # the board's z points into the board
+    upright = np.stack([np.cross([0, 0, -1.0], away), [0, 0, -1.0], away], axis=1)
+    return (
+        nearest_rotation(upright)
+        @ rotation_from_vector(np.array([tilt, 0, 0]))
+        @ rotation_from_vector(np.array([0, 0, roll]))
+    )

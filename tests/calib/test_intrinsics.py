@@ -1,0 +1,76 @@
+"""The lens of one camera: the model is chosen on held-out views, and what cannot be told is said."""
+
+import numpy as np
+import pytest
+
+from calib.board import Board
+from calib.intrinsics import calibrate_lens, spread_out
+from calib.poses import ideal_coordinates
+from multiview.camera import Camera
+from multiview.errors import CalibrationError
+from multiview.geometry.rigid import alignment, rotation_from_vector
+
+POINTS = Board((7, 5), 0.1, 0.075, "DICT_4X4_100").points
+POINTS = POINTS - POINTS.mean(axis=0)
+
+LENSES = {
+    "pinhole5": (1100.0, [-0.25, 0.08, 1e-3, -5e-4, -0.01]),
+    "pinhole8": (500.0, [2.0, 0.6, 1e-4, -1e-4, 0.01, 2.4, 1.1, 0.08]),
+    "fisheye": (420.0, [0.04, -0.012, 0.004, -0.001]),
+}
+
+
+def views_all_over(name, count, rng, sigma=0.3):
+    """Boards in every part of the picture, tilted, near."""
+    focal, dist = LENSES[name]
+    K = np.array([[focal, 0, 640], [0, focal, 360], [0, 0, 1]])
+    model = "fisheye" if name == "fisheye" else "pinhole"
+    camera = Camera("a", (1280, 720), K, np.array(dist), np.eye(3), np.zeros(3), model)
+    xy = np.zeros((count, len(POINTS), 2))
+    seen = np.zeros(xy.shape[:2], dtype=bool)
+    for v in range(count):
+        ray = camera.rays(rng.uniform([60, 60], [1220, 660]))
+        towards = rotation_from_vector(np.cross([0, 0, 1.0], ray) / max(np.hypot(*ray[:2]), 1e-9) * np.arccos(ray[2]))
+        turn = towards @ rotation_from_vector(rng.normal(0, 0.4, 3))
+        image = camera.project(POINTS @ turn.T + ray * rng.uniform(0.8, 1.6))
+        seen[v] = ((image >= 0) & (image < camera.size)).all(axis=1)
+        xy[v] = np.where(seen[v][:, None], image, 0)
+    return camera, xy + rng.normal(0, sigma, xy.shape) * seen[..., None], seen
+
+
+@pytest.mark.parametrize("name", LENSES)
+def test_the_simplest_model_that_predicts_is_chosen(name):
+    camera, xy, seen = views_all_over(name, 40, np.random.default_rng(3))
+    found = calibrate_lens(POINTS, camera.size, xy, seen)
+    # A rational lens and a fisheye describe each other to a few hundredths of a pixel; either will do.
+    assert found.model == name or (name, found.model) == ("pinhole8", "fisheye")
+    assert found.sigma == pytest.approx(0.3, rel=0.2)
+    pixels = np.stack(np.meshgrid(np.linspace(100, 1180, 9), np.linspace(60, 660, 7)), axis=-1).reshape(-1, 2)
+    ideal = ideal_coordinates(found.lens, pixels[None])[0]
+    rays = np.column_stack([ideal, np.ones(len(ideal))])
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    # The principal point may move against a small turn of the camera, which the boards' poses take up.
+    turn, _ = alignment(rays, camera.rays(pixels))
+    np.testing.assert_allclose(camera.project(rays @ turn.T), pixels, atol=2.0)
+
+
+def test_few_views_keep_the_lens_simple():
+    camera, xy, seen = views_all_over("pinhole5", 4, np.random.default_rng(4))
+    found = calibrate_lens(POINTS, camera.size, xy, seen)
+    assert found.model == "pinhole5"
+    assert found.lens.dist[4] == 0  # k3 was not freed
+    assert found.lens.focal[:2] == pytest.approx([1100, 1100], rel=0.05)
+
+
+def test_one_view_is_refused():
+    camera, xy, seen = views_all_over("pinhole5", 1, np.random.default_rng(5))
+    with pytest.raises(CalibrationError, match="1 usable pictures"):
+        calibrate_lens(POINTS, camera.size, xy, seen)
+
+
+def test_views_are_chosen_for_spread():
+    _, xy, seen = views_all_over("pinhole5", 60, np.random.default_rng(6))
+    repeated = np.concatenate([np.repeat(xy[:1], 200, axis=0), xy])
+    chosen = spread_out(repeated, np.concatenate([np.repeat(seen[:1], 200, axis=0), seen]), (1280, 720), 40)
+    assert len(set(chosen.tolist())) == 40
+    assert (chosen < 200).sum() <= 1  # of 200 equal views, one is enough
