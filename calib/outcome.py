@@ -19,7 +19,7 @@ _WEAK_LINK = 8  # shared boards
 _FEW_VIEWS = 12
 _GOOD_MM, _USABLE_MM = 2.0, 10.0
 _GOOD_PX, _USABLE_PX = 1.0, 2.5
-_COVERED = 0.35  # share of the picture's cells that some corner fell into
+_COVERED, _THIN = 0.35, 0.2  # share of the picture's cells that some corner fell into
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,11 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
         poor.append(f"{100 * (1 - inlier_fraction):.0f} % of the corners had to be rejected")
     for name, why in calibration.left_out.items():
         poor.append(f"{name} is left out: it {why}")
+    thin = [camera.name for camera in cameras if camera.coverage < _THIN]
+    if thin:
+        poor.append(
+            f"the board stayed in a small part of the picture of {', '.join(thin)}: the rest of the lens is a guess"
+        )
     for entry, notes in zip(cameras, (intrinsics.notes for intrinsics in calibration.intrinsics), strict=True):
         if "all boards are parallel" in notes:
             bad.append(f"{entry.name} saw the board only in parallel positions, which leave its focal length open")

@@ -70,12 +70,12 @@ def offsets(outcome: Outcome) -> str:
         return "<p>Time offsets were not estimated: the board stood still between pictures, or it was asked not to.</p>"
     most = max(max(abs(e.time_offset_s) + 2 * e.time_offset_sigma_s for e in entries), 1e-4)
     width, row = 420, 24
-    middle, scale = 250, 130 / most
+    middle, scale = 220, 110 / most
     parts = [f'<line x1="{middle}" y1="4" x2="{middle}" y2="{row * len(entries) + 4}" stroke="{_QUIET}"/>']
     for i, entry in enumerate(entries):
         y, x = 16 + i * row, middle + scale * entry.time_offset_s
         spread = 2 * scale * entry.time_offset_sigma_s
-        parts.append(_text(100, y + 4, entry.name, 12, _INK))
+        parts.append(_text(2, y + 4, entry.name, 12, _INK, "start"))
         parts.append(f'<line x1="{middle}" y1="{y}" x2="{x:.1f}" y2="{y}" stroke="{_BLUE}" stroke-width="8"/>')
         parts.append(
             f'<line x1="{x - spread:.1f}" y1="{y}" x2="{x + spread:.1f}" y2="{y}" stroke="{_INK}" stroke-width="2"/>'

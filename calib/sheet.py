@@ -34,7 +34,8 @@ def plan(
     width, height = _pair(plate, "--plate", float) if plate else PAPERS[paper]
     if not plate and (columns > rows) != (width > height) and columns != rows:
         width, height = height, width  # lay the page along the board
-    room = min((width - 2 * _MARGIN_MM) / columns, (height - 2 * _MARGIN_MM - _FOOT_MM) / rows)
+    edge = 0.5 if inverted else 0.0  # squares of black around a white-on-black board
+    room = min((width - 2 * _MARGIN_MM) / (columns + edge), (height - 2 * _MARGIN_MM - _FOOT_MM) / (rows + edge))
     square = square_mm if square_mm is not None else float(np.floor(room))
     if not 0 < square <= room:
         raise ConfigError(

@@ -64,13 +64,13 @@ def test_exact_corners_give_the_exact_rig():
 
 
 def test_time_offsets_are_found_within_their_uncertainty():
-    offsets = np.array([0.0, 1.4, -0.7]) / 30
-    _, _, corners = recorded(3, cameras=3, frames=100, offsets=offsets, outliers=0.02)
-    found = solve(corners, BOARD)
+    offsets = np.array([0.0, 1.4, -0.7, 0.35]) / 30
+    _, _, corners = recorded(3, cameras=4, frames=150, offsets=offsets, outliers=0.02)
+    found = solve(corners, BOARD, "pinhole5")
     assert (found.offset_sigma[1:] * 30 < 0.1).all()
     assert (np.abs(found.state.offset - offsets)[1:] < 4 * found.offset_sigma[1:]).all()
     assert found.state.offset[0] == 0
-    without = solve(corners, BOARD, offsets=False)
+    without = solve(corners, BOARD, "pinhole5", offsets=False)
     assert found.rms_px < 0.45
     assert without.rms_px > 1.3 * found.rms_px
     assert without.inlier.mean() < 0.95 < found.inlier.mean()
