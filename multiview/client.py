@@ -1,0 +1,175 @@
+"""For programs downstream: everyone's pose, live, in five lines.
+
+    from multiview.client import connect
+
+    for frame in connect("tcp://127.0.0.1:5556"):
+        for person in frame.people:
+            print(frame.time_s, person.id, person["nose"])
+
+Needs only numpy, msgspec and pyzmq besides this package itself (`pip install --no-deps multiview-mocap`). The
+connection comes back by itself when the hub or fusion was away. `python -m multiview.client [ADDRESS]` prints what
+comes.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import zmq
+
+from multiview.errors import MessageError
+from multiview.messages import MAX_BYTES, PosesMessage, decode
+from multiview.package_data import package_file
+
+__all__ = ["Frame", "Person", "connect"]
+
+DEFAULT_ADDRESS = "tcp://127.0.0.1:5556"
+_TOPIC = b"poses"
+_HEARTBEAT_MS = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Person:
+    """One person. `person["left_wrist"]` is that joint's place (3,), m, world; NaN where unknown.
+
+    Arrays are in the order of `joints`: `xyz` m, `cov` m^2, `score` in [0, 1], `views` rays that the joint rests on,
+    `filled` True where bones and motion placed it rather than cameras.
+    """
+
+    id: int
+    joints: tuple[str, ...]
+    xyz: npt.NDArray[np.float64]
+    cov: npt.NDArray[np.float64]
+    score: npt.NDArray[np.float64]
+    views: npt.NDArray[np.int64]
+    filled: npt.NDArray[np.bool_]
+
+    def __getitem__(self, joint: str) -> npt.NDArray[np.float64]:
+        """The place of a joint; KeyError, naming those there are."""
+        if joint not in self.joints:
+            raise KeyError(f"no joint {joint!r}; there are {', '.join(self.joints)}")
+        place: npt.NDArray[np.float64] = self.xyz[self.joints.index(joint)]
+        return place
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """Everyone at one tick. `time_s` is on the studio's clock, `utc_ns` 0 where unknown; `missing` names the cameras
+    that gave nothing for it."""
+
+    tick: int
+    time_s: float
+    utc_ns: int
+    people: tuple[Person, ...]
+    cameras: tuple[str, ...]
+    missing: tuple[str, ...]
+    skeleton: str
+
+
+def connect(address: str = DEFAULT_ADDRESS, *, latest: bool = True, timeout_s: float | None = None) -> Iterator[Frame]:
+    """Frames as they come, from the hub's publish port, for ever.
+
+    With `latest`, a program that is slower than the studio skips frames instead of falling behind; else it gets every
+    frame. With `timeout_s` the iteration ends when nothing has come for so long. What is no message of ours is skipped.
+    """
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.RCVHWM, 10_000)
+    socket.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * _HEARTBEAT_MS)
+    socket.setsockopt(zmq.RECONNECT_IVL, 50)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
+    socket.setsockopt(zmq.SUBSCRIBE, _TOPIC)
+    try:
+        socket.connect(address)
+        while True:
+            body = _receive(socket, latest, timeout_s)
+            if body is None:
+                return
+            frame = _frame(body)
+            if frame is not None:
+                yield frame
+    finally:
+        socket.close()
+
+
+def _receive(socket: zmq.Socket[bytes], latest: bool, timeout_s: float | None) -> bytes | None:
+    """The next body, or the last of those that have come; None after the timeout."""
+    end = None if timeout_s is None else time.monotonic() + timeout_s
+    while True:
+        wait_s = 0.2 if end is None else min(0.2, max(0.0, end - time.monotonic()))  # short, so that Ctrl-C is heard
+        if socket.poll(round(wait_s * 1e3)):
+            parts = socket.recv_multipart()
+            while latest and socket.poll(0):
+                parts = socket.recv_multipart()
+            if len(parts) == 3 and parts[0] == _TOPIC:
+                return parts[2]
+        elif end is not None and time.monotonic() >= end:
+            return None
+
+
+def _frame(body: bytes) -> Frame | None:
+    try:
+        message = decode(body)
+    except MessageError:
+        return None
+    if not isinstance(message, PosesMessage):
+        return None
+    joints = _joints(message.skeleton, message.joints)
+    table = message.table()
+    people = tuple(_person(number, joints, row) for number, row in zip(message.people, table, strict=True))
+    return Frame(
+        tick=message.tick,
+        time_s=message.time_ns / 1e9,
+        utc_ns=message.utc_ns,
+        people=people,
+        cameras=tuple(message.cameras),
+        missing=tuple(message.missing),
+        skeleton=message.skeleton,
+    )
+
+
+def _person(number: int, joints: tuple[str, ...], row: npt.NDArray[np.float64]) -> Person:
+    known = np.isfinite(row).all(axis=1) & (row[:, 9] > 0)
+    xyz = np.where(known[:, None], row[:, :3], np.nan)
+    cov = np.where(known[:, None], row[:, 3:9], np.nan)[:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3)
+    score = np.where(known, row[:, 9], 0.0)
+    views = np.where(known, row[:, 10], 0.0).astype(np.int64)
+    return Person(number, joints, xyz, cov, score, views, known & (row[:, 11] > 0.5))
+
+
+@lru_cache(maxsize=32)
+def _joints(skeleton: str, count: int) -> tuple[str, ...]:
+    """The names of a skeleton that ships with multiview; numbers for one that does not."""
+    path = package_file("skeletons", f"{skeleton}.toml")
+    if path.is_file():
+        names = tuple(str(joint[0]) for joint in tomllib.loads(path.read_text(encoding="utf-8"))["joints"])
+        if len(names) == count:
+            return names
+    return tuple(f"joint{i}" for i in range(count))
+
+
+def main() -> int:
+    """Print everyone's middle until Ctrl-C."""
+    address = sys.argv[1] if len(sys.argv) > 1 else DEFAULT_ADDRESS
+    print(f"waiting for poses from {address} (Ctrl-C ends)", file=sys.stderr)
+    try:
+        for frame in connect(address):
+            known = [(person, person.xyz[np.isfinite(person.xyz[:, 0])]) for person in frame.people]
+            places = [f"{p.id}: " + " ".join(f"{v:+.2f}" for v in xyz.mean(axis=0)) for p, xyz in known if len(xyz)]
+            print(f"tick {frame.tick}  {len(frame.people)} people  " + "   ".join(places), flush=True)
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
