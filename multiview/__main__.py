@@ -27,6 +27,7 @@ COMMANDS: dict[str, Command] = {
     "export": Command("multiview.commands.export", "Write poses as TRC, CSV and other formats."),
     "evaluate": Command("multiview.commands.evaluate", "Show how far poses are from true joints."),
     "process": Command("multiview.commands.process", "Make 3D people from videos: 2D poses, then fusion."),
+    "draw": Command("multiview.commands.draw", "Draw 3D people over the videos, as videos or pictures."),
     "models": Command("services.models", "List, fetch and check the networks for 2D poses."),
     "run": Command("services.run", "Run a whole studio: workers, hub, fusion, recorder, viewer."),
     "status": Command("services.status", "Show how a running studio is."),

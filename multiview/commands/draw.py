@@ -1,0 +1,53 @@
+"""`multiview draw`: 3D people over the videos that they were made from, as videos or as pictures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    parser.add_argument("--rig", type=Path, required=True, help="calibration of the cameras (rig.toml)")
+    parser.add_argument("--poses", type=Path, required=True, help="poses.parquet, or the folder that holds it")
+    parser.add_argument("--videos", nargs="+", required=True, metavar="VIDEO", help="one video or folder per camera")
+    parser.add_argument(
+        "--cameras", metavar="A,B,...", help="the videos' cameras, in order (default: the files' names without suffix)"
+    )
+    parser.add_argument(
+        "--keypoints", type=Path, help="2D poses to show as well (OUT/keypoints of `process --save-keypoints`)"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for CAMERA.mp4, or for CAMERA_FRAME.png")
+    parser.add_argument(
+        "--frames", metavar="I,J,...", help="only these frames, as PNG pictures of all cameras side by side"
+    )
+    parser.add_argument(
+        "--height", type=int, default=720, help="of the pictures drawn, px (default 720; 0: as recorded)"
+    )
+    parser.add_argument("--fps", type=float, default=0.0, help="frame rate of the videos (default: their own)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw every video, or the frames asked for."""
+    from multiview.camera import load_rig
+    from multiview.commands.draw_run import Overlay, draw_pictures, draw_videos
+    from multiview.commands.process_run import open_sources
+    from multiview.errors import ConfigError
+    from multiview.poses import read_poses
+
+    rig = load_rig(args.rig)
+    poses = read_poses(args.poses / "poses.parquet" if args.poses.is_dir() else args.poses)
+    names = args.cameras.split(",") if args.cameras else [Path(video).stem for video in args.videos]
+    try:
+        frames = sorted({int(text) for text in args.frames.split(",")}) if args.frames else []
+    except ValueError:
+        raise ConfigError(f"--frames {args.frames}: frame numbers, with commas between them") from None
+    sources = open_sources(rig, args.videos, names, args.fps)
+    args.out.mkdir(parents=True, exist_ok=True)
+    overlay = Overlay(rig, poses, args.keypoints, args.height)
+    written = draw_pictures(overlay, sources, frames, args.out) if frames else draw_videos(overlay, sources, args.out)
+    for path in written:
+        print(path)
+    return 0

@@ -1,0 +1,149 @@
+"""The work of `multiview draw`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from multiview.camera import Camera, Rig
+from multiview.data import Frame, Pose3D, Track
+from multiview.draw import draw_keypoints, draw_label, draw_skeletons, empty_picture
+from multiview.errors import ConfigError, SourceError
+from multiview.keypoint_folder import frames_in, read_keypoints
+from multiview.poses import Poses
+from multiview.skeleton import Skeleton, load_skeleton, skeleton_names
+from multiview.sources import FrameSource
+from multiview.sources._reader import Reader
+
+__all__ = ["Overlay", "draw_pictures", "draw_videos"]
+
+Picture = UInt8[np.ndarray, "H W 3"]
+
+
+class Overlay:
+    """Draws what is known of a frame into its picture."""
+
+    def __init__(self, rig: Rig, poses: Poses, keypoints: Path | None, height: int) -> None:
+        self.rig, self._poses, self._keypoints, self._height = rig, poses, keypoints, height
+        self.skeleton = _skeleton_of(poses)
+        self._rows: dict[int, list[int]] = {}
+        for row, frame in enumerate(poses.frame.tolist()):
+            self._rows.setdefault(frame, []).append(row)
+        self._folders: dict[str, dict[int, Path]] = {}
+
+    def draw(self, frame: Frame) -> Picture:
+        """The frame's picture with everyone in it, at the height asked for."""
+        camera = self.rig.cameras[self.rig.index(frame.camera)]
+        picture = frame.image.copy()
+        if self._keypoints is not None:
+            path = self._folder(frame.camera).get(frame.index)
+            if path is not None:
+                draw_keypoints(picture, read_keypoints(path, self.skeleton))
+        draw_skeletons(picture, _at_size(camera, frame.image), self.skeleton, self._tracks(frame.index))
+        if self._height and self._height < picture.shape[0]:
+            width = round(picture.shape[1] * self._height / picture.shape[0] / 2) * 2  # encoders want even sizes
+            picture = np.asarray(cv2.resize(picture, (width, self._height), interpolation=cv2.INTER_AREA), np.uint8)
+        draw_label(picture, f"{frame.camera}  {frame.index}", (10, 24))
+        return picture
+
+    def _tracks(self, frame: int) -> list[Track]:
+        p = self._poses
+        return [
+            Track(int(p.person[row]), Pose3D(p.xyz[row], p.cov[row], p.score[row], p.views[row], p.filled[row]))
+            for row in self._rows.get(frame, [])
+        ]
+
+    def _folder(self, camera: str) -> dict[int, Path]:
+        if camera not in self._folders:
+            folder = Path(str(self._keypoints)) / camera
+            if not folder.is_dir():
+                raise SourceError(f"there is no folder of 2D poses {folder}")
+            self._folders[camera] = frames_in(folder)
+        return self._folders[camera]
+
+
+def draw_videos(overlay: Overlay, sources: list[FrameSource], out: Path) -> list[Path]:
+    """One video per camera, CAMERA.mp4."""
+    written = []
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        for source in sources:
+            task = progress.add_task(source.name, total=source.frames or None)
+            path = out / f"{source.name}.mp4"
+            writer: cv2.VideoWriter | None = None
+            with Reader(source) as reader:
+                while (frame := reader.read()) is not None:
+                    picture = overlay.draw(frame)
+                    if writer is None:
+                        writer = _writer(path, source.fps, picture)
+                    writer.write(picture)
+                    progress.advance(task)
+            if writer is not None:
+                writer.release()
+                written.append(path)
+    return written
+
+
+def draw_pictures(overlay: Overlay, sources: list[FrameSource], frames: list[int], out: Path) -> list[Path]:
+    """One picture per frame, the cameras side by side; a camera without the frame leaves its place empty."""
+    found: dict[int, dict[str, Picture]] = {frame: {} for frame in frames}
+    for source in sources:
+        with Reader(source) as reader:
+            while (frame := reader.read()) is not None and frame.index <= frames[-1]:
+                if frame.index in found:
+                    found[frame.index][source.name] = overlay.draw(frame)
+    written = []
+    for index, pictures in found.items():
+        if not pictures:
+            raise SourceError(f"no video has a frame {index}")
+        height = max(picture.shape[0] for picture in pictures.values())
+        width = max(picture.shape[1] for picture in pictures.values())
+        row = [_to_height(pictures.get(s.name, empty_picture(width, height)), height) for s in sources]
+        path = out / f"frame_{index:06d}.png"
+        path.write_bytes(cv2.imencode(".png", np.hstack(row))[1].tobytes())
+        written.append(path)
+    return written
+
+
+def _to_height(picture: Picture, height: int) -> Picture:
+    if picture.shape[0] == height:
+        return picture
+    size = (round(picture.shape[1] * height / picture.shape[0]), height)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _writer(path: Path, fps: float, picture: Picture) -> cv2.VideoWriter:
+    size = (picture.shape[1], picture.shape[0])
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps or 30.0, size)
+    if not writer.isOpened():
+        raise SourceError(f"{path} cannot be written as a video: is the folder writable, and FFmpeg in this OpenCV?")
+    return writer
+
+
+def _at_size(camera: Camera, image: Picture) -> Camera:
+    """The camera for pictures of another size than it was calibrated at (see `picture_size`)."""
+    from dataclasses import replace
+
+    from multiview.picture_size import CROPPED_PX
+
+    height, width = image.shape[:2]
+    cw, ch = camera.size
+    if (abs(width - cw) < CROPPED_PX and abs(height - ch) < CROPPED_PX) or (width, height) == camera.size:
+        return camera
+    scale = np.array([[width / cw, 0, (width / cw - 1) / 2], [0, height / ch, (height / ch - 1) / 2], [0, 0, 1]])
+    return replace(camera, size=(width, height), K=scale @ camera.K)
+
+
+def _skeleton_of(poses: Poses) -> Skeleton:
+    candidates = [poses.skeleton] if poses.skeleton else list(skeleton_names())
+    for name in candidates:
+        skeleton = load_skeleton(name)
+        if skeleton.joints == poses.joints:
+            return skeleton
+    raise ConfigError(f"no skeleton that ships with multiview has the poses' {len(poses.joints)} joints")
