@@ -1,0 +1,156 @@
+"""Videos to 3D people: the same as fusing what the detector says, whatever breaks on the way."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from multiview.__main__ import main
+from multiview.camera import save_rig
+from multiview.commands.process import parse_options
+from multiview.commands.process_run import Recording, recorded_views
+from multiview.data import Keypoints2D
+from multiview.errors import ConfigError
+from multiview.picture_size import to_calibrated_size, why_sizes_differ
+from multiview.pipeline import Pipeline
+from multiview.poses import Poses, read_poses
+from multiview.synthetic import Options, make_studio
+
+STUDIO = {"cameras": 3, "people": 2, "seconds": 0.4, "fps": 25.0, "size": (1280, 720)}
+FRAMES = 10
+
+
+def write_video(path, size, frames=FRAMES, fps=25.0):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), fps, size)
+    for i in range(frames):
+        writer.write(np.full((size[1], size[0], 3), 20 * (i % 10), np.uint8))
+    writer.release()
+
+
+@pytest.fixture
+def studio(tmp_path):
+    made = make_studio(Options(**STUDIO))
+    save_rig(made.rig, tmp_path / "rig.toml")
+    for camera in made.rig.cameras:
+        write_video(tmp_path / f"{camera.name}.avi", camera.size)
+    detector = tmp_path / "mine.py"
+    detector.write_text(
+        "from multiview.detect.synthetic import Detector, Options\n"  # one's own file may use what there is
+    )
+    option = "studio={ " + ", ".join(f"{k} = {json.dumps(v)}" for k, v in STUDIO.items()) + " }"
+    arguments = ["process", "--rig", str(tmp_path / "rig.toml"), "--detector", str(detector), "--option", option]
+    return made, tmp_path, [*arguments, "--out", str(tmp_path / "out"), "--videos"]
+
+
+def test_process_is_detect_then_fuse(studio, capsys):
+    made, folder, arguments = studio
+    videos = [str(folder / f"{name}.avi") for name in made.rig.names]
+    assert main([*arguments, *videos]) == 0
+    assert "2 people" in capsys.readouterr().out
+    pipeline = Pipeline(made.rig, made.skeleton)
+    pipeline.warm_up()
+    expected = Poses.from_tracks([pipeline.step(made.views(i)) for i in range(FRAMES)], made.skeleton)
+    poses = read_poses(folder / "out" / "poses.parquet")
+    np.testing.assert_array_equal(poses.frame, expected.frame)
+    np.testing.assert_allclose(poses.xyz, expected.xyz, atol=1e-5)  # covariances were rounded on the way
+    summary = json.loads((folder / "out" / "summary.json").read_text())
+    assert summary["frames"] == FRAMES
+    assert 0 < summary["reprojection_px"]["all"] < 30
+    assert set(summary["frames_with_people"]) == set(made.rig.names)
+
+
+def test_a_torn_video_costs_its_camera_only(studio, capsys):
+    made, folder, arguments = studio
+    videos = [str(folder / f"{name}.avi") for name in made.rig.names]
+    write_video(folder / "long.avi", made.rig.cameras[0].size, frames=60)
+    torn = folder / f"{made.rig.names[0]}.avi"
+    torn.write_bytes((folder / "long.avi").read_bytes()[:40000])
+    code = main([*arguments, *videos])
+    error = capsys.readouterr().err
+    if "cannot be opened" in error or "gives no picture" in error:
+        assert code == 2
+    else:
+        assert code == 0
+        assert "breaks off after" in error
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"--videos": ["absent.mp4"]}, "the rig has no camera 'absent'"),
+        ({"--videos": ["absent.mp4"], "--cameras": "cam01"}, "there is no source"),
+        ({"--cameras": "cam01,cam02"}, "3 videos but 2 camera names"),
+        ({"--cameras": "cam01,cam02,cam02"}, "two videos for camera cam02"),
+        ({"--detector": "blazepos"}, 'did you mean "blazepose"'),
+        ({"--option": "nothing"}, "KEY=VALUE"),
+    ],
+)
+def test_mistakes_are_one_line(studio, capsys, change, complaint):
+    made, folder, _ = studio
+    arguments = {
+        "--rig": str(folder / "rig.toml"),
+        "--detector": "synthetic",
+        "--out": str(folder / "out"),
+        "--videos": [str(folder / f"{name}.avi") for name in made.rig.names],
+    } | change
+    words = [
+        word for key, value in arguments.items() for word in (key, *(value if isinstance(value, list) else [value]))
+    ]
+    assert main(["process", *words]) == 2
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert "Traceback" not in error
+
+
+def test_pictures_of_another_size():
+    keypoints = Keypoints2D(np.array([[[-0.5, -0.5], [639.5, 359.5]]]), np.ones((1, 2)), np.ones((1, 2, 2, 2)))
+    larger = to_calibrated_size(keypoints, (640, 360), (1280, 720))
+    np.testing.assert_allclose(larger.xy, [[[-0.5, -0.5], [1279.5, 719.5]]])
+    np.testing.assert_allclose(larger.cov, 4.0)
+    assert to_calibrated_size(keypoints, (1080, 1920), (1088, 1920)) is keypoints
+    assert "padding" in why_sizes_differ((1080, 1920), (1088, 1920), "cam01")
+    assert "scaled by 2" in why_sizes_differ((640, 360), (1280, 720), "cam01")
+    assert why_sizes_differ((640, 360), (640, 360), "cam01") == ""
+    with pytest.raises(ConfigError, match="another shape"):
+        why_sizes_differ((640, 480), (1280, 720), "cam01")
+
+
+def test_cameras_out_of_step_are_interpolated(studio):
+    made, _, _ = studio
+    names = made.rig.names[:2]
+    body = np.random.default_rng(0).uniform(0, 900, (1, 17, 2))
+    recordings = []
+    for c, name in enumerate(names):
+        times = [round(i * 40e6) + c * 15_000_000 for i in range(FRAMES)]
+        people = [Keypoints2D(body + t / 1e6, np.ones((1, 17))) for t in times]
+        recordings.append(Recording(name, 25.0, list(range(FRAMES)), times, people))
+    views = list(recorded_views(made.rig, recordings))
+    assert len(views) >= FRAMES - 2
+    for seen in views[1:-1]:
+        for keypoints in seen.keypoints[:2]:
+            np.testing.assert_allclose(keypoints.xy, body + seen.time_ns / 1e6, atol=1e-6)
+        assert seen.keypoints[2] is None
+
+
+def test_options_are_toml_values_or_text():
+    assert parse_options(["a=1", "b=true", "c=rtmpose-m", 'd="x"', "e=[1, 2]"]) == {
+        "a": 1, "b": True, "c": "rtmpose-m", "d": "x", "e": [1, 2],
+    }  # fmt: skip
+
+
+def test_draw_writes_pictures_and_videos(studio, capsys):
+    made, folder, arguments = studio
+    videos = [str(folder / f"{name}.avi") for name in made.rig.names]
+    assert main([*arguments, *videos]) == 0
+    draw = ["draw", "--rig", str(folder / "rig.toml"), "--poses", str(folder / "out"), "--videos", videos[0]]
+    assert main([*draw, "--out", str(folder / "drawn"), "--frames", "3", "--height", "90"]) == 0
+    picture = cv2.imread(str(folder / "drawn" / "frame_000003.png"))
+    assert picture.shape[0] == 90
+    assert picture.std() > 5
+    assert main([*draw, "--out", str(folder / "drawn")]) == 0
+    drawn = cv2.VideoCapture(str(folder / "drawn" / f"{made.rig.names[0]}.mp4"))
+    assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == FRAMES
+    drawn.release()
+    assert main([*draw, "--out", str(folder / "drawn"), "--frames", "99"]) == 2
+    assert "no video has a frame 99" in capsys.readouterr().err
