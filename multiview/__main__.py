@@ -35,6 +35,7 @@ COMMANDS: dict[str, Command] = {
     "worker": Command("services.worker", "Run one camera's worker alone."),
     "fusion": Command("services.fusion", "Run fusion alone."),
     "record": Command("services.recorder", "Run the recorder alone."),
+    "keys": Command("services.keyring", "Make the keys that a studio over a network needs."),
     "replay": Command("services.replay", "Play a take again, or fuse it again."),
 }
 

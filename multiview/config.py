@@ -51,7 +51,11 @@ class HubOptions(_Section, frozen=True, kw_only=True):
     """Where the processes meet."""
 
     host: str = "127.0.0.1"
-    """Address of the hub; it listens there and everyone connects there."""
+    """Address of the hub, where everyone connects."""
+    bind: str = ""
+    """Address that the hub listens on, if another; "0.0.0.0": all networks. Off the loopback it needs keys."""
+    keys: str = ""
+    """Folder of keys, made by `multiview keys`."""
     ingest_port: int = 5555
     """Workers and fusion send here; 0: any free port (for `multiview run` on one machine)."""
     publish_port: int = 5556
@@ -69,6 +73,8 @@ class SyntheticSource(_Section, frozen=True, kw_only=True, tag_field="type", tag
     """1: at the frame rate; 0: as fast as fusion can take it."""
     loop: bool = False
     """Begin again at the end."""
+    own_clocks: bool = False
+    """Stamp with simulated clocks, one per camera, that have to be mapped to the hub's."""
 
 
 class KeypointsSource(_Section, frozen=True, kw_only=True, tag_field="type", tag="keypoints"):
@@ -231,6 +237,7 @@ def _absolute(studio: Studio, folder: Path) -> Studio:
     return msgspec.structs.replace(
         studio,
         rig=whole(studio.rig),
+        hub=msgspec.structs.replace(studio.hub, keys=whole(studio.hub.keys)),
         skeleton=whole(studio.skeleton) if studio.skeleton.endswith(".toml") else studio.skeleton,
         source=moved(studio.source) if studio.source else None,
         cameras={name: CameraOptions(source=moved(camera.source)) for name, camera in studio.cameras.items()},

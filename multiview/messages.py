@@ -102,16 +102,17 @@ class PosesMessage(Message, frozen=True, kw_only=True, tag="poses"):
     """Everyone in the room at one tick, and what the tick rests on.
 
     `time_ns` is on the clock that `clock` names: "hub", the hub's monotonic clock, or "epoch". `utc_ns` is 0 where
-    unknown; `utc_sigma_ns` is its uncertainty, -1 where unknown. `arrival_ns` is the hub's time of the message that
-    completed the tick, `age_ns` how long after the tick that was. `lost`, `late` and `refused` count messages since
-    fusion started. `blob` is (people, joints, 12): x y z m, cxx cxy cxz cyy cyz czz m^2, score, views, filled.
+    unknown; `clock_sigma_ns` is how well the cameras' clocks are known, -1 where unknown. `arrival_ns` is the hub's
+    time of the message that completed the tick, `age_ns` how long after the tick that was. `lost`, `late` and
+    `refused` count messages since fusion started. `blob` is (people, joints, 12): x y z m, cxx cxy cxz cyy cyz czz
+    m^2, score, views, filled.
     """
 
     tick: Int
     time_ns: Int
     clock: Annotated[str, msgspec.Meta(pattern=r"\A(hub|epoch)\Z")] = "hub"
     utc_ns: Int = 0
-    utc_sigma_ns: Int = -1
+    clock_sigma_ns: Int = -1
     arrival_ns: Int = 0
     age_ns: Int = 0
     boot_id: Count = 0

@@ -28,6 +28,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     bracket_frames: float = 2.5  # keypoints are interpolated between two frames at most this many frames apart
     missed_ticks: int = 3  # a camera that misses so many ticks is not waited for until it is back in time
     horizon_s: float = 10.0  # a stamp further ahead than this is a mistake, not a frame
+    by_trigger: bool = False  # cameras fired by one trigger are brought together by its count, not by their stamps
     lossless: bool = False  # wait for every camera however long it takes: for sources that do not run in real time
 
 

@@ -14,10 +14,12 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import zmq
+from zmq.utils import z85
 
 from multiview.config import HubOptions
 from multiview.errors import ConfigError, MessageError
 from multiview.messages import MAX_BYTES, Stamp
+from services.keyring import ANYONE, HUB, load_hub_public, load_key
 
 __all__ = ["Asker", "HubSockets", "Incoming", "Received", "Sender", "Subscriber"]
 
@@ -38,11 +40,18 @@ class Received(NamedTuple):
 
 
 class Incoming(NamedTuple):
-    """One message as it reached the hub."""
+    """One message as it reached the hub; `user` is whose key the connection has, None on the loopback."""
 
     connection: bytes
     topic: bytes
     body: bytes
+    user: str | None
+
+
+def new_keypair() -> tuple[str, str]:
+    """A new public and secret key."""
+    public, secret = zmq.curve_keypair()
+    return public.decode(), secret.decode()
 
 
 def _socket(kind: int, send_queue: int, receive_queue: int) -> zmq.Socket[bytes]:
@@ -58,17 +67,41 @@ def _socket(kind: int, send_queue: int, receive_queue: int) -> zmq.Socket[bytes]
     return socket
 
 
+def _connect(socket: zmq.Socket[bytes], options: HubOptions, port: int, name: str) -> None:
+    """With the key of this name, where there are keys."""
+    if options.keys:
+        key = load_key(options.keys, name)
+        socket.curve_publickey, socket.curve_secretkey = key.public.encode(), key.secret.encode()
+        socket.curve_serverkey = load_hub_public(options.keys).encode()
+    socket.connect(f"tcp://{options.host}:{port}")
+
+
 class HubSockets:
-    """The three bound sockets of the hub; ConfigError if a port is taken."""
+    """The three bound sockets of the hub; ConfigError if a port is taken, or it would be open to a network."""
 
     def __init__(self, options: HubOptions) -> None:
+        secret = load_key(options.keys, HUB).secret if options.keys else ""
+        self._secure = bool(secret)
+        address = options.bind or options.host
+        if not secret and not _is_loopback(address):
+            raise ConfigError(
+                f"the hub would listen on {address}, open to the network: make keys with `multiview keys studio.toml`, "
+                'then set [hub] keys = "keys"'
+            )
         self._ingest = _socket(zmq.ROUTER, SEND_QUEUE, RECEIVE_QUEUE)
         self._publish = _socket(zmq.PUB, PUBLISH_QUEUE, 1000)
         self._request = _socket(zmq.ROUTER, 100, 100)
-        _bind(self._ingest, options.host, options.ingest_port, "ingest_port")
-        _bind(self._publish, options.host, options.publish_port, "publish_port")
-        _bind(self._request, options.host, options.request_port, "request_port")
         self._poller = zmq.Poller()
+        self._monitors = []
+        for socket in (self._ingest, self._publish, self._request):
+            if secret:
+                socket.curve_server, socket.curve_secretkey = True, secret.encode()
+                socket.zap_domain = b"multiview"
+            events = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+            self._monitors.append(socket.get_monitor_socket(events))
+        _bind(self._ingest, address, options.ingest_port, "ingest_port")
+        _bind(self._publish, address, options.publish_port, "publish_port")
+        _bind(self._request, address, options.request_port, "request_port")
         self._poller.register(self._ingest, zmq.POLLIN)
         self._poller.register(self._request, zmq.POLLIN)
 
@@ -80,10 +113,24 @@ class HubSockets:
         """What workers and services sent; None for what does not even have the right number of parts."""
         for _ in range(most):
             try:
-                parts = self._ingest.recv_multipart(zmq.NOBLOCK)
+                if self._secure:
+                    frames = self._ingest.recv_multipart(zmq.NOBLOCK, copy=False)
+                    user: str | None = str(frames[-1].get("User-Id"))
+                    parts = [frame.bytes for frame in frames]
+                else:
+                    user, parts = None, self._ingest.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            yield Incoming(*parts) if len(parts) == 3 else None
+            yield Incoming(parts[0], parts[1], parts[2], user) if len(parts) == 3 else None
+
+    def failed_handshakes(self) -> int:
+        """Connections that broke off before they were any, since the last call."""
+        count = 0
+        for monitor in self._monitors:
+            while monitor.poll(0):
+                monitor.recv_multipart()
+                count += 1
+        return count
 
     def questions(self, most: int = 16) -> Iterator[tuple[bytes, bytes]]:
         """(asker, question) pairs."""
@@ -106,16 +153,39 @@ class HubSockets:
 
     def close(self) -> None:
         for socket in (self._ingest, self._publish, self._request):
+            socket.disable_monitor()
             socket.close(linger=200)
+
+
+class ZapSocket:
+    """Where ZeroMQ asks, within this process, whether a connection may be."""
+
+    def __init__(self) -> None:
+        self._socket = _socket(zmq.REP, 100, 100)
+        self._socket.bind("inproc://zeromq.zap.01")
+
+    def receive(self, timeout_s: float) -> list[bytes] | None:
+        return self._socket.recv_multipart() if self._socket.poll(_ms(timeout_s)) else None
+
+    def reply(self, parts: list[bytes]) -> None:
+        self._socket.send_multipart(parts)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    @staticmethod
+    def encode_key(key: bytes) -> str:
+        """Z85 text of a raw key."""
+        return bytes(z85.encode(key)).decode() if len(key) == 32 else ""
 
 
 class Sender:
     """One connection to the hub's ingest port."""
 
-    def __init__(self, options: HubOptions) -> None:
+    def __init__(self, options: HubOptions, name: str = ANYONE) -> None:
         self._socket = _socket(zmq.DEALER, SEND_QUEUE, 1)
         self._socket.setsockopt(zmq.IMMEDIATE, 1)  # nothing is queued for a hub that is not there
-        self._socket.connect(f"tcp://{options.host}:{options.ingest_port}")
+        _connect(self._socket, options, options.ingest_port, name)
 
     def send(self, topic: str, body: bytes) -> bool:
         """False if it could not leave now, and so is dropped."""
@@ -133,11 +203,11 @@ class Sender:
 class Subscriber:
     """The hub's stream, or the topics of it that begin with one of `topics`; it counts what is missing in between."""
 
-    def __init__(self, options: HubOptions, topics: Iterable[str] = ("",)) -> None:
+    def __init__(self, options: HubOptions, topics: Iterable[str] = ("",), name: str = ANYONE) -> None:
         self._socket = _socket(zmq.SUB, 1000, RECEIVE_QUEUE)  # subscriptions are sent, and must fit
         for topic in topics:
             self._socket.subscribe(topic)
-        self._socket.connect(f"tcp://{options.host}:{options.publish_port}")
+        _connect(self._socket, options, options.publish_port, name)
         self._sequences: dict[str, int] = {}
         self.lost = 0
         self.malformed = 0
@@ -184,12 +254,14 @@ class Subscriber:
 class Asker:
     """Questions to the hub, one at a time."""
 
-    def __init__(self, options: HubOptions) -> None:
-        self._options = options
+    def __init__(self, options: HubOptions, name: str = ANYONE) -> None:
+        self._options, self._name = options, name
         self._socket = self._connect()
 
     def ask(self, question: bytes, timeout_s: float) -> bytes | None:
         """The answer; None if none comes in time, and a late one is never taken for another's."""
+        while self._socket.poll(0):
+            self._socket.recv()  # answers that nobody waited for
         try:
             self._socket.send(question, zmq.NOBLOCK)
         except zmq.Again:
@@ -203,15 +275,28 @@ class Asker:
     def close(self) -> None:
         self._socket.close()
 
+    def tell(self, question: bytes) -> None:
+        """Not to be mixed with `ask` on one Asker, whose answers it would be taken for."""
+        try:
+            self._socket.send(question, zmq.NOBLOCK)
+        except zmq.Again:
+            return
+        while self._socket.poll(0):
+            self._socket.recv()
+
     def _connect(self) -> zmq.Socket[bytes]:
         socket = _socket(zmq.DEALER, 10, 10)
-        socket.connect(f"tcp://{self._options.host}:{self._options.request_port}")
+        _connect(socket, self._options, self._options.request_port, self._name)
         return socket
 
 
 def _ms(seconds: float) -> int:
     """Rounded up, so that a wait never ends just before its time and is begun again."""
     return max(0, math.ceil(seconds * 1e3))
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
 def _bind(socket: zmq.Socket[bytes], host: str, port: int, option: str) -> None:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
 
 from multiview.camera import Rig
+from multiview.clock import ClockMap
 from multiview.config import Studio, frame_rate, pipeline_options, studio_rig
 from multiview.data import Tracks, Views
 from multiview.errors import MessageError
-from multiview.messages import Goodbye, HubBeat, KeypointsMessage, PosesMessage, Stamp, decode
+from multiview.messages import ClockSample, Goodbye, HubBeat, KeypointsMessage, PosesMessage, Stamp, decode
 from multiview.packing import pack_tracks, unpack_keypoints
 from multiview.pipeline import Pipeline
 from multiview.skeleton import Skeleton, load_skeleton
@@ -26,6 +28,8 @@ from multiview.sync import SyncBuffer
 from services import topics
 
 __all__ = ["Fused", "Fuser"]
+
+FUTURE_NS = 2_000_000  # a frame stamped this long after it arrived was stamped by a clock that has jumped
 
 
 class Fused(NamedTuple):
@@ -36,11 +40,17 @@ class Fused(NamedTuple):
     message: PosesMessage
 
 
-class _Boot(NamedTuple):
-    """The run of a camera's worker that is listened to, and those that are over."""
+class _Peer:
+    """One camera's worker: the run of it that is listened to, those that are over, and its clock."""
 
-    current: int
-    over: frozenset[int]
+    def __init__(self, boot_id: int) -> None:
+        self.boot_id = boot_id
+        self.over: set[int] = set()
+        self.clock = ClockMap()
+
+    def begin(self, boot_id: int) -> None:
+        self.over.add(self.boot_id)
+        self.boot_id, self.clock = boot_id, ClockMap()
 
 
 class Fuser:
@@ -59,7 +69,10 @@ class Fuser:
         self.gone: set[str] = set()  # cameras that said goodbye
         self.step_ns = 0  # time that the last tick took to compute
         self._check_calibration = studio.fusion.check_calibration
-        self._boots: dict[str, _Boot] = {}
+        self.clock = ""  # "epoch" or "hub", once known
+        self._by_trigger = studio.sync.by_trigger
+        self._utc_less_hub_ns = 0
+        self._peers: dict[str, _Peer] = {}
         self._restarts = 0
 
     @property
@@ -79,7 +92,10 @@ class Fuser:
                 views = self._keypoints(topic, stamp, message)
             elif isinstance(message, Goodbye):
                 views = self._goodbye(topic, stamp, message)
-            elif isinstance(message, HubBeat):
+            elif isinstance(message, ClockSample):
+                self._check_sender(topic, message.camera, message.boot_id).clock.add(message)
+            elif isinstance(message, HubBeat) and topic == topics.HUB:
+                self._utc_less_hub_ns = message.utc_ns - message.hub_ns
                 views = self.sync.advance(stamp.arrival_ns)
         except MessageError as error:
             self._refuse(str(error))
@@ -90,7 +106,7 @@ class Fuser:
         return [self._fuse(view, stamp) for view in views]
 
     def _keypoints(self, topic: str, stamp: Stamp, message: KeypointsMessage) -> list[Views]:
-        camera = self._check_sender(topic, message.camera, message.boot_id)
+        peer = self._check_sender(topic, message.camera, message.boot_id)
         if message.skeleton != self.skeleton.name or message.joints != len(self.skeleton.joints):
             raise MessageError(
                 f"{message.camera} sends skeleton {message.skeleton} ({message.joints} joints), the studio's is "
@@ -102,26 +118,49 @@ class Fuser:
                 f"({self.rig.calibration_hash}): give it the same rig file"
             )
         self.gone.discard(message.camera)
-        return self.sync.add(camera, message.time_ns, unpack_keypoints(message), stamp.arrival_ns)
+        time_ns = self._time_ns(message, peer, stamp)
+        return self.sync.add(self.rig.index(message.camera), time_ns, unpack_keypoints(message), stamp.arrival_ns)
+
+    def _time_ns(self, message: KeypointsMessage, peer: _Peer, stamp: Stamp) -> int:
+        """The frame's time on the common clock: the sources' own epoch, the hub's, or the count of a trigger."""
+        triggered = self._by_trigger and message.trigger >= 0
+        domain = "epoch" if triggered or message.clock == "epoch" else "hub"
+        self.clock = self.clock or domain
+        if domain != self.clock:
+            raise MessageError(f"{message.camera} stamps on another clock ({domain}) than the first camera did")
+        if triggered:
+            return self.sync.tick_time_ns(message.trigger)
+        if domain == "epoch":
+            return message.time_ns
+        if peer.clock.quarantined:
+            raise MessageError(f"{message.camera}: its clock is not known yet, or has jumped")
+        time_ns = peer.clock.hub_ns(message.time_ns)
+        if time_ns > stamp.arrival_ns + peer.clock.uncertainty_ns + FUTURE_NS:
+            peer.clock.restart()
+            raise MessageError(f"{message.camera}: a frame from the future; its clock has jumped")
+        return time_ns
 
     def _goodbye(self, topic: str, stamp: Stamp, message: Goodbye) -> list[Views]:
-        camera = self._check_sender(topic, message.camera, message.boot_id)
+        self._check_sender(topic, message.camera, message.boot_id)
         self.gone.add(message.camera)
-        return self.sync.goodbye(camera, stamp.arrival_ns)
+        return self.sync.goodbye(self.rig.index(message.camera), stamp.arrival_ns)
 
-    def _check_sender(self, topic: str, camera: str, boot_id: int) -> int:
-        """The camera's place in the rig; a worker that was replaced by a newer one is not heard again."""
-        if topic != topics.topic_of(topics.KEYPOINTS, camera):
+    def _check_sender(self, topic: str, camera: str, boot_id: int) -> _Peer:
+        """Who sent this; a worker that was replaced by a newer one is not heard again."""
+        if topic.partition("/")[2] != camera:
             raise MessageError(f"a message of {camera} came under the topic {topic}")
         if camera not in self.rig.names:
             raise MessageError(f"the rig has no camera {camera}")
-        boot = self._boots.get(camera) or _Boot(boot_id, frozenset())
-        if boot_id in boot.over:
+        peer = self._peers.setdefault(camera, _Peer(boot_id))
+        if boot_id in peer.over:
             raise MessageError(f"{camera}: a worker that was replaced still sends")
-        if boot_id != boot.current:
-            boot = _Boot(boot_id, boot.over | {boot.current})
-        self._boots[camera] = boot
-        return self.rig.index(camera)
+        if boot_id != peer.boot_id:
+            peer.begin(boot_id)
+        return peer
+
+    def clocks(self) -> dict[str, ClockMap]:
+        """What is known of each camera's clock."""
+        return {camera: peer.clock for camera, peer in self._peers.items()}
 
     def _refuse(self, reason: str) -> None:
         if len(self.refused) < 1000:
@@ -131,15 +170,18 @@ class Fuser:
 
     def _fuse(self, views: Views, stamp: Stamp) -> Fused:
         began = time.perf_counter_ns()
+        if self.clock == "hub":
+            views = replace(views, utc_ns=views.time_ns + self._utc_less_hub_ns)
         tracks = self.pipeline.step(views)
         self.step_ns = time.perf_counter_ns() - began
         seen = [keypoints is not None for keypoints in views.keypoints]
         message = pack_tracks(
             tracks,
             len(self.skeleton.joints),
-            clock="epoch",
+            clock=self.clock,
+            clock_sigma_ns=max((clock.uncertainty_ns for clock in self.clocks().values()), default=-1),
             arrival_ns=stamp.arrival_ns,
-            age_ns=stamp.arrival_ns - views.time_ns - self.sync.delay_ns,
+            age_ns=stamp.arrival_ns - views.time_ns - (self.sync.delay_ns if self.clock == "epoch" else 0),
             boot_id=self.boot_id,
             skeleton=self.skeleton.name,
             cameras=[name for name, there in zip(self.rig.names, seen, strict=True) if there],

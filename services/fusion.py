@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     fuser.pipeline.warm_up()
     gc.collect()
     gc.freeze()  # what is loaded stays: no pause to look at it again
-    subscriber, sender = Subscriber(studio.hub, topics.FUSION_READS), Sender(studio.hub)
+    subscriber, sender = Subscriber(studio.hub, topics.FUSION_READS, "fusion"), Sender(studio.hub, "fusion")
     Fusion(fuser, subscriber, sender, Presence(studio.hub, "fusion")).serve(stopping)
 
 

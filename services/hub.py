@@ -7,6 +7,7 @@ never into a body, so no message can harm it.
 from __future__ import annotations
 
 import argparse
+import logging
 import secrets
 import time
 from collections import Counter
@@ -18,11 +19,15 @@ from multiview.config import HubOptions, load_studio
 from multiview.errors import MessageError
 from multiview.messages import HubBeat, Stamp, encode
 from services import topics
-from services.bus import HubSockets, Incoming
+from services.bus import HubSockets, Incoming, ZapSocket
+from services.gate import Gate
+from services.keyring import load_allowed
 from services.process import Stopping, begin_service
 from services.requests import Probe, ProbeReply, Ready, Start, StatusReply, decode_question
 
 BEAT_S = 0.05
+RATE, BURST = 1000.0, 500.0  # messages a second that one sender may send, and how many at once
+MOST_SENDERS = 200
 LEASE_NS = 500_000_000  # a camera belongs to a connection until that was silent for so long
 
 
@@ -42,10 +47,12 @@ class Hub:
     def __init__(self, options: HubOptions) -> None:
         self.boot_id = secrets.randbits(62)
         self.start_ns = 0
+        self._gate = Gate(ZapSocket(), ZapSocket.encode_key, load_allowed(options.keys)) if options.keys else None
         self._sockets = HubSockets(options)
         self._sequence = 0
         self._topic_sequences: Counter[bytes] = Counter()
         self._owners: dict[str, tuple[bytes, int]] = {}  # camera or service: connection, last message
+        self._buckets: dict[str, tuple[float, int]] = {}
         self._roles: dict[str, int] = {}
         self._received = 0
         self._refused: Counter[str] = Counter()
@@ -62,24 +69,51 @@ class Hub:
                 self._answer(asker, question, time.monotonic_ns())
             if time.monotonic() >= next_beat:
                 self._beat(time.monotonic_ns())
+                self._note_failures()
                 next_beat = max(next_beat + BEAT_S, time.monotonic())
         self._sockets.close()
+        if self._gate:
+            self._gate.close()
 
     def _take(self, message: Incoming | None, now_ns: int) -> None:
         self._received += 1
         if message is None:
-            self._refused["malformed"] += 1
+            self._refuse("malformed")
             return
         owner = topics.owner_of(message.topic)
-        if owner is None:
-            self._refused["unknown topic"] += 1
+        if owner is None or (owner not in self._owners and len(self._owners) >= MOST_SENDERS):
+            self._refuse("unknown topic")
+            return
+        if message.user is not None and message.user != owner.partition("/")[2]:
+            self._refuse(f"{message.user}'s key used for {owner}")
+            return
+        if not self._within_rate(owner, now_ns):
+            self._refused[f"too fast: {owner}"] += 1
             return
         connection, last_ns = self._owners.get(owner, (message.connection, now_ns))
         if connection != message.connection and now_ns - last_ns < LEASE_NS:
-            self._refused[f"second sender for {owner}"] += 1
+            self._refuse(f"second sender for {owner}")
             return
         self._owners[owner] = (message.connection, now_ns)
         self._publish(message.topic, now_ns, message.body)
+
+    def _refuse(self, reason: str) -> None:
+        if reason not in self._refused:
+            logging.warning("refused: %s (further ones are only counted)", reason)
+        self._refused[reason] += 1
+
+    def _within_rate(self, owner: str, now_ns: int) -> bool:
+        """A bucket of messages for each sender, that fills again at RATE a second."""
+        level, last_ns = self._buckets.get(owner, (BURST, now_ns))
+        level = min(BURST, level + (now_ns - last_ns) * RATE / 1e9)
+        self._buckets[owner] = (level - 1 if level >= 1 else level, now_ns)
+        return level >= 1
+
+    def _note_failures(self) -> None:
+        failed = self._sockets.failed_handshakes()
+        if failed:
+            self._refuse("handshake")
+            self._refused["handshake"] += failed - 1
 
     def _publish(self, topic: bytes, now_ns: int, body: bytes) -> None:
         self._sockets.publish(topic, Stamp(self._sequence, self._topic_sequences[topic], now_ns), body)

@@ -164,8 +164,9 @@ class Launch:
             if child.process is None or child.running or child.done:
                 continue
             status = child.process.returncode
-            if (status == 0 and child.name.startswith("worker")) or child.name == "viewer":
-                child.done = True  # a viewer that was closed, or that cannot draw here, stops nobody
+            closed = child.name == "viewer" and status >= 0  # a window closed, or one that could not be opened
+            if closed or (status == 0 and child.name.startswith("worker")):
+                child.done = True
             elif status == 2:
                 raise LaunchError(f"{child.name}: {child.words()}")
             else:

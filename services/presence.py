@@ -17,7 +17,7 @@ class Presence:
     """Call `connected` whenever a message has come: about once a second it tells the hub."""
 
     def __init__(self, hub: HubOptions, service: str) -> None:
-        self._asker = Asker(hub)
+        self._asker = Asker(hub, service)
         self._ready = Ready(role=f"service/{service}", pid=os.getpid())
         self._next = 0.0
 

@@ -60,8 +60,8 @@ class Recorder:
 
     def __init__(self, studio: Studio, take: Take) -> None:
         self._take = take
-        self._subscriber = Subscriber(studio.hub)
-        self._sender, self._presence = Sender(studio.hub), Presence(studio.hub, "recorder")
+        self._subscriber = Subscriber(studio.hub, name="recorder")
+        self._sender, self._presence = Sender(studio.hub, "recorder"), Presence(studio.hub, "recorder")
         self._boot_id = secrets.randbits(62)
         self._writer: RecordingWriter | None = None
         self._messages = self._missed = 0

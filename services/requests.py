@@ -9,7 +9,18 @@ import msgspec
 from multiview.errors import MessageError
 from services.bus import Asker
 
-__all__ = ["Probe", "ProbeReply", "Question", "Ready", "Start", "Status", "StatusReply", "ask", "decode_question"]
+__all__ = [
+    "Probe",
+    "ProbeReply",
+    "Question",
+    "Ready",
+    "Start",
+    "Status",
+    "StatusReply",
+    "ask",
+    "decode_question",
+    "tell",
+]
 
 
 class _Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="ask"):
@@ -78,3 +89,8 @@ def ask(asker: Asker, question: Question, reply: type[T], timeout_s: float = 0.5
         return msgspec.msgpack.decode(data, type=reply)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
+
+
+def tell(asker: Asker, question: Question) -> None:
+    """Say something without waiting; the answer is thrown away."""
+    asker.tell(msgspec.msgpack.encode(question))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from multiview.config import KeypointsSource, Studio, studio_rig, synthetic_options
 from multiview.data import NS_PER_S, Keypoints2D
@@ -12,7 +13,21 @@ from multiview.errors import SourceError
 from multiview.keypoint_folder import open_keypoint_folders
 from multiview.skeleton import load_skeleton
 
+if TYPE_CHECKING:
+    from multiview.synthetic import Studio as SyntheticStudio
+
 __all__ = ["Played", "open_source"]
+
+
+class SimulatedClock(NamedTuple):
+    """A camera's own clock, which shows `time + offset + drift * time`, and how long after the tick it exposes."""
+
+    offset_ns: int
+    drift: float
+    phase_ns: int
+
+    def shows(self, time_ns: int) -> int:
+        return time_ns + self.offset_ns + round(self.drift * time_ns)
 
 
 class Played:
@@ -33,11 +48,13 @@ class Played:
         size: tuple[int, int],
         calibration: str,
         skeleton: str,
+        clock: SimulatedClock | None = None,
     ) -> None:
         self._numbers, self._read, self._loop = numbers, read, loop
         self._span = numbers[-1] - numbers[0] + 1
         self.fps, self.speed = fps, speed
         self.size, self.calibration, self.skeleton = size, calibration, skeleton
+        self.clock = clock
 
     def has(self, position: int) -> bool:
         return self._loop or position < len(self._numbers)
@@ -51,7 +68,8 @@ class Played:
 
     def due_ns(self, position: int) -> int:
         """When to send a frame, counted from the start."""
-        return round((self.time_ns(position) - self.time_ns(0)) / self.speed)
+        phase_ns = self.clock.phase_ns if self.clock else 0
+        return round((self.time_ns(position) - self.time_ns(0) + phase_ns) / self.speed)
 
     def position_at(self, elapsed_ns: int) -> int:
         """The first frame that is not due before this."""
@@ -70,6 +88,7 @@ def open_source(studio: Studio, camera: str) -> Played:
     rig = studio_rig(studio)
     if camera not in rig.names:
         raise SourceError(f"the rig has no camera {camera}; it has {', '.join(rig.names)}")
+    clock: SimulatedClock | None = None
     index, skeleton = rig.index(camera), load_skeleton(studio.skeleton)
     if source.speed < 0:
         raise SourceError(f"{camera}: speed must be 0 (as fast as possible) or more, not {source.speed:g}")
@@ -83,6 +102,8 @@ def open_source(studio: Studio, camera: str) -> Played:
         simulated = make_studio(synthetic_options(source))
         numbers, fps, name = tuple(range(simulated.frames)), simulated.fps, simulated.skeleton.name
         read = lambda frame: simulated.keypoints(index, frame)
+        if source.own_clocks:
+            clock = _clock_of(simulated, index)
     return Played(
         numbers,
         read,
@@ -92,4 +113,12 @@ def open_source(studio: Studio, camera: str) -> Played:
         size=rig.cameras[index].size,
         calibration=rig.calibration_hash,
         skeleton=name,
+        clock=clock,
     )
+
+
+def _clock_of(simulated: SyntheticStudio, camera: int) -> SimulatedClock:
+    """Read off the simulated stamps of the first second."""
+    first, last = (simulated.capture_ns(camera, frame) for frame in (0, round(simulated.fps)))
+    ahead = [simulated.stamp_ns(camera, frame) - time for frame, time in ((0, first), (round(simulated.fps), last))]
+    return SimulatedClock(ahead[0], (ahead[1] - ahead[0]) / (last - first), first)

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import secrets
 import time
 from pathlib import Path
 
+import msgspec
+
 from multiview.config import Studio, load_studio
+from multiview.data import Keypoints2D
 from multiview.messages import CameraHealth, Goodbye, decode, encode
 from multiview.messages import PosesMessage as Poses
 from multiview.packing import pack_keypoints
 from services import topics
 from services.bus import Asker, Sender, Subscriber
 from services.presence import wait_for_start
+from services.probing import Prober
 from services.process import Stopping, begin_service
+from services.requests import Ready, tell
 from services.sources import Played, open_source
 
 AHEAD_NS = 1_000_000_000  # how far an unpaced source runs ahead of fusion
@@ -28,11 +34,14 @@ AHEAD_NS = 1_000_000_000  # how far an unpaced source runs ahead of fusion
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("studio", type=Path, help="the studio file")
     parser.add_argument("--camera", required=True, help="the camera's name in the rig")
+    parser.add_argument("--connect", metavar="HOST", help="address of the hub, if not the studio file's")
     parser.add_argument("--wait", action="store_true", help="do not play before the run is told to start")
 
 
 def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio, check=False)
+    if args.connect:
+        studio = msgspec.structs.replace(studio, hub=msgspec.structs.replace(studio.hub, host=args.connect))
     begin_service(f"worker {args.camera}")
     stopping = Stopping()
     Worker(studio, args.camera, open_source(studio, args.camera)).play(stopping, alone=not args.wait)
@@ -44,10 +53,11 @@ class Worker:
     def __init__(self, studio: Studio, camera: str, source: Played) -> None:
         self._camera, self._source, self._hub = camera, source, studio.hub
         self._boot_id = secrets.randbits(62)
-        self._sender, self._asker = Sender(studio.hub), Asker(studio.hub)
+        self._sender, self._asker = Sender(studio.hub, camera), Asker(studio.hub, camera)
         self._sent = self._dropped = 0
         self._start_ns = 0
         self._next_report = 0.0
+        self._prober = Prober(studio.hub, camera, self._boot_id, self._now_ns) if source.clock else None
 
     def play(self, stopping: Stopping, alone: bool) -> None:
         """Until the source ends or the process is told to."""
@@ -59,17 +69,27 @@ class Worker:
         goodbye = Goodbye(camera=self._camera, boot_id=self._boot_id, frames=self._sent)
         self._sender.send(topics.topic_of(topics.KEYPOINTS, self._camera), encode(goodbye))
         self._report("finished")
+        if self._prober:
+            self._prober.close()
         self._sender.close(linger_s=1.0)
         logging.info("%d frames sent, %d dropped", self._sent, self._dropped)
+
+    def _now_ns(self) -> int:
+        """What this worker's clock shows."""
+        now_ns = time.monotonic_ns()
+        return self._source.clock.shows(now_ns) if self._source.clock else now_ns
 
     def _play_paced(self, stopping: Stopping) -> None:
         source = self._source
         frame = source.position_at(time.monotonic_ns() - self._start_ns)
         while not stopping and source.has(frame):
-            message = self._message(frame)
+            keypoints = source.keypoints(frame)
             due_ns = self._start_ns + source.due_ns(frame)
+            message = None if keypoints is None else self._message(frame, keypoints, due_ns)
             if stopping.wait((due_ns - time.monotonic_ns()) / 1e9):
                 return
+            for sample in self._prober.take() if self._prober else []:
+                self._sender.send(topics.topic_of(topics.CLOCK, self._camera), encode(sample))
             if message is not None:
                 self._send(message)
             if time.monotonic() >= self._next_report:
@@ -77,9 +97,10 @@ class Worker:
             frame += 1
 
     def _play_unpaced(self, stopping: Stopping) -> None:
-        poses, reached_ns, frame = Subscriber(self._hub, [topics.POSES]), None, 0
+        poses, reached_ns, frame = Subscriber(self._hub, [topics.POSES], self._camera), None, 0
         while not stopping and self._source.has(frame):
-            message = self._message(frame)
+            keypoints = self._source.keypoints(frame)
+            message = None if keypoints is None else self._message(frame, keypoints, 0)
             first = self._source.time_ns(0)
             while self._source.time_ns(frame) > (first if reached_ns is None else reached_ns) + AHEAD_NS:
                 received = poses.receive(0.2)
@@ -95,17 +116,15 @@ class Worker:
                 self._report("running")
             frame += 1
 
-    def _message(self, frame: int) -> tuple[str, bytes] | None:
-        keypoints = self._source.keypoints(frame)
-        if keypoints is None:
-            return None
+    def _message(self, frame: int, keypoints: Keypoints2D, due_ns: int) -> tuple[str, bytes]:
+        own = self._source.clock
         message = pack_keypoints(
             keypoints,
             camera=self._camera,
             boot_id=self._boot_id,
             frame=self._source.number(frame),
-            time_ns=self._source.time_ns(frame),
-            clock="epoch",
+            time_ns=own.shows(due_ns) if own else self._source.time_ns(frame),
+            clock="worker" if own else "epoch",
             size=self._source.size,
             calibration=self._source.calibration,
             skeleton=self._source.skeleton,
@@ -119,7 +138,7 @@ class Worker:
             self._dropped += 1
 
     def _report(self, state: str) -> None:
-        """About once a second: health, presence, and one probe of the hub's clock."""
+        """About once a second: health, and presence."""
         self._next_report = time.monotonic() + 1.0
         health = CameraHealth(
             camera=self._camera,
@@ -130,3 +149,4 @@ class Worker:
             expected_hz=self._source.fps,
         )
         self._sender.send(topics.topic_of(topics.CAMERA, self._camera), encode(health))
+        tell(self._asker, Ready(role=f"camera/{self._camera}", pid=os.getpid(), start_ns=self._start_ns))

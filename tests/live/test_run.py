@@ -7,14 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from multiview.camera import load_rig
-from multiview.config import HubOptions, KeypointsSource, RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.config import HubOptions, KeypointsSource, RecorderOptions, Studio, write_studio
 from multiview.data import NS_PER_S, Views
 from multiview.keypoint_folder import open_keypoint_folders
 from multiview.messages import PosesMessage, decode
@@ -24,25 +23,7 @@ from multiview.take import Take, open_take
 from services.bus import Subscriber
 from services.launch import Launch, LaunchError
 from services.replay import compare, recorded_poses, refuse
-
-FREE = HubOptions(ingest_port=0, publish_port=0, request_port=0)
-SYNTHETIC = {"cameras": 3, "people": 2, "seconds": 60.0, "fps": 25.0, "skeleton": "coco17"}
-
-
-def synthetic_studio(folder: Path) -> Studio:
-    return Studio(
-        skeleton="coco17",
-        source=SyntheticSource(options=SYNTHETIC),
-        hub=FREE,
-        recorder=RecorderOptions(directory=str(folder)),
-    )
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "did not happen"
-        time.sleep(0.02)
+from tests.live.conftest import FREE, synthetic_studio, until
 
 
 class Poses:

@@ -1,0 +1,61 @@
+"""A worker's probes of the hub's clock: several at once to begin with, then two a second, in a thread of their own."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from multiview.config import HubOptions
+from multiview.messages import ClockSample
+from services.bus import Asker
+from services.requests import Probe, ProbeReply, ask
+
+__all__ = ["Prober"]
+
+FIRST = 8
+FIRST_EVERY_S = 0.02
+EVERY_S = 0.5
+
+
+class Prober:
+    """Collects samples; whoever owns the sender takes them and sends them."""
+
+    def __init__(self, hub: HubOptions, camera: str, boot_id: int, clock: Callable[[], int]) -> None:
+        self._hub, self._camera, self._boot_id, self._clock = hub, camera, boot_id, clock
+        self._samples: deque[ClockSample] = deque(maxlen=64)
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def take(self, most: int = 2) -> list[ClockSample]:
+        """The next samples; few at a time, for what is sent at once must fit the queue."""
+        taken: list[ClockSample] = []
+        while self._samples and len(taken) < most:
+            taken.append(self._samples.popleft())
+        return taken
+
+    def close(self) -> None:
+        self._ending.set()
+        self._thread.join(2.0)
+
+    def _run(self) -> None:
+        asker, count = Asker(self._hub, self._camera), 0
+        while not self._ending.is_set():
+            sent = self._clock()
+            reply = ask(asker, Probe(), ProbeReply, 0.5)
+            answered = self._clock()
+            if reply is not None:
+                count += 1
+                self._samples.append(
+                    ClockSample(
+                        camera=self._camera,
+                        boot_id=self._boot_id,
+                        sent_ns=sent,
+                        hub_received_ns=reply.received_ns,
+                        hub_replied_ns=reply.replied_ns,
+                        answered_ns=answered,
+                    )
+                )
+            self._ending.wait(FIRST_EVERY_S if count < FIRST else EVERY_S)
+        asker.close()

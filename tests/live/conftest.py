@@ -1,0 +1,90 @@
+"""Real processes for the tests of the live system; each ends with its test."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from multiview.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from services.bus import Asker
+from services.requests import Status, StatusReply, ask
+
+FREE = HubOptions(ingest_port=0, publish_port=0, request_port=0)
+SYNTHETIC = {"cameras": 3, "people": 2, "seconds": 60.0, "fps": 25.0, "skeleton": "coco17"}
+
+
+def synthetic_studio(folder: Path, hub: HubOptions = FREE) -> Studio:
+    """Three cameras, two people, a minute."""
+    return Studio(
+        skeleton="coco17",
+        source=SyntheticSource(options=SYNTHETIC),
+        hub=hub,
+        recorder=RecorderOptions(directory=str(folder)),
+    )
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> float:
+    """Wait for something to become true; how long it took, s."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() < began + seconds, "did not happen"
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
+def free_ports(count: int) -> list[int]:
+    holders = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [holder.getsockname()[1] for holder in holders]
+    for holder in holders:
+        holder.close()
+    return ports
+
+
+class Processes:
+    """Starts `multiview COMMAND ...` and ends what is left."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *words: str | Path) -> subprocess.Popen[bytes]:
+        log = (self.folder / f"{words[0]}.log").open("ab")
+        command = [sys.executable, "-m", "multiview", *map(str, words)]
+        self._running.append(subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ}))
+        log.close()
+        return self._running[-1]
+
+    def words(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+    def hub(self, keys: str = "") -> HubOptions:
+        """A hub that answers."""
+        ingest, publish, request = free_ports(3)
+        options = HubOptions(ingest_port=ingest, publish_port=publish, request_port=request, keys=keys)
+        path = self.folder / "studio.toml"
+        write_studio(synthetic_studio(self.folder, options), path)
+        self.start("hub", path)
+        asker = Asker(options)
+        until(lambda: ask(asker, Status(), StatusReply, 0.2) is not None)
+        asker.close()
+        return options
+
+    def end(self) -> None:
+        for process in self._running:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    started = Processes(tmp_path)
+    yield started
+    started.end()

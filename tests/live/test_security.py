@@ -1,0 +1,190 @@
+"""Who has no key, a wrong key, or another's key is refused and counted, and the stream goes on unharmed."""
+
+from __future__ import annotations
+
+import socket
+import stat
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zmq
+
+from multiview.config import HubOptions
+from multiview.data import Keypoints2D
+from multiview.errors import ConfigError
+from multiview.messages import MAX_BYTES, encode
+from multiview.packing import pack_keypoints
+from services.bus import Asker, HubSockets, Sender, Subscriber
+from services.keyring import load_key, make_keys
+from services.requests import Status, StatusReply, ask
+from tests.live.conftest import Processes, until
+
+NAMES = ["hub", "fusion", "client", "cam01", "cam02", "cam03"]
+
+
+def body(camera: str, frame: int) -> bytes:
+    keypoints = Keypoints2D(np.zeros((1, 17, 2)), np.ones((1, 17)))
+    return encode(
+        pack_keypoints(
+            keypoints, camera=camera, boot_id=1, frame=frame, time_ns=frame, clock="epoch", skeleton="coco17"
+        )
+    )
+
+
+def keep_sending(sender: Sender, camera: str, subscriber: Subscriber, seconds: float = 10.0) -> bool:
+    """Whether what this sender sends comes through."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        sender.send(f"keypoints/{camera}", body(camera, 1))
+        received = subscriber.receive(0.05)
+        if received is not None and received.topic == f"keypoints/{camera}":
+            return True
+    return False
+
+
+def test_only_known_keys_speak_and_only_for_their_camera(processes: Processes, tmp_path: Path) -> None:
+    keys = str(tmp_path / "keys")
+    make_keys(Path(keys), NAMES)
+    hub = processes.hub(keys)
+    listener = Subscriber(hub, ["keypoints"])
+    good = Sender(hub, "cam01")
+    assert keep_sending(good, "cam01", listener)
+
+    # A key that is not in the list; none at all; a plain connection of an old protocol; bytes that were heard before.
+    make_keys(tmp_path / "other", NAMES)
+    (tmp_path / "other" / "hub.pub").write_text((tmp_path / "keys" / "hub.pub").read_text())
+    stranger = Sender(_with_keys(hub, tmp_path / "other"), "cam02")
+    plain = Sender(_with_keys(hub, ""), "cam02")
+    deaf = Subscriber(_with_keys(hub, ""), ["keypoints"])
+    with socket.create_connection(("127.0.0.1", hub.ingest_port)) as raw:
+        raw.sendall(bytes.fromhex("01000200") + b"keypoints/cam02")
+        assert not keep_sending(stranger, "cam02", listener, 0.4)
+        assert not keep_sending(plain, "cam02", listener, 0.4)
+    assert deaf.receive(0.2) is None
+
+    # A good key, but another camera's topic.
+    thief = Sender(hub, "cam03")
+    assert not keep_sending(thief, "cam02", listener, 0.6)
+    assert keep_sending(thief, "cam03", listener)
+    assert keep_sending(good, "cam01", listener)
+
+    asker = Asker(hub)
+    status = ask(asker, Status(), StatusReply, 1.0)
+    assert status is not None
+    assert status.reasons["cam03's key used for camera/cam02"] >= 1
+    assert status.reasons["handshake"] >= 1
+    words = processes.words("hub")
+    assert "its key is not in allowed.toml" in words
+    assert "cam03's key used for camera/cam02" in words
+    for ending in (listener, good, stranger, plain, deaf, thief, asker):
+        ending.close()
+
+
+def test_bytes_heard_on_the_wire_are_useless_a_second_time(processes: Processes, tmp_path: Path) -> None:
+    keys = str(tmp_path / "keys")
+    make_keys(Path(keys), NAMES)
+    hub = processes.hub(keys)
+    listener = Subscriber(hub, ["keypoints"])
+    heard = bytearray()
+    with socket.create_server(("127.0.0.1", 0)) as tap:
+        sender = Sender(_with_port(hub, tap.getsockname()[1]), "cam01")
+        inner, _ = tap.accept()
+        outer = socket.create_connection(("127.0.0.1", hub.ingest_port))
+        inner.settimeout(0.02)
+        outer.settimeout(0.02)
+        end, through = time.monotonic() + 5.0, 0
+        while time.monotonic() < end and through < 3:
+            sender.send("keypoints/cam01", body("cam01", 1))
+            for one, other, keep in ((inner, outer, True), (outer, inner, False)):
+                try:
+                    data = one.recv(65536)
+                except TimeoutError:
+                    continue
+                other.sendall(data)
+                if keep:
+                    heard += data
+            through += sum(received.topic == "keypoints/cam01" for received in listener.drain())
+        assert through >= 3
+        inner.close()
+        outer.close()
+    sender.close()
+    with socket.create_connection(("127.0.0.1", hub.ingest_port)) as again:
+        again.sendall(heard)
+        assert listener.receive(0.5) is None
+    other = Sender(hub, "cam02")
+    assert keep_sending(other, "cam02", listener)
+    other.close()
+    listener.close()
+
+
+def test_what_is_wrong_on_the_loopback_is_refused(processes: Processes) -> None:
+    """Without keys: too many parts, no such topic, too large, too fast, two senders for one camera."""
+    hub = processes.hub()
+    listener, asker, good = Subscriber(hub, ["keypoints"]), Asker(hub), Sender(hub)
+    assert keep_sending(good, "cam01", listener)
+    second = Sender(hub)
+    raw = zmq.Context.instance().socket(zmq.DEALER)
+    raw.linger = 0
+    raw.connect(f"tcp://127.0.0.1:{hub.ingest_port}")
+    raw.send_multipart([b"keypoints/cam02", b"a", b"b", b"c"])
+    raw.send_multipart([b"../../etc", b"x"])
+    raw.send_multipart([b"hub", b"x"])
+    assert not keep_sending(second, "cam01", _Deaf(), 0.01)
+    for _ in range(20):
+        good.send("keypoints/cam01", body("cam01", 2))
+        second.send("keypoints/cam01", body("cam01", 3))
+        time.sleep(0.01)
+    for _ in range(2000):
+        raw.send_multipart([b"keypoints/cam03", b"x"])
+
+    def reasons() -> dict[str, int]:
+        status = ask(asker, Status(), StatusReply, 1.0)
+        return status.reasons if status else {}
+
+    until(lambda: {"malformed", "unknown topic", "too fast: camera/cam03"} <= reasons().keys())
+    assert reasons()["second sender for camera/cam01"] >= 10
+    raw.send_multipart([b"keypoints/cam03", b"x" * (MAX_BYTES + 1)])
+    assert keep_sending(good, "cam01", listener)
+    raw.close()
+    for ending in (listener, asker, good, second):
+        ending.close()
+
+
+class _Deaf(Subscriber):
+    def __init__(self) -> None:
+        pass
+
+    def receive(self, timeout_s: float) -> None:
+        time.sleep(timeout_s)
+
+
+def test_a_hub_open_to_the_network_needs_keys() -> None:
+    with pytest.raises(ConfigError, match="multiview keys"):
+        HubSockets(HubOptions(host="127.0.0.1", bind="0.0.0.0", ingest_port=0, publish_port=0, request_port=0))
+
+
+def test_keys_are_secret_and_made_once(tmp_path: Path) -> None:
+    assert make_keys(tmp_path / "keys", NAMES) == NAMES
+    assert make_keys(tmp_path / "keys", [*NAMES, "cam04"]) == ["cam04"]
+    path = tmp_path / "keys" / "cam01.key"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert load_key(tmp_path / "keys", "nobody") == load_key(tmp_path / "keys", "client")
+    path.chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        load_key(tmp_path / "keys", "cam01")
+    with pytest.raises(ConfigError, match="multiview keys"):
+        load_key(tmp_path / "none", "cam01")
+
+
+def _with_keys(hub: HubOptions, keys: str | Path) -> HubOptions:
+    import msgspec
+
+    return msgspec.structs.replace(hub, keys=str(keys))
+
+
+def _with_port(hub: HubOptions, ingest: int) -> HubOptions:
+    import msgspec
+
+    return msgspec.structs.replace(hub, ingest_port=ingest)
