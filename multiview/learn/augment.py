@@ -47,7 +47,16 @@ def crop_sample(sample: Sample, size: tuple[int, int], A: Float64[np.ndarray, "2
     inside = ((xy >= -0.5) & (xy <= np.array([width, height]) - 0.5)).all(-1)
     corners = transform_points(A, sample.box[[[0, 1], [2, 1], [2, 3], [0, 3]]])
     box = np.concatenate([corners.min(0), corners.max(0)])
-    return Sample(image, xy, np.where(inside, sample.visibility, ABSENT), box, parts)
+    facing = None if sample.facing is None else _turned(sample.facing, A)
+    return Sample(image, xy, np.where(inside, sample.visibility, ABSENT), box, parts, facing)
+
+
+def _turned(facing: Float64[np.ndarray, "3 3"], A: Float64[np.ndarray, "2 3"]) -> Float64[np.ndarray, "3 3"]:
+    """Directions in camera axes, as the crop's camera would have them; a mirrored person's left is the other way."""
+    scale = np.sqrt(abs(np.linalg.det(A[:, :2])))
+    sign = np.sign(np.linalg.det(A[:, :2]))
+    turned = np.concatenate([facing[:, :2] @ A[:, :2].T / scale, facing[:, 2:]], axis=1)
+    return np.asarray(sign * turned)
 
 
 def augment(
@@ -80,7 +89,7 @@ def augment(
         image, visibility = _cutout(crop, rng)
     if rng.random() < options.degrade:
         image = degrade(rng, image)
-    return Sample(image, crop.xy, visibility, crop.box, crop.parts)
+    return Sample(image, crop.xy, visibility, crop.box, crop.parts, crop.facing)
 
 
 def _swap_sides(crop: Sample, pairs: tuple[tuple[int, int], ...], parts: tuple[tuple[int, int], ...]) -> Sample:
@@ -92,7 +101,7 @@ def _swap_sides(crop: Sample, pairs: tuple[tuple[int, int], ...], parts: tuple[t
         for a, b in parts:
             table[a], table[b] = b, a
         labels = table[labels]
-    return Sample(crop.image, crop.xy[order], crop.visibility[order], crop.box, labels)
+    return Sample(crop.image, crop.xy[order], crop.visibility[order], crop.box, labels, crop.facing)
 
 
 def _half_body(sample: Sample, rng: np.random.Generator) -> Float64[np.ndarray, " 4"]:

@@ -50,19 +50,25 @@ class CocoPeople:
     def __len__(self) -> int:
         return len(self.people)
 
+    def sample(self, index: int) -> Sample | None:
+        """Sample `index`; None, and its picture named in `skipped`, if that cannot be read."""
+        person = self.people[index]
+        image = None if person.path in self._bad else read_picture(person.path)
+        if image is None:
+            if person.path not in self._bad:
+                self._bad.add(person.path)
+                self.skipped.append(f"{person.path}: not a picture that can be read")
+                log.warning("skipped %s", self.skipped[-1])
+            return None
+        return Sample(image, person.xy, person.visibility, person.box)
+
     def load(self, index: int) -> Sample:
         """Sample `index`, or the next one whose picture can be read."""
         for offset in range(len(self.people)):
-            person = self.people[(index + offset) % len(self.people)]
-            if person.path in self._bad:
-                continue
-            image = read_picture(person.path)
-            if image is not None:
-                return Sample(image, person.xy, person.visibility, person.box)
-            self._bad.add(person.path)
-            self.skipped.append(f"{person.path}: not a picture that can be read")
-            log.warning("skipped %s", self.skipped[-1])
-        raise SourceError("none of the labelled pictures can be read; the first is " + str(self.people[0].path))
+            sample = self.sample((index + offset) % len(self.people))
+            if sample is not None:
+                return sample
+        raise SourceError(f"none of the labelled pictures can be read; the first is {self.people[0].path}")
 
 
 def read_picture(path: Path) -> Any:

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from multiview.keypoints.finder import decode_boxes
 from multiview.keypoints.suppress import box_iou
-from multiview.learn.check import Check, tile_pictures
+from multiview.learn.check import Check
+from multiview.learn.pictures import tile_pictures
 from multiview.learn.recipe import Recipe, build_network
 from multiview.learn.tensors import images_to_tensor
 from multiview.synthetic.backdrop import degrade
@@ -55,7 +56,7 @@ class FinderTask:
     def _photo(self, number: int) -> Photo:
         if number not in self.pool:
             rng = np.random.default_rng((self.recipe.seed, 1, number))
-            self.pool[number] = sample_photo(rng, self.recipe.network.input, people=int(rng.integers(0, 5)) or None)
+            self.pool[number] = sample_photo(rng, self.recipe.network.input, supersample=1)
         return self.pool[number]
 
     def batch(self, step: int) -> tuple[Tensor, list[Photo]]:

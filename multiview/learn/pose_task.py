@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from multiview.learn.augment import augment
-from multiview.learn.check import Check, check_network
+from multiview.learn.check import Check, check_model
 from multiview.learn.losses import LOSSES, Target, reduce
+from multiview.learn.model_file import from_network
 from multiview.learn.recipe import Recipe, build_network
 from multiview.learn.sample import ABSENT, VISIBLE, Sample
 from multiview.learn.source import open_source, validation_samples
 from multiview.learn.tensors import images_to_tensor
+from multiview.nets.light import Light
 from multiview.skeleton import Skeleton, load_skeleton
 from multiview.synthetic.body import PARTS
 
@@ -38,17 +40,22 @@ def pose_target(
     return Target(*(torch.as_tensor(value, dtype=torch.float32, device=device) for value in (xy, weight, scale)))
 
 
-class _WithParts(nn.Module):
-    """The network and, while it learns, a head that names the body part of each heatmap pixel."""
+class _Tutored(nn.Module):
+    """The network and, while it learns, heads that name each heatmap pixel's body part and which way the person faces.
 
-    def __init__(self, network: nn.Module, channels: int) -> None:
+    Only rendered pictures can teach these; they are what makes left and right come early.
+    """
+
+    def __init__(self, network: Light) -> None:
         super().__init__()
         self.network = network
-        self.parts = nn.Conv2d(channels, len(PARTS), 1)
+        fine, coarse = network.head.in_channels, network.gate16.inner.in_channels
+        self.parts = nn.Conv2d(fine, len(PARTS), 1)
+        self.facing = nn.Conv2d(coarse, 9, 1)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.network.features(image)  # type: ignore[operator]
-        return self.network.head(features), self.parts(features)  # type: ignore[operator]
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        fine, whole = self.network.features(image)
+        return self.network.head(fine), self.parts(fine), self.facing(whole).reshape(-1, 3, 3)
 
 
 class PoseTask:
@@ -60,8 +67,9 @@ class PoseTask:
         self.source = open_source(recipe.seed, recipe.data, recipe.network.input, self.skeleton.joints, folder)
         self.validation = validation_samples(recipe.data, recipe.network.input, self.skeleton.joints, folder)
         network = build_network(recipe.network, len(self.skeleton.joints))
-        self.learns_parts = recipe.parts > 0 and recipe.data.source == "rendered" and recipe.network.name == "light"
-        self.model: nn.Module = _WithParts(network, recipe.network.widths[1]) if self.learns_parts else network
+        self.model: nn.Module = network
+        if recipe.data.source == "rendered" and isinstance(network, Light):
+            self.model = _Tutored(network)
         self.network = network
 
     def batch(self, step: int) -> tuple[Tensor, list[Sample]]:
@@ -71,21 +79,34 @@ class PoseTask:
         crops = [augment(sample, rng, size, options, pairs, SYMMETRIC_PARTS) for sample in people]
         return images_to_tensor([crop.image for crop in crops]), crops
 
-    def loss(self, output: Tensor | tuple[Tensor, Tensor], crops: list[Sample]) -> tuple[Tensor, Tensor]:
-        """What to minimise, and the part of it that the curve shows: without the body parts."""
+    def loss(self, output: Tensor | tuple[Tensor, Tensor, Tensor], crops: list[Sample]) -> tuple[Tensor, Tensor]:
+        """What to minimise, and the part of it that the curve shows: that of the heatmaps."""
         recipe = self.recipe
-        maps, parts = output if isinstance(output, tuple) else (output, None)
-        maps = maps.float()
+        maps = (output[0] if isinstance(output, tuple) else output).float()
         stride = recipe.network.input[0] // maps.shape[-1]
         target = pose_target(crops, recipe, self.skeleton, stride, maps.device)
         shown = maps.new_zeros(())
         for name, weight in recipe.loss.items():
             shown = shown + weight * reduce(LOSSES[name](maps, target, recipe.sigma), target.weight, recipe.hardest)
-        if parts is None:
+        if not isinstance(output, tuple):
             return shown, shown
-        labels = [crop.parts[::stride, ::stride] for crop in crops if crop.parts is not None]
-        label = torch.from_numpy(np.stack(labels).astype(np.int64)).to(maps.device)
-        return shown + recipe.parts * F.cross_entropy(parts.float(), label), shown
+        _, parts, facing = (value.float() for value in output)
+        return shown + recipe.parts * _parts_loss(parts, crops, stride) + recipe.facing * _facing_loss(
+            facing, crops
+        ), shown
 
     def check(self, network: nn.Module, picture: Path) -> Check:
-        return check_network(network, self.validation, self.recipe, self.skeleton, picture)
+        return check_model(from_network(network, self.recipe), self.validation, self.skeleton, picture)
+
+
+def _parts_loss(logits: Tensor, crops: list[Sample], stride: int) -> Tensor:
+    """Cross entropy of body parts; the background, most of the picture, counts little."""
+    labels = np.stack([crop.parts[::stride, ::stride] for crop in crops if crop.parts is not None])
+    weight = torch.ones(len(PARTS), device=logits.device)
+    weight[0] = 0.2
+    return F.cross_entropy(logits, torch.from_numpy(labels.astype(np.int64)).to(logits.device), weight)
+
+
+def _facing_loss(found: Tensor, crops: list[Sample]) -> Tensor:
+    goal = np.stack([crop.facing for crop in crops if crop.facing is not None])
+    return F.mse_loss(found, torch.from_numpy(goal).to(found))

@@ -44,6 +44,8 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """rendered: how often a picture is shown, each time augmented anew, before a fresh one takes its place."""
     margin: float = 1.6
     """rendered: how much wider than the person a picture is, so that crops can be turned and moved in it."""
+    easy_until: int = 0
+    """rendered: the share of easy pictures (one person, upright, in full view) falls from all to none over so many."""
     annotations: str = ""
     """coco: the JSON file, relative to the recipe."""
     images: str = ""
@@ -90,6 +92,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a hidden joint counts against a visible one's 1."""
     parts: float = 0.3
     """rendered, light: weight of naming each pixel's body part, left and right apart; that head is dropped later."""
+    facing: float = 1.0
+    """rendered, light: weight of naming which way the person faces; that head is dropped later, too."""
     network: Network = Network()
     data: Data = Data()
     augmentation: Augmentation = Augmentation()

@@ -31,12 +31,20 @@ class Source(Protocol):
 
 
 def rendered_sample(
-    rng: np.random.Generator, size: tuple[int, int], zoom: float, cut_off: float = 0.0, held_out: bool = False
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    zoom: float,
+    cut_off: float = 0.0,
+    held_out: bool = False,
+    easy: bool = False,
 ) -> Sample:
-    """One rendered person, in a picture `zoom` times as large as they are."""
-    photo = sample_crop(rng, size, held_out, zoom, cut_off)
+    """One rendered person, in a picture `zoom` times as large as they are; `easy`: upright, alone and in full view."""
+    photo = sample_crop(rng, size, held_out, zoom, cut_off, easy)
     x, y, w, h = photo.box[0]
-    return Sample(photo.image, photo.xy[0], photo.visibility[0], np.array([x, y, x + w, y + h]), photo.parts)
+    left = photo.xyz[0, [5, 11, 3]] - photo.xyz[0, [6, 12, 4]]
+    facing = left / np.maximum(np.linalg.norm(left, axis=1, keepdims=True), 1e-9)
+    box = np.array([x, y, x + w, y + h])
+    return Sample(photo.image, photo.xy[0], photo.visibility[0], box, photo.parts, facing)
 
 
 class RenderedSource:
@@ -50,7 +58,8 @@ class RenderedSource:
     def _photo(self, number: int) -> Sample:
         if number not in self.pool:
             rng = np.random.default_rng((self.seed, 1, number))
-            self.pool[number] = rendered_sample(rng, self.size, self.data.margin, cut_off=0.1)
+            easy = rng.random() > number / max(1, self.data.easy_until)
+            self.pool[number] = rendered_sample(rng, self.size, self.data.margin, 0.0 if easy else 0.1, easy=easy)
         return self.pool[number]
 
     def batch(self, step: int, size: int) -> list[Sample]:

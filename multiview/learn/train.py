@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import csv
-import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,15 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from multiview.errors import ConfigError, SourceError
+from multiview.errors import ConfigError
 from multiview.files import replacing
 from multiview.learn.check import Check
 from multiview.learn.finder_task import FinderTask
 from multiview.learn.pose_task import PoseTask
-from multiview.learn.recipe import Recipe, build_network
-from multiview.skeleton import load_skeleton
+from multiview.learn.recipe import Recipe
+from multiview.learn.weights import save_weights
 
-__all__ = ["Progress", "Trainer", "learning_rate", "load_weights", "train"]
+__all__ = ["Progress", "Trainer", "learning_rate", "train"]
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -193,7 +192,7 @@ def train(
             check = trainer.task.check(trainer.average, folder / "pictures" / f"{step:07d}.png")
             if check.quality >= curve.best:
                 curve.best = check.quality
-                _save_weights(trainer, folder / "best.pt")
+                save_weights(trainer.average, recipe, step, folder / "best.pt")
         watch(Progress(step, losses[-1], check))
         if step % schedule.log_every == 0 or last:
             curve.add(step, learning_rate(recipe, step - 1), float(np.mean(losses)), check)
@@ -201,30 +200,5 @@ def train(
         # A checkpoint stands at the end of a row of the curve, so that a resumed curve has the same rows.
         if step % schedule.save_every == 0 or last:
             trainer.save(folder / CHECKPOINT)
-    _save_weights(trainer, folder / "last.pt")
+    save_weights(trainer.average, recipe, trainer.number, folder / "last.pt")
     return folder / "last.pt"
-
-
-def _save_weights(trainer: Trainer, path: Path) -> None:
-    state = {
-        "recipe": msgspec.json.encode(trainer.recipe).decode(),
-        "step": trainer.number,
-        "network": trainer.average.state_dict(),
-    }
-    with replacing(path) as temporary:
-        torch.save(state, temporary)
-
-
-def load_weights(path: Path) -> tuple[Recipe, nn.Module]:
-    """The recipe and the trained network of `best.pt` or `last.pt`; SourceError where the file is neither."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        recipe = msgspec.json.decode(state["recipe"], type=Recipe)
-        outputs = 3 if recipe.task == "finder" else len(load_skeleton(recipe.data.skeleton).joints)
-        network = build_network(recipe.network, outputs)
-        network.load_state_dict(state["network"])
-    except FileNotFoundError:
-        raise SourceError(f"{path}: no such file") from None
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, pickle.UnpicklingError) as error:
-        raise SourceError(f"{path}: not the weights of a training ({type(error).__name__}); give its best.pt") from None
-    return recipe, network.eval()

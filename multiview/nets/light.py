@@ -2,15 +2,19 @@
 
 Plain convolutions, because on a CPU they run near the arithmetic limit, in bfloat16 when training and in INT8 when
 deployed, which depthwise ones do not; nearest-neighbour upsampling and additions, because those stay in INT8.
-The coarsest stage sees the whole person, which is what telling left from right needs.
+The coarsest stage sees the whole person. Which limb is the left one depends on two things at once, which way the
+person looks and on which side of them the limb is: a product, which sums of convolutions are slow to learn. So what the
+coarsest stage says of the whole picture multiplies the channels on the way back up.
 
-Source: the shape is U-Net's (Ronneberger et al., 2015) with additions for skips, as in LinkNet (Chaurasia, 2017).
+Sources: the shape is U-Net's (Ronneberger et al., 2015) with additions for skips, as in LinkNet (Chaurasia, 2017); the
+products are those of squeeze and excitation (Hu et al., 2018).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -40,6 +44,21 @@ class _Residual(nn.Module):
         return F.relu(x + self.second(self.first(x)))
 
 
+class _Gate(nn.Module):
+    """Multiplies channels by what the mean over the whole picture says of them."""
+
+    def __init__(self, inputs: int, channels: int) -> None:
+        super().__init__()
+        self.inner = nn.Conv2d(inputs, inputs // 2, 1)
+        self.outer = nn.Conv2d(inputs // 2, channels, 1)
+        nn.init.zeros_(self.outer.weight)
+        assert self.outer.bias is not None
+        nn.init.constant_(self.outer.bias, 2.0)
+
+    def forward(self, x: Tensor, whole: Tensor) -> Tensor:
+        return x * torch.sigmoid(self.outer(F.relu(self.inner(whole))))
+
+
 class Light(nn.Module):
     """An image batch (RGB, ImageNet normalisation, sides multiples of 16) to logits at a quarter of its size.
 
@@ -58,21 +77,25 @@ class Light(nn.Module):
         self.down16 = nn.Sequential(
             _convolution(eighth, sixteenth, 2), *(_Residual(sixteenth) for _ in range(depths[2]))
         )
+        self.gate16 = _Gate(sixteenth, sixteenth)
+        self.gate8 = _Gate(sixteenth, eighth)
         self.lift8 = _convolution(sixteenth, eighth, kernel=1)
         self.up8 = _Residual(eighth)
         self.lift4 = _convolution(eighth, quarter, kernel=1)
         self.up4 = _Residual(quarter)
         self.head = nn.Conv2d(quarter, outputs, 1)
 
-    def features(self, image: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N C h w"]:
-        """What the head reads, at a quarter of the image's size."""
+    def features(self, image: Float[Tensor, "N 3 H W"]) -> tuple[Float[Tensor, "N C h w"], Float[Tensor, "N D 1 1"]]:
+        """What the head reads, at a quarter of the image's size, and what the coarsest stage says of the whole."""
         quarter = self.down4(self.stem(image))
         eighth = self.down8(quarter)
         sixteenth = self.down16(eighth)
-        eighth = self.up8(eighth + F.interpolate(self.lift8(sixteenth), scale_factor=2.0, mode="nearest"))
-        out: Tensor = self.up4(quarter + F.interpolate(self.lift4(eighth), scale_factor=2.0, mode="nearest"))
-        return out
+        whole = F.adaptive_avg_pool2d(sixteenth, 1)
+        up = self.lift8(self.gate16(sixteenth, whole))
+        eighth = self.gate8(self.up8(eighth + F.interpolate(up, scale_factor=2.0, mode="nearest")), whole)
+        fine: Tensor = self.up4(quarter + F.interpolate(self.lift4(eighth), scale_factor=2.0, mode="nearest"))
+        return fine, whole
 
     def forward(self, image: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N K h w"]:
-        logits: Tensor = self.head(self.features(image))
+        logits: Tensor = self.head(self.features(image)[0])
         return logits

@@ -17,12 +17,12 @@ class Look:
     """Build, hair and clothes of one person; colours are RGB in [0, 1]."""
 
     girth: float
-    skin: Float64[np.ndarray, 3]
-    hair: Float64[np.ndarray, 3]
+    skin: Float64[np.ndarray, " 3"]
+    hair: Float64[np.ndarray, " 3"]
     long_hair: bool
     cap: bool
     top: Float64[np.ndarray, "2 3"]
-    print_colour: Float64[np.ndarray, 3]
+    print_colour: Float64[np.ndarray, " 3"]
     top_pattern: tuple[int, float, float]
     top_feature: int
     sleeve: float
@@ -30,8 +30,8 @@ class Look:
     trouser_pattern: tuple[int, float, float]
     trouser_length: float
     skirt: bool
-    shoes: Float64[np.ndarray, 3]
-    backpack: Float64[np.ndarray, 3] | None
+    shoes: Float64[np.ndarray, " 3"]
+    backpack: Float64[np.ndarray, " 3"] | None
     bust: float
     gloss: float
 
@@ -59,7 +59,7 @@ _HAIR = np.array(
 )
 
 
-def _cloth_colour(rng: np.random.Generator) -> Float64[np.ndarray, 3]:
+def _cloth_colour(rng: np.random.Generator) -> Float64[np.ndarray, " 3"]:
     """A dye: any hue, often dark, grey or white as clothes are."""
     if rng.random() < 0.35:
         return np.full(3, rng.uniform(0.04, 0.95)) * rng.uniform(0.93, 1.0, 3)

@@ -12,7 +12,7 @@ from multiview.synthetic import raycast_kernels as kernels
 from multiview.synthetic.backdrop import backdrop
 from multiview.synthetic.body import LIMB_RADII, PARTS, Figure, J, build_figure
 from multiview.synthetic.look import sample_look
-from multiview.synthetic.postures import sample_postures
+from multiview.synthetic.postures import EASY, sample_postures
 
 __all__ = [
     "ABSENT",
@@ -36,8 +36,8 @@ COCO = 17
 class Photo:
     """A picture and its P people: COCO keypoints (px), visibility (0 absent, 1 hidden, 2 visible), boxes x y w h (px).
 
-    `area` px^2 is what a person would cover if nothing hid them; `parts` is the part of `body.PARTS` that each pixel
-    shows of person 0, 0 elsewhere; `xyz` m in camera axes.
+    `area` px^2 is what a person would cover if nothing hid them, NaN where not measured; `parts` is the part of
+    `body.PARTS` that each pixel shows of person 0, 0 elsewhere; `xyz` m in camera axes.
     """
 
     image: UInt8[np.ndarray, "H W 3"]
@@ -70,7 +70,7 @@ class Cast:
     part: Int64[np.ndarray, " K"]
 
 
-def in_camera(figure: Figure, R: Float64[np.ndarray, "3 3"], t: Float64[np.ndarray, 3]) -> Figure:
+def in_camera(figure: Figure, R: Float64[np.ndarray, "3 3"], t: Float64[np.ndarray, " 3"]) -> Figure:
     """The figure with its primitives in camera coordinates, for cam_from_world = (R, t)."""
     linear = figure.affine[:, :, :3] @ R.T
     offset = figure.affine[:, :, 3] - linear @ t
@@ -165,8 +165,9 @@ def photograph(
     size: tuple[int, int],
     held_out: bool = False,
     supersample: int = 2,
+    measure: bool = False,
 ) -> Photo:
-    """Render a scene with a pinhole camera; `size` = width, height (px)."""
+    """Render a scene with a pinhole camera; `size` = width, height (px). `measure` finds the people's areas, too."""
     width, height = size
     s = supersample
     fine = K.copy()
@@ -182,7 +183,9 @@ def photograph(
     image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     parts = _part_map(cast, figures, fine)[s // 2 :: s, s // 2 :: s]
     box = person_boxes(scene.joints, scene.stature, K)
-    area = 0.1 * scene.stature**2 * K[0, 0] * K[1, 1] / scene.joints[:, J["mid_hip"], 2] ** 2
+    area = np.full(people, np.nan)
+    if measure:
+        area = np.array([_covered(figure, fine, cast.depth.shape) / s**2 for figure in scene.figures])
     return Photo(
         (np.clip(image, 0, 1) * 255).astype(np.uint8),
         project(xyz, K),
@@ -194,7 +197,16 @@ def photograph(
     )
 
 
-def _look_at(eye: Float64[np.ndarray, 3], target: Float64[np.ndarray, 3], roll: float) -> Float64[np.ndarray, "3 3"]:
+def _covered(figure: Figure, K: Float64[np.ndarray, "3 3"], shape: tuple[int, ...]) -> int:
+    """Pixels that a figure covers when it is alone."""
+    depth, owner = np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int64)
+    kernels.cast_rays(figure.affine, figure.shape, figure.reach, K[0, 0], K[1, 1], K[0, 2], K[1, 2], depth, owner)
+    return int((owner >= 0).sum())
+
+
+def _look_at(
+    eye: Float64[np.ndarray, " 3"], target: Float64[np.ndarray, " 3"], roll: float
+) -> Float64[np.ndarray, "3 3"]:
     """cam_from_world rotation of a camera at `eye` looking at `target`, rolled by `roll` rad."""
     z = (target - eye) / np.linalg.norm(target - eye)
     x = np.cross(z, np.array([0.0, 0.0, 1.0]))
@@ -214,10 +226,10 @@ def sample_light(rng: np.random.Generator, R: Float64[np.ndarray, "3 3"]) -> Flo
 
 
 def _things(
-    rng: np.random.Generator, centre: Float64[np.ndarray, 3], toward: Float64[np.ndarray, 3], plain: bool
+    rng: np.random.Generator, centre: Float64[np.ndarray, " 3"], toward: Float64[np.ndarray, " 3"]
 ) -> Figure | None:
     """Furniture and clutter near the people, some of it between them and the camera."""
-    count = int(rng.integers(1, 4)) if rng.random() < 0.45 and not plain else 0
+    count = int(rng.integers(1, 4)) if rng.random() < 0.45 else 0
     if count == 0:
         return None
     rows = []
@@ -249,14 +261,18 @@ def _things(
 
 
 def sample_scene(
-    rng: np.random.Generator, people: int | None = None, held_out: bool = False, spread: float = 1.0
+    rng: np.random.Generator,
+    people: int | None = None,
+    held_out: bool = False,
+    spread: float = 1.0,
+    easy: bool = False,
 ) -> Scene:
     """Draw people about the first one, a camera that looks at them, light and clutter.
 
     `people` defaults to 1 to 3, mostly 1; `spread` m is the deviation of the others' places.
     """
     count = people if people is not None else int(rng.choice([1, 2, 3], p=[0.6, 0.28, 0.12]))
-    joints, stature = sample_postures(rng, count, held_out)
+    joints, stature = sample_postures(rng, count, held_out, EASY if easy else None)
     for i in range(1, count):
         offset = rng.normal(0, spread, 2)
         joints[i, :, :2] += offset * max(1.0, 0.3 / max(float(np.linalg.norm(offset)), 1e-9))
@@ -271,7 +287,7 @@ def sample_scene(
     figures = [
         in_camera(build_figure(joints[i], sample_look(rng, held_out), float(stature[i])), R, t) for i in range(count)
     ]
-    things = _things(rng, target, toward, plain=False)
+    things = None if easy else _things(rng, target, toward)
     cam = joints @ R.T + t
     keep = [i for i in range(count) if i == 0 or cam[i, :, 2].min() > 0.3]
     return Scene(
@@ -284,7 +300,7 @@ def sample_scene(
 
 
 def _crop_camera(
-    box: Float64[np.ndarray, 4], size: tuple[int, int], zoom: float, shift: Float64[np.ndarray, 2]
+    box: Float64[np.ndarray, " 4"], size: tuple[int, int], zoom: float, shift: Float64[np.ndarray, " 2"]
 ) -> Float64[np.ndarray, "3 3"]:
     """Intrinsics that show a box of the z = 1 plane, grown to the picture's aspect and by `zoom`, centred on it."""
     width, height = size
@@ -297,13 +313,19 @@ def _crop_camera(
 
 
 def sample_crop(
-    rng: np.random.Generator, size: tuple[int, int], held_out: bool = False, zoom: float = 1.25, cut_off: float = 0.0
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    held_out: bool = False,
+    zoom: float = 1.25,
+    cut_off: float = 0.0,
+    easy: bool = False,
 ) -> Photo:
     """A picture centred on its first person and `zoom` times as large; others may stand about, before or behind.
 
-    A share `cut_off` ends early, as at the frame of a larger image: black beyond, joints absent.
+    A share `cut_off` ends early, as at the frame of a larger image: black beyond, joints absent. `easy`: one upright
+    person in full view, to begin with.
     """
-    scene = sample_scene(rng, held_out=held_out)
+    scene = sample_scene(rng, 1 if easy else None, held_out, easy=easy)
     box = person_boxes(scene.joints[:1], scene.stature[:1], np.eye(3))[0]
     photo = photograph(rng, scene, _crop_camera(box, size, zoom, np.zeros(2)), size, held_out)
     if rng.random() < cut_off:
@@ -331,12 +353,16 @@ def _cut_off(rng: np.random.Generator, photo: Photo) -> None:
 
 
 def sample_photo(
-    rng: np.random.Generator, size: tuple[int, int], held_out: bool = False, people: int | None = None
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    held_out: bool = False,
+    people: int | None = None,
+    measure: bool = False,
+    supersample: int = 2,
 ) -> Photo:
     """A whole picture of 1 to 4 people of various sizes, as a person detector is given it."""
     scene = sample_scene(rng, int(rng.integers(1, 5)) if people is None else people, held_out, spread=1.6)
     box = person_boxes(scene.joints[:1], scene.stature[:1], np.eye(3))[0]
     zoom = float(np.exp(rng.uniform(np.log(1.2), np.log(5.0))))
-    return photograph(
-        rng, scene, _crop_camera(box, size, zoom, rng.uniform(-0.3, 0.3, 2) * (1 - 1 / zoom)), size, held_out
-    )
+    K = _crop_camera(box, size, zoom, rng.uniform(-0.3, 0.3, 2) * (1 - 1 / zoom))
+    return photograph(rng, scene, K, size, held_out, supersample, measure)

@@ -12,7 +12,7 @@ from jaxtyping import Float64
 
 from multiview.synthetic.body import JOINTS, J
 
-__all__ = ["POSTURES", "sample_postures"]
+__all__ = ["EASY", "POSTURES", "sample_postures"]
 
 # Ranges in degrees. Positive: pelvis pitch and spine bend forward, arm and hip flex raise the limb forward, "out" moves
 # it away from the midline, "turn" rotates it inwards (arm) or outwards (leg), elbow and knee bend, ankle points down.
@@ -74,6 +74,7 @@ _WEIGHT = {
     "rare": 2.5,
     "spread": 2,
 }
+EASY = ("stand", "walk", "gesture", "spread")
 _HELD_OUT = ("folded", "lunge", "kneel")
 
 
@@ -89,10 +90,12 @@ def _turn(axis: int, degrees: Float64[np.ndarray, " N"]) -> Float64[np.ndarray, 
     return R
 
 
-def _draw(rng: np.random.Generator, count: int, held_out: bool) -> dict[str, Float64[np.ndarray, "N 2"]]:
+def _draw(
+    rng: np.random.Generator, count: int, held_out: bool, only: tuple[str, ...] | None
+) -> dict[str, Float64[np.ndarray, "N 2"]]:
     """Every angle (N, 2), left and right of each person drawn apart; the trunk's angles use the first column."""
     # Training never shows the held-out postures themselves (a mixture of others may come near them).
-    names = [name for name in POSTURES if held_out or name not in _HELD_OUT]
+    names = list(only or (name for name in POSTURES if held_out or name not in _HELD_OUT))
     weight = np.array([_WEIGHT.get(name, 1.5) for name in names], dtype=float)
     low, high = (
         np.array([[POSTURES[name][angle][end] for angle in _ANGLES] for name in names], dtype=float) for end in (0, 1)
@@ -109,10 +112,13 @@ def _draw(rng: np.random.Generator, count: int, held_out: bool) -> dict[str, Flo
 
 
 def sample_postures(
-    rng: np.random.Generator, count: int, held_out: bool = False
+    rng: np.random.Generator, count: int, held_out: bool = False, only: tuple[str, ...] | None = None
 ) -> tuple[Float64[np.ndarray, "N 26 3"], Float64[np.ndarray, " N"]]:
-    """Draw people: HALPE-26 joints (m) and statures (m); `held_out` adds postures that training never shows."""
-    a = _draw(rng, count, held_out)
+    """Draw people: HALPE-26 joints (m) and statures (m); `held_out` adds postures that training never shows.
+
+    `only` names the postures to draw from.
+    """
+    a = _draw(rng, count, held_out, only)
     stature = np.where(
         rng.random(count) < 0.12, rng.uniform(1.05, 1.5, count), rng.normal(1.71, 0.1, count).clip(1.45, 2.05)
     )

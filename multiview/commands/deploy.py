@@ -1,0 +1,73 @@
+"""`multiview deploy`: a trained network as ONNX and INT8, measured, with its model card."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("weights", type=Path, help="best.pt of `multiview train`")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the .onnx files and the card")
+    parser.add_argument("--name", help="of the files (default: the folder of the weights)")
+    parser.add_argument(
+        "--annotations", metavar="JSON", type=Path, help="COCO file to measure on (default: rendered people)"
+    )
+    parser.add_argument("--images", metavar="DIR", type=Path, help="its pictures (default: `images` beside the file)")
+    parser.add_argument("--people", type=int, default=1000, help="people to measure on (default 1000)")
+    parser.add_argument("--calibration", type=int, default=256, help="crops that INT8's ranges come from (default 256)")
+    parser.add_argument("--smaller", type=float, default=0.75, help="also try a smaller input (default 0.75; 1 = no)")
+
+
+def run(args: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from multiview.learn.deploy import export, quantise, time_per_person, with_input, write_card
+    from multiview.learn.deploy_set import calibration_crops, measuring_set
+    from multiview.learn.evaluate import evaluate_model
+    from multiview.learn.model_file import open_model
+    from multiview.learn.weights import load_weights
+    from multiview.skeleton import load_skeleton
+
+    recipe, network = load_weights(args.weights)
+    name = args.name or args.weights.parent.name
+    skeleton = load_skeleton(recipe.data.skeleton)
+    console = Console()
+    args.out.mkdir(parents=True, exist_ok=True)
+    with console.status("reading people to measure on"):
+        people, samples = measuring_set(args.annotations, args.images, recipe, args.people)
+    sizes = [recipe.network.input]
+    if args.smaller < 1:
+        sizes.append(tuple(max(32, round(side * args.smaller / 16) * 16) for side in recipe.network.input))
+    table = Table("model", "input", "MB", "AP", "PCK@0.1", "ms, one person", "ms each of four", "fps of one")
+    rows = {}
+    for size in sizes:
+        sized = with_input(recipe, size)
+        suffix = "" if size == recipe.network.input else f"_{size[0]}x{size[1]}"
+        plain, small = args.out / f"{name}{suffix}_fp32.onnx", args.out / f"{name}{suffix}.onnx"
+        with console.status(f"quantising at {size[0]} x {size[1]}"):
+            export(network, sized, plain)
+            quantise(plain, sized, calibration_crops(recipe, args.weights.parent, size, args.calibration), small)
+        for path, kind in ((plain, "fp32"), (small, "INT8")):
+            with console.status(f"measuring {path.name}"):
+                figures, _, _ = evaluate_model(open_model(path), people, samples, skeleton)
+                timing = time_per_person(path, size)
+            rows[kind + suffix] = (figures, timing)
+            megabytes = f"{path.stat().st_size / 1e6:.1f}"
+            accuracy = (f"{figures['ap']:.4f}", f"{figures['pck']:.4f}")
+            speed = (f"{timing.one:.2f}", f"{timing.four:.2f}", f"{1e3 / timing.one:.0f}")
+            table.add_row(kind, f"{size[0]} x {size[1]}", megabytes, *accuracy, *speed)
+    console.print(table)
+    (full, slow), (quantised, fast) = rows["fp32"], rows["INT8"]
+    console.print(
+        f"INT8 costs {full['ap'] - quantised['ap']:.4f} AP and is {slow.one / fast.one:.2f} times as fast",
+        highlight=False,
+    )
+    kept = {f"{kind} AP": round(figures["ap"], 4) for kind, (figures, _) in rows.items()}
+    kept |= {f"{kind} ms per person": round(timing.one, 2) for kind, (_, timing) in rows.items()}
+    write_card(args.out / f"{name}.toml", recipe, [args.out / f"{name}.onnx"], kept)
+    console.print(f"card {args.out / f'{name}.toml'}")
+    return 0

@@ -1,0 +1,74 @@
+"""`multiview evaluate2d`: how good a 2D pose network is on labelled people."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from multiview.errors import ConfigError
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", metavar="FILE", type=Path, help="best.pt, or a deployed .onnx (default: the shipped one)"
+    )
+    parser.add_argument(
+        "--annotations", metavar="JSON", type=Path, help="COCO keypoint file (`multiview label` makes one)"
+    )
+    parser.add_argument("--images", metavar="DIR", type=Path, help="its pictures (default: `images` beside the file)")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="write figures.json and page.html there")
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N people")
+
+
+def run(args: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.progress import track
+
+    from multiview.files import replacing
+    from multiview.learn.coco import read_coco
+    from multiview.learn.evaluate import evaluate_model
+    from multiview.learn.evaluation_page import write_page
+    from multiview.learn.model_file import open_model
+    from multiview.package_data import package_file
+    from multiview.skeleton import load_skeleton
+
+    if not args.annotations:
+        raise ConfigError(
+            "--annotations is missing; `multiview label rendered --held-out --out DIR` makes a set to evaluate on"
+        )
+    console = Console()
+    model = open_model(args.model or package_file("models", "light.onnx"))
+    skeleton = load_skeleton(model.recipe.data.skeleton)
+    labels = read_coco(args.annotations, args.images or args.annotations.parent / "images", skeleton.joints)
+    count = min(len(labels), args.limit or len(labels))
+    people, samples = [], []
+    for index in track(range(count), "reading", console=console, transient=True):
+        sample = labels.sample(index)
+        if sample is not None:
+            people.append(labels.people[index])
+            samples.append(sample)
+    if not people:
+        raise ConfigError(f"{args.annotations}: none of its pictures can be read; the first is {labels.people[0].path}")
+    for line in labels.skipped[:10]:
+        console.print(f"skipped {line}", style="yellow")
+    if len(labels.skipped) > 10:
+        console.print(f"skipped {len(labels.skipped) - 10} more", style="yellow")
+    with console.status("looking"):
+        figures, xy, oks = evaluate_model(model, people, samples, skeleton)
+    for name, value in figures.items():
+        if not isinstance(value, dict):
+            console.print(
+                f"{name:22} {value:.4f}" if isinstance(value, float) else f"{name:22} {value}", highlight=False
+            )
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        with replacing(args.out / "figures.json") as temporary:
+            temporary.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+        names = [f"{person.path.name} #{person.id}" for person in people]
+        title = f"{(args.model or Path('light.onnx')).name} on {args.annotations.name}"
+        write_page(args.out / "page.html", title, figures, samples, names, xy, oks, skeleton)
+        console.print(f"page {args.out / 'page.html'}")
+    return 0

@@ -1,0 +1,58 @@
+"""`multiview train`: teach a 2D pose network by a recipe."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "Stopped or killed, the same command goes on from the last checkpoint. "
+        "Recipes that ship with multiview: light (joints of a person), finder (people in a picture)."
+    )
+    parser.add_argument("recipe", help="a recipe's TOML file, or the name of one that ships with multiview")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="where it is written (default: out/train/RECIPE)")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
+
+
+def run(args: argparse.Namespace) -> int:
+    import torch
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from multiview.learn.recipe import Recipe
+    from multiview.learn.train import Progress as Step
+    from multiview.learn.train import train
+    from multiview.package_data import package_file
+    from multiview.toml_file import decode_toml
+
+    path = package_file("recipes", f"{args.recipe}.toml")
+    path = path if path.is_file() else Path(args.recipe)
+    recipe = decode_toml(path, Recipe)
+    folder = args.out or Path("out") / "train" / path.stem
+    if args.threads > 0:
+        torch.set_num_threads(args.threads)
+    console = Console()
+    columns = (
+        TextColumn("loss {task.fields[loss]:.3f}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        bar_task = bar.add_task("train", total=recipe.schedule.steps, loss=float("nan"))
+        smooth = [float("nan")]
+
+        def watch(step: Step) -> None:
+            smooth[0] = step.loss if smooth[0] != smooth[0] else 0.98 * smooth[0] + 0.02 * step.loss
+            bar.update(bar_task, completed=step.step, loss=smooth[0])
+            if step.check:
+                figures = "  ".join(f"{name} {value:.3f}" for name, value in step.check.figures.items())
+                console.print(f"step {step.step}: {figures}")
+
+        train(recipe, folder, path.parent, watch)
+    console.print(f"weights {folder / 'best.pt'}, curve {folder / 'curve.csv'}, pictures {folder / 'pictures'}")
+    return 0

@@ -1,0 +1,109 @@
+"""How good a model is on labelled people: COCO's OKS mAP, PCK, per joint, per size, and the worst cases to look at.
+
+AP by faster-coco-eval, which gives pycocotools' numbers. PCK@0.1: a joint counts as found within a tenth of the longer
+side of the person's box (Yang and Ramanan, 2013).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from multiview.learn.check import pck, sides_told
+from multiview.learn.coco import Person, coco_document
+from multiview.learn.model_file import Model
+from multiview.learn.sample import ABSENT, HIDDEN, VISIBLE, Sample
+from multiview.skeleton import Skeleton
+
+__all__ = ["average_precision", "evaluate_model", "person_oks"]
+
+SIZES = {"medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}  # px^2, COCO's
+
+
+def average_precision(
+    people: list[Person], xy: Float64[np.ndarray, "N J 2"], score: Float64[np.ndarray, " N"], skeleton: Skeleton
+) -> dict[str, float]:
+    """COCO's keypoint figures (AP and AR, at 0.5 and 0.75, medium and large) of one answer per labelled person.
+
+    `xy` px, `score` of the whole person.
+    """
+    from faster_coco_eval import COCO, COCOeval_faster
+
+    sizes = {person.image_id for person in people}
+    pictures = [(image, str(image), 1, 1) for image in sorted(sizes)]
+    answers = [
+        {
+            "image_id": person.image_id,
+            "category_id": 1,
+            "score": float(s),
+            "keypoints": np.column_stack([p, np.ones(len(p))]).ravel().tolist(),
+        }
+        for person, p, s in zip(people, xy, score, strict=True)
+    ]
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(coco_document(pictures, people, skeleton.joints, skeleton.bones))
+        judge = COCOeval_faster(truth, truth.loadRes(answers), "keypoints")
+        judge.params.kpt_oks_sigmas = np.asarray(skeleton.oks_sigmas)
+        judge.evaluate()
+        judge.accumulate()
+        judge.summarize()
+    names = ("ap", "ap50", "ap75", "ap_medium", "ap_large", "ar", "ar50", "ar75", "ar_medium", "ar_large")
+    return {name: float(value) for name, value in zip(names, judge.stats[:10], strict=True)}
+
+
+def person_oks(
+    xy: Float64[np.ndarray, "N J 2"],
+    truth: Float64[np.ndarray, "N J 2"],
+    known: Bool[np.ndarray, "N J"],
+    area: Float64[np.ndarray, " N"],
+    skeleton: Skeleton,
+) -> Float64[np.ndarray, " N"]:
+    """Each person's object keypoint similarity over the joints known; NaN for one without any."""
+    e = ((xy - truth) ** 2).sum(-1) / (2 * (2 * skeleton.oks_sigmas) ** 2 * np.maximum(area, 1e-9)[:, None])
+    count = known.sum(1)
+    return np.asarray(np.where(count, (np.exp(-e) * known).sum(1) / np.maximum(count, 1), np.nan))
+
+
+def evaluate_model(
+    model: Model,
+    people: list[Person],
+    samples: list[Sample],
+    skeleton: Skeleton,
+    watch: Callable[[int], None] = lambda _: None,
+) -> tuple[dict[str, Any], Float64[np.ndarray, "N J 2"], Float64[np.ndarray, " N"]]:
+    """Every figure by name, the joints found (px), and each person's OKS; `watch` is told how many people are done."""
+    found, scores = [], []
+    for start in range(0, len(samples), 64):
+        xy, score = model.predict(samples[start : start + 64])
+        found.append(xy)
+        scores.append(score)
+        watch(min(start + 64, len(samples)))
+    xy, score = np.concatenate(found), np.concatenate(scores)
+    right, known = pck(xy, samples)
+    visibility = np.stack([sample.visibility for sample in samples])
+    truth = np.stack([sample.xy for sample in samples])
+    area = np.array([person.area for person in people])
+    oks = person_oks(xy, truth, visibility > ABSENT, area, skeleton)
+    figures: dict[str, Any] = {
+        "people": len(people),
+        **average_precision(people, xy, score.mean(1), skeleton),
+        "pck": _share(right, known),
+        "pck_visible": _share(right, visibility == VISIBLE),
+        "pck_hidden": _share(right, visibility == HIDDEN),
+        "sides": sides_told(xy, samples, skeleton),
+        "pck_per_joint": {name: _share(right[:, j], known[:, j]) for j, name in enumerate(skeleton.joints)},
+    }
+    for name, (low, high) in SIZES.items():
+        of_size = (area >= low) & (area < high)
+        figures[f"pck_{name}"] = _share(right[of_size], known[of_size])
+    return figures, xy, oks
+
+
+def _share(hit: Bool[np.ndarray, "*n"], of: Bool[np.ndarray, "*n"]) -> float:
+    """The share of `of` that `hit` has; NaN of nothing."""
+    return float(hit[of].mean()) if of.any() else float("nan")

@@ -1,0 +1,88 @@
+"""Recordings as training data: the fused people, reprojected into each view, label the joints there.
+
+What several views agree on labels the view that missed it. A joint is trusted that enough rays support, that was
+measured rather than filled, and whose reprojection is certain to a few pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from multiview.camera import Camera
+from multiview.data import Keypoints2D
+from multiview.keypoints.suppress import boxes_of
+from multiview.learn.sample import ABSENT, HIDDEN, VISIBLE
+from multiview.poses import Poses
+
+__all__ = ["Labelled", "Trust", "label_view"]
+
+
+class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which fused joints are good enough to be labels."""
+
+    views: int = 2
+    """Rays that a joint rests on, at least."""
+    sigma_px: float = 1.4
+    """Deviation of each coordinate of its reprojection, at most; 1.4 makes labels of 2 px rms."""
+    least_joints: int = 6
+    """Of a person in a view, else they are not labelled there."""
+    agree_px: float = 0.06
+    """A view's own detection within this fraction of the person's size says that the joint is visible there."""
+
+
+DEFAULT = Trust()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labelled:
+    """The P labelled people of one picture: joints px, COCO's flags, boxes x1 y1 x2 y2 px, and who they are."""
+
+    xy: Float64[np.ndarray, "P J 2"]
+    visibility: np.ndarray
+    box: Float64[np.ndarray, "P 4"]
+    person: np.ndarray
+
+
+def label_view(
+    camera: Camera, poses: Poses, rows: np.ndarray, seen: Keypoints2D | None = None, trust: Trust = DEFAULT
+) -> Labelled:
+    """Label one camera's picture with the people in `rows` of `poses`, the frame that it shows.
+
+    `seen` is what this camera itself found, in the poses' joints, to tell visible joints from hidden ones; without it
+    every joint in the picture counts as visible.
+    """
+    xyz, cov = poses.xyz[rows], poses.cov[rows]
+    xy, jacobian = camera.project_with_jacobian(xyz)
+    sigma = np.sqrt(np.einsum("pjik,pjkl,pjil->pj", jacobian, cov, jacobian) / 2)
+    inside = ((xy > -0.5) & (xy < np.array(camera.size) - 0.5)).all(-1)
+    trusted = inside & (poses.views[rows] >= trust.views) & ~poses.filled[rows] & (sigma <= trust.sigma_px)
+    keep = trusted.sum(1) >= trust.least_joints
+    xy, trusted, rows = xy[keep], trusted[keep], rows[keep]
+    box = _boxes(np.where(trusted[..., None], xy, np.nan), camera.size)
+    visibility = np.where(trusted, VISIBLE, ABSENT)
+    if seen is not None:
+        visibility[trusted & ~_agreed(xy, box, seen, trust.agree_px)] = HIDDEN
+    return Labelled(np.where(trusted[..., None], xy, 0.0), visibility, box, poses.person[rows])
+
+
+def _boxes(xy: Float64[np.ndarray, "P J 2"], size: tuple[int, int]) -> Float64[np.ndarray, "P 4"]:
+    """The joints' boxes, widened by the flesh about them, within the picture."""
+    box = boxes_of(xy)
+    margin = 0.08 * (box[:, 2:] - box[:, :2]).max(1, keepdims=True)
+    grown = np.concatenate([box[:, :2] - margin, box[:, 2:] + margin], axis=1)
+    return np.asarray(np.clip(grown, 0, np.array([*size, *size]) - 1.0))
+
+
+def _agreed(
+    xy: Float64[np.ndarray, "P J 2"], box: Float64[np.ndarray, "P 4"], seen: Keypoints2D, share: float
+) -> Bool[np.ndarray, "P J"]:
+    """Which joints someone detected in this very view lies close to."""
+    if not seen.people:
+        return np.zeros(xy.shape[:2], np.bool_)
+    distance = np.linalg.norm(xy[:, None] - seen.xy[None], axis=-1)
+    nearest = np.nanmin(np.where(np.isfinite(distance), distance, np.inf), axis=1)
+    return np.asarray(nearest <= share * (box[:, 2:] - box[:, :2]).max(1, keepdims=True))

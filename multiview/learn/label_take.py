@@ -1,0 +1,73 @@
+"""A recording, its rig and its fused people become a COCO data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from multiview.camera import Rig
+from multiview.data import Frame
+from multiview.errors import SourceError
+from multiview.keypoint_folder import KeypointFolders
+from multiview.learn.coco import Person, coco_document, write_coco
+from multiview.learn.label import Trust, label_view
+from multiview.poses import Poses
+from multiview.skeleton import load_skeleton
+from multiview.sources import FrameSource
+
+__all__ = ["label_recording"]
+
+
+def label_recording(
+    folder: Path,
+    rig: Rig,
+    poses: Poses,
+    sources: dict[str, FrameSource],
+    every: int,
+    trust: Trust,
+    keypoints: KeypointFolders | None = None,
+    watch: Callable[[int], None] = lambda _: None,
+) -> tuple[int, int]:
+    """Write `images/` and `annotations.json` from each camera's frames; how many pictures, and people in them.
+
+    A frame is labelled by the tick nearest to it, at most a quarter of a frame away; `every` takes only each n-th.
+    """
+    skeleton = load_skeleton(poses.skeleton) if poses.skeleton else None
+    if skeleton is None:
+        raise SourceError("the poses do not name their skeleton; make them anew with `multiview fuse` or `process`")
+    ticks, first = np.unique(poses.time_ns, return_index=True)
+    tolerance = 0.25e9 / poses.frames_per_second
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    people: list[Person] = []
+    pictures: list[tuple[int, str, int, int]] = []
+    for name, source in sources.items():
+        index = rig.index(name)
+        camera = rig.cameras[index]
+        for number, frame in enumerate(_frames(source)):
+            watch(1)
+            nearest = int(np.abs(ticks - frame.time_ns).argmin())
+            if number % every or abs(int(ticks[nearest]) - frame.time_ns) > tolerance:
+                continue
+            rows = np.flatnonzero(poses.time_ns == ticks[nearest])
+            seen = keypoints.read(index, int(poses.frame[first[nearest]])) if keypoints else None
+            labelled = label_view(camera, poses, rows, seen, trust)
+            picture = f"{name}_{frame.index:06d}.jpg"
+            path = folder / "images" / picture
+            cv2.imwrite(str(path), frame.image, [cv2.IMWRITE_JPEG_QUALITY, 92])
+            pictures.append((len(pictures), picture, *camera.size))
+            for xy, flags, box in zip(labelled.xy, labelled.visibility, labelled.box, strict=True):
+                area = 0.5 * float(np.prod(box[2:] - box[:2]))  # about what a standing person covers of their box
+                people.append(Person(len(pictures) - 1, path, xy, flags, box, area, len(people) + 1))
+    if not people:
+        raise SourceError("nobody could be labelled: no fused joint is certain enough in any picture (see --sigma-px)")
+    write_coco(coco_document(pictures, people, skeleton.joints, skeleton.bones), folder / "annotations.json")
+    return len(pictures), len(people)
+
+
+def _frames(source: FrameSource) -> Iterator[Frame]:
+    while (frame := source.read()) is not None:
+        yield frame
+    source.close()

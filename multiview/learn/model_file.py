@@ -1,0 +1,97 @@
+"""A trained network ready to answer: from a training's weights, or from an ONNX file that deployment wrote.
+
+The ONNX file carries its recipe in its own metadata, so that crop, normalisation and decoding cannot be mistaken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnxruntime as ort
+import torch
+from jaxtyping import Float32, Float64, UInt8
+
+from multiview.errors import SourceError
+from multiview.keypoints.crop import crop_affine, crop_region, invert_affine, transform_points
+from multiview.keypoints.heatmaps import soft_argmax, spatial_softmax
+from multiview.learn.augment import crop_sample
+from multiview.learn.recipe import Recipe
+from multiview.learn.sample import Sample
+from multiview.learn.tensors import normalise
+from multiview.learn.weights import load_weights
+
+__all__ = ["Model", "from_network", "onnx_session", "open_model"]
+
+Batch = Float32[np.ndarray, "N 3 H W"]
+RECIPE_KEY = "multiview.recipe"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A network as a function of normalised crops, and the recipe that says what they are."""
+
+    recipe: Recipe
+    logits: Callable[[Batch], Float32[np.ndarray, "N K h w"]]
+
+    def predict_crops(
+        self, images: list[UInt8[np.ndarray, "H W 3"]], batch: int = 32
+    ) -> tuple[Float64[np.ndarray, "N J 2"], Float64[np.ndarray, "N J"]]:
+        """Joints (crop px) and scores of crops of the network's input size."""
+        found, scores = [], []
+        for start in range(0, len(images), batch):
+            logits = self.logits(normalise(images[start : start + batch]))
+            joints = soft_argmax(spatial_softmax(logits), self.recipe.sigma, density=True)
+            found.append(joints.xy * (self.recipe.network.input[0] / logits.shape[-1]))
+            scores.append(joints.score)
+        return np.concatenate(found), np.concatenate(scores)
+
+    def predict(self, samples: list[Sample]) -> tuple[Float64[np.ndarray, "N J 2"], Float64[np.ndarray, "N J"]]:
+        """Joints (px of each sample's picture) and scores, by the samples' boxes."""
+        size = self.recipe.network.input
+        maps = [crop_affine(*crop_region(sample.box, size), size) for sample in samples]
+        crops = [crop_sample(sample, size, A).image for sample, A in zip(samples, maps, strict=True)]
+        xy, score = self.predict_crops(crops)
+        return np.stack([transform_points(invert_affine(A), p) for A, p in zip(maps, xy, strict=True)]), score
+
+
+def from_network(network: torch.nn.Module, recipe: Recipe) -> Model:
+    """A torch network in evaluation mode."""
+    network.eval()
+    device = next(network.parameters()).device
+
+    @torch.inference_mode()
+    def logits(batch: Batch) -> Float32[np.ndarray, "N K h w"]:
+        return np.asarray(network(torch.from_numpy(batch).to(device)).float().cpu().numpy())
+
+    return Model(recipe, logits)
+
+
+def onnx_session(path: Path, threads: int = 1) -> ort.InferenceSession:
+    """The file opened for the CPU; SourceError where it is no ONNX network."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions share no base class
+        raise SourceError(f"{path}: not an ONNX network that can be run ({type(error).__name__})") from None
+
+
+def open_model(path: Path, threads: int = 1) -> Model:
+    """The model in `best.pt`, `last.pt` or a deployed `.onnx`."""
+    if not path.is_file():
+        raise SourceError(f"{path}: no such file; give a training's best.pt or a deployed .onnx")
+    if path.suffix != ".onnx":
+        recipe, network = load_weights(path)
+        return from_network(network, recipe)
+    session = onnx_session(path, threads)
+    text = session.get_modelmeta().custom_metadata_map.get(RECIPE_KEY)
+    if text is None:
+        raise SourceError(f"{path}: does not say how it was trained; make it with `multiview deploy`")
+    recipe = msgspec.json.decode(text, type=Recipe)
+    name = session.get_inputs()[0].name
+    return Model(recipe, lambda batch: np.asarray(session.run(None, {name: batch})[0], np.float32))

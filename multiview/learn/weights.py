@@ -1,0 +1,39 @@
+"""A trained network's weights together with the recipe that made them."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import msgspec
+import torch
+from torch import nn
+
+from multiview.errors import SourceError
+from multiview.files import replacing
+from multiview.learn.recipe import Recipe, build_network
+from multiview.skeleton import load_skeleton
+
+__all__ = ["load_weights", "save_weights"]
+
+
+def save_weights(network: nn.Module, recipe: Recipe, step: int, path: Path) -> None:
+    """Write the weights of `network` after `step` steps, whole or not at all."""
+    text = msgspec.json.encode(recipe).decode()
+    with replacing(path) as temporary:
+        torch.save({"recipe": text, "step": step, "network": network.state_dict()}, temporary)
+
+
+def load_weights(path: Path) -> tuple[Recipe, nn.Module]:
+    """The recipe and the trained network of `best.pt` or `last.pt`; SourceError where the file is neither."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        recipe = msgspec.json.decode(state["recipe"], type=Recipe)
+        outputs = 3 if recipe.task == "finder" else len(load_skeleton(recipe.data.skeleton).joints)
+        network = build_network(recipe.network, outputs)
+        network.load_state_dict(state["network"])
+    except FileNotFoundError:
+        raise SourceError(f"{path}: no such file") from None
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, pickle.UnpicklingError) as error:
+        raise SourceError(f"{path}: not the weights of a training ({type(error).__name__}); give its best.pt") from None
+    return recipe, network.eval()

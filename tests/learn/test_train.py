@@ -1,0 +1,120 @@
+"""A training killed outright goes on to the very same curve."""
+
+from __future__ import annotations
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from multiview.errors import ConfigError, SourceError
+from multiview.learn.model_file import open_model
+from multiview.learn.recipe import Data, Network, Recipe, Schedule
+from multiview.learn.train import learning_rate, train
+from multiview.learn.weights import load_weights
+from multiview.toml_file import decode_toml
+
+REPOSITORY = Path(__file__).parents[2]
+TINY = """
+[network]
+widths = [8, 8, 8, 16]
+depths = [1, 1, 1]
+input = [32, 64]
+[data]
+pool = 24
+reuse = 2
+validation = 4
+[schedule]
+steps = 24
+batch = 4
+warmup = 4
+check_every = 12
+save_every = 4
+log_every = 2
+precision = "float32"
+"""
+
+
+def curve(folder: Path) -> list[tuple[str, str]]:
+    with (folder / "curve.csv").open() as file:
+        return [(row["step"], row["loss"]) for row in csv.DictReader(file)]
+
+
+def test_killed_and_resumed_is_the_same_curve(tmp_path):
+    (tmp_path / "tiny.toml").write_text(TINY)
+    command = [sys.executable, "-m", "multiview", "train", str(tmp_path / "tiny.toml"), "--threads", "1", "--out"]
+    process = subprocess.Popen([*command, str(tmp_path / "killed")], cwd=REPOSITORY, stdout=subprocess.DEVNULL)
+    checkpoint = tmp_path / "killed" / "checkpoint.pt"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    killed_at = torch.load(checkpoint, weights_only=True)["step"]
+    assert killed_at < 24
+    subprocess.run([*command, str(tmp_path / "killed")], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+    torch.set_num_threads(1)
+    recipe = decode_toml(tmp_path / "tiny.toml", Recipe)
+    train(recipe, tmp_path / "whole", tmp_path)
+    assert curve(tmp_path / "killed") == curve(tmp_path / "whole")
+    assert (tmp_path / "killed" / "pictures" / "0000024.png").stat().st_size > 1000
+    crops = [np.zeros((64, 32, 3), np.uint8)]
+    xy, score = open_model(tmp_path / "killed" / "last.pt").predict_crops(crops)
+    same, _ = open_model(tmp_path / "whole" / "last.pt").predict_crops(crops)
+    np.testing.assert_array_equal(xy, same)
+    assert ((score >= 0) & (score <= 1)).all()
+
+
+@pytest.mark.parametrize("name", ["hrnet", "simple_baseline"])
+def test_the_larger_networks_train_by_the_same_recipe(name, tmp_path):
+    torch.set_num_threads(1)
+    recipe = Recipe(
+        network=Network(name=name, width=8, depth=18, input=(32, 64)),
+        data=Data(pool=8, validation=2),
+        schedule=Schedule(steps=2, batch=2, check_every=2),
+    )
+    weights = train(recipe, tmp_path, tmp_path)
+    assert load_weights(weights)[0] == recipe
+
+
+def test_the_finder_trains_by_the_same_recipe(tmp_path):
+    torch.set_num_threads(1)
+    small = Network(widths=(8, 8, 8, 16), depths=(1, 1, 1), input=(96, 64))
+    recipe = Recipe(
+        task="finder",
+        network=small,
+        data=Data(pool=16, validation=4),
+        schedule=Schedule(steps=6, batch=4, check_every=6, log_every=2),
+    )
+    train(recipe, tmp_path, tmp_path)
+    with (tmp_path / "curve.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {"recall", "precision", "f1"} <= set(rows[-1])
+
+
+def test_the_rate_warms_up_stays_and_cools_down():
+    recipe = Recipe(schedule=Schedule(steps=100, learning_rate=1.0, warmup=10, cooldown=0.2))
+    rates = [learning_rate(recipe, step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[10:80] == [1.0] * 70
+    assert rates[90] == pytest.approx(0.5)
+    assert rates[99] > 0
+
+
+def test_mistakes_are_named(tmp_path):
+    with pytest.raises(ConfigError, match="spatial_cross_entropy"):
+        msgspec.convert({"loss": {"mse": 1.0}}, Recipe)
+    with pytest.raises(ConfigError, match="multiples of 32"):
+        Recipe(network=Network(input=(100, 128)))
+    with pytest.raises(SourceError, match="no such file"):
+        open_model(tmp_path / "best.pt")
+    (tmp_path / "best.pt").write_bytes(b"nothing")
+    with pytest.raises(SourceError, match="not the weights"):
+        open_model(tmp_path / "best.pt")
