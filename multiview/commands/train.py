@@ -19,7 +19,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import torch
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -33,8 +32,6 @@ def run(args: argparse.Namespace) -> int:
     path = path if path.is_file() else Path(args.recipe)
     recipe = decode_toml(path, Recipe)
     folder = args.out or Path("out") / "train" / path.stem
-    if args.threads > 0:
-        torch.set_num_threads(args.threads)
     console = Console()
     columns = (
         TextColumn("loss {task.fields[loss]:.3f}"),
@@ -53,6 +50,6 @@ def run(args: argparse.Namespace) -> int:
                 figures = "  ".join(f"{name} {value:.3f}" for name, value in step.check.figures.items())
                 console.print(f"step {step.step}: {figures}")
 
-        train(recipe, folder, path.parent, watch)
+        train(recipe, folder, path.parent, watch, args.threads)
     console.print(f"weights {folder / 'best.pt'}, curve {folder / 'curve.csv'}, pictures {folder / 'pictures'}")
     return 0

@@ -170,12 +170,19 @@ class Progress(NamedTuple):
 
 
 def train(
-    recipe: Recipe, folder: Path, recipe_folder: Path, watch: Callable[[Progress], None] = lambda _: None
+    recipe: Recipe,
+    folder: Path,
+    recipe_folder: Path,
+    watch: Callable[[Progress], None] = lambda _: None,
+    threads: int = 0,
 ) -> Path:
     """Train by a recipe into `folder`, going on from its checkpoint where it has one; the path of the trained weights.
 
     Writes `checkpoint.pt`, `curve.csv`, `best.pt` and `last.pt` (averaged weights), and `pictures/`.
+    `threads` of the CPU; 0 uses every core.
     """
+    if threads > 0:
+        torch.set_num_threads(threads)
     folder.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(recipe, recipe_folder)
     if (folder / CHECKPOINT).exists():
