@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from itertools import pairwise
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,15 +19,15 @@ from multiview.assign import claim_kernels, repair_kernels
 from multiview.associate import epipolar_graph
 from multiview.camera import Rig
 from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
-from multiview.fit import filter_kernels, noise_kernels, person_kernels
+from multiview.fit import filter_kernels, noise_kernels, output_kernels, person_kernels
 from multiview.fit.body import Body
 from multiview.fit.noise import SCORES, PixelNoise
 from multiview.rays import PackedRig, Rays, pack
 from multiview.skeleton import Skeleton
+from multiview.track import Identity, Tracker
 from multiview.track import Options as TrackOptions
-from multiview.track import Tracker
 
-__all__ = ["STAGES", "Options", "Pipeline"]
+__all__ = ["STAGES", "Options", "Pipeline", "Present"]
 
 STAGES = ("undistort", "assign", "graph", "repair", "triangulate", "fit", "track")
 LONGEST_STEP_S = 0.5  # after a longer pause everyone is where they were, with this much uncertainty
@@ -49,8 +50,17 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a person is believed in."""
 
 
+class Present(NamedTuple):
+    """Someone whom the last step placed; not yet `published` while too little speaks for them."""
+
+    slot: int
+    who: Identity
+    pose: Pose3D
+    published: bool
+
+
 class Pipeline:
-    """Fuses the views of one rig; `stage_ns` holds the times of the last step's stages."""
+    """Fuses the views of one rig; `stage_ns` holds the times of the last step's stages, `present` its people."""
 
     def __init__(self, rig: Rig, skeleton: Skeleton, options: Options = Options()) -> None:  # noqa: B008  (frozen)
         self.rig, self.skeleton, self.options = rig, skeleton, options
@@ -70,6 +80,7 @@ class Pipeline:
             track = msgspec.structs.replace(track, two_view_frames=1)
         self.tracker = Tracker(self.body, track)
         self.last_ns: int | None = None
+        self.present: list[Present] = []
         self.last = np.full((0, len(self.rig), len(self.skeleton.joints), 2), np.nan)
 
     def step(self, views: Views) -> Tracks:
@@ -102,8 +113,10 @@ class Pipeline:
             slots, table, xyz, H, used = slots[keep], table[keep], xyz[keep], H[keep], used[keep]
         self._fit(rays, slots, dt, table, xyz, H, used)
         mark()
-        published = self._track(rays, slots, views.time_ns, table, uv)
-        tracks = Tracks(views.tick, views.time_ns, self._poses(rays, slots, published, table, xyz, used), views.utc_ns)
+        self._track(rays, slots, views.time_ns, table, uv)
+        published = [Track(one.who.number, one.pose) for one in self.present if one.published]
+        published.sort(key=lambda track: track.person)
+        tracks = Tracks(views.tick, views.time_ns, tuple(published), views.utc_ns)
         mark()
         self.stage_ns = {stage: b - a for stage, (a, b) in zip(STAGES, pairwise(marks), strict=True)}
         return tracks
@@ -152,10 +165,7 @@ class Pipeline:
         repair_kernels.fill_table(claims, rays.info, table)
         if tracked:
             repair_kernels.undo_swaps(table, tracked, self.body.pairs, uv, S, rays, gate)
-            owner = np.full(len(rays.camera), -1)
-            person, camera = np.nonzero(claims >= 0)
-            owner[claims[person, camera]] = person
-            repair_kernels.adopt(table, tracked, owner, uv, S, rays, gate)
+            repair_kernels.adopt(table, tracked, claims, uv, S, rays, gate)
         return table
 
     def _triangulate(
@@ -210,44 +220,28 @@ class Pipeline:
             self.last = np.concatenate([self.last, np.full(more, np.nan)])
         return self.last
 
-    def _track(
-        self, rays: Rays, slots: np.ndarray, time_ns: int, table: np.ndarray, uv: np.ndarray
-    ) -> Bool[np.ndarray, " P"]:
-        """Who is to be published."""
-        publish = np.zeros(len(slots), dtype=bool)
-        support = ((table[:, :, self.body.core] >= 0).sum(axis=-1) >= 3).sum(axis=-1)
-        torso = uv[:, :, self.body.torso].mean(axis=2)
-        low, high = self.packed.frame[:, :2], self.packed.frame[:, 2:]
-        expected = (((torso > low) & (torso < high)).all(axis=-1) & rays.alive).sum(axis=-1)
-        tracked = len(uv)
-        for n, slot in enumerate(slots.tolist()):
-            if n < tracked:
-                publish[n] = self.tracker.seen(slot, time_ns, int(support[n]), int(expected[n]))
-            elif support[n] >= 2:
-                self.tracker.born(slot, time_ns, int(support[n]))
-                publish[n] = slot in self.tracker.identities and self.tracker.identities[slot].number > 0
-        return publish
-
-    def _poses(
-        self, rays: Rays, slots: np.ndarray, published: np.ndarray, table: np.ndarray, xyz: np.ndarray, used: np.ndarray
-    ) -> tuple[Track, ...]:
-        p, tracks = self.tracker.people.state, []
-        flat = np.append(rays.score.reshape(-1), 0.0)
-        for n in np.flatnonzero(published):
-            slot = int(slots[n])
-            views = (table[n] >= 0).sum(axis=0)
-            known = p.known[slot]
-            score = np.where(views > 0, flat[table[n]].sum(axis=0) / np.maximum(views, 1), 0.1)
-            cov = p.pp[slot][:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3)
-            pose = Pose3D(
-                xyz=np.where(known[:, None], xyz[n], np.nan),
-                cov=np.where(known[:, None, None], cov, np.nan),
-                score=np.where(known, score, 0.0),
-                views=np.where(known, views, 0),
-                filled=known & (views < 2),
-            )
-            tracks.append(Track(self.tracker.identities[slot].number, pose))
-        return tuple(sorted(tracks, key=lambda track: track.person))
+    def _track(self, rays: Rays, slots: np.ndarray, time_ns: int, table: np.ndarray, uv: np.ndarray) -> None:
+        """Decide who is there and who is published, and put that into `present`."""
+        people, _, joints = table.shape
+        support, expected = np.zeros(people, np.int64), np.zeros(people, np.int64)
+        xyz, cov = np.empty((people, joints, 3)), np.empty((people, joints, 3, 3))
+        score, views = np.empty((people, joints)), np.empty((people, joints), np.int64)
+        filled = np.empty((people, joints), np.bool_)
+        if people:
+            state = self.tracker.people.state
+            output_kernels.supporting_views(table, uv, self.body, self.packed, rays, support, expected)
+            output_kernels.output(slots, table, rays, state, xyz, cov, score, views, filled)
+        self.present = []
+        for n, (slot, seeing, should) in enumerate(
+            zip(slots.tolist(), support.tolist(), expected.tolist(), strict=True)
+        ):
+            if n < len(uv):
+                publish = self.tracker.seen(slot, time_ns, seeing, should)
+            else:
+                publish = seeing >= 2 and self.tracker.born(slot, time_ns, seeing)
+            if slot in self.tracker.identities:
+                pose = Pose3D(xyz[n], cov[n], score[n], views[n], filled[n])
+                self.present.append(Present(slot, self.tracker.identities[slot], pose, publish))
 
 
 def _liveliness(body: Body) -> Float64[np.ndarray, " J"]:

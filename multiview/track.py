@@ -34,7 +34,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Relative difference of body size up to which someone who returns is recognised."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Identity:
     """One slot's person. `number` is 0 until they are believed in; times are ns on the tick's clock."""
 
@@ -42,7 +42,7 @@ class Identity:
     seen_ns: int
     hits: int = 1
     held: bool = False
-    alone: int = 0  # frames that too few of the views that should see them did
+    believed_ns: int = 0
 
 
 class Tracker:
@@ -75,24 +75,24 @@ class Tracker:
             if away > hold or (who.number == 0 and away > coast):
                 del self.identities[slot]
 
-    def born(self, slot: int, time_ns: int, views: int) -> None:
-        """Someone new stands in `slot`, after their first fit; or someone held has returned."""
+    def born(self, slot: int, time_ns: int, views: int) -> bool:
+        """Someone new stands in `slot` after their first fit, or someone held has returned; whether to publish them."""
         if self.duplicate(slot):
-            return
+            return False
         returned = self._recognise(slot, time_ns)
         if returned is not None:
             who = self.identities.pop(returned)
-            who.held, who.seen_ns, who.alone = False, time_ns, 0
+            who.held, who.seen_ns = False, time_ns
             self.people.remember_bones(returned, slot)
             self.identities[slot] = who
-            return
-        self.identities[slot] = Identity(number=0, seen_ns=time_ns)
+            return True
+        who = self.identities[slot] = Identity(number=0, seen_ns=time_ns)
         if views >= 3 or self.options.two_view_frames <= 1:
-            self.believe(slot)
+            self._believe(who, time_ns)
+        return who.number > 0
 
-    def believe(self, slot: int) -> None:
-        """Give a person their number."""
-        self.identities[slot].number = self.next_number
+    def _believe(self, who: Identity, time_ns: int) -> None:
+        who.number, who.believed_ns = self.next_number, time_ns
         self.next_number += 1
 
     def seen(self, slot: int, time_ns: int, views: int, expected: int) -> bool:
@@ -100,10 +100,10 @@ class Tracker:
         who = self.identities[slot]
         options = self.options
         if views >= 2:
-            who.seen_ns, who.alone = time_ns, 0
+            who.seen_ns = time_ns
             who.hits += 1
             if who.number == 0 and (views >= 3 or who.hits >= options.two_view_frames):
-                self.believe(slot)
+                self._believe(who, time_ns)
             return who.number > 0
         if views == 1 and expected < 4:
             who.seen_ns = time_ns

@@ -26,7 +26,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"synthetic", "associate", "track", "fit", "kinematics", "detect", "sources", "export"})
     | frozenset({"assign", "metrics", "joint_angles", "draw", "top_view", "plot", "client", "actor"})
     | frozenset({"between", "clock", "sync", "open_source", "make_detector", "picture_size", "reprojection"}),
-    frozenset({"pipeline", "learn"}),
+    frozenset({"pipeline", "smooth", "learn"}),
     frozenset({"config", "recording", "take"}),
     frozenset({"commands", "__main__"}),
 )

@@ -51,6 +51,14 @@ def test_poses_and_summary_are_written(recording: Path, tmp_path: Path) -> None:
     assert poses.time_ns[0] == round(int(poses.frame[0]) / 25 * 1e9)
 
 
+def test_later_frames_help(recording: Path, tmp_path: Path) -> None:
+    for more in (["--smooth"], ["--lag", "3"]):
+        assert fuse(recording, tmp_path / more[0], *more) == 0
+        poses = read_poses(tmp_path / more[0])
+        assert set(poses.frame.tolist()) == set(range(10))
+    assert fuse(recording, tmp_path, "--lag", "2", "--independent") == 2
+
+
 def test_mistakes_are_one_line_and_exit_2(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert fuse(recording, tmp_path, "--skeleton", "coco17") == 2
     assert fuse(recording, tmp_path, "--fps", "0") == 2

@@ -73,7 +73,7 @@ def undo_swaps(table: Array, tracked: int, pairs: Array, uv: Array, S: Array, ra
 def adopt(
     table: Array,
     tracked: int,
-    owner: Array,
+    claims: Array,
     uv: Array,
     S: Array,
     rays: Rays,
@@ -85,6 +85,11 @@ def adopt(
     or splits one person in two.
     """
     joints = rays.xy.shape[1]
+    owner = np.full(rays.camera.shape[0], -1)
+    for n in range(claims.shape[0]):
+        for c in range(claims.shape[1]):
+            if claims[n, c] >= 0:
+                owner[claims[n, c]] = n
     for n in range(tracked):
         for c in range(table.shape[1]):
             if rays.first[c] == rays.first[c + 1]:

@@ -18,6 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=float, default=25.0, help="frames per second of the recording (default 25)")
     parser.add_argument("--out", type=Path, required=True, help="folder for poses.parquet and summary.json")
     parser.add_argument("--independent", action="store_true", help="treat every frame on its own, without memory")
+    parser.add_argument(
+        "--lag", type=int, default=0, metavar="N", help="correct each pose with N later frames (default 0)"
+    )
+    parser.add_argument("--smooth", action="store_true", help="correct each pose with the whole take")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,9 +36,15 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.fps > 0:
         raise ConfigError(f"--fps {args.fps:g}: frames per second must be positive")
+    if args.lag < 0:
+        raise ConfigError(f"--lag {args.lag}: a number of frames")
+    if args.independent and (args.lag or args.smooth):
+        raise ConfigError("--independent knows no other frames: leave out --lag and --smooth")
     rig, skeleton = load_rig(args.rig), load_skeleton(args.skeleton)
     folders = open_keypoint_folders(args.keypoints, rig, skeleton)
-    poses, timing = fuse_folders(rig, skeleton, folders, args.fps, Options(independent=args.independent))
+    poses, timing = fuse_folders(
+        rig, skeleton, folders, args.fps, Options(independent=args.independent), args.lag, args.smooth
+    )
     write_poses(poses, args.out / "poses.parquet")
     summary = write_summary(poses, timing, args.out / "summary.json")
     people = "people" if summary["people"] != 1 else "person"

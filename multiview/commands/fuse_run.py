@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from rich.console import Console
 from rich.progress import track as progress
 
 from multiview.camera import Rig
-from multiview.data import NS_PER_S, Views
+from multiview.data import NS_PER_S, Tracks, Views
 from multiview.files import replacing
 from multiview.keypoint_folder import KeypointFolders
 from multiview.pipeline import STAGES, Options, Pipeline
 from multiview.poses import Poses
 from multiview.skeleton import Skeleton
+from multiview.smooth import WHOLE_TAKE_S, Smoothed
 
 __all__ = ["frame_views", "fuse_folders", "write_summary"]
 
@@ -29,21 +31,41 @@ def frame_views(folders: KeypointFolders, cameras: int, frame: int, fps: float) 
 
 
 def fuse_folders(
-    rig: Rig, skeleton: Skeleton, folders: KeypointFolders, fps: float, options: Options
+    rig: Rig,
+    skeleton: Skeleton,
+    folders: KeypointFolders,
+    fps: float,
+    options: Options,
+    lag: int = 0,
+    smooth: bool = False,
 ) -> tuple[Poses, Float64[np.ndarray, "N S"]]:
-    """All frames through one pipeline: the poses, and ms per frame of the whole step and of each stage."""
+    """All frames through one pipeline: the poses, and ms per frame of the whole step and of each stage.
+
+    `lag` frames of later knowledge correct each pose; `smooth` uses the whole take.
+    """
     pipeline = Pipeline(rig, skeleton, options)
     pipeline.warm_up()
-    ticks, timing = [], np.empty((len(folders.frames), 1 + len(STAGES)))
+    step, finish = _feeder(pipeline, round(WHOLE_TAKE_S * fps) if smooth else lag, round(10 * fps) if smooth else 1)
+    ticks: list[Tracks] = []
+    timing = np.empty((len(folders.frames), 1 + len(STAGES)))
     console = Console(stderr=True)
     frames = progress(
         folders.frames, description="fusing", console=console, transient=True, disable=not console.is_terminal
     )
     for row, frame in enumerate(frames):
-        ticks.append(pipeline.step(frame_views(folders, len(rig), frame, fps)))
+        ticks += step(frame_views(folders, len(rig), frame, fps))
         stages = [pipeline.stage_ns[stage] for stage in STAGES]
         timing[row] = [sum(stages), *stages]
-    return Poses.from_tracks(ticks, skeleton), timing / 1e6
+    return Poses.from_tracks(ticks + finish(), skeleton), timing / 1e6
+
+
+def _feeder(
+    pipeline: Pipeline, lag: int, block: int
+) -> tuple[Callable[[Views], list[Tracks]], Callable[[], list[Tracks]]]:
+    if lag == 0:
+        return lambda views: [pipeline.step(views)], list
+    smoothed = Smoothed(pipeline, lag, block)
+    return smoothed.step, smoothed.finish
 
 
 def write_summary(

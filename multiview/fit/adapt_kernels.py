@@ -61,6 +61,7 @@ def hang_on_parent(j: int, m: int, body: Body, people: State, xyz: Array) -> Non
         people.vv[m, j, k] = FREE_M_S * FREE_M_S if diagonal else 0.0
     people.pv[m, j] = 0.0
     forget_bias(m, j, people)
+    people.fade[m, j] = -1.0
 
 
 @kernel

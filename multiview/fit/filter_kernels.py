@@ -47,6 +47,7 @@ def predict(slots: Array, dt: Array, people: State) -> None:
                 v[k] += q * h
             for k in range(9):
                 people.pb[m, j, k] += h * people.vb[m, j, k]
+            people.fade[m, j] = 0.0
             w = people.prior[m, j]
             w[0], w[1], w[2], w[3], w[4], w[5] = inverse_sym3(p[0], p[1], p[2], p[3], p[4], p[5])
 
@@ -59,6 +60,7 @@ def forget_bias(m: int, j: int, people: State) -> None:
     people.vb[m, j] = 0.0
     people.bb[m, j] = 0.0
     people.blur[m, j] = 0.0
+    people.fade[m, j] = 0.0
 
 
 @kernel
@@ -73,7 +75,9 @@ def measure(
     for j in range(xyz.shape[0]):
         found[j] = expected[j] = 0.0
         if views[j] == 0:
+            lost = people.fade[m, j] < 0.0  # it was hung on its parent just now
             forget_bias(m, j, people)
+            people.fade[m, j] = -1.0 if lost else 0.0
             continue
         if people.prior[m, j, 0] == 0.0:
             _start(m, j, people, xyz[j], H[j])
@@ -93,6 +97,7 @@ def _start(m: int, j: int, people: State, point: Array, H: Array) -> None:
     """A joint without a prediction is where its rays say, minus a bias of which only the size is known."""
     N = inverse_sym3(H[0], H[1], H[2], H[3], H[4], H[5])
     people.pos[m, j] = point
+    people.fade[m, j] = -1.0
     people.bias[m, j] = 0.0
     people.pv[m, j] = 0.0
     people.vb[m, j] = 0.0
@@ -126,6 +131,7 @@ def _fade_bias(m: int, j: int, people: State, persistence: float, N: Array) -> N
     old = people.blur[m, j]
     before, now = old[0] + old[3] + old[5], N[0] + N[3] + N[5]
     k = persistence * min(before / now, now / before) if before > 0.0 else 0.0
+    people.fade[m, j] = k
     for i in range(3):
         people.bias[m, j, i] *= k
     for i in range(9):

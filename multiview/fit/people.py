@@ -38,6 +38,7 @@ class State(NamedTuple):
     vb: Float64[np.ndarray, "M J 9"]
     bb: Float64[np.ndarray, "M J 6"]
     blur: Float64[np.ndarray, "M J 6"]
+    fade: Float64[np.ndarray, "M J"]
     prior: Float64[np.ndarray, "M J 6"]
     agility: Float64[np.ndarray, "M J"]
     surprise: Float64[np.ndarray, "M J"]
@@ -117,6 +118,7 @@ class People:
                 s.pos[slot, j] = s.pos[slot, body.parent[j]]
         weak = np.array([1, 0, 0, 1, 0, 1]) * (scale * UNKNOWN_SD_M) ** 2
         s.pp[slot] = weak
+        s.fade[slot] = -1.0
         s.prior[slot] = np.where(measured[:, None], 0.0, np.array([1, 0, 0, 1, 0, 1]) / weak[0])
 
     def remember_bones(self, source: int, target: int) -> None:

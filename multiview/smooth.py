@@ -1,0 +1,96 @@
+"""The same people, some frames later and better: what is seen afterwards corrects what was said before.
+
+`Smoothed` runs a pipeline and gives its output back in blocks, each joint smoothed with at least `lag` later frames. A
+long lag gives what smoothing the whole take would, in memory that does not depend on the take: what happens two seconds
+later moves nobody now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from multiview.data import NS_PER_S, Pose3D, Track, Tracks, Views
+from multiview.fit import smooth_kernels
+from multiview.pipeline import Pipeline, Present
+from multiview.track import Identity
+
+__all__ = ["WHOLE_TAKE_S", "Smoothed"]
+
+WHOLE_TAKE_S = 2.0  # a lag after which nothing changes any more
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Frame:
+    """One step's output, its people (also those not yet believed in), and the filters' state of each."""
+
+    tracks: Tracks
+    present: list[Present]
+    packed: Float64[np.ndarray, "P J S"]
+
+
+class Smoothed:
+    """A pipeline whose output comes `lag` frames late or, in blocks of `block` frames, up to lag + block."""
+
+    def __init__(self, pipeline: Pipeline, lag: int, block: int = 1) -> None:
+        self.pipeline, self.lag, self.block = pipeline, lag, block
+        self.frames: list[_Frame] = []
+
+    def step(self, views: Views) -> list[Tracks]:
+        """Take in one tick; the ticks that are ready, oldest first."""
+        tracks = self.pipeline.step(views)
+        present = self.pipeline.present
+        slots = np.array([one.slot for one in present], dtype=np.int64)
+        packed = np.empty((len(slots), len(self.pipeline.skeleton.joints), smooth_kernels.SIZE))
+        smooth_kernels.pack(slots, self.pipeline.tracker.people.state, packed)
+        self.frames.append(_Frame(tracks, present, packed))
+        if len(self.frames) < self.lag + self.block:
+            return []
+        return self._emit(self.block)
+
+    def finish(self) -> list[Tracks]:
+        """The ticks that are left."""
+        return self._emit(len(self.frames))
+
+    def _emit(self, count: int) -> list[Tracks]:
+        found: list[list[Track]] = [[] for _ in range(count)]
+        for who, rows in self._chains().items():
+            if who.number == 0 or rows[0][0] >= count:
+                continue
+            packed = np.stack([self.frames[k].packed[n] for k, n in rows])
+            times = np.array([self.frames[k].tracks.time_ns for k, _ in rows])
+            dt = np.diff(times, prepend=times[0]) / NS_PER_S
+            xyz, cov = np.empty((*packed.shape[:2], 3)), np.empty((*packed.shape[:2], 6))
+            smooth_kernels.smooth(packed, dt, xyz, cov)
+            full = cov[..., [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(*cov.shape[:2], 3, 3)
+            for i, (k, n) in enumerate(rows):
+                frame, one = self.frames[k], self.frames[k].present[n]
+                # Who is believed in later was there before.
+                if k < count and (one.published or who.believed_ns > frame.tracks.time_ns):
+                    found[k].append(Track(who.number, _replaced(one.pose, xyz[i], full[i])))
+        done, self.frames = self.frames[:count], self.frames[count:]
+        return [
+            Tracks(f.tracks.tick, f.tracks.time_ns, tuple(sorted(tracks, key=lambda t: t.person)), f.tracks.utc_ns)
+            for f, tracks in zip(done, found, strict=True)
+        ]
+
+    def _chains(self) -> dict[Identity, list[tuple[int, int]]]:
+        """For each person in each slot the (frame, row) where they are, in order; who returned begins anew."""
+        chains: dict[Identity, list[tuple[int, int]]] = {}
+        for k, frame in enumerate(self.frames):
+            for n, one in enumerate(frame.present):
+                chains.setdefault(one.who, []).append((k, n))
+        return chains
+
+
+def _replaced(pose: Pose3D, xyz: np.ndarray, cov: np.ndarray) -> Pose3D:
+    unknown = np.isnan(pose.xyz[:, 0])
+    return Pose3D(
+        np.where(unknown[:, None], np.nan, xyz),
+        np.where(unknown[:, None, None], np.nan, cov),
+        pose.score,
+        pose.views,
+        pose.filled,
+    )
