@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CameraOptions",
+    "CameraSource",
     "FusionOptions",
     "HubOptions",
     "KeypointsSource",
@@ -90,7 +91,24 @@ class KeypointsSource(_Section, frozen=True, kw_only=True, tag_field="type", tag
     """Begin again at the end."""
 
 
-Source = SyntheticSource | KeypointsSource
+class CameraSource(_Section, frozen=True, kw_only=True, tag_field="type", tag="camera"):
+    """A webcam, a stream, a video or a folder of pictures, looked at by a 2D detector."""
+
+    address: str
+    """"0" (a webcam's number), rtsp:// or http://, a video, or a folder; {camera} stands for the camera's name."""
+    detector: str = "blazepose"
+    """Name of a detector, or your own file ("./my.py")."""
+    options: dict[str, Any] = {}
+    """The detector's options."""
+    fps: float = 0.0
+    """Frame rate; 0: as the camera or the file says."""
+    speed: float = 1.0
+    """Of files; 1: at their frame rate, frames that nobody had time for are dropped; 0: every frame, however long."""
+    loop: bool = False
+    """Of files: begin again at the end."""
+
+
+Source = SyntheticSource | KeypointsSource | CameraSource
 
 
 class CameraOptions(_Section, frozen=True, kw_only=True):
@@ -222,7 +240,25 @@ def frame_rate(studio: Studio) -> float:
     """Ticks per second: `[sync] rate_hz`, else the highest frame rate of the sources."""
     if studio.sync.rate_hz > 0:
         return studio.sync.rate_hz
-    return max(s.fps if isinstance(s, KeypointsSource) else synthetic_options(s).fps for s in studio.sources)
+    return max(_rate_of(studio, source) for source in studio.sources)
+
+
+def _rate_of(studio: Studio, source: Source) -> float:
+    if isinstance(source, SyntheticSource):
+        return synthetic_options(source).fps
+    if isinstance(source, KeypointsSource) or source.fps > 0:
+        return source.fps
+    from multiview.open_source import open_source
+
+    if "://" in source.address or source.address.isdigit() or source.address.startswith("/dev/"):
+        return 30.0  # a camera that is asked for its rate would have to be opened, and it may be in use
+    rates = []
+    for camera in studio_rig(studio).names:
+        if studio.source_of(camera) == source:
+            opened = open_source(source.address.replace("{camera}", camera))
+            rates.append(opened.fps)
+            opened.close()
+    return max(rates, default=0.0) or 30.0
 
 
 def _absolute(studio: Studio, folder: Path) -> Studio:
@@ -232,6 +268,14 @@ def _absolute(studio: Studio, folder: Path) -> Studio:
     def moved(source: Source) -> Source:
         if isinstance(source, KeypointsSource):
             return msgspec.structs.replace(source, directory=whole(source.directory))
+        if isinstance(source, CameraSource):
+            own = source.detector.endswith(".py")
+            is_file = not (source.address.isdigit() or "://" in source.address or source.address.startswith("/dev/"))
+            return msgspec.structs.replace(
+                source,
+                address=whole(source.address) if is_file else source.address,
+                detector=whole(source.detector) if own else source.detector,
+            )
         return source
 
     return msgspec.structs.replace(

@@ -9,13 +9,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 __all__ = ["Gate", "GateSocket"]
 
 QUIET_S = 1.0  # refusals are logged at most this often
 
 
+@runtime_checkable
 class GateSocket(Protocol):
     """A replying socket bound at ZeroMQ's own address for such questions."""
 

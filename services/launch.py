@@ -24,7 +24,7 @@ from types import TracebackType
 import msgspec
 
 from multiview.camera import Rig
-from multiview.config import HubOptions, Studio, studio_rig, write_studio
+from multiview.config import CameraSource, HubOptions, Studio, frame_rate, studio_rig, write_studio
 from multiview.errors import MultiviewError
 from multiview.take import Take
 from services.bus import Asker
@@ -105,7 +105,7 @@ class Launch:
     ) -> None:
         """`take` names what is recorded; `viewer` overrides the studio; `logs` keeps the processes' words."""
         self.rig: Rig = studio_rig(studio)
-        self.studio = _with_free_ports(studio)
+        self.studio = _with_known_rate(_with_free_ports(studio))
         self._take_name, self._notes = take, notes
         self._viewer = studio.viewer.enabled and has_display() if viewer is None else viewer
         self._scratch = tempfile.TemporaryDirectory(prefix="multiview-")
@@ -243,6 +243,13 @@ def has_display() -> bool:
     if sys.platform.startswith("linux"):
         return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     return True
+
+
+def _with_known_rate(studio: Studio) -> Studio:
+    """The rate written down, so that a recording needs no video to be replayed."""
+    if not any(isinstance(source, CameraSource) for source in studio.sources):
+        return studio
+    return msgspec.structs.replace(studio, sync=msgspec.structs.replace(studio.sync, rate_hz=frame_rate(studio)))
 
 
 def _with_free_ports(studio: Studio) -> Studio:

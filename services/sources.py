@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from multiview.config import KeypointsSource, Studio, studio_rig, synthetic_options
+from multiview.config import CameraSource, KeypointsSource, Studio, studio_rig, synthetic_options
 from multiview.data import NS_PER_S, Keypoints2D
 from multiview.errors import SourceError
 from multiview.keypoint_folder import open_keypoint_folders
@@ -97,6 +97,8 @@ def open_source(studio: Studio, camera: str) -> Played:
         numbers, fps, name = folders.frames, source.fps, skeleton.name
         read: Callable[[int], Keypoints2D | None] = lambda frame: folders.read(index, frame)
     else:
+        if isinstance(source, CameraSource):
+            raise SourceError(f"{camera} is looked at by a detector, not played")
         from multiview.synthetic import make_studio
 
         simulated = make_studio(synthetic_options(source))

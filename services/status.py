@@ -57,6 +57,7 @@ class CameraState(NamedTuple):
     people: int
     frames: int
     dropped: int
+    detect_ms: float  # of the 2D detector, per frame; 0 where there is none
 
 
 class _Camera:
@@ -119,6 +120,7 @@ class Watcher:
             people=camera.people,
             frames=camera.frames,
             dropped=health.dropped if health else 0,
+            detect_ms=health.detect_ms if health else 0.0,
         )
 
 
@@ -173,17 +175,21 @@ class Board:
     def table(self) -> Group:
         """The cameras' table, and a line for each service."""
         watcher, table = self.watcher, Table(title=None, expand=False)
-        for column in ("camera", "alive", "rate", "valid", "Hz", "people", "frames", "dropped"):
+        for column in ("camera", "alive", "rate", "valid", "Hz", "people", "frames", "dropped", "2D ms"):
             table.add_column(column, justify="left" if column == "camera" else "right")
         for name in sorted(watcher.cameras):
             s = watcher.state(name)
             marks = [_mark(s.alive), _mark(s.rate_ok and s.alive), _mark(s.valid and s.alive)]
             numbers = [f"{s.rate_hz:.1f}" if s.alive else "-", str(s.people), str(s.frames), str(s.dropped)]
+            numbers.append(f"{s.detect_ms:.1f}" if s.detect_ms else "-")
             table.add_row(name, *marks, *numbers)
         return Group(table, *self._lines())
 
     def _lines(self) -> list[Text]:
         watcher, lines = self.watcher, []
+        for name, camera in sorted(watcher.cameras.items()):
+            if camera.health is not None and camera.health.note:
+                lines.append(Text(f"{name:8} {camera.health.state}: {camera.health.note}"))
         if watcher.pose is not None:
             ages, latencies = sorted(watcher.ages), sorted(watcher.latencies)
             middle, last = len(ages) // 2, len(ages) * 99 // 100

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import msgspec
 
-from multiview.config import Studio, load_studio
+from multiview.config import CameraSource, Studio, load_studio
 from multiview.data import Keypoints2D
+from multiview.errors import ConfigError
 from multiview.messages import CameraHealth, Goodbye, decode, encode
 from multiview.messages import PosesMessage as Poses
 from multiview.packing import pack_keypoints
@@ -33,7 +34,9 @@ AHEAD_NS = 1_000_000_000  # how far an unpaced source runs ahead of fusion
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("studio", type=Path, help="the studio file")
-    parser.add_argument("--camera", required=True, help="the camera's name in the rig")
+    parser.add_argument(
+        "--camera", required=True, help="the camera's name in the rig; with a detector also several, A,B,C"
+    )
     parser.add_argument("--connect", metavar="HOST", help="address of the hub, if not the studio file's")
     parser.add_argument("--wait", action="store_true", help="do not play before the run is told to start")
 
@@ -44,7 +47,16 @@ def run(args: argparse.Namespace) -> None:
         studio = msgspec.structs.replace(studio, hub=msgspec.structs.replace(studio.hub, host=args.connect))
     begin_service(f"worker {args.camera}")
     stopping = Stopping()
-    Worker(studio, args.camera, open_source(studio, args.camera)).play(stopping, alone=not args.wait)
+    cameras = args.camera.split(",")
+    looking = [isinstance(studio.source_of(camera), CameraSource) for camera in cameras]
+    if all(looking):
+        from services.camera_worker import CameraWorker
+
+        CameraWorker(studio, cameras).play(stopping, alone=not args.wait)
+    elif len(cameras) > 1:
+        raise ConfigError("only cameras with a detector can share a worker")
+    else:
+        Worker(studio, args.camera, open_source(studio, args.camera)).play(stopping, alone=not args.wait)
 
 
 class Worker:

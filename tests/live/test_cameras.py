@@ -1,0 +1,106 @@
+"""Videos looked at live, in real processes: every tick comes out, and a camera that breaks off stops nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from multiview.camera import save_rig
+from multiview.config import CameraOptions, CameraSource, RecorderOptions, Studio
+from multiview.errors import SourceError
+from multiview.pipeline import Pipeline
+from multiview.sources import video
+from multiview.sources._paced import Paced
+from multiview.synthetic import Options, make_studio
+from services.launch import Launch, LaunchError
+from services.replay import recorded_poses
+from tests.live.conftest import FREE
+
+SIMULATED = {"cameras": 3, "people": 2, "seconds": 1.0, "fps": 25.0, "size": [640, 360], "skeleton": "coco17"}
+
+
+def write_video(path: Path, size: tuple[int, int], frames: int = 25) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, size)
+    for i in range(frames):
+        writer.write(np.full((size[1], size[0], 3), 8 * i, np.uint8))
+    writer.release()
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    made = make_studio(Options(**{**SIMULATED, "size": (640, 360)}))  # type: ignore[arg-type]
+    save_rig(made.rig, tmp_path / "rig.toml")
+    for camera in made.rig.cameras:
+        write_video(tmp_path / f"{camera.name}.avi", camera.size)
+    return Studio(
+        rig=str(tmp_path / "rig.toml"),
+        skeleton="coco17",
+        source=CameraSource(
+            address=str(tmp_path / "{camera}.avi"), detector="synthetic", options={"studio": SIMULATED}, speed=0.0
+        ),
+        hub=FREE,
+        recorder=RecorderOptions(directory=str(tmp_path)),
+    )
+
+
+def test_videos_live_are_what_their_detector_says(studio: Studio, tmp_path: Path) -> None:
+    with Launch(studio, take="videos", viewer=False) as launch:
+        launch.start()
+        assert launch.studio.sync.rate_hz == 25.0
+        assert launch.wait(timeout_s=60.0)
+    assert launch.take is not None
+    live = list(recorded_poses(launch.take.records()))
+    assert [message.tick for message in live] == list(range(25))
+    made = make_studio(Options(**{**SIMULATED, "size": (640, 360)}))  # type: ignore[arg-type]
+    pipeline = Pipeline(made.rig, made.skeleton)
+    pipeline.warm_up()
+    people = [len(pipeline.step(made.views(tick)).tracks) for tick in range(25)]
+    assert [len(message.people) for message in live] == people
+
+
+def test_a_camera_that_breaks_off_stops_nobody(studio: Studio, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text(
+        "from multiview.errors import SourceError\n"
+        "from multiview.sources.video import Source as Video\n"
+        "class Source(Video):\n"
+        f"    def __init__(self, name):\n        super().__init__({str(tmp_path / 'cam01.avi')!r}, name)\n"
+        "    def read(self):\n"
+        "        frame = super().read()\n"
+        "        if frame is not None and frame.index == 5:\n"
+        "            raise SourceError('the cable was pulled')\n"
+        "        return frame\n"
+    )
+    assert isinstance(studio.source, CameraSource)
+    own = CameraSource(address=str(broken), detector="synthetic", options=studio.source.options, speed=0.0)
+    cameras = {"cam01": CameraOptions(source=own)}
+    studio = Studio(**{f: getattr(studio, f) for f in studio.__struct_fields__} | {"cameras": cameras})
+    with Launch(studio, take="broken", viewer=False, logs=tmp_path / "logs") as launch:
+        launch.start()
+        assert launch.wait(timeout_s=60.0)
+    assert launch.take is not None
+    live = list(recorded_poses(launch.take.records()))
+    assert [message.tick for message in live] == list(range(25))
+    assert live[-1].missing == ["cam01"]
+    assert "the cable was pulled" in (tmp_path / "logs" / "worker-cam01.log").read_text()
+
+
+def test_another_skeleton_is_said_at_the_start(studio: Studio) -> None:
+    wrong = Studio(**{f: getattr(studio, f) for f in studio.__struct_fields__} | {"skeleton": "body25"})
+    with Launch(wrong, viewer=False) as launch, pytest.raises(LaunchError, match='write skeleton = "coco17"'):
+        launch.start()
+
+
+def test_a_file_played_as_a_camera_loops_in_time(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.avi", (64, 48), frames=4)
+    again = lambda: video.Source(tmp_path / "a.avi")
+    paced = Paced(again(), 0, speed=1e6, open_again=again)
+    frames = [paced.read() for _ in range(10)]
+    assert [f.index for f in frames if f] == list(range(10))
+    assert [f.time_ns for f in frames if f] == [40_000_000 * i for i in range(10)]
+    paced.close()
+    with pytest.raises(SourceError):
+        video.Source(tmp_path / "absent.avi")
