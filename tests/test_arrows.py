@@ -24,7 +24,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"data", "camera", "rig_file", "skeleton", "keypoint_folder", "poses", "messages", "packing", "truth"})
     | frozenset({"rays", "joint_names", "palette", "stick_figure", "solids", "lettering"}),
     frozenset({"synthetic", "associate", "track", "fit", "kinematics", "detect", "sources", "export"})
-    | frozenset({"assign", "metrics", "joint_angles", "draw", "top_view", "plot", "client", "actor"})
+    | frozenset({"assign", "metrics", "joint_angles", "prepare", "draw", "top_view", "plot", "client", "actor"})
     | frozenset({"between", "clock", "sync", "open_source", "make_detector", "picture_size", "reprojection"}),
     frozenset({"pipeline", "smooth", "learn"}),
     frozenset({"config", "recording", "take"}),

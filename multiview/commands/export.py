@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from multiview.errors import ConfigError
+
+if TYPE_CHECKING:
+    from multiview.prepare import Options
 
 __all__ = ["add_arguments", "run"]
+
+_FIXED_AXES = {"bvh": "y up", "gltf": "y up", "trc": "y up", "c3d": "z up"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,20 +23,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", required=True, metavar="FORMAT", help=", ".join(exporter_names()))
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to (default: beside the poses)")
     parser.add_argument("--measured-only", action="store_true", help="leave out joints that are filled, not measured")
+    parser.add_argument("--person", type=int, nargs="+", default=[], metavar="ID", help="only these people")
+    parser.add_argument("--start", type=float, metavar="S", help="from this time on (s)")
+    parser.add_argument("--end", type=float, metavar="S", help="up to this time (s)")
+    parser.add_argument(
+        "--max-gap", type=float, default=0.0, metavar="S", help="close gaps up to this long (s), marked"
+    )
+    parser.add_argument(
+        "--lowpass", type=float, default=0.0, metavar="HZ", help="smooth without delay: Butterworth, 6 is usual"
+    )
+    parser.add_argument("--resample", type=float, default=0.0, metavar="HZ", help="bring to this frame rate")
+    parser.add_argument(
+        "--axes", choices=("zup", "yup"), default="zup", help="tables only: which axis is up (default z)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
     from multiview.export import load_exporter
     from multiview.poses import read_poses
+    from multiview.prepare import prepare
 
     exporter = load_exporter(args.to)
-    poses = read_poses(args.poses)
-    if args.measured_only:
-        poses = poses.measured_only()
+    options = _options(args)
     source = args.poses / "poses.parquet" if args.poses.is_dir() else args.poses
-    paths = exporter.write(poses, (args.out or source.parent) / source.stem)
+    with Console(stderr=True).status(f"writing {args.to} ..."):
+        poses = prepare(read_poses(args.poses), options)
+        paths = exporter.write(poses, (args.out or source.parent) / source.stem)
     for path in paths:
         print(path)
     if not paths:
         print(f"{source} holds nobody: nothing to write")
     return 0
+
+
+def _options(args: argparse.Namespace) -> Options:
+    from multiview.prepare import Options
+
+    if args.axes == "yup" and args.to in _FIXED_AXES:
+        raise ConfigError(f"{args.to} files are always {_FIXED_AXES[args.to]}: leave --axes out")
+    limits = {name: value for name, value in (("start_s", args.start), ("end_s", args.end)) if value is not None}
+    return Options(
+        measured_only=args.measured_only,
+        people=tuple(args.person),
+        max_gap_s=args.max_gap,
+        lowpass_hz=args.lowpass,
+        resample_hz=args.resample,
+        y_up=args.axes == "yup",
+        **limits,
+    )
