@@ -1,4 +1,4 @@
-"""`python -m benchmarks STUDY ...`: run one study."""
+"""`python -m benchmarks STUDY ...`: run one study; without one, a short run of accuracy and of speed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ STUDIES = {
     "accuracy": "how near the truth, on synthetic studios",
     "speed": "how long a frame takes, and how that grows",
     "triangulation": "against other libraries' triangulation of the same points",
+    "disturbance": "what comes out when a joint is put in a wrong place",
+    "sensitivity": "what a wrong setting costs",
 }
+_SHORT = (("accuracy", "--seeds", "0-0"), ("speed", "--frames", "60"))
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str]) -> int:
     """Run the study that is named."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     subparsers = parser.add_subparsers(dest="study", metavar="STUDY", required=True)
@@ -27,9 +30,11 @@ def main(argv: list[str] | None = None) -> int:
         )
         module.add_arguments(subparser)
         subparser.set_defaults(run=module.run)
-    args = parser.parse_args(argv)
-    return int(args.run(args))
+    for study in [argv] if argv else _SHORT:
+        args = parser.parse_args(study)
+        args.run(args)
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -29,7 +29,7 @@ from multiview.poses import Poses
 from multiview.synthetic import Studio, make_studio
 from multiview.synthetic.bound import truth_with_bound
 
-__all__ = ["METHODS", "add_arguments", "figures", "run", "run_method"]
+__all__ = ["METHODS", "add_arguments", "figures", "run", "run_method", "seeds"]
 
 
 def _frames(step: Callable[[Views], Tracks], studio: Studio) -> Poses:
@@ -103,7 +103,8 @@ def run_method(method: str, name: str, noise: str, seed: int, seconds: float) ->
     return metrics.compare(truth_with_bound(studio), METHODS[method](studio))
 
 
-def _seeds(text: str) -> list[int]:
+def seeds(text: str) -> list[int]:
+    """`3` or `0-9`: the seeds from the first to the last."""
     first, _, last = text.partition("-")
     return list(range(int(first), int(last or first) + 1))
 
@@ -114,7 +115,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--noise", nargs="+", default=list(NOISES), choices=NOISES)
     parser.add_argument("--methods", nargs="+", default=["causal"], choices=METHODS)
-    parser.add_argument("--seeds", type=_seeds, default=[0, 1], metavar="0-9", help="first and last seed (0-1)")
+    parser.add_argument("--seeds", type=seeds, default=[0, 1], metavar="0-9", help="first and last seed (0-1)")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each take (20)")
     parser.add_argument("--json", type=Path, help="write the figures here too")
 

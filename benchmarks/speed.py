@@ -31,10 +31,10 @@ from multiview.pipeline import STAGES, Pipeline
 from multiview.skeleton import Skeleton, load_skeleton
 from multiview.synthetic import Options, make_studio
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["SHELF", "add_arguments", "run", "shelf_views"]
 
 _COMMITTED = Path(__file__).with_name("speed.json")
-_SHELF = Path(__file__).parents[2] / "shared" / "data" / "shelf_hard"
+SHELF = Path(__file__).parents[2] / "shared" / "data" / "shelf_hard"
 _PEOPLE = (1, 2, 4, 8, 12, 16, 20)
 _CAMERAS = (2, 4, 8, 12, 16)
 
@@ -88,7 +88,8 @@ def _synthetic_views(options: Options, frames: int) -> tuple[Rig, Skeleton, list
     return studio.rig, studio.skeleton, [studio.views(frame) for frame in range(min(frames, studio.frames))]
 
 
-def _shelf_views(folder: Path) -> tuple[Rig, Skeleton, list[Views]]:
+def shelf_views(folder: Path) -> tuple[Rig, Skeleton, list[Views]]:
+    """Rig, skeleton and all frames of a recording of BODY_25 keypoints."""
     rig, skeleton = load_rig(folder / "rig.toml"), load_skeleton("body25")
     folders = open_keypoint_folders(folder / "keypoints", rig, skeleton)
     return rig, skeleton, [frame_views(folders, len(rig), frame, 25.0) for frame in folders.frames]
@@ -102,7 +103,7 @@ def slope(rows: list[dict[str, Any]]) -> float:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--shelf", type=Path, default=_SHELF, help="a recording of real people with rig.toml, keypoints/"
+        "--shelf", type=Path, default=SHELF, help="a recording of real people with rig.toml, keypoints/"
     )
     parser.add_argument("--frames", type=int, default=150, help="of each synthetic studio (150)")
     parser.add_argument("--picture", type=Path, help="draw the growth curves here")
@@ -113,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
     sweep = _sweep()
     rows = []
     if args.shelf.is_dir():
-        rows.append(measure(args.shelf.name, *_shelf_views(args.shelf)))
+        rows.append(measure(args.shelf.name, *shelf_views(args.shelf)))
     for name in progress(sweep, "speed", console=Console(stderr=True), transient=True):
         rows.append(measure(name, *_synthetic_views(sweep[name], args.frames)))
     by_name = {row["studio"]: row for row in rows}

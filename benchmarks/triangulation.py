@@ -1,6 +1,6 @@
 """Triangulation alone: ours against OpenCV's and aniposelib's, on the same points, outliers and all.
 
-    python -m benchmarks triangulation [--points 2000] [--cameras 5]
+    python -m benchmarks triangulation [--points 500] [--cameras 5]
 
 Errors are of the points that two or more good rays determine. aniposelib is compared where it is installed
 (`pip install --no-deps "aniposelib<0.8" toml tqdm pandas`; it is not a dependency).
@@ -33,7 +33,7 @@ Points = Float64[np.ndarray, "N 3"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--points", type=int, default=2000, help="how many (2000)")
+    parser.add_argument("--points", type=int, default=500, help="how many (500)")
     parser.add_argument("--cameras", type=int, default=5, help="how many (5)")
     parser.add_argument("--outliers", type=float, default=0.03, help="share of 50 to 200 px (0.03)")
 
@@ -51,8 +51,10 @@ def run(args: argparse.Namespace) -> int:
         table.add_column(name, justify="left" if name == "method" else "right")
     fastest: float | None = None
     for name, method in methods.items():
-        method(xy)
-        each = best_of(5, lambda method=method: method(xy)) / len(xy) * 1e3  # type: ignore[misc]
+        best_of(1, lambda method=method: method(xy[:20]))  # type: ignore[misc]  # compiles, where it must
+        once = best_of(1, lambda method=method: method(xy))  # type: ignore[misc]
+        again = once if once > 500 else best_of(5, lambda method=method: method(xy))  # type: ignore[misc]
+        each = min(once, again) / len(xy) * 1e3
         fastest = fastest or each
         error = 1e3 * np.linalg.norm(method(xy) - truth, axis=-1)[good]
         median, p99, worst = np.nanpercentile(error, [50, 99, 100])

@@ -27,9 +27,10 @@ def cramer_rao_covariance(studio: Studio) -> Float64[np.ndarray, "N J 3 3"]:
     for index, camera in enumerate(studio.rig.cameras):
         seen = studio.observations(index)
         row = (truth.frame, truth.actor)
-        usable = np.isfinite(seen.sigma[row]) & (seen.joint_actor[row] == truth.actor[:, None]) & ~seen.outlier[row]
+        sigma = np.where(seen.sigma[row] > 0, seen.sigma[row], np.nan)  # without noise there is no bound
+        usable = np.isfinite(sigma) & (seen.joint_actor[row] == truth.actor[:, None]) & ~seen.outlier[row]
         usable &= (seen.found[row] & ~seen.swapped[row] & ~studio.lost_frames(index)[truth.frame])[:, None]
-        jacobian = camera.project_with_jacobian(truth.xyz)[1] / seen.sigma[row][..., None, None]
+        jacobian = camera.project_with_jacobian(truth.xyz)[1] / sigma[..., None, None]
         information[usable] += (jacobian.swapaxes(-1, -2) @ jacobian)[usable]
         views += usable
     bound = np.full_like(information, np.nan)
