@@ -26,6 +26,7 @@ from multiview import metrics
 from multiview.data import Tracks, Views
 from multiview.pipeline import Options, Pipeline
 from multiview.poses import Poses
+from multiview.smooth import WHOLE_TAKE_S, Smoothed
 from multiview.synthetic import Studio, make_studio
 from multiview.synthetic.bound import truth_with_bound
 
@@ -48,8 +49,15 @@ def _baseline(studio: Studio) -> Poses:
     return _frames(Baseline(studio.rig, studio.skeleton).step, studio)
 
 
+def _smooth(studio: Studio) -> Poses:
+    smoothed = Smoothed(Pipeline(studio.rig, studio.skeleton), round(WHOLE_TAKE_S * studio.fps), round(10 * studio.fps))
+    ticks = [tracks for frame in range(studio.frames) for tracks in smoothed.step(studio.views(frame))]
+    return Poses.from_tracks(ticks + smoothed.finish(), studio.skeleton)
+
+
 METHODS: dict[str, Callable[[Studio], Poses]] = {
     "causal": _causal,
+    "smooth": _smooth,
     "independent": _independent,
     "baseline": _baseline,
 }
