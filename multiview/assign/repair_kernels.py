@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from multiview.assign.claim_kernels import mahalanobis
-from multiview.geometry.jit import Array, kernel
+from multiview.geometry.jit import Array, inner, kernel
 from multiview.rays import Rays
 
 
@@ -24,7 +24,7 @@ def fill_table(claims: Array, info: Array, table: Array) -> None:
                 table[n, c, j] = d * joints + j if d >= 0 and info[d, j, 0] > 0.0 else -1
 
 
-@kernel
+@inner
 def row_distance(row: int, n: int, c: int, j: int, uv: Array, S: Array, rays: Rays) -> float:
     """Squared distance of a row from where person n's joint j is predicted in camera c."""
     joints = rays.xy.shape[1]

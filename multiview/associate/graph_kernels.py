@@ -8,7 +8,7 @@ import numpy as np
 
 from multiview.fit.body import Body
 from multiview.geometry.epipolar_kernels import ray_gap
-from multiview.geometry.jit import Array, kernel
+from multiview.geometry.jit import Array, inner, kernel
 from multiview.rays import PackedRig, Rays
 
 CHANCE = 0.5  # joints' agreement below which two detections are rather different people
@@ -55,7 +55,7 @@ def agreements(free: Array, rays: Rays, rig: PackedRig, body: Body, soft: float,
             shared[a, b] = shared[b, a] = seen
 
 
-@kernel
+@inner
 def relative_size(parent: Array, length: Array, xyz: Array, known: Array) -> float:
     """Sum of the known bones over what they sum up to in an adult; NaN without three bones."""
     here, adult, bones = 0.0, 0.0, 0
@@ -69,7 +69,7 @@ def relative_size(parent: Array, length: Array, xyz: Array, known: Array) -> flo
     return here / adult if bones >= 3 else np.nan
 
 
-@kernel
+@inner
 def greedy_partition(weight: Array, camera: Array) -> Array:
     """Join the two groups that gain most until none gains; no group has two detections of one camera."""
     n = weight.shape[0]
@@ -90,7 +90,7 @@ def greedy_partition(weight: Array, camera: Array) -> Array:
             gain[i, a] = gain[a, i]
 
 
-@kernel
+@inner
 def compatible(label: Array, camera: Array, a: int, b: int) -> bool:
     """Whether no camera has a detection in both groups."""
     for i in range(label.shape[0]):

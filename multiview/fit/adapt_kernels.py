@@ -7,7 +7,7 @@ import math
 from multiview.fit.body import Body
 from multiview.fit.filter_kernels import forget_bias
 from multiview.fit.people import State
-from multiview.geometry.jit import Array, kernel
+from multiview.geometry.jit import Array, inner
 
 GAIN, LEAK = 0.3, 0.1  # per frame: how fast a joint is found livelier than usual, and how fast that is forgotten
 MOST_SURPRISE = 6.0  # of one joint in one frame, over its expectation: an outlier is no motion
@@ -16,7 +16,7 @@ FREE_M_S = 0.8  # how fast an unseen joint may move against its parent
 LOST_SD = 0.3  # where a joint lies whose rays gave an impossible bone, relative to the bone
 
 
-@kernel
+@inner
 def adapt(m: int, parent: Array, people: State, usual: Array, found: Array, expected: Array) -> None:
     """Let a joint that surprises its prediction move more freely, and one that never does less.
 
@@ -42,7 +42,7 @@ def adapt(m: int, parent: Array, people: State, usual: Array, found: Array, expe
         people.agility[m, j] = usual[j] * math.exp(surprise[j])
 
 
-@kernel
+@inner
 def hang_on_parent(j: int, m: int, body: Body, people: State, xyz: Array) -> None:
     """Forget where a joint is: it hangs on its parent in the direction it had, and may be anywhere near."""
     p = body.parent[j]
@@ -64,7 +64,7 @@ def hang_on_parent(j: int, m: int, body: Body, people: State, xyz: Array) -> Non
     people.fade[m, j] = -1.0
 
 
-@kernel
+@inner
 def relax(m: int, dt: float, body: Body, people: State, views: Array) -> None:
     """Joints that no view measures end up moving with their parents."""
     k = 1.0 - math.exp(-dt / RELAX_S)

@@ -8,7 +8,7 @@ import numpy as np
 
 from multiview.fit.body import Body
 from multiview.fit.people import BEND, LOOSE_BEND, State
-from multiview.geometry.jit import Array, kernel
+from multiview.geometry.jit import Array, inner
 from multiview.geometry.small_kernels import inverse_sym3, quadratic_sym3, sym3
 
 IMPOSSIBLE = 0.4  # a bone that differs by more than this part of its length is not a bone
@@ -19,7 +19,7 @@ FADE = 0.999
 CORRELATED = 4.0  # frames that tell as much about a length as one independent frame: 2D errors persist
 
 
-@kernel
+@inner
 def gate_bones(body: Body, length: Array, xyz: Array, H: Array, rays: Array, views: Array, gate: float) -> int:
     """Take the rays from joints whose bones are impossible; how many. `rays` (C, J), `views` (J) are changed.
 
@@ -64,7 +64,7 @@ def gate_bones(body: Body, length: Array, xyz: Array, H: Array, rays: Array, vie
     return dropped
 
 
-@kernel
+@inner
 def learn_bones(m: int, body: Body, people: State, views: Array, xyz: Array, H: Array) -> None:
     """Kalman update of one person's bone lengths (m) and their variances from what this frame's rays alone say.
 
@@ -124,7 +124,7 @@ def learn_bones(m: int, body: Body, people: State, views: Array, xyz: Array, H: 
                 length[k] += 0.5 * a / (a + b) * (both - length[k])
 
 
-@kernel
+@inner
 def without_prior(point: Array, H: Array, mean: Array, prior: Array, alone: Array, C: Array) -> None:
     """Take the prediction out of a point that combines it with rays: what the rays alone say, and its covariance."""
     C[0], C[1], C[2], C[3], C[4], C[5] = inverse_sym3(

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from multiview.fit.people import State
-from multiview.geometry.jit import Array, kernel
-from multiview.geometry.small_kernels import inverse_sym3, quadratic_sym3, sym3
+from multiview.geometry.jit import Array, inner, kernel
+from multiview.geometry.small_kernels import copy_row, inverse_sym3, quadratic_sym3, sym3
 
 FAINT = 1e-3  # of the prediction's information: what is added where rays leave a direction open
 
@@ -52,7 +52,7 @@ def predict(slots: Array, dt: Array, people: State) -> None:
             w[0], w[1], w[2], w[3], w[4], w[5] = inverse_sym3(p[0], p[1], p[2], p[3], p[4], p[5])
 
 
-@kernel
+@inner
 def forget_bias(m: int, j: int, people: State) -> None:
     """Nothing is known of the error that the next rays will make."""
     people.bias[m, j] = 0.0
@@ -92,11 +92,11 @@ def measure(
             expected[j] -= 2 * (W[1] * pp[1] + W[2] * pp[2] + W[4] * pp[4])
 
 
-@kernel
+@inner
 def _start(m: int, j: int, people: State, point: Array, H: Array) -> None:
     """A joint without a prediction is where its rays say, minus a bias of which only the size is known."""
     N = inverse_sym3(H[0], H[1], H[2], H[3], H[4], H[5])
-    people.pos[m, j] = point
+    copy_row(point, people.pos[m, j])
     people.fade[m, j] = -1.0
     people.bias[m, j] = 0.0
     people.pv[m, j] = 0.0
@@ -109,7 +109,7 @@ def _start(m: int, j: int, people: State, point: Array, H: Array) -> None:
         people.pp[m, j, k] = people.bb[m, j, k] = people.blur[m, j, k] = N[k]
 
 
-@kernel
+@inner
 def _rays_alone(W: Array, mean: Array, point: Array, H: Array, z: Array, N: Array) -> None:
     """Take the prediction (mean, information W) out of a point that contains it: z and its covariance N."""
     k = 1.0 - FAINT
@@ -125,7 +125,7 @@ def _rays_alone(W: Array, mean: Array, point: Array, H: Array, z: Array, N: Arra
     z[2] = mean[2] + N[2] * a + N[4] * b + N[5] * c
 
 
-@kernel
+@inner
 def _fade_bias(m: int, j: int, people: State, persistence: float, N: Array) -> None:
     """The bias one frame on, of a set of rays whose error has covariance N; other rays than before err otherwise."""
     old = people.blur[m, j]
@@ -142,7 +142,7 @@ def _fade_bias(m: int, j: int, people: State, persistence: float, N: Array) -> N
         old[i] = N[i]
 
 
-@kernel
+@inner
 def _update(m: int, j: int, people: State, z: Array, cross: Array, K: Array) -> None:
     """Kalman update by z = position + bias, without further noise. K[:3, 0] returns the position's shift."""
     pp, pv, pb = people.pp[m, j], people.pv[m, j], people.pb[m, j]
@@ -187,7 +187,7 @@ def _at(a: int, b: int) -> int:
     return a + b + (a > 0 and b > 0)
 
 
-@kernel
+@inner
 def _dot(a: Array, b: Array) -> float:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 

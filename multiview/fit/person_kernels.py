@@ -10,8 +10,8 @@ from multiview.fit.bone_kernels import gate_bones, learn_bones
 from multiview.fit.filter_kernels import correct, measure
 from multiview.fit.people import State
 from multiview.fit.skeleton_kernels import Pulls, fit_skeleton
-from multiview.geometry.jit import Array, kernel
-from multiview.geometry.small_kernels import inverse_sym3
+from multiview.geometry.jit import Array, inner, kernel
+from multiview.geometry.small_kernels import copy_row, inverse_sym3
 from multiview.geometry.triangulate_kernels import Sight, consensus, with_prediction
 from multiview.rays import PackedRig, Rays
 
@@ -19,7 +19,7 @@ TETHER = 0.35  # how far a limb that no one sees may swing, relative to its leng
 STEPS = 4
 
 
-@kernel
+@inner
 def sight_of(rays: Rays, rig: PackedRig) -> Sight:
     """A frame's rays by row (detection * J + joint)."""
     return Sight(rays.xy.reshape(-1, 2), rays.info.reshape(-1, 3), rays.ray.reshape(-1, 3), rig.R, rig.t, rig.centre)
@@ -50,10 +50,10 @@ def triangulate_people(
             for c in range(row.shape[0]):
                 row[c] = table[n, c, j]
                 seen += row[c] >= 0
-            xyz[n, j] = people.pos[m, j]
+            copy_row(people.pos[m, j], xyz[n, j])
             prior = people.prior[m, j]
             if prior[0] > 0.0:
-                H[n, j] = prior
+                copy_row(prior, H[n, j])
                 if seen:
                     kept = with_prediction(row, sight, gate, people.pos[m, j], prior, xyz[n, j], H[n, j])
                     if H[n, j, 0] < 0.999 * prior[0]:
@@ -108,7 +108,8 @@ def fit_people(
         measure(m, people, persistence, views[n], xyz[n], H[n], found, expected)
         adapt(m, body.parent, people, usual, found, expected)
         pulls = pulls_of(m, body, people, views[n], offset)
-        xyz[n] = people.pos[m]
+        for j in range(joints):
+            copy_row(people.pos[m, j], xyz[n, j])
         fit_skeleton(nobody, sight, body.parent, body.order, pulls, STEPS, xyz[n], C)
         correct(m, people, pulls.prior, xyz[n], C)
         relax(m, dt[n], body, people, views[n])
@@ -116,7 +117,7 @@ def fit_people(
             people.known[m, j] = people.known[m, j] or views[n, j] >= 2
 
 
-@kernel
+@inner
 def pulls_of(m: int, body: Body, people: State, views: Array, offset: Array) -> Pulls:
     """What slot m's filters and bones say of where the joints are."""
     joints = body.parent.shape[0]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from multiview.geometry.jit import Array, kernel
+from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.small_kernels import inverse_sym3
 from multiview.geometry.triangulate_kernels import Sight, add_ray
 
@@ -64,7 +64,7 @@ def fit_skeleton(
     _marginals(parent, order, S, E, C)
 
 
-@kernel
+@inner
 def _add_bones(parent: Array, pulls: Pulls, xyz: Array, H: Array, g: Array, E: Array) -> None:
     """Add each bone's 3x3 block E to both its ends and its pull to their gradients."""
     for j in range(parent.shape[0]):
@@ -101,12 +101,12 @@ def _add_bones(parent: Array, pulls: Pulls, xyz: Array, H: Array, g: Array, E: A
         g[p, 2] -= gz
 
 
-@kernel
+@inner
 def _times(m: Array, x: float, y: float, z: float) -> tuple[float, float, float]:
     return m[0] * x + m[1] * y + m[2] * z, m[1] * x + m[3] * y + m[4] * z, m[2] * x + m[4] * y + m[5] * z
 
 
-@kernel
+@inner
 def _sandwich(E: Array, S: Array, out: Array, sign: float) -> None:
     """out += sign * E S E for symmetric E, S."""
     p0, p1, p2 = _times(S, E[0], E[1], E[2])
@@ -120,7 +120,7 @@ def _sandwich(E: Array, S: Array, out: Array, sign: float) -> None:
     out[5] += sign * (E[2] * r0 + E[4] * r1 + E[5] * r2)
 
 
-@kernel
+@inner
 def _eliminate(parent: Array, order: Array, H: Array, g: Array, S: Array, E: Array, d: Array) -> float:
     """Solve H d = -g on the tree; S[j] keeps the inverse block of each joint with its children eliminated."""
     for n in range(order.shape[0] - 1, -1, -1):
@@ -148,7 +148,7 @@ def _eliminate(parent: Array, order: Array, H: Array, g: Array, S: Array, E: Arr
     return largest
 
 
-@kernel
+@inner
 def _marginals(parent: Array, order: Array, S: Array, E: Array, C: Array) -> None:
     """Covariance of each joint: C[j] = S + S E C[parent] E S."""
     inner = np.empty(6)

@@ -6,12 +6,11 @@ in one pass back over what the filter left (Rauch, Tung and Striebel 1965; Bierm
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from multiview.fit.people import State
-from multiview.geometry.jit import Array, kernel
+from multiview.geometry.jit import Array, inner, kernel
+from multiview.geometry.small_kernels import copy_row
 
 COV, AGILITY, FADE, BLUR, SIZE = 9, 90, 91, 92, 98  # places in a packed joint
 LEAST = 1e-12  # m^2, of a bias that is known to be none
@@ -45,22 +44,27 @@ def smooth(filtered: Array, dt: Array, xyz: Array, cov: Array) -> None:
 
     dt[k] s leads from frame k - 1 to k. A joint that began anew in a frame tells nothing of the frames before.
     """
-    A, L, G, W = np.empty((9, 9)), np.empty((9, 9)), np.empty((9, 9)), np.empty((9, 9))
+    M, W = np.empty((9, 18)), np.empty((9, 9))
     x, ahead, P = np.empty(9), np.empty(9), np.empty((9, 9))
     last = filtered.shape[0] - 1
     for j in range(filtered.shape[1]):
-        x[:] = filtered[last, j, :9]
-        P[:] = filtered[last, j, COV : COV + 81].reshape(9, 9)
+        _unpack(filtered[last, j], x, P)
         _keep(x, P, xyz[last, j], cov[last, j])
         for k in range(last - 1, -1, -1):
             f, after = filtered[k, j], filtered[k + 1, j]
             Pf = f[COV : COV + 81].reshape(9, 9)
             if after[FADE] < 0.0:
-                x[:] = f[:9]
-                P[:] = Pf
+                _unpack(f, x, P)
             else:
-                _step_back(f, Pf, after, dt[k + 1], x, P, ahead, A, L, G, W)
+                _step_back(f, Pf, after, dt[k + 1], x, P, ahead, M, W)
             _keep(x, P, xyz[k, j], cov[k, j])
+
+
+@inner
+def _unpack(f: Array, x: Array, P: Array) -> None:
+    copy_row(f[:9], x)
+    for a in range(9):
+        copy_row(f[COV + 9 * a : COV + 9 * a + 9], P[a])
 
 
 @kernel
@@ -69,99 +73,74 @@ def _keep(x: Array, P: Array, xyz: Array, cov: Array) -> None:
     cov[0], cov[1], cov[2], cov[3], cov[4], cov[5] = P[0, 0], P[0, 1], P[0, 2], P[1, 1], P[1, 2], P[2, 2]
 
 
-@kernel
+@inner
 def _step_back(
-    f: Array,
-    Pf: Array,
-    after: Array,
-    h: float,
-    x: Array,
-    P: Array,
-    ahead: Array,
-    A: Array,
-    L: Array,
-    G: Array,
-    W: Array,
+    f: Array, Pf: Array, after: Array, h: float, x: Array, P: Array, ahead: Array, M: Array, W: Array
 ) -> None:
     """From the smoothed x, P of the next frame to this one's: x = f + G (x - F f), P = Pf + G (P - Pp) G'.
 
     F moves positions by h times the velocity and fades the bias, Pp is the predicted covariance, G = Pf F' Pp^-1.
+    M holds [Pp | F Pf] and then, on its right, G'. All inner loops run along rows.
     """
     fade, q = after[FADE], f[AGILITY]
+    for a in range(3):
+        for b in range(9):
+            M[a, 9 + b] = Pf[a, b] + h * Pf[3 + a, b]
+            M[3 + a, 9 + b] = Pf[3 + a, b]
+            M[6 + a, 9 + b] = fade * Pf[6 + a, b]
     for a in range(9):
         for b in range(3):
-            A[a, b] = Pf[a, b] + h * Pf[a, 3 + b]
-            A[a, 3 + b] = Pf[a, 3 + b]
-            A[a, 6 + b] = fade * Pf[a, 6 + b]
-    for b in range(9):
-        for a in range(3):
-            L[a, b] = A[a, b] + h * A[3 + a, b]
-            L[3 + a, b] = A[3 + a, b]
-            L[6 + a, b] = fade * A[6 + a, b]
+            M[a, b] = M[a, 9 + b] + h * M[a, 12 + b]
+            M[a, 3 + b] = M[a, 12 + b]
+            M[a, 6 + b] = fade * M[a, 15 + b]
     for a in range(3):
-        L[a, a] += q * h * h * h / 3
-        L[a, 3 + a] += q * h * h / 2
-        L[3 + a, a] += q * h * h / 2
-        L[3 + a, 3 + a] += q * h
+        M[a, a] += q * h * h * h / 3
+        M[a, 3 + a] += q * h * h / 2
+        M[3 + a, a] += q * h * h / 2
+        M[3 + a, 3 + a] += q * h
         ahead[a], ahead[3 + a], ahead[6 + a] = f[a] + h * f[3 + a], f[3 + a], fade * f[6 + a]
-    _add_blur(L, after, fade)
+        for b in range(3):
+            M[6 + a, 6 + b] += (1.0 - fade * fade) * after[BLUR + a + b + (a > 0 and b > 0)]
+        M[6 + a, 6 + a] += LEAST
     for a in range(9):
         x[a] -= ahead[a]
         for b in range(9):
-            P[a, b] -= L[a, b]
-    _gain(A, L, G)
+            P[a, b] -= M[a, b]
+    _solve(M)
     for a in range(9):
-        total = 0.0
-        for b in range(9):
-            total += G[a, b] * x[b]
-        ahead[a] = f[a] + total
         for b in range(9):
             W[a, b] = 0.0
         for i in range(9):
-            g = G[a, i]
+            g = P[a, i]
             for b in range(9):
-                W[a, b] += g * P[i, b]
+                W[a, b] += g * M[i, 9 + b]
     for a in range(9):
-        x[a] = ahead[a]
-        for b in range(a, 9):
-            total = Pf[a, b]
-            for i in range(9):
-                total += W[a, i] * G[b, i]
-            P[a, b] = P[b, a] = total
-
-
-@kernel
-def _add_blur(L: Array, after: Array, fade: float) -> None:
-    """The part of the bias that is new in a frame."""
-    k = 1.0 - fade * fade
-    L[6, 6] += k * after[BLUR] + LEAST
-    L[6, 7] += k * after[BLUR + 1]
-    L[7, 6] += k * after[BLUR + 1]
-    L[6, 8] += k * after[BLUR + 2]
-    L[8, 6] += k * after[BLUR + 2]
-    L[7, 7] += k * after[BLUR + 3] + LEAST
-    L[7, 8] += k * after[BLUR + 4]
-    L[8, 7] += k * after[BLUR + 4]
-    L[8, 8] += k * after[BLUR + 5] + LEAST
-
-
-@kernel
-def _gain(A: Array, S: Array, G: Array) -> None:
-    """G = A S^-1 by Cholesky; S is overwritten."""
-    for a in range(9):
-        for b in range(a + 1):
-            total = S[a, b]
-            for i in range(b):
-                total -= S[a, i] * S[b, i]
-            S[a, b] = math.sqrt(max(total, 1e-18)) if a == b else total / S[b, b]
-    for r in range(9):
+        ahead[a] = f[a]
+        for b in range(9):
+            P[a, b] = Pf[a, b]
+    for i in range(9):
         for a in range(9):
-            total = A[r, a]
-            for i in range(a):
-                total -= S[a, i] * G[r, i]
-            G[r, a] = total / S[a, a]
-        for a in range(8, -1, -1):
-            total = G[r, a]
-            for i in range(a + 1, 9):
-                total -= S[i, a] * G[r, i]
-            G[r, a] = total / S[a, a]
+            g = M[i, 9 + a]
+            ahead[a] += g * x[i]
+            for b in range(9):
+                P[a, b] += g * W[i, b]
+    copy_row(ahead, x)
+
+
+@kernel
+def _solve(M: Array) -> None:
+    """Turn M = [S | B] into [. | S^-1 B] by elimination; S is positive definite and needs no pivoting."""
+    for i in range(9):
+        inverse = 1.0 / max(M[i, i], 1e-18)
+        for r in range(i + 1, 9):
+            g = M[r, i] * inverse
+            for b in range(18):
+                M[r, b] -= g * M[i, b]
+    for i in range(8, -1, -1):
+        inverse = 1.0 / max(M[i, i], 1e-18)
+        for b in range(9, 18):
+            M[i, b] *= inverse
+        for r in range(i):
+            g = M[r, i]
+            for b in range(9, 18):
+                M[r, b] -= g * M[i, b]

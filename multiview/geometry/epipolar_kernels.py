@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
-from multiview.geometry.jit import Array, kernel
+from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.small_kernels import closest_points
 from multiview.geometry.triangulate_kernels import NEAREST_M, PARALLEL_SIN2
 
 
-@kernel
+@inner
 def deviation(ray: Array, R: Array, noise: Array, distance: float, across: Array) -> float:
     """Standard deviation, in metres along the unit vector `across`, of a ray at a distance from its camera.
 
@@ -24,7 +24,7 @@ def deviation(ray: Array, R: Array, noise: Array, distance: float, across: Array
     return math.sqrt(noise[0] * a * a + 2 * noise[1] * a * b + noise[2] * b * b)
 
 
-@kernel
+@inner
 def ray_gap(
     ca: Array, Ra: Array, da: Array, na: Array, cb: Array, Rb: Array, db: Array, nb: Array, middle: Array
 ) -> tuple[float, float]:

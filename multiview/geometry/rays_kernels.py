@@ -10,12 +10,12 @@ import math
 
 import numpy as np
 
-from multiview.geometry.jit import Array, kernel
+from multiview.geometry.jit import Array, inner, kernel
 
 Lens = tuple[float, float, float, float, float, float]
 
 
-@kernel
+@inner
 def brown(k: Array, x: float, y: float) -> Lens:
     """Distorted coordinates of (x, y), then their derivatives (xx, xy, yx, yy)."""
     r2 = x * x + y * y
@@ -35,7 +35,7 @@ def brown(k: Array, x: float, y: float) -> Lens:
     return px, py, xx, xy, yx, yy
 
 
-@kernel
+@inner
 def fisheye(k: Array, x: float, y: float) -> Lens:
     """Distorted coordinates of (x, y), then their derivatives (xx, xy, yx, yy)."""
     r2 = x * x + y * y
@@ -102,7 +102,7 @@ def undistort(
                 ray[d, j, i] = (R[c, 0, i] * x + R[c, 1, i] * y + R[c, 2, i]) * n
 
 
-@kernel
+@inner
 def score_place(score: float, nodes: Array) -> tuple[int, float]:
     """Between which two nodes a score lies, and how far from the first to the second, 0 to 1."""
     b = 0

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import math
 
-from multiview.geometry.jit import Array, kernel
+from multiview.geometry.jit import Array, inner, kernel
 
 Sym3 = tuple[float, float, float, float, float, float]
 
 
-@kernel
+@inner
+def copy_row(source: Array, target: Array) -> None:
+    """target = source, for rows of numbers; numba's own assignment of arrays takes long to compile."""
+    for i in range(target.shape[0]):
+        target[i] = source[i]
+
+
+@inner
 def inverse_sym3(a: float, b: float, c: float, d: float, e: float, f: float) -> Sym3:
     """Inverse of [[a b c] [b d e] [c e f]] by cofactors; inf or NaN where it is singular."""
     m00 = d * f - e * e
@@ -19,13 +26,13 @@ def inverse_sym3(a: float, b: float, c: float, d: float, e: float, f: float) -> 
     return s * m00, s * m01, s * m02, s * (a * f - c * c), s * (b * c - a * e), s * (a * d - b * b)
 
 
-@kernel
+@inner
 def quadratic_sym3(m: Sym3, x: float, y: float, z: float) -> float:
     """The form v' M v."""
     return (m[0] * x + 2 * m[1] * y + 2 * m[2] * z) * x + (m[3] * y + 2 * m[4] * z) * y + m[5] * z * z
 
 
-@kernel
+@inner
 def sym3(row: Array) -> Sym3:
     """The six numbers of one row of an array."""
     return row[0], row[1], row[2], row[3], row[4], row[5]
@@ -40,7 +47,7 @@ def project(R: Array, t: Array, x: float, y: float, z: float) -> tuple[float, fl
     return u, v, depth
 
 
-@kernel
+@inner
 def closest_points(
     ax: float, ay: float, az: float, d: Array, bx: float, by: float, bz: float, e: Array
 ) -> tuple[float, float, float, float]:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from multiview.geometry.jit import Array, kernel
-from multiview.geometry.small_kernels import closest_points, inverse_sym3, project, quadratic_sym3, sym3
+from multiview.geometry.jit import Array, inner, kernel
+from multiview.geometry.small_kernels import closest_points, copy_row, inverse_sym3, project, quadratic_sym3, sym3
 
 
 class Sight(NamedTuple):
@@ -32,7 +32,7 @@ HUBER_SQUARED = 9.0  # beyond three deviations a residual pulls with constant fo
 MAX_PAIRS = 36
 
 
-@kernel
+@inner
 def chi_square(R: Array, t: Array, uv: Array, w: Array, x: float, y: float, z: float) -> float:
     """Of one ray at one point; infinite behind the camera."""
     u, v, depth = project(R, t, x, y, z)
@@ -42,7 +42,7 @@ def chi_square(R: Array, t: Array, uv: Array, w: Array, x: float, y: float, z: f
     return w[0] * du * du + 2 * w[1] * du * dv + w[2] * dv * dv
 
 
-@kernel
+@inner
 def add_ray(R: Array, t: Array, uv: Array, w: Array, x: float, y: float, z: float, H: Array, g: Array) -> float:
     """Add one ray's J'WJ (6) and J'Wr (3) at a point, with Huber's weight; its chi-square."""
     u, v, depth = project(R, t, x, y, z)
@@ -70,7 +70,7 @@ def add_ray(R: Array, t: Array, uv: Array, w: Array, x: float, y: float, z: floa
     return chi2
 
 
-@kernel
+@inner
 def refine(
     rays: Array,
     sight: Sight,
@@ -105,7 +105,7 @@ def refine(
             return
 
 
-@kernel
+@inner
 def total_cost(rays: Array, sight: Sight, cap: float, point: Array) -> float:
     """Sum of the rays' chi-squares, each capped: what an outlier costs."""
     cost = 0.0
@@ -118,7 +118,7 @@ def total_cost(rays: Array, sight: Sight, cap: float, point: Array) -> float:
     return cost
 
 
-@kernel
+@inner
 def best_pair(rays: Array, sight: Sight, cap: float, point: Array) -> float:
     """The pair of rays whose midpoint the others like best; its cost (inf without a sound pair), the midpoint in
     `point`.
@@ -169,7 +169,7 @@ def best_pair(rays: Array, sight: Sight, cap: float, point: Array) -> float:
     return best
 
 
-@kernel
+@inner
 def drop_outliers(rays: Array, source: Array, sight: Sight, gate: float, point: Array) -> int:
     """Set `rays` to those of `source` within the gate; how many."""
     kept = 0
@@ -185,7 +185,7 @@ def drop_outliers(rays: Array, source: Array, sight: Sight, gate: float, point: 
     return kept
 
 
-@kernel
+@inner
 def consensus(
     rays: Array,
     sight: Sight,
@@ -230,7 +230,7 @@ def consensus_all(
             H[n] = 0.0
 
 
-@kernel
+@inner
 def with_prediction(
     rays: Array,
     sight: Sight,
@@ -249,13 +249,13 @@ def with_prediction(
     seen = 0
     for c in range(rays.shape[0]):
         seen += rays[c] >= 0
-    point[:] = mean
+    copy_row(mean, point)
     refine(rays, sight, mean, prior, 3, point, H)
     kept = drop_outliers(rays, source, sight, gate, point)
     if kept == seen and quadratic_sym3(sym3(prior), point[0] - mean[0], point[1] - mean[1], point[2] - mean[2]) < gate:
         return kept
     # Something is wrong. From the prediction, with what lies near it:
-    point[:] = mean
+    copy_row(mean, point)
     kept = drop_outliers(rays, source, sight, 4 * gate, point)
     refine(rays, sight, mean, prior, 3, point, H)
     kept = drop_outliers(rays, source, sight, gate, point)
@@ -266,12 +266,14 @@ def with_prediction(
         other, other_H, others = np.empty(3), np.empty(6), source.copy()
         found = consensus(others, sight, gate, other, other_H)
         if found >= 3 and _explained(others, source, sight, gate, mean, prior, other) < cost:
-            rays[:], point[:], H[:] = others, other, other_H
+            copy_row(others, rays)
+            copy_row(other, point)
+            copy_row(other_H, H)
             return found
     return kept
 
 
-@kernel
+@inner
 def _explained(
     rays: Array,
     source: Array,
