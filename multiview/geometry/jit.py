@@ -18,17 +18,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 Array = np.ndarray
 
 
+_SETTINGS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+_INNER: dict[str, Any] = {"no_cpython_wrapper": True}
+
+
 def kernel(function: F) -> F:
     """Compile a function of arrays and numbers; division by zero gives inf or NaN, as in numpy."""
-    compiled: Any = numba.njit(cache=True, nogil=True, no_cfunc_wrapper=True, error_model="numpy")(function)
+    compiled: Any = numba.njit(**_SETTINGS)(function)
     return cast(F, compiled)
 
 
 def inner(function: F) -> F:
     """The same for a function that only kernels call; without a door to Python it compiles faster."""
-    compiled: Any = numba.njit(
-        cache=True, nogil=True, no_cfunc_wrapper=True, no_cpython_wrapper=True, error_model="numpy"
-    )(function)
+    compiled: Any = numba.njit(**_SETTINGS, **_INNER)(function)
     return cast(F, compiled)
 
 
