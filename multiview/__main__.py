@@ -36,6 +36,8 @@ COMMANDS: dict[str, Command] = {
     "fusion": Command("services.fusion", "Run fusion alone."),
     "record": Command("services.recorder", "Run the recorder alone."),
     "keys": Command("services.keyring", "Make the keys that a studio over a network needs."),
+    "info": Command("services.info", "Show what is in a take."),
+    "recover": Command("services.recover", "Make a take whole whose recording was cut off."),
     "replay": Command("services.replay", "Play a take again, or fuse it again."),
     "train": Command("multiview.commands.train", "Teach a 2D pose network by a recipe."),
     "evaluate2d": Command("multiview.commands.evaluate2d", "Show how good a 2D pose network is on labelled people."),

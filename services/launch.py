@@ -11,6 +11,7 @@ is started again; one that cannot start (exit status 2) ends the launch with its
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import subprocess
@@ -28,6 +29,7 @@ from multiview.config import CameraSource, HubOptions, Studio, frame_rate, studi
 from multiview.errors import MultiviewError
 from multiview.take import Take
 from services.bus import Asker
+from services.display import has_display
 from services.process import PARENT_VARIABLE
 from services.recorder import new_take
 from services.requests import Start, Status, StatusReply, ask
@@ -36,6 +38,8 @@ __all__ = ["Launch", "LaunchError"]
 
 CONNECT_S = 300.0  # the longest that fusion may take to compile its kernels, the first time on a machine
 RESTART_S = 0.2
+LOOK_S = 1.0
+HANGS_S = 5.0  # a process that was silent for so long is killed and started again
 GIVE_UP = 5  # a process that dies so often within 10 s is not started again
 
 
@@ -52,8 +56,10 @@ class _Child:
         self.deaths: list[float] = []
         self.done = False
         self.restarts = 0
+        self.started = 0.0
 
     def start(self) -> None:
+        self.started = time.monotonic()
         environment = {**os.environ, PARENT_VARIABLE: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -85,6 +91,10 @@ class _Child:
             self.process.terminate()
         self.join(timeout_s)
 
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+
     def join(self, timeout_s: float) -> bool:
         """Whether it ended by itself; else it is killed."""
         assert self.process is not None
@@ -113,6 +123,7 @@ class Launch:
         self.take: Take | None = None
         self.start_ns = 0
         self._children: dict[str, _Child] = {}
+        self._next_look, self._unanswered = 0.0, 0
         self._asker = Asker(self.studio.hub)
 
     def __enter__(self) -> Launch:
@@ -159,7 +170,8 @@ class Launch:
         return True
 
     def watch(self) -> None:
-        """Start again what has died; LaunchError if one refuses or keeps dying."""
+        """Start again what has died, kill what hangs; LaunchError if one refuses or keeps dying."""
+        self._kill_what_hangs()
         for child in self._children.values():
             if child.process is None or child.running or child.done:
                 continue
@@ -171,6 +183,27 @@ class Launch:
                 raise LaunchError(f"{child.name}: {child.words()}")
             else:
                 self._restart(child)
+
+    def _kill_what_hangs(self) -> None:
+        """Every process tells the hub once a second that it makes progress; one that is silent is killed."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_S
+        status = ask(self._asker, Status(), StatusReply, 1.0)
+        self._unanswered = self._unanswered + 1 if status is None else 0
+        hub = self._children.get("hub")
+        if self._unanswered >= HANGS_S / LOOK_S and hub is not None:
+            logging.warning("the hub does not answer: killed")
+            hub.kill()
+            self._unanswered = 0
+        roles = status.roles if status is not None else {}
+        for name, child in self._children.items():
+            role = _role(name)
+            started_ago = now - child.started
+            if role in roles and child.running and min(roles[role], started_ago) > HANGS_S:
+                logging.warning("%s makes no progress: killed", name)
+                child.kill()
 
     def states(self) -> dict[str, str]:
         """Each process: "running", "done" or "dead", and how often it was started again."""
@@ -238,11 +271,9 @@ class Launch:
         raise LaunchError(f"not connected after {CONNECT_S:g} s: {', '.join(sorted(missing)) or 'hub'}")
 
 
-def has_display() -> bool:
-    """Whether a window can be opened here."""
-    if sys.platform.startswith("linux"):
-        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    return True
+def _role(name: str) -> str:
+    """How a process is known to the hub."""
+    return f"camera/{name.removeprefix('worker ')}" if name.startswith("worker ") else f"service/{name}"
 
 
 def _with_known_rate(studio: Studio) -> Studio:

@@ -1,0 +1,226 @@
+"""Whatever comes down the stream, fusion goes on, and counts what it refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+import pytest
+
+from multiview.config import Studio, SyntheticSource
+from multiview.data import NS_PER_S
+from multiview.messages import (
+    AnyMessage,
+    ClockSample,
+    Goodbye,
+    HubBeat,
+    KeypointsMessage,
+    Stamp,
+    decode,
+    encode,
+    write_blob,
+)
+from multiview.packing import pack_keypoints
+from multiview.synthetic import Options, make_studio
+from services.fuser import Fused, Fuser
+
+OPTIONS = {"cameras": 3, "people": 1, "seconds": 2.0, "fps": 25.0, "skeleton": "coco17"}
+STUDIO = Studio(skeleton="coco17", source=SyntheticSource(options=OPTIONS))
+SIMULATED = make_studio(msgspec.convert(OPTIONS, Options))
+FRAMES = SIMULATED.frames
+MS = 1_000_000
+BASE = 3_000 * NS_PER_S
+
+Edit = Callable[[KeypointsMessage], KeypointsMessage | bytes | None]
+
+
+class Stream:
+    """Numbers messages as the hub does, and feeds them."""
+
+    def __init__(self, studio: Studio = STUDIO) -> None:
+        self.fuser = Fuser(studio, SIMULATED.rig)
+        self.fused: list[Fused] = []
+        self._sequence = 0
+
+    def put(self, topic: str, body: bytes | AnyMessage, arrival_ns: int) -> None:
+        body = body if isinstance(body, bytes) else encode(body)
+        self.fused += self.fuser.feed(topic, Stamp(self._sequence, self._sequence, arrival_ns), body)
+        self._sequence += 1
+
+    def play(self, edit: Edit = lambda message: message, first: int = 0, last: int = FRAMES) -> None:
+        """Frames of all cameras, a millisecond after their time; `edit` may change, replace or drop a message."""
+        for frame in range(first, last):
+            for camera, name in enumerate(SIMULATED.rig.names):
+                keypoints = SIMULATED.keypoints(camera, frame)
+                if keypoints is None:
+                    continue
+                time_ns = SIMULATED.time_ns(frame)
+                message = pack_keypoints(
+                    keypoints, camera=name, boot_id=1, frame=frame, time_ns=time_ns, clock="epoch", skeleton="coco17"
+                )
+                edited = edit(message)
+                if edited is not None:
+                    self.put(f"keypoints/{name}", edited, BASE + time_ns + MS + camera)
+
+    def ticks(self) -> list[int]:
+        return [fused.message.tick for fused in self.fused]
+
+
+def of_second(change: Callable[[KeypointsMessage], KeypointsMessage | bytes | None]) -> Edit:
+    """Only what cam02 sends is changed."""
+    return lambda message: change(message) if message.camera == "cam02" else message
+
+
+def corrupt(message: KeypointsMessage) -> bytes:
+    body = bytearray(encode(message))
+    body[len(body) // 2] ^= 4
+    return bytes(body)
+
+
+def newer(message: KeypointsMessage) -> bytes:
+    import zlib
+
+    content = msgspec.msgpack.decode(encode(message)[:-4]) | {"version": 2}
+    body = msgspec.msgpack.encode(content)
+    return body + zlib.crc32(body).to_bytes(4, "little")
+
+
+def hostile(message: KeypointsMessage) -> KeypointsMessage:
+    table = np.frombuffer(message.blob, "<f4").copy()
+    table[::3], table[1::7], table[2::5] = np.nan, np.inf, -np.inf
+    return msgspec.structs.replace(message, blob=write_blob(table.astype(float)))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (corrupt, "CRC-32"),
+        (newer, "schema version 2"),
+        (lambda m: encode(m)[:-9], "CRC-32"),
+        (lambda m: b"", "bytes"),
+        (lambda m: msgspec.structs.replace(m, calibration="another"), "another calibration"),
+        (lambda m: msgspec.structs.replace(m, skeleton="body25"), "sends skeleton body25"),
+        (lambda m: msgspec.structs.replace(m, camera="cam01"), "came under the topic"),
+        (lambda m: msgspec.structs.replace(m, clock="worker"), "another clock"),
+    ],
+)
+def test_one_bad_camera_is_refused_and_the_others_go_on(change: Edit, reason: str) -> None:
+    stream = Stream()
+    stream.play(of_second(change))
+    stream.put("hub", HubBeat(boot_id=1, hub_ns=0, utc_ns=0), BASE + 3 * NS_PER_S)
+    assert stream.ticks()[:FRAMES] == list(range(FRAMES))
+    assert all("cam02" in fused.message.missing for fused in stream.fused)
+    assert sum(n for text, n in stream.fuser.refused.items() if reason in text) >= FRAMES - 5
+    assert any(fused.tracks.tracks for fused in stream.fused)
+
+
+def test_numbers_that_make_no_sense_are_missing_joints() -> None:
+    stream = Stream()
+    stream.play(of_second(hostile))
+    assert len(stream.fused) >= FRAMES - 4
+    for fused in stream.fused:
+        for track in fused.tracks.tracks:
+            known = track.pose.score > 0
+            assert np.isfinite(track.pose.xyz[known]).all()
+
+
+def test_copies_change_nothing() -> None:
+    plain, doubled = Stream(), Stream()
+    plain.play()
+    doubled.play()
+    again = Stream()
+    for frame in range(FRAMES):
+        again.play(first=frame, last=frame + 1)
+        again.play(first=frame, last=frame + 1)
+    for one, two in zip(plain.fused, again.fused, strict=True):
+        assert one.message.blob == two.message.blob
+
+
+def test_a_replaced_worker_is_not_heard_again() -> None:
+    stream = Stream()
+    stream.play(last=10)
+    newcomer = of_second(lambda m: msgspec.structs.replace(m, boot_id=2))
+    stream.play(newcomer, first=10, last=20)
+    stream.play(first=20, last=30)  # the old one speaks again
+    assert sum(n for text, n in stream.fuser.refused.items() if "was replaced" in text) == 10
+    stream.play(newcomer, first=30, last=40)
+    assert "cam02" in stream.fused[-1].message.cameras
+
+
+def test_the_end_is_flushed() -> None:
+    stream = Stream()
+    stream.play(of_second(lambda m: m if m.frame < FRAMES - 1 else None))
+    assert stream.ticks()[-1] == FRAMES - 2
+    assert not stream.fuser.finished
+    for name in SIMULATED.rig.names:
+        stream.put(f"keypoints/{name}", Goodbye(camera=name, boot_id=1), BASE + 2 * NS_PER_S)
+    assert stream.ticks() == list(range(FRAMES))
+    assert stream.fuser.finished
+
+
+class OwnClocks(Stream):
+    """Workers with clocks of their own, probed over a network of 0.2 ms."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offsets = {name: (index - 1) * 7 * NS_PER_S for index, name in enumerate(SIMULATED.rig.names)}
+
+    def probe(self, name: str, hub_ns: int) -> None:
+        own = hub_ns + self.offsets[name]
+        trip = 200_000
+        sample = ClockSample(
+            camera=name,
+            boot_id=1,
+            sent_ns=own - trip // 2,
+            hub_received_ns=hub_ns,
+            hub_replied_ns=hub_ns,
+            answered_ns=own + trip // 2,
+        )
+        self.put(f"clock/{name}", sample, hub_ns + trip)
+
+    def run(self, first: int, last: int) -> None:
+        for frame in range(first, last):
+            hub_ns = BASE + SIMULATED.time_ns(frame)
+            self.put("hub", HubBeat(boot_id=1, hub_ns=hub_ns, utc_ns=hub_ns + 5), hub_ns)
+            for camera, name in enumerate(SIMULATED.rig.names):
+                if frame < 6 or frame % 5 == 0:
+                    self.probe(name, hub_ns)
+                keypoints = SIMULATED.keypoints(camera, frame)
+                if keypoints is not None:
+                    header = {"camera": name, "boot_id": 1, "frame": frame, "skeleton": "coco17"}
+                    message = pack_keypoints(keypoints, time_ns=hub_ns + self.offsets[name], **header)
+                    self.put(f"keypoints/{name}", message, hub_ns + MS)
+
+
+def test_clocks_of_their_own_are_brought_together() -> None:
+    stream = OwnClocks()
+    stream.run(0, FRAMES)
+    last = stream.fused[-1].message
+    assert last.clock == "hub"
+    assert last.missing == []
+    assert last.utc_ns == last.time_ns + 5
+    assert 0 < last.clock_sigma_ns <= 100_000
+    assert any(fused.tracks.tracks for fused in stream.fused)
+
+
+@pytest.mark.parametrize("jump_ns", [500 * MS, -500 * MS, 3600 * NS_PER_S])
+def test_a_clock_that_jumps_is_left_out_until_it_is_known_again(jump_ns: int) -> None:
+    stream = OwnClocks()
+    stream.run(0, 15)
+    assert stream.fused[-1].message.missing == []
+    stream.offsets["cam02"] += jump_ns
+    stream.run(15, FRAMES)
+    missing = [("cam02" in f.message.missing) for f in stream.fused]
+    assert any(missing)
+    assert not any("cam01" in f.message.missing for f in stream.fused[1:])
+    assert stream.fuser.clocks()["cam02"].jumps == 1
+    assert not missing[-1]
+
+
+def test_the_same_stream_gives_the_same_bits() -> None:
+    one, two = OwnClocks(), OwnClocks()
+    one.run(0, FRAMES)
+    two.run(0, FRAMES)
+    assert [f.message for f in one.fused] == [f.message for f in two.fused]
+    assert isinstance(decode(encode(one.fused[0].message)), type(one.fused[0].message))
