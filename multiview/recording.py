@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
 
 from mcap.exceptions import McapError
 from mcap.records import Attachment, Channel, Footer, Message
@@ -37,16 +37,41 @@ class Record(NamedTuple):
     body: bytes
 
 
+class _Straight:
+    """A file whose every write reaches the system at once; MCAP's writer would put a buffer around a raw one."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("xb", buffering=0)
+
+    def write(self, data: bytes) -> int:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        return len(data)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def flush(self) -> None:
+        pass
+
+    def sync(self) -> None:
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
+
+
 class RecordingWriter:
     """Writes one file: small chunks, straight to the system, and to the disk itself once a second."""
 
     def __init__(self, path: Path, attachments: dict[str, bytes] | None = None) -> None:
         """SourceError if the file cannot be made or exists."""
         try:
-            self._file = path.open("xb", buffering=0)
+            self._file = _Straight(path)
         except OSError as error:
             raise SourceError(f"{path}: cannot be written ({error.strerror})") from None
-        self._writer = Writer(self._file, chunk_size=CHUNK_BYTES, compression=CompressionType.LZ4)
+        self._writer = Writer(cast(IO[bytes], self._file), chunk_size=CHUNK_BYTES, compression=CompressionType.LZ4)
         self._writer.start(profile=PROFILE, library="multiview")
         schema = json.dumps(json_schema()).encode()
         self._schema = self._writer.register_schema("multiview", "jsonschema", schema)
@@ -74,14 +99,14 @@ class RecordingWriter:
         )
         self.messages += 1
         if time.monotonic() >= self._next_sync:
-            os.fsync(self._file.fileno())
+            self._file.sync()
             self._next_sync = time.monotonic() + SYNC_S
 
     def close(self) -> None:
         """OSError when the disk is full; what was written before stays readable."""
         try:
             self._writer.finish()  # type: ignore[no-untyped-call]
-            os.fsync(self._file.fileno())
+            self._file.sync()
         finally:
             self._file.close()
 
@@ -111,7 +136,9 @@ class RecordingReader:
                     elif isinstance(record, Message) and record.channel_id in channels:
                         data = record.data
                         yield Record(channels[record.channel_id], Stamp.decode(data[:24]), data[24:])
-                    ended = isinstance(record, Footer)
+                    elif isinstance(record, Footer):
+                        ended = True
+                        break
         except OSError as error:
             raise SourceError(f"{self.path}: cannot be read ({error.strerror})") from None
         except (McapError, MessageError, ValueError, RuntimeError, EOFError) as error:

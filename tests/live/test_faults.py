@@ -1,0 +1,255 @@
+"""Faults with real processes: the hub dies, a cable is cut, a listener is slow, the disk is full."""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from multiview.config import HubOptions, write_studio
+from multiview.data import Keypoints2D
+from multiview.messages import PosesMessage, Stamp, decode, encode
+from multiview.packing import pack_keypoints
+from multiview.recording import Record, RecordingReader, RecordingWriter
+from multiview.take import begin_take, open_take
+from services.bus import Asker, Sender, Subscriber
+from services.launch import Launch
+from services.recover import recover
+from services.replay import recorded_poses
+from services.requests import Start, Status, StatusReply, ask
+from tests.live.conftest import Processes, synthetic_studio, until
+
+
+def test_the_hub_comes_back_and_what_hangs_is_killed(tmp_path: Path) -> None:
+    """Everyone reconnects by themselves; the take has what came before and after."""
+    launch = Launch(synthetic_studio(tmp_path), take="hub", viewer=False)
+    with launch:
+        launch.start()
+        subscriber = Subscriber(launch.studio.hub, ["poses"])
+        seen: list[PosesMessage] = []
+
+        def complete() -> bool:
+            launch.watch()
+            new = [decode(received.body) for received in subscriber.drain()]
+            seen.extend(message for message in new if isinstance(message, PosesMessage))
+            return bool(new) and seen[-1].missing == []
+
+        until(complete)
+        before, start_ns = seen[-1].tick, launch.start_ns
+        os.kill(launch.pids()["hub"], signal.SIGKILL)
+        until(complete)
+        assert seen[-1].tick > before
+        until(lambda: (status := launch.status()) is not None and status.start_ns == start_ns)
+
+        hanging = launch.pids()["fusion"]
+        os.kill(hanging, signal.SIGSTOP)
+        until(lambda: launch.watch() or launch.pids()["fusion"] != hanging)
+        until(complete)
+        subscriber.close()
+    assert launch.take is not None
+    ticks = [message.tick for message in recorded_poses(launch.take.records())]
+    assert ticks == sorted(ticks)
+    assert ticks[0] <= 1
+    assert ticks[-1] > before
+
+
+class Cable(threading.Thread):
+    """A TCP connection to the hub's ingest port that can be cut, without a word to either end, and mended."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(daemon=True)
+        self._port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.cut = False
+        self.ending = False
+        self.noise: random.Random | None = None
+
+    def run(self) -> None:
+        pairs: dict[socket.socket, socket.socket] = {}
+        while not self.ending:
+            ready, _, _ = select.select([self._listener, *pairs], [], [], 0.05)
+            for end in ready:
+                if end is self._listener:
+                    near = self._listener.accept()[0]
+                    try:
+                        far = socket.create_connection(("127.0.0.1", self._port))
+                    except OSError:
+                        near.close()
+                        continue
+                    pairs |= {near: far, far: near}
+                    continue
+                if end not in pairs:
+                    continue
+                try:
+                    data = end.recv(65536)
+                    if data and not self.cut:
+                        pairs[end].sendall(self._spoilt(data))
+                except OSError:
+                    data = b""
+                if not data:
+                    other = pairs.pop(end, None)
+                    for gone in (end, other):
+                        if gone is not None:
+                            pairs.pop(gone, None)
+                            gone.close()
+        for end in pairs:
+            end.close()
+        self._listener.close()
+
+    def _spoilt(self, data: bytes) -> bytes:
+        if self.noise is None or self.noise.random() > 0.05:
+            return data
+        spoilt = bytearray(data)
+        spoilt[self.noise.randrange(len(spoilt))] ^= 1 << self.noise.randrange(8)
+        return bytes(spoilt)
+
+
+def keypoints(camera: str, frame: int) -> bytes:
+    seen = Keypoints2D(np.full((1, 17, 2), 100.0), np.ones((1, 17)))
+    header = {"boot_id": 1, "frame": frame, "time_ns": frame, "clock": "epoch", "skeleton": "coco17"}
+    return encode(pack_keypoints(seen, camera=camera, **header))
+
+
+def test_a_cut_cable_and_a_noisy_one(processes: Processes) -> None:
+    """Cut without a word, then mended; then bits flip. The other camera's stream is whole all the time."""
+    hub = processes.hub()
+    cable = Cable(hub.ingest_port)
+    cable.start()
+    listener = Subscriber(hub, ["keypoints"])
+    far = Sender(msgspec.structs.replace(hub, ingest_port=cable.port))
+    near = Sender(hub)
+    count = {"cam01": 0, "cam02": 0}
+    bad = sent = 0
+
+    def step() -> bool:
+        nonlocal bad, sent
+        far.send("keypoints/cam01", keypoints("cam01", 1))
+        sent += near.send("keypoints/cam02", keypoints("cam02", 2))
+        time.sleep(0.005)
+        new = 0
+        for received in listener.drain():
+            try:
+                decode(received.body)
+            except Exception:
+                bad += 1
+                continue
+            camera = received.topic.removeprefix("keypoints/")
+            if camera in count:
+                count[camera] += 1
+                new += camera == "cam01"
+        return new > 0
+
+    until(step)
+    until(lambda: (step(), count["cam02"] > 20)[1])
+    unheard = sent - count["cam02"]  # sent before the listener was there, and those on their way
+    cable.cut = True
+    end = time.monotonic() + 1.0
+    while time.monotonic() < end:
+        step()
+    heard = count["cam01"]
+    cable.cut = False
+    until(step)
+    assert count["cam01"] > heard
+    cable.noise = random.Random(1)
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        step()
+    cable.noise = None
+    until(step)
+    until(lambda: (step(), count["cam02"] >= sent - unheard - 5)[1])
+    assert listener.lost == 0
+    cable.ending = True
+    cable.join()
+    for ending in (listener, far, near):
+        ending.close()
+
+
+def test_a_slow_listener_slows_nobody(processes: Processes) -> None:
+    hub = processes.hub()
+    slow, quick, sender = Subscriber(hub, ["keypoints"]), Subscriber(hub, ["keypoints"]), Sender(hub)
+    until(lambda: sender.send("keypoints/cam01", keypoints("cam01", 0)) and quick.receive(0.05) is not None)
+    heard, sent, end = 0, 0, time.monotonic() + 3.0
+    while time.monotonic() < end and sent < 800:
+        sent += sender.send("keypoints/cam01", keypoints("cam01", sent))
+        heard += len(list(quick.drain()))
+        time.sleep(0.002)
+    until(lambda: len(list(quick.drain())) == 0)
+    assert quick.lost == 0
+    assert heard > 100
+    slow.close()
+    quick.close()
+    sender.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a limit on a file's size is set by the shell")
+def test_a_full_disk_loses_nothing_that_was_written(processes: Processes, tmp_path: Path) -> None:
+    """The file may not grow beyond 128 KB: the recorder says so, and goes on in the next file."""
+    hub = processes.hub()
+    command = f'ulimit -f 128; exec "{sys.executable}" -m multiview record "{tmp_path}/studio.toml" --take full'
+    recorder = subprocess.Popen(["bash", "-c", command], stderr=subprocess.PIPE)
+    sender, asker = Sender(hub), Asker(hub)
+    until(lambda: "service/recorder" in ((ask(asker, Status(), StatusReply) or _nobody()).roles))
+    bulk = random.Random(1).randbytes(100_000)
+    body = keypoints("cam01", 1)[:-4] + bulk
+
+    def parts() -> int:
+        sender.send("keypoints/cam01", body)
+        time.sleep(0.02)
+        return len(list((tmp_path / "full.partial").glob("*.mcap")))
+
+    until(lambda: parts() >= 3)
+    recorder.terminate()
+    assert b"cannot write" in recorder.communicate(timeout=20)[1]
+    records = list(open_take(tmp_path / "full").records())
+    assert sum(record.topic == "keypoints/cam01" for record in records) >= 2
+    sender.close()
+    asker.close()
+
+
+def _nobody() -> StatusReply:
+    return StatusReply(boot_id=0, hub_ns=0, start_ns=0, roles={}, received=0, refused=0, reasons={})
+
+
+def test_a_torn_recording_is_read_up_to_the_cut_and_recovered(tmp_path: Path) -> None:
+    take = begin_take(tmp_path, "torn", "", "")
+    writer = RecordingWriter(take.next_recording())
+    noise = random.Random(2)
+    for i in range(1000):
+        writer.write(Record("keypoints/cam01", Stamp(i, i, i * 1000), noise.randbytes(1000)))
+    written = writer.bytes_written
+    path = take.recordings()[0]
+    torn = path.read_bytes()[: written - 1234]
+    writer.close()
+    path.write_bytes(torn)
+    reader = RecordingReader(path)
+    kept = list(reader)
+    assert "cut off" in reader.torn
+    assert 1000 - len(kept) <= 200  # the last chunks of 64 KB
+    whole, rows = recover(take)
+    assert whole.folder == tmp_path / "torn"
+    assert rows == [("take.mcap", len(kept), reader.torn)]
+    again = RecordingReader(whole.recordings()[0])
+    assert list(again) == kept
+    assert again.torn == ""
+
+
+def test_a_network_studio_needs_its_keys(tmp_path: Path) -> None:
+    studio = synthetic_studio(tmp_path, HubOptions(bind="0.0.0.0", ingest_port=0, publish_port=0, request_port=0))
+    write_studio(studio, tmp_path / "studio.toml")
+    command = [sys.executable, "-m", "multiview", "hub", str(tmp_path / "studio.toml")]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert process.returncode == 2
+    assert "multiview keys" in process.stderr
+    assert Start().delay_ns > 0
