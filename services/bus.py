@@ -19,6 +19,7 @@ from zmq.utils import z85
 from multiview.config import HubOptions
 from multiview.errors import ConfigError, MessageError
 from multiview.messages import MAX_BYTES, Stamp
+from services import topics
 from services.keyring import ANYONE, HUB, load_hub_public, load_key
 
 __all__ = ["Asker", "HubSockets", "Incoming", "Received", "Sender", "Subscriber"]
@@ -28,6 +29,9 @@ SEND_QUEUE = 8
 PUBLISH_QUEUE = 1000
 RECEIVE_QUEUE = 20_000
 LONGEST_REST_S = 2.0  # the longest that a process told to stop goes on taking in
+DEAD_SENDER_S = 1.0
+DEAD_HUB_S = 2.0
+HUB_PULSE = topics.HUB
 QUIET_S = 0.2  # nothing for so long: the hub is gone
 
 
@@ -180,20 +184,34 @@ class ZapSocket:
 
 
 class Sender:
-    """One connection to the hub's ingest port."""
+    """One connection to the hub's ingest port.
+
+    ZeroMQ gives a connection up for good when bytes in it make no sense (a flipped bit, a refused key): one that has
+    let nothing through for a second is made anew.
+    """
 
     def __init__(self, options: HubOptions, name: str = ANYONE) -> None:
-        self._socket = _socket(zmq.DEALER, SEND_QUEUE, 1)
-        self._socket.setsockopt(zmq.IMMEDIATE, 1)  # nothing is queued for a hub that is not there
-        _connect(self._socket, options, options.ingest_port, name)
+        self._options, self._name = options, name
+        self._socket = self._connect()
+        self._good = time.monotonic()
 
     def send(self, topic: str, body: bytes) -> bool:
         """False if it could not leave now, and so is dropped."""
         try:
             self._socket.send_multipart([topic.encode(), body], zmq.NOBLOCK)
         except zmq.Again:
+            if time.monotonic() > self._good + DEAD_SENDER_S:
+                self._socket.close()
+                self._socket, self._good = self._connect(), time.monotonic()
             return False
+        self._good = time.monotonic()
         return True
+
+    def _connect(self) -> zmq.Socket[bytes]:
+        socket = _socket(zmq.DEALER, SEND_QUEUE, 1)
+        socket.setsockopt(zmq.IMMEDIATE, 1)  # nothing is queued for a hub that is not there
+        _connect(socket, self._options, self._options.ingest_port, self._name)
+        return socket
 
     def close(self, linger_s: float = 0.0) -> None:
         """`linger_s` is how long what was sent last may still take to leave."""
@@ -201,25 +219,38 @@ class Sender:
 
 
 class Subscriber:
-    """The hub's stream, or the topics of it that begin with one of `topics`; it counts what is missing in between."""
+    """The hub's stream, or the topics of it that begin with one of `topics`; it counts what is missing in between.
+
+    It always listens to the hub's pulse too, and connects anew when that has stopped for two seconds.
+    """
 
     def __init__(self, options: HubOptions, topics: Iterable[str] = ("",), name: str = ANYONE) -> None:
-        self._socket = _socket(zmq.SUB, 1000, RECEIVE_QUEUE)  # subscriptions are sent, and must fit
-        for topic in topics:
-            self._socket.subscribe(topic)
-        _connect(self._socket, options, options.publish_port, name)
+        self._options, self._name, self._topics = options, name, tuple(topics)
         self._sequences: dict[str, int] = {}
         self.lost = 0
         self.malformed = 0
+        self._socket = self._connect()
+        self._good = time.monotonic()
 
     def receive(self, timeout_s: float) -> Received | None:
         """The next message; None when none comes within `timeout_s`."""
         end = time.monotonic() + timeout_s
         while self._socket.poll(_ms(end - time.monotonic())):
+            self._good = time.monotonic()
             received = self._decode(self._socket.recv_multipart())
-            if received is not None:
+            if received is not None and received.topic.startswith(self._topics):
                 return received
+        if time.monotonic() > self._good + DEAD_HUB_S:
+            self._socket.close()
+            self._socket, self._good = self._connect(), time.monotonic()
         return None
+
+    def _connect(self) -> zmq.Socket[bytes]:
+        socket = _socket(zmq.SUB, 1000, RECEIVE_QUEUE)  # subscriptions are sent, and must fit
+        for topic in {*self._topics, HUB_PULSE}:
+            socket.subscribe(topic)
+        _connect(socket, self._options, self._options.publish_port, self._name)
+        return socket
 
     def drain(self) -> Iterator[Received]:
         """What has come already."""
