@@ -30,7 +30,9 @@ class ReprojectionErrors:
 def reprojection_errors(rig: Rig, views: list[Views], tracks: list[Tracks]) -> ReprojectionErrors:
     """For every person and view, against the nearest detection; only joints that were measured."""
     px: dict[str, list[np.ndarray]] = {name: [np.empty(0)] for name in rig.names}
-    for seen, tick in zip(views, tracks, strict=True):
+    seen_at = {seen.tick: seen for seen in views}
+    for tick in tracks:
+        seen = seen_at[tick.tick]
         for track in tick.tracks:
             measured = ~track.pose.filled & (track.pose.views >= 2)
             for camera, keypoints in zip(rig.cameras, seen.keypoints, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from multiview.poses import Poses
 from multiview.skeleton import Skeleton
 from multiview.smooth import WHOLE_TAKE_S, Smoothed
 
-__all__ = ["frame_views", "fuse_folders", "write_summary"]
+__all__ = ["frame_views", "fuse_folders", "fuse_views", "write_summary"]
 
 
 def frame_views(folders: KeypointFolders, cameras: int, frame: int, fps: float) -> Views:
@@ -43,20 +43,34 @@ def fuse_folders(
 
     `lag` frames of later knowledge correct each pose; `smooth` uses the whole take.
     """
+    views = (frame_views(folders, len(rig), frame, fps) for frame in folders.frames)
+    ticks, timing = fuse_views(rig, skeleton, views, len(folders.frames), fps, options, lag, smooth)
+    return Poses.from_tracks(ticks, skeleton), timing
+
+
+def fuse_views(
+    rig: Rig,
+    skeleton: Skeleton,
+    views: Iterable[Views],
+    count: int,
+    fps: float,
+    options: Options,
+    lag: int = 0,
+    smooth: bool = False,
+) -> tuple[list[Tracks], Float64[np.ndarray, "N S"]]:
+    """`count` views through one pipeline: everyone at each tick, and the times as `fuse_folders` gives them."""
     pipeline = Pipeline(rig, skeleton, options)
     pipeline.warm_up()
     step, finish = _feeder(pipeline, round(WHOLE_TAKE_S * fps) if smooth else lag, round(10 * fps) if smooth else 1)
     ticks: list[Tracks] = []
-    timing = np.empty((len(folders.frames), 1 + len(STAGES)))
+    timing = np.empty((count, 1 + len(STAGES)))
     console = Console(stderr=True)
-    frames = progress(
-        folders.frames, description="fusing", console=console, transient=True, disable=not console.is_terminal
-    )
-    for row, frame in enumerate(frames):
-        ticks += step(frame_views(folders, len(rig), frame, fps))
+    bar = progress(views, "fusing", count, console=console, transient=True, disable=not console.is_terminal)
+    for row, tick in enumerate(bar):
+        ticks += step(tick)
         stages = [pipeline.stage_ns[stage] for stage in STAGES]
         timing[row] = [sum(stages), *stages]
-    return Poses.from_tracks(ticks + finish(), skeleton), timing / 1e6
+    return ticks + finish(), timing / 1e6
 
 
 def _feeder(

@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fps", type=float, default=0.0, help="frame rate, where the videos' own times are wrong (default: their own)"
     )
     parser.add_argument("--independent", action="store_true", help="treat every frame on its own, without memory")
+    parser.add_argument("--smooth", action="store_true", help="let the whole take correct every frame")
     parser.add_argument("--save-keypoints", action="store_true", help="keep the 2D poses as OUT/keypoints, for `fuse`")
     parser.add_argument(
         "--threads", type=int, default=0, help="detectors that work side by side (default: one per core)"
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from multiview.camera import load_rig
     from multiview.commands.fuse_run import write_summary
     from multiview.commands.process_run import detect_all, fuse_recordings, open_sources
-    from multiview.errors import SourceError
+    from multiview.errors import ConfigError, SourceError
     from multiview.keypoint_folder import write_keypoints
     from multiview.make_detector import make_detector
     from multiview.pipeline import Options
@@ -51,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
     names = args.cameras.split(",") if args.cameras else [Path(video).stem for video in args.videos]
     sources = open_sources(rig, args.videos, names, args.fps)
     options = parse_options(args.option)
+    if args.smooth and args.independent:
+        raise ConfigError("--smooth lets frames correct each other, --independent keeps them apart: choose one")
     count = args.threads or cores()
     detectors = [make_detector(args.detector, options) for _ in range(min(count, len(sources)))]
     skeleton = detectors[0].skeleton
@@ -67,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             folder.mkdir(parents=True, exist_ok=True)
             for index, keypoints in zip(recording.frames, recording.keypoints, strict=True):
                 write_keypoints(keypoints, folder / f"{recording.camera}_{index:06d}_keypoints.json")
-    fused = fuse_recordings(rig, skeleton, recordings, Options(independent=args.independent))
+    fused = fuse_recordings(rig, skeleton, recordings, Options(independent=args.independent), args.smooth)
     write_poses(fused.poses, args.out / "poses.parquet")
     errors = reprojection_errors(rig, fused.views, fused.tracks)
     extra = {

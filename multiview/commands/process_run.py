@@ -11,15 +11,15 @@ import numpy as np
 from jaxtyping import Float64
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.progress import track as progress_bar
 
 from multiview.camera import Rig
+from multiview.commands.fuse_run import fuse_views
 from multiview.data import NS_PER_S, Frame, Keypoints2D, Tracks, Views
 from multiview.detect import PoseDetector
 from multiview.errors import ConfigError, SourceError
 from multiview.open_source import open_source
 from multiview.picture_size import to_calibrated_size, why_sizes_differ
-from multiview.pipeline import STAGES, Options, Pipeline
+from multiview.pipeline import Options
 from multiview.poses import Poses
 from multiview.skeleton import Skeleton
 from multiview.sources import FrameSource
@@ -122,19 +122,14 @@ def _detect(
     return recordings
 
 
-def fuse_recordings(rig: Rig, skeleton: Skeleton, recordings: list[Recording], options: Options) -> Fused:
-    """All ticks through one pipeline."""
-    pipeline = Pipeline(rig, skeleton, options)
-    pipeline.warm_up()
+def fuse_recordings(
+    rig: Rig, skeleton: Skeleton, recordings: list[Recording], options: Options, smooth: bool = False
+) -> Fused:
+    """All ticks through one pipeline; `smooth` lets the whole take correct each."""
     views = list(recorded_views(rig, recordings))
-    tracks, timing = [], np.empty((len(views), 1 + len(STAGES)))
-    console = Console(stderr=True)
-    ticks = progress_bar(views, "fusing", console=console, transient=True, disable=not console.is_terminal)
-    for row, tick in enumerate(ticks):
-        tracks.append(pipeline.step(tick))
-        stages = [pipeline.stage_ns[stage] for stage in STAGES]
-        timing[row] = [sum(stages), *stages]
-    return Fused(Poses.from_tracks(tracks, skeleton), views, tracks, timing / 1e6)
+    fps = max((r.fps for r in recordings), default=0.0) or 30.0
+    tracks, timing = fuse_views(rig, skeleton, views, len(views), fps, options, smooth=smooth)
+    return Fused(Poses.from_tracks(tracks, skeleton), views, tracks, timing)
 
 
 def recorded_views(rig: Rig, recordings: list[Recording]) -> Iterator[Views]:

@@ -1,0 +1,117 @@
+"""What BlazePose costs beside its bare network, and how workers scale.
+
+    python benchmarks/blazepose_speed.py VIDEO [--frames 60] [--repeats 5]
+
+One thread. Tracked frames are those in which nobody is searched for. The bare network is the landmark network alone, on
+an input that is there already. Both are measured in turn on every frame, and each frame counts at its best repeat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+
+from multiview.data import Frame, Keypoints2D
+from multiview.detect.blazepose import Detector, Options
+from multiview.messages import encode
+from multiview.open_source import open_source
+from multiview.packing import pack_keypoints
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video")
+    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--worker", type=float, metavar="SECONDS", help="only run so long; print frames/s")
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    frames = read(args.video, args.frames)
+    if args.worker:
+        print(throughput(frames, args.worker))
+        return
+    alone(frames, args.repeats)
+    scaling(args.video, args.repeats)
+
+
+def alone(frames: list[Frame], repeats: int) -> None:
+    """The tracked frame against the bare network, and what each stage adds."""
+    detector = Detector(Options(search_every=10**6, max_people=1))
+    tensor = np.random.default_rng(0).uniform(size=(1, 256, 256, 3)).astype(np.float32)
+    bare = np.full((repeats, len(frames)), np.inf)
+    rows: list[list[dict[str, float]]] = []
+    for repeat in range(repeats):
+        detector.detect(frames[:1])  # jumps back in time
+        split = []
+        for i, frame in enumerate(frames):
+            start = time.perf_counter()
+            detector._landmarks(tensor)
+            middle = time.perf_counter()
+            found = detector.detect([frame])[0]
+            body = publish(found, frame)
+            bare[repeat, i] = middle - start
+            split.append({name: ns / 1e9 for name, ns in detector.stage_ns.items()})
+            split[-1]["all"] = time.perf_counter() - middle
+            assert body
+            assert found.people == 1
+        rows.append(split)
+    # Each frame at its best: other programs on the machine only ever add time.
+    table = {name: np.array([[frame[name] for frame in split] for split in rows]) for name in rows[0][0]}
+    ms = {name: np.median(values.min(axis=0)) * 1e3 for name, values in table.items()}
+    beside = np.median((table["all"] - table["infer"]).min(axis=0)) * 1e3
+    total, network = ms["all"], np.median(bare.min(axis=0)) * 1e3
+    print(f"bare network {network:.2f} ms; tracked, picture to message, {total:.2f} ms: x{total / network:.3f}")
+    print(
+        f"crop {ms['crop']:.2f}, network {ms['infer']:.2f}, decode {ms['decode']:.2f}; beside it {beside:.2f} ms in all"
+    )
+
+
+def scaling(video: str, repeats: int) -> None:
+    """Frames per second of one process, and of two at once."""
+    one, two = [], []
+    for _ in range(repeats):
+        one.append(sum(run_workers(video, 1)))
+        two.append(sum(run_workers(video, 2)))
+    best = max(t / o for o, t in zip(one, two, strict=True))
+    print(f"one worker {max(one):.0f} frames/s, two {max(two):.0f}: x{max(two) / max(one):.2f} (best pair x{best:.2f})")
+    print(f"cores {os.cpu_count()}, load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "")
+
+
+def run_workers(video: str, count: int) -> list[float]:
+    command = [sys.executable, __file__, video, "--worker", "4"]
+    jobs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(count)]
+    return [float(job.communicate()[0]) for job in jobs]
+
+
+def throughput(frames: list[Frame], seconds: float) -> float:
+    detector = Detector(Options(search_every=10**6, max_people=1))
+    for frame in frames[:5]:
+        detector.detect([frame])
+    time.sleep(max(0.0, 1.5 - time.process_time()))  # let the other one start too
+    begin, done = time.perf_counter(), 0
+    while time.perf_counter() - begin < seconds:
+        publish(detector.detect([frames[done % len(frames)]])[0], frames[0])
+        done += 1
+    return done / (time.perf_counter() - begin)
+
+
+def publish(found: Keypoints2D, frame: Frame) -> bytes:
+    header = {"camera": "cam01", "boot_id": 1, "frame": frame.index, "time_ns": 0, "skeleton": "blazepose33"}
+    return encode(pack_keypoints(found, **header))
+
+
+def read(video: str, count: int) -> list[Frame]:
+    source = open_source(video)
+    frames = [frame for _ in range(count) if (frame := source.read()) is not None]
+    source.close()
+    return frames
+
+
+if __name__ == "__main__":
+    main()
