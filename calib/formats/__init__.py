@@ -1,0 +1,60 @@
+"""Other tools' calibration files: one module per format, found by its file's name.
+
+A format says what its axes, units and directions are in its first lines, and has
+
+    SUFFIX               the usual ending of its files
+    recognises(text)     whether a file's text is of this format
+    read(path)           a Rig and remarks (what was assumed); raises ConfigError
+    write(rig, path)     writes it whole or not at all, and gives remarks (what the format cannot hold)
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import Protocol
+
+from multiview.camera import Rig
+from multiview.errors import ConfigError
+
+__all__ = ["Format", "format_names", "format_of", "load_format"]
+
+
+class Format(Protocol):
+    """What every module here offers."""
+
+    SUFFIX: str
+
+    def recognises(self, text: str) -> bool: ...
+
+    def read(self, path: Path) -> tuple[Rig, list[str]]: ...
+
+    def write(self, rig: Rig, path: Path) -> list[str]: ...
+
+
+def format_names() -> list[str]:
+    """The formats there are."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+
+
+def load_format(name: str) -> Format:
+    """Raises ConfigError, listing what exists."""
+    if name not in format_names():
+        raise ConfigError(f"no calibration format {name!r}; there are {', '.join(format_names())}")
+    module: Format = importlib.import_module(f"calib.formats.{name}")
+    return module
+
+
+def format_of(path: Path) -> str:
+    """The format of an existing file, by what is in it; raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    for name in format_names():
+        if load_format(name).recognises(text):
+            return name
+    raise ConfigError(
+        f"{path}: not a calibration of a known format ({', '.join(format_names())}); say which with --from"
+    )

@@ -1,0 +1,59 @@
+"""The tables that anipose, FreeMoCap and Pose2Sim share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from calib.formats._cameras import make_camera, unit_of
+from multiview.camera import Camera, Rig
+from multiview.errors import ConfigError
+from multiview.geometry.rigid import vector_from_rotation
+
+__all__ = ["cameras_of", "looks_alike", "text_of"]
+
+_KEYS = ("matrix", "distortions", "rotation", "translation")
+
+
+def looks_alike(text: str) -> bool:
+    return all(f"{key} =" in text or f"{key}=" in text for key in _KEYS) and "[cameras" not in text
+
+
+def cameras_of(path: Path, table: dict[str, Any]) -> tuple[list[Camera], list[str]]:
+    """Every table with a camera's keys; raises ConfigError for one that lacks some."""
+    entries = {name: entry for name, entry in table.items() if isinstance(entry, dict) and "matrix" in entry}
+    for name, entry in entries.items():
+        missing = [key for key in (*_KEYS, "size") if key not in entry]
+        if missing:
+            raise ConfigError(f"{path}: camera {name!r} has no {', '.join(missing)}")
+    metadata = table.get("metadata", {})
+    scale, told = unit_of([entry["translation"] for entry in entries.values()], metadata.get("units"))
+    cameras = []
+    for section, entry in entries.items():
+        camera = make_camera(
+            path, str(entry.get("name", section)), entry["size"], entry["matrix"], entry["distortions"],
+            entry["rotation"], entry["translation"], bool(entry.get("fisheye", False)),
+        )  # fmt: skip
+        cameras.append(replace(camera, t=camera.t * scale))
+    return cameras, [told]
+
+
+def text_of(rig: Rig, per_metre: float, unit: str, sections: list[str]) -> str:
+    """The file's text; every number with all its digits."""
+    import tomli_w
+
+    table: dict[str, Any] = {
+        section: {
+            "name": camera.name,
+            "size": [float(n) for n in camera.size],
+            "matrix": camera.K.tolist(),
+            "distortions": camera.dist.tolist(),
+            "rotation": vector_from_rotation(camera.R).tolist(),
+            "translation": (camera.t * per_metre).tolist(),
+            "fisheye": camera.model == "fisheye",
+        }
+        for section, camera in zip(sections, rig.cameras, strict=True)
+    }
+    table["metadata"] = {"adjusted": False, "error": 0.0, "units": unit}
+    return tomli_w.dumps(table)

@@ -1,0 +1,87 @@
+"""Checks that every format shares: numbers from a file become a Camera, or a ConfigError that says what is wrong."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multiview.camera import Camera, Rig
+from multiview.errors import ConfigError
+from multiview.geometry.lens import COEFFICIENTS
+from multiview.geometry.rigid import nearest_rotation, rotation_from_vector
+
+__all__ = ["make_camera", "make_rig", "read_toml", "unit_of"]
+
+_ROTATION_TOLERANCE = 1e-3
+_FARTHEST_M = 30.0
+
+
+def make_camera(
+    path: Path,
+    name: str,
+    size: Any,
+    matrix: Any,
+    distortion: Any,
+    rotation: Any,
+    translation: Any,
+    fisheye: bool = False,
+) -> Camera:
+    """`rotation` is cam_from_world, as a matrix or a rotation vector; `distortion` is padded with zeros to a length
+    that OpenCV knows. Raises ConfigError."""
+    where = f"{path}: camera {name!r}"
+    try:
+        K = np.array(matrix, dtype=np.float64).reshape(3, 3)
+        dist = np.array(distortion, dtype=np.float64).ravel()
+        turn = np.array(rotation, dtype=np.float64)
+        t = np.array(translation, dtype=np.float64).reshape(3)
+        width, height = (round(float(n)) for n in size)
+        R = rotation_from_vector(turn.ravel()) if turn.size == 3 else turn.reshape(3, 3)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: numbers of the wrong kind or shape ({error})") from None
+    if not all(np.isfinite(numbers).all() for numbers in (K, dist, R, t)):
+        raise ConfigError(f"{where}: a number is not finite")
+    if np.abs(R @ R.T - np.eye(3)).max() > _ROTATION_TOLERANCE or np.linalg.det(R) < 0:
+        raise ConfigError(f"{where}: its rotation is not a right-handed rotation")
+    if np.abs(R @ R.T - np.eye(3)).max() > 1e-12:
+        R = nearest_rotation(R)
+    model = "fisheye" if fisheye else "pinhole"
+    longer = [n for n in COEFFICIENTS[model] if n >= len(dist)]
+    if not longer:
+        raise ConfigError(f"{where}: {len(dist)} distortion coefficients are more than the {model} model has")
+    dist = np.pad(dist, (0, longer[0] - len(dist)))
+    return Camera(name, (width, height), K, dist, R, t, "fisheye" if fisheye else "pinhole")
+
+
+def make_rig(path: Path, cameras: list[Camera]) -> Rig:
+    """Raises ConfigError for no camera and for two of one name."""
+    if not cameras:
+        raise ConfigError(f"{path}: no calibrated camera in it")
+    names = [camera.name for camera in cameras]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{path}: two cameras are named {name!r}")
+    return Rig(tuple(cameras))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Raises ConfigError."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as TOML: {error}") from None
+
+
+def unit_of(translations: list[Any], stated: object) -> tuple[float, str]:
+    """Metres per unit, and how it was told: by the file, or by cameras too far apart for metres."""
+    units = {"m": 1.0, "mm": 1e-3, "cm": 1e-2}
+    if isinstance(stated, str) and stated in units:
+        return units[stated], f"the file says its lengths are in {stated}"
+    largest = max((float(np.abs(np.array(t, dtype=np.float64)).max()) for t in translations), default=0.0)
+    if largest > _FARTHEST_M:
+        return 1e-3, f"lengths are taken to be millimetres (the largest is {largest:.0f})"
+    return 1.0, f"lengths are taken to be metres (the largest is {largest:.3g})"
