@@ -72,7 +72,6 @@ class Finder:
             return Found(np.empty(0, np.int64), np.empty((0, 2)), len(ids), 0)
         corner, xy = found.ravel().astype(np.int64), xy.reshape(-1, 2).astype(np.float64)
         square = self._square_px(corner, xy)
-        xy = self._refined(upright, xy, square)
         sharp = self._sharp(upright, xy, square)
         kept = self._planar(corner[sharp], xy[sharp])
         corner, xy = corner[sharp][kept], xy[sharp][kept]
@@ -99,19 +98,6 @@ class Finder:
         across = np.linalg.norm(np.diff(place, axis=1), axis=-1), np.linalg.norm(np.diff(place, axis=0), axis=-1)
         sides = [float(np.nanmedian(side)) for side in across if np.isfinite(side).any()]
         return min(sides) if sides else 10.0
-
-    @staticmethod
-    def _refined(
-        grey: UInt8[np.ndarray, "H W"], xy: Float64[np.ndarray, "n 2"], square: float
-    ) -> Float64[np.ndarray, "n 2"]:
-        """Saddle points in a window that stays clear of the markers."""
-        import cv2
-
-        reach = int(np.clip(round(0.2 * square), 2, 12))
-        stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 40, 1e-3)
-        moved = cv2.cornerSubPix(grey, xy.astype(np.float32).reshape(-1, 1, 2), (reach, reach), (-1, -1), stop)
-        moved = moved.reshape(-1, 2).astype(np.float64)
-        return np.where((np.linalg.norm(moved - xy, axis=1) <= reach)[:, None], moved, xy)
 
     @staticmethod
     def _sharp(grey: UInt8[np.ndarray, "H W"], xy: Float64[np.ndarray, "n 2"], square: float) -> Bool[np.ndarray, " n"]:

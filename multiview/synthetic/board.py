@@ -1,4 +1,4 @@
-"""A calibration board with known truth: how it moves, and which corners each camera measures of it.
+"""A calibration board with known truth: how it moves, which corners each camera measures of it, and its pictures.
 
 Letters in shapes: F frames, N corners on the board, M measured corners.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64, Int64, UInt8
 
 from multiview.camera import Camera, Rig
 from multiview.geometry.rigid import nearest_rotation, rotation_from_vector
 
-__all__ = ["MeasuredCorners", "measure", "placed_at_random", "ring", "waved"]
+__all__ = ["MeasuredCorners", "measure", "placed_at_random", "render", "ring", "waved"]
 
 Poses = tuple[Float64[np.ndarray, "F 3 3"], Float64[np.ndarray, "F 3"]]
 
@@ -109,6 +109,71 @@ def measure(
     angle, far = rng.uniform(0, 2 * np.pi, outlier.sum()), rng.uniform(5, 60, outlier.sum())
     xy[outlier] += far[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
     return MeasuredCorners(camera_, frame, corner, xy, outlier)
+
+
+def render(
+    camera: Camera,
+    texture: UInt8[np.ndarray, "H W"],
+    width: float,
+    R: Float64[np.ndarray, "3 3"],
+    t: Float64[np.ndarray, " 3"],
+    rng: np.random.Generator,
+    blur_px: float = 0.7,
+    noise: float = 2.0,
+    sharper: int = 3,
+) -> UInt8[np.ndarray, "h w"]:
+    """The camera's picture of a board that bears a texture `width` m wide, at world_from_board (R, t).
+
+    Each pixel is the mean of `sharper`^2 samples of the exact ray, then blurred, with noise in grey levels.
+    """
+    import cv2
+
+    picture = np.full(camera.size[::-1], 118.0, dtype=np.float32)
+    margin = round(0.05 * texture.shape[1])  # the paper around the board
+    paper = np.pad(texture, margin, constant_values=255)
+    per_m = texture.shape[1] / width
+    box = _box(camera, paper.shape[1] / per_m, paper.shape[0] / per_m, margin / per_m, R, t)
+    if box is not None:
+        x0, y0, x1, y1 = box
+        xy = np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), axis=-1).astype(np.float64)
+        # Where the ray of each pixel meets the board's plane; between pixels that is as good as linear.
+        rays, from_board = camera.rays(xy) @ R, (camera.centre - t) @ R
+        reach = -from_board[2] / rays[..., 2]
+        on_board = from_board[:2] + reach[..., None] * rays[..., :2]
+        # A paper no finer than the samples: shrinking it averages, skipping texels would not.
+        texels = per_m * reach.min() / (sharper * camera.K[0, 0])
+        shrunk = 1 / max(texels, 1.0)
+        paper = cv2.resize(paper, None, fx=shrunk, fy=shrunk, interpolation=cv2.INTER_AREA)
+        scale = np.array(paper.shape[::-1]) / (np.array(texture.shape[::-1]) + 2 * margin)
+        places = ((on_board * per_m + margin) * scale - 0.5).astype(np.float32)
+        size = (sharper * (x1 - x0), sharper * (y1 - y0))
+        fine = cv2.resize(places, size, interpolation=cv2.INTER_LINEAR)
+        seen = cv2.remap(paper, fine[..., 0], fine[..., 1], cv2.INTER_LINEAR, borderValue=0).astype(np.float32)
+        inside = cv2.remap(np.ones_like(paper), fine[..., 0], fine[..., 1], cv2.INTER_NEAREST, borderValue=0)
+        grey = np.where(inside > 0, 25 + 190 / 255 * seen, 118).astype(np.float32)
+        picture[y0:y1, x0:x1] = cv2.resize(grey, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
+    blurred = cv2.GaussianBlur(picture, (0, 0), blur_px) if blur_px > 0 else picture
+    noisy = blurred + noise * rng.standard_normal(picture.shape, dtype=np.float32)
+    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+
+
+def _box(
+    camera: Camera,
+    width: float,
+    height: float,
+    margin: float,
+    R: Float64[np.ndarray, "3 3"],
+    t: Float64[np.ndarray, " 3"],
+) -> tuple[int, int, int, int] | None:
+    """The part of the picture that the paper may cover, None where the camera does not see its face."""
+    x, y = np.meshgrid(np.linspace(-margin, width - margin, 9), np.linspace(-margin, height - margin, 9))
+    points = np.column_stack([x.ravel(), y.ravel(), np.zeros(x.size)]) @ R.T + t
+    if (camera.centre - t) @ R[:, 2] > 0 or not np.isfinite(camera.project(points)).all():
+        return None
+    xy = camera.project(points)
+    low = np.clip(np.floor(xy.min(axis=0)).astype(int) - 4, 0, camera.size)
+    high = np.clip(np.ceil(xy.max(axis=0)).astype(int) + 5, 0, camera.size)
+    return (low[0], low[1], high[0], high[1]) if (high > low + 1).all() else None
 
 
 def _looking_at(centre: Float64[np.ndarray, " 3"], target: Float64[np.ndarray, " 3"]) -> Float64[np.ndarray, "3 3"]:
