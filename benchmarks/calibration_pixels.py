@@ -49,17 +49,17 @@ def main() -> None:
         truth = camera.project(np.einsum("nij,nj->ni", R[frames], points) + t[frames])
         off.append(corners.xy[own] - truth)
     everything = np.concatenate(off)
-    print(f"{len(everything)} corners, error per axis {everything.std():.3f} px, mean {everything.mean(axis=0).round(3)} px")
+    print(
+        f"{len(everything)} corners, error {everything.std():.3f} px per axis, mean {everything.mean(axis=0).round(3)}"
+    )
     result = solve(corners, BOARD)
-    print(f"RMS {result.rms_px:.3f} px over {100 * result.inlier.mean():.2f} %, models {[i.model for i in result.intrinsics]}")
+    print(f"RMS {result.rms_px:.3f} px over {100 * result.inlier.mean():.2f} %, {[i.model for i in result.intrinsics]}")
     used = Rig(tuple(rig.cameras[c] for c in result.cameras))
     print(f"triangulation RMS {triangulation_rms(used, result.state, t):.3f} mm; {len(used)} of {len(rig)} cameras")
     print(f"offsets {np.round(1000 * result.state.offset, 2)} ms, true 0")
 
 
-def write_videos(
-    folder: Path, rig: Rig, R: np.ndarray, t: np.ndarray, rng: np.random.Generator
-) -> list[Path]:
+def write_videos(folder: Path, rig: Rig, R: np.ndarray, t: np.ndarray, rng: np.random.Generator) -> list[Path]:
     texture = BOARD.picture(160)
     files = []
     for camera in rig.cameras:

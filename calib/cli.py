@@ -18,6 +18,7 @@ _COMMANDS = {
     "board": "Make a board to print.",
     "detect": "Find the board in videos or images of several cameras.",
     "solve": "Compute the rig from detected corners.",
+    "check": "Say whether a rig still fits a new recording, and which camera moved.",
     "convert": "Read and write other tools' calibration files.",
 }
 

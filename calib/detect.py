@@ -18,7 +18,7 @@ from multiview.errors import SourceError
 
 __all__ = ["CameraSummary", "Detected", "detect"]
 
-_SAMPLES = 10
+_SAMPLES = 8
 _MOST_FRAMES = 900  # per camera; a longer video is read at every second frame, third frame, ...
 
 

@@ -7,19 +7,27 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
-from calib.board import Board, dictionary_names
+from calib.board import Board
 from calib.finder import Finder
 
 __all__ = ["Identified", "identify"]
 
 _ENOUGH_MARKERS = 4  # per picture, before it counts as a board; fewer come from texture by chance
+_CERTAIN = 0.5  # of the board's markers in one picture
 _LARGEST = 24  # squares along a side
+_LARGEST_OF_FAMILY = (
+    "DICT_4X4_1000",
+    "DICT_5X5_1000",
+    "DICT_6X6_1000",
+    "DICT_7X7_1000",
+    "DICT_ARUCO_ORIGINAL",
+    "DICT_ARUCO_MIP_36h12",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +40,7 @@ class Identified:
     seen: bool
 
 
-Samples = dict[str, list[UInt8[np.ndarray, "H W"]]]
+Samples = dict[str, list[UInt8[np.ndarray, "_ _"]]]
 
 
 def identify(samples: Samples, stated: Board) -> Identified:
@@ -71,12 +79,18 @@ def identify(samples: Samples, stated: Board) -> Identified:
 def _markers_found(samples: Samples, board: Board) -> tuple[Board, dict[str, tuple[bool, bool]]]:
     """For every camera that sees markers, the way (inverted, mirrored) in which it sees most."""
     ways: dict[str, tuple[bool, bool]] = {}
-    options = [(inverted, mirrored) for mirrored, inverted in product((False, True), repeat=2)]
+    likely = [(bool(board.inverted), False), (not board.inverted, False), (bool(board.inverted), True)]
+    options = [*likely, (not board.inverted, True)]
     finders = {way: Finder(replace(board, inverted=way[0]), way[1]) for way in options}
     for name, pictures in samples.items():
-        count = {way: sum(_plausible(finders[way].markers(grey)[1]) for grey in pictures) for way in options}
-        best = max(options, key=lambda way: count[way])
-        if count[best] >= _ENOUGH_MARKERS:
+        best, most = options[0], 0
+        for way in options:
+            counts = [_plausible(finders[way].markers(grey)[1]) for grey in pictures]
+            if sum(counts) > most:
+                best, most = way, sum(counts)
+            if max(counts, default=0) >= _CERTAIN * board.markers:
+                break  # so many markers are not decoded by chance: the other ways need not be tried
+        if most >= _ENOUGH_MARKERS:
             ways[name] = best
     return board, ways
 
@@ -90,25 +104,29 @@ def _plausible(ids: Any) -> int:
 
 
 def _other_dictionary(samples: Samples, stated: Board) -> tuple[Board, dict[str, tuple[bool, bool]]]:
-    few = {name: pictures[:: max(1, len(pictures) // 3)][:3] for name, pictures in samples.items()}
+    """Try the largest dictionary of each family, and name the smallest that has all the ids seen."""
+    few = {name: pictures[:: max(1, len(pictures) // 2)][:2] for name, pictures in samples.items()}
     best, best_ways, best_score = stated, {}, 0
-    for name in dictionary_names():
-        if name == stated.dictionary or "APRILTAG" in name.upper():
-            continue
+    for name in _LARGEST_OF_FAMILY:
         board = replace(stated, dictionary=name)
-        try:
-            _, ways = _markers_found(few, board)
-        except Exception:  # OpenCV refuses a board with more markers than the dictionary has
-            continue
-        finders = [Finder(replace(board, inverted=way[0]), way[1]) for way in ways.values()]
-        score = sum(
-            _plausible(finder.markers(grey)[1])
-            for camera, finder in zip(ways, finders, strict=True)
-            for grey in few[camera]
-        )
+        _, ways = _markers_found(few, board)
+        seen = [
+            Finder(replace(board, inverted=w[0]), w[1]).markers(grey)[1] for c, w in ways.items() for grey in few[c]
+        ]
+        score = sum(map(_plausible, seen))
         if score > best_score:
-            best, best_ways, best_score = board, ways, score
+            highest = max(int(ids.max()) for ids in seen if ids is not None)
+            needed = max(highest + 1, stated.squares[0] * stated.squares[1] // 2)
+            best, best_ways, best_score = replace(stated, dictionary=_smallest(name, needed)), ways, score
     return best, best_ways
+
+
+def _smallest(dictionary: str, markers: int) -> str:
+    """The smallest of a family's dictionaries, which contain each other, that has so many markers."""
+    family = dictionary.removesuffix("1000")
+    if family == dictionary:
+        return dictionary
+    return f"{family}{next(size for size in (50, 100, 250, 1000) if size >= min(markers, 1000))}"
 
 
 def _layout(samples: Samples, board: Board, mirrored: frozenset[str]) -> tuple[Board, int]:
@@ -175,7 +193,7 @@ def _marker_fit(made: Any, seen: list[tuple[str, Any, Any]]) -> float:
 
     place = dict(zip(made.getIds().ravel().tolist(), made.getObjPoints(), strict=True))
     fits = []
-    for _, _, (corners, ids) in seen[:5]:
+    for _, _, (corners, ids) in seen[:3]:
         known = [i for i, marker in enumerate(ids.ravel().tolist()) if marker in place]
         if len(known) < 3:
             fits.append(0.0)

@@ -31,7 +31,7 @@ def rig_views(outcome: Outcome, calibration: Calibration) -> str:
     if rig.world != "camera":
         views = (((0, 1), (1, 1), "from above"), ((0, 2), (1, 1), "from the side"))
     return "".join(
-        _rig_view(outcome, points, path[used], centres, looks, axes, np.array(signs), title)
+        _rig_view(outcome, points, path[used], centres, looks, axes, np.array(signs, dtype=np.float64), title)
         for axes, signs, title in views
     ) + _legend(outcome.volume.error_mm)
 

@@ -62,15 +62,21 @@ class Calibration:
         return np.linalg.norm(self.bundle.residuals(self.state), axis=-1)
 
 
-def solve(corners: Corners, board: Board, model: str | None = None, offsets: bool = True) -> Calibration:
+def solve(
+    corners: Corners,
+    board: Board,
+    model: str | None = None,
+    offsets: bool = True,
+    known: dict[int, Intrinsics] | None = None,
+) -> Calibration:
     """The rig of the largest group of cameras that share boards; raises CalibrationError where there is none.
 
     `model` fixes the lens model for all cameras; `offsets` lets every camera have a time offset, where the board moves
-    smoothly enough to tell.
+    smoothly enough to tell. `known` lenses, by camera, are kept as they are.
     """
     points = board.points - board.points.mean(axis=0)
     views = BoardViews.of(corners, len(points))
-    lenses, left_out = _lenses(corners, views, points, model)
+    lenses, left_out = _lenses(corners, views, points, model) if known is None else (known, {})
     if not lenses:
         raise CalibrationError("no camera can be calibrated: " + "; ".join(f"{k} {v}" for k, v in left_out.items()))
     poses, kept, frames = _view_poses(views, lenses, points)
@@ -84,6 +90,8 @@ def solve(corners: Corners, board: Board, model: str | None = None, offsets: boo
     bundle, state = _assembled(
         views, kept, poses, placed, [lenses[numbers[c]] for c in members], members, points, frames
     )
+    if known is not None:
+        bundle = replace(bundle, free_lens=tuple(np.zeros_like(free) for free in bundle.free_lens))
     bundle, state = _robust(bundle, state)
     if offsets and len(members) > 1 and moves_smoothly(state, frames):
         bundle, state, frames = with_time_offsets(bundle, state, frames)

@@ -54,9 +54,11 @@ def ring(
     return Rig(tuple(made))
 
 
-def placed_at_random(frames: int, rng: np.random.Generator, reach: float = 1.0) -> Poses:
-    """Boards (world_from_board) held anywhere within `reach` m of the middle, tilted every way but face down."""
-    heading, tilt, roll = rng.uniform(0, 2 * np.pi, frames), rng.normal(0, 0.45, frames), rng.normal(0, 0.6, frames)
+def placed_at_random(
+    frames: int, rng: np.random.Generator, reach: float = 1.0, headings: tuple[float, float] = (0.0, 2 * np.pi)
+) -> Poses:
+    """Boards (world_from_board) held anywhere within `reach` m of the middle, facing `headings` (rad), tilted."""
+    heading, tilt, roll = rng.uniform(*headings, frames), rng.normal(0, 0.45, frames), rng.normal(0, 0.6, frames)
     R = np.stack([_facing(h, e, r) for h, e, r in zip(heading, tilt, roll, strict=True)])
     t = rng.uniform([-reach, -reach, 0.4], [reach, reach, 1.8], (frames, 3))
     return R, t
@@ -173,7 +175,9 @@ def _box(
     xy = camera.project(points)
     low = np.clip(np.floor(xy.min(axis=0)).astype(int) - 4, 0, camera.size)
     high = np.clip(np.ceil(xy.max(axis=0)).astype(int) + 5, 0, camera.size)
-    return (low[0], low[1], high[0], high[1]) if (high > low + 1).all() else None
+    if (high <= low + 1).any():
+        return None
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
 def _looking_at(centre: Float64[np.ndarray, " 3"], target: Float64[np.ndarray, " 3"]) -> Float64[np.ndarray, "3 3"]:

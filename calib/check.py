@@ -1,0 +1,163 @@
+"""Is a rig still right? A fresh recording of the board is solved with the rig's lenses, and the two are compared.
+
+Two cameras agree if the rig's pose between them puts the board within a pixel or two of where the recording has it. The
+largest group of cameras that all agree has stayed; the others have moved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+from jaxtyping import Float64
+
+from calib.board import Board
+from calib.corners import BoardViews, Corners
+from calib.intrinsics import Intrinsics
+from calib.poses import board_poses, consistent_with_plane, ideal_coordinates, noise, refined_poses
+from calib.solve import Calibration, solve
+from calib.uncertainty import relative_pose_covariance
+from multiview.camera import Camera, Rig
+from multiview.errors import CalibrationError, ConfigError
+from multiview.geometry.bundle import Lens
+from multiview.geometry.rigid import compose, invert, rotation_angle, transform
+
+__all__ = ["CheckOutcome", "Moved", "check_rig"]
+
+_TOLERANCE_PX = 1.5
+_LENS_PX = 1.5  # noise of a board's own corners about its best pose; more means another lens, focus or zoom
+_CERTAIN = 4.0  # deviations
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A camera that is elsewhere: by how far its centre moved and by how much it turned."""
+
+    name: str
+    distance_mm: float
+    angle_deg: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """`right` where nothing is wrong; `stayed` cameras agree with each other; `problems` and `notes` are in words."""
+
+    right: bool
+    stayed: tuple[str, ...]
+    moved: tuple[Moved, ...]
+    rms_px: float
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def check_rig(rig: Rig, corners: Corners, board: Board) -> CheckOutcome:
+    """Raises ConfigError where names do not fit, CalibrationError where the recording shares no board."""
+    common = [c for c, name in enumerate(corners.names) if name in rig.names]
+    if len(common) < 2:
+        raise ConfigError(
+            f"the recording has cameras {', '.join(corners.names)}, the rig {', '.join(rig.names)}: "
+            "two at least must be in both; give names with --cameras"
+        )
+    notes = [f"{name} is in the rig, but not in the recording" for name in rig.names if name not in corners.names]
+    notes += [f"{name} is in the recording, but not in the rig" for name in corners.names if name not in rig.names]
+    problems = []
+    known: dict[int, Intrinsics] = {}
+    points = board.points - board.points.mean(axis=0)
+    views = BoardViews.of(corners, len(points))
+    for c in common:
+        camera = rig.cameras[rig.index(corners.names[c])]
+        if corners.sizes[c] != camera.size:
+            recorded, calibrated = ("x".join(map(str, size)) for size in (corners.sizes[c], camera.size))
+            problems.append(f"{camera.name} records {recorded}, but was calibrated at {calibrated}")
+            continue
+        sigma = _own_noise(views, c, camera, points)
+        if not sigma < _LENS_PX:
+            problems.append(f"{camera.name}'s lens no longer fits ({sigma:.1f} px): was its focus or zoom changed?")
+        known[c] = Intrinsics(_lens(camera), min(max(sigma, 0.1), _LENS_PX), _model(camera))
+    if len(known) < 2:
+        return CheckOutcome(False, (), (), float("nan"), tuple(problems), tuple(notes))
+    fresh = solve(corners, board, known=known)
+    if len(fresh.cameras) < 2:
+        raise CalibrationError("no two cameras see the board at the same time; record it between them")
+    notes += [f"{name} {why}" for name, why in fresh.left_out.items()]
+    cameras = [rig.cameras[rig.index(corners.names[c])] for c in fresh.cameras]
+    stayed = _stayed(fresh, cameras)
+    moved = tuple(_moved(fresh, cameras, stayed[0], i) for i in range(len(cameras)) if i not in stayed)
+    if len(stayed) == 1:
+        names = ", ".join(camera.name for camera in cameras)
+        problems.append(f"no two of {names} are where the rig has them: calibrate again")
+    problems += [f"{m.name} moved by {m.distance_mm:.1f} mm and turned by {m.angle_deg:.2f} degrees" for m in moved]
+    return CheckOutcome(
+        not problems, tuple(cameras[i].name for i in stayed), moved, fresh.rms_px, tuple(problems), tuple(notes)
+    )
+
+
+def _lens(camera: Camera) -> Lens:
+    K = camera.K
+    if K[0, 1]:
+        raise ConfigError(f"camera {camera.name!r}: K has a skew of {K[0, 1]:g}, which checking does not know")
+    return Lens(np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]]), camera.dist, camera.model)
+
+
+def _model(camera: Camera) -> str:
+    return "fisheye" if camera.model == "fisheye" else f"pinhole{len(camera.dist)}"
+
+
+def _own_noise(views: BoardViews, c: int, camera: Camera, points: Float64[np.ndarray, "N 3"]) -> float:
+    """How far a camera's corners are from boards seen through the rig's lens, px per axis."""
+    own, lens = views.camera == c, _lens(camera)
+    xy, seen = views.xy[own], views.row[own] >= 0
+    ideal = ideal_coordinates(lens, xy)
+    seen &= np.isfinite(ideal).all(axis=-1)
+    ideal = np.where(seen[..., None], ideal, 0.0)
+    agree = consistent_with_plane(points, ideal, seen, 20.0 / lens.focal[0])
+    good = agree.any(axis=1)
+    if not good.any():
+        return float("nan")
+    R, t = board_poses(points, ideal[good], agree[good])
+    return noise(refined_poses(points, lens, xy[good], agree[good], R, t, 1.0)[2])
+
+
+def _stayed(fresh: Calibration, cameras: list[Camera]) -> list[int]:
+    """The largest group in which every pair agrees."""
+    graph: nx.Graph = nx.Graph()
+    graph.add_nodes_from(range(len(cameras)))
+    for a in range(len(cameras)):
+        for b in range(a + 1, len(cameras)):
+            if _agree(fresh, cameras, a, b):
+                graph.add_edge(a, b)
+    groups: list[list[int]] = [sorted(group) for group in nx.find_cliques(graph)]
+    largest: list[int] = max(groups, key=lambda group: (len(group), -group[0]))
+    return largest
+
+
+def _agree(fresh: Calibration, cameras: list[Camera], a: int, b: int) -> bool:
+    """Whether the rig's pose between two cameras puts the boards where the recording has them, in the picture of b."""
+    state, bundle = fresh.state, fresh.bundle
+    (R, t), covariance = relative_pose_covariance(fresh, b, a)
+    before = compose((cameras[b].R, cameras[b].t), invert((cameras[a].R, cameras[a].t)))
+    shown = np.unique(bundle.knot[(bundle.weight > 0).any(axis=1)])
+    in_a = transform(state.R[a], state.t[a], state.target_t[shown])
+    now, then = transform(R, t, in_a), transform(*before, in_a)
+    lens = state.lenses[b]
+    ahead = (now[:, 2] > 0.1) & (then[:, 2] > 0.1)
+    if not ahead.any():
+        return False
+    shift = float(np.median(np.linalg.norm(lens.project(now[ahead]) - lens.project(then[ahead]), axis=1)))
+    depth = float(np.median(now[ahead, 2]))
+    # What the recording itself leaves open, at the same place: the covariance, carried to the boards.
+    arm = now[ahead].mean(axis=0) - t
+    J = np.hstack([-np.array([[0, -arm[2], arm[1]], [arm[2], 0, -arm[0]], [-arm[1], arm[0], 0]]), np.eye(3)])
+    doubt = lens.focal[0] / depth * float(np.sqrt(np.trace((J @ covariance @ J.T)[:2, :2])))
+    return bool(shift <= max(_TOLERANCE_PX, _CERTAIN * doubt))
+
+
+def _moved(fresh: Calibration, cameras: list[Camera], anchor: int, i: int) -> Moved:
+    """Where camera i is now, in the rig's world, as seen from one that stayed."""
+    state = fresh.state
+    anchor_now, anchor_then = (state.R[anchor], state.t[anchor]), (cameras[anchor].R, cameras[anchor].t)
+    now = compose(compose((state.R[i], state.t[i]), invert(anchor_now)), anchor_then)
+    centre = -now[0].T @ now[1]
+    angle = float(rotation_angle(now[0] @ cameras[i].R.T))
+    return Moved(cameras[i].name, float(1000 * np.linalg.norm(centre - cameras[i].centre)), float(np.rad2deg(angle)))

@@ -1,0 +1,46 @@
+"""Say whether a rig still fits: record the board for some seconds, and every camera that moved is named.
+
+The exit code is 0 where the rig is right, 1 where it is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from calib.recording import add_source_arguments
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rig", type=Path, required=True, help="rig.toml")
+    parser.add_argument("--board", type=Path, required=True, help="board.toml")
+    parser.add_argument("--corners", type=Path, help="corners.parquet of the new recording, in place of its pictures")
+    add_source_arguments(parser, required=False)
+
+
+def run(args: argparse.Namespace) -> int:
+    from calib.board import load_board
+    from calib.check import check_rig
+    from calib.corners import read_corners
+    from calib.recording import detect_with_progress, sources_from
+    from multiview.camera import load_rig
+    from multiview.errors import ConfigError
+
+    rig, board = load_rig(args.rig), load_board(args.board)
+    if args.corners is not None:
+        corners = read_corners(args.corners)
+    elif args.videos or args.images:
+        corners = detect_with_progress(sources_from(args), board, args.every).corners
+    else:
+        raise ConfigError("give the new recording: --videos, --images or --corners")
+    outcome = check_rig(rig, corners, board)
+    for note in outcome.notes:
+        print(f"Note: {note}")
+    if outcome.right:
+        print(f"RIGHT: {', '.join(outcome.stayed)} are where the rig has them ({outcome.rms_px:.2f} px)")
+        return 0
+    for problem in outcome.problems:
+        print(f"NOT RIGHT: {problem}")
+    if len(outcome.stayed) > 1:
+        print(f"{', '.join(outcome.stayed)} still agree with each other")
+    return 1
