@@ -27,7 +27,7 @@ from multiview.skeleton import Skeleton
 from multiview.track import Identity, Tracker
 from multiview.track import Options as TrackOptions
 
-__all__ = ["STAGES", "Options", "Pipeline", "Present"]
+__all__ = ["STAGES", "Options", "Pipeline", "Present", "Sighted"]
 
 STAGES = ("undistort", "assign", "graph", "repair", "triangulate", "fit", "track")
 LONGEST_STEP_S = 0.5  # after a longer pause everyone is where they were, with this much uncertainty
@@ -59,8 +59,18 @@ class Present(NamedTuple):
     published: bool
 
 
+class Sighted(NamedTuple):
+    """Which rays the last step's people rest on: table[n, c, j] is the row of `rays` for slots[n], -1 for none."""
+
+    rays: Rays
+    slots: Int64[np.ndarray, " P"]
+    table: Int64[np.ndarray, "P C J"]
+
+
 class Pipeline:
-    """Fuses the views of one rig; `stage_ns` holds the times of the last step's stages, `present` its people."""
+    """Fuses the views of one rig; `stage_ns` holds the times of the last step's stages, `present` its people,
+    `sighted` the rays that they rest on.
+    """
 
     def __init__(self, rig: Rig, skeleton: Skeleton, options: Options = Options()) -> None:  # noqa: B008  (frozen)
         self.rig, self.skeleton, self.options = rig, skeleton, options
@@ -81,6 +91,7 @@ class Pipeline:
         self.tracker = Tracker(self.body, track)
         self.last_ns: int | None = None
         self.present: list[Present] = []
+        self.sighted: Sighted | None = None
         self.last = np.full((0, len(self.rig), len(self.skeleton.joints), 2), np.nan)
 
     def step(self, views: Views) -> Tracks:
@@ -118,6 +129,7 @@ class Pipeline:
         published.sort(key=lambda track: track.person)
         tracks = Tracks(views.tick, views.time_ns, tuple(published), views.utc_ns)
         mark()
+        self.sighted = Sighted(rays, slots, table)
         self.stage_ns = {stage: b - a for stage, (a, b) in zip(STAGES, pairwise(marks), strict=True)}
         return tracks
 

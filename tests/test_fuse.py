@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from multiview.__main__ import main
-from multiview.camera import save_rig
+from multiview.camera import load_rig, save_rig
 from multiview.keypoint_folder import write_keypoints
 from multiview.pipeline import STAGES
 from multiview.poses import read_poses
@@ -57,6 +57,12 @@ def test_later_frames_help(recording: Path, tmp_path: Path) -> None:
         poses = read_poses(tmp_path / more[0])
         assert set(poses.frame.tolist()) == set(range(10))
     assert fuse(recording, tmp_path, "--lag", "2", "--independent") == 2
+
+
+def test_cameras_are_corrected_and_written(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fuse(recording, tmp_path, "--refine-cameras") == 0
+    assert load_rig(tmp_path / "rig.toml").names == load_rig(recording / "rig.toml").names
+    assert "->" in capsys.readouterr().out
 
 
 def test_mistakes_are_one_line_and_exit_2(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multiview.camera import Rig
+    from multiview.keypoint_folder import KeypointFolders
+    from multiview.skeleton import Skeleton
 
 __all__ = ["add_arguments", "run"]
 
@@ -22,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lag", type=int, default=0, metavar="N", help="correct each pose with N later frames (default 0)"
     )
     parser.add_argument("--smooth", action="store_true", help="correct each pose with the whole take")
+    parser.add_argument(
+        "--refine-cameras", action="store_true", help="first correct the cameras' places from the people they see"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--independent knows no other frames: leave out --lag and --smooth")
     rig, skeleton = load_rig(args.rig), load_skeleton(args.skeleton)
     folders = open_keypoint_folders(args.keypoints, rig, skeleton)
+    if args.refine_cameras:
+        rig = _refined(rig, skeleton, folders, args)
     poses, timing = fuse_folders(
         rig, skeleton, folders, args.fps, Options(independent=args.independent), args.lag, args.smooth
     )
@@ -53,3 +64,22 @@ def run(args: argparse.Namespace) -> int:
         f"{summary['ms_per_frame']['total']['median']:.2f} ms per frame -> {args.out / 'poses.parquet'}"
     )
     return 0
+
+
+def _refined(rig: Rig, skeleton: Skeleton, folders: KeypointFolders, args: argparse.Namespace) -> Rig:
+    """The corrected rig, which is also written to the output folder; what changed is printed."""
+    from multiview.camera import save_rig
+    from multiview.commands.fuse_run import refine_rig
+    from multiview.pipeline import Options
+
+    found = refine_rig(rig, skeleton, folders, args.fps, Options())
+    args.out.mkdir(parents=True, exist_ok=True)
+    save_rig(found.rig, args.out / "rig.toml")
+    print("camera: median reprojection error, before -> after; moved, turned")
+    for c, name in enumerate(rig.names):
+        print(
+            f"  {name}: {found.before_px[c]:.2f} -> {found.after_px[c]:.2f} px; "
+            f"{1e3 * found.moved_m[c]:.0f} mm, {found.turned_deg[c]:.2f} deg"
+        )
+    print(f"corrected cameras -> {args.out / 'rig.toml'}")
+    return found.rig

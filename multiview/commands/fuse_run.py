@@ -14,14 +14,18 @@ from rich.progress import track as progress
 
 from multiview.camera import Rig
 from multiview.data import NS_PER_S, Tracks, Views
+from multiview.errors import CalibrationError
 from multiview.files import replacing
+from multiview.fit.refine_cameras import Refinement, Sightings, refine_cameras
 from multiview.keypoint_folder import KeypointFolders
 from multiview.pipeline import STAGES, Options, Pipeline
 from multiview.poses import Poses
 from multiview.skeleton import Skeleton
 from multiview.smooth import WHOLE_TAKE_S, Smoothed
 
-__all__ = ["frame_views", "fuse_folders", "fuse_views", "write_summary"]
+__all__ = ["frame_views", "fuse_folders", "fuse_views", "refine_rig", "write_summary"]
+
+REFINE_FRAMES, REFINE_JOINTS = 1500, 4000  # as many as there are up to these
 
 
 def frame_views(folders: KeypointFolders, cameras: int, frame: int, fps: float) -> Views:
@@ -71,6 +75,29 @@ def fuse_views(
         stages = [pipeline.stage_ns[stage] for stage in STAGES]
         timing[row] = [sum(stages), *stages]
     return ticks + finish(), timing / 1e6
+
+
+def refine_rig(rig: Rig, skeleton: Skeleton, folders: KeypointFolders, fps: float, options: Options) -> Refinement:
+    """Fuse the first minute or so, and correct the cameras from the joints that three views agreed on."""
+    pipeline = Pipeline(rig, skeleton, options)
+    xyz, xy, sigma = [], [], []
+    for frame in folders.frames[:REFINE_FRAMES]:
+        pipeline.step(frame_views(folders, len(rig), frame, fps))
+        if (sighted := pipeline.sighted) is None:
+            continue
+        for one in pipeline.present:
+            table = sighted.table[int(np.flatnonzero(sighted.slots == one.slot)[0])]
+            joints = np.flatnonzero((table >= 0).sum(axis=0) >= 3)
+            rows, there = table[:, joints].T, (table[:, joints].T >= 0)[..., None]
+            noise = sighted.rays.noise.reshape(-1, 3)[rows][..., [0, 2]]
+            xyz.append(one.pose.xyz[joints])
+            xy.append(np.where(there, sighted.rays.xy.reshape(-1, 2)[rows], np.nan))
+            sigma.append(np.where(there, np.sqrt(noise), 1.0))
+    if not xyz:
+        raise CalibrationError("too few joints to correct cameras: nobody is seen by three views")
+    every = max(1, sum(map(len, xyz)) // REFINE_JOINTS)
+    seen = Sightings(*(np.concatenate(parts)[::every] for parts in (xyz, xy, sigma)))
+    return refine_cameras(rig, seen)
 
 
 def _feeder(
