@@ -30,6 +30,7 @@ COMMANDS: dict[str, Command] = {
     "draw": Command("multiview.commands.draw", "Draw 3D people over the videos, as videos or pictures."),
     "models": Command("services.models", "List, fetch and check the networks for 2D poses."),
     "run": Command("services.run", "Run a whole studio: workers, hub, fusion, recorder, viewer."),
+    "bridge": Command("services.bridge", "Send live people to another program: VMC, WebSocket, LSL."),
     "status": Command("services.status", "Show how a running studio is."),
     "hub": Command("services.hub", "Run the hub alone."),
     "worker": Command("services.worker", "Run one camera's worker alone."),

@@ -16,7 +16,6 @@ from __future__ import annotations
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -28,7 +27,7 @@ from multiview.errors import MessageError
 from multiview.messages import MAX_BYTES, PosesMessage, decode
 from multiview.package_data import package_file
 
-__all__ = ["Frame", "Person", "connect"]
+__all__ = ["Connection", "Frame", "Person", "connect"]
 
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5556"
 _TOPIC = b"poses"
@@ -73,52 +72,67 @@ class Frame:
     skeleton: str
 
 
-def connect(address: str = DEFAULT_ADDRESS, *, latest: bool = True, timeout_s: float | None = None) -> Iterator[Frame]:
+class Connection:
+    """An iterator of frames; `poll` is for programs with a loop of their own. Close it, or use it in a `with`."""
+
+    def __init__(self, address: str, latest: bool, timeout_s: float | None) -> None:
+        self._latest, self._timeout_s = latest, timeout_s
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
+        options = {zmq.LINGER: 0, zmq.RCVHWM: 10_000, zmq.MAXMSGSIZE: MAX_BYTES, zmq.RECONNECT_IVL: 50}
+        options |= {zmq.RECONNECT_IVL_MAX: 1000, zmq.HEARTBEAT_IVL: _HEARTBEAT_MS}
+        for option, value in (options | {zmq.HEARTBEAT_TIMEOUT: 3 * _HEARTBEAT_MS}).items():
+            self._socket.setsockopt(option, value)
+        self._socket.setsockopt(zmq.SUBSCRIBE, _TOPIC)
+        self._socket.connect(address)
+
+    def __iter__(self) -> Connection:
+        return self
+
+    def __next__(self) -> Frame:
+        """The next frame; the iteration ends when none has come for `timeout_s`."""
+        end = None if self._timeout_s is None else time.monotonic() + self._timeout_s
+        while True:
+            left_s = 0.2 if end is None else min(0.2, max(0.0, end - time.monotonic()))  # short: Ctrl-C is heard
+            frame = self.poll(left_s)
+            if frame is not None:
+                return frame
+            if end is not None and time.monotonic() >= end:
+                raise StopIteration
+
+    def poll(self, timeout_s: float = 0.0) -> Frame | None:
+        """A frame that has come, or comes within `timeout_s`; None if there is none."""
+        frame = None
+        while self._socket.poll(round(timeout_s * 1e3)):
+            frame = _frame(self._socket.recv_multipart()) or frame
+            if frame is not None and not self._latest:
+                break
+            timeout_s = 0.0
+        return frame
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def connect(address: str = DEFAULT_ADDRESS, *, latest: bool = True, timeout_s: float | None = None) -> Connection:
     """Frames as they come, from the hub's publish port, for ever.
 
     With `latest`, a program that is slower than the studio skips frames instead of falling behind; else it gets every
     frame. With `timeout_s` the iteration ends when nothing has come for so long. What is no message of ours is skipped.
     """
-    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
-    socket.setsockopt(zmq.LINGER, 0)
-    socket.setsockopt(zmq.RCVHWM, 10_000)
-    socket.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES)
-    socket.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
-    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * _HEARTBEAT_MS)
-    socket.setsockopt(zmq.RECONNECT_IVL, 50)
-    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
-    socket.setsockopt(zmq.SUBSCRIBE, _TOPIC)
+    return Connection(address, latest, timeout_s)
+
+
+def _frame(parts: list[bytes]) -> Frame | None:
+    if len(parts) != 3 or parts[0] != _TOPIC:
+        return None
     try:
-        socket.connect(address)
-        while True:
-            body = _receive(socket, latest, timeout_s)
-            if body is None:
-                return
-            frame = _frame(body)
-            if frame is not None:
-                yield frame
-    finally:
-        socket.close()
-
-
-def _receive(socket: zmq.Socket[bytes], latest: bool, timeout_s: float | None) -> bytes | None:
-    """The next body, or the last of those that have come; None after the timeout."""
-    end = None if timeout_s is None else time.monotonic() + timeout_s
-    while True:
-        wait_s = 0.2 if end is None else min(0.2, max(0.0, end - time.monotonic()))  # short, so that Ctrl-C is heard
-        if socket.poll(round(wait_s * 1e3)):
-            parts = socket.recv_multipart()
-            while latest and socket.poll(0):
-                parts = socket.recv_multipart()
-            if len(parts) == 3 and parts[0] == _TOPIC:
-                return parts[2]
-        elif end is not None and time.monotonic() >= end:
-            return None
-
-
-def _frame(body: bytes) -> Frame | None:
-    try:
-        message = decode(body)
+        message = decode(parts[2])
     except MessageError:
         return None
     if not isinstance(message, PosesMessage):

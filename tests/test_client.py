@@ -89,11 +89,12 @@ def test_frames_have_everyone_by_joint_name(publisher: Publisher) -> None:
 @pytest.mark.parametrize("latest", [True, False])
 def test_a_slow_program_skips_frames_or_gets_every_one(publisher: Publisher, latest: bool) -> None:
     ticks = []
-    for frame in connect(publisher.address, latest=latest, timeout_s=10):
-        ticks.append(frame.tick)
-        time.sleep(0.05)
-        if len(ticks) == 5:
-            break
+    with connect(publisher.address, latest=latest, timeout_s=10) as frames:
+        for frame in frames:
+            ticks.append(frame.tick)
+            time.sleep(0.05)
+            if len(ticks) == 5:
+                break
     steps = np.diff(ticks)
     assert (steps > 1).any() if latest else (steps == 1).all()
 
@@ -122,4 +123,15 @@ def test_it_survives_a_restart() -> None:
 
 
 def test_it_ends_when_nothing_comes() -> None:
-    assert list(connect("tcp://127.0.0.1:9", timeout_s=0.3)) == []
+    with connect("tcp://127.0.0.1:9", timeout_s=0.3) as nobody:
+        assert list(nobody) == []
+
+
+def test_poll_never_waits_longer_than_asked(publisher: Publisher) -> None:
+    with connect("tcp://127.0.0.1:9") as nobody:
+        assert nobody.poll() is None
+    with connect(publisher.address) as connection:
+        end = time.monotonic() + 10
+        while (frame := connection.poll()) is None and time.monotonic() < end:
+            time.sleep(0.01)
+        assert frame is not None

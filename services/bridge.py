@@ -1,0 +1,87 @@
+"""`multiview bridge NAME studio.toml`: live people to another program, by a protocol of `services/bridges`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+from pathlib import Path
+from typing import Any
+
+from multiview.config import frame_rate, load_studio
+from multiview.errors import ConfigError, MessageError
+from multiview.messages import PosesMessage, decode
+from multiview.packing import unpack_tracks
+from multiview.skeleton import load_skeleton
+from multiview.toml_file import convert
+from services import topics
+from services.bridges import LiveBridge
+from services.bus import Subscriber
+from services.process import Stopping, begin_service
+
+__all__ = ["bridge_names", "open_bridge"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bridge", help=", ".join(bridge_names()))
+    parser.add_argument("studio", type=Path, help="the studio file")
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="of the bridge; may be repeated"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    studio = load_studio(args.studio, check=False)
+    begin_service(f"bridge {args.bridge}")
+    stopping = Stopping()
+    skeleton = load_skeleton(studio.skeleton)
+    bridge = open_bridge(args.bridge, _options(args.option), skeleton, frame_rate(studio))
+    subscriber = Subscriber(studio.hub, (topics.POSES,))
+    logging.info("sending what comes from %s:%d", studio.hub.host, studio.hub.publish_port)
+    try:
+        while not stopping:
+            received = subscriber.receive(0.2)
+            for later in subscriber.drain():
+                received = later  # whoever falls behind skips
+            if received is None:
+                continue
+            try:
+                message = decode(received.body)
+            except MessageError:
+                continue
+            if isinstance(message, PosesMessage) and message.joints == len(skeleton.joints):
+                bridge.send(unpack_tracks(message))
+    finally:
+        bridge.close()
+        subscriber.close()
+
+
+def bridge_names() -> tuple[str, ...]:
+    """The protocols there are."""
+    folder = Path(__file__).parent / "bridges"
+    return tuple(sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")))
+
+
+def open_bridge(name: str, options: dict[str, Any], skeleton: Any, rate_hz: float) -> LiveBridge:
+    """A bridge by its name; ConfigError listing those there are, or naming an option that it does not know."""
+    if name not in bridge_names():
+        raise ConfigError(f"no bridge {name!r}; there are {', '.join(bridge_names())}")
+    module = importlib.import_module(f"services.bridges.{name}")
+    bridge: LiveBridge = module.Bridge(convert(options, module.Options, f"bridge {name}"), skeleton, rate_hz)
+    return bridge
+
+
+def _options(words: list[str]) -> dict[str, Any]:
+    """`port=9000` as in TOML; what is no TOML value is text."""
+    import tomllib
+
+    found: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise ConfigError(f"--option takes KEY=VALUE, not {word!r}")
+        try:
+            found[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[key] = value
+    return found

@@ -1,0 +1,57 @@
+"""Lab Streaming Layer: one stream of type MoCap, x y z of every joint for a fixed number of people. For laboratories.
+
+Channels are PLACE:JOINT:AXIS in metres, NaN where nobody has the place or the joint is unknown, then one channel
+PLACE:id for each place, NaN where it is free. A person keeps a place for as long as they are there. Samples carry LSL's
+own time.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from multiview.data import Tracks
+from multiview.errors import MultiviewError
+from multiview.skeleton import Skeleton
+from services.places import Places
+
+__all__ = ["Bridge", "Options"]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: str = "multiview"
+    """Of the stream, as laboratories find it."""
+    people: int = 4
+    """Places in the stream; whoever comes when all are taken is left out."""
+
+
+class Bridge:
+    def __init__(self, options: Options, skeleton: Skeleton, rate_hz: float) -> None:
+        try:
+            import pylsl
+        except (ModuleNotFoundError, RuntimeError) as error:
+            raise MultiviewError(f"this bridge needs pylsl and liblsl: pip install pylsl ({error})") from None
+        self._places = Places(options.people)
+        self._joints = len(skeleton.joints)
+        count = options.people * (3 * self._joints + 1)
+        info = pylsl.StreamInfo(options.name, "MoCap", count, rate_hz, pylsl.cf_float32, f"multiview-{options.name}")
+        channels = info.desc().append_child("channels")
+        labels = [f"{p}:{joint}:{axis}" for p in range(options.people) for joint in skeleton.joints for axis in "xyz"]
+        for label in [*labels, *(f"{p}:id" for p in range(options.people))]:
+            channel = channels.append_child("channel")
+            channel.append_child_value("label", label)
+            channel.append_child_value("unit", "none" if label.endswith(":id") else "meters")
+        self._outlet = pylsl.StreamOutlet(info)
+
+    def send(self, tracks: Tracks) -> None:
+        places = self._places.of(tracks)
+        sample = np.full((self._places.count, 3 * self._joints), np.nan)
+        numbers = np.full(self._places.count, np.nan)
+        for track in tracks.tracks:
+            place = places.get(track.person)
+            if place is not None:
+                sample[place], numbers[place] = track.pose.xyz.ravel(), track.person
+        self._outlet.push_sample(np.concatenate([sample.ravel(), numbers]).tolist())
+
+    def close(self) -> None:
+        del self._outlet

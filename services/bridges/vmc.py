@@ -1,0 +1,148 @@
+"""VMC over OSC: bone rotations for VSeeFace, VNyan, Unity and Unreal plugins. One port per person.
+
+The n-th place sends to `port + n`. Axes are Unity's: left-handed, x to the right, y up, z forward; positions in metres,
+rotations as quaternions x y z w relative to the parent. A packet stays below `mtu` bytes; each begins with the state
+and the time. A person's bone lengths are the medians of what has been seen of them, up to `learn_s`.
+https://protocol.vmc.info/english
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from jaxtyping import Float64
+from scipy.spatial.transform import Rotation
+
+from multiview.data import Tracks
+from multiview.errors import ConfigError, MultiviewError
+from multiview.kinematics import HIERARCHY, Humanoid, Motion, Solver, humanoid
+from multiview.package_data import package_file
+from multiview.skeleton import Skeleton
+from multiview.toml_file import decode_toml
+from services.places import Places
+
+__all__ = ["Bridge", "Options"]
+
+_YUP_FROM_WORLD = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    host: str = "127.0.0.1"
+    """Where the other program runs."""
+    port: int = 39539
+    """Of the first person; the next has the next."""
+    people: int = 4
+    """Places; whoever comes when all are taken is left out."""
+    mtu: int = 1400
+    """bytes, the largest packet."""
+    learn_s: float = 3.0
+    """s, how long a new person's bone lengths are learned."""
+    bones: str = ""
+    """TOML file that renames bones; empty: configs/bridges/vmc.toml."""
+
+
+class _BoneNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    bones: dict[str, str]
+
+
+class _Person:
+    """A person's bone lengths, and their rotations from frame to frame."""
+
+    def __init__(self, joints: tuple[str, ...], rate_hz: float, learn_s: float) -> None:
+        self._joints, self._frame_s = joints, 1.0 / rate_hz
+        self._learn = max(1, round(learn_s * rate_hz))
+        self._seen: list[Float64[np.ndarray, "J 3"]] = []
+        self._solver: Solver | None = None
+
+    def solve(self, xyz: Float64[np.ndarray, "J 3"]) -> tuple[Humanoid, Motion]:
+        if len(self._seen) < self._learn:
+            self._seen.append(xyz)
+            if self._solver is None or len(self._seen) & (len(self._seen) - 1) == 0 or len(self._seen) == self._learn:
+                rest = humanoid(self._joints, np.stack(self._seen))
+                if self._solver is None:
+                    self._solver = Solver(rest, self._joints, self._frame_s)
+                self._solver.person = rest
+        assert self._solver is not None
+        return self._solver.person, self._solver.solve(xyz[None])
+
+
+class Bridge:
+    def __init__(self, options: Options, skeleton: Skeleton, rate_hz: float) -> None:
+        try:
+            from pythonosc import osc_bundle_builder, osc_message_builder
+        except ModuleNotFoundError:
+            raise MultiviewError("this bridge needs one more package: pip install multiview-mocap[vmc]") from None
+        self._bundle, self._message = osc_bundle_builder, osc_message_builder
+        self._options, self._joints, self._rate_hz = options, skeleton.joints, rate_hz
+        path = Path(options.bones) if options.bones else package_file("bridges", "vmc.toml")
+        self._names = decode_toml(path, _BoneNames).bones
+        unknown = sorted(set(self._names) - set(HIERARCHY))
+        if unknown:
+            raise ConfigError(f"{path}: no bone {', '.join(unknown)}; there are {', '.join(HIERARCHY)}")
+        self._places = Places(options.people)
+        self._people: dict[int, _Person] = {}
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+
+    def send(self, tracks: Tracks) -> None:
+        places = self._places.of(tracks)
+        self._people = {person: state for person, state in self._people.items() if person in places}
+        for track in tracks.tracks:
+            place = places.get(track.person)
+            if place is None or not np.isfinite(track.pose.xyz).any():
+                continue
+            if track.person not in self._people:
+                self._people[track.person] = _Person(self._joints, self._rate_hz, self._options.learn_s)
+            rest, motion = self._people[track.person].solve(track.pose.xyz)
+            for packet in self._packets(rest, motion, tracks.time):
+                self._transmit(packet, self._options.port + place)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _transmit(self, packet: bytes, port: int) -> None:
+        try:
+            self._socket.sendto(packet, (self._options.host, port))
+        except OSError:
+            return  # nobody listens, or the network is full: the next frame comes soon
+
+    def _packets(self, rest: Humanoid, motion: Motion, time_s: float) -> list[bytes]:
+        """Bundles below the MTU, each whole by itself."""
+        head = [self._osc("/VMC/Ext/OK", 1), self._osc("/VMC/Ext/T", time_s)]
+        packets, parts, size = [], list(head), sum(len(part.dgram) + 4 for part in head)
+        for part in self._bones(rest, motion):
+            if size + len(part.dgram) + 4 + 16 > self._options.mtu:
+                packets.append(self._bundled(parts))
+                parts, size = list(head), sum(len(p.dgram) + 4 for p in head)
+            parts.append(part)
+            size += len(part.dgram) + 4
+        return [*packets, self._bundled(parts)]
+
+    def _bones(self, rest: Humanoid, motion: Motion) -> list[Any]:
+        local = motion.local[0].copy()
+        local[0] = _YUP_FROM_WORLD @ local[0]
+        places = np.stack([bone.offset for bone in rest.bones])
+        places[0] = _YUP_FROM_WORLD @ motion.root[0]
+        places[:, 0] *= -1.0  # to Unity's hand: x changes its sign, turns about y and z change theirs
+        turns = Rotation.from_matrix(local).as_quat() * [1.0, -1.0, -1.0, 1.0]
+        messages = [self._osc("/VMC/Ext/Root/Pos", "root", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)]
+        for bone, place, turn in zip(rest.bones, places.tolist(), turns.tolist(), strict=True):
+            if bone.name in self._names:
+                messages.append(self._osc("/VMC/Ext/Bone/Pos", self._names[bone.name], *place, *turn))
+        return messages
+
+    def _osc(self, address: str, *arguments: str | float) -> Any:
+        builder = self._message.OscMessageBuilder(address)
+        for argument in arguments:
+            builder.add_arg(argument)
+        return builder.build()
+
+    def _bundled(self, parts: list[Any]) -> bytes:
+        builder = self._bundle.OscBundleBuilder(self._bundle.IMMEDIATELY)
+        for part in parts:
+            builder.add_content(part)
+        return bytes(builder.build().dgram)

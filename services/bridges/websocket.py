@@ -1,0 +1,108 @@
+"""JSON over WebSocket: one text message per tick to everyone who is connected. For browsers and quick scripts.
+
+    {"tick": 12, "time_s": 0.4, "utc_ns": 0, "people": [{"id": 3, "joints": {"nose": [x, y, z], ...}, "filled": [...]}]}
+
+Metres, z up; a joint that is unknown is left out; `filled` names joints that were not measured.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+
+import msgspec
+import numpy as np
+
+from multiview.data import Track, Tracks
+from multiview.errors import ConfigError, MultiviewError
+from multiview.skeleton import Skeleton
+
+__all__ = ["Bridge", "Options"]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 8765
+    """0: any free port."""
+
+
+class _Listener:
+    """What waits to be sent to one connection: the latest few only, so that a slow one skips rather than lags."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[str] = deque(maxlen=2)
+        self.news = threading.Event()
+
+
+class Bridge:
+    def __init__(self, options: Options, skeleton: Skeleton, rate_hz: float) -> None:
+        try:
+            from websockets.sync.server import Server, ServerConnection, serve
+        except ModuleNotFoundError:
+            raise MultiviewError("this bridge needs one more package: pip install multiview-mocap[websocket]") from None
+        self._joints = skeleton.joints
+        self._listeners: set[_Listener] = set()
+        self._lock = threading.Lock()
+        self._closing = False
+
+        def connected(connection: ServerConnection) -> None:
+            self._attend(connection)
+
+        try:
+            self._server: Server = serve(connected, options.host, options.port, compression=None)
+        except OSError as error:
+            raise ConfigError(f"cannot listen on {options.host}:{options.port} ({error.strerror}): set port") from None
+        self.port = int(self._server.socket.getsockname()[1])
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def send(self, tracks: Tracks) -> None:
+        with self._lock:
+            listeners = list(self._listeners)
+        if listeners:
+            text = self._text(tracks)
+            for listener in listeners:
+                listener.waiting.append(text)
+                listener.news.set()
+
+    def close(self) -> None:
+        self._closing = True
+        with self._lock:
+            for listener in self._listeners:
+                listener.news.set()
+        self._server.shutdown()
+        self._thread.join(2.0)
+
+    def _attend(self, connection: object) -> None:
+        """The thread of one connection."""
+        from websockets.exceptions import ConnectionClosed
+        from websockets.sync.server import ServerConnection
+
+        assert isinstance(connection, ServerConnection)
+        listener = _Listener()
+        with self._lock:
+            self._listeners.add(listener)
+        try:
+            while not self._closing:
+                listener.news.wait(1.0)
+                listener.news.clear()
+                while listener.waiting:
+                    connection.send(listener.waiting.popleft())
+        except ConnectionClosed:
+            return
+        finally:
+            with self._lock:
+                self._listeners.discard(listener)
+
+    def _text(self, tracks: Tracks) -> str:
+        people = [self._person(track) for track in tracks.tracks]
+        return json.dumps({"tick": tracks.tick, "time_s": tracks.time, "utc_ns": tracks.utc_ns, "people": people})
+
+    def _person(self, track: Track) -> dict[str, object]:
+        known = np.isfinite(track.pose.xyz).all(axis=1)
+        places = np.round(track.pose.xyz, 4).tolist()
+        joints = {name: places[i] for i, name in enumerate(self._joints) if known[i]}
+        filled = [name for i, name in enumerate(self._joints) if known[i] and track.pose.filled[i]]
+        return {"id": track.person, "joints": joints, "filled": filled}

@@ -1,0 +1,215 @@
+"""What every bridge keeps to, and what each one's listeners get."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+from websockets.sync.client import connect
+
+from multiview.__main__ import main
+from multiview.data import Pose3D, Track, Tracks
+from multiview.errors import ConfigError
+from multiview.kinematics import points
+from multiview.skeleton import Skeleton, load_skeleton
+from multiview.synthetic import Options, make_studio
+from services.bridge import bridge_names, open_bridge
+from services.bridges import LiveBridge
+from services.places import Places
+from tests.figures import crowd
+
+_OPTIONS: dict[str, dict[str, Any]] = {"websocket": {"port": 0}, "lsl": {"name": "multiview-test"}}
+
+
+def _people(skeleton: Skeleton, frame: int, count: int) -> Tracks:
+    rng = np.random.default_rng(frame)
+    tracks = []
+    for person in range(count):
+        xyz = rng.normal(size=(len(skeleton.joints), 3))
+        xyz[rng.random(len(xyz)) < 0.3] = np.nan
+        known = np.isfinite(xyz).all(axis=1)
+        cov = np.where(known[:, None, None], np.eye(3) * 1e-4, np.nan)
+        pose = Pose3D(xyz, cov, known * 0.8, known * np.int64(2), known & (rng.random(len(xyz)) < 0.2))
+        tracks.append(Track(person, pose))
+    return Tracks(frame, frame * 33_333_333, tuple(tracks))
+
+
+@pytest.mark.parametrize("name", bridge_names())
+class TestEveryBridge:
+    @pytest.mark.parametrize("skeleton", ["coco17", "body25", "coco133"])
+    def test_takes_anyone_and_nobody(self, name: str, skeleton: str) -> None:
+        shape = load_skeleton(skeleton)
+        bridge = open_bridge(name, _OPTIONS.get(name, {}), shape, 30.0)
+        assert isinstance(bridge, LiveBridge)
+        try:
+            for frame, count in enumerate((0, 1, 3, 9, 0, 2)):
+                bridge.send(_people(shape, frame, count))
+            hidden = _people(shape, 9, 1).tracks[0]
+            unknown = replace(hidden.pose, xyz=np.full_like(hidden.pose.xyz, np.nan))
+            bridge.send(Tracks(9, 9, (Track(0, unknown),)))
+        finally:
+            bridge.close()
+
+    def test_an_unknown_option_is_named(self, name: str) -> None:
+        with pytest.raises(ConfigError, match="colour"):
+            open_bridge(name, {"colour": "red"}, load_skeleton("coco17"), 30.0)
+
+
+def test_an_unknown_bridge_lists_what_exists(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError, match=r"no bridge 'ndi'; there are lsl, vmc, websocket"):
+        open_bridge("ndi", {}, load_skeleton("coco17"), 30.0)
+    assert main(["bridge", "vmc", str(tmp_path / "none.toml")]) == 2
+    assert "none.toml" in capsys.readouterr().err
+
+
+def test_places_are_kept_and_given_again() -> None:
+    places = Places(2)
+
+    def present(*people: int) -> Tracks:
+        pose = crowd()[1].tracks[0].pose
+        return Tracks(0, 0, tuple(Track(person, pose) for person in people))
+
+    assert places.of(present(4, 7)) == {4: 0, 7: 1}
+    assert places.of(present(4, 7, 1)) == {4: 0, 7: 1}
+    assert places.of(present(7, 1)) == {7: 1, 1: 0}
+    assert places.of(present()) == {}
+
+
+def test_websocket_sends_json_to_whoever_listens() -> None:
+    skeleton, tracks = crowd(3)
+    bridge = open_bridge("websocket", {"port": 0}, skeleton, 25.0)
+    try:
+        with connect(f"ws://127.0.0.1:{bridge.port}") as socket_:  # type: ignore[attr-defined]
+            text = None
+            while text is None:  # until the bridge's thread has noticed the listener
+                bridge.send(tracks)
+                try:
+                    text = socket_.recv(timeout=0.1)
+                except TimeoutError:
+                    continue
+        content = json.loads(text)
+        assert content["tick"] == 3
+        assert [person["id"] for person in content["people"]] == [0, 1, 2]
+        nose = content["people"][1]["joints"]["nose"]
+        np.testing.assert_allclose(nose, tracks.tracks[1].pose.xyz[0], atol=1e-4)
+        assert content["people"][2]["filled"] == ["right_elbow", "right_wrist"]
+    finally:
+        bridge.close()
+
+
+def test_websocket_port_in_use_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConfigError, match="cannot listen"):
+        open_bridge("websocket", {"port": taken.getsockname()[1]}, load_skeleton("coco17"), 30.0)
+
+
+def _osc(data: bytes) -> Iterator[tuple[str, list[Any]]]:
+    """(address, arguments) of a packet, by a decoder of its own; OSC 1.0."""
+
+    def text(at: int) -> tuple[str, int]:
+        end = data.index(b"\0", at)
+        return data[at:end].decode(), (end // 4 + 1) * 4
+
+    if data.startswith(b"#bundle\0"):
+        at = 16
+        while at < len(data):
+            (size,) = struct.unpack_from(">i", data, at)
+            yield from _osc(data[at + 4 : at + 4 + size])
+            at += 4 + size
+        return
+    address, at = text(0)
+    kinds, at = text(at)
+    arguments: list[Any] = []
+    for kind in kinds[1:]:
+        if kind == "s":
+            word, at = text(at)
+            arguments.append(word)
+        else:
+            arguments.append(struct.unpack_from(">f" if kind == "f" else ">i", data, at)[0])
+            at += 4
+    yield address, arguments
+
+
+_PARENTS = {"Spine": "Hips", "Chest": "Spine", "UpperChest": "Chest", "Neck": "UpperChest", "Head": "Neck"} | {
+    side + child: (parent if parent in ("Hips", "UpperChest") else side + parent)
+    for side in ("Left", "Right")
+    for child, parent in (("UpperArm", "UpperChest"), ("LowerArm", "UpperArm"), ("Hand", "LowerArm"),
+                          ("UpperLeg", "Hips"), ("LowerLeg", "UpperLeg"), ("Foot", "LowerLeg"))
+}  # fmt: skip
+
+
+def test_vmc_rotations_give_the_joints_back_and_never_flip() -> None:
+    truth = make_studio(Options(cameras=2, people=1, seconds=8.0, fps=30.0, seed=4)).truth
+    joints = load_skeleton("coco17")
+    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+    listener.bind(("127.0.0.1", 0))
+    listener.settimeout(2.0)
+    bridge = open_bridge("vmc", {"port": listener.getsockname()[1], "learn_s": 2.0}, joints, 30.0)
+    blank = np.zeros((len(joints.joints), 3, 3)), np.ones(17), np.full(17, 3), np.zeros(17, dtype=bool)
+    expected = points(joints.joints, truth.xyz)
+    previous: dict[str, Rotation] = {}
+    try:
+        for frame, xyz in enumerate(truth.xyz):
+            bridge.send(Tracks(frame, round(frame * 1e9 / 30), (Track(1, Pose3D(xyz, *blank)),)))
+            bones: dict[str, tuple[np.ndarray, Rotation]] = {}
+            while len(bones) < 18:  # 18 bones of a skeleton without toes
+                packet = listener.recv(65536)
+                assert len(packet) <= 1400
+                messages = list(_osc(packet))
+                assert messages[0] == ("/VMC/Ext/OK", [1])
+                assert messages[1][1][0] == pytest.approx(frame / 30, abs=1e-4)
+                for address, values in messages[2:]:
+                    if address == "/VMC/Ext/Bone/Pos":
+                        bones[values[0]] = np.array(values[1:4]), Rotation.from_quat(values[4:])
+            for name, (_, turn) in bones.items():
+                if name in previous:
+                    assert np.degrees((previous[name].inv() * turn).magnitude()) < 45, name
+                previous[name] = turn
+            place, turned = {"Hips": bones["Hips"][0]}, {"Hips": bones["Hips"][1]}
+            for name, parent in _PARENTS.items():
+                place[name] = place[parent] + turned[parent].apply(bones[name][0])
+                turned[name] = turned[parent] * bones[name][1]
+            if frame < 60:
+                continue  # bone lengths are still being learned
+            for name in (*_PARENTS, "Hips"):
+                if name not in ("Spine", "Chest"):
+                    x, y, z = place[name]  # Unity: left-handed, x right, y up, z forward
+                    world = np.array([-x, -z, y])
+                    assert np.linalg.norm(world - expected[name][frame]) < 0.015, (name, frame)
+    finally:
+        bridge.close()
+        listener.close()
+
+
+def test_lsl_streams_named_channels() -> None:
+    import pylsl
+
+    skeleton, tracks = crowd(2)
+    bridge = open_bridge("lsl", {"name": "multiview-contract", "people": 4}, skeleton, 25.0)
+    try:
+        found = pylsl.resolve_byprop("name", "multiview-contract", timeout=10)
+        if not found:
+            pytest.skip("LSL cannot find streams here: no multicast on this network")
+        inlet = pylsl.StreamInlet(found[0])
+        inlet.open_stream(timeout=5)
+        sample = None
+        for _ in range(50):
+            bridge.send(tracks)
+            sample, _ = inlet.pull_sample(timeout=0.1)
+            if sample:
+                break
+        assert sample is not None
+        assert len(sample) == 4 * (17 * 3 + 1)
+        np.testing.assert_allclose(sample[51:54], tracks.tracks[1].pose.xyz[0], atol=1e-5)
+        assert sample[-4:-1] == [0.0, 1.0, 2.0]
+        assert np.isnan(sample[-1])
+        inlet.close_stream()
+    finally:
+        bridge.close()
