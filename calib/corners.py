@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from multiview.errors import ConfigError, SourceError
 from multiview.files import replacing
@@ -33,6 +33,11 @@ class Corners:
 
     def __len__(self) -> int:
         return len(self.camera)
+
+    def only(self, rows: Bool[np.ndarray, " M"]) -> Corners:
+        """Some of the rows, of the same cameras."""
+        columns = (self.camera, self.frame, self.time, self.corner, self.xy)
+        return Corners(self.names, self.sizes, *(column[rows] for column in columns))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

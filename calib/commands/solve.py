@@ -33,11 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    import numpy as np
+
     from calib.board import load_board
     from calib.corners import read_corners
     from calib.lengths import check_length, parse_length
     from calib.outcome import judge, rig_of
     from calib.report import write_reports
+    from calib.selection import chosen_rows
     from calib.solve import solve
     from calib.world import world_from_camera
     from multiview.camera import save_rig
@@ -45,7 +48,14 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     lengths = [parse_length(text) for text in args.length]
     board = load_board(args.board)
-    corners = read_corners(args.corners)
+    given = read_corners(args.corners)
+    rows = chosen_rows(given)
+    if args.floor is not None:
+        rows |= given.frame == args.floor
+    corners = given.only(rows)
+    if not rows.all():
+        used, all_frames = len(np.unique(corners.frame)), len(np.unique(given.frame))
+        print(f"Note: {used} of {all_frames} frames are used, chosen for coverage")
     calibration = solve(corners, board, args.model, offsets=not args.no_offsets)
     rig = rig_of(calibration, corners.names, corners.sizes)
     world = world_from_camera(calibration, rig, board, args.floor, args.gravity)
