@@ -26,7 +26,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"synthetic", "associate", "track", "fit", "kinematics", "detect", "sources", "export"})
     | frozenset({"assign", "metrics", "joint_angles", "prepare", "draw", "top_view", "plot", "client", "actor"})
     | frozenset({"between", "clock", "sync", "open_source", "make_detector", "picture_size", "reprojection"}),
-    frozenset({"pipeline", "smooth", "learn"}),
+    frozenset({"pipeline", "smooth", "explain", "learn"}),
     frozenset({"config", "recording", "take"}),
     frozenset({"commands", "__main__"}),
 )

@@ -39,8 +39,8 @@ class EpipolarGraph:
 
     def graph(
         self, rays: Rays, rig: PackedRig, free: Int64[np.ndarray, " F"]
-    ) -> tuple[nx.Graph, Float64[np.ndarray, "F F"]]:
-        """The graph on indices into `free` with the edges that pass the gate, and all pairs' weights."""
+    ) -> tuple[nx.Graph, Float64[np.ndarray, "F F"], Int64[np.ndarray, "F F"]]:
+        """The graph on indices into `free`, with the edges that pass the gate; all pairs' weight and shared joints."""
         weight = np.zeros((len(free), len(free)))
         shared = np.zeros((len(free), len(free)), dtype=np.int64)
         kernels.agreements(free, rays, rig, self.body, self.options.soft, weight, shared)
@@ -48,12 +48,12 @@ class EpipolarGraph:
         graph.add_nodes_from(range(len(free)))
         a, b = np.nonzero(np.triu((weight > 0) & (shared >= self.options.shared_joints)))
         graph.add_weighted_edges_from(zip(a.tolist(), b.tolist(), weight[a, b].tolist(), strict=True))
-        return graph, weight
+        return graph, weight, shared
 
     def __call__(self, rays: Rays, rig: PackedRig, free: Int64[np.ndarray, " F"]) -> Int64[np.ndarray, "G C"]:
         groups: list[tuple[float, np.ndarray]] = []
         if len(free) > 1:
-            graph, weight = self.graph(rays, rig, free)
+            graph, weight, _ = self.graph(rays, rig, free)
             for component in nx.connected_components(graph):
                 if len(component) > 1:
                     nodes = np.array(sorted(component))

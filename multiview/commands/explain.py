@@ -1,0 +1,41 @@
+"""`multiview explain`: why detections of one frame were joined into people, and others not."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    parser.add_argument("--rig", type=Path, required=True, help="calibration of the cameras (rig.toml)")
+    parser.add_argument(
+        "--keypoints", type=Path, required=True, help="folder with one folder of OpenPose JSON per camera"
+    )
+    parser.add_argument("--skeleton", default="body25", help="name or TOML file of the joints (default body25)")
+    parser.add_argument("--frame", type=int, required=True, help="which frame, the number in the files' names")
+    parser.add_argument("--out", type=Path, default=Path("explain.png"), help="picture to write (default explain.png)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table of one frame's graph and draw it."""
+    from rich.console import Console
+
+    from multiview.camera import load_rig
+    from multiview.commands.fuse_run import frame_views
+    from multiview.errors import ConfigError
+    from multiview.explain import draw, explain, table
+    from multiview.keypoint_folder import open_keypoint_folders
+    from multiview.skeleton import load_skeleton
+
+    rig, skeleton = load_rig(args.rig), load_skeleton(args.skeleton)
+    folders = open_keypoint_folders(args.keypoints, rig, skeleton)
+    if args.frame not in folders.frames:
+        raise ConfigError(f"no frame {args.frame}: there are {folders.frames[0]} to {folders.frames[-1]}")
+    explained = explain(rig, skeleton, frame_views(folders, len(rig), args.frame, 25.0))
+    Console().print(table(explained))
+    draw(explained, args.out)
+    print(f"picture -> {args.out}")
+    return 0

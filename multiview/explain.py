@@ -1,0 +1,152 @@
+"""The epipolar graph of one frame, to look at: which detections were joined, how strongly, and why others were not.
+
+The frame is taken on its own, as fusion takes it when it knows nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from rich.table import Table
+
+from multiview.associate.epipolar_graph import EpipolarGraph, Options
+from multiview.camera import Rig
+from multiview.data import Views
+from multiview.files import replacing
+from multiview.fit.body import Body
+from multiview.fit.noise import SCORES, PixelNoise
+from multiview.palette import person_colour
+from multiview.rays import PackedRig, pack
+from multiview.skeleton import Skeleton
+
+__all__ = ["Edge", "Explained", "draw", "explain", "table"]
+
+Verdict = Literal["joined", "kept apart", "too few joints", "rays miss"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Two detections of different views; `agreement` is between -0.5 and 0.5 for each of the `shared` joints."""
+
+    a: int
+    b: int
+    agreement: float
+    shared: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explained:
+    """All detections of a frame, `names` as camera:number, the person of each (-1 for none), and all pairs of views."""
+
+    rig: Rig
+    views: Views
+    skeleton: Skeleton
+    names: tuple[str, ...]
+    camera: Int64[np.ndarray, " D"]
+    centre_px: Float64[np.ndarray, "D 2"]
+    person: Int64[np.ndarray, " D"]
+    edges: tuple[Edge, ...]
+
+
+def explain(rig: Rig, skeleton: Skeleton, views: Views, options: Options = Options()) -> Explained:  # noqa: B008
+    """Build the graph of one frame and say of every pair of detections what became of it."""
+    body, packed = Body.of(skeleton), PackedRig.of(rig)
+    noise = PixelNoise(5.0, body.noise)
+    rays = pack(views, packed, len(skeleton.joints), noise.variance, SCORES)
+    associate = EpipolarGraph(body, options)
+    free = np.arange(len(rays.camera))
+    graph, weight, shared = associate.graph(rays, packed, free)
+    person = np.full(len(free), -1)
+    for number, group in enumerate(associate(rays, packed, free)):
+        person[group[group >= 0]] = number
+    edges = []
+    for a in range(len(free)):
+        for b in range(a + 1, len(free)):
+            if rays.camera[a] == rays.camera[b]:
+                continue
+            verdict: Verdict = "rays miss"
+            if person[a] >= 0 and person[a] == person[b]:
+                verdict = "joined"
+            elif graph.has_edge(a, b):
+                verdict = "kept apart"
+            elif shared[a, b] < options.shared_joints:
+                verdict = "too few joints"
+            edges.append(Edge(a, b, float(weight[a, b]), int(shared[a, b]), verdict))
+    number = free - rays.first[rays.camera]
+    names = tuple(f"{rig.names[c]}:{n}" for c, n in zip(rays.camera, number, strict=True))
+    seen = [keypoints.xy for keypoints in views.keypoints if keypoints is not None and keypoints.people]
+    centre = np.nanmean(np.concatenate(seen), axis=1) if seen else np.empty((0, 2))
+    return Explained(rig, views, skeleton, names, rays.camera, centre, person, tuple(edges))
+
+
+def table(explained: Explained) -> Table:
+    """All pairs that a rule spoke about, the strongest first; pairs whose rays plainly miss are only counted."""
+    told = [edge for edge in explained.edges if edge.verdict in ("joined", "kept apart")]
+    missed = len(explained.edges) - len(told)
+    found = Table(title=f"frame {explained.views.tick}", caption=f"{missed} more pairs: rays miss, or too few joints")
+    for name in ("detections", "person", "agreement", "joints", "verdict"):
+        found.add_column(name, justify="right" if name in ("agreement", "joints") else "left")
+    for edge in sorted(told, key=lambda edge: -edge.agreement):
+        people = {int(explained.person[edge.a]), int(explained.person[edge.b])} - {-1}
+        found.add_row(
+            f"{explained.names[edge.a]} - {explained.names[edge.b]}",
+            " | ".join(str(one) for one in sorted(people)),
+            f"{edge.agreement:+.1f}",
+            str(edge.shared),
+            edge.verdict,
+        )
+    return found
+
+
+def draw(explained: Explained, path: Path) -> None:
+    """Each camera's skeletons, coloured by person; lines join pairs that became one person, dotted ones did not."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import ConnectionPatch
+
+    cameras = explained.rig.cameras
+    columns = int(np.ceil(np.sqrt(len(cameras))))
+    rows = int(np.ceil(len(cameras) / columns))
+    figure = Figure(figsize=(5.5 * columns, 3.6 * rows), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    grey = (0.6, 0.6, 0.6)
+    colours = [person_colour(int(one)) if one >= 0 else grey for one in explained.person]
+    for panel in axes[len(cameras) :]:
+        panel.set_axis_off()
+    for c, (camera, panel) in enumerate(zip(cameras, axes, strict=False)):
+        panel.set(
+            xlim=(0, camera.size[0]), ylim=(camera.size[1], 0), xticks=[], yticks=[], aspect="equal", title=camera.name
+        )
+        keypoints = explained.views.keypoints[c]
+        for n, d in enumerate(np.flatnonzero(explained.camera == c)):
+            xy = keypoints.xy[n] if keypoints is not None else np.empty((0, 2))
+            for a, b in explained.skeleton.bones:
+                panel.plot(*xy[[a, b]].T, color=colours[d], lw=2)
+            panel.annotate(str(n), explained.centre_px[d], color="black", weight="bold")
+    for edge in explained.edges:
+        if edge.verdict in ("joined", "kept apart"):
+            joined = edge.verdict == "joined"
+            a, b = edge.a, edge.b
+            figure.add_artist(
+                ConnectionPatch(
+                    explained.centre_px[a],
+                    explained.centre_px[b],
+                    "data",
+                    "data",
+                    axesA=axes[explained.camera[a]],
+                    axesB=axes[explained.camera[b]],
+                    color=colours[a] if joined else grey,
+                    linestyle="-" if joined else ":",
+                    linewidth=0.3 + 0.25 * max(edge.agreement, 0.0) if joined else 1.0,
+                    alpha=0.7,
+                )
+            )
+    figure.suptitle(
+        f"frame {explained.views.tick}: solid = joined (the thicker, the more joints agree), dotted = kept apart"
+    )
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=80)
