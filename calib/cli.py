@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import importlib
 
+from multiview.errors import ConfigError
+
 __all__ = ["add_arguments", "run"]
 
 _COMMANDS = {
@@ -36,5 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int | None:
-    result: int | None = args.run_calibrate(args)
+    try:
+        result: int | None = args.run_calibrate(args)
+    except OSError as error:  # a folder that cannot be written, a disk that is full
+        raise ConfigError(f"{error.filename or 'file'}: {error.strerror or error}") from error
     return result

@@ -62,7 +62,9 @@ def calibrate_lens(
     planar = consistent_with_plane(points, xy, seen, threshold=max(3.0, 0.004 * size[0]))
     good = np.flatnonzero(planar.any(axis=1))
     if len(good) < 2:
-        raise CalibrationError(f"sees the board in {len(good)} usable pictures; a lens needs 2 at least, better 20")
+        raise CalibrationError(
+            f"shows the board well in too few pictures ({len(good)}); a lens needs 2 at least, better 20"
+        )
     chosen = good[spread_out(xy[good], planar[good], size, _VIEWS_USED)]
     xy, used = xy[chosen], planar[chosen]
     candidates = (model,) if model else (MODELS if len(chosen) >= _ENOUGH_TO_CHOOSE else MODELS[:1])

@@ -16,7 +16,7 @@ from multiview.camera import Camera, Rig
 __all__ = ["CameraOutcome", "Link", "Outcome", "judge", "rig_of"]
 
 _WEAK_LINK = 8  # shared boards
-_FEW_VIEWS = 12
+_TOO_FEW_VIEWS, _FEW_VIEWS = 5, 12
 _GOOD_MM, _USABLE_MM = 2.0, 10.0
 _GOOD_PX, _USABLE_PX = 1.0, 2.5
 _COVERED, _THIN = 0.35, 0.2  # share of the picture's cells that some corner fell into
@@ -94,8 +94,14 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
         bad.append(f"corners lie {calibration.rms_px:.2f} px from where the rig puts them")
     elif calibration.rms_px > _GOOD_PX:
         poor.append(f"corners lie {calibration.rms_px:.2f} px from where the rig puts them")
-    if inlier_fraction < 0.7:
-        poor.append(f"{100 * (1 - inlier_fraction):.0f} % of the corners had to be rejected")
+    if len(rig) == 1 and len(corners.names) > 1:
+        bad.append(f"only {rig.names[0]} could be placed")
+    own = float(calibration.inlier[np.isin(corners.camera, calibration.cameras)].mean())
+    if own < 0.7:
+        poor.append(f"{100 * (1 - own):.0f} % of the corners had to be rejected")
+    for entry in cameras:
+        if entry.frames < _TOO_FEW_VIEWS:
+            bad.append(f"{entry.name} rests on {_count(entry.frames, 'picture')}")
     for name, why in calibration.left_out.items():
         poor.append(f"{name} is left out: it {why}")
     thin = [camera.name for camera in cameras if camera.coverage < _THIN]
@@ -108,16 +114,19 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
             bad.append(f"{entry.name} saw the board only in parallel positions, which leave its focal length open")
         if "mirrored" in notes:
             bad.append(f"{entry.name} shows the board mirrored; switch mirroring off in the camera's settings")
-    poor += [f"{link.a} and {link.b} share only {link.boards} boards" for link in links if link.weak]
+    poor += [f"{link.a} and {link.b} share only {_count(link.boards, 'board')}" for link in links if link.weak]
     verdict = "record again" if bad else "usable" if poor else "good"
-    reasons = tuple(bad + poor) or (
-        f"a point in the volume is expected within {volume.median_mm:.2f} mm, and corners fit within "
-        f"{calibration.rms_px:.2f} px",
-    )
+    fits = f"corners fit within {calibration.rms_px:.2f} px"
+    within = f"a point in the volume is expected within {volume.median_mm:.2f} mm, and {fits}"
+    reasons = tuple(bad + poor) or (within if len(rig) > 1 else f"one lens; {fits}",)
     advice = _advice(cameras, links, calibration.left_out)
     return Outcome(
         rig, calibration.rms_px, inlier_fraction, cameras, links, calibration.left_out, volume, verdict, reasons, advice
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def coverage(xy: Float64[np.ndarray, "M 2"], size: tuple[int, int], cells: tuple[int, int] = (8, 6)) -> float:
@@ -174,10 +183,11 @@ def _advice(cameras: tuple[CameraOutcome, ...], links: tuple[Link, ...], left_ou
     advice = []
     for link in links:
         if link.weak:
-            advice.append(f"{link.a} and {link.b} share {link.boards} boards; record the board between them")
+            advice.append(f"{link.a} and {link.b} share {_count(link.boards, 'board')}; record the board between them")
     for camera in cameras:
         if camera.frames < _FEW_VIEWS:
-            advice.append(f"show the board to {camera.name} more often: {camera.frames} pictures count, 20 are better")
+            count = _count(camera.frames, "picture")
+            advice.append(f"show the board to {camera.name} more often: {count} so far, 20 are better")
         elif camera.coverage < _COVERED:
             advice.append(
                 f"bring the board nearer to {camera.name} and to the edges of its picture: "

@@ -71,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"  {text}")
     print(
         f"{len(outcome.rig)} cameras, {outcome.rms_px:.3f} px over {100 * outcome.inlier_fraction:.1f} % of corners, "
-        f"{outcome.volume.median_mm:.2f} mm expected in the volume, {seconds:.1f} s"
+        + (f"{outcome.volume.median_mm:.2f} mm expected in the volume, " if len(outcome.rig) > 1 else "")
+        + f"{seconds:.1f} s"
     )
     offsets = [camera for camera in outcome.cameras if abs(camera.time_offset_s) > 3 * camera.time_offset_sigma_s > 0]
     if offsets:

@@ -99,7 +99,7 @@ def test_one_picture_is_not_enough():
         corners.corner[one],
         corners.xy[one],
     )
-    with pytest.raises(CalibrationError, match="no camera can be calibrated: cam01 sees the board in"):
+    with pytest.raises(CalibrationError, match="no camera can be calibrated: cam01 shows the board well in too few"):
         solve(few, BOARD)
 
 
