@@ -27,16 +27,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder that the take is put in (default demo)")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of the show (default 10)")
     parser.add_argument("--cameras", type=int, default=CAMERAS, help=f"simulated cameras (default {CAMERAS})")
-    parser.add_argument("--people", type=int, default=PEOPLE, help=f"simulated people (default {PEOPLE})")
+    parser.add_argument("--people", type=int, help=f"simulated people (default {PEOPLE}; 2 with --pixels)")
     parser.add_argument("--seed", type=int, default=1, help="another number is another show (default 1)")
+    parser.add_argument(
+        "--pixels", action="store_true", help="begin with rendered pictures: calibrate, look with our own network, fuse"
+    )
     parser.add_argument("--no-viewer", action="store_true", help="do not open the 3D viewer")
 
 
 def run(args: argparse.Namespace) -> int:
     from multiview.poses import write_poses
 
+    if args.people is None:
+        args.people = 2 if args.pixels else PEOPLE
+    if args.pixels:
+        from services import demo_pixels
+
+        return demo_pixels.run(args)
+
     studio = demo_studio(args)
-    take = _play(studio, args)
+    print(f"A simulated studio: {args.cameras} cameras, {args.people} people, {args.seconds:g} s at {FPS:g} fps.")
+    take = play(studio, args.seconds + 60.0, not args.no_viewer)
     poses, latency, fps = read_take(take)
     write_poses(poses, take.poses)
     figures = measure(studio, poses, latency, fps)
@@ -71,13 +82,12 @@ def demo_studio(args: argparse.Namespace) -> Studio:
     )
 
 
-def _play(studio: Studio, args: argparse.Namespace) -> Take:
+def play(studio: Studio, timeout_s: float, viewer: bool) -> Take:
     """The show itself; the finished take."""
     from services.launch import Launch
     from services.status import Board
 
-    with Launch(studio, viewer=False if args.no_viewer else None) as launch:
-        print(f"A simulated studio: {args.cameras} cameras, {args.people} people, {args.seconds:g} s at {FPS:g} fps.")
+    with Launch(studio, viewer=None if viewer else False) as launch:
         print(
             "Starting hub, fusion, recorder and one worker per camera (the first time, fusion compiles its kernels) ..."
         )
@@ -85,7 +95,7 @@ def _play(studio: Studio, args: argparse.Namespace) -> Take:
         launch.start()
         print(f"Connected after {time.monotonic() - began:.1f} s.")
         with Board(launch.studio.hub, launch.rig.names) as board:
-            launch.wait(board.update, timeout_s=args.seconds + 60.0)
+            launch.wait(board.update, timeout_s=timeout_s)
             board.settle(0.5)
     if launch.take is None:
         raise MultiviewError("nothing was recorded: the demo needs its recorder")

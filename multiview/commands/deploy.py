@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multiview.learn.recipe import Recipe
 
 __all__ = ["add_arguments", "run"]
 
@@ -33,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
     from multiview.skeleton import load_skeleton
 
     recipe, network = load_weights(args.weights)
+    if recipe.task == "finder":
+        return _deploy_finder(args, recipe, network)
     name = args.name or args.weights.parent.name
     skeleton = load_skeleton(recipe.data.skeleton)
     console = Console()
@@ -69,5 +75,38 @@ def run(args: argparse.Namespace) -> int:
     kept = {f"{kind} AP": round(figures["ap"], 4) for kind, (figures, _) in rows.items()}
     kept |= {f"{kind} ms per person": round(timing.one, 2) for kind, (_, timing) in rows.items()}
     write_card(args.out / f"{name}.toml", recipe, [args.out / f"{name}.onnx"], kept)
+    console.print(f"card {args.out / f'{name}.toml'}")
+    return 0
+
+
+def _deploy_finder(args: argparse.Namespace, recipe: Recipe, network: Any) -> int:
+    """The same for a person finder, judged by whom it finds."""
+    import numpy as np
+    from rich.console import Console
+    from rich.table import Table
+
+    from multiview.learn.deploy import export, quantise, time_per_person, write_card
+    from multiview.learn.finder_task import FinderTask, check_finder
+    from multiview.learn.model_file import open_model
+
+    name, console = args.name or args.weights.parent.name, Console()
+    plain, small = args.out / f"{name}_fp32.onnx", args.out / f"{name}.onnx"
+    args.out.mkdir(parents=True, exist_ok=True)
+    with console.status("rendering people to measure on"):
+        task = FinderTask(recipe, args.weights.parent)
+        pictures = [task.batch(step)[0].contiguous().numpy() for step in range(max(1, args.calibration // 32))]
+    with console.status("quantising"):
+        export(network, recipe, plain)
+        quantise(plain, recipe, np.concatenate(pictures), small)
+    table = Table("model", "MB", "recall", "precision", "ms a picture")
+    kept = {}
+    for path, kind in ((plain, "fp32"), (small, "INT8")):
+        figures = check_finder(open_model(path), task.validation).figures
+        milliseconds = time_per_person(path, recipe.network.input).one
+        megabytes = f"{path.stat().st_size / 1e6:.2f}"
+        table.add_row(kind, megabytes, f"{figures['recall']:.3f}", f"{figures['precision']:.3f}", f"{milliseconds:.2f}")
+        kept[kind] = f"recall {figures['recall']:.3f}, precision {figures['precision']:.3f}, {milliseconds:.2f} ms"
+    console.print(table)
+    write_card(args.out / f"{name}.toml", recipe, [small], kept)
     console.print(f"card {args.out / f'{name}.toml'}")
     return 0

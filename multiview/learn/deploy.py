@@ -125,11 +125,12 @@ def write_card(path: Path, recipe: Recipe, files: list[Path], figures: dict[str,
     )
     measured = "".join(f"# {name}: {value}\n" for name, value in figures.items())
     data = "people rendered by multiview.synthetic" if recipe.data.source == "rendered" else recipe.data.annotations
+    finder = recipe.task == "finder"
     text = f"""# Written by `multiview deploy`. Measured on {os.cpu_count()} x86-64 cores, one thread:
-{measured}title = "{recipe.network.name}, trained by this project's recipe"
+{measured}title = "{"People" if finder else recipe.data.skeleton + " joints"}, trained by this project's recipe"
 homepage = ""
-plugin = "light"
-skeleton = "{recipe.data.skeleton}"
+plugin = "{"boxes" if finder else "light"}"
+skeleton = "{"" if finder else recipe.data.skeleton}"
 code_license = "Apache-2.0"
 weights_license = "Apache-2.0"
 training_data = "{data}"
@@ -137,10 +138,11 @@ input_size = {list(recipe.network.input)}
 colour = "rgb"
 mean = {[round(float(v), 3) for v in MEAN]}
 std = {[round(float(v), 3) for v in STD]}
-crop = "person"
+crop = "{"letterbox" if finder else "person"}"
 padding = 1.25
-decoder = "soft_argmax"
-target_sigma = [{recipe.sigma}, {recipe.sigma}]
+decoder = "{"middles" if finder else "spatial_softmax"}"
+{"" if finder else f"target_sigma = [{recipe.sigma}, {recipe.sigma}]"}
+{"" if finder else 'person_detector = "finder"'}
 {listed}"""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

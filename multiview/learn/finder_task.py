@@ -17,13 +17,14 @@ from torch.nn import functional as F
 from multiview.keypoints.finder import decode_boxes
 from multiview.keypoints.suppress import box_iou
 from multiview.learn.check import Check
+from multiview.learn.model_file import Model, from_network
 from multiview.learn.pictures import tile_pictures
 from multiview.learn.recipe import Recipe, build_network
-from multiview.learn.tensors import images_to_tensor
+from multiview.learn.tensors import images_to_tensor, normalise
 from multiview.synthetic.backdrop import degrade
 from multiview.synthetic.photo import Photo, sample_photo
 
-__all__ = ["FinderTask", "focal_loss"]
+__all__ = ["FinderTask", "check_finder", "focal_loss"]
 
 STRIDE = 4
 LEAST_SIDE = 0.08
@@ -92,25 +93,26 @@ class FinderTask:
             loss = loss + (output[picture, 1:, row, column] - goal).abs().mean()
         return loss, loss
 
-    @torch.inference_mode()
     def check(self, network: nn.Module, picture: Path) -> Check:
-        network.eval()
-        device = next(network.parameters()).device
-        found, hits, people = 0, 0, 0
-        tiles: list[UInt8[np.ndarray, "H W 3"]] = []
-        for photo in self.validation:
-            maps = network(images_to_tensor([photo.image]).to(device))[0].float().cpu().numpy()
-            boxes, _ = decode_boxes(maps, STRIDE)
-            truth = _seen(photo)
-            overlap = box_iou(boxes, truth)
-            hits += int((overlap.max(0) > 0.5).sum()) if overlap.size else 0
-            people, found = people + len(truth), found + len(boxes)
-            if len(tiles) < 24:
-                tiles.append(_drawn(photo, boxes, truth))
-        tile_pictures(tiles, picture, columns=4)
-        recall, precision = hits / max(people, 1), min(1.0, hits / max(found, 1))
-        quality = 2 * recall * precision / max(recall + precision, 1e-9)
-        return Check(quality, {"recall": recall, "precision": precision, "f1": quality})
+        return check_finder(from_network(network, self.recipe), self.validation, picture)
+
+
+def check_finder(model: Model, photos: list[Photo], picture: Path | None = None) -> Check:
+    """Recall, precision and their harmonic mean at an overlap of a half; draws the first photos into `picture`."""
+    found, hits, people = 0, 0, 0
+    tiles: list[UInt8[np.ndarray, "H W 3"]] = []
+    for photo in photos:
+        boxes, _ = decode_boxes(model.logits(normalise([photo.image]))[0], STRIDE)
+        truth = _seen(photo)
+        overlap = box_iou(boxes, truth)
+        hits += int((overlap.max(0) > 0.5).sum()) if overlap.size else 0
+        people, found = people + len(truth), found + len(boxes)
+        tiles.append(_drawn(photo, boxes, truth))
+    if picture is not None:
+        tile_pictures(tiles[:24], picture, columns=4)
+    recall, precision = hits / max(people, 1), min(1.0, hits / max(found, 1))
+    quality = 2 * recall * precision / max(recall + precision, 1e-9)
+    return Check(quality, {"recall": recall, "precision": precision, "f1": quality})
 
 
 def _seen(photo: Photo) -> Float64[np.ndarray, "P 4"]:

@@ -91,8 +91,9 @@ def cache_folder() -> Path:
 
 
 def model_file(name: str, file: CardFile, check: bool = True) -> Path:
-    """The fetched file of a card; ConfigError if it is not there or is not what the card says."""
-    path = cache_folder() / "models" / name / file.name
+    """A card's file, fetched or shipped beside the card; ConfigError if it is not there or not what the card says."""
+    shipped = package_file("models", file.name)
+    path = shipped if shipped.is_file() else cache_folder() / "models" / name / file.name
     if not path.is_file():
         raise ConfigError(f"the weights of {name} are not here: run `multiview models fetch {name}` (wants {path})")
     expected = file.sha256 or recorded_sha256(path)
