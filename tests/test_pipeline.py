@@ -110,3 +110,15 @@ def test_nobody_and_no_camera_are_data(studio: Studio) -> None:
     joints = len(studio.skeleton.joints)
     assert pipeline.step(Views(0, 0, (None,) * 5)).tracks == ()
     assert pipeline.step(Views(1, 1, (Keypoints2D.nobody(joints),) * 5)).tracks == ()
+
+
+def test_what_is_learned_of_the_noise_never_runs_away() -> None:
+    """A joint whose prediction three rays overruled keeps nothing of it; else its bias, and the noise, ran away."""
+    studio = make_studio(StudioOptions(cameras=5, people=4, seconds=20.0, leaving=2, seed=0))
+    pipeline = Pipeline(studio.rig, studio.skeleton, Options(sigma_px=3.5))
+    people, noise = [], []
+    for frame in range(60):
+        people.append(len(pipeline.step(studio.views(frame)).tracks))
+        noise.append(np.sqrt(pipeline.noise.variance.max()))
+    assert people[-10:] == [4] * 10
+    assert max(noise) < 30.0

@@ -56,8 +56,6 @@ def triangulate_people(
                 copy_row(prior, H[n, j])
                 if seen:
                     kept = with_prediction(row, sight, gate, people.pos[m, j], prior, xyz[n, j], H[n, j])
-                    if H[n, j, 0] < 0.999 * prior[0]:
-                        prior[:] = 0.0
             elif seen >= 2:
                 kept = consensus(row, sight, gate, xyz[n, j], H[n, j])
             else:

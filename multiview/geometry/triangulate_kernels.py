@@ -243,7 +243,7 @@ def with_prediction(
     """Triangulate where a prediction (mean, information `prior`) competes with the rays' own consensus.
 
     An outlying prediction costs two outlying rays: three views that agree overrule it, two do not. Returns the number
-    of inliers left in `rays`; the point includes the prediction unless it was overruled.
+    of inliers left in `rays`; the point includes the prediction unless it was overruled, when `prior` becomes zero.
     """
     source = rays.copy()
     seen = 0
@@ -269,6 +269,7 @@ def with_prediction(
             copy_row(others, rays)
             copy_row(other, point)
             copy_row(other_H, H)
+            prior[:] = 0.0
             return found
     return kept
 
