@@ -69,6 +69,8 @@ class Fuser:
         self.gone: set[str] = set()  # cameras that said goodbye
         self.step_ns = 0  # time that the last tick took to compute
         self._check_calibration = studio.fusion.check_calibration
+        self._calibration = self.rig.calibration_hash
+        self._index = {name: index for index, name in enumerate(self.rig.names)}
         self.clock = ""  # "epoch" or "hub", once known
         self._by_trigger = studio.sync.by_trigger
         self._utc_less_hub_ns = 0
@@ -78,7 +80,7 @@ class Fuser:
     @property
     def finished(self) -> bool:
         """Whether every camera has said goodbye."""
-        return self.gone == set(self.rig.names)
+        return len(self.gone) == len(self._index)
 
     def feed(self, topic: str, stamp: Stamp, body: bytes) -> list[Fused]:
         """The ticks that this message completes. Trouble in a message is counted in `refused`, never raised."""
@@ -112,14 +114,14 @@ class Fuser:
                 f"{message.camera} sends skeleton {message.skeleton} ({message.joints} joints), the studio's is "
                 f"{self.skeleton.name} ({len(self.skeleton.joints)} joints)"
             )
-        if self._check_calibration and message.calibration not in ("", self.rig.calibration_hash):
+        if self._check_calibration and message.calibration not in ("", self._calibration):
             raise MessageError(
                 f"{message.camera} works with another calibration ({message.calibration}) than the rig "
-                f"({self.rig.calibration_hash}): give it the same rig file"
+                f"({self._calibration}): give it the same rig file"
             )
         self.gone.discard(message.camera)
         time_ns = self._time_ns(message, peer, stamp)
-        return self.sync.add(self.rig.index(message.camera), time_ns, unpack_keypoints(message), stamp.arrival_ns)
+        return self.sync.add(self._index[message.camera], time_ns, unpack_keypoints(message), stamp.arrival_ns)
 
     def _time_ns(self, message: KeypointsMessage, peer: _Peer, stamp: Stamp) -> int:
         """The frame's time on the common clock: the sources' own epoch, the hub's, or the count of a trigger."""
@@ -143,13 +145,13 @@ class Fuser:
     def _goodbye(self, topic: str, stamp: Stamp, message: Goodbye) -> list[Views]:
         self._check_sender(topic, message.camera, message.boot_id)
         self.gone.add(message.camera)
-        return self.sync.goodbye(self.rig.index(message.camera), stamp.arrival_ns)
+        return self.sync.goodbye(self._index[message.camera], stamp.arrival_ns)
 
     def _check_sender(self, topic: str, camera: str, boot_id: int) -> _Peer:
         """Who sent this; a worker that was replaced by a newer one is not heard again."""
         if topic.partition("/")[2] != camera:
             raise MessageError(f"a message of {camera} came under the topic {topic}")
-        if camera not in self.rig.names:
+        if camera not in self._index:
             raise MessageError(f"the rig has no camera {camera}")
         peer = self._peers.setdefault(camera, _Peer(boot_id))
         if boot_id in peer.over:
@@ -184,8 +186,8 @@ class Fuser:
             age_ns=stamp.arrival_ns - views.time_ns - (self.sync.delay_ns if self.clock == "epoch" else 0),
             boot_id=self.boot_id,
             skeleton=self.skeleton.name,
-            cameras=[name for name, there in zip(self.rig.names, seen, strict=True) if there],
-            missing=[name for name, there in zip(self.rig.names, seen, strict=True) if not there],
+            cameras=[name for name, there in zip(self._index, seen, strict=True) if there],
+            missing=[name for name, there in zip(self._index, seen, strict=True) if not there],
             lost=self.lost,
             late=sum(counts.late for counts in self.sync.counts()),
             refused=self.refused.total(),
