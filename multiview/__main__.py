@@ -32,6 +32,8 @@ COMMANDS: dict[str, Command] = {
     "models": Command("services.models", "List, fetch and check the networks for 2D poses."),
     "run": Command("services.run", "Run a whole studio: workers, hub, fusion, recorder, viewer."),
     "bridge": Command("services.bridge", "Send live people to another program: VMC, WebSocket, LSL."),
+    "doctor": Command("services.doctor", "Check this machine and a studio file, and say what to do."),
+    "capture": Command("services.capture", "Record video of every camera, in step, with true frame times."),
     "status": Command("services.status", "Show how a running studio is."),
     "hub": Command("services.hub", "Run the hub alone."),
     "worker": Command("services.worker", "Run one camera's worker alone."),

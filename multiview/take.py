@@ -94,7 +94,7 @@ class Take:
 
 
 def begin_take(directory: Path, name: str, rig: str, studio: str, notes: str = "") -> Take:
-    """Make the folder of a new take under its temporary name; `rig` and `studio` are the files' texts.
+    """Make the folder of a new take under its temporary name; `rig` (may be empty) and `studio` are the files' texts.
 
     ConfigError if the name is not letters, digits, - and _, or is taken.
     """
@@ -110,7 +110,7 @@ def begin_take(directory: Path, name: str, rig: str, studio: str, notes: str = "
     take = Take(folder)
     info = TakeInfo(name=name, began=datetime.now(UTC).isoformat(timespec="milliseconds"), notes=notes)
     for path, text in (
-        (take.rig, rig),
+        *([(take.rig, rig)] if rig else []),
         (take.studio, studio),
         (folder / "take.toml", tomli_w.dumps(msgspec.to_builtins(info))),
     ):

@@ -94,7 +94,7 @@ class Recorder:
             self._messages += 1
 
     def _open(self) -> None:
-        inside = {path.name: path.read_bytes() for path in (self._take.rig, self._take.studio)}
+        inside = {path.name: path.read_bytes() for path in (self._take.rig, self._take.studio) if path.exists()}
         self._writer = RecordingWriter(self._take.next_recording(), inside)
         self._trouble = ""
 

@@ -1,0 +1,70 @@
+"""Cameras to capture from: real ones and streams, and video files played as if they were cameras."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from multiview.config import CameraSource
+from multiview.data import Frame
+from multiview.open_source import open_source
+from multiview.sources import FrameSource
+
+__all__ = ["PlayedCamera", "open_camera"]
+
+
+class PlayedCamera:
+    """A file in a camera's place: in real time, again from the start at its end, with losses and jitter if asked.
+
+    A frame is stamped, on this machine's clock, with when it was due, and may come up to `jitter_s` later.
+    """
+
+    live = True
+    frames = 0
+
+    def __init__(self, reopen: Callable[[], FrameSource], drops: float = 0.0, jitter_s: float = 0.0) -> None:
+        self._reopen, self._source = reopen, reopen()
+        self.name, self.size = self._source.name, self._source.size
+        self.fps = self._source.fps or 30.0
+        self._drops, self._jitter_s, self._random = drops, jitter_s, random.Random(self.name)
+        self._began_ns = time.monotonic_ns()
+        self._played = self._index = 0
+        self._closed = threading.Event()
+
+    def read(self) -> Frame | None:
+        """The next frame that is not lost, when it has come; None once closed."""
+        while not self._closed.is_set():
+            frame = self._source.read() or self._again()
+            due_ns = self._began_ns + round(self._played * 1e9 / self.fps)
+            self._played += 1
+            if frame is None or self._random.random() < self._drops:
+                continue
+            self._closed.wait(max(0.0, (due_ns - time.monotonic_ns()) / 1e9 + self._random.uniform(0, self._jitter_s)))
+            self._index += 1
+            return Frame(frame.image, self._index - 1, due_ns, self.name)
+        return None
+
+    def close(self) -> None:
+        self._closed.set()
+        self._source.close()
+
+    def _again(self) -> Frame | None:
+        self._source.close()
+        self._source = self._reopen()
+        return self._source.read()
+
+
+def open_camera(source: CameraSource, name: str) -> FrameSource:
+    """ConfigError or SourceError if there is no such camera."""
+
+    def reopen() -> FrameSource:
+        return open_source(source.address.replace("{camera}", name), name, Path.cwd(), source.fps)
+
+    opened = reopen()
+    if opened.live:
+        return opened
+    opened.close()
+    return PlayedCamera(reopen)

@@ -1,0 +1,242 @@
+"""Checks a machine and a studio file before anyone is in the room: each finding with what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from multiview.config import CameraSource, Studio, load_studio, studio_rig
+from multiview.errors import MultiviewError
+from services.cameras import open_camera
+from services.display import has_display
+from services.keyring import load_allowed, load_hub_public, load_key
+
+__all__ = ["Finding", "examine"]
+
+Verdict = Literal["good", "look", "bad"]
+STYLES = {"good": "green", "look": "yellow", "bad": "bold red"}
+PROBE_MB, SLOW_MB_S = 64, 50.0
+LITTLE_GB = 10.0
+OLD_DAYS = 30
+WATCH_S = 2.0
+
+
+class Finding(NamedTuple):
+    """What was looked at, how it is, and what to do if it is not good."""
+
+    what: str
+    verdict: Verdict
+    seen: str
+    advice: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("studio", type=Path, nargs="?", help="the studio file; without it, only the machine is checked")
+
+
+def run(args: argparse.Namespace) -> int:
+    table, worst = Table(show_lines=False), 0
+    for column in ("", "what", "seen", "what to do"):
+        table.add_column(column, overflow="fold")
+    for finding in examine(args.studio):
+        mark = {"good": "ok", "look": "look", "bad": "BAD"}[finding.verdict]
+        table.add_row(f"[{STYLES[finding.verdict]}]{mark}[/]", finding.what, finding.seen, finding.advice)
+        worst = max(worst, ("good", "look", "bad").index(finding.verdict))
+    Console().print(table)
+    return 1 if worst == 2 else 0
+
+
+def examine(path: Path | None) -> Iterator[Finding]:
+    """Every finding about the machine, then about the studio file at `path`."""
+    yield cpu()
+    yield gpu()
+    yield clock()
+    display = has_display()
+    yield Finding("display", "good" if display else "look", "yes" if display else "none", "" if display else NO_DISPLAY)
+    if path is None:
+        yield disk(Path.cwd())
+        return
+    try:
+        studio = load_studio(path)
+    except MultiviewError as error:
+        try:
+            studio = load_studio(path, check=False)  # an uncalibrated studio can still be looked at
+        except MultiviewError:
+            yield Finding("studio file", "bad", str(error), "mend the file; configs/studio.toml shows every option")
+            return
+        yield Finding("studio file", "bad", str(error), "mend the file, or calibrate first: multiview calibrate --help")
+    else:
+        yield Finding("studio file", "good", f"{path}")
+    yield disk(Path(studio.recorder.directory))
+    yield from ports(studio)
+    yield from keys(studio)
+    yield from calibration(studio)
+    yield from cameras(studio)
+
+
+NO_DISPLAY = "the viewer cannot open a window here; it can watch from another machine, or save pictures with --snapshot"
+
+
+def cpu() -> Finding:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    seen = f"{cores} cores, load {load:.1f}"
+    if load > 0.7 * cores:
+        return Finding("processor", "look", seen, "other programs use it: end them, or expect late poses")
+    if cores < 2:
+        return Finding("processor", "look", seen, "fusion and the cameras share one core: use few cameras")
+    return Finding("processor", "good", seen)
+
+
+def gpu() -> Finding:
+    """Whether onnxruntime, which most detectors use, would use a graphics card."""
+    card = shutil.which("nvidia-smi") is not None
+    try:
+        import onnxruntime
+
+        providers = onnxruntime.get_available_providers()
+    except ImportError:
+        return Finding("graphics card", "look", "onnxruntime is missing", "pip install onnxruntime")
+    used = [
+        p.removesuffix("ExecutionProvider") for p in providers if p.startswith(("CUDA", "Tensorrt", "CoreML", "Dml"))
+    ]
+    if used:
+        return Finding("graphics card", "good", f"onnxruntime uses {', '.join(used)}")
+    if card:
+        return Finding("graphics card", "look", "there is one, but it is not used", "pip install onnxruntime-gpu")
+    return Finding("graphics card", "good", "none; detectors run on the processor, fusion needs none")
+
+
+def clock() -> Finding:
+    """Whether the monotonic clock runs at the pace of UTC, and how fine it is."""
+    steps = [time.monotonic_ns() for _ in range(1000)]
+    step = min((b - a for a, b in itertools.pairwise(steps) if b > a), default=10**9)
+    if step > 100_000:
+        return Finding(
+            "clock", "bad", f"steps of {step / 1e3:.0f} us", "use another machine: stamps would be too coarse"
+        )
+    year = datetime.now(UTC).year
+    if year < 2024:
+        return Finding("clock", "bad", f"the year is {year}", "set the time: timedatectl set-ntp true")
+    return Finding("clock", "good", f"steps of {step} ns, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+
+
+def disk(folder: Path) -> Finding:
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        free = shutil.disk_usage(folder).free / 1e9
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            block, began = os.urandom(1 << 20), time.perf_counter()
+            for _ in range(PROBE_MB):
+                file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+            speed = PROBE_MB * 1.048576 / (time.perf_counter() - began)
+    except OSError as error:
+        return Finding("disk", "bad", f"{folder}: {error.strerror}", "choose another [recorder] directory")
+    seen = f"{free:.0f} GB free, {speed:.0f} MB/s at {folder}"
+    if free < LITTLE_GB:
+        return Finding("disk", "look", seen, "little room: poses need 1 GB per hour, video far more")
+    if speed < SLOW_MB_S:
+        return Finding("disk", "look", seen, "slow: record video elsewhere, or fewer cameras")
+    return Finding("disk", "good", seen)
+
+
+def ports(studio: Studio) -> Iterator[Finding]:
+    hub = studio.hub
+    for name in ("ingest_port", "publish_port", "request_port"):
+        port = getattr(hub, name)
+        try:
+            socket.create_server((hub.bind or hub.host, port)).close()
+        except OSError as error:
+            advice = f"is a studio running already? else set another [hub] {name}"
+            yield Finding(f"port {port}", "bad", f"{name}: {error.strerror}", advice)
+            continue
+        yield Finding(f"port {port}" if port else "port", "good", f"{name}: free")
+
+
+def keys(studio: Studio) -> Iterator[Finding]:
+    hub, loopback = studio.hub, (studio.hub.bind or studio.hub.host) in ("127.0.0.1", "localhost", "::1")
+    if not hub.keys:
+        seen = "none; the hub listens on this machine alone" if loopback else "none, but the hub is open to a network"
+        yield Finding("keys", "good" if loopback else "bad", seen, "" if loopback else "multiview keys studio.toml")
+        return
+    try:
+        load_key(hub.keys, "hub")
+        load_hub_public(hub.keys)
+        missing = [c for c in studio.cameras if c not in load_allowed(hub.keys)]
+    except MultiviewError as error:
+        yield Finding("keys", "bad", str(error), "multiview keys studio.toml")
+        return
+    yield Finding("keys", "bad" if missing else "good", f"missing: {', '.join(missing)}" if missing else hub.keys)
+
+
+def calibration(studio: Studio) -> Iterator[Finding]:
+    try:
+        rig = studio_rig(studio)
+    except MultiviewError as error:
+        yield Finding("calibration", "bad", str(error), "multiview calibrate --help")
+        return
+    if not studio.rig:
+        yield Finding("calibration", "good", f"{len(rig)} simulated cameras")
+        return
+    days = (time.time() - Path(studio.rig).stat().st_mtime) / 86400
+    seen = f"{len(rig)} cameras, {days:.0f} days old"
+    advice = "cameras get knocked: check it with multiview calibrate check" if days > OLD_DAYS else ""
+    yield Finding("calibration", "look" if advice else "good", seen, advice)
+    if not rig.world or rig.world == "camera":
+        advice = "calibrate with the board on the floor, so that up is up"
+        yield Finding("world", "look", "the first camera is the world", advice)
+
+
+def cameras(studio: Studio) -> Iterator[Finding]:
+    """Each real camera, or file in its place, watched for two seconds."""
+    names = list(studio.cameras)
+    if isinstance(studio.source, CameraSource) and studio.rig:
+        names = list(dict.fromkeys([*studio_rig(studio).names, *names]))
+    for name in names:
+        source = studio.source_of(name)
+        if isinstance(source, CameraSource):
+            yield watch(name, source)
+
+
+def watch(name: str, source: CameraSource) -> Finding:
+    try:
+        camera = open_camera(source, name)
+    except MultiviewError as error:
+        return Finding(name, "bad", str(error), "check its cable, and that no other program uses it")
+    times: list[int] = []
+    try:
+        camera.read()
+        end = time.monotonic() + WATCH_S
+        while time.monotonic() < end and (frame := camera.read()) is not None:
+            times.append(frame.time_ns)
+    except MultiviewError as error:
+        return Finding(name, "bad", str(error), "check its cable")
+    finally:
+        camera.close()
+    if len(times) < 3:
+        return Finding(name, "bad", f"{len(times)} frames in {WATCH_S:g} s", "check its cable and its settings")
+    gaps = [b - a for a, b in itertools.pairwise(times)]
+    middle = sorted(gaps)[len(gaps) // 2]
+    dropped = sum(round(gap / middle) - 1 for gap in gaps)
+    rate = 1e9 * len(gaps) / (times[-1] - times[0])
+    seen = f"{camera.size[0]}x{camera.size[1]}, {rate:.1f} Hz of {camera.fps:.1f}, {dropped} frames dropped"
+    if dropped > 0.02 * len(times):
+        return Finding(name, "look", seen, "frames are lost: another USB port or cable, fewer pixels, MJPG")
+    if camera.fps and rate < 0.9 * camera.fps:
+        return Finding(name, "look", seen, "slower than it says: more light, or a shorter exposure")
+    return Finding(name, "good", seen)
