@@ -27,7 +27,7 @@ from multiview.geometry.least_squares import levenberg_marquardt
 __all__ = ["Intrinsics", "calibrate_lens", "free_parameters", "spread_out"]
 
 MODELS = ("pinhole5", "fisheye", "pinhole8")  # in the order of preference
-_VIEWS_USED = 60
+_VIEWS_USED, _VIEWS_SCANNED = 44, 14
 _CLEARLY_BETTER = 0.05  # of the held-out squared error
 _ENOUGH_TO_CHOOSE = 16  # views; with fewer, holding half of them out tells nothing
 
@@ -142,22 +142,31 @@ def _first_guess(
     """The focal length whose homographies come closest to views of a plane, with the principal point in the middle."""
     centre = (np.array(size) - 1) / 2
     family, coefficients = ("fisheye", 4) if model == "fisheye" else ("pinhole", int(model.removeprefix("pinhole")))
-    best = None
-    for focal in np.geomspace(0.25, 5, 25) * max(size):
+    few = np.unique(np.linspace(0, len(xy) - 1, _VIEWS_SCANNED).astype(int))
+    best, best_score = None, np.inf
+    for focal in np.geomspace(0.25, 5, 20) * max(size):
         lens = Lens(np.array([focal, focal, *centre]), np.zeros(coefficients), family)
-        ideal = ideal_coordinates(lens, xy)
-        finite = used & np.isfinite(ideal).all(axis=-1)
-        if (finite.sum(axis=1) < FEWEST_CORNERS).any():
-            continue
-        R, t = board_poses(points, ideal, finite)
-        in_camera = points @ np.swapaxes(R, -1, -2) + t[:, None]
-        errors = np.where(used, np.linalg.norm(lens.project(in_camera) - xy, axis=-1), np.nan)
-        score = float(np.median(np.nanmean(errors, axis=1)))
-        if best is None or score < best[0]:
-            best = score, lens, R, t
-    if best is None:
-        raise CalibrationError("no focal length fits its pictures of the board")
-    return best[1:]
+        posed = _posed(points, lens, xy[few], used[few])
+        if posed is not None and posed[2] < best_score:
+            best, best_score = lens, posed[2]
+    posed = None if best is None else _posed(points, best, xy, used)
+    if best is None or posed is None:
+        raise CalibrationError("has no focal length that fits its pictures of the board")
+    return best, posed[0], posed[1]
+
+
+def _posed(
+    points: Float64[np.ndarray, "N 3"], lens: Lens, xy: Float64[np.ndarray, "V N 2"], used: Bool[np.ndarray, "V N"]
+) -> tuple[Float64[np.ndarray, "V 3 3"], Float64[np.ndarray, "V 3"], float] | None:
+    """Board poses from homographies, and their error (median view, px); None where the lens cannot see the corners."""
+    ideal = ideal_coordinates(lens, xy)
+    finite = used & np.isfinite(ideal).all(axis=-1)
+    if (finite.sum(axis=1) < FEWEST_CORNERS).any():
+        return None
+    R, t = board_poses(points, ideal, finite)
+    in_camera = points @ np.swapaxes(R, -1, -2) + t[:, None]
+    errors = np.where(used, np.linalg.norm(lens.project(in_camera) - xy, axis=-1), np.nan)
+    return R, t, float(np.median(np.nanmean(errors, axis=1)))
 
 
 def _held_out_error(

@@ -75,7 +75,7 @@ def _table(outcome: Outcome) -> str:
     head += "<th>covered</th><th>lens</th><th>focal px</th><th>out of step</th></tr>"
     rows = []
     for entry, camera in zip(outcome.cameras, outcome.rig.cameras, strict=True):
-        step = "in step"
+        step = "not estimated" if entry.time_offset_s == 0 and entry is not outcome.cameras[0] else "the reference"
         if entry.time_offset_sigma_s > 0:
             step = f"{1000 * entry.time_offset_s:+.2f} ± {1000 * entry.time_offset_sigma_s:.2f} ms"
         cells = (

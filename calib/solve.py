@@ -25,7 +25,7 @@ from multiview.geometry.least_squares import levenberg_marquardt
 
 __all__ = ["Calibration", "solve"]
 
-_GATE = 4.5  # sigmas; of Gaussian corners it loses one in 25,000, while gross errors lie far beyond
+_GATE = 6.0  # sigmas; real corners have tails, and gross errors lie far beyond
 _FEWEST_CORNERS = 4  # for a board's pose, over all cameras
 _LEAST_SIGMA_PX = 0.02
 
