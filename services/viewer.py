@@ -6,6 +6,7 @@ Draws at its own pace from the latest that has come, so it never slows others do
 from __future__ import annotations
 
 import argparse
+import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -178,8 +179,16 @@ class Viewer:
 
     def loop(self, seconds: float | None = None) -> None:
         """Draw until the window is closed, at most 30 pictures a second."""
-        end = None if seconds is None else time.monotonic() + seconds
-        while self.window.open and not self._closing and (end is None or time.monotonic() < end):
+        from services.process import Stopping
+
+        began, pictures, stopping = time.monotonic(), 0, Stopping()
+        busy = time.process_time()
+        end = None if seconds is None else began + seconds
+        while self.window.open and not self._closing and not stopping and (end is None or time.monotonic() < end):
             start = time.monotonic()
             self.draw()
+            pictures += 1
             time.sleep(max(0.0, start + _FRAME_S - time.monotonic()))
+        rate = pictures / max(time.monotonic() - began, 1e-9)
+        cost_ms = 1e3 * (time.process_time() - busy) / max(pictures, 1)
+        logging.info("drew %.1f pictures a second, %.1f ms of processor time each", rate, cost_ms)
