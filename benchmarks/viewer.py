@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _one(args: argparse.Namespace, viewer: bool) -> tuple[list[float], tuple[float, float] | None]:
-    """Latency of each tick (ms) after the first second; the viewer's pictures a second and processor time of each (ms)."""
+    """Latency of each tick (ms) after the first second; the viewer's pictures a second and cost of each (ms)."""
     with tempfile.TemporaryDirectory() as folder:
         options = {"cameras": 4, "people": args.people, "seconds": args.seconds, "fps": 60.0, "skeleton": args.skeleton}
         studio = Studio(
