@@ -19,7 +19,7 @@ from multiview.stick_figure import stick_figure
 
 __all__ = ["Crowd", "Mesh", "joint_radii"]
 
-_SIDES = 10  # of a bone's cone
+_FINE_JOINTS = 40  # a figure of more joints than this has small ones, and simpler shapes do
 _FILLED_SIZE = 0.55  # a filled joint's ball and its bones are this much thinner
 _FILLED_TONE: RGB = (0.42, 0.44, 0.47)
 _LARGE = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "neck", "mid_hip", "thorax", "pelvis", "spine")
@@ -57,19 +57,21 @@ class Crowd:
         self.places = places
         self._bones = np.array(self.figure.bones, dtype=np.int64).reshape(-1, 2)
         self._radii = joint_radii(self.figure.joints)
-        self._ball, ball_triangles = _icosphere()
-        ring = 2 * np.pi * np.arange(_SIDES) / _SIDES
+        fine = len(self.figure.joints) > _FINE_JOINTS
+        self._ball, ball_triangles = _icosahedron() if fine else _icosphere()
+        sides = self._sides = 6 if fine else 10
+        ring = 2 * np.pi * np.arange(sides) / sides
         self._ring = np.stack([np.cos(ring), np.sin(ring)], axis=1)
-        side = np.arange(_SIDES)
-        after = (side + 1) % _SIDES
+        side = np.arange(sides)
+        after = (side + 1) % sides
         cone = np.concatenate(
-            [np.stack([side, after, side + _SIDES], 1), np.stack([after, after + _SIDES, side + _SIDES], 1)]
+            [np.stack([side, after, side + sides], 1), np.stack([after, after + sides, side + sides], 1)]
         )
         joints, bones = len(self.figure.joints), len(self._bones)
-        self._per_person = joints * len(self._ball) + bones * 2 * _SIDES
+        self._per_person = joints * len(self._ball) + bones * 2 * sides
         person = np.concatenate(
             [ball_triangles + i * len(self._ball) for i in range(joints)]
-            + [cone + joints * len(self._ball) + i * 2 * _SIDES for i in range(bones)]
+            + [cone + joints * len(self._ball) + i * 2 * sides for i in range(bones)]
         )
         self.triangles = np.concatenate([person + i * self._per_person for i in range(places)]).astype(np.int32)
 
@@ -132,7 +134,7 @@ class Crowd:
         vertices[:] = cones.reshape(-1, 3)
         normals[:] = np.concatenate([around, around], axis=1).reshape(-1, 3)
         bone_tones = np.where((filled[a] & ~filled[b])[:, None], tones[a], tones[b])
-        colours[:] = np.repeat(bone_tones, 2 * _SIDES, axis=0)
+        colours[:] = np.repeat(bone_tones, 2 * self._sides, axis=0)
 
     def _tones(self, colour: RGB, filled: Bool[np.ndarray, " D"]) -> Float64[np.ndarray, "D 3"]:
         sides = [side_colour(colour, name) for name in self.figure.joints]
@@ -149,15 +151,21 @@ def _ellipsoids(
     return np.where(good[:, None, None], vectors * roots[:, None] @ np.swapaxes(vectors, 1, 2), otherwise)
 
 
-def _icosphere() -> tuple[Float64[np.ndarray, "V 3"], Int32[np.ndarray, "T 3"]]:
-    """A ball of 42 vertices and 80 triangles: an icosahedron with every triangle cut in four."""
+def _icosahedron() -> tuple[Float64[np.ndarray, "V 3"], Int32[np.ndarray, "T 3"]]:
+    """A ball of 12 vertices and 20 triangles."""
     g = (1 + 5**0.5) / 2
     corners: list[tuple[float, float, float]] = [(-1, g, 0), (1, g, 0), (-1, -g, 0), (1, -g, 0), (0, -1, g), (0, 1, g)]
     corners += [(0, -1, -g), (0, 1, -g), (g, 0, -1), (g, 0, 1), (-g, 0, -1), (-g, 0, 1)]
     faces = [(0, 11, 5), (0, 5, 1), (0, 1, 7), (0, 7, 10), (0, 10, 11), (1, 5, 9), (5, 11, 4), (11, 10, 2), (10, 7, 6)]
     faces += [(7, 1, 8), (3, 9, 4), (3, 4, 2), (3, 2, 6), (3, 6, 8), (3, 8, 9), (4, 9, 5), (2, 4, 11), (6, 2, 10)]
     faces += [(8, 6, 7), (9, 8, 1)]
-    points = [np.array(corner) / np.hypot(1, g) for corner in corners]
+    return np.array(corners) / np.hypot(1, g), np.array(faces, dtype=np.int32)
+
+
+def _icosphere() -> tuple[Float64[np.ndarray, "V 3"], Int32[np.ndarray, "T 3"]]:
+    """A ball of 42 vertices and 80 triangles: an icosahedron with every triangle cut in four."""
+    corners, faces = _icosahedron()
+    points = list(corners)
     middles: dict[tuple[int, int], int] = {}
 
     def middle(a: int, b: int) -> int:
@@ -169,7 +177,7 @@ def _icosphere() -> tuple[Float64[np.ndarray, "V 3"], Int32[np.ndarray, "T 3"]]:
         return middles[key]
 
     triangles = []
-    for a, b, c in faces:
+    for a, b, c in faces.tolist():
         ab, bc, ca = middle(a, b), middle(b, c), middle(c, a)
         triangles += [(a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca)]
     return np.array(points), np.array(triangles, dtype=np.int32)
