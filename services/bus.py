@@ -159,6 +159,8 @@ class HubSockets:
         for socket in (self._ingest, self._publish, self._request):
             socket.disable_monitor()
             socket.close(linger=200)
+        for monitor in self._monitors:
+            monitor.close()
 
 
 class ZapSocket:
