@@ -30,7 +30,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """m. Two skeletons whose joints lie nearer on average are one person seen twice."""
     walk_m_s: float = 2.5
     """m/s. How fast someone may have gone on while nobody saw them."""
-    height_tolerance: float = 0.12
+    height_tolerance: float = 0.15
     """Relative difference of body size up to which someone who returns is recognised."""
 
 
@@ -76,24 +76,25 @@ class Tracker:
                 del self.identities[slot]
 
     def born(self, slot: int, time_ns: int, views: int) -> bool:
-        """Someone new stands in `slot` after their first fit, or someone held has returned; whether to publish them."""
+        """Someone stands in `slot` whom nobody predicted, after their first fit; whether to publish them."""
         if self.duplicate(slot):
             return False
-        returned = self._recognise(slot, time_ns)
-        if returned is not None:
-            who = self.identities.pop(returned)
-            who.held, who.seen_ns = False, time_ns
-            self.people.remember_bones(returned, slot)
-            self.identities[slot] = who
-            return True
         who = self.identities[slot] = Identity(number=0, seen_ns=time_ns)
         if views >= 3 or self.options.two_view_frames <= 1:
-            self._believe(who, time_ns)
+            self._believe(slot, time_ns)
         return who.number > 0
 
-    def _believe(self, who: Identity, time_ns: int) -> None:
-        who.number, who.believed_ns = self.next_number, time_ns
-        self.next_number += 1
+    def _believe(self, slot: int, time_ns: int) -> None:
+        """Someone is there: give them the number of the held person whom they are, or a new one."""
+        who = self.identities[slot]
+        who.believed_ns = time_ns
+        returned = self._recognise(slot, time_ns)
+        if returned is None:
+            who.number = self.next_number
+            self.next_number += 1
+        else:
+            who.number = self.identities.pop(returned).number
+            self.people.remember_bones(returned, slot)
 
     def seen(self, slot: int, time_ns: int, views: int, expected: int) -> bool:
         """Account for a frame: `views` views measured the person, `expected` should have. Whether to publish them."""
@@ -103,7 +104,7 @@ class Tracker:
             who.seen_ns = time_ns
             who.hits += 1
             if who.number == 0 and (views >= 3 or who.hits >= options.two_view_frames):
-                self._believe(who, time_ns)
+                self._believe(slot, time_ns)
             return who.number > 0
         if views == 1 and expected < 4:
             who.seen_ns = time_ns

@@ -12,6 +12,8 @@ from multiview.assign.claim_kernels import mahalanobis
 from multiview.geometry.jit import Array, inner, kernel
 from multiview.rays import Rays
 
+FAR_SQUARED = 50.0  # beyond this many variances it does not matter how far
+
 
 @kernel
 def fill_table(claims: Array, info: Array, table: Array) -> None:
@@ -30,6 +32,10 @@ def row_distance(row: int, n: int, c: int, j: int, uv: Array, S: Array, rays: Ra
     joints = rays.xy.shape[1]
     d, k = row // joints, row % joints
     if uv[n, c, j, 0] != uv[n, c, j, 0]:
+        return np.inf
+    du, dv = rays.xy[d, k, 0] - uv[n, c, j, 0], rays.xy[d, k, 1] - uv[n, c, j, 1]
+    most = S[n, c, j, 0] + S[n, c, j, 2] + rays.noise[d, k, 0] + rays.noise[d, k, 2]
+    if du * du + dv * dv > FAR_SQUARED * most:
         return np.inf
     return mahalanobis(uv[n, c, j], S[n, c, j], rays.xy[d, k], rays.noise[d, k])
 
@@ -54,9 +60,14 @@ def undo_swaps(table: Array, tracked: int, pairs: Array, uv: Array, S: Array, ra
                 keep, swap = 0.0, 0.0
                 if a >= 0:
                     keep += min(gate, row_distance(a, n, c, left, uv, S, rays))
-                    swap += min(gate, row_distance(a, n, c, right, uv, S, rays))
                 if b >= 0:
                     keep += min(gate, row_distance(b, n, c, right, uv, S, rays))
+                if keep <= 0.5 * gate:
+                    straight += 1
+                    continue
+                if a >= 0:
+                    swap += min(gate, row_distance(a, n, c, right, uv, S, rays))
+                if b >= 0:
                     swap += min(gate, row_distance(b, n, c, left, uv, S, rays))
                 if swap < 0.5 * gate and swap + 0.5 * gate < keep:
                     vote[c] = 1

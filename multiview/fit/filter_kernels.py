@@ -127,18 +127,25 @@ def _rays_alone(W: Array, mean: Array, point: Array, H: Array, z: Array, N: Arra
 
 @inner
 def _fade_bias(m: int, j: int, people: State, persistence: float, N: Array) -> None:
-    """The bias one frame on, of a set of rays whose error has covariance N; other rays than before err otherwise."""
+    """The bias one frame on, of a set of rays whose error has covariance N.
+
+    Of nested sets of rays, the smaller one's error is the larger one's plus something new, and the larger one's
+    contains the smaller one's in proportion to their variances.
+    """
     old = people.blur[m, j]
     before, now = old[0] + old[3] + old[5], N[0] + N[3] + N[5]
-    k = persistence * min(before / now, now / before) if before > 0.0 else 0.0
-    people.fade[m, j] = k
+    k, fresh = 0.0, 1.0
+    if before > 0.0:
+        k = persistence * min(1.0, now / before)
+        fresh = 1.0 - k * k * before / now
+    people.fade[m, j], people.fresh[m, j] = k, fresh
     for i in range(3):
         people.bias[m, j, i] *= k
     for i in range(9):
         people.pb[m, j, i] *= k
         people.vb[m, j, i] *= k
     for i in range(6):
-        people.bb[m, j, i] = k * k * people.bb[m, j, i] + (1 - k * k) * N[i]
+        people.bb[m, j, i] = k * k * people.bb[m, j, i] + fresh * N[i]
         old[i] = N[i]
 
 

@@ -14,6 +14,7 @@ from multiview.geometry.small_kernels import project
 from multiview.geometry.triangulate_kernels import add_ray
 from multiview.rays import PackedRig, Rays
 
+STRAY = 50.0  # a ray further off than this, or behind its camera, is no measure of noise
 SURE = 1.6  # a ray of whose two degrees of freedom the fit took more says nothing
 
 
@@ -56,7 +57,7 @@ def residuals(
                 chi2 = add_ray(R, t, sight.xy[i], w, x, y, z, A, g)
                 taken = A[0] * cov[0] + A[3] * cov[3] + A[5] * cov[5]
                 taken += 2 * (A[1] * cov[1] + A[2] * cov[2] + A[4] * cov[4])
-                if not taken < SURE:
+                if not (taken < SURE and chi2 < STRAY):
                     before[0] = np.nan
                     continue
                 b, f = score_place(score[i], nodes)

@@ -23,9 +23,10 @@ class State(NamedTuple):
     A joint's `pos` m, `vel` m/s and `bias` m (the error that its rays make together, which persists from frame to
     frame) have covariance blocks named by two letters: pp, vv, bb (6 numbers), pv, pb, vb (9, row major). `prior` is
     the inverse of the predicted pp, zero where there is no prediction; `blur` m^2 (6) the variance of the bias before
-    it is known. `agility` m^2/s^3 is the power of the random acceleration, `surprise` the logarithm of that over what
-    is usual. The bone from a joint to its parent has `length` m with `variance` m^2, and the relative variation `bend`,
-    which comes from the sums `wobble`. `known` joints were measured or have a prior.
+    it is known, `fresh` the share of it that is new in this frame, `fade` how much of the last frame's bias is left, -1
+    where the joint began anew. `agility` m^2/s^3 is the power of the random acceleration, `surprise` the logarithm of
+    that over what is usual. The bone from a joint to its parent has `length` m with `variance` m^2, and the
+    relative variation `bend`, which comes from the sums `wobble`. `known` joints were measured or have a prior.
     """
 
     pos: Float64[np.ndarray, "M J 3"]
@@ -39,6 +40,7 @@ class State(NamedTuple):
     bb: Float64[np.ndarray, "M J 6"]
     blur: Float64[np.ndarray, "M J 6"]
     fade: Float64[np.ndarray, "M J"]
+    fresh: Float64[np.ndarray, "M J"]
     prior: Float64[np.ndarray, "M J 6"]
     agility: Float64[np.ndarray, "M J"]
     surprise: Float64[np.ndarray, "M J"]

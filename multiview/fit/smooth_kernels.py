@@ -18,7 +18,7 @@ LEAST = 1e-12  # m^2, of a bias that is known to be none
 
 @kernel
 def pack(slots: Array, people: State, packed: Array) -> None:
-    """Everything that the way back needs of each joint: mean (9), covariance (9 x 9), agility, fade, blur."""
+    """What the way back needs of each joint: mean (9), covariance (9 x 9), agility, fade, the new part of the bias."""
     for n in range(slots.shape[0]):
         m = slots[n]
         for j in range(packed.shape[1]):
@@ -35,7 +35,7 @@ def pack(slots: Array, people: State, packed: Array) -> None:
                     P[3 + a, 6 + b] = P[6 + b, 3 + a] = people.vb[m, j, 3 * a + b]
             f[AGILITY], f[FADE] = people.agility[m, j], people.fade[m, j]
             for i in range(6):
-                f[BLUR + i] = people.blur[m, j, i]
+                f[BLUR + i] = people.fresh[m, j] * people.blur[m, j, i]
 
 
 @kernel
@@ -100,7 +100,7 @@ def _step_back(
         M[3 + a, 3 + a] += q * h
         ahead[a], ahead[3 + a], ahead[6 + a] = f[a] + h * f[3 + a], f[3 + a], fade * f[6 + a]
         for b in range(3):
-            M[6 + a, 6 + b] += (1.0 - fade * fade) * after[BLUR + a + b + (a > 0 and b > 0)]
+            M[6 + a, 6 + b] += after[BLUR + a + b + (a > 0 and b > 0)]
         M[6 + a, 6 + a] += LEAST
     for a in range(9):
         x[a] -= ahead[a]
