@@ -32,34 +32,37 @@ def main() -> None:
     parser.add_argument("--worker", type=float, metavar="SECONDS", help="only run so long; print frames/s")
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    frames = read(args.video, args.frames)
     if args.worker:
-        print(throughput(frames, args.worker))
+        print(throughput(args.video, args.worker))
         return
-    alone(frames, args.repeats)
+    alone(args.video, args.frames, args.repeats)
     scaling(args.video, args.repeats)
 
 
-def alone(frames: list[Frame], repeats: int) -> None:
+def alone(video: str, count: int, repeats: int) -> None:
     """The tracked frame against the bare network, and what each stage adds."""
     detector = Detector(Options(search_every=10**6, max_people=1))
     tensor = np.random.default_rng(0).uniform(size=(1, 256, 256, 3)).astype(np.float32)
-    bare = np.full((repeats, len(frames)), np.inf)
+    bare = np.full((repeats, count), np.inf)
     rows: list[list[dict[str, float]]] = []
     for repeat in range(repeats):
-        detector.detect(frames[:1])  # jumps back in time
-        split = []
-        for i, frame in enumerate(frames):
+        source, split = open_source(video), []
+        for i in range(count):
             start = time.perf_counter()
             detector._landmarks(tensor)
+            bare[repeat, i] = time.perf_counter() - start
+            frame = source.read()  # just decoded, as a worker gets it
+            assert frame is not None
+            if i == 0:
+                detector.detect([frame])  # the last repeat's person stood elsewhere
             middle = time.perf_counter()
             found = detector.detect([frame])[0]
             body = publish(found, frame)
-            bare[repeat, i] = middle - start
             split.append({name: ns / 1e9 for name, ns in detector.stage_ns.items()})
             split[-1]["all"] = time.perf_counter() - middle
             assert body
             assert found.people == 1
+        source.close()
         rows.append(split)
     # Each frame at its best: other programs on the machine only ever add time.
     table = {name: np.array([[frame[name] for frame in split] for split in rows]) for name in rows[0][0]}
@@ -89,28 +92,26 @@ def run_workers(video: str, count: int) -> list[float]:
     return [float(job.communicate()[0]) for job in jobs]
 
 
-def throughput(frames: list[Frame], seconds: float) -> float:
+def throughput(video: str, seconds: float) -> float:
+    """Frames decoded, looked at and packed per second, in one process."""
     detector = Detector(Options(search_every=10**6, max_people=1))
-    for frame in frames[:5]:
-        detector.detect([frame])
-    time.sleep(max(0.0, 1.5 - time.process_time()))  # let the other one start too
-    begin, done = time.perf_counter(), 0
-    while time.perf_counter() - begin < seconds:
-        publish(detector.detect([frames[done % len(frames)]])[0], frames[0])
+    done, begin, source = 0, 0.0, open_source(video)
+    while not begin or time.perf_counter() - begin < seconds:
+        frame = source.read()
+        if frame is None:
+            source.close()
+            source = open_source(video)
+            continue
+        publish(detector.detect([frame])[0], frame)
         done += 1
+        if not begin and done == 10:  # warm
+            begin, done = time.perf_counter(), 0
     return done / (time.perf_counter() - begin)
 
 
 def publish(found: Keypoints2D, frame: Frame) -> bytes:
     header = {"camera": "cam01", "boot_id": 1, "frame": frame.index, "time_ns": 0, "skeleton": "blazepose33"}
     return encode(pack_keypoints(found, **header))
-
-
-def read(video: str, count: int) -> list[Frame]:
-    source = open_source(video)
-    frames = [frame for _ in range(count) if (frame := source.read()) is not None]
-    source.close()
-    return frames
 
 
 if __name__ == "__main__":

@@ -28,12 +28,16 @@ class TfliteModel:
         self._input = self._interpreter.get_input_details()[0]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
         self.input_shape: tuple[int, ...] = tuple(int(n) for n in self._input["shape"])
-        self.output_shapes = [tuple(int(n) for n in d["shape"]) for d in self._interpreter.get_output_details()]
+        # Kept, because fresh memory of this size costs more than the copying does.
+        self._results = [self._interpreter.get_tensor(index) for index in self._outputs]
 
     def __call__(self, tensor: Float32[np.ndarray, "1 H W C"]) -> list[Float32[np.ndarray, ...]]:
+        """The outputs; the next call writes over them."""
         self._interpreter.set_tensor(self._input["index"], tensor)
         self._interpreter.invoke()
-        return [self._interpreter.get_tensor(index) for index in self._outputs]
+        for index, result in zip(self._outputs, self._results, strict=True):
+            np.copyto(result, self._interpreter.tensor(index)())
+        return self._results
 
 
 def without_outputs(model: bytes, keep: tuple[int, ...]) -> bytes:
