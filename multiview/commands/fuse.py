@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from multiview.camera import Rig
-    from multiview.keypoint_folder import KeypointFolders
-    from multiview.skeleton import Skeleton
+    pass
 
 __all__ = ["add_arguments", "run"]
 
@@ -36,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fuse every frame and write the poses and a summary."""
     from multiview.camera import load_rig
-    from multiview.commands.fuse_run import fuse_folders, write_summary
+    from multiview.commands.fuse_run import frame_views, fuse_folders, refined, write_summary
     from multiview.errors import ConfigError
     from multiview.keypoint_folder import open_keypoint_folders
     from multiview.pipeline import Options
@@ -52,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
     rig, skeleton = load_rig(args.rig), load_skeleton(args.skeleton)
     folders = open_keypoint_folders(args.keypoints, rig, skeleton)
     if args.refine_cameras:
-        rig = _refined(rig, skeleton, folders, args)
+        views = (frame_views(folders, len(rig), frame, args.fps) for frame in folders.frames)
+        rig = refined(rig, skeleton, views, args.out)
     poses, timing = fuse_folders(
         rig, skeleton, folders, args.fps, Options(independent=args.independent), args.lag, args.smooth
     )
@@ -64,22 +63,3 @@ def run(args: argparse.Namespace) -> int:
         f"{summary['ms_per_frame']['total']['median']:.2f} ms per frame -> {args.out / 'poses.parquet'}"
     )
     return 0
-
-
-def _refined(rig: Rig, skeleton: Skeleton, folders: KeypointFolders, args: argparse.Namespace) -> Rig:
-    """The corrected rig, which is also written to the output folder; what changed is printed."""
-    from multiview.camera import save_rig
-    from multiview.commands.fuse_run import refine_rig
-    from multiview.pipeline import Options
-
-    found = refine_rig(rig, skeleton, folders, args.fps, Options())
-    args.out.mkdir(parents=True, exist_ok=True)
-    save_rig(found.rig, args.out / "rig.toml")
-    print("camera: median reprojection error, before -> after; moved, turned")
-    for c, name in enumerate(rig.names):
-        print(
-            f"  {name}: {found.before_px[c]:.2f} -> {found.after_px[c]:.2f} px; "
-            f"{1e3 * found.moved_m[c]:.0f} mm, {found.turned_deg[c]:.2f} deg"
-        )
-    print(f"corrected cameras -> {args.out / 'rig.toml'}")
-    return found.rig

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from jaxtyping import Float64
 from rich.console import Console
 from rich.progress import track as progress
 
-from multiview.camera import Rig
+from multiview.camera import Rig, save_rig
 from multiview.data import NS_PER_S, Tracks, Views
 from multiview.errors import CalibrationError
 from multiview.files import replacing
@@ -23,7 +24,7 @@ from multiview.poses import Poses
 from multiview.skeleton import Skeleton
 from multiview.smooth import WHOLE_TAKE_S, Smoothed
 
-__all__ = ["frame_views", "fuse_folders", "fuse_views", "refine_rig", "write_summary"]
+__all__ = ["frame_views", "fuse_folders", "fuse_views", "refine_rig", "refined", "write_summary"]
 
 REFINE_FRAMES, REFINE_JOINTS = 1500, 4000  # as many as there are up to these
 
@@ -77,12 +78,12 @@ def fuse_views(
     return ticks + finish(), timing / 1e6
 
 
-def refine_rig(rig: Rig, skeleton: Skeleton, folders: KeypointFolders, fps: float, options: Options) -> Refinement:
+def refine_rig(rig: Rig, skeleton: Skeleton, views: Iterable[Views], options: Options) -> Refinement:
     """Fuse the first minute or so, and correct the cameras from the joints that three views agreed on."""
     pipeline = Pipeline(rig, skeleton, options)
     xyz, xy, sigma = [], [], []
-    for frame in folders.frames[:REFINE_FRAMES]:
-        pipeline.step(frame_views(folders, len(rig), frame, fps))
+    for seen in islice(views, REFINE_FRAMES):
+        pipeline.step(seen)
         if (sighted := pipeline.sighted) is None:
             continue
         for one in pipeline.present:
@@ -96,8 +97,21 @@ def refine_rig(rig: Rig, skeleton: Skeleton, folders: KeypointFolders, fps: floa
     if not xyz:
         raise CalibrationError("too few joints to correct cameras: nobody is seen by three views")
     every = max(1, sum(map(len, xyz)) // REFINE_JOINTS)
-    seen = Sightings(*(np.concatenate(parts)[::every] for parts in (xyz, xy, sigma)))
-    return refine_cameras(rig, seen)
+    return refine_cameras(rig, Sightings(*(np.concatenate(parts)[::every] for parts in (xyz, xy, sigma))))
+
+
+def refined(rig: Rig, skeleton: Skeleton, views: Iterable[Views], out: Path) -> Rig:
+    """The corrected rig, which is also written to the folder `out`; what changed is printed."""
+    found = refine_rig(rig, skeleton, views, Options())
+    save_rig(found.rig, out / "rig.toml")
+    print("camera: median reprojection error, before -> after; moved, turned")
+    for c, name in enumerate(rig.names):
+        print(
+            f"  {name}: {found.before_px[c]:.2f} -> {found.after_px[c]:.2f} px; "
+            f"{1e3 * found.moved_m[c]:.0f} mm, {found.turned_deg[c]:.2f} deg"
+        )
+    print(f"corrected cameras -> {out / 'rig.toml'}")
+    return found.rig
 
 
 def _feeder(

@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--independent", action="store_true", help="treat every frame on its own, without memory")
     parser.add_argument("--smooth", action="store_true", help="let the whole take correct every frame")
+    parser.add_argument(
+        "--refine-cameras", action="store_true", help="first correct the cameras' places from the people they see"
+    )
     parser.add_argument("--save-keypoints", action="store_true", help="keep the 2D poses as OUT/keypoints, for `fuse`")
     parser.add_argument(
         "--threads", type=int, default=0, help="detectors that work side by side (default: one per core)"
@@ -39,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Detect, fuse, write, and say how well the two agree."""
     from multiview.camera import load_rig
-    from multiview.commands.fuse_run import write_summary
-    from multiview.commands.process_run import detect_all, fuse_recordings, open_sources
+    from multiview.commands.fuse_run import refined, write_summary
+    from multiview.commands.process_run import detect_all, fuse_recordings, open_sources, recorded_views
     from multiview.errors import ConfigError, SourceError
     from multiview.keypoint_folder import write_keypoints
     from multiview.make_detector import make_detector
@@ -70,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
             folder.mkdir(parents=True, exist_ok=True)
             for index, keypoints in zip(recording.frames, recording.keypoints, strict=True):
                 write_keypoints(keypoints, folder / f"{recording.camera}_{index:06d}_keypoints.json")
+    if args.refine_cameras:
+        rig = refined(rig, skeleton, recorded_views(rig, recordings), args.out)
     fused = fuse_recordings(rig, skeleton, recordings, Options(independent=args.independent), args.smooth)
     write_poses(fused.poses, args.out / "poses.parquet")
     errors = reprojection_errors(rig, fused.views, fused.tracks)

@@ -1,6 +1,7 @@
 """What every detector keeps to, whatever is behind it."""
 
 import inspect
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -140,3 +141,14 @@ def test_ones_own_file_is_a_detector(tmp_path):
     (tmp_path / "half.py").write_text("Options = None")
     with pytest.raises(MultiviewError, match=r"has no .Detector"):
         make_detector("half.py", {}, tmp_path)
+
+
+def test_the_example_is_a_detector():
+    example = Path(__file__).parents[2] / "examples" / "my_detector.py"
+    assert len(example.read_text().splitlines()) < 40
+    detector = make_detector(str(example), {"threshold": 0.3})
+    image = np.zeros((40, 60, 3), np.uint8)
+    image[19:22, 29:32] = 255
+    found = detector.detect([Frame(image, 0, 0)])[0]
+    np.testing.assert_array_equal(found.xy[0, 0], [30, 20])
+    assert detector.detect([Frame(image * 0, 0, 0)])[0].people == 0
