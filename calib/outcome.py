@@ -112,8 +112,6 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
     for entry, notes in zip(cameras, (intrinsics.notes for intrinsics in calibration.intrinsics), strict=True):
         if "all boards are parallel" in notes:
             bad.append(f"{entry.name} saw the board only in parallel positions, which leave its focal length open")
-        if "mirrored" in notes:
-            bad.append(f"{entry.name} shows the board mirrored; switch mirroring off in the camera's settings")
     poor += [f"{link.a} and {link.b} share only {_count(link.boards, 'board')}" for link in links if link.weak]
     verdict = "record again" if bad else "usable" if poor else "good"
     fits = f"corners fit within {calibration.rms_px:.2f} px"
@@ -194,6 +192,8 @@ def _advice(cameras: tuple[CameraOutcome, ...], links: tuple[Link, ...], left_ou
                 f"corners cover {100 * camera.coverage:.0f} % of it"
             )
     for name, why in left_out.items():
+        if "mirrored" in why:
+            continue
         if "shares no board" in why:
             advice.append(f"show the board to {name} and to another camera at the same moment")
         else:

@@ -128,7 +128,10 @@ def _lenses(
     for c, name in enumerate(corners.names):
         own = views.camera == c
         try:
-            lenses[c] = calibrate_lens(points, corners.sizes[c], views.xy[own], views.row[own] >= 0, model)
+            found = calibrate_lens(points, corners.sizes[c], views.xy[own], views.row[own] >= 0, model)
+            if "mirrored" in found.notes:  # no camera that turns and moves can see a board so
+                raise CalibrationError("shows the board mirrored; switch mirroring off in the camera's settings")
+            lenses[c] = found
         except CalibrationError as error:
             left_out[name] = str(error)
     return lenses, left_out

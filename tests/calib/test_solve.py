@@ -113,3 +113,12 @@ def test_parallel_boards_are_called_degenerate():
     outcome = judge(solve(corners, BOARD), corners)
     assert outcome.verdict == "record again"
     assert any("parallel" in reason for reason in outcome.reasons)
+
+
+def test_a_camera_that_mirrors_is_left_out_and_named():
+    _, _, corners = recorded(7, cameras=4, frames=60)
+    third = corners.camera == 2
+    flipped = np.where(third[:, None], [1919, 0] + corners.xy * [-1, 1], corners.xy)
+    outcome = judge(solve(replace(corners, xy=flipped), BOARD, "pinhole5"), corners)
+    assert outcome.rig.names == ("cam01", "cam02", "cam04")
+    assert "mirrored" in outcome.left_out["cam03"]
