@@ -138,6 +138,8 @@ class FusionOptions(_Section, frozen=True, kw_only=True):
 
     check_calibration: bool = True
     """Refuse keypoints of a camera that was calibrated otherwise than the rig says."""
+    leave_out_knocked: bool = True
+    """Leave out a camera that was turned or moved since the start, until its worker is started again."""
 
 
 class Studio(_Section, frozen=True, kw_only=True):

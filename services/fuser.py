@@ -19,6 +19,7 @@ from multiview.clock import ClockMap
 from multiview.config import Studio, frame_rate, pipeline_options, studio_rig
 from multiview.data import Tracks, Views
 from multiview.errors import MessageError
+from multiview.knocked import KnockDetector
 from multiview.messages import ClockSample, Goodbye, HubBeat, KeypointsMessage, PosesMessage, Stamp, decode
 from multiview.packing import pack_tracks, unpack_keypoints
 from multiview.pipeline import Pipeline
@@ -68,6 +69,7 @@ class Fuser:
         self.lost = 0  # set by whoever receives, who sees the gaps
         self.gone: set[str] = set()  # cameras that said goodbye
         self.step_ns = 0  # time that the last tick took to compute
+        self.knocks = KnockDetector(self.rig, self.sync.rate_hz) if studio.fusion.leave_out_knocked else None
         self._check_calibration = studio.fusion.check_calibration
         self._calibration = self.rig.calibration_hash
         self._index = {name: index for index, name in enumerate(self.rig.names)}
@@ -158,6 +160,8 @@ class Fuser:
             raise MessageError(f"{camera}: a worker that was replaced still sends")
         if boot_id != peer.boot_id:
             peer.begin(boot_id)
+            if self.knocks is not None:
+                self.knocks.forgive(self._index[camera])
         return peer
 
     def clocks(self) -> dict[str, ClockMap]:
@@ -170,11 +174,24 @@ class Fuser:
                 logging.warning("refused: %s (further ones are only counted)", reason)
             self.refused[reason] += 1
 
+    def _look_for_knocks(self, views: Views, tracks: Tracks) -> None:
+        assert self.knocks is not None
+        before = set(self.knocks.knocked)
+        self.knocks.look(views, tracks)
+        for index in self.knocks.knocked.keys() - before:
+            name, moved = self.rig.names[index], self.knocks.knocked[index]
+            logging.warning("%s was knocked: its picture moved by %.0f px; left out until calibrated anew", name, moved)
+
     def _fuse(self, views: Views, stamp: Stamp) -> Fused:
         began = time.perf_counter_ns()
+        if self.knocks is not None and self.knocks.knocked:
+            kept = (None if i in self.knocks.knocked else k for i, k in enumerate(views.keypoints))
+            views = replace(views, keypoints=tuple(kept))
         if self.clock == "hub":
             views = replace(views, utc_ns=views.time_ns + self._utc_less_hub_ns)
         tracks = self.pipeline.step(views)
+        if self.knocks is not None:
+            self._look_for_knocks(views, tracks)
         self.step_ns = time.perf_counter_ns() - began
         seen = [keypoints is not None for keypoints in views.keypoints]
         message = pack_tracks(

@@ -74,6 +74,10 @@ class Fusion:
         self._ticks += 1
         self._latency_ns.append(time.monotonic_ns() - fused.message.arrival_ns)
 
+    def _knocks(self) -> dict[str, str]:
+        knocked = self._fuser.knocks.knocked if self._fuser.knocks else {}
+        return {self._fuser.rig.names[i]: f"knocked, moved {px:.0f} px: calibrate anew" for i, px in knocked.items()}
+
     def _send_health(self) -> None:
         fuser = self._fuser
         values = {f"{stage}_ms": ns / 1e6 for stage, ns in fuser.pipeline.stage_ns.items()}
@@ -91,6 +95,6 @@ class Fusion:
             state="finished" if self._finished else "running",
             counts=counts,
             values=values,
-            texts={reason[:80]: str(number) for reason, number in fuser.refused.most_common(5)},
+            texts=self._knocks() | {reason[:80]: str(number) for reason, number in fuser.refused.most_common(5)},
         )
         self._sender.send(topics.topic_of(topics.SERVICE, "fusion"), encode(health))

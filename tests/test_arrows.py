@@ -25,7 +25,9 @@ FLOORS: tuple[frozenset[str], ...] = (
     | frozenset({"rays", "joint_names", "palette", "stick_figure", "solids", "lettering"}),
     frozenset({"synthetic", "associate", "track", "fit", "kinematics", "detect", "sources", "export"})
     | frozenset({"assign", "metrics", "joint_angles", "prepare", "draw", "top_view", "plot", "client", "actor"})
-    | frozenset({"between", "clock", "sync", "open_source", "make_detector", "picture_size", "reprojection"}),
+    | frozenset(
+        {"between", "clock", "knocked", "sync", "open_source", "make_detector", "picture_size", "reprojection"}
+    ),
     frozenset({"pipeline", "smooth", "explain", "learn"}),
     frozenset({"config", "recording", "take"}),
     frozenset({"commands", "__main__"}),
