@@ -19,7 +19,7 @@ _WEAK_LINK = 8  # shared boards
 _TOO_FEW_VIEWS, _FEW_VIEWS = 5, 12
 _GOOD_MM, _USABLE_MM = 2.0, 10.0
 _GOOD_PX, _USABLE_PX = 1.0, 2.5
-_COVERED, _THIN = 0.35, 0.2  # share of the picture's cells that some corner fell into
+_COVERED, _THIN = 0.35, 0.12  # share of the picture's cells that some corner fell into
 
 
 @dataclass(frozen=True, slots=True)
