@@ -122,3 +122,8 @@ def test_what_is_learned_of_the_noise_never_runs_away() -> None:
         noise.append(np.sqrt(pipeline.noise.variance.max()))
     assert people[-10:] == [4] * 10
     assert max(noise) < 30.0
+
+
+def test_no_joint_flies_away_where_rays_are_nearly_parallel(studio: Studio) -> None:
+    error, _, _, _ = errors(studio, fuse(studio, options=Options(independent=True)))
+    assert np.nanmax(error) < 1.5

@@ -24,11 +24,13 @@ def gate_bones(body: Body, length: Array, xyz: Array, H: Array, rays: Array, vie
     """Take the rays from joints whose bones are impossible; how many. `rays` (C, J), `views` (J) are changed.
 
     Of a bad bone's two ends, the one with more bad bones is wrong; then the one with fewer views; then the outer one.
+    A joint whose rays leave its bone open by more than its length keeps them, but is to start anew at the bone: its
+    `views` come back negative.
     """
     parent, order = body.parent, body.order
     joints = parent.shape[0]
     bad, bones = np.zeros(joints), np.zeros(joints)
-    wrong = np.zeros(joints, dtype=np.bool_)
+    wrong, open_ended = np.zeros(joints, dtype=np.bool_), np.zeros(joints, dtype=np.bool_)
     for j in range(joints):
         p = parent[j]
         if p < 0 or views[j] < 2 or views[p] < 2 or not length[j] > 0.0:
@@ -36,17 +38,21 @@ def gate_bones(body: Body, length: Array, xyz: Array, H: Array, rays: Array, vie
         x, y, z = xyz[j, 0] - xyz[p, 0], xyz[j, 1] - xyz[p, 1], xyz[j, 2] - xyz[p, 2]
         now = math.sqrt(x * x + y * y + z * z)
         a, b = H[j], H[p]
-        spread = 0.0
+        own, other = 0.0, 0.0
         if now > 1e-6:
-            spread = quadratic_sym3(inverse_sym3(a[0], a[1], a[2], a[3], a[4], a[5]), x / now, y / now, z / now)
-            spread += quadratic_sym3(inverse_sym3(b[0], b[1], b[2], b[3], b[4], b[5]), x / now, y / now, z / now)
+            own = quadratic_sym3(inverse_sym3(a[0], a[1], a[2], a[3], a[4], a[5]), x / now, y / now, z / now)
+            other = quadratic_sym3(inverse_sym3(b[0], b[1], b[2], b[3], b[4], b[5]), x / now, y / now, z / now)
         bones[j] += 1
         bones[p] += 1
         excess = abs(now - length[j]) - IMPOSSIBLE * max(length[j], 0.1)
-        if excess > 0.0 and excess * excess > gate * spread:
+        if not excess > 0.0:
+            continue
+        if excess * excess > gate * (own + other):
             wrong[j] = True
             bad[j] += 1
             bad[p] += 1
+        elif own + other > length[j] * length[j]:
+            open_ended[j if own >= other else p] = True
     dropped = 0
     for n in range(joints - 1, -1, -1):
         j = order[n]
@@ -61,6 +67,9 @@ def gate_bones(body: Body, length: Array, xyz: Array, H: Array, rays: Array, vie
         views[culprit] = 0
         rays[:, culprit] = -1
         dropped += 1
+    for j in range(joints):
+        if open_ended[j]:
+            views[j] = -views[j]
     return dropped
 
 
@@ -69,8 +78,7 @@ def learn_bones(m: int, body: Body, people: State, views: Array, xyz: Array, H: 
     """Kalman update of one person's bone lengths (m) and their variances from what this frame's rays alone say.
 
     `bend` is the learned relative variation of each bone that is no noise: keypoints slide on a body; `wobble` (J, 2)
-    are the sums it comes from. Left and right
-    bones are as long as each other.
+    are the sums it comes from. Left and right bones are as long as each other.
     """
     parent, mean, prior = body.parent, people.pos[m], people.prior[m]
     length, variance, bend, wobble = people.length[m], people.variance[m], people.bend[m], people.wobble[m]

@@ -12,7 +12,7 @@ from multiview.fit.people import State
 from multiview.fit.skeleton_kernels import Pulls, fit_skeleton
 from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.small_kernels import copy_row, inverse_sym3
-from multiview.geometry.triangulate_kernels import Sight, consensus, with_prediction
+from multiview.geometry.triangulate_kernels import Sight, consensus, refine, with_prediction
 from multiview.rays import PackedRig, Rays
 
 TETHER = 0.35  # how far a limb that no one sees may swing, relative to its length
@@ -90,14 +90,21 @@ def fit_people(
     joints = table.shape[2]
     C, offset = np.empty((joints, 6)), np.empty((joints, 3))
     found, expected = np.empty(joints), np.empty(joints)
+    row = np.empty(table.shape[1], dtype=np.int64)
     nobody = np.empty((0, joints), dtype=np.int64)
     for n in range(slots.shape[0]):
         m = slots[n]
         before = views[n].copy()
         gate_bones(body, people.length[m], xyz[n], H[n], table[n], views[n], gate)
         for j in body.order:
-            if before[j] >= 2 and views[n, j] == 0:
+            if before[j] >= 2 and views[n, j] <= 0:
                 hang_on_parent(j, m, body, people, xyz[n])
+            if views[n, j] < 0:
+                views[n, j] = -views[n, j]
+                for c in range(row.shape[0]):
+                    row[c] = table[n, c, j]
+                copy_row(people.pos[m, j], xyz[n, j])
+                refine(row, sight, people.pos[m, j], people.prior[m, j], STEPS, xyz[n, j], H[n, j])
         for j in range(joints):
             p = body.parent[j]
             for k in range(3):
