@@ -23,9 +23,10 @@ import cv2
 import numpy as np
 
 from multiview.errors import MultiviewError, SourceError
+from multiview.geometry.rigid import rotation_from_vector
 
 if TYPE_CHECKING:
-    from multiview.camera import Rig
+    from multiview.camera import Camera, Rig
     from multiview.config import Studio
     from multiview.poses import Poses
     from multiview.synthetic import Studio as SyntheticStudio
@@ -36,7 +37,7 @@ __all__ = ["film_studio", "on_true_cameras", "pixel_studio", "run"]
 
 SIZE, FPS = (1280, 720), 20.0
 SQUARES, SQUARE_M, MARKER_M, DICTIONARY = (6, 5), 0.15, 0.115, "DICT_4X4_250"
-BOARD_FRAMES = 110
+WAVED, SHOWN = 80, 10  # pictures of the board waved in the middle, and of it shown to each camera close by
 PX_PER_SQUARE = 48
 
 
@@ -125,7 +126,7 @@ def _film_people(film: Film, frames: int, folder: Path) -> list[Path]:
 
 def _film_board(film: Film, folder: Path, seed: int) -> None:
     """A folder of pictures per camera: the board waved through the room, at last lying on the floor."""
-    posters = _posters(seed)
+    posters = _posters(film.rig, seed)
     for name in film.rig.names:
         (folder / name).mkdir(parents=True)
     (folder / "board.toml").write_text(
@@ -141,7 +142,8 @@ def _film_board(film: Film, folder: Path, seed: int) -> None:
     _each(len(posters), "filming the board", shoot, len(film.rig))
 
 
-def _posters(seed: int) -> list[Poster]:
+def _posters(rig: Rig, seed: int) -> list[Poster]:
+    """What one does with a board: wave it in the middle, show it to each camera, lay it on the floor."""
     from multiview.synthetic.board import waved
     from multiview.synthetic.film import Poster
 
@@ -149,10 +151,23 @@ def _posters(seed: int) -> list[Poster]:
     board = cv2.aruco.CharucoBoard(SQUARES, SQUARE_M, MARKER_M, dictionary)
     texture = np.asarray(board.generateImage((SQUARES[0] * PX_PER_SQUARE, SQUARES[1] * PX_PER_SQUARE)), np.uint8)
     density = PX_PER_SQUARE / SQUARE_M
-    R, t = waved(np.arange(BOARD_FRAMES) * 0.4, np.random.default_rng((seed, 3)), reach=1.5)
-    in_air = [Poster(texture, density, R[i], t[i]) for i in range(BOARD_FRAMES)]
-    lying = Poster(texture, density, np.diag([1.0, -1.0, -1.0]), np.array([-0.45, 0.3, 0.0]))
-    return [*in_air, lying]
+    rng = np.random.default_rng((seed, 3))
+    R, t = waved(np.arange(WAVED) * 0.4, rng, reach=1.2)
+    places = [(R[i], t[i]) for i in range(WAVED)]
+    for camera in rig.cameras:
+        places += [_shown_to(camera, rng) for _ in range(SHOWN)]
+    places.append((np.diag([1.0, -1.0, -1.0]), np.array([-0.45, 0.4, 0.0])))
+    return [Poster(texture, density, R, t) for R, t in places]
+
+
+def _shown_to(camera: Camera, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """world_from_board of a board held anywhere in a camera's picture, turned to it but for a tilt."""
+    width, height = camera.size
+    ray = camera.rays(np.array([rng.uniform(0.12, 0.88) * width, rng.uniform(0.15, 0.85) * height]))
+    facing = np.stack([camera.R[0], camera.R[1], camera.R[2]], axis=1)
+    R = facing @ rotation_from_vector(rng.normal(0, [0.35, 0.35, 0.2]))
+    middle = camera.centre + ray * rng.uniform(1.7, 3.0)
+    return R, middle - R @ np.array([SQUARES[0] * SQUARE_M / 2, SQUARES[1] * SQUARE_M / 2, 0.0])
 
 
 def _calibrate(true_rig: Rig, folder: Path) -> Path:
@@ -161,7 +176,7 @@ def _calibrate(true_rig: Rig, folder: Path) -> Path:
     images = [folder / name for name in true_rig.names]
     print(_multiview("calibrate", "detect", "--board", board, "--images", *images, "--out", corners).strip())
     solve = ("calibrate", "solve", "--corners", corners, "--board", board, "--out", folder.parent / "rig")
-    print(_multiview(*solve, "--floor", str(BOARD_FRAMES), "--no-offsets").strip())
+    print(_multiview(*solve, "--floor", str(WAVED + SHOWN * len(true_rig)), "--no-offsets").strip())
     return folder.parent / "rig" / "rig.toml"
 
 
