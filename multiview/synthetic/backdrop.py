@@ -166,6 +166,12 @@ def degrade(rng: np.random.Generator, image: UInt8[np.ndarray, "H W 3"]) -> UInt
         picture = np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()), np.float32)
     elif kind < 0.45:
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, image.shape[0] / 110)), np.float32)
+    if rng.random() < 0.15:
+        # Someone far away: few pixels, enlarged.
+        share = rng.uniform(0.35, 0.8)
+        small = cv2.resize(picture, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+        size = (image.shape[1], image.shape[0])
+        picture = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR), np.float32)
     if rng.random() < 0.6:
         picture = picture + rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(rng.uniform(1, 14))
     out = np.clip(picture, 0, 255).astype(np.uint8)

@@ -334,22 +334,22 @@ def sample_crop(
 
 
 def _cut_off(rng: np.random.Generator, photo: Photo) -> None:
-    """The whole image ends inside this crop."""
+    """The whole image ends inside this crop: black beyond, joints absent, the person's box ends there, too."""
     height, width = photo.image.shape[:2]
-    side = int(rng.integers(4))
-    depth = int(rng.uniform(0.05, 0.4) * (height if side < 2 else width))
-    rows, columns = [
-        (slice(0, depth), slice(None)),
-        (slice(height - depth, None), slice(None)),
-        (slice(None), slice(0, depth)),
-        (slice(None), slice(width - depth, None)),
-    ][side]
-    photo.image[rows, columns] = 0
-    photo.parts[rows, columns] = 0
-    mask = np.zeros((height, width), np.bool_)
-    mask[rows, columns] = True
-    column, row = (np.clip(np.rint(photo.xy[..., i]), 0, n - 1).astype(int) for i, n in ((0, width), (1, height)))
-    photo.visibility[mask[row, column]] = ABSENT
+    low, high = np.zeros(2), np.array([width, height], float)
+    axis, share = int(rng.integers(2)), rng.uniform(0.05, 0.45)
+    if rng.random() < 0.5:
+        low[axis] = int(share * high[axis])
+    else:
+        high[axis] = int((1 - share) * high[axis])
+    x0, y0, x1, y1 = (int(v) for v in (*low, *high))
+    outside = np.ones((height, width), np.bool_)
+    outside[y0:y1, x0:x1] = False
+    photo.image[outside] = 0
+    photo.parts[outside] = 0
+    photo.visibility[((photo.xy < low - 0.5) | (photo.xy > high - 0.5)).any(-1)] = ABSENT
+    start, end = np.clip(photo.box[:, :2], low, high - 1), np.clip(photo.box[:, :2] + photo.box[:, 2:], low, high - 1)
+    photo.box[:] = np.concatenate([start, np.maximum(end - start, 8.0)], axis=1)
 
 
 def sample_photo(
