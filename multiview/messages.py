@@ -264,7 +264,8 @@ def write_blob(table: Table) -> bytes:
 
 def read_blob(blob: bytes, shape: tuple[int, ...]) -> Table:
     """The numbers of a blob, in float64."""
-    return np.frombuffer(blob, "<f4").reshape(shape).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+        return np.frombuffer(blob, "<f4").reshape(shape).astype(np.float64)
 
 
 def _check_blob(blob: bytes, floats: int) -> None:

@@ -205,6 +205,12 @@ def test_nonsense_numbers_are_missing_joints() -> None:
     assert np.isfinite(back.xy[0, 4]).all()
 
 
+def test_every_bit_pattern_is_a_number_or_missing() -> None:
+    signalling = np.array([0x7F800001, 0xFF800001, 0x3F000000] * 5, "<u4").tobytes()
+    message = msgspec.structs.replace(pack_keypoints(make_keypoints(1, 5, 1, False, False), **HEADER), blob=signalling)
+    assert np.isnan(unpack_keypoints(message).xy).all()
+
+
 def test_a_covariance_that_is_none_makes_the_joint_missing() -> None:
     cov = np.broadcast_to(np.eye(2), (1, 3, 2, 2)).copy()
     cov[0, 1] = [[1.0, 2.0], [2.0, 1.0]]

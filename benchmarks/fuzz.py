@@ -1,0 +1,72 @@
+"""Mutated messages at the decoder, half with a true CRC: every one is decoded or refused, and memory stays flat.
+
+python -m benchmarks fuzz --messages 1000000
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import time
+import zlib
+
+import numpy as np
+
+from multiview.data import Keypoints2D
+from multiview.errors import MessageError
+from multiview.messages import ClockSample, HubBeat, KeypointsMessage, decode, encode
+from multiview.packing import pack_keypoints, unpack_keypoints
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The study's own arguments."""
+    parser.add_argument("--messages", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what became of them."""
+    rng, bodies = random.Random(args.seed), seeds()
+    decoded = refused = 0
+    began, memory = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(args.messages):
+        try:
+            message = decode(mutate(rng, rng.choice(bodies)))
+        except MessageError:
+            refused += 1
+            continue
+        decoded += 1
+        if isinstance(message, KeypointsMessage):
+            unpack_keypoints(message)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024
+    seconds = time.perf_counter() - began
+    print(
+        f"{args.messages} messages: {refused} refused, {decoded} decoded, {seconds:.0f} s, memory grew {grown:.1f} MB"
+    )
+    return 0 if decoded + refused == args.messages else 1
+
+
+def seeds() -> list[bytes]:
+    keypoints = Keypoints2D(np.full((2, 17, 2), 100.0), np.ones((2, 17)), np.broadcast_to(np.eye(2), (2, 17, 2, 2)))
+    header = {"camera": "cam01", "boot_id": 1, "frame": 1, "time_ns": 1, "skeleton": "coco17"}
+    probe = ClockSample(camera="c", boot_id=1, sent_ns=1, hub_received_ns=2, hub_replied_ns=3, answered_ns=4)
+    return [encode(m) for m in (pack_keypoints(keypoints, **header), probe, HubBeat(boot_id=1, hub_ns=1, utc_ns=2))]
+
+
+def mutate(rng: random.Random, body: bytes) -> bytes:
+    """Some bytes changed, cut, doubled or put in."""
+    content = bytearray(body[:-4])
+    for _ in range(rng.randrange(1, 6)):
+        place = rng.randrange(len(content) + 1)
+        kind = rng.randrange(4)
+        if kind == 0 and place < len(content):
+            content[place] = rng.randrange(256)
+        elif kind == 1:
+            content[place:place] = rng.randbytes(rng.randrange(1, 9))
+        elif kind == 2:
+            del content[place : place + rng.randrange(1, 9)]
+        elif place < len(content):
+            content += content[place : place + rng.randrange(1, 99)]
+    tail = zlib.crc32(content).to_bytes(4, "little") if rng.random() < 0.5 else body[-4:]
+    return bytes(content) + tail
