@@ -231,7 +231,8 @@ def _inliers(bundle: Bundle, state: BundleState) -> tuple[Bundle, BundleState]:
     inlier = np.zeros_like(seen)
     for _ in range(8):
         sigma = np.maximum(sigma, _LEAST_SIGMA_PX)
-        previous, inlier = inlier, seen & (errors < _GATE * sigma[bundle.camera][:, None])
+        width = _GATE * np.maximum(sigma, 0.7 * np.median(sigma))  # a quiet camera's tails are not gross errors
+        previous, inlier = inlier, seen & (errors < width[bundle.camera][:, None])
         enough = np.bincount(bundle.knot, inlier.sum(axis=1), len(state.target_R)) >= _FEWEST_CORNERS
         inlier &= enough[bundle.knot][:, None]
         bundle = replace(bundle, weight=inlier / sigma[bundle.camera][:, None], cauchy=np.inf)
