@@ -40,7 +40,15 @@ class Publisher:
     def __init__(self, port: int = 0) -> None:
         self._socket = zmq.Context.instance().socket(zmq.PUB)
         self._socket.linger = 0
-        self._socket.bind(f"tcp://127.0.0.1:{port or '*'}")
+        end = time.monotonic() + 10
+        while True:  # the port of one that has just ended may take a moment
+            try:
+                self._socket.bind(f"tcp://127.0.0.1:{port or '*'}")
+                break
+            except zmq.ZMQError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
