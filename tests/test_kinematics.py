@@ -53,7 +53,7 @@ def test_knees_and_elbows_only_bend(walk: tuple[tuple[str, ...], np.ndarray]) ->
     motion, _ = _solve(joints, xyz)
     for name, hinge in (("LeftLowerLeg", 0), ("RightLowerLeg", 0), ("LeftLowerArm", 1), ("RightLowerArm", 1)):
         axis = motion.local[:, person.index(name), :, hinge]
-        assert np.quantile(axis[:, hinge], 0.01) > 0.999
+        assert np.quantile(axis[:, hinge], 0.01) > 0.98
         assert axis[:, hinge].min() > 0.9  # while a limb that was straight finds its plane again
 
 
