@@ -22,11 +22,12 @@ from multiview.messages import MAX_BYTES, Stamp
 from services import topics
 from services.keyring import ANYONE, HUB, load_hub_public, load_key
 
-__all__ = ["Asker", "HubSockets", "Incoming", "Received", "Sender", "Subscriber"]
+__all__ = ["GOODBYE_S", "PUBLISH_QUEUE", "Asker", "HubSockets", "Incoming", "Received", "Sender", "Subscriber"]
 
 HEARTBEAT_MS = 200
 SEND_QUEUE = 8
 PUBLISH_QUEUE = 1000
+GOODBYE_S = 1.0  # the longest that a last word may take to leave
 RECEIVE_QUEUE = 20_000
 LONGEST_REST_S = 2.0  # the longest that a process told to stop goes on taking in
 DEAD_SENDER_S = 1.0
@@ -192,10 +193,18 @@ class Sender:
     let nothing through for a second is made anew.
     """
 
-    def __init__(self, options: HubOptions, name: str = ANYONE) -> None:
-        self._options, self._name = options, name
+    def __init__(self, options: HubOptions, name: str = ANYONE, queue: int = SEND_QUEUE) -> None:
+        """`queue` messages may wait to leave: few where a late one is worthless, many where bursts are to arrive."""
+        self._options, self._name, self._queue = options, name, queue
         self._socket = self._connect()
         self._good = time.monotonic()
+
+    def send_within(self, topic: str, body: bytes, timeout_s: float) -> bool:
+        """For what must arrive: waits for room; False if there was none in time."""
+        end = time.monotonic() + timeout_s
+        while not (left := self.send(topic, body)) and time.monotonic() < end:
+            time.sleep(0.002)
+        return left
 
     def send(self, topic: str, body: bytes) -> bool:
         """False if it could not leave now, and so is dropped."""
@@ -210,7 +219,7 @@ class Sender:
         return True
 
     def _connect(self) -> zmq.Socket[bytes]:
-        socket = _socket(zmq.DEALER, SEND_QUEUE, 1)
+        socket = _socket(zmq.DEALER, self._queue, 1)
         socket.setsockopt(zmq.IMMEDIATE, 1)  # nothing is queued for a hub that is not there
         _connect(socket, self._options, self._options.ingest_port, self._name)
         return socket

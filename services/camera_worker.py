@@ -31,7 +31,7 @@ from multiview.sources import FrameSource
 from multiview.sources._paced import Paced
 from multiview.sources._reader import Reader
 from services import topics
-from services.bus import Asker, Sender
+from services.bus import GOODBYE_S, Asker, Sender
 from services.presence import wait_for_start
 from services.probing import Prober
 from services.process import Stopping
@@ -134,7 +134,7 @@ class _Eye:
         if self.reader:
             self.reader.close()
         goodbye = Goodbye(camera=self.camera.name, boot_id=self.boot_id, frames=self.sent)
-        self.sender.send(topics.topic_of(topics.KEYPOINTS, self.camera.name), encode(goodbye))
+        self.sender.send_within(topics.topic_of(topics.KEYPOINTS, self.camera.name), encode(goodbye), GOODBYE_S)
         if self.state == "running":
             self.state = "finished"
 

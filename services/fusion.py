@@ -15,7 +15,7 @@ import numpy as np
 from multiview.config import load_studio
 from multiview.messages import ServiceHealth, encode
 from services import topics
-from services.bus import Received, Sender, Subscriber
+from services.bus import PUBLISH_QUEUE, Received, Sender, Subscriber
 from services.fuser import Fused, Fuser
 from services.presence import Presence
 from services.process import Stopping, begin_service
@@ -36,7 +36,8 @@ def run(args: argparse.Namespace) -> None:
     fuser.pipeline.warm_up()
     gc.collect()
     gc.freeze()  # what is loaded stays: no pause to look at it again
-    subscriber, sender = Subscriber(studio.hub, topics.FUSION_READS, "fusion"), Sender(studio.hub, "fusion")
+    subscriber = Subscriber(studio.hub, topics.FUSION_READS, "fusion")
+    sender = Sender(studio.hub, "fusion", PUBLISH_QUEUE)  # one late camera may complete many ticks at once
     Fusion(fuser, subscriber, sender, Presence(studio.hub, "fusion")).serve(stopping)
 
 

@@ -22,7 +22,7 @@ from multiview.messages import CameraHealth, Goodbye, decode, encode
 from multiview.messages import PosesMessage as Poses
 from multiview.packing import pack_keypoints
 from services import topics
-from services.bus import Asker, Sender, Subscriber
+from services.bus import GOODBYE_S, Asker, Sender, Subscriber
 from services.presence import wait_for_start
 from services.probing import Prober
 from services.process import Stopping, begin_service
@@ -79,7 +79,7 @@ class Worker:
         else:
             self._play_unpaced(stopping)
         goodbye = Goodbye(camera=self._camera, boot_id=self._boot_id, frames=self._sent)
-        self._sender.send(topics.topic_of(topics.KEYPOINTS, self._camera), encode(goodbye))
+        self._sender.send_within(topics.topic_of(topics.KEYPOINTS, self._camera), encode(goodbye), GOODBYE_S)
         self._report("finished")
         if self._prober:
             self._prober.close()
