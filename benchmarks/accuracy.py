@@ -22,6 +22,7 @@ from rich.table import Table
 
 from benchmarks.baseline import Baseline
 from benchmarks.studios import NOISES, STUDIOS, studio_options
+from benchmarks.wide import wide_console
 from multiview import metrics
 from multiview.data import Tracks, Views
 from multiview.pipeline import Options, Pipeline
@@ -129,7 +130,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    console = Console()
+    console = wide_console()
     rows: list[dict[str, Any]] = []
     for name in args.studios:
         for noise in args.noise:

@@ -21,6 +21,7 @@ from rich.progress import track as progress
 from rich.table import Table
 
 from benchmarks.accuracy import seeds
+from benchmarks.wide import wide_console
 from multiview.data import Keypoints2D, Views
 from multiview.pipeline import Pipeline
 from multiview.synthetic import Options, Studio, make_studio
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         worst = {key: max(each[key] for each in figures) for key in figures[0]}
         cells = (f"{worst[key]:.0f}" for key in ("clean", "during", "after", "recovers", "others"))
         table.add_row(name, str(frames), *cells)
-    Console().print(table)
+    wide_console().print(table)
     return 0
 
 

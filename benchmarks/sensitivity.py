@@ -23,6 +23,7 @@ from rich.table import Table
 from benchmarks.accuracy import figures, seeds
 from benchmarks.speed import SHELF, shelf_views
 from benchmarks.studios import STUDIOS, studio_options
+from benchmarks.wide import wide_console
 from multiview import metrics
 from multiview.pipeline import Options, Pipeline
 from multiview.poses import Poses
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     changes = list(variations(Options()))
     for name, value, options in progress(changes, "sensitivity", console=Console(stderr=True), transient=True):
         row(name, value, options)
-    Console().print(table)
+    wide_console().print(table)
     return 0
 
 

@@ -23,6 +23,7 @@ from rich.table import Table
 
 from benchmarks.baseline import Baseline, triangulate_dlt
 from benchmarks.timing import best_of, time_frames
+from benchmarks.wide import wide_console
 from multiview.camera import Rig, load_rig
 from multiview.commands.fuse_run import frame_views
 from multiview.data import Views
@@ -120,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     by_name = {row["studio"]: row for row in rows}
     people = [by_name[f"8x{n}"] for n in _PEOPLE]
     cameras = [by_name[f"{n}x4"] for n in _CAMERAS]
-    console = Console()
+    console = wide_console()
     console.print(_table(rows))
     slopes = f"{slope(people):.2f} in people, {slope(cameras):.2f} in cameras"
     console.print(f"log-log slope of time against detections: {slopes}")

@@ -22,6 +22,7 @@ from rich.table import Table
 
 from benchmarks.baseline import triangulate_dlt
 from benchmarks.timing import best_of
+from benchmarks.wide import wide_console
 from multiview.camera import Rig
 from multiview.geometry.triangulate import triangulate
 from multiview.synthetic import Options, make_studio
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         error = 1e3 * np.linalg.norm(method(xy) - truth, axis=-1)[good]
         median, p99, worst = np.nanpercentile(error, [50, 99, 100])
         table.add_row(name, f"{each:.1f}", f"{each / fastest:.1f}", f"{median:.1f}", f"{p99:.0f}", f"{worst:.0f}")
-    Console().print(table)
+    wide_console().print(table)
     return 0
 
 
