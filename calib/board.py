@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -63,9 +63,6 @@ class Board:
         kind = f"{self.squares[0]}x{self.squares[1]} squares of {1000 * self.square_length:g} mm, {self.dictionary}"
         flags = [name for name in ("legacy", "inverted") if getattr(self, name)]
         return ", ".join([kind, *flags])
-
-    def with_found(self, **changes: Any) -> Board:
-        return replace(self, **changes)
 
 
 @cache

@@ -13,10 +13,9 @@ import torch
 from jaxtyping import Float32
 from torch import nn
 
-from multiview.detect._heatmaps import joints_of_heatmaps
+from multiview.detect._heatmaps import joints_of_crops
 from multiview.detect._top_down import TopDown, TopDownOptions
 from multiview.errors import ConfigError
-from multiview.keypoints.flip import merge_flipped
 from multiview.keypoints.heatmaps import Joints
 from multiview.models.card import load_card, model_file
 from multiview.nets.checkpoint import load_weights
@@ -66,11 +65,7 @@ class Detector(TopDown):
         super().__init__(card, options, self._joints)
 
     def _joints(self, tensor: Float32[np.ndarray, "N _ _ _"]) -> Joints:
-        maps = self._heatmaps(tensor)
-        if self._flip:
-            mirrored = self._heatmaps(np.ascontiguousarray(tensor[..., ::-1]))
-            maps = merge_flipped(maps, mirrored, self.skeleton.symmetric_pairs, self.card.crop == "person")
-        return joints_of_heatmaps(maps, self.card)
+        return joints_of_crops(tensor, self._heatmaps, self.card, self.skeleton.symmetric_pairs, self._flip)
 
     def _heatmaps(self, tensor: Float32[np.ndarray, "N _ _ _"]) -> Float32[np.ndarray, "N _ _ _"]:
         with torch.inference_mode():
