@@ -20,7 +20,7 @@ def open_source(address: str, name: str = "", folder: Path | None = None, fps: f
         return load_plugin("sources", "stream").Source(address, name, fps=fps)
     path = Path(address) if folder is None else folder / address
     if path.suffix == ".py":
-        return load_plugin("sources", str(path)).Source(name)
+        return _own(path, name)
     if path.is_dir():
         return load_plugin("sources", "images").Source(path, name, fps)
     if path.is_file():
@@ -28,3 +28,14 @@ def open_source(address: str, name: str = "", folder: Path | None = None, fps: f
     raise SourceError(
         f"there is no source {path}: give a video, a folder of pictures, a webcam's number or a stream's address"
     )
+
+
+def _own(path: Path, name: str) -> FrameSource:
+    module = load_plugin("sources", str(path))
+    if not hasattr(module, "Source"):
+        raise SourceError(f'{path} has no "Source"; a source file has a class Source(name)')
+    source: FrameSource = module.Source(name)
+    wanted = sorted(set(FrameSource.__annotations__) | {"read", "skip", "close"})
+    if missing := [member for member in wanted if not hasattr(source, member)]:
+        raise SourceError(f"{path}: its Source has no {', '.join(missing)} (see multiview/sources/__init__.py)")
+    return source

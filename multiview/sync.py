@@ -24,8 +24,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How cameras are brought together."""
 
     rate_hz: float = 0.0  # ticks per second; 0: the frame rate of the sources
-    budget_s: float = 0.08  # the longest wait for a camera after a tick; what is later is not used
-    bracket_frames: float = 2.5  # keypoints are interpolated between two frames at most this many frames apart
+    budget_s: float = (
+        0.08  # the longest wait for a camera after a tick, or two steps of slow cameras; later is not used
+    )
+    bracket_frames: float = 2.5  # keypoints are interpolated between two frames at most so many of its steps apart
     missed_ticks: int = 3  # a camera that misses so many ticks is not waited for until it is back in time
     horizon_s: float = 10.0  # a stamp further ahead than this is a mistake, not a frame
     by_trigger: bool = False  # cameras fired by one trigger are brought together by its count, not by their stamps
@@ -54,7 +56,7 @@ class _Camera:
         self.frames: list[Keypoints2D] = []
         self.live = True
         self.missing = 0  # ticks missed one after the other
-        self.steps: deque[int] = deque([period_ns], maxlen=9)
+        self.steps: deque[int] = deque([period_ns], maxlen=15)  # between stamps, of late
         self.lags: deque[int] = deque(maxlen=15)  # arrival less stamp
         self.lag_ns = 0  # their median
         self.peak_ns = 0  # how long after a tick this camera reaches it: a maximum that slowly forgets
@@ -69,7 +71,13 @@ class _Camera:
 
     @property
     def period_ns(self) -> int:
-        return sorted(self.steps)[len(self.steps) // 4]  # dropped frames only lengthen a step
+        """The step of its pictures: of short ones, since dropped frames only lengthen a step."""
+        return sorted(self.steps)[len(self.steps) // 4]
+
+    @property
+    def pace_ns(self) -> int:
+        """The step at which its keypoints really come, where a detector cannot take every picture: of long ones."""
+        return sorted(self.steps)[len(self.steps) * 3 // 4]
 
     def insert(self, time_ns: int, keypoints: Keypoints2D) -> bool:
         place = bisect_left(self.times, time_ns)
@@ -89,7 +97,7 @@ class _Camera:
         before, period = after - 1, self.period_ns
         if before >= 0 and after < len(self.times):
             span = self.times[after] - self.times[before]
-            if span <= bracket_frames * period:
+            if span <= bracket_frames * self.pace_ns:
                 weight = (time_ns - self.times[before]) / span
                 return interpolate(self.frames[before], self.frames[after], weight)
         near = [i for i in (before, after) if 0 <= i < len(self.times) and 2 * abs(self.times[i] - time_ns) <= period]
@@ -122,6 +130,7 @@ class SyncBuffer:
         self._next: int | None = None  # the tick to give out next; None before the first frame
         self._last_ns: int | None = None  # the time of the last tick given out
         self.delay_ns = 0
+        self._pace_ns = round(NS_PER_S / rate_hz)  # the step at which the live cameras' keypoints come
         self._behind = 0  # frames, one after the other, from long before that
 
     def tick_time_ns(self, tick: int) -> int:
@@ -224,29 +233,36 @@ class SyncBuffer:
             camera.peak_ns = max(wait, camera.peak_ns - (camera.peak_ns - wait) // 256)
 
     def _note_lag(self, camera: _Camera, lag_ns: int) -> None:
-        """What the hub's clock shows at a stamp, less the stamp: the lower median of the live cameras' medians."""
+        """What the hub's clock shows at a stamp, less the stamp: the lower median of the live cameras' medians.
+
+        And the step at which their keypoints come, likewise.
+        """
         camera.lags.append(lag_ns)
         camera.lag_ns = sorted(camera.lags)[len(camera.lags) // 2]
-        lags = sorted(c.lag_ns for c in self._cameras if c.lags and (c.live or c is camera))
-        self.delay_ns = lags[(len(lags) - 1) // 2]
+        here = [c for c in self._cameras if c.lags and (c.live or c is camera)]
+        self.delay_ns = sorted(c.lag_ns for c in here)[(len(here) - 1) // 2]
+        self._pace_ns = sorted(c.pace_ns for c in here)[(len(here) - 1) // 2]
 
     def _deadline_ns(self, camera: _Camera, tick_ns: int) -> int:
         """Until when a tick waits for a camera: twice its usual lateness, within the budget.
 
-        At the least half the budget, or a step and a quarter, so that a dropped frame is bridged by the next one.
+        At the least half the budget, or a step and a quarter, so that a dropped frame is bridged by the next one. Where
+        most cameras are slow (one that is slow among others holds nobody up) the budget grows to two of their steps.
         """
         if self.options.lossless:
             return 2**63
-        wait = max(2 * camera.peak_ns, self._budget_ns // 2, camera.period_ns * 5 // 4)
+        longest = max(self._budget_ns, 2 * self._pace_ns)
+        wait = max(2 * camera.peak_ns, self._budget_ns // 2, camera.pace_ns * 5 // 4)
         if not camera.times:
-            wait = self._budget_ns
-        return tick_ns + self.delay_ns + min(wait, self._budget_ns)
+            wait = longest
+        return tick_ns + self.delay_ns + min(wait, longest)
 
     def _give_out(self, tick: int, time_ns: int, waiting: list[_Camera]) -> Views:
         for camera in waiting:
             camera.missed += 1
             camera.missing += 1
-            camera.live = camera.missing < self.options.missed_ticks
+            silent = camera.head is None or time_ns - camera.head > 2 * self._pace_ns
+            camera.live = camera.missing < self.options.missed_ticks or not silent
         keypoints = tuple(camera.at(time_ns, self.options.bracket_frames) for camera in self._cameras)
         for camera, seen in zip(self._cameras, keypoints, strict=True):
             camera.used += seen is not None

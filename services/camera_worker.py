@@ -34,7 +34,7 @@ from services import topics
 from services.bus import GOODBYE_S, Asker, Sender
 from services.presence import wait_for_start
 from services.probing import Prober
-from services.process import Stopping
+from services.process import Stopping, yield_to_others
 from services.requests import Ready, tell
 
 __all__ = ["CameraWorker"]
@@ -169,6 +169,7 @@ class CameraWorker:
             self._start_ns = wait_for_start(eye.asker, f"camera/{eye.camera.name}", alone, stopping)
         for eye in self._eyes:
             eye.begin(self._start_ns)
+        yield_to_others()  # pictures must be decoded in time, and fusion come first; looking takes what is left
         playing, next_report = list(self._eyes), 0.0
         while playing and not stopping:
             self._look(playing, stopping)

@@ -47,6 +47,9 @@ class PlayedCamera:
             return Frame(frame.image, self._index - 1, due_ns, self.name)
         return None
 
+    def skip(self) -> bool:
+        return self.read() is not None
+
     def close(self) -> None:
         self._closed.set()
         self._source.close()

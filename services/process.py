@@ -10,11 +10,12 @@ import sys
 import threading
 import time
 
-__all__ = ["PARENT_VARIABLE", "Stopping", "begin_service"]
+__all__ = ["PARENT_VARIABLE", "Stopping", "begin_service", "yield_to_others"]
 
 # Set by whoever starts a service and wants it to end with them.
 PARENT_VARIABLE = "MULTIVIEW_PARENT"
 _PR_SET_PDEATHSIG = 1
+_NICER = 3  # half the share of a thread that was not asked to be nice
 
 
 class Stopping:
@@ -42,6 +43,12 @@ def begin_service(name: str) -> None:
     parent = os.environ.get(PARENT_VARIABLE, "")
     if parent.isdigit():
         _end_with(int(parent))
+
+
+def yield_to_others() -> None:
+    """Let this thread give way to the others of a busy machine, where the system tells threads apart."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + _NICER)
 
 
 def _end_with(parent: int) -> None:

@@ -147,6 +147,39 @@ def test_ticks_stop_when_everyone_is_silent_and_jump_when_someone_returns() -> N
     assert [view.tick for view in views] == list(range(200, 205))
 
 
+def test_cameras_far_below_their_rate_are_brought_together_all_the_same() -> None:
+    """60 ticks a second, and detectors that take every third to twelfth picture, each when it can."""
+    rng = random.Random(5)
+    events = []
+    for c in range(4):
+        frame = rng.randrange(6)
+        while frame < 600:
+            time_ns = round(frame * NS_PER_S / 60)
+            events.append((BASE + time_ns + rng.randrange(80, 120) * MS, c, time_ns))
+            frame += rng.randrange(3, 13)
+    buffer = SyncBuffer(4, 60.0)
+    views = [view for view in feed(buffer, events) if view.tick >= 60]
+    seen = [sum(keypoints is not None for keypoints in view.keypoints) for view in views]
+    assert np.mean(seen) > 3.9
+    assert min(seen) >= 2
+    for view in views:
+        for keypoints in view.keypoints:
+            if keypoints is not None:
+                assert np.abs(keypoints.xy - walker(view.time_ns).xy).max() < 10.0
+
+
+def test_one_slow_camera_holds_nobody_up() -> None:
+    buffer = SyncBuffer(3, RATE)
+    events = [(BASE + stamp(i) + MS + c, c, stamp(i)) for i in range(100) for c in (0, 1)]
+    events += [(BASE + stamp(i) + 30 * MS, 2, stamp(i)) for i in range(0, 100, 10)]
+    late = []
+    for arrival, camera, time_ns in sorted(events):
+        late += [arrival - BASE - view.time_ns for view in buffer.add(camera, time_ns, walker(time_ns), arrival)]
+    assert len(late) >= 98
+    assert max(late) <= 80 * MS + PERIOD
+    assert np.median(late) < 5 * MS
+
+
 def test_stamps_that_begin_again_begin_the_ticks_again() -> None:
     buffer = SyncBuffer(1, RATE)
     feed(buffer, [(BASE + stamp(i), 0, stamp(i)) for i in range(1000, 1005)])

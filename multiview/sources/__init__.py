@@ -9,7 +9,7 @@ from multiview.data import Frame
 
 @runtime_checkable
 class FrameSource(Protocol):
-    """One camera's frames in order; `read` and `close` are called from one thread."""
+    """One camera's frames in order; `read`, `skip` and `close` are called from one thread."""
 
     name: str
     live: bool  # a camera or stream, where waiting loses frames; else a file, which waits
@@ -19,6 +19,10 @@ class FrameSource(Protocol):
 
     def read(self) -> Frame | None:
         """The next frame; None at the end. SourceError if it broke off."""
+        ...
+
+    def skip(self) -> bool:
+        """Pass over the next frame, which costs less than reading it; False at the end. SourceError as `read`."""
         ...
 
     def close(self) -> None: ...

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from typing import Literal
 
 from multiview.data import Frame
 from multiview.sources import FrameSource
+from multiview.sources._paced import Paced
 
 __all__ = ["Policy", "Reader"]
 
 Policy = Literal["newest", "every"]
+MARGIN_FRAMES = 2  # pictures are unpacked so many frames before they are likely to be wanted
 
 
 class Reader:
     """Frames of a source, ahead of their use.
 
     `every` waits when `ahead` frames are waiting, and loses none; `newest` keeps only the last, and counts in
-    `dropped` the ones that nobody came for. Leave with `close`, or use as a context.
+    `dropped` the ones that nobody came for. Where the user is slower than the source, pictures that will be dropped
+    are not even unpacked. Leave with `close`, or use as a context.
     """
 
     def __init__(self, source: FrameSource, policy: Policy = "every", ahead: int = 4) -> None:
         self.source, self.policy = source, policy
-        self.dropped = 0
+        self._dropped = 0
         self._ahead = 1 if policy == "newest" else ahead
         self._waiting: deque[Frame] = deque()
         self._changed = threading.Condition()
-        self._ended = self._closed = False
+        self._ended = self._closed = self._wanted = False
+        self._taken_s = self._interval_s = 0.0  # when the last frame was taken, and how long after the one before
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=f"decode {source.name}", daemon=True)
         self._thread.start()
@@ -35,15 +40,24 @@ class Reader:
     def read(self, timeout_s: float | None = None) -> Frame | None:
         """The next frame; None at the end, or when none came in time (`ended` tells). Raises what the source did."""
         with self._changed:
+            self._wanted = True
             self._changed.wait_for(lambda: self._waiting or self._ended, timeout_s)
             if self._waiting:
                 frame = self._waiting.popleft()
+                now = time.monotonic()
+                self._interval_s = now - self._taken_s if self._taken_s else 0.0
+                self._taken_s, self._wanted = now, False
                 self._changed.notify_all()
                 return frame
             if self._error is not None:
                 error, self._error = self._error, None
                 raise error
             return None
+
+    @property
+    def dropped(self) -> int:
+        """Frames that nobody saw."""
+        return self._dropped + (self.source.dropped if isinstance(self.source, Paced) else 0)
 
     @property
     def ended(self) -> bool:
@@ -65,11 +79,19 @@ class Reader:
 
     def _run(self) -> None:
         try:
-            while (frame := self.source.read()) is not None:
+            while not self._closed:
+                if self._nobody_will_come():
+                    if not self.source.skip():
+                        break
+                    self._dropped += 1
+                    continue
+                frame = self.source.read()
+                if frame is None:
+                    break
                 with self._changed:
                     if self.policy == "newest" and self._waiting:
                         self._waiting.clear()
-                        self.dropped += 1
+                        self._dropped += 1
                     self._changed.wait_for(lambda: len(self._waiting) < self._ahead or self._closed)
                     if self._closed:
                         break
@@ -82,3 +104,10 @@ class Reader:
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
+
+    def _nobody_will_come(self) -> bool:
+        """Whether the next frame will be followed by another before the user, by the last two visits, is back."""
+        if self.policy == "every" or self._wanted or not self.source.fps:
+            return False
+        back_s = self._taken_s + self._interval_s
+        return time.monotonic() < back_s - MARGIN_FRAMES / self.source.fps

@@ -66,6 +66,13 @@ class Source:
         self._index += 1
         return Frame(np.asarray(image, np.uint8), self._index - 1, arrived, self.name)
 
+    def skip(self) -> bool:
+        """Take the next frame off the stream without unpacking its picture."""
+        if not self._capture.grab():
+            return self.read() is not None  # comes back, or says that it does not
+        self._index += 1
+        return True
+
     def close(self) -> None:
         self._capture.release()
 

@@ -57,6 +57,17 @@ class Source:
             )
         return frame
 
+    def skip(self) -> bool:
+        """Decode the next frame without unpacking its picture."""
+        if self._ahead is not None:
+            self._ahead = None
+            return True
+        if not self._capture.grab():
+            return self.read() is not None  # the end, or what broke off there
+        self._time_ns(self._index)
+        self._index += 1
+        return True
+
     def close(self) -> None:
         self._capture.release()
 

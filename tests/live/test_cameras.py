@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import cv2
@@ -97,10 +98,28 @@ def test_another_skeleton_is_said_at_the_start(studio: Studio) -> None:
 def test_a_file_played_as_a_camera_loops_in_time(tmp_path: Path) -> None:
     write_video(tmp_path / "a.avi", (64, 48), frames=4)
     again = lambda: video.Source(tmp_path / "a.avi")
-    paced = Paced(again(), 0, speed=1e6, open_again=again)
-    frames = [paced.read() for _ in range(10)]
-    assert [f.index for f in frames if f] == list(range(10))
-    assert [f.time_ns for f in frames if f] == [40_000_000 * i for i in range(10)]
+    began = time.monotonic_ns()
+    paced = Paced(again(), began, speed=4.0, open_again=again)
+    frames = [frame for _ in range(10) if (frame := paced.read())]
+    assert (time.monotonic_ns() - began) * 4.0 >= frames[-1].time_ns
+    assert frames[0].index == 0
+    assert frames[-1].index == 9 + paced.dropped
+    assert [f.time_ns for f in frames] == [40_000_000 * f.index for f in frames]
+    assert paced.skip()
+    assert (last := paced.read()) is not None
+    assert last.index == frames[-1].index + 2 + paced.dropped - (frames[-1].index - 9)
     paced.close()
     with pytest.raises(SourceError):
         video.Source(tmp_path / "absent.avi")
+
+
+def test_what_was_due_long_ago_is_passed_over_and_counted(tmp_path: Path) -> None:
+    """A worker that joins a second late is with the others at once, in the loop that they are in."""
+    write_video(tmp_path / "a.avi", (64, 48), frames=10)
+    again = lambda: video.Source(tmp_path / "a.avi")
+    paced = Paced(again(), time.monotonic_ns() - 1_000_000_000, open_again=again)
+    frames = [frame for _ in range(12) if (frame := paced.read())]
+    assert frames[-1].index >= 25
+    assert paced.dropped + len(frames) == frames[-1].index + 1
+    assert [f.time_ns for f in frames] == [40_000_000 * f.index for f in frames]
+    paced.close()

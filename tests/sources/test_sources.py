@@ -99,7 +99,7 @@ class Counting:
     name, live, frames, fps, size = "counting", False, 0, 0.0, (4, 4)
 
     def __init__(self, n, error=None):
-        self.n, self.error, self.i, self.closed = n, error, 0, False
+        self.n, self.error, self.i, self.closed, self.skipped = n, error, 0, False, 0
 
     def read(self):
         if self.i == self.n:
@@ -108,6 +108,10 @@ class Counting:
             return None
         self.i += 1
         return Frame(np.zeros((4, 4, 3), np.uint8), self.i - 1, self.i, self.name)
+
+    def skip(self):
+        self.skipped += self.i < self.n
+        return self.read() is not None
 
     def close(self):
         self.closed = True
@@ -131,6 +135,59 @@ def test_newest_frame_policy_gives_the_last_and_counts_the_rest():
             time.sleep(0.001)
         assert reader.read().index == 49
         assert reader.dropped == 49
+
+
+def test_pictures_that_nobody_will_see_are_not_unpacked():
+    """A source at 1000 Hz, a user who comes every 30 ms: most frames are skipped, all are counted."""
+
+    class Camera(Counting):
+        fps = 1000.0
+
+        def read(self):
+            time.sleep(0.001)
+            return super().read()
+
+    source, seen = Camera(10**6), []
+    with Reader(source, "newest") as reader:
+        for _ in range(10):
+            seen.append(reader.read().index)
+            time.sleep(0.03)
+        assert source.skipped > 50
+        before = reader.dropped
+    assert seen == sorted(set(seen))
+    assert before >= seen[-1] + 1 - len(seen)
+
+
+@pytest.mark.parametrize("kind", ["video", "images"])
+def test_a_frame_that_is_skipped_is_counted_and_timed(tmp_path, kind):
+    if kind == "video":
+        source = video.Source(write_video(tmp_path / "a.avi", frames=6))
+    else:
+        for i in range(6):
+            cv2.imwrite(str(tmp_path / f"{i}.png"), picture(i))
+        source = open_source(str(tmp_path), fps=25)
+    assert source.skip()
+    assert (frame := source.read()).index == 1
+    assert [source.skip(), source.skip()] == [True, True]
+    assert (frame := source.read()).index == 4
+    assert frame.time_ns == 160_000_000
+    assert abs(int(frame.image[10, 10, 0]) - 120) < 8
+    assert [source.skip(), source.skip(), source.read()] == [True, False, None]
+
+
+def test_a_video_that_breaks_off_while_skipping_says_so(tmp_path):
+    path = write_video(tmp_path / "a.avi", frames=30)
+    source = video.Source(path)
+    source.frames = 60  # what a container of the whole recording promises
+    assert all(source.skip() for _ in range(30))
+    with pytest.raises(SourceError, match="breaks off after 30 of 60"):
+        source.skip()
+
+
+def test_a_source_of_ones_own_that_lacks_something_is_told_what(tmp_path):
+    (tmp_path / "mine.py").write_text("class Source:\n    def __init__(self, name): pass\n    def read(self): pass\n")
+    with pytest.raises(SourceError, match=r"has no close, fps, frames, live, name, size, skip"):
+        open_source("./mine.py", "cam01", tmp_path)
 
 
 def test_a_failing_source_fails_in_the_reader_after_its_frames():
