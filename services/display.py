@@ -9,10 +9,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from multiview.errors import MultiviewError
 
-__all__ = ["has_display", "virtual_display"]
+__all__ = ["draws_in_software", "has_display", "virtual_display"]
 
 
 def has_display() -> bool:
@@ -20,6 +21,11 @@ def has_display() -> bool:
     if sys.platform.startswith(("win", "darwin")):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def draws_in_software() -> bool:
+    """Whether there is no graphics card to draw with."""
+    return sys.platform == "linux" and not any(Path("/dev/dri").glob("renderD*")) and not Path("/dev/nvidia0").exists()
 
 
 @contextmanager

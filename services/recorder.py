@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("studio", type=Path, help="the studio file")
     parser.add_argument("--take", help="name of the take; default: the studio's name and the time")
     parser.add_argument("--notes", default="", help="a remark that is kept with the take")
+    parser.add_argument("--aside", action="store_true", help="beside the studio's own recorder: report nothing")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     stopping = Stopping()
     directory = Path(studio.recorder.directory)
     take = continue_take(directory, args.take) or new_take(studio, args.take or "", args.notes)
-    finished = Recorder(studio, take).record(stopping)
+    finished = Recorder(studio, take, reports=not args.aside).record(stopping)
     logging.info("recorded %s", finished.folder)
 
 
@@ -56,10 +57,10 @@ def continue_take(directory: Path, name: str | None) -> Take | None:
 
 
 class Recorder:
-    """Joins a take to the hub's stream."""
+    """Joins a take to the hub's stream; only one in a studio `reports` how it is."""
 
-    def __init__(self, studio: Studio, take: Take) -> None:
-        self._take = take
+    def __init__(self, studio: Studio, take: Take, reports: bool = True) -> None:
+        self._take, self._reports = take, reports
         self._subscriber = Subscriber(studio.hub, name="recorder")
         self._sender, self._presence = Sender(studio.hub, "recorder"), Presence(studio.hub, "recorder")
         self._boot_id = secrets.randbits(62)
@@ -74,7 +75,8 @@ class Recorder:
             received = self._subscriber.receive(0.1)
             if received is not None:
                 self._write(Record(*received))
-                self._presence.connected()
+                if self._reports:
+                    self._presence.connected()
             self._report()
         for received in self._subscriber.rest():
             self._write(Record(*received))
@@ -110,7 +112,7 @@ class Recorder:
         return True
 
     def _report(self) -> None:
-        if time.monotonic() < self._next_health:
+        if not self._reports or time.monotonic() < self._next_health:
             return
         self._next_health = time.monotonic() + 1.0
         counts = {"messages": self._messages, "missed": self._missed, "lost": self._subscriber.lost}

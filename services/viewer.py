@@ -13,21 +13,23 @@ from typing import TYPE_CHECKING
 
 from multiview.camera import Rig, load_rig
 from multiview.errors import ConfigError
+from multiview.palette import RGB
 from multiview.poses import Poses, read_poses
 from multiview.skeleton import Skeleton, load_skeleton
 from services.viewer_feed import Feed, PosesFeed
+from services.viewer_hud import ALARM, INK, Hud
+from services.viewer_record import Recording
+from services.viewer_scene import centre
 
 if TYPE_CHECKING:
     from services.viewer_orbit import Orbit
     from services.viewer_scene import Scene
     from services.viewer_window import Window
 
-KEYS = [
-    "drag turn   right-drag move   wheel nearer   A all   T top   F front   P follow a person   1-9 through a camera",
-    "space pause   left/right seek   U uncertainty   R rays of one person   S snapshot   H hide this   Q quit",
-]
 _FRAME_S = 1 / 30
 _SIZE = (1280, 720)
+_NOTE_S = 4.0  # how long words about what a key did stay
+_NOTICE: RGB = (0.96, 0.80, 0.45)
 _SPACE, _ESCAPE, _RIGHT, _LEFT = 32, 256, 262, 263  # GLFW key codes
 
 
@@ -42,9 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="start S seconds into the recording; live: take the snapshot after S seconds",
     )
-    parser.add_argument("--view", default="all", help="all, top, front, or the name of a camera to look through")
+    parser.add_argument("--view", default="all", help="all, top, front, follow, or a camera to look through")
     parser.add_argument("--seconds", type=float, metavar="S", help="close by itself after S seconds")
     parser.add_argument("--uncertainty", action="store_true", help="show each joint as its 90 %% ellipsoid")
+    parser.add_argument("--rays", action="store_true", help="show the lines of sight to one person")
+    parser.add_argument("--help-lines", action="store_true", help="a snapshot with the keys at the bottom too")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,10 +63,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _live(studio_file: Path) -> tuple[Rig, Skeleton, Feed]:
     from multiview.config import load_studio, studio_rig
-    from services.process import begin_service
+    from services.process import begin_service, yield_to_others
     from services.viewer_stream import StreamFeed
 
     begin_service("viewer")
+    yield_to_others()
     studio = load_studio(studio_file)
     rig, skeleton = studio_rig(studio), load_skeleton(studio.skeleton)
     return rig, skeleton, StreamFeed(studio.hub, rig, len(skeleton.joints))
@@ -90,19 +95,19 @@ def _show(rig: Rig, skeleton: Skeleton, feed: Feed, args: argparse.Namespace) ->
     from services.viewer_scene import Scene, level_from_world
     from services.viewer_window import Window
 
-    scene = Scene(rig, skeleton)
+    live, still = args.what.suffix == ".toml", args.snapshot is not None
+    scene = Scene(rig, skeleton, fine=still)
     orbit = Orbit(*room(rig), level_from_world(rig))
-    scale = 1 if args.snapshot is None else 2
-    window = Window("multiview", _SIZE, scale, visible=args.snapshot is None)
+    scale = 2 if still else 1
+    window = Window("multiview", _SIZE, scale, visible=not still)
     try:
-        viewer = Viewer(window, scene, orbit, feed)
+        viewer = Viewer(window, scene, orbit, feed, Recording(args.what) if live else None)
         viewer.look(args.view)
-        scene.uncertainty = args.uncertainty
-        for tracks in feed.past():
-            scene.move(tracks)
-        if args.snapshot is not None:
-            viewer.help = False
-            viewer.loop(max(args.time, 0.2) if args.what.suffix == ".toml" else 0.2)
+        scene.uncertainty, viewer.rays = args.uncertainty, args.rays
+        viewer.remember()
+        if still:
+            viewer.help = args.help_lines
+            viewer.loop(max(args.time, 0.2) if live else 0.2)
             window.snapshot(args.snapshot, scale)
             print(args.snapshot)
         else:
@@ -116,13 +121,15 @@ def _show(rig: Rig, skeleton: Skeleton, feed: Feed, args: argparse.Namespace) ->
 class Viewer:
     """The loop, and what the keys do."""
 
-    def __init__(self, window: Window, scene: Scene, orbit: Orbit, feed: Feed) -> None:
-        self.window, self.scene, self.orbit, self.feed = window, scene, orbit, feed
+    def __init__(
+        self, window: Window, scene: Scene, orbit: Orbit, feed: Feed, recording: Recording | None = None
+    ) -> None:
+        self.window, self.scene, self.orbit, self.feed, self.recording = window, scene, orbit, feed, recording
         self.help = True
         self.rays = False
         self.following: int | None = None
         self._closing = False
-        self._rate = 0.0
+        self._note, self._note_until = "", 0.0
         self._bind_keys()
 
     def _bind_keys(self) -> None:
@@ -133,62 +140,127 @@ class Viewer:
             bind(str(number), lambda name=camera.name: self.look(name))  # type: ignore[misc]
         bind("P", self.follow_next)
         bind("U", lambda: setattr(self.scene, "uncertainty", not self.scene.uncertainty))
-        bind("R", lambda: setattr(self, "rays", not self.rays))
+        bind("L", lambda: setattr(self, "rays", not self.rays))
         bind("H", lambda: setattr(self, "help", not self.help))
-        bind("S", lambda: self.window.snapshot(Path(time.strftime("multiview-%Y%m%d-%H%M%S.png"))))
+        bind("S", self.save)
+        bind("R", self.record)
         bind("Q", lambda: setattr(self, "_closing", True))
         bind(_ESCAPE, lambda: setattr(self, "_closing", True))
         bind(_SPACE, self.feed.pause)
-        bind(_RIGHT, lambda: self.feed.step(1.0))
-        bind(_LEFT, lambda: self.feed.step(-1.0))
-        self.window.on_mouse(self.orbit)
+        bind(_RIGHT, lambda: self.seek(self.feed.timeline()[0] + 1.0))
+        bind(_LEFT, lambda: self.seek(self.feed.timeline()[0] - 1.0))
+        self.window.on_mouse(self.orbit, self.seek)
 
     def look(self, view: str) -> None:
-        """From everywhere, above, in front, or through a camera by name."""
+        """From everywhere, above, in front, near a person (`follow` or `follow:ID`), or through a camera by name."""
         self.following = None
         presets = {"all": self.orbit.home, "top": self.orbit.top, "front": self.orbit.front}
+        kind, _, person = view.partition(":")
         if view in presets:
             presets[view]()
         elif view in self.scene.rig.names:
             self.orbit.look_through(self.scene.rig.cameras[self.scene.rig.index(view)])
+        elif kind == "follow" and (person.isdigit() or not person):
+            self.scene.move(self.feed.tracks())
+            self.following = int(person) if person else min((t.person for t in self.scene.tracks), default=None)
+            self._approach()
         else:
-            raise ConfigError(f"no view {view!r}: there are all, top, front, {', '.join(self.scene.rig.names)}")
+            there = ", ".join(("all, top, front, follow", *self.scene.rig.names))
+            raise ConfigError(f"no view {view!r}: there are {there}")
 
     def follow_next(self) -> None:
         """The next person in order, or nobody after the last."""
         people = sorted(track.person for track in self.scene.tracks)
         later = [person for person in people if self.following is None or person > self.following]
+        if self.following is None:
+            self.orbit.home()
         self.following = later[0] if later else None
+        if self.following is None:
+            self.orbit.home()
+        else:
+            self._approach()
 
-    def draw(self) -> None:
-        from services.viewer_scene import centre
+    def _approach(self) -> None:
+        for track in self.scene.tracks:
+            if track.person == self.following:
+                self.orbit.approach(centre(track))
 
-        self.scene.camera_states = self.feed.camera_states()
+    def seek(self, seconds: float) -> None:
+        """Go to another time of a take."""
+        self.feed.seek(seconds)
+        self.remember()
+
+    def remember(self) -> None:
+        """Trails as they would be, had one been watching."""
+        self.scene.trails.clear()
+        for tracks in self.feed.past():
+            self.scene.move(tracks)
+
+    def save(self) -> None:
+        """A picture of the window, where the program was started."""
+        path = Path(time.strftime("multiview-%Y%m%d-%H%M%S.png"))
+        self.window.snapshot(path)
+        self._say(f"saved {path}")
+
+    def record(self) -> None:
+        """Begin or end a take."""
+        if self.recording is not None:
+            self._say(self.recording.toggle())
+
+    def _say(self, words: str) -> None:
+        self._note, self._note_until = words, time.monotonic() + _NOTE_S
+
+    def draw(self) -> bool:
+        """One look at what is there; whether there was anything new to draw."""
+        self.scene.camera_states, self.scene.names = self.feed.camera_states(), self.feed.names()
         self.scene.move(self.feed.tracks())
         chosen = [track for track in self.scene.tracks if track.person == self.following]
         if chosen:
             self.orbit.follow(centre(chosen[0]))
         someone = chosen or list(self.scene.tracks[:1])
         self.scene.rays_of = (self.feed.keypoints(), someone[0]) if self.rays and someone else None
-        floor = "   floor not set" if self.scene.rig.world == "camera" else ""
-        through = f"   through {self.orbit.through}" if self.orbit.through else ""
-        followed = f"   following {self.following}" if self.following is not None else ""
-        self.window.draw(
-            self.scene, self.orbit, [self.feed.headline() + floor + through + followed], KEYS if self.help else []
-        )
+        return self.window.draw(self.scene, self.orbit, self._hud())
+
+    def _hud(self) -> Hud:
+        top: list[tuple[str, RGB]] = [(self.feed.headline(), INK)]
+        if self.scene.rig.world == "camera":
+            top.append(("   floor not set", _NOTICE))
+        if self.orbit.through:
+            top.append((f"   through {self.orbit.through}", _NOTICE))
+        if self.following is not None:
+            name = self.scene.names.get(self.following, f"{self.following}")
+            away = "" if any(track.person == self.following for track in self.scene.tracks) else " (away)"
+            top.append((f"   following {name}{away}", _NOTICE))
+        if self.scene.uncertainty:
+            top.append(("   90 % ellipsoids", _NOTICE))
+        if self.rays:
+            top.append(("   lines of sight", _NOTICE))
+        if self.recording is not None and (words := self.recording.words()):
+            top.append((f"   {words}", ALARM))
+        if time.monotonic() < self._note_until:
+            top.append((f"   {self._note}", _NOTICE))
+        now, duration = self.feed.timeline()
+        floor = self.scene.rig.world != "camera"
+        return Hud(tuple(top), self.help, bool(self.scene.camera_states), floor, now, duration)
 
     def loop(self, seconds: float | None = None) -> None:
         """Draw until the window is closed, at most 30 pictures a second."""
         from services.process import Stopping
 
         began, pictures, stopping = time.monotonic(), 0, Stopping()
-        busy = time.process_time()
+        busy, due = time.process_time(), began
         end = None if seconds is None else began + seconds
+        first = began
         while self.window.open and not self._closing and not stopping and (end is None or time.monotonic() < end):
-            start = time.monotonic()
-            self.draw()
-            pictures += 1
-            time.sleep(max(0.0, start + _FRAME_S - time.monotonic()))
-        rate = pictures / max(time.monotonic() - began, 1e-9)
+            pictures += self.draw()
+            if self.scene.version == 0:  # nobody yet
+                first, pictures, busy = time.monotonic(), 0, time.process_time()
+            due += _FRAME_S
+            if due < time.monotonic() - _FRAME_S:  # far too late: those pictures are left out, not caught up
+                due = time.monotonic()
+            time.sleep(max(0.0, due - time.monotonic()))
+        rate = pictures / max(time.monotonic() - first, 1e-9)
         cost_ms = 1e3 * (time.process_time() - busy) / max(pictures, 1)
         logging.info("drew %.1f pictures a second, %.1f ms of processor time each", rate, cost_ms)
+        if self.recording is not None:
+            self.recording.stop()

@@ -21,7 +21,11 @@ class Feed(Protocol):
     """What the viewer asks for each picture; nothing here ever waits."""
 
     def tracks(self) -> tuple[Track, ...]:
-        """Everyone, as of now."""
+        """Everyone, as of now; the same tuple as before if nothing is new."""
+        ...
+
+    def names(self) -> dict[int, str]:
+        """What people are called, those who have a name."""
         ...
 
     def past(self) -> Iterable[tuple[Track, ...]]:
@@ -44,8 +48,12 @@ class Feed(Protocol):
         """Stop or go on."""
         ...
 
-    def step(self, seconds: float) -> None:
-        """Go to a later or earlier time, where there is one."""
+    def timeline(self) -> tuple[float, float | None]:
+        """Seconds from the start, and how long it is; None where there is no end."""
+        ...
+
+    def seek(self, seconds: float) -> None:
+        """Go to another time, where there is one."""
         ...
 
     def close(self) -> None:
@@ -56,12 +64,16 @@ class Feed(Protocol):
 class PosesFeed:
     """Plays a table of poses at its own pace, again from the start when it ends."""
 
-    def __init__(self, poses: Poses, start_s: float = 0.0, paused: bool = False) -> None:
+    def __init__(
+        self, poses: Poses, start_s: float = 0.0, paused: bool = False, names: dict[int, str] | None = None
+    ) -> None:
         self._poses = poses
         self._frames, first = np.unique(poses.frame, return_index=True)
         self._times = (poses.time_ns[first] - poses.time_ns[first[0]]) / 1e9 if len(first) else np.zeros(0)
         self._bounds = np.append(first, len(poses))
         self._at, self._since, self._paused = start_s, time.monotonic(), paused
+        self._shown: tuple[int, tuple[Track, ...]] = (-1, ())
+        self._names = names or {}
 
     @property
     def duration(self) -> float:
@@ -79,7 +91,13 @@ class PosesFeed:
     def tracks(self) -> tuple[Track, ...]:
         if not len(self._frames):
             return ()
-        return self._at_index(self._index())
+        index = self._index()
+        if index != self._shown[0]:
+            self._shown = (index, self._at_index(index))
+        return self._shown[1]
+
+    def names(self) -> dict[int, str]:
+        return self._names
 
     def past(self) -> Iterable[tuple[Track, ...]]:
         return [self._at_index(i) for i in range(max(0, self._index() - PAST_FRAMES), self._index())]
@@ -93,9 +111,8 @@ class PosesFeed:
     def headline(self) -> str:
         if not len(self._frames):
             return "the recording is empty"
-        line = timeline(self._now(), self.duration)
         frame, people = self._frames[self._index()], len(self.tracks())
-        return f"{line}   frame {frame}   {count(people, 'person', 'people')}{'   paused' if self._paused else ''}"
+        return f"frame {frame}   {count(people, 'person', 'people')}{'   paused' if self._paused else ''}"
 
     def camera_states(self) -> dict[str, str]:
         return {}
@@ -106,17 +123,14 @@ class PosesFeed:
     def pause(self) -> None:
         self._at, self._since, self._paused = self._now(), time.monotonic(), not self._paused
 
-    def step(self, seconds: float) -> None:
-        self._at, self._since = float(np.clip(self._now() + seconds, 0.0, self.duration)), time.monotonic()
+    def timeline(self) -> tuple[float, float | None]:
+        return min(self._now(), self.duration), self.duration
+
+    def seek(self, seconds: float) -> None:
+        self._at, self._since = float(np.clip(seconds, 0.0, self.duration)), time.monotonic()
 
     def close(self) -> None:
         """A table holds nothing."""
-
-
-def timeline(now: float, duration: float, width: int = 30) -> str:
-    """A bar with the time before and after it."""
-    done = round(width * min(now / duration, 1.0)) if duration else width
-    return f"{now:6.2f} s  {'━' * done}{'╌' * (width - done)}  {duration:.2f} s"
 
 
 def count(n: int, one: str, many: str) -> str:

@@ -65,6 +65,11 @@ class Orbit:
         self._camera = None
         self.distance = float(np.clip(self.distance * 0.9**steps, 0.3, 100.0))
 
+    def approach(self, place: Float64[np.ndarray, " 3"], distance: float = 3.5) -> None:
+        """Look at `place` from `distance` m at most."""
+        self._camera, self.distance = None, min(self.distance, distance)
+        self.follow(place, 1.0)
+
     def follow(self, place: Float64[np.ndarray, " 3"], share: float = 0.15) -> None:
         """Let the target glide towards `place`."""
         if np.isfinite(place).all():

@@ -11,12 +11,12 @@ from jaxtyping import Float64, Int32
 
 from multiview.camera import Camera, Rig
 from multiview.data import Keypoints2D, Track
-from multiview.lettering import lettering
 from multiview.palette import RGB, person_colour
 from multiview.skeleton import Skeleton
 from multiview.solids import Crowd, Mesh
+from services.viewer_text import GROUND
 
-__all__ = ["GROUND", "STATE_COLOURS", "Lines", "Scene", "Text", "Triangles", "facing", "heads_up", "level_from_world"]
+__all__ = ["STATE_COLOURS", "Lines", "Scene", "Text", "Triangles", "centre", "frustum", "level_from_world"]
 
 # Vertices (m), triangles as indices of them, colours of the vertices.
 Triangles = tuple[Float64[np.ndarray, "V 3"], Int32[np.ndarray, "T 3"], Float64[np.ndarray, "V 3"]]
@@ -24,18 +24,17 @@ Triangles = tuple[Float64[np.ndarray, "V 3"], Int32[np.ndarray, "T 3"], Float64[
 # Points (m), pairs of them, one colour.
 Piece = tuple[Float64[np.ndarray, "_ 3"], list[tuple[int, int]], RGB]
 
-GROUND: RGB = (0.085, 0.095, 0.115)
-
 STATE_COLOURS: dict[str, RGB] = {
     "alive": (0.45, 0.78, 0.55),
     "late": (0.96, 0.76, 0.30),
     "left out": (0.94, 0.38, 0.36),
     "": (0.55, 0.62, 0.72),
 }
-TRAIL_FRAMES = 75
+TRAIL_POINTS, TRAIL_STEP_M = 50, 0.05  # a trail shows the last metres of a person's way
 _FRUSTUM_M = 0.32
 _TRAIL_M = 0.018  # half the width of a trail
-_INK: RGB = (0.86, 0.89, 0.93)
+_QUAD = np.array([[0, 1, 2], [1, 3, 2]])  # of the four corners between two points of a trail
+_RAY: RGB = (0.50, 0.50, 0.34)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A line of text at a place in the world (m), facing the viewer."""
+    """A line of text at a place in the world (m)."""
 
     text: str
     place: Float64[np.ndarray, " 3"]
@@ -75,11 +74,11 @@ def level_from_world(rig: Rig) -> Float64[np.ndarray, "3 3"]:
 
 @dataclass(slots=True)
 class Scene:
-    """All that changes, and what it looks like."""
+    """All that changes, and what it looks like. `version` grows with every new instant."""
 
     rig: Rig
     skeleton: Skeleton
-    places: int = 8
+    fine: bool = False
     volume: Float64[np.ndarray, "2 3"] | None = None  # lowest and highest corner, m
     tracks: tuple[Track, ...] = ()
     names: dict[int, str] = field(default_factory=dict)
@@ -87,65 +86,72 @@ class Scene:
     uncertainty: bool = False
     rays_of: tuple[Mapping[str, Keypoints2D], Track] | None = None  # one person, and what the cameras saw
     trails: dict[int, deque[Float64[np.ndarray, " 3"]]] = field(default_factory=dict)
+    version: int = 0
     _crowd: Crowd = field(init=False)
+    _frusta: dict[str, tuple[Float64[np.ndarray, "6 3"], list[tuple[int, int]]]] = field(init=False)
+    _up: Float64[np.ndarray, " 3"] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._crowd = Crowd(self.skeleton, self.places)
+        self._crowd = Crowd(self.skeleton, self.fine)
+        self._frusta = {camera.name: frustum(camera, _FRUSTUM_M) for camera in self.rig.cameras}
+        self._up = np.linalg.inv(level_from_world(self.rig))[:, 2]
 
-    def move(self, tracks: Sequence[Track]) -> None:
-        """Everyone at a new instant; a trail ends when its person is gone."""
-        self.tracks = tuple(tracks)
-        if len(tracks) > self.places:
-            self.places = 2 * len(tracks)
-            self._crowd = Crowd(self.skeleton, self.places)
+    def move(self, tracks: tuple[Track, ...]) -> None:
+        """Everyone at a new instant; the same tuple again is the same instant. A trail ends when its person is gone."""
+        if tracks is self.tracks:
+            return
+        self.tracks = tracks
+        self.version += 1
         present = {track.person for track in tracks}
         self.trails = {person: trail for person, trail in self.trails.items() if person in present}
         for track in tracks:
-            self.trails.setdefault(track.person, deque(maxlen=TRAIL_FRAMES)).append(centre(track))
+            at = centre(track)
+            trail = self.trails.setdefault(track.person, deque(maxlen=TRAIL_POINTS))
+            if np.isfinite(at).all() and not (trail and np.linalg.norm(at - trail[-1]) < TRAIL_STEP_M):
+                trail.append(at)
 
     def people(self) -> Mesh:
         return self._crowd.mesh(self.tracks, self.uncertainty)
 
     def trails_ribbon(self) -> Triangles:
         """Where each person's middle was, a ribbon on the floor where there is one, fading towards the past."""
-        up = np.linalg.inv(level_from_world(self.rig))[:, 2]
-        vertices, triangles, colours, count = (
-            [np.empty((0, 3))],
-            [np.empty((0, 3), dtype=np.int32)],
-            [np.empty((0, 3))],
-            0,
-        )
-        for person, trail in self.trails.items():
-            points = np.array(trail)
+        vertices, triangles, colours, count = [np.empty((0, 3))], [np.empty((0, 3), np.int32)], [np.empty((0, 3))], 0
+        for track in self.tracks:
+            trail = self.trails.get(track.person, ())
+            now = centre(track)
+            points = np.array([*trail, now] if np.isfinite(now).all() else [*trail]).reshape(-1, 3)
+            if len(points) < 2:
+                continue
             if self.rig.world != "camera":
                 points[:, 2] = 0.01
-            across = np.cross(up, np.gradient(points, axis=0)) if len(points) > 1 else np.zeros((1, 3))
+            along = np.empty_like(points)
+            along[1:-1], along[0], along[-1] = points[2:] - points[:-2], points[1] - points[0], points[-1] - points[-2]
+            across = np.cross(self._up, along)
             across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9) / _TRAIL_M
-            pair = np.stack([points - across, points + across], axis=1).reshape(-1, 3)
-            first = 2 * np.flatnonzero(np.isfinite(pair).all(axis=1).reshape(-1, 2).all(axis=1))
-            first = first[np.isin(first + 2, first)]
-            quad = first[:, None, None] + np.array([[0, 1, 2], [1, 3, 2]])
+            vertices.append(np.stack([points - across, points + across], axis=1).reshape(-1, 3))
             share = np.repeat(np.linspace(0.0, 0.7, len(points)), 2)[:, None]
-            vertices.append(np.nan_to_num(pair))
-            colours.append(np.array(GROUND) * (1 - share) + np.array(person_colour(person)) * share)
-            triangles.append((quad.reshape(-1, 3) + count).astype(np.int32))
-            count += len(pair)
+            colours.append(np.array(GROUND) * (1 - share) + np.array(person_colour(track.person)) * share)
+            first = count + 2 * np.arange(len(points) - 1)[:, None, None]
+            triangles.append((first + _QUAD).reshape(-1, 3).astype(np.int32))
+            count += 2 * len(points)
         return np.concatenate(vertices), np.concatenate(triangles), np.concatenate(colours)
 
-    def room_lines(self, hidden: str = "") -> Lines:
-        """Floor grid, cameras in the colour of their state but for the `hidden` one, capture volume."""
-        cameras = [camera for camera in self.rig.cameras if camera.name != hidden]
-        parts: list[Piece] = [(*frustum(camera, _FRUSTUM_M), self._state_colour(camera.name)) for camera in cameras]
-        if self.rig.world != "camera":
-            parts += floor_grid(self.rig)
-        if self.volume is not None:
-            parts.append(box(self.volume))
-        if self.rays_of is not None:
-            parts += self._rays(*self.rays_of)
-        return Lines.join(parts)
+    def room_lines(self) -> Lines:
+        """What never changes: the floor's grid and the capture volume."""
+        parts = floor_grid(self.rig) if self.rig.world != "camera" else []
+        return Lines.join(parts if self.volume is None else [*parts, box(self.volume)])
 
-    def _rays(self, views: Mapping[str, Keypoints2D], person: Track) -> list[Piece]:
-        """From each camera along what it saw, for the person of its picture who is nearest to `person`."""
+    def camera_lines(self, hidden: str = "") -> Lines:
+        """The cameras in the colour of their state, but for the `hidden` one."""
+        return Lines.join(
+            [(*shape, self._state_colour(name)) for name, shape in self._frusta.items() if name != hidden]
+        )
+
+    def ray_lines(self) -> Lines:
+        """From each camera along what it saw, for the person of its picture who is nearest to the one of `rays_of`."""
+        if self.rays_of is None:
+            return Lines.join([])
+        views, person = self.rays_of
         pieces: list[Piece] = []
         for camera in self.rig.cameras:
             keypoints = views.get(camera.name)
@@ -160,25 +166,23 @@ class Scene:
             ends = camera.centre + reach * camera.rays(keypoints.xy[nearest])
             ends = ends[np.isfinite(ends).all(axis=1)]
             pairs = [(0, i + 1) for i in range(len(ends))]
-            pieces.append((np.concatenate([camera.centre[None], ends]), pairs, (0.50, 0.50, 0.34)))
-        return pieces
+            pieces.append((np.concatenate([camera.centre[None], ends]), pairs, _RAY))
+        return Lines.join(pieces)
 
     def texts(self, hidden: str = "") -> list[Text]:
         """Names of people above their heads and of cameras, but for the `hidden` one, above them."""
-        up = np.linalg.inv(level_from_world(self.rig))[:, 2]
         found = []
         for camera in self.rig.cameras:
             if camera.name == hidden:
                 continue
             state = self.camera_states.get(camera.name, "")
             text = camera.name if state in ("", "alive") else f"{camera.name}: {state}"
-            found.append(Text(text, camera.centre + 0.2 * up, self._state_colour(camera.name)))
+            found.append(Text(text, camera.centre + 0.2 * self._up, self._state_colour(camera.name)))
         for track in self.tracks:
             seen = track.pose.xyz[np.isfinite(track.pose.xyz).all(axis=1)]
             if len(seen):
-                top = seen[np.argmax(seen @ up)]
                 middle = seen.mean(axis=0)
-                place = middle + up * float((top - middle) @ up + 0.16)
+                place = middle + self._up * float((seen @ self._up).max() - middle @ self._up + 0.16)
                 found.append(Text(self.names.get(track.person, f"{track.person}"), place, person_colour(track.person)))
         return found
 
@@ -234,41 +238,3 @@ def box(corners: Float64[np.ndarray, "2 3"]) -> Piece:
     points = np.where(bits == 1, corners[1], corners[0])
     pairs = [(i, i | bit) for i in range(8) for bit in (1, 2, 4) if not i & bit]
     return points, pairs, (0.48, 0.42, 0.62)
-
-
-def facing(text: Text, view: Float64[np.ndarray, "4 4"], focal: float) -> Triangles:
-    """A text centred above its place and parallel to the picture of `view` (cam_from_world); smaller when far away, but
-    legible at any distance."""
-    flat, triangles = lettering(text.text)
-    depth = float(view[2, :3] @ text.place + view[2, 3])
-    height = float(np.clip(0.16, 13.0 * depth / focal, 20.0 * depth / focal)) if depth > 0 else 0.0
-    flat = flat * height
-    width = flat[:, 0].max() if len(flat) else 0.0
-    vertices = text.place + (flat[:, :1] - width / 2) * view[0, :3] - flat[:, 1:] * view[1, :3]
-    return vertices, triangles, np.tile(np.array(text.colour), (len(vertices), 1))
-
-
-def heads_up(
-    lines: Sequence[str],
-    view: Float64[np.ndarray, "4 4"],
-    focal: float,
-    size: tuple[int, int],
-    scale: int,
-    at_top: bool,
-) -> Triangles:
-    """Lines of text fixed to the window, 15 px high times `scale`, at its top or bottom left."""
-    width, height = size
-    depth, letter, margin = 0.12, 15.0 * scale, 18.0 * scale
-    vertices, triangles, count = [np.empty((0, 3))], [np.empty((0, 3), dtype=np.int32)], 0
-    for row, line in enumerate(lines):
-        flat, faces = lettering(line)
-        below = 1.6 * letter * (len(lines) - 1 - row)
-        base = margin + letter + 1.6 * letter * row if at_top else height - margin - below
-        x = margin + flat[:, 0] * letter - (width - 1) / 2
-        y = base - flat[:, 1] * letter - (height - 1) / 2
-        in_view = np.stack([x * depth / focal, y * depth / focal, np.full(len(flat), depth)], axis=1)
-        vertices.append((in_view - view[:3, 3]) @ view[:3, :3])
-        triangles.append(faces + np.int32(count))
-        count += len(flat)
-    points = np.concatenate(vertices)
-    return points, np.concatenate(triangles), np.tile(np.array(_INK), (len(points), 1))

@@ -19,6 +19,8 @@ from services.viewer_feed import count
 __all__ = ["StreamFeed"]
 
 SILENT_S = 1.0  # without poses for so long, fusion is said to be away
+HEADLINE_S = 0.25  # figures that change faster cannot be read
+_NOBODY: tuple[Track, ...] = ()
 LEFT_OUT_S = 0.5  # a camera that was missing for so long is left out rather than late
 
 
@@ -36,6 +38,7 @@ class StreamFeed:
         self._seen_s: dict[str, float] = {}
         self._bodies: dict[str, bytes] = {}  # of keypoints, decoded only if someone asks
         self._paused = False
+        self._headline, self._headline_at = "", 0.0
 
     def tracks(self) -> tuple[Track, ...]:
         latest = None
@@ -47,7 +50,10 @@ class StreamFeed:
                 self._bodies[received.topic.partition("/")[2]] = received.body
         if latest is not None and not self._paused:
             self._take(latest.body, latest.stamp)
-        return () if self._silent() else self._tracks
+        return _NOBODY if self._silent() else self._tracks
+
+    def names(self) -> dict[int, str]:
+        return {}
 
     def past(self) -> Iterable[tuple[Track, ...]]:
         return ()
@@ -65,16 +71,21 @@ class StreamFeed:
         return not self._came or (time.monotonic() - self._came[-1] > SILENT_S and not self._paused)
 
     def headline(self) -> str:
-        message = self._message
+        message, now = self._message, time.monotonic()
         if message is None or self._silent():
+            self._headline = ""
             return f"waiting for fusion at {self._where}"
+        if not self._headline or now > self._headline_at + HEADLINE_S:
+            self._headline, self._headline_at = self._figures(message), now
+        return self._headline + ("   frozen" if self._paused else "")
+
+    def _figures(self, message: PosesMessage) -> str:
         span = self._came[-1] - self._came[0]
         rate = (len(self._came) - 1) / span if span > 0 else 0.0
         latency = (message.age_ns + self._stamp.arrival_ns - message.arrival_ns) / 1e6
         cameras = f"{len(message.cameras)} of {len(self._rig)} cameras"
         people = count(len(self._tracks), "person", "people")
-        paused = "   paused" if self._paused else ""
-        return f"{rate:.1f} fps   latency {latency:.0f} ms   {people}   {cameras}{paused}"
+        return f"{rate:.1f} fps   latency {latency:.0f} ms   {people}   {cameras}"
 
     def camera_states(self) -> dict[str, str]:
         message, now = self._message, time.monotonic()
@@ -102,7 +113,10 @@ class StreamFeed:
     def pause(self) -> None:
         self._paused = not self._paused
 
-    def step(self, seconds: float) -> None:
+    def timeline(self) -> tuple[float, float | None]:
+        return 0.0, None
+
+    def seek(self, seconds: float) -> None:
         """There is only now."""
 
     def close(self) -> None:

@@ -13,15 +13,17 @@ import numpy as np
 import pytest
 
 from multiview.camera import Rig, save_rig
-from multiview.data import Keypoints2D
-from multiview.lettering import lettering
+from multiview.data import Keypoints2D, Track
 from multiview.poses import Poses, write_poses
+from multiview.skeleton import load_skeleton
 from multiview.solids import Crowd
 from services.display import has_display
 from services.viewer_feed import PosesFeed
+from services.viewer_hud import INK, Hud, plates, time_at
 from services.viewer_orbit import Orbit, room
-from services.viewer_scene import Scene, frustum, heads_up, level_from_world
-from tests.figures import crowd, ring
+from services.viewer_scene import Scene, frustum, level_from_world
+from services.viewer_text import GROUND, Plate, sheet, words
+from tests.figures import crowd, figure, ring
 
 
 def _project(view: np.ndarray, focal: float, size: tuple[int, int], points: np.ndarray) -> np.ndarray:
@@ -78,23 +80,25 @@ def test_frustum_ends_at_the_pictures_corners() -> None:
 def test_a_floor_only_where_there_is_one() -> None:
     skeleton, _ = crowd()
     rig = ring()
-    with_floor = Scene(rig, skeleton).room_lines()
-    without = Scene(Rig(rig.cameras, world="camera"), skeleton).room_lines()
-    assert len(with_floor.pairs) > len(without.pairs) == 4 * 10
+    assert len(Scene(rig, skeleton).room_lines().pairs) > 10
+    assert len(Scene(Rig(rig.cameras, world="camera"), skeleton).room_lines().pairs) == 0
+    assert len(Scene(rig, skeleton).camera_lines().pairs) == 4 * 10
+    assert len(Scene(rig, skeleton).camera_lines(hidden="cam02").pairs) == 3 * 10
     level = level_from_world(Rig(rig.cameras, world="camera"))
     np.testing.assert_allclose(level @ [0.0, -1.0, 0.0], [0.0, 0.0, 1.0])  # a camera's up is minus its y
 
 
-def test_crowd_surrounds_bones_and_hides_the_unknown() -> None:
+@pytest.mark.parametrize("fine", [False, True])
+def test_crowd_surrounds_bones_and_hides_the_unknown(fine: bool) -> None:
     skeleton, tracks = crowd()
     pose = tracks.tracks[0].pose
     wrist, elbow = skeleton.index("left_wrist"), skeleton.index("left_elbow")
-    solids = Crowd(skeleton, 2)
+    solids = Crowd(skeleton, fine)
     mesh = solids.mesh(tracks.tracks[:1])
-    used = np.unique(mesh.triangles)
-    assert used[-1] == len(mesh.vertices) - 1
+    np.testing.assert_array_equal(np.unique(mesh.triangles), np.arange(len(mesh.vertices)))
     distance = np.linalg.norm(mesh.vertices[:, None] - pose.xyz[[wrist, elbow]], axis=2)
-    np.testing.assert_allclose(np.sort(distance[:, 0])[:10], 0.72 * 0.036, atol=1e-9)  # the cone's end round the wrist
+    sides = 10 if fine else 6
+    np.testing.assert_allclose(np.sort(distance[:, 0])[:sides], 0.72 * 0.036, atol=1e-9)  # the cone's end at the wrist
     xyz = pose.xyz.copy()
     xyz[wrist] = np.nan
     without = solids.mesh([dataclasses.replace(tracks.tracks[0], pose=dataclasses.replace(pose, xyz=xyz))])
@@ -103,40 +107,94 @@ def test_crowd_surrounds_bones_and_hides_the_unknown() -> None:
     np.testing.assert_allclose(np.linalg.norm(without.normals, axis=1), 1.0, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["coco17", "coco133"])
+def test_everyone_is_as_they_are_alone(name: str) -> None:
+    skeleton = load_skeleton(name)
+    tracks = [Track(7, figure(skeleton, (0.0, 0.0))), Track(8, figure(skeleton, (1.0, 2.0), 1.0))]
+    together = Crowd(skeleton).mesh(tracks)
+    alone = [Crowd(skeleton).mesh([track]) for track in tracks]
+    for part in ("vertices", "normals", "colours"):
+        np.testing.assert_array_equal(getattr(together, part), np.concatenate([getattr(m, part) for m in alone]))
+    np.testing.assert_array_equal(
+        together.triangles[len(alone[0].triangles) :], alone[1].triangles + len(alone[0].vertices)
+    )
+    assert len(Crowd(skeleton).mesh([]).triangles) == 0
+
+
+def test_the_coarse_balls_are_closed_and_face_outwards() -> None:
+    skeleton, tracks = crowd()
+    mesh = Crowd(skeleton).mesh(tracks.tracks[:1])
+    ball = mesh.triangles[:32]
+    a, b, c = (mesh.vertices[ball[:, i]] - tracks.tracks[0].pose.xyz[0] for i in range(3))
+    assert (np.einsum("ti,ti->t", np.cross(b - a, c - a), a) > 0).all()
+    edges = np.sort(ball[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    assert (np.unique(edges, axis=0, return_counts=True)[1] == 2).all()
+
+
 def test_uncertainty_is_the_90_percent_ellipsoid() -> None:
     skeleton, tracks = crowd()
     pose = tracks.tracks[0].pose
     cov = pose.cov.copy()
     cov[0] = np.diag([0.04, 0.01, 0.0025])
     track = dataclasses.replace(tracks.tracks[0], pose=dataclasses.replace(pose, cov=cov))
-    ball = Crowd(skeleton, 1).mesh([track], uncertainty=True).vertices[:42] - pose.xyz[0]
+    ball = Crowd(skeleton, fine=True).mesh([track], uncertainty=True).vertices[:42] - pose.xyz[0]
     normalised = np.einsum("ni,ij,nj->n", ball, np.linalg.inv(cov[0]), ball)
     np.testing.assert_allclose(normalised, 6.2514, rtol=1e-4)  # the chi-square quantile of 90 % with 3 degrees
 
 
-def test_letters_have_their_holes() -> None:
-    def area(text: str) -> float:
-        points, triangles = lettering(text)
-        a, b, c = (points[triangles[:, i]] for i in range(3))
-        return float(np.abs(np.linalg.det(np.stack([b - a, c - a], axis=1))).sum() / 2)
+def test_a_trail_is_the_way_that_was_walked() -> None:
+    skeleton, tracks = crowd()
+    scene = Scene(ring(), skeleton)
+    for step in range(20):
+        moved = dataclasses.replace(tracks.tracks[0].pose, xyz=tracks.tracks[0].pose.xyz + np.array([0.1 * step, 0, 0]))
+        scene.move((dataclasses.replace(tracks.tracks[0], pose=moved),))
+    version = scene.version
+    scene.move(scene.tracks)
+    assert scene.version == version  # the same instant again changes nothing
+    vertices, triangles, _ = scene.trails_ribbon()
+    np.testing.assert_allclose(np.ptp(vertices[:, 0]), 1.9, atol=1e-9)
+    np.testing.assert_allclose(vertices[:, 2], 0.01)
+    assert triangles.max() == len(vertices) - 1
+    scene.move(())
+    assert len(scene.trails_ribbon()[1]) == 0
+    assert not scene.trails
 
-    points, _ = lettering("O")
-    box = np.ptp(points, axis=0).prod()
-    assert 0.25 * box < area("O") < 0.6 * box
-    assert area("OO") == pytest.approx(2 * area("O"))
-    assert lettering("O O")[0][:, 0].max() > 2.5 * points[:, 0].max()
+
+def test_words_are_ink_on_the_ground() -> None:
+    picture = words("Amy: 12", (1.0, 0.0, 0.0), 16)
+    np.testing.assert_allclose(picture[0, 0], np.round(255 * np.array(GROUND)))
+    assert picture[..., 0].max() == 255
+    assert 0.05 < (picture[..., 0] > 128).mean() < 0.4
+    assert words("Amy: 12 and Bo", (1.0, 0.0, 0.0), 16).shape[1] > picture.shape[1]
 
 
-def test_heads_up_text_stays_in_its_corner(orbit: Orbit) -> None:
+def test_a_plate_covers_its_pixels(orbit: Orbit) -> None:
     size = (1280, 720)
-    for turn in (0.0, 300.0):
-        orbit.turn(turn, 10.0)
-        view, focal = orbit.cam_from_world(size[1]), orbit.focal_px(*size)
-        points, _, _ = heads_up(["25 fps"], view, focal, size, 1, True)
-        pixels = _project(view, focal, size, points)
-        assert pixels.min() > 10
-        assert pixels[:, 0].max() < 100
-        assert pixels[:, 1].max() < 45
+    orbit.turn(300.0, 10.0)
+    view, focal = orbit.cam_from_world(size[1]), orbit.focal_px(*size)
+    pictures = [np.full((20, 90, 3), 10, dtype=np.uint8), np.full((12, 40, 3), 200, dtype=np.uint8)]
+    made = sheet([Plate(pictures[0], 16, 30, 0.12), Plate(pictures[1], 700, 500, 3.0)], view, focal, size)
+    pixels = _project(view, focal, size, made.vertices).reshape(2, 4, 2)
+    np.testing.assert_allclose(pixels[0, [0, 2]], [[15.5, 29.5], [105.5, 49.5]], atol=1e-6)
+    np.testing.assert_allclose(pixels[1, [0, 2]], [[699.5, 499.5], [739.5, 511.5]], atol=1e-6)
+    texels = made.uvs.reshape(2, 6, 2) * made.picture.shape[1::-1]
+    np.testing.assert_allclose(texels[1].min(axis=0), [0, 20], atol=1e-9)
+    np.testing.assert_allclose(texels[1].max(axis=0), [40, 32], atol=1e-9)
+    assert (made.picture[20:32, :40] == 200).all()
+
+
+def test_a_click_on_the_time_line_is_the_time_it_shows() -> None:
+    size = (1280, 720)
+    hud = Hud((("frame 12", INK),), now=3.0, duration=12.0)
+    line = max(plates(hud, size, 1), key=lambda plate: plate.picture.shape[1] if len(plate.picture) == 24 else 0)
+    bright = line.picture[12].astype(int).sum(axis=1)
+    played = int(np.flatnonzero(bright > 400).max())
+    x, y = line.x + played - 4, line.y + 12  # the handle's right end is some pixels on
+    found = time_at(hud, size, 1, x, y)
+    assert found is not None
+    assert found == pytest.approx(3.0, abs=0.05)
+    assert time_at(hud, size, 1, x, y - 100) is None
+    assert time_at(dataclasses.replace(hud, duration=None), size, 1, x, y) is None
 
 
 def test_rays_start_at_cameras_and_pass_what_they_saw() -> None:
@@ -147,11 +205,11 @@ def test_rays_start_at_cameras_and_pass_what_they_saw() -> None:
         camera.name: Keypoints2D(camera.project(person.pose.xyz)[None], np.ones((1, 17))) for camera in rig.cameras
     }
     scene = Scene(rig, skeleton)
-    plain = len(scene.room_lines().pairs)
+    assert len(scene.ray_lines().pairs) == 0
     scene.rays_of = (views, person)
-    lines = scene.room_lines()
-    assert len(lines.pairs) == plain + 2 * 17
-    ends = lines.points[lines.pairs[plain:, 1]]
+    lines = scene.ray_lines()
+    assert len(lines.pairs) == 2 * 17
+    ends = lines.points[lines.pairs[:, 1]]
     np.testing.assert_allclose(np.sort(ends[:17], axis=0), np.sort(person.pose.xyz, axis=0), atol=1e-6)
 
 
@@ -160,10 +218,13 @@ def test_feed_plays_seeks_and_pauses() -> None:
     poses = Poses.from_tracks([crowd(frame)[1] for frame in range(50)], skeleton)
     feed = PosesFeed(poses, start_s=1.0, paused=True)
     np.testing.assert_array_equal(feed.tracks()[2].pose.xyz, crowd(25)[1].tracks[2].pose.xyz)
-    feed.step(0.4)
+    assert feed.tracks() is feed.tracks()
+    assert len(list(feed.past())) == 25
+    feed.seek(1.4)
     assert "frame 35" in feed.headline()
     assert "3 people" in feed.headline()
-    feed.step(-9.0)
+    assert feed.timeline() == pytest.approx((1.4, 1.96), abs=1e-6)
+    feed.seek(-9.0)
     assert "frame 0 " in feed.headline()
 
 

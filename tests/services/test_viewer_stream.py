@@ -58,8 +58,9 @@ def test_the_latest_is_shown_and_the_rest_skipped(options: HubOptions) -> None:
         assert "latency 10 ms   3 people   3 of 4 cameras" in feed.headline()
         assert feed.camera_states() == dict.fromkeys(names[:3], "alive") | {"cam04": "left out"}
         assert list(feed.keypoints()) == ["cam01"]
+        assert feed.tracks() is feed.tracks()
         feed.pause()
-        assert "paused" in feed.headline()
+        assert "frozen" in feed.headline()
     finally:
         feed.close()
         hub.close()

@@ -1,0 +1,102 @@
+"""What stands on the window's glass: the line at the top, the keys and colours at the bottom, a take's time line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from multiview.palette import RGB
+from services.viewer_scene import STATE_COLOURS
+from services.viewer_text import Picture, Plate, bar, beside, words
+
+__all__ = ["ALARM", "INK", "Hud", "plates", "time_at"]
+
+INK: RGB = (0.86, 0.89, 0.93)
+ALARM: RGB = (1.0, 0.42, 0.38)
+_QUIET: RGB = (0.56, 0.61, 0.68)
+_FILLED: RGB = (0.60, 0.62, 0.65)
+_LETTER_PX, _SMALL_PX, _MARGIN_PX, _BAR_PX = 16, 13, 16, 24
+_DEPTH_M = 0.12  # nearer than anything that is shown
+_HANDLE: RGB = (0.45, 0.72, 0.98)
+
+_VIEWS = (
+    ("drag", "turn"), ("right-drag", "move"), ("wheel", "nearer"), ("A", "all"), ("T", "top"), ("F", "front"),
+    ("P", "follow a person"), ("1-9", "through a camera"),
+)  # fmt: skip
+_LIVE = (("Space", "freeze"), ("R", "record a take"))
+_TAKE = (("Space", "pause"), ("←/→", "a second back or on"), ("click", "the time line"))
+_SHOW = (("U", "uncertainty"), ("L", "lines of sight"), ("S", "snapshot"), ("H", "hide this"), ("Q", "quit"))
+
+
+@dataclass(frozen=True, slots=True)
+class Hud:
+    """`top` are words with their colours; `now` and `duration` in s, where what is shown has a time line."""
+
+    top: tuple[tuple[str, RGB], ...]
+    help: bool = True
+    cameras: bool = True  # whether the cameras' states are known
+    floor: bool = True  # whether there is one
+    now: float = 0.0
+    duration: float | None = None
+
+
+def plates(hud: Hud, size: tuple[int, int], scale: int) -> list[Plate]:
+    """Where everything stands in a window of `size` pixels; `scale` times as large as usual."""
+    margin = _MARGIN_PX * scale
+    top = beside([words(text, colour, _LETTER_PX * scale, True) for text, colour in hud.top]) if hud.top else None
+    found = [] if top is None else [Plate(top, margin, margin, _DEPTH_M)]
+    y = size[1] - margin
+    for row in reversed(_help(hud.duration is None, hud.cameras, hud.floor, scale) if hud.help else ()):
+        y -= len(row)
+        found.append(Plate(row, margin, y, _DEPTH_M))
+    if hud.duration is not None:
+        x0, x1, y0 = _line(size, scale, y)
+        share = hud.now / hud.duration if hud.duration > 0 else 0.0
+        ends = (f"{hud.now:.2f} s", f"{hud.duration:.2f} s")
+        left, right = (words(text, INK, _SMALL_PX * scale) for text in ends)
+        found.append(Plate(bar(share, x1 - x0, _BAR_PX * scale, _HANDLE), x0, y0, _DEPTH_M))
+        below = (_BAR_PX * scale - len(left)) // 2
+        found.append(Plate(left, x0 - left.shape[1] - margin // 2, y0 + below, _DEPTH_M))
+        found.append(Plate(right, x1 + margin // 2, y0 + below, _DEPTH_M))
+    return found
+
+
+def time_at(hud: Hud, size: tuple[int, int], scale: int, x: float, y: float) -> float | None:
+    """The time (s) that a click at a pixel means; None where it is not on the time line."""
+    if hud.duration is None:
+        return None
+    bottom = size[1] - _MARGIN_PX * scale
+    if hud.help:
+        bottom -= sum(len(row) for row in _help(False, hud.cameras, hud.floor, scale))
+    x0, x1, y0 = _line(size, scale, bottom)
+    if not (x0 - 8 <= x <= x1 + 8 and y0 <= y <= y0 + _BAR_PX * scale):
+        return None
+    return float(np.clip((x - x0) / (x1 - x0 - 1), 0.0, 1.0)) * hud.duration
+
+
+def _line(size: tuple[int, int], scale: int, bottom: int) -> tuple[int, int, int]:
+    """Left, right and top of the time line, which stands above `bottom`."""
+    aside = (_MARGIN_PX + 90) * scale
+    return aside, max(size[0] - aside, aside + 2), bottom - (_BAR_PX + 8) * scale
+
+
+@lru_cache(maxsize=8)
+def _help(live: bool, cameras: bool, floor: bool, scale: int) -> tuple[Picture, ...]:
+    """The keys, and what the colours mean."""
+
+    def row(pairs: tuple[tuple[str, str], ...]) -> Picture:
+        pieces: list[Picture] = []
+        for key, meaning in pairs:
+            pieces += [words(key, INK, _SMALL_PX * scale, True), words(f"{meaning}   ", _QUIET, _SMALL_PX * scale)]
+        return beside(pieces)
+
+    small = _SMALL_PX * scale
+    legend = [words("person:", INK, small, True), words("left side light, right side dark,", _QUIET, small)]
+    legend += [words("grey and thin: filled, not measured   ", _FILLED, small)]
+    legend += [words("floor:", INK, small, True), words("squares of a metre   ", _QUIET, small)] if floor else []
+    if cameras:
+        legend += [words("camera:", INK, small, True)]
+        legend += [words(state, STATE_COLOURS[state], small) for state in ("alive", "late", "left out")]
+    return row(_VIEWS), row((*(_LIVE if live else _TAKE), *_SHOW)), beside(legend)

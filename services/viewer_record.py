@@ -1,0 +1,74 @@
+"""The viewer's record key: a recorder process of its own beside the studio's, one take from press to press."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from multiview.config import load_studio
+from multiview.take import free_name
+from services.process import PARENT_VARIABLE
+
+__all__ = ["Recording"]
+
+_FINISH_S = 10.0
+
+
+class Recording:
+    """A take that is being recorded, or none."""
+
+    def __init__(self, studio: Path) -> None:
+        self._studio = studio
+        self._process: subprocess.Popen[bytes] | None = None
+        self._name, self._began = "", 0.0
+        self._scratch = tempfile.TemporaryDirectory(prefix="multiview-viewer-")
+        self._log = Path(self._scratch.name) / "recorder.log"
+
+    def toggle(self) -> str:
+        """Begin, or end; in words what was done."""
+        return self.stop() if self._process is not None else self._start()
+
+    def words(self) -> str:
+        """What is being recorded, or that it failed; nothing where nothing is."""
+        if self._process is None:
+            return ""
+        if self._process.poll() is not None:
+            return f"recording failed: {self._last_words()} (R again to leave it)"
+        return f"● {self._name} {time.monotonic() - self._began:.0f} s"
+
+    def stop(self) -> str:
+        """End the take, whole; what it is called."""
+        process, self._process = self._process, None
+        if process is None:
+            return ""
+        failed = process.poll() is not None
+        if not failed:
+            process.terminate()
+            try:
+                process.wait(_FINISH_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        return "" if failed else f"saved take {self._name}"
+
+    def _start(self) -> str:
+        studio = load_studio(self._studio, check=False)
+        self._name, self._began = free_name(Path(studio.recorder.directory), studio.name), time.monotonic()
+        command = ["record", str(self._studio), "--take", self._name, "--aside"]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "multiview", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, PARENT_VARIABLE: str(os.getpid())},
+            )
+        return f"recording {self._name}"
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return lines[-1].removeprefix("multiview: ") if lines else "it said nothing"
