@@ -17,10 +17,11 @@ from typing import Annotated, Any, NamedTuple
 import cv2
 import msgspec
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float32, Float64, UInt8
 
 from multiview.data import Frame, Keypoints2D
 from multiview.keypoints.blazepose import (
+    Landmarks,
     Region,
     decode_landmarks,
     decode_people,
@@ -131,8 +132,7 @@ class Detector:
         affine = crop_affine(tile.centre, np.full(2, tile.size), (FINDER_SIZE, FINDER_SIZE), tile.rotation)
         crop = warp(image, affine, (FINDER_SIZE, FINDER_SIZE))
         tensor = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB).astype(np.float32)[None] * np.float32(1 / 127.5) - np.float32(1)
-        raw, logits = self._finder(tensor)
-        axes = decode_people(raw[0], logits[0, :, 0], self._anchors, self.options.min_person_score) * FINDER_SIZE
+        axes = self._finder(tensor, self._read_people) * FINDER_SIZE
         axes = transform_points(invert_affine(affine), axes)
         self.stage_ns["search"] += perf_counter_ns() - start
         for hips, top in axes:
@@ -144,6 +144,19 @@ class Detector:
                 people = self._distinct([*people, person] if person else people)
         return people
 
+    def _read_people(self, outputs: list[Float32[np.ndarray, ...]]) -> Float64[np.ndarray, "P 2 2"]:
+        raw, logits = outputs
+        return decode_people(raw[0], logits[0, :, 0], self._anchors, self.options.min_person_score)
+
+    def _read_landmarks(self, outputs: list[Float32[np.ndarray, ...]]) -> tuple[int, float, Landmarks | None]:
+        """When the network was done, how sure it is of a person, and their landmarks if it is sure enough."""
+        done = perf_counter_ns()
+        raw, flag, heatmaps = outputs
+        score = float(flag.item())
+        if score < self.options.min_pose_score:
+            return done, score, None
+        return done, score, decode_landmarks(raw, heatmaps[0], self._landmarks.input_shape[1])
+
     def _look(self, image: UInt8[np.ndarray, "H W 3"], region: Region) -> _Person | None:
         """The person in a region, or None if there is none."""
         t0 = perf_counter_ns()
@@ -152,17 +165,15 @@ class Detector:
         crop = warp(image, affine, (width, height))
         np.multiply(cv2.cvtColor(crop, cv2.COLOR_BGR2RGB), np.float32(1 / 255), out=self._tensor[0])
         t1 = perf_counter_ns()
-        raw, flag, heatmaps = self._landmarks(self._tensor)
-        t2 = perf_counter_ns()
+        t2, score, marks = self._landmarks(self._tensor, self._read_landmarks)
         person = None
-        if flag.item() >= self.options.min_pose_score:
-            marks = decode_landmarks(raw, heatmaps[0], width)
+        if marks is not None:
             back = invert_affine(affine)
             joints = len(self.skeleton.joints)
             xy = transform_points(back, marks.xy)
             person = _Person(
                 region_of_axis(xy[joints], xy[joints + 1]),
-                float(flag.item()),
+                score,
                 xy[:joints],
                 marks.presence[:joints],
                 marks.visibility[:joints],

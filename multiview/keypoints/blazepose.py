@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float64
 
+from multiview.keypoints.blazepose_kernels import local_moments
 from multiview.keypoints.suppress import box_iou, box_nms
 
 __all__ = [
@@ -116,33 +117,14 @@ def decode_landmarks(
     visibility, presence = _sigmoid(values[:, 3]), _sigmoid(values[:, 4])
     cell = input_size / heatmaps.shape[0]
     at = values[:, :2] / cell
-    mean, spread, certain = _local_moments(heatmaps, at)
-    refined = np.where(certain[:, None], mean, at)
+    mean, spread, top = np.empty_like(at), np.empty(len(at)), np.empty(len(at))
+    local_moments(heatmaps, at, REFINE_RADIUS, mean, spread, top)
+    refined = np.where((top >= REFINE_FROM)[:, None], mean, at)
     apart = refined - at
     excess = np.maximum(spread - BLOB_SIGMA**2, 0.0)
     variance = (CLEAR_SIGMA**2 + excess) / np.maximum(visibility, 0.05)
     cov = variance[:, None, None] * np.eye(2) + 0.25 * apart[:, :, None] * apart[:, None, :]
     return Landmarks(refined * cell, cov * cell**2, visibility, presence)
-
-
-def _local_moments(
-    heatmaps: Float[np.ndarray, "h w L"], at: Float64[np.ndarray, "L 2"]
-) -> tuple[Float64[np.ndarray, "L 2"], Float64[np.ndarray, " L"], np.ndarray]:
-    """Mean, mean variance per axis, and whether there is a peak, of each heatmap within a few pixels of `at`."""
-    height, width, count = heatmaps.shape
-    d = np.arange(-REFINE_RADIUS, REFINE_RADIUS + 1)
-    cells = np.clip(np.floor(at), -REFINE_RADIUS, [width + REFINE_RADIUS, height + REFINE_RADIUS]).astype(np.int64)
-    x, y = cells[:, :1] + d, cells[:, 1:] + d
-    inside = ((y >= 0) & (y < height))[:, :, None] & ((x >= 0) & (x < width))[:, None, :]
-    values = heatmaps[
-        np.clip(y, 0, height - 1)[:, :, None], np.clip(x, 0, width - 1)[:, None, :], np.arange(count)[:, None, None]
-    ]
-    weight = np.where(inside, _sigmoid(values), 0.0)
-    mass = np.maximum(weight.sum(axis=(1, 2)), 1e-9)
-    columns, rows = weight.sum(axis=1), weight.sum(axis=2)
-    mean = np.stack([(columns * x).sum(axis=1), (rows * y).sum(axis=1)], axis=1) / mass[:, None]
-    second = (columns * (x - mean[:, :1]) ** 2).sum(axis=1) + (rows * (y - mean[:, 1:]) ** 2).sum(axis=1)
-    return mean, second / mass / 2, weight.max(axis=(1, 2)) >= REFINE_FROM
 
 
 def _cells(anchors: int) -> float:

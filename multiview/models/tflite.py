@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float32
@@ -10,6 +12,8 @@ from jaxtyping import Float32
 from multiview.errors import ConfigError
 
 __all__ = ["TfliteModel", "without_outputs"]
+
+T = TypeVar("T")
 
 
 class TfliteModel:
@@ -28,16 +32,14 @@ class TfliteModel:
         self._input = self._interpreter.get_input_details()[0]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
         self.input_shape: tuple[int, ...] = tuple(int(n) for n in self._input["shape"])
-        # Kept, because fresh memory of this size costs more than the copying does.
-        self._results = [self._interpreter.get_tensor(index) for index in self._outputs]
 
-    def __call__(self, tensor: Float32[np.ndarray, "1 H W C"]) -> list[Float32[np.ndarray, ...]]:
-        """The outputs; the next call writes over them."""
+    def __call__(
+        self, tensor: Float32[np.ndarray, "1 H W C"], read: Callable[[list[Float32[np.ndarray, ...]]], T]
+    ) -> T:
+        """What `read` makes of the outputs, which it may look at only while it runs: they are not copied."""
         self._interpreter.set_tensor(self._input["index"], tensor)
         self._interpreter.invoke()
-        for index, result in zip(self._outputs, self._results, strict=True):
-            np.copyto(result, self._interpreter.tensor(index)())
-        return self._results
+        return read([self._interpreter.tensor(index)() for index in self._outputs])
 
 
 def without_outputs(model: bytes, keep: tuple[int, ...]) -> bytes:

@@ -12,6 +12,7 @@ from multiview.keypoints.blazepose import (
     region_of_axis,
     ssd_anchors,
 )
+from multiview.keypoints.blazepose_kernels import local_moments
 
 
 def test_anchors_are_as_many_as_the_network_has():
@@ -58,6 +59,40 @@ def test_people_come_back_from_their_anchors():
     found = decode_people(raw, logits, anchors, 0.5)
     np.testing.assert_allclose(found, list(people.values()), atol=1e-9)
     assert decode_people(raw, logits, anchors, 0.99).shape == (0, 2, 2)
+
+
+def plain_moments(heatmaps, at, radius):
+    """What the kernel computes, map by map."""
+    mean, spread, top = [], [], []
+    for k, (cx, cy) in enumerate(np.floor(at)):
+        y, x = np.mgrid[: heatmaps.shape[0], : heatmaps.shape[1]]
+        near = (abs(x - cx) <= radius) & (abs(y - cy) <= radius)
+        weight = 1 / (1 + np.exp(-heatmaps[..., k].astype(float))) * near
+        if not near.any():
+            mean.append([np.nan, np.nan]), spread.append(np.nan), top.append(0.0)
+            continue
+        mx, my = np.average(x, weights=weight), np.average(y, weights=weight)
+        mean.append([mx, my])
+        spread.append(np.average((x - mx) ** 2 + (y - my) ** 2, weights=weight) / 2)
+        top.append(weight.max())
+    return np.array(mean), np.array(spread), np.array(top)
+
+
+def test_moments_of_the_heatmaps():
+    """Blobs inside, at the edges, outside, and places that are no numbers."""
+    rng = np.random.default_rng(4)
+    heatmaps = rng.normal(-2, 2, (24, 32, 60)).astype(np.float32)
+    at = rng.uniform(-6, 38, (60, 2))
+    at[0], at[1], at[2] = np.nan, [np.inf, 5], [1e18, -1e18]
+    mean, spread, top = np.empty((60, 2)), np.empty(60), np.empty(60)
+    local_moments(heatmaps, at, 3, mean, spread, top)
+    assert (top[:3] == 0).all()
+    expected = plain_moments(heatmaps[..., 3:], at[3:], 3)
+    seen = expected[2] > 0
+    assert 20 < seen.sum() < 57
+    np.testing.assert_array_equal(top[3:][~seen], 0.0)
+    for got, wanted in zip((mean, spread, top), expected, strict=True):
+        np.testing.assert_allclose(got[3:][seen], wanted[seen], atol=1e-9)
 
 
 def test_landmarks_move_to_the_heatmap_and_know_how_sure_they_are():
