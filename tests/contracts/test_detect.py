@@ -41,6 +41,7 @@ def options_for(name, folder):
         "vitpose": (tiny.constant({"out": maps}), "argmax", 'person_detector = "none"'),
         "rtmo": (tiny.brightest((32, 32), "rtmo"), "rtmo", ""),
         "yolo_pose": (tiny.brightest((32, 32), "yolo8"), "yolo_pose", ""),
+        "higher_hrnet": (tiny.constant({"out": np.concatenate([maps, np.zeros((3, 8, 8))])}), "tags", ""),
         "openpose": (
             tiny.constant({"out": np.concatenate([maps, np.zeros((1, 8, 8)), np.ones((4, 8, 8))])}),
             "paf",
@@ -50,7 +51,7 @@ def options_for(name, folder):
     if name not in networks:
         pytest.skip(f"{name} needs weights; its own test has a network for it")
     model, decoder, more = networks[name]
-    crop = "letterbox" if name in ("rtmo", "yolo_pose", "openpose") else "person"
+    crop = "letterbox" if name in ("rtmo", "yolo_pose", "openpose", "higher_hrnet") else "person"
     path = tiny.card(folder, name, model, plugin=name, decoder=decoder, size=(32, 32), crop=crop, more=more)
     return {"model": path}
 

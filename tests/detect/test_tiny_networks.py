@@ -176,6 +176,32 @@ def test_openpose_groups_two_people(cache):
         assert np.abs(found - ((people + 0.5) * 4 - 0.5)).max() < 0.25
 
 
+@pytest.mark.parametrize("levels", [1, 2])
+@pytest.mark.parametrize("crop", ["letterbox", "letterbox_centred"])
+def test_higher_hrnet_groups_by_tags(cache, levels, crop):
+    """Two people who stand in each other: only their tags tell whose joint is whose."""
+    people = np.array([[[40.0, 20.0], [60.0, 60.0], [44.0, 100.0]], [[60.0, 24.0], [42.0, 64.0], [66.0, 104.0]]])
+    heat, tags = {}, np.zeros((3, 32, 48))
+    for stride in (4, 2):
+        yy, xx = np.mgrid[: 128 // stride, : 192 // stride]
+        at = (people + 0.5) / stride - 0.5
+        blobs = np.exp(-((xx - at[..., :1, None]) ** 2 + (yy - at[..., 1:, None]) ** 2) / (2 * (6 / stride) ** 2))
+        heat[stride] = 0.9 * blobs.max(axis=0)
+        if stride == 4:
+            tags[:] = np.where(blobs[0] > blobs[1], 0.2, 2.5)
+    outputs = {"a": np.concatenate([heat[4], tags])} | ({"b": heat[2]} if levels == 2 else {})
+    path = tiny.card(
+        cache, "ae", tiny.constant(outputs, (192, 128)), plugin="higher_hrnet", decoder="tags", size=(192, 128),
+        crop=crop, border=0,
+    )  # fmt: skip
+    keypoints = make_detector("higher_hrnet", {"model": path}).detect([frame(np.zeros((64, 96, 3), np.uint8))])[0]
+    assert keypoints.people == 2
+    found = keypoints.xy[np.argsort(keypoints.xy[:, 0, 0])]
+    # The picture is half as large as the input, its first pixel's centre at the input's (letterboxes keep corners).
+    assert np.abs(found - people / 2).max() < 0.25
+    assert (keypoints.score > 0.8).all()
+
+
 def test_yolox_without_suppression(cache):
     cells = sum((64 // s) ** 2 for s in (8, 16, 32))
     raw = np.zeros((cells, 6))
@@ -206,6 +232,8 @@ def test_yolox_without_suppression(cache):
         (tiny.constant({"dets": np.zeros((1, 5))}), "rtmo", "rtmo", "", "no output keypoints"),
         (tiny.constant({"x": np.zeros((7, 9))}), "yolo_pose", "yolo_pose", "", r"\[14, n\]"),
         (tiny.constant({"x": np.zeros((7, 4, 4))}), "openpose", "paf", "", "needs paf, and limbs"),
+        (tiny.constant({"x": np.zeros((7, 4, 4))}), "higher_hrnet", "tags", "", "one output of 6 channels"),
+        (tiny.constant({"x": np.zeros((6, 4, 4))}), "higher_hrnet", "paf", "", "reads tags"),
     ],
 )  # fmt: skip
 def test_a_network_that_does_not_fit_its_card(cache, model, plugin, decoder, more, complaint):
