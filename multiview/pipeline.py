@@ -40,7 +40,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """px. Noise of a 2D joint before the pipeline has learned it from the rig."""
     gate: float = 4.5
     """Standard deviations beyond which a 2D joint is an outlier."""
-    agility: float = 4.0
+    agility: float = 1.0
     """m^2/s^3. Power of the random acceleration of the torso; limbs have more."""
     independent: bool = False
     """Treat every frame on its own: no memory, people numbered inside the frame."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from multiview.fit.body import Body
-from multiview.fit.filter_kernels import forget_bias
 from multiview.fit.people import State
 from multiview.geometry.jit import Array, inner
+from multiview.geometry.small_kernels import copy_row, inverse_sym3
 
 GAIN, LEAK = 0.3, 0.1  # per frame: how fast a joint is found livelier than usual, and how fast that is forgotten
 MOST_SURPRISE = 6.0  # of one joint in one frame, over its expectation: an outlier is no motion
@@ -46,7 +48,11 @@ def adapt(m: int, parent: Array, people: State, usual: Array, found: Array, expe
 def hang_on_parent(j: int, m: int, body: Body, people: State, xyz: Array) -> None:
     """Forget where a joint is: it hangs on its parent in the direction it had, and may be anywhere near."""
     p = body.parent[j]
+    people.blur[m, j] = 0.0
+    people.anew[m, j] = True
     if p < 0:
+        w = people.pp[m, j]
+        copy_row(np.array(inverse_sym3(w[0], w[1], w[2], w[3], w[4], w[5])), people.prior[m, j])
         return
     pos, length = people.pos[m], people.length[m, j]
     x, y, z = pos[j, 0] - pos[p, 0], pos[j, 1] - pos[p, 1], pos[j, 2] - pos[p, 2]
@@ -60,8 +66,6 @@ def hang_on_parent(j: int, m: int, body: Body, people: State, xyz: Array) -> Non
         people.pp[m, j, k] = 1.0 / w if diagonal else 0.0
         people.vv[m, j, k] = FREE_M_S * FREE_M_S if diagonal else 0.0
     people.pv[m, j] = 0.0
-    forget_bias(m, j, people)
-    people.fade[m, j] = -1.0
 
 
 @inner

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from multiview.fit.elimination import Elimination
 from multiview.skeleton import Skeleton
 
 __all__ = ["Body"]
@@ -35,6 +37,12 @@ LEFT = {
 }
 ROOTS = ("mid_hip", "left_hip", "right_hip")
 TORSO = ("neck", "mid_hip", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
+# Joints on one part of the body keep their distances, whether or not the skeleton draws a bone between them.
+PARTS = (
+    TORSO,
+    ("nose", "left_eye", "right_eye", "left_ear", "right_ear"),
+    *(tuple(f"{side}_{joint}" for joint in ("ankle", "big_toe", "small_toe", "heel")) for side in ("left", "right")),
+)
 
 
 def _standing(skeleton: Skeleton) -> np.ndarray:
@@ -49,16 +57,20 @@ class Body(NamedTuple):
     """A skeleton as fusion uses it.
 
     `parent[j]` spans a tree over all joints (the root's is -1) and `order` visits parents first. Where the skeleton's
-    bones do not connect two parts, a `loose` edge does, which bends more. `mirror[j]` is the joint on the other side
-    whose bone to its parent is as long. `standing` m is NaN for joints that nobody has a prior for, `length` 0.
-    `core` marks the joints that tell people apart; `torso` those that move least against each other.
+    bones do not connect two parts, a `loose` edge does, which bends more. Of the E bones, which have their joints at
+    `ends`, the first J are those of the tree, from each joint to its parent; the others brace the parts of the body
+    that keep their shape. `mirror[e]` is the bone on the other side that is as long. `standing` m is NaN for joints
+    that nobody has a prior for, `length` 0. `core` marks the joints that tell people apart; `torso` those that move
+    least against each other.
     """
 
     parent: Int64[np.ndarray, " J"]
     order: Int64[np.ndarray, " J"]
-    mirror: Int64[np.ndarray, " J"]
-    loose: Bool[np.ndarray, " J"]
-    length: Float64[np.ndarray, " J"]
+    ends: Int64[np.ndarray, "E 2"]
+    mirror: Int64[np.ndarray, " E"]
+    loose: Bool[np.ndarray, " E"]
+    length: Float64[np.ndarray, " E"]
+    graph: Elimination
     standing: Float64[np.ndarray, "J 3"]
     core: Int64[np.ndarray, " K"]
     torso: Int64[np.ndarray, " M"]
@@ -71,22 +83,50 @@ class Body(NamedTuple):
         standing = _standing(skeleton)
         known = np.isfinite(standing[:, 0])
         parent, order, loose = _spanning_tree(skeleton, standing)
-        length = np.zeros(joints)
-        child = np.flatnonzero((parent >= 0) & known & known[parent])
-        length[child] = np.linalg.norm(standing[child] - standing[parent[child]], axis=-1)
-        mirrored = skeleton.mirrored
-        mirror = np.arange(joints)
-        for j in range(joints):
-            k, p = mirrored[j], parent[j]
-            if p >= 0 and parent[k] >= 0 and parent[k] in (p, mirrored[p]) and loose[j] == loose[k]:
-                mirror[j] = k
+        ends = np.concatenate([np.stack([np.arange(joints), parent], axis=-1), _braces(skeleton, parent)])
+        bone = np.flatnonzero((ends >= 0).all(axis=1))
+        bone = bone[known[ends[bone]].all(axis=1)]
+        length = np.zeros(len(ends))
+        length[bone] = np.linalg.norm(standing[ends[bone, 0]] - standing[ends[bone, 1]], axis=-1)
+        loose = np.concatenate([loose, np.zeros(len(ends) - joints, dtype=bool)])
         core = np.flatnonzero(known) if known.sum() >= 4 else np.arange(joints)
         torso = np.array([j for j, name in enumerate(skeleton.joints) if name in TORSO], dtype=np.int64)
         pairs = np.array(skeleton.symmetric_pairs, dtype=np.int64).reshape(-1, 2)
         sigma = np.sqrt(skeleton.oks_sigmas / np.exp(np.log(skeleton.oks_sigmas[core]).mean()))
         return Body(
-            parent, order, mirror, loose, length, standing, core, torso if len(torso) >= 3 else core, pairs, sigma
+            parent=parent,
+            order=order,
+            ends=ends,
+            mirror=_mirrored_bones(ends, skeleton.mirrored, loose),
+            loose=loose,
+            length=length,
+            graph=Elimination.of(joints, ends),
+            standing=standing,
+            core=core,
+            torso=torso if len(torso) >= 3 else core,
+            pairs=pairs,
+            noise=sigma,
         )
+
+
+def _braces(skeleton: Skeleton, parent: np.ndarray) -> np.ndarray:
+    """The pairs of joints on one part of the body that the tree does not connect already."""
+    joints = skeleton.joints
+    tree = {frozenset((j, p)) for j, p in enumerate(parent.tolist())}
+    parts = ([joints.index(name) for name in part if name in joints] for part in PARTS)
+    pairs = [pair for part in parts for pair in combinations(part, 2) if frozenset(pair) not in tree]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def _mirrored_bones(ends: np.ndarray, mirrored: np.ndarray, loose: np.ndarray) -> np.ndarray:
+    """For each bone the one on the other side of the body; itself where there is none."""
+    number = {frozenset(pair): e for e, pair in enumerate(ends.tolist()) if min(pair) >= 0}
+    mirror = np.arange(len(ends))
+    for pair, e in number.items():
+        other = number.get(frozenset(int(mirrored[j]) for j in pair), e)
+        if loose[other] == loose[e]:
+            mirror[e] = other
+    return mirror
 
 
 def _spanning_tree(skeleton: Skeleton, standing: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -16,7 +16,6 @@ SURE = 0.5  # a length is learned from ends known this well, relative to it
 STIFFEST = 0.005
 PRIOR_FRAMES = 5.0  # noise-free frames that these are worth
 FADE = 0.999
-CORRELATED = 4.0  # frames that tell as much about a length as one independent frame: 2D errors persist
 
 
 @inner
@@ -74,22 +73,24 @@ def gate_bones(body: Body, length: Array, xyz: Array, H: Array, rays: Array, vie
 
 
 @inner
-def learn_bones(m: int, body: Body, people: State, views: Array, xyz: Array, H: Array) -> None:
+def learn_bones(m: int, body: Body, people: State, persistence: float, views: Array, xyz: Array, H: Array) -> None:
     """Kalman update of one person's bone lengths (m) and their variances from what this frame's rays alone say.
 
-    `bend` is the learned relative variation of each bone that is no noise: keypoints slide on a body; `wobble` (J, 2)
-    are the sums it comes from. Left and right bones are as long as each other.
+    With errors that persist, many frames tell as much about a length as one independent frame. `bend` is the learned
+    relative variation of each bone that is no noise: keypoints slide on a body; `wobble` (E, 2) are the sums it comes
+    from. Left and right bones are as long as each other.
     """
-    parent, mean, prior = body.parent, people.pos[m], people.prior[m]
+    mean, prior = people.pos[m], people.prior[m]
     length, variance, bend, wobble = people.length[m], people.variance[m], people.bend[m], people.wobble[m]
-    joints = parent.shape[0]
+    joints = xyz.shape[0]
+    repeats = (1.0 + persistence) / (1.0 - persistence)
     alone = np.empty((joints, 3))
     C = np.empty((joints, 6))
     for j in range(joints):
         if views[j] >= 2:
             without_prior(xyz[j], H[j], mean[j], prior[j], alone[j], C[j])
-    for j in range(joints):
-        p = parent[j]
+    for e in range(length.shape[0]):
+        j, p = body.ends[e, 0], body.ends[e, 1]
         if p < 0 or views[j] < 2 or views[p] < 2:
             continue
         x, y, z = alone[j, 0] - alone[p, 0], alone[j, 1] - alone[p, 1], alone[j, 2] - alone[p, 2]
@@ -99,36 +100,36 @@ def learn_bones(m: int, body: Body, people: State, views: Array, xyz: Array, H: 
         spread = quadratic_sym3(sym3(C[j]), x / now, y / now, z / now)
         spread += quadratic_sym3(sym3(C[p]), x / now, y / now, z / now)
         trace = C[j, 0] + C[j, 3] + C[j, 5] + C[p, 0] + C[p, 3] + C[p, 5]
-        if length[j] == 0.0:
-            length[j], variance[j] = now, 0.25 * now * now
+        if length[e] == 0.0:
+            length[e], variance[e] = now, 0.25 * now * now
             continue
-        if not (spread > 0.0 and spread < (SURE * length[j]) ** 2):
+        if not (spread > 0.0 and spread < (SURE * length[e]) ** 2):
             continue
         # Noise makes a bone longer: the square is right on average when the trace is taken off.
-        error = (now * now - trace - length[j] * length[j]) / (2 * length[j])
-        wander = (bend[j] * length[j]) ** 2
-        if error * error > 25 * (spread + wander + variance[j]):
+        error = (now * now - trace - length[e] * length[e]) / (2 * length[e])
+        wander = (bend[e] * length[e]) ** 2
+        if error * error > 25 * (spread + wander + variance[e]):
             continue
-        noise = CORRELATED * (spread + wander)
-        gain = variance[j] / (variance[j] + noise)
-        length[j] += gain * error
-        variance[j] *= 1 - gain
+        noise = repeats * (spread + wander)
+        gain = variance[e] / (variance[e] + noise)
+        length[e] += gain * error
+        variance[e] *= 1 - gain
         # A frame says something about the variation only where noise is not much larger.
-        square = length[j] * length[j]
-        weight = (square / (spread + wander + variance[j])) ** 2
-        wobble[j, 0] = FADE * wobble[j, 0] + weight * (error * error - spread - variance[j]) / square
-        wobble[j, 1] = FADE * wobble[j, 1] + weight
-        start = LOOSE_BEND**2 if body.loose[j] else BEND**2
+        square = length[e] * length[e]
+        weight = (square / (spread + wander + variance[e])) ** 2
+        wobble[e, 0] = FADE * wobble[e, 0] + weight * (error * error - spread - variance[e]) / square
+        wobble[e, 1] = FADE * wobble[e, 1] + weight
+        start = LOOSE_BEND**2 if body.loose[e] else BEND**2
         trust = PRIOR_FRAMES / start**2
-        both = (trust * start + wobble[j, 0]) / (trust + wobble[j, 1])
-        bend[j] = math.sqrt(min(4 * start, max(STIFFEST**2, both)))
-    for j in range(joints):
-        k = body.mirror[j]
-        if k > j and length[j] > 0.0 and length[k] > 0.0:
-            a, b = 1 / variance[j], 1 / variance[k]
-            both = (a * length[j] + b * length[k]) / (a + b)
-            if abs(length[j] - length[k]) < 0.15 * both:
-                length[j] += 0.5 * b / (a + b) * (both - length[j])
+        both = (trust * start + wobble[e, 0]) / (trust + wobble[e, 1])
+        bend[e] = math.sqrt(min(4 * start, max(STIFFEST**2, both)))
+    for e in range(length.shape[0]):
+        k = body.mirror[e]
+        if k > e and length[e] > 0.0 and length[k] > 0.0:
+            a, b = 1 / variance[e], 1 / variance[k]
+            both = (a * length[e] + b * length[k]) / (a + b)
+            if abs(length[e] - length[k]) < 0.15 * both:
+                length[e] += 0.5 * b / (a + b) * (both - length[e])
                 length[k] += 0.5 * a / (a + b) * (both - length[k])
 
 

@@ -43,9 +43,7 @@ def residuals(
         m = slots[n]
         for j in range(joints):
             cov = people.blur[m, j]
-            x = people.pos[m, j, 0] + people.bias[m, j, 0]
-            y = people.pos[m, j, 1] + people.bias[m, j, 1]
-            z = people.pos[m, j, 2] + people.bias[m, j, 2]
+            x, y, z = people.seen[m, j, 0], people.seen[m, j, 1], people.seen[m, j, 2]
             for c in range(table.shape[1]):
                 i = table[n, c, j]
                 before = last[m, c, j]

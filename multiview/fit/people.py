@@ -18,48 +18,44 @@ LENGTH_SD = 0.12  # of the bones of adults and children, relative to their own o
 
 
 class State(NamedTuple):
-    """M slots of J joints.
+    """M slots of J joints and E bones.
 
-    A joint's `pos` m, `vel` m/s and `bias` m (the error that its rays make together, which persists from frame to
-    frame) have covariance blocks named by two letters: pp, vv, bb (6 numbers), pv, pb, vb (9, row major). `prior` is
-    the inverse of the predicted pp, zero where there is no prediction; `blur` m^2 (6) the variance of the bias before
-    it is known, `fresh` the share of it that is new in this frame, `fade` how much of the last frame's bias is left, -1
-    where the joint began anew. `agility` m^2/s^3 is the power of the random acceleration, `surprise` the logarithm of
-    that over what is usual. The bone from a joint to its parent has `length` m with `variance` m^2, and the
-    relative variation `bend`, which comes from the sums `wobble`. `known` joints were measured or have a prior.
+    A joint's `pos` m and `vel` m/s have covariance blocks named by two letters: pp, vv (6 numbers), pv (9, row major).
+    `prior` is the inverse of the predicted pp, zero where there is no prediction. `seen` m is where the last frame
+    alone saw the joint, with the covariance `blur` m^2 (6), zero where it did not see it. `agility` m^2/s^3 is the
+    power of the random acceleration, `surprise` the logarithm of that over what is usual; `anew` marks joints that know
+    nothing of the frames before. Bones have a `length` m with `variance` m^2, and the relative variation `bend`, which
+    comes from the sums `wobble`. `known` joints were measured or have a prior.
     """
 
     pos: Float64[np.ndarray, "M J 3"]
     vel: Float64[np.ndarray, "M J 3"]
-    bias: Float64[np.ndarray, "M J 3"]
     pp: Float64[np.ndarray, "M J 6"]
     pv: Float64[np.ndarray, "M J 9"]
-    pb: Float64[np.ndarray, "M J 9"]
     vv: Float64[np.ndarray, "M J 6"]
-    vb: Float64[np.ndarray, "M J 9"]
-    bb: Float64[np.ndarray, "M J 6"]
-    blur: Float64[np.ndarray, "M J 6"]
-    fade: Float64[np.ndarray, "M J"]
-    fresh: Float64[np.ndarray, "M J"]
     prior: Float64[np.ndarray, "M J 6"]
+    seen: Float64[np.ndarray, "M J 3"]
+    blur: Float64[np.ndarray, "M J 6"]
     agility: Float64[np.ndarray, "M J"]
     surprise: Float64[np.ndarray, "M J"]
-    length: Float64[np.ndarray, "M J"]
-    variance: Float64[np.ndarray, "M J"]
-    bend: Float64[np.ndarray, "M J"]
-    wobble: Float64[np.ndarray, "M J 2"]
+    anew: Bool[np.ndarray, "M J"]
     known: Bool[np.ndarray, "M J"]
+    length: Float64[np.ndarray, "M E"]
+    variance: Float64[np.ndarray, "M E"]
+    bend: Float64[np.ndarray, "M E"]
+    wobble: Float64[np.ndarray, "M E 2"]
 
     @staticmethod
-    def empty(slots: int, joints: int) -> State:
+    def empty(slots: int, joints: int, bones: int) -> State:
         """Slots without anyone."""
-        shapes = dict.fromkeys(("pos", "vel", "bias"), (3,)) | dict.fromkeys(("pv", "pb", "vb"), (9,))
-        shapes |= dict.fromkeys(("pp", "vv", "bb", "blur", "prior"), (6,)) | {"wobble": (2,)}
-        arrays = {
-            name: np.zeros((slots, joints, *shapes.get(name, ())), dtype=bool if name == "known" else np.float64)
-            for name in State._fields
-        }
-        return State(**arrays)
+        J, E = (joints,), (bones,)
+        shapes = {
+            "pos": (*J, 3), "vel": (*J, 3), "pp": (*J, 6), "pv": (*J, 9), "vv": (*J, 6), "prior": (*J, 6),
+            "seen": (*J, 3), "blur": (*J, 6), "agility": J, "surprise": J, "anew": J, "known": J,
+            "length": E, "variance": E, "bend": E, "wobble": (*E, 2),
+        }  # fmt: skip
+        flags = ("anew", "known")
+        return State(**{k: np.zeros((slots, *shapes[k]), bool if k in flags else float) for k in State._fields})
 
 
 class People:
@@ -67,7 +63,7 @@ class People:
 
     def __init__(self, body: Body, slots: int = 8) -> None:
         self.body = body
-        self.state = State.empty(slots, len(body.parent))
+        self.state = State.empty(slots, len(body.parent), len(body.ends))
 
     @property
     def slots(self) -> int:
@@ -75,13 +71,13 @@ class People:
 
     def grow(self) -> None:
         """Twice as many slots; who is there stays where they are."""
-        more = State.empty(self.slots, len(self.body.parent))
+        more = State.empty(self.slots, len(self.body.parent), len(self.body.ends))
         self.state = State(*(np.concatenate(pair) for pair in zip(self.state, more, strict=True)))
 
     def begin(self, slot: int, agility: Float64[np.ndarray, " J"]) -> None:
         """Make a slot somebody unseen: no prediction, an adult's bones."""
         body, s = self.body, self.state
-        for array in (s.prior, s.vel, s.bias, s.pv, s.pb, s.vb, s.bb, s.blur, s.surprise, s.wobble):
+        for array in (s.prior, s.vel, s.pv, s.blur, s.surprise, s.wobble):
             array[slot] = 0.0
         s.vv[slot] = np.array([1, 0, 0, 1, 0, 1]) * WALK_M_S**2
         s.agility[slot] = agility
@@ -98,7 +94,8 @@ class People:
         """
         body, s = self.body, self.state
         standing = body.standing
-        child = np.flatnonzero((body.parent >= 0) & measured & measured[body.parent] & (body.length > 0.1))
+        child = np.flatnonzero((body.parent >= 0) & measured & measured[body.parent])
+        child = child[body.length[child] > 0.1]
         scale = 1.0
         if len(child) >= 3:
             ratio = np.linalg.norm(xyz[child] - xyz[body.parent[child]], axis=-1) / body.length[child]
@@ -120,7 +117,7 @@ class People:
                 s.pos[slot, j] = s.pos[slot, body.parent[j]]
         weak = np.array([1, 0, 0, 1, 0, 1]) * (scale * UNKNOWN_SD_M) ** 2
         s.pp[slot] = weak
-        s.fade[slot] = -1.0
+        s.anew[slot] = True
         s.prior[slot] = np.where(measured[:, None], 0.0, np.array([1, 0, 0, 1, 0, 1]) / weak[0])
 
     def remember_bones(self, source: int, target: int) -> None:

@@ -7,14 +7,15 @@ import numpy as np
 from multiview.fit.adapt_kernels import adapt, hang_on_parent, relax
 from multiview.fit.body import Body
 from multiview.fit.bone_kernels import gate_bones, learn_bones
-from multiview.fit.filter_kernels import correct, measure
+from multiview.fit.filter_kernels import measure
 from multiview.fit.people import State
 from multiview.fit.skeleton_kernels import Pulls, fit_skeleton
 from multiview.geometry.jit import Array, inner, kernel
-from multiview.geometry.small_kernels import copy_row, inverse_sym3
+from multiview.geometry.small_kernels import copy_row
 from multiview.geometry.triangulate_kernels import Sight, consensus, refine, with_prediction
 from multiview.rays import PackedRig, Rays
 
+SHARE = 0.1  # of the prediction's information that the fit of one frame leans on
 TETHER = 0.35  # how far a limb that no one sees may swing, relative to its length
 STEPS = 4
 
@@ -81,17 +82,20 @@ def fit_people(
     H: Array,
     views: Array,
 ) -> None:
-    """Gate and learn the bones, fit every skeleton, and carry the result into the filters.
+    """Gate and learn the bones, fit every skeleton to its rays, and let the filters measure the result.
+
+    The fit is one of this frame: what a joint's neighbours saw in earlier frames reached it then, through their bones,
+    and must not be counted again. It leans on the predictions just enough to be well posed.
 
     `usual` is the agility of each joint while nothing surprises, `persistence` the correlation of a ray's error with
     the one in the last frame.
     """
     sight = sight_of(rays, rig)
     joints = table.shape[2]
-    C, offset = np.empty((joints, 6)), np.empty((joints, 3))
+    C, D = np.empty((joints, 6)), np.empty((joints, 6))
+    pull, offset = np.empty((joints, 3)), np.empty((joints, 3))
     found, expected = np.empty(joints), np.empty(joints)
     row = np.empty(table.shape[1], dtype=np.int64)
-    nobody = np.empty((0, joints), dtype=np.int64)
     for n in range(slots.shape[0]):
         m = slots[n]
         before = views[n].copy()
@@ -109,36 +113,48 @@ def fit_people(
             p = body.parent[j]
             for k in range(3):
                 offset[j, k] = people.pos[m, j, k] - people.pos[m, p, k] if p >= 0 else 0.0
-        learn_bones(m, body, people, views[n], xyz[n], H[n])
-        measure(m, people, persistence, views[n], xyz[n], H[n], found, expected)
+        learn_bones(m, body, people, persistence, views[n], xyz[n], H[n])
+        rays_of_this_frame(m, people, views[n], xyz[n], H[n], D, pull)
+        fit_skeleton(body.graph, pulls_of(m, body, people, views[n], offset), xyz[n], D, pull, C)
+        measure(m, people, dt[n], persistence, SHARE, views[n], xyz[n], C, found, expected)
         adapt(m, body.parent, people, usual, found, expected)
-        pulls = pulls_of(m, body, people, views[n], offset)
-        for j in range(joints):
-            copy_row(people.pos[m, j], xyz[n, j])
-        fit_skeleton(nobody, sight, body.parent, body.order, pulls, STEPS, xyz[n], C)
-        correct(m, people, pulls.prior, xyz[n], C)
         relax(m, dt[n], body, people, views[n])
         for j in range(table.shape[2]):
             people.known[m, j] = people.known[m, j] or views[n, j] >= 2
 
 
 @inner
-def pulls_of(m: int, body: Body, people: State, views: Array, offset: Array) -> Pulls:
-    """What slot m's filters and bones say of where the joints are."""
-    joints = body.parent.shape[0]
-    stiffness, tether, known = np.zeros(joints), np.zeros(joints), np.empty((joints, 6))
-    length = people.length[m]
-    for j in range(joints):
-        p = body.parent[j]
-        if p < 0:
+def rays_of_this_frame(m: int, people: State, views: Array, xyz: Array, H: Array, D: Array, pull: Array) -> None:
+    """Information D and pull of each joint at `xyz`, of its rays and of SHARE of slot m's prediction.
+
+    H and `xyz` still have the whole prediction in them; joints without rays are put where they are predicted.
+    """
+    k = 1.0 - SHARE
+    for j in range(xyz.shape[0]):
+        W, mean, d = people.prior[m, j], people.pos[m, j], D[j]
+        if views[j] == 0:
+            copy_row(mean, xyz[j])
+            for i in range(6):
+                d[i] = SHARE * W[i]
+            pull[j] = 0.0
             continue
-        if length[j] > 0.0:
-            stiffness[j] = 1.0 / (people.variance[m, j] + (people.bend[m, j] * length[j]) ** 2 + 1e-6)
-            if views[j] < 2:
-                tether[j] = 1.0 / (TETHER * length[j] + 0.02) ** 2
-    for j in range(joints):
-        w = people.pp[m, j]
-        known[j, 0], known[j, 1], known[j, 2], known[j, 3], known[j, 4], known[j, 5] = inverse_sym3(
-            w[0], w[1], w[2], w[3], w[4], w[5]
-        )
-    return Pulls(people.pos[m], known, length, stiffness, offset, tether)
+        x, y, z = xyz[j, 0] - mean[0], xyz[j, 1] - mean[1], xyz[j, 2] - mean[2]
+        for i in range(6):
+            d[i] = H[j, i] - k * W[i]
+        pull[j, 0] = k * (W[0] * x + W[1] * y + W[2] * z)
+        pull[j, 1] = k * (W[1] * x + W[3] * y + W[4] * z)
+        pull[j, 2] = k * (W[2] * x + W[4] * y + W[5] * z)
+
+
+@inner
+def pulls_of(m: int, body: Body, people: State, views: Array, offset: Array) -> Pulls:
+    """What slot m's bones say of where the joints are."""
+    length = people.length[m]
+    stiffness, tether = np.zeros(length.shape[0]), np.zeros(offset.shape[0])
+    for e in range(length.shape[0]):
+        if length[e] > 0.0:
+            stiffness[e] = 1.0 / (people.variance[m, e] + (people.bend[m, e] * length[e]) ** 2 + 1e-6)
+    for j in range(offset.shape[0]):
+        if body.parent[j] >= 0 and length[j] > 0.0 and views[j] < 2:
+            tether[j] = 1.0 / (TETHER * length[j] + 0.02) ** 2
+    return Pulls(body.ends, length, stiffness, offset, tether)

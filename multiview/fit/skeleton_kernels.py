@@ -1,8 +1,8 @@
-"""One person's joints together: rays, predictions and bones in one Gauss-Newton problem on the tree of bones.
+"""One person's joints in one frame: what the rays say of each, and the bones, in one problem on the graph of bones.
 
-The normal equations have a 3x3 block per joint and one per bone; eliminating leaves first solves them exactly without
-fill-in, and going back gives every joint's marginal covariance (belief propagation on a tree; Bishop 2006, section
-8.4).
+The normal equations have a 3x3 block per joint and one per bone. Eliminating joint after joint solves them exactly, and
+the way back gives every joint's marginal covariance (selected inversion: Takahashi, Fagan and Chen 1973; Erisman and
+Tinney 1975).
 """
 
 from __future__ import annotations
@@ -12,152 +12,194 @@ from typing import NamedTuple
 
 import numpy as np
 
+from multiview.fit.elimination import Elimination
 from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.small_kernels import inverse_sym3
-from multiview.geometry.triangulate_kernels import Sight, add_ray
 
 
 class Pulls(NamedTuple):
-    """What draws a person's joints besides rays: predictions, bone lengths, and the bones as vectors."""
+    """What draws joints together: E bones between their `ends`, the first J from each joint to its parent."""
 
-    mean: Array  # (J, 3) m
-    prior: Array  # (J, 6) 1/m^2
-    length: Array  # (J,) m, of the bone to the parent
-    stiffness: Array  # (J,) 1/m^2
+    ends: Array  # (E, 2)
+    length: Array  # (E,) m
+    stiffness: Array  # (E,) 1/m^2
     offset: Array  # (J, 3) m, from the parent
     tether: Array  # (J,) 1/m^2
 
 
 @kernel
-def fit_skeleton(
-    rays: Array, sight: Sight, parent: Array, order: Array, pulls: Pulls, steps: int, xyz: Array, C: Array
-) -> None:
-    """Minimise over the joints `xyz` (J, 3), in place; C (J, 6) are their covariances.
+def fit_skeleton(graph: Elimination, pulls: Pulls, xyz: Array, D: Array, g: Array, C: Array) -> None:
+    """Solve for the joints around `xyz` (J, 3), where each has the information D (J, 6) and the pull g (J, 3).
 
-    The cost: Huber's reprojection error of `rays` (C, J); the predictions; `stiffness` times (bone length -
-    `length`)^2; `tether` times |bone - `offset`|^2.
+    The bones are linearised there: `stiffness` times (bone length - `length`)^2, `tether` times |bone - `offset`|^2. On
+    return `xyz` are the solution, C (J, 6) the covariances; D and g are used up.
     """
-    joints, cameras = xyz.shape[0], rays.shape[0]
-    H, g = np.empty((joints, 6)), np.empty((joints, 3))
-    S, E, d = np.empty((joints, 6)), np.zeros((joints, 6)), np.zeros((joints, 3))
-    for _ in range(steps):
-        for j in range(joints):
-            x, y, z = xyz[j, 0], xyz[j, 1], xyz[j, 2]
-            dx, dy, dz = x - pulls.mean[j, 0], y - pulls.mean[j, 1], z - pulls.mean[j, 2]
-            w = pulls.prior[j]
-            for k in range(6):
-                H[j, k] = w[k]
-            g[j, 0] = w[0] * dx + w[1] * dy + w[2] * dz
-            g[j, 1] = w[1] * dx + w[3] * dy + w[4] * dz
-            g[j, 2] = w[2] * dx + w[4] * dy + w[5] * dz
-            for c in range(cameras):
-                i = rays[c, j]
-                if i >= 0:
-                    add_ray(sight.R[c], sight.t[c], sight.xy[i], sight.info[i], x, y, z, H[j], g[j])
-        _add_bones(parent, pulls, xyz, H, g, E)
-        largest = _eliminate(parent, order, H, g, S, E, d)
-        for j in range(joints):
-            for k in range(3):
-                xyz[j, k] += d[j, k]
-        if largest < 1e-8:
-            break
-    _marginals(parent, order, S, E, C)
+    blocks = graph.blocks.shape[0]
+    E, cross = np.zeros((blocks, 9)), np.empty((blocks, 9))
+    S = np.empty((xyz.shape[0], 6))
+    _add_bones(graph, pulls, xyz, D, g, E)
+    _eliminate(graph, D, g, S, E)
+    _go_back(graph, S, E, g, C, cross)
+    for j in range(xyz.shape[0]):
+        for a in range(3):
+            xyz[j, a] += g[j, a]
 
 
 @inner
-def _add_bones(parent: Array, pulls: Pulls, xyz: Array, H: Array, g: Array, E: Array) -> None:
-    """Add each bone's 3x3 block E to both its ends and its pull to their gradients."""
-    for j in range(parent.shape[0]):
-        p = parent[j]
-        if p < 0:
+def _add_bones(graph: Elimination, pulls: Pulls, xyz: Array, D: Array, g: Array, E: Array) -> None:
+    """Add each bone's information to both its ends and, with the other sign, to its block; its pull to their pulls."""
+    joints = xyz.shape[0]
+    for e in range(pulls.ends.shape[0]):
+        i = graph.bone[e]
+        s = pulls.stiffness[e]
+        w = pulls.tether[e] if e < joints else 0.0
+        if i < 0 or not s + w > 0.0:
             continue
-        for k in range(6):
-            E[j, k] = 0.0
-        bx, by, bz = xyz[j, 0] - xyz[p, 0], xyz[j, 1] - xyz[p, 1], xyz[j, 2] - xyz[p, 2]
-        now = math.sqrt(bx * bx + by * by + bz * bz)
-        s, w = pulls.stiffness[j], pulls.tether[j]
+        j, p = pulls.ends[e, 0], pulls.ends[e, 1]
+        x, y, z = xyz[j, 0] - xyz[p, 0], xyz[j, 1] - xyz[p, 1], xyz[j, 2] - xyz[p, 2]
+        now = math.sqrt(x * x + y * y + z * z)
         gx = gy = gz = 0.0
+        a = b = c = d = f = h = 0.0
         if s > 0.0 and now > 1e-6:
-            ux, uy, uz = bx / now, by / now, bz / now
-            pull = s * (now - pulls.length[j])
+            ux, uy, uz = x / now, y / now, z / now
+            pull = s * (pulls.length[e] - now)
             gx, gy, gz = pull * ux, pull * uy, pull * uz
-            E[j, 0], E[j, 1], E[j, 2] = s * ux * ux, s * ux * uy, s * ux * uz
-            E[j, 3], E[j, 4], E[j, 5] = s * uy * uy, s * uy * uz, s * uz * uz
+            a, b, c, d, f, h = s * ux * ux, s * ux * uy, s * ux * uz, s * uy * uy, s * uy * uz, s * uz * uz
         if w > 0.0:
-            gx += w * (bx - pulls.offset[j, 0])
-            gy += w * (by - pulls.offset[j, 1])
-            gz += w * (bz - pulls.offset[j, 2])
-            E[j, 0] += w
-            E[j, 3] += w
-            E[j, 5] += w
-        for k in range(6):
-            H[j, k] += E[j, k]
-            H[p, k] += E[j, k]
+            gx += w * (pulls.offset[e, 0] - x)
+            gy += w * (pulls.offset[e, 1] - y)
+            gz += w * (pulls.offset[e, 2] - z)
+            a += w
+            d += w
+            h += w
+        for k in (j, p):
+            m = D[k]
+            m[0] += a
+            m[1] += b
+            m[2] += c
+            m[3] += d
+            m[4] += f
+            m[5] += h
         g[j, 0] += gx
         g[j, 1] += gy
         g[j, 2] += gz
         g[p, 0] -= gx
         g[p, 1] -= gy
         g[p, 2] -= gz
+        m = E[i]
+        m[0] -= a
+        m[1] -= b
+        m[2] -= c
+        m[3] -= b
+        m[4] -= d
+        m[5] -= f
+        m[6] -= c
+        m[7] -= f
+        m[8] -= h
 
 
 @inner
-def _times(m: Array, x: float, y: float, z: float) -> tuple[float, float, float]:
-    return m[0] * x + m[1] * y + m[2] * z, m[1] * x + m[3] * y + m[4] * z, m[2] * x + m[4] * y + m[5] * z
+def _eliminate(graph: Elimination, D: Array, g: Array, S: Array, E: Array) -> None:
+    """Take joint after joint out of the equations: S gets the inverses of their blocks, E the gains S E."""
+    gain = np.empty((graph.later.shape[1], 9))
+    for n in range(graph.order.shape[0]):
+        j = graph.order[n]
+        d, s = D[j], S[j]
+        s[0], s[1], s[2], s[3], s[4], s[5] = inverse_sym3(d[0], d[1], d[2], d[3], d[4], d[5])
+        for k in range(graph.later.shape[1]):
+            p = graph.later[j, k]
+            if p < 0:
+                break
+            e, m = E[graph.block[j, k]], gain[k]
+            for c in range(3):
+                x, y, z = e[c], e[3 + c], e[6 + c]
+                m[c] = s[0] * x + s[1] * y + s[2] * z
+                m[3 + c] = s[1] * x + s[3] * y + s[4] * z
+                m[6 + c] = s[2] * x + s[4] * y + s[5] * z
+                g[p, c] -= m[c] * g[j, 0] + m[3 + c] * g[j, 1] + m[6 + c] * g[j, 2]
+        for k in range(graph.later.shape[1]):
+            p = graph.later[j, k]
+            if p < 0:
+                break
+            e = E[graph.block[j, k]]
+            m, d = gain[k], D[p]
+            d[0] -= e[0] * m[0] + e[3] * m[3] + e[6] * m[6]
+            d[1] -= e[0] * m[1] + e[3] * m[4] + e[6] * m[7]
+            d[2] -= e[0] * m[2] + e[3] * m[5] + e[6] * m[8]
+            d[3] -= e[1] * m[1] + e[4] * m[4] + e[7] * m[7]
+            d[4] -= e[1] * m[2] + e[4] * m[5] + e[7] * m[8]
+            d[5] -= e[2] * m[2] + e[5] * m[5] + e[8] * m[8]
+            for i in range(k + 1, graph.later.shape[1]):
+                if graph.later[j, i] < 0:
+                    break
+                target, m = E[graph.fill[j, k, i]], gain[i]
+                for a in range(3):
+                    for b in range(3):
+                        target[3 * a + b] -= e[a] * m[b] + e[3 + a] * m[3 + b] + e[6 + a] * m[6 + b]
+        for k in range(graph.later.shape[1]):
+            if graph.later[j, k] < 0:
+                break
+            e, m = E[graph.block[j, k]], gain[k]
+            for a in range(9):
+                e[a] = m[a]
 
 
 @inner
-def _sandwich(E: Array, S: Array, out: Array, sign: float) -> None:
-    """out += sign * E S E for symmetric E, S."""
-    p0, p1, p2 = _times(S, E[0], E[1], E[2])
-    q0, q1, q2 = _times(S, E[1], E[3], E[4])
-    r0, r1, r2 = _times(S, E[2], E[4], E[5])
-    out[0] += sign * (E[0] * p0 + E[1] * p1 + E[2] * p2)
-    out[1] += sign * (E[0] * q0 + E[1] * q1 + E[2] * q2)
-    out[2] += sign * (E[0] * r0 + E[1] * r1 + E[2] * r2)
-    out[3] += sign * (E[1] * q0 + E[3] * q1 + E[4] * q2)
-    out[4] += sign * (E[1] * r0 + E[3] * r1 + E[4] * r2)
-    out[5] += sign * (E[2] * r0 + E[4] * r1 + E[5] * r2)
-
-
-@inner
-def _eliminate(parent: Array, order: Array, H: Array, g: Array, S: Array, E: Array, d: Array) -> float:
-    """Solve H d = -g on the tree; S[j] keeps the inverse block of each joint with its children eliminated."""
-    for n in range(order.shape[0] - 1, -1, -1):
-        j = order[n]
-        h = H[j]
-        S[j, 0], S[j, 1], S[j, 2], S[j, 3], S[j, 4], S[j, 5] = inverse_sym3(h[0], h[1], h[2], h[3], h[4], h[5])
-        p = parent[j]
-        if p >= 0:
-            _sandwich(E[j], S[j], H[p], -1.0)
-            x, y, z = _times(S[j], g[j, 0], g[j, 1], g[j, 2])
-            x, y, z = _times(E[j], x, y, z)
-            g[p, 0] += x
-            g[p, 1] += y
-            g[p, 2] += z
-    largest = 0.0
-    for n in range(order.shape[0]):
-        j = order[n]
-        p = parent[j]
-        x, y, z = -g[j, 0], -g[j, 1], -g[j, 2]
-        if p >= 0:
-            ex, ey, ez = _times(E[j], d[p, 0], d[p, 1], d[p, 2])
-            x, y, z = x + ex, y + ey, z + ez
-        d[j, 0], d[j, 1], d[j, 2] = _times(S[j], x, y, z)
-        largest = max(largest, d[j, 0] * d[j, 0] + d[j, 1] * d[j, 1] + d[j, 2] * d[j, 2])
-    return largest
-
-
-@inner
-def _marginals(parent: Array, order: Array, S: Array, E: Array, C: Array) -> None:
-    """Covariance of each joint: C[j] = S + S E C[parent] E S."""
-    inner = np.empty(6)
-    for n in range(order.shape[0]):
-        j = order[n]
-        p = parent[j]
+def _go_back(graph: Elimination, S: Array, E: Array, g: Array, C: Array, cross: Array) -> None:
+    """From the last joint to the first: the solution in g, the covariances C and those `cross` of connected joints."""
+    for n in range(graph.order.shape[0] - 1, -1, -1):
+        j = graph.order[n]
+        s, c = S[j], C[j]
+        x, y, z = g[j, 0], g[j, 1], g[j, 2]
+        g[j, 0] = s[0] * x + s[1] * y + s[2] * z
+        g[j, 1] = s[1] * x + s[3] * y + s[4] * z
+        g[j, 2] = s[2] * x + s[4] * y + s[5] * z
         for k in range(6):
-            C[j, k] = S[j, k]
-        if p >= 0:
-            inner[:] = 0.0
-            _sandwich(E[j], C[p], inner, 1.0)
-            _sandwich(S[j], inner, C[j], 1.0)
+            c[k] = s[k]
+        for k in range(graph.later.shape[1]):
+            p = graph.later[j, k]
+            if p < 0:
+                break
+            m = E[graph.block[j, k]]
+            for a in range(3):
+                g[j, a] -= m[3 * a] * g[p, 0] + m[3 * a + 1] * g[p, 1] + m[3 * a + 2] * g[p, 2]
+            # cov(j, p) = - sum over the later joints i of gain_i cov(i, p)
+            out = cross[graph.block[j, k]]
+            for a in range(9):
+                out[a] = 0.0
+            for i in range(graph.later.shape[1]):
+                q = graph.later[j, i]
+                if q < 0:
+                    break
+                m = E[graph.block[j, i]]
+                if i == k:
+                    v = C[p]
+                    _subtract_product(m, v[0], v[1], v[2], v[1], v[3], v[4], v[2], v[4], v[5], out)
+                elif i < k:
+                    v = cross[graph.fill[j, i, k]]
+                    _subtract_product(m, v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], out)
+                else:
+                    v = cross[graph.fill[j, k, i]]
+                    _subtract_product(m, v[0], v[3], v[6], v[1], v[4], v[7], v[2], v[5], v[8], out)
+        for k in range(graph.later.shape[1]):
+            if graph.later[j, k] < 0:
+                break
+            m, v = E[graph.block[j, k]], cross[graph.block[j, k]]
+            c[0] -= v[0] * m[0] + v[1] * m[1] + v[2] * m[2]
+            c[1] -= v[0] * m[3] + v[1] * m[4] + v[2] * m[5]
+            c[2] -= v[0] * m[6] + v[1] * m[7] + v[2] * m[8]
+            c[3] -= v[3] * m[3] + v[4] * m[4] + v[5] * m[5]
+            c[4] -= v[3] * m[6] + v[4] * m[7] + v[5] * m[8]
+            c[5] -= v[6] * m[6] + v[7] * m[7] + v[8] * m[8]
+
+
+@inner
+def _subtract_product(
+    m: Array, a: float, b: float, c: float, d: float, e: float, f: float, g: float, h: float, i: float, out: Array
+) -> None:
+    """out -= m [[a b c] [d e f] [g h i]]."""
+    for r in range(3):
+        x, y, z = m[3 * r], m[3 * r + 1], m[3 * r + 2]
+        out[3 * r] -= x * a + y * d + z * g
+        out[3 * r + 1] -= x * b + y * e + z * h
+        out[3 * r + 2] -= x * c + y * f + z * i

@@ -1,24 +1,22 @@
 import numpy as np
 
-from multiview.fit.filter_kernels import FAINT, correct, measure, predict
+from multiview.fit.filter_kernels import FAINT, measure, predict
 from multiview.fit.people import State
 
 UPPER = ([0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2])
-P, V, B = slice(0, 3), slice(3, 6), slice(6, 9)
+P, V = slice(0, 3), slice(3, 6)
 
 
 def store(people: State, mean: np.ndarray, cov: np.ndarray) -> None:
-    people.pos[0, 0], people.vel[0, 0], people.bias[0, 0] = mean[P], mean[V], mean[B]
-    for name, block in (("pp", (P, P)), ("vv", (V, V)), ("bb", (B, B))):
-        getattr(people, name)[0, 0] = cov[block][UPPER]
-    for name, block in (("pv", (P, V)), ("pb", (P, B)), ("vb", (V, B))):
-        getattr(people, name)[0, 0] = cov[block].ravel()
+    people.pos[0, 0], people.vel[0, 0] = mean[P], mean[V]
+    people.pp[0, 0], people.vv[0, 0] = cov[P, P][UPPER], cov[V, V][UPPER]
+    people.pv[0, 0] = cov[P, V].ravel()
 
 
 def check(people: State, mean: np.ndarray, cov: np.ndarray) -> None:
-    expected = State.empty(1, 1)
+    expected = State.empty(1, 1, 1)
     store(expected, mean, cov)
-    for name in ("pos", "vel", "bias", "pp", "pv", "pb", "vv", "vb", "bb"):
+    for name in ("pos", "vel", "pp", "pv", "vv"):
         np.testing.assert_allclose(getattr(people, name), getattr(expected, name), rtol=1e-7, atol=1e-11, err_msg=name)
 
 
@@ -27,54 +25,69 @@ def spread(rng: np.random.Generator, size: int, scale: float) -> np.ndarray:
     return scale * (root @ root.T + 0.3 * np.eye(size))
 
 
-def test_the_blocks_are_the_kalman_filter_of_the_whole_state() -> None:
+def test_the_blocks_are_the_kalman_filter_of_position_velocity_and_error() -> None:
+    """The twin keeps the error of what is seen as three more states; differences of what is seen need none of them."""
     rng = np.random.default_rng(5)
-    mean, cov, dt, q, k = rng.normal(size=9), spread(rng, 9, 1e-2), 0.04, 7.0, 0.8
-    people = State.empty(1, 1)
-    store(people, mean, cov)
+    dt, q, k, share = 0.04, 7.0, 0.8, 0.1
+    start, cov = rng.normal(size=6), spread(rng, 6, 1e-2)
+    N = spread(rng, 3, 1e-3)  # the rays stay the same, so the error's covariance does
+    people = State.empty(1, 1, 1)
+    store(people, start, cov)
     people.agility[0, 0] = q
-
-    predict(np.array([0]), np.array([dt]), people)
-    F = np.eye(9)
-    F[P, V] = dt * np.eye(3)
-    mean, cov = F @ mean, F @ cov @ F.T
-    cov[:6, :6] += q * np.kron([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]], np.eye(3))
-    check(people, mean, cov)
-
-    # Rays say z with information A; the kernel gets the point that has the prediction in it.
-    W, A, z = np.linalg.inv(cov[P, P]), np.linalg.inv(spread(rng, 3, 1e-3)), mean[P] + 0.05 * rng.normal(size=3)
-    H = W + A
-    point = np.linalg.solve(H, W @ mean[P] + A @ z)
-    A_faint = A + FAINT * W
-    z, N = np.linalg.solve(A_faint, A @ z + FAINT * W @ mean[P]), np.linalg.inv(A_faint)
-    people.blur[0, 0] = N[UPPER]
-    found, expected = np.empty(1), np.empty(1)
-    measure(0, people, k, np.array([3]), point[None], H[UPPER][None], found, expected)
-    fade = np.diag([1.0] * 6 + [k] * 3)
-    mean, cov = fade @ mean, fade @ cov @ fade
-    cov[B, B] += (1 - k * k) * N
+    B = slice(6, 9)
+    mean, both = np.concatenate([start, np.zeros(3)]), np.zeros((9, 9))
+    both[:6, :6], both[B, B] = cov, N
     sight = np.hstack([np.eye(3), np.zeros((3, 3)), np.eye(3)])
-    gain = cov @ sight.T @ np.linalg.inv(sight @ cov @ sight.T)
-    shift, before = gain @ (z - sight @ mean), cov[P, P]
-    mean, cov = mean + shift, cov - gain @ sight @ cov
-    check(people, mean, cov)
-    assert np.isclose(found[0], shift[P] @ W @ shift[P])
-    assert np.isclose(expected[0], np.trace(W @ (before - cov[P, P])))
+    for frame in range(4):
+        predict(np.array([0]), np.array([dt]), people)
+        F = np.eye(9)
+        F[P, V] = dt * np.eye(3)
+        F[B, B] *= k if frame else 1.0
+        mean = F @ mean
+        push = np.kron([[dt * dt, dt], [dt, 1.0]], np.eye(3)) * q * dt
+        both = F @ both @ F.T
+        both[:6, :6] += push
+        if frame:
+            both[B, B] += (1 - k * k) * N
+        W, z = np.linalg.inv(both[P, P]), mean[P] + 0.05 * rng.normal(size=3)
+        # The kernel gets the point with a share of the prediction in it.
+        given = share * W + np.linalg.inv(N) - FAINT * W
+        point = np.linalg.solve(given, (share - FAINT) * W @ mean[P] + np.linalg.solve(N, z))
+        before, old = people.pos[0, 0].copy(), both[P, P].copy()
+        np.testing.assert_allclose(people.prior[0, 0], W[UPPER], rtol=1e-6)
+        found, expected = np.empty(1), np.empty(1)
+        C = np.linalg.inv(given)[UPPER][None]
+        measure(0, people, dt, k, share, np.array([3]), point[None].copy(), C, found, expected)
+        gain = both @ sight.T @ np.linalg.inv(sight @ both @ sight.T)
+        mean = mean + gain @ (z - sight @ mean)
+        both = both - gain @ sight @ both
+        check(people, mean[:6], both[:6, :6])
+        shift = people.pos[0, 0] - before
+        assert np.isclose(found[0], shift @ W @ shift)
+        assert np.isclose(expected[0], np.trace(W @ (old - both[P, P])))
 
-    # Bones then measure the position alone.
-    R, y = spread(rng, 3, 1e-3), mean[P] + 0.01 * rng.normal(size=3)
-    known = np.linalg.inv(cov[P, P])
-    gain = cov[:, P] @ np.linalg.inv(cov[P, P] + R)
-    mean, cov = mean + gain @ (y - mean[P]), cov - gain @ cov[P]
-    correct(0, people, known[UPPER][None], mean[None, P].copy(), cov[P, P][UPPER][None].copy())
-    check(people, mean, cov)
+
+def test_without_persistence_it_is_the_plain_filter() -> None:
+    rng = np.random.default_rng(7)
+    mean, cov, N = rng.normal(size=6), spread(rng, 6, 1e-2), spread(rng, 3, 1e-3)
+    people = State.empty(1, 1, 1)
+    store(people, mean, cov)
+    people.blur[0, 0], people.seen[0, 0] = N[UPPER], 9.0
+    W, z = np.linalg.inv(cov[P, P]), rng.normal(size=3)
+    people.prior[0, 0] = W[UPPER]
+    given = np.linalg.inv(N) + (0.2 - FAINT) * W
+    point = np.linalg.solve(given, (0.2 - FAINT) * W @ mean[P] + np.linalg.solve(N, z))
+    C = np.linalg.inv(given)[UPPER][None]
+    measure(0, people, 0.04, 0.0, 0.2, np.array([2]), point[None], C, np.empty(1), np.empty(1))
+    gain = cov[:, P] @ np.linalg.inv(cov[P, P] + N)
+    check(people, mean + gain @ (z - mean[P]), cov - gain @ cov[P])
 
 
-def test_a_first_point_is_as_uncertain_as_its_bias() -> None:
-    people = State.empty(1, 1)
-    H = np.linalg.inv(spread(np.random.default_rng(6), 3, 1e-3))
-    measure(0, people, 0.9, np.array([2]), np.ones((1, 3)), H[UPPER][None], np.empty(1), np.empty(1))
-    N = np.linalg.inv(H)
+def test_a_first_point_is_as_uncertain_as_its_rays() -> None:
+    people = State.empty(1, 1, 1)
+    C = spread(np.random.default_rng(6), 3, 1e-3)[UPPER][None]
+    measure(0, people, 0.0, 0.9, 0.1, np.array([2]), np.ones((1, 3)), C, np.empty(1), np.empty(1))
     np.testing.assert_allclose(people.pos[0, 0], 1.0)
-    np.testing.assert_allclose(people.pp[0, 0], N[UPPER], rtol=1e-9)
-    np.testing.assert_allclose(people.pb[0, 0], -N.ravel(), rtol=1e-9)
+    np.testing.assert_allclose(people.pp[0, 0], C[0])
+    np.testing.assert_allclose(people.blur[0, 0], C[0])
+    assert people.anew[0, 0]

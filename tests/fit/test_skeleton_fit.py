@@ -1,69 +1,87 @@
 import numpy as np
+import pytest
 from scipy.optimize import least_squares
 
+from multiview.fit.body import Body
+from multiview.fit.elimination import Elimination
 from multiview.fit.skeleton_kernels import Pulls, fit_skeleton
-from multiview.geometry.triangulate_kernels import Sight
+from multiview.skeleton import load_skeleton
 
-PARENT = np.array([-1, 0, 1, 0, 3, 3])
-ORDER = np.array([0, 1, 3, 2, 4, 5])
-
-
-def problem(seed: int) -> dict[str, np.ndarray]:
-    """Two cameras, six joints: some with two rays, one with one, one with none."""
-    rng = np.random.default_rng(seed)
-    R = np.stack([np.eye(3), [[0.0, 0, -1], [0, 1, 0], [1, 0, 0]]])
-    t = np.array([[0.0, 0, 4], [0.1, 0, 4]])
-    true = np.cumsum(rng.normal(0, 0.2, (6, 3)), axis=0)
-    cam = np.einsum("cij,nj->cni", R, true) + t[:, None]
-    xy = (cam[..., :2] / cam[..., 2:] + rng.normal(0, 0.002, (2, 6, 2))).reshape(-1, 2)
-    rays = np.arange(12).reshape(2, 6)
-    rays[1, 4] = -1
-    rays[:, 5] = -1
-    bones = np.linalg.norm(true - true[PARENT], axis=1)
-    return {
-        "rays": rays,
-        "xy": xy,
-        "info": np.tile([1 / 0.002**2, 0.0, 1 / 0.002**2], (12, 1)),
-        "R": R,
-        "t": t,
-        "mean": true + rng.normal(0, 0.03, true.shape),
-        "prior": np.tile([400.0, 30.0, 0.0, 500.0, 20.0, 300.0], (6, 1)),
-        "length": bones * rng.normal(1, 0.02, 6),
-        "stiffness": np.array([0.0, 2e4, 2e4, 1e4, 3e4, 2e4]),
-        "offset": true - true[PARENT],
-        "tether": np.array([0.0, 0, 0, 0, 10.0, 50.0]),
-    }
+UPPER = ([0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2])
 
 
-def residual(flat: np.ndarray, p: dict[str, np.ndarray]) -> np.ndarray:
-    """Everything that the kernel minimises, as one vector of whitened residuals."""
-    X = flat.reshape(6, 3)
+def problem(
+    rng: np.random.Generator, joints: int, ends: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Pulls]:
+    """Joints near where they are, information and pull of their rays, and bones."""
+    root = rng.normal(size=(joints, 3, 3))
+    D = root @ root.swapaxes(1, 2) * 500 + 20 * np.eye(3)
+    xyz = rng.normal(0, 0.4, (joints, 3))
+    bone = (ends >= 0).all(axis=1)
+    length = np.where(bone, np.linalg.norm(xyz[ends[:, 0]] - xyz[ends[:, 1]], axis=1), 0.0)
+    stiffness = np.where(bone, rng.uniform(1e3, 1e5, len(ends)), 0.0)
+    tether = np.where(bone[:joints] & (rng.random(joints) < 0.3), 50.0, 0.0)
+    offset = xyz - xyz[ends[:joints, 1]] + rng.normal(0, 0.02, (joints, 3))
+    pulls = Pulls(ends, length * rng.normal(1, 0.02, len(ends)), stiffness, offset, tether)
+    return xyz, D, rng.normal(0, 10, (joints, 3)), pulls
+
+
+def residual(flat: np.ndarray, start: np.ndarray, D: np.ndarray, g: np.ndarray, pulls: Pulls) -> np.ndarray:
+    """All that is minimised, bones linearised at the start, as whitened residuals."""
+    move = flat.reshape(start.shape)
     parts = []
-    for j in range(6):
-        w = p["prior"][j]
-        root = np.linalg.cholesky(np.array([[w[0], w[1], w[2]], [w[1], w[3], w[4]], [w[2], w[4], w[5]]])).T
-        parts.append(root @ (X[j] - p["mean"][j]))
-        for c in range(2):
-            if p["rays"][c, j] >= 0:
-                cam = p["R"][c] @ X[j] + p["t"][c]
-                parts.append(np.sqrt(p["info"][0, 0]) * (cam[:2] / cam[2] - p["xy"][p["rays"][c, j]]))
-        if PARENT[j] >= 0:
-            bone = X[j] - X[PARENT[j]]
-            parts.append(np.sqrt(p["stiffness"][[j]]) * (np.linalg.norm(bone) - p["length"][j]))
-            parts.append(np.sqrt(p["tether"][j]) * (bone - p["offset"][j]))
+    for j in range(len(start)):
+        root = np.linalg.cholesky(D[j]).T
+        parts.append(root @ (move[j] - np.linalg.solve(D[j], g[j])))
+    for e, (j, p) in enumerate(pulls.ends):
+        if p < 0:
+            continue
+        bone = start[j] - start[p]
+        along = bone / np.linalg.norm(bone)
+        stretch = np.linalg.norm(bone) + along @ (move[j] - move[p]) - pulls.length[e]
+        parts.append(np.sqrt(pulls.stiffness[[e]]) * stretch)
+        if e < len(start):
+            parts.append(np.sqrt(pulls.tether[e]) * (bone + move[j] - move[p] - pulls.offset[e]))
     return np.concatenate(parts)
 
 
-def test_minimum_and_covariance_are_scipys() -> None:
-    for seed in range(5):
-        p = problem(seed)
-        xyz, C = p["mean"].copy(), np.empty((6, 6))
-        sight = Sight(p["xy"], p["info"], np.zeros((12, 3)), p["R"], p["t"], np.zeros((2, 3)))
-        pulls = Pulls(*(p[name] for name in Pulls._fields))
-        fit_skeleton(p["rays"], sight, PARENT, ORDER, pulls, 30, xyz, C)
-        plain = least_squares(residual, p["mean"].ravel(), args=(p,), xtol=1e-12, ftol=1e-12, gtol=1e-12)
-        np.testing.assert_allclose(xyz, plain.x.reshape(6, 3), atol=2e-5)  # it stops at steps of 0.1 mm
-        dense = np.linalg.inv(plain.jac.T @ plain.jac)
-        for j in range(6):
-            block = dense[3 * j : 3 * j + 3, 3 * j : 3 * j + 3]
-            np.testing.assert_allclose(C[j], block[[0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]], rtol=2e-3, atol=1e-7)
+@pytest.mark.parametrize("skeleton", ["coco17", "body25", "ring"])
+def test_minimum_and_covariance_are_scipys(skeleton: str) -> None:
+    rng = np.random.default_rng(3)
+    if skeleton == "ring":
+        joints = 12
+        ends = np.stack([np.arange(joints), np.array([-1, *(j - 1 for j in range(1, joints))])], axis=-1)
+        ends = np.concatenate([ends, [(0, 5), (3, 9), (2, 11), (7, 10), (1, 8), (4, 6)]])
+        graph = Elimination.of(joints, ends)
+    else:
+        body = Body.of(load_skeleton(skeleton))
+        joints, ends, graph = len(body.parent), body.ends, body.graph
+    start, D, g, pulls = problem(rng, joints, ends)
+    xyz, C = start.copy(), np.empty((joints, 6))
+    fit_skeleton(graph, pulls, xyz, D[:, UPPER[0], UPPER[1]].copy(), g.copy(), C)
+    args = (start, D, g, pulls)
+    plain = least_squares(residual, np.zeros(3 * joints), args=args, xtol=1e-14, ftol=1e-14, gtol=1e-14)
+    np.testing.assert_allclose(xyz - start, plain.x.reshape(joints, 3), atol=1e-7)
+    dense = np.linalg.inv(plain.jac.T @ plain.jac)
+    for j in range(joints):
+        block = dense[3 * j : 3 * j + 3, 3 * j : 3 * j + 3]
+        np.testing.assert_allclose(C[j], block[UPPER], rtol=1e-5, atol=1e-9)
+
+
+def test_a_tree_has_no_fill_in_and_a_ring_little() -> None:
+    tree = np.array([(0, -1), (1, 0), (2, 0), (3, 1), (4, 1), (5, 2)])
+    assert len(Elimination.of(6, tree).blocks) == 5
+    ring = np.concatenate([tree, [(3, 5)]])  # 0-1-3-5-2-0 needs two chords
+    assert len(Elimination.of(6, ring).blocks) == 8
+
+
+def test_parts_of_the_body_are_braced() -> None:
+    body = Body.of(load_skeleton("coco17"))
+    names = load_skeleton("coco17").joints
+    pairs = {frozenset((names[a], names[b])) for a, b in body.ends if b >= 0}
+    assert {"left_ear", "right_ear"} in pairs
+    assert {"left_shoulder", "right_hip"} in pairs
+    assert {"left_wrist", "right_wrist"} not in pairs
+    e = next(e for e, (a, b) in enumerate(body.ends) if {names[a], names[b]} == {"left_shoulder", "right_hip"})
+    assert {names[j] for j in body.ends[body.mirror[e]]} == {"right_shoulder", "left_hip"}
+    assert body.length[e] > body.length[body.ends[:, 0] == names.index("left_knee")].max()
