@@ -41,6 +41,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     distortion: bool = True
     """Whether lenses have barrel distortion."""
 
+    pace_m_s: tuple[Positive, Positive] = (0.8, 1.4)
+    """How fast people walk, m/s: each at their own pace between these."""
+    only_walking: bool = False
+    """Whether people walk all the time, and never stand, sit, reach or turn."""
     passing_m: NotNegative = 0.4
     """How close the axes of two bodies come when people pass."""
     leaving: Count = 0

@@ -12,14 +12,16 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from scipy.ndimage import gaussian_filter1d
 
+from multiview.synthetic.options import Options
+
 __all__ = ["MAX_TURN_RATE", "Paths", "simulate_paths"]
 
 MAX_TURN_RATE = 2.5  # rad/s
 _ABSENCE_S = 3.0
-_WALKING_SPEED = (0.8, 1.4)  # m/s
 _THIGH_M = 0.41  # how far the hips go back when sitting down
 _ACTIVITIES = ("walk", "cross", "stand", "reach", "turn", "sit")
 _LIKELIHOOD = (0.34, 0.22, 0.12, 0.12, 0.10, 0.10)
+_WALKING = (0.6, 0.4, 0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,18 +53,19 @@ class _Person:
 
 class _Crowd:
     def __init__(
-        self, people: int, side: float, passing_distance: float, leave_at: list[float], rng: np.random.Generator
+        self, people: int, side: float, options: Options, leave_at: list[float], rng: np.random.Generator
     ) -> None:
         self.rng = rng
+        self.likelihood = _WALKING if options.only_walking else _LIKELIHOOD
         self.side = side
-        self.apart = 1.08 * passing_distance  # smoothing the paths takes some of it away
+        self.apart = 1.08 * options.passing_m  # smoothing the paths takes some of it away
         self.position = self._apart_from_each_other(people)
         self.heading = rng.uniform(-np.pi, np.pi, people)
         self.turn_rate = np.zeros(people)
         self.speed = np.zeros(people)
         self.sit, self.sit_rate = np.zeros(people), np.zeros(people)
         self.people = [
-            _Person("stand", rng.uniform(0, 2), self.position[i], rng.uniform(*_WALKING_SPEED)) for i in range(people)
+            _Person("stand", rng.uniform(0, 2), self.position[i], rng.uniform(*options.pace_m_s)) for i in range(people)
         ]
         for person, when in zip(self.people, leave_at, strict=False):
             person.leave_at = when
@@ -116,7 +119,7 @@ class _Crowd:
 
     def _next(self, i: int, now: float) -> None:
         person, rng = self.people[i], self.rng
-        person.doing = str(rng.choice(_ACTIVITIES, p=_LIKELIHOOD))
+        person.doing = str(rng.choice(_ACTIVITIES, p=self.likelihood))
         person.until = now + {"stand": 1.5, "reach": 2.0, "turn": 2.0, "sit": 5.0}.get(person.doing, 7.0)
         if person.doing == "reach":
             person.side, person.height = int(rng.integers(3)), rng.uniform(0.9, 2.6)
@@ -195,18 +198,12 @@ class _Crowd:
 
 
 def simulate_paths(
-    people: int,
-    instants: int,
-    fps: float,
-    side: float,
-    passing_distance: float,
-    leaving: int,
-    rng: np.random.Generator,
+    people: int, instants: int, fps: float, side: float, options: Options, rng: np.random.Generator
 ) -> Paths:
-    """Let `people` move about a square of `side` m for `instants` steps; `leaving` of them go out for 3 s."""
+    """Let `people` move about a square of `side` m for `instants` steps, as the options say."""
     seconds = instants / fps
-    leave_at = [float(rng.uniform(0.15, 0.5)) * seconds for _ in range(min(leaving, people))]
-    crowd = _Crowd(people, side, passing_distance, leave_at, rng)
+    leave_at = [float(rng.uniform(0.15, 0.5)) * seconds for _ in range(min(options.leaving, people))]
+    crowd = _Crowd(people, side, options, leave_at, rng)
     position = np.empty((people, instants, 2))
     heading, speed, height = (np.empty((people, instants)) for _ in range(3))
     present = np.empty((people, instants), dtype=bool)

@@ -113,6 +113,18 @@ class Studio:
             self._observed[camera] = observe(self.rig.cameras[camera], xyz, axes, self.skeleton, self.options, rng)
         return self._observed[camera]
 
+    def keypoints_at(self, camera: int, times_s: Float64[np.ndarray, " N"]) -> list[Keypoints2D]:
+        """What a camera that exposes at these instants finds, each time; the instants need not be ticks."""
+        xyz, axes = self.true_at(times_s), self._motion.sampled(self._motion.axes, times_s)
+        rng = _rng(self.options, f"camera {camera}")
+        seen = observe(self.rig.cameras[camera], xyz, axes, self.skeleton, self.options, rng)
+        rows = [order[found[order]] for order, found in zip(seen.order, seen.found, strict=True)]
+        return [Keypoints2D(seen.xy[n, row], seen.score[n, row]) for n, row in enumerate(rows)]
+
+    def true_at(self, times_s: Float64[np.ndarray, " N"]) -> Float64[np.ndarray, "N P J 3"]:
+        """Everyone's joints (m) at any instants between the first and the last tick."""
+        return self._motion.sampled(self._motion.xyz, times_s)
+
     def _detections(self, camera: int, frame: int) -> tuple[Observations, Int64[np.ndarray, " P"]]:
         if not 0 <= frame < self.frames:
             raise ConfigError(f"the synthetic studio has frames 0 to {self.frames - 1}, not {frame}")
@@ -143,15 +155,28 @@ class _Motion:
         first = _PAD + int(whole)
         return _between(self.xyz, first, frames, part), _between(self.axes, first, frames, part)
 
+    def sampled(self, values: np.ndarray, times_s: Float64[np.ndarray, " N"]) -> np.ndarray:
+        """`values` at instants counted from the first tick."""
+        place = times_s * self.fps + _PAD
+        if len(place) and not (place.min() >= 1 and place.max() <= len(values) - 3):
+            raise ConfigError("the synthetic studio is shorter than what is asked of it")
+        before = np.floor(place).astype(int)
+        part = (place - before).reshape(-1, *(1,) * (values.ndim - 1))
+        return _catmull_rom(*(values[before + k] for k in (-1, 0, 1, 2)), part)
+
 
 def _between(values: np.ndarray, first: int, frames: int, part: float) -> np.ndarray:
     """Catmull-Rom interpolation between ticks, the ticks' own values where `part` is 0."""
     if part == 0:
         return values[first : first + frames]
-    a, b, c, d = (values[first + k : first + k + frames] for k in (-1, 0, 1, 2))
-    weights = np.array([-part + 2 * part**2 - part**3, 2 - 5 * part**2 + 3 * part**3])
-    other = np.array([part + 4 * part**2 - 3 * part**3, part**3 - part**2])
-    return np.asarray(0.5 * (weights[0] * a + weights[1] * b + other[0] * c + other[1] * d))
+    return _catmull_rom(*(values[first + k : first + k + frames] for k in (-1, 0, 1, 2)), np.float64(part))
+
+
+def _catmull_rom(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Between `b` and `c`, at `x` in [0, 1] of the way."""
+    before, own = -x + 2 * x**2 - x**3, 2 - 5 * x**2 + 3 * x**3
+    other, beyond = x + 4 * x**2 - 3 * x**3, x**3 - x**2
+    return np.asarray(0.5 * (before * a + own * b + other * c + beyond * d))
 
 
 def make_studio(options: Options | None = None) -> Studio:
@@ -188,7 +213,7 @@ def _move(options: Options, skeleton: Skeleton, side: float) -> _Motion:
     xyz = np.empty((instants, options.people, len(names), 3))
     if options.people == 0:
         return _Motion(options.fps, xyz[:, :, : len(skeleton.joints)], xyz[:, :, ends])
-    paths = simulate_paths(options.people, instants, options.fps, side, options.passing_m, options.leaving, rng)
+    paths = simulate_paths(options.people, instants, options.fps, side, options, rng)
     for person in range(options.people):
         own = _rng(options, f"person {person}")
         build = random_build(own)

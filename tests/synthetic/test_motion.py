@@ -64,7 +64,7 @@ def test_motion_is_smooth_and_no_faster_than_people(studio):
 
 @pytest.mark.parametrize("apart", [0.4, 0.2])
 def test_people_meet_at_the_passing_distance_and_turn_no_faster_than_asked(apart):
-    paths = simulate_paths(4, 900, 30.0, 4.0, apart, 0, np.random.default_rng(1))
+    paths = simulate_paths(4, 900, 30.0, 4.0, Options(passing_m=apart), np.random.default_rng(1))
     between = np.linalg.norm(paths.position[:, None] - paths.position, axis=-1)
     between = between[np.triu_indices(4, 1)]
     assert 0.85 * apart < between.min() < 1.2 * apart
