@@ -25,7 +25,7 @@ from benchmarks.baseline import Baseline, triangulate_dlt
 from benchmarks.timing import best_of, time_frames
 from benchmarks.wide import wide_console
 from multiview.camera import Rig, load_rig
-from multiview.commands.fuse_run import frame_views
+from multiview.commands.recordings import frame_views
 from multiview.data import Views
 from multiview.keypoint_folder import open_keypoint_folders
 from multiview.pipeline import STAGES, Pipeline

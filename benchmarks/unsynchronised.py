@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from jaxtyping import Float64
 from rich import box

@@ -21,6 +21,7 @@ COMMANDS: dict[str, Command] = {
     "warm-up": Command("multiview.commands.warm_up", "Compile fusion's kernels now, once, so that it starts at once."),
     "demo": Command("services.demo", "Show a simulated studio, live, and how far from the truth it was."),
     "calibrate": Command("calib.cli", "Calibrate cameras with a printed board: board, detect, solve, check, convert."),
+    "sync": Command("services.sync", "Find cameras whose stamps are late, from people who move."),
     "explain": Command("multiview.commands.explain", "Show why the detections of one frame were joined into people."),
     "fuse": Command("multiview.commands.fuse", "Fuse recorded 2D keypoints of several cameras into 3D people."),
     "viewer": Command("services.viewer", "Show people in 3D, live or from a take."),

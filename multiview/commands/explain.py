@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from multiview.camera import load_rig
-    from multiview.commands.fuse_run import frame_views
+    from multiview.commands.recordings import frame_views
     from multiview.errors import ConfigError
     from multiview.explain import draw, explain, table
     from multiview.keypoint_folder import open_keypoint_folders

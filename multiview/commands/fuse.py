@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fuse every frame and write the poses and a summary."""
     from multiview.camera import load_rig
-    from multiview.commands.fuse_run import frame_views, fuse_folders, refined, write_summary
+    from multiview.commands.fuse_run import fuse_folders, refined, write_summary
+    from multiview.commands.recordings import folder_views
     from multiview.errors import ConfigError
     from multiview.keypoint_folder import open_keypoint_folders
     from multiview.pipeline import Options
@@ -50,8 +51,7 @@ def run(args: argparse.Namespace) -> int:
     rig, skeleton = load_rig(args.rig), load_skeleton(args.skeleton)
     folders = open_keypoint_folders(args.keypoints, rig, skeleton)
     if args.refine_cameras:
-        views = (frame_views(folders, len(rig), frame, args.fps) for frame in folders.frames)
-        rig = refined(rig, skeleton, views, args.out)
+        rig = refined(rig, skeleton, folder_views(folders, rig, args.fps)[0], args.out)
     poses, timing = fuse_folders(
         rig, skeleton, folders, args.fps, Options(independent=args.independent), args.lag, args.smooth
     )

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import track as progress
 
 from multiview.camera import Rig, save_rig
-from multiview.data import NS_PER_S, Tracks, Views
+from multiview.commands.recordings import folder_views
+from multiview.data import Tracks, Views
 from multiview.errors import CalibrationError
 from multiview.files import replacing
 from multiview.fit.refine_cameras import Refinement, Sightings, refine_cameras
@@ -24,15 +25,9 @@ from multiview.poses import Poses
 from multiview.skeleton import Skeleton
 from multiview.smooth import WHOLE_TAKE_S, Smoothed
 
-__all__ = ["frame_views", "fuse_folders", "fuse_views", "refine_rig", "refined", "write_summary"]
+__all__ = ["fuse_folders", "fuse_views", "refine_rig", "refined", "write_summary"]
 
 REFINE_FRAMES, REFINE_JOINTS = 1500, 4000  # as many as there are up to these
-
-
-def frame_views(folders: KeypointFolders, cameras: int, frame: int, fps: float) -> Views:
-    """What every camera recorded in one frame; a recorded frame stands at frame / fps."""
-    keypoints = tuple(folders.read(camera, frame) for camera in range(cameras))
-    return Views(frame, round(frame * NS_PER_S / fps), keypoints)
 
 
 def fuse_folders(
@@ -48,8 +43,8 @@ def fuse_folders(
 
     `lag` frames of later knowledge correct each pose; `smooth` uses the whole take.
     """
-    views = (frame_views(folders, len(rig), frame, fps) for frame in folders.frames)
-    ticks, timing = fuse_views(rig, skeleton, views, len(folders.frames), fps, options, lag, smooth)
+    views, count = folder_views(folders, rig, fps)
+    ticks, timing = fuse_views(rig, skeleton, views, count, fps, options, lag, smooth)
     return Poses.from_tracks(ticks, skeleton), timing
 
 

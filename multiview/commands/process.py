@@ -43,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
     """Detect, fuse, write, and say how well the two agree."""
     from multiview.camera import load_rig
     from multiview.commands.fuse_run import refined, write_summary
-    from multiview.commands.process_run import detect_all, fuse_recordings, open_sources, recorded_views
+    from multiview.commands.process_run import detect_all, fuse_recordings, open_sources
+    from multiview.commands.recordings import recorded_views
     from multiview.errors import ConfigError, SourceError
     from multiview.keypoint_folder import write_keypoints
     from multiview.make_detector import make_detector

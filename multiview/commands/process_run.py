@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from multiview.camera import Rig
 from multiview.commands.fuse_run import fuse_views
+from multiview.commands.recordings import Recording, recorded_views
 from multiview.data import NS_PER_S, Frame, Keypoints2D, Tracks, Views
 from multiview.detect import PoseDetector
 from multiview.errors import ConfigError, SourceError
@@ -24,24 +25,8 @@ from multiview.poses import Poses
 from multiview.skeleton import Skeleton
 from multiview.sources import FrameSource
 from multiview.sources._reader import Reader
-from multiview.sync import Options as SyncOptions
-from multiview.sync import SyncBuffer
 
-__all__ = ["Fused", "Recording", "detect_all", "fuse_recordings", "open_sources", "recorded_views"]
-
-IN_STEP = 0.1  # of a frame's time: cameras that differ by less were triggered together
-
-
-@dataclass(slots=True)
-class Recording:
-    """One camera's 2D poses, frame by frame, in pixels of the calibrated size; `trouble` says how it broke off."""
-
-    camera: str
-    fps: float
-    frames: list[int] = field(default_factory=list)
-    times_ns: list[int] = field(default_factory=list)
-    keypoints: list[Keypoints2D] = field(default_factory=list)
-    trouble: str = ""
+__all__ = ["Fused", "detect_all", "fuse_recordings", "open_sources"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,45 +115,6 @@ def fuse_recordings(
     fps = max((r.fps for r in recordings), default=0.0) or 30.0
     tracks, timing = fuse_views(rig, skeleton, views, len(views), fps, options, smooth=smooth)
     return Fused(Poses.from_tracks(tracks, skeleton), views, tracks, timing)
-
-
-def recorded_views(rig: Rig, recordings: list[Recording]) -> Iterator[Views]:
-    """What all cameras saw at each instant: frames of one number where the cameras run in step, else interpolated."""
-    if _in_step(recordings):
-        by_frame = [dict(zip(r.frames, zip(r.times_ns, r.keypoints, strict=True), strict=True)) for r in recordings]
-        places = [rig.index(r.camera) for r in recordings]
-        for frame in sorted(set().union(*by_frame)):
-            seen: list[Keypoints2D | None] = [None] * len(rig)
-            for place, table in zip(places, by_frame, strict=True):
-                if frame in table:
-                    seen[place] = table[frame][1]
-            time_ns = next(table[frame][0] for table in by_frame if frame in table)
-            yield Views(frame, time_ns, tuple(seen))
-        return
-    rate = max(r.fps for r in recordings) or 30.0
-    buffer = SyncBuffer(len(rig), rate, SyncOptions(lossless=True))
-    absent = set(rig.names) - {r.camera for r in recordings if r.frames}
-    for name in sorted(absent):
-        yield from buffer.goodbye(rig.index(name), 0)
-    queue = sorted(
-        ((t, rig.index(r.camera), k) for r in recordings for t, k in zip(r.times_ns, r.keypoints, strict=True)),
-        key=lambda entry: entry[:2],
-    )
-    last = {camera: i for i, (_, camera, _) in enumerate(queue)}
-    for i, (time_ns, camera, keypoints) in enumerate(queue):
-        yield from buffer.add(camera, time_ns, keypoints, time_ns)
-        if last[camera] == i:
-            yield from buffer.goodbye(camera, time_ns)
-
-
-def _in_step(recordings: list[Recording]) -> bool:
-    """Whether frames of one number were taken at one instant, to a tenth of a frame."""
-    times: dict[int, list[int]] = {}
-    for recording in recordings:
-        for frame, time_ns in zip(recording.frames, recording.times_ns, strict=True):
-            times.setdefault(frame, []).append(time_ns)
-    fps = max((r.fps for r in recordings), default=0.0) or 30.0
-    return all(max(t) - min(t) <= IN_STEP * NS_PER_S / fps for t in times.values())
 
 
 def _rounded(keypoints: Keypoints2D) -> Keypoints2D:

@@ -162,14 +162,16 @@ class _Motion:
             raise ConfigError("the synthetic studio is shorter than what is asked of it")
         before = np.floor(place).astype(int)
         part = (place - before).reshape(-1, *(1,) * (values.ndim - 1))
-        return _catmull_rom(*(values[before + k] for k in (-1, 0, 1, 2)), part)
+        a, b, c, d = (values[before + k] for k in (-1, 0, 1, 2))
+        return _catmull_rom(a, b, c, d, part)
 
 
 def _between(values: np.ndarray, first: int, frames: int, part: float) -> np.ndarray:
     """Catmull-Rom interpolation between ticks, the ticks' own values where `part` is 0."""
     if part == 0:
         return values[first : first + frames]
-    return _catmull_rom(*(values[first + k : first + k + frames] for k in (-1, 0, 1, 2)), np.float64(part))
+    a, b, c, d = (values[first + k : first + k + frames] for k in (-1, 0, 1, 2))
+    return _catmull_rom(a, b, c, d, np.asarray(part))
 
 
 def _catmull_rom(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, x: np.ndarray) -> np.ndarray:

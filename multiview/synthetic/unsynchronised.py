@@ -84,11 +84,12 @@ def arrivals(studio: Studio, paces: list[Pace], faults: Unsynchronised, rng: np.
         count = int((studio.options.seconds - pace.phase_s) * pace.rate_hz)
         times = pace.phase_s + np.arange(count) / pace.rate_hz
         held_up = TRANSPORT_S + np.abs(rng.normal(0, faults.jitter_s, count)) if faults.jitter_s else np.zeros(count)
-        at_hub = np.maximum.accumulate(times + held_up)  # a connection keeps the order
+        stamped = times + pace.latency_s  # by a driver, when it got the frame at last
+        at_hub = np.maximum.accumulate(np.maximum(times, stamped) + held_up)  # a connection keeps the order
         lost = rng.random(count) < faults.drops
         for n, keypoints in enumerate(studio.keypoints_at(camera, times)):
             if not lost[n]:
-                stamp_ns = pace.shows_ns(float(times[n]) + pace.latency_s)
+                stamp_ns = pace.shows_ns(float(stamped[n]))
                 came.append(Arrival(_hub_ns(at_hub[n]), camera, None, n, stamp_ns, keypoints))
         came += _probes(studio, camera, pace, rng)
     return sorted(came, key=lambda arrival: arrival.arrival_ns)

@@ -9,7 +9,7 @@ import pytest
 from multiview.__main__ import main
 from multiview.camera import save_rig
 from multiview.commands.process import parse_options
-from multiview.commands.process_run import Recording, recorded_views
+from multiview.commands.recordings import Recording, recorded_views
 from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
 from multiview.picture_size import to_calibrated_size, why_sizes_differ

@@ -1,0 +1,99 @@
+"""Recorded keypoints of several cameras, and what all cameras saw at each instant of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from multiview.camera import Rig
+from multiview.data import NS_PER_S, Keypoints2D, Views
+from multiview.keypoint_folder import KeypointFolders
+from multiview.sync import Options as SyncOptions
+from multiview.sync import SyncBuffer
+
+__all__ = ["Recording", "folder_recordings", "folder_views", "frame_views", "recorded_views"]
+
+IN_STEP = 0.1  # of a frame's time: cameras that differ by less were triggered together
+
+
+@dataclass(slots=True)
+class Recording:
+    """One camera's 2D poses, frame by frame, in pixels of the calibrated size; `trouble` says how it broke off."""
+
+    camera: str
+    fps: float
+    frames: list[int] = field(default_factory=list)
+    times_ns: list[int] = field(default_factory=list)
+    keypoints: list[Keypoints2D] = field(default_factory=list)
+    trouble: str = ""
+
+
+def frame_views(folders: KeypointFolders, cameras: int, frame: int, fps: float) -> Views:
+    """What every camera recorded in one frame; a recorded frame stands at frame / fps."""
+    keypoints = tuple(folders.read(camera, frame) for camera in range(cameras))
+    return Views(frame, round(frame * NS_PER_S / fps), keypoints)
+
+
+def folder_views(folders: KeypointFolders, rig: Rig, fps: float) -> tuple[Iterable[Views], int]:
+    """What all cameras saw, and at how many instants: frames of one number, unless the rig knows that its cameras were
+    not in step (`time_offset_s`); then they are brought together at the frames' times.
+    """
+    if not any(camera.time_offset_s for camera in rig.cameras):
+        return (frame_views(folders, len(rig), frame, fps) for frame in folders.frames), len(folders.frames)
+    views = list(recorded_views(rig, folder_recordings(folders, rig, fps)))
+    return views, len(views)
+
+
+def folder_recordings(folders: KeypointFolders, rig: Rig, fps: float) -> list[Recording]:
+    """All that the folders hold, in memory, each frame at the time that the camera's `time_offset_s` gives it."""
+    recordings = []
+    for index, camera in enumerate(rig.cameras):
+        offset = round(camera.time_offset_s * NS_PER_S)
+        recording = Recording(camera.name, fps)
+        for frame in folders.frames:
+            keypoints = folders.read(index, frame)
+            if keypoints is not None:
+                recording.frames.append(frame)
+                recording.times_ns.append(round(frame * NS_PER_S / fps) + offset)
+                recording.keypoints.append(keypoints)
+        recordings.append(recording)
+    return recordings
+
+
+def recorded_views(rig: Rig, recordings: list[Recording]) -> Iterator[Views]:
+    """What all cameras saw at each instant: frames of one number where the cameras run in step, else interpolated."""
+    if _in_step(recordings):
+        by_frame = [dict(zip(r.frames, zip(r.times_ns, r.keypoints, strict=True), strict=True)) for r in recordings]
+        places = [rig.index(r.camera) for r in recordings]
+        for frame in sorted(set().union(*by_frame)):
+            seen: list[Keypoints2D | None] = [None] * len(rig)
+            for place, table in zip(places, by_frame, strict=True):
+                if frame in table:
+                    seen[place] = table[frame][1]
+            time_ns = next(table[frame][0] for table in by_frame if frame in table)
+            yield Views(frame, time_ns, tuple(seen))
+        return
+    rate = max(r.fps for r in recordings) or 30.0
+    buffer = SyncBuffer(len(rig), rate, SyncOptions(lossless=True))
+    absent = set(rig.names) - {r.camera for r in recordings if r.frames}
+    for name in sorted(absent):
+        yield from buffer.goodbye(rig.index(name), 0)
+    queue = sorted(
+        ((t, rig.index(r.camera), k) for r in recordings for t, k in zip(r.times_ns, r.keypoints, strict=True)),
+        key=lambda entry: entry[:2],
+    )
+    last = {camera: i for i, (_, camera, _) in enumerate(queue)}
+    for i, (time_ns, camera, keypoints) in enumerate(queue):
+        yield from buffer.add(camera, time_ns, keypoints, time_ns)
+        if last[camera] == i:
+            yield from buffer.goodbye(camera, time_ns)
+
+
+def _in_step(recordings: list[Recording]) -> bool:
+    """Whether frames of one number were taken at one instant, to a tenth of a frame."""
+    times: dict[int, list[int]] = {}
+    for recording in recordings:
+        for frame, time_ns in zip(recording.frames, recording.times_ns, strict=True):
+            times.setdefault(frame, []).append(time_ns)
+    fps = max((r.fps for r in recordings), default=0.0) or 30.0
+    return all(max(t) - min(t) <= IN_STEP * NS_PER_S / fps for t in times.values())

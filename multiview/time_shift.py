@@ -1,0 +1,135 @@
+"""How far out of step cameras are, by trying: the epipolar residual of every pair of cameras against a shift in time.
+
+Needs no first guess and no 3D, so it finds cameras that were started a second apart, also when all of them are out of
+step and when there are but two. It finds them to within a frame or so; `latency.py` takes over from there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from multiview import time_shift_kernels as kernels
+from multiview.camera import Rig
+from multiview.data import Keypoints2D, Views
+
+__all__ = ["ShiftScan", "scan_shifts"]
+
+SAMPLES = 240  # ticks at which cameras are compared
+CAP_M = 0.30  # rays that pass further apart are of different joints, however much further
+FEWEST = 10  # ticks that two cameras must share
+ROUNDS = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShiftScan:
+    """`residual[a, b, reach + k]` m: how far the rays of cameras a and b pass each other if b is taken k ticks later;
+    NaN where they share too little. `half[h]` the same from every other stretch of the time alone.
+    """
+
+    step_s: float
+    residual: Float64[np.ndarray, "C C K"]
+    half: Float64[np.ndarray, "2 C C K"]
+
+    @property
+    def reach(self) -> int:
+        return self.residual.shape[-1] // 2
+
+    def shifts_s(self) -> Float64[np.ndarray, " K"]:
+        """The shifts tried, s."""
+        return np.arange(-self.reach, self.reach + 1) * self.step_s
+
+    def offsets(self) -> Int64[np.ndarray, " C"]:
+        """What to add to each camera's stamps, in ticks, so that the sum of all residuals is smallest.
+
+        Cameras are placed one after the other, beginning with the pair that tells most, each where it fits those
+        already placed; then each again against all others until none moves. The middle one stays at 0.
+        """
+        cameras = len(self.residual)
+        known = np.nan_to_num(self.residual, nan=CAP_M)
+        tells = np.median(known, axis=-1) - known.min(axis=-1)
+        a, b = np.unravel_index(int(tells.argmax()), tells.shape)
+        placed = {int(a): 0}
+        while len(placed) < cameras:
+            rest = [c for c in range(cameras) if c not in placed]
+            if int(b) in rest:
+                chosen = int(b)
+            else:
+                chosen = max(rest, key=lambda c: float(sum(tells[c, other] for other in placed)))
+            placed[chosen] = self._best(chosen, placed)
+        for _ in range(ROUNDS):
+            before = dict(placed)
+            for c in range(cameras):
+                placed[c] = self._best(c, {other: at for other, at in placed.items() if other != c})
+            if placed == before:
+                break
+        offsets = np.array([placed[c] for c in range(cameras)])
+        return offsets - int(np.sort(offsets)[(cameras - 1) // 2])
+
+    def curve(self, camera: int, offsets: Int64[np.ndarray, " C"], half: int | None = None) -> np.ndarray:
+        """Mean residual (m) of one camera to the others against what is added to its stamps (`shifts_s`), the others
+        being where `offsets` puts them; NaN where a shift was not tried with all of them."""
+        residual = self.residual if half is None else self.half[half]
+        others = [c for c in range(len(residual)) if c != camera and np.isfinite(residual[camera, c]).any()]
+        curves = [self._shifted(residual[other, camera], int(offsets[other])) for other in others]
+        return np.asarray(np.mean(curves, axis=0)) if curves else np.full(residual.shape[-1], np.nan)
+
+    def _shifted(self, row: Float64[np.ndarray, " K"], other: int) -> Float64[np.ndarray, " K"]:
+        """As a function of what is added to the second camera's stamps, the first one's having `other` added."""
+        # In step: stamp_b + add_b = stamp_a + other, so b is taken at a's tick + other - add_b.
+        place = other - np.arange(-self.reach, self.reach + 1) + self.reach
+        inside = (place >= 0) & (place < len(row))
+        return np.where(inside, row[np.clip(place, 0, len(row) - 1)], np.nan)
+
+    def _best(self, camera: int, placed: dict[int, int]) -> int:
+        """Where one camera fits the placed ones best: the smallest sum; what was not tried counts as a miss."""
+        total = np.zeros(2 * self.reach + 1)
+        for other, at in placed.items():
+            row = self.residual[other, camera]
+            if np.isfinite(row).any():
+                total += np.where(np.isnan(shifted := self._shifted(row, at)), CAP_M, shifted)
+        if not total.any():
+            return 0
+        best = np.flatnonzero(total <= total.min() + 1e-12)
+        return int(best[np.abs(best - self.reach).argmin()]) - self.reach
+
+
+class _Track:
+    """One camera's rays, tick by tick."""
+
+    def __init__(self, rig: Rig, camera: int, seen: list[Keypoints2D | None], joints: int) -> None:
+        people = [0 if keypoints is None else keypoints.people for keypoints in seen]
+        self.first = np.concatenate([[0], np.cumsum(people)])
+        xy = [keypoints.xy for keypoints in seen if keypoints is not None and keypoints.people]
+        self.centre = rig.cameras[camera].centre
+        self.ray = rig.cameras[camera].rays(np.concatenate(xy)) if xy else np.empty((0, joints, 3))
+
+
+def scan_shifts(rig: Rig, views: list[Views], step_s: float, furthest_s: float) -> ShiftScan:
+    """Residuals of all pairs over shifts up to `furthest_s` either way; `views` are `step_s` apart."""
+    cameras, reach = len(rig), max(1, round(furthest_s / step_s))
+    joints = max((k.xy.shape[1] for view in views for k in view.keypoints if k is not None), default=1)
+    tracks = [_Track(rig, c, [view.keypoints[c] for view in views], joints) for c in range(cameras)]
+    ticks = np.unique(np.linspace(0, len(views) - 1, SAMPLES).astype(np.int64))
+    half = np.full((2, cameras, cameras, 2 * reach + 1), np.nan)
+    residual = np.full((cameras, cameras, 2 * reach + 1), np.nan)
+    stretch = (np.arange(len(ticks)) * 10 // max(len(ticks), 1)) % 2
+    for a, b in combinations(range(cameras), 2):
+        for one, other in ((a, b), (b, a)):
+            gaps = np.empty((len(ticks), 2 * reach + 1))
+            p, q = tracks[one], tracks[other]
+            kernels.pair_residuals(p.centre, p.ray, p.first, q.centre, q.ray, q.first, ticks, reach, CAP_M, gaps)
+            residual[one, other] = _mean(gaps)
+            for h in (0, 1):
+                half[h, one, other] = _mean(gaps[stretch == h])
+    return ShiftScan(step_s, residual, half)
+
+
+def _mean(gaps: Float64[np.ndarray, "N K"]) -> Float64[np.ndarray, " K"]:
+    """Over the ticks at which there was something to compare; NaN where that were too few."""
+    count = np.isfinite(gaps).sum(axis=0)
+    total = np.where(np.isfinite(gaps), gaps, 0.0).sum(axis=0)
+    return np.asarray(np.where(count >= min(FEWEST, len(gaps)), total / np.maximum(count, 1), np.nan))

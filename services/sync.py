@@ -1,0 +1,147 @@
+"""Finds cameras whose stamps are late or early by a constant, from people who move, and says so.
+
+From a take, from folders of keypoints, or from videos:
+
+    multiview sync takes/first
+    multiview sync --rig rig.toml --keypoints keypoints --skeleton body25 --fps 25
+    multiview sync --rig rig.toml --videos cam01.mp4 cam02.mp4 cam03.mp4
+
+People should walk through the room for half a minute, in all directions. What is found by both halves of the recording
+alone, and is many times its own uncertainty, is confirmed and written as `time_offset_s` to OUT/rig.toml; OUT/sync.png
+shows for each camera how far its rays pass the others' against a shift in time, OUT/sync.json has the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from multiview.errors import ConfigError, SourceError
+from multiview.files import replacing
+
+if TYPE_CHECKING:
+    from multiview.camera import Rig
+    from multiview.commands.recordings import Recording
+    from multiview.commands.sync_run import InStep
+    from multiview.skeleton import Skeleton
+
+FURTHEST_S = 1.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = __doc__
+    parser.add_argument("take", type=Path, nargs="?", help="a take, with recorded keypoints or with videos")
+    parser.add_argument("--rig", type=Path, help="calibration of the cameras (default: the take's)")
+    parser.add_argument("--keypoints", type=Path, metavar="DIR", help="folder that holds one folder per camera")
+    parser.add_argument("--fps", type=float, default=30.0, help="frames per second of the keypoints (default 30)")
+    parser.add_argument("--skeleton", default="body25", help="of the keypoints (default body25)")
+    parser.add_argument("--videos", nargs="+", metavar="VIDEO", help="videos named as the cameras in the rig")
+    parser.add_argument("--detector", default="blazepose", help="2D detector for videos (default blazepose)")
+    parser.add_argument(
+        "--furthest",
+        type=float,
+        default=FURTHEST_S,
+        metavar="S",
+        help="the largest offset that is tried, s (default 1)",
+    )
+    parser.add_argument("--out", type=Path, default=Path("sync"), help="folder for the results (default: sync)")
+    parser.add_argument("--write", action="store_true", help="write what is confirmed into the rig file itself, too")
+
+
+def run(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from multiview.camera import save_rig
+    from multiview.commands.sync_run import corrected, draw, find_offsets, table_of
+
+    if not 0 < args.furthest <= 10:
+        raise ConfigError(f"--furthest {args.furthest:g}: say how many seconds to try, up to 10")
+    rig, skeleton, recordings = read(args)
+    found = find_offsets(rig, skeleton, recordings, args.furthest)
+    args.out.mkdir(parents=True, exist_ok=True)
+    draw(found, args.out / "sync.png")
+    with replacing(args.out / "sync.json") as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(figures(found))))
+    console = Console()
+    console.print(table_of(found))
+    if not any(latency.confirmed for latency in found.latencies):
+        console.print(f"No camera is late beyond doubt; the rig stays as it is. Picture: {args.out / 'sync.png'}")
+        return 0
+    save_rig(corrected(found), args.out / "rig.toml")
+    console.print(f"rig with time_offset_s: {args.out / 'rig.toml'}; picture: {args.out / 'sync.png'}")
+    if args.write:
+        target = args.rig or args.take / "rig.toml"
+        save_rig(corrected(found), target)
+        console.print(f"written into {target}; workers must be started again with it")
+    return 0
+
+
+def read(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recording]]:
+    """Keypoints with their times, from wherever they are; ConfigError where the words do not say."""
+    given = [name for name in ("take", "keypoints", "videos") if getattr(args, name)]
+    if len(given) != 1:
+        raise ConfigError("name one recording: a take, --keypoints DIR or --videos A B ...")
+    if not args.take and not args.rig:
+        raise ConfigError(f"--{given[0]} needs --rig rig.toml")
+    if args.take:
+        return _from_take(args)
+    return _from_videos(args, args.videos) if args.videos else _from_folders(args)
+
+
+def _from_take(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recording]]:
+    from multiview.take import open_take
+    from services.take_keypoints import take_keypoints
+
+    take = open_take(args.take)
+    rig = args.rig or take.rig
+    if not rig.exists():
+        raise SourceError(f"{take.folder} has no rig.toml: calibrate first, then name it with --rig")
+    found = take_keypoints(take, rig)
+    if any(recording.frames for recording in found[2]):
+        return found
+    videos = sorted(str(path) for path in take.videos.glob("*.mp4"))
+    if not videos:
+        raise SourceError(f"{take.folder} has neither keypoints nor videos")
+    args.rig = rig
+    return _from_videos(args, videos)
+
+
+def _from_videos(args: argparse.Namespace, videos: list[str]) -> tuple[Rig, Skeleton, list[Recording]]:
+    from multiview.camera import load_rig
+    from multiview.commands.process_run import detect_all, open_sources
+    from multiview.make_detector import make_detector
+
+    rig, detector = load_rig(args.rig), make_detector(args.detector, {})
+    sources = open_sources(rig, videos, [Path(video).stem for video in videos], 0.0)
+    return rig, detector.skeleton, detect_all(rig, sources, [detector])[0]
+
+
+def _from_folders(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recording]]:
+    from multiview.camera import load_rig
+    from multiview.commands.recordings import folder_recordings
+    from multiview.keypoint_folder import open_keypoint_folders
+    from multiview.skeleton import load_skeleton
+
+    rig, skeleton = load_rig(args.rig), load_skeleton(args.skeleton)
+    if not args.fps > 0:
+        raise ConfigError(f"--fps {args.fps:g}: must be more than 0")
+    return rig, skeleton, folder_recordings(open_keypoint_folders(args.keypoints, rig, skeleton), rig, args.fps)
+
+
+def figures(found: InStep) -> dict[str, dict[str, object]]:
+    """What sync.json holds, by camera."""
+    return {
+        name: {
+            "offset_s": latency.offset_s if latency.known else None,
+            "sigma_s": latency.sigma_s if latency.known else None,
+            "halves_s": latency.halves_s,
+            "confirmed": latency.confirmed,
+            "reprojection_before_px": float(found.before_px[c]),
+            "reprojection_after_px": float(found.after_px[c]),
+        }
+        for c, (name, latency) in enumerate(zip(found.rig.names, found.latencies, strict=True))
+    }

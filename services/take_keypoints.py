@@ -1,0 +1,52 @@
+"""The 2D poses that a take recorded, camera by camera, each with its time on the common clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from multiview.camera import Rig, load_rig
+from multiview.commands.recordings import Recording
+from multiview.data import Keypoints2D, Views
+from multiview.skeleton import Skeleton
+from multiview.sync import SyncBuffer
+from multiview.take import Take
+from services.fuser import Fuser
+from services.replay import take_studio
+
+__all__ = ["take_keypoints"]
+
+
+class _Tap(SyncBuffer):
+    """Stands where frames with their mapped times go in, and lets nothing out."""
+
+    def __init__(self, cameras: int, rate_hz: float) -> None:
+        super().__init__(cameras, rate_hz)
+        self.taken: list[list[tuple[int, Keypoints2D]]] = [[] for _ in range(cameras)]
+
+    def add(self, camera: int, time_ns: int, keypoints: Keypoints2D, arrival_ns: int) -> list[Views]:
+        self.taken[camera].append((time_ns, keypoints))
+        return []
+
+    def goodbye(self, camera: int, arrival_ns: int) -> list[Views]:
+        return []
+
+
+def take_keypoints(take: Take, rig_path: Path | None = None) -> tuple[Rig, Skeleton, list[Recording]]:
+    """What live fusion would get, `time_offset_s` added; a camera that sent nothing has no frames.
+
+    Refusals, clocks and worker runs are those of live fusion.
+    """
+    rig = load_rig(rig_path or take.rig)
+    fuser = Fuser(take_studio(take), rig)
+    tap = fuser.sync = _Tap(len(rig), fuser.sync.rate_hz)
+    for record in take.records():
+        for _ in fuser.feed(*record):
+            pass
+    recordings = []
+    for camera, taken in zip(rig.cameras, tap.taken, strict=True):
+        offset = round(camera.time_offset_s * 1e9)
+        by_time = dict(sorted((time_ns + offset, keypoints) for time_ns, keypoints in taken))
+        recordings.append(
+            Recording(camera.name, tap.rate_hz, list(range(len(by_time))), list(by_time), list(by_time.values()))
+        )
+    return rig, fuser.skeleton, recordings

@@ -1,0 +1,105 @@
+"""`multiview sync`: a late camera's rig is mended, and `fuse` is the better for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from multiview.__main__ import main
+from multiview.camera import load_rig, save_rig
+from multiview.keypoint_folder import write_keypoints
+from multiview.synthetic import Options, make_studio
+
+FPS = 20.0
+LATE_S = 0.06
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixteen seconds of keypoints; what cam02 shows is from a little before its frames' times."""
+    folder = tmp_path_factory.mktemp("late")
+    options = Options(cameras=4, people=2, seconds=19, fps=40.0, skeleton="coco17", only_walking=True, seed=8)
+    studio = make_studio(options)
+    save_rig(studio.rig, folder / "rig.toml")
+    times = 1.0 + np.arange(int(16 * FPS)) / FPS
+    for camera, name in enumerate(studio.rig.names):
+        (folder / "keypoints" / name).mkdir(parents=True)
+        for i, keypoints in enumerate(studio.keypoints_at(camera, times - LATE_S * (name == "cam02"))):
+            write_keypoints(keypoints, folder / "keypoints" / name / f"{name}_{i:06d}_keypoints.json")
+    return folder
+
+
+def words(folder: Path, *more: str) -> list[str]:
+    keypoints = ["--keypoints", str(folder / "keypoints"), "--skeleton", "coco17", "--fps", str(FPS)]
+    return ["sync", "--rig", str(folder / "rig.toml"), *keypoints, "--out", str(folder / "out"), *more]
+
+
+def test_the_late_camera_is_named_and_the_rig_mended(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words(recorded, "--furthest", "0.4")) == 0
+    said = capsys.readouterr().out
+    assert "confirmed" in next(line for line in said.splitlines() if "cam02" in line)
+    assert "confirmed" not in next(line for line in said.splitlines() if "cam03" in line)
+    offsets = {camera.name: camera.time_offset_s for camera in load_rig(recorded / "out" / "rig.toml").cameras}
+    assert abs(offsets.pop("cam02") + LATE_S) < 0.004
+    assert set(offsets.values()) == {0.0}
+    figures = json.loads((recorded / "out" / "sync.json").read_text())
+    assert figures["cam02"]["confirmed"]
+    assert figures["cam02"]["reprojection_after_px"] < figures["cam02"]["reprojection_before_px"]
+    assert (recorded / "out" / "sync.png").read_bytes().startswith(b"\x89PNG")
+    assert load_rig(recorded / "rig.toml").cameras[1].time_offset_s == 0.0  # not written unless asked
+
+
+def test_fuse_uses_what_the_rig_says_of_time(recorded: Path) -> None:
+    """A rig that knows of the delay gives what cameras in step give, to the interpolation between frames."""
+    main(words(recorded, "--furthest", "0.4"))
+    errors = {}
+    for name, rig in (("as it was", recorded / "rig.toml"), ("mended", recorded / "out" / "rig.toml")):
+        out = recorded / name.replace(" ", "-")
+        keypoints = ["--keypoints", str(recorded / "keypoints"), "--skeleton", "coco17", "--fps", str(FPS)]
+        assert main(["fuse", "--rig", str(rig), *keypoints, "--out", str(out)]) == 0
+        errors[name] = residual(rig, recorded, out)
+    assert errors["mended"] < 0.8 * errors["as it was"]
+
+
+def residual(rig: Path, recorded: Path, out: Path) -> float:
+    """Distance from the fused joints to the true ones, m."""
+    from multiview.poses import read_poses
+
+    studio = make_studio(
+        Options(cameras=4, people=2, seconds=19, fps=40.0, skeleton="coco17", only_walking=True, seed=8)
+    )
+    poses = read_poses(out / "poses.parquet")
+    poses = poses.take(poses.frame > 40)
+    truth = studio.true_at(1.0 + poses.frame / FPS)
+    off = np.linalg.norm(poses.xyz[:, None] - truth, axis=-1).mean(axis=-1)
+    return float(np.nanmedian(np.nanmin(off, axis=1)))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ([], "name one recording"),
+        (["--keypoints", "there"], "needs --rig"),
+        (["--keypoints", "there", "--rig", "nowhere.toml"], "nowhere.toml"),
+        (["--keypoints", "there", "--videos", "a.mp4"], "name one recording"),
+        (["takes/none"], "no such take"),
+    ],
+)
+def test_mistakes_are_said_in_one_line(more: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sync", *more]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_nobody_who_moves_is_said(recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = make_studio(Options(cameras=4, people=0, seconds=1, fps=FPS)).keypoints(0, 0)
+    assert empty is not None
+    for name in ("cam01", "cam02", "cam03", "cam04"):
+        (tmp_path / "keypoints" / name).mkdir(parents=True)
+        for i in range(30):
+            write_keypoints(empty, tmp_path / "keypoints" / name / f"{i:06d}.json")
+    save_rig(load_rig(recorded / "rig.toml"), tmp_path / "rig.toml")
+    assert main(words(tmp_path)) == 2
+    assert "must see people move" in capsys.readouterr().err

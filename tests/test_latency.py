@@ -1,0 +1,123 @@
+"""A camera that stamps late is found from the people who move before it, and none is accused that does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from multiview import latency_kernels as kernels
+from multiview.data import NS_PER_S, Views
+from multiview.latency import Latency, LatencyWatch
+from multiview.pipeline import Pipeline
+from multiview.rays import PackedRig, pack
+from multiview.synthetic import Options, Studio, make_studio
+
+FPS = 25.0
+SECONDS = 20.0
+
+
+@pytest.fixture(scope="module")
+def studio() -> Studio:
+    options = Options(cameras=4, people=3, seconds=SECONDS + 2, fps=50.0, correlation=0.8, only_walking=True, seed=3)
+    return make_studio(options)
+
+
+def watched(studio: Studio, latency_s: list[float]) -> list[Latency]:
+    """What is said of cameras that stamp so late."""
+    times = 1.0 + np.arange(int(SECONDS * FPS)) / FPS
+    seen = [studio.keypoints_at(camera, times - late) for camera, late in enumerate(latency_s)]
+    pipeline = Pipeline(studio.rig, studio.skeleton)
+    watch = LatencyWatch(pipeline, FPS)
+    for tick, keypoints in enumerate(zip(*seen, strict=True)):
+        time_ns = round(tick * NS_PER_S / FPS)
+        pipeline.step(Views(tick, time_ns, keypoints))
+        watch.look(time_ns)
+    found = watch.latencies()
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(("late", "within"), [(0.025, 0.003), (-0.05, 0.005)])
+def test_a_late_camera_is_found_and_no_other_is_accused(studio: Studio, late: float, within: float) -> None:
+    found = watched(studio, [0.0, 0.0, late, 0.0])
+    assert abs(found[2].offset_s + late) < within
+    assert [latency.confirmed for latency in found] == [False, False, True, False]
+
+
+def test_where_no_camera_is_late_nothing_is_confirmed(studio: Studio) -> None:
+    found = watched(studio, [0.0] * 4)
+    assert not any(latency.confirmed for latency in found)
+    assert all(latency.known for latency in found)
+    assert max(abs(latency.offset_s) for latency in found) < 0.002
+    assert max(abs(latency.offset_s) / latency.sigma_s for latency in found) < 5.0  # the uncertainty is no less
+
+
+def test_people_who_stand_still_tell_nothing() -> None:
+    studio = make_studio(Options(cameras=3, people=1, seconds=2, fps=FPS))
+    pipeline = Pipeline(studio.rig, studio.skeleton)
+    watch = LatencyWatch(pipeline, FPS)
+    standing = tuple(studio.keypoints(camera, 0) for camera in range(3))
+    for tick in range(400):
+        pipeline.step(Views(tick, tick * 40_000_000, standing))
+        watch.look(tick * 40_000_000)
+    found = watch.latencies()
+    assert found is not None
+    assert not any(latency.known or latency.confirmed for latency in found)
+
+
+def test_what_was_corrected_counts_as_found() -> None:
+    rest = Latency(0.0002, 0.0005, (0.0001, 0.0003))
+    assert not rest.confirmed
+    assert rest.after(-0.025).confirmed
+    assert not Latency(-0.025, 0.010, (-0.02, -0.03)).confirmed
+    assert not Latency(-0.025, 0.001, (-0.049, -0.001)).confirmed
+
+
+def test_eliminating_the_points_is_solving_for_them_too(studio: Studio) -> None:
+    """Against normal equations of everything at once, in plain numpy."""
+    rig, joints = PackedRig.of(studio.rig), len(studio.skeleton.joints)
+    rng = np.random.default_rng(0)
+    keypoints = [studio.keypoints_at(camera, np.array([2.0]))[0] for camera in range(4)]
+    rays = pack(Views(0, 0, tuple(keypoints)), rig, joints, np.full((joints, 5), 16.0), np.linspace(0.1, 0.9, 5))
+    truth = studio.true_at(np.array([2.0]))[0, :1]
+    table = np.full((1, 4, joints), -1)
+    for camera in range(4):
+        off = [
+            np.nanmean(np.abs(rays.xy[d] - project(rig, camera, truth[0])[0]))
+            for d in range(rays.first[camera], rays.first[camera + 1])
+        ]
+        detection = rays.first[camera] + int(np.argmin(off))
+        table[0, camera] = np.where(rays.info[detection, :, 0] > 0, detection * joints + np.arange(joints), -1)
+    velocity, believed = rng.normal(size=truth.shape), rng.normal(size=4) * 0.01
+    H, g = np.zeros((12, 12)), np.zeros(12)
+    kernels.accumulate(table, rays, rig, truth.copy(), velocity, believed, H, g)
+    H0, g0 = np.zeros((12, 12)), np.zeros(12)
+    for j in range(joints):
+        cameras = [c for c in range(4) if table[0, c, j] >= 0]
+        if len(cameras) < 2:
+            continue
+        whole, right = np.zeros((15, 15)), np.zeros(15)
+        for c in cameras:
+            at, J = project(rig, c, truth[0, j : j + 1])
+            info = rays.info.reshape(-1, 3)[table[0, c, j]]
+            W = np.array([[info[0], info[1]], [info[1], info[2]]])
+            residual, motion = rays.xy.reshape(-1, 2)[table[0, c, j]] - at[0], J[0] @ velocity[0, j]
+            beyond = residual - believed[c] * motion
+            W = W * kernels.SOFT_SQUARED / (kernels.SOFT_SQUARED + beyond @ W @ beyond)
+            G = np.zeros((2, 15))
+            G[:, :3], G[:, 3 + 3 * c], G[:, 4 + 3 * c : 6 + 3 * c] = J[0], motion, np.eye(2)
+            whole += G.T @ W @ G
+            right += G.T @ W @ residual
+        cross = whole[3:, :3] @ np.linalg.inv(whole[:3, :3])
+        H0 += whole[3:, 3:] - cross @ whole[:3, 3:]
+        g0 += right[3:] - cross @ right[:3]
+    np.testing.assert_allclose(H, H0, rtol=1e-8, atol=1e-6)
+    np.testing.assert_allclose(g, g0, rtol=1e-8, atol=1e-6)
+
+
+def project(rig: PackedRig, camera: int, xyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Normalised coordinates, and their derivative by the points."""
+    local = xyz @ rig.R[camera].T + rig.t[camera]
+    at = local[:, :2] / local[:, 2:]
+    by_point = (rig.R[camera][:2] - at[:, :, None] * rig.R[camera][2]) / local[:, 2, None, None]
+    return at, by_point
