@@ -40,6 +40,7 @@ COMMANDS: dict[str, Command] = {
     "worker": Command("services.worker", "Run one camera's worker alone."),
     "fusion": Command("services.fusion", "Run fusion alone."),
     "record": Command("services.recorder", "Run the recorder alone."),
+    "metrics": Command("services.metrics", "Serve a running studio's figures to Prometheus."),
     "keys": Command("services.keyring", "Make the keys that a studio over a network needs."),
     "info": Command("services.info", "Show what is in a take."),
     "recover": Command("services.recover", "Make a take whole whose recording was cut off."),

@@ -71,6 +71,11 @@ class ClockMap:
         return worker_ns + round(self._offset(worker_ns))
 
     @property
+    def offset_ns(self) -> float:
+        """The hub's clock less the worker's, at the latest probe."""
+        return self._fit[1] if self._fit else 0.0
+
+    @property
     def drift(self) -> float:
         """How much the hub's clock gains on the worker's, s/s."""
         return self._fit[2] if self._fit else 0.0

@@ -29,6 +29,8 @@ __all__ = [
     "FusionOptions",
     "HubOptions",
     "KeypointsSource",
+    "LoggingOptions",
+    "MetricsOptions",
     "RecorderOptions",
     "Source",
     "Studio",
@@ -140,6 +142,28 @@ class FusionOptions(_Section, frozen=True, kw_only=True):
     """Refuse keypoints of a camera that was calibrated otherwise than the rig says."""
     leave_out_knocked: bool = True
     """Leave out a camera that was turned or moved since the start, until its worker is started again."""
+    watch_latency: bool = True
+    """Say which cameras stamp late or early by a constant, as people who move show."""
+    correct_latency: bool = False
+    """And correct their stamps, once that is beyond doubt, until fusion ends."""
+
+
+class MetricsOptions(_Section, frozen=True, kw_only=True):
+    """Figures for Prometheus."""
+
+    enabled: bool = False
+    """Serve them while the studio runs, at http://HOST:PORT/metrics."""
+    host: str = "127.0.0.1"
+    """Address to listen on; the figures are not secret, but nor are they protected."""
+    port: int = 9464
+    """0: any free port."""
+
+
+class LoggingOptions(_Section, frozen=True, kw_only=True):
+    """What the processes say of themselves."""
+
+    json: bool = False
+    """One JSON object a line (time, service, level, message) instead of text."""
 
 
 class Studio(_Section, frozen=True, kw_only=True):
@@ -162,6 +186,8 @@ class Studio(_Section, frozen=True, kw_only=True):
     hub: HubOptions = HubOptions()
     recorder: RecorderOptions = RecorderOptions()
     viewer: ViewerOptions = ViewerOptions()
+    metrics: MetricsOptions = MetricsOptions()
+    logging: LoggingOptions = LoggingOptions()
 
     def source_of(self, camera: str) -> Source:
         """ConfigError if the camera has none."""

@@ -33,6 +33,7 @@ FEWEST = 5  # stretches, below which nothing is said
 FASTEST_M_S = 12.0
 WORTH_S = 0.004  # a smaller shift does no harm: 6 mm at a walk
 SURE = 4.0  # deviations
+KNOWN_S = 0.1
 AGREE = 0.5  # of the whole, that each half of the time must find by itself
 SHIFT_SD_S, PICTURE_SD = 1.0, 0.02  # before anything is known: s, and rad of a constant error of the picture
 
@@ -54,7 +55,7 @@ class Latency(NamedTuple):
     @property
     def known(self) -> bool:
         """Whether anyone moved before this camera and others."""
-        return self.sigma_s < 0.1 * SHIFT_SD_S
+        return self.sigma_s < KNOWN_S
 
     def after(self, corrected_s: float) -> Latency:
         """The whole offset, if so much of it had been corrected already."""
@@ -101,9 +102,9 @@ class LatencyWatch:
         if sighted is None or not len(sighted.slots):
             self._looks.clear()
             return
-        table = _with_strays(sighted.table, sighted.rays)
         xyz = self._pipeline.tracker.people.state.pos[sighted.slots].copy()
-        kernels.raw_points(table, sighted.rays, self._pipeline.packed, xyz)
+        kernels.raw_points(sighted.table, sighted.rays, self._pipeline.packed, xyz)
+        table = _with_strays(sighted.table, sighted.rays)
         self._looks.append(_Look(time_ns, sighted.slots, xyz, table, sighted.rays))
         if len(self._looks) == self._looks.maxlen:
             self._add(self._looks[0], self._looks[self._side], self._looks[-1])
@@ -114,7 +115,7 @@ class LatencyWatch:
         if len(blocks) < FEWEST:
             return None
         offset, sigma = self._solve(blocks)
-        self._believed = np.where(sigma < 0.5 * SHIFT_SD_S, offset, 0.0)
+        self._believed = np.where(sigma < KNOWN_S, offset, 0.0)
         halves = [self._solve(half)[0] for half in (blocks[: len(blocks) // 2], blocks[len(blocks) // 2 :])]
         return [
             Latency(float(o), float(s), (float(first), float(second)))
@@ -155,15 +156,10 @@ class LatencyWatch:
         shift = solution[::3]
         among = np.eye(self._cameras) - (1 - np.eye(self._cameras)) / max(self._cameras - 1, 1)
         model, found = (np.diag(among @ m[::3, ::3] @ among.T) for m in (inverse, spread))
-        return shift - self._reference(shift, np.diag(inverse)[::3]), np.sqrt(np.maximum(model, found))
-
-    def _reference(self, shift: Float64[np.ndarray, " C"], variance: Float64[np.ndarray, " C"]) -> float:
-        """What counts as in step: the median over the cameras of which something is known.
-
-        Only differences between cameras can be seen; that most cameras are right is the best guess at which are.
-        """
-        known = variance < (0.5 * SHIFT_SD_S) ** 2
-        return float(np.median(shift[known])) if known.any() else 0.0
+        sigma = np.sqrt(np.maximum(model, found))
+        known = sigma < KNOWN_S
+        # Only differences between cameras can be seen; that most are right is the best guess at which are.
+        return shift - (np.median(shift[known]) if known.any() else 0.0), sigma
 
 
 def _with_strays(table: Int64[np.ndarray, "P C J"], rays: Rays) -> Int64[np.ndarray, "P C J"]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from multiview.camera import Rig
 from multiview.data import Tracks, Views
+from multiview.rays import PackedRig, Rays
 
-__all__ = ["ReprojectionErrors", "reprojection_errors"]
+__all__ = ["ReprojectionErrors", "reprojection_errors", "residuals_px"]
 
 SAME_PERSON_PX = 100.0  # beyond it, on the median joint, a detection is of someone else
 
@@ -25,6 +26,25 @@ class ReprojectionErrors:
         """The median of one camera, or of all; 0 where nothing was compared."""
         px = np.concatenate([*self.px.values()]) if camera is None else self.px[camera]
         return float(np.median(px)) if len(px) else 0.0
+
+
+def residuals_px(
+    rig: Rig,
+    packed: PackedRig,
+    rays: Rays,
+    table: Int64[np.ndarray, "P C J"],
+    xyz: Float64[np.ndarray, "P J 3"],
+) -> dict[str, float]:
+    """Each camera's median distance (px) between the rays that people rest on and the people; only cameras with any."""
+    found = {}
+    for c, camera in enumerate(rig.cameras):
+        person, joint = np.nonzero(table[:, c] >= 0)
+        local = xyz[person, joint] @ packed.R[c].T + packed.t[c]
+        off = rays.xy.reshape(-1, 2)[table[person, c, joint]] - local[:, :2] / local[:, 2:]
+        distance = np.linalg.norm(off @ camera.K[:2, :2].T, axis=-1)
+        if np.isfinite(distance).any():
+            found[camera.name] = float(np.nanmedian(distance))
+    return found
 
 
 def reprojection_errors(rig: Rig, views: list[Views], tracks: list[Tracks]) -> ReprojectionErrors:

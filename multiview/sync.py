@@ -147,6 +147,17 @@ class SyncBuffer:
         """Which cameras are waited for."""
         return [camera.live for camera in self._cameras]
 
+    def offset_s(self, camera: int) -> float:
+        """What is added to this camera's stamps."""
+        return self._cameras[camera].offset_ns / NS_PER_S
+
+    def shift(self, camera: int, by_ns: int) -> None:
+        """Add so much more to this camera's stamps, from now on and to the frames that are waiting."""
+        c = self._cameras[camera]
+        c.offset_ns += by_ns
+        c.times = [time_ns + by_ns for time_ns in c.times]
+        c.lags = deque((lag_ns - by_ns for lag_ns in c.lags), maxlen=c.lags.maxlen)
+
     def counts(self) -> list[Counts]:
         return [Counts(c.used, c.missed, c.late, c.duplicate, c.ahead) for c in self._cameras]
 

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio, check=False)
-    begin_service(f"bridge {args.bridge}")
+    begin_service(f"bridge {args.bridge}", studio.logging.json)
     stopping = Stopping()
     skeleton = load_skeleton(studio.skeleton)
     bridge = open_bridge(args.bridge, _options(args.option), skeleton, frame_rate(studio))

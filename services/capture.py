@@ -28,9 +28,9 @@ from multiview.sources import FrameSource
 from multiview.take import Take, begin_take, finish_take, free_name
 from services.cameras import open_camera
 from services.process import Stopping
-from services.status import rate_of
 from services.topics import CAMERA, topic_of
 from services.video_log import VideoLog
+from services.watcher import rate_of
 
 DARK, BRIGHT = 0.25, 0.05  # shares of black and of white pixels from which the exposure is called wrong
 BLURRED = 30.0  # variance of the Laplacian at 640 px below which a picture is called blurred

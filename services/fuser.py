@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from multiview.camera import Rig
 from multiview.clock import ClockMap
@@ -23,10 +24,12 @@ from multiview.knocked import KnockDetector
 from multiview.messages import ClockSample, Goodbye, HubBeat, KeypointsMessage, PosesMessage, Stamp, decode
 from multiview.packing import pack_tracks, unpack_keypoints
 from multiview.pipeline import Pipeline
+from multiview.reprojection import residuals_px
 from multiview.skeleton import Skeleton, load_skeleton
 from multiview.sync import Options as SyncOptions
 from multiview.sync import SyncBuffer
 from services import topics
+from services.late import LateCameras
 
 __all__ = ["Fused", "Fuser"]
 
@@ -70,6 +73,8 @@ class Fuser:
         self.gone: set[str] = set()  # cameras that said goodbye
         self.step_ns = 0  # time that the last tick took to compute
         self.knocks = KnockDetector(self.rig, self.sync.rate_hz) if studio.fusion.leave_out_knocked else None
+        watch = studio.fusion.watch_latency or studio.fusion.correct_latency
+        self.late = LateCameras(self.pipeline, self.sync, studio.fusion.correct_latency) if watch else None
         self._check_calibration = studio.fusion.check_calibration
         self._calibration = self.rig.calibration_hash
         self._index = {name: index for index, name in enumerate(self.rig.names)}
@@ -168,6 +173,17 @@ class Fuser:
         """What is known of each camera's clock."""
         return {camera: peer.clock for camera, peer in self._peers.items()}
 
+    def residuals_px(self) -> dict[str, float]:
+        """Each camera's median distance between its keypoints and the last tick's people."""
+        sighted, people = self.pipeline.sighted, {one.slot: one.pose.xyz for one in self.pipeline.present}
+        if sighted is None:
+            return {}
+        rows = [n for n, slot in enumerate(sighted.slots.tolist()) if slot in people]
+        if not rows:
+            return {}
+        xyz = np.stack([people[int(sighted.slots[n])] for n in rows])
+        return residuals_px(self.rig, self.pipeline.packed, sighted.rays, sighted.table[rows], xyz)
+
     def _refuse(self, reason: str) -> None:
         if len(self.refused) < 1000:
             if reason not in self.refused:
@@ -192,6 +208,8 @@ class Fuser:
         tracks = self.pipeline.step(views)
         if self.knocks is not None:
             self._look_for_knocks(views, tracks)
+        if self.late is not None:
+            self.late.look(views.time_ns)
         self.step_ns = time.perf_counter_ns() - began
         seen = [keypoints is not None for keypoints in views.keypoints]
         message = pack_tracks(

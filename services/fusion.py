@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio, check=False)
-    begin_service("fusion")
+    begin_service("fusion", studio.logging.json)
     stopping = Stopping()
     fuser = Fuser(studio, boot_id=secrets.randbits(62))
     logging.info("loading kernels")
@@ -79,6 +79,23 @@ class Fusion:
         knocked = self._fuser.knocks.knocked if self._fuser.knocks else {}
         return {self._fuser.rig.names[i]: f"knocked, moved {px:.0f} px: calibrate anew" for i, px in knocked.items()}
 
+    def _late(self) -> dict[str, str]:
+        return {f"{name} time": words for name, words in self._fuser.late.advice().items()} if self._fuser.late else {}
+
+    def _of_cameras(self) -> dict[str, float]:
+        """Figures of each camera: how far its keypoints are from the people, its clock, and its stamps' lateness."""
+        fuser, values = self._fuser, {}
+        for name, px in fuser.residuals_px().items():
+            values[f"{name}.residual_px"] = px
+        for name, clock in fuser.clocks().items():
+            if not clock.quarantined:
+                values[f"{name}.clock_offset_ms"] = clock.offset_ns / 1e6
+                values[f"{name}.clock_sigma_ms"] = clock.uncertainty_ns / 1e6
+                values[f"{name}.clock_drift_ppm"] = 1e6 * clock.drift
+        for index, latency in (fuser.late.late if fuser.late else {}).items():
+            values[f"{fuser.rig.names[index]}.late_ms"] = -1e3 * latency.offset_s
+        return values
+
     def _send_health(self) -> None:
         fuser = self._fuser
         values = {f"{stage}_ms": ns / 1e6 for stage, ns in fuser.pipeline.stage_ns.items()}
@@ -86,6 +103,7 @@ class Fusion:
         if self._latency_ns:
             p50, p99 = np.percentile(self._latency_ns, [50, 99])
             values |= {"latency_p50_ms": float(p50) / 1e6, "latency_p99_ms": float(p99) / 1e6}
+        values |= self._of_cameras()
         counts = {"ticks": self._ticks, "unsent": self._unsent, "lost": self._subscriber.lost}
         counts["refused"] = fuser.refused.total()
         for camera, count in zip(fuser.rig.names, fuser.sync.counts(), strict=True):
@@ -96,6 +114,8 @@ class Fusion:
             state="finished" if self._finished else "running",
             counts=counts,
             values=values,
-            texts=self._knocks() | {reason[:80]: str(number) for reason, number in fuser.refused.most_common(5)},
+            texts=self._knocks()
+            | self._late()
+            | {reason[:80]: str(number) for reason, number in fuser.refused.most_common(5)},
         )
         self._sender.send(topics.topic_of(topics.SERVICE, "fusion"), encode(health))

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio, check=False)
-    begin_service("hub")
+    begin_service("hub", studio.logging.json)
     Hub(studio.hub).serve()
 
 

@@ -152,6 +152,8 @@ class Launch:
             wanted.add(f"camera/{camera}")
         if self._viewer:
             self._begin("viewer", ["viewer", str(path)])
+        if self.studio.metrics.enabled:
+            self._begin("metrics", ["metrics", str(path)])
         self._wait_for(wanted)
         status = ask(self._asker, Start(), StatusReply, 2.0)
         if status is None:
@@ -229,7 +231,7 @@ class Launch:
         for child in self._workers():
             child.stop(3.0)
         time.sleep(0.1 if self._children else 0.0)  # the last goodbyes pass the hub
-        for name in ("fusion", "recorder", "viewer", "hub"):
+        for name in ("fusion", "recorder", "viewer", "metrics", "hub"):
             if name in self._children:
                 self._children[name].stop(5.0)
         self._asker.close()

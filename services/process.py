@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import logging
 import os
 import signal
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 
 __all__ = ["PARENT_VARIABLE", "Stopping", "begin_service", "yield_to_others"]
 
@@ -35,11 +37,31 @@ class Stopping:
         return self._event.wait(max(0.0, timeout_s))
 
 
-def begin_service(name: str) -> None:
-    """Log to stderr under this name, and end when the parent that asked for it does."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format=f"%(asctime)s {name} %(levelname)s %(message)s", force=True
-    )
+class _JsonLines(logging.Formatter):
+    """One JSON object a line: time (UTC), service, level, message and, after an exception, its trace."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "service": self._service,
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["trace"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def begin_service(name: str, json_lines: bool = False) -> None:
+    """Log to stderr under this name, as text or as JSON lines, and end when the parent that asked for it does."""
+    handler = logging.StreamHandler(sys.stderr)
+    text = logging.Formatter(f"%(asctime)s {name} %(levelname)s %(message)s")
+    handler.setFormatter(_JsonLines(name) if json_lines else text)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     parent = os.environ.get(PARENT_VARIABLE, "")
     if parent.isdigit():
         _end_with(int(parent))

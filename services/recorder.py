@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio, check=False)
-    begin_service("recorder")
+    begin_service("recorder", studio.logging.json)
     stopping = Stopping()
     directory = Path(studio.recorder.directory)
     take = continue_take(directory, args.take) or new_take(studio, args.take or "", args.notes)

@@ -5,27 +5,26 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from multiview.config import HubOptions, load_studio, studio_rig
-from multiview.errors import MessageError, SourceError
-from multiview.messages import CameraHealth, KeypointsMessage, PosesMessage, ServiceHealth, decode
-from services.bus import Received, Subscriber
+from multiview.errors import SourceError
+from services.bus import Subscriber
 from services.process import Stopping
+from services.watcher import Watcher, rate_of
 
-__all__ = ["Board", "CameraState", "Watcher"]
+__all__ = ["Board"]
 
-ALIVE_S = 1.0  # a camera that was silent for longer is not alive
-RATE_SHARE = 0.9  # of its expected frame rate, which a camera must reach
+
+SILENT_S = 3.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,90 +44,6 @@ def run(args: argparse.Namespace) -> None:
             board.update()
         if args.once:
             board.print()
-
-
-class CameraState(NamedTuple):
-    """A camera's health as three yeses, and its figures."""
-
-    alive: bool
-    rate_ok: bool
-    valid: bool
-    rate_hz: float
-    people: int
-    frames: int
-    dropped: int
-    detect_ms: float  # of the 2D detector, per frame; 0 where there is none
-
-
-class _Camera:
-    def __init__(self) -> None:
-        self.arrivals: deque[int] = deque(maxlen=400)
-        self.health: CameraHealth | None = None
-        self.last_seen = 0.0
-        self.people = self.frames = 0
-
-
-class Watcher:
-    """Takes in messages, and knows each camera's rate and health, and everyone's pose."""
-
-    def __init__(self, cameras: Iterable[str] = ()) -> None:
-        self.cameras: dict[str, _Camera] = {name: _Camera() for name in cameras}
-        self.services: dict[str, tuple[ServiceHealth, float]] = {}
-        self.pose: PosesMessage | None = None
-        self.ticks: deque[int] = deque(maxlen=400)
-        self.ages: deque[int] = deque(maxlen=400)
-        self.latencies: deque[int] = deque(maxlen=400)
-        self.misses: dict[str, int] = {}  # ticks, one after the other, that lacked a camera
-        self.heard = self.refused = 0
-
-    def take(self, received: Received) -> None:
-        self.heard += 1
-        try:
-            message = decode(received.body)
-        except MessageError:
-            self.refused += 1
-            return
-        now_ns = received.stamp.arrival_ns
-        if isinstance(message, KeypointsMessage):
-            camera = self.cameras.setdefault(message.camera, _Camera())
-            camera.arrivals.append(now_ns)
-            camera.people, camera.last_seen = message.people, time.monotonic()
-            camera.frames += 1
-        elif isinstance(message, CameraHealth):
-            self.cameras.setdefault(message.camera, _Camera()).health = message
-        elif isinstance(message, ServiceHealth):
-            self.services[message.service] = (message, time.monotonic())
-        elif isinstance(message, PosesMessage):
-            self.pose = message
-            self.ticks.append(now_ns)
-            self.ages.append(message.age_ns)
-            self.latencies.append(now_ns - message.arrival_ns)
-            for name in message.cameras:
-                self.misses[name] = 0
-            for name in message.missing:
-                self.misses[name] = self.misses.get(name, 0) + 1
-
-    def state(self, name: str) -> CameraState:
-        camera = self.cameras[name]
-        health = camera.health
-        rate, expected = rate_of(camera.arrivals), health.expected_hz if health else 0.0
-        return CameraState(
-            alive=time.monotonic() - camera.last_seen < ALIVE_S,
-            rate_ok=rate >= RATE_SHARE * expected,
-            valid=self.misses.get(name, 0) < 3,
-            rate_hz=rate,
-            people=camera.people,
-            frames=camera.frames,
-            dropped=health.dropped if health else 0,
-            detect_ms=health.detect_ms if health else 0.0,
-        )
-
-
-def rate_of(arrivals: Iterable[int]) -> float:
-    """Hz over the last two seconds of arrivals (ns)."""
-    recent = list(arrivals)
-    recent = [t for t in recent if t > recent[-1] - 2_000_000_000] if recent else []
-    return (len(recent) - 1) * 1e9 / (recent[-1] - recent[0]) if len(recent) > 2 else 0.0
 
 
 class Board:
@@ -174,14 +89,16 @@ class Board:
 
     def table(self) -> Group:
         """The cameras' table, and a line for each service."""
-        watcher, table = self.watcher, Table(title=None, expand=False)
-        for column in ("camera", "alive", "rate", "valid", "Hz", "people", "frames", "dropped", "2D ms"):
+        watcher, table = self.watcher, Table(box=SIMPLE_HEAD, pad_edge=False)
+        for column in ("camera", "alive", "rate", "valid", "Hz", "people", "dropped", "2D ms", "clock ms", "error px"):
             table.add_column(column, justify="left" if column == "camera" else "right")
         for name in sorted(watcher.cameras):
             s = watcher.state(name)
             marks = [_mark(s.alive), _mark(s.rate_ok and s.alive), _mark(s.valid and s.alive)]
-            numbers = [f"{s.rate_hz:.1f}" if s.alive else "-", str(s.people), str(s.frames), str(s.dropped)]
+            numbers = [f"{s.rate_hz:.1f}" if s.alive else "-", str(s.people), str(s.dropped)]
             numbers.append(f"{s.detect_ms:.1f}" if s.detect_ms else "-")
+            sigma, error = (watcher.value("fusion", f"{name}.{what}") for what in ("clock_sigma_ms", "residual_px"))
+            numbers += ["-" if sigma is None else f"± {sigma:.2f}", "-" if error is None else f"{error:.1f}"]
             table.add_row(name, *marks, *numbers)
         return Group(table, *self._lines())
 
@@ -201,13 +118,11 @@ class Board:
                 )
             )
         for name, (health, seen) in sorted(watcher.services.items()):
-            stale = time.monotonic() - seen > 3.0
-            counts = {key: n for key, n in health.counts.items() if "." not in key}
-            words = ", ".join(f"{n} {key}" for key, n in counts.items())
-            words += "".join(f"; {key}: {text}" for key, text in health.texts.items() if text)
-            state = "silent" if stale else health.state
-            style = "red" if stale or health.state == "trouble" else ""
-            lines.append(Text(f"{name:8} {state}: {words}", style=style))
+            state = "silent" if time.monotonic() - seen > SILENT_S else health.state
+            counts = ", ".join(f"{n} {key}" for key, n in health.counts.items() if "." not in key and n)
+            style = "red" if state in ("silent", "trouble") else ""
+            lines.append(Text(f"{name:8} {state}{': ' if counts else ''}{counts}", style=style))
+            lines += [Text(f"         {key}: {text}", style="yellow") for key, text in health.texts.items() if text]
         return lines
 
 

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio, check=False)
     if args.connect:
         studio = msgspec.structs.replace(studio, hub=msgspec.structs.replace(studio.hub, host=args.connect))
-    begin_service(f"worker {args.camera}")
+    begin_service(f"worker {args.camera}", studio.logging.json)
     stopping = Stopping()
     cameras = args.camera.split(",")
     looking = [isinstance(studio.source_of(camera), CameraSource) for camera in cameras]

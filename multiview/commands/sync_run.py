@@ -32,6 +32,7 @@ FAR_FRAMES = 1.5  # offsets that trying finds and that are larger are taken over
 GAIN = 0.9  # of the residual, below which trying has found something
 ROUNDS = 4
 SETTLED_S = 0.0005
+COMPARED = 200  # ticks whose reprojection errors are looked at
 LONGEST = 300  # stretches of two seconds
 
 
@@ -130,15 +131,13 @@ def _watch(rig: Rig, skeleton: Skeleton, views: list[Views], fps: float, words: 
     for seen in progress(views, words, console=console, transient=True, disable=not console.is_terminal):
         tracks.append(pipeline.step(seen))
         watch.look(seen.time_ns)
-    errors = reprojection_errors(rig, views, tracks)
+    errors = reprojection_errors(rig, views, tracks[:: max(1, len(tracks) // COMPARED)])
     return _Pass(watch.latencies(), np.array([errors.median(name) for name in rig.names]))
 
 
 def table_of(found: InStep) -> Table:
     """What was found of each camera, and whether it is to be used."""
-    table = Table(
-        caption="error: median reprojection, before -> after", box=SIMPLE_HEAD
-    )
+    table = Table(caption="error: median reprojection, before -> after", box=SIMPLE_HEAD)
     for column in ("camera", "stamps are", "error, px", ""):
         table.add_column(column, justify="left" if column in ("camera", "") else "right", no_wrap=True)
     for c, (name, latency) in enumerate(zip(found.rig.names, found.latencies, strict=True)):

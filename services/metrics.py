@@ -1,0 +1,159 @@
+"""Figures of a running studio for Prometheus, at http://HOST:PORT/metrics, read from the hub's stream alone.
+
+A process of its own: whatever asks for the figures, and however often, fusion does not notice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from multiview.config import load_studio, studio_rig
+from multiview.errors import ConfigError
+from multiview.pipeline import STAGES
+from services.bus import Subscriber
+from services.presence import Presence
+from services.process import Stopping, begin_service
+from services.watcher import CameraState, Watcher, rate_of
+
+if TYPE_CHECKING:
+    from prometheus_client.core import GaugeMetricFamily
+    from prometheus_client.metrics_core import Metric
+
+__all__ = ["Figures", "Served"]
+
+OF_CAMERA: tuple[tuple[str, str, Callable[[CameraState], float]], ...] = (
+    ("alive", "1 if it spoke within a second", lambda s: float(s.alive)),
+    ("rate_ok", "1 if it sends at 90 % of its frame rate or more", lambda s: float(s.rate_ok and s.alive)),
+    ("valid", "1 if fusion uses it", lambda s: float(s.valid and s.alive)),
+    ("rate_hertz", "frames per second", lambda s: s.rate_hz if s.alive else 0.0),
+    ("people", "people in its last frame", lambda s: float(s.people)),
+    ("detect_seconds", "2D detection, per frame", lambda s: s.detect_ms / 1e3),
+)
+# name of the figure, its meaning, and what fusion calls it
+OF_FUSION = (
+    ("clock_offset_seconds", "hub's clock less the camera's", "clock_offset_ms", 1e-3),
+    ("clock_uncertainty_seconds", "how well that is known", "clock_sigma_ms", 1e-3),
+    ("clock_drift_ppm", "how much the hub's clock gains on the camera's", "clock_drift_ppm", 1.0),
+    ("residual_pixels", "median distance of its keypoints from the fused people", "residual_px", 1.0),
+    ("late_seconds", "how late its stamps are beyond doubt (negative: early)", "late_ms", 1e-3),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("studio", type=Path, help="the studio file; [metrics] says where to listen")
+    parser.add_argument("--port", type=int, help="listen here, whatever the studio file says")
+
+
+def run(args: argparse.Namespace) -> None:
+    studio = load_studio(args.studio, check=False)
+    begin_service("metrics", studio.logging.json)
+    stopping, watcher = Stopping(), Watcher(studio_rig(studio).names)
+    subscriber, presence = Subscriber(studio.hub, name="metrics"), Presence(studio.hub, "metrics")
+    port = studio.metrics.port if args.port is None else args.port
+    with Served(Figures(watcher), studio.metrics.host, port) as served:
+        logging.info("http://%s:%d/metrics", studio.metrics.host, served.port)
+        while not stopping:
+            received = subscriber.receive(0.1)
+            if received is not None:
+                watcher.take(received)
+                presence.connected()
+    subscriber.close()
+
+
+class Figures:
+    """A collector in Prometheus' sense: asked, it gives all figures as they are now."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._cameras()
+        yield from self._stream()
+
+    def _cameras(self) -> Iterator[Metric]:
+        states = {name: self._watcher.state(name) for name in sorted(self._watcher.cameras)}
+        for key, meaning, value in OF_CAMERA:
+            gauge = _gauge(f"camera_{key}", meaning, "camera")
+            for name, state in states.items():
+                gauge.add_metric([name], value(state))
+            yield gauge
+        for key, meaning in (("frames", "sent"), ("dropped", "that its worker had to drop")):
+            yield _counter(
+                f"camera_{key}", f"frames {meaning}", {n: getattr(s, key) for n, s in states.items()}, "camera"
+            )
+        for key, meaning, value_name, scale in OF_FUSION:
+            gauge = _gauge(f"camera_{key}", meaning, "camera")
+            for name in states:
+                if (figure := self._watcher.value("fusion", f"{name}.{value_name}")) is not None:
+                    gauge.add_metric([name], figure * scale)
+            yield gauge
+
+    def _stream(self) -> Iterator[Metric]:
+        watcher = self._watcher
+        stages = _gauge("stage_seconds", "fusion's stages, last tick", "stage")
+        for stage in (*STAGES, "step"):
+            if (ms := watcher.value("fusion", f"{stage}_ms")) is not None:
+                stages.add_metric([stage], ms / 1e3)
+        yield stages
+        latency = _gauge("pose_latency_seconds", "from the last arrival at the hub to the pose at the hub", "quantile")
+        for quantile in (0.5, 0.99):
+            if watcher.latencies:
+                ordered = sorted(watcher.latencies)
+                latency.add_metric([str(quantile)], ordered[int(len(ordered) * quantile)] / 1e9)
+        yield latency
+        tick = _gauge("tick_age_seconds", "from the tick to the arrival that completed it", "quantile")
+        if watcher.ages:
+            tick.add_metric(["0.5"], sorted(watcher.ages)[len(watcher.ages) // 2] / 1e9)
+        yield tick
+        rate = _gauge("poses_hertz", "ticks with poses per second")
+        rate.add_metric([], rate_of(watcher.ticks))
+        people = _gauge("people", "people in the room")
+        people.add_metric([], float(len(watcher.pose.people)) if watcher.pose else 0.0)
+        yield from (rate, people)
+        for service, (health, _) in sorted(watcher.services.items()):
+            counts = {key: n for key, n in health.counts.items() if "." not in key}
+            yield _counter(f"{service.replace('-', '_')}_count", f"what {service} counts", counts, "what")
+
+
+def _gauge(name: str, meaning: str, *labels: str) -> GaugeMetricFamily:
+    from prometheus_client.core import GaugeMetricFamily
+
+    return GaugeMetricFamily(f"multiview_{name}", meaning, labels=labels)
+
+
+def _counter(name: str, meaning: str, values: dict[str, int], label: str) -> Metric:
+    from prometheus_client.core import CounterMetricFamily
+
+    counter = CounterMetricFamily(f"multiview_{name}", meaning, labels=[label])
+    for key, value in values.items():
+        counter.add_metric([key], float(value))
+    return counter
+
+
+class Served:
+    """The figures over HTTP, in a thread of its own, until closed; ConfigError if the port is in use."""
+
+    def __init__(self, figures: Figures, host: str, port: int) -> None:
+        from prometheus_client import CollectorRegistry, start_http_server
+
+        registry = CollectorRegistry()
+        registry.register(figures)
+        try:
+            self._server, self._thread = start_http_server(port, host, registry)
+        except (OSError, OverflowError) as error:
+            raise ConfigError(
+                f"cannot listen on {host}:{port} ({error}): set another [metrics] port, or use --port"
+            ) from None
+        self.port = self._server.server_port
+
+    def __enter__(self) -> Served:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

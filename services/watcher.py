@@ -1,0 +1,106 @@
+"""What can be known of a running studio from the hub's stream alone: each camera's health, every service's words."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from multiview.errors import MessageError
+from multiview.messages import CameraHealth, KeypointsMessage, PosesMessage, ServiceHealth, decode
+from services.bus import Received
+
+__all__ = ["CameraState", "Watcher", "rate_of"]
+
+ALIVE_S = 1.0  # a camera that was silent for longer is not alive
+RATE_SHARE = 0.9  # of its expected frame rate, which a camera must reach
+
+
+class CameraState(NamedTuple):
+    """A camera's health as three yeses, and its figures."""
+
+    alive: bool
+    rate_ok: bool
+    valid: bool
+    rate_hz: float
+    people: int
+    frames: int
+    dropped: int
+    detect_ms: float  # of the 2D detector, per frame; 0 where there is none
+
+
+class _Camera:
+    def __init__(self) -> None:
+        self.arrivals: deque[int] = deque(maxlen=400)
+        self.health: CameraHealth | None = None
+        self.last_seen = 0.0
+        self.people = self.frames = 0
+
+
+class Watcher:
+    """Takes in messages, and knows each camera's rate and health, and everyone's pose."""
+
+    def __init__(self, cameras: Iterable[str] = ()) -> None:
+        self.cameras: dict[str, _Camera] = {name: _Camera() for name in cameras}
+        self.services: dict[str, tuple[ServiceHealth, float]] = {}
+        self.pose: PosesMessage | None = None
+        self.ticks: deque[int] = deque(maxlen=400)
+        self.ages: deque[int] = deque(maxlen=400)
+        self.latencies: deque[int] = deque(maxlen=400)
+        self.misses: dict[str, int] = {}  # ticks, one after the other, that lacked a camera
+        self.heard = self.refused = 0
+
+    def take(self, received: Received) -> None:
+        self.heard += 1
+        try:
+            message = decode(received.body)
+        except MessageError:
+            self.refused += 1
+            return
+        now_ns = received.stamp.arrival_ns
+        if isinstance(message, KeypointsMessage):
+            camera = self.cameras.setdefault(message.camera, _Camera())
+            camera.arrivals.append(now_ns)
+            camera.people, camera.last_seen = message.people, time.monotonic()
+            camera.frames += 1
+        elif isinstance(message, CameraHealth):
+            self.cameras.setdefault(message.camera, _Camera()).health = message
+        elif isinstance(message, ServiceHealth):
+            self.services[message.service] = (message, time.monotonic())
+        elif isinstance(message, PosesMessage):
+            self.pose = message
+            self.ticks.append(now_ns)
+            self.ages.append(message.age_ns)
+            self.latencies.append(now_ns - message.arrival_ns)
+            for name in message.cameras:
+                self.misses[name] = 0
+            for name in message.missing:
+                self.misses[name] = self.misses.get(name, 0) + 1
+
+    def value(self, service: str, name: str) -> float | None:
+        """One of the figures that a service gives of itself."""
+        health = self.services.get(service)
+        return health[0].values.get(name) if health else None
+
+    def state(self, name: str) -> CameraState:
+        camera = self.cameras[name]
+        health = camera.health
+        rate, expected = rate_of(camera.arrivals), health.expected_hz if health else 0.0
+        return CameraState(
+            alive=time.monotonic() - camera.last_seen < ALIVE_S,
+            rate_ok=rate >= RATE_SHARE * expected,
+            valid=self.misses.get(name, 0) < 3,
+            rate_hz=rate,
+            people=camera.people,
+            frames=camera.frames,
+            dropped=health.dropped if health else 0,
+            detect_ms=health.detect_ms if health else 0.0,
+        )
+
+
+def rate_of(arrivals: Iterable[int]) -> float:
+    """Hz over the last two seconds of arrivals (ns)."""
+    recent = list(arrivals)
+    recent = [t for t in recent if t > recent[-1] - 2_000_000_000] if recent else []
+    return (len(recent) - 1) * 1e9 / (recent[-1] - recent[0]) if len(recent) > 2 else 0.0
