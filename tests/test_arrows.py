@@ -28,7 +28,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     | frozenset(
         {"between", "clock", "knocked", "sync", "open_source", "make_detector", "picture_size", "reprojection"}
     ),
-    frozenset({"pipeline", "smooth", "explain", "learn"}),
+    frozenset({"pipeline", "smooth", "explain", "latency", "learn", "time_shift"}),
     frozenset({"config", "recording", "take"}),
     frozenset({"commands", "__main__"}),
 )
