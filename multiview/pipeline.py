@@ -19,7 +19,7 @@ from multiview.assign import claim_kernels, repair_kernels
 from multiview.associate import epipolar_graph
 from multiview.camera import Rig
 from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
-from multiview.fit import noise_kernels, output_kernels, person_kernels, point_kernels
+from multiview.fit import birth_kernels, filter_kernels, noise_kernels, output_kernels, person_kernels
 from multiview.fit.body import Body
 from multiview.fit.noise import SCORES, PixelNoise
 from multiview.rays import PackedRig, Rays, pack
@@ -105,8 +105,8 @@ class Pipeline:
 
         rays = pack(views, self.packed, len(self.skeleton.joints), self.noise.variance, SCORES)
         mark()
-        slots, dt = self._active(views.time_ns)
-        expected, near, chi2, claims = self._assign(rays, slots, dt)
+        slots, dt = self._predict(views.time_ns)
+        uv, S, claims = self._assign(rays, slots)
         mark()
         groups = self._graph(rays, claims)
         mark()
@@ -115,16 +115,16 @@ class Pipeline:
             self.tracker.people.begin(slot, self.agility)
         slots = np.concatenate([slots, newborn])
         claims = np.concatenate([claims, groups])
-        table = self._repair(rays, claims, expected, near, chi2)
+        table = self._repair(rays, claims, len(slots) - len(newborn), uv, S)
         mark()
         xyz, H, used = self._triangulate(rays, slots, table)
         mark()
-        keep = self._place(slots, len(slots) - len(newborn), xyz, used, table)
+        keep = self._place(rays, slots, len(slots) - len(newborn), xyz, H, used, table)
         if not keep.all():
             slots, table, xyz, H, used = slots[keep], table[keep], xyz[keep], H[keep], used[keep]
         self._fit(rays, slots, dt, table, xyz, H, used)
         mark()
-        self._track(rays, slots, views.time_ns, table, expected)
+        self._track(rays, slots, views.time_ns, table, uv)
         published = [Track(one.who.number, one.pose) for one in self.present if one.published]
         published.sort(key=lambda track: track.person)
         tracks = Tracks(views.tick, views.time_ns, tuple(published), views.utc_ns)
@@ -145,29 +145,24 @@ class Pipeline:
             keypoints = tuple(Keypoints2D(camera.project(people)[None], score) for camera in self.rig.cameras)
             twin.step(Views(tick, tick * 40_000_000, keypoints))
 
-    def _active(self, time_ns: int) -> tuple[Int64[np.ndarray, " P"], Float64[np.ndarray, " P"]]:
-        """Slots of those who may be seen, and the seconds since the last step."""
+    def _predict(self, time_ns: int) -> tuple[np.ndarray, np.ndarray]:
         self.tracker.forget(time_ns)
         slots = self.tracker.active()
         passed = 0.0 if self.last_ns is None else (time_ns - self.last_ns) / NS_PER_S
         self.last_ns = time_ns
-        return slots, np.full(len(slots), min(passed, LONGEST_STEP_S))
+        dt = np.full(len(slots), min(passed, LONGEST_STEP_S))
+        if len(slots):
+            filter_kernels.predict(slots, dt, self.tracker.people.state)
+        return slots, dt
 
-    def _assign(
-        self, rays: Rays, slots: np.ndarray, dt: np.ndarray
-    ) -> tuple[
-        Float64[np.ndarray, "P C 5 W"], Bool[np.ndarray, "P D"], Float64[np.ndarray, "P D W"], Int64[np.ndarray, "P C"]
-    ]:
-        people, (detections, joints), cameras = len(slots), rays.score.shape, len(self.packed.R)
-        wide = claim_kernels.padded(joints)
-        expected, near = np.empty((people, cameras, 5, wide)), np.empty((people, detections), np.bool_)
-        chi2, claims = np.empty((people, detections, wide)), np.empty((people, cameras), np.int64)
+    def _assign(self, rays: Rays, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        people, cameras, joints = len(slots), len(self.packed.R), len(self.skeleton.joints)
+        uv, S = np.empty((people, cameras, joints, 2)), np.empty((people, cameras, joints, 3))
+        claims = np.full((people, cameras), -1)
         if people:
-            state, gate = self.tracker.people.state, self.options.gate**2
-            claim_kernels.claim_people(
-                slots, dt, state, self.packed, rays, self.body.core, gate, expected, near, chi2, claims
-            )
-        return expected, near, chi2, claims
+            claim_kernels.project_people(slots, self.tracker.people.state, self.packed, uv, S)
+            claim_kernels.claim(rays, self.body.core, uv, S, claims, np.zeros((people, cameras)))
+        return uv, S, claims
 
     def _graph(self, rays: Rays, claims: np.ndarray) -> Int64[np.ndarray, "G C"]:
         free = np.ones(len(rays.camera), dtype=bool)
@@ -175,38 +170,46 @@ class Pipeline:
         return self.associate(rays, self.packed, np.flatnonzero(free))
 
     def _repair(
-        self, rays: Rays, claims: np.ndarray, expected: np.ndarray, near: np.ndarray, chi2: np.ndarray
+        self, rays: Rays, claims: np.ndarray, tracked: int, uv: np.ndarray, S: np.ndarray
     ) -> Int64[np.ndarray, "P C J"]:
-        table = np.empty((*claims.shape, len(self.skeleton.joints)), dtype=np.int64)
         gate = self.options.gate**2
-        repair_kernels.repair(claims, self.body.pairs, expected, near, chi2, rays, gate, table)
+        table = np.empty((*claims.shape, len(self.skeleton.joints)), dtype=np.int64)
+        repair_kernels.fill_table(claims, rays.info, table)
+        if tracked:
+            repair_kernels.undo_swaps(table, tracked, self.body.pairs, uv, S, rays, gate)
+            repair_kernels.adopt(table, tracked, claims, uv, S, rays, gate)
         return table
 
     def _triangulate(
         self, rays: Rays, slots: np.ndarray, table: np.ndarray
     ) -> tuple[Float64[np.ndarray, "P J 3"], Float64[np.ndarray, "P J 6"], Int64[np.ndarray, "P J"]]:
         people, joints = len(slots), len(self.skeleton.joints)
-        xyz, H, used = (
-            np.empty((people, joints, 3)),
-            np.empty((people, joints, 6)),
-            np.empty((people, joints), np.int64),
-        )
+        xyz, H, used = np.empty((people, joints, 3)), np.zeros((people, joints, 6)), np.zeros((people, joints), int)
         if people:
             state, gate = self.tracker.people.state, self.options.gate**2
-            point_kernels.triangulate_people(slots, table, rays, self.packed, gate, state, xyz, H, used)
+            person_kernels.triangulate_people(slots, table, rays, self.packed, gate, state, xyz, H, used)
         return xyz, H, used
 
     def _place(
-        self, slots: np.ndarray, tracked: int, xyz: np.ndarray, used: np.ndarray, table: np.ndarray
+        self,
+        rays: Rays,
+        slots: np.ndarray,
+        tracked: int,
+        xyz: np.ndarray,
+        H: np.ndarray,
+        used: np.ndarray,
+        table: np.ndarray,
     ) -> Bool[np.ndarray, " P"]:
         """Stand newborns up; those with too few joints are refused."""
         keep = np.ones(len(slots), dtype=bool)
         for n in range(tracked, len(slots)):
+            gate = self.options.gate**2
+            size = birth_kernels.choose_rays(table[n], rays, self.packed, self.body, gate, xyz[n], H[n], used[n])
             measured = used[n] >= 2
             if measured[self.body.core].sum() < self.options.track.person_joints:
                 keep[n] = False
                 continue
-            self.tracker.people.place(int(slots[n]), xyz[n], measured)
+            self.tracker.people.place(int(slots[n]), xyz[n], measured, size)
         return keep
 
     def _fit(
@@ -238,21 +241,23 @@ class Pipeline:
             self.last = np.concatenate([self.last, np.full(more, np.nan)])
         return self.last
 
-    def _track(self, rays: Rays, slots: np.ndarray, time_ns: int, table: np.ndarray, expected: np.ndarray) -> None:
+    def _track(self, rays: Rays, slots: np.ndarray, time_ns: int, table: np.ndarray, uv: np.ndarray) -> None:
         """Decide who is there and who is published, and put that into `present`."""
         people, _, joints = table.shape
-        support, should = np.zeros(people, np.int64), np.zeros(people, np.int64)
+        support, expected = np.zeros(people, np.int64), np.zeros(people, np.int64)
         xyz, cov = np.empty((people, joints, 3)), np.empty((people, joints, 3, 3))
         score, views = np.empty((people, joints)), np.empty((people, joints), np.int64)
         filled = np.empty((people, joints), np.bool_)
         if people:
             state = self.tracker.people.state
-            output_kernels.supporting_views(table, expected, self.body, self.packed, rays, support, should)
+            output_kernels.supporting_views(table, uv, self.body, self.packed, rays, support, expected)
             output_kernels.output(slots, table, rays, state, xyz, cov, score, views, filled)
         self.present = []
-        for n, (slot, seeing, due) in enumerate(zip(slots.tolist(), support.tolist(), should.tolist(), strict=True)):
-            if n < len(expected):
-                publish = self.tracker.seen(slot, time_ns, seeing, due)
+        for n, (slot, seeing, should) in enumerate(
+            zip(slots.tolist(), support.tolist(), expected.tolist(), strict=True)
+        ):
+            if n < len(uv):
+                publish = self.tracker.seen(slot, time_ns, seeing, should)
             else:
                 publish = seeing >= 2 and self.tracker.born(slot, time_ns, seeing)
             if slot in self.tracker.identities:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from multiview.fit.people import State
-from multiview.fit.point_kernels import sight_of
+from multiview.fit.person_kernels import sight_of
 from multiview.geometry.jit import Array, kernel
 from multiview.geometry.rays_kernels import score_place
 from multiview.geometry.small_kernels import project

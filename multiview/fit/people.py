@@ -86,22 +86,15 @@ class People:
         s.bend[slot] = np.where(body.loose, LOOSE_BEND, BEND)
         s.known[slot] = np.isfinite(body.standing[:, 0])
 
-    def place(self, slot: int, xyz: Float64[np.ndarray, "J 3"], measured: Bool[np.ndarray, " J"]) -> None:
+    def place(self, slot: int, xyz: Float64[np.ndarray, "J 3"], measured: Bool[np.ndarray, " J"], size: float) -> None:
         """Give a newborn's unmeasured joints a weak prediction: a standing body, laid on the measured joints.
 
-        The body is scaled to the measured bones (so are its bone lengths), turned and moved to the measured torso
-        (Kabsch 1976).
+        The body is scaled by `size` (so are its bone lengths), turned and moved to the measured torso (Kabsch 1976).
         """
         body, s = self.body, self.state
         standing = body.standing
-        child = np.flatnonzero((body.parent >= 0) & measured & measured[body.parent])
-        child = child[body.length[child] > 0.1]
-        scale = 1.0
-        if len(child) >= 3:
-            ratio = np.linalg.norm(xyz[child] - xyz[body.parent[child]], axis=-1) / body.length[child]
-            scale = float(np.clip(np.sort(ratio)[len(ratio) // 2], 0.5, 1.3))
-        s.length[slot] *= scale
-        s.variance[slot] *= scale * scale
+        s.length[slot] *= size
+        s.variance[slot] *= size * size
         use = np.flatnonzero(measured & np.isfinite(standing[:, 0]))
         torso = body.torso[measured[body.torso]]
         use = torso if len(torso) >= 3 else use
@@ -111,11 +104,11 @@ class People:
             a, b = standing[use].mean(axis=0), xyz[use].mean(axis=0)
             u, _, vt = np.linalg.svd((standing[use] - a).T @ (xyz[use] - b))
             turn = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
-            s.pos[slot] = np.where(measured[:, None], xyz, scale * (standing - a) @ turn + b)
+            s.pos[slot] = np.where(measured[:, None], xyz, size * (standing - a) @ turn + b)
         for j in body.order:
             if not np.isfinite(s.pos[slot, j, 0]):
                 s.pos[slot, j] = s.pos[slot, body.parent[j]]
-        weak = np.array([1, 0, 0, 1, 0, 1]) * (scale * UNKNOWN_SD_M) ** 2
+        weak = np.array([1, 0, 0, 1, 0, 1]) * (size * UNKNOWN_SD_M) ** 2
         s.pp[slot] = weak
         s.anew[slot] = True
         s.prior[slot] = np.where(measured[:, None], 0.0, np.array([1, 0, 0, 1, 0, 1]) / weak[0])
