@@ -18,6 +18,7 @@ STUDIES = {
     "disturbance": "what comes out when a joint is put in a wrong place",
     "sensitivity": "what a wrong setting costs",
     "unsynchronised": "what cameras out of step cost, and whether one that is late is found",
+    "exports": "how long each export format takes",
     "viewer": "how smooth the 3D viewer is, and what it costs fusion",
 }
 _SHORT = (("accuracy", "--seeds", "0-0"), ("speed", "--frames", "60"))

@@ -16,9 +16,9 @@ from multiview.errors import SourceError
 from multiview.files import replacing
 from multiview.skeleton import Skeleton
 
-__all__ = ["Poses", "read_poses", "to_table", "write_poses"]
+__all__ = ["COVARIANCE", "Poses", "read_poses", "to_table", "write_poses"]
 
-_COVARIANCE = {"cxx": (0, 0), "cxy": (0, 1), "cxz": (0, 2), "cyy": (1, 1), "cyz": (1, 2), "czz": (2, 2)}
+COVARIANCE = {"cxx": (0, 0), "cxy": (0, 1), "cxz": (0, 2), "cyy": (1, 1), "cyz": (1, 2), "czz": (2, 2)}
 _REQUIRED = ("frame", "time", "person", "joint", "x", "y", "z")
 
 
@@ -118,7 +118,7 @@ def to_table(poses: Poses) -> pa.Table:
         "joint": names.cast(pa.string()),
     }
     columns |= {axis: poses.xyz[..., i].ravel() for i, axis in enumerate("xyz")}
-    columns |= {name: poses.cov[..., row, column].ravel() for name, (row, column) in _COVARIANCE.items()}
+    columns |= {name: poses.cov[..., row, column].ravel() for name, (row, column) in COVARIANCE.items()}
     columns |= {
         "sigma": poses.sigma.ravel(),
         "score": poses.score.ravel(),
@@ -187,7 +187,7 @@ def _from_table(table: pa.Table) -> Poses:
         return values
 
     cov = np.empty((len(rows), len(joints), 3, 3))
-    for name, (a, b) in _COVARIANCE.items():
+    for name, (a, b) in COVARIANCE.items():
         cov[..., a, b] = cov[..., b, a] = column(name, np.nan, np.float64)
     xyz = np.stack([column(axis, np.nan, np.float64) for axis in "xyz"], axis=-1)
     time_ns = np.round(raw("time", 0.0, np.float64)[first] * NS_PER_S).astype(np.int64)

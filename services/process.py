@@ -67,10 +67,10 @@ def begin_service(name: str, json_lines: bool = False) -> None:
         _end_with(int(parent))
 
 
-def yield_to_others() -> None:
+def yield_to_others(steps: int = _NICER) -> None:
     """Let this thread give way to the others of a busy machine, where the system tells threads apart."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + _NICER)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + steps)
 
 
 def _end_with(parent: int) -> None:

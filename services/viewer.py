@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _FRAME_S = 1 / 30
 _SIZE = (1280, 720)
+_NICER = 10  # a tenth of the share of a process that was not asked to be nice
 _NOTE_S = 4.0  # how long words about what a key did stay
 _NOTICE: RGB = (0.96, 0.80, 0.45)
 _SPACE, _ESCAPE, _RIGHT, _LEFT = 32, 256, 262, 263  # GLFW key codes
@@ -67,7 +68,7 @@ def _live(studio_file: Path) -> tuple[Rig, Skeleton, Feed]:
     from services.viewer_stream import StreamFeed
 
     begin_service("viewer")
-    yield_to_others()
+    yield_to_others(_NICER)
     studio = load_studio(studio_file)
     rig, skeleton = studio_rig(studio), load_skeleton(studio.skeleton)
     return rig, skeleton, StreamFeed(studio.hub, rig, len(skeleton.joints))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
+_READ, _PREPARED = 0.3, 0.45  # the share of the work that is then done, roughly
 _FIXED_AXES = {"bvh": "y up", "gltf": "y up", "trc": "y up", "c3d": "z up"}
 
 
@@ -33,24 +34,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lowpass", type=float, default=0.0, metavar="HZ", help="smooth without delay: Butterworth, 6 is usual"
     )
     parser.add_argument("--resample", type=float, default=0.0, metavar="HZ", help="bring to this frame rate")
+    parser.add_argument("--units", default="", metavar="UNIT", help="of trc, bvh, c3d, csv, json: m, cm or mm")
     parser.add_argument(
         "--axes", choices=("zup", "yup"), default="zup", help="tables only: which axis is up (default z)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.console import Console
-
+    from multiview.commands.progress import progress_bar
     from multiview.export import load_exporter
     from multiview.poses import read_poses
     from multiview.prepare import prepare
 
-    exporter = load_exporter(args.to)
+    exporter = load_exporter(args.to, args.units)
     options = _options(args)
     source = args.poses / "poses.parquet" if args.poses.is_dir() else args.poses
-    with Console(stderr=True).status(f"writing {args.to} ..."):
-        poses = prepare(read_poses(args.poses), options)
-        paths = exporter.write(poses, (args.out or source.parent) / source.stem)
+    with progress_bar(f"{source.name} to {args.to}") as progress:
+        poses = read_poses(args.poses)
+        progress(_READ)
+        poses = prepare(poses, options)
+        progress(_PREPARED)
+        writing = lambda share: progress(_PREPARED + (1 - _PREPARED) * share)
+        paths = exporter.write(poses, (args.out or source.parent) / source.stem, writing)
     for path in paths:
         print(path)
     if not paths:

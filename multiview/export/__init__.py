@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, cast
 
 from multiview.errors import ConfigError
 from multiview.poses import Poses
 
-__all__ = ["Exporter", "exporter_names", "load_exporter"]
+__all__ = ["PER_METRE", "Exporter", "Progress", "exporter_names", "load_exporter", "part", "silent"]
+
+PER_METRE = {"m": 1.0, "cm": 100.0, "mm": 1000.0}
+
+Progress = Callable[[float], None]  # told which share, 0 to 1, is done
+
+
+def silent(share: float) -> None:
+    """Nobody wants to know."""
+
+
+def part(progress: Progress, index: int, count: int) -> Progress:
+    """The progress of one of `count` equal parts."""
+    return lambda share: progress((index + share) / count)
 
 
 class Exporter(Protocol):
-    """Writes poses in one format."""
+    """Writes poses in one format; a module whose format may have other units than its own lists them in `UNITS`."""
 
-    def write(self, poses: Poses, stem: Path) -> list[Path]:
+    def write(self, poses: Poses, stem: Path, progress: Progress = silent) -> list[Path]:
         """Write one file or, where the format holds one person only, one per person; `stem` lacks what follows it.
 
         Returns what was written, each whole (`multiview.files.replacing`); nobody at all is no error.
@@ -29,8 +43,16 @@ def exporter_names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")))
 
 
-def load_exporter(name: str) -> Exporter:
-    """The exporter of a format; ConfigError naming those there are."""
+def load_exporter(name: str, unit: str = "") -> Exporter:
+    """The exporter of a format, in a unit of length or its own; ConfigError naming the formats or units there are."""
     if name not in exporter_names():
         raise ConfigError(f"no export format {name!r}; there are {', '.join(exporter_names())}")
-    return cast(Exporter, importlib.import_module(f"{__name__}.{name}").Exporter())
+    module = importlib.import_module(f"{__name__}.{name}")
+    units = getattr(module, "UNITS", ())
+    if not unit or (unit == "m" and not units):
+        return cast(Exporter, module.Exporter())
+    if unit not in units:
+        raise ConfigError(
+            f"{name} files are always in {'metres' if name != 'angles' else 'degrees'}: leave --units out"
+        )
+    return cast(Exporter, module.Exporter(unit))

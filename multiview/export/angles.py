@@ -1,4 +1,7 @@
-"""Joint angles (`joint_angles.py`) as CSV, in degrees: a row for each (frame, person); what is unknown is empty."""
+"""Joint angles (`joint_angles.py`) as CSV, in degrees: a row for each (frame, person); what is unknown is empty.
+
+`filled` counts the joints of that row that were filled, not measured.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from multiview.data import NS_PER_S
+from multiview.export import Progress, silent
+from multiview.export._rows import Block, write_rows
 from multiview.files import replacing
 from multiview.joint_angles import joint_angles
 from multiview.poses import Poses
@@ -15,14 +20,18 @@ __all__ = ["Exporter"]
 
 
 class Exporter:
-    def write(self, poses: Poses, stem: Path) -> list[Path]:
+    def write(self, poses: Poses, stem: Path, progress: Progress = silent) -> list[Path]:
         with np.errstate(invalid="ignore"):
             angles = joint_angles(poses.joints, poses.xyz)
-        table = np.stack([poses.time_ns / NS_PER_S, *angles.values()], axis=1)
+        who = np.stack([poses.frame, poses.person], axis=1).astype(np.float64)
+        blocks = [
+            Block(who, 0),
+            Block(poses.time_ns[:, None] / NS_PER_S, 6),
+            Block(np.stack([*angles.values()], axis=1), 3),
+            Block(poses.filled.sum(axis=1, keepdims=True).astype(np.float64), 0),
+        ]
         path = stem.with_name(stem.name + "_angles.csv")
-        with replacing(path) as temporary, temporary.open("w", encoding="ascii") as file:
-            file.write("frame,person,time," + ",".join(angles) + "\n")
-            for frame, person, values in zip(poses.frame, poses.person, table, strict=True):
-                cells = ("" if value != value else f"{value:.3f}" for value in values.tolist())
-                file.write(f"{frame},{person}," + ",".join(cells) + "\n")
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            file.write(f"frame,person,time,{','.join(angles)},filled\n".encode("ascii"))
+            write_rows(file, blocks, ",", progress)
         return [path]

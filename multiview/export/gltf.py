@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from jaxtyping import Float64
 
+from multiview.export import Progress, silent
 from multiview.export._dense import Dense, dense, write_intervals
 from multiview.files import replacing
 from multiview.kinematics import Humanoid, Motion, Solver, humanoid
@@ -31,17 +32,18 @@ _FACES = [[0, 1, 2], [0, 2, 3], [0, 3, 4], [0, 4, 1], [5, 2, 1], [5, 3, 2], [5, 
 
 
 class Exporter:
-    def write(self, poses: Poses, stem: Path) -> list[Path]:
+    def write(self, poses: Poses, stem: Path, progress: Progress = silent) -> list[Path]:
         if not len(poses):
             return []
         path = stem.with_name(stem.name + ".glb")
         document = _Document()
         paths = [path]
         first = int(poses.frame[0])
-        for number in poses.people:
+        for done, number in enumerate(poses.people, start=1):
             person = dense(poses, int(number))
             document.add_person(person, (person.first - first) / person.rate)
             paths.append(write_intervals(person, stem.with_name(f"{stem.name}_person{number}.glb")))
+            progress(done / (len(poses.people) + 1))
         with replacing(path) as temporary:
             temporary.write_bytes(document.encode())
         return paths

@@ -1,4 +1,4 @@
-"""JSON: a list of frames, each with its people; what is unknown is null. `xyz` m, `sigma` m, per joint."""
+"""JSON: a list of frames, each with its people; what is unknown is null. `xyz` and `sigma` per joint, in `units`."""
 
 from __future__ import annotations
 
@@ -10,36 +10,45 @@ import numpy as np
 from jaxtyping import Float64
 
 from multiview.data import NS_PER_S
+from multiview.export import PER_METRE, Progress, silent
 from multiview.files import replacing
 from multiview.poses import Poses
 
-__all__ = ["Exporter"]
+__all__ = ["UNITS", "Exporter"]
+
+UNITS = ("m", "cm", "mm")
 
 
 class Exporter:
-    def write(self, poses: Poses, stem: Path) -> list[Path]:
+    def __init__(self, unit: str = "m") -> None:
+        self._unit = unit
+
+    def write(self, poses: Poses, stem: Path, progress: Progress = silent) -> list[Path]:
         encoder = msgspec.json.Encoder()
         head = {
             "format": "multiview poses",
             "skeleton": poses.skeleton,
             "joints": poses.joints,
-            "units": {"xyz": "m", "sigma": "m", "time": "s"},
+            "units": {"xyz": self._unit, "sigma": self._unit, "time": "s"},
         }
         path = stem.with_name(stem.name + ".json")
         with replacing(path) as temporary, temporary.open("wb") as file:
             file.write(encoder.encode(head)[:-1] + b',\n"frames":[')
             separator = b"\n"
-            for rows in np.split(np.arange(len(poses)), np.flatnonzero(np.diff(poses.frame)) + 1):
+            frames = np.split(np.arange(len(poses)), np.flatnonzero(np.diff(poses.frame)) + 1)
+            for i, rows in enumerate(frames):
                 if len(rows):
-                    file.write(separator + encoder.encode(_frame(poses, rows)))
+                    file.write(separator + encoder.encode(_frame(poses, rows, PER_METRE[self._unit])))
                     separator = b",\n"
+                if i % 500 == 0:
+                    progress(i / len(frames))
             file.write(b"\n]}\n")
         return [path]
 
 
-def _frame(poses: Poses, rows: np.ndarray) -> dict[str, Any]:
+def _frame(poses: Poses, rows: np.ndarray, scale: float) -> dict[str, Any]:
     first = rows[0]
-    xyz, sigma = np.round(poses.xyz[rows], 5), np.round(np.sqrt(np.trace(poses.cov[rows], axis1=2, axis2=3) / 3), 5)
+    xyz, sigma = np.round(scale * poses.xyz[rows], 5), np.round(scale * poses.sigma[rows], 5)
     people = [
         {
             "person": int(poses.person[row]),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from multiview.export import Progress, silent
 from multiview.files import replacing
 from multiview.poses import Poses
 
@@ -15,9 +17,12 @@ _ARRAYS = ("frame", "time_ns", "utc_ns", "person", "xyz", "cov", "score", "views
 
 
 class Exporter:
-    def write(self, poses: Poses, stem: Path) -> list[Path]:
+    def write(self, poses: Poses, stem: Path, progress: Progress = silent) -> list[Path]:
         path = stem.with_name(stem.name + ".npz")
-        arrays = {name: getattr(poses, name) for name in _ARRAYS}
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, joints=np.array(poses.joints), **arrays)
+        arrays = {"joints": np.array(poses.joints)} | {name: getattr(poses, name) for name in _ARRAYS}
+        with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+            for i, (name, array) in enumerate(arrays.items(), start=1):
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
+                progress(i / len(arrays))
         return [path]

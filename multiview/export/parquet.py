@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from multiview.export import Progress, silent
 from multiview.poses import Poses, write_poses
 
 __all__ = ["Exporter"]
 
 
 class Exporter:
-    def write(self, poses: Poses, stem: Path) -> list[Path]:
+    def write(self, poses: Poses, stem: Path, progress: Progress = silent) -> list[Path]:
         path = stem.with_name(stem.name + ".parquet")
         write_poses(poses, path)
         return [path]

@@ -32,7 +32,7 @@ def poses() -> Poses:
 
 
 def test_trc_is_what_opensim_reads(poses, tmp_path: Path):
-    five, six = load_exporter("trc").write(poses, tmp_path / "take")
+    five, _, six, _ = load_exporter("trc").write(poses, tmp_path / "take")
     assert (five.name, six.name) == ("take_person5.trc", "take_person6.trc")
     lines = five.read_text().split("\n")
     assert lines[0].split("\t") == ["PathFileType", "4", "(X/Y/Z)", "take_person5.trc"]
