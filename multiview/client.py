@@ -39,7 +39,7 @@ class Person:
     """One person. `person["left_wrist"]` is that joint's place (3,), m, world; NaN where unknown.
 
     Arrays are in the order of `joints`: `xyz` m, `cov` m^2, `score` in [0, 1], `views` rays that the joint rests on,
-    `filled` True where bones and motion placed it rather than cameras.
+    `filled` True where bones and motion placed it rather than cameras. `name` is that of a known actor, or empty.
     """
 
     id: int
@@ -49,6 +49,7 @@ class Person:
     score: npt.NDArray[np.float64]
     views: npt.NDArray[np.int64]
     filled: npt.NDArray[np.bool_]
+    name: str = ""
 
     def __getitem__(self, joint: str) -> npt.NDArray[np.float64]:
         """The place of a joint; KeyError, naming those there are."""
@@ -139,7 +140,9 @@ def _frame(parts: list[bytes]) -> Frame | None:
         return None
     joints = _joints(message.skeleton, message.joints)
     table = message.table()
-    people = tuple(_person(number, joints, row) for number, row in zip(message.people, table, strict=True))
+    names = message.names or [""] * len(message.people)
+    rows = zip(message.people, names, table, strict=True)
+    people = tuple(_person(number, name, joints, row) for number, name, row in rows)
     return Frame(
         tick=message.tick,
         time_s=message.time_ns / 1e9,
@@ -151,13 +154,13 @@ def _frame(parts: list[bytes]) -> Frame | None:
     )
 
 
-def _person(number: int, joints: tuple[str, ...], row: npt.NDArray[np.float64]) -> Person:
+def _person(number: int, name: str, joints: tuple[str, ...], row: npt.NDArray[np.float64]) -> Person:
     known = np.isfinite(row).all(axis=1) & (row[:, 9] > 0)
     xyz = np.where(known[:, None], row[:, :3], np.nan)
     cov = np.where(known[:, None], row[:, 3:9], np.nan)[:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3)
     score = np.where(known, row[:, 9], 0.0)
     views = np.where(known, row[:, 10], 0.0).astype(np.int64)
-    return Person(number, joints, xyz, cov, score, views, known & (row[:, 11] > 0.5))
+    return Person(number, joints, xyz, cov, score, views, known & (row[:, 11] > 0.5), name)
 
 
 @lru_cache(maxsize=32)

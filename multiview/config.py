@@ -15,6 +15,7 @@ import msgspec
 import tomli_w
 
 from multiview import sync
+from multiview.actor import Actor, actors_folder, load_actor
 from multiview.camera import Rig, load_rig
 from multiview.errors import ConfigError
 from multiview.files import replacing
@@ -180,6 +181,10 @@ class Studio(_Section, frozen=True, kw_only=True):
     """Where keypoints come from, for every camera without a source of its own."""
     cameras: dict[str, CameraOptions] = {}
     """Cameras that differ, by name."""
+    cast: list[str] = []
+    """Actors who may be in the room, and are known by name: saved by `multiview actor`."""
+    actors: list[Actor] = []
+    """Their files, put here when the studio is loaded, so that a take holds them."""
     sync: sync.Options = sync.Options()
     pipeline: dict[str, Any] = {}
     fusion: FusionOptions = FusionOptions()
@@ -215,7 +220,7 @@ def load_studio(path: Path | str, check: bool = True) -> Studio:
         raise ConfigError(f'{path}: name "{studio.name}" must be letters, digits, - and _')
     if not studio.sources:
         raise ConfigError(f'{path}: no [source]; add one, for example type = "synthetic"')
-    studio = _absolute(studio, path.parent.resolve())
+    studio = _absolute(_with_actors(studio, path), path.parent.resolve())
     if check:
         try:
             pipeline_options(studio)
@@ -287,6 +292,17 @@ def _rate_of(studio: Studio, source: Source) -> float:
             rates.append(opened.fps)
             opened.close()
     return max(rates, default=0.0) or 30.0
+
+
+def _with_actors(studio: Studio, path: Path) -> Studio:
+    """The cast's files, from the folder `actors` beside the studio's file, or else from the user's."""
+    beside = path.parent / "actors"
+    known = {actor.name for actor in studio.actors}
+    found = list(studio.actors)
+    for name in studio.cast:
+        if name not in known:
+            found.append(load_actor(name, beside if (beside / f"{name}.toml").is_file() else actors_folder()))
+    return msgspec.structs.replace(studio, cast=[], actors=found)
 
 
 def _absolute(studio: Studio, folder: Path) -> Studio:

@@ -90,10 +90,11 @@ class Pose3D:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
-    """A person with an identity; `person` is never used again for anyone else."""
+    """A person with an identity; `person` is never used again for anyone else. `name` is empty where unknown."""
 
     person: int
     pose: Pose3D
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -106,6 +106,7 @@ class PosesMessage(Message, frozen=True, kw_only=True, tag="poses"):
     time of the message that completed the tick, `age_ns` how long after the tick that was. `lost`, `late` and
     `refused` count messages since fusion started. `blob` is (people, joints, 12): x y z m, cxx cxy cxz cyy cyz czz
     m^2, score, views, filled.
+    `names` are those of known actors, one for each of `people`, "" for who is unknown; none where nobody is known.
     """
 
     tick: Int
@@ -124,10 +125,13 @@ class PosesMessage(Message, frozen=True, kw_only=True, tag="poses"):
     skeleton: Name
     joints: Joints
     people: Annotated[list[Count], msgspec.Meta(max_length=1024)]
+    names: Annotated[list[MaybeName], msgspec.Meta(max_length=1024)] = []
     blob: bytes
 
     def __post_init__(self) -> None:
         _check_blob(self.blob, len(self.people) * self.joints * 12)
+        if self.names and len(self.names) != len(self.people):
+            raise ValueError(f"{len(self.names)} names of {len(self.people)} people")
 
     def table(self) -> Table:
         """The blob as (people, joints, 12)."""

@@ -60,12 +60,14 @@ def pack_tracks(tracks: Tracks, joints: int, **header: Any) -> PosesMessage:
         row[:, :3] = pose.xyz
         row[:, 3:9] = pose.cov.reshape(joints, 9)[:, _COV_3D]
         row[:, 9], row[:, 10], row[:, 11] = pose.score, pose.views, pose.filled
+    names = [track.name for track in tracks.tracks]
     return PosesMessage(
         tick=tracks.tick,
         time_ns=tracks.time_ns,
         utc_ns=tracks.utc_ns,
         joints=joints,
         people=[track.person for track in tracks.tracks],
+        names=names if any(names) else [],
         blob=write_blob(table),
         **header,
     )
@@ -80,6 +82,7 @@ def unpack_tracks(message: PosesMessage) -> Tracks:
     score = np.where(good, np.minimum(table[..., 9], 1.0), 0.0)
     views = np.where(good, np.clip(np.nan_to_num(table[..., 10]), 0, 1024), 0).astype(np.int64)
     filled = good & (table[..., 11] > 0.5)
-    people = zip(message.people, xyz, cov, score, views, filled, strict=True)
-    poses = tuple(Track(person, Pose3D(*arrays)) for person, *arrays in people)
+    names = message.names or [""] * len(message.people)
+    people = zip(message.people, names, xyz, cov, score, views, filled, strict=True)
+    poses = tuple(Track(person, Pose3D(*arrays), name) for person, name, *arrays in people)
     return Tracks(message.tick, message.time_ns, poses, message.utc_ns)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ class Poses:
     filled: Bool[np.ndarray, "N J"]
     joints: tuple[str, ...]
     skeleton: str = ""
+    names: dict[int, str] = field(default_factory=dict)  # of those people who are known actors
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -103,7 +105,13 @@ class Poses:
             filled=column([track.pose.filled for _, track in rows], (j,), np.bool_),
             joints=skeleton.joints,
             skeleton=skeleton.name,
+            names={track.person: track.name for _, track in rows if track.name},
         )
+
+    def label(self, person: int) -> str:
+        """What a person is called in files: the actor's name if no other has it, else `personN`."""
+        name = self.names.get(person, "")
+        return name if name and list(self.names.values()).count(name) == 1 else f"person{person}"
 
 
 def to_table(poses: Poses) -> pa.Table:
@@ -125,9 +133,10 @@ def to_table(poses: Poses) -> pa.Table:
         "views": poses.views.ravel(),
         "filled": poses.filled.ravel(),
     }
-    return pa.table(
-        columns, metadata={"multiview.skeleton": poses.skeleton, "multiview.joints": ",".join(poses.joints)}
-    )
+    metadata = {"multiview.skeleton": poses.skeleton, "multiview.joints": ",".join(poses.joints)}
+    if poses.names:
+        metadata["multiview.names"] = json.dumps({str(person): name for person, name in poses.names.items()})
+    return pa.table(columns, metadata=metadata)
 
 
 def write_poses(poses: Poses, path: str | Path) -> None:
@@ -204,4 +213,10 @@ def _from_table(table: pa.Table) -> Poses:
         filled=column("filled", 0.0, np.bool_),
         joints=tuple(joints),
         skeleton=metadata.get("multiview.skeleton", ""),
+        names=_names(metadata.get("multiview.names", "{}")),
     )
+
+
+def _names(text: str) -> dict[int, str]:
+    """ValueError if it is not what `to_table` wrote."""
+    return {int(person): str(name) for person, name in json.loads(text).items()}

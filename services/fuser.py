@@ -24,6 +24,7 @@ from multiview.knocked import KnockDetector
 from multiview.messages import ClockSample, Goodbye, HubBeat, KeypointsMessage, PosesMessage, Stamp, decode
 from multiview.packing import pack_tracks, unpack_keypoints
 from multiview.pipeline import Pipeline
+from multiview.recognise import Recogniser
 from multiview.reprojection import residuals_px
 from multiview.skeleton import Skeleton, load_skeleton
 from multiview.sync import Options as SyncOptions
@@ -68,6 +69,8 @@ class Fuser:
             len(self.rig), frame_rate(studio), sync_options(studio), [c.time_offset_s for c in self.rig.cameras]
         )
         self.boot_id = boot_id
+        known = studio.actors
+        self._recogniser = Recogniser(known, self.skeleton, self.sync.rate_hz) if known else None
         self.refused: Counter[str] = Counter()
         self.lost = 0  # set by whoever receives, who sees the gaps
         self.gone: set[str] = set()  # cameras that said goodbye
@@ -206,6 +209,8 @@ class Fuser:
         if self.clock == "hub":
             views = replace(views, utc_ns=views.time_ns + self._utc_less_hub_ns)
         tracks = self.pipeline.step(views)
+        if self._recogniser is not None:
+            tracks = self._recogniser.named(tracks)
         if self.knocks is not None:
             self._look_for_knocks(views, tracks)
         if self.late is not None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from multiview.camera import Rig, load_rig
 from multiview.errors import ConfigError
 from multiview.palette import RGB
-from multiview.poses import Poses, read_poses
+from multiview.poses import Poses
 from multiview.skeleton import Skeleton, load_skeleton
+from multiview.take_poses import take_poses
 from services.viewer_feed import Feed, PosesFeed
 from services.viewer_hud import ALARM, INK, Hud
 from services.viewer_record import Recording
@@ -75,12 +76,12 @@ def _live(studio_file: Path) -> tuple[Rig, Skeleton, Feed]:
 
 
 def _recording(args: argparse.Namespace) -> tuple[Rig, Skeleton, Feed]:
-    poses = read_poses(args.what)
+    poses, _ = take_poses(args.what)
     folder = args.what if args.what.is_dir() else args.what.parent
     rig_path = args.rig or folder / "rig.toml"
     if not rig_path.is_file():
         raise ConfigError(f"no rig at {rig_path}: give --rig rig.toml, so that the cameras can be shown")
-    feed = PosesFeed(poses, start_s=args.time, paused=args.snapshot is not None)
+    feed = PosesFeed(poses, start_s=args.time, paused=args.snapshot is not None, names=poses.names)
     return load_rig(rig_path), _skeleton(poses), feed
 
 

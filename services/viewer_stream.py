@@ -53,7 +53,7 @@ class StreamFeed:
         return _NOBODY if self._silent() else self._tracks
 
     def names(self) -> dict[int, str]:
-        return {}
+        return {track.person: track.name for track in self._tracks if track.name}
 
     def past(self) -> Iterable[tuple[Track, ...]]:
         return ()

@@ -43,14 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from multiview.commands.progress import progress_bar
     from multiview.export import load_exporter
-    from multiview.poses import read_poses
     from multiview.prepare import prepare
+    from multiview.take_poses import take_poses
 
     exporter = load_exporter(args.to, args.units)
     options = _options(args)
     source = args.poses / "poses.parquet" if args.poses.is_dir() else args.poses
     with progress_bar(f"{source.name} to {args.to}") as progress:
-        poses = read_poses(args.poses)
+        poses, _ = take_poses(args.poses)
         progress(_READ)
         poses = prepare(poses, options)
         progress(_PREPARED)

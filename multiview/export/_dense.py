@@ -9,11 +9,13 @@ import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from multiview.actor import actor_names, load_actor
 from multiview.data import NS_PER_S
 from multiview.files import replacing
+from multiview.kinematics import Humanoid, humanoid
 from multiview.poses import Poses
 
-__all__ = ["Dense", "dense", "write_intervals"]
+__all__ = ["Dense", "dense", "rest_pose", "write_intervals"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,16 @@ def dense(poses: Poses, person: int) -> Dense:
     xyz[own.frame - first], filled[own.frame - first] = own.xyz, own.filled
     start = float(own.time_ns[0] / NS_PER_S)
     return Dense(person, first, start, poses.frames_per_second, xyz, filled, poses.joints)
+
+
+def rest_pose(poses: Poses, person: Dense) -> Humanoid:
+    """The skeleton of a known actor, the same in every take; of anyone else, from what was seen of them here."""
+    name = poses.names.get(person.person, "")
+    if name in actor_names():
+        actor = load_actor(name)
+        if actor.skeleton == poses.skeleton and actor.rest:
+            return actor.humanoid()
+    return humanoid(person.joints, person.xyz)
 
 
 def write_intervals(person: Dense, path: Path) -> Path:

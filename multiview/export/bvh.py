@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from multiview.export import PER_METRE, Progress, part, silent
-from multiview.export._dense import dense, write_intervals
+from multiview.export._dense import dense, rest_pose, write_intervals
 from multiview.export._rows import Block, write_rows
 from multiview.files import replacing
-from multiview.kinematics import Humanoid, Motion, Solver, humanoid
+from multiview.kinematics import Humanoid, Motion, Solver
 from multiview.poses import Poses
 
 __all__ = ["UNITS", "Exporter"]
@@ -34,8 +34,8 @@ class Exporter:
         paths = []
         for i, number in enumerate(poses.people):
             person = dense(poses, int(number))
-            path = stem.with_name(f"{stem.name}_person{number}.bvh")
-            rest = humanoid(person.joints, person.xyz)
+            path = stem.with_name(f"{stem.name}_{poses.label(int(number))}.bvh")
+            rest = rest_pose(poses, person)
             motion = Solver(rest, person.joints, 1 / person.rate).solve(person.xyz)
             with replacing(path) as temporary, temporary.open("wb") as file:
                 head = "HIERARCHY\n" + "\n".join(_hierarchy(rest, 0, 0, self._scale)) + "\nMOTION\n"

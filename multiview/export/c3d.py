@@ -1,4 +1,4 @@
-"""C3D, the file of motion laboratories: everyone in one file, labels PERSON:JOINT, z up, millimetres by default.
+"""C3D, the file of motion laboratories: everyone in one file, labels WHO:JOINT, z up, millimetres by default.
 
 A measured point's residual is its standard deviation in the file's unit; a filled point's is 0, which the format keeps
 for points that were interpolated; an unknown point is NaN with residual -1. The format's seven camera bits hold the
@@ -50,7 +50,10 @@ class Exporter:
         content["header"]["points"]["first_frame"] = first
         content["parameters"]["POINT"]["UNITS"]["value"] = [self._unit]
         content["parameters"]["POINT"]["RATE"]["value"] = [poses.frames_per_second]
-        content["parameters"]["POINT"]["LABELS"]["value"] = [f"{p}:{joint}" for p in people for joint in poses.joints]
+        whose = [poses.label(int(person)).removeprefix("person") for person in people]
+        content["parameters"]["POINT"]["LABELS"]["value"] = [
+            f"{who}:{joint}" for who in whose for joint in poses.joints
+        ]
         content.add_parameter("POINT", "X_SCREEN", ["+X"])
         content.add_parameter("POINT", "Y_SCREEN", ["+Z"])
         content["data"]["points"] = points

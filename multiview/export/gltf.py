@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from multiview.export import Progress, silent
-from multiview.export._dense import Dense, dense, write_intervals
+from multiview.export._dense import Dense, dense, rest_pose, write_intervals
 from multiview.files import replacing
-from multiview.kinematics import Humanoid, Motion, Solver, humanoid
+from multiview.kinematics import Humanoid, Motion, Solver
 from multiview.palette import person_colour
 from multiview.poses import Poses
 
@@ -41,8 +41,8 @@ class Exporter:
         first = int(poses.frame[0])
         for done, number in enumerate(poses.people, start=1):
             person = dense(poses, int(number))
-            document.add_person(person, (person.first - first) / person.rate)
-            paths.append(write_intervals(person, stem.with_name(f"{stem.name}_person{number}.glb")))
+            document.add_person(poses, person, (person.first - first) / person.rate)
+            paths.append(write_intervals(person, stem.with_name(f"{stem.name}_{poses.label(int(number))}.glb")))
             progress(done / (len(poses.people) + 1))
         with replacing(path) as temporary:
             temporary.write_bytes(document.encode())
@@ -63,9 +63,9 @@ class _Document:
     samplers: list[dict[str, Any]] = field(default_factory=list)
     blob: bytearray = field(default_factory=bytearray)
 
-    def add_person(self, person: Dense, start_s: float) -> None:
+    def add_person(self, poses: Poses, person: Dense, start_s: float) -> None:
         """A tree of nodes, a stick on each bone, and the animation."""
-        rest = humanoid(person.joints, person.xyz)
+        rest = rest_pose(poses, person)
         motion = Solver(rest, person.joints, 1 / person.rate).solve(person.xyz)
         mesh = self._add_mesh(person.person)
         first = len(self.nodes)

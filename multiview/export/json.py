@@ -29,6 +29,7 @@ class Exporter:
             "format": "multiview poses",
             "skeleton": poses.skeleton,
             "joints": poses.joints,
+            "names": {str(person): name for person, name in poses.names.items()},
             "units": {"xyz": self._unit, "sigma": self._unit, "time": "s"},
         }
         path = stem.with_name(stem.name + ".json")

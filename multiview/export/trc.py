@@ -32,7 +32,7 @@ class Exporter:
         paths = []
         for i, number in enumerate(poses.people):
             person = dense(poses, int(number))
-            path = stem.with_name(f"{stem.name}_person{number}.trc")
+            path = stem.with_name(f"{stem.name}_{poses.label(int(number))}.trc")
             time_s = person.start_s + np.arange(len(person.xyz)) / person.rate
             xyz = (person.xyz @ _OPENSIM_FROM_WORLD.T).reshape(len(time_s), -1) * PER_METRE[self._unit]
             count = np.arange(1.0, len(time_s) + 1)

@@ -1,6 +1,7 @@
 """JSON over WebSocket: one text message per tick to everyone who is connected. For browsers and quick scripts.
 
-    {"tick": 12, "time_s": 0.4, "utc_ns": 0, "people": [{"id": 3, "joints": {"nose": [x, y, z], ...}, "filled": [...]}]}
+    {"tick": 12, "time_s": 0.4, "utc_ns": 0, "people": [
+        {"id": 3, "name": "", "joints": {"nose": [x, y, z], ...}, "filled": ["left_wrist"]}]}
 
 Metres, z up; a joint that is unknown is left out; `filled` names joints that were not measured.
 """
@@ -105,4 +106,4 @@ class Bridge:
         places = np.round(track.pose.xyz, 4).tolist()
         joints = {name: places[i] for i, name in enumerate(self._joints) if known[i]}
         filled = [name for i, name in enumerate(self._joints) if known[i] and track.pose.filled[i]]
-        return {"id": track.person, "joints": joints, "filled": filled}
+        return {"id": track.person, "name": track.name, "joints": joints, "filled": filled}

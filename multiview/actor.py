@@ -1,0 +1,210 @@
+"""Actors: people whose bone lengths are kept in a file, so that they are known by name when they come back.
+
+Bone lengths come out within about 2 % from one day to the next, and two people of like build differ by little more.
+So recognition gives a probability, and a name is given only where that is high: see `probabilities`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import tomli_w
+from jaxtyping import Bool, Float64
+
+from multiview.errors import ConfigError
+from multiview.files import replacing
+from multiview.toml_file import decode_toml
+
+if TYPE_CHECKING:
+    from multiview.kinematics import Humanoid
+
+__all__ = [
+    "LENGTHS",
+    "Actor",
+    "actor_names",
+    "actors_folder",
+    "lengths_of",
+    "load_actor",
+    "measure",
+    "medians",
+    "probabilities",
+    "save_actor",
+]
+
+# What is measured of a person: a name for the length between two joints.
+LENGTHS: dict[str, tuple[str, str]] = {
+    **{f"{side}_{bone}": (f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for bone, a, b in (
+        ("upper_arm", "shoulder", "elbow"), ("forearm", "elbow", "wrist"),
+        ("thigh", "hip", "knee"), ("shank", "knee", "ankle"))},
+    "shoulders": ("left_shoulder", "right_shoulder"),
+    "hips": ("left_hip", "right_hip"),
+}  # fmt: skip
+_FRAMES = 30  # that a length must be seen in, at least
+# Relative deviations: of one person measured again (all lengths together by the calibration's scale; one length by the
+# 2D model, more for the widths, which posture changes), and between people (stature; proportions at a given stature:
+# Winter 2009, chapter 4; Gordon et al. 2014, ANSUR II, has about 4.5 % and 3 %).
+_AGAIN_ALL, _AGAIN_ONE, _AGAIN_WIDTH = 0.01, 0.02, 0.05
+_STATURE, _PROPORTION = 0.045, 0.03
+
+
+class Actor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One person's file."""
+
+    version: int = 1
+    name: str
+    """Letters, digits, - and _."""
+    skeleton: str
+    """Lengths are comparable within one skeleton only."""
+    take: str = ""
+    """Where they were measured."""
+    frames: int = 0
+    """In how many frames."""
+    lengths: dict[str, float]
+    """m, between the joints of `LENGTHS`; medians."""
+    rest: dict[str, tuple[float, float, float]] = {}
+    """m, the offset of each bone from its parent in the T-pose: x to the left, y up, z forward."""
+    face: dict[str, tuple[float, float, float]] = {}
+    """m, where nose, eyes and ears are in the head."""
+
+    def humanoid(self) -> Humanoid:
+        """The rest pose for `multiview.kinematics`."""
+        from multiview.kinematics import (  # compiled code, which many who read studios need not
+            HIERARCHY,
+            Bone,
+            Humanoid,
+        )
+
+        names = [name for name in HIERARCHY if name in self.rest]
+        parents = [HIERARCHY[name][0] for name in names]
+        index = [names.index(parent) if parent else -1 for parent in parents]
+        bones = (Bone(n, i, np.array(self.rest[n])) for n, i in zip(names, index, strict=True))
+        return Humanoid(tuple(bones), {name: np.array(place) for name, place in self.face.items()})
+
+
+def measure(
+    name: str,
+    skeleton: str,
+    joints: tuple[str, ...],
+    xyz: Float64[np.ndarray, "T J 3"],
+    filled: Bool[np.ndarray, "T J"],
+    take: str = "",
+) -> Actor:
+    """An actor from where their joints were (m, NaN where unknown); joints that were filled are not used.
+
+    Raises ConfigError if fewer than half of the lengths were seen for 30 frames, or the name has other characters.
+    """
+    from multiview.kinematics import humanoid
+
+    _check_name(name)
+    measured = np.where(filled[..., None], np.nan, xyz)
+    lengths = medians(joints, measured)
+    if len(lengths) < len(LENGTHS) // 2:
+        raise ConfigError(f"too little was seen of them to measure {name}: let all limbs be seen for a few seconds")
+    rest = humanoid(joints, measured)
+    return Actor(
+        name=name,
+        skeleton=skeleton,
+        take=take,
+        frames=int(np.count_nonzero(np.isfinite(measured[..., 0]).sum(axis=1))),
+        lengths={key: round(value, 4) for key, value in lengths.items()},
+        rest={bone.name: _rounded(bone.offset) for bone in rest.bones},
+        face={key: _rounded(place) for key, place in rest.face.items()},
+    )
+
+
+def medians(joints: Sequence[str], xyz: Float64[np.ndarray, "T J 3"]) -> dict[str, float]:
+    """The lengths (m) that were seen often enough, by name."""
+    table = lengths_of(joints, xyz)
+    often = np.isfinite(table).sum(axis=0) >= _FRAMES
+    return {name: float(np.nanmedian(table[:, i])) for i, name in enumerate(LENGTHS) if often[i]}
+
+
+def lengths_of(joints: Sequence[str], xyz: Float64[np.ndarray, "T J 3"]) -> Float64[np.ndarray, "T L"]:
+    """All of `LENGTHS` (m) in each frame, NaN where unknown."""
+    index = {name: i for i, name in enumerate(joints)}
+    ends = np.array([[index.get(joint, -1) for joint in pair] for pair in LENGTHS.values()])
+    padded = np.concatenate([xyz, np.full((len(xyz), 1, 3), np.nan)], axis=1)  # -1: the skeleton has no such joint
+    between = padded[:, ends[:, 0]] - padded[:, ends[:, 1]]
+    length: np.ndarray = np.sqrt(np.sum(between * between, axis=2))
+    return length
+
+
+def probabilities(lengths: Mapping[str, float], actors: Sequence[Actor]) -> Float64[np.ndarray, " A"]:
+    """How probable it is that these lengths (m) are each actor's; what is missing to 1 is somebody else.
+
+    By Bayes' rule: the logarithms of lengths differ from the actor's by what measuring again does if it is them, and
+    by what people differ if not; beforehand each actor and somebody else are equally probable.
+    """
+    ratio = np.array([_log_likelihood_ratio(lengths, actor) for actor in actors])
+    ratio = np.exp(np.minimum(ratio, 500.0))
+    share: np.ndarray = ratio / (1.0 + ratio.sum())
+    return share
+
+
+def _log_likelihood_ratio(lengths: Mapping[str, float], actor: Actor) -> float:
+    """Of being this actor against being somebody else; 0 where nothing can be compared."""
+    common = [name for name in LENGTHS if name in lengths and name in actor.lengths]
+    if not common:
+        return 0.0
+    apart = np.log([lengths[name] / actor.lengths[name] for name in common])
+    one = np.array([_AGAIN_WIDTH if name in ("shoulders", "hips") else _AGAIN_ONE for name in common])
+    same = _AGAIN_ALL**2 + np.diag(one**2)
+    other = same + 2 * (_STATURE**2 + np.diag(np.full(len(common), _PROPORTION**2)))
+    return _log_normal(apart, same) - _log_normal(apart, other)
+
+
+def _log_normal(x: Float64[np.ndarray, " L"], cov: Float64[np.ndarray, "L L"]) -> float:
+    """Without the constant."""
+    return float(-0.5 * (x @ np.linalg.solve(cov, x) + np.linalg.slogdet(cov)[1]))
+
+
+def actors_folder() -> Path:
+    """Where this user's actors are kept; the variable MULTIVIEW_ACTORS names another folder."""
+    if named := os.environ.get("MULTIVIEW_ACTORS"):
+        return Path(named)
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA", Path.home() / "AppData" / "Roaming")) / "multiview" / "actors"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "multiview" / "actors"
+    return Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "multiview" / "actors"
+
+
+def actor_names(folder: Path | None = None) -> tuple[str, ...]:
+    """Who is kept there."""
+    return tuple(sorted(path.stem for path in (folder or actors_folder()).glob("*.toml")))
+
+
+def load_actor(name: str, folder: Path | None = None) -> Actor:
+    """ConfigError naming those there are."""
+    _check_name(name)
+    path = (folder or actors_folder()) / f"{name}.toml"
+    if not path.is_file():
+        there = ", ".join(actor_names(folder)) or "none yet"
+        raise ConfigError(
+            f"no actor {name} in {path.parent} (there are: {there}); `multiview actor {name} TAKE` saves one"
+        )
+    return decode_toml(path, Actor)
+
+
+def save_actor(actor: Actor, folder: Path | None = None) -> Path:
+    """Write their file; an older one of the same name is replaced."""
+    path = (folder or actors_folder()) / f"{actor.name}.toml"
+    with replacing(path) as temporary:
+        temporary.write_text(tomli_w.dumps(msgspec.to_builtins(actor)), encoding="utf-8")
+    return path
+
+
+def _check_name(name: str) -> None:
+    if not (name and len(name) <= 64 and all(c.isascii() and (c.isalnum() or c in "-_") for c in name)):
+        raise ConfigError(f"actor {name!r}: use letters, digits, - and _")
+
+
+def _rounded(place: Float64[np.ndarray, " 3"]) -> tuple[float, float, float]:
+    x, y, z = np.round(place, 5).tolist()
+    return x, y, z

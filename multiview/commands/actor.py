@@ -1,0 +1,137 @@
+"""`multiview actor NAME TAKE`: keep a person's bone lengths and rest pose under a name."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from multiview.errors import ConfigError
+
+if TYPE_CHECKING:
+    from multiview.actor import Actor
+    from multiview.poses import Poses
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Save a person's bone lengths and rest pose under a name: people in a studio whose `cast` has the name, and "
+        "that person in this take, are then called so. Without a take, show what is kept."
+    )
+    parser.add_argument("name", nargs="?", help="letters, digits, - and _")
+    parser.add_argument("take", nargs="?", type=Path, help="a take, its poses.parquet, or the output of `fuse`")
+    parser.add_argument("--person", type=int, metavar="ID", help="which person of the take, if there are several")
+    parser.add_argument("--recognise", type=Path, metavar="TAKE", help="name the people of a take who are known")
+    parser.add_argument("--folder", type=Path, help="where actors are kept (default: this user's)")
+
+
+def run(args: argparse.Namespace) -> int:
+    from multiview.actor import load_actor
+
+    if args.recognise is not None:
+        return _recognise(args.recognise, args.folder)
+    if args.name is None:
+        return _list(args.folder)
+    if args.take is None:
+        _show(load_actor(args.name, args.folder))
+        return 0
+    return _save(args)
+
+
+def _save(args: argparse.Namespace) -> int:
+    from multiview.actor import measure, save_actor
+    from multiview.take_poses import take_poses
+
+    poses, path = take_poses(args.take)
+    person = _choose(poses, args.person, args.take)
+    own = poses.take(poses.person == person)
+    actor = measure(args.name, poses.skeleton, poses.joints, own.xyz, own.filled, args.take.resolve().name)
+    _show(actor)
+    _compare(actor, args.folder)
+    print(f"saved {save_actor(actor, args.folder)}")
+    _name(poses, path, {person: args.name})
+    return 0
+
+
+def _name(poses: Poses, path: Path, names: dict[int, str]) -> None:
+    """Write the names beside the poses; whoever had one of them before loses it."""
+    from multiview.poses import write_poses
+
+    kept = {person: name for person, name in poses.names.items() if name not in names.values()}
+    write_poses(replace(poses, names=kept | names), path)
+    print(f"{path}: " + ", ".join(f"person {person} is {name}" for person, name in sorted(names.items())))
+
+
+def _choose(poses: Poses, person: int | None, take: Path) -> int:
+    """The person who was asked for, or the only one who was there for long; ConfigError naming those there are."""
+    seconds = {int(p): float((poses.person == p).sum()) / poses.frames_per_second for p in poses.people}
+    there = ", ".join(f"{p} ({s:.0f} s)" for p, s in seconds.items()) or "nobody"
+    if person is not None:
+        if person not in seconds:
+            raise ConfigError(f"no person {person} in {take}; there are {there}")
+        return person
+    long = [p for p, s in seconds.items() if s > 0.3 * max(seconds.values())]
+    if len(long) != 1:
+        raise ConfigError(f"{take} has several people: say which with --person; there are {there}")
+    return long[0]
+
+
+def _compare(actor: Actor, folder: Path | None) -> None:
+    """Say if the new actor could be taken for one of the others."""
+    from multiview.actor import actor_names, load_actor, probabilities
+
+    others = [load_actor(name, folder) for name in actor_names(folder) if name != actor.name]
+    for other in others:
+        if other.skeleton == actor.skeleton:
+            alike = float(probabilities(actor.lengths, [other])[0])
+            if alike > 0.05:
+                print(f"beware: of the same build as {other.name} ({alike:.0%}); they may be taken for each other")
+
+
+def _recognise(take: Path, folder: Path | None) -> int:
+    import numpy as np
+
+    from multiview.actor import actor_names, load_actor, medians, probabilities
+    from multiview.recognise import GIVE, assign
+    from multiview.take_poses import take_poses
+
+    poses, path = take_poses(take)
+    actors = [a for a in (load_actor(name, folder) for name in actor_names(folder)) if a.skeleton == poses.skeleton]
+    if not actors:
+        how = "save one with `multiview actor NAME TAKE`"
+        raise ConfigError(f"no actor was measured with skeleton {poses.skeleton}: {how}")
+    shares = {}
+    for person in poses.people.tolist():
+        own = poses.measured_only().take(poses.person == person)
+        lengths = medians(poses.joints, own.xyz)
+        shares[person] = probabilities(lengths, actors) if lengths else np.zeros(len(actors))
+        best = sorted(zip(shares[person].tolist(), (a.name for a in actors), strict=True), reverse=True)[:3]
+        words = ", ".join(f"{name} {share:.0%}" for share, name in best)
+        print(f"person {person}: {words}, somebody else {1 - shares[person].sum():.0%}")
+    names = assign(shares, actors, {})
+    if names:
+        _name(poses, path, names)
+    else:
+        print(f"nobody is known with {GIVE:.0%}; `multiview actor NAME TAKE --person ID` names them all the same")
+    return 0
+
+
+def _list(folder: Path | None) -> int:
+    from multiview.actor import actor_names, actors_folder, load_actor
+
+    names = actor_names(folder)
+    for name in names:
+        actor = load_actor(name, folder)
+        print(f"{name:20} {actor.skeleton:12} from {actor.take or 'an unknown take'}, {actor.frames} frames")
+    if not names:
+        print(f"no actors in {folder or actors_folder()}: `multiview actor NAME TAKE` saves one")
+    return 0
+
+
+def _show(actor: Actor) -> None:
+    print(f"{actor.name}: {actor.skeleton}, {actor.frames} frames of {actor.take or 'an unknown take'}")
+    for name, length in actor.lengths.items():
+        print(f"  {name.replace('_', ' '):16} {1e3 * length:5.0f} mm")

@@ -1,0 +1,31 @@
+"""The poses of a take, wherever they are: its poses.parquet, or else what fusion sent while it was recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from multiview.errors import SourceError
+from multiview.messages import PosesMessage, decode
+from multiview.packing import unpack_tracks
+from multiview.poses import Poses, read_poses
+from multiview.skeleton import load_skeleton
+from multiview.take import Take
+
+__all__ = ["take_poses"]
+
+
+def take_poses(path: Path) -> tuple[Poses, Path]:
+    """The table, and where its poses.parquet is or would be; SourceError if there is neither table nor recording."""
+    table = path / "poses.parquet" if path.is_dir() else path
+    if table.is_file() or not path.is_dir() or not Take(path).recordings():
+        return read_poses(path), table
+    ticks, skeleton = {}, ""
+    for record in Take(path).records():
+        if record.topic == "poses":
+            message = decode(record.body)
+            if isinstance(message, PosesMessage):
+                ticks[message.tick] = unpack_tracks(message)
+                skeleton = message.skeleton
+    if not ticks:
+        raise SourceError(f"{path}: a recording without poses; `multiview replay {path} --out {path}` makes them")
+    return Poses.from_tracks([ticks[tick] for tick in sorted(ticks)], load_skeleton(skeleton)), table
