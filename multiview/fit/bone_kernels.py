@@ -13,7 +13,7 @@ from multiview.geometry.small_kernels import inverse_sym3, quadratic_sym3, sym3
 
 IMPOSSIBLE = 0.4  # a bone that differs by more than this part of its length is not a bone
 SURE = 0.5  # a length is learned from ends known this well, relative to it
-STIFFEST = 0.005
+STIFFEST, MOST_BEND = 0.005, 0.3
 PRIOR_FRAMES = 5.0  # noise-free frames that these are worth
 FADE = 0.999
 
@@ -120,9 +120,9 @@ def learn_bones(m: int, body: Body, people: State, persistence: float, views: Ar
         wobble[e, 0] = FADE * wobble[e, 0] + weight * (error * error - spread - variance[e]) / square
         wobble[e, 1] = FADE * wobble[e, 1] + weight
         start = LOOSE_BEND**2 if body.loose[e] else BEND**2
-        trust = PRIOR_FRAMES / start**2
+        trust = PRIOR_FRAMES * repeats / start**2
         both = (trust * start + wobble[e, 0]) / (trust + wobble[e, 1])
-        bend[e] = math.sqrt(min(4 * start, max(STIFFEST**2, both)))
+        bend[e] = math.sqrt(min(MOST_BEND**2, max(STIFFEST**2, both)))
     for e in range(length.shape[0]):
         k = body.mirror[e]
         if k > e and length[e] > 0.0 and length[k] > 0.0:

@@ -13,7 +13,7 @@ __all__ = ["People", "State"]
 
 UNKNOWN_SD_M = 0.25  # where a joint that was never measured may be, about its place in a standing body
 WALK_M_S = 1.0  # how fast someone may move who was never seen before
-BEND, LOOSE_BEND = 0.04, 0.2  # how much a bone varies though nobody grows, until more is known
+BEND, LOOSE_BEND = 0.02, 0.2  # how much a bone varies though nobody grows, until more is known
 LENGTH_SD = 0.12  # of the bones of adults and children, relative to their own overall size
 
 
