@@ -15,6 +15,7 @@ GAIN, LEAK = 0.3, 0.1  # per frame: how fast a joint is found livelier than usua
 MOST_SURPRISE = 6.0  # of one joint in one frame, over its expectation: an outlier is no motion
 RELAX_S = 0.15  # an unseen joint's own motion fades into its parent's in this time
 FREE_M_S = 0.8  # how fast an unseen joint may move against its parent
+SWING = 0.35  # how far a limb that no one sees may swing, relative to its length
 LOST_SD = 0.3  # where a joint lies whose rays gave an impossible bone, relative to the bone
 
 
@@ -69,19 +70,32 @@ def hang_on_parent(j: int, m: int, body: Body, people: State, xyz: Array) -> Non
 
 
 @inner
+def settled(dt: float) -> float:
+    """The share of RELAX_S that a frame is: what it may add to what is known of joints without rays."""
+    return 1.0 - math.exp(-dt / RELAX_S)
+
+
+@inner
 def relax(m: int, dt: float, body: Body, people: State, views: Array) -> None:
-    """Joints that no view measures end up moving with their parents."""
-    k = 1.0 - math.exp(-dt / RELAX_S)
+    """Joints that two views do not measure may swing about their parents; unseen ones end up moving with them."""
+    k = settled(dt)
     free = FREE_M_S * FREE_M_S * k * (2 - k)
     for j in body.order:
         p = body.parent[j]
-        if p < 0 or views[j] > 0:
+        if p < 0 or views[j] > 1:
             continue
-        for a in range(3):
-            people.vel[m, j, a] += k * (people.vel[m, p, a] - people.vel[m, j, a])
-        for a in range(9):
-            people.pv[m, j, a] *= 1 - k
-        for a in range(6):
-            people.vv[m, j, a] *= (1 - k) * (1 - k)
+        if views[j] == 0:
+            for a in range(3):
+                people.vel[m, j, a] += k * (people.vel[m, p, a] - people.vel[m, j, a])
+            for a in range(9):
+                people.pv[m, j, a] *= 1 - k
+            for a in range(6):
+                people.vv[m, j, a] *= (1 - k) * (1 - k)
         for a in (0, 3, 5):
             people.vv[m, j, a] += free
+
+
+@inner
+def slack(length: float) -> float:
+    """How far a limb that no one sees may swing, m."""
+    return SWING * length + 0.02

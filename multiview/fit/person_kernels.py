@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from multiview.fit.adapt_kernels import adapt, hang_on_parent, relax
+from multiview.fit.adapt_kernels import adapt, hang_on_parent, relax, settled, slack
 from multiview.fit.body import Body
 from multiview.fit.bone_kernels import gate_bones, learn_bones
 from multiview.fit.filter_kernels import measure
@@ -16,7 +16,6 @@ from multiview.geometry.triangulate_kernels import Sight, consensus, refine, wit
 from multiview.rays import PackedRig, Rays
 
 SHARE = 0.1  # of the prediction's information that the fit of one frame leans on
-TETHER = 0.35  # how far a limb that no one sees may swing, relative to its length
 STEPS = 4
 
 
@@ -116,7 +115,7 @@ def fit_people(
                 offset[j, k] = people.pos[m, j, k] - people.pos[m, p, k] if p >= 0 else 0.0
         learn_bones(m, body, people, persistence, views[n], xyz[n], H[n])
         rays_of_this_frame(m, people, views[n], xyz[n], H[n], D, pull)
-        fit_skeleton(body.graph, pulls_of(m, body, people, views[n], offset), xyz[n], D, pull, C)
+        fit_skeleton(body.graph, pulls_of(m, dt[n], body, people, views[n], offset), xyz[n], D, pull, C)
         measure(m, people, dt[n], persistence, SHARE, views[n], xyz[n], C, found, expected)
         adapt(m, body.parent, people, usual, found, expected)
         relax(m, dt[n], body, people, views[n])
@@ -148,14 +147,20 @@ def rays_of_this_frame(m: int, people: State, views: Array, xyz: Array, H: Array
 
 
 @inner
-def pulls_of(m: int, body: Body, people: State, views: Array, offset: Array) -> Pulls:
-    """What slot m's bones say of where the joints are."""
+def pulls_of(m: int, dt: float, body: Body, people: State, views: Array, offset: Array) -> Pulls:
+    """What slot m's bones say of where the joints are.
+
+    Of a joint that two views do not measure they say the same in every frame, which must not make it ever surer.
+    """
     length = people.length[m]
+    again = settled(dt) if dt > 0.0 else 1.0
     stiffness, tether = np.zeros(length.shape[0]), np.zeros(offset.shape[0])
     for e in range(length.shape[0]):
         if length[e] > 0.0:
             stiffness[e] = 1.0 / (people.variance[m, e] + (people.bend[m, e] * length[e]) ** 2 + 1e-6)
+            if views[body.ends[e, 0]] < 2 or views[body.ends[e, 1]] < 2:
+                stiffness[e] *= again
     for j in range(offset.shape[0]):
         if body.parent[j] >= 0 and length[j] > 0.0 and views[j] < 2:
-            tether[j] = 1.0 / (TETHER * length[j] + 0.02) ** 2
+            tether[j] = again / slack(length[j]) ** 2
     return Pulls(body.ends, length, stiffness, offset, tether)
