@@ -21,7 +21,7 @@ from multiview.camera import Rig
 from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
 from multiview.fit import birth_kernels, filter_kernels, noise_kernels, output_kernels, person_kernels
 from multiview.fit.body import Body
-from multiview.fit.noise import SCORES, PixelNoise
+from multiview.fit.noise import SCORES, SIZES, PixelNoise
 from multiview.rays import PackedRig, Rays, pack
 from multiview.skeleton import Skeleton
 from multiview.track import Identity, Tracker
@@ -116,6 +116,7 @@ class Pipeline:
         slots = np.concatenate([slots, newborn])
         claims = np.concatenate([claims, groups])
         table = self._repair(rays, claims, len(slots) - len(newborn), uv, S)
+        self._size(rays, slots[: len(slots) - len(newborn)], table, views)
         mark()
         xyz, H, used = self._triangulate(rays, slots, table)
         mark()
@@ -180,6 +181,12 @@ class Pipeline:
             repair_kernels.adopt(table, tracked, claims, uv, S, rays, gate)
         return table
 
+    def _size(self, rays: Rays, slots: np.ndarray, table: np.ndarray, views: Views) -> None:
+        """Large people are found less exactly, in pixels; a detector that knows its noise knows that."""
+        if len(slots) and all(seen is None or seen.cov is None for seen in views.keypoints):
+            state, noise = self.tracker.people.state, self.noise
+            noise_kernels.scale_by_size(slots, table, state, self.body.torso, rays, self.packed, SIZES, noise.size)
+
     def _triangulate(
         self, rays: Rays, slots: np.ndarray, table: np.ndarray
     ) -> tuple[Float64[np.ndarray, "P J 3"], Float64[np.ndarray, "P J 6"], Int64[np.ndarray, "P J"]]:
@@ -230,10 +237,12 @@ class Pipeline:
             slots, dt, table, rays, self.packed, self.body, self.agility, gate, persistence, state, xyz, H, used
         )
         if not self.options.independent:
-            sums, products = np.zeros((*self.noise.variance.shape, 2)), np.zeros(2)
+            sums, sizes, products = np.zeros((*self.noise.variance.shape, 2)), np.zeros((len(SIZES), 2)), np.zeros(2)
             last = self._last_residuals()
-            noise_kernels.residuals(slots, table, rays, self.packed, SCORES, state, used, last, sums, products)
-            self.noise.learn(sums, products)
+            noise_kernels.residuals(
+                slots, table, rays, self.packed, SCORES, state, used, last, sums, sizes, SIZES, products
+            )
+            self.noise.learn(sums, sizes, products)
 
     def _last_residuals(self) -> Float64[np.ndarray, "M C J 2"]:
         if len(self.last) < self.tracker.people.slots:

@@ -1,0 +1,57 @@
+import msgspec
+import numpy as np
+
+from multiview.fit.noise import SCORES, SIZES, PixelNoise
+from multiview.fit.noise_kernels import scale_by_size
+from multiview.fit.people import State
+from multiview.pipeline import Pipeline
+from multiview.rays import pack
+from multiview.synthetic import Options, make_studio
+
+
+def test_noise_is_learned_by_joint_score_and_size() -> None:
+    """Chi-squares under the present model are the true variance over the modelled one, times their expectation."""
+    rng = np.random.default_rng(1)
+    noise = PixelNoise(8.0, np.ones(3))
+    joint, score, size = np.array([1.0, 4.0, 2.0]), (0.75 / SCORES) ** 2, (SIZES / 200) ** 0.6
+    true = 9.0 * joint[:, None] * score
+    for _ in range(400):
+        share = rng.uniform(5, 15, (3, len(SCORES), len(SIZES)))
+        ratio = (true / noise.variance)[..., None] * (size / noise.size)
+        chi2 = ratio * share
+        sums = np.stack([chi2.sum(axis=2), share.sum(axis=2)], axis=-1)
+        sizes = np.stack([chi2.sum(axis=(0, 1)), share.sum(axis=(0, 1))], axis=-1)
+        noise.learn(sums, sizes, np.array([0.3, 1.0]))
+    both = noise.variance[..., None] * noise.size
+    # The start values, off by up to a factor of 9, keep a few percent of the weight in each of the three tables.
+    np.testing.assert_allclose(both, true[..., None] * size, rtol=0.25)
+    assert abs(noise.persistence - 0.3) < 0.1
+
+
+def test_rays_are_scaled_by_how_large_their_person_is() -> None:
+    studio = make_studio(Options(cameras=3, people=1, seconds=0.1))
+    pipeline = Pipeline(studio.rig, studio.skeleton)
+    rays = pack(studio.views(0), pipeline.packed, 17, pipeline.noise.variance, SCORES)
+    before = rays.info.copy()
+    people = State.empty(1, 17, 1)
+    people.pos[0] = studio.truth.xyz[0]
+    table = np.full((1, 3, 17), -1)
+    table[0, 2] = np.arange(17)
+    scale_by_size(np.array([0]), table, people, pipeline.body.torso, rays, pipeline.packed, SIZES, SIZES / 200)
+    camera = studio.rig.cameras[2]
+    depth = (camera.R @ people.pos[0, pipeline.body.torso].mean(axis=0) + camera.t)[2]
+    np.testing.assert_allclose(before[0], rays.info[0] * camera.K[0, 0] / depth / 200, rtol=1e-9)
+    np.testing.assert_array_equal(before[1:], rays.info[1:])
+
+
+def test_the_pipeline_finds_how_noise_grows_with_size() -> None:
+    options = Options(cameras=6, people=3, seconds=6.0, area_m=6.0, radius_m=4.0, size_exponent=0.0)
+
+    def slope(exponent: float) -> float:
+        studio = make_studio(msgspec.structs.replace(options, size_exponent=exponent))
+        pipeline = Pipeline(studio.rig, studio.skeleton)
+        for frame in range(studio.frames):
+            pipeline.step(studio.views(frame))
+        return float(np.log(pipeline.noise.size[3] / pipeline.noise.size[1]) / np.log(SIZES[3] / SIZES[1]))
+
+    assert slope(0.0) < 0.5 < 1.2 < slope(1.0)
