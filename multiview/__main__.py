@@ -48,7 +48,7 @@ COMMANDS: dict[str, Command] = {
     "replay": Command("services.replay", "Play a take again, or fuse it again."),
     "train": Command("multiview.commands.train", "Teach a 2D pose network by a recipe."),
     "evaluate2d": Command("multiview.commands.evaluate2d", "Show how good a 2D pose network is on labelled people."),
-    "label": Command("multiview.commands.label", "Make training data from recordings, or rendered."),
+    "label": Command("services.label", "Make training data from recordings, or rendered."),
     "deploy": Command("multiview.commands.deploy", "Make a trained network small and fast, and measure it."),
 }
 

@@ -12,9 +12,11 @@ from jaxtyping import Float32
 from multiview.detect._top_down import TopDown, TopDownOptions
 from multiview.errors import ConfigError
 from multiview.keypoints.crop import transform_covariance
-from multiview.keypoints.heatmaps import Joints, soft_argmax, spatial_softmax
+from multiview.keypoints.expected_oks import expected_oks
+from multiview.keypoints.heatmaps import Joints
 from multiview.models.card import load_card, model_file
 from multiview.models.onnx import OnnxModel
+from multiview.skeleton import load_skeleton
 
 __all__ = ["Detector", "Options"]
 
@@ -28,18 +30,18 @@ class Options(TopDownOptions, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Detector(TopDown):
-    """Maps of logits: each a distribution over places, whose mass about its peak is the score."""
+    """Maps of logits: each a distribution over places; the score is the similarity to expect of the best one."""
 
     def __init__(self, options: Options) -> None:
         name, card = load_card(options.model)
         if card.decoder != "spatial_softmax" or card.target_sigma is None:
             raise ConfigError(f'the card {name} is not for this detector: it wants decoder = "spatial_softmax"')
-        sigma = card.target_sigma[0]
+        sigma, sigmas = card.target_sigma[0], load_skeleton(card.skeleton).oks_sigmas
         network = OnnxModel(model_file(name, card.files[0]), options.device, options.threads)
 
         def infer(crops: Float32[np.ndarray, "N _ _ _"]) -> Joints:
             maps = network(crops)[network.outputs[0]]
-            joints = soft_argmax(spatial_softmax(maps), sigma, density=True)
+            joints = expected_oks(maps, sigmas, sigma)
             scale = np.diag([card.input_size[0] / maps.shape[3], card.input_size[1] / maps.shape[2]])
             cov = joints.cov + QUANTISATION_VARIANCE * np.eye(2)
             affine = np.column_stack([scale, np.zeros(2)])

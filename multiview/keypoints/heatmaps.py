@@ -26,7 +26,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 from scipy.special import ndtr
 
-__all__ = ["DECODERS", "Joints", "argmax", "dark", "peaks", "soft_argmax", "spatial_softmax"]
+__all__ = ["DECODERS", "Joints", "argmax", "dark", "newton_step", "peaks", "soft_argmax", "spatial_softmax"]
 
 Maps = Float[np.ndarray, "*batch H W"]
 Flat = Float64[np.ndarray, "M H W"]
@@ -80,16 +80,7 @@ def dark(heatmaps: Maps, blur: int = 11, target_sigma: float | None = None) -> J
     peak, value = peaks(maps)
     sigma = 0.3 * ((blur - 1) * 0.5 - 1) + 0.8  # OpenCV's own rule, which the published decoders use
     smooth = np.stack([cv2.GaussianBlur(m, (blur, blur), sigma, borderType=cv2.BORDER_CONSTANT) for m in maps])
-    logs = np.log(np.maximum(_around(smooth, peak), 1e-10))  # (M, 3, 3), rows are y
-    g = 0.5 * np.stack([logs[:, 1, 2] - logs[:, 1, 0], logs[:, 2, 1] - logs[:, 0, 1]], axis=1)
-    hxx = logs[:, 1, 2] - 2 * logs[:, 1, 1] + logs[:, 1, 0]
-    hyy = logs[:, 2, 1] - 2 * logs[:, 1, 1] + logs[:, 0, 1]
-    hxy = 0.25 * (logs[:, 2, 2] - logs[:, 2, 0] - logs[:, 0, 2] + logs[:, 0, 0])
-    det = hxx * hyy - hxy**2
-    good = _inside(maps, peak, margin=1) & (det > 1e-9) & (hxx < 0)
-    det = np.where(good, det, 1.0)
-    inverse = np.stack([hyy, -hxy, -hxy, hxx], axis=1).reshape(-1, 2, 2) / det[:, None, None]
-    step = -np.einsum("mij,mj->mi", inverse, g)
+    step, inverse, good = newton_step(smooth, peak)
     good &= np.abs(step).max(axis=1) <= 2  # beyond this the blob is no Gaussian about its own peak
     xy = peak + np.where(good[:, None], step, 0.0)
     # Noise of deviation v, blurred by b, has the covariance v^2 / (4 pi b^2) exp(-d^2 / 4 b^2) at a distance of d.
@@ -100,6 +91,23 @@ def dark(heatmaps: Maps, blur: int = 11, target_sigma: float | None = None) -> J
     cov = np.where(good[:, None, None], cov, np.eye(2) / 12)
     cov += _border(maps, peak)[:, None, None] * np.eye(2)
     return _joints(maps, xy, value, cov, batch, target_sigma)
+
+
+def newton_step(
+    maps: Flat, peak: Int64[np.ndarray, "M 2"]
+) -> tuple[Float64[np.ndarray, "M 2"], Float64[np.ndarray, "M 2 2"], Bool[np.ndarray, " M"]]:
+    """From the pixel `peak` to the top of the logarithm's paraboloid there, the inverse of its curvature, and whether
+    it is a peak's. A Gaussian's curvature is minus its inverse covariance."""
+    logs = np.log(np.maximum(_around(maps, peak), 1e-10))  # (M, 3, 3), rows are y
+    g = 0.5 * np.stack([logs[:, 1, 2] - logs[:, 1, 0], logs[:, 2, 1] - logs[:, 0, 1]], axis=1)
+    hxx = logs[:, 1, 2] - 2 * logs[:, 1, 1] + logs[:, 1, 0]
+    hyy = logs[:, 2, 1] - 2 * logs[:, 1, 1] + logs[:, 0, 1]
+    hxy = 0.25 * (logs[:, 2, 2] - logs[:, 2, 0] - logs[:, 0, 2] + logs[:, 0, 0])
+    det = hxx * hyy - hxy**2
+    good = _inside(maps, peak, margin=1) & (det > 1e-9) & (hxx < 0)
+    det = np.where(good, det, 1.0)
+    inverse = np.stack([hyy, -hxy, -hxy, hxx], axis=1).reshape(-1, 2, 2) / det[:, None, None]
+    return -np.einsum("mij,mj->mi", inverse, g), inverse, good
 
 
 def soft_argmax(heatmaps: Maps, target_sigma: float | None = None, density: bool = False) -> Joints:

@@ -34,6 +34,8 @@ class Augmentation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Share of crops that show only the upper or the lower body."""
     cutout: float = 0.25
     """Share of crops with a patch painted over; the joints under it become hidden."""
+    far: float = 0.2
+    """Share of crops of someone far away: few pixels, enlarged."""
     degrade: float = 0.9
     """Share of crops with a camera's faults: exposure, colour, blur, noise, compression."""
 
@@ -87,6 +89,8 @@ def augment(
     image, visibility = crop.image, crop.visibility
     if rng.random() < options.cutout:
         image, visibility = _cutout(crop, rng)
+    if rng.random() < options.far:
+        image = _far(image, rng.uniform(0.3, 0.9))
     if rng.random() < options.degrade:
         image = degrade(rng, image)
     return Sample(image, crop.xy, visibility, crop.box, crop.parts, crop.facing)
@@ -118,6 +122,12 @@ def _half_body(sample: Sample, rng: np.random.Generator) -> Float64[np.ndarray, 
     xy = sample.xy[known & half]
     margin = 0.2 * max(1.0, float(np.ptp(xy, axis=0).max()))
     return np.concatenate([xy.min(0) - margin, xy.max(0) + margin])
+
+
+def _far(image: UInt8[np.ndarray, "H W 3"], share: float) -> UInt8[np.ndarray, "H W 3"]:
+    """The picture with `share` as many pixels a side, at its own size."""
+    small = cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _cutout(crop: Sample, rng: np.random.Generator) -> tuple[UInt8[np.ndarray, "H W 3"], Int64[np.ndarray, " J"]]:

@@ -20,6 +20,7 @@ from multiview.learn.check import Check
 from multiview.learn.model_file import Model, from_network
 from multiview.learn.pictures import tile_pictures
 from multiview.learn.recipe import Recipe, build_network
+from multiview.learn.share import WHOLE, Share
 from multiview.learn.tensors import images_to_tensor, normalise
 from multiview.synthetic.backdrop import degrade
 from multiview.synthetic.photo import Photo, sample_photo
@@ -42,8 +43,8 @@ def focal_loss(logits: Float[Tensor, "N h w"], goal: Float[Tensor, "N h w"]) -> 
 class FinderTask:
     """Rendered rooms with several people; the check is recall and precision at an overlap of a half."""
 
-    def __init__(self, recipe: Recipe, folder: Path) -> None:
-        self.recipe = recipe
+    def __init__(self, recipe: Recipe, folder: Path, share: Share = WHOLE) -> None:
+        self.recipe, self.share = recipe, share
         self.model = self.network = build_network(recipe.network, 3)
         with torch.no_grad():
             bias = self.network.head.bias  # type: ignore[union-attr]
@@ -56,17 +57,17 @@ class FinderTask:
 
     def _photo(self, number: int) -> Photo:
         if number not in self.pool:
-            rng = np.random.default_rng((self.recipe.seed, 1, number))
+            rng = np.random.default_rng((self.recipe.seed, 1, number, self.share.number))
             self.pool[number] = sample_photo(rng, self.recipe.network.input, supersample=1)
         return self.pool[number]
 
     def batch(self, step: int) -> tuple[Tensor, list[Photo]]:
-        data, size = self.recipe.data, self.recipe.schedule.batch
-        newest = data.pool + step * size // data.reuse
-        for number in [number for number in self.pool if number < newest - data.pool]:
+        size, window = self.recipe.schedule.batch // self.share.of, max(1, self.recipe.data.pool // self.share.of)
+        newest = window + step * size // self.recipe.data.reuse
+        for number in [number for number in self.pool if number < newest - window]:
             del self.pool[number]
-        rng = np.random.default_rng((self.recipe.seed, 2, step))
-        photos = [self._photo(int(n)) for n in rng.integers(newest - data.pool, newest, size)]
+        rng = np.random.default_rng((self.recipe.seed, 2, step, self.share.number))
+        photos = [self._photo(int(n)) for n in rng.integers(newest - window, newest, size)]
         photos = [_mirror(photo) if rng.random() < 0.5 else photo for photo in photos]
         return images_to_tensor([degrade(rng, photo.image) for photo in photos]), photos
 

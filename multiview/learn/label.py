@@ -12,13 +12,13 @@ import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from multiview.camera import Camera
+from multiview.camera import Camera, Rig
 from multiview.data import Keypoints2D
 from multiview.keypoints.suppress import boxes_of
 from multiview.learn.sample import ABSENT, HIDDEN, VISIBLE
 from multiview.poses import Poses
 
-__all__ = ["Labelled", "Trust", "label_view"]
+__all__ = ["Labelled", "Trust", "label_view", "largest_sigma"]
 
 
 class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,7 +27,7 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     views: int = 2
     """Rays that a joint rests on, at least."""
     sigma_px: float = 1.4
-    """Deviation of each coordinate of its reprojection, at most; 1.4 makes labels of 2 px rms."""
+    """Deviation of each coordinate of its reprojection, at most; see `largest_sigma`."""
     least_joints: int = 6
     """Of a person in a view, else they are not labelled there."""
     agree_px: float = 0.06
@@ -55,11 +55,8 @@ def label_view(
     `seen` is what this camera itself found, in the poses' joints, to tell visible joints from hidden ones; without it
     every joint in the picture counts as visible.
     """
-    xyz, cov = poses.xyz[rows], poses.cov[rows]
-    xy, jacobian = camera.project_with_jacobian(xyz)
-    sigma = np.sqrt(np.einsum("pjik,pjkl,pjil->pj", jacobian, cov, jacobian) / 2)
-    inside = ((xy > -0.5) & (xy < np.array(camera.size) - 0.5)).all(-1)
-    trusted = inside & (poses.views[rows] >= trust.views) & ~poses.filled[rows] & (sigma <= trust.sigma_px)
+    xy, sigma = _reproject(camera, poses, rows, trust.views)
+    trusted = sigma <= trust.sigma_px
     keep = trusted.sum(1) >= trust.least_joints
     xy, trusted, rows = xy[keep], trusted[keep], rows[keep]
     box = _boxes(np.where(trusted[..., None], xy, np.nan), camera.size)
@@ -67,6 +64,30 @@ def label_view(
     if seen is not None:
         visibility[trusted & ~_agreed(xy, box, seen, trust.agree_px)] = HIDDEN
     return Labelled(np.where(trusted[..., None], xy, 0.0), visibility, box, poses.person[rows])
+
+
+def largest_sigma(rig: Rig, poses: Poses, rms_px: float, views: int = 2) -> float:
+    """How uncertain (px) a label may be so that all of them together, in every view, are of `rms_px` to be expected.
+
+    The most certain joints are taken first, for as long as the mean of their variances allows.
+    """
+    everyone = np.arange(len(poses))
+    sigma = np.concatenate([_reproject(camera, poses, everyone, views)[1].ravel() for camera in rig.cameras])
+    sigma = np.sort(sigma[np.isfinite(sigma)])
+    mean_square = np.cumsum(2 * sigma**2) / np.arange(1, len(sigma) + 1)
+    count = int(np.searchsorted(mean_square, rms_px**2, side="right"))
+    return float(sigma[count - 1]) if count else 0.0
+
+
+def _reproject(
+    camera: Camera, poses: Poses, rows: np.ndarray, views: int
+) -> tuple[Float64[np.ndarray, "P J 2"], Float64[np.ndarray, "P J"]]:
+    """Where joints appear in the picture, and their deviation there (px), NaN where they are outside or not measured
+    by so many views."""
+    xy, jacobian = camera.project_with_jacobian(poses.xyz[rows])
+    sigma = np.sqrt(np.einsum("pjik,pjkl,pjil->pj", jacobian, poses.cov[rows], jacobian) / 2)
+    inside = ((xy > -0.5) & (xy < np.array(camera.size) - 0.5)).all(-1)
+    return xy, np.where(inside & (poses.views[rows] >= views) & ~poses.filled[rows], sigma, np.nan)
 
 
 def _boxes(xy: Float64[np.ndarray, "P J 2"], size: tuple[int, int]) -> Float64[np.ndarray, "P 4"]:

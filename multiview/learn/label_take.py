@@ -9,16 +9,18 @@ import cv2
 import numpy as np
 
 from multiview.camera import Rig
-from multiview.data import Frame
+from multiview.data import Frame, Keypoints2D
 from multiview.errors import SourceError
-from multiview.keypoint_folder import KeypointFolders
 from multiview.learn.coco import Person, coco_document, write_coco
 from multiview.learn.label import Trust, label_view
 from multiview.poses import Poses
 from multiview.skeleton import load_skeleton
 from multiview.sources import FrameSource
 
-__all__ = ["label_recording"]
+__all__ = ["Seen", "label_recording"]
+
+Seen = Callable[[int, int], Keypoints2D | None]
+"""What a camera, by its place in the rig, found itself in a frame of the poses."""
 
 
 def label_recording(
@@ -28,12 +30,13 @@ def label_recording(
     sources: dict[str, FrameSource],
     every: int,
     trust: Trust,
-    keypoints: KeypointFolders | None = None,
+    seen: Seen | None = None,
     watch: Callable[[int], None] = lambda _: None,
 ) -> tuple[int, int]:
     """Write `images/` and `annotations.json` from each camera's frames; how many pictures, and people in them.
 
-    A frame is labelled by the tick nearest to it, at most a quarter of a frame away; `every` takes only each n-th.
+    A frame is labelled by the tick nearest to it, at most a quarter of a frame away; `every` takes only each n-th. With
+    `seen`, joints that the camera did not find itself are labelled as hidden.
     """
     skeleton = load_skeleton(poses.skeleton) if poses.skeleton else None
     if skeleton is None:
@@ -52,8 +55,8 @@ def label_recording(
             if number % every or abs(int(ticks[nearest]) - frame.time_ns) > tolerance:
                 continue
             rows = np.flatnonzero(poses.time_ns == ticks[nearest])
-            seen = keypoints.read(index, int(poses.frame[first[nearest]])) if keypoints else None
-            labelled = label_view(camera, poses, rows, seen, trust)
+            found = seen(index, int(poses.frame[first[nearest]])) if seen else None
+            labelled = label_view(camera, poses, rows, found, trust)
             picture = f"{name}_{frame.index:06d}.jpg"
             path = folder / "images" / picture
             cv2.imwrite(str(path), frame.image, [cv2.IMWRITE_JPEG_QUALITY, 92])
@@ -62,7 +65,7 @@ def label_recording(
                 area = 0.5 * float(np.prod(box[2:] - box[:2]))  # about what a standing person covers of their box
                 people.append(Person(len(pictures) - 1, path, xy, flags, box, area, len(people) + 1))
     if not people:
-        raise SourceError("nobody could be labelled: no fused joint is certain enough in any picture (see --sigma-px)")
+        raise SourceError("nobody could be labelled: no fused joint is certain enough in any picture (see --rms-px)")
     write_coco(coco_document(pictures, people, skeleton.joints, skeleton.bones), folder / "annotations.json")
     return len(pictures), len(people)
 

@@ -17,12 +17,13 @@ from jaxtyping import Float32, Float64, UInt8
 
 from multiview.errors import SourceError
 from multiview.keypoints.crop import crop_affine, crop_region, invert_affine, transform_points
-from multiview.keypoints.heatmaps import soft_argmax, spatial_softmax
+from multiview.keypoints.expected_oks import expected_oks
 from multiview.learn.augment import crop_sample
 from multiview.learn.recipe import Recipe
 from multiview.learn.sample import Sample
 from multiview.learn.tensors import normalise
 from multiview.learn.weights import load_weights
+from multiview.skeleton import load_skeleton
 
 __all__ = ["Model", "from_network", "onnx_session", "open_model"]
 
@@ -42,9 +43,10 @@ class Model:
     ) -> tuple[Float64[np.ndarray, "N J 2"], Float64[np.ndarray, "N J"]]:
         """Joints (crop px) and scores of crops of the network's input size."""
         found, scores = [], []
+        sigmas = load_skeleton(self.recipe.data.skeleton).oks_sigmas
         for start in range(0, len(images), batch):
             logits = self.logits(normalise(images[start : start + batch]))
-            joints = soft_argmax(spatial_softmax(logits), self.recipe.sigma, density=True)
+            joints = expected_oks(logits, sigmas, self.recipe.sigma)
             found.append(joints.xy * (self.recipe.network.input[0] / logits.shape[-1]))
             scores.append(joints.score)
         return np.concatenate(found), np.concatenate(scores)

@@ -15,6 +15,7 @@ from multiview.learn.losses import LOSSES, Target, reduce
 from multiview.learn.model_file import from_network
 from multiview.learn.recipe import Recipe, build_network
 from multiview.learn.sample import ABSENT, VISIBLE, Sample
+from multiview.learn.share import WHOLE, Share
 from multiview.learn.source import open_source, validation_samples
 from multiview.learn.tensors import images_to_tensor
 from multiview.nets.light import Light
@@ -61,11 +62,13 @@ class _Tutored(nn.Module):
 class PoseTask:
     """Crops of single people, heatmap losses, and PCK and OKS on people never trained on."""
 
-    def __init__(self, recipe: Recipe, folder: Path) -> None:
-        self.recipe = recipe
-        self.skeleton = load_skeleton(recipe.data.skeleton)
-        self.source = open_source(recipe.seed, recipe.data, recipe.network.input, self.skeleton.joints, folder)
-        self.validation = validation_samples(recipe.data, recipe.network.input, self.skeleton.joints, folder)
+    def __init__(self, recipe: Recipe, folder: Path, share: Share = WHOLE) -> None:
+        self.recipe, self.share = recipe, share
+        data, size = recipe.data, recipe.network.input
+        self.skeleton = load_skeleton(data.skeleton)
+        self.source = open_source(recipe.seed, data, size, self.skeleton.joints, folder, share)
+        # The first process does the checks.
+        self.validation = validation_samples(data, size, self.skeleton.joints, folder) if share.number == 0 else []
         network = build_network(recipe.network, len(self.skeleton.joints))
         self.model: nn.Module = network
         if recipe.data.source == "rendered" and isinstance(network, Light):
@@ -73,9 +76,10 @@ class PoseTask:
         self.network = network
 
     def batch(self, step: int) -> tuple[Tensor, list[Sample]]:
-        rng = np.random.default_rng((self.recipe.seed, 4, step))
-        size, options, pairs = self.recipe.network.input, self.recipe.augmentation, self.skeleton.symmetric_pairs
-        people = self.source.batch(step, self.recipe.schedule.batch)
+        rng = np.random.default_rng((self.recipe.seed, 4, step, self.share.number))
+        schedule, options, pairs = self.recipe.schedule, self.recipe.augmentation, self.skeleton.symmetric_pairs
+        size = schedule.small_input if step < schedule.small_until else self.recipe.network.input
+        people = self.source.batch(step, schedule.batch // self.share.of)
         crops = [augment(sample, rng, size, options, pairs, SYMMETRIC_PARTS) for sample in people]
         return images_to_tensor([crop.image for crop in crops]), crops
 
@@ -83,7 +87,7 @@ class PoseTask:
         """What to minimise, and the part of it that the curve shows: that of the heatmaps."""
         recipe = self.recipe
         maps = (output[0] if isinstance(output, tuple) else output).float()
-        stride = recipe.network.input[0] // maps.shape[-1]
+        stride = crops[0].image.shape[1] // maps.shape[-1]
         target = pose_target(crops, recipe, self.skeleton, stride, maps.device)
         shown = maps.new_zeros(())
         for name, weight in recipe.loss.items():

@@ -62,6 +62,12 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     steps: int = 20_000
     batch: int = 32
+    processes: int = 1
+    """CPU: processes that each compute an equal share of a batch; as many as there are cores trains fastest."""
+    small_until: int = 0
+    """Steps at the beginning that learn from crops of `small_input`, which is faster (Howard, 2018, and Tan and Le,
+    EfficientNetV2, 2021)."""
+    small_input: tuple[int, int] = (64, 96)
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup: int = 200
@@ -103,8 +109,13 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         unknown = sorted(set(self.loss) - set(LOSSES))
         if unknown or not self.loss:
             raise ConfigError(f"loss: {', '.join(unknown) or 'none given'}; known are: {', '.join(LOSSES)}")
-        if any(side % 32 or side <= 0 for side in self.network.input):
-            raise ConfigError(f"network.input: {self.network.input} must be multiples of 32")
+        for name, size in (("network.input", self.network.input), ("schedule.small_input", self.schedule.small_input)):
+            if any(side % 32 or side <= 0 for side in size):
+                raise ConfigError(f"{name}: {size} must be multiples of 32")
+        if self.schedule.processes < 1 or self.schedule.batch % self.schedule.processes:
+            raise ConfigError(
+                f"schedule.processes: {self.schedule.processes} does not divide the batch of {self.schedule.batch}"
+            )
 
 
 def build_network(network: Network, outputs: int) -> nn.Module:

@@ -10,6 +10,7 @@ import numpy as np
 from multiview.learn.coco import read_coco
 from multiview.learn.recipe import Data
 from multiview.learn.sample import Sample
+from multiview.learn.share import WHOLE, Share
 from multiview.synthetic.photo import sample_crop
 
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
 
 @runtime_checkable
 class Source(Protocol):
-    """Gives the samples of a step, before augmentation."""
+    """Gives the samples of a step, before augmentation; where several processes share a batch, each has its own."""
 
     def batch(self, step: int, size: int) -> list[Sample]: ...
 
@@ -50,45 +51,56 @@ def rendered_sample(
 class RenderedSource:
     """Rendered people, drawn as they are needed: a window of `pool` pictures slides over an endless numbered row."""
 
-    def __init__(self, seed: int, data: Data, input_size: tuple[int, int]) -> None:
-        self.seed, self.data = seed, data
+    def __init__(self, seed: int, data: Data, input_size: tuple[int, int], share: Share = WHOLE) -> None:
+        self.seed, self.data, self.share = seed, data, share
+        self.window = max(1, data.pool // share.of)
         self.size = (round(input_size[0] * data.margin / 1.25), round(input_size[1] * data.margin / 1.25))
         self.pool: dict[int, Sample] = {}
 
     def _photo(self, number: int) -> Sample:
         if number not in self.pool:
-            rng = np.random.default_rng((self.seed, 1, number))
-            easy = rng.random() > number / max(1, self.data.easy_until)
+            rng = np.random.default_rng((self.seed, 1, number, self.share.number))
+            easy = rng.random() > number * self.share.of / max(1, self.data.easy_until)
             self.pool[number] = rendered_sample(rng, self.size, self.data.margin, 0.0 if easy else 0.1, easy=easy)
         return self.pool[number]
 
     def batch(self, step: int, size: int) -> list[Sample]:
-        newest = self.data.pool + step * size // self.data.reuse
-        for number in [number for number in self.pool if number < newest - self.data.pool]:
+        newest = self.window + step * size // self.data.reuse
+        for number in [number for number in self.pool if number < newest - self.window]:
             del self.pool[number]
-        rng = np.random.default_rng((self.seed, 2, step))
-        return [self._photo(int(n)) for n in rng.integers(newest - self.data.pool, newest, size)]
+        rng = np.random.default_rng((self.seed, 2, step, self.share.number))
+        return [self._photo(int(n)) for n in rng.integers(newest - self.window, newest, size)]
 
 
 class CocoSource:
     """The people of a COCO keypoint file, in an order drawn anew for each pass."""
 
-    def __init__(self, seed: int, annotations: Path, images: Path, joints: tuple[str, ...]) -> None:
-        self.seed = seed
+    def __init__(
+        self, seed: int, annotations: Path, images: Path, joints: tuple[str, ...], share: Share = WHOLE
+    ) -> None:
+        self.seed, self.share = seed, share
         self.people = read_coco(annotations, images, joints)
 
     def batch(self, step: int, size: int) -> list[Sample]:
         count = len(self.people)
-        numbers = range(step * size, (step + 1) * size)
+        first = (step * self.share.of + self.share.number) * size
+        numbers = range(first, first + size)
         orders = {n // count: np.random.default_rng((self.seed, 3, n // count)).permutation(count) for n in numbers}
         return [self.people.load(int(orders[n // count][n % count])) for n in numbers]
 
 
-def open_source(seed: int, data: Data, input_size: tuple[int, int], joints: tuple[str, ...], folder: Path) -> Source:
-    """The source that a recipe names; its paths are relative to `folder`."""
+def open_source(
+    seed: int,
+    data: Data,
+    input_size: tuple[int, int],
+    joints: tuple[str, ...],
+    folder: Path,
+    share: Share = WHOLE,
+) -> Source:
+    """The source that a recipe names, and of its batches one share; its paths are relative to `folder`."""
     if data.source == "rendered":
-        return RenderedSource(seed, data, input_size)
-    return CocoSource(seed, folder / data.annotations, folder / data.images, joints)
+        return RenderedSource(seed, data, input_size, share)
+    return CocoSource(seed, folder / data.annotations, folder / data.images, joints, share)
 
 
 def validation_samples(data: Data, input_size: tuple[int, int], joints: tuple[str, ...], folder: Path) -> list[Sample]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from multiview.learn.check import Check
 from multiview.learn.finder_task import FinderTask
 from multiview.learn.pose_task import PoseTask
 from multiview.learn.recipe import Recipe
+from multiview.learn.share import WHOLE, Exchange, Share, start_helpers, watch_parent
 from multiview.learn.weights import save_weights
 
 __all__ = ["Progress", "Trainer", "learning_rate", "train"]
@@ -46,17 +48,19 @@ class Task(Protocol):
     def check(self, network: nn.Module, picture: Path) -> Check: ...
 
 
-TASKS: dict[str, Callable[[Recipe, Path], Task]] = {"pose": PoseTask, "finder": FinderTask}
+TASKS: dict[str, Callable[[Recipe, Path, Share], Task]] = {"pose": PoseTask, "finder": FinderTask}
 
 
 class Trainer:
     """A training at some step: `step()` takes one more. Paths in the recipe are relative to `recipe_folder`."""
 
-    def __init__(self, recipe: Recipe, recipe_folder: Path) -> None:
+    def __init__(
+        self, recipe: Recipe, recipe_folder: Path, share: Share = WHOLE, exchange: Exchange | None = None
+    ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe = recipe
+        self.recipe, self.share, self.exchange = recipe, share, exchange
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.task = TASKS[recipe.task](recipe, recipe_folder)
+        self.task = TASKS[recipe.task](recipe, recipe_folder, share)
         self.model = self.task.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.task.network).requires_grad_(False)
         groups = [
@@ -70,6 +74,8 @@ class Trainer:
         precision = recipe.schedule.precision
         self.half = precision == "bfloat16" or (precision == "auto" and _bfloat16_pays(self.device))
         self.number = 0
+        self.cpu = 0.0
+        """Processor seconds of all processes so far."""
 
     def step(self) -> float:
         """One step of the optimiser; the loss."""
@@ -82,11 +88,34 @@ class Trainer:
         loss, shown = self.task.loss(output, truth)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        spent = torch.tensor(time.process_time())
+        if self.exchange is not None:
+            self.exchange.average(self.share.number, [shown.detach(), spent, *self._shared()])
+        self.cpu = float(spent) * self.share.of
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()
         self.number += 1
         self._follow()
         return float(shown.detach())
+
+    def share_out(self) -> Exchange:
+        """The exchange of a training that this process is the first of."""
+        numbers = [p.numel() for p in self.model.parameters()] + [b.numel() for b in self._running()]
+        self.exchange = Exchange(self.share.of, sum(numbers) + 2)
+        return self.exchange
+
+    def _running(self) -> list[Tensor]:
+        """Running means and variances."""
+        return [buffer for buffer in self.model.buffers() if buffer.dtype.is_floating_point]
+
+    def _shared(self) -> list[Tensor]:
+        """What the processes of a training average after each step: the gradients and the running statistics."""
+        gradients = []
+        for parameter in self.model.parameters():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            gradients.append(parameter.grad)
+        return [*gradients, *self._running()]
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -141,13 +170,15 @@ class _Curve:
                 self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
         seconds = float(self.rows[-1]["seconds"]) if self.rows else 0.0
         self.start = time.monotonic() - seconds
+        self.cpu = float(self.rows[-1].get("cpu_seconds") or 0.0) if self.rows else 0.0
         self.best = max((float(row["quality"]) for row in self.rows if row.get("quality")), default=-1.0)
 
-    def add(self, step: int, rate: float, loss: float, check: Check | None) -> None:
+    def add(self, step: int, cpu: float, rate: float, loss: float, check: Check | None) -> None:
         """One more row; the file is written anew, whole, so that a kill never leaves half a row."""
         row: dict[str, Any] = {
             "step": step,
             "seconds": f"{time.monotonic() - self.start:.1f}",
+            "cpu_seconds": f"{self.cpu + cpu:.1f}",
             "learning_rate": f"{rate:.3e}",
             "loss": f"{loss:.6f}",
         }
@@ -179,14 +210,17 @@ def train(
     """Train by a recipe into `folder`, going on from its checkpoint where it has one; the path of the trained weights.
 
     Writes `checkpoint.pt`, `curve.csv`, `best.pt` and `last.pt` (averaged weights), and `pictures/`.
-    `threads` of the CPU; 0 uses every core.
+    `threads` of the CPU, shared among the recipe's processes; 0 uses every core.
     """
-    if threads > 0:
-        torch.set_num_threads(threads)
+    processes = 1 if torch.cuda.is_available() else recipe.schedule.processes
+    threads = max(1, (threads or os.cpu_count() or 1) // processes)
+    torch.set_num_threads(threads)
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(recipe, recipe_folder)
+    trainer = Trainer(recipe, recipe_folder, Share(0, processes))
     if (folder / CHECKPOINT).exists():
         trainer.load(folder / CHECKPOINT)
+    if processes > 1:
+        start_helpers(_help, trainer.share_out(), recipe, recipe_folder, folder / CHECKPOINT, trainer.number, threads)
     curve = _Curve(folder / "curve.csv", trainer.number)
     schedule = recipe.schedule
     losses: list[float] = []
@@ -202,10 +236,23 @@ def train(
                 save_weights(trainer.average, recipe, step, folder / "best.pt")
         watch(Progress(step, losses[-1], check))
         if step % schedule.log_every == 0 or last:
-            curve.add(step, learning_rate(recipe, step - 1), float(np.mean(losses)), check)
+            curve.add(step, trainer.cpu, learning_rate(recipe, step - 1), float(np.mean(losses)), check)
             losses.clear()
         # A checkpoint stands at the end of a row of the curve, so that a resumed curve has the same rows.
         if step % schedule.save_every == 0 or last:
             trainer.save(folder / CHECKPOINT)
     save_weights(trainer.average, recipe, trainer.number, folder / "last.pt")
     return folder / "last.pt"
+
+
+def _help(
+    share: Share, exchange: Exchange, recipe: Recipe, recipe_folder: Path, checkpoint: Path, step: int, threads: int
+) -> None:
+    """What every process of a training but the first does: the same steps on other pictures."""
+    watch_parent()
+    torch.set_num_threads(threads)
+    trainer = Trainer(recipe, recipe_folder, share, exchange)
+    if step:
+        trainer.load(checkpoint)
+    while trainer.number < recipe.schedule.steps:
+        trainer.step()

@@ -165,7 +165,9 @@ def degrade(rng: np.random.Generator, image: UInt8[np.ndarray, "H W 3"]) -> UInt
         )
         picture = np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()), np.float32)
     elif kind < 0.45:
-        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, image.shape[0] / 110)), np.float32)
+        picture = np.asarray(
+            cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, max(0.5, image.shape[0] / 110))), np.float32
+        )
     if rng.random() < 0.15:
         # Someone far away: few pixels, enlarged.
         share = rng.uniform(0.35, 0.8)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from multiview.learn.coco import read_coco
-from multiview.learn.label import Trust, label_view
+from multiview.learn.label import Trust, label_view, largest_sigma
 from multiview.learn.label_take import label_recording
 from multiview.pipeline import Pipeline
 from multiview.poses import Poses
@@ -52,6 +52,29 @@ def seen_by(studio, camera, frame, people):
         if actor >= 0:
             seen[actor] |= score > 0
     return seen
+
+
+def test_as_many_joints_as_the_error_allows(fused):
+    """All labels together come out about as wrong as was asked for; a stricter demand takes fewer."""
+    studio, poses = fused
+    rms, count = [], []
+    for asked in (0.8, 1.2):
+        trust = Trust(sigma_px=largest_sigma(studio.rig, poses, asked), least_joints=1)
+        errors = []
+        for camera in studio.rig.cameras:
+            for frame in range(0, studio.frames, 5):
+                labels = label_view(camera, poses, np.flatnonzero(poses.frame == frame), None, trust)
+                truth = camera.project(studio.truth.xyz[studio.truth.frame == frame])
+                for xy, flags in zip(labels.xy, labels.visibility, strict=True):
+                    distance = np.linalg.norm(truth - xy, axis=-1)[:, flags > 0]
+                    errors.append(distance[int(np.median(distance, axis=1).argmin())])
+        error = np.concatenate(errors)
+        rms.append(float(np.sqrt((error**2).mean())))
+        count.append(len(error))
+    assert 0.6 < rms[0] < 1.0
+    assert 0.9 < rms[1] < 1.5
+    assert count[0] < count[1]
+    assert largest_sigma(studio.rig, poses, 0.0) == 0.0
 
 
 def test_an_uncertain_or_filled_joint_is_no_label(fused):

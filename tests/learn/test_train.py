@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -14,9 +16,10 @@ import numpy as np
 import pytest
 import torch
 
-from multiview.errors import ConfigError, SourceError
+from multiview.errors import ConfigError, MultiviewError, SourceError
 from multiview.learn.model_file import open_model
 from multiview.learn.recipe import Data, Network, Recipe, Schedule
+from multiview.learn.share import Exchange
 from multiview.learn.train import learning_rate, train
 from multiview.learn.weights import load_weights
 from multiview.toml_file import decode_toml
@@ -47,8 +50,9 @@ def curve(folder: Path) -> list[tuple[str, str]]:
         return [(row["step"], row["loss"]) for row in csv.DictReader(file)]
 
 
-def test_killed_and_resumed_is_the_same_curve(tmp_path):
-    (tmp_path / "tiny.toml").write_text(TINY)
+@pytest.mark.parametrize("more", ["", "processes = 2\nsmall_until = 8\nsmall_input = [32, 32]\n"])
+def test_killed_and_resumed_is_the_same_curve(tmp_path, more):
+    (tmp_path / "tiny.toml").write_text(TINY + more)
     command = [sys.executable, "-m", "multiview", "train", str(tmp_path / "tiny.toml"), "--threads", "1", "--out"]
     process = subprocess.Popen([*command, str(tmp_path / "killed")], cwd=REPOSITORY, stdout=subprocess.DEVNULL)
     checkpoint = tmp_path / "killed" / "checkpoint.pt"
@@ -60,9 +64,8 @@ def test_killed_and_resumed_is_the_same_curve(tmp_path):
     killed_at = torch.load(checkpoint, weights_only=True)["step"]
     assert killed_at < 24
     subprocess.run([*command, str(tmp_path / "killed")], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
-    torch.set_num_threads(1)
     recipe = decode_toml(tmp_path / "tiny.toml", Recipe)
-    train(recipe, tmp_path / "whole", tmp_path)
+    train(recipe, tmp_path / "whole", tmp_path, threads=1)
     assert curve(tmp_path / "killed") == curve(tmp_path / "whole")
     assert (tmp_path / "killed" / "pictures" / "0000024.png").stat().st_size > 1000
     crops = [np.zeros((64, 32, 3), np.uint8)]
@@ -70,6 +73,32 @@ def test_killed_and_resumed_is_the_same_curve(tmp_path):
     same, _ = open_model(tmp_path / "whole" / "last.pt").predict_crops(crops)
     np.testing.assert_array_equal(xy, same)
     assert ((score >= 0) & (score <= 1)).all()
+
+
+def test_an_exchange_gives_everyone_the_mean():
+    mine = [torch.randn(4, 3, generator=torch.Generator().manual_seed(n)) for n in range(6)]
+    first = Exchange(2, 12)
+    second = copy.copy(first)  # as another process has it: the same memory, its own turn
+
+    def three_times(exchange: Exchange, number: int) -> list[torch.Tensor]:
+        given = [tensor.clone() for tensor in mine[number::2]]
+        for tensor in given:
+            exchange.average(number, [tensor[:1], tensor[1:]])
+        return given
+
+    with ThreadPoolExecutor(2) as pool:
+        one, two = pool.map(three_times, (first, second), (0, 1))
+    for turn in range(3):
+        mean = (mine[2 * turn] + mine[2 * turn + 1]) / 2
+        torch.testing.assert_close(one[turn], mean, rtol=0, atol=0)
+        torch.testing.assert_close(two[turn], mean, rtol=0, atol=0)
+
+
+def test_a_training_whose_helper_died_says_so():
+    exchange = Exchange(2, 3)
+    exchange.barrier.abort()
+    with pytest.raises(MultiviewError, match="start the same command again"):
+        exchange.average(0, [torch.zeros(3)])
 
 
 @pytest.mark.parametrize("name", ["hrnet", "simple_baseline"])
@@ -113,6 +142,8 @@ def test_mistakes_are_named(tmp_path):
         msgspec.convert({"loss": {"mse": 1.0}}, Recipe)
     with pytest.raises(ConfigError, match="multiples of 32"):
         Recipe(network=Network(input=(100, 128)))
+    with pytest.raises(ConfigError, match="does not divide"):
+        Recipe(schedule=Schedule(batch=32, processes=3))
     with pytest.raises(SourceError, match="no such file"):
         open_model(tmp_path / "best.pt")
     (tmp_path / "best.pt").write_bytes(b"nothing")

@@ -6,29 +6,41 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multiview.errors import ConfigError
+from multiview.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from multiview.camera import Rig
+    from multiview.learn.label_take import Seen
+    from multiview.poses import Poses
     from multiview.sources import FrameSource
+    from multiview.take import Take
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "fuse_take", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="WHAT")
     text = "label the videos of a take with its own fused people: what several views agree on labels the others"
     take = kinds.add_parser("take", help=text, description=text.capitalize() + ".")
-    take.add_argument("take", nargs="?", type=Path, help="a take's folder; or give --rig, --poses and --videos")
+    take.add_argument(
+        "take", nargs="?", type=Path, help="a take's folder with videos/; or give --rig, --poses and --videos"
+    )
     take.add_argument("--rig", type=Path, help="calibration of the cameras (rig.toml)")
-    take.add_argument("--poses", type=Path, help="poses.parquet of `multiview process` or `fuse`")
+    take.add_argument("--poses", type=Path, help="poses.parquet of `multiview process --smooth` or `fuse --smooth`")
     take.add_argument("--videos", nargs="+", metavar="VIDEO", type=Path, help="one video per camera, named like it")
-    take.add_argument("--keypoints", type=Path, metavar="DIR", help="the 2D poses, to tell visible from hidden joints")
+    take.add_argument(
+        "--keypoints", type=Path, metavar="DIR", help="the 2D poses, to tell visible joints (a take knows)"
+    )
     take.add_argument("--every", type=int, default=10, metavar="N", help="label each N-th frame (default 10)")
     take.add_argument("--views", type=int, default=2, help="rays that a joint must rest on (default 2)")
     take.add_argument(
-        "--sigma-px", type=float, default=1.4, help="how uncertain a label may be in x or y, px (default 1.4)"
+        "--rms-px",
+        type=float,
+        default=1.9,
+        metavar="PX",
+        help="the most certain joints are labelled, so many that their errors are of PX to be expected (default 1.9)",
     )
     text = "render people, with exact labels"
     rendered = kinds.add_parser("rendered", help=text, description=text.capitalize() + ".")
@@ -63,25 +75,54 @@ def run(args: argparse.Namespace) -> int:
 
 def _label_take(args: argparse.Namespace, bar: Progress) -> tuple[int, int]:
     from multiview.camera import load_rig
-    from multiview.keypoint_folder import open_keypoint_folders
-    from multiview.learn.label import Trust
+    from multiview.learn.label import Trust, largest_sigma
     from multiview.learn.label_take import label_recording
-    from multiview.poses import read_poses
-    from multiview.skeleton import load_skeleton
     from multiview.sources.video import Source
 
-    folder = args.take
+    folder: Path | None = args.take
     rig_path = args.rig or (folder and folder / "rig.toml")
-    poses_path = args.poses or (folder and folder / "poses.parquet")
     videos = args.videos or (sorted((folder / "videos").glob("*.*")) if folder else [])
     videos = [video for video in videos if video.suffix.lower() in (".mp4", ".mkv", ".avi", ".mov", ".webm")]
-    if not rig_path or not poses_path or not videos:
+    if not rig_path or not videos or not (folder or args.poses):
         raise ConfigError("give a take's folder with videos/, or all of --rig, --poses and --videos")
-    rig, poses = load_rig(rig_path), read_poses(poses_path)
+    rig = load_rig(rig_path)
+    poses, seen = _poses(args, rig)
+    trust = Trust(views=args.views, sigma_px=largest_sigma(rig, poses, args.rms_px, args.views))
     sources: dict[str, FrameSource] = {video.stem: Source(video, video.stem) for video in videos}
-    keypoints = open_keypoint_folders(args.keypoints, rig, load_skeleton(poses.skeleton)) if args.keypoints else None
     task = bar.add_task("labelling", total=sum(source.frames for source in sources.values()) or None)
-    trust = Trust(views=args.views, sigma_px=args.sigma_px)
     return label_recording(
-        args.out, rig, poses, sources, max(1, args.every), trust, keypoints, lambda n: bar.advance(task, n)
+        args.out, rig, poses, sources, max(1, args.every), trust, seen, lambda n: bar.advance(task, n)
     )
+
+
+def _poses(args: argparse.Namespace, rig: Rig) -> tuple[Poses, Seen | None]:
+    """The people, and what each camera itself saw of them."""
+    from multiview.keypoint_folder import open_keypoint_folders
+    from multiview.poses import read_poses
+    from multiview.skeleton import load_skeleton
+    from multiview.take import open_take
+
+    if args.poses or not open_take(args.take).recordings():
+        poses = read_poses(args.poses or args.take / "poses.parquet")
+        if not args.keypoints:
+            return poses, None
+        return poses, open_keypoint_folders(args.keypoints, rig, load_skeleton(poses.skeleton)).read
+    return fuse_take(open_take(args.take), rig)
+
+
+def fuse_take(take: Take, rig: Rig) -> tuple[Poses, Seen]:
+    """The people of a take, each frame corrected by what came later, and what each camera itself saw of them."""
+    from multiview.commands.fuse_run import fuse_views
+    from multiview.config import frame_rate, pipeline_options
+    from multiview.poses import Poses
+    from multiview.skeleton import load_skeleton
+    from services.replay import refuse, take_studio
+
+    studio = take_studio(take)
+    views = [fused.views for fused in refuse(take)]
+    if not views:
+        raise SourceError(f"{take.folder}: no keypoints recorded")
+    skeleton = load_skeleton(studio.skeleton)
+    tracks, _ = fuse_views(rig, skeleton, views, len(views), frame_rate(studio), pipeline_options(studio), smooth=True)
+    at = {seen.tick: seen.keypoints for seen in views}
+    return Poses.from_tracks(tracks, skeleton), lambda camera, frame: at[frame][camera]
