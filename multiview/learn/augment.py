@@ -14,7 +14,7 @@ from jaxtyping import Float64, Int64, UInt8
 from multiview.keypoints.crop import crop_affine, crop_region, transform_points
 from multiview.keypoints.flip import flip_pairs
 from multiview.learn.sample import ABSENT, HIDDEN, VISIBLE, Sample
-from multiview.synthetic.backdrop import degrade
+from multiview.synthetic.backdrop import coarse, degrade
 
 __all__ = ["Augmentation", "augment", "crop_sample"]
 
@@ -90,7 +90,7 @@ def augment(
     if rng.random() < options.cutout:
         image, visibility = _cutout(crop, rng)
     if rng.random() < options.far:
-        image = _far(image, rng.uniform(0.3, 0.9))
+        image = coarse(image, rng.uniform(0.3, 0.9))
     if rng.random() < options.degrade:
         image = degrade(rng, image)
     return Sample(image, crop.xy, visibility, crop.box, crop.parts, crop.facing)
@@ -122,12 +122,6 @@ def _half_body(sample: Sample, rng: np.random.Generator) -> Float64[np.ndarray, 
     xy = sample.xy[known & half]
     margin = 0.2 * max(1.0, float(np.ptp(xy, axis=0).max()))
     return np.concatenate([xy.min(0) - margin, xy.max(0) + margin])
-
-
-def _far(image: UInt8[np.ndarray, "H W 3"], share: float) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture with `share` as many pixels a side, at its own size."""
-    small = cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _cutout(crop: Sample, rng: np.random.Generator) -> tuple[UInt8[np.ndarray, "H W 3"], Int64[np.ndarray, " J"]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,7 @@ def evaluate_model(
     figures: dict[str, Any] = {
         "people": len(people),
         **average_precision(people, xy, score.mean(1), skeleton),
+        "ap_visible": average_precision(_visible_only(people), xy, score.mean(1), skeleton)["ap"],
         "pck": _share(right, known),
         "pck_visible": _share(right, visibility == VISIBLE),
         "pck_hidden": _share(right, visibility == HIDDEN),
@@ -102,6 +104,11 @@ def evaluate_model(
         of_size = (area >= low) & (area < high)
         figures[f"pck_{name}"] = _share(right[of_size], known[of_size])
     return figures, xy, oks
+
+
+def _visible_only(people: list[Person]) -> list[Person]:
+    """The same without the joints that cannot be seen."""
+    return [replace(person, visibility=np.where(person.visibility == VISIBLE, VISIBLE, ABSENT)) for person in people]
 
 
 def _share(hit: Bool[np.ndarray, "*n"], of: Bool[np.ndarray, "*n"]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -33,7 +34,8 @@ def marked(rng: np.random.Generator) -> Sample:
 def test_keypoints_follow_the_pixels(seed):
     rng = np.random.default_rng(seed)
     sample = marked(rng)
-    crop = augment(sample, rng, (192, 256), GEOMETRY, ())
+    options = msgspec.structs.replace(GEOMETRY, far=float(seed % 2))
+    crop = augment(sample, rng, (192, 256), options, ())
     x, y = crop.xy[0]
     if crop.visibility[0] == ABSENT or not (12 < x < 180 and 12 < y < 244):
         return
@@ -82,7 +84,7 @@ def test_cutout_hides_what_it_covers():
 
 @pytest.mark.parametrize("name", ["rotation_deg", "scale", "shift"])
 def test_nothing_varies_when_told_not_to(name):
-    still = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    still = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     sample = marked(np.random.default_rng(1))
     one, two = (augment(sample, np.random.default_rng(s), (96, 128), still, ()) for s in (1, 2))
     np.testing.assert_array_equal(one.image, two.image)
