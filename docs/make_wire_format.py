@@ -30,6 +30,7 @@ joint has score 0 and NaN coordinates, together. A gap in the stamp's second num
 | topic | sent by | carries |
 |---|---|---|
 | `poses` | fusion | `poses`: everyone at one tick; this is the one to read |
+| `regions` | fusion | `regions`: where each camera should see people; only where a source has `regions = true` |
 | `keypoints/CAMERA` | a worker | `keypoints`, and `goodbye` at the end |
 | `clock/CAMERA` | a worker | `clock` |
 | `camera/CAMERA` | a worker | `camera_health`, about once a second |

@@ -37,6 +37,7 @@ __all__ = [
     "Studio",
     "SyntheticSource",
     "ViewerOptions",
+    "WorkerOptions",
     "frame_rate",
     "load_studio",
     "pipeline_options",
@@ -109,6 +110,15 @@ class CameraSource(_Section, frozen=True, kw_only=True, tag_field="type", tag="c
     """Of files; 1: at their frame rate, frames that nobody had time for are dropped; 0: every frame, however long."""
     loop: bool = False
     """Of files: begin again at the end."""
+    regions: bool = False
+    """Look where fusion expects people, and search whole pictures for new ones less often."""
+
+
+class WorkerOptions(_Section, frozen=True, kw_only=True):
+    """One process for several cameras, whose pictures go through the network together."""
+
+    cameras: list[str]
+    """Their names; they share the first one's detector."""
 
 
 Source = SyntheticSource | KeypointsSource | CameraSource
@@ -185,6 +195,8 @@ class Studio(_Section, frozen=True, kw_only=True):
     """Actors who may be in the room, and are known by name: saved by `multiview actor`."""
     actors: list[Actor] = []
     """Their files, put here when the studio is loaded, so that a take holds them."""
+    workers: list[WorkerOptions] = []
+    """Cameras that share a process; every other camera has one of its own."""
     sync: sync.Options = sync.Options()
     pipeline: dict[str, Any] = {}
     fusion: FusionOptions = FusionOptions()
@@ -232,7 +244,26 @@ def load_studio(path: Path | str, check: bool = True) -> Studio:
                 raise ConfigError(f"{path}: cameras.{name}: the rig has no such camera; it has {', '.join(rig.names)}")
         for name in rig.names:
             studio.source_of(name)
+        _check_workers(studio, rig, path)
     return studio
+
+
+def _check_workers(studio: Studio, rig: Rig, path: Path) -> None:
+    seen: set[str] = set()
+    for worker in studio.workers:
+        for name in worker.cameras:
+            if name not in rig.names:
+                raise ConfigError(f"{path}: workers: the rig has no camera {name}; it has {', '.join(rig.names)}")
+            if name in seen:
+                raise ConfigError(f"{path}: workers: {name} is named twice")
+            source = studio.source_of(name)
+            if not isinstance(source, CameraSource):
+                raise ConfigError(f"{path}: workers: {name} has no detector; only cameras with one can share a worker")
+            first = studio.source_of(worker.cameras[0])
+            assert isinstance(first, CameraSource)
+            if (source.detector, source.options) != (first.detector, first.options):
+                raise ConfigError(f"{path}: workers: {name} has another detector than {worker.cameras[0]}")
+            seen.add(name)
 
 
 def studio_text(studio: Studio) -> str:

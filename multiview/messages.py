@@ -31,6 +31,7 @@ __all__ = [
     "KeypointsMessage",
     "Message",
     "PosesMessage",
+    "RegionsMessage",
     "ServiceHealth",
     "Stamp",
     "decode",
@@ -138,6 +139,30 @@ class PosesMessage(Message, frozen=True, kw_only=True, tag="poses"):
         return read_blob(self.blob, (len(self.people), self.joints, 12))
 
 
+class RegionsMessage(Message, frozen=True, kw_only=True, tag="regions"):
+    """Where fusion expects people in its cameras' pictures: a worker that looks there need not search everywhere.
+
+    `people[i]` are those in the picture of `cameras[i]` at `time_ns`, on the clock that `clock` names as in `poses`.
+    `blob` is (people, 6), camera after camera: a box about the joints, x1 y1 x2 y2 px of the calibrated picture, and
+    the velocity of its middle, px/s.
+    """
+
+    time_ns: Int
+    clock: Annotated[str, msgspec.Meta(pattern=r"\A(hub|epoch)\Z")] = "hub"
+    cameras: Names
+    people: Annotated[list[Annotated[list[Count], msgspec.Meta(max_length=1024)]], msgspec.Meta(max_length=256)]
+    blob: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.people) != len(self.cameras):
+            raise ValueError(f"people of {len(self.people)} cameras: expected {len(self.cameras)}")
+        _check_blob(self.blob, sum(map(len, self.people)) * 6)
+
+    def table(self) -> Table:
+        """The blob as (people, 6)."""
+        return read_blob(self.blob, (sum(map(len, self.people)), 6))
+
+
 class ClockSample(Message, frozen=True, kw_only=True, tag="clock"):
     """One probe of the hub's clock: sent and answered at worker times, received and replied to at hub times."""
 
@@ -193,7 +218,9 @@ class HubBeat(Message, frozen=True, kw_only=True, tag="hub"):
     dropped: Count = 0
 
 
-AnyMessage = KeypointsMessage | PosesMessage | ClockSample | CameraHealth | ServiceHealth | Goodbye | HubBeat
+AnyMessage = (
+    KeypointsMessage | PosesMessage | RegionsMessage | ClockSample | CameraHealth | ServiceHealth | Goodbye | HubBeat
+)
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(AnyMessage)
@@ -255,7 +282,7 @@ _STAMP = struct.Struct("<qqq")
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema of every message, generated from the structs (bytes appear as base64 text)."""
-    kinds = [KeypointsMessage, PosesMessage, ClockSample, CameraHealth, ServiceHealth, Goodbye, HubBeat]
+    kinds = [KeypointsMessage, PosesMessage, RegionsMessage, ClockSample, CameraHealth, ServiceHealth, Goodbye, HubBeat]
     _, components = msgspec.json.schema_components(kinds)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": dict(components)}
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64
 
 from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
 
-__all__ = ["to_calibrated_size", "why_sizes_differ"]
+__all__ = ["from_calibrated_size", "to_calibrated_size", "why_sizes_differ"]
 
 CROPPED_PX = 16  # video codecs pad pictures to multiples of 8 or 16, and players take the padding off again
 SAME_SHAPE = 0.005
@@ -28,9 +29,24 @@ def why_sizes_differ(picture: tuple[int, int], calibrated: tuple[int, int], came
 
 def to_calibrated_size(keypoints: Keypoints2D, picture: tuple[int, int], calibrated: tuple[int, int]) -> Keypoints2D:
     """Keypoints (px of the picture) in pixels of the calibrated size; pixel (0, 0) is the centre of the first."""
-    (w, h), (cw, ch) = picture, calibrated
-    if picture == calibrated or (abs(w - cw) < CROPPED_PX and abs(h - ch) < CROPPED_PX):
+    scale = _calibrated_from_picture(picture, calibrated)
+    if scale is None:
         return keypoints
-    scale = np.array([cw / w, ch / h])
     cov = None if keypoints.cov is None else keypoints.cov * scale[:, None] * scale
     return Keypoints2D((keypoints.xy + 0.5) * scale - 0.5, keypoints.score, cov, keypoints.visibility)
+
+
+def from_calibrated_size(
+    xy: Float64[np.ndarray, "N 2"], picture: tuple[int, int], calibrated: tuple[int, int]
+) -> Float64[np.ndarray, "N 2"]:
+    """The way back: pixels of the calibrated size in pixels of the picture."""
+    scale = _calibrated_from_picture(picture, calibrated)
+    return xy if scale is None else (xy + 0.5) / scale - 0.5
+
+
+def _calibrated_from_picture(picture: tuple[int, int], calibrated: tuple[int, int]) -> Float64[np.ndarray, " 2"] | None:
+    """The scale of both axes; None where the pixels are the same."""
+    (w, h), (cw, ch) = picture, calibrated
+    if picture == calibrated or (abs(w - cw) < CROPPED_PX and abs(h - ch) < CROPPED_PX):
+        return None
+    return np.array([cw / w, ch / h])

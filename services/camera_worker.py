@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from multiview.camera import Camera
+from multiview.clock import ClockMap
 from multiview.config import CameraSource, Studio, studio_rig
-from multiview.data import Frame, Keypoints2D
-from multiview.detect import PoseDetector
+from multiview.data import NS_PER_S, Frame, Keypoints2D
+from multiview.detect import ExpectsPeople, PoseDetector
 from multiview.errors import ConfigError, SourceError
 from multiview.make_detector import make_detector
 from multiview.messages import CameraHealth, Goodbye, encode
@@ -35,6 +36,7 @@ from services.bus import GOODBYE_S, Asker, Sender
 from services.presence import wait_for_start
 from services.probing import Prober
 from services.process import Stopping, yield_to_others
+from services.regions import Expectations
 from services.requests import Ready, tell
 
 __all__ = ["CameraWorker"]
@@ -57,6 +59,7 @@ class _Eye:
         self.boot_id = secrets.randbits(62)
         self.sender, self.asker = Sender(studio.hub, camera.name), Asker(studio.hub, camera.name)
         self.prober = Prober(studio.hub, camera.name, self.boot_id, time.monotonic_ns) if self.source.live else None
+        self.clock = ClockMap()
         self.reader: Reader | None = None
         self.sent = self.dropped = self.refused = 0
         self.state, self.note = "running", ""
@@ -105,6 +108,7 @@ class _Eye:
             skeleton=skeleton,
         )
         for sample in self.prober.take() if self.prober else []:
+            self.clock.add(sample)
             self.sender.send(topics.topic_of(topics.CLOCK, self.camera.name), encode(sample))
         body = encode(message)
         while not (left := self.sender.send(topics.topic_of(topics.KEYPOINTS, self.camera.name), body)):
@@ -112,6 +116,13 @@ class _Eye:
                 break
         self.sent += left
         self.dropped += not left
+
+    def common_ns(self, frame: Frame) -> int | None:
+        """When a frame was taken, on the clock that all cameras share; None while that is not known."""
+        if self.source.live and self.clock.quarantined:
+            return None
+        time_ns = self.clock.hub_ns(frame.time_ns) if self.source.live else frame.time_ns
+        return time_ns + round(self.camera.time_offset_s * NS_PER_S)
 
     def report(self, start_ns: int, rate_hz: float, detect_ms: float, note: str) -> None:
         """Health and presence, about once a second."""
@@ -158,6 +169,7 @@ class CameraWorker:
                 f'write skeleton = "{gives}"'
             )
         self._eyes = [_Eye(studio, rig.cameras[rig.index(name)], rig.calibration_hash) for name in cameras]
+        self._expectations = self._expect_people(studio, first, cameras[0])
         self._start_ns = 0
         self._stages: deque[dict[str, int]] = deque(maxlen=RECENT)
         self._looked: dict[str, deque[int]] = {name: deque(maxlen=RECENT) for name in cameras}
@@ -182,6 +194,8 @@ class CameraWorker:
         for eye in playing:
             eye.end()
         self._report()
+        if self._expectations is not None:
+            self._expectations.close()
         for eye in self._eyes:
             if eye.prober:
                 eye.prober.close()
@@ -195,6 +209,7 @@ class CameraWorker:
         taken = [(eye, frame) for eye in playing if (frame := eye.take(wait_s)) is not None]
         if not taken:
             return
+        self._tell_where(taken)
         found = self._detector.detect([frame for _, frame in taken])
         start = time.perf_counter_ns()
         for (eye, frame), keypoints in zip(taken, found, strict=True):
@@ -203,6 +218,25 @@ class CameraWorker:
         publish = time.perf_counter_ns() - start
         stages = {**self._detector.stage_ns, "publish": publish}
         self._stages.append({name: ns // len(taken) for name, ns in stages.items()})
+
+    def _expect_people(self, studio: Studio, source: CameraSource, name: str) -> Expectations | None:
+        if not source.regions:
+            return None
+        if not isinstance(self._detector, ExpectsPeople):
+            logging.warning("regions = true, but the detector %s cannot be told where to look", source.detector)
+            return None
+        return Expectations(studio.hub, name)
+
+    def _tell_where(self, taken: list[tuple[_Eye, Frame]]) -> None:
+        """Pass on to the detector where fusion expects people in these frames."""
+        if self._expectations is None or not isinstance(self._detector, ExpectsPeople):
+            return
+        self._expectations.listen()
+        for eye, frame in taken:
+            time_ns, size = eye.common_ns(frame), (frame.image.shape[1], frame.image.shape[0])
+            boxes = None if time_ns is None else self._expectations.boxes(eye.camera, time_ns, size)
+            if boxes is not None:
+                self._detector.expect(frame.camera, boxes)
 
     def _warm_up(self) -> None:
         """The first picture through a network is slow; let it be an empty one, of a camera that does not exist."""

@@ -19,6 +19,7 @@ from services.bus import PUBLISH_QUEUE, Received, Sender, Subscriber
 from services.fuser import Fused, Fuser
 from services.presence import Presence
 from services.process import Stopping, begin_service
+from services.regions import RegionSender, wanted
 
 HEALTH_S = 1.0
 
@@ -38,14 +39,23 @@ def run(args: argparse.Namespace) -> None:
     gc.freeze()  # what is loaded stays: no pause to look at it again
     subscriber = Subscriber(studio.hub, topics.FUSION_READS, "fusion")
     sender = Sender(studio.hub, "fusion", PUBLISH_QUEUE)  # one late camera may complete many ticks at once
-    Fusion(fuser, subscriber, sender, Presence(studio.hub, "fusion")).serve(stopping)
+    regions = RegionSender(fuser, sender) if wanted(studio) else None
+    Fusion(fuser, subscriber, sender, Presence(studio.hub, "fusion"), regions).serve(stopping)
 
 
 class Fusion:
     """Joins a Fuser to its sockets, and says how it is."""
 
-    def __init__(self, fuser: Fuser, subscriber: Subscriber, sender: Sender, presence: Presence) -> None:
+    def __init__(
+        self,
+        fuser: Fuser,
+        subscriber: Subscriber,
+        sender: Sender,
+        presence: Presence,
+        regions: RegionSender | None = None,
+    ) -> None:
         self._fuser, self._subscriber, self._sender, self._presence = fuser, subscriber, sender, presence
+        self._regions = regions
         self._latency_ns: deque[int] = deque(maxlen=1000)  # arrival of the completing message to pose sent
         self._ticks = self._unsent = 0
         self._finished = False
@@ -72,6 +82,8 @@ class Fusion:
 
     def _send(self, fused: Fused) -> None:
         self._unsent += not self._sender.send(topics.POSES, encode(fused.message))
+        if self._regions is not None:
+            self._regions.send(fused.message.time_ns)
         self._ticks += 1
         self._latency_ns.append(time.monotonic_ns() - fused.message.arrival_ns)
 

@@ -147,9 +147,12 @@ class Launch:
             name = self.take.folder.name.removesuffix(".partial")
             self._begin("recorder", ["record", str(path), "--take", name])
             wanted.add("service/recorder")
-        for camera in self.rig.names:
-            self._begin(f"worker {camera}", ["worker", str(path), "--camera", camera, "--wait"])
-            wanted.add(f"camera/{camera}")
+        shared = [worker.cameras for worker in self.studio.workers]
+        alone = [[name] for name in self.rig.names if not any(name in cameras for cameras in shared)]
+        for cameras in (*shared, *alone):
+            names = ",".join(cameras)
+            self._begin(f"worker {names}", ["worker", str(path), "--camera", names, "--wait"])
+            wanted |= {f"camera/{camera}" for camera in cameras}
         if self._viewer:
             self._begin("viewer", ["viewer", str(path)])
         if self.studio.metrics.enabled:
@@ -275,7 +278,9 @@ class Launch:
 
 def _role(name: str) -> str:
     """How a process is known to the hub."""
-    return f"camera/{name.removeprefix('worker ')}" if name.startswith("worker ") else f"service/{name}"
+    return (
+        f"camera/{name.removeprefix('worker ').partition(',')[0]}" if name.startswith("worker ") else f"service/{name}"
+    )
 
 
 def _with_known_rate(studio: Studio) -> Studio:

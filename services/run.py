@@ -25,7 +25,9 @@ def run(args: argparse.Namespace) -> None:
     launch = Launch(studio, args.take, args.notes, False if args.no_viewer else None, args.logs)
     with launch:
         began = time.monotonic()
-        print(f"starting {len(launch.rig)} workers, hub, fusion" + (", recorder" if studio.recorder.enabled else ""))
+        shared = sum(len(worker.cameras) - 1 for worker in studio.workers)
+        recorder = ", recorder" if studio.recorder.enabled else ""
+        print(f"starting {len(launch.rig) - shared} workers, hub, fusion{recorder}")
         try:
             launch.start()
             print(f"connected after {time.monotonic() - began:.1f} s; Ctrl-C ends the run")

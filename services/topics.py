@@ -4,6 +4,7 @@ keypoints/CAMERA   a worker      KeypointsMessage, Goodbye
 clock/CAMERA       a worker      ClockSample
 camera/CAMERA      a worker      CameraHealth, about once a second
 poses              fusion        PosesMessage
+regions            fusion        RegionsMessage, if a camera's worker is to look where people are expected
 service/SERVICE    a service     ServiceHealth, about once a second
 hub                the hub       HubBeat, 20 times a second
 """
@@ -12,15 +13,15 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["CAMERA", "CLOCK", "FUSION_READS", "HUB", "KEYPOINTS", "POSES", "SERVICE", "owner_of", "topic_of"]
+__all__ = ["CAMERA", "CLOCK", "FUSION_READS", "HUB", "KEYPOINTS", "POSES", "REGIONS", "SERVICE", "owner_of", "topic_of"]
 
 KEYPOINTS, CLOCK, CAMERA = "keypoints", "clock", "camera"
-POSES, SERVICE, HUB = "poses", "service", "hub"
+POSES, REGIONS, SERVICE, HUB = "poses", "regions", "service", "hub"
 
 # What fusion is a function of; a recording holds everything.
 FUSION_READS = (KEYPOINTS, CLOCK, HUB)
 
-_TOPIC = re.compile(rb"(keypoints|clock|camera|service)/([A-Za-z0-9_-]{1,64})|(poses)")
+_TOPIC = re.compile(rb"(keypoints|clock|camera|service)/([A-Za-z0-9_-]{1,64})|(poses|regions)")
 
 
 def topic_of(kind: str, name: str) -> str:

@@ -24,12 +24,9 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"data", "camera", "rig_file", "skeleton", "keypoint_folder", "poses", "messages", "packing", "truth"})
     | frozenset({"rays", "joint_names", "palette", "stick_figure", "solids"}),
     frozenset({"synthetic", "associate", "track", "fit", "kinematics", "detect", "sources", "export"})
-    | frozenset(
-        {"assign", "metrics", "joint_angles", "prepare", "draw", "top_view", "plot", "client", "actor", "recognise"}
-    )
-    | frozenset(
-        {"between", "clock", "knocked", "sync", "open_source", "make_detector", "picture_size", "reprojection"}
-    ),
+    | frozenset({"assign", "metrics", "joint_angles", "prepare", "draw", "top_view", "plot", "client", "actor"})
+    | frozenset({"between", "clock", "knocked", "sync", "open_source", "make_detector", "picture_size", "regions"})
+    | frozenset({"recognise", "reprojection"}),
     frozenset({"pipeline", "smooth", "explain", "latency", "learn", "time_shift"}),
     frozenset({"config", "recording", "take", "take_poses"}),
     frozenset({"commands", "__main__"}),

@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+from jaxtyping import Float64
+
 from multiview.data import Frame, Keypoints2D
 from multiview.skeleton import Skeleton
+
+
+@runtime_checkable
+class ExpectsPeople(Protocol):
+    """A detector that can be told where people will be, and then searches for new ones less often."""
+
+    def expect(self, camera: str, boxes: Float64[np.ndarray, "N 4"]) -> None:
+        """Boxes about the joints of those expected in the camera's next frame, x1 y1 x2 y2 px of the picture."""
+        ...
 
 
 @runtime_checkable

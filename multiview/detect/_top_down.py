@@ -21,7 +21,7 @@ from multiview.keypoints.crop import (
     transform_points,
 )
 from multiview.keypoints.heatmaps import Joints
-from multiview.keypoints.suppress import boxes_of, oks_nms
+from multiview.keypoints.suppress import box_iou, boxes_of, oks_nms
 from multiview.models.card import ModelCard
 from multiview.models.onnx import Device
 from multiview.models.tensor import network_input
@@ -29,6 +29,7 @@ from multiview.skeleton import Skeleton, load_skeleton
 
 __all__ = ["TopDown", "TopDownOptions"]
 
+SAME_BOX = 0.3  # overlap (intersection over union) from which two boxes are one person's
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -46,6 +47,7 @@ class TopDownOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     min_person_score: Probability = 0.4  # of the person detector
     min_score: Probability = 0.05  # of a joint, below it the joint is missing
     search_every: Count = 1  # frames between two searches; in between, people are looked for where they were
+    search_every_expected: Count = 10  # the same, where fusion says in whose regions to look
     same_person: Probability = 0.9  # similarity (OKS) from which two skeletons are one person
 
 
@@ -73,7 +75,7 @@ class TopDown:
         self.stage_ns: dict[str, int] = {}
 
     def expect(self, camera: str, boxes: Float64[np.ndarray, "P 4"]) -> None:
-        """Where people will be in a camera's next frame (px): it then searches for new ones only every few frames."""
+        """Where people will be in a camera's next frame (px): it then searches for new ones only now and then."""
         self._expected[camera] = boxes
 
     def detect(self, frames: Sequence[Frame]) -> list[Keypoints2D]:
@@ -106,10 +108,12 @@ class TopDown:
         height, width = frame.image.shape[:2]
         if self._finder is None:
             return np.array([[-0.5, -0.5, width - 0.5, height - 0.5]])  # to the outer edges of the outermost pixels
-        since, last = self._last.get(frame.camera, (0, np.zeros((0, 4))))
+        since, boxes = self._last.get(frame.camera, (0, np.zeros((0, 4))))
         expected = self._expected.pop(frame.camera, None)
-        patience = self._options.search_every if expected is None else max(self._options.search_every, 10)
-        boxes = last if expected is None else expected
+        patience = self._options.search_every
+        if expected is not None:  # whoever fusion does not know yet is still looked for where they were
+            boxes = _union(expected, boxes)
+            patience = max(patience, self._options.search_every_expected)
         if not len(boxes) or since + 1 >= patience:
             boxes, since = self._finder.find(frame.image), -1
         boxes = boxes[: self._options.max_people or None]
@@ -141,3 +145,9 @@ class TopDown:
         since, _ = self._last.get(frame.camera, (0, None))
         self._last[frame.camera] = (since, boxes_of(xy[kept]))
         return Keypoints2D(xy[kept], score[kept], cov[kept])
+
+
+def _union(first: Float64[np.ndarray, "N 4"], second: Float64[np.ndarray, "M 4"]) -> Float64[np.ndarray, "P 4"]:
+    """All of the first boxes, and those of the second that are of nobody else."""
+    new = box_iou(second, first).max(axis=1, initial=0.0) < SAME_BOX
+    return np.concatenate([first, second[new]])

@@ -27,6 +27,7 @@ from multiview.keypoints.blazepose import (
     decode_people,
     overlapping_tiles,
     region_of_axis,
+    region_of_box,
     ssd_anchors,
 )
 from multiview.keypoints.crop import crop_affine, invert_affine, transform_covariance, transform_points, warp
@@ -49,6 +50,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_pose_score: Probability = 0.5  # of the landmark network, below it a person is lost
     min_presence: Probability = 0.1  # of a joint, below it the joint is missing
     search_every: Annotated[int, msgspec.Meta(ge=1)] = 5  # frames between two tiles searched for new people
+    search_every_expected: Annotated[int, msgspec.Meta(ge=1)] = 15  # the same, where fusion says where people are
     # Searched for people: 1, the whole picture; 2, also squares of its short side; 3, also squares of 2/3 of it.
     tiles: Annotated[int, msgspec.Meta(ge=1, le=5)] = 3
     same_person: Probability = 0.5  # similarity (OKS) from which two regions are taken for one person
@@ -92,7 +94,12 @@ class Detector:
         self._tensor = np.empty(self._landmarks.input_shape, np.float32)
         self._anchors = ssd_anchors(FINDER_SIZE)
         self._cameras: dict[str, _Camera] = {}
+        self._expected: dict[str, Float64[np.ndarray, "N 4"]] = {}
         self.stage_ns: dict[str, int] = {}
+
+    def expect(self, camera: str, boxes: Float64[np.ndarray, "N 4"]) -> None:
+        """Where people will be in a camera's next frame (px): whoever was lost there is found again at once."""
+        self._expected[camera] = boxes
 
     def detect(self, frames: Sequence[Frame]) -> list[Keypoints2D]:
         """Who is seen in each frame."""
@@ -108,20 +115,24 @@ class Detector:
         people = [p for person in camera.people if (p := self._look(frame.image, person.region)) is not None]
         lost = before - len(people)
         people = self._distinct(people)
+        expected = self._expected.pop(frame.camera, None)
+        for region in map(region_of_box, () if expected is None else expected):
+            people = self._add(frame.image, region, people)
         if not self.options.max_people or len(people) < self.options.max_people:
-            for tile in self._tiles_to_search(camera, lost):
+            for tile in self._tiles_to_search(camera, lost, expected is not None):
                 people = self._search(frame.image, tile, people)
         people = people[: self.options.max_people or None]
         camera.people, camera.frames = people, camera.frames + 1
         return self._keypoints(people)
 
-    def _tiles_to_search(self, camera: _Camera, lost: int) -> list[Region]:
+    def _tiles_to_search(self, camera: _Camera, lost: int, expecting: bool) -> list[Region]:
         """All tiles in the first frame, the whole picture when someone was lost, else one now and then, in turn."""
         if camera.frames == 0:
             return camera.tiles
-        if lost:
+        if lost and not expecting:
             return camera.tiles[:1]
-        if camera.people and camera.frames % self.options.search_every:
+        every = self.options.search_every_expected if expecting else self.options.search_every
+        if camera.people and camera.frames % every:
             return []
         camera.next_tile = (camera.next_tile + 1) % len(camera.tiles)
         return [camera.tiles[camera.next_tile]]
@@ -136,13 +147,17 @@ class Detector:
         axes = transform_points(invert_affine(affine), axes)
         self.stage_ns["search"] += perf_counter_ns() - start
         for hips, top in axes:
-            region = region_of_axis(hips, top)
-            if not any(_shows(region, person) for person in people):
-                person = self._look(image, region)
-                # The network reads the landmarks better from a region of its own making.
-                person = person and self._look(image, person.region)
-                people = self._distinct([*people, person] if person else people)
+            people = self._add(image, region_of_axis(hips, top), people)
         return people
+
+    def _add(self, image: UInt8[np.ndarray, "H W 3"], region: Region, people: list[_Person]) -> list[_Person]:
+        """`people` and whoever else is in the region."""
+        if any(_shows(region, person) for person in people):
+            return people
+        person = self._look(image, region)
+        # The network reads the landmarks better from a region of its own making.
+        person = person and self._look(image, person.region)
+        return self._distinct([*people, person] if person else people)
 
     def _read_people(self, outputs: list[Float32[np.ndarray, ...]]) -> Float64[np.ndarray, "P 2 2"]:
         raw, logits = outputs

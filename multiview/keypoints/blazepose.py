@@ -20,6 +20,7 @@ __all__ = [
     "decode_people",
     "overlapping_tiles",
     "region_of_axis",
+    "region_of_box",
     "ssd_anchors",
 ]
 
@@ -65,6 +66,12 @@ def region_of_axis(hips: Float64[np.ndarray, " 2"], top: Float64[np.ndarray, " 2
     """The padded square about a body whose circle has its centre at the hips and passes through `top`, upright."""
     dx, dy = top - hips
     return Region(hips, float(2 * np.hypot(dx, dy) * PADDING), float(np.pi / 2 - np.arctan2(-dy, dx)))
+
+
+def region_of_box(box: Float64[np.ndarray, " 4"]) -> Region:
+    """The square about a body whose joints fill a box (x1, y1, x2, y2): hips half-way up, head on top."""
+    x1, y1, x2, y2 = box
+    return Region(np.array([(x1 + x2) / 2, (y1 + y2) / 2]), float(max(x2 - x1, y2 - y1)) * PADDING)
 
 
 def ssd_anchors(input_size: int) -> Float64[np.ndarray, "A 2"]:

@@ -15,5 +15,5 @@ def test_the_page_is_up_to_date() -> None:
 
 def test_the_page_has_every_message() -> None:
     page = (DOCS / "wire_format.md").read_text(encoding="utf-8")
-    for tag in ("keypoints", "poses", "clock", "camera_health", "service_health", "goodbye", "hub"):
+    for tag in ("keypoints", "poses", "regions", "clock", "camera_health", "service_health", "goodbye", "hub"):
         assert f"## `{tag}`" in page

@@ -1,0 +1,105 @@
+"""Region feedback: fusion says where it expects people in each picture, and workers that look there search less.
+
+It travels with the rest of the hub's stream, so that a recording shows what the workers were told; fusion never reads
+it, so that a replay gives the same poses.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from jaxtyping import Float64
+
+from multiview.camera import Camera
+from multiview.config import CameraSource, HubOptions, Studio
+from multiview.errors import MessageError
+from multiview.messages import RegionsMessage, decode, encode, write_blob
+from multiview.picture_size import from_calibrated_size
+from multiview.regions import Regions, expected_regions
+from services import topics
+from services.bus import Sender, Subscriber
+from services.fuser import Fuser
+
+__all__ = ["Expectations", "RegionSender", "pack_regions", "wanted"]
+
+EVERY_S = 0.03  # a tick's regions are hardly better than the last one's
+STALE_S = 1.0  # older ones are worth nothing
+
+
+def wanted(studio: Studio) -> bool:
+    """Whether any camera's worker is to look where fusion expects people."""
+    return any(isinstance(source, CameraSource) and source.regions for source in studio.sources)
+
+
+def pack_regions(fuser: Fuser, time_ns: int) -> RegionsMessage:
+    """Everyone whom fusion follows, in every camera's picture, at the last tick."""
+    pipeline = fuser.pipeline
+    slots = [one.slot for one in pipeline.present]
+    numbers = [one.who.number for one in pipeline.present]
+    state = pipeline.tracker.people.state
+    xyz = np.where(state.known[slots, :, None], state.pos[slots], np.nan)
+    regions = [expected_regions(camera, xyz, state.vel[slots]) for camera in fuser.rig.cameras]
+    rows = [np.concatenate([r.boxes, r.velocity], axis=1) for r in regions]
+    return RegionsMessage(
+        time_ns=time_ns,
+        clock=fuser.clock or "hub",
+        cameras=list(fuser.rig.names),
+        people=[[numbers[i] for i in r.rows] for r in regions],
+        blob=write_blob(np.concatenate(rows)),
+    )
+
+
+class RegionSender:
+    """Fusion's side."""
+
+    def __init__(self, fuser: Fuser, sender: Sender) -> None:
+        self._fuser, self._sender = fuser, sender
+        self._next_s = 0.0
+
+    def send(self, time_ns: int) -> None:
+        """The last tick's regions, unless some have just been sent."""
+        if time.monotonic() >= self._next_s:
+            self._next_s = time.monotonic() + EVERY_S
+            self._sender.send(topics.REGIONS, encode(pack_regions(self._fuser, time_ns)))
+
+
+class Expectations:
+    """A worker's side: the newest regions of the hub's stream."""
+
+    def __init__(self, hub: HubOptions, name: str) -> None:
+        self._subscriber = Subscriber(hub, [topics.REGIONS], name)
+        self._newest: RegionsMessage | None = None
+
+    def listen(self) -> None:
+        """Take in what has come."""
+        for received in self._subscriber.drain():
+            try:
+                message = decode(received.body)
+            except MessageError:
+                continue  # the next one is on its way
+            if isinstance(message, RegionsMessage):
+                self._newest = message
+
+    def boxes(self, camera: Camera, time_ns: int, picture: tuple[int, int]) -> Float64[np.ndarray, "N 4"] | None:
+        """Where to look in a picture taken at `time_ns` of the common clock, px of it; None if nobody knows."""
+        message = self._newest
+        if message is None or camera.name not in message.cameras:
+            return None
+        ahead_s = (time_ns - message.time_ns) / 1e9
+        if abs(ahead_s) > STALE_S:
+            return None
+        boxes = self._of(message, camera.name).after(ahead_s)
+        return from_calibrated_size(boxes.reshape(-1, 2), picture, camera.size).reshape(-1, 4)
+
+    def close(self) -> None:
+        self._subscriber.close()
+
+    @staticmethod
+    def _of(message: RegionsMessage, camera: str) -> Regions:
+        place = message.cameras.index(camera)
+        first = sum(len(people) for people in message.people[:place])
+        count = len(message.people[place])
+        table = message.table()[first : first + count]
+        rows = np.flatnonzero(np.isfinite(table).all(axis=1))
+        return Regions(rows, table[rows, :4], table[rows, 4:])
