@@ -177,8 +177,8 @@ class CameraWorker:
     def play(self, stopping: Stopping, alone: bool) -> None:
         """Until every camera has ended or the process is told to."""
         self._warm_up()
-        for eye in self._eyes:
-            self._start_ns = wait_for_start(eye.asker, f"camera/{eye.camera.name}", alone, stopping)
+        roles = [f"camera/{eye.camera.name}" for eye in self._eyes]
+        self._start_ns = wait_for_start(self._eyes[0].asker, roles, alone, stopping)
         for eye in self._eyes:
             eye.begin(self._start_ns)
         yield_to_others()  # pictures must be decoded in time, and fusion come first; looking takes what is left

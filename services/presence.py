@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 from multiview.config import HubOptions
 from services.bus import Asker
@@ -28,13 +29,16 @@ class Presence:
             self._next = time.monotonic() + (1.0 if answered else 0.2)
 
 
-def wait_for_start(asker: Asker, role: str, alone: bool, stopping: Stopping) -> int:
+def wait_for_start(asker: Asker, roles: Sequence[str], alone: bool, stopping: Stopping) -> int:
     """The hub's time at which sources begin to play, asked for until it is known; 0 if told to stop.
 
-    A worker that is `alone`, not started as part of a run, gives the sign itself.
+    All of this process's roles are said to be ready, for the start may wait for each of them. A worker that is
+    `alone`, not started as part of a run, gives the sign itself.
     """
     while not stopping:
-        status = ask(asker, Ready(role=role, pid=os.getpid()), StatusReply)
+        status = None
+        for role in roles:
+            status = ask(asker, Ready(role=role, pid=os.getpid()), StatusReply)
         if status is not None and alone and not status.start_ns:
             status = ask(asker, Start(), StatusReply)
         if status is not None and status.start_ns:

@@ -73,7 +73,7 @@ class Worker:
 
     def play(self, stopping: Stopping, alone: bool) -> None:
         """Until the source ends or the process is told to."""
-        self._start_ns = wait_for_start(self._asker, f"camera/{self._camera}", alone, stopping)
+        self._start_ns = wait_for_start(self._asker, [f"camera/{self._camera}"], alone, stopping)
         if self._source.speed > 0:
             self._play_paced(stopping)
         else:

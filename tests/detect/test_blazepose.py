@@ -64,6 +64,23 @@ def test_a_camera_that_changes_its_size_starts_anew(detector, pictures):
     assert np.nanmedian(np.abs(small.xy[0] * 2 - large.xy[0])) < 15
 
 
+def test_who_is_expected_is_found_without_a_search(detector, pictures):
+    """The first frame is empty and has been searched; the person who is then there is where fusion says."""
+    blind = Detector(Options(tiles=1, search_every=10**6, search_every_expected=10**6))
+    blind.detect([Frame(np.zeros_like(pictures[0]), 0, 0, "one")])
+    blind._cameras["one"].next_tile = 0
+    truth = detector.detect([Frame(pictures[0], 0, 0, "expected")])[0].xy[0]
+    low, high = np.nanmin(truth, axis=0), np.nanmax(truth, axis=0)
+    blind._search = lambda image, tile, people: people
+    for move in (0.0, 30.0, -30.0):
+        blind._cameras["one"].people.clear()
+        blind.expect("one", np.concatenate([low, high])[None] + move)
+        found = blind.detect([Frame(pictures[0], 1, 1, "one")])[0]
+        assert found.people == 1
+        assert np.nanmedian(np.abs(found.xy[0] - truth)) < 15
+    assert blind.detect([Frame(pictures[0], 2, 2, "one")])[0].people == 1  # followed from there
+
+
 def test_an_empty_room_has_nobody(detector):
     keypoints = detector.detect([Frame(np.full((480, 640, 3), 90, np.uint8), 0, 0, "empty")])[0]
     assert keypoints.people == 0

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from multiview.data import Frame
-from multiview.detect import hrnet
+from multiview.detect import ExpectsPeople, hrnet
 from multiview.errors import ConfigError
 from multiview.keypoints.crop import crop_affine, crop_region, input_from_heatmap, invert_affine, transform_points
 from multiview.make_detector import make_detector
@@ -75,6 +75,37 @@ def test_rtmpose_finds_people_first(cache):
     np.testing.assert_allclose(both[0].xy[0], [[x0 + 20, y0 + 50]] * 3, atol=0.51)
     np.testing.assert_array_equal(both[0].xy, both[1].xy)
     assert set(detector.stage_ns) == {"search", "crop", "infer", "decode"}
+
+
+def test_who_is_expected_is_looked_at_without_a_search(cache):
+    """The finder is blind but for one person; the other is where fusion says, and both stay until the next search."""
+    boxes = [[50, 40, 50 + 48, 40 + 64, 0.9]]
+    finder_card = tiny.card(
+        cache, "finder", tiny.constant({"dets": boxes, "labels": [0]}, (320, 320)), plugin="boxes",
+        decoder="rtmdet", size=(320, 320), crop="letterbox", skeleton="",
+    )  # fmt: skip
+    path = tiny.card(
+        cache, "pose", tiny.simcc(), plugin="rtmpose", decoder="simcc", size=(192, 256), more="padding = 1.0"
+    )
+    options = {"model": path, "person_detector": finder_card, "same_person": 1.0, "search_every_expected": 4}
+    detector = make_detector("rtmpose", options)
+    assert isinstance(detector, ExpectsPeople)
+    searches, find = [], detector._finder.find
+    detector._finder.find = lambda image: searches.append(1) or find(image)
+    image = np.zeros((640, 640, 3), np.uint8)
+    for x, y in ((110, 100), (390, 290)):  # three joints, of one colour each
+        for channel, (dx, dy) in enumerate(((0, 0), (60, 40), (30, 90))):
+            image[y + dy : y + dy + 3, x + dx : x + dx + 3, channel] = 255
+    people = []
+    for index in range(9):
+        if index:
+            detector.expect("cam01", np.array([[380.0, 280.0, 470.0, 400.0]]))
+        people.append(detector.detect([frame(image, index=index)])[0].people)
+    assert people[0] == 1  # the finder's
+    assert max(people) == 2
+    assert len(searches) == 3
+    detector.expect("cam01", np.zeros((0, 4)))
+    assert detector.detect([frame(image)])[0].people == 1
 
 
 @pytest.mark.parametrize("colour", ["rgb", "bgr"])

@@ -6,12 +6,21 @@ import time
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
 from multiview.camera import save_rig
-from multiview.config import CameraOptions, CameraSource, RecorderOptions, Studio
-from multiview.errors import SourceError
+from multiview.config import (
+    CameraOptions,
+    CameraSource,
+    RecorderOptions,
+    Studio,
+    WorkerOptions,
+    load_studio,
+    write_studio,
+)
+from multiview.errors import ConfigError, SourceError
 from multiview.pipeline import Pipeline
 from multiview.sources import video
 from multiview.sources._paced import Paced
@@ -60,6 +69,43 @@ def test_videos_live_are_what_their_detector_says(studio: Studio, tmp_path: Path
     pipeline.warm_up()
     people = [len(pipeline.step(made.views(tick)).tracks) for tick in range(25)]
     assert [len(message.people) for message in live] == people
+
+
+def test_cameras_that_share_a_worker(studio: Studio, tmp_path: Path) -> None:
+    """Two in one process, asked to look where fusion expects people, which this detector cannot: it says so."""
+    assert isinstance(studio.source, CameraSource)
+    source = msgspec.structs.replace(studio.source, regions=True)
+    workers = [WorkerOptions(cameras=["cam03", "cam01"])]
+    studio = msgspec.structs.replace(studio, source=source, workers=workers)
+    write_studio(studio, tmp_path / "studio.toml")
+    assert load_studio(tmp_path / "studio.toml").workers == workers
+    with Launch(studio, take="shared", viewer=False, logs=tmp_path / "logs") as launch:
+        launch.start()
+        assert {name for name in launch.states() if "worker" in name} == {"worker cam03,cam01", "worker cam02"}
+        assert launch.wait(timeout_s=60.0)
+    assert launch.take is not None
+    live = list(recorded_poses(launch.take.records()))
+    assert [message.tick for message in live] == list(range(25))
+    assert all(not message.missing for message in live)
+    topics = [record.topic for record in launch.take.records()]
+    assert "regions" in topics
+    assert "cannot be told where to look" in (tmp_path / "logs" / "worker-cam02.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("cameras", "complaint"),
+    [
+        (["cam01", "cam09"], "has no camera cam09"),
+        (["cam01", "cam01"], "cam01 is named twice"),
+        (["cam01", "cam02"], "cam02 has another detector than cam01"),
+    ],
+)
+def test_workers_that_cannot_be(studio: Studio, tmp_path: Path, cameras: list[str], complaint: str) -> None:
+    own = CameraOptions(source=CameraSource(address="0", detector="blazepose"))
+    studio = msgspec.structs.replace(studio, cameras={"cam02": own}, workers=[WorkerOptions(cameras=cameras)])
+    write_studio(studio, tmp_path / "studio.toml")
+    with pytest.raises(ConfigError, match=complaint):
+        load_studio(tmp_path / "studio.toml")
 
 
 def test_a_camera_that_breaks_off_stops_nobody(studio: Studio, tmp_path: Path) -> None:
