@@ -12,10 +12,11 @@ import math
 
 import numpy as np
 
-from multiview.fit.person_kernels import sight_of
+from multiview.fit.point_kernels import sight_of
 from multiview.geometry.jit import Array, kernel
+from multiview.geometry.lane_kernels import NEAREST_M
 from multiview.geometry.small_kernels import inverse_sym3, project
-from multiview.geometry.triangulate_kernels import NEAREST_M, refine
+from multiview.geometry.triangulate_kernels import refine
 from multiview.rays import PackedRig, Rays
 
 STEPS = 3

@@ -19,7 +19,7 @@ from multiview.assign import claim_kernels, repair_kernels
 from multiview.associate import epipolar_graph
 from multiview.camera import Rig
 from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
-from multiview.fit import birth_kernels, filter_kernels, noise_kernels, output_kernels, person_kernels
+from multiview.fit import birth_kernels, noise_kernels, output_kernels, person_kernels, point_kernels
 from multiview.fit.body import Body
 from multiview.fit.noise import SCORES, SIZES, PixelNoise
 from multiview.rays import PackedRig, Rays, pack
@@ -105,8 +105,8 @@ class Pipeline:
 
         rays = pack(views, self.packed, len(self.skeleton.joints), self.noise.variance, SCORES)
         mark()
-        slots, dt = self._predict(views.time_ns)
-        uv, S, claims = self._assign(rays, slots)
+        slots, dt = self._active(views.time_ns)
+        expected, near, chi2, claims = self._assign(rays, slots, dt)
         mark()
         groups = self._graph(rays, claims)
         mark()
@@ -115,7 +115,7 @@ class Pipeline:
             self.tracker.people.begin(slot, self.agility)
         slots = np.concatenate([slots, newborn])
         claims = np.concatenate([claims, groups])
-        table = self._repair(rays, claims, len(slots) - len(newborn), uv, S)
+        table = self._repair(rays, claims, expected, near, chi2)
         self._size(rays, slots[: len(slots) - len(newborn)], table, views)
         mark()
         xyz, H, used = self._triangulate(rays, slots, table)
@@ -125,7 +125,7 @@ class Pipeline:
             slots, table, xyz, H, used = slots[keep], table[keep], xyz[keep], H[keep], used[keep]
         self._fit(rays, slots, dt, table, xyz, H, used)
         mark()
-        self._track(rays, slots, views.time_ns, table, uv)
+        self._track(rays, slots, views.time_ns, table, expected)
         published = [Track(one.who.number, one.pose) for one in self.present if one.published]
         published.sort(key=lambda track: track.person)
         tracks = Tracks(views.tick, views.time_ns, tuple(published), views.utc_ns)
@@ -146,24 +146,29 @@ class Pipeline:
             keypoints = tuple(Keypoints2D(camera.project(people)[None], score) for camera in self.rig.cameras)
             twin.step(Views(tick, tick * 40_000_000, keypoints))
 
-    def _predict(self, time_ns: int) -> tuple[np.ndarray, np.ndarray]:
+    def _active(self, time_ns: int) -> tuple[Int64[np.ndarray, " P"], Float64[np.ndarray, " P"]]:
+        """Slots of those who may be seen, and the seconds since the last step."""
         self.tracker.forget(time_ns)
         slots = self.tracker.active()
         passed = 0.0 if self.last_ns is None else (time_ns - self.last_ns) / NS_PER_S
         self.last_ns = time_ns
-        dt = np.full(len(slots), min(passed, LONGEST_STEP_S))
-        if len(slots):
-            filter_kernels.predict(slots, dt, self.tracker.people.state)
-        return slots, dt
+        return slots, np.full(len(slots), min(passed, LONGEST_STEP_S))
 
-    def _assign(self, rays: Rays, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        people, cameras, joints = len(slots), len(self.packed.R), len(self.skeleton.joints)
-        uv, S = np.empty((people, cameras, joints, 2)), np.empty((people, cameras, joints, 3))
-        claims = np.full((people, cameras), -1)
+    def _assign(
+        self, rays: Rays, slots: np.ndarray, dt: np.ndarray
+    ) -> tuple[
+        Float64[np.ndarray, "P C 5 W"], Bool[np.ndarray, "P D"], Float64[np.ndarray, "P D W"], Int64[np.ndarray, "P C"]
+    ]:
+        people, (detections, joints), cameras = len(slots), rays.score.shape, len(self.packed.R)
+        wide = claim_kernels.padded(joints)
+        expected, near = np.empty((people, cameras, 5, wide)), np.empty((people, detections), np.bool_)
+        chi2, claims = np.empty((people, detections, wide)), np.empty((people, cameras), np.int64)
         if people:
-            claim_kernels.project_people(slots, self.tracker.people.state, self.packed, uv, S)
-            claim_kernels.claim(rays, self.body.core, uv, S, claims, np.zeros((people, cameras)))
-        return uv, S, claims
+            state, gate = self.tracker.people.state, self.options.gate**2
+            claim_kernels.claim_people(
+                slots, dt, state, self.packed, rays, self.body.core, gate, expected, near, chi2, claims
+            )
+        return expected, near, chi2, claims
 
     def _graph(self, rays: Rays, claims: np.ndarray) -> Int64[np.ndarray, "G C"]:
         free = np.ones(len(rays.camera), dtype=bool)
@@ -171,14 +176,11 @@ class Pipeline:
         return self.associate(rays, self.packed, np.flatnonzero(free))
 
     def _repair(
-        self, rays: Rays, claims: np.ndarray, tracked: int, uv: np.ndarray, S: np.ndarray
+        self, rays: Rays, claims: np.ndarray, expected: np.ndarray, near: np.ndarray, chi2: np.ndarray
     ) -> Int64[np.ndarray, "P C J"]:
-        gate = self.options.gate**2
         table = np.empty((*claims.shape, len(self.skeleton.joints)), dtype=np.int64)
-        repair_kernels.fill_table(claims, rays.info, table)
-        if tracked:
-            repair_kernels.undo_swaps(table, tracked, self.body.pairs, uv, S, rays, gate)
-            repair_kernels.adopt(table, tracked, claims, uv, S, rays, gate)
+        gate = self.options.gate**2
+        repair_kernels.repair(claims, self.body.pairs, expected, near, chi2, rays, gate, table)
         return table
 
     def _size(self, rays: Rays, slots: np.ndarray, table: np.ndarray, views: Views) -> None:
@@ -191,10 +193,14 @@ class Pipeline:
         self, rays: Rays, slots: np.ndarray, table: np.ndarray
     ) -> tuple[Float64[np.ndarray, "P J 3"], Float64[np.ndarray, "P J 6"], Int64[np.ndarray, "P J"]]:
         people, joints = len(slots), len(self.skeleton.joints)
-        xyz, H, used = np.empty((people, joints, 3)), np.zeros((people, joints, 6)), np.zeros((people, joints), int)
+        xyz, H, used = (
+            np.empty((people, joints, 3)),
+            np.empty((people, joints, 6)),
+            np.empty((people, joints), np.int64),
+        )
         if people:
             state, gate = self.tracker.people.state, self.options.gate**2
-            person_kernels.triangulate_people(slots, table, rays, self.packed, gate, state, xyz, H, used)
+            point_kernels.triangulate_people(slots, table, rays, self.packed, gate, state, xyz, H, used)
         return xyz, H, used
 
     def _place(
@@ -250,23 +256,21 @@ class Pipeline:
             self.last = np.concatenate([self.last, np.full(more, np.nan)])
         return self.last
 
-    def _track(self, rays: Rays, slots: np.ndarray, time_ns: int, table: np.ndarray, uv: np.ndarray) -> None:
+    def _track(self, rays: Rays, slots: np.ndarray, time_ns: int, table: np.ndarray, expected: np.ndarray) -> None:
         """Decide who is there and who is published, and put that into `present`."""
         people, _, joints = table.shape
-        support, expected = np.zeros(people, np.int64), np.zeros(people, np.int64)
+        support, should = np.zeros(people, np.int64), np.zeros(people, np.int64)
         xyz, cov = np.empty((people, joints, 3)), np.empty((people, joints, 3, 3))
         score, views = np.empty((people, joints)), np.empty((people, joints), np.int64)
         filled = np.empty((people, joints), np.bool_)
         if people:
             state = self.tracker.people.state
-            output_kernels.supporting_views(table, uv, self.body, self.packed, rays, support, expected)
+            output_kernels.supporting_views(table, expected, self.body, self.packed, rays, support, should)
             output_kernels.output(slots, table, rays, state, xyz, cov, score, views, filled)
         self.present = []
-        for n, (slot, seeing, should) in enumerate(
-            zip(slots.tolist(), support.tolist(), expected.tolist(), strict=True)
-        ):
-            if n < len(uv):
-                publish = self.tracker.seen(slot, time_ns, seeing, should)
+        for n, (slot, seeing, due) in enumerate(zip(slots.tolist(), support.tolist(), should.tolist(), strict=True)):
+            if n < len(expected):
+                publish = self.tracker.seen(slot, time_ns, seeing, due)
             else:
                 publish = seeing >= 2 and self.tracker.born(slot, time_ns, seeing)
             if slot in self.tracker.identities:

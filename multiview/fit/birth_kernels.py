@@ -18,20 +18,14 @@ import numpy as np
 
 from multiview.fit.body import Body
 from multiview.fit.people import BEND, LENGTH_SD, LOOSE_BEND
-from multiview.fit.person_kernels import sight_of
+from multiview.fit.point_kernels import sight_of
 from multiview.geometry.jit import Array, inner, kernel
-from multiview.geometry.small_kernels import closest_points, copy_row, inverse_sym3, quadratic_sym3
-from multiview.geometry.triangulate_kernels import (
-    MAX_PAIRS,
-    NEAREST_M,
-    PARALLEL_SIN2,
-    Sight,
-    drop_outliers,
-    refine,
-    total_cost,
-)
+from multiview.geometry.lane_kernels import NEAREST_M
+from multiview.geometry.small_kernels import closest_points, copy_row, inverse_sym3, project, quadratic_sym3
+from multiview.geometry.triangulate_kernels import PARALLEL_SIN2, Sight, refine
 from multiview.rays import PackedRig, Rays
 
+MAX_PAIRS = 36
 MOST = 8  # hypotheses of a joint, besides that nothing measured it
 SLIDING_M = 0.02  # how far keypoints slide on a body, however short the bone
 SMALLEST, LARGEST = 0.5, 1.3  # of an adult
@@ -251,13 +245,13 @@ def propose(source: Array, sight: Sight, gate: float, j: int, out: Hypotheses) -
                 continue
             if not meeting_point(a, source[a], b, source[b], sight, point):
                 continue
-            if drop_outliers(rows, source, sight, 4 * gate, point) < 2:
+            if _agreeing(source, sight, 4 * gate, point, rows) < 2:
                 continue
             refine(rows, sight, none, zero, 4, point, H)
-            if drop_outliers(rows, source, sight, gate, point) < 2:
+            if _agreeing(source, sight, gate, point, rows) < 2:
                 continue
             refine(rows, sight, none, zero, 4, point, H)
-            cost = total_cost(source, sight, gate, point)
+            cost = _cost_of_rays(source, sight, gate, point)
             place = count
             if count == MOST:
                 place = int(np.argmax(out.cost[j, :MOST]))
@@ -273,6 +267,37 @@ def propose(source: Array, sight: Sight, gate: float, j: int, out: Hypotheses) -
     out.number[j] = count
     # Somewhere along one of the rays, where no other ray passes.
     out.cost[j, count] = gate * max(0, seen - 1)
+
+
+@inner
+def _chi_square(c: int, i: int, sight: Sight, point: Array) -> float:
+    """Of camera c's ray i at a point; infinite behind the camera."""
+    u, v, depth = project(sight.R[c], sight.t[c], point[0], point[1], point[2])
+    if not depth > NEAREST_M:
+        return np.inf
+    du, dv, w = u - sight.xy[i, 0], v - sight.xy[i, 1], sight.info[i]
+    return w[0] * du * du + 2 * w[1] * du * dv + w[2] * dv * dv
+
+
+@inner
+def _agreeing(source: Array, sight: Sight, gate: float, point: Array, rows: Array) -> int:
+    """Put the rays of `source` within the gate into `rows`, -1 for others; how many."""
+    kept = 0
+    for c in range(source.shape[0]):
+        rows[c] = -1
+        if source[c] >= 0 and _chi_square(c, source[c], sight, point) <= gate:
+            rows[c] = source[c]
+            kept += 1
+    return kept
+
+
+@inner
+def _cost_of_rays(source: Array, sight: Sight, gate: float, point: Array) -> float:
+    cost = 0.0
+    for c in range(source.shape[0]):
+        if source[c] >= 0:
+            cost += min(gate, _chi_square(c, source[c], sight, point))
+    return cost
 
 
 @inner

@@ -7,11 +7,12 @@ import math
 import numpy as np
 
 from multiview.fit.people import State
-from multiview.fit.person_kernels import sight_of
+from multiview.fit.point_kernels import sight_of
 from multiview.geometry.jit import Array, inner, kernel
+from multiview.geometry.lane_kernels import NEAREST_M
 from multiview.geometry.rays_kernels import score_place
 from multiview.geometry.small_kernels import project
-from multiview.geometry.triangulate_kernels import NEAREST_M, add_ray
+from multiview.geometry.triangulate_kernels import add_ray
 from multiview.rays import PackedRig, Rays
 
 STRAY = 50.0  # a ray further off than this, or behind its camera, is no measure of noise

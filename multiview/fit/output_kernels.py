@@ -49,23 +49,23 @@ def output(
 
 @kernel
 def supporting_views(
-    table: Array, uv: Array, body: Body, rig: PackedRig, rays: Rays, support: Array, expected: Array
+    table: Array, expected: Array, body: Body, rig: PackedRig, rays: Rays, support: Array, due: Array
 ) -> None:
     """How many views measure each person, and how many should: those that gave something and whose picture they are in.
 
-    Newborns, whose `uv` are not predicted, are only counted.
+    Newborns, who were `expected` (P, C, 5, W) nowhere, are only counted.
     """
     for n in range(table.shape[0]):
-        support[n] = expected[n] = 0
+        support[n] = due[n] = 0
         for c in range(table.shape[1]):
             joints = 0
             for j in body.core:
                 joints += table[n, c, j] >= 0
             support[n] += joints >= min(VIEW_JOINTS, body.core.shape[0])
-            if n >= uv.shape[0] or not rays.alive[c]:
+            if n >= expected.shape[0] or not rays.alive[c]:
                 continue
             u, v = 0.0, 0.0
             for j in body.torso:
-                u += uv[n, c, j, 0] / body.torso.shape[0]
-                v += uv[n, c, j, 1] / body.torso.shape[0]
-            expected[n] += rig.frame[c, 0] < u < rig.frame[c, 2] and rig.frame[c, 1] < v < rig.frame[c, 3]
+                u += expected[n, c, 0, j] / body.torso.shape[0]
+                v += expected[n, c, 1, j] / body.torso.shape[0]
+            due[n] += rig.frame[c, 0] < u < rig.frame[c, 2] and rig.frame[c, 1] < v < rig.frame[c, 3]

@@ -1,4 +1,4 @@
-"""The two kernels that run over everyone in a frame: triangulate all joints, fit all skeletons."""
+"""The kernel that fits the skeletons of everyone in a frame."""
 
 from __future__ import annotations
 
@@ -9,60 +9,15 @@ from multiview.fit.body import Body
 from multiview.fit.bone_kernels import gate_bones, learn_bones
 from multiview.fit.filter_kernels import measure
 from multiview.fit.people import State
+from multiview.fit.point_kernels import sight_of
 from multiview.fit.skeleton_kernels import Pulls, fit_skeleton
 from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.small_kernels import copy_row
-from multiview.geometry.triangulate_kernels import Sight, consensus, refine, with_prediction
+from multiview.geometry.triangulate_kernels import refine
 from multiview.rays import PackedRig, Rays
 
 SHARE = 0.1  # of the prediction's information that the fit of one frame leans on
 STEPS = 4
-
-
-@inner
-def sight_of(rays: Rays, rig: PackedRig) -> Sight:
-    """A frame's rays by row (detection * J + joint)."""
-    return Sight(rays.xy.reshape(-1, 2), rays.info.reshape(-1, 3), rays.ray.reshape(-1, 3), rig.R, rig.t, rig.centre)
-
-
-@kernel
-def triangulate_people(
-    slots: Array,
-    table: Array,
-    rays: Rays,
-    rig: PackedRig,
-    gate: float,
-    people: State,
-    xyz: Array,
-    H: Array,
-    views: Array,
-) -> None:
-    """Each joint's point and information H from its rays and its prediction; outliers leave `table`.
-
-    A prediction that three views overrule is forgotten (its `prior` becomes 0).
-    """
-    sight = sight_of(rays, rig)
-    row = np.empty(table.shape[1], dtype=np.int64)
-    for n in range(slots.shape[0]):
-        m = slots[n]
-        for j in range(table.shape[2]):
-            seen, kept = 0, 0
-            for c in range(row.shape[0]):
-                row[c] = table[n, c, j]
-                seen += row[c] >= 0
-            copy_row(people.pos[m, j], xyz[n, j])
-            prior = people.prior[m, j]
-            if prior[0] > 0.0:
-                copy_row(prior, H[n, j])
-                if seen:
-                    kept = with_prediction(row, sight, gate, people.pos[m, j], prior, xyz[n, j], H[n, j])
-            elif seen >= 2:
-                kept = consensus(row, sight, gate, xyz[n, j], H[n, j])
-            else:
-                row[:] = -1
-            views[n, j] = kept
-            for c in range(row.shape[0]):
-                table[n, c, j] = row[c]
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""One joint, many rays: pair RANSAC, then weighted least squares on the reprojection error of what agrees.
+"""One joint, many rays: pairs of rays propose points, and weighted least squares on what agrees refines the best.
 
 A ray is a row of `xy` (normalised coordinates) and `info` (its inverse covariance: xx, xy, yy). `rays[c]` is the row
 that camera c contributes, or -1. Chi-square means a squared reprojection error over its variance.
@@ -12,7 +12,21 @@ from typing import NamedTuple
 import numpy as np
 
 from multiview.geometry.jit import Array, inner, kernel
-from multiview.geometry.small_kernels import closest_points, copy_row, inverse_sym3, project, quadratic_sym3, sym3
+from multiview.geometry.lane_kernels import (
+    HUBER_SQUARED,
+    NEAREST_M,
+    Batch,
+    L,
+    evaluate,
+    in_use,
+    new_batch,
+    put_point,
+    put_ray,
+    read_point,
+    settle,
+    trust,
+)
+from multiview.geometry.small_kernels import closest_points, inverse_sym3, project
 
 
 class Sight(NamedTuple):
@@ -26,20 +40,7 @@ class Sight(NamedTuple):
     centre: Array  # (C, 3)
 
 
-NEAREST_M = 0.05  # nearer to the camera than this, or behind it, nobody is measured
 PARALLEL_SIN2 = 0.0012  # pairs of rays within 2 degrees do not fix a point
-HUBER_SQUARED = 9.0  # beyond three deviations a residual pulls with constant force
-MAX_PAIRS = 36
-
-
-@inner
-def chi_square(R: Array, t: Array, uv: Array, w: Array, x: float, y: float, z: float) -> float:
-    """Of one ray at one point; infinite behind the camera."""
-    u, v, depth = project(R, t, x, y, z)
-    if not depth > NEAREST_M:
-        return np.inf
-    du, dv = u - uv[0], v - uv[1]
-    return w[0] * du * du + 2 * w[1] * du * dv + w[2] * dv * dv
 
 
 @inner
@@ -106,184 +107,116 @@ def refine(
 
 
 @inner
-def total_cost(rays: Array, sight: Sight, cap: float, point: Array) -> float:
-    """Sum of the rays' chi-squares, each capped: what an outlier costs."""
-    cost = 0.0
-    for c in range(rays.shape[0]):
-        i = rays[c]
-        if i >= 0:
-            cost += min(
-                cap, chi_square(sight.R[c], sight.t[c], sight.xy[i], sight.info[i], point[0], point[1], point[2])
-            )
-    return cost
+def propose(rays: Array, sight: Sight, cap: float, trial: Array, point: Array) -> bool:
+    """Put the midpoint of the pair of rays that the others like best into `point`; whether there is a sound pair.
 
-
-@inner
-def best_pair(rays: Array, sight: Sight, cap: float, point: Array) -> float:
-    """The pair of rays whose midpoint the others like best; its cost (inf without a sound pair), the midpoint in
-    `point`.
-
-    All pairs while there are at most 36; above, evenly spaced ones, so that many cameras cost no more.
+    What a ray costs is its chi-square, at most `cap`. All pairs while there are at most 32; above, evenly spaced ones,
+    so that many cameras cost no more. `trial` (4 L) is room for them: they are tried side by side.
     """
-    cameras = rays.shape[0]
-    seen = 0
+    cameras, seen = rays.shape[0], 0
     for c in range(cameras):
         seen += rays[c] >= 0
-    pairs = seen * (seen - 1) // 2
-    stride = (pairs + MAX_PAIRS - 1) // MAX_PAIRS
-    best, n = np.inf, 0
-    trial = np.empty(3)
+    stride = (seen * (seen - 1) // 2 + L - 1) // L
+    count, n = 0, 0
     for a in range(cameras):
-        i = rays[a]
-        if i < 0:
-            continue
         for b in range(a + 1, cameras):
-            k = rays[b]
-            if k < 0:
+            if rays[a] < 0 or rays[b] < 0:
                 continue
+            if n % stride == 0 and _midpoint(a, b, rays[a], rays[b], sight, count, trial):
+                count += 1
             n += 1
-            if (n - 1) % stride:
-                continue
-            r, s, _, sin2 = closest_points(
-                sight.centre[a, 0],
-                sight.centre[a, 1],
-                sight.centre[a, 2],
-                sight.ray[i],
-                sight.centre[b, 0],
-                sight.centre[b, 1],
-                sight.centre[b, 2],
-                sight.ray[k],
-            )
-            if not (sin2 > PARALLEL_SIN2 and r > NEAREST_M and s > NEAREST_M):
-                continue
-            # Each line's noise grows with its length: the nearer camera knows better where it passes.
-            f = r * r / (r * r + s * s)
-            for m in range(3):
-                trial[m] = (1 - f) * (sight.centre[a, m] + r * sight.ray[i, m]) + f * (
-                    sight.centre[b, m] + s * sight.ray[k, m]
-                )
-            cost = total_cost(rays, sight, cap, trial)
-            if cost < best:
-                best = cost
-                point[0], point[1], point[2] = trial[0], trial[1], trial[2]
-    return best
+    if count == 0:
+        return False
+    for k in range(count):
+        trial[3 * L + k] = 0.0
+    for c in range(cameras):
+        if rays[c] >= 0:
+            _add_cost(sight, c, rays[c], cap, count, trial)
+    best = 0
+    for k in range(1, count):
+        if trial[3 * L + k] < trial[3 * L + best]:
+            best = k
+    point[0], point[1], point[2] = trial[best], trial[L + best], trial[2 * L + best]
+    return True
 
 
 @inner
-def drop_outliers(rays: Array, source: Array, sight: Sight, gate: float, point: Array) -> int:
-    """Set `rays` to those of `source` within the gate; how many."""
+def _midpoint(a: int, b: int, i: int, k: int, sight: Sight, n: int, trial: Array) -> bool:
+    """Where two rays pass nearest goes to trial n; False if they are nearly parallel or meet behind a camera."""
+    ca, cb, da, db = sight.centre[a], sight.centre[b], sight.ray[i], sight.ray[k]
+    r, s, _, sin2 = closest_points(ca[0], ca[1], ca[2], da, cb[0], cb[1], cb[2], db)
+    if not (sin2 > PARALLEL_SIN2 and r > NEAREST_M and s > NEAREST_M):
+        return False
+    # Each line's noise grows with its length: the nearer camera knows better where it passes.
+    f = r * r / (r * r + s * s)
+    for m in range(3):
+        trial[m * L + n] = (1 - f) * (ca[m] + r * da[m]) + f * (cb[m] + s * db[m])
+    return True
+
+
+@inner
+def _add_cost(sight: Sight, c: int, i: int, cap: float, count: int, trial: Array) -> None:
+    """Add one ray's capped chi-square at every trial."""
+    R, t = sight.R, sight.t
+    r00, r01, r02, t0 = R[c, 0, 0], R[c, 0, 1], R[c, 0, 2], t[c, 0]
+    r10, r11, r12, t1 = R[c, 1, 0], R[c, 1, 1], R[c, 1, 2], t[c, 1]
+    r20, r21, r22, t2 = R[c, 2, 0], R[c, 2, 1], R[c, 2, 2], t[c, 2]
+    su, sv, p, q, r = sight.xy[i, 0], sight.xy[i, 1], sight.info[i, 0], sight.info[i, 1], sight.info[i, 2]
+    for k in range(count):
+        x, y, z = trial[k], trial[L + k], trial[2 * L + k]
+        depth = r20 * x + r21 * y + r22 * z + t2
+        near = 1.0 / depth
+        du, dv = (r00 * x + r01 * y + r02 * z + t0) * near - su, (r10 * x + r11 * y + r12 * z + t1) * near - sv
+        off = p * du * du + 2 * q * du * dv + r * dv * dv
+        trial[3 * L + k] += off if depth > NEAREST_M and off < cap else cap
+
+
+@inner
+def agree(batch: Batch, R: Array, t: Array, count: int, gate: float) -> None:
+    """Refine points (no predictions) from what lies near where they start; only rays within the gate stay in use."""
+    cameras = R.shape[0]
+    evaluate(batch, R, t, count)
+    trust(batch, cameras, 4 * gate)
+    for steps in (4, 3, 2):
+        settle(batch, R, t, count, steps)
+        trust(batch, cameras, gate)
+    settle(batch, R, t, count, 2)
+
+
+@inner
+def rays_in_use(batch: Batch, cameras: int, j: int) -> int:
+    """How many rays pull on point j."""
     kept = 0
-    for c in range(rays.shape[0]):
-        i = source[c]
-        if (
-            i >= 0
-            and chi_square(sight.R[c], sight.t[c], sight.xy[i], sight.info[i], point[0], point[1], point[2]) > gate
-        ):
-            i = -1
-        rays[c] = i
-        kept += i >= 0
-    return kept
-
-
-@inner
-def consensus(
-    rays: Array,
-    sight: Sight,
-    gate: float,
-    point: Array,
-    H: Array,
-) -> int:
-    """Triangulate without a prior: the point, its information H, in `rays` only inliers; their number (0: no point)."""
-    source = rays.copy()
-    none, zero = np.zeros(3), np.zeros(6)
-    if best_pair(rays, sight, 2 * gate, point) == np.inf:
-        rays[:] = -1
-        return 0
-    kept = drop_outliers(rays, source, sight, 4 * gate, point)
-    for _ in range(3):
-        if kept < 2:
-            break
-        refine(rays, sight, none, zero, 4, point, H)
-        before = kept
-        kept = drop_outliers(rays, source, sight, gate, point)
-        if kept == before:
-            break
-    if kept < 2:
-        rays[:] = -1
-        return 0
-    refine(rays, sight, none, zero, 2, point, H)
+    for c in range(cameras):
+        kept += in_use(batch, c, j)
     return kept
 
 
 @kernel
-def consensus_all(
-    rays: Array,
-    sight: Sight,
-    gate: float,
-    xyz: Array,
-    H: Array,
-) -> None:
-    """`consensus` for every row of `rays` (N, C); rows without a point become NaN with H zero."""
-    for n in range(rays.shape[0]):
-        if consensus(rays[n], sight, gate, xyz[n], H[n]) == 0:
-            xyz[n] = np.nan
-            H[n] = 0.0
-
-
-@inner
-def with_prediction(
-    rays: Array,
-    sight: Sight,
-    gate: float,
-    mean: Array,
-    prior: Array,
-    point: Array,
-    H: Array,
-) -> int:
-    """Triangulate where a prediction (mean, information `prior`) competes with the rays' own consensus.
-
-    An outlying prediction costs two outlying rays: three views that agree overrule it, two do not. Returns the number
-    of inliers left in `rays`; the point includes the prediction unless it was overruled, when `prior` becomes zero.
-    """
-    source = rays.copy()
-    seen = 0
-    for c in range(rays.shape[0]):
-        seen += rays[c] >= 0
-    copy_row(mean, point)
-    refine(rays, sight, mean, prior, 3, point, H)
-    kept = drop_outliers(rays, source, sight, gate, point)
-    if kept == seen and quadratic_sym3(sym3(prior), point[0] - mean[0], point[1] - mean[1], point[2] - mean[2]) < gate:
-        return kept
-    # Something is wrong. From the prediction, with what lies near it:
-    copy_row(mean, point)
-    kept = drop_outliers(rays, source, sight, 4 * gate, point)
-    refine(rays, sight, mean, prior, 3, point, H)
-    kept = drop_outliers(rays, source, sight, gate, point)
-    refine(rays, sight, mean, prior, 3, point, H)
-    cost = _explained(rays, source, sight, gate, mean, prior, point)
-    # and from the rays alone:
-    if seen >= 3:
-        other, other_H, others = np.empty(3), np.empty(6), source.copy()
-        found = consensus(others, sight, gate, other, other_H)
-        if found >= 3 and _explained(others, source, sight, gate, mean, prior, other) < cost:
-            copy_row(others, rays)
-            copy_row(other, point)
-            copy_row(other_H, H)
-            prior[:] = 0.0
-            return found
-    return kept
-
-
-@inner
-def _explained(
-    rays: Array,
-    source: Array,
-    sight: Sight,
-    gate: float,
-    mean: Array,
-    prior: Array,
-    point: Array,
-) -> float:
-    """Capped cost of a hypothesis over all rays and the prediction."""
-    cost = min(2 * gate, quadratic_sym3(sym3(prior), point[0] - mean[0], point[1] - mean[1], point[2] - mean[2]))
-    return cost + total_cost(source, sight, gate, point)
+def consensus_all(rays: Array, sight: Sight, gate: float, xyz: Array, H: Array) -> None:
+    """Triangulate every row of `rays` (N, C), in which only inliers stay; rows without a point become NaN, H zero."""
+    cameras = rays.shape[1]
+    batch, trial = new_batch(cameras), np.empty(4 * L)
+    who = np.empty(L, dtype=np.int64)
+    count, points = 0, rays.shape[0]
+    for n in range(points):
+        if propose(rays[n], sight, 2 * gate, trial, xyz[n]):
+            put_point(batch, count, xyz[n])
+            for c in range(cameras):
+                put_ray(batch, c, count, rays[n, c], sight.xy, sight.info)
+            who[count] = n
+            count += 1
+        else:
+            xyz[n], H[n], rays[n] = np.nan, 0.0, -1
+        if count == L or n == points - 1:
+            agree(batch, sight.R, sight.t, count, gate)
+            for k in range(count):
+                m = who[k]
+                if rays_in_use(batch, cameras, k) < 2:
+                    xyz[m], H[m], rays[m] = np.nan, 0.0, -1
+                    continue
+                read_point(batch, k, xyz[m], H[m])
+                for c in range(cameras):
+                    if not in_use(batch, c, k):
+                        rays[m, c] = -1
+            count = 0

@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from multiview.assign.claim_kernels import assign, mahalanobis
+from multiview.assign.claim_kernels import assign, distances
+from multiview.fit.noise import SCORES
+from multiview.pipeline import Pipeline
+from multiview.rays import Rays, pack
+from multiview.synthetic import Options, make_studio
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (5, 3), (6, 6), (4, 1)])
@@ -17,9 +21,63 @@ def test_assignment_is_the_best_there_is(shape: tuple[int, int]) -> None:
         assert sum(benefit[row, column] for row, column in enumerate(chosen) if column >= 0) == pytest.approx(best)
 
 
-def test_mahalanobis_is_the_plain_formula() -> None:
+def test_distances_are_the_plain_formula_and_unknown_joints_are_neutral() -> None:
     rng = np.random.default_rng(6)
-    uv, xy = rng.normal(size=2), rng.normal(size=2)
-    S, noise = np.array([[2.0, 0.3], [0.3, 1.0]]), np.array([[0.5, -0.1], [-0.1, 0.8]])
-    flat = (S[[0, 0, 1], [0, 1, 1]], noise[[0, 0, 1], [0, 1, 1]])
-    assert mahalanobis(uv, flat[0], xy, flat[1]) == pytest.approx((xy - uv) @ np.linalg.inv(S + noise) @ (xy - uv))
+    expected, seen = rng.normal(size=(2, 5, 3))
+    for rows in (expected, seen):
+        rows[[2, 4]] = rng.uniform(1, 2, (2, 3))
+        rows[3] = rng.uniform(-0.5, 0.5, 3)
+    seen[:, 2] = np.nan
+    chi2, worth = np.empty(3), np.empty(3)
+    distances(expected, seen, chi2, worth)
+    for j in range(2):
+        both = (expected + seen)[:, j]
+        off = (seen - expected)[:2, j]
+        assert chi2[j] == pytest.approx(off @ np.linalg.inv(both[[[2, 3], [3, 4]]]) @ off)
+        assert worth[j] == pytest.approx(9 / (9 + chi2[j]) - 0.3)
+    assert np.isnan(chi2[2])
+    assert worth[2] == 0
+
+
+def fused(seed: int) -> tuple[Pipeline, Rays, np.ndarray]:
+    """A pipeline that knows three people, the next frame's rays, and who is to be expected in them."""
+    studio = make_studio(Options(cameras=4, people=3, seconds=1.0, seed=seed))
+    pipeline = Pipeline(studio.rig, studio.skeleton)
+    for frame in range(8):
+        pipeline.step(studio.views(frame))
+    rays = pack(studio.views(8), pipeline.packed, len(studio.skeleton.joints), pipeline.noise.variance, SCORES)
+    return pipeline, rays, pipeline.tracker.active()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_claims_are_those_of_all_pairs_compared_one_by_one(seed: int) -> None:
+    """Boxes and rows are for speed: the plain projection of every joint to every detection gives the same."""
+    pipeline, rays, slots = fused(seed)
+    people, cameras, core = len(slots), len(pipeline.rig), pipeline.body.core
+    _, near, chi2, claims = pipeline._assign(rays, slots, np.full(people, 1 / 30))
+    state, rig, gate = pipeline.tracker.people.state, pipeline.packed, pipeline.options.gate**2
+    for c in range(cameras):
+        own = np.arange(rays.first[c], rays.first[c + 1])
+        benefit = np.zeros((people, len(own)))
+        for n, slot in enumerate(slots):
+            pp = state.pp[slot][:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3)
+            cam = state.pos[slot] @ rig.R[c].T + rig.t[c]
+            uv = cam[:, :2] / cam[:, 2:]
+            jacobian = (rig.R[c, :2] - uv[:, :, None] * rig.R[c, 2]) / cam[:, 2:, None]
+            S = jacobian @ pp @ jacobian.swapaxes(1, 2)
+            for i, d in enumerate(own):
+                known = rays.info[d, :, 0] > 0
+                off = rays.xy[d] - uv
+                sums = S + rays.noise[d][:, [0, 1, 1, 2]].reshape(-1, 2, 2)
+                plain = np.full(len(uv), np.inf)
+                plain[known] = np.einsum("ji,jik,jk->j", off[known], np.linalg.inv(sums[known]), off[known])
+                benefit[n, i] = sum(9 / (9 + plain[j]) - 0.3 for j in core if known[j])
+                if near[n, d]:
+                    np.testing.assert_allclose(chi2[n, d, : len(uv)][known], plain[known], rtol=1e-6)
+                else:
+                    assert plain.min() > gate
+                    assert benefit[n, i] <= 0
+        row, column = linear_sum_assignment(np.maximum(benefit, 0), maximize=True)
+        best = np.full(people, -1)
+        best[row] = np.where(benefit[row, column] > 0, own[column], -1)
+        assert claims[:, c].tolist() == best.tolist()

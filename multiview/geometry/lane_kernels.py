@@ -1,0 +1,180 @@
+"""Many points refined side by side: the arithmetic of triangulation, laid out so that one instruction does eight.
+
+A batch holds up to 32 points. Quantity Q of point j lies at `lanes[Q + j]`, camera c's at `seen[5 L c + Q + j]`; a row
+has the constant length L = 32, from which the compiler sees that rows do not overlap.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from multiview.geometry.jit import Array, inner
+from multiview.geometry.small_kernels import inverse_sym3
+
+L = 32
+WIDTH = 8  # points that one instruction works on at most
+X, Y, Z, MX, MY, MZ = 0, L, 2 * L, 3 * L, 4 * L, 5 * L  # where the point is, and where it is predicted
+W0, W1, W2, W3, W4, W5 = 6 * L, 7 * L, 8 * L, 9 * L, 10 * L, 11 * L  # information of the prediction
+H0, H1, H2, H3, H4, H5 = 12 * L, 13 * L, 14 * L, 15 * L, 16 * L, 17 * L  # of prediction and rays together
+G0, G1, G2 = 18 * L, 19 * L, 20 * L  # gradient
+PULL, WORST = 21 * L, 22 * L  # chi-square of the prediction, and the largest of a ray
+ROWS = 23
+U, V, UU, UV, VV, RAY = 0, L, 2 * L, 3 * L, 4 * L, 5 * L  # a camera's ray: coordinates and information
+
+NEAREST_M = 0.05  # nearer to the camera than this, or behind it, nobody is measured
+HUBER_SQUARED = 9.0  # beyond three deviations a residual pulls with constant force
+
+
+class Batch(NamedTuple):
+    """Points, the rays to them, whether each ray is to pull (1 or 0), and its chi-square (0 where there is none)."""
+
+    lanes: Array  # (23 L,)
+    seen: Array  # (C 5 L,)
+    use: Array  # (C L,)
+    chi2: Array  # (C L,)
+
+
+@inner
+def new_batch(cameras: int) -> Batch:
+    """An empty batch."""
+    return Batch(np.zeros(ROWS * L), np.zeros(cameras * RAY), np.zeros(cameras * L), np.zeros(cameras * L))
+
+
+@inner
+def put_point(batch: Batch, j: int, point: Array) -> None:
+    """Start point j there, without a prediction."""
+    for k in range(3):
+        batch.lanes[k * L + j] = point[k]
+        batch.lanes[MX + k * L + j] = 0.0
+    for k in range(6):
+        batch.lanes[W0 + k * L + j] = 0.0
+
+
+@inner
+def put_prediction(batch: Batch, j: int, mean: Array, prior: Array) -> None:
+    """Start point j at its prediction, which has the information `prior` (6)."""
+    for k in range(3):
+        batch.lanes[k * L + j] = batch.lanes[MX + k * L + j] = mean[k]
+    for k in range(6):
+        batch.lanes[W0 + k * L + j] = prior[k]
+
+
+@inner
+def put_ray(batch: Batch, c: int, j: int, i: int, xy: Array, info: Array) -> None:
+    """Camera c sees point j along row i of `xy` and `info`, or not at all (i < 0)."""
+    at = RAY * c + j
+    if i >= 0:
+        batch.seen[at + U], batch.seen[at + V] = xy[i, 0], xy[i, 1]
+        batch.seen[at + UU], batch.seen[at + UV], batch.seen[at + VV] = info[i, 0], info[i, 1], info[i, 2]
+        batch.use[L * c + j] = 1.0
+    else:
+        for k in range(5):
+            batch.seen[at + k * L] = 0.0
+        batch.use[L * c + j] = 0.0
+
+
+@inner
+def read_point(batch: Batch, j: int, point: Array, H: Array) -> None:
+    """Where point j is now, and the information (6) that puts it there."""
+    for k in range(3):
+        point[k] = batch.lanes[k * L + j]
+    for k in range(6):
+        H[k] = batch.lanes[H0 + k * L + j]
+
+
+@inner
+def settle(batch: Batch, R: Array, t: Array, count: int, steps: int) -> None:
+    """Gauss-Newton steps of `count` points on prediction and rays in use; afterwards H and chi-squares are up to date,
+    at the point before a last step that is taken too.
+    """
+    for _ in range(steps):
+        evaluate(batch, R, t, count)
+        _step(batch.lanes, count)
+
+
+@inner
+def evaluate(batch: Batch, R: Array, t: Array, count: int) -> None:
+    """H, gradient and chi-squares of `count` points where they are."""
+    whole = min(L, (count + WIDTH - 1) // WIDTH * WIDTH)
+    _add_prediction(batch.lanes, whole)
+    for c in range(R.shape[0]):
+        _add_camera(R, t, c, whole, batch.lanes, batch.seen, batch.use, batch.chi2)
+
+
+@inner
+def trust(batch: Batch, cameras: int, limit: float) -> None:
+    """From now on only rays within the limit pull."""
+    for i in range(cameras * L):
+        batch.use[i] = 1.0 if batch.chi2[i] <= limit else 0.0
+
+
+@inner
+def in_use(batch: Batch, c: int, j: int) -> bool:
+    """Whether camera c's ray exists and pulls on point j."""
+    return bool(batch.use[L * c + j] > 0.0 and batch.seen[RAY * c + UU + j] > 0.0)
+
+
+@inner
+def _add_prediction(a: Array, count: int) -> None:
+    for j in range(count):
+        dx, dy, dz = a[X + j] - a[MX + j], a[Y + j] - a[MY + j], a[Z + j] - a[MZ + j]
+        w0, w1, w2, w3, w4, w5 = a[W0 + j], a[W1 + j], a[W2 + j], a[W3 + j], a[W4 + j], a[W5 + j]
+        g0, g1, g2 = w0 * dx + w1 * dy + w2 * dz, w1 * dx + w3 * dy + w4 * dz, w2 * dx + w4 * dy + w5 * dz
+        a[H0 + j], a[H1 + j], a[H2 + j], a[H3 + j], a[H4 + j], a[H5 + j] = w0, w1, w2, w3, w4, w5
+        a[G0 + j], a[G1 + j], a[G2 + j] = g0, g1, g2
+        a[PULL + j] = dx * g0 + dy * g1 + dz * g2
+        a[WORST + j] = 0.0
+
+
+@inner
+def _add_camera(R: Array, t: Array, c: int, count: int, a: Array, seen: Array, use: Array, chi2: Array) -> None:
+    """Add one camera's J'WJ and J'Wr, with Huber's weight, without any branch."""
+    r00, r01, r02, t0 = R[c, 0, 0], R[c, 0, 1], R[c, 0, 2], t[c, 0]
+    r10, r11, r12, t1 = R[c, 1, 0], R[c, 1, 1], R[c, 1, 2], t[c, 1]
+    r20, r21, r22, t2 = R[c, 2, 0], R[c, 2, 1], R[c, 2, 2], t[c, 2]
+    at, on = RAY * c, L * c
+    for j in range(count):
+        x, y, z = a[X + j], a[Y + j], a[Z + j]
+        p, q, r = seen[at + UU + j], seen[at + UV + j], seen[at + VV + j]
+        depth = r20 * x + r21 * y + r22 * z + t2
+        ahead = depth > NEAREST_M
+        near = 1.0 / depth if ahead else 0.0
+        u, v = (r00 * x + r01 * y + r02 * z + t0) * near, (r10 * x + r11 * y + r12 * z + t1) * near
+        du, dv = u - seen[at + U + j], v - seen[at + V + j]
+        e, f = p * du + q * dv, q * du + r * dv
+        off = e * du + f * dv
+        behind = np.inf if p > 0.0 else 0.0
+        off = off if ahead else behind
+        chi2[on + j] = off
+        a[WORST + j] = max(a[WORST + j], off)
+        k = near * math.sqrt(HUBER_SQUARED / max(HUBER_SQUARED, off)) * use[on + j]
+        a0, a1, a2 = r00 - u * r20, r01 - u * r21, r02 - u * r22
+        b0, b1, b2 = r10 - v * r20, r11 - v * r21, r12 - v * r22
+        a[G0 + j] += k * (a0 * e + b0 * f)
+        a[G1 + j] += k * (a1 * e + b1 * f)
+        a[G2 + j] += k * (a2 * e + b2 * f)
+        k *= near
+        p0, p1, p2 = p * a0 + q * b0, p * a1 + q * b1, p * a2 + q * b2
+        q0, q1, q2 = q * a0 + r * b0, q * a1 + r * b1, q * a2 + r * b2
+        a[H0 + j] += k * (a0 * p0 + b0 * q0)
+        a[H1 + j] += k * (a0 * p1 + b0 * q1)
+        a[H2 + j] += k * (a0 * p2 + b0 * q2)
+        a[H3 + j] += k * (a1 * p1 + b1 * q1)
+        a[H4 + j] += k * (a1 * p2 + b1 * q2)
+        a[H5 + j] += k * (a2 * p2 + b2 * q2)
+
+
+@inner
+def _step(a: Array, count: int) -> None:
+    """Move each point by -H^-1 g; one whose rays leave it open stays."""
+    for j in range(min(L, (count + WIDTH - 1) // WIDTH * WIDTH)):
+        c0, c1, c2, c3, c4, c5 = inverse_sym3(a[H0 + j], a[H1 + j], a[H2 + j], a[H3 + j], a[H4 + j], a[H5 + j])
+        g0, g1, g2 = a[G0 + j], a[G1 + j], a[G2 + j]
+        x, y, z = c0 * g0 + c1 * g1 + c2 * g2, c1 * g0 + c3 * g1 + c4 * g2, c2 * g0 + c4 * g1 + c5 * g2
+        sound = abs(x + y + z) < np.inf
+        a[X + j] -= x if sound else 0.0
+        a[Y + j] -= y if sound else 0.0
+        a[Z + j] -= z if sound else 0.0
