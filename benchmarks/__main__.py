@@ -19,6 +19,7 @@ STUDIES = {
     "sensitivity": "what a wrong setting costs",
     "unsynchronised": "what cameras out of step cost, and whether one that is late is found",
     "exports": "how long each export format takes",
+    "regions": "what region feedback saves a detector, and whether it loses people",
     "viewer": "how smooth the 3D viewer is, and what it costs fusion",
 }
 _SHORT = (("accuracy", "--seeds", "0-0"), ("speed", "--frames", "60"))

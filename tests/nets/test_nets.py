@@ -63,6 +63,25 @@ def test_heatmaps_at_a_quarter_and_the_same_from_onnx(net, tmp_path):
     assert np.abs(got - expected).max() < 1e-4
 
 
+def test_the_whole_hrnet_w32_is_the_same_from_onnx(tmp_path):
+    """At its own input size, with running statistics of its own activations, so that heatmaps are of order one."""
+    import onnxruntime
+
+    torch.manual_seed(0)
+    net = hrnet_w32()
+    with torch.no_grad():
+        net.train()(torch.randn(2, 3, 256, 192))
+        net.eval()
+        export_onnx(net, tmp_path / "w32.onnx", (192, 256))
+        image = torch.randn(1, 3, 256, 192)
+        expected = net(image).numpy()
+    session = onnxruntime.InferenceSession(tmp_path / "w32.onnx", providers=["CPUExecutionProvider"])
+    got = session.run(["heatmaps"], {"input": image.numpy()})[0]
+    assert got.shape == (1, 17, 64, 48)
+    assert np.ptp(expected) > 0.1
+    assert np.abs(got - expected).max() < 1e-4
+
+
 def test_weights_load_key_for_key(tmp_path):
     net, other = small(), small()
     torch.save({"epoch": 3, "state_dict": {f"module.{k}": v for k, v in net.state_dict().items()}}, tmp_path / "w.pth")
