@@ -27,6 +27,7 @@ COMMANDS: dict[str, Command] = {
     "viewer": Command("services.viewer", "Show people in 3D, live or from a take."),
     "synthesize": Command("multiview.commands.synthesize", "Make a studio with known truth, to try things on."),
     "export": Command("multiview.commands.export", "Write poses as TRC, CSV and other formats."),
+    "plot": Command("multiview.commands.plot", "Draw a take: trajectories, speeds, bone lengths, coverage, errors."),
     "actor": Command("multiview.commands.actor", "Save a person's bone lengths under a name, so that they are known."),
     "evaluate": Command("multiview.commands.evaluate", "Show how far poses are from true joints."),
     "process": Command("multiview.commands.process", "Make 3D people from videos: 2D poses, then fusion."),

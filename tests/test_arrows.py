@@ -28,7 +28,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     | frozenset({"between", "clock", "knocked", "sync", "open_source", "make_detector", "picture_size", "regions"})
     | frozenset({"recognise", "reprojection"}),
     frozenset({"pipeline", "smooth", "explain", "latency", "learn", "time_shift"}),
-    frozenset({"config", "recording", "take", "take_poses"}),
+    frozenset({"config", "recording", "take", "take_poses", "plot_errors"}),
     frozenset({"commands", "__main__"}),
 )
 

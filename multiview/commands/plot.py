@@ -1,0 +1,146 @@
+"""`multiview plot TAKE`: a take in pictures, each as PNG, and all of them as one page."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import html
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from multiview.errors import ConfigError
+
+if TYPE_CHECKING:
+    from multiview.camera import Rig
+    from multiview.plot import CameraErrors
+    from multiview.poses import Poses
+
+__all__ = ["add_arguments", "run"]
+
+_DPI = 110
+_STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#222}
+table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .9rem;border-bottom:1px solid #ddd;text-align:right}
+td:first-child,th:first-child{text-align:left}img{width:100%;margin:.5rem 0 1.5rem}"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("take", type=Path, help="a take, its poses.parquet, or the output of `fuse`")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to (default: plots, beside the poses)")
+    parser.add_argument("--joint", default="", help="whose way and speed (default: the middle of the hips)")
+    parser.add_argument("--person", type=int, nargs="+", default=[], metavar="ID", help="only these people")
+    parser.add_argument("--rig", type=Path, help="rig file (default: rig.toml beside the poses)")
+    parser.add_argument("--keypoints", type=Path, metavar="DIR", help="2D keypoints of `fuse`, for reprojection errors")
+
+
+def run(args: argparse.Namespace) -> int:
+    from multiview import plot
+    from multiview.camera import load_rig
+    from multiview.commands.progress import progress_bar
+    from multiview.plot_errors import folder_errors, recorded_errors
+    from multiview.prepare import Options, prepare
+    from multiview.skeleton import load_skeleton
+    from multiview.take import Take
+    from multiview.take_poses import take_poses
+
+    poses, table = take_poses(args.take)
+    poses = prepare(poses, Options(people=tuple(args.person)))
+    if args.joint and args.joint not in poses.joints:
+        raise ConfigError(f"no joint {args.joint}; there are {', '.join(poses.joints)}")
+    if not len(poses):
+        raise ConfigError(f"{args.take} holds nobody: nothing to draw")
+    out = args.out or table.parent / "plots"
+    rig_path = args.rig or table.parent / "rig.toml"
+    rig: Rig | None = load_rig(rig_path) if args.rig or rig_path.is_file() else None
+    with progress_bar("drawing") as progress:
+        errors: list[CameraErrors] = []
+        looking = lambda share: progress(0.6 * share)
+        if rig is not None and args.keypoints is not None:
+            errors = folder_errors(poses, rig, load_skeleton(poses.skeleton), args.keypoints, looking)
+        elif rig is not None and args.take.is_dir() and Take(args.take).recordings():
+            errors = recorded_errors(poses, rig, Take(args.take), looking)
+        people = len(poses.people)
+        pages: list[tuple[str, str, tuple[float, float], Callable[[Any], None]]] = [
+            ("trajectories", "Trajectories", (9, 7), lambda f: plot.trajectories(f, poses, rig, args.joint)),
+            ("speeds", "Speeds", (11, 1.2 + 1.4 * people), lambda f: plot.speeds(f, poses, args.joint)),
+            ("coverage", "Coverage", (11, 1.2 + 1.3 * people), lambda f: plot.coverage(f, poses)),
+            ("bone_lengths", "Bone lengths", (11, 1.0 + 2.2 * people), lambda f: plot.bone_lengths(f, poses)),
+        ]
+        if any(len(error.px) for error in errors):
+            pages.append(("reprojection", "Reprojection error", (11, 4.5), lambda f: plot.reprojection(f, errors)))
+        pictures = {}
+        for i, (name, title, size, draw) in enumerate(pages, start=1):
+            pictures[title] = _save(out / f"{name}.png", size, draw)
+            progress(0.6 + 0.4 * i / len(pages))
+        _write_page(out / "index.html", args.take, poses, errors, pictures)
+    for path in (*pictures.values(), out / "index.html"):
+        print(path)
+    if len(pages) == 4:
+        print("no reprojection errors: they need the rig, and a take with a recording or --keypoints DIR")
+    return 0
+
+
+def _save(path: Path, size: tuple[float, float], draw: Callable[[Any], None]) -> Path:
+    from matplotlib.figure import Figure
+
+    from multiview.files import replacing
+
+    figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
+    draw(figure)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+    return path
+
+
+def _write_page(path: Path, take: Path, poses: Poses, errors: list[CameraErrors], pictures: dict[str, Path]) -> None:
+    """One file that holds everything."""
+    from multiview.files import replacing
+
+    title = html.escape(take.resolve().name)
+    shown = "".join(
+        f'<h2>{html.escape(name)}</h2><img alt="{html.escape(name)}" src="data:image/png;base64,{_base64(picture)}">'
+        for name, picture in pictures.items()
+    )
+    page = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+        f"<h1>{title}</h1>{_people(poses)}{_cameras(errors)}{shown}</html>"
+    )
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _base64(picture: Path) -> str:
+    return base64.b64encode(picture.read_bytes()).decode("ascii")
+
+
+def _people(poses: Poses) -> str:
+    import numpy as np
+
+    rows = []
+    for person in poses.people.tolist():
+        own = poses.take(poses.person == person)
+        known = np.isfinite(own.xyz[..., 0])
+        measured, sigma = known & ~own.filled, own.sigma[known & ~own.filled]
+        sigma = sigma[np.isfinite(sigma)]
+        cells = (
+            poses.names.get(person) or f"person {person}",
+            f"{(own.time_ns[-1] - own.time_ns[0]) / 1e9:.1f}",
+            f"{len(own)}",
+            f"{100 * measured.mean():.1f} %",
+            f"{100 * (known & own.filled).mean():.1f} %",
+            f"{1e3 * float(np.median(sigma)):.1f}" if len(sigma) else "-",
+        )
+        rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}" for cell in cells))
+    head = ("person", "seconds", "frames", "measured", "filled", "median sigma, mm")
+    return "<table><tr>" + "".join(f"<th>{name}" for name in head) + "".join(rows) + "</table>"
+
+
+def _cameras(errors: list[CameraErrors]) -> str:
+    import numpy as np
+
+    rows = [
+        f"<tr><td>{html.escape(e.camera)}<td>{np.median(e.px):.2f}<td>{np.quantile(e.px, 0.95):.2f}"
+        for e in errors
+        if len(e.px)
+    ]
+    return f"<table><tr><th>camera<th>median error, px<th>95 %, px{''.join(rows)}</table>" if rows else ""

@@ -1,0 +1,130 @@
+"""The pictures of a take are whole, say what they should, and the errors in them are those that were put in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from multiview.__main__ import main
+from multiview.camera import Rig, save_rig
+from multiview.data import Keypoints2D, Tracks
+from multiview.keypoint_folder import write_keypoints
+from multiview.messages import Stamp, encode
+from multiview.packing import pack_keypoints, pack_tracks
+from multiview.plot_errors import recorded_errors
+from multiview.poses import Poses, write_poses
+from multiview.recording import Record, RecordingWriter
+from multiview.skeleton import Skeleton
+from multiview.take import Take
+from multiview.take_poses import take_poses
+from tests.figures import crowd, ring
+
+FRAMES, OFF_PX = 40, 6.0
+
+
+def seen_by(rig: Rig, camera: int, tracks: Tracks) -> Keypoints2D:
+    """What a camera sees of everyone; camera 1 is wrong by 6 px to the right."""
+    xy = np.stack([rig.cameras[camera].project(track.pose.xyz) for track in tracks.tracks])
+    return Keypoints2D(xy + np.array([OFF_PX if camera == 1 else 0.0, 0.0]), np.ones(xy.shape[:2]))
+
+
+@pytest.fixture
+def scene() -> tuple[Rig, Skeleton, list[Tracks]]:
+    return ring(), crowd()[0], [crowd(frame)[1] for frame in range(FRAMES)]
+
+
+def record(folder: Path, rig: Rig, skeleton: Skeleton, ticks: list[Tracks]) -> Take:
+    """A take whose cameras are not in step: camera 2 looks half a frame later."""
+    folder.mkdir()
+    save_rig(rig, folder / "rig.toml")
+    (folder / "take.toml").write_text('name = "x"\n')
+    writer, sequence = RecordingWriter(folder / "take.mcap", {}), 0
+    for tick, after in zip(ticks, [*ticks[1:], ticks[-1]], strict=True):
+        header = {"skeleton": skeleton.name, "cameras": list(rig.names), "missing": []}
+        bodies = [("poses", encode(pack_tracks(tick, 17, **header)))]
+        for camera, name in enumerate(rig.names):
+            keypoints, time_ns = seen_by(rig, camera, tick), tick.time_ns
+            if camera == 2:
+                middle = [
+                    replace(a, pose=replace(a.pose, xyz=(a.pose.xyz + b.pose.xyz) / 2))
+                    for a, b in zip(tick.tracks, after.tracks, strict=True)
+                ]
+                keypoints = seen_by(rig, camera, replace(tick, tracks=tuple(middle)))
+                time_ns = (tick.time_ns + after.time_ns) // 2
+            head = {"camera": name, "boot_id": 1, "frame": tick.tick, "time_ns": time_ns, "clock": "epoch"}
+            bodies.append((f"keypoints/{name}", encode(pack_keypoints(keypoints, skeleton=skeleton.name, **head))))
+        for topic, body in bodies:
+            writer.write(Record(topic, Stamp(sequence, 0, sequence), body))
+            sequence += 1
+    writer.close()
+    return Take(folder)
+
+
+def test_errors_of_a_recording_are_those_of_its_cameras(
+    scene: tuple[Rig, Skeleton, list[Tracks]], tmp_path: Path
+) -> None:
+    rig, skeleton, ticks = scene
+    take = record(tmp_path / "take", rig, skeleton, ticks)
+    poses, where = take_poses(take.folder)
+    assert where == take.poses
+    assert len(poses) == 3 * FRAMES
+    errors = recorded_errors(poses, rig, take, lambda share: None)
+    medians = {error.camera: float(np.median(error.px)) for error in errors}
+    assert medians["cam02"] == pytest.approx(OFF_PX, abs=0.01)
+    for name in ("cam01", "cam03", "cam04"):
+        assert medians[name] < 0.01  # float32 on the wire
+    assert errors[0].time_s.max() == pytest.approx((FRAMES - 1) / 25)
+
+
+def test_the_page_holds_everything_and_escapes_names(
+    scene: tuple[Rig, Skeleton, list[Tracks]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig, skeleton, ticks = scene
+    folder = tmp_path / "a<b> & c"
+    record(folder, rig, skeleton, ticks)
+    poses = replace(Poses.from_tracks(ticks, skeleton), names={1: "<script>alert(1)</script>"})
+    write_poses(poses, folder / "poses.parquet")
+    assert main(["plot", str(folder)]) == 0
+    printed = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    names = ["trajectories.png", "speeds.png", "coverage.png", "bone_lengths.png", "reprojection.png", "index.html"]
+    assert [path.name for path in printed] == names
+    for path in printed[:-1]:
+        picture = cv2.imread(str(path))
+        assert picture is not None
+        assert picture.std() > 5
+    page = printed[-1].read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "<h1>a&lt;b&gt; &amp; c</h1>" in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert page.count("data:image/png;base64,") == 5
+    assert "<td>cam02<td>6.0" in page
+
+
+def test_keypoint_folders_give_errors_too(scene: tuple[Rig, Skeleton, list[Tracks]], tmp_path: Path) -> None:
+    rig, skeleton, ticks = scene
+    save_rig(rig, tmp_path / "rig.toml")
+    write_poses(Poses.from_tracks(ticks, skeleton), tmp_path / "poses.parquet")
+    for tick in ticks:
+        for camera, name in enumerate(rig.names):
+            path = tmp_path / "keypoints" / name / f"{name}_{tick.tick:06d}_keypoints.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_keypoints(seen_by(rig, camera, tick), path)
+    assert main(["plot", str(tmp_path), "--keypoints", str(tmp_path / "keypoints"), "--out", str(tmp_path / "p")]) == 0
+    assert "<td>cam02<td>6.0" in (tmp_path / "p" / "index.html").read_text()
+
+
+def test_without_a_rig_there_are_no_errors_and_it_is_said(
+    scene: tuple[Rig, Skeleton, list[Tracks]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, skeleton, ticks = scene
+    write_poses(Poses.from_tracks(ticks, skeleton), tmp_path / "poses.parquet")
+    assert main(["plot", str(tmp_path), "--joint", "left_wrist", "--person", "1"]) == 0
+    assert "no reprojection errors" in capsys.readouterr().out
+    assert main(["plot", str(tmp_path), "--joint", "tail"]) == 2
+    assert "no joint tail; there are nose" in capsys.readouterr().err
