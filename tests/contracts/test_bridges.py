@@ -7,7 +7,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -144,8 +144,16 @@ _PARENTS = {"Spine": "Hips", "Chest": "Spine", "UpperChest": "Chest", "Neck": "U
 }  # fmt: skip
 
 
-def test_vmc_rotations_give_the_joints_back_and_never_flip() -> None:
-    truth = make_studio(Options(cameras=2, people=1, seconds=8.0, fps=30.0, seed=4)).truth
+class _Avatar(NamedTuple):
+    """What a program makes of the packets of T frames: the largest error (m) and turn between frames (deg)."""
+
+    error_m: np.ndarray
+    turn_deg: np.ndarray
+
+
+def vmc_avatar(seconds: float, seed: int) -> _Avatar:
+    """Send someone's true joints, read the packets with another decoder, and put the bones together again."""
+    truth = make_studio(Options(cameras=2, people=1, seconds=seconds, fps=30.0, seed=seed)).truth
     joints = load_skeleton("coco17")
     listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
@@ -153,12 +161,11 @@ def test_vmc_rotations_give_the_joints_back_and_never_flip() -> None:
     listener.settimeout(2.0)
     bridge = open_bridge("vmc", {"port": listener.getsockname()[1], "learn_s": 2.0}, joints, 30.0)
     blank = np.zeros((len(joints.joints), 3, 3)), np.ones(17), np.full(17, 3), np.zeros(17, dtype=bool)
-    expected = points(joints.joints, truth.xyz)
-    previous: dict[str, Rotation] = {}
+    frames: list[dict[str, list[float]]] = []
     try:
         for frame, xyz in enumerate(truth.xyz):
             bridge.send(Tracks(frame, round(frame * 1e9 / 30), (Track(1, Pose3D(xyz, *blank)),)))
-            bones: dict[str, tuple[np.ndarray, Rotation]] = {}
+            bones: dict[str, list[float]] = {}
             while len(bones) < 18:  # 18 bones of a skeleton without toes
                 packet = listener.recv(65536)
                 assert len(packet) <= 1400
@@ -167,25 +174,31 @@ def test_vmc_rotations_give_the_joints_back_and_never_flip() -> None:
                 assert messages[1][1][0] == pytest.approx(frame / 30, abs=1e-4)
                 for address, values in messages[2:]:
                     if address == "/VMC/Ext/Bone/Pos":
-                        bones[values[0]] = np.array(values[1:4]), Rotation.from_quat(values[4:])
-            for name, (_, turn) in bones.items():
-                if name in previous:
-                    assert np.degrees((previous[name].inv() * turn).magnitude()) < 45, name
-                previous[name] = turn
-            place, turned = {"Hips": bones["Hips"][0]}, {"Hips": bones["Hips"][1]}
-            for name, parent in _PARENTS.items():
-                place[name] = place[parent] + turned[parent].apply(bones[name][0])
-                turned[name] = turned[parent] * bones[name][1]
-            if frame < 60:
-                continue  # bone lengths are still being learned
-            for name in (*_PARENTS, "Hips"):
-                if name not in ("Spine", "Chest"):
-                    x, y, z = place[name]  # Unity: left-handed, x right, y up, z forward
-                    world = np.array([-x, -z, y])
-                    assert np.linalg.norm(world - expected[name][frame]) < 0.015, (name, frame)
+                        bones[values[0]] = values[1:]
+            frames.append(bones)
     finally:
         bridge.close()
         listener.close()
+    sent = {name: np.array([bones[name] for bones in frames]) for name in frames[0]}
+    turns = {name: Rotation.from_quat(values[:, 3:]) for name, values in sent.items()}
+    place, turned = {"Hips": sent["Hips"][:, :3]}, {"Hips": turns["Hips"]}
+    for name, parent in _PARENTS.items():
+        place[name] = place[parent] + turned[parent].apply(sent[name][:, :3])
+        turned[name] = turned[parent] * turns[name]
+    expected = points(joints.joints, truth.xyz)
+    errors = []
+    for name in (*_PARENTS, "Hips"):
+        if name not in ("Spine", "Chest"):
+            x, y, z = place[name].T  # Unity: left-handed, x right, y up, z forward
+            errors.append(np.linalg.norm(np.stack([-x, -z, y], axis=1) - expected[name], axis=1))
+    steps = [np.degrees((turn[:-1].inv() * turn[1:]).magnitude()) for turn in turns.values()]
+    return _Avatar(np.max(errors, axis=0), np.max(steps, axis=0))
+
+
+def test_vmc_rotations_give_the_joints_back_and_never_flip() -> None:
+    avatar = vmc_avatar(8.0, seed=4)
+    assert avatar.error_m[60:].max() < 0.015  # until then bone lengths are being learned
+    assert avatar.turn_deg.max() < 45
 
 
 def test_lsl_streams_named_channels() -> None:
