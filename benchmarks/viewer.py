@@ -4,12 +4,17 @@ Four cameras at 60 Hz through the real processes, the viewer at 720p on a virtua
 viewer take turns, so that both meet the same machine. Fusion's latency is from the arrival of the message that
 completes a tick to the arrival of its poses, both at the hub, as recorded. A picture's cost in processor time says what
 it takes where other programs keep the machine busy; pictures are counted from the first with somebody in it.
+
+`--stop 60` halts the viewer by SIGSTOP for a minute: what that does to fusion and recorder, and how soon after SIGCONT
+it shows the present again.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import signal
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +23,7 @@ import numpy as np
 
 from multiview.config import HubOptions, RecorderOptions, Studio, SyntheticSource
 from multiview.messages import PosesMessage, decode
+from multiview.take import Take
 from services.display import virtual_display
 from services.launch import Launch
 
@@ -39,10 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=int, default=5, help="runs with and without the viewer (default 5)")
     parser.add_argument("--people", type=int, default=4, help="default 4")
     parser.add_argument("--skeleton", nargs="+", default=["coco17", "coco133"], help="default coco17 coco133")
+    parser.add_argument("--stop", type=float, metavar="S", help="only halt the viewer for S seconds, and go on")
 
 
 def run(args: argparse.Namespace) -> int:
     with virtual_display():
+        if args.stop:
+            return _stopped(args)
         for skeleton in args.skeleton:
             runs: dict[bool, list[Run]] = {False: [], True: []}
             for _ in range(args.repeats):
@@ -69,28 +78,62 @@ def _print(args: argparse.Namespace, skeleton: str, runs: dict[bool, list[Run]])
 def _one(args: argparse.Namespace, skeleton: str, viewer: bool) -> Run:
     """Figures of one run, without its first second."""
     with tempfile.TemporaryDirectory() as folder:
-        options = {"cameras": 4, "people": args.people, "seconds": args.seconds, "fps": 60.0, "skeleton": skeleton}
-        studio = Studio(
-            name="bench",
-            skeleton=skeleton,
-            source=SyntheticSource(options=options),
-            hub=HubOptions(ingest_port=0, publish_port=0, request_port=0),
-            recorder=RecorderOptions(directory=folder),
-        )
+        studio = _studio(args.people, args.seconds, skeleton, folder)
         logs = Path(folder) / "logs"
         with Launch(studio, viewer=viewer, logs=logs) as launch:
             launch.start()
             launch.wait(timeout_s=args.seconds + 60)
         assert launch.take is not None
-        latency, arrivals = [], []
-        for record in launch.take.records():
-            message = decode(record.body) if record.topic == "poses" else None
-            if isinstance(message, PosesMessage):
-                latency.append((record.stamp.arrival_ns - message.arrival_ns) / 1e6)
-                arrivals.append(record.stamp.arrival_ns)
+        latency, arrivals = _latency(launch.take)
         words = (logs / "viewer.log").read_text() if viewer else ""
     found = re.search(r"drew ([0-9.]+) pictures a second, ([0-9.]+) ms", words)
     rate, cost = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
     p50, p99 = np.percentile(latency[60:], [50, 99])
     ticks = (len(arrivals) - 1) * 1e9 / (arrivals[-1] - arrivals[0])
     return Run(float(p50), float(p99), ticks, rate, cost)
+
+
+def _stopped(args: argparse.Namespace) -> int:
+    """Halt the viewer in the middle of a run."""
+    with tempfile.TemporaryDirectory() as folder:
+        studio = _studio(args.people, args.stop + 12.0, args.skeleton[0], folder)
+        logs = Path(folder) / "logs"
+        with Launch(studio, viewer=True, logs=logs) as launch:
+            launch.start()
+            launch.wait(timeout_s=5.0)
+            pid = launch.pids()["viewer"]
+            os.kill(pid, signal.SIGSTOP)
+            launch.wait(timeout_s=args.stop)
+            os.kill(pid, signal.SIGCONT)
+            launch.wait(timeout_s=args.stop + 60)
+            restarts = [f"{name} {state}" for name, state in launch.states().items() if "restart" in state]
+        assert launch.take is not None
+        latency, arrivals = _latency(launch.take)
+        words = [line for line in (logs / "viewer.log").read_text().splitlines() if "present again" in line]
+    print(words[-1].partition("INFO ")[2] if words else "the viewer never showed the present again")
+    ticks = round((args.stop + 12.0) * 60)
+    print(f"fusion: {len(arrivals)} of {ticks} ticks recorded, p99 {np.percentile(latency[60:], 99):.2f} ms")
+    print(f"started anew: {', '.join(restarts) or 'nothing'}")
+    return 0
+
+
+def _studio(people: int, seconds: float, skeleton: str, folder: str) -> Studio:
+    options = {"cameras": 4, "people": people, "seconds": seconds, "fps": 60.0, "skeleton": skeleton}
+    return Studio(
+        name="bench",
+        skeleton=skeleton,
+        source=SyntheticSource(options=options),
+        hub=HubOptions(ingest_port=0, publish_port=0, request_port=0),
+        recorder=RecorderOptions(directory=folder),
+    )
+
+
+def _latency(take: Take) -> tuple[list[float], list[int]]:
+    """Of each tick, from the message that completed it to its poses at the hub (ms), and when these arrived (ns)."""
+    latency, arrivals = [], []
+    for record in take.records():
+        message = decode(record.body) if record.topic == "poses" else None
+        if isinstance(message, PosesMessage):
+            latency.append((record.stamp.arrival_ns - message.arrival_ns) / 1e6)
+            arrivals.append(record.stamp.arrival_ns)
+    return latency, arrivals

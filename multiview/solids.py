@@ -20,6 +20,7 @@ from multiview.stick_figure import stick_figure
 __all__ = ["Crowd", "Mesh", "joint_radii"]
 
 _SMALL_M = 0.01  # a joint of no more than this radius is drawn in a simpler shape
+_TUBE, _THIN_TUBE = 0.72, 0.2  # a bone's radius as a part of its joints'; thin ones let ellipsoids be seen
 _FILLED_SIZE = 0.55  # a filled joint's ball and its bones are this much thinner
 _FILLED_TONE: RGB = (0.42, 0.44, 0.47)
 _LARGE = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "neck", "mid_hip", "thorax", "pelvis", "spine")
@@ -119,7 +120,8 @@ class Crowd:
             cov = np.stack([track.pose.cov for track in tracks])
             shapes[:, :joints] = _ellipsoids(cov, shapes[:, :joints])
         parts = [_ball_corners(balls, xyz, radii, tones, shapes) for balls in self._balls]
-        parts += [_tube_corners(tubes, xyz, 0.72 * radii, filled, tones) for tubes in self._tubes]
+        thickness = _THIN_TUBE if uncertainty else _TUBE
+        parts += [_tube_corners(tubes, xyz, thickness * radii, filled, tones) for tubes in self._tubes]
         vertices, normals, colours = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
         first = vertices.shape[1] * np.arange(people, dtype=np.int32)[:, None, None]
         triangles = (self._triangles + first).reshape(-1, 3)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _FRAME_S = 1 / 30
 _SIZE = (1280, 720)
 _NICER = 10  # a tenth of the share of a process that was not asked to be nice
+_STALL_S, _PRESENT_S = 1.0, 0.25
 _NOTE_S = 4.0  # how long words about what a key did stay
 _NOTICE: RGB = (0.96, 0.80, 0.45)
 _SPACE, _ESCAPE, _RIGHT, _LEFT = 32, 256, 262, 263  # GLFW key codes
@@ -252,9 +253,11 @@ class Viewer:
         began, pictures, stopping = time.monotonic(), 0, Stopping()
         busy, due = time.process_time(), began
         end = None if seconds is None else began + seconds
-        first = began
+        first, stall = began, _Stall(began)
         while self.window.open and not self._closing and not stopping and (end is None or time.monotonic() < end):
+            looked = time.monotonic()
             pictures += self.draw()
+            stall.watch(looked, self.feed.age_s())
             if self.scene.version == 0:  # nobody yet
                 first, pictures, busy = time.monotonic(), 0, time.process_time()
             due += _FRAME_S
@@ -265,4 +268,21 @@ class Viewer:
         cost_ms = 1e3 * (time.process_time() - busy) / max(pictures, 1)
         logging.info("drew %.1f pictures a second, %.1f ms of processor time each", rate, cost_ms)
         if self.recording is not None:
-            self.recording.stop()
+            self.recording.close()
+
+
+class _Stall:
+    """Notices that the viewer was stopped, by its user or by a busy machine, and when it shows the present again."""
+
+    def __init__(self, now: float) -> None:
+        self._last, self._since, self._length = now, 0.0, 0.0
+
+    def watch(self, now: float, age_s: float) -> None:
+        """After each picture: when it was begun (s), and how old what it shows is."""
+        if now - self._last > _STALL_S:
+            self._since, self._length = now, now - self._last
+        self._last = now
+        if self._length and age_s < _PRESENT_S:
+            after = time.monotonic() - self._since
+            logging.info("shows the present again %.2f s after a stop of %.1f s", after, self._length)
+            self._length = 0.0

@@ -32,6 +32,10 @@ class Feed(Protocol):
         """Everyone at the instants before, as far as they are known, for the trails."""
         ...
 
+    def age_s(self) -> float:
+        """How long ago (s) what is shown was the present; 0 for a recording."""
+        ...
+
     def headline(self) -> str:
         """The line at the top: rate, latency, people, cameras."""
         ...
@@ -101,6 +105,9 @@ class PosesFeed:
 
     def past(self) -> Iterable[tuple[Track, ...]]:
         return [self._at_index(i) for i in range(max(0, self._index() - PAST_FRAMES), self._index())]
+
+    def age_s(self) -> float:
+        return 0.0
 
     def _at_index(self, index: int) -> tuple[Track, ...]:
         rows, p = range(self._bounds[index], self._bounds[index + 1]), self._poses

@@ -55,6 +55,11 @@ class Recording:
                 process.wait()
         return "" if failed else f"saved take {self._name}"
 
+    def close(self) -> None:
+        """End what is being recorded, and let go of the log."""
+        self.stop()
+        self._scratch.cleanup()
+
     def _start(self) -> str:
         studio = load_studio(self._studio, check=False)
         self._name, self._began = free_name(Path(studio.recorder.directory), studio.name), time.monotonic()

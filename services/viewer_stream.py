@@ -58,6 +58,10 @@ class StreamFeed:
     def past(self) -> Iterable[tuple[Track, ...]]:
         return ()
 
+    def age_s(self) -> float:
+        """Since the hub sent what is shown, where hub and viewer run on one machine and so share a clock."""
+        return (time.monotonic_ns() - self._stamp.arrival_ns) / 1e9
+
     def _take(self, body: bytes, stamp: Stamp) -> None:
         try:
             message = decode(body)

@@ -1,0 +1,68 @@
+"""The viewer's record key: a take of its own, whole, from press to press."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from multiview.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.messages import Stamp
+from multiview.take import open_take
+from services.bus import HubSockets
+from services.viewer_record import Recording
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    holders = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+    ports = [holder.getsockname()[1] for holder in holders]
+    for holder in holders:
+        holder.close()
+    return Studio(
+        name="stage",
+        source=SyntheticSource(),
+        hub=HubOptions(ingest_port=ports[0], publish_port=ports[1], request_port=ports[2]),
+        recorder=RecorderOptions(directory=str(tmp_path / "takes")),
+    )
+
+
+def test_a_press_begins_a_take_and_the_next_ends_it(studio: Studio, tmp_path: Path) -> None:
+    write_studio(studio, tmp_path / "studio.toml")
+    hub = HubSockets(studio.hub)
+    recording = Recording(tmp_path / "studio.toml")
+    try:
+        assert recording.words() == ""
+        said = recording.toggle()
+        name = said.removeprefix("recording ")
+        assert name.startswith("stage-")
+        partial, sent = tmp_path / "takes" / f"{name}.partial", 0
+        end = time.monotonic() + 60
+        while time.monotonic() < end and not (list(partial.glob("*.mcap")) and sent > 20):
+            hub.publish(b"service/x", Stamp(sent, sent, time.monotonic_ns()), b"12345678")
+            sent += list(partial.glob("*.mcap")) != []
+            time.sleep(0.02)
+        assert name in recording.words()
+        assert recording.toggle() == f"saved take {name}"
+        assert recording.words() == ""
+    finally:
+        recording.close()
+        hub.close()
+    records = list(open_take(tmp_path / "takes" / name).records())
+    assert len(records) >= 10
+    assert {record.topic for record in records} == {"service/x"}
+
+
+def test_a_recorder_that_fails_says_why(studio: Studio, tmp_path: Path) -> None:
+    (tmp_path / "takes").write_text("a file where the folder should be")
+    write_studio(studio, tmp_path / "studio.toml")
+    recording = Recording(tmp_path / "studio.toml")
+    recording.toggle()
+    end = time.monotonic() + 60
+    while time.monotonic() < end and "failed" not in recording.words():
+        time.sleep(0.05)
+    assert "takes" in recording.words()
+    assert recording.toggle() == ""
+    recording.close()
