@@ -11,6 +11,8 @@ import numpy as np
 from multiview.geometry.jit import Array, inner, kernel
 from multiview.rays import Rays
 
+POOR, FAR_BETTER = 0.25, 0.25  # of the gate: an own joint that fits worse gives way to one that is so much nearer
+
 
 @kernel
 def repair(
@@ -97,8 +99,9 @@ def undo_swaps(n: int, table: Array, pairs: Array, expected: Array, chi2: Array,
 def adopt(table: Array, claims: Array, expected: Array, near: Array, chi2: Array, rays: Rays, gate: float) -> None:
     """Where a person's own detection has no fitting joint, take one that fits from any detection of the view.
 
-    A joint that fits the person whose detection it is stays there. Grouped 2D often gives a limb to the wrong person,
-    or splits one person in two.
+    The same where the own joint fits poorly, and another one far better: people whose limbs were exchanged are near
+    each other, and so are their limbs. A joint that fits the person whose detection it is stays there. Grouped 2D often
+    gives a limb to the wrong person, or splits one person in two.
     """
     tracked, joints = near.shape[0], rays.xy.shape[1]
     owner = np.full(rays.camera.shape[0], -1)
@@ -112,9 +115,11 @@ def adopt(table: Array, claims: Array, expected: Array, near: Array, chi2: Array
             begin, end = rays.first[c], rays.first[c + 1]
             count = 0
             for j in range(joints):
-                row = table[n, c, j]
-                if row < 0 or not distance(row, n, c, j, expected, chi2, rays) < gate:
-                    wanting[count], best[count] = j, gate
+                row, own = table[n, c, j], np.inf
+                if row >= 0:
+                    own = distance(row, n, c, j, expected, chi2, rays)
+                if not own < POOR * gate:
+                    wanting[count], best[count] = j, FAR_BETTER * own if own < gate else gate
                     count += 1
             if not count:
                 continue

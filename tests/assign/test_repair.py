@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from multiview.assign.repair_kernels import repair
+from multiview.rays import Rays
+
+GATE = 20.0
+NO_PAIRS = np.empty((0, 2), dtype=np.int64)
+
+
+def chosen(own: float, other: float, owners: float) -> int:
+    """The detection from which person 0 gets its one joint: its own is 0, another's is 1.
+
+    `own` and `other` are how badly they fit person 0, `owners` how badly detection 1 fits the person who claims it.
+    """
+    zeros = np.zeros((2, 1, 3))
+    rays = Rays(
+        camera=np.zeros(2, np.int64),
+        first=np.array([0, 2]),
+        alive=np.ones(1, bool),
+        score=np.ones((2, 1)),
+        xy=np.zeros((2, 1, 2)),
+        lens=np.zeros((2, 1, 4)),
+        ray=zeros,
+        info=zeros + 1.0,
+        noise=zeros,
+    )
+    claims, table = np.array([[0], [1]]), np.empty((2, 1, 1), np.int64)
+    chi2 = np.array([[[own], [other]], [[1e3], [owners]]])
+    repair(claims, NO_PAIRS, np.zeros((2, 1, 5, 1)), np.ones((2, 2), bool), chi2, rays, GATE, table)
+    return int(table[0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "owners", "expected"),
+    [
+        (1.0, 0.1, 1e3, 0),  # fits
+        (30.0, 15.0, 1e3, 1),  # does not fit at all
+        (30.0, 15.0, 1.0, 0),  # the other one fits whose it is
+        (10.0, 1.0, 1e3, 1),  # fits poorly, and another one far better
+        (10.0, 4.0, 1e3, 0),  # not far better
+        (np.nan, 2.0, 1e3, 1),  # cannot be judged
+    ],
+)
+def test_a_joint_comes_from_where_it_fits(own: float, other: float, owners: float, expected: int) -> None:
+    assert chosen(own, other, owners) == expected
