@@ -165,7 +165,76 @@ def run_added(args: argparse.Namespace) -> None:
     wide_console().print(table)
 
 
+def run_late(args: argparse.Namespace) -> None:
+    late_s = 0.0 if args.none else args.late / 1e3
+    table = Table(
+        title="nobody is late" if args.none else f"one camera {args.late:g} ms late",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for column in (
+        "seed",
+        "camera",
+        "20 s: ms",
+        "off by",
+        "60 s: ms",
+        "off by",
+        "advised at s",
+        "others, worst",
+        "false",
+    ):
+        table.add_column(column, justify="right")
+    for seed in progress(args.seeds, "late", console=Console(stderr=True), transient=True):
+        studio, faults, rng = (
+            studio_of(seed, args.seconds, args.people, args.correlation),
+            Unsynchronised(),
+            np.random.default_rng([seed, 1]),
+        )
+        paces, camera = random_paces(8, faults, rng), seed % 8
+        paces[camera] = paces[camera]._replace(latency_s=late_s)
+        said = listen(studio, fuser_of(studio), arrivals(studio, paces, faults, rng), camera, not args.none)
+        cells = []
+        for second in (20, 60):
+            at = said.at.get(second)
+            cells += ["-", "-"] if at is None else [f"{-1e3 * at:.1f}", f"{1e3 * (-at - late_s):+.1f}"]
+        advised = "-" if said.advised_s is None else f"{said.advised_s:.0f}"
+        table.add_row(str(seed), studio.rig.names[camera], *cells, advised, f"{said.others_ms:.1f} ms", str(said.false))
+    wide_console().print(table)
+
+
+class Said(NamedTuple):
+    """Of the late camera: the offset believed after so many seconds, and when it was advised; of the others: the
+    largest offset believed after ten seconds, and how many were ever accused."""
+
+    at: dict[int, float]
+    advised_s: float | None
+    others_ms: float
+    false: int
+
+
+def listen(studio: Studio, fuser: Fuser, came: list[Arrival], camera: int, is_late: bool) -> Said:
+    at: dict[int, float] = {}
+    advised, worst, accused = None, 0.0, set[int]()
+    assert fuser.late is not None
+    for number, arrival in enumerate(came):
+        topic, body = body_of(studio, arrival)
+        for fused in fuser.feed(topic, Stamp(number, number, arrival.arrival_ns), body):
+            second = fused.tracks.time_ns / NS_PER_S - HUB_S
+            latest = fuser.late.latest
+            if latest and second > 10:
+                others = [abs(late.offset_s) for c, late in enumerate(latest) if c != camera or not is_late]
+                worst = max(worst, 1e3 * max(others))
+            if latest and second <= 60.5:
+                at[int(second)] = latest[camera].offset_s
+            accused |= fuser.late.late.keys()
+            if advised is None and camera in fuser.late.late:
+                advised = second
+    return Said(at, advised, worst, len(accused - ({camera} if is_late else set())))
+
+
 def run(args: argparse.Namespace) -> int:
     if args.only != "late":
         run_added(args)
+    if args.only != "added":
+        run_late(args)
     return 0

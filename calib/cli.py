@@ -21,6 +21,7 @@ _COMMANDS = {
     "detect": "Find the board in videos or images of several cameras.",
     "solve": "Compute the rig from detected corners.",
     "check": "Say whether a rig still fits a new recording, and which camera moved.",
+    "watch": "Say where the board is in pictures on standard input (for the preview of `capture`).",
     "convert": "Read and write other tools' calibration files.",
 }
 

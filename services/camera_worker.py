@@ -33,6 +33,7 @@ from multiview.sources._paced import Paced
 from multiview.sources._reader import Reader
 from services import topics
 from services.bus import GOODBYE_S, Asker, Sender
+from services.filmed import Filmed
 from services.presence import wait_for_start
 from services.probing import Prober
 from services.process import Stopping, yield_to_others
@@ -67,11 +68,14 @@ class _Eye:
     def open(self) -> FrameSource:
         return open_source(self.address, self.camera.name, Path.cwd(), self.options.fps)
 
-    def begin(self, start_ns: int) -> None:
-        """Files play from the common start; live cameras as they come."""
+    def begin(self, start_ns: int, video: Path | None) -> None:
+        """Files play from the common start; live cameras as they come. `video` is where to keep it, from then on."""
         o, played = self.options, self.source
         if not played.live and o.speed > 0:
             played = Paced(played, start_ns, o.speed, self.open if o.loop else None)
+        if video is not None:
+            zero_ns = self.prober.worker_ns(start_ns) if self.prober else 0
+            played = Filmed(played, video, zero_ns)
         self.reader = Reader(played, "every" if o.speed == 0 and not self.source.live else "newest")
 
     def take(self, timeout_s: float) -> Frame | None:
@@ -153,7 +157,8 @@ class _Eye:
 class CameraWorker:
     """Plays its cameras to the hub; raises ConfigError or SourceError where one cannot even begin."""
 
-    def __init__(self, studio: Studio, cameras: list[str]) -> None:
+    def __init__(self, studio: Studio, cameras: list[str], video: Path | None = None) -> None:
+        self._video = video
         rig = studio_rig(studio)
         for name in cameras:
             if name not in rig.names:
@@ -180,7 +185,7 @@ class CameraWorker:
         roles = [f"camera/{eye.camera.name}" for eye in self._eyes]
         self._start_ns = wait_for_start(self._eyes[0].asker, roles, alone, stopping)
         for eye in self._eyes:
-            eye.begin(self._start_ns)
+            eye.begin(self._start_ns, self._video)
         yield_to_others()  # pictures must be decoded in time, and fusion come first; looking takes what is left
         playing, next_report = list(self._eyes), 0.0
         while playing and not stopping:

@@ -25,12 +25,19 @@ class PlayedCamera:
     live = True
     frames = 0
 
-    def __init__(self, reopen: Callable[[], FrameSource], drops: float = 0.0, jitter_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        reopen: Callable[[], FrameSource],
+        drops: float = 0.0,
+        jitter_s: float = 0.0,
+        began_ns: int | None = None,
+    ) -> None:
+        """Files that were filmed in step are played in step, if they begin at one time `began_ns`."""
         self._reopen, self._source = reopen, reopen()
         self.name, self.size = self._source.name, self._source.size
         self.fps = self._source.fps or 30.0
         self._drops, self._jitter_s, self._random = drops, jitter_s, random.Random(self.name)
-        self._began_ns = time.monotonic_ns()
+        self._began_ns = time.monotonic_ns() if began_ns is None else began_ns
         self._played = self._index = 0
         self._closed = threading.Event()
 
@@ -60,8 +67,8 @@ class PlayedCamera:
         return self._source.read()
 
 
-def open_camera(source: CameraSource, name: str) -> FrameSource:
-    """ConfigError or SourceError if there is no such camera."""
+def open_camera(source: CameraSource, name: str, began_ns: int | None = None) -> FrameSource:
+    """ConfigError or SourceError if there is no such camera; a file begins to play at `began_ns`."""
 
     def reopen() -> FrameSource:
         return open_source(source.address.replace("{camera}", name), name, Path.cwd(), source.fps)
@@ -70,4 +77,4 @@ def open_camera(source: CameraSource, name: str) -> FrameSource:
     if opened.live:
         return opened
     opened.close()
-    return PlayedCamera(reopen)
+    return PlayedCamera(reopen, began_ns=began_ns)

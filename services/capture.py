@@ -1,5 +1,10 @@
 """Records video of every camera, begun together, each frame with its true time; a table shows how the cameras are.
 
+    multiview capture studio.toml --preview                      look first, record nothing
+    multiview capture studio.toml --take board --board board/board.toml      a board waved to calibrate
+    multiview capture studio.toml --take first                   a performance; Ctrl-C ends it
+    multiview capture studio.toml --take first --poses           the same, with live 3D poses beside the video
+
 The take has `videos/CAMERA.mp4` and `CAMERA.timestamps.csv` beside it, all on one time line: what `calibrate detect`
 and `process` read without renaming anything.
 """
@@ -13,9 +18,8 @@ import time
 from collections import deque
 from pathlib import Path
 
-import cv2
-import numpy as np
-from rich.console import Console
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
@@ -27,43 +31,80 @@ from multiview.recording import Record, RecordingWriter
 from multiview.sources import FrameSource
 from multiview.take import Take, begin_take, finish_take, free_name
 from services.cameras import open_camera
+from services.coverage import Coverage
+from services.picture_check import Look, look_at
 from services.process import Stopping
 from services.topics import CAMERA, topic_of
 from services.video_log import VideoLog
 from services.watcher import rate_of
 
-DARK, BRIGHT = 0.25, 0.05  # shares of black and of white pixels from which the exposure is called wrong
-BLURRED = 30.0  # variance of the Laplacian at 640 px below which a picture is called blurred
 LOOK_S = 0.25
+SLOW = 0.9  # of the nominal frame rate, below which a camera is called slow
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = __doc__
     parser.add_argument("studio", type=Path, help="the studio file; its cameras need no calibration")
     parser.add_argument("--take", default="", help="name of the take; default: the studio's name and the time")
     parser.add_argument("--seconds", type=float, help="how long to record (default: until Ctrl-C)")
     parser.add_argument("--notes", default="", help="a remark that is kept with the take")
     parser.add_argument("--preview", action="store_true", help="only look at the cameras, record nothing")
+    parser.add_argument("--board", type=Path, help="board.toml: show how much of each picture the waved board covered")
+    parser.add_argument("--poses", action="store_true", help="live 3D poses at the same time; needs a calibrated rig")
+    parser.add_argument("--no-viewer", action="store_true", help="with --poses: do not open the 3D viewer")
 
 
 def run(args: argparse.Namespace) -> None:
+    if args.poses:
+        _with_poses(args)
+        return
     studio, stopping, console = load_studio(args.studio, check=False), Stopping(), Console()
-    cameras = open_cameras(studio)
+    coverage = Coverage(args.board, list(studio.cameras)) if args.board else None
+    cameras: list[CapturedCamera] = []
     try:
+        cameras = open_cameras(studio)
         take = None if args.preview else new_capture(studio, args.take, args.notes)
         if take is not None:
             start_together(cameras, take)
-        watch(cameras, console, stopping, args.seconds)
+        console.print(f"recording {take.info.name}; Ctrl-C ends it" if take else "preview; Ctrl-C ends it")
+        watch(cameras, console, stopping, args.seconds, coverage)
     finally:
         for camera in cameras:
             camera.close()
+        if coverage is not None:
+            coverage.close()
+    console.print(table_of(cameras, coverage))
     if take is not None:
         note_frames(cameras, take)
-        console.print(table_of(cameras), f"take: {finish_take(take).folder}")
-    elif not console.is_terminal:
-        console.print(table_of(cameras))
+        _say_what_next(finish_take(take), args.board, console)
     for camera in cameras:
         if camera.trouble:
             raise SourceError(f"{camera.name}: {camera.trouble}")
+
+
+def _with_poses(args: argparse.Namespace) -> None:
+    """The whole studio, whose workers keep their videos."""
+    from services.run import play
+
+    if args.preview or args.board:
+        raise ConfigError("--poses records a performance: without --preview and --board")
+    studio = load_studio(args.studio)
+    take = play(studio, take=args.take, notes=args.notes, viewer=not args.no_viewer, seconds=args.seconds, video=True)
+    if take is not None:
+        _say_what_next(take, None, Console())
+
+
+def _say_what_next(take: Take, board: Path | None, console: Console) -> None:
+    folder = take.folder
+    console.print(f"take: {folder}", soft_wrap=True)
+    if board is not None:
+        command = f"multiview calibrate detect --board {board} --videos {take.videos}/*.mp4"
+        console.print(f"next: {command} --out corners.parquet", soft_wrap=True, highlight=False)
+    elif take.rig.exists():
+        console.print(
+            f"next: multiview process --rig {take.rig} --videos {take.videos}/*.mp4 --out {folder}", soft_wrap=True
+        )
 
 
 class CapturedCamera:
@@ -76,6 +117,7 @@ class CapturedCamera:
         self.frames = 0
         self.arrivals: deque[int] = deque(maxlen=400)
         self._newest: Frame | None = None
+        self._sharpness: deque[float] = deque(maxlen=8)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"read {self.name}", daemon=True)
         self._thread.start()
@@ -85,14 +127,18 @@ class CapturedCamera:
         self._zero_ns = zero_ns
         self.log = VideoLog(folder, self.name, self.camera.size, self.camera.fps, zero_ns)
 
-    def look(self) -> tuple[float, float, float, float]:
-        """Of the newest frame: shares of black and white pixels, mean brightness, sharpness; NaN if there is none."""
+    def look(self) -> Look | None:
+        """Of the newest frame, but for its sharpness: the best of late, for whoever moves is blurred."""
         if self._newest is None:
-            return (np.nan,) * 4
-        grey = cv2.cvtColor(self._newest.image, cv2.COLOR_BGR2GRAY)
-        small = cv2.resize(grey, (640, round(640 * grey.shape[0] / grey.shape[1])), interpolation=cv2.INTER_AREA)
-        sharpness = float(cv2.Laplacian(small, cv2.CV_64F).var())
-        return float((small < 5).mean()), float((small > 250).mean()), float(small.mean()), sharpness
+            return None
+        look = look_at(self._newest)
+        self._sharpness.append(look.sharpness)
+        return look._replace(sharpness=max(self._sharpness))
+
+    @property
+    def newest(self) -> Frame | None:
+        """The last frame that came."""
+        return self._newest
 
     def close(self) -> None:
         self._closed.set()
@@ -118,12 +164,13 @@ def open_cameras(studio: Studio) -> list[CapturedCamera]:
     if not studio.cameras:
         raise ConfigError('the studio has no cameras: add [cameras.cam01.source] with type = "camera", address = "0"')
     opened: list[CapturedCamera] = []
+    began_ns = time.monotonic_ns()
     try:
         for name in studio.cameras:
             source = studio.source_of(name)
             if not isinstance(source, CameraSource):
                 raise ConfigError(f'{name}: capture needs type = "camera"')
-            opened.append(CapturedCamera(open_camera(source, name)))
+            opened.append(CapturedCamera(open_camera(source, name, began_ns)))
     except MultiviewError:
         for camera in opened:
             camera.close()
@@ -149,34 +196,38 @@ def start_together(cameras: list[CapturedCamera], take: Take) -> None:
         camera.begin(take.videos, zero_ns)
 
 
-def watch(cameras: list[CapturedCamera], console: Console, stopping: Stopping, seconds: float | None) -> None:
+def watch(
+    cameras: list[CapturedCamera],
+    console: Console,
+    stopping: Stopping,
+    seconds: float | None,
+    coverage: Coverage | None = None,
+) -> None:
     """Show the table until told to stop, or the time is over."""
     end = None if seconds is None else time.monotonic() + 0.2 + seconds
+    next_look = 0.0
     with Live(console=console, auto_refresh=False, transient=True) as live:
-        while not stopping.wait(LOOK_S) and (end is None or time.monotonic() < end):
-            if console.is_terminal:
-                live.update(table_of(cameras), refresh=True)
+        while not stopping.wait(0.05 if coverage else LOOK_S) and (end is None or time.monotonic() < end):
+            if coverage is not None:
+                coverage.show({camera.name: camera.newest for camera in cameras})
+            if console.is_terminal and time.monotonic() >= next_look:
+                next_look = time.monotonic() + LOOK_S
+                live.update(table_of(cameras, coverage), refresh=True)
 
 
-def table_of(cameras: list[CapturedCamera]) -> Table:
+def table_of(cameras: list[CapturedCamera], coverage: Coverage | None = None) -> Group:
     """Real frame rate, exposure and sharpness of each camera, with a word where something is wrong."""
-    table = Table()
-    for column in ("camera", "size", "Hz", "of", "frames", "lost", "brightness", "sharpness", ""):
-        table.add_column(column, justify="left" if column in ("camera", "") else "right")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    columns = ["camera", "size", "Hz", "of", "frames", "lost", "bright", "sharp"]
+    for column in (*columns, *(("corners", "covered") if coverage else ()), "what to do"):
+        table.add_column(column, justify="left" if column in ("camera", "what to do") else "right")
     for camera in cameras:
-        black, white, mean, sharpness = camera.look()
-        rate, words = rate_of(camera.arrivals), []
-        if camera.camera.fps and rate < 0.9 * camera.camera.fps:
-            words.append("slow: fewer pixels, another USB port or more light")
-        if black > DARK:
-            words.append("dark: open the iris or lengthen the exposure")
-        if white > BRIGHT:
-            words.append("too bright: close the iris or shorten the exposure")
-        if sharpness < BLURRED:
-            words.append("blurred: focus, or clean the lens")
-        if camera.trouble:
-            words = [camera.trouble]
-        log = camera.log
+        look = camera.look()
+        rate, log, words = rate_of(camera.arrivals), camera.log, look.words() if look else ["no picture yet"]
+        if camera.camera.fps and rate < SLOW * camera.camera.fps:
+            words.insert(0, "slow: fewer pixels, another USB port, more light")
+        corners, covered, advice = coverage.words(camera.name) if coverage else ("", "", "good")
+        words = [camera.trouble] if camera.trouble else [*words, advice] if coverage else words or [advice]
         table.add_row(
             camera.name,
             "x".join(map(str, camera.camera.size)),
@@ -184,11 +235,12 @@ def table_of(cameras: list[CapturedCamera]) -> Table:
             f"{camera.camera.fps:.1f}",
             str(log.frames if log else camera.frames),
             str(log.dropped if log else 0),
-            f"{mean:.0f}",
-            f"{sharpness:.0f}",
-            "; ".join(words) or "good",
+            f"{look.brightness:.0f}" if look else "-",
+            f"{look.sharpness:.0f}" if look else "-",
+            *((corners, covered) if coverage else ()),
+            "; ".join(words),
         )
-    return table
+    return Group(table, *([coverage.linked()] if coverage else []))
 
 
 def note_frames(cameras: list[CapturedCamera], take: Take) -> None:

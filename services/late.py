@@ -19,10 +19,12 @@ CHANGED_S = 0.002
 
 
 class LateCameras:
-    """Looks at every tick; `late` are the cameras beyond doubt, `corrected_s` what was added to their stamps here."""
+    """Looks at every tick; `latest` is what is known of every camera, `late` are those late beyond doubt, `corrected_s`
+    what was added to their stamps here."""
 
     def __init__(self, pipeline: Pipeline, sync: SyncBuffer, correct: bool) -> None:
         self.late: dict[int, Latency] = {}
+        self.latest: list[Latency] = []
         self.corrected_s = [0.0] * len(pipeline.rig)
         self._names, self._sync, self._correct = pipeline.rig.names, sync, correct
         self._watch = LatencyWatch(pipeline, sync.rate_hz)
@@ -34,7 +36,8 @@ class LateCameras:
         second = time_ns // NS_PER_S
         if second != self._second:
             self._second = second
-            self._judge(self._watch.latencies())
+            self.latest = self._watch.latencies() or []
+            self._judge(self.latest)
 
     def advice(self) -> dict[str, str]:
         """What to tell the user, by camera."""
@@ -44,9 +47,9 @@ class LateCameras:
                 words[name] = f"stamps corrected by {1e3 * corrected:+.0f} ms: write it into the rig (multiview sync)"
         return words
 
-    def _judge(self, latencies: list[Latency] | None) -> None:
+    def _judge(self, latencies: list[Latency]) -> None:
         """What was found stays until it is found otherwise: a camera that is left out tells nothing new."""
-        for c, latency in enumerate(latencies or []):
+        for c, latency in enumerate(latencies):
             before = self.late.get(c)
             if latency.confirmed and abs(latency.offset_s) < FURTHEST_S:
                 self.late[c] = latency

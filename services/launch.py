@@ -26,7 +26,7 @@ import msgspec
 
 from multiview.camera import Rig
 from multiview.config import CameraSource, HubOptions, Studio, frame_rate, studio_rig, write_studio
-from multiview.errors import MultiviewError
+from multiview.errors import ConfigError, MultiviewError
 from multiview.take import Take
 from services.bus import Asker
 from services.display import has_display
@@ -111,12 +111,22 @@ class Launch:
     """The processes of one studio on this machine."""
 
     def __init__(
-        self, studio: Studio, take: str = "", notes: str = "", viewer: bool | None = None, logs: Path | None = None
+        self,
+        studio: Studio,
+        take: str = "",
+        notes: str = "",
+        viewer: bool | None = None,
+        logs: Path | None = None,
+        video: bool = False,
     ) -> None:
-        """`take` names what is recorded; `viewer` overrides the studio; `logs` keeps the processes' words."""
+        """`take` names what is recorded, with `video` of every camera; `viewer` overrides the studio; `logs` keeps the
+        processes' words. ConfigError if there is nothing to film, or nowhere to keep it.
+        """
+        if video and not (studio.recorder.enabled and all(isinstance(s, CameraSource) for s in studio.sources)):
+            raise ConfigError('video needs cameras (type = "camera") and [recorder] enabled = true')
         self.rig: Rig = studio_rig(studio)
         self.studio = _with_known_rate(_with_free_ports(studio))
-        self._take_name, self._notes = take, notes
+        self._take_name, self._notes, self._video = take, notes, video
         self._viewer = studio.viewer.enabled and has_display() if viewer is None else viewer
         self._scratch = tempfile.TemporaryDirectory(prefix="multiview-")
         self.logs = logs or Path(self._scratch.name)
@@ -147,11 +157,12 @@ class Launch:
             name = self.take.folder.name.removesuffix(".partial")
             self._begin("recorder", ["record", str(path), "--take", name])
             wanted.add("service/recorder")
+        film = ["--video", str(self.take.videos)] if self._video and self.take is not None else []
         shared = [worker.cameras for worker in self.studio.workers]
         alone = [[name] for name in self.rig.names if not any(name in cameras for cameras in shared)]
         for cameras in (*shared, *alone):
             names = ",".join(cameras)
-            self._begin(f"worker {names}", ["worker", str(path), "--camera", names, "--wait"])
+            self._begin(f"worker {names}", ["worker", str(path), "--camera", names, "--wait", *film])
             wanted |= {f"camera/{camera}" for camera in cameras}
         if self._viewer:
             self._begin("viewer", ["viewer", str(path)])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
+from multiview.clock import ClockMap
 from multiview.config import HubOptions
 from multiview.messages import ClockSample
 from services.bus import Asker
@@ -24,6 +26,7 @@ class Prober:
     def __init__(self, hub: HubOptions, camera: str, boot_id: int, clock: Callable[[], int]) -> None:
         self._hub, self._camera, self._boot_id, self._clock = hub, camera, boot_id, clock
         self._samples: deque[ClockSample] = deque(maxlen=64)
+        self._map = ClockMap()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -34,6 +37,13 @@ class Prober:
         while self._samples and len(taken) < most:
             taken.append(self._samples.popleft())
         return taken
+
+    def worker_ns(self, hub_ns: int, patience_s: float = 1.0) -> int:
+        """This worker's time at a time of the hub, once enough probes have come back; the same if none do."""
+        end = time.monotonic() + patience_s
+        while self._map.quarantined and time.monotonic() < end:
+            time.sleep(0.01)
+        return hub_ns if self._map.quarantined else hub_ns - round(self._map.offset_ns)
 
     def close(self) -> None:
         self._ending.set()
@@ -47,15 +57,15 @@ class Prober:
             answered = self._clock()
             if reply is not None:
                 count += 1
-                self._samples.append(
-                    ClockSample(
-                        camera=self._camera,
-                        boot_id=self._boot_id,
-                        sent_ns=sent,
-                        hub_received_ns=reply.received_ns,
-                        hub_replied_ns=reply.replied_ns,
-                        answered_ns=answered,
-                    )
+                sample = ClockSample(
+                    camera=self._camera,
+                    boot_id=self._boot_id,
+                    sent_ns=sent,
+                    hub_received_ns=reply.received_ns,
+                    hub_replied_ns=reply.replied_ns,
+                    answered_ns=answered,
                 )
+                self._samples.append(sample)
+                self._map.add(sample)
             self._ending.wait(FIRST_EVERY_S if count < FIRST else EVERY_S)
         asker.close()

@@ -6,7 +6,8 @@ import argparse
 import time
 from pathlib import Path
 
-from multiview.config import load_studio
+from multiview.config import Studio, load_studio
+from multiview.take import Take
 from services.launch import Launch
 from services.status import Board
 
@@ -18,11 +19,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-viewer", action="store_true", help="do not open the 3D viewer")
     parser.add_argument("--seconds", type=float, help="end by itself after this long (s)")
     parser.add_argument("--logs", type=Path, help="folder to keep the processes' logs in")
+    parser.add_argument("--video", action="store_true", help="keep every camera's video in the take, too")
 
 
 def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio)
-    launch = Launch(studio, args.take, args.notes, False if args.no_viewer else None, args.logs)
+    viewer = False if args.no_viewer else None
+    take = play(studio, args.take, args.notes, viewer, args.seconds, args.logs, args.video)
+    if take is not None:
+        print(f"take: {take.folder}")
+
+
+def play(
+    studio: Studio,
+    take: str = "",
+    notes: str = "",
+    viewer: bool | None = None,
+    seconds: float | None = None,
+    logs: Path | None = None,
+    video: bool = False,
+) -> Take | None:
+    """Run it, with a live table, until it ends, the time is over or Ctrl-C; the finished take, if one was recorded."""
+    launch = Launch(studio, take, notes, viewer, logs, video)
     with launch:
         began = time.monotonic()
         shared = sum(len(worker.cameras) - 1 for worker in studio.workers)
@@ -32,9 +50,8 @@ def run(args: argparse.Namespace) -> None:
             launch.start()
             print(f"connected after {time.monotonic() - began:.1f} s; Ctrl-C ends the run")
             with Board(launch.studio.hub, launch.rig.names) as board:
-                launch.wait(board.update, args.seconds)
+                launch.wait(board.update, seconds)
                 board.settle(1.0)
         except KeyboardInterrupt:
             print("stopping")
-    if launch.take is not None:
-        print(f"take: {launch.take.folder}")
+    return launch.take

@@ -95,6 +95,8 @@ class Board:
         for name in sorted(watcher.cameras):
             s = watcher.state(name)
             marks = [_mark(s.alive), _mark(s.rate_ok and s.alive), _mark(s.valid and s.alive)]
+            if s.finished and not s.alive:
+                marks = [Text("done", style="dim"), Text("-"), Text("-")]
             numbers = [f"{s.rate_hz:.1f}" if s.alive else "-", str(s.people), str(s.dropped)]
             numbers.append(f"{s.detect_ms:.1f}" if s.detect_ms else "-")
             sigma, error = (watcher.value("fusion", f"{name}.{what}") for what in ("clock_sigma_ms", "residual_px"))

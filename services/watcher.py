@@ -28,6 +28,7 @@ class CameraState(NamedTuple):
     frames: int
     dropped: int
     detect_ms: float  # of the 2D detector, per frame; 0 where there is none
+    finished: bool  # it said goodbye
 
 
 class _Camera:
@@ -96,6 +97,7 @@ class Watcher:
             frames=camera.frames,
             dropped=health.dropped if health else 0,
             detect_ms=health.detect_ms if health else 0.0,
+            finished=health is not None and health.state == "finished",
         )
 
 

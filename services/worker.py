@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--connect", metavar="HOST", help="address of the hub, if not the studio file's")
     parser.add_argument("--wait", action="store_true", help="do not play before the run is told to start")
+    parser.add_argument("--video", type=Path, metavar="DIR", help="also keep the cameras' videos here, with true times")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -52,7 +53,9 @@ def run(args: argparse.Namespace) -> None:
     if all(looking):
         from services.camera_worker import CameraWorker
 
-        CameraWorker(studio, cameras).play(stopping, alone=not args.wait)
+        CameraWorker(studio, cameras, args.video).play(stopping, alone=not args.wait)
+    elif args.video:
+        raise ConfigError(f"{args.camera}: only cameras with a detector have a video to keep")
     elif len(cameras) > 1:
         raise ConfigError("only cameras with a detector can share a worker")
     else:

@@ -9,7 +9,6 @@ from typing import Literal
 
 from multiview.data import Frame
 from multiview.sources import FrameSource
-from multiview.sources._paced import Paced
 
 __all__ = ["Policy", "Reader"]
 
@@ -57,7 +56,7 @@ class Reader:
     @property
     def dropped(self) -> int:
         """Frames that nobody saw."""
-        return self._dropped + (self.source.dropped if isinstance(self.source, Paced) else 0)
+        return self._dropped + int(getattr(self.source, "dropped", 0))
 
     @property
     def ended(self) -> bool:

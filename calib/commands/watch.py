@@ -1,0 +1,61 @@
+"""Look for the board in pictures that come one after the other on standard input, and say where it is.
+
+Serves the preview of `multiview capture --board`. A picture is a line of JSON, `{"camera": ..., "width": ..., "height":
+...}`, followed by its width x height grey bytes; the answer is a line of JSON, `{"camera": ..., "corners": [[x, y],
+...]}`, with x and y as parts of the picture's width and height.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from calib.board import Board, load_board
+from calib.finder import Finder, Found
+
+ENOUGH = 6  # corners, which no other kind of board shows by accident
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--board", type=Path, required=True, help="board.toml")
+
+
+def run(args: argparse.Namespace) -> None:
+    watch(load_board(args.board), sys.stdin.buffer, sys.stdout.buffer)
+
+
+def watch(board: Board, pictures: BinaryIO, answers: BinaryIO) -> None:
+    """Until the pictures end."""
+    finders = [Finder(kind) for kind in _kinds(board)]
+    while line := pictures.readline():
+        about = json.loads(line)
+        width, height = about["width"], about["height"]
+        data = pictures.read(width * height)
+        if len(data) < width * height:
+            return
+        found = _find(finders, np.frombuffer(data, np.uint8).reshape(height, width))
+        corners = (found.xy / [width, height]).round(4).tolist()
+        answers.write(json.dumps({"camera": about["camera"], "corners": corners}).encode() + b"\n")
+        answers.flush()
+
+
+def _find(finders: list[Finder], grey: np.ndarray) -> Found:
+    """By each kind of board that it may be, until one is plainly right; then by that alone."""
+    best = max((finder.find(grey) for finder in finders), key=lambda found: len(found.corner))
+    if len(finders) > 1 and len(best.corner) >= ENOUGH:
+        finders[:] = [max(finders, key=lambda finder: len(finder.find(grey).corner))]
+    return best
+
+
+def _kinds(board: Board) -> list[Board]:
+    """What the file leaves open, each way."""
+    legacy = [False, True] if board.legacy is None else [board.legacy]
+    inverted = [False, True] if board.inverted is None else [board.inverted]
+    return [replace(board, legacy=a, inverted=b) for a, b in product(legacy, inverted)]

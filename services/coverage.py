@@ -1,0 +1,149 @@
+"""While a board is waved: how much of each camera's picture it has covered, and which cameras have seen it together.
+
+The board is looked for by a process of its own (`multiview calibrate watch`), so that no camera loses a frame to it.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from multiview.data import Frame
+from multiview.errors import ConfigError
+
+__all__ = ["Coverage"]
+
+COLUMNS, ROWS = 8, 6  # cells of the picture
+ENOUGH_CELLS = 0.6  # of them, from which on a lens is well covered
+ENOUGH_VIEWS, ENOUGH_SHARED = 30, 10
+WIDTH = 960  # px; sharp enough to find a board, and quick
+PLACES = (
+    ("top left", "to the top", "top right"),
+    ("to the left", "to the middle", "to the right"),
+    ("bottom left", "to the bottom", "bottom right"),
+)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """One camera's sightings."""
+
+    cells: np.ndarray = field(default_factory=lambda: np.zeros((ROWS, COLUMNS), dtype=bool))
+    views: int = 0
+    corners: int = 0  # in the newest picture
+
+
+class Coverage:
+    """Give it the cameras' newest frames now and then; ConfigError if there is no such board."""
+
+    def __init__(self, board: Path, cameras: list[str]) -> None:
+        if not board.is_file():
+            raise ConfigError(f"{board}: there is no such board file; `multiview calibrate board` writes one")
+        self.cameras = cameras
+        self._seen = {name: _Seen() for name in cameras}
+        self._shared: Counter[frozenset[str]] = Counter()
+        self._rounds: queue.Queue[dict[str, Frame] | None] = queue.Queue(1)
+        command = [sys.executable, "-m", "multiview", "calibrate", "watch", "--board", str(board)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        )
+        self._thread = threading.Thread(target=self._run, name="coverage", daemon=True)
+        self._thread.start()
+
+    def show(self, frames: dict[str, Frame | None]) -> None:
+        """Look at these frames, which were taken together, unless the last ones are still being looked at."""
+        if self._process.poll() is not None:
+            raise ConfigError(self._last_words())
+        with suppress(queue.Full):
+            self._rounds.put_nowait({name: frame for name, frame in frames.items() if frame is not None})
+
+    def words(self, camera: str) -> tuple[str, str, str]:
+        """Corners in the newest picture, share of the picture covered so far, and what to do next."""
+        seen = self._seen[camera]
+        share = float(seen.cells.mean())
+        if seen.views == 0:
+            return "-", "0 %", "show it the board"
+        advice = f"board {self._emptiest(seen)}" if share < ENOUGH_CELLS else ""
+        if not advice and seen.views < ENOUGH_VIEWS:
+            advice = "more, at other angles"
+        return str(seen.corners or "-"), f"{100 * share:.0f} %", advice or "covered"
+
+    def linked(self) -> str:
+        """Which cameras have seen the board together often enough to be calibrated into one rig."""
+        groups = [{name} for name in self.cameras]
+        for a, b in combinations(self.cameras, 2):
+            if self._shared[frozenset((a, b))] >= ENOUGH_SHARED:
+                first, second = (next(group for group in groups if name in group) for name in (a, b))
+                if first is not second:
+                    groups.remove(second)
+                    first |= second
+        if len(groups) == 1:
+            return "all cameras are linked: they have seen the board together"
+        words = " | ".join(" ".join(sorted(group)) for group in groups)
+        return f"not linked yet: {words}\nhold the board where cameras of two groups both see it"
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        with suppress(queue.Full):
+            self._rounds.put_nowait(None)
+        self._thread.join(2.0)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with suppress(BrokenPipeError):
+                pipe.close()  # type: ignore[union-attr]
+
+    def note(self, corners: dict[str, list[tuple[float, float]]]) -> None:
+        """Where each camera saw corners at one moment, as parts of its picture's width and height."""
+        for name, places in corners.items():
+            seen = self._seen[name]
+            seen.corners = len(places)
+            if places:
+                seen.views += 1
+                x, y = np.clip(np.array(places).T, 0, 0.9999)
+                seen.cells[(y * ROWS).astype(int), (x * COLUMNS).astype(int)] = True
+        for pair in combinations(sorted(name for name, places in corners.items() if places), 2):
+            self._shared[frozenset(pair)] += 1
+
+    def _run(self) -> None:
+        """Round after round through the other process, until it ends."""
+        with suppress(BrokenPipeError, json.JSONDecodeError):
+            while (frames := self._rounds.get()) is not None:
+                self.note({name: self._ask(name, frame) for name, frame in frames.items()})
+
+    def _ask(self, name: str, frame: Frame) -> list[tuple[float, float]]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        height, width = frame.image.shape[:2]
+        grey = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
+        if width > WIDTH:
+            height, width = round(WIDTH * height / width), WIDTH
+            grey = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
+        header = json.dumps({"camera": name, "width": width, "height": height})
+        self._process.stdin.write(header.encode() + b"\n" + grey.tobytes())
+        self._process.stdin.flush()
+        corners: list[tuple[float, float]] = json.loads(self._process.stdout.readline())["corners"]
+        return corners
+
+    def _last_words(self) -> str:
+        assert self._process.stderr is not None
+        words = self._process.stderr.read().decode(errors="replace").strip().splitlines()
+        return words[-1].removeprefix("multiview: ") if words else "the search for the board has ended"
+
+    @staticmethod
+    def _emptiest(seen: _Seen) -> str:
+        """The third of the picture, across and down, that is covered least."""
+        thirds = [np.array_split(part, 3, axis=1) for part in np.array_split(seen.cells, 3, axis=0)]
+        shares = np.array([[cells.mean() for cells in row] for row in thirds])
+        row, column = np.unravel_index(int(shares.argmin()), shares.shape)
+        return PLACES[row][column]

@@ -1,0 +1,48 @@
+"""A source whose every frame is also kept as video, with its true time, whether or not anyone comes to look at it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from multiview.data import Frame
+from multiview.sources import FrameSource
+from services.video_log import VideoLog
+
+__all__ = ["Filmed"]
+
+
+class Filmed:
+    """Stands before a source; frames from `zero_ns` of its clock on go to FOLDER/NAME.mp4 as they are read."""
+
+    def __init__(self, source: FrameSource, folder: Path, zero_ns: int) -> None:
+        self._source, self._zero_ns = source, zero_ns
+        self.name, self.live, self.frames = source.name, source.live, source.frames
+        self.fps, self.size = source.fps, source.size
+        self.log = VideoLog(folder, _free(folder, source.name), source.size, source.fps, zero_ns)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that nobody got, not even the video."""
+        return int(getattr(self._source, "dropped", 0))
+
+    def read(self) -> Frame | None:
+        frame = self._source.read()
+        if frame is not None and frame.time_ns >= self._zero_ns:
+            self.log.add(frame)
+        return frame
+
+    def skip(self) -> bool:
+        """Nobody looks at this frame, but it is kept."""
+        return self.read() is not None
+
+    def close(self) -> None:
+        self._source.close()
+        self.log.close()
+
+
+def _free(folder: Path, name: str) -> str:
+    """`NAME`, or `NAME.1` ... where a worker before this one has begun a video."""
+    number, free = 0, name
+    while (folder / f"{free}.mp4").exists():
+        number, free = number + 1, f"{name}.{number + 1}"
+    return free
