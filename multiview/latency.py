@@ -122,6 +122,14 @@ class LatencyWatch:
             for o, s, first, second in zip(offset, sigma, *halves, strict=True)
         ]
 
+    def warm_up(self) -> None:
+        """Compile or load the kernels, so that no frame has to wait for them."""
+        twin = Pipeline(self._pipeline.rig, self._pipeline.skeleton, self._pipeline.options)
+        watch = LatencyWatch(twin, LOOKS_HZ)
+        for views in twin.rehearsal(2 * watch._side + 1):
+            twin.step(views)
+            watch.look(views.time_ns)
+
     def restart(self) -> None:
         """Something was changed: what was learned is void."""
         self._looks.clear()

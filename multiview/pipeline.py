@@ -8,6 +8,7 @@ The pipeline is causal and its only memory is who is there: the same views give 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -137,14 +138,18 @@ class Pipeline:
     def warm_up(self) -> None:
         """Compile or load every kernel, so that the first frame is not the slow one."""
         twin = Pipeline(self.rig, self.skeleton, self.options)
+        for views in self.rehearsal(3):
+            twin.step(views)
+
+    def rehearsal(self, ticks: int) -> Iterator[Views]:
+        """Someone who stands before the cameras: what kernels are tried on before there is anyone."""
         joints = len(self.skeleton.joints)
         standing = np.where(np.isnan(self.body.standing), 1.0, self.body.standing)
         centre, ahead = self.packed.centre.mean(axis=0), self.packed.R[:, 2].mean(axis=0)
-        score = np.full((1, joints), 0.9)
-        for tick in range(3):
-            people = standing + centre + 3.0 * ahead
-            keypoints = tuple(Keypoints2D(camera.project(people)[None], score) for camera in self.rig.cameras)
-            twin.step(Views(tick, tick * 40_000_000, keypoints))
+        people = standing + centre + 3.0 * ahead
+        seen = tuple(Keypoints2D(c.project(people)[None], np.full((1, joints), 0.9)) for c in self.rig.cameras)
+        for tick in range(ticks):
+            yield Views(tick, tick * 40_000_000, seen)
 
     def _active(self, time_ns: int) -> tuple[Int64[np.ndarray, " P"], Float64[np.ndarray, " P"]]:
         """Slots of those who may be seen, and the seconds since the last step."""

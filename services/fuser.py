@@ -92,6 +92,12 @@ class Fuser:
         """Whether every camera has said goodbye."""
         return len(self.gone) == len(self._index)
 
+    def warm_up(self) -> None:
+        """Compile or load every kernel before the first message."""
+        self.pipeline.warm_up()
+        if self.late is not None:
+            self.late.warm_up()
+
     def feed(self, topic: str, stamp: Stamp, body: bytes) -> list[Fused]:
         """The ticks that this message completes. Trouble in a message is counted in `refused`, never raised."""
         kind = topic.partition("/")[0]

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
     stopping = Stopping()
     fuser = Fuser(studio, boot_id=secrets.randbits(62))
     logging.info("loading kernels")
-    fuser.pipeline.warm_up()
+    fuser.warm_up()
     gc.collect()
     gc.freeze()  # what is loaded stays: no pause to look at it again
     subscriber = Subscriber(studio.hub, topics.FUSION_READS, "fusion")

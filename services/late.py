@@ -30,6 +30,10 @@ class LateCameras:
         self._watch = LatencyWatch(pipeline, sync.rate_hz)
         self._second = 0
 
+    def warm_up(self) -> None:
+        """As the pipeline's."""
+        self._watch.warm_up()
+
     def look(self, time_ns: int) -> None:
         """After every step of the pipeline, once its poses have been sent."""
         self._watch.look(time_ns)

@@ -13,7 +13,7 @@ import sys
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> None:
     watch(load_board(args.board), sys.stdin.buffer, sys.stdout.buffer)
 
 
-def watch(board: Board, pictures: BinaryIO, answers: BinaryIO) -> None:
+def watch(board: Board, pictures: IO[bytes], answers: IO[bytes]) -> None:
     """Until the pictures end."""
     finders = [Finder(kind) for kind in _kinds(board)]
     while line := pictures.readline():

@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from multiview.latency import LatencyWatch
     from multiview.pipeline import Pipeline
     from multiview.synthetic import Options, make_studio
 
@@ -23,6 +24,7 @@ def run(args: argparse.Namespace) -> int:
     studio = make_studio(Options(cameras=3, people=2, seconds=0.2))
     pipeline = Pipeline(studio.rig, studio.skeleton)
     pipeline.warm_up()
+    LatencyWatch(pipeline, studio.fps).warm_up()
     for frame in range(studio.frames):
         pipeline.step(studio.views(frame))
     print(f"kernels ready after {time.monotonic() - began:.0f} s")
