@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from io import BufferedIOBase
 from itertools import product
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -28,11 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    watch(load_board(args.board), sys.stdin.buffer, sys.stdout.buffer)
+    pictures = sys.stdin.buffer
+    assert isinstance(pictures, BufferedIOBase)
+    for answer in answers(load_board(args.board), pictures):
+        print(answer, flush=True)
 
 
-def watch(board: Board, pictures: IO[bytes], answers: IO[bytes]) -> None:
-    """Until the pictures end."""
+def answers(board: Board, pictures: BufferedIOBase) -> Iterator[str]:
+    """One for each picture, until the pictures end."""
     finders = [Finder(kind) for kind in _kinds(board)]
     while line := pictures.readline():
         about = json.loads(line)
@@ -42,8 +46,7 @@ def watch(board: Board, pictures: IO[bytes], answers: IO[bytes]) -> None:
             return
         found = _find(finders, np.frombuffer(data, np.uint8).reshape(height, width))
         corners = (found.xy / [width, height]).round(4).tolist()
-        answers.write(json.dumps({"camera": about["camera"], "corners": corners}).encode() + b"\n")
-        answers.flush()
+        yield json.dumps({"camera": about["camera"], "corners": corners})
 
 
 def _find(finders: list[Finder], grey: np.ndarray) -> Found:

@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def capture(folder: Path, take: str, *more: str) -> str:
     """As a user starts it."""
     command = [sys.executable, "-m", "multiview", "capture", str(folder / "studio.toml"), "--take", take, *more]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

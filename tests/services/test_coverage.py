@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from calib.board import Board
-from calib.commands.watch import watch
+from calib.commands.watch import answers
 from multiview.data import Frame
 from multiview.errors import ConfigError
 from multiview.sources import FrameSource
@@ -35,9 +35,7 @@ def picture(board: Board) -> np.ndarray:
 def test_the_board_is_found_in_pictures_on_standard_input(kind: dict[str, bool]) -> None:
     shown = picture(replace(BOARD, **kind))
     request = json.dumps({"camera": "cam01", "width": 640, "height": 480}).encode() + b"\n" + shown.tobytes()
-    answers = io.BytesIO()
-    watch(BOARD, io.BytesIO(2 * request + request[:1000]), answers)
-    first, second = (json.loads(line) for line in answers.getvalue().splitlines())
+    first, second = (json.loads(line) for line in answers(BOARD, io.BytesIO(2 * request + request[:1000])))
     assert first == second
     assert len(first["corners"]) == 20
     assert np.max(first["corners"]) < 0.6  # parts of the picture, not pixels
