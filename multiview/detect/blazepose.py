@@ -96,6 +96,8 @@ class Detector:
         self._cameras: dict[str, _Camera] = {}
         self._expected: dict[str, Float64[np.ndarray, "N 4"]] = {}
         self.stage_ns: dict[str, int] = {}
+        # The kernel is compiled or loaded now, not when the first person comes.
+        decode_landmarks(np.zeros((1, 195), np.float32), np.zeros((64, 64, 39), np.float32), 256)
 
     def expect(self, camera: str, boxes: Float64[np.ndarray, "N 4"]) -> None:
         """Where people will be in a camera's next frame (px): whoever was lost there is found again at once."""
