@@ -23,6 +23,7 @@ from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
 from multiview.fit import birth_kernels, noise_kernels, output_kernels, person_kernels, point_kernels
 from multiview.fit.body import Body
 from multiview.fit.noise import SCORES, SIZES, PixelNoise
+from multiview.geometry.lane_kernels import padded
 from multiview.rays import PackedRig, Rays, pack
 from multiview.skeleton import Skeleton
 from multiview.track import Identity, Tracker
@@ -165,7 +166,7 @@ class Pipeline:
         Float64[np.ndarray, "P C 5 W"], Bool[np.ndarray, "P D"], Float64[np.ndarray, "P D W"], Int64[np.ndarray, "P C"]
     ]:
         people, (detections, joints), cameras = len(slots), rays.score.shape, len(self.packed.R)
-        wide = claim_kernels.padded(joints)
+        wide = padded(joints)
         expected, near = np.empty((people, cameras, 5, wide)), np.empty((people, detections), np.bool_)
         chi2, claims = np.empty((people, detections, wide)), np.empty((people, cameras), np.int64)
         if people:
@@ -251,7 +252,7 @@ class Pipeline:
             sums, sizes, products = np.zeros((*self.noise.variance.shape, 2)), np.zeros((len(SIZES), 2)), np.zeros(2)
             last = self._last_residuals()
             noise_kernels.residuals(
-                slots, table, rays, self.packed, SCORES, state, used, last, sums, sizes, SIZES, products
+                slots, table, rays, self.packed, SCORES, state, self.body.torso, used, last, sums, sizes, SIZES, products
             )
             self.noise.learn(sums, sizes, products)
 

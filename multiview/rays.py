@@ -92,17 +92,17 @@ def pack(
         if keypoints is not None and keypoints.people:
             first[c + 1] += keypoints.people
             seen.append(keypoints)
-    detections = int(first[-1])
+    shape = (int(first[-1]), joints)
     alive = np.array([keypoints is not None for keypoints in views.keypoints])
     camera = np.repeat(np.arange(len(alive)), np.diff(first))
-    pixels = np.concatenate([k.xy for k in seen]) if seen else np.empty((0, joints, 2))
-    score = np.concatenate([k.score for k in seen]) if seen else np.empty((0, joints))
-    xy, ray = np.empty((detections, joints, 2)), np.empty((detections, joints, 3))
-    lens = np.empty((detections, joints, 4))
-    info, noise = np.empty((detections, joints, 3)), np.empty((detections, joints, 3))
-    rays_kernels.undistort(pixels, camera, rig.K, rig.dist, rig.fisheye, rig.reach, rig.R, xy, lens, ray)
-    score = np.where(np.isnan(xy[..., 0]), 0.0, score)
-    rays_kernels.pixel_noise(lens, score, variance, nodes, info, noise)
+    pixels = np.concatenate([k.xy for k in seen]) if seen else np.empty((*shape, 2))
+    score = np.concatenate([k.score for k in seen]) if seen else np.empty(shape)
+    xy, lens, ray = np.empty((*shape, 2)), np.empty((*shape, 4)), np.empty((*shape, 3))
+    info, noise = np.empty((*shape, 3)), np.empty((*shape, 3))
+    rays_kernels.cast(
+        pixels, camera, rig.K, rig.dist, rig.fisheye, rig.reach, rig.R, variance, nodes,
+        score, xy, lens, ray, info, noise,
+    )  # fmt: skip
     if any(k.cov is not None for k in seen):
         unknown = np.full((1, joints, 2, 2), np.nan)
         full = np.concatenate([np.repeat(unknown, k.people, axis=0) if k.cov is None else k.cov for k in seen])

@@ -15,19 +15,13 @@ import numpy as np
 from multiview.fit.filter_kernels import predict
 from multiview.fit.people import State
 from multiview.geometry.jit import Array, inner, kernel
-from multiview.geometry.lane_kernels import NEAREST_M, WIDTH
+from multiview.geometry.lane_kernels import NEAREST_M
 from multiview.rays import PackedRig, Rays
 
 SOFT_SQUARED = 9.0  # a joint three deviations off counts half
 CHANCE = 0.3  # what a joint of a stranger scores at most; below it a detection speaks against the person
 HELPS_SQUARED = SOFT_SQUARED * (1.0 / CHANCE - 1.0)  # a joint nearer than this speaks for the person
 U, V, UU, UV, VV = 0, 1, 2, 3, 4  # rows of an expectation: coordinates and their covariance
-LEAST = 24  # numbers in a row that are worth the compiler's trouble
-
-
-def padded(joints: int) -> int:
-    """Length of a row of so many joints."""
-    return max(LEAST, (joints + WIDTH - 1) // WIDTH * WIDTH)
 
 
 @kernel

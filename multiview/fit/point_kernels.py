@@ -18,21 +18,24 @@ from multiview.geometry.lane_kernels import (
     WORST,
     Batch,
     L,
+    X,
+    Y,
+    Z,
     evaluate,
     in_use,
     new_batch,
     put_point,
     put_prediction,
-    put_ray,
+    put_rays,
     read_point,
     settle,
     trust,
 )
-from multiview.geometry.small_kernels import copy_row, quadratic_sym3, sym3
+from multiview.geometry.small_kernels import quadratic_sym3, sym3
 from multiview.geometry.triangulate_kernels import Sight, agree, propose, rays_in_use
 from multiview.rays import PackedRig, Rays
 
-STEPS = 3
+STEPS = 2  # from a prediction; it is near
 
 
 class Work(NamedTuple):
@@ -71,9 +74,8 @@ def triangulate_people(
     overruled is forgotten (its `prior` becomes 0).
     """
     sight = sight_of(rays, rig)
-    joints = table.shape[2]
     work = Work(table, xyz, H, views, new_batch(table.shape[1]), new_batch(table.shape[1]), np.empty(4 * L))
-    queue = np.empty((2, slots.shape[0] * joints), dtype=np.int64)
+    queue = np.empty((2, slots.shape[0] * table.shape[2], 2), dtype=np.int64)
     count, alone = _sort_joints(slots, people, work, queue)
     doubtful = 0
     for i in range(0, count, L):
@@ -86,28 +88,32 @@ def triangulate_people(
 
 @inner
 def _sort_joints(slots: Array, people: State, work: Work, queue: Array) -> tuple[int, int]:
-    """Put joints (n * J + j) that have a prediction and rays into queue[0], others with two rays into queue[1]."""
+    """Joints (n, j) that have a prediction and rays go to queue[0], others with two rays to queue[1]; how many each.
+
+    All others are where they are predicted. `views` begins as the number of rays.
+    """
     table = work.table
-    cameras, joints = table.shape[1], table.shape[2]
     predicted, alone = 0, 0
     for n in range(slots.shape[0]):
         m = slots[n]
-        for j in range(joints):
+        for j in range(table.shape[2]):
             seen = 0
-            for c in range(cameras):
+            for c in range(table.shape[1]):
                 seen += table[n, c, j] >= 0
-            copy_row(people.pos[m, j], work.xyz[n, j])
-            copy_row(people.prior[m, j], work.H[n, j])
-            work.views[n, j] = 0
+            for i in range(3):
+                work.xyz[n, j, i] = people.pos[m, j, i]
+            for i in range(6):
+                work.H[n, j, i] = people.prior[m, j, i]
+            work.views[n, j] = seen
             if people.prior[m, j, 0] > 0.0:
                 if seen:
-                    queue[0, predicted] = n * joints + j
+                    queue[0, predicted, 0], queue[0, predicted, 1] = n, j
                     predicted += 1
             elif seen >= 2:
-                queue[1, alone] = n * joints + j
+                queue[1, alone, 0], queue[1, alone, 1] = n, j
                 alone += 1
             elif seen:
-                table[n, :, j] = -1
+                _lose(n, j, work)
     return predicted, alone
 
 
@@ -126,18 +132,15 @@ def _as_predicted(
     """Settle joints from their predictions. Those that leave a ray or the prediction outside the gate go to the front
     of the queue; how many there are by now.
     """
-    batch, cameras, joints = work.batch, work.table.shape[1], work.table.shape[2]
-    count = end - begin
+    batch, count = work.batch, end - begin
     _put_predicted(queue[begin:end], slots, sight, people, work)
     settle(batch, sight.R, sight.t, count, STEPS)
     for k in range(count):
-        q = queue[begin + k]
+        n, j = queue[begin + k, 0], queue[begin + k, 1]
         if batch.lanes[WORST + k] <= gate and batch.lanes[PULL + k] < gate:
-            n, j = q // joints, q % joints
-            read_point(batch, k, work.xyz[n, j], work.H[n, j])
-            work.views[n, j] = rays_in_use(batch, cameras, k)
+            read_point(batch, k, work.xyz, work.H, n, j)
         else:
-            queue[doubtful] = q
+            queue[doubtful, 0], queue[doubtful, 1] = n, j
             doubtful += 1
     return doubtful
 
@@ -146,38 +149,36 @@ def _as_predicted(
 def _without_outliers(queue: Array, slots: Array, sight: Sight, gate: float, people: State, work: Work) -> None:
     """Settle joints from their predictions with the rays that fit, or from the rays alone where that explains more."""
     batch, other = work.batch, work.other
-    cameras, joints, count = work.table.shape[1], work.table.shape[2], queue.shape[0]
+    cameras, count = work.table.shape[1], queue.shape[0]
     _put_predicted(queue, slots, sight, people, work)
     evaluate(batch, sight.R, sight.t, count)
     trust(batch, cameras, 4 * gate)
     settle(batch, sight.R, sight.t, count, STEPS)
     trust(batch, cameras, gate)
     settle(batch, sight.R, sight.t, count, STEPS)
-    who, contested, point = np.empty(L, dtype=np.int64), 0, np.empty(3)
+    who, contested, start = np.empty(L, dtype=np.int64), 0, np.empty(3)
     for k in range(count):
-        n, j = queue[k] // joints, queue[k] % joints
+        n, j = queue[k, 0], queue[k, 1]
         # Whoever overrules the prediction pays for it; that cannot be worth it below that price.
         dear = _cost(batch, cameras, k, batch.lanes[PULL + k], gate) > 2 * gate
-        if dear and propose(work.table[n, :, j], sight, 2 * gate, work.trial, point):
-            put_point(other, contested, point)
-            _put_rays(other, contested, n, j, work.table, sight)
+        if dear and propose(work.table[n, :, j], sight, 2 * gate, work.trial, start):
+            put_point(other, contested, start[0], start[1], start[2])
+            put_rays(other, contested, work.table[n, :, j], sight.xy, sight.info)
             who[contested] = k
             contested += 1
     if contested:
         agree(other, sight.R, sight.t, contested, gate)
     i = 0
     for k in range(count):
-        n, j = queue[k] // joints, queue[k] % joints
+        n, j = queue[k, 0], queue[k, 1]
         if i < contested and who[i] == k:
             i += 1
-            if rays_in_use(other, cameras, i - 1) >= 3:
-                prior = people.prior[slots[n], j]
-                read_point(other, i - 1, work.xyz[n, j], work.H[n, j])
-                pull = _pull(work.xyz[n, j], people.pos[slots[n], j], prior)
-                if _cost(other, cameras, i - 1, pull, gate) < _cost(batch, cameras, k, batch.lanes[PULL + k], gate):
-                    _take(other, i - 1, n, j, work)
-                    prior[:] = 0.0
-                    continue
+            pull, price = _pull(other, i - 1, people, slots[n], j), batch.lanes[PULL + k]
+            cheaper = _cost(other, cameras, i - 1, pull, gate) < _cost(batch, cameras, k, price, gate)
+            if cheaper and rays_in_use(other, cameras, i - 1) >= 3:
+                _take(other, i - 1, n, j, work)
+                people.prior[slots[n], j] = 0.0
+                continue
         _take(batch, k, n, j, work)
 
 
@@ -185,45 +186,37 @@ def _without_outliers(queue: Array, slots: Array, sight: Sight, gate: float, peo
 def _from_pairs(queue: Array, sight: Sight, gate: float, work: Work) -> None:
     """Settle joints of which nothing is predicted; those on which no two rays agree lose all."""
     batch, table = work.batch, work.table
-    cameras, joints = table.shape[1], table.shape[2]
-    who, count, point = np.empty(L, dtype=np.int64), 0, np.empty(3)
+    who, count, start = np.empty(L, dtype=np.int64), 0, np.empty(3)
     for k in range(queue.shape[0]):
-        n, j = queue[k] // joints, queue[k] % joints
-        if propose(table[n, :, j], sight, 2 * gate, work.trial, point):
-            put_point(batch, count, point)
-            _put_rays(batch, count, n, j, table, sight)
-            who[count] = queue[k]
+        n, j = queue[k, 0], queue[k, 1]
+        if propose(table[n, :, j], sight, 2 * gate, work.trial, start):
+            put_point(batch, count, start[0], start[1], start[2])
+            put_rays(batch, count, work.table[n, :, j], sight.xy, sight.info)
+            who[count] = k
             count += 1
         else:
-            table[n, :, j] = -1
+            _lose(n, j, work)
     agree(batch, sight.R, sight.t, count, gate)
     for k in range(count):
-        n, j = who[k] // joints, who[k] % joints
-        if rays_in_use(batch, cameras, k) >= 2:
+        n, j = queue[who[k], 0], queue[who[k], 1]
+        if rays_in_use(batch, table.shape[1], k) >= 2:
             _take(batch, k, n, j, work)
         else:
-            table[n, :, j] = -1
+            _lose(n, j, work)
 
 
 @inner
 def _put_predicted(queue: Array, slots: Array, sight: Sight, people: State, work: Work) -> None:
-    joints = work.table.shape[2]
     for k in range(queue.shape[0]):
-        n, j = queue[k] // joints, queue[k] % joints
-        put_prediction(work.batch, k, people.pos[slots[n], j], people.prior[slots[n], j])
-        _put_rays(work.batch, k, n, j, work.table, sight)
-
-
-@inner
-def _put_rays(batch: Batch, k: int, n: int, j: int, table: Array, sight: Sight) -> None:
-    for c in range(table.shape[1]):
-        put_ray(batch, c, k, table[n, c, j], sight.xy, sight.info)
+        n, j = queue[k, 0], queue[k, 1]
+        put_prediction(work.batch, k, people.pos, people.prior, slots[n], j)
+        put_rays(work.batch, k, work.table[n, :, j], sight.xy, sight.info)
 
 
 @inner
 def _take(batch: Batch, k: int, n: int, j: int, work: Work) -> None:
     """Point k is person n's joint j; rays that are not in use leave the table."""
-    read_point(batch, k, work.xyz[n, j], work.H[n, j])
+    read_point(batch, k, work.xyz, work.H, n, j)
     kept = 0
     for c in range(work.table.shape[1]):
         if in_use(batch, c, k):
@@ -234,8 +227,18 @@ def _take(batch: Batch, k: int, n: int, j: int, work: Work) -> None:
 
 
 @inner
-def _pull(point: Array, mean: Array, prior: Array) -> float:
-    return float(quadratic_sym3(sym3(prior), point[0] - mean[0], point[1] - mean[1], point[2] - mean[2]))
+def _lose(n: int, j: int, work: Work) -> None:
+    """Person n's joint j has no ray."""
+    work.views[n, j] = 0
+    for c in range(work.table.shape[1]):
+        work.table[n, c, j] = -1
+
+
+@inner
+def _pull(batch: Batch, k: int, people: State, m: int, j: int) -> float:
+    """Chi-square of slot m's prediction of joint j where point k is."""
+    mean, a = people.pos[m, j], batch.lanes
+    return float(quadratic_sym3(sym3(people.prior[m, j]), a[X + k] - mean[0], a[Y + k] - mean[1], a[Z + k] - mean[2]))
 
 
 @inner

@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from multiview.geometry.jit import Array, inner
+from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.small_kernels import inverse_sym3
 
 L = 32
 WIDTH = 8  # points that one instruction works on at most
+LEAST = 24  # numbers in a row below which the compiler keeps to one at a time
 X, Y, Z, MX, MY, MZ = 0, L, 2 * L, 3 * L, 4 * L, 5 * L  # where the point is, and where it is predicted
 W0, W1, W2, W3, W4, W5 = 6 * L, 7 * L, 8 * L, 9 * L, 10 * L, 11 * L  # information of the prediction
 H0, H1, H2, H3, H4, H5 = 12 * L, 13 * L, 14 * L, 15 * L, 16 * L, 17 * L  # of prediction and rays together
@@ -26,6 +27,12 @@ U, V, UU, UV, VV, RAY = 0, L, 2 * L, 3 * L, 4 * L, 5 * L  # a camera's ray: coor
 
 NEAREST_M = 0.05  # nearer to the camera than this, or behind it, nobody is measured
 HUBER_SQUARED = 9.0  # beyond three deviations a residual pulls with constant force
+
+
+@kernel
+def padded(joints: int) -> int:
+    """Length of rows that hold so many joints: whole instructions, and enough of them for the compiler to care."""
+    return max(LEAST, (joints + WIDTH - 1) // WIDTH * WIDTH)
 
 
 class Batch(NamedTuple):
@@ -44,45 +51,45 @@ def new_batch(cameras: int) -> Batch:
 
 
 @inner
-def put_point(batch: Batch, j: int, point: Array) -> None:
-    """Start point j there, without a prediction."""
-    for k in range(3):
-        batch.lanes[k * L + j] = point[k]
-        batch.lanes[MX + k * L + j] = 0.0
-    for k in range(6):
-        batch.lanes[W0 + k * L + j] = 0.0
+def put_point(batch: Batch, k: int, x: float, y: float, z: float) -> None:
+    """Start point k there, without a prediction."""
+    a = batch.lanes
+    a[X + k], a[Y + k], a[Z + k] = x, y, z
+    for row in range(MX, H0, L):
+        a[row + k] = 0.0
 
 
 @inner
-def put_prediction(batch: Batch, j: int, mean: Array, prior: Array) -> None:
-    """Start point j at its prediction, which has the information `prior` (6)."""
-    for k in range(3):
-        batch.lanes[k * L + j] = batch.lanes[MX + k * L + j] = mean[k]
-    for k in range(6):
-        batch.lanes[W0 + k * L + j] = prior[k]
+def put_prediction(batch: Batch, k: int, mean: Array, prior: Array, m: int, j: int) -> None:
+    """Start point k at its prediction mean[m, j], which has the information prior[m, j] (6)."""
+    a = batch.lanes
+    for i in range(3):
+        a[X + i * L + k] = a[MX + i * L + k] = mean[m, j, i]
+    for i in range(6):
+        a[W0 + i * L + k] = prior[m, j, i]
 
 
 @inner
-def put_ray(batch: Batch, c: int, j: int, i: int, xy: Array, info: Array) -> None:
-    """Camera c sees point j along row i of `xy` and `info`, or not at all (i < 0)."""
-    at = RAY * c + j
-    if i >= 0:
-        batch.seen[at + U], batch.seen[at + V] = xy[i, 0], xy[i, 1]
-        batch.seen[at + UU], batch.seen[at + UV], batch.seen[at + VV] = info[i, 0], info[i, 1], info[i, 2]
-        batch.use[L * c + j] = 1.0
-    else:
-        for k in range(5):
-            batch.seen[at + k * L] = 0.0
-        batch.use[L * c + j] = 0.0
+def put_rays(batch: Batch, k: int, rays: Array, xy: Array, info: Array) -> None:
+    """Camera c sees point k along row rays[c] of `xy` and `info`, or not at all (-1)."""
+    seen, use = batch.seen, batch.use
+    for c in range(rays.shape[0]):
+        i, at = rays[c], RAY * c + k
+        there = 1.0 if i >= 0 else 0.0
+        i = max(i, 0)
+        seen[at + U], seen[at + V] = xy[i, 0] if there else 0.0, xy[i, 1] if there else 0.0
+        seen[at + UU], seen[at + UV], seen[at + VV] = there * info[i, 0], there * info[i, 1], there * info[i, 2]
+        use[L * c + k] = there
 
 
 @inner
-def read_point(batch: Batch, j: int, point: Array, H: Array) -> None:
-    """Where point j is now, and the information (6) that puts it there."""
-    for k in range(3):
-        point[k] = batch.lanes[k * L + j]
-    for k in range(6):
-        H[k] = batch.lanes[H0 + k * L + j]
+def read_point(batch: Batch, k: int, xyz: Array, H: Array, n: int, j: int) -> None:
+    """Where point k is now goes to xyz[n, j], and the information (6) that puts it there to H[n, j]."""
+    a = batch.lanes
+    for i in range(3):
+        xyz[n, j, i] = a[X + i * L + k]
+    for i in range(6):
+        H[n, j, i] = a[H0 + i * L + k]
 
 
 @inner

@@ -1,7 +1,8 @@
 """Pixels to rays: the lens undone by Newton's method, whose last Jacobian carries the pixel noise over.
 
 Lens models as in OpenCV: Brown's radial, tangential and thin-prism terms (k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4), and the
-equidistant fisheye (Kannala and Brandt 2006).
+equidistant fisheye (Kannala and Brandt 2006). Up to 32 joints of a detection are worked on side by side, as in
+`lane_kernels`: quantity Q of joint j lies at `a[Q + j]`.
 """
 
 from __future__ import annotations
@@ -11,48 +12,18 @@ import math
 import numpy as np
 
 from multiview.geometry.jit import Array, inner, kernel
+from multiview.geometry.lane_kernels import WIDTH, L
 
-Lens = tuple[float, float, float, float, float, float]
-
-
-@inner
-def brown(k: Array, x: float, y: float) -> Lens:
-    """Distorted coordinates of (x, y), then their derivatives (xx, xy, yx, yy)."""
-    r2 = x * x + y * y
-    top = 1 + r2 * (k[0] + r2 * (k[1] + r2 * k[4]))
-    bottom = 1 + r2 * (k[5] + r2 * (k[6] + r2 * k[7]))
-    dtop = k[0] + r2 * (2 * k[1] + r2 * 3 * k[4])
-    dbottom = k[5] + r2 * (2 * k[6] + r2 * 3 * k[7])
-    g = top / bottom
-    dg = 2 * (dtop - g * dbottom) / bottom
-    px = x * g + 2 * k[2] * x * y + k[3] * (r2 + 2 * x * x) + r2 * (k[8] + k[9] * r2)
-    py = y * g + k[2] * (r2 + 2 * y * y) + 2 * k[3] * x * y + r2 * (k[10] + k[11] * r2)
-    ds, dt = 2 * (k[8] + 2 * k[9] * r2), 2 * (k[10] + 2 * k[11] * r2)
-    xx = g + x * x * dg + 2 * k[2] * y + 6 * k[3] * x + ds * x
-    xy = x * y * dg + 2 * k[2] * x + 2 * k[3] * y + ds * y
-    yx = x * y * dg + 2 * k[2] * x + 2 * k[3] * y + dt * x
-    yy = g + y * y * dg + 6 * k[2] * y + 2 * k[3] * x + dt * y
-    return px, py, xx, xy, yx, yy
-
-
-@inner
-def fisheye(k: Array, x: float, y: float) -> Lens:
-    """Distorted coordinates of (x, y), then their derivatives (xx, xy, yx, yy)."""
-    r2 = x * x + y * y
-    r = math.sqrt(r2)
-    if r < 1e-9:
-        return x, y, 1.0, 0.0, 0.0, 1.0
-    a = math.atan(r)
-    a2 = a * a
-    d = a * (1 + a2 * (k[0] + a2 * (k[1] + a2 * (k[2] + a2 * k[3]))))
-    dd = (1 + a2 * (3 * k[0] + a2 * (5 * k[1] + a2 * (7 * k[2] + a2 * 9 * k[3])))) / (1 + r2)
-    s = d / r
-    h = (dd - s) / r2
-    return x * s, y * s, s + x * x * h, x * y * h, x * y * h, s + y * y * h
+TX, TY, X, Y, OFF = 0, L, 2 * L, 3 * L, 4 * L  # distorted coordinates, ideal ones, how far these are off, squared
+XX, XY, YX, YY = 5 * L, 6 * L, 7 * L, 8 * L  # derivatives of distorted by ideal coordinates, then of pixels
+RX, RY, RZ, VARIANCE, SCORE = 9 * L, 10 * L, 11 * L, 12 * L, 13 * L  # ray, px^2 of the noise
+IXX, IXY, IYY, NXX, NXY, NYY = 14 * L, 15 * L, 16 * L, 17 * L, 18 * L, 19 * L  # information and covariance of (x, y)
+ROWS = 20
+MOST_STEPS, LAST, GOOD_ENOUGH = 20, 1e-16, 1e-12  # squares; a step more than squares what was off
 
 
 @kernel
-def undistort(
+def cast(
     pixels: Array,
     camera: Array,
     K: Array,
@@ -60,46 +31,197 @@ def undistort(
     is_fisheye: Array,
     reach: Array,
     R: Array,
+    variance: Array,
+    nodes: Array,
+    score: Array,
     xy: Array,
     lens: Array,
     ray: Array,
+    info: Array,
+    noise: Array,
 ) -> None:
-    """Normalised coordinates (D, J, 2), d pixel / d normalised (D, J, 4) and unit directions in the world (D, J, 3).
+    """From pixels and scores of D detections of J joints: normalised coordinates (D, J, 2), d pixel / d normalised (D,
+    J, 4), unit directions in the world (D, J, 3), inverse covariance and covariance (xx, xy, yy) of the coordinates.
 
-    NaN pixels stay NaN, and a pixel becomes NaN that no ray reaches within the lens model's `reach`.
+    `variance[j, node]` px^2 is the noise of a joint whose score is `nodes[node]`, linear between them. NaN pixels stay
+    NaN, and a pixel becomes NaN that no ray reaches within the lens model's `reach`; their `score` becomes 0, as does
+    the information of every joint without a score.
     """
-    for d in range(pixels.shape[0]):
-        c = camera[d]
-        fx, fy, skew, k = K[c, 0, 0], K[c, 1, 1], K[c, 0, 1], dist[c]
-        straight = not is_fisheye[c] and not k.any()
-        for j in range(pixels.shape[1]):
-            ty = (pixels[d, j, 1] - K[c, 1, 2]) / fy
-            tx = (pixels[d, j, 0] - K[c, 0, 2] - skew * ty) / fx
-            x, y = tx, ty
-            xx, yy, xyd, yxd = 1.0, 1.0, 0.0, 0.0
-            if not straight and not math.isnan(tx):
-                if is_fisheye[c]:
-                    a = math.hypot(tx, ty)
-                    grow = math.tan(min(a, 1.4)) / a if a > 1e-9 else 1.0
-                    x, y = tx * grow, ty * grow
-                error = 0.0
-                for _ in range(20):
-                    px, py, xx, xyd, yxd, yy = fisheye(k, x, y) if is_fisheye[c] else brown(k, x, y)
-                    ex, ey = tx - px, ty - py
-                    error = ex * ex + ey * ey
-                    if error < 1e-24:
-                        break
-                    det = xx * yy - xyd * yxd
-                    x += (yy * ex - xyd * ey) / det
-                    y += (xx * ey - yxd * ex) / det
-                if not (error < 1e-12 and x * x + y * y <= reach[c] * reach[c]):
-                    x = y = np.nan
-            xy[d, j, 0], xy[d, j, 1] = x, y
-            lens[d, j, 0], lens[d, j, 1] = fx * xx + skew * yxd, fx * xyd + skew * yy
-            lens[d, j, 2], lens[d, j, 3] = fy * yxd, fy * yy
-            n = 1.0 / math.sqrt(x * x + y * y + 1.0)
-            for i in range(3):
-                ray[d, j, i] = (R[c, 0, i] * x + R[c, 1, i] * y + R[c, 2, i]) * n
+    joints = pixels.shape[1]
+    a = np.zeros(ROWS * L)
+    for begin in range(0, joints, L):
+        count = min(L, joints - begin)
+        whole = (count + WIDTH - 1) // WIDTH * WIDTH
+        slopes = _slopes(variance[begin : begin + count], nodes)
+        for d in range(pixels.shape[0]):
+            c = camera[d]
+            for j in range(count):
+                a[TX + j], a[TY + j] = pixels[d, begin + j, 0], pixels[d, begin + j, 1]
+                a[SCORE + j] = score[d, begin + j]
+            _to_sensor(a, whole, K[c, 0, 0], K[c, 1, 1], K[c, 0, 1], K[c, 0, 2], K[c, 1, 2])
+            _undo_lens(a, count, dist[c], is_fisheye[c], reach[c])
+            _point(a, whole, K[c, 0, 0], K[c, 1, 1], K[c, 0, 1], R[c])
+            _weigh(a, whole, slopes, nodes)
+            _spread(a, whole)
+            for j in range(count):
+                score[d, begin + j] = a[SCORE + j]
+                xy[d, begin + j, 0], xy[d, begin + j, 1] = a[X + j], a[Y + j]
+                lens[d, begin + j, 0], lens[d, begin + j, 1] = a[XX + j], a[XY + j]
+                lens[d, begin + j, 2], lens[d, begin + j, 3] = a[YX + j], a[YY + j]
+                for k in range(3):
+                    ray[d, begin + j, k] = a[RX + k * L + j]
+                    info[d, begin + j, k], noise[d, begin + j, k] = a[IXX + k * L + j], a[NXX + k * L + j]
+
+
+@inner
+def _slopes(variance: Array, nodes: Array) -> Array:
+    """The variance at the first node, then its slope to each other; a row each (B, L)."""
+    slopes = np.zeros((nodes.shape[0], L))
+    slopes[0] = 1.0
+    for j in range(variance.shape[0]):
+        slopes[0, j] = variance[j, 0]
+        for b in range(1, nodes.shape[0]):
+            slopes[b, j] = (variance[j, b] - variance[j, b - 1]) / (nodes[b] - nodes[b - 1])
+    return slopes
+
+
+@inner
+def _to_sensor(a: Array, count: int, fx: float, fy: float, skew: float, cx: float, cy: float) -> None:
+    for j in range(count):
+        y = (a[TY + j] - cy) / fy
+        x = (a[TX + j] - cx - skew * y) / fx
+        a[TX + j] = a[X + j] = x
+        a[TY + j] = a[Y + j] = y
+        a[XX + j] = a[YY + j] = 1.0
+        a[XY + j] = a[YX + j] = 0.0
+
+
+@inner
+def _undo_lens(a: Array, count: int, k: Array, is_fisheye: bool, reach: float) -> None:
+    if not is_fisheye and not k.any():
+        return
+    if is_fisheye:
+        _start_fisheye(a, count)
+    whole = (count + WIDTH - 1) // WIDTH * WIDTH
+    for _ in range(MOST_STEPS):
+        if is_fisheye:
+            _step_fisheye(a, count, k)
+        else:
+            _step_brown(a, whole, k[0], k[1], k[2], k[3], k[4], k[5], k[6], k[7], k[8], k[9], k[10], k[11])
+        worst = 0.0
+        for j in range(count):
+            worst = max(worst, a[OFF + j]) if a[OFF + j] == a[OFF + j] else worst
+        if worst < LAST:
+            break
+    for j in range(count):
+        x, y = a[X + j], a[Y + j]
+        if not (a[OFF + j] < GOOD_ENOUGH and x * x + y * y <= reach * reach):
+            a[X + j] = a[Y + j] = np.nan
+
+
+@inner
+def _step_brown(
+    a: Array, count: int,
+    k1: float, k2: float, p1: float, p2: float, k3: float, k4: float, k5: float, k6: float,
+    s1: float, s2: float, s3: float, s4: float,
+) -> None:  # fmt: skip
+    """One Newton step; the derivatives are those before it."""
+    for j in range(count):
+        x, y = a[X + j], a[Y + j]
+        r2 = x * x + y * y
+        top = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+        bottom = 1.0 / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+        g = top * bottom
+        dg = 2 * (k1 + r2 * (2 * k2 + r2 * 3 * k3) - g * (k4 + r2 * (2 * k5 + r2 * 3 * k6))) * bottom
+        ex = a[TX + j] - (x * g + 2 * p1 * x * y + p2 * (r2 + 2 * x * x) + r2 * (s1 + s2 * r2))
+        ey = a[TY + j] - (y * g + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y + r2 * (s3 + s4 * r2))
+        ds, dt = 2 * (s1 + 2 * s2 * r2), 2 * (s3 + 2 * s4 * r2)
+        cross = x * y * dg + 2 * p1 * x + 2 * p2 * y
+        xx, xy = g + x * x * dg + 2 * p1 * y + 6 * p2 * x + ds * x, cross + ds * y
+        yx, yy = cross + dt * x, g + y * y * dg + 6 * p1 * y + 2 * p2 * x + dt * y
+        s = 1.0 / (xx * yy - xy * yx)
+        a[X + j], a[Y + j] = x + s * (yy * ex - xy * ey), y + s * (xx * ey - yx * ex)
+        a[XX + j], a[XY + j], a[YX + j], a[YY + j] = xx, xy, yx, yy
+        a[OFF + j] = ex * ex + ey * ey
+
+
+@inner
+def _start_fisheye(a: Array, count: int) -> None:
+    for j in range(count):
+        angle = math.hypot(a[TX + j], a[TY + j])
+        grow = math.tan(min(angle, 1.4)) / angle if angle > 1e-9 else 1.0
+        a[X + j], a[Y + j] = a[TX + j] * grow, a[TY + j] * grow
+
+
+@inner
+def _step_fisheye(a: Array, count: int, k: Array) -> None:
+    """One Newton step; the derivatives are those before it."""
+    for j in range(count):
+        x, y = a[X + j], a[Y + j]
+        r2 = x * x + y * y
+        scale, h = 1.0, 0.0
+        if r2 > 1e-18:
+            r = math.sqrt(r2)
+            angle = math.atan(r)
+            q = angle * angle
+            d = angle * (1 + q * (k[0] + q * (k[1] + q * (k[2] + q * k[3]))))
+            dd = (1 + q * (3 * k[0] + q * (5 * k[1] + q * (7 * k[2] + q * 9 * k[3])))) / (1 + r2)
+            scale = d / r
+            h = (dd - scale) / r2
+        ex, ey = a[TX + j] - x * scale, a[TY + j] - y * scale
+        xx, xy, yy = scale + x * x * h, x * y * h, scale + y * y * h
+        s = 1.0 / (xx * yy - xy * xy)
+        a[X + j], a[Y + j] = x + s * (yy * ex - xy * ey), y + s * (xx * ey - xy * ex)
+        a[XX + j], a[XY + j], a[YX + j], a[YY + j] = xx, xy, xy, yy
+        a[OFF + j] = ex * ex + ey * ey
+
+
+@inner
+def _point(a: Array, count: int, fx: float, fy: float, skew: float, R: Array) -> None:
+    """Rays, and the lens's derivatives turned into those of pixels."""
+    r00, r01, r02 = R[0, 0], R[0, 1], R[0, 2]
+    r10, r11, r12 = R[1, 0], R[1, 1], R[1, 2]
+    r20, r21, r22 = R[2, 0], R[2, 1], R[2, 2]
+    for j in range(count):
+        x, y = a[X + j], a[Y + j]
+        n = 1.0 / math.sqrt(x * x + y * y + 1.0)
+        a[RX + j] = (r00 * x + r10 * y + r20) * n
+        a[RY + j] = (r01 * x + r11 * y + r21) * n
+        a[RZ + j] = (r02 * x + r12 * y + r22) * n
+        xx, xy, yx, yy = a[XX + j], a[XY + j], a[YX + j], a[YY + j]
+        a[XX + j], a[XY + j] = fx * xx + skew * yx, fx * xy + skew * yy
+        a[YX + j], a[YY + j] = fy * yx, fy * yy
+
+
+@inner
+def _weigh(a: Array, count: int, slopes: Array, nodes: Array) -> None:
+    """Variances at the scores, from the variance at the first node and the slopes between nodes."""
+    for j in range(count):
+        a[VARIANCE + j] = slopes[0, j]
+    for b in range(1, nodes.shape[0]):
+        low, wide = nodes[b - 1], nodes[b] - nodes[b - 1]
+        for j in range(count):
+            a[VARIANCE + j] += slopes[b, j] * min(wide, max(0.0, a[SCORE + j] - low))
+
+
+@inner
+def _spread(a: Array, count: int) -> None:
+    """Information and covariance of normalised coordinates; no information where there is no joint."""
+    for j in range(count):
+        there = a[SCORE + j] > 0.0 and a[X + j] == a[X + j]
+        w = 1.0 / a[VARIANCE + j]
+        a0, a1, b0, b1 = a[XX + j], a[XY + j], a[YX + j], a[YY + j]
+        xx, xy, yy = w * (a0 * a0 + b0 * b0), w * (a0 * a1 + b0 * b1), w * (a1 * a1 + b1 * b1)
+        s = 1.0 / (xx * yy - xy * xy)
+        a[SCORE + j] = a[SCORE + j] if there else 0.0
+        a[IXX + j], a[IXY + j], a[IYY + j] = (
+            xx if there else 0.0,
+            xy if there else 0.0,
+            yy if there else 0.0,
+        )
+        a[NXX + j] = s * yy if there else np.inf
+        a[NXY + j] = -s * xy if there else np.inf
+        a[NYY + j] = s * xx if there else np.inf
 
 
 @inner
@@ -112,31 +234,8 @@ def score_place(score: float, nodes: Array) -> tuple[int, float]:
 
 
 @kernel
-def pixel_noise(lens: Array, score: Array, variance: Array, nodes: Array, info: Array, noise: Array) -> None:
-    """Inverse covariance and covariance (xx, xy, yy) of normalised coordinates from `variance[joint, node]` px^2.
-
-    Between the scores `nodes` the variance is linear.
-
-    A missing joint has zero information.
-    """
-    for d in range(lens.shape[0]):
-        for j in range(lens.shape[1]):
-            if not score[d, j] > 0.0:
-                info[d, j] = 0.0
-                noise[d, j] = np.inf
-                continue
-            b, f = score_place(score[d, j], nodes)
-            w = 1.0 / ((1 - f) * variance[j, b] + f * variance[j, b + 1])
-            a0, a1, b0, b1 = lens[d, j, 0], lens[d, j, 1], lens[d, j, 2], lens[d, j, 3]
-            xx, xy, yy = w * (a0 * a0 + b0 * b0), w * (a0 * a1 + b0 * b1), w * (a1 * a1 + b1 * b1)
-            s = 1.0 / (xx * yy - xy * xy)
-            info[d, j, 0], info[d, j, 1], info[d, j, 2] = xx, xy, yy
-            noise[d, j, 0], noise[d, j, 1], noise[d, j, 2] = s * yy, -s * xy, s * xx
-
-
-@kernel
 def detector_noise(lens: Array, cov: Array, info: Array, noise: Array, scale: float) -> None:
-    """The same where the detector gives its own covariance (D, J, 3) px^2; NaN there keeps what `pixel_noise` said."""
+    """Information and covariance where the detector has its own (D, J, 3) px^2; NaN there keeps what `cast` said."""
     for d in range(lens.shape[0]):
         for j in range(lens.shape[1]):
             p, q, r = scale * cov[d, j, 0], scale * cov[d, j, 1], scale * cov[d, j, 2]

@@ -21,7 +21,7 @@ from multiview.geometry.lane_kernels import (
     in_use,
     new_batch,
     put_point,
-    put_ray,
+    put_rays,
     read_point,
     settle,
     trust,
@@ -177,7 +177,7 @@ def agree(batch: Batch, R: Array, t: Array, count: int, gate: float) -> None:
     cameras = R.shape[0]
     evaluate(batch, R, t, count)
     trust(batch, cameras, 4 * gate)
-    for steps in (4, 3, 2):
+    for steps in (3, 2):
         settle(batch, R, t, count, steps)
         trust(batch, cameras, gate)
     settle(batch, R, t, count, 2)
@@ -195,15 +195,15 @@ def rays_in_use(batch: Batch, cameras: int, j: int) -> int:
 @kernel
 def consensus_all(rays: Array, sight: Sight, gate: float, xyz: Array, H: Array) -> None:
     """Triangulate every row of `rays` (N, C), in which only inliers stay; rows without a point become NaN, H zero."""
-    cameras = rays.shape[1]
-    batch, trial = new_batch(cameras), np.empty(4 * L)
+    points, cameras = rays.shape
+    batch, trial, start = new_batch(cameras), np.empty(4 * L), np.empty(3)
     who = np.empty(L, dtype=np.int64)
-    count, points = 0, rays.shape[0]
+    at, precision = xyz.reshape(points, 1, 3), H.reshape(points, 1, 6)
+    count = 0
     for n in range(points):
-        if propose(rays[n], sight, 2 * gate, trial, xyz[n]):
-            put_point(batch, count, xyz[n])
-            for c in range(cameras):
-                put_ray(batch, c, count, rays[n, c], sight.xy, sight.info)
+        if propose(rays[n], sight, 2 * gate, trial, start):
+            put_point(batch, count, start[0], start[1], start[2])
+            put_rays(batch, count, rays[n], sight.xy, sight.info)
             who[count] = n
             count += 1
         else:
@@ -215,7 +215,7 @@ def consensus_all(rays: Array, sight: Sight, gate: float, xyz: Array, H: Array) 
                 if rays_in_use(batch, cameras, k) < 2:
                     xyz[m], H[m], rays[m] = np.nan, 0.0, -1
                     continue
-                read_point(batch, k, xyz[m], H[m])
+                read_point(batch, k, at, precision, m, 0)
                 for c in range(cameras):
                     if not in_use(batch, c, k):
                         rays[m, c] = -1
