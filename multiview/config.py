@@ -20,6 +20,7 @@ from multiview.camera import Rig, load_rig
 from multiview.errors import ConfigError
 from multiview.files import replacing
 from multiview.toml_file import convert, decode_toml
+from multiview.volume import Volume
 
 if TYPE_CHECKING:
     from multiview.synthetic import Options as SyntheticOptions
@@ -199,6 +200,8 @@ class Studio(_Section, frozen=True, kw_only=True):
     """Cameras that share a process; every other camera has one of its own."""
     sync: sync.Options = sync.Options()
     pipeline: dict[str, Any] = {}
+    volume: Volume = Volume()
+    """Where people may appear, and how many."""
     fusion: FusionOptions = FusionOptions()
     hub: HubOptions = HubOptions()
     recorder: RecorderOptions = RecorderOptions()
@@ -278,8 +281,9 @@ def write_studio(studio: Studio, path: Path | str) -> None:
 
 
 def pipeline_options(studio: Studio) -> Any:
-    """`[pipeline]`, typed: `multiview.pipeline.Options`."""
-    return convert(studio.pipeline, import_module("multiview.pipeline").Options, "[pipeline]")
+    """`[pipeline]` and `[volume]`, typed: `multiview.pipeline.Options`."""
+    options = convert(studio.pipeline, import_module("multiview.pipeline").Options, "[pipeline]")
+    return options if "volume" in studio.pipeline else msgspec.structs.replace(options, volume=studio.volume)
 
 
 def synthetic_options(source: SyntheticSource) -> SyntheticOptions:

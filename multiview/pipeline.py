@@ -28,6 +28,7 @@ from multiview.rays import PackedRig, Rays, pack
 from multiview.skeleton import Skeleton
 from multiview.track import Identity, Tracker
 from multiview.track import Options as TrackOptions
+from multiview.volume import Volume
 
 __all__ = ["STAGES", "Options", "Pipeline", "Present", "Sighted"]
 
@@ -50,6 +51,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How detections of nobody known are grouped."""
     track: TrackOptions = TrackOptions()
     """When a person is believed in."""
+    volume: Volume = Volume()
+    """Where people may appear, and how many."""
 
 
 class Present(NamedTuple):
@@ -90,7 +93,7 @@ class Pipeline:
         track = self.options.track
         if self.options.independent:
             track = msgspec.structs.replace(track, two_view_frames=1)
-        self.tracker = Tracker(self.body, track)
+        self.tracker = Tracker(self.body, track, self.options.volume)
         self.last_ns: int | None = None
         self.present: list[Present] = []
         self.sighted: Sighted | None = None
@@ -252,7 +255,19 @@ class Pipeline:
             sums, sizes, products = np.zeros((*self.noise.variance.shape, 2)), np.zeros((len(SIZES), 2)), np.zeros(2)
             last = self._last_residuals()
             noise_kernels.residuals(
-                slots, table, rays, self.packed, SCORES, state, self.body.torso, used, last, sums, sizes, SIZES, products
+                slots,
+                table,
+                rays,
+                self.packed,
+                SCORES,
+                state,
+                self.body.torso,
+                used,
+                last,
+                sums,
+                sizes,
+                SIZES,
+                products,
             )
             self.noise.learn(sums, sizes, products)
 

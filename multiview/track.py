@@ -11,6 +11,7 @@ from jaxtyping import Float64, Int64
 from multiview.data import NS_PER_S
 from multiview.fit.body import Body
 from multiview.fit.people import People
+from multiview.volume import Volume
 
 __all__ = ["Identity", "Options", "Tracker"]
 
@@ -48,8 +49,8 @@ class Identity:
 class Tracker:
     """Keeps who is who; `people` holds their joints."""
 
-    def __init__(self, body: Body, options: Options) -> None:
-        self.body, self.options = body, options
+    def __init__(self, body: Body, options: Options, volume: Volume = Volume()) -> None:  # noqa: B008  (frozen)
+        self.body, self.options, self.volume = body, options, volume
         self.people = People(body)
         self.identities: dict[int, Identity] = {}  # by slot
         self.next_number = 1
@@ -77,7 +78,8 @@ class Tracker:
 
     def born(self, slot: int, time_ns: int, views: int) -> bool:
         """Someone stands in `slot` whom nobody predicted, after their first fit; whether to publish them."""
-        if self.duplicate(slot):
+        torso = self.people.state.pos[slot, self.body.torso].mean(axis=0)
+        if self.full() or not self.volume.contains(torso) or self.duplicate(slot):
             return False
         who = self.identities[slot] = Identity(number=0, seen_ns=time_ns)
         if views >= 3 or self.options.two_view_frames <= 1:
@@ -103,7 +105,7 @@ class Tracker:
         if views >= 2:
             who.seen_ns = time_ns
             who.hits += 1
-            if who.number == 0 and (views >= 3 or who.hits >= options.two_view_frames):
+            if who.number == 0 and not self.full() and (views >= 3 or who.hits >= options.two_view_frames):
                 self._believe(slot, time_ns)
             return who.number > 0
         if views == 1 and expected < 4:
@@ -113,6 +115,11 @@ class Tracker:
             who.held = True
             return False
         return who.number > 0
+
+    def full(self) -> bool:
+        """Whether nobody more is believed in: as many are there as may be."""
+        most = self.volume.max_people
+        return 0 < most <= sum(who.number > 0 and not who.held for who in self.identities.values())
 
     def duplicate(self, slot: int) -> bool:
         """Whether the person in `slot` stands in another active one."""

@@ -108,8 +108,8 @@ def _result(message: PosesMessage) -> PosesMessage:
 def _offline(take: Take, args: argparse.Namespace) -> int:
     studio = None
     if args.studio:
-        pipeline = load_studio(args.studio, check=False).pipeline
-        studio = msgspec.structs.replace(take_studio(take), pipeline=pipeline)
+        other = load_studio(args.studio, check=False)
+        studio = msgspec.structs.replace(take_studio(take), pipeline=other.pipeline, volume=other.volume)
     fused = list(refuse(take, studio))
     if not fused:
         raise SourceError(f"{take.folder}: no keypoints recorded")

@@ -41,9 +41,7 @@ class EpipolarGraph:
         self, rays: Rays, rig: PackedRig, free: Int64[np.ndarray, " F"]
     ) -> tuple[nx.Graph, Float64[np.ndarray, "F F"], Int64[np.ndarray, "F F"]]:
         """The graph on indices into `free`, with the edges that pass the gate; all pairs' weight and shared joints."""
-        weight = np.zeros((len(free), len(free)))
-        shared = np.zeros((len(free), len(free)), dtype=np.int64)
-        kernels.agreements(free, rays, rig, self.body, self.options.soft, weight, shared)
+        weight, shared = self._weigh(rays, rig, free)
         graph = nx.Graph()
         graph.add_nodes_from(range(len(free)))
         a, b = np.nonzero(np.triu((weight > 0) & (shared >= self.options.shared_joints)))
@@ -53,16 +51,23 @@ class EpipolarGraph:
     def __call__(self, rays: Rays, rig: PackedRig, free: Int64[np.ndarray, " F"]) -> Int64[np.ndarray, "G C"]:
         groups: list[tuple[float, np.ndarray]] = []
         if len(free) > 1:
-            graph, weight, _ = self.graph(rays, rig, free)
-            for component in nx.connected_components(graph):
-                if len(component) > 1:
-                    nodes = np.array(sorted(component))
-                    groups += self._divide(nodes, weight, rays, free)
+            weight, shared = self._weigh(rays, rig, free)
+            label = kernels.components(weight, shared, self.options.shared_joints)
+            for first in np.flatnonzero(np.bincount(label, minlength=len(free)) > 1):
+                groups += self._divide(np.flatnonzero(label == first), weight, rays, free)
         groups.sort(key=lambda group: -group[0])
         people = np.full((len(groups), len(rig.R)), -1)
         for person, (_, detections) in zip(people, groups, strict=True):
             person[rays.camera[detections]] = detections
         return people
+
+    def _weigh(
+        self, rays: Rays, rig: PackedRig, free: np.ndarray
+    ) -> tuple[Float64[np.ndarray, "F F"], Int64[np.ndarray, "F F"]]:
+        weight = np.zeros((len(free), len(free)))
+        shared = np.zeros((len(free), len(free)), dtype=np.int64)
+        kernels.agreements(free, rays, rig, self.body, self.options.soft, weight, shared)
+        return weight, shared
 
     def _divide(
         self, nodes: np.ndarray, weight: np.ndarray, rays: Rays, free: np.ndarray

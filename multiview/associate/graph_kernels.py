@@ -55,6 +55,30 @@ def agreements(free: Array, rays: Rays, rig: PackedRig, body: Body, soft: float,
             shared[a, b] = shared[b, a] = seen
 
 
+@kernel
+def components(weight: Array, shared: Array, least: int) -> Array:
+    """Connected components of the graph whose edges have positive weight and `least` shared joints.
+
+    Each detection's label is the first detection of its component.
+    """
+    count = weight.shape[0]
+    label, queue = np.full(count, -1), np.empty(count, dtype=np.int64)
+    for first in range(count):
+        if label[first] >= 0:
+            continue
+        label[first] = queue[0] = first
+        head, tail = 0, 1
+        while head < tail:
+            a = queue[head]
+            head += 1
+            for b in range(count):
+                if label[b] < 0 and weight[a, b] > 0.0 and shared[a, b] >= least:
+                    label[b] = first
+                    queue[tail] = b
+                    tail += 1
+    return label
+
+
 @inner
 def relative_size(parent: Array, length: Array, xyz: Array, known: Array) -> float:
     """Sum of the known bones over what they sum up to in an adult; NaN without three bones."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    pass
+    from multiview.volume import Volume
 
 __all__ = ["add_arguments", "run"]
 
@@ -26,6 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lag", type=int, default=0, metavar="N", help="correct each pose with N later frames (default 0)"
     )
     parser.add_argument("--smooth", action="store_true", help="correct each pose with the whole take")
+    parser.add_argument(
+        "--volume",
+        type=float,
+        nargs=6,
+        metavar=("X0", "Y0", "Z0", "X1", "Y1", "Z1"),
+        help="people appear only between these two corners, m (default anywhere)",
+    )
+    parser.add_argument(
+        "--max-people", type=int, default=0, metavar="N", help="at most so many people at a time (default any number)"
+    )
     parser.add_argument(
         "--refine-cameras", action="store_true", help="first correct the cameras' places from the people they see"
     )
@@ -52,9 +62,8 @@ def run(args: argparse.Namespace) -> int:
     folders = open_keypoint_folders(args.keypoints, rig, skeleton)
     if args.refine_cameras:
         rig = refined(rig, skeleton, folder_views(folders, rig, args.fps)[0], args.out)
-    poses, timing = fuse_folders(
-        rig, skeleton, folders, args.fps, Options(independent=args.independent), args.lag, args.smooth
-    )
+    options = Options(independent=args.independent, volume=_volume(args))
+    poses, timing = fuse_folders(rig, skeleton, folders, args.fps, options, args.lag, args.smooth)
     write_poses(poses, args.out / "poses.parquet")
     summary = write_summary(poses, timing, args.out / "summary.json")
     people = "people" if summary["people"] != 1 else "person"
@@ -63,3 +72,14 @@ def run(args: argparse.Namespace) -> int:
         f"{summary['ms_per_frame']['total']['median']:.2f} ms per frame -> {args.out / 'poses.parquet'}"
     )
     return 0
+
+
+def _volume(args: argparse.Namespace) -> Volume:
+    from multiview.errors import ConfigError
+    from multiview.volume import Volume
+
+    x0, y0, z0, x1, y1, z1 = args.volume or (*Volume().min, *Volume().max)
+    try:
+        return Volume((x0, y0, z0), (x1, y1, z1), args.max_people)
+    except ValueError as error:
+        raise ConfigError(f"--volume, --max-people: {error}") from None

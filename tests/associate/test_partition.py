@@ -1,7 +1,8 @@
+import networkx as nx
 import numpy as np
 import pytest
 
-from multiview.associate.graph_kernels import best_partition
+from multiview.associate.graph_kernels import best_partition, components
 
 
 def value(labels: list[int], weight: np.ndarray) -> float:
@@ -46,3 +47,19 @@ def test_large_components_stay_bounded_and_valid() -> None:
         members = np.flatnonzero(labels == group)
         assert len(set(camera[members].tolist())) == len(members)
         assert len(set(person[members].tolist())) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_components_are_networkx(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    weight = np.triu(rng.normal(-1.5, 1, (20, 20)), 1)
+    weight += weight.T
+    shared = np.full((20, 20), 3)
+    shared[4] = shared[:, 4] = 2
+    graph = nx.Graph()
+    graph.add_nodes_from(range(20))
+    graph.add_edges_from(np.argwhere((weight > 0) & (shared >= 3)).tolist())
+    label = components(weight, shared, 3)
+    assert {frozenset(np.flatnonzero(label == one).tolist()) for one in label} == {
+        frozenset(component) for component in nx.connected_components(graph)
+    }

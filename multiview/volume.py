@@ -1,0 +1,34 @@
+"""The capture volume: where people may appear, and how many. Who is already known may leave it and be followed."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+from jaxtyping import Float64
+
+__all__ = ["Volume"]
+
+Point = tuple[float, float, float]
+
+
+class Volume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A box in the world, for births alone; ValueError if it is none."""
+
+    min: Point = (-math.inf, -math.inf, -math.inf)
+    """m. The lowest corner; -inf: no limit."""
+    max: Point = (math.inf, math.inf, math.inf)
+    """m. The highest corner."""
+    max_people: int = 0
+    """At most so many people at a time; 0: any number."""
+
+    def __post_init__(self) -> None:
+        if not all(low < high for low, high in zip(self.min, self.max, strict=True)):
+            raise ValueError(f"min {list(self.min)} must be below max {list(self.max)}")
+        if self.max_people < 0:
+            raise ValueError(f"max_people {self.max_people}: a number of people, 0 for any")
+
+    def contains(self, point: Float64[np.ndarray, " 3"]) -> bool:
+        """Whether a point lies in the box."""
+        return all(low <= x <= high for low, x, high in zip(self.min, point.tolist(), self.max, strict=True))
