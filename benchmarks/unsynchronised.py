@@ -15,6 +15,7 @@ the others. `--none` leaves all in step: whatever is then advised is wrong.
 from __future__ import annotations
 
 import argparse
+import logging
 from typing import NamedTuple
 
 import numpy as np
@@ -233,6 +234,7 @@ def listen(studio: Studio, fuser: Fuser, came: list[Arrival], camera: int, is_la
 
 
 def run(args: argparse.Namespace) -> int:
+    logging.disable(logging.WARNING)  # the advice is in the table
     if args.only != "late":
         run_added(args)
     if args.only != "added":

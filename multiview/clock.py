@@ -105,7 +105,7 @@ class ClockMap:
             spread = float((weight * (x - mean_x) ** 2).sum())
             # A short stretch says nothing of the drift: it is held near zero by what quartz does, 100 ppm.
             prior = weight.sum() * (trip.min() / 2 / 1e5) ** 2
-            drift = float((weight * (x - mean_x) * (y - mean_y)).sum()) / (spread + prior)
+            drift = float((weight * (x - mean_x) * (y - mean_y)).sum() / (spread + prior))
             offset = float(mean_y - drift * mean_x)
             off = np.abs(y - offset - drift * x) / (trip / 2)
             weight = 1.0 / trip**2 / np.maximum(off, 1.0) ** 2

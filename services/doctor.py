@@ -10,10 +10,12 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -47,14 +49,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    table, worst = Table(show_lines=False), 0
+    table, worst, errors = Table(box=SIMPLE_HEAD, pad_edge=False), 0, Console(stderr=True)
     for column in ("", "what", "seen", "what to do"):
         table.add_column(column, overflow="fold")
-    for finding in examine(args.studio):
-        mark = {"good": "ok", "look": "look", "bad": "BAD"}[finding.verdict]
-        table.add_row(f"[{STYLES[finding.verdict]}]{mark}[/]", finding.what, finding.seen, finding.advice)
-        worst = max(worst, ("good", "look", "bad").index(finding.verdict))
+    with errors.status("looking at the machine") if errors.is_terminal else nullcontext() as status:
+        for finding in examine(args.studio):
+            mark = {"good": "ok", "look": "look", "bad": "BAD"}[finding.verdict]
+            table.add_row(f"[{STYLES[finding.verdict]}]{mark}[/]", finding.what, finding.seen, finding.advice)
+            worst = max(worst, ("good", "look", "bad").index(finding.verdict))
+            if status is not None:
+                status.update(f"{finding.what}: {mark}; looking on")
     Console().print(table)
+    print(("all is well", "it will run; see what to do above", "it will not run like this; see BAD above")[worst])
     return 1 if worst == 2 else 0
 
 

@@ -96,7 +96,7 @@ class Fusion:
 
     def _of_cameras(self) -> dict[str, float]:
         """Figures of each camera: how far its keypoints are from the people, its clock, and its stamps' lateness."""
-        fuser, values = self._fuser, {}
+        fuser, values = self._fuser, dict[str, float]()
         for name, px in fuser.residuals_px().items():
             values[f"{name}.residual_px"] = px
         for name, clock in fuser.clocks().items():
@@ -106,7 +106,7 @@ class Fusion:
                 values[f"{name}.clock_drift_ppm"] = 1e6 * clock.drift
         for index, latency in (fuser.late.late if fuser.late else {}).items():
             values[f"{fuser.rig.names[index]}.late_ms"] = -1e3 * latency.offset_s
-        return values
+        return {name: float(value) for name, value in values.items()}
 
     def _send_health(self) -> None:
         fuser = self._fuser

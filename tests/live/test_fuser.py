@@ -16,14 +16,18 @@ from multiview.messages import (
     Goodbye,
     HubBeat,
     KeypointsMessage,
+    ServiceHealth,
     Stamp,
     decode,
     encode,
     write_blob,
 )
 from multiview.packing import pack_keypoints
+from multiview.sync import Options as SyncOptions
 from multiview.synthetic import Options, make_studio
+from multiview.synthetic.unsynchronised import Pace, Unsynchronised, arrivals
 from services.fuser import Fused, Fuser
+from services.fusion import Fusion
 
 OPTIONS = {"cameras": 3, "people": 1, "seconds": 2.0, "fps": 25.0, "skeleton": "coco17"}
 STUDIO = Studio(skeleton="coco17", source=SyntheticSource(options=OPTIONS))
@@ -224,3 +228,34 @@ def test_the_same_stream_gives_the_same_bits() -> None:
     two.run(0, FRAMES)
     assert [f.message for f in one.fused] == [f.message for f in two.fused]
     assert isinstance(decode(encode(one.fused[0].message)), type(one.fused[0].message))
+
+
+def test_what_fusion_says_of_cameras_with_clocks_of_their_own_can_be_sent() -> None:
+    """Ten seconds of cameras out of step, of which one stamps late: its figures, as a message."""
+    simulated = make_studio(Options(cameras=4, people=2, seconds=14.0, fps=30.0, only_walking=True, seed=2))
+    paces = [Pace(30.0, 0.003 * c, 1.0 + c, 2e-5 * c, 0.04 * (c == 1)) for c in range(4)]
+    rng = np.random.default_rng(0)
+    settings = Studio(skeleton="coco17", sync=SyncOptions(rate_hz=30.0))
+    fuser = Fuser(settings, simulated.rig)
+    for number, came in enumerate(arrivals(simulated, paces, Unsynchronised(), rng)):
+        name = simulated.rig.names[came.camera]
+        if came.probe is not None:
+            topic, body = f"clock/{name}", encode(came.probe)
+        else:
+            assert came.keypoints is not None
+            message = pack_keypoints(
+                came.keypoints, camera=name, boot_id=came.camera + 1, frame=came.frame, time_ns=came.stamp_ns,
+                clock="worker", size=(1920, 1080), calibration="", skeleton="coco17",
+            )  # fmt: skip
+            topic, body = f"keypoints/{name}", encode(message)
+        for _ in fuser.feed(topic, Stamp(number, number, came.arrival_ns), body):
+            pass
+    fusion = object.__new__(Fusion)
+    fusion._fuser = fuser
+    values = fusion._of_cameras()
+    encode(ServiceHealth(service="fusion", boot_id=1, values=values, texts=fusion._late()))
+    assert 0.0 < values["cam02.clock_sigma_ms"] < 1.0
+    assert 0.0 < values["cam03.residual_px"] < 20.0
+    assert abs(values["cam02.late_ms"] - 40.0) < 8.0
+    assert "ms late" in fusion._late()["cam02 time"]
+    assert not any(key.endswith("late_ms") and not key.startswith("cam02") for key in values)
