@@ -83,6 +83,8 @@ def _label_take(args: argparse.Namespace, bar: Progress) -> tuple[int, int]:
     rig_path = args.rig or (folder and folder / "rig.toml")
     videos = args.videos or (sorted((folder / "videos").glob("*.*")) if folder else [])
     videos = [video for video in videos if video.suffix.lower() in (".mp4", ".mkv", ".avi", ".mov", ".webm")]
+    if folder and not folder.exists():
+        raise SourceError(f"{folder}: no such take")
     if not rig_path or not videos or not (folder or args.poses):
         raise ConfigError("give a take's folder with videos/, or all of --rig, --poses and --videos")
     rig = load_rig(rig_path)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from multiview.errors import ConfigError
+
 __all__ = ["add_arguments", "run"]
 
 
@@ -30,6 +32,8 @@ def run(args: argparse.Namespace) -> int:
 
     path = package_file("recipes", f"{args.recipe}.toml")
     path = path if path.is_file() else Path(args.recipe)
+    if not path.is_file():
+        raise ConfigError(f"{args.recipe}: neither a file nor a recipe that ships with multiview (light, finder)")
     recipe = decode_toml(path, Recipe)
     folder = args.out or Path("out") / "train" / path.stem
     console = Console()
