@@ -83,20 +83,19 @@ class Baseline:
     def _triangulate(self, ideal: np.ndarray, clusters: np.ndarray) -> list[Pose3D]:
         if not len(clusters):
             return []
-        xy = np.where((clusters >= 0)[..., None, None], ideal[clusters], np.nan).swapaxes(1, 2)  # N J C 2
-        seen = np.isfinite(xy[..., 0])
+        xy = ideal[clusters].swapaxes(1, 2)  # N J C 2
+        seen = (xy[..., 0] == xy[..., 0]) & (clusters >= 0)[:, None]
         views = seen.sum(axis=-1)
-        equations = np.where(seen[..., None, None], xy[..., None] * self.P[:, None, 2] - self.P[:, :2], 0.0)
+        equations = xy[..., None] * self.P[:, None, 2] - self.P[:, :2]
+        equations[~seen] = 0.0
         self.equations = equations.reshape(-1, 2 * len(self.rig), 4)
         xyz = triangulate_dlt(self.equations).reshape(*views.shape, 3)
-        known = (views >= 2) & np.isfinite(xyz).all(axis=-1)
+        known = (views >= 2) & np.isfinite(xyz.sum(axis=-1))
         xyz[~known] = np.nan
+        score, views = known * 1.0, views * known
         unknown = np.full((self.joints, 3, 3), np.nan)
         nothing = np.zeros(self.joints, dtype=bool)
-        return [
-            Pose3D(xyz[n], unknown, known[n] * 1.0, np.where(known[n], views[n], 0), nothing)
-            for n in range(len(clusters))
-        ]
+        return [Pose3D(xyz[n], unknown, score[n], views[n], nothing) for n in range(len(clusters))]
 
 
 def _undistort(camera: Camera, xy: Float64[np.ndarray, "P J 2"]) -> Float64[np.ndarray, "P J 2"]:

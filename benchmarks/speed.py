@@ -3,8 +3,9 @@
     python -m benchmarks speed [--shelf FOLDER] [--frames 150] [--picture growth.png] [--json new.json]
 
 Rows grow in people, in cameras and in joints; `x` is how many times faster than the baseline fusion is. SVD is a lone
-batched SVD of the baseline's equations, the part that any linear triangulation must do. Times are of one run on one
-machine and mean little elsewhere; ratios mean more, and are compared with the committed `speed.json`.
+batched SVD of the baseline's equations, which any linear triangulation must do, `cluster` its clustering, and `baseline
+/ both` the baseline over these two: more than 1.3 would be no fair baseline. Times are of one run on one machine and
+mean little elsewhere; ratios mean more, and are compared with the committed `speed.json`.
 """
 
 from __future__ import annotations
@@ -68,7 +69,12 @@ def measure(name: str, rig: Rig, skeleton: Skeleton, views: Sequence[Views]) -> 
     baseline = Baseline(rig, skeleton)
     baseline.step(views[0])
     plain = time_frames(baseline.step, views)
-    svd = [best_of(2, lambda: triangulate_dlt(baseline.equations)) for view in views[::10] if baseline.step(view)]
+    svd, cluster = [], []
+    for view in views[::10]:
+        baseline.step(view)
+        cluster.append(baseline.stage_ns["cluster"] / 1e6)
+        svd.append(best_of(2, lambda: triangulate_dlt(baseline.equations)))
+    least = float(np.median(svd)) + float(np.median(cluster))
     people = [sum(seen.people for seen in view.keypoints if seen is not None) for view in views]
     return {
         "studio": name,
@@ -80,6 +86,8 @@ def measure(name: str, rig: Rig, skeleton: Skeleton, views: Sequence[Views]) -> 
         "baseline": plain.median,
         "x": plain.median / fusion.median,
         "SVD": float(np.median(svd)),
+        "cluster": float(np.median(cluster)),
+        "baseline / both": plain.median / least,
         **{stage: float(np.median(ms)) for stage, ms in stages.items()},
     }
 
@@ -135,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
 def _table(rows: list[dict[str, Any]]) -> Table:
     committed = {row["studio"]: row for row in json.loads(_COMMITTED.read_text())} if _COMMITTED.is_file() else {}
     table = Table(title="milliseconds per frame", box=box.SIMPLE_HEAD, pad_edge=False)
-    digits = {"detections": 0, "x": 1, **dict.fromkeys(STAGES, 3)}
+    digits = {"detections": 0, "x": 1, "cluster": 3, **dict.fromkeys(STAGES, 3)}
     for name in (*rows[0], "x, committed"):
         table.add_column(name, justify="left" if name == "studio" else "right")
     for row in rows:

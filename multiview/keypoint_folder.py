@@ -33,6 +33,9 @@ class _File(msgspec.Struct):
     people: list[_Person]
 
 
+_DECODER = msgspec.json.Decoder(_File)
+
+
 class KeypointFolders:
     """The recorded keypoints of a rig's cameras; made by `open_keypoint_folders`."""
 
@@ -118,7 +121,7 @@ def read_keypoints(path: Path, skeleton: Skeleton) -> Keypoints2D:
     Raises SourceError if the file is cut, not of this form, or of another number of joints.
     """
     try:
-        people = msgspec.json.decode(path.read_bytes(), type=_File).people
+        people = _DECODER.decode(path.read_bytes()).people
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -132,11 +135,13 @@ def read_keypoints(path: Path, skeleton: Skeleton) -> Keypoints2D:
 
 
 def _clean(values: Float64[np.ndarray, "P J 3"]) -> Keypoints2D:
-    missing = ~(values[..., 2] > 0) | ~np.isfinite(values).all(axis=-1)
-    values = values[~missing.all(axis=1)]
-    missing = missing[~missing.all(axis=1)]
-    xy = np.where(missing[..., None], np.nan, values[..., :2])
-    return Keypoints2D(xy, np.where(missing, 0.0, np.minimum(values[..., 2], 1.0)))
+    missing = ~((values[..., 2] > 0) & np.isfinite(values.sum(axis=-1)))
+    nobody = missing.all(axis=1)
+    if nobody.any():
+        values, missing = values[~nobody], missing[~nobody]
+    xy, score = values[..., :2].copy(), np.minimum(values[..., 2], 1.0)
+    xy[missing], score[missing] = np.nan, 0.0
+    return Keypoints2D(xy, score)
 
 
 def _wrong_count(path: Path, count: int, skeleton: Skeleton) -> str:

@@ -20,6 +20,7 @@ from multiview.skeleton import Skeleton
 __all__ = ["COVARIANCE", "Poses", "read_poses", "to_table", "write_poses"]
 
 COVARIANCE = {"cxx": (0, 0), "cxy": (0, 1), "cxz": (0, 2), "cyy": (1, 1), "cyz": (1, 2), "czz": (2, 2)}
+_REPEATING = ["frame", "time", "utc_ns", "person", "joint", "views", "filled"]
 _REQUIRED = ("frame", "time", "person", "joint", "x", "y", "z")
 
 
@@ -142,7 +143,8 @@ def to_table(poses: Poses) -> pa.Table:
 def write_poses(poses: Poses, path: str | Path) -> None:
     """Write the table as parquet; an older file stays whole until the new one is."""
     with replacing(path) as temporary:
-        pq.write_table(to_table(poses), temporary, compression="zstd")
+        # Numbers that hardly repeat are not worth a search for what repeats.
+        pq.write_table(to_table(poses), temporary, compression="zstd", use_dictionary=_REPEATING)
 
 
 def read_poses(path: str | Path) -> Poses:
