@@ -2,7 +2,7 @@
 
 One process publishes for all cameras, all firing at once; hub, fusion and recorder are the real processes. Latency is
 from the hub's arrival of the message that completes a tick to the pose at a subscriber; the echo's is the same way with
-nothing computed: hub, another process, hub, subscriber.
+nothing computed: hub, another process, hub, subscriber. CPU is per cent of one core.
 
     python -m benchmarks live --cameras 8 --fps 60 --seconds 20
     python -m benchmarks live --cameras 16 --fps 120 --seconds 60
@@ -11,7 +11,6 @@ nothing computed: hub, another process, hub, subscriber.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -19,19 +18,20 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
-from multiview.config import HubOptions, RecorderOptions, Studio, SyntheticSource, synthetic_options, write_studio
-from multiview.messages import Goodbye, PosesMessage, ServiceHealth, decode, encode
-from multiview.packing import pack_keypoints
-from multiview.synthetic import make_studio
+from benchmarks.load import PONG
+from multiview.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.messages import PosesMessage, ServiceHealth, decode
 from multiview.take import open_take
-from services.bus import Asker, Sender, Subscriber
+from services.bus import Asker, Subscriber
 from services.requests import Status, StatusReply, ask
 
-COPIES = 6.0  # s of simulated people that are played again and again
+COPIES = 6.0  # s of simulated people that are played there and back
+EDGES_MS = (0, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 50, np.inf)
+WATCHED = ("hub", "fusion", "record", "load")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,123 +44,149 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one row per run."""
+    """Print one row per run, and the best run's latency as a histogram."""
     print(f"{args.cameras} cameras x {args.fps:g} Hz x {args.people} people, {args.seconds:g} s")
     print(
-        "run  ticks %   lost  late | pose p50   p99   max ms | echo p50   p99   max ms | fusion p99 ms | MB at 1/4, end"
+        "run ticks %  lost dropped  late | pose p50   p99   max ms | echo p50   p99   max ms | "
+        "CPU hub, fusion, recorder, load % | MB at 1/4, end | recorded"
     )
+    runs = []
     for number in range(args.repeat):
-        print(f"{number + 1:3}  {measure(args.cameras, args.people, args.fps, args.seconds)}", flush=True)
+        runs.append(measure(args.cameras, args.people, args.fps, args.seconds))
+        print(f"{number + 1:3} {runs[-1].row()}", flush=True)
+    best = min(runs, key=lambda r: np.percentile(r.poses_ms, 99) if len(r.poses_ms) else np.inf)
+    print(
+        f"\nbest run, last arrival to pose at a subscriber, of {len(best.poses_ms)} ticks:\n{histogram(best.poses_ms)}"
+    )
     return 0
 
 
-def measure(cameras: int, people: int, fps: float, seconds: float) -> str:
-    """One run, as a row of the table."""
+class Run(NamedTuple):
+    """What one run gave."""
+
+    ticks: float  # per cent of those due
+    lost: int
+    dropped: int
+    late: int
+    poses_ms: np.ndarray
+    echoes_ms: np.ndarray
+    cpu: list[float]
+    memory: tuple[float, float]
+    recorded: int
+    due: int
+
+    def row(self) -> str:
+        cpu = ", ".join(f"{share:3.0f}" for share in self.cpu)
+        return (
+            f"{self.ticks:7.2f} {self.lost:5} {self.dropped:7} {self.late:5} | {_figures(self.poses_ms)} | "
+            f"{_figures(self.echoes_ms)} | {cpu:>33} | {self.memory[0]:6.1f}, {self.memory[1]:5.1f} | "
+            f"{self.recorded} of {self.due}"
+        )
+
+
+def measure(cameras: int, people: int, fps: float, seconds: float) -> Run:
+    """One run."""
     options = {"cameras": cameras, "people": people, "seconds": COPIES, "fps": fps, "skeleton": "coco17"}
-    source = SyntheticSource(options=options)
     with tempfile.TemporaryDirectory() as folder:
         hub = HubOptions(ingest_port=17555, publish_port=17556, request_port=17557)
         recorder = RecorderOptions(directory=folder)
-        studio = Studio(skeleton="coco17", source=source, hub=hub, recorder=recorder)
+        studio = Studio(skeleton="coco17", source=SyntheticSource(options=options), hub=hub, recorder=recorder)
         path = Path(folder) / "studio.toml"
         write_studio(studio, path)
-        commands = (["hub", str(path)], ["fusion", str(path)], ["record", str(path), "--take", "load"])
-        processes = [subprocess.Popen([sys.executable, "-m", "multiview", *words]) for words in commands]
-        ready = multiprocessing.Event()
-        publisher = multiprocessing.Process(target=publish, args=(studio, seconds, ready))
-        echoer = multiprocessing.Process(target=echo, args=(hub,))
-        publisher.start()
-        echoer.start()
+        services = (["hub", str(path)], ["fusion", str(path)], ["record", str(path), "--take", "load"])
+        processes = [subprocess.Popen([sys.executable, "-m", "multiview", *words]) for words in services]
+        load = [sys.executable, "-m", "benchmarks.load", str(path)]
+        echo = subprocess.Popen([*load, "--echo"])
+        player = subprocess.Popen([*load, "--seconds", str(seconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert player.stdin is not None
+        assert player.stdout is not None
         try:
+            player.stdout.readline()
             _wait_for(hub, {"service/fusion", "service/recorder"})
-            ready.set()
-            row = _listen(hub, fps, seconds, processes)
+            player.stdin.write(b"go\n")
+            player.stdin.flush()
+            heard = Listener(hub, [p.pid for p in (*processes, player)])
+            heard.listen(seconds)
+            dropped = int(player.stdout.readline().split()[1])
         finally:
-            publisher.join(10.0)
-            echoer.kill()
+            for process in (echo, player):
+                process.kill()
+                process.wait()
             for process in reversed(processes):
                 process.send_signal(signal.SIGTERM)
                 process.wait()
-        recorded = sum(record.topic.startswith("keypoints/") for record in open_take(Path(folder) / "load").records())
-    return f"{row}; recorded {recorded} of {round(seconds * fps) * cameras + cameras}"
-
-
-def publish(studio: Studio, seconds: float, ready: multiprocessing.synchronize.Event) -> None:
-    """All cameras from one process: each frame's messages leave together when the frame is due."""
-    assert isinstance(studio.source, SyntheticSource)
-    simulated = make_studio(synthetic_options(studio.source))
-    names, senders = simulated.rig.names, [Sender(studio.hub) for _ in simulated.rig.names]
-    blank = {"boot_id": 1, "frame": 0, "time_ns": 0, "clock": "epoch", "skeleton": "coco17"}
-    templates = []
-    for frame in range(simulated.frames):
-        seen = [simulated.keypoints(camera, frame) for camera in range(len(names))]
-        templates.append(
-            [pack_keypoints(k, camera=name, **blank) for name, k in zip(names, seen, strict=True) if k is not None]
-        )
-    ready.wait()
-    began, dropped = time.monotonic() + 0.2, 0
-    for frame in range(round(seconds * simulated.fps)):
-        time_ns = simulated.time_ns(frame)
-        messages = templates[frame % len(templates)]
-        bodies = [encode(msgspec.structs.replace(m, frame=frame, time_ns=time_ns)) for m in messages]
-        time.sleep(max(0.0, began + frame / simulated.fps - time.monotonic()))
-        for sender, message, body in zip(senders, messages, bodies, strict=True):
-            dropped += not sender.send(f"keypoints/{message.camera}", body)
-        senders[0].send("service/ping", bodies[0])
-    for sender, name in zip(senders, names, strict=True):
-        sender.send(f"keypoints/{name}", encode(Goodbye(camera=name, boot_id=1)))
-        sender.close(linger_s=1.0)
-    if dropped:
-        print(f"the publisher dropped {dropped}")
-
-
-def echo(hub: HubOptions) -> None:
-    """Sends back what the hub stamped, computing nothing."""
-    pings, sender = Subscriber(hub, ["service/ping"]), Sender(hub)
-    while True:
-        received = pings.receive(1.0)
-        if received is not None:
-            sender.send("service/echo", received.stamp.encode() + received.body)
-
-
-def _listen(hub: HubOptions, fps: float, seconds: float, processes: list[subprocess.Popen[bytes]]) -> str:
-    subscriber = Subscriber(hub, ["poses", "service/echo", "service/fusion"])
-    poses, echoes, memory, last, inside = [], [], [], None, 0.0
-    end = time.monotonic() + seconds + 3.0
-    while time.monotonic() < end:
-        received = subscriber.receive(0.2)
-        now_ns = time.monotonic_ns()
-        if received is None:
-            continue
-        if received.topic == "service/echo":
-            echoes.append(now_ns - int.from_bytes(received.body[16:24], "little"))
-            continue
-        message = decode(received.body)
-        if isinstance(message, PosesMessage):
-            poses.append(now_ns - message.arrival_ns)
-            last = message
-            if len(poses) % 200 == 0:
-                memory.append(sum(_resident(process.pid) for process in processes))
-        elif isinstance(message, ServiceHealth):
-            inside = message.values.get("latency_p99_ms", inside)
-    ticks = 100.0 * len(poses) / round(seconds * fps)
-    lost = (last.lost + subscriber.lost) if last else -1
-    grown = (memory[len(memory) // 4], memory[-1]) if memory else (0.0, 0.0)
-    return (
-        f"{ticks:7.2f}  {lost:5}  {last.late if last else -1:4} | {_figures(poses)} | {_figures(echoes)} | "
-        f"{inside:13.2f} | {grown[0]:.0f}, {grown[1]:.0f}"
+        records = open_take(Path(folder) / "load").records()
+        recorded = sum(record.topic.startswith("keypoints/") for record in records)
+    memory = (heard.memory[len(heard.memory) // 4], heard.memory[-1]) if heard.memory else (0.0, 0.0)
+    return Run(
+        ticks=100.0 * len(heard.poses) / round(seconds * fps),
+        lost=heard.lost,
+        dropped=dropped,
+        late=heard.late,
+        poses_ms=np.array(heard.poses) / 1e6,
+        echoes_ms=np.array(heard.echoes) / 1e6,
+        cpu=heard.cpu,
+        memory=memory,
+        recorded=recorded,
+        due=round(seconds * fps) * cameras + cameras,
     )
 
 
-def _figures(times_ns: list[int]) -> str:
-    if not times_ns:
+class Listener:
+    """A subscriber like any other, which also watches the processes that it is told of."""
+
+    def __init__(self, hub: HubOptions, pids: list[int]) -> None:
+        self._subscriber = Subscriber(hub, ["poses", PONG, "service/fusion"])
+        self._pids = pids
+        self.poses: list[int] = []
+        self.echoes: list[int] = []
+        self.memory: list[float] = []  # MB of hub, fusion and recorder together
+        self.cpu: list[float] = []
+        self.lost, self.late = -1, -1
+
+    def listen(self, seconds: float) -> None:
+        """Until some seconds after the last frame is due."""
+        began, finished = time.monotonic(), False
+        used = [_cpu_s(pid) for pid in self._pids]
+        while not finished and time.monotonic() < began + seconds + 5.0:
+            received = self._subscriber.receive(0.2)
+            now_ns = time.monotonic_ns()
+            if received is None:
+                continue
+            if received.topic == PONG:
+                self.echoes.append(now_ns - int.from_bytes(received.body[16:24], "little"))
+                continue
+            message = decode(received.body)
+            if isinstance(message, PosesMessage):
+                self.poses.append(now_ns - message.arrival_ns)
+                self.lost, self.late = message.lost + self._subscriber.lost, message.late
+            elif isinstance(message, ServiceHealth):
+                self.memory.append(sum(_resident_mb(pid) for pid in self._pids[:3]))
+                finished = message.state == "finished"
+        passed = time.monotonic() - began
+        self.cpu = [100.0 * (_cpu_s(pid) - before) / passed for pid, before in zip(self._pids, used, strict=True)]
+        self._subscriber.close()
+
+
+def histogram(times_ms: np.ndarray) -> str:
+    """How many ticks took how long, as bars of text."""
+    counts, _ = np.histogram(times_ms, EDGES_MS)
+    rows, below = [], 0
+    for low, high, count in zip(EDGES_MS, EDGES_MS[1:], counts.tolist(), strict=False):
+        below += count
+        bar = "#" * round(60 * count / max(1, counts.max()))
+        rows.append(f"{low:5g} to {high:4g} ms {count:7} {100.0 * below / max(1, len(times_ms)):7.2f} % {bar}")
+    return "\n".join(rows)
+
+
+def _figures(times_ms: np.ndarray) -> str:
+    if not len(times_ms):
         return "none"
-    p50, p99, most = np.percentile(times_ns, [50, 99, 100]) / 1e6
+    p50, p99, most = np.percentile(times_ms, [50, 99, 100])
     return f"{p50:8.2f} {p99:5.2f} {most:6.1f}   "
 
 
-def _resident(pid: int) -> float:
-    """MB."""
+def _resident_mb(pid: int) -> float:
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except OSError:
@@ -168,10 +194,20 @@ def _resident(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def _cpu_s(pid: int) -> float:
+    """Seconds of processor time, in user and kernel mode."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _wait_for(hub: HubOptions, roles: set[str]) -> None:
     asker = Asker(hub)
     while True:
         status = ask(asker, Status(), StatusReply, 0.5)
         if status is not None and roles <= status.roles.keys():
+            asker.close()
             return
         time.sleep(0.1)

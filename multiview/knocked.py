@@ -1,100 +1,131 @@
-"""Notices a camera that was knocked: what it sees moves, as a whole, away from where the others place everyone.
+"""Notices a camera that was knocked: from one second to the next it would have to be turned to agree with the others.
 
-A turn of the camera shifts its whole picture, noise does not. The median offset between what a camera sees and the
-reprojection of the fused poses is a sample, ten times a second; a camera whose samples of the last second and a half
-have moved by more than a fifth of a degree from what they were at first, and by far more than any other camera's,
-and stay so for most of a second, was knocked.
+Every second each camera is asked by how much it alone would have to turn (turns.py). No rig is perfect, so the answer
+is never nothing, and it wanders as people walk about; only a change is a knock. A camera was knocked when for two
+seconds, one after the other, it has been off from its own usual turn, alike in both, by far more than it ever was,
+and when its turn explains what the other cameras are off, too. That takes three others.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
+from functools import reduce
 
 import numpy as np
 from jaxtyping import Float64
 
 from multiview.camera import Rig
-from multiview.data import Keypoints2D, Tracks, Views
+from multiview.data import Tracks, Views
+from multiview.rays import PackedRig, Rays, pack
+from multiview.turns import Turns, turns
 
 __all__ = ["KnockDetector"]
 
-LOOKS_HZ = 10.0
-FIRST = 20  # samples that say how a camera was at first
-RECENT = 15
-LASTING = 8  # looks
-TURN_RAD = math.radians(0.2)
-FAR_MORE = 1.6  # times the move of the camera that moved second most
-SAME_SHAPE = 2.5  # joints of one person are off alike, within so many times that; another person's are not
-
-
-class _Offsets:
-    """One camera's samples, px."""
-
-    def __init__(self) -> None:
-        self.first: list[Float64[np.ndarray, " 2"]] = []
-        self.recent: deque[Float64[np.ndarray, " 2"]] = deque(maxlen=RECENT)
-
-    def add(self, sample: Float64[np.ndarray, " 2"]) -> None:
-        if len(self.first) < FIRST:
-            self.first.append(sample)
-        else:
-            self.recent.append(sample)
-
-    def moved_px(self) -> float:
-        """How far the recent samples' median is from the first ones'; 0 while there are too few."""
-        if len(self.recent) < RECENT:
-            return 0.0
-        return float(np.linalg.norm(np.median(self.recent, axis=0) - np.median(self.first, axis=0)))
+LOOKS_HZ = 5.0
+LOOKS = 5  # make a judgement
+JOINTS = 40  # seen by a camera in that time, for it to be judged
+FIRST = 4  # judgements that say how a camera usually is
+MEMORY = 120  # judgements that are remembered, spread over the whole session
+TURN_RAD = math.radians(0.2)  # smaller turns do little harm
+FAR_MORE = 2.0  # times as far as it has wandered
+MOSTLY = 0.9  # of the time
+REST = 0.5  # of the turn, at most, is left for another camera
+ALIKE = 0.5  # of the turn, at most, may two seconds differ by
+NARROW_RAD = math.radians(1.0)  # people who fill less of the picture tell nothing of a turn about the line of sight
+JUDGES = 3
 
 
 class KnockDetector:
-    """Looks at every tick given to it; `knocked` are the cameras to be left out, with how far they moved (px)."""
+    """Looks at every tick given to it; `knocked` are the cameras to be left out, with how far they turned (rad)."""
 
     def __init__(self, rig: Rig, rate_hz: float) -> None:
         self.knocked: dict[int, float] = {}
-        self._rig = rig
+        self._rig = PackedRig.of(rig)
         self._every = max(1, round(rate_hz / LOOKS_HZ))
-        self._offsets = [_Offsets() for _ in rig.cameras]
-        self._suspected: list[int] = []
-        self._ticks = 0
+        self._ticks = self._looks = 0
+        self._sums: Turns | None = None
+        self._alive = np.zeros(len(rig), dtype=np.int64)
+        # What is usual depends on which cameras there are: each such set has its own past.
+        self._past: dict[bytes, list[Turns]] = {}
+        self._suspicion: tuple[int, Float64[np.ndarray, " 3"], Turns] | None = None
 
-    def look(self, views: Views, tracks: Tracks) -> None:
-        """Compare what the cameras see with where the people are; at least three other cameras make a judgement."""
+    def warm_up(self) -> None:
+        """Compile or load the kernels."""
+        nothing = Views(0, 0, (None,) * len(self._rig.R))
+        rays = pack(nothing, self._rig, 1, np.ones((1, 2)), np.array([0.0, 1.0]))
+        turns(np.empty((0, 1, 3)), np.empty((0, 1), dtype=bool), rays, self._rig)
+
+    def look(self, rays: Rays, tracks: Tracks) -> None:
+        """Take in one tick: all that the cameras saw, and where people are."""
         self._ticks += 1
         if self._ticks % self._every or not tracks.tracks:
             return
-        for index, keypoints in enumerate(views.keypoints):
-            if keypoints is not None and keypoints.people and index not in self.knocked:
-                self._sample(index, keypoints, tracks)
-        moved = [0.0 if index in self.knocked else o.moved_px() for index, o in enumerate(self._offsets)]
-        worst, *others = sorted(range(len(moved)), key=lambda index: -moved[index])
-        camera = self._rig.cameras[worst]
-        judges = sum(index not in self.knocked for index in others)
-        limit = TURN_RAD * float(camera.K[0, 0])
-        suspect = judges >= 3 and moved[worst] > limit and moved[worst] > FAR_MORE * moved[others[0]]
-        self._suspected = [*self._suspected, worst][-LASTING:] if suspect else []
-        if self._suspected == [worst] * LASTING:
-            self.knocked[worst] = moved[worst]
-            for o in self._offsets:  # the others were dragged along a little: they are judged anew
-                o.recent.clear()
+        xyz = np.stack([track.pose.xyz for track in tracks.tracks])
+        known = np.stack([(track.pose.score > 0) & ~track.pose.filled for track in tracks.tracks])
+        seen = turns(xyz, known, rays, self._rig)
+        self._sums = seen if self._sums is None else self._sums.plus(seen)
+        self._alive += rays.alive
+        self._looks += 1
+        if self._looks == LOOKS:
+            self._judge(self._sums, (2 * self._alive > LOOKS).tobytes())
+            self._sums, self._looks = None, 0
+            self._alive[:] = 0
 
     def forgive(self, index: int) -> None:
-        """Someone has seen to this camera: it is judged anew."""
+        """Someone has seen to this camera: it is used again, and judged by how it was before."""
         self.knocked.pop(index, None)
-        self._offsets[index] = _Offsets()
 
-    def _sample(self, index: int, keypoints: Keypoints2D, tracks: Tracks) -> None:
-        """The median over people of each one's offset; only of detections that have the shape of the person."""
-        camera, samples = self._rig.cameras[index], []
-        spread = TURN_RAD * float(camera.K[0, 0]) * SAME_SHAPE
-        for track in tracks.tracks:
-            measured = (track.pose.score > 0) & ~track.pose.filled
-            off = keypoints.xy - np.where(measured[:, None], camera.project(track.pose.xyz), np.nan)
-            for row in off[np.isfinite(off[..., 0]).sum(axis=1) >= 6]:
-                row = row[np.isfinite(row[:, 0])]
-                middle = np.median(row, axis=0)
-                if np.median(np.linalg.norm(row - middle, axis=1)) < spread:
-                    samples.append(middle)
-        if samples:
-            self._offsets[index].add(np.asarray(np.median(samples, axis=0)))
+    def _judge(self, now: Turns, alive: bytes) -> None:
+        past = self._past.setdefault(alive, [])
+        suspect = self._suspect(now, past)
+        before, self._suspicion = self._suspicion, None
+        if suspect is None:
+            past.extend([*([before[2]] if before else []), now])
+            if len(past) > MEMORY:
+                del past[1::2]
+            return
+        index, off = suspect
+        moved = _shift(off, now, index)
+        if before and before[0] == index and _shift(off - before[1], now, index) < ALIKE * moved:
+            self.knocked[index] = moved
+            return
+        if before:
+            past.append(before[2])
+        self._suspicion = (index, off, now)
+
+    def _suspect(self, now: Turns, past: list[Turns]) -> tuple[int, Float64[np.ndarray, " 3"]] | None:
+        """The one camera whose turn explains what has changed, and the turn."""
+        known = np.array([judgement.joints >= JOINTS for judgement in [*past, now]])
+        able = np.flatnonzero((known[:-1].sum(axis=0) >= FIRST) & known[-1]).tolist()
+        if len(able) <= JUDGES:
+            return None
+        usual = _own_turns(reduce(Turns.plus, past))
+        off = _own_turns(now) - usual
+        explained = [off[c] @ _own(now)[c] @ off[c] for c in able]
+        worst = able[int(np.argmax(explained))]
+        moved = _shift(off[worst], now, worst)
+        wandered = [_shift(_own_turns(b)[worst] - usual[worst], b, worst) for b in past if b.joints[worst] >= JOINTS]
+        if moved < max(TURN_RAD, FAR_MORE * float(np.quantile(wandered, MOSTLY, method="higher"))):
+            return None
+        for c in set(able) - {worst}:
+            dragged = np.linalg.solve(_own(now)[c], now.H[c, worst] @ off[worst])
+            if _shift(off[c] - dragged, now, c) > REST * moved:
+                return None
+        return worst, off[worst]
+
+
+def _own(sums: Turns) -> Float64[np.ndarray, "C 3 3"]:
+    """Each camera's own block, held where little is seen of a turn."""
+    cameras = np.arange(len(sums.g))
+    hold = np.maximum(sums.weight, 1.0) * NARROW_RAD**2
+    return sums.H[cameras, cameras] + hold[:, None, None] * np.eye(3)
+
+
+def _own_turns(sums: Turns) -> Float64[np.ndarray, "C 3"]:
+    """How much each camera alone would turn."""
+    return np.linalg.solve(_own(sums), sums.g[..., None])[..., 0]
+
+
+def _shift(turn: Float64[np.ndarray, " 3"], sums: Turns, camera: int) -> float:
+    """How far a turn shifts what a camera saw, rad (root mean square)."""
+    return math.sqrt(turn @ sums.alone[camera] @ turn / sums.weight[camera])

@@ -7,6 +7,7 @@ leave now is stale by the time it could.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
 import time
@@ -241,17 +242,27 @@ class Subscriber:
         self.lost = 0
         self.malformed = 0
         self._socket = self._connect()
-        self._good = time.monotonic()
+        self._good, self._heard = time.monotonic(), False
 
     def receive(self, timeout_s: float) -> Received | None:
         """The next message; None when none comes within `timeout_s`."""
-        end = time.monotonic() + timeout_s
-        while self._socket.poll(_ms(end - time.monotonic())):
-            self._good = time.monotonic()
-            received = self._decode(self._socket.recv_multipart())
+        end = 0.0
+        while True:
+            try:
+                parts = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                now = time.monotonic()
+                end = end or now + timeout_s
+                if now < end and self._socket.poll(_ms(end - now)):
+                    continue
+                break
+            self._heard = True
+            received = self._decode(parts)
             if received is not None and received.topic.startswith(self._topics):
                 return received
-        if time.monotonic() > self._good + DEAD_HUB_S:
+        if self._heard:
+            self._heard, self._good = False, time.monotonic()
+        elif time.monotonic() > self._good + DEAD_HUB_S:
             self._socket.close()
             self._socket, self._good = self._connect(), time.monotonic()
         return None
@@ -317,14 +328,18 @@ class Asker:
     def close(self) -> None:
         self._socket.close()
 
-    def tell(self, question: bytes) -> None:
-        """Not to be mixed with `ask` on one Asker, whose answers it would be taken for."""
-        try:
-            self._socket.send(question, zmq.NOBLOCK)
-        except zmq.Again:
-            return
+    def tell(self, question: bytes) -> bool:
+        """Ask without waiting; whether anything was answered since the last time.
+
+        Not to be mixed with `ask` on one Asker, whose answers it would be taken for.
+        """
+        answered = False
         while self._socket.poll(0):
             self._socket.recv()
+            answered = True
+        with contextlib.suppress(zmq.Again):
+            self._socket.send(question, zmq.NOBLOCK)
+        return answered
 
     def _connect(self) -> zmq.Socket[bytes]:
         socket = _socket(zmq.DEALER, 10, 10)

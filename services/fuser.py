@@ -7,8 +7,10 @@ recording gives again, bit for bit, what was given live.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -87,22 +89,27 @@ class Fuser:
         self._peers: dict[str, _Peer] = {}
         self._restarts = 0
 
+    def warm_up(self) -> None:
+        """Compile or load every kernel."""
+        self.pipeline.warm_up()
+        if self.knocks is not None:
+            self.knocks.warm_up()
+        if self.late is not None:
+            self.late.warm_up()
+
     @property
     def finished(self) -> bool:
         """Whether every camera has said goodbye."""
         return len(self.gone) == len(self._index)
 
-    def warm_up(self) -> None:
-        """Compile or load every kernel before the first message."""
-        self.pipeline.warm_up()
-        if self.late is not None:
-            self.late.warm_up()
+    def feed(self, topic: str, stamp: Stamp, body: bytes) -> Iterator[Fused]:
+        """The ticks that this message completes. Trouble in a message is counted in `refused`, never raised.
 
-    def feed(self, topic: str, stamp: Stamp, body: bytes) -> list[Fused]:
-        """The ticks that this message completes. Trouble in a message is counted in `refused`, never raised."""
+        To be iterated to its end: a tick is given out before the next is computed, and before cameras are checked.
+        """
         kind = topic.partition("/")[0]
         if kind not in topics.FUSION_READS:
-            return []
+            return
         views: list[Views] = []
         try:
             message = decode(body)
@@ -121,7 +128,10 @@ class Fuser:
         if self.sync.restarts != self._restarts:
             self._restarts = self.sync.restarts
             self.pipeline.reset()
-        return [self._fuse(view, stamp) for view in views]
+        for view in views:
+            fused = self._fuse(view, stamp)
+            yield fused
+            self._look_back(fused)
 
     def _keypoints(self, topic: str, stamp: Stamp, message: KeypointsMessage) -> list[Views]:
         peer = self._check_sender(topic, message.camera, message.boot_id)
@@ -199,13 +209,21 @@ class Fuser:
                 logging.warning("refused: %s (further ones are only counted)", reason)
             self.refused[reason] += 1
 
-    def _look_for_knocks(self, views: Views, tracks: Tracks) -> None:
+    def _look_back(self, fused: Fused) -> None:
+        """What a tick that has left says of the cameras."""
+        if self.knocks is not None:
+            self._look_for_knocks(fused.tracks)
+        if self.late is not None:
+            self.late.look(fused.views.time_ns)
+
+    def _look_for_knocks(self, tracks: Tracks) -> None:
         assert self.knocks is not None
+        assert self.pipeline.sighted is not None
         before = set(self.knocks.knocked)
-        self.knocks.look(views, tracks)
+        self.knocks.look(self.pipeline.sighted.rays, tracks)
         for index in self.knocks.knocked.keys() - before:
-            name, moved = self.rig.names[index], self.knocks.knocked[index]
-            logging.warning("%s was knocked: its picture moved by %.0f px; left out until calibrated anew", name, moved)
+            name, turned = self.rig.names[index], math.degrees(self.knocks.knocked[index])
+            logging.warning("%s was knocked: turned by %.1f degrees; left out until calibrated anew", name, turned)
 
     def _fuse(self, views: Views, stamp: Stamp) -> Fused:
         began = time.perf_counter_ns()
@@ -217,10 +235,6 @@ class Fuser:
         tracks = self.pipeline.step(views)
         if self._recogniser is not None:
             tracks = self._recogniser.named(tracks)
-        if self.knocks is not None:
-            self._look_for_knocks(views, tracks)
-        if self.late is not None:
-            self.late.look(views.time_ns)
         self.step_ns = time.perf_counter_ns() - began
         seen = [keypoints is not None for keypoints in views.keypoints]
         message = pack_tracks(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import math
 import secrets
 import time
 from collections import deque
@@ -37,6 +38,7 @@ def run(args: argparse.Namespace) -> None:
     fuser.warm_up()
     gc.collect()
     gc.freeze()  # what is loaded stays: no pause to look at it again
+    gc.disable()  # cycles are looked for when the hub has been told how things are, not in the middle of a tick
     subscriber = Subscriber(studio.hub, topics.FUSION_READS, "fusion")
     sender = Sender(studio.hub, "fusion", PUBLISH_QUEUE)  # one late camera may complete many ticks at once
     regions = RegionSender(fuser, sender) if wanted(studio) else None
@@ -89,7 +91,8 @@ class Fusion:
 
     def _knocks(self) -> dict[str, str]:
         knocked = self._fuser.knocks.knocked if self._fuser.knocks else {}
-        return {self._fuser.rig.names[i]: f"knocked, moved {px:.0f} px: calibrate anew" for i, px in knocked.items()}
+        names, turned = self._fuser.rig.names, {i: math.degrees(angle) for i, angle in knocked.items()}
+        return {names[i]: f"knocked, turned by {angle:.1f} degrees: calibrate anew" for i, angle in turned.items()}
 
     def _late(self) -> dict[str, str]:
         return {f"{name} time": words for name, words in self._fuser.late.advice().items()} if self._fuser.late else {}
@@ -125,9 +128,10 @@ class Fusion:
             boot_id=fuser.boot_id,
             state="finished" if self._finished else "running",
             counts=counts,
-            values=values,
+            values={name: float(value) for name, value in values.items()},
             texts=self._knocks()
             | self._late()
             | {reason[:80]: str(number) for reason, number in fuser.refused.most_common(5)},
         )
         self._sender.send(topics.topic_of(topics.SERVICE, "fusion"), encode(health))
+        gc.collect()

@@ -40,6 +40,7 @@ CONNECT_S = 300.0  # the longest that fusion may take to compile its kernels, th
 RESTART_S = 0.2
 LOOK_S = 1.0
 HANGS_S = 5.0  # a process that was silent for so long is killed and started again
+LOADS_S = 60.0  # the longest that a process may take until it is connected again
 GIVE_UP = 5  # a process that dies so often within 10 s is not started again
 
 
@@ -217,7 +218,9 @@ class Launch:
         for name, child in self._children.items():
             role = _role(name)
             started_ago = now - child.started
-            if role in roles and child.running and min(roles[role], started_ago) > HANGS_S:
+            silent = roles.get(role, 0.0)
+            patience = HANGS_S if silent < started_ago else LOADS_S  # nothing heard since it was started: it loads
+            if child.running and min(silent, started_ago) > patience:
                 logging.warning("%s makes no progress: killed", name)
                 child.kill()
 

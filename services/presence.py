@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from multiview.config import HubOptions
 from services.bus import Asker
 from services.process import Stopping
-from services.requests import Ready, Start, StatusReply, ask
+from services.requests import Ready, Start, StatusReply, ask, tell
 
 __all__ = ["Presence", "wait_for_start"]
 
 
 class Presence:
-    """Call `connected` whenever a message has come: about once a second it tells the hub."""
+    """Call `connected` whenever a message has come: about once a second it tells the hub, and waits for nothing."""
 
     def __init__(self, hub: HubOptions, service: str) -> None:
         self._asker = Asker(hub, service)
@@ -25,7 +25,7 @@ class Presence:
     def connected(self) -> None:
         """What has come is the proof that the subscription stands, so nothing sent from now on is missed."""
         if time.monotonic() >= self._next:
-            answered = ask(self._asker, self._ready, StatusReply, 0.2) is not None
+            answered = tell(self._asker, self._ready)
             self._next = time.monotonic() + (1.0 if answered else 0.2)
 
 

@@ -91,6 +91,6 @@ def ask(asker: Asker, question: Question, reply: type[T], timeout_s: float = 0.5
         return None
 
 
-def tell(asker: Asker, question: Question) -> None:
-    """Say something without waiting; the answer is thrown away."""
-    asker.tell(msgspec.msgpack.encode(question))
+def tell(asker: Asker, question: Question) -> bool:
+    """Say something without waiting; whether what was told before was answered."""
+    return asker.tell(msgspec.msgpack.encode(question))
