@@ -11,7 +11,8 @@ from multiview.fit.people import BEND, LOOSE_BEND, State
 from multiview.geometry.jit import Array, inner
 from multiview.geometry.small_kernels import inverse_sym3, quadratic_sym3, sym3
 
-IMPOSSIBLE = 0.4  # a bone that differs by more than this part of its length is not a bone
+IMPOSSIBLE = 0.25, 0.4  # a known bone that differs by more than this part of its length is no bone; an unknown one
+UNSURE = 3.0  # deviations of a length within which the bone may be as long
 SURE = 0.5  # a length is learned from ends known this well, relative to it
 STIFFEST, MOST_BEND = 0.005, 0.3
 PRIOR_FRAMES = 5.0  # noise-free frames that these are worth
@@ -19,7 +20,9 @@ FADE = 0.999
 
 
 @inner
-def gate_bones(body: Body, length: Array, xyz: Array, H: Array, rays: Array, views: Array, gate: float) -> int:
+def gate_bones(
+    body: Body, length: Array, variance: Array, xyz: Array, H: Array, rays: Array, views: Array, gate: float
+) -> int:
     """Take the rays from joints whose bones are impossible; how many. `rays` (C, J), `views` (J) are changed.
 
     Of a bad bone's two ends, the one with more bad bones is wrong; then the one with fewer views; then the outer one.
@@ -43,7 +46,9 @@ def gate_bones(body: Body, length: Array, xyz: Array, H: Array, rays: Array, vie
             other = quadratic_sym3(inverse_sym3(b[0], b[1], b[2], b[3], b[4], b[5]), x / now, y / now, z / now)
         bones[j] += 1
         bones[p] += 1
-        excess = abs(now - length[j]) - IMPOSSIBLE * max(length[j], 0.1)
+        size = max(length[j], 0.1)
+        excess = abs(now - length[j])
+        excess -= min(IMPOSSIBLE[1] * size, max(IMPOSSIBLE[0] * size, UNSURE * math.sqrt(variance[j])))
         if not excess > 0.0:
             continue
         if excess * excess > gate * (own + other):

@@ -54,7 +54,7 @@ def fit_people(
         m = slots[n]
         before = views[n].copy()
         if not people.anew[m].all():  # the rays of the newborn were chosen by their bones
-            gate_bones(body, people.length[m], xyz[n], H[n], table[n], views[n], gate)
+            gate_bones(body, people.length[m], people.variance[m], xyz[n], H[n], table[n], views[n], gate)
         for j in body.order:
             if before[j] >= 2 and views[n, j] <= 0:
                 hang_on_parent(j, m, body, people, xyz[n])
