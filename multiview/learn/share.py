@@ -54,21 +54,21 @@ class Exchange:
         self.turn = 1 - self.turn
 
 
-def start_helpers(target: Callable[..., None], exchange: Exchange, *arguments: Any) -> list[SpawnProcess]:
+def start_helpers(target: Callable[..., None], exchange: Exchange, *arguments: Any) -> list[threading.Thread]:
     """Run `target(share, exchange, *arguments)` in a process for each share but the first.
 
-    If one of them dies, the exchange breaks rather than wait for it for ever.
+    If one of them dies, the exchange breaks rather than wait for it for ever. Join the threads at the end, lest the
+    helpers are ended while they end.
     """
     context = multiprocessing.get_context("spawn")
     processes = exchange.barrier.parties
-    helpers = [
-        context.Process(target=target, args=(Share(number, processes), exchange, *arguments), daemon=True)
-        for number in range(1, processes)
-    ]
-    for helper in helpers:
+    watchers = []
+    for number in range(1, processes):
+        helper = context.Process(target=target, args=(Share(number, processes), exchange, *arguments), daemon=True)
         helper.start()
-        threading.Thread(target=_break_when_dead, args=(helper, exchange), daemon=True).start()
-    return helpers
+        watchers.append(threading.Thread(target=_break_when_dead, args=(helper, exchange), daemon=True))
+        watchers[-1].start()
+    return watchers
 
 
 def _break_when_dead(helper: SpawnProcess, exchange: Exchange) -> None:

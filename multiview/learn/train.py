@@ -219,8 +219,10 @@ def train(
     trainer = Trainer(recipe, recipe_folder, Share(0, processes))
     if (folder / CHECKPOINT).exists():
         trainer.load(folder / CHECKPOINT)
+    helpers = []
     if processes > 1:
-        start_helpers(_help, trainer.share_out(), recipe, recipe_folder, folder / CHECKPOINT, trainer.number, threads)
+        more = (recipe, recipe_folder, folder / CHECKPOINT, trainer.number, threads)
+        helpers = start_helpers(_help, trainer.share_out(), *more)
     curve = _Curve(folder / "curve.csv", trainer.number)
     schedule = recipe.schedule
     losses: list[float] = []
@@ -242,6 +244,8 @@ def train(
         if step % schedule.save_every == 0 or last:
             trainer.save(folder / CHECKPOINT)
     save_weights(trainer.average, recipe, trainer.number, folder / "last.pt")
+    for helper in helpers:
+        helper.join()
     return folder / "last.pt"
 
 

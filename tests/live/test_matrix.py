@@ -190,7 +190,7 @@ def test_what_is_wrong_is_refused_and_counted_and_the_others_go_on(room: Room, e
     before = room.poses[-1].refused
     room.play_until(lambda: room.without_the_bad_one() and room.poses[-1].refused > before, edit)
     room.play_until(lambda: reason in room.words(), edit)
-    assert any(message.people for message in room.last(20))
+    room.play_until(lambda: any(message.people for message in room.last(5)) and room.without_the_bad_one(), edit)
     room.play_until(room.whole)
 
 
