@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from multiview.data import NS_PER_S
 from multiview.export import PER_METRE, Progress, silent
@@ -36,10 +36,13 @@ class Exporter:
         with replacing(path) as temporary, temporary.open("wb") as file:
             file.write(encoder.encode(head)[:-1] + b',\n"frames":[')
             separator = b"\n"
+            scale = PER_METRE[self._unit]
+            xyz, sigma = np.round(scale * poses.xyz, 5), np.round(scale * poses.sigma, 5)
+            score = np.round(poses.score, 3)
             frames = np.split(np.arange(len(poses)), np.flatnonzero(np.diff(poses.frame)) + 1)
             for i, rows in enumerate(frames):
                 if len(rows):
-                    file.write(separator + encoder.encode(_frame(poses, rows, PER_METRE[self._unit])))
+                    file.write(separator + encoder.encode(_frame(poses, rows, xyz, sigma, score)))
                     separator = b",\n"
                 if i % 500 == 0:
                     progress(i / len(frames))
@@ -47,19 +50,24 @@ class Exporter:
         return [path]
 
 
-def _frame(poses: Poses, rows: np.ndarray, scale: float) -> dict[str, Any]:
+def _frame(
+    poses: Poses,
+    rows: Int64[np.ndarray, " R"],
+    xyz: Float64[np.ndarray, "N J 3"],
+    sigma: Float64[np.ndarray, "N J"],
+    score: Float64[np.ndarray, "N J"],
+) -> dict[str, Any]:
     first = rows[0]
-    xyz, sigma = np.round(scale * poses.xyz[rows], 5), np.round(scale * poses.sigma[rows], 5)
     people = [
         {
             "person": int(poses.person[row]),
-            "xyz": _nullable(xyz[i]),
-            "sigma": _nullable(sigma[i]),
-            "score": np.round(poses.score[row], 3).tolist(),
+            "xyz": _nullable(xyz[row]),
+            "sigma": _nullable(sigma[row]),
+            "score": score[row].tolist(),
             "views": poses.views[row].tolist(),
             "filled": poses.filled[row].tolist(),
         }
-        for i, row in enumerate(rows)
+        for row in rows
     ]
     time_ns, utc_ns = int(poses.time_ns[first]), int(poses.utc_ns[first])
     return {"frame": int(poses.frame[first]), "time": time_ns / NS_PER_S, "utc_ns": utc_ns, "people": people}
