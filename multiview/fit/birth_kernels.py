@@ -21,8 +21,8 @@ from multiview.fit.people import BEND, LENGTH_SD, LOOSE_BEND
 from multiview.fit.point_kernels import sight_of
 from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.lane_kernels import NEAREST_M
-from multiview.geometry.small_kernels import closest_points, copy_row, inverse_sym3, project, quadratic_sym3
-from multiview.geometry.triangulate_kernels import PARALLEL_SIN2, Sight, refine
+from multiview.geometry.small_kernels import copy_row, inverse_sym3, project, quadratic_sym3
+from multiview.geometry.triangulate_kernels import Sight, meeting_point, refine
 from multiview.rays import PackedRig, Rays
 
 MAX_PAIRS = 36
@@ -243,7 +243,8 @@ def propose(source: Array, sight: Sight, gate: float, j: int, out: Hypotheses) -
             pair += 1
             if (pair - 1) % stride or _explained(a, b, out.rows[j, :count]):
                 continue
-            if not meeting_point(a, source[a], b, source[b], sight, point):
+            meet, point[0], point[1], point[2] = meeting_point(a, source[a], b, source[b], sight)
+            if not meet:
                 continue
             if _agreeing(source, sight, 4 * gate, point, rows) < 2:
                 continue
@@ -307,20 +308,6 @@ def _explained(a: int, b: int, rows: Array) -> bool:
     for k in range(rows.shape[0]):
         found |= rows[k, a] >= 0 and rows[k, b] >= 0
     return found
-
-
-@inner
-def meeting_point(a: int, i: int, b: int, k: int, sight: Sight, point: Array) -> bool:
-    """Where ray i of camera a and ray k of camera b pass each other; False if they are parallel or meet behind."""
-    p, q = sight.centre[a], sight.centre[b]
-    r, s, _, sin2 = closest_points(p[0], p[1], p[2], sight.ray[i], q[0], q[1], q[2], sight.ray[k])
-    if not (sin2 > PARALLEL_SIN2 and r > NEAREST_M and s > NEAREST_M):
-        return False
-    # Each line's noise grows with its length: the nearer camera knows better where it passes.
-    f = r * r / (r * r + s * s)
-    for m in range(3):
-        point[m] = (1 - f) * (p[m] + r * sight.ray[i, m]) + f * (q[m] + s * sight.ray[k, m])
-    return True
 
 
 @inner

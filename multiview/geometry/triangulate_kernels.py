@@ -141,17 +141,27 @@ def propose(rays: Array, sight: Sight, cap: float, trial: Array, point: Array) -
 
 
 @inner
-def _midpoint(a: int, b: int, i: int, k: int, sight: Sight, n: int, trial: Array) -> bool:
-    """Where two rays pass nearest goes to trial n; False if they are nearly parallel or meet behind a camera."""
+def meeting_point(a: int, i: int, b: int, k: int, sight: Sight) -> tuple[bool, float, float, float]:
+    """Where ray i of camera a and ray k of camera b pass nearest; False if they are nearly parallel or meet behind."""
     ca, cb, da, db = sight.centre[a], sight.centre[b], sight.ray[i], sight.ray[k]
     r, s, _, sin2 = closest_points(ca[0], ca[1], ca[2], da, cb[0], cb[1], cb[2], db)
     if not (sin2 > PARALLEL_SIN2 and r > NEAREST_M and s > NEAREST_M):
-        return False
+        return False, 0.0, 0.0, 0.0
     # Each line's noise grows with its length: the nearer camera knows better where it passes.
     f = r * r / (r * r + s * s)
-    for m in range(3):
-        trial[m * L + n] = (1 - f) * (ca[m] + r * da[m]) + f * (cb[m] + s * db[m])
-    return True
+    x = (1 - f) * (ca[0] + r * da[0]) + f * (cb[0] + s * db[0])
+    y = (1 - f) * (ca[1] + r * da[1]) + f * (cb[1] + s * db[1])
+    z = (1 - f) * (ca[2] + r * da[2]) + f * (cb[2] + s * db[2])
+    return True, x, y, z
+
+
+@inner
+def _midpoint(a: int, b: int, i: int, k: int, sight: Sight, n: int, trial: Array) -> bool:
+    """Put where two rays meet into trial n; False if they do not."""
+    meet, x, y, z = meeting_point(a, i, b, k, sight)
+    if meet:
+        trial[n], trial[L + n], trial[2 * L + n] = x, y, z
+    return meet
 
 
 @inner
