@@ -1,12 +1,16 @@
-"""The `multiview` command: a table of names, each imported only when it is used."""
+"""The `multiview` command: tables of names, each imported only when it is used."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
+import shutil
 import sys
+import textwrap
 from typing import NamedTuple
 
+from multiview import __version__
 from multiview.errors import MultiviewError
 
 
@@ -17,41 +21,84 @@ class Command(NamedTuple):
     help: str
 
 
-COMMANDS: dict[str, Command] = {
-    "warm-up": Command("multiview.commands.warm_up", "Compile fusion's kernels now, once, so that it starts at once."),
-    "demo": Command("services.demo", "Show a simulated studio, live, and how far from the truth it was."),
-    "calibrate": Command("calib.cli", "Calibrate cameras with a printed board: board, detect, solve, check, convert."),
-    "sync": Command("services.sync", "Find cameras whose stamps are late, from people who move."),
-    "explain": Command("multiview.commands.explain", "Show why the detections of one frame were joined into people."),
-    "fuse": Command("multiview.commands.fuse", "Fuse recorded 2D keypoints of several cameras into 3D people."),
-    "viewer": Command("services.viewer", "Show people in 3D, live or from a take."),
-    "synthesize": Command("multiview.commands.synthesize", "Make a studio with known truth, to try things on."),
-    "export": Command("multiview.commands.export", "Write poses as TRC, CSV and other formats."),
-    "plot": Command("multiview.commands.plot", "Draw a take: trajectories, speeds, bone lengths, coverage, errors."),
-    "actor": Command("multiview.commands.actor", "Save a person's bone lengths under a name, so that they are known."),
-    "evaluate": Command("multiview.commands.evaluate", "Show how far poses are from true joints."),
-    "process": Command("multiview.commands.process", "Make 3D people from videos: 2D poses, then fusion."),
-    "draw": Command("multiview.commands.draw", "Draw 3D people over the videos, as videos or pictures."),
-    "models": Command("services.models", "List, fetch and check the networks for 2D poses."),
-    "run": Command("services.run", "Run a whole studio: workers, hub, fusion, recorder, viewer."),
-    "bridge": Command("services.bridge", "Send live people to another program: VMC, WebSocket, LSL."),
-    "doctor": Command("services.doctor", "Check this machine and a studio file, and say what to do."),
-    "capture": Command("services.capture", "Record video of every camera, in step, with true frame times."),
-    "status": Command("services.status", "Show how a running studio is."),
-    "hub": Command("services.hub", "Run the hub alone."),
-    "worker": Command("services.worker", "Run one camera's worker alone."),
-    "fusion": Command("services.fusion", "Run fusion alone."),
-    "record": Command("services.recorder", "Run the recorder alone."),
-    "metrics": Command("services.metrics", "Serve a running studio's figures to Prometheus."),
-    "keys": Command("services.keyring", "Make the keys that a studio over a network needs."),
-    "info": Command("services.info", "Show what is in a take."),
-    "recover": Command("services.recover", "Make a take whole whose recording was cut off."),
-    "replay": Command("services.replay", "Play a take again, or fuse it again."),
-    "train": Command("multiview.commands.train", "Teach a 2D pose network by a recipe."),
-    "evaluate2d": Command("multiview.commands.evaluate2d", "Show how good a 2D pose network is on labelled people."),
-    "label": Command("services.label", "Make training data from recordings, or rendered."),
-    "deploy": Command("multiview.commands.deploy", "Make a trained network small and fast, and measure it."),
+GROUPS: dict[str, dict[str, Command]] = {
+    "Begin": {
+        "demo": Command("services.demo", "Show a simulated studio, live, and how far from the truth it was."),
+        "doctor": Command("services.doctor", "Check this machine and a studio file, and say what to do."),
+    },
+    "Cameras": {
+        "calibrate": Command(
+            "calib.cli", "Calibrate cameras with a printed board: board, detect, solve, check, convert."
+        ),
+        "capture": Command("services.capture", "Record video of every camera, in step, with true frame times."),
+        "sync": Command("services.sync", "Find cameras whose stamps are late, from people who move."),
+    },
+    "From recordings": {
+        "process": Command("multiview.commands.process", "Make 3D people from videos: 2D poses, then fusion."),
+        "fuse": Command("multiview.commands.fuse", "Fuse recorded 2D keypoints of several cameras into 3D people."),
+        "evaluate": Command("multiview.commands.evaluate", "Show how far poses are from true joints."),
+        "explain": Command(
+            "multiview.commands.explain", "Show why the detections of one frame were joined into people."
+        ),
+        "synthesize": Command("multiview.commands.synthesize", "Make a studio with known truth, to try things on."),
+    },
+    "Live": {
+        "run": Command("services.run", "Run a whole studio: workers, hub, fusion, recorder, viewer."),
+        "status": Command("services.status", "Show how a running studio is."),
+        "bridge": Command("services.bridge", "Send live people to another program: VMC, WebSocket, LSL."),
+        "keys": Command("services.keyring", "Make the keys that a studio over a network needs."),
+        "metrics": Command("services.metrics", "Serve a running studio's figures to Prometheus."),
+    },
+    "Takes": {
+        "info": Command("services.info", "Show what is in a take."),
+        "replay": Command("services.replay", "Play a take again, or fuse it again."),
+        "recover": Command("services.recover", "Make a take whole whose recording was cut off."),
+    },
+    "See and hand on": {
+        "viewer": Command("services.viewer", "Show people in 3D, live or from a take."),
+        "draw": Command("multiview.commands.draw", "Draw 3D people over the videos, as videos or pictures."),
+        "plot": Command(
+            "multiview.commands.plot", "Draw a take: trajectories, speeds, bone lengths, coverage, errors."
+        ),
+        "export": Command("multiview.commands.export", "Write poses as TRC, CSV and other formats."),
+        "actor": Command(
+            "multiview.commands.actor", "Save a person's bone lengths under a name, so that they are known."
+        ),
+    },
+    "2D networks": {
+        "models": Command("services.models", "List, fetch and check the networks for 2D poses."),
+        "label": Command("services.label", "Make training data from recordings, or rendered."),
+        "train": Command("multiview.commands.train", "Teach a 2D pose network by a recipe."),
+        "evaluate2d": Command(
+            "multiview.commands.evaluate2d", "Show how good a 2D pose network is on labelled people."
+        ),
+        "deploy": Command("multiview.commands.deploy", "Make a trained network small and fast, and measure it."),
+    },
+    "Parts of `run`, for several machines": {
+        "hub": Command("services.hub", "Run the hub alone."),
+        "worker": Command("services.worker", "Run one camera's worker alone."),
+        "fusion": Command("services.fusion", "Run fusion alone."),
+        "record": Command("services.recorder", "Run the recorder alone."),
+        "warm-up": Command(
+            "multiview.commands.warm_up", "Compile fusion's kernels now, once, so that it starts at once."
+        ),
+    },
 }
+COMMANDS: dict[str, Command] = {name: command for group in GROUPS.values() for name, command in group.items()}
+
+
+def _overview() -> str:
+    """Every command by what it is for, as wide as the terminal."""
+    width = shutil.get_terminal_size().columns - 2
+    margin = max(map(len, COMMANDS)) + 4
+    parts = []
+    for title, group in GROUPS.items():
+        rows = [
+            textwrap.fill(command.help, width, initial_indent=f"  {name}".ljust(margin), subsequent_indent=" " * margin)
+            for name, command in group.items()
+        ]
+        parts.append("\n".join([f"{title}:", *rows]))
+    return "\n\n".join([*parts, "`multiview COMMAND --help` explains one of them."])
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -59,18 +106,29 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(
         prog="multiview",
-        description="Live, identified 3D skeletons of everyone in a room, from 2 to 16 calibrated cameras.",
+        usage="multiview [-h] [--version] [--debug] COMMAND ...",
+        description="Live, identified 3D skeletons of everyone in a room, from 2 to 16 calibrated cameras.\n\n"
+        + _overview(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"multiview {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the whole trace of an error")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(dest="command", prog="multiview", help=argparse.SUPPRESS)
     chosen = next((word for word in argv if not word.startswith("-")), None)
+    if chosen is not None and chosen not in COMMANDS:
+        near = difflib.get_close_matches(chosen, COMMANDS, 3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "`multiview --help` lists them"
+        parser.error(f"there is no command {chosen!r}; {hint}")
     for name, command in COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=command.help, description=command.help)
+        subparser = subparsers.add_parser(name, description=command.help)
         if name == chosen:
             module = importlib.import_module(command.module)
             module.add_arguments(subparser)
             subparser.set_defaults(run=module.run)
     args = parser.parse_args(argv)
+    if chosen is None:
+        parser.print_help()
+        return 2
     try:
         return args.run(args) or 0
     except MultiviewError as error:

@@ -45,6 +45,17 @@ def test_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "dance" in capsys.readouterr().err
 
 
+def test_a_mistyped_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["exprt"])
+    assert "did you mean export?" in capsys.readouterr().err
+
+
+def test_no_command_shows_them_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    assert "calibrate" in capsys.readouterr().out
+
+
 @pytest.fixture
 def failing_command(monkeypatch: pytest.MonkeyPatch) -> None:
     class Module:
