@@ -267,6 +267,16 @@ class Subscriber:
             self._socket, self._good = self._connect(), time.monotonic()
         return None
 
+    def listen(self, *topics: str) -> None:
+        """From now on to these topics; what is not listened to is not sent at all."""
+        wanted = {*topics, HUB_PULSE}
+        for topic in wanted - {*self._topics, HUB_PULSE}:
+            self._socket.subscribe(topic)
+        for topic in {*self._topics, HUB_PULSE} - wanted:
+            self._socket.unsubscribe(topic)
+            self._sequences = {known: n for known, n in self._sequences.items() if not known.startswith(topic)}
+        self._topics = topics
+
     def _connect(self) -> zmq.Socket[bytes]:
         socket = _socket(zmq.SUB, 1000, RECEIVE_QUEUE)  # subscriptions are sent, and must fit
         for topic in {*self._topics, HUB_PULSE}:

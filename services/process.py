@@ -11,12 +11,14 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
-__all__ = ["PARENT_VARIABLE", "Stopping", "begin_service", "yield_to_others"]
+__all__ = ["PARENT_VARIABLE", "Stopping", "begin_service", "yield_always", "yield_to_others"]
 
 # Set by whoever starts a service and wants it to end with them.
 PARENT_VARIABLE = "MULTIVIEW_PARENT"
 _PR_SET_PDEATHSIG = 1
+_GROUP_NICE = 10  # a tenth of the share of others: on a machine that is never idle, still some pictures a second
 _NICER = 3  # half the share of a thread that was not asked to be nice
 
 
@@ -71,6 +73,23 @@ def yield_to_others(steps: int = _NICER) -> None:
     """Let this thread give way to the others of a busy machine, where the system tells threads apart."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + steps)
+
+
+def yield_always() -> None:
+    """Let this process, and the threads that it starts from now on, take only the time that others leave, on Linux.
+
+    An idle thread interrupts nobody, and the core it runs on counts as free for whoever wakes. That holds inside its
+    session only: automatic groups (sched(7)) give sessions equal shares, whatever the niceness of the processes in
+    them. So the group is made nice too, where this process began it; a terminal's group is left as it is.
+    """
+    if sys.platform != "linux":
+        return
+    try:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        if os.getsid(0) == os.getpid():
+            Path("/proc/self/autogroup").write_text(str(_GROUP_NICE))
+    except OSError as error:  # no such groups, or a container that forbids it
+        logging.info("runs with the share of everyone else: %s", error)
 
 
 def _end_with(parent: int) -> None:

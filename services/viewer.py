@@ -1,6 +1,7 @@
 """`multiview viewer`: the people in the room in 3D, live or from a recording.
 
-Draws at its own pace from the latest that has come, so it never slows others down.
+Draws the latest that has come, so it never slows others down: about 30 times a second, in the time that they leave, and
+just after poses have come, for then fusion has nothing to do until the cameras' next frames.
 """
 
 from __future__ import annotations
@@ -11,14 +12,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multiview.camera import Rig, load_rig
 from multiview.errors import ConfigError
 from multiview.palette import RGB
-from multiview.poses import Poses
-from multiview.skeleton import Skeleton, load_skeleton
-from multiview.take_poses import take_poses
-from services.viewer_feed import Feed, PosesFeed
+from services.viewer_feed import Feed
 from services.viewer_hud import ALARM, INK, Hud
+from services.viewer_open import Opened, open_live, open_recording
 from services.viewer_record import Recording
 from services.viewer_scene import centre
 
@@ -27,9 +25,8 @@ if TYPE_CHECKING:
     from services.viewer_scene import Scene
     from services.viewer_window import Window
 
-_FRAME_S = 1 / 30
+_SHORTEST_S, _LONGEST_S = 0.028, 0.036  # a picture's time: in between, the next instant decides
 _SIZE = (1280, 720)
-_NICER = 10  # a tenth of the share of a process that was not asked to be nice
 _STALL_S, _PRESENT_S = 1.0, 0.25
 _NOTE_S = 4.0  # how long words about what a key did stay
 _NOTICE: RGB = (0.96, 0.80, 0.45)
@@ -57,54 +54,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from services.display import virtual_display
 
-    rig, skeleton, feed = _live(args.what) if args.what.suffix == ".toml" else _recording(args)
+    if args.what.suffix == ".toml":
+        opened = open_live(args.what)
+    else:
+        opened = open_recording(args.what, args.rig, args.time, paused=args.snapshot is not None)
     if args.snapshot is None:
-        return _show(rig, skeleton, feed, args)
+        return _show(opened, args)
     with virtual_display(2 * _SIZE[0], 2 * _SIZE[1]):
-        return _show(rig, skeleton, feed, args)
+        return _show(opened, args)
 
 
-def _live(studio_file: Path) -> tuple[Rig, Skeleton, Feed]:
-    from multiview.config import load_studio, studio_rig
-    from services.process import begin_service, yield_to_others
-    from services.viewer_stream import StreamFeed
-
-    begin_service("viewer")
-    yield_to_others(_NICER)
-    studio = load_studio(studio_file)
-    rig, skeleton = studio_rig(studio), load_skeleton(studio.skeleton)
-    return rig, skeleton, StreamFeed(studio.hub, rig, len(skeleton.joints))
-
-
-def _recording(args: argparse.Namespace) -> tuple[Rig, Skeleton, Feed]:
-    poses, _ = take_poses(args.what)
-    folder = args.what if args.what.is_dir() else args.what.parent
-    rig_path = args.rig or folder / "rig.toml"
-    if not rig_path.is_file():
-        raise ConfigError(f"no rig at {rig_path}: give --rig rig.toml, so that the cameras can be shown")
-    feed = PosesFeed(poses, start_s=args.time, paused=args.snapshot is not None, names=poses.names)
-    return load_rig(rig_path), _skeleton(poses), feed
-
-
-def _skeleton(poses: Poses) -> Skeleton:
-    skeleton = load_skeleton(poses.skeleton) if poses.skeleton else None
-    if skeleton is None or skeleton.joints != poses.joints:
-        raise ConfigError("the poses name no skeleton that ships with multiview; write them with `multiview fuse`")
-    return skeleton
-
-
-def _show(rig: Rig, skeleton: Skeleton, feed: Feed, args: argparse.Namespace) -> int:
+def _show(opened: Opened, args: argparse.Namespace) -> int:
     from services.viewer_orbit import Orbit, room
     from services.viewer_scene import Scene, level_from_world
     from services.viewer_window import Window
 
-    live, still = args.what.suffix == ".toml", args.snapshot is not None
-    scene = Scene(rig, skeleton, fine=still)
+    rig, feed, live, still = opened.rig, opened.feed, opened.recording is not None, args.snapshot is not None
+    scene = Scene(rig, opened.skeleton, fine=still, volume=opened.volume)
     orbit = Orbit(*room(rig), level_from_world(rig))
     scale = 2 if still else 1
     window = Window("multiview", _SIZE, scale, visible=not still)
     try:
-        viewer = Viewer(window, scene, orbit, feed, Recording(args.what) if live else None)
+        viewer = Viewer(window, scene, orbit, feed, opened.recording)
         viewer.look(args.view)
         scene.uncertainty, viewer.rays = args.uncertainty, args.rays
         viewer.remember()
@@ -251,19 +222,19 @@ class Viewer:
         from services.process import Stopping
 
         began, pictures, stopping = time.monotonic(), 0, Stopping()
-        busy, due = time.process_time(), began
+        busy = time.process_time()
         end = None if seconds is None else began + seconds
         first, stall = began, _Stall(began)
         while self.window.open and not self._closing and not stopping and (end is None or time.monotonic() < end):
             looked = time.monotonic()
-            pictures += self.draw()
+            drawn = self.draw()
+            pictures += drawn
             stall.watch(looked, self.feed.age_s())
             if self.scene.version == 0:  # nobody yet
                 first, pictures, busy = time.monotonic(), 0, time.process_time()
-            due += _FRAME_S
-            if due < time.monotonic() - _FRAME_S:  # far too late: those pictures are left out, not caught up
-                due = time.monotonic()
-            time.sleep(max(0.0, due - time.monotonic()))
+            if drawn:
+                time.sleep(max(0.0, looked + _SHORTEST_S - time.monotonic()))
+            self.feed.wait(looked + _LONGEST_S - time.monotonic())
         rate = pictures / max(time.monotonic() - first, 1e-9)
         cost_ms = 1e3 * (time.process_time() - busy) / max(pictures, 1)
         logging.info("drew %.1f pictures a second, %.1f ms of processor time each", rate, cost_ms)

@@ -18,10 +18,14 @@ PAST_FRAMES = 90
 
 @runtime_checkable
 class Feed(Protocol):
-    """What the viewer asks for each picture; nothing here ever waits."""
+    """What the viewer asks for each picture; nothing here ever waits, but for `wait`."""
 
     def tracks(self) -> tuple[Track, ...]:
         """Everyone, as of now; the same tuple as before if nothing is new."""
+        ...
+
+    def wait(self, timeout_s: float) -> None:
+        """Until the next instant begins, at most so long."""
         ...
 
     def names(self) -> dict[int, str]:
@@ -99,6 +103,10 @@ class PosesFeed:
         if index != self._shown[0]:
             self._shown = (index, self._at_index(index))
         return self._shown[1]
+
+    def wait(self, timeout_s: float) -> None:
+        later = self._times[self._index() + 1 :] - self._now() if len(self._times) and not self._paused else []
+        time.sleep(max(0.0, min(timeout_s, float(later[0]) if len(later) else timeout_s)))
 
     def names(self) -> dict[int, str]:
         return self._names

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from multiview.config import load_studio
@@ -25,6 +26,10 @@ class Recording:
         self._studio = studio
         self._process: subprocess.Popen[bytes] | None = None
         self._name, self._began = "", 0.0
+        # The recorder is started from a thread of this moment, for it takes over how its starter gives way to others,
+        # and from a thread that stays, for Linux ends a child that asked for it with the thread that started it.
+        self._starter = ThreadPoolExecutor(1)
+        self._starter.submit(int).result()
         self._scratch = tempfile.TemporaryDirectory(prefix="multiview-viewer-")
         self._log = Path(self._scratch.name) / "recorder.log"
 
@@ -58,21 +63,26 @@ class Recording:
     def close(self) -> None:
         """End what is being recorded, and let go of the log."""
         self.stop()
+        self._starter.shutdown()
         self._scratch.cleanup()
 
     def _start(self) -> str:
         studio = load_studio(self._studio, check=False)
         self._name, self._began = free_name(Path(studio.recorder.directory), studio.name), time.monotonic()
         command = ["record", str(self._studio), "--take", self._name, "--aside"]
+        self._process = self._starter.submit(self._begin, command).result()
+        return f"recording {self._name}"
+
+    def _begin(self, command: list[str]) -> subprocess.Popen[bytes]:
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, "-m", "multiview", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env={**os.environ, PARENT_VARIABLE: str(os.getpid())},
+                start_new_session=True,  # a share of its own; and Ctrl-C reaches the viewer alone, which ends it
             )
-        return f"recording {self._name}"
 
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()

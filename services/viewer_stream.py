@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -13,13 +14,14 @@ from multiview.errors import MessageError
 from multiview.messages import KeypointsMessage, PosesMessage, Stamp, decode
 from multiview.packing import unpack_keypoints, unpack_tracks
 from services import topics
-from services.bus import Subscriber
+from services.bus import Received, Subscriber
 from services.viewer_feed import count
 
 __all__ = ["StreamFeed"]
 
 SILENT_S = 1.0  # without poses for so long, fusion is said to be away
 HEADLINE_S = 0.25  # figures that change faster cannot be read
+WANTED_S = 1.0  # keypoints are listened to for so long after they were asked for
 _NOBODY: tuple[Track, ...] = ()
 LEFT_OUT_S = 0.5  # a camera that was missing for so long is left out rather than late
 
@@ -30,27 +32,51 @@ class StreamFeed:
     def __init__(self, options: HubOptions, rig: Rig, joints: int) -> None:
         self._where = f"{options.host}:{options.publish_port}"
         self._rig, self._joints = rig, joints
-        self._subscriber = Subscriber(options, (topics.POSES, topics.KEYPOINTS))
+        self._subscriber = Subscriber(options, (topics.POSES,))
+        self._latest: Received | None = None  # poses that came and were not looked at
         self._message: PosesMessage | None = None
         self._stamp = Stamp(0, 0, 0)
         self._tracks: tuple[Track, ...] = ()
         self._came: deque[float] = deque(maxlen=60)
         self._seen_s: dict[str, float] = {}
         self._bodies: dict[str, bytes] = {}  # of keypoints, decoded only if someone asks
+        self._listens, self._wanted_until = False, -math.inf  # to keypoints, of which there are many
         self._paused = False
         self._headline, self._headline_at = "", 0.0
 
     def tracks(self) -> tuple[Track, ...]:
-        latest = None
-        for received in self._subscriber.drain():
-            if received.topic == topics.POSES:
-                latest = received
-                self._came.append(time.monotonic())
-            else:
-                self._bodies[received.topic.partition("/")[2]] = received.body
+        self._hear()
+        latest, self._latest = self._latest, None
         if latest is not None and not self._paused:
             self._take(latest.body, latest.stamp)
         return _NOBODY if self._silent() else self._tracks
+
+    def _hear(self) -> None:
+        wanted = time.monotonic() < self._wanted_until
+        if wanted != self._listens:
+            self._listens = wanted
+            self._bodies.clear()
+            self._subscriber.listen(topics.POSES, *([topics.KEYPOINTS] if wanted else []))
+        for received in self._subscriber.drain():
+            self._keep(received)
+
+    def _keep(self, received: Received) -> None:
+        if received.topic == topics.POSES:
+            self._latest = received
+            self._came.append(time.monotonic())
+        else:
+            self._bodies[received.topic.partition("/")[2]] = received.body
+
+    def wait(self, timeout_s: float) -> None:
+        self._hear()  # what came before this call is not waited for
+        end = time.monotonic() + timeout_s
+        while (left := end - time.monotonic()) > 0:
+            received = self._subscriber.receive(left)
+            if received is None:
+                return
+            self._keep(received)
+            if received.topic == topics.POSES:
+                return
 
     def names(self) -> dict[int, str]:
         return {track.person: track.name for track in self._tracks if track.name}
@@ -104,6 +130,8 @@ class StreamFeed:
         return states
 
     def keypoints(self) -> Mapping[str, Keypoints2D]:
+        """Nothing at first: they are sent only to a viewer that has asked within the last second."""
+        self._wanted_until = time.monotonic() + WANTED_S
         found = {}
         for camera, body in self._bodies.items():
             try:

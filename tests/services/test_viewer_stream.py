@@ -42,7 +42,8 @@ def test_the_latest_is_shown_and_the_rest_skipped(options: HubOptions) -> None:
         seen = Keypoints2D(np.full((1, 17, 2), 10.0), np.ones((1, 17)))
         body = encode(pack_keypoints(seen, camera="cam01", boot_id=1, frame=0, time_ns=0, skeleton="coco17"))
         end, sequence = time.monotonic() + 10, 0
-        while time.monotonic() < end and not feed.tracks():  # until the subscription has reached the hub
+        # until the subscriptions have reached the hub: that to keypoints only exists while someone asks for them
+        while time.monotonic() < end and not (feed.tracks() and feed.keypoints()):
             for frame in range(30):
                 sequence += 1
                 poses, tracks = _poses(frame, names[:3], names[3:])

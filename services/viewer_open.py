@@ -1,0 +1,80 @@
+"""What `multiview viewer` can show: a studio, live, or a recording; and what of it the viewer needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+
+from multiview.camera import Rig, load_rig
+from multiview.config import Studio, load_studio, pipeline_options, studio_rig
+from multiview.errors import ConfigError
+from multiview.poses import Poses
+from multiview.skeleton import Skeleton, load_skeleton
+from multiview.take_poses import take_poses
+from multiview.volume import Volume
+from services.viewer_feed import Feed, PosesFeed
+from services.viewer_record import Recording
+
+__all__ = ["Opened", "open_live", "open_recording"]
+
+_TALL_M = 2.2  # how high a volume without an upper limit is drawn
+
+
+class Opened(NamedTuple):
+    """`volume` are the lowest and highest corner (m); `recording` is there where a take can be begun."""
+
+    rig: Rig
+    skeleton: Skeleton
+    feed: Feed
+    volume: Float64[np.ndarray, "2 3"] | None = None
+    recording: Recording | None = None
+
+
+def open_live(studio_file: Path) -> Opened:
+    """The stream of a studio that runs, or will."""
+    from services.process import begin_service, yield_always
+    from services.viewer_stream import StreamFeed
+
+    begin_service("viewer")
+    recording = Recording(studio_file)  # before this process yields: a recorder must not
+    yield_always()
+    studio = load_studio(studio_file)
+    rig, skeleton = studio_rig(studio), load_skeleton(studio.skeleton)
+    feed = StreamFeed(studio.hub, rig, len(skeleton.joints))
+    return Opened(rig, skeleton, feed, _volume(studio, rig), recording)
+
+
+def open_recording(path: Path, rig_path: Path | None, start_s: float, paused: bool) -> Opened:
+    """A take, or poses with a rig file beside them."""
+    poses, _ = take_poses(path)
+    folder = path if path.is_dir() else path.parent
+    rig_path = rig_path or folder / "rig.toml"
+    if not rig_path.is_file():
+        raise ConfigError(f"no rig at {rig_path}: give --rig rig.toml, so that the cameras can be shown")
+    rig, studio = load_rig(rig_path), folder / "studio.toml"
+    volume = _volume(load_studio(studio, check=False), rig) if studio.is_file() else None
+    feed = PosesFeed(poses, start_s=start_s, paused=paused, names=poses.names)
+    return Opened(rig, _skeleton(poses), feed, volume)
+
+
+def _skeleton(poses: Poses) -> Skeleton:
+    skeleton = load_skeleton(poses.skeleton) if poses.skeleton else None
+    if skeleton is None or skeleton.joints != poses.joints:
+        raise ConfigError("the poses name no skeleton that ships with multiview; write them with `multiview fuse`")
+    return skeleton
+
+
+def _volume(studio: Studio, rig: Rig) -> Float64[np.ndarray, "2 3"] | None:
+    """The studio's capture volume; sides without a limit end where the cameras stand, on the floor, above heads."""
+    volume: Volume = pipeline_options(studio).volume
+    corners = np.array([volume.min, volume.max])
+    if not np.isfinite(corners).any():
+        return None
+    centres = np.array([camera.centre for camera in rig.cameras])
+    low, high = centres.min(axis=0), centres.max(axis=0)
+    if rig.world != "camera":
+        low[2], high[2] = 0.0, _TALL_M
+    return np.where(np.isfinite(corners), corners, [low, high])
