@@ -14,17 +14,17 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
-from multiview.assign import claim_kernels, repair_kernels
+from multiview import frame_kernels as kernels
 from multiview.associate import epipolar_graph
 from multiview.camera import Rig
 from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
-from multiview.fit import birth_kernels, noise_kernels, output_kernels, person_kernels, point_kernels
 from multiview.fit.body import Body
-from multiview.fit.noise import SCORES, SIZES, PixelNoise
-from multiview.geometry.lane_kernels import padded
-from multiview.rays import PackedRig, Rays, pack
+from multiview.fit.noise import PixelNoise
+from multiview.frame import Workspace
+from multiview.geometry.handles import handle_of
+from multiview.rays import PackedRig, Rays, gather, knows_noise, use_detector_noise
 from multiview.skeleton import Skeleton
 from multiview.track import Identity, Tracker
 from multiview.track import Options as TrackOptions
@@ -73,9 +73,7 @@ class Sighted(NamedTuple):
 
 
 class Pipeline:
-    """Fuses the views of one rig; `stage_ns` holds the times of the last step's stages, `present` its people,
-    `sighted` the rays that they rest on.
-    """
+    """Fuses the views of one rig; `present` has the last step's people."""
 
     def __init__(self, rig: Rig, skeleton: Skeleton, options: Options = Options()) -> None:  # noqa: B008  (frozen)
         self.rig, self.skeleton, self.options = rig, skeleton, options
@@ -84,8 +82,10 @@ class Pipeline:
         self.associate = epipolar_graph.EpipolarGraph(self.body, options.associate)
         self.noise = PixelNoise(options.sigma_px, self.body.noise)
         self.agility = options.agility * _liveliness(self.body)
-        self.stage_ns = dict.fromkeys(STAGES, 0)
-        self.steps = 0
+        self.gate = options.gate**2
+        self.space = Workspace(len(rig), len(skeleton.joints))
+        self._rig, self._body = handle_of(self.packed), handle_of(self.body)
+        self.marks = [0] * (len(STAGES) + 1)
         self.reset()
 
     def reset(self) -> None:
@@ -96,47 +96,49 @@ class Pipeline:
         self.tracker = Tracker(self.body, track, self.options.volume)
         self.last_ns: int | None = None
         self.present: list[Present] = []
-        self.sighted: Sighted | None = None
+        self.placed = -1  # how many people the last step's frame holds
+        self._sighted: Sighted | None = None
         self.last = np.full((0, len(self.rig), len(self.skeleton.joints), 2), np.nan)
+
+    @property
+    def stage_ns(self) -> dict[str, int]:
+        """Times of the last step's stages."""
+        return {stage: b - a for stage, (a, b) in zip(STAGES, pairwise(self.marks), strict=True)}
+
+    @property
+    def sighted(self) -> Sighted | None:
+        """The rays of the last step and who rests on them; None before there was one."""
+        if self._sighted is None and self.placed >= 0:
+            frame, people = self.space.frame, self.placed
+            rays = frame.rays.of_detections(int(frame.rays.first[-1]))
+            self._sighted = Sighted(rays, frame.slots[:people].copy(), frame.table[:people].copy())
+        return self._sighted
 
     def step(self, views: Views) -> Tracks:
         """Everyone at the views' tick. Ticks must come in order of time."""
         if self.options.independent:
             self.reset()
-        marks = [time.perf_counter_ns()]
-
-        def mark() -> None:
-            marks.append(time.perf_counter_ns())
-
-        rays = pack(views, self.packed, len(self.skeleton.joints), self.noise.variance, SCORES)
-        mark()
+        clock = time.perf_counter_ns
+        start = clock()
+        sized = self._undistort(views)
+        undistorted = clock()
         slots, dt = self._active(views.time_ns)
-        expected, near, chi2, claims = self._assign(rays, slots, dt)
-        mark()
-        groups = self._graph(rays, claims)
-        mark()
-        newborn = self.tracker.reserve(len(groups))
-        for slot in newborn.tolist():
-            self.tracker.people.begin(slot, self.agility)
-        slots = np.concatenate([slots, newborn])
-        claims = np.concatenate([claims, groups])
-        table = self._repair(rays, claims, expected, near, chi2)
-        self._size(rays, slots[: len(slots) - len(newborn)], table, views)
-        mark()
-        xyz, H, used = self._triangulate(rays, slots, table)
-        mark()
-        keep = self._place(rays, slots, len(slots) - len(newborn), xyz, H, used, table)
-        if not keep.all():
-            slots, table, xyz, H, used = slots[keep], table[keep], xyz[keep], H[keep], used[keep]
-        self._fit(rays, slots, dt, table, xyz, H, used)
-        mark()
-        self._track(rays, slots, views.time_ns, table, expected)
-        published = [Track(one.who.number, one.pose) for one in self.present if one.published]
-        published.sort(key=lambda track: track.person)
-        tracks = Tracks(views.tick, views.time_ns, tuple(published), views.utc_ns)
-        mark()
-        self.sighted = Sighted(rays, slots, table)
-        self.stage_ns = {stage: b - a for stage, (a, b) in zip(STAGES, pairwise(marks), strict=True)}
+        tracked, free = len(slots), self._assign(slots, dt)
+        assigned = clock()
+        groups = self._graph(free)
+        grouped = clock()
+        slots = self._begin(slots, groups)
+        self._repair(len(slots), tracked, sized)
+        repaired = clock()
+        kernels.triangulate(self.space.handle, self.tracker.people.handle, self._rig, len(slots), self.gate)
+        triangulated = clock()
+        if len(slots) > tracked:
+            slots = self._place(slots, tracked)
+        self._fit(len(slots), tracked, dt)
+        fitted = clock()
+        tracks = self._track(slots, tracked, views)
+        self.placed, self._sighted = len(slots), None
+        self.marks = [start, undistorted, assigned, grouped, repaired, triangulated, fitted, clock()]
         return tracks
 
     def warm_up(self) -> None:
@@ -155,148 +157,106 @@ class Pipeline:
         for tick in range(ticks):
             yield Views(tick, tick * 40_000_000, seen)
 
-    def _active(self, time_ns: int) -> tuple[Int64[np.ndarray, " P"], Float64[np.ndarray, " P"]]:
+    def _undistort(self, views: Views) -> bool:
+        """Rays of all views; whether their noise is still to be told by people's size: a detector that knows, knows."""
+        self.space.hold(0, sum(seen.people for seen in views.keypoints if seen is not None))
+        frame = self.space.frame
+        detections = gather(views, frame.pixels, frame.rays)
+        kernels.undistort(self.space.handle, self._rig, self.noise.handle)
+        given = knows_noise(views)
+        if given and detections:
+            use_detector_noise(views, frame.rays)
+        return not given
+
+    def _active(self, time_ns: int) -> tuple[list[int], float]:
         """Slots of those who may be seen, and the seconds since the last step."""
         self.tracker.forget(time_ns)
-        slots = self.tracker.active()
         passed = 0.0 if self.last_ns is None else (time_ns - self.last_ns) / NS_PER_S
         self.last_ns = time_ns
-        return slots, np.full(len(slots), min(passed, LONGEST_STEP_S))
+        return self.tracker.active(), min(passed, LONGEST_STEP_S)
 
-    def _assign(
-        self, rays: Rays, slots: np.ndarray, dt: np.ndarray
-    ) -> tuple[
-        Float64[np.ndarray, "P C 5 W"], Bool[np.ndarray, "P D"], Float64[np.ndarray, "P D W"], Int64[np.ndarray, "P C"]
-    ]:
-        people, (detections, joints), cameras = len(slots), rays.score.shape, len(self.packed.R)
-        wide = padded(joints)
-        expected, near = np.empty((people, cameras, 5, wide)), np.empty((people, detections), np.bool_)
-        chi2, claims = np.empty((people, detections, wide)), np.empty((people, cameras), np.int64)
-        if people:
-            state, gate = self.tracker.people.state, self.options.gate**2
-            claim_kernels.claim_people(
-                slots, dt, state, self.packed, rays, self.body.core, gate, expected, near, chi2, claims
-            )
-        return expected, near, chi2, claims
+    def _assign(self, slots: list[int], dt: float) -> Int64[np.ndarray, " F"]:
+        """Everyone predicted, and their claims; the detections that are left."""
+        space, tracked = self.space, len(slots)
+        space.hold(tracked, 0)
+        space.frame.slots[:tracked] = slots
+        people = self.tracker.people.handle
+        free = kernels.assign(space.handle, people, self._rig, self._body, tracked, dt, self.gate)
+        return space.frame.free[:free]
 
-    def _graph(self, rays: Rays, claims: np.ndarray) -> Int64[np.ndarray, "G C"]:
-        free = np.ones(len(rays.camera), dtype=bool)
-        free[claims[claims >= 0]] = False
-        return self.associate(rays, self.packed, np.flatnonzero(free))
+    def _graph(self, free: Int64[np.ndarray, " F"]) -> Int64[np.ndarray, "G C"]:
+        return self.associate(self.space.frame.rays, self.packed, free)
 
-    def _repair(
-        self, rays: Rays, claims: np.ndarray, expected: np.ndarray, near: np.ndarray, chi2: np.ndarray
-    ) -> Int64[np.ndarray, "P C J"]:
-        table = np.empty((*claims.shape, len(self.skeleton.joints)), dtype=np.int64)
-        gate = self.options.gate**2
-        repair_kernels.repair(claims, self.body.pairs, expected, near, chi2, rays, gate, table)
-        return table
+    def _begin(self, slots: list[int], groups: Int64[np.ndarray, "G C"]) -> list[int]:
+        """Everyone's slots, with new ones for those who may be born."""
+        if not len(groups):
+            return slots
+        newborn = self.tracker.reserve(len(groups))
+        for slot in newborn:
+            self.tracker.people.begin(slot, self.agility)
+        everyone, tracked = slots + newborn, len(slots)
+        self.space.hold(len(everyone), 0)
+        frame = self.space.frame
+        frame.slots[tracked : len(everyone)] = newborn
+        frame.claims[tracked : len(everyone)] = groups
+        return everyone
 
-    def _size(self, rays: Rays, slots: np.ndarray, table: np.ndarray, views: Views) -> None:
-        """Large people are found less exactly, in pixels; a detector that knows its noise knows that."""
-        if len(slots) and all(seen is None or seen.cov is None for seen in views.keypoints):
-            state, noise = self.tracker.people.state, self.noise
-            noise_kernels.scale_by_size(slots, table, state, self.body.torso, rays, self.packed, SIZES, noise.size)
+    def _repair(self, people: int, tracked: int, sized: bool) -> None:
+        space, state = self.space.handle, self.tracker.people.handle
+        kernels.mend(space, state, self._rig, self._body, self.noise.handle, people, tracked, self.gate, sized)
 
-    def _triangulate(
-        self, rays: Rays, slots: np.ndarray, table: np.ndarray
-    ) -> tuple[Float64[np.ndarray, "P J 3"], Float64[np.ndarray, "P J 6"], Int64[np.ndarray, "P J"]]:
-        people, joints = len(slots), len(self.skeleton.joints)
-        xyz, H, used = (
-            np.empty((people, joints, 3)),
-            np.empty((people, joints, 6)),
-            np.empty((people, joints), np.int64),
-        )
-        if people:
-            state, gate = self.tracker.people.state, self.options.gate**2
-            point_kernels.triangulate_people(slots, table, rays, self.packed, gate, state, xyz, H, used)
-        return xyz, H, used
-
-    def _place(
-        self,
-        rays: Rays,
-        slots: np.ndarray,
-        tracked: int,
-        xyz: np.ndarray,
-        H: np.ndarray,
-        used: np.ndarray,
-        table: np.ndarray,
-    ) -> Bool[np.ndarray, " P"]:
-        """Stand newborns up; those with too few joints are refused."""
-        keep = np.ones(len(slots), dtype=bool)
+    def _place(self, slots: list[int], tracked: int) -> list[int]:
+        """Stand newborns up; those with too few joints are refused. Who is left."""
+        frame, left = self.space.frame, slots[:tracked]
         for n in range(tracked, len(slots)):
-            gate = self.options.gate**2
-            size = birth_kernels.choose_rays(table[n], rays, self.packed, self.body, gate, xyz[n], H[n], used[n])
-            measured = used[n] >= 2
+            size = kernels.choose(self.space.handle, self._rig, self._body, n, self.gate)
+            measured = frame.used[n] >= 2
             if measured[self.body.core].sum() < self.options.track.person_joints:
-                keep[n] = False
                 continue
-            self.tracker.people.place(int(slots[n]), xyz[n], measured, size)
-        return keep
+            self.tracker.people.place(slots[n], frame.xyz[n], measured, size)
+            for rows in (frame.slots, frame.table, frame.xyz, frame.H, frame.used):
+                rows[len(left)] = rows[n]
+            left.append(slots[n])
+        return left
 
-    def _fit(
-        self,
-        rays: Rays,
-        slots: np.ndarray,
-        dt: np.ndarray,
-        table: np.ndarray,
-        xyz: np.ndarray,
-        H: np.ndarray,
-        used: np.ndarray,
-    ) -> None:
-        if not len(slots):
-            return
-        state, dt = self.tracker.people.state, np.concatenate([dt, np.zeros(len(slots) - len(dt))])
-        gate, persistence = self.options.gate**2, self.noise.persistence
-        person_kernels.fit_people(
-            slots, dt, table, rays, self.packed, self.body, self.agility, gate, persistence, state, xyz, H, used
-        )
-        if not self.options.independent:
-            sums, sizes, products = np.zeros((*self.noise.variance.shape, 2)), np.zeros((len(SIZES), 2)), np.zeros(2)
-            last = self._last_residuals()
-            noise_kernels.residuals(
-                slots,
-                table,
-                rays,
-                self.packed,
-                SCORES,
-                state,
-                self.body.torso,
-                used,
-                last,
-                sums,
-                sizes,
-                SIZES,
-                products,
-            )
-            self.noise.learn(sums, sizes, products)
+    def _fit(self, people: int, tracked: int, dt: float) -> None:
+        more = self.tracker.people.slots - len(self.last)
+        if more:
+            self.last = np.concatenate([self.last, np.full((more, *self.last.shape[1:]), np.nan)])
+        kernels.fit(
+            self.space.handle, self.tracker.people.handle, self._rig, self._body, self.noise.handle,
+            self.agility, self.last, people, tracked, dt, self.gate, not self.options.independent,
+        )  # fmt: skip
 
-    def _last_residuals(self) -> Float64[np.ndarray, "M C J 2"]:
-        if len(self.last) < self.tracker.people.slots:
-            more = (self.tracker.people.slots - len(self.last), *self.last.shape[1:])
-            self.last = np.concatenate([self.last, np.full(more, np.nan)])
-        return self.last
-
-    def _track(self, rays: Rays, slots: np.ndarray, time_ns: int, table: np.ndarray, expected: np.ndarray) -> None:
+    def _track(self, slots: list[int], tracked: int, views: Views) -> Tracks:
         """Decide who is there and who is published, and put that into `present`."""
-        people, _, joints = table.shape
-        support, should = np.zeros(people, np.int64), np.zeros(people, np.int64)
+        people, joints, time_ns = len(slots), len(self.skeleton.joints), views.time_ns
         xyz, cov = np.empty((people, joints, 3)), np.empty((people, joints, 3, 3))
-        score, views = np.empty((people, joints)), np.empty((people, joints), np.int64)
+        score, seen = np.empty((people, joints)), np.empty((people, joints), np.int64)
         filled = np.empty((people, joints), np.bool_)
-        if people:
-            state = self.tracker.people.state
-            output_kernels.supporting_views(table, expected, self.body, self.packed, rays, support, should)
-            output_kernels.output(slots, table, rays, state, xyz, cov, score, views, filled)
-        self.present = []
-        for n, (slot, seeing, due) in enumerate(zip(slots.tolist(), support.tolist(), should.tolist(), strict=True)):
-            if n < len(expected):
-                publish = self.tracker.seen(slot, time_ns, seeing, due)
+        tracker, frame = self.tracker, self.space.frame
+        kernels.give(
+            self.space.handle, tracker.people.handle, self._rig, self._body, people, tracked,
+            xyz, cov, score, seen, filled,
+        )  # fmt: skip
+        support, due = frame.support[:people].tolist(), frame.due[:people].tolist()
+        self.present, published = [], []
+        for n, slot in enumerate(slots):
+            if n < tracked:
+                publish = tracker.seen(slot, time_ns, support[n], due[n])
             else:
-                publish = seeing >= 2 and self.tracker.born(slot, time_ns, seeing)
-            if slot in self.tracker.identities:
-                pose = Pose3D(xyz[n], cov[n], score[n], views[n], filled[n])
-                self.present.append(Present(slot, self.tracker.identities[slot], pose, publish))
+                publish = support[n] >= 2 and tracker.born(slot, time_ns, support[n])
+            if who := tracker.identities.get(slot):
+                pose = Pose3D(xyz[n], cov[n], score[n], seen[n], filled[n])
+                self.present.append(Present(slot, who, pose, publish))
+                if publish:
+                    published.append(Track(who.number, pose))
+        published.sort(key=_person)
+        return Tracks(views.tick, time_ns, tuple(published), views.utc_ns)
+
+
+def _person(track: Track) -> int:
+    return track.person
 
 
 def _liveliness(body: Body) -> Float64[np.ndarray, " J"]:

@@ -15,7 +15,7 @@ from multiview.camera import Rig
 from multiview.data import Views
 from multiview.geometry import rays_kernels
 
-__all__ = ["PackedRig", "Rays", "pack"]
+__all__ = ["PackedRig", "Rays", "gather", "knows_noise", "pack", "use_detector_noise"]
 
 BROWN_TERMS = 14
 
@@ -76,6 +76,62 @@ class Rays(NamedTuple):
     info: Float64[np.ndarray, "D J 3"]
     noise: Float64[np.ndarray, "D J 3"]
 
+    @staticmethod
+    def empty(detections: int, cameras: int, joints: int) -> Rays:
+        """Room for so many."""
+        shape = (detections, joints)
+        return Rays(
+            camera=np.empty(detections, np.int64),
+            first=np.zeros(cameras + 1, np.int64),
+            alive=np.zeros(cameras, np.bool_),
+            score=np.empty(shape),
+            xy=np.empty((*shape, 2)),
+            lens=np.empty((*shape, 4)),
+            ray=np.empty((*shape, 3)),
+            info=np.empty((*shape, 3)),
+            noise=np.empty((*shape, 3)),
+        )
+
+    def of_detections(self, count: int) -> Rays:
+        """A copy of the first so many detections."""
+        rows = (array[:count].copy() for array in self[3:])
+        return Rays(self.camera[:count].copy(), self.first.copy(), self.alive.copy(), *rows)
+
+
+def gather(views: Views, pixels: Float64[np.ndarray, "N J 2"], rays: Rays) -> int:
+    """Put the views' joints into `pixels` and `rays`, which have room for them; how many detections these are."""
+    first, alive = [0], []
+    xy, score = [], []
+    for seen in views.keypoints:
+        alive.append(seen is not None)
+        if seen is not None and seen.people:
+            xy.append(seen.xy)
+            score.append(seen.score)
+            first.append(first[-1] + seen.people)
+        else:
+            first.append(first[-1])
+    detections = first[-1]
+    rays.first[:], rays.alive[:] = first, alive
+    if xy:
+        np.concatenate(xy, out=pixels[:detections])
+        np.concatenate(score, out=rays.score[:detections])
+    return detections
+
+
+def use_detector_noise(views: Views, rays: Rays) -> None:
+    """Where a detector knows the noise of its joints, it knows best."""
+    joints = rays.xy.shape[1]
+    seen = [k for k in views.keypoints if k is not None and k.people]
+    unknown = np.full((1, joints, 2, 2), np.nan)
+    full = np.concatenate([np.repeat(unknown, k.people, axis=0) if k.cov is None else k.cov for k in seen])
+    given = np.stack([full[..., 0, 0], full[..., 0, 1], full[..., 1, 1]], axis=-1)
+    rays_kernels.detector_noise(rays.lens, given, rays.info, rays.noise, 1.0)
+
+
+def knows_noise(views: Views) -> bool:
+    """Whether a detector gave the covariance of its joints."""
+    return any(seen is not None and seen.cov is not None for seen in views.keypoints)
+
 
 def pack(
     views: Views,
@@ -85,27 +141,13 @@ def pack(
     nodes: Float64[np.ndarray, " B"],
 ) -> Rays:
     """Rays of every detection; `variance[joint, node]` px^2 is the noise of a joint whose score is `nodes[node]`."""
-    first = np.zeros(len(views.keypoints) + 1, dtype=np.int64)
-    seen = []
-    for c, keypoints in enumerate(views.keypoints):
-        first[c + 1] = first[c]
-        if keypoints is not None and keypoints.people:
-            first[c + 1] += keypoints.people
-            seen.append(keypoints)
-    shape = (int(first[-1]), joints)
-    alive = np.array([keypoints is not None for keypoints in views.keypoints])
-    camera = np.repeat(np.arange(len(alive)), np.diff(first))
-    pixels = np.concatenate([k.xy for k in seen]) if seen else np.empty((*shape, 2))
-    score = np.concatenate([k.score for k in seen]) if seen else np.empty(shape)
-    xy, lens, ray = np.empty((*shape, 2)), np.empty((*shape, 4)), np.empty((*shape, 3))
-    info, noise = np.empty((*shape, 3)), np.empty((*shape, 3))
+    detections = sum(seen.people for seen in views.keypoints if seen is not None)
+    rays, pixels = Rays.empty(detections, len(views.keypoints), joints), np.empty((detections, joints, 2))
+    gather(views, pixels, rays)
     rays_kernels.cast(
-        pixels, camera, rig.K, rig.dist, rig.fisheye, rig.reach, rig.R, variance, nodes,
-        score, xy, lens, ray, info, noise,
+        pixels, rays.first, rig.K, rig.dist, rig.fisheye, rig.reach, rig.R, variance, nodes,
+        rays.camera, rays.score, rays.xy, rays.lens, rays.ray, rays.info, rays.noise,
     )  # fmt: skip
-    if any(k.cov is not None for k in seen):
-        unknown = np.full((1, joints, 2, 2), np.nan)
-        full = np.concatenate([np.repeat(unknown, k.people, axis=0) if k.cov is None else k.cov for k in seen])
-        given = np.stack([full[..., 0, 0], full[..., 0, 1], full[..., 1, 1]], axis=-1)
-        rays_kernels.detector_noise(lens, given, info, noise, 1.0)
-    return Rays(camera, first, alive, score, xy, lens, ray, info, noise)
+    if detections and knows_noise(views):
+        use_detector_noise(views, rays)
+    return rays

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from multiview.data import NS_PER_S
 from multiview.fit.body import Body
@@ -55,17 +55,17 @@ class Tracker:
         self.identities: dict[int, Identity] = {}  # by slot
         self.next_number = 1
 
-    def active(self) -> Int64[np.ndarray, " M"]:
+    def active(self) -> list[int]:
         """Slots of everyone who is not merely held."""
-        return np.array([slot for slot, who in self.identities.items() if not who.held], dtype=np.int64)
+        return [slot for slot, who in self.identities.items() if not who.held]
 
-    def reserve(self, count: int) -> Int64[np.ndarray, " G"]:
+    def reserve(self, count: int) -> list[int]:
         """Free slots for people who may be born."""
         free = [slot for slot in range(self.people.slots) if slot not in self.identities]
         while len(free) < count:
             free += range(self.people.slots, 2 * self.people.slots)
             self.people.grow()
-        return np.array(free[:count], dtype=np.int64)
+        return free[:count]
 
     def forget(self, time_ns: int) -> None:
         """Let go of those who were held too long, and of those not yet believed in whom nobody saw again."""

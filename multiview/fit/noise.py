@@ -2,59 +2,84 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.fit.noise_kernels import TRUST_RIG, TRUST_SIZE, learn_variance
+from multiview.geometry.handles import handle_of
 
-__all__ = ["SCORES", "SIZES", "PixelNoise"]
+__all__ = ["SCORES", "SIZES", "NoiseTables", "PixelNoise"]
 
 SCORES = np.array([0.1, 0.3, 0.5, 0.7, 0.9])  # where the variance is learned; between them it is linear
 SIZES = np.array([50.0, 100.0, 200.0, 400.0, 800.0])  # pixels per metre, likewise, by its logarithm
 TYPICAL_SCORE, TYPICAL_SIZE = 0.75, 200.0  # whose noise `sigma_px` means
-PERSISTENCE, MOST_PERSISTENCE = 0.5, 0.95  # correlation of a ray's error with the one in the last frame
-FADE = 0.998
+PERSISTENCE = 0.5  # correlation of a ray's error with the one in the last frame
+
+
+class NoiseTables(NamedTuple):
+    """J joints, B nodes of the score, S of the size.
+
+    `variance[joint, node]` px^2 = of the rig x of the joint x of the `score`, each started from its prior; `size[node]`
+    is a factor on top, of how large people are in the picture. `persistence` is the correlation of a ray's error from
+    one frame to the next. `squares` px^2, `freedom`, `size_sums` and `products` are the sums that these come from.
+    """
+
+    scores: Float64[np.ndarray, " B"]
+    sizes: Float64[np.ndarray, " S"]
+    prior: Float64[np.ndarray, " 1"]
+    joint_prior: Float64[np.ndarray, " J"]
+    score_prior: Float64[np.ndarray, " B"]
+    size_prior: Float64[np.ndarray, " S"]
+    persistence_prior: Float64[np.ndarray, " 1"]
+    variance: Float64[np.ndarray, "J B"]
+    score: Float64[np.ndarray, " B"]
+    size: Float64[np.ndarray, " S"]
+    persistence: Float64[np.ndarray, " 1"]
+    squares: Float64[np.ndarray, "J B"]
+    freedom: Float64[np.ndarray, "J B"]
+    size_sums: Float64[np.ndarray, "S 2"]
+    products: Float64[np.ndarray, " 2"]
 
 
 class PixelNoise:
-    """`variance[joint, score node]` px^2 = of the rig x of the joint x of the score, each started from a prior.
-
-    `size[node]` is a factor on top, of how large people are in the picture. Before anything is learned the standard
-    deviation goes with the roots of the size and of 1 / score. `persistence` is the correlation of a ray's error from
-    one frame to the next.
+    """What is known of the noise; before anything is learned, its standard deviation goes with the roots of the size
+    and of 1 / score.
     """
 
     def __init__(self, sigma_px: float, joint_factor: Float64[np.ndarray, " J"]) -> None:
-        self.prior = sigma_px**2
-        self.joint_prior = joint_factor**2
-        self.score_prior = TYPICAL_SCORE / SCORES
-        self.squares = np.zeros((len(joint_factor), len(SCORES)))  # px^2
-        self.freedom = np.zeros((len(joint_factor), len(SCORES)))
-        self.score = self.score_prior.copy()
-        self.persistence = PERSISTENCE
-        self.products = np.zeros(2)
-        self.variance = self.prior * self.joint_prior[:, None] * self.score
-        self.size_prior = SIZES / TYPICAL_SIZE
-        self.size_sums = np.zeros((len(SIZES), 2))
-        self.size = self.size_prior
-
-    def learn(
-        self,
-        sums: Float64[np.ndarray, "J B 2"],
-        sizes: Float64[np.ndarray, "S 2"],
-        products: Float64[np.ndarray, " 2"],
-    ) -> None:
-        """Take in one frame's chi-squares and their expectation (both under the present variance), and the products.
-
-        `sums` has them by joint and score, `sizes` by size.
-        """
-        self.products = FADE * self.products + products
-        shared, squared = self.products.tolist()
-        persistence = (shared + TRUST_RIG * PERSISTENCE) / (squared + TRUST_RIG)
-        self.persistence = min(max(persistence, 0.0), MOST_PERSISTENCE)
-        self.size_sums *= learn_variance(
-            sums, self.prior, self.joint_prior, self.score_prior, self.squares, self.freedom, self.score, self.variance
+        shape = (len(joint_factor), len(SCORES))
+        prior, joint, score = sigma_px**2, joint_factor**2, TYPICAL_SCORE / SCORES
+        self.tables = NoiseTables(
+            scores=SCORES.copy(),
+            sizes=SIZES.copy(),
+            prior=np.array([prior]),
+            joint_prior=joint,
+            score_prior=score,
+            size_prior=SIZES / TYPICAL_SIZE,
+            persistence_prior=np.array([PERSISTENCE]),
+            variance=prior * joint[:, None] * score,
+            score=score.copy(),
+            size=SIZES / TYPICAL_SIZE,
+            persistence=np.array([PERSISTENCE]),
+            squares=np.zeros(shape),
+            freedom=np.zeros(shape),
+            size_sums=np.zeros((len(SIZES), 2)),
+            products=np.zeros(2),
         )
-        self.size_sums[:, 0] += sizes[:, 0] * self.size / self.size_prior
-        self.size_sums[:, 1] += sizes[:, 1]
-        self.size = self.size_prior * (self.size_sums[:, 0] + TRUST_SIZE) / (self.size_sums[:, 1] + TRUST_SIZE)
+        self.handle = handle_of(self.tables)
+
+    @property
+    def variance(self) -> Float64[np.ndarray, "J B"]:
+        """px^2, by joint and score."""
+        return self.tables.variance
+
+    @property
+    def size(self) -> Float64[np.ndarray, " S"]:
+        """Factor on the variance, by size."""
+        return self.tables.size
+
+    @property
+    def persistence(self) -> float:
+        """Correlation of a ray's error from one frame to the next."""
+        return float(self.tables.persistence[0])

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from multiview.fit.noise import NoiseTables
 from multiview.fit.people import State
 from multiview.fit.point_kernels import sight_of
 from multiview.geometry.jit import Array, inner, kernel
@@ -23,9 +24,33 @@ STRAY = 50.0  # a ray further off than this, or behind its camera, is no measure
 SURE = 1.6  # a ray of whose two degrees of freedom the fit took more says nothing
 MEMORY = 20_000.0  # degrees of freedom after which old residuals count half and less
 TRUST_RIG, TRUST_JOINT, TRUST_SCORE, TRUST_SIZE = 200.0, 300.0, 300.0, 300.0  # degrees of freedom of the start values
+MOST_PERSISTENCE = 0.95
+FADE = 0.998  # of what persists, per frame
 
 
 @kernel
+def learn(noise: NoiseTables, sums: Array, sizes: Array, products: Array) -> None:
+    """Take in one frame's chi-squares and their expectation (both under the present variance), and the products.
+
+    `sums` (J, B, 2) has them by joint and score, `sizes` (S, 2) by size; `products` (2) as in `residuals`.
+    """
+    for i in range(2):
+        noise.products[i] = FADE * noise.products[i] + products[i]
+    usual = noise.persistence_prior[0]
+    persistence = (noise.products[0] + TRUST_RIG * usual) / (noise.products[1] + TRUST_RIG)
+    noise.persistence[0] = min(max(persistence, 0.0), MOST_PERSISTENCE)
+    kept = learn_variance(
+        sums, noise.prior[0], noise.joint_prior, noise.score_prior, noise.squares, noise.freedom, noise.score,
+        noise.variance,
+    )  # fmt: skip
+    for s in range(noise.size.shape[0]):
+        seen, usual = noise.size_sums[s], noise.size_prior[s]
+        seen[0] = seen[0] * kept + sizes[s, 0] * noise.size[s] / usual
+        seen[1] = seen[1] * kept + sizes[s, 1]
+        noise.size[s] = usual * (seen[0] + TRUST_SIZE) / (seen[1] + TRUST_SIZE)
+
+
+@inner
 def learn_variance(
     sums: Array,
     prior: float,
@@ -118,7 +143,7 @@ def scale_by_size(
                         noise[i, a] *= k
 
 
-@kernel
+@inner
 def residuals(
     slots: Array,
     table: Array,

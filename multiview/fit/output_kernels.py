@@ -6,14 +6,14 @@ import numpy as np
 
 from multiview.fit.body import Body
 from multiview.fit.people import State
-from multiview.geometry.jit import Array, kernel
+from multiview.geometry.jit import Array, inner
 from multiview.rays import PackedRig, Rays
 
 FILLED_SCORE = 0.1
 VIEW_JOINTS = 3  # a view that measures fewer of someone's joints does not see them
 
 
-@kernel
+@inner
 def output(
     slots: Array,
     table: Array,
@@ -47,7 +47,7 @@ def output(
                     cov[n, j, a, b] = people.pp[m, j, a + b + (a > 0 and b > 0)]
 
 
-@kernel
+@inner
 def supporting_views(
     table: Array, expected: Array, body: Body, rig: PackedRig, rays: Rays, support: Array, due: Array
 ) -> None:

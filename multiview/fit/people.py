@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from multiview.fit.body import Body
+from multiview.geometry.handles import handle_of
 
 __all__ = ["People", "State"]
 
@@ -64,6 +65,7 @@ class People:
     def __init__(self, body: Body, slots: int = 8) -> None:
         self.body = body
         self.state = State.empty(slots, len(body.parent), len(body.ends))
+        self.handle = handle_of(self.state)
 
     @property
     def slots(self) -> int:
@@ -73,6 +75,7 @@ class People:
         """Twice as many slots; who is there stays where they are."""
         more = State.empty(self.slots, len(self.body.parent), len(self.body.ends))
         self.state = State(*(np.concatenate(pair) for pair in zip(self.state, more, strict=True)))
+        self.handle = handle_of(self.state)
 
     def begin(self, slot: int, agility: Float64[np.ndarray, " J"]) -> None:
         """Make a slot somebody unseen: no prediction, an adult's bones."""

@@ -11,7 +11,7 @@ from multiview.fit.filter_kernels import measure
 from multiview.fit.people import State
 from multiview.fit.point_kernels import sight_of
 from multiview.fit.skeleton_kernels import Pulls, fit_skeleton
-from multiview.geometry.jit import Array, inner, kernel
+from multiview.geometry.jit import Array, inner
 from multiview.geometry.small_kernels import copy_row
 from multiview.geometry.triangulate_kernels import refine
 from multiview.rays import PackedRig, Rays
@@ -20,7 +20,7 @@ SHARE = 0.1  # of the prediction's information that the fit of one frame leans o
 STEPS = 4
 
 
-@kernel
+@inner
 def fit_people(
     slots: Array,
     dt: Array,

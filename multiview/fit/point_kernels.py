@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from multiview.fit.people import State
-from multiview.geometry.jit import Array, inner, kernel
+from multiview.geometry.jit import Array, inner
 from multiview.geometry.lane_kernels import (
     PULL,
     WORST,
@@ -56,7 +56,7 @@ def sight_of(rays: Rays, rig: PackedRig) -> Sight:
     return Sight(rays.xy.reshape(-1, 2), rays.info.reshape(-1, 3), rays.ray.reshape(-1, 3), rig.R, rig.t, rig.centre)
 
 
-@kernel
+@inner
 def triangulate_people(
     slots: Array,
     table: Array,

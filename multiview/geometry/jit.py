@@ -37,13 +37,15 @@ def inner(function: F) -> F:
 def _cache_folder() -> Path:
     """A folder of its own for these sources.
 
-    numba compiles a kernel anew when its own file changes, but not when a kernel that it calls, in another file, does.
+    numba compiles a kernel anew when its own file changes, but not when a kernel that it calls, in another file, does,
+    nor when the NamedTuple behind a handle gets other fields.
     """
     package = Path(__file__).parents[1]
     digest = hashlib.sha256(numba.__version__.encode())
     for source in sorted(package.rglob("*.py")):
-        if source.stem.endswith("_kernels") or source == Path(__file__):
-            digest.update(source.read_bytes())
+        text = source.read_bytes()
+        if source.stem.endswith("_kernels") or b"NamedTuple" in text or source.parent == Path(__file__).parent:
+            digest.update(text)
     beside = Path(__file__).parent / "__pycache__"
     if os.access(beside if beside.is_dir() else beside.parent, os.W_OK):
         return beside / digest.hexdigest()[:12]

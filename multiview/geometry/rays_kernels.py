@@ -25,7 +25,7 @@ MOST_STEPS, LAST, GOOD_ENOUGH = 20, 1e-16, 1e-12  # squares; a step more than sq
 @kernel
 def cast(
     pixels: Array,
-    camera: Array,
+    first: Array,
     K: Array,
     dist: Array,
     is_fisheye: Array,
@@ -33,6 +33,7 @@ def cast(
     R: Array,
     variance: Array,
     nodes: Array,
+    camera: Array,
     score: Array,
     xy: Array,
     lens: Array,
@@ -43,17 +44,22 @@ def cast(
     """From pixels and scores of D detections of J joints: normalised coordinates (D, J, 2), d pixel / d normalised (D,
     J, 4), unit directions in the world (D, J, 3), inverse covariance and covariance (xx, xy, yy) of the coordinates.
 
+    Camera c has the detections from first[c] to first[c + 1], whose `camera` (D) is set.
+
     `variance[j, node]` px^2 is the noise of a joint whose score is `nodes[node]`, linear between them. NaN pixels stay
     NaN, and a pixel becomes NaN that no ray reaches within the lens model's `reach`; their `score` becomes 0, as does
     the information of every joint without a score.
     """
     joints = pixels.shape[1]
+    for c in range(first.shape[0] - 1):
+        for d in range(first[c], first[c + 1]):
+            camera[d] = c
     a = np.zeros(ROWS * L)
     for begin in range(0, joints, L):
         count = min(L, joints - begin)
         whole = (count + WIDTH - 1) // WIDTH * WIDTH
         slopes = _slopes(variance[begin : begin + count], nodes)
-        for d in range(pixels.shape[0]):
+        for d in range(first[-1]):
             c = camera[d]
             for j in range(count):
                 a[TX + j], a[TY + j] = pixels[d, begin + j, 0], pixels[d, begin + j, 1]

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from multiview.assign.claim_kernels import assign, distances
+from multiview.assign.claim_kernels import assign, claim_people, distances
 from multiview.fit.noise import SCORES
+from multiview.frame import Frame
 from multiview.pipeline import Pipeline
 from multiview.rays import Rays, pack
 from multiview.synthetic import Options, make_studio
@@ -46,7 +47,7 @@ def fused(seed: int) -> tuple[Pipeline, Rays, np.ndarray]:
     for frame in range(8):
         pipeline.step(studio.views(frame))
     rays = pack(studio.views(8), pipeline.packed, len(studio.skeleton.joints), pipeline.noise.variance, SCORES)
-    return pipeline, rays, pipeline.tracker.active()
+    return pipeline, rays, np.array(pipeline.tracker.active())
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -54,8 +55,10 @@ def test_claims_are_those_of_all_pairs_compared_one_by_one(seed: int) -> None:
     """Boxes and rows are for speed: the plain projection of every joint to every detection gives the same."""
     pipeline, rays, slots = fused(seed)
     people, cameras, core = len(slots), len(pipeline.rig), pipeline.body.core
-    _, near, chi2, claims = pipeline._assign(rays, slots, np.full(people, 1 / 30))
-    state, rig, gate = pipeline.tracker.people.state, pipeline.packed, pipeline.options.gate**2
+    state, rig, gate = pipeline.tracker.people.state, pipeline.packed, pipeline.gate
+    room = Frame.empty(people, len(rays.camera), cameras, len(pipeline.skeleton.joints))
+    near, chi2, claims = room.near, room.chi2, room.claims
+    claim_people(slots, np.full(people, 1 / 30), state, rig, rays, core, gate, room.expected, near, chi2, claims)
     for c in range(cameras):
         own = np.arange(rays.first[c], rays.first[c + 1])
         benefit = np.zeros((people, len(own)))

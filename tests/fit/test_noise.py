@@ -2,7 +2,7 @@ import msgspec
 import numpy as np
 
 from multiview.fit.noise import SCORES, SIZES, PixelNoise
-from multiview.fit.noise_kernels import scale_by_size
+from multiview.fit.noise_kernels import learn, scale_by_size
 from multiview.fit.people import State
 from multiview.pipeline import Pipeline
 from multiview.rays import pack
@@ -21,7 +21,7 @@ def test_noise_is_learned_by_joint_score_and_size() -> None:
         chi2 = ratio * share
         sums = np.stack([chi2.sum(axis=2), share.sum(axis=2)], axis=-1)
         sizes = np.stack([chi2.sum(axis=(0, 1)), share.sum(axis=(0, 1))], axis=-1)
-        noise.learn(sums, sizes, np.array([0.3, 1.0]))
+        learn(noise.tables, sums, sizes, np.array([0.3, 1.0]))
     both = noise.variance[..., None] * noise.size
     # The start values, off by up to a factor of 9, keep a few percent of the weight in each of the three tables.
     np.testing.assert_allclose(both, true[..., None] * size, rtol=0.25)

@@ -1,0 +1,93 @@
+"""What one frame is worked out in: room for its rays and for what fusion finds of everyone, used again in the next."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from multiview.geometry.handles import handle_of
+from multiview.geometry.lane_kernels import padded
+from multiview.rays import Rays
+
+__all__ = ["Frame", "Workspace"]
+
+
+class Frame(NamedTuple):
+    """Room for P people and D detections; W is J, padded. Only the first rows of each array have a meaning.
+
+    `slots[n]` is person n's place in the state, `claims[n, c]` their detection in camera c or -1; `expected`, `near`
+    and `chi2` as in `claim_kernels`; `free` are the detections that nobody claims. `table[n, c, j]` is the row
+    (detection * J + joint) of the ray on which joint j rests, or -1; `xyz`, `H` and `used` as in `point_kernels`.
+    `support[n]` views measure person n, `due[n]` should.
+    """
+
+    pixels: Float64[np.ndarray, "D J 2"]
+    rays: Rays
+    free: Int64[np.ndarray, " D"]
+    slots: Int64[np.ndarray, " P"]
+    claims: Int64[np.ndarray, "P C"]
+    expected: Float64[np.ndarray, "P C 5 W"]
+    near: Bool[np.ndarray, "P D"]
+    chi2: Float64[np.ndarray, "P D W"]
+    table: Int64[np.ndarray, "P C J"]
+    xyz: Float64[np.ndarray, "P J 3"]
+    H: Float64[np.ndarray, "P J 6"]
+    used: Int64[np.ndarray, "P J"]
+    support: Int64[np.ndarray, " P"]
+    due: Int64[np.ndarray, " P"]
+
+    @staticmethod
+    def empty(people: int, detections: int, cameras: int, joints: int) -> Frame:
+        """Room, with nothing in it yet."""
+        P, D, C, J = people, detections, cameras, joints
+        return Frame(
+            pixels=np.empty((D, J, 2)),
+            rays=Rays.empty(D, C, J),
+            free=np.empty(D, np.int64),
+            slots=np.empty(P, np.int64),
+            claims=np.empty((P, C), np.int64),
+            expected=np.empty((P, C, 5, padded(J))),
+            near=np.empty((P, D), np.bool_),
+            chi2=np.empty((P, D, padded(J))),
+            table=np.empty((P, C, J), np.int64),
+            xyz=np.empty((P, J, 3)),
+            H=np.empty((P, J, 6)),
+            used=np.empty((P, J), np.int64),
+            support=np.empty(P, np.int64),
+            due=np.empty(P, np.int64),
+        )
+
+
+class Workspace:
+    """A frame with enough room, and its handle."""
+
+    def __init__(self, cameras: int, joints: int) -> None:
+        self.cameras, self.joints = cameras, joints
+        self.people, self.detections = 8, 8 * cameras
+        self._make()
+
+    def hold(self, people: int, detections: int) -> None:
+        """See that there is room for so many; what is in it stays."""
+        if people <= self.people and detections <= self.detections:
+            return
+        before = self.frame
+        self.people, self.detections = (
+            most if wanted <= most else max(wanted, 2 * most)
+            for wanted, most in ((people, self.people), (detections, self.detections))
+        )
+        self._make()
+        _copy(before, self.frame)
+
+    def _make(self) -> None:
+        self.frame = Frame.empty(self.people, self.detections, self.cameras, self.joints)
+        self.handle = handle_of(self.frame)
+
+
+def _copy(source: tuple[Any, ...], target: tuple[Any, ...]) -> None:
+    for old, new in zip(source, target, strict=True):
+        if isinstance(old, tuple):
+            _copy(old, new)
+        else:
+            new[tuple(slice(n) for n in old.shape)] = old

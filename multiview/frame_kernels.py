@@ -1,0 +1,128 @@
+"""The stages of one frame as the pipeline calls them: each opens the handles, and has the stage's kernel do the work.
+
+`count` people are worked on, of whom the first `tracked` were predicted and the others may be born.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from multiview.assign.claim_kernels import claim_people
+from multiview.assign.repair_kernels import repair
+from multiview.fit.birth_kernels import choose_rays
+from multiview.fit.body import Body
+from multiview.fit.noise import NoiseTables
+from multiview.fit.noise_kernels import learn, residuals, scale_by_size
+from multiview.fit.output_kernels import output, supporting_views
+from multiview.fit.people import State
+from multiview.fit.person_kernels import fit_people
+from multiview.fit.point_kernels import triangulate_people
+from multiview.frame import Frame
+from multiview.geometry.handles import opener
+from multiview.geometry.jit import Array, kernel
+from multiview.geometry.rays_kernels import cast
+from multiview.rays import PackedRig
+
+frame_of, state_of, rig_of, body_of, noise_of = (
+    opener(Frame), opener(State), opener(PackedRig), opener(Body), opener(NoiseTables),
+)  # fmt: skip
+
+
+@kernel
+def undistort(frame: Array, rig: Array, noise: Array) -> None:
+    """Rays of the frame's pixels."""
+    f, g, n, rays = frame_of(frame), rig_of(rig), noise_of(noise), frame_of(frame).rays
+    cast(
+        f.pixels, rays.first, g.K, g.dist, g.fisheye, g.reach, g.R, n.variance, n.scores,
+        rays.camera, rays.score, rays.xy, rays.lens, rays.ray, rays.info, rays.noise,
+    )  # fmt: skip
+
+
+@kernel
+def assign(frame: Array, people: Array, rig: Array, body: Array, tracked: int, dt: float, gate: float) -> int:
+    """Predicted people claim detections; how many are left `free`."""
+    f = frame_of(frame)
+    rays, claims = f.rays, f.claims[:tracked]
+    if tracked:
+        claim_people(
+            f.slots[:tracked], np.full(tracked, dt), state_of(people), rig_of(rig), rays, body_of(body).core, gate,
+            f.expected[:tracked], f.near, f.chi2, claims,
+        )  # fmt: skip
+    count, cameras = 0, rays.first.shape[0] - 1
+    for c in range(cameras):
+        for d in range(rays.first[c], rays.first[c + 1]):
+            taken = False
+            for n in range(tracked):
+                taken = taken or claims[n, c] == d
+            if not taken:
+                f.free[count] = d
+                count += 1
+    return count
+
+
+@kernel
+def mend(
+    frame: Array,
+    people: Array,
+    rig: Array,
+    body: Array,
+    noise: Array,
+    count: int,
+    tracked: int,
+    gate: float,
+    sized: bool,
+) -> None:
+    """The rays that everyone's joints begin with; if `sized`, with the noise of how large people are."""
+    f, b, n = frame_of(frame), body_of(body), noise_of(noise)
+    repair(f.claims[:count], b.pairs, f.expected, f.near[:tracked], f.chi2, f.rays, gate, f.table[:count])
+    if sized and tracked:
+        scale_by_size(f.slots[:tracked], f.table, state_of(people), b.torso, f.rays, rig_of(rig), n.sizes, n.size)
+
+
+@kernel
+def triangulate(frame: Array, people: Array, rig: Array, count: int, gate: float) -> None:
+    """Everyone's joints, each as a point."""
+    f = frame_of(frame)
+    if count:
+        triangulate_people(
+            f.slots[:count], f.table[:count], f.rays, rig_of(rig), gate, state_of(people), f.xyz, f.H, f.used
+        )
+
+
+@kernel
+def choose(frame: Array, rig: Array, body: Array, n: int, gate: float) -> float:
+    """The rays of newborn n; their size."""
+    f = frame_of(frame)
+    return choose_rays(f.table[n], f.rays, rig_of(rig), body_of(body), gate, f.xyz[n], f.H[n], f.used[n])
+
+
+@kernel
+def fit(
+    frame: Array, people: Array, rig: Array, body: Array, noise: Array, agility: Array, last: Array,
+    count: int, tracked: int, dt: float, gate: float, learning: bool,
+) -> None:  # fmt: skip
+    """Everyone's skeleton, and what their rays tell of the noise."""
+    if not count:
+        return
+    f, state, g, b, tables = frame_of(frame), state_of(people), rig_of(rig), body_of(body), noise_of(noise)
+    slots, table, passed = f.slots[:count], f.table[:count], np.zeros(count)
+    passed[:tracked] = dt
+    fit_people(slots, passed, table, f.rays, g, b, agility, gate, tables.persistence[0], state, f.xyz, f.H, f.used)
+    if learning:
+        sums, sizes = np.zeros((*tables.variance.shape, 2)), np.zeros((tables.sizes.shape[0], 2))
+        products = np.zeros(2)
+        residuals(
+            slots, table, f.rays, g, tables.scores, state, b.torso, f.used, last, sums, sizes, tables.sizes, products
+        )
+        learn(tables, sums, sizes, products)
+
+
+@kernel
+def give(
+    frame: Array, people: Array, rig: Array, body: Array, count: int, tracked: int,
+    xyz: Array, cov: Array, score: Array, views: Array, filled: Array,
+) -> None:  # fmt: skip
+    """What leaves the frame, and how many views support each person."""
+    f = frame_of(frame)
+    supporting_views(f.table[:count], f.expected[:tracked], body_of(body), rig_of(rig), f.rays, f.support, f.due)
+    output(f.slots[:count], f.table, f.rays, state_of(people), xyz, cov, score, views, filled)
