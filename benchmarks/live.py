@@ -2,10 +2,12 @@
 
 One process publishes for all cameras, all firing at once; hub, fusion and recorder are the real processes. Latency is
 from the hub's arrival of the message that completes a tick to the pose at a subscriber; the echo's is the same way with
-nothing computed: hub, another process, hub, subscriber. CPU is per cent of one core.
+nothing computed: hub, another process, hub, subscriber. "at hub" is when the hub had the pose. CPU is per cent of one
+core. With --memory the resident memory of each process is shown over time.
 
     python -m benchmarks live --cameras 8 --fps 60 --seconds 20
-    python -m benchmarks live --cameras 16 --fps 120 --seconds 60
+    python -m benchmarks live --cameras 16 --fps 120 --seconds 60 --repeat 5
+    python -m benchmarks live --cameras 8 --fps 60 --seconds 600 --memory
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ from services.requests import Status, StatusReply, ask
 
 COPIES = 6.0  # s of simulated people that are played there and back
 EDGES_MS = (0, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 50, np.inf)
-WATCHED = ("hub", "fusion", "record", "load")
+SERVICES = ("hub", "fusion", "recorder")
+MEMORY_ROWS = 11
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,13 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=float, default=60.0, help="Hz")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--repeat", type=int, default=1, help="how many runs; the best is what the machine can do")
+    parser.add_argument("--memory", action="store_true", help="show the memory of each process over time")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print one row per run, and the best run's latency as a histogram."""
     print(f"{args.cameras} cameras x {args.fps:g} Hz x {args.people} people, {args.seconds:g} s")
     print(
-        "run ticks %  lost dropped  late | pose p50   p99   max ms | echo p50   p99   max ms | "
+        "run ticks %  lost dropped  late | pose p50   p99   max ms | at hub p50   p99 | echo p50   p99   max ms | "
         "CPU hub, fusion, recorder, load % | MB at 1/4, end | recorded"
     )
     runs = []
@@ -55,9 +59,11 @@ def run(args: argparse.Namespace) -> int:
         runs.append(measure(args.cameras, args.people, args.fps, args.seconds))
         print(f"{number + 1:3} {runs[-1].row()}", flush=True)
     best = min(runs, key=lambda r: np.percentile(r.poses_ms, 99) if len(r.poses_ms) else np.inf)
-    print(
-        f"\nbest run, last arrival to pose at a subscriber, of {len(best.poses_ms)} ticks:\n{histogram(best.poses_ms)}"
-    )
+    pose, echo = _figures(best.poses_ms), _figures(best.echoes_ms)
+    print(f"\nbest of {len(runs)} by p99 (p50, p99, max ms): pose {pose}| echo {echo}")
+    print(f"last arrival to pose at a subscriber, of {len(best.poses_ms)} ticks:\n{histogram(best.poses_ms)}")
+    if args.memory:
+        print(f"\n{memory_table(best.memory)}")
     return 0
 
 
@@ -69,17 +75,19 @@ class Run(NamedTuple):
     dropped: int
     late: int
     poses_ms: np.ndarray
+    hub_ms: np.ndarray
     echoes_ms: np.ndarray
     cpu: list[float]
-    memory: tuple[float, float]
+    memory: list[tuple[float, ...]]
     recorded: int
     due: int
 
     def row(self) -> str:
         cpu = ", ".join(f"{share:3.0f}" for share in self.cpu)
+        quarter, end = (sum(self.memory[len(self.memory) * part // 4 - 1][1:]) for part in (1, 4))
         return (
             f"{self.ticks:7.2f} {self.lost:5} {self.dropped:7} {self.late:5} | {_figures(self.poses_ms)} | "
-            f"{_figures(self.echoes_ms)} | {cpu:>33} | {self.memory[0]:6.1f}, {self.memory[1]:5.1f} | "
+            f"{_figures(self.hub_ms)[:14]}   | {_figures(self.echoes_ms)} | {cpu:>33} | {quarter:6.1f}, {end:5.1f} | "
             f"{self.recorded} of {self.due}"
         )
 
@@ -117,16 +125,16 @@ def measure(cameras: int, people: int, fps: float, seconds: float) -> Run:
                 process.wait()
         records = open_take(Path(folder) / "load").records()
         recorded = sum(record.topic.startswith("keypoints/") for record in records)
-    memory = (heard.memory[len(heard.memory) // 4], heard.memory[-1]) if heard.memory else (0.0, 0.0)
     return Run(
         ticks=100.0 * len(heard.poses) / round(seconds * fps),
         lost=heard.lost,
         dropped=dropped,
         late=heard.late,
         poses_ms=np.array(heard.poses) / 1e6,
+        hub_ms=np.array(heard.at_hub) / 1e6,
         echoes_ms=np.array(heard.echoes) / 1e6,
         cpu=heard.cpu,
-        memory=memory,
+        memory=heard.memory,
         recorded=recorded,
         due=round(seconds * fps) * cameras + cameras,
     )
@@ -139,8 +147,9 @@ class Listener:
         self._subscriber = Subscriber(hub, ["poses", PONG, "service/fusion"])
         self._pids = pids
         self.poses: list[int] = []
+        self.at_hub: list[int] = []
         self.echoes: list[int] = []
-        self.memory: list[float] = []  # MB of hub, fusion and recorder together
+        self.memory: list[tuple[float, ...]] = [(0.0,) * (1 + len(SERVICES))]  # s; MB of hub, fusion and recorder
         self.cpu: list[float] = []
         self.lost, self.late = -1, -1
 
@@ -159,9 +168,10 @@ class Listener:
             message = decode(received.body)
             if isinstance(message, PosesMessage):
                 self.poses.append(now_ns - message.arrival_ns)
+                self.at_hub.append(received.stamp.arrival_ns - message.arrival_ns)
                 self.lost, self.late = message.lost + self._subscriber.lost, message.late
             elif isinstance(message, ServiceHealth):
-                self.memory.append(sum(_resident_mb(pid) for pid in self._pids[:3]))
+                self.memory.append((time.monotonic() - began, *map(_resident_mb, self._pids[: len(SERVICES)])))
                 finished = message.state == "finished"
         passed = time.monotonic() - began
         self.cpu = [100.0 * (_cpu_s(pid) - before) / passed for pid, before in zip(self._pids, used, strict=True)]
@@ -177,6 +187,17 @@ def histogram(times_ms: np.ndarray) -> str:
         bar = "#" * round(60 * count / max(1, counts.max()))
         rows.append(f"{low:5g} to {high:4g} ms {count:7} {100.0 * below / max(1, len(times_ms)):7.2f} % {bar}")
     return "\n".join(rows)
+
+
+def memory_table(samples: list[tuple[float, ...]]) -> str:
+    """Resident memory over time, and how much it grew from a tenth of the time on, once everything was loaded."""
+    picked = [
+        samples[min(len(samples) - 1, 1 + i * (len(samples) - 2) // (MEMORY_ROWS - 1))] for i in range(MEMORY_ROWS)
+    ]
+    rows = [f"{'s':>6} " + " ".join(f"{name:>9}" for name in SERVICES) + "  (MB)"]
+    rows += [f"{time_s:6.0f} " + " ".join(f"{mb:9.1f}" for mb in sizes) for time_s, *sizes in picked]
+    growth = zip(picked[1][1:], picked[-1][1:], strict=True)
+    return "\n".join([*rows, "growth " + " ".join(f"{after - before:+9.1f}" for before, after in growth)])
 
 
 def _figures(times_ms: np.ndarray) -> str:

@@ -57,6 +57,8 @@ class _Camera:
         self.live = True
         self.missing = 0  # ticks missed one after the other
         self.steps: deque[int] = deque([period_ns], maxlen=15)  # between stamps, of late
+        self.period_ns = period_ns  # the step of its pictures: of short ones, since dropped frames only lengthen a step
+        self.pace_ns = period_ns  # at which keypoints come, where a detector cannot take every picture: of long ones
         self.lags: deque[int] = deque(maxlen=15)  # arrival less stamp
         self.lag_ns = 0  # their median
         self.peak_ns = 0  # how long after a tick this camera reaches it: a maximum that slowly forgets
@@ -69,22 +71,14 @@ class _Camera:
     def reaches(self, time_ns: int) -> bool:
         return bool(self.times) and self.times[-1] >= time_ns
 
-    @property
-    def period_ns(self) -> int:
-        """The step of its pictures: of short ones, since dropped frames only lengthen a step."""
-        return sorted(self.steps)[len(self.steps) // 4]
-
-    @property
-    def pace_ns(self) -> int:
-        """The step at which its keypoints really come, where a detector cannot take every picture: of long ones."""
-        return sorted(self.steps)[len(self.steps) * 3 // 4]
-
     def insert(self, time_ns: int, keypoints: Keypoints2D) -> bool:
         place = bisect_left(self.times, time_ns)
         if place < len(self.times) and self.times[place] == time_ns:
             return False
         if self.times and place == len(self.times):
             self.steps.append(time_ns - self.times[-1])
+            steps = sorted(self.steps)
+            self.period_ns, self.pace_ns = steps[len(steps) // 4], steps[len(steps) * 3 // 4]
         self.times.insert(place, time_ns)
         self.frames.insert(place, keypoints)
         return True
@@ -132,15 +126,18 @@ class SyncBuffer:
         self.delay_ns = 0
         self._pace_ns = round(NS_PER_S / rate_hz)  # the step at which the live cameras' keypoints come
         self._behind = 0  # frames, one after the other, from long before that
+        self._last_waited = self._cameras[0]  # who was waited for last, and so is asked first
 
     def tick_time_ns(self, tick: int) -> int:
         return round(tick * NS_PER_S / self.rate_hz)
 
     def first_tick_at(self, time_ns: int) -> int:
         """The first tick at or after an instant."""
-        tick = int(time_ns * self.rate_hz / NS_PER_S) - 2
+        tick = round(time_ns * self.rate_hz / NS_PER_S)
         while self.tick_time_ns(tick) < time_ns:
             tick += 1
+        while self.tick_time_ns(tick - 1) >= time_ns:
+            tick -= 1
         return tick
 
     def live(self) -> list[bool]:
@@ -176,15 +173,21 @@ class SyncBuffer:
         views = []
         while self._next is not None:
             time_ns = self.tick_time_ns(self._next)
-            reached = [c.reaches(time_ns) for c in self._cameras]
-            waiting = [c for c, there in zip(self._cameras, reached, strict=True) if c.live and not there]
-            if any(arrival_ns < self._deadline_ns(c, time_ns) for c in waiting):
+            if self._waits_for(self._last_waited, time_ns, arrival_ns):
                 break
-            if not any(reached) and not waiting:
+            waiting = [c for c in self._cameras if c.live and not c.reaches(time_ns)]
+            waited = next((c for c in waiting if self._waits_for(c, time_ns, arrival_ns)), None)
+            if waited is not None:
+                self._last_waited = waited
+                break
+            if not waiting and not any(c.reaches(time_ns) for c in self._cameras):
                 break  # nobody is here: time stands still
             views.append(self._give_out(self._next, time_ns, waiting))
             self._skip_emptiness()
         return views
+
+    def _waits_for(self, camera: _Camera, tick_ns: int, arrival_ns: int) -> bool:
+        return camera.live and not camera.reaches(tick_ns) and arrival_ns < self._deadline_ns(camera, tick_ns)
 
     def _skip_emptiness(self) -> None:
         """When nobody is waited for, go on where the next frame is: a gap in all stamps is no row of empty ticks."""
@@ -214,31 +217,29 @@ class SyncBuffer:
         if late:
             camera.late += 1
             camera.forget_before(self._last_ns or 0)
-        else:
-            self._next = min(self._next, self.first_tick_at(time_ns))  # it may have been skipped as emptiness
+        elif time_ns <= self.tick_time_ns(self._next - 1):  # it had been skipped as emptiness
+            self._next = self.first_tick_at(time_ns)
         if not late or arrival_ns - time_ns <= self.delay_ns + self._budget_ns:
             camera.live, camera.missing = True, 0
 
     def _begin_or_jump(self, time_ns: int) -> None:
         """Where time starts: at the first frame, at a return after everyone was silent, or anew."""
-        tick = self.first_tick_at(time_ns)
         if self._next is None:
-            self._next = tick
+            self._next = self.first_tick_at(time_ns)
         if self._last_ns is None:
             return
         self._behind = self._behind + 1 if time_ns < self._last_ns - self._horizon_ns else 0
         if self._behind > 3 * len(self._cameras):
             self.restarts += 1
-            self._last_ns, self._next, self._behind = None, tick, 0
+            self._last_ns, self._next, self._behind = None, self.first_tick_at(time_ns), 0
             for c in self._cameras:
                 c.forget_all()
         elif not any(c.live or c.reaches(self._last_ns + 1) for c in self._cameras):
-            self._next = max(self._next, tick)
+            self._next = max(self._next, self.first_tick_at(time_ns))
 
     def _learn(self, camera: _Camera, head: int | None, time_ns: int, arrival_ns: int) -> None:
         """How long after a tick this camera reaches it, seen at the last tick that it has just passed."""
-        tick = self.first_tick_at(time_ns + 1) - 1
-        tick_ns = self.tick_time_ns(tick)
+        tick_ns = self.tick_time_ns(self.first_tick_at(time_ns + 1) - 1)
         if head is None or tick_ns > head:
             wait = max(0, arrival_ns - tick_ns - self.delay_ns)
             camera.peak_ns = max(wait, camera.peak_ns - (camera.peak_ns - wait) // 256)
@@ -251,8 +252,8 @@ class SyncBuffer:
         camera.lags.append(lag_ns)
         camera.lag_ns = sorted(camera.lags)[len(camera.lags) // 2]
         here = [c for c in self._cameras if c.lags and (c.live or c is camera)]
-        self.delay_ns = sorted(c.lag_ns for c in here)[(len(here) - 1) // 2]
-        self._pace_ns = sorted(c.pace_ns for c in here)[(len(here) - 1) // 2]
+        self.delay_ns = sorted([c.lag_ns for c in here])[(len(here) - 1) // 2]
+        self._pace_ns = sorted([c.pace_ns for c in here])[(len(here) - 1) // 2]
 
     def _deadline_ns(self, camera: _Camera, tick_ns: int) -> int:
         """Until when a tick waits for a camera: twice its usual lateness, within the budget.

@@ -179,7 +179,7 @@ class Fuser:
             raise MessageError(f"a message of {camera} came under the topic {topic}")
         if camera not in self._index:
             raise MessageError(f"the rig has no camera {camera}")
-        peer = self._peers.setdefault(camera, _Peer(boot_id))
+        peer = self._peers.get(camera) or self._peers.setdefault(camera, _Peer(boot_id))
         if boot_id in peer.over:
             raise MessageError(f"{camera}: a worker that was replaced still sends")
         if boot_id != peer.boot_id:

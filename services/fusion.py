@@ -19,7 +19,7 @@ from services import topics
 from services.bus import PUBLISH_QUEUE, Received, Sender, Subscriber
 from services.fuser import Fused, Fuser
 from services.presence import Presence
-from services.process import Stopping, begin_service
+from services.process import Stopping, begin_service, come_first
 from services.regions import RegionSender, wanted
 
 HEALTH_S = 1.0
@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> None:
     gc.collect()
     gc.freeze()  # what is loaded stays: no pause to look at it again
     gc.disable()  # cycles are looked for when the hub has been told how things are, not in the middle of a tick
+    come_first()
     subscriber = Subscriber(studio.hub, topics.FUSION_READS, "fusion")
     sender = Sender(studio.hub, "fusion", PUBLISH_QUEUE)  # one late camera may complete many ticks at once
     regions = RegionSender(fuser, sender) if wanted(studio) else None

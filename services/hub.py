@@ -22,7 +22,7 @@ from services import topics
 from services.bus import HubSockets, Incoming, ZapSocket
 from services.gate import Gate
 from services.keyring import load_allowed
-from services.process import Stopping, begin_service
+from services.process import Stopping, begin_service, come_first
 from services.requests import Probe, ProbeReply, Ready, Start, StatusReply, decode_question
 
 BEAT_S = 0.05
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio, check=False)
     begin_service("hub", studio.logging.json)
+    come_first()
     Hub(studio.hub).serve()
 
 

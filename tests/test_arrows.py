@@ -22,6 +22,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "errors", "package_data", "files", "toml_file"}),
     frozenset({"geometry", "keypoints", "nets", "models", "plugins"}),
     frozenset({"data", "camera", "rig_file", "skeleton", "keypoint_folder", "poses", "messages", "packing", "truth"})
+    | frozenset({"unpack"})
     | frozenset({"rays", "joint_names", "palette", "stick_figure", "solids", "volume"}),
     frozenset({"synthetic", "associate", "track", "fit", "kinematics", "detect", "sources", "export"})
     | frozenset({"assign", "metrics", "joint_angles", "prepare", "draw", "top_view", "plot", "client", "actor"})
