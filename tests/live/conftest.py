@@ -57,9 +57,14 @@ class Processes:
     def start(self, *words: str | Path) -> subprocess.Popen[bytes]:
         log = (self.folder / f"{words[0]}.log").open("ab")
         command = [sys.executable, "-m", "multiview", *map(str, words)]
-        self._running.append(subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ}))
+        process = self.keep(subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ}))
         log.close()
-        return self._running[-1]
+        return process
+
+    def keep(self, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+        """Another process that ends with the test."""
+        self._running.append(process)
+        return process
 
     def words(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()

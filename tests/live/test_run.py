@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -23,7 +24,7 @@ from multiview.take import Take, open_take
 from services.bus import Subscriber
 from services.launch import Launch, LaunchError
 from services.replay import compare, recorded_poses, refuse
-from tests.live.conftest import FREE, synthetic_studio, until
+from tests.live.conftest import FREE, Processes, free_ports, synthetic_studio, until
 
 
 class Poses:
@@ -161,6 +162,50 @@ def test_no_orphan_is_left_when_the_launcher_is_killed(tmp_path: Path) -> None:
 def _children(pid: int) -> list[int]:
     path = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(word) for word in path.read_text().split()] if path.exists() else []
+
+
+CLIENT = """
+from multiview.client import connect
+
+for frame in connect("tcp://127.0.0.1:{port}"):
+    for person in frame.people:
+        print(frame.tick, person.id, person["nose"], flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds fusion by /proc")
+def test_a_client_outlives_a_killed_fusion(processes: Processes, tmp_path: Path) -> None:
+    """`run` starts fusion anew, and the few lines of the README go on by themselves, with later ticks."""
+    ingest, publish, request = free_ports(3)
+    hub = HubOptions(ingest_port=ingest, publish_port=publish, request_port=request)
+    write_studio(synthetic_studio(tmp_path, hub), tmp_path / "studio.toml")
+    run = processes.start("run", tmp_path / "studio.toml", "--no-viewer")
+    script, printed = tmp_path / "client.py", tmp_path / "client.log"
+    script.write_text(CLIENT.format(port=publish))
+    with printed.open("wb") as log:
+        client = processes.keep(subprocess.Popen([sys.executable, script], stdout=log, stderr=log))
+
+    def tick() -> int:
+        return max((int(line.split()[0]) for line in printed.read_text().splitlines()[:-1]), default=-1)
+
+    until(lambda: tick() > 10, 60.0)
+    first = _child(run.pid, "fusion")
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    until(lambda: _child(run.pid, "fusion") not in (None, first))
+    at = tick()  # whatever is later comes from the new fusion
+    until(lambda: tick() > at + 50)
+    assert client.poll() is None
+    assert run.poll() is None
+
+
+def _child(pid: int, command: str) -> int | None:
+    """The process of this multiview command that `pid` has started."""
+    for child in _children(pid):
+        with contextlib.suppress(OSError):
+            if f"-m\0multiview\0{command}\0" in Path(f"/proc/{child}/cmdline").read_text():
+                return child
+    return None
 
 
 def test_bad_input_is_one_line_and_status_2(tmp_path: Path) -> None:
