@@ -30,6 +30,9 @@ from services.launch import Launch
 __all__ = ["add_arguments", "run"]
 
 
+_BETWEEN_S = 6.0  # from one stop to the next
+
+
 class Run(NamedTuple):
     """p50 and p99 of fusion's latency (ms), ticks a second, pictures a second, their cost (ms)."""
 
@@ -45,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=int, default=5, help="runs with and without the viewer (default 5)")
     parser.add_argument("--people", type=int, default=4, help="default 4")
     parser.add_argument("--skeleton", nargs="+", default=["coco17", "coco133"], help="default coco17 coco133")
-    parser.add_argument("--stop", type=float, metavar="S", help="only halt the viewer for S seconds, and go on")
+    parser.add_argument(
+        "--stop", type=float, nargs="+", metavar="S", help="only halt the viewer for S seconds, once or several times"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -94,25 +99,30 @@ def _one(args: argparse.Namespace, skeleton: str, viewer: bool) -> Run:
 
 
 def _stopped(args: argparse.Namespace) -> int:
-    """Halt the viewer in the middle of a run."""
+    """Halt the viewer in the middle of a run, once or several times."""
+    seconds = sum(args.stop) + _BETWEEN_S * (len(args.stop) + 1)
     with tempfile.TemporaryDirectory() as folder:
-        studio = _studio(args.people, args.stop + 12.0, args.skeleton[0], folder)
+        studio = _studio(args.people, seconds, args.skeleton[0], folder)
         logs = Path(folder) / "logs"
         with Launch(studio, viewer=True, logs=logs) as launch:
             launch.start()
-            launch.wait(timeout_s=5.0)
             pid = launch.pids()["viewer"]
-            os.kill(pid, signal.SIGSTOP)
-            launch.wait(timeout_s=args.stop)
-            os.kill(pid, signal.SIGCONT)
-            launch.wait(timeout_s=args.stop + 60)
+            for stop in args.stop:
+                launch.wait(timeout_s=_BETWEEN_S)
+                os.kill(pid, signal.SIGSTOP)
+                launch.wait(timeout_s=stop)
+                os.kill(pid, signal.SIGCONT)
+            launch.wait(timeout_s=seconds)
             restarts = [f"{name} {state}" for name, state in launch.states().items() if "restart" in state]
         assert launch.take is not None
         latency, arrivals = _latency(launch.take)
         words = [line for line in (logs / "viewer.log").read_text().splitlines() if "present again" in line]
-    print(words[-1].partition("INFO ")[2] if words else "the viewer never showed the present again")
-    ticks = round((args.stop + 12.0) * 60)
-    print(f"fusion: {len(arrivals)} of {ticks} ticks recorded, p99 {np.percentile(latency[60:], 99):.2f} ms")
+        if restarts:
+            print((logs / "fusion.log").read_text())
+    print("\n".join(line.partition("INFO ")[2] for line in words) or "the viewer never showed the present again")
+    print(
+        f"fusion: {len(arrivals)} of {round(seconds * 60)} ticks recorded, p99 {np.percentile(latency[60:], 99):.2f} ms"
+    )
     print(f"started anew: {', '.join(restarts) or 'nothing'}")
     return 0
 

@@ -30,7 +30,7 @@ from multiview.errors import ConfigError, MultiviewError
 from multiview.take import Take
 from services.bus import Asker
 from services.display import has_display
-from services.process import PARENT_VARIABLE
+from services.process import PARENT_VARIABLE, WHERE
 from services.recorder import new_take
 from services.requests import Start, Status, StatusReply, ask
 
@@ -41,6 +41,7 @@ RESTART_S = 0.2
 LOOK_S = 1.0
 HANGS_S = 5.0  # a process that was silent for so long is killed and started again
 LOADS_S = 60.0  # the longest that a process may take until it is connected again
+WORDS_S = 0.1  # given to a process that will be killed, to say where it hangs
 GIVE_UP = 5  # a process that dies so often within 10 s is not started again
 
 
@@ -93,8 +94,13 @@ class _Child:
         self.join(timeout_s)
 
     def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
+        """Of one that hangs: its log tells where."""
+        if self.process is None:
+            return
+        if WHERE is not None:
+            self.process.send_signal(WHERE)
+            time.sleep(WORDS_S)
+        self.process.kill()
 
     def join(self, timeout_s: float) -> bool:
         """Whether it ended by itself; else it is killed."""

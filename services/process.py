@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import json
 import logging
 import os
@@ -14,10 +15,19 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["PARENT_VARIABLE", "Stopping", "begin_service", "come_first", "yield_always", "yield_to_others"]
+__all__ = [
+    "PARENT_VARIABLE",
+    "WHERE",
+    "Stopping",
+    "begin_service",
+    "come_first",
+    "yield_always",
+    "yield_to_others",
+]
 
 # Set by whoever starts a service and wants it to end with them.
 PARENT_VARIABLE = "MULTIVIEW_PARENT"
+WHERE: signal.Signals | None = getattr(signal, "SIGUSR1", None)
 _PR_SET_PDEATHSIG = 1
 _GROUP_NICE = 10  # a tenth of the share of others: on a machine that is never idle, still some pictures a second
 _NICER = 3  # half the share of a thread that was not asked to be nice
@@ -60,7 +70,12 @@ class _JsonLines(logging.Formatter):
 
 
 def begin_service(name: str, json_lines: bool = False) -> None:
-    """Log to stderr under this name, as text or as JSON lines, and end when the parent that asked for it does."""
+    """Log to stderr under this name, as text or as JSON lines, and end when the parent that asked for it does.
+
+    Asked by the signal `WHERE`, where the system has it, the process writes there what its threads are at.
+    """
+    if WHERE is not None:
+        faulthandler.register(WHERE)
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter(f"%(asctime)s {name} %(levelname)s %(message)s")
     handler.setFormatter(_JsonLines(name) if json_lines else text)
