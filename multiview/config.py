@@ -298,9 +298,9 @@ def studio_rig(studio: Studio) -> Rig:
     if studio.rig:
         return load_rig(studio.rig)
     if isinstance(studio.source, SyntheticSource):
-        from multiview.synthetic import make_studio
+        from multiview.synthetic import make_rig
 
-        return make_studio(synthetic_options(studio.source)).rig
+        return make_rig(synthetic_options(studio.source))
     raise ConfigError('no rig: add rig = "rig.toml" (only a synthetic source brings its own)')
 
 

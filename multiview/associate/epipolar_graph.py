@@ -8,14 +8,18 @@ is largest, exactly while branch and bound can afford it (correlation clustering
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
-import networkx as nx
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from multiview.associate import graph_kernels as kernels
 from multiview.fit.body import Body
 from multiview.rays import PackedRig, Rays
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 __all__ = ["EpipolarGraph", "Options"]
 
@@ -41,6 +45,8 @@ class EpipolarGraph:
         self, rays: Rays, rig: PackedRig, free: Int64[np.ndarray, " F"]
     ) -> tuple[nx.Graph, Float64[np.ndarray, "F F"], Int64[np.ndarray, "F F"]]:
         """The graph on indices into `free`, with the edges that pass the gate; all pairs' weight and shared joints."""
+        import networkx as nx  # a graph to be looked at is seldom wanted, and fusion is to start at once
+
         weight, shared = self._weigh(rays, rig, free)
         graph = nx.Graph()
         graph.add_nodes_from(range(len(free)))

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.ndimage import gaussian_filter1d
 
 from multiview.synthetic.anatomy import Build, Posture, joint_positions
-from multiview.synthetic.paths import Paths
+from multiview.synthetic.paths import Paths, smoothed
 
 __all__ = ["posture_of"]
 
@@ -53,7 +52,7 @@ def _add(angles: dict[str, np.ndarray], more: dict[str, np.ndarray]) -> None:
 
 def _wander(rng: np.random.Generator, instants: int, seconds: float, fps: float, amplitude: float) -> np.ndarray:
     """A smooth random angle with a standard deviation of `amplitude` degrees that changes within `seconds`."""
-    noise = gaussian_filter1d(rng.normal(size=instants), seconds * fps, mode="wrap")
+    noise = smoothed(rng.normal(size=instants), seconds * fps, mode="wrap")
     return np.asarray(noise * (np.deg2rad(amplitude) * np.sqrt(2 * np.sqrt(np.pi) * seconds * fps)))
 
 
@@ -122,7 +121,7 @@ def _walking(phase: np.ndarray, walk: np.ndarray, step: np.ndarray) -> dict[str,
 
 def _sitting(sit: np.ndarray, fps: float) -> dict[str, np.ndarray]:
     """Thighs level, shanks upright; the torso leans forward on the way down and up."""
-    on_the_way = gaussian_filter1d(np.abs(np.gradient(sit)) * fps / 1.4, 0.15 * fps)
+    on_the_way = smoothed(np.abs(np.gradient(sit)) * fps / 1.4, 0.15 * fps, mode="reflect")
     zero = np.zeros_like(sit)
 
     def bend(angle: np.ndarray) -> np.ndarray:
@@ -158,5 +157,5 @@ def _on_the_floor(posture: Posture, position: Float64[np.ndarray, "T 2"], build:
     feet = joint_positions(build, posture, _FEET)
     sharpness = 60.0  # 1/m; a soft minimum, so that no foot comes down with a jerk
     lowest = -np.log(np.exp(-sharpness * (feet[..., 2] + 1)).mean(axis=1)) / sharpness - 1
-    height = gaussian_filter1d(-lowest, 0.02 * fps, mode="nearest")
+    height = smoothed(-lowest, 0.02 * fps)
     return Posture(np.column_stack([position, height]), posture.rotation)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
-from scipy.signal import lfilter
 
 from multiview.camera import Camera
 from multiview.skeleton import Skeleton
@@ -114,8 +113,12 @@ def _correlated(rng: np.random.Generator, shape: tuple[int, ...], rho: float) ->
     white = rng.normal(size=shape)
     if rho == 0:
         return np.asarray(white)
-    before = rng.normal(size=(1, *shape[1:]))
-    return np.asarray(lfilter([np.sqrt(1 - rho * rho)], [1.0, -rho], white, axis=0, zi=rho * before)[0])
+    latest = rng.normal(size=shape[1:])
+    values = np.sqrt(1 - rho * rho) * white
+    for value in values:
+        value += rho * latest
+        latest = value
+    return np.asarray(values)
 
 
 def _normal_quantile(probability: float) -> float:

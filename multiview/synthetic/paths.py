@@ -7,10 +7,10 @@ and are kept `passing_distance` apart (measured between the axes of their bodies
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float64
-from scipy.ndimage import gaussian_filter1d
 
 from multiview.synthetic.options import Options
 
@@ -219,15 +219,20 @@ def simulate_paths(
             if person.doing == "reach" and k / fps < person.until - 0.5:
                 reach[i, k] = (person.side != 1, person.side != 0)
     return Paths(
-        position=_smooth(position, 0.10 * fps, axis=1),
+        position=smoothed(position, 0.10 * fps, axis=1),
         heading=heading,
         speed=speed,
         present=present,
         sit=sit,
-        reach=_smooth(reach, 0.16 * fps, axis=1),
-        reach_height=_smooth(height, 0.3 * fps, axis=1),
+        reach=smoothed(reach, 0.16 * fps, axis=1),
+        reach_height=smoothed(height, 0.3 * fps, axis=1),
     )
 
 
-def _smooth(values: np.ndarray, sigma: float, axis: int) -> np.ndarray:
-    return np.asarray(gaussian_filter1d(values, sigma, axis=axis, mode="nearest"))
+def smoothed(
+    values: np.ndarray, sigma: float, axis: int = -1, mode: Literal["nearest", "reflect", "wrap"] = "nearest"
+) -> np.ndarray:
+    """Averaged by a Gaussian of `sigma` steps; `mode` says what lies beyond the ends."""
+    from scipy.ndimage import gaussian_filter1d  # slow to import, and a rig needs no motion
+
+    return np.asarray(gaussian_filter1d(values, sigma, axis=axis, mode=mode))

@@ -22,7 +22,7 @@ from multiview.synthetic.paths import simulate_paths
 from multiview.toml_file import convert
 from multiview.truth import Truth
 
-__all__ = ["Labels", "Studio", "make_studio"]
+__all__ = ["Labels", "Studio", "make_rig", "make_studio"]
 
 _PAD = 6  # frames of motion before the first and after the last, for cameras out of step
 
@@ -184,15 +184,23 @@ def _catmull_rom(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, x: 
 def make_studio(options: Options | None = None) -> Studio:
     """The studio that `options` describe; ConfigError if they contradict each other."""
     options = options or Options()
+    rig, skeleton = make_rig(options), load_skeleton(options.skeleton)
+    return Studio(options, rig, skeleton, _move(options, skeleton, _side(options)))
+
+
+def make_rig(options: Options) -> Rig:
+    """The rig of the studio that `options` describe, without anybody in it; ConfigError as `make_studio`."""
     _check(options)
-    skeleton = load_skeleton(options.skeleton)
-    side = options.area_m or 2.5 + 0.8 * float(np.sqrt(options.people))
-    radius = options.radius_m or 0.7 * side + 2.2
+    radius = options.radius_m or 0.7 * _side(options) + 2.2
     focal_px = options.person_px / 1.7 * radius
     dist = np.array([-0.08, 0.01, 0.0005, -0.0003, 0.0]) if options.distortion else np.zeros(5)
     layout = {"ring": rigs.ring, "row": rigs.row}[options.layout]
-    rig = layout(options.cameras, radius, focal_px, options.size, dist, _rng(options, "rig"))
-    return Studio(options, rig, skeleton, _move(options, skeleton, side))
+    return layout(options.cameras, radius, focal_px, options.size, dist, _rng(options, "rig"))
+
+
+def _side(options: Options) -> float:
+    """Of the square that people walk in, m."""
+    return options.area_m or 2.5 + 0.8 * float(np.sqrt(options.people))
 
 
 def _check(options: Options) -> None:
