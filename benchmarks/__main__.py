@@ -11,6 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread for everyone, before
 
 STUDIES = {
     "accuracy": "how near the truth, on synthetic studios",
+    "faults": "what is killed or cut, and how soon all is well again",
     "fuzz": "mutated messages at the decoder",
     "knocks": "how soon a turned camera is noticed, and how often one is accused wrongly",
     "live": "latency and losses of the live system under load",

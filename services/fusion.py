@@ -23,6 +23,7 @@ from services.process import Stopping, begin_service, come_first
 from services.regions import RegionSender, wanted
 
 HEALTH_S = 1.0
+LONG_S = 2.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +36,16 @@ def run(args: argparse.Namespace) -> None:
     stopping = Stopping()
     fuser = Fuser(studio, boot_id=secrets.randbits(62))
     logging.info("loading kernels")
+    come_first()  # to be back soon on a machine that others keep busy; sockets' threads are begun with it
+    subscriber = Subscriber(studio.hub, topics.FUSION_READS, "fusion")  # clocks and people are heard of meanwhile
+    began = time.monotonic()
     fuser.warm_up()
+    if time.monotonic() > began + LONG_S:  # compiled, the first time on a machine: begin with the present
+        subscriber.close()
+        subscriber = Subscriber(studio.hub, topics.FUSION_READS, "fusion")
     gc.collect()
     gc.freeze()  # what is loaded stays: no pause to look at it again
     gc.disable()  # cycles are looked for when the hub has been told how things are, not in the middle of a tick
-    come_first()
-    subscriber = Subscriber(studio.hub, topics.FUSION_READS, "fusion")
     sender = Sender(studio.hub, "fusion", PUBLISH_QUEUE)  # one late camera may complete many ticks at once
     regions = RegionSender(fuser, sender) if wanted(studio) else None
     Fusion(fuser, subscriber, sender, Presence(studio.hub, "fusion"), regions).serve(stopping)

@@ -39,6 +39,7 @@ __all__ = ["Launch", "LaunchError"]
 CONNECT_S = 300.0  # the longest that fusion may take to compile its kernels, the first time on a machine
 RESTART_S = 0.2
 LOOK_S = 1.0
+ANSWER_S = 0.3  # the longest that a hub which has died may keep the others from being looked after
 HANGS_S = 5.0  # a process that was silent for so long is killed and started again
 LOADS_S = 60.0  # the longest that a process may take until it is connected again
 WORDS_S = 0.1  # given to a process that will be killed, to say where it hangs
@@ -194,7 +195,6 @@ class Launch:
 
     def watch(self) -> None:
         """Start again what has died, kill what hangs; LaunchError if one refuses or keeps dying."""
-        self._kill_what_hangs()
         for child in self._children.values():
             if child.process is None or child.running or child.done:
                 continue
@@ -206,6 +206,7 @@ class Launch:
                 raise LaunchError(f"{child.name}: {child.words()}")
             else:
                 self._restart(child)
+        self._kill_what_hangs()
 
     def _kill_what_hangs(self) -> None:
         """Every process tells the hub once a second that it makes progress; one that is silent is killed."""
@@ -213,7 +214,7 @@ class Launch:
         if now < self._next_look:
             return
         self._next_look = now + LOOK_S
-        status = ask(self._asker, Status(), StatusReply, 1.0)
+        status = ask(self._asker, Status(), StatusReply, ANSWER_S)
         self._unanswered = self._unanswered + 1 if status is None else 0
         hub = self._children.get("hub")
         if self._unanswered >= HANGS_S / LOOK_S and hub is not None:

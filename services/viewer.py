@@ -224,11 +224,14 @@ class Viewer:
         began, pictures, stopping = time.monotonic(), 0, Stopping()
         busy = time.process_time()
         end = None if seconds is None else began + seconds
-        first, stall = began, _Stall(began)
+        first, stall, shown = began, _Stall(began), False
         while self.window.open and not self._closing and not stopping and (end is None or time.monotonic() < end):
             looked = time.monotonic()
             drawn = self.draw()
             pictures += drawn
+            if self.scene.version and not shown:
+                shown = True
+                logging.info("shows people after %.1f s", time.monotonic() - began)
             stall.watch(looked, self.feed.age_s())
             if self.scene.version == 0:  # nobody yet
                 first, pictures, busy = time.monotonic(), 0, time.process_time()

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-import select
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -17,6 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from benchmarks.cable import Cable
 from multiview.config import HubOptions, write_studio
 from multiview.data import Keypoints2D
 from multiview.messages import PosesMessage, Stamp, decode, encode
@@ -62,58 +60,6 @@ def test_the_hub_comes_back_and_what_hangs_is_killed(tmp_path: Path) -> None:
     assert ticks == sorted(ticks)
     assert ticks[0] <= 1
     assert ticks[-1] > before
-
-
-class Cable(threading.Thread):
-    """A TCP connection to the hub's ingest port that can be cut, without a word to either end, and mended."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(daemon=True)
-        self._port = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.cut = False
-        self.ending = False
-        self.noise: random.Random | None = None
-
-    def run(self) -> None:
-        pairs: dict[socket.socket, socket.socket] = {}
-        while not self.ending:
-            ready, _, _ = select.select([self._listener, *pairs], [], [], 0.05)
-            for end in ready:
-                if end is self._listener:
-                    near = self._listener.accept()[0]
-                    try:
-                        far = socket.create_connection(("127.0.0.1", self._port))
-                    except OSError:
-                        near.close()
-                        continue
-                    pairs |= {near: far, far: near}
-                    continue
-                if end not in pairs:
-                    continue
-                try:
-                    data = end.recv(65536)
-                    if data and not self.cut:
-                        pairs[end].sendall(self._spoilt(data))
-                except OSError:
-                    data = b""
-                if not data:
-                    other = pairs.pop(end, None)
-                    for gone in (end, other):
-                        if gone is not None:
-                            pairs.pop(gone, None)
-                            gone.close()
-        for end in pairs:
-            end.close()
-        self._listener.close()
-
-    def _spoilt(self, data: bytes) -> bytes:
-        if self.noise is None or self.noise.random() > 0.05:
-            return data
-        spoilt = bytearray(data)
-        spoilt[self.noise.randrange(len(spoilt))] ^= 1 << self.noise.randrange(8)
-        return bytes(spoilt)
 
 
 def keypoints(camera: str, frame: int) -> bytes:

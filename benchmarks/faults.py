@@ -1,0 +1,329 @@
+"""What can go wrong in a studio, done to real processes: how long until it is noticed, and until all is well again.
+
+Workers with clocks of their own, hub, fusion, recorder and viewer are supervised as `multiview run` does it, and killed
+by SIGKILL one after the other; the network is cut between one worker and the rest. Times are those of a subscriber like
+any other, in seconds: the best and the worst of all repeats. What was recorded before the recorder's death is compared
+with what the subscriber had heard by then.
+
+    python -m benchmarks faults
+    python -m benchmarks faults --only hub fusion --repeats 10
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks.cable import Cable
+from benchmarks.ear import FRAMING, Ear, Heard
+from multiview.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.errors import MultiviewError
+from multiview.recording import RecordingReader
+from multiview.take import Take
+from services.bus import Sender
+from services.display import virtual_display
+from services.launch import Launch
+from services.recover import recover
+
+FAULTS = ("worker", "fusion", "hub", "recorder", "viewer", "network")
+WATCH_S = 0.05  # how often `run` looks at its processes
+PATIENCE_S = 120.0
+APART_S = 10.5  # between two deaths of one process, which `run` would take for one that keeps dying
+ELSEWHERE = "127.0.0.2"  # the hub as the camera behind the cable knows it
+CHUNK_KB = 64.0
+
+Figures = dict[tuple[str, str], list[float]]
+
+# fault, figure: the limit, where there is one
+LIMITS = {
+    ("worker", "its process's start to a pose with its camera"): 1.0,
+    ("fusion", "kill to poses of everyone"): 2.0,
+    ("hub", "kill to poses of everyone"): 2.0,
+    ("network", "cut to a pose without the camera"): 0.6,
+    ("network", "cut to `status` saying so"): 0.6,
+    ("network", "cut to its sender knowing"): 0.6,
+    ("recorder", "heard before the kill, not recorded, KB"): CHUNK_KB,
+    ("recorder", "messages missing before that"): 0.0,
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The study's own arguments."""
+    parser.add_argument("--repeats", type=int, default=5, help="how often each fault is made (default 5)")
+    parser.add_argument("--only", nargs="+", choices=FAULTS, default=FAULTS, metavar="FAULT", help=", ".join(FAULTS))
+    parser.add_argument("--cameras", type=int, default=4)
+    parser.add_argument("--fps", type=float, default=30.0, help="Hz")
+    parser.add_argument("--people", type=int, default=2)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a row for every figure; 1 if one is beyond its limit."""
+    figures: Figures = defaultdict(list)
+    faults = [fault for fault in FAULTS if fault in args.only]
+    print(f"{args.cameras} cameras x {args.fps:g} Hz x {args.people} people, {args.repeats} times each", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        if supervised := [fault for fault in faults if fault != "network"]:
+            _supervised(args, Path(folder), supervised, figures)
+        if "network" in faults:
+            _network(args, Path(folder), figures)
+    print(f"\n{'fault':9} {'figure':49} {'best':>7} {'worst':>7} {'limit':>6}")
+    beyond = False
+    for (fault, figure), values in figures.items():
+        limit = LIMITS.get((fault, figure))
+        bad = limit is not None and max(values) > limit
+        beyond |= bad
+        words = "" if limit is None else f"{limit:6g}" + (" BEYOND" if bad else "")
+        print(f"{fault:9} {figure:49} {min(values):7.2f} {max(values):7.2f} {words}")
+    return int(beyond)
+
+
+def _studio(args: argparse.Namespace, folder: Path, hub: HubOptions, seconds: float = 10.0) -> Studio:
+    options = {
+        "cameras": args.cameras,
+        "people": args.people,
+        "fps": args.fps,
+        "seconds": seconds,
+        "skeleton": "coco17",
+        "clock_offset_ms": 1000.0,
+    }
+    return Studio(
+        name="faults",
+        skeleton="coco17",
+        source=SyntheticSource(options=options, own_clocks=True, loop=True),
+        hub=hub,
+        recorder=RecorderOptions(directory=str(folder)),
+    )
+
+
+class Room:
+    """A supervised studio, and someone who listens."""
+
+    def __init__(self, launch: Launch, ear: Ear, figures: Figures) -> None:
+        self.launch, self.ear, self.figures = launch, ear, figures
+        self._deaths: dict[str, float] = {}
+
+    def until(self, condition: Callable[[], float | bool | None]) -> float:
+        """Watch the processes as `run` does until something is true; what it was."""
+        end, next_watch = time.monotonic() + PATIENCE_S, 0.0
+        while not (value := condition()):
+            now = time.monotonic()
+            if now > end:
+                raise MultiviewError("it never came back; the last words: " + str(self.launch.states()))
+            if now >= next_watch:
+                self.launch.watch()
+                next_watch = now + WATCH_S
+            time.sleep(0.002)
+        return float(value)
+
+    def pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        self.until(lambda: time.monotonic() >= end)
+
+    def kill(self, name: str) -> float:
+        """When it was killed; only once all is well, and not too soon after the last time."""
+        self.until(self.ear.whole)
+        self.pause(max(0.5, self._deaths.get(name, 0.0) + APART_S - time.monotonic()))
+        self.until(self.ear.whole)
+        killed = self._deaths[name] = time.monotonic()
+        os.kill(self.launch.pids()[name], signal.SIGKILL)
+        return killed
+
+    def note(self, fault: str, figure: str, value: float) -> None:
+        self.figures[fault, figure].append(value)
+
+
+def _supervised(args: argparse.Namespace, folder: Path, faults: list[str], figures: Figures) -> None:
+    hub = HubOptions(ingest_port=0, publish_port=0, request_port=0)
+    acts = {"worker": _worker, "fusion": _fusion, "hub": _hub, "recorder": _recorder, "viewer": _viewer}
+    shows = "viewer" in faults
+    with virtual_display() if shows else contextlib.nullcontext():
+        launch = Launch(_studio(args, folder, hub), take="faults", viewer=shows, logs=folder / "logs")
+        with launch:
+            launch.start()
+            ear = Ear(launch.studio.hub)
+            ear.start()
+            room = Room(launch, ear, figures)
+            for repeat in range(args.repeats):
+                for fault in faults:
+                    print(f"\r{repeat + 1}: {fault:10}", end="", file=sys.stderr, flush=True)
+                    acts[fault](room)
+            print(end="\r", file=sys.stderr)
+            ear.ending = True
+            ear.join()
+
+
+def _worker(room: Room) -> None:
+    ear, camera = room.ear, room.launch.rig.names[-1]
+    name = f"worker {camera}"
+    pid = room.launch.pids()[name]
+    killed = room.kill(name)
+    before = set(ear.first_words)
+    without = room.until(lambda: ear.first(killed, lambda m: camera in m.missing))
+    started = room.until(lambda: time.monotonic() if room.launch.pids()[name] != pid else None)
+    used = room.until(lambda: ear.first(max(started, without), lambda m: camera in m.cameras))
+    spoke = min(at for run, at in ear.first_words.items() if run not in before and run[0] == camera)
+    room.note("worker", "kill to a pose without its camera", without - killed)
+    room.note("worker", "its process's start to its first frame", spoke - started)
+    room.note("worker", "its process's start to a pose with its camera", used - started)
+    room.note("worker", "kill to a pose with its camera", used - killed)
+
+
+def _fusion(room: Room) -> None:
+    boot = room.ear.poses[-1][1].boot_id
+    killed = room.kill("fusion")
+    fresh = lambda m: m.boot_id != boot
+    first = room.until(lambda: room.ear.first(killed, fresh))
+    everyone = room.until(lambda: room.ear.first(killed, lambda m: fresh(m) and bool(m.people)))
+    whole = room.until(lambda: room.ear.first(everyone, lambda m: not m.missing))
+    room.note("fusion", "kill to the first tick", first - killed)
+    room.note("fusion", "kill to poses of everyone", everyone - killed)
+    room.note("fusion", "kill to all cameras in use", whole - killed)
+
+
+def _hub(room: Room) -> None:
+    killed = room.kill("hub")
+    silent = killed + 0.1  # what the hub had sent before may still be on its way
+    everyone = room.until(lambda: room.ear.first(silent, lambda m: bool(m.people)))
+    whole = room.until(lambda: room.ear.first(everyone, lambda m: not m.missing))
+    room.note("hub", "kill to poses of everyone", everyone - killed)
+    room.note("hub", "kill to all cameras in use", whole - killed)
+
+
+def _recorder(room: Room) -> None:
+    take = room.launch.take
+    assert take is not None
+    part, parts = take.recordings()[-1], len(take.recordings())
+    killed_ns = round(room.kill("recorder") * 1e9)
+    kept = _recovered(take, part)
+    heard = [h for h in room.ear.heard if h.arrival_ns >= kept[0].arrival_ns]
+    before = [h for h in heard if h.arrival_ns <= kept[-1].arrival_ns]
+    lost = [h for h in heard if kept[-1].arrival_ns < h.arrival_ns <= killed_ns]
+    room.until(lambda: len(take.recordings()) > parts)
+    room.pause(2.0)
+    again = _stamps(take.recordings()[-1])
+    room.note("recorder", "heard before the kill, not recorded, KB", sum(h.size for h in lost) / 1024)
+    room.note("recorder", "messages missing before that", len(set(before) - set(kept)))
+    room.note("recorder", "kill to the next message recorded", (again[0].arrival_ns - killed_ns) / 1e9)
+
+
+def _recovered(take: Take, part: Path) -> list[Heard]:
+    """What a copy of the take holds of the part that was cut off, once it has been made whole."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / take.folder.name
+        shutil.copytree(take.folder, copy)
+        whole, _ = recover(Take(copy))
+        return _stamps(whole.folder / part.name)
+
+
+def _stamps(path: Path) -> list[Heard]:
+    records = RecordingReader(path)
+    return [Heard(r.stamp.arrival_ns, r.stamp.sequence, len(r.body) + FRAMING) for r in records]
+
+
+def _viewer(room: Room) -> None:
+    log = room.launch.logs / "viewer.log"
+    shown = lambda: log.read_text().count("shows people")
+    room.until(lambda: shown() > 0)
+    lost, boot, seen = room.ear.poses[-1][1].lost, room.ear.poses[-1][1].boot_id, shown()
+    killed = room.kill("viewer")
+    back = room.until(lambda: time.monotonic() if shown() > seen else None)
+    poses = [(at, message) for at, message in room.ear.poses if at > killed - 0.5]
+    gaps = [after - before for (before, _), (after, _) in itertools.pairwise(poses)]
+    room.note("viewer", "longest pause in the poses meanwhile", max(gaps))
+    room.note("viewer", "messages that fusion lost meanwhile", poses[-1][1].lost - lost)
+    room.note("viewer", "other processes that died", float(poses[-1][1].boot_id != boot))
+    room.note("viewer", "kill to people shown again", back - killed)
+
+
+def _network(args: argparse.Namespace, folder: Path, figures: Figures) -> None:
+    """One worker reaches the hub over cables that can be cut; the others are on the hub's machine."""
+    hub = HubOptions(ingest_port=17655, publish_port=17656, request_port=17657)
+    write_studio(_studio(args, folder, hub), folder / "network.toml")
+    ports = (hub.ingest_port, hub.publish_port, hub.request_port)
+    cables = [Cable(port, ELSEWHERE, port) for port in ports]
+    for cable in cables:
+        cable.start()
+    names = [f"cam{number + 1:02}" for number in range(args.cameras)]
+    ear = Ear(hub)
+    with _processes(folder / "network.toml", names):
+        ear.start()
+        for repeat in range(args.repeats):
+            print(f"\r{repeat + 1}: network   ", end="", file=sys.stderr, flush=True)
+            for figure, value in _cut(ear, hub, cables, names[-1]).items():
+                figures["network", figure].append(value)
+        print(end="\r", file=sys.stderr)
+        ear.ending = True
+        ear.join()
+    for cable in cables:
+        cable.ending = True
+        cable.join()
+
+
+@contextlib.contextmanager
+def _processes(studio: Path, cameras: list[str]) -> Iterator[None]:
+    words = [["hub"], ["fusion"], *(["worker", "--camera", camera] for camera in cameras)]
+    words[-1] += ["--connect", ELSEWHERE]
+    base = [sys.executable, "-m", "multiview"]
+    log = (studio.parent / "network.log").open("ab")
+    started = [subprocess.Popen([*base, w[0], str(studio), *w[1:]], stdout=log, stderr=log) for w in words]
+    try:
+        yield
+    finally:
+        for process in reversed(started):
+            process.kill()
+            process.wait()
+        log.close()
+
+
+def _cut(ear: Ear, hub: HubOptions, cables: list[Cable], camera: str) -> dict[str, float]:
+    sender = Sender(HubOptions(host=ELSEWHERE, ingest_port=hub.ingest_port), "cut")
+    _until(lambda: sender.send("service/cut", b"there"))
+    _until(ear.whole)
+    time.sleep(1.0)
+    _until(ear.whole)
+    cut = time.monotonic()
+    for cable in cables:
+        cable.cut = True
+    knows = [0.0]
+
+    def everyone_knows() -> bool:
+        if not knows[0] and not sender.send("service/cut", b"there?"):
+            knows[0] = time.monotonic()
+        return bool(knows[0] and ear.first(cut, lambda m: camera in m.missing) and ear.noticed(cut, camera))
+
+    _until(everyone_knows, every_s=1 / 60)
+    time.sleep(2.0)
+    mended = time.monotonic()
+    for cable in cables:
+        cable.cut = False
+    back = _until(lambda: ear.first(mended, lambda m: camera in m.cameras))
+    sender.close()
+    without, said = ear.first(cut, lambda m: camera in m.missing), ear.noticed(cut, camera)
+    assert without
+    assert said
+    return {
+        "cut to a pose without the camera": without - cut,
+        "cut to `status` saying so": said - cut,
+        "cut to its sender knowing": knows[0] - cut,
+        "mended to a pose with the camera": back - mended,
+    }
+
+
+def _until(condition: Callable[[], float | bool | None], every_s: float = 0.005) -> float:
+    end = time.monotonic() + PATIENCE_S
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise MultiviewError("it never happened")
+        time.sleep(every_s)
+    return float(value)
