@@ -34,6 +34,7 @@ joint has score 0 and NaN coordinates, together. A gap in the stamp's second num
 | `keypoints/CAMERA` | a worker | `keypoints`, and `goodbye` at the end |
 | `clock/CAMERA` | a worker | `clock` |
 | `camera/CAMERA` | a worker | `camera_health`, about once a second |
+| `naming` | the viewer, `multiview actor` | `naming`: who a person is, said by somebody who knows |
 | `service/SERVICE` | a service | `service_health`, about once a second |
 | `hub` | the hub | `hub`, 20 times a second |
 

@@ -62,7 +62,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
         "export": Command("multiview.commands.export", "Write poses as TRC, CSV and other formats."),
         "actor": Command(
-            "multiview.commands.actor", "Save a person's bone lengths under a name, so that they are known."
+            "services.actor", "Name a person, of a take or live, and keep their bone lengths, so that they are known."
         ),
     },
     "2D networks": {

@@ -29,6 +29,7 @@ __all__ = [
     "Actor",
     "actor_names",
     "actors_folder",
+    "check_name",
     "lengths_of",
     "load_actor",
     "measure",
@@ -101,7 +102,7 @@ def measure(
     """
     from multiview.kinematics import humanoid
 
-    _check_name(name)
+    check_name(name)
     measured = np.where(filled[..., None], np.nan, xyz)
     lengths = medians(joints, measured)
     if len(lengths) < len(LENGTHS) // 2:
@@ -182,7 +183,7 @@ def actor_names(folder: Path | None = None) -> tuple[str, ...]:
 
 def load_actor(name: str, folder: Path | None = None) -> Actor:
     """ConfigError naming those there are."""
-    _check_name(name)
+    check_name(name)
     path = (folder or actors_folder()) / f"{name}.toml"
     if not path.is_file():
         there = ", ".join(actor_names(folder)) or "none yet"
@@ -200,7 +201,8 @@ def save_actor(actor: Actor, folder: Path | None = None) -> Path:
     return path
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """ConfigError unless it may be an actor's name."""
     if not (name and len(name) <= 64 and all(c.isascii() and (c.isalnum() or c in "-_") for c in name)):
         raise ConfigError(f"actor {name!r}: use letters, digits, - and _")
 

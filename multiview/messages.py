@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args
 
 import msgspec
 import numpy as np
@@ -30,6 +30,7 @@ __all__ = [
     "HubBeat",
     "KeypointsMessage",
     "Message",
+    "NamingMessage",
     "PosesMessage",
     "RegionsMessage",
     "ServiceHealth",
@@ -163,6 +164,13 @@ class RegionsMessage(Message, frozen=True, kw_only=True, tag="regions"):
         return read_blob(self.blob, (sum(map(len, self.people)), 6))
 
 
+class NamingMessage(Message, frozen=True, kw_only=True, tag="naming"):
+    """Somebody says who a person is: from now on the person of this number is called `name`, or nothing if it is ""."""
+
+    person: Count
+    name: MaybeName
+
+
 class ClockSample(Message, frozen=True, kw_only=True, tag="clock"):
     """One probe of the hub's clock: sent and answered at worker times, received and replied to at hub times."""
 
@@ -219,7 +227,15 @@ class HubBeat(Message, frozen=True, kw_only=True, tag="hub"):
 
 
 AnyMessage = (
-    KeypointsMessage | PosesMessage | RegionsMessage | ClockSample | CameraHealth | ServiceHealth | Goodbye | HubBeat
+    KeypointsMessage
+    | PosesMessage
+    | RegionsMessage
+    | NamingMessage
+    | ClockSample
+    | CameraHealth
+    | ServiceHealth
+    | Goodbye
+    | HubBeat
 )
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -282,8 +298,7 @@ _STAMP = struct.Struct("<qqq")
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema of every message, generated from the structs (bytes appear as base64 text)."""
-    kinds = [KeypointsMessage, PosesMessage, RegionsMessage, ClockSample, CameraHealth, ServiceHealth, Goodbye, HubBeat]
-    _, components = msgspec.json.schema_components(kinds)
+    _, components = msgspec.json.schema_components(get_args(AnyMessage))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": dict(components)}
 
 

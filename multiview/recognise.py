@@ -14,15 +14,16 @@ import numpy as np
 from jaxtyping import Float64
 
 from multiview.actor import LENGTHS, Actor, lengths_of, probabilities
-from multiview.data import Tracks
+from multiview.data import Track, Tracks
 from multiview.errors import ConfigError
 from multiview.skeleton import Skeleton
 
-__all__ = ["GIVE", "Recogniser", "assign"]
+__all__ = ["GIVE", "GivenNames", "Recogniser", "assign"]
 
 GIVE, TAKE_BACK = 0.98, 0.5  # the probability from which a name is given, and below which it is taken back
 _LOOK_S, _MEMORY_S = 0.5, 10.0
 _FRAMES = 30
+_MOST_GIVEN = 200  # names that are remembered
 
 
 class Recogniser:
@@ -70,6 +71,29 @@ class Recogniser:
         for gone in [person for person in self._seen if person not in present][:-50]:
             del self._seen[gone]
         self._names = assign({p: self.shares[p] for p in present if p in self.shares}, self._actors, self._names)
+
+
+class GivenNames:
+    """Names that somebody gave to people of these numbers; they go before what the lengths of bones say."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}
+
+    def give(self, person: int, name: str) -> None:
+        """From now on; whoever had the name before loses it. An empty name takes back what was given."""
+        kept = [(p, n) for p, n in self._names.items() if p != person and n != name]
+        self._names = dict([*kept[-_MOST_GIVEN:], (person, name)] if name else kept)
+
+    def named(self, tracks: Tracks) -> Tracks:
+        """The same people by these names; nobody else has one of them."""
+        if not self._names:
+            return tracks
+        taken = {self._names[track.person] for track in tracks.tracks if track.person in self._names}
+
+        def name(track: Track) -> str:
+            return self._names.get(track.person, "" if track.name in taken else track.name)
+
+        return replace(tracks, tracks=tuple(replace(track, name=name(track)) for track in tracks.tracks))
 
 
 def assign(

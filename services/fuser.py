@@ -23,10 +23,19 @@ from multiview.config import Studio, frame_rate, pipeline_options, studio_rig
 from multiview.data import Tracks, Views
 from multiview.errors import MessageError
 from multiview.knocked import KnockDetector
-from multiview.messages import ClockSample, Goodbye, HubBeat, KeypointsMessage, PosesMessage, Stamp, decode
+from multiview.messages import (
+    ClockSample,
+    Goodbye,
+    HubBeat,
+    KeypointsMessage,
+    NamingMessage,
+    PosesMessage,
+    Stamp,
+    decode,
+)
 from multiview.packing import pack_tracks, unpack_keypoints
 from multiview.pipeline import Pipeline
-from multiview.recognise import Recogniser
+from multiview.recognise import GivenNames, Recogniser
 from multiview.reprojection import residuals_px
 from multiview.skeleton import Skeleton, load_skeleton
 from multiview.sync import Options as SyncOptions
@@ -73,6 +82,7 @@ class Fuser:
         self.boot_id = boot_id
         known = studio.actors
         self._recogniser = Recogniser(known, self.skeleton, self.sync.rate_hz) if known else None
+        self._given = GivenNames()
         self.refused: Counter[str] = Counter()
         self.lost = 0  # set by whoever receives, who sees the gaps
         self.gone: set[str] = set()  # cameras that said goodbye
@@ -119,6 +129,8 @@ class Fuser:
                 views = self._goodbye(topic, stamp, message)
             elif isinstance(message, ClockSample):
                 self._check_sender(topic, message.camera, message.boot_id).clock.add(message)
+            elif isinstance(message, NamingMessage):
+                self._given.give(message.person, message.name)
             elif isinstance(message, HubBeat) and topic == topics.HUB:
                 self._utc_less_hub_ns = message.utc_ns - message.hub_ns
                 views = self.sync.advance(stamp.arrival_ns)
@@ -128,6 +140,7 @@ class Fuser:
         if self.sync.restarts != self._restarts:
             self._restarts = self.sync.restarts
             self.pipeline.reset()
+            self._given = GivenNames()
         for view in views:
             fused = self._fuse(view, stamp)
             yield fused
@@ -235,6 +248,7 @@ class Fuser:
         tracks = self.pipeline.step(views)
         if self._recogniser is not None:
             tracks = self._recogniser.named(tracks)
+        tracks = self._given.named(tracks)
         self.step_ns = time.perf_counter_ns() - began
         seen = [keypoints is not None for keypoints in views.keypoints]
         message = pack_tracks(

@@ -29,7 +29,7 @@ __all__ = [
 PARENT_VARIABLE = "MULTIVIEW_PARENT"
 WHERE: signal.Signals | None = getattr(signal, "SIGUSR1", None)
 _PR_SET_PDEATHSIG = 1
-_GROUP_NICE = 10  # a tenth of the share of others: on a machine that is never idle, still some pictures a second
+_GROUP_NICE = 5  # a third of the share of others: on a machine that is never idle it still draws, and catches up
 _NICER = 3  # half the share of a thread that was not asked to be nice
 
 

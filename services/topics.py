@@ -5,6 +5,7 @@ clock/CAMERA       a worker      ClockSample
 camera/CAMERA      a worker      CameraHealth, about once a second
 poses              fusion        PosesMessage
 regions            fusion        RegionsMessage, if a camera's worker is to look where people are expected
+naming             the viewer    NamingMessage, when someone says who a person is
 service/SERVICE    a service     ServiceHealth, about once a second
 hub                the hub       HubBeat, 20 times a second
 """
@@ -13,15 +14,27 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["CAMERA", "CLOCK", "FUSION_READS", "HUB", "KEYPOINTS", "POSES", "REGIONS", "SERVICE", "owner_of", "topic_of"]
+__all__ = [
+    "CAMERA",
+    "CLOCK",
+    "FUSION_READS",
+    "HUB",
+    "KEYPOINTS",
+    "NAMING",
+    "POSES",
+    "REGIONS",
+    "SERVICE",
+    "owner_of",
+    "topic_of",
+]
 
 KEYPOINTS, CLOCK, CAMERA = "keypoints", "clock", "camera"
-POSES, REGIONS, SERVICE, HUB = "poses", "regions", "service", "hub"
+POSES, REGIONS, NAMING, SERVICE, HUB = "poses", "regions", "naming", "service", "hub"
 
 # What fusion is a function of; a recording holds everything.
-FUSION_READS = (KEYPOINTS, CLOCK, HUB)
+FUSION_READS = (KEYPOINTS, CLOCK, NAMING, HUB)
 
-_TOPIC = re.compile(rb"(keypoints|clock|camera|service)/([A-Za-z0-9_-]{1,64})|(poses|regions)")
+_TOPIC = re.compile(rb"(keypoints|clock|camera|service)/([A-Za-z0-9_-]{1,64})|(poses|regions|naming)")
 
 
 def topic_of(kind: str, name: str) -> str:
@@ -34,6 +47,6 @@ def owner_of(topic: bytes) -> str | None:
     if match is None:
         return None
     if match[3]:
-        return "service/fusion"
+        return "service/viewer" if match[3] == b"naming" else "service/fusion"
     kind = "service" if match[1] == b"service" else "camera"
     return f"{kind}/{match[2].decode()}"

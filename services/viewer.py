@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,7 @@ def _show(opened: Opened, args: argparse.Namespace) -> int:
     scale = 2 if still else 1
     window = Window("multiview", _SIZE, scale, visible=not still)
     try:
-        viewer = Viewer(window, scene, orbit, feed, opened.recording)
+        viewer = Viewer(window, scene, orbit, feed, opened.recording, opened.cast)
         viewer.look(args.view)
         scene.uncertainty, viewer.rays = args.uncertainty, args.rays
         viewer.remember()
@@ -96,9 +97,16 @@ class Viewer:
     """The loop, and what the keys do."""
 
     def __init__(
-        self, window: Window, scene: Scene, orbit: Orbit, feed: Feed, recording: Recording | None = None
+        self,
+        window: Window,
+        scene: Scene,
+        orbit: Orbit,
+        feed: Feed,
+        recording: Recording | None = None,
+        cast: Sequence[str] = (),
     ) -> None:
-        self.window, self.scene, self.orbit, self.feed, self.recording = window, scene, orbit, feed, recording
+        self.window, self.scene, self.orbit, self.feed = window, scene, orbit, feed
+        self.recording, self.cast = recording, tuple(cast)
         self.help = True
         self.rays = False
         self.following: int | None = None
@@ -118,6 +126,7 @@ class Viewer:
         bind("H", lambda: setattr(self, "help", not self.help))
         bind("S", self.save)
         bind("R", self.record)
+        bind("N", self.name_next)
         bind("Q", lambda: setattr(self, "_closing", True))
         bind(_ESCAPE, lambda: setattr(self, "_closing", True))
         bind(_SPACE, self.feed.pause)
@@ -180,6 +189,25 @@ class Viewer:
         """Begin or end a take."""
         if self.recording is not None:
             self._say(self.recording.toggle())
+
+    def name_next(self) -> None:
+        """Give who is followed, or is alone in the room, the next free name of the cast; after the last, none."""
+        people = [track.person for track in self.scene.tracks]
+        person = people[0] if len(people) == 1 else self.following
+        if person not in people:
+            self._say("whom? P follows one after the other")
+            return
+        names = self.scene.names
+        free = [name for name in self.cast if name == names.get(person) or name not in names.values()]
+        choices = [*free, ""]
+        own = names.get(person, "")
+        name = choices[(choices.index(own) + 1) % len(choices)] if own in choices else choices[0]
+        if not free:
+            self._say(f"no names to give: multiview actor NAME studio.toml --person {person}")
+        elif self.feed.call(person, name):
+            self._say(f"person {person} is {name}" if name else f"person {person} has no name")
+        else:
+            self._say("names are given live: multiview actor NAME TAKE")
 
     def _say(self, words: str) -> None:
         self._note, self._note_until = words, time.monotonic() + _NOTE_S

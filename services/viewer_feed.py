@@ -32,6 +32,10 @@ class Feed(Protocol):
         """What people are called, those who have a name."""
         ...
 
+    def call(self, person: int, name: str) -> bool:
+        """Give a person another name, none if it is empty; whether that can be done here."""
+        ...
+
     def past(self) -> Iterable[tuple[Track, ...]]:
         """Everyone at the instants before, as far as they are known, for the trails."""
         ...
@@ -110,6 +114,9 @@ class PosesFeed:
 
     def names(self) -> dict[int, str]:
         return self._names
+
+    def call(self, person: int, name: str) -> bool:
+        return False
 
     def past(self) -> Iterable[tuple[Track, ...]]:
         return [self._at_index(i) for i in range(max(0, self._index() - PAST_FRAMES), self._index())]

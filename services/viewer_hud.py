@@ -25,7 +25,7 @@ _VIEWS = (
     ("drag", "turn"), ("right-drag", "move"), ("wheel", "nearer"), ("A", "all"), ("T", "top"), ("F", "front"),
     ("P", "follow a person"), ("1-9", "through a camera"),
 )  # fmt: skip
-_LIVE = (("Space", "freeze"), ("R", "record a take"))
+_LIVE = (("Space", "freeze"), ("R", "record a take"), ("N", "name who is followed"))
 _TAKE = (("Space", "pause"), ("←/→", "a second back or on"), ("click", "the time line"))
 _SHOW = (("U", "uncertainty"), ("L", "lines of sight"), ("S", "snapshot"), ("H", "hide this"), ("Q", "quit"))
 

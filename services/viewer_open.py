@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
+from multiview.actor import actor_names
 from multiview.camera import Rig, load_rig
 from multiview.config import Studio, load_studio, pipeline_options, studio_rig
 from multiview.errors import ConfigError
@@ -24,13 +25,15 @@ _TALL_M = 2.2  # how high a volume without an upper limit is drawn
 
 
 class Opened(NamedTuple):
-    """`volume` are the lowest and highest corner (m); `recording` is there where a take can be begun."""
+    """`volume` are the lowest and highest corner (m); `recording` is there where a take can be begun, and `cast` are
+    the names that people can be given."""
 
     rig: Rig
     skeleton: Skeleton
     feed: Feed
     volume: Float64[np.ndarray, "2 3"] | None = None
     recording: Recording | None = None
+    cast: tuple[str, ...] = ()
 
 
 def open_live(studio_file: Path) -> Opened:
@@ -44,7 +47,8 @@ def open_live(studio_file: Path) -> Opened:
     studio = load_studio(studio_file)
     rig, skeleton = studio_rig(studio), load_skeleton(studio.skeleton)
     feed = StreamFeed(studio.hub, rig, len(skeleton.joints))
-    return Opened(rig, skeleton, feed, _volume(studio, rig), recording)
+    cast = tuple(actor.name for actor in studio.actors) or actor_names()
+    return Opened(rig, skeleton, feed, _volume(studio, rig), recording, cast)
 
 
 def open_recording(path: Path, rig_path: Path | None, start_s: float, paused: bool) -> Opened:

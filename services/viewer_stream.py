@@ -14,13 +14,15 @@ from multiview.errors import MessageError
 from multiview.messages import KeypointsMessage, PosesMessage, Stamp, decode
 from multiview.packing import unpack_keypoints, unpack_tracks
 from services import topics
-from services.bus import Received, Subscriber
+from services.actor import NAMER, give_name
+from services.bus import Received, Sender, Subscriber
 from services.viewer_feed import count
 
 __all__ = ["StreamFeed"]
 
 SILENT_S = 1.0  # without poses for so long, fusion is said to be away
 HEADLINE_S = 0.25  # figures that change faster cannot be read
+CALL_S = 0.3  # a name may take so long to leave
 WANTED_S = 1.0  # keypoints are listened to for so long after they were asked for
 _NOBODY: tuple[Track, ...] = ()
 LEFT_OUT_S = 0.5  # a camera that was missing for so long is left out rather than late
@@ -30,6 +32,8 @@ class StreamFeed:
     """The latest poses of the hub's stream, and what they say of the cameras."""
 
     def __init__(self, options: HubOptions, rig: Rig, joints: int) -> None:
+        self._options = options
+        self._sender: Sender | None = None  # of names; there from the first on
         self._where = f"{options.host}:{options.publish_port}"
         self._rig, self._joints = rig, joints
         self._subscriber = Subscriber(options, (topics.POSES,))
@@ -80,6 +84,11 @@ class StreamFeed:
 
     def names(self) -> dict[int, str]:
         return {track.person: track.name for track in self._tracks if track.name}
+
+    def call(self, person: int, name: str) -> bool:
+        if self._sender is None:
+            self._sender = Sender(self._options, NAMER)
+        return give_name(self._sender, person, name, CALL_S)
 
     def past(self) -> Iterable[tuple[Track, ...]]:
         return ()
@@ -153,3 +162,5 @@ class StreamFeed:
 
     def close(self) -> None:
         self._subscriber.close()
+        if self._sender is not None:
+            self._sender.close()

@@ -17,7 +17,7 @@ from multiview.export import load_exporter
 from multiview.messages import PosesMessage, decode, encode
 from multiview.packing import pack_tracks, unpack_tracks
 from multiview.poses import Poses, read_poses, write_poses
-from multiview.recognise import GIVE, Recogniser, assign
+from multiview.recognise import GIVE, GivenNames, Recogniser, assign
 from multiview.skeleton import load_skeleton
 from multiview.synthetic import Options, make_studio
 from tests.figures import figure
@@ -101,6 +101,20 @@ def test_a_name_is_given_once_and_kept_while_it_may_be_right() -> None:
     assert assign({1: np.array([0.3, 0.1])}, cast, {1: "amy"}) == {}
     assert assign({1: sure, 2: other}, cast, {}) == {2: "amy"}
     assert assign({1: sure, 2: other}, cast, {1: "amy"}) == {1: "amy"}  # who has it, keeps it
+
+
+def test_a_given_name_goes_before_a_recognised_one_and_is_given_once() -> None:
+    tick = walk(seconds=0.2)[0]
+    people = [track.person for track in tick.tracks]
+    known = replace(tick, tracks=tuple(replace(t, name="amy" if t.person == people[0] else "") for t in tick.tracks))
+    given = GivenNames()
+    assert given.named(known) is known
+    given.give(people[1], "amy")
+    assert [track.name for track in given.named(known).tracks][:2] == ["", "amy"]
+    given.give(people[2], "amy")
+    assert [track.name for track in given.named(known).tracks][:3] == ["", "", "amy"]
+    given.give(people[2], "")
+    assert [track.name for track in given.named(known).tracks] == [track.name for track in known.tracks]
 
 
 def test_names_travel_on_the_wire_and_in_tables(tmp_path: Path) -> None:

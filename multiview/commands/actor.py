@@ -13,17 +13,25 @@ if TYPE_CHECKING:
     from multiview.actor import Actor
     from multiview.poses import Poses
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "compare", "run", "show"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Save a person's bone lengths and rest pose under a name: people in a studio whose `cast` has the name, and "
-        "that person in this take, are then called so. Without a take, show what is kept."
+        "that person in this take, are then called so. With the file of a studio that runs, somebody who is in the "
+        "room is named and measured. Without a take, show what is kept."
     )
     parser.add_argument("name", nargs="?", help="letters, digits, - and _")
-    parser.add_argument("take", nargs="?", type=Path, help="a take, its poses.parquet, or the output of `fuse`")
-    parser.add_argument("--person", type=int, metavar="ID", help="which person of the take, if there are several")
+    parser.add_argument(
+        "take",
+        nargs="?",
+        type=Path,
+        help="a take, its poses.parquet, or the output of `fuse`; or the file of a studio that runs",
+    )
+    parser.add_argument(
+        "--person", type=int, metavar="ID", help="which person, if there are several: the number that the viewer shows"
+    )
     parser.add_argument("--recognise", type=Path, metavar="TAKE", help="name the people of a take who are known")
     parser.add_argument("--folder", type=Path, help="where actors are kept (default: this user's)")
 
@@ -36,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     if args.name is None:
         return _list(args.folder)
     if args.take is None:
-        _show(load_actor(args.name, args.folder))
+        show(load_actor(args.name, args.folder))
         return 0
     return _save(args)
 
@@ -49,8 +57,8 @@ def _save(args: argparse.Namespace) -> int:
     person = _choose(poses, args.person, args.take)
     own = poses.take(poses.person == person)
     actor = measure(args.name, poses.skeleton, poses.joints, own.xyz, own.filled, args.take.resolve().name)
-    _show(actor)
-    _compare(actor, args.folder)
+    show(actor)
+    compare(actor, args.folder)
     print(f"saved {save_actor(actor, args.folder)}")
     _name(poses, path, {person: args.name})
     return 0
@@ -79,7 +87,7 @@ def _choose(poses: Poses, person: int | None, take: Path) -> int:
     return long[0]
 
 
-def _compare(actor: Actor, folder: Path | None) -> None:
+def compare(actor: Actor, folder: Path | None) -> None:
     """Say if the new actor could be taken for one of the others."""
     from multiview.actor import actor_names, load_actor, probabilities
 
@@ -131,7 +139,7 @@ def _list(folder: Path | None) -> int:
     return 0
 
 
-def _show(actor: Actor) -> None:
+def show(actor: Actor) -> None:
     print(f"{actor.name}: {actor.skeleton}, {actor.frames} frames of {actor.take or 'an unknown take'}")
     for name, length in actor.lengths.items():
         print(f"  {name.replace('_', ' '):16} {1e3 * length:5.0f} mm")

@@ -16,6 +16,7 @@ from multiview.messages import (
     Goodbye,
     HubBeat,
     KeypointsMessage,
+    NamingMessage,
     ServiceHealth,
     Stamp,
     decode,
@@ -259,3 +260,17 @@ def test_what_fusion_says_of_cameras_with_clocks_of_their_own_can_be_sent() -> N
     assert abs(values["cam02.late_ms"] - 40.0) < 8.0
     assert "ms late" in fusion._late()["cam02 time"]
     assert not any(key.endswith("late_ms") and not key.startswith("cam02") for key in values)
+
+
+def test_a_person_is_called_by_the_name_that_was_given_from_the_next_tick_on() -> None:
+    stream = Stream()
+    stream.play(last=20)
+    person = stream.fused[-1].tracks.tracks[0].person
+    heard = {}
+    for until, name in ((25, "amy"), (30, "bo"), (35, "")):
+        arrival_ns = BASE + SIMULATED.time_ns(until - 5)
+        stream.put("naming", NamingMessage(person=person, name=name), arrival_ns)
+        stream.play(first=until - 5, last=until)
+        heard[name] = {track.name for fused in stream.fused[until - 5 :] for track in fused.tracks.tracks}
+    assert heard == {"amy": {"amy"}, "bo": {"bo"}, "": {""}}
+    assert all(track.name == "" for fused in stream.fused[:20] for track in fused.tracks.tracks)

@@ -1,0 +1,120 @@
+"""`multiview actor`: of a take, as `multiview.commands.actor` does it, or of a person who is in the room now."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from multiview.commands import actor as of_takes
+from multiview.commands.progress import progress_bar
+from multiview.config import Studio, load_studio
+from multiview.data import Track
+from multiview.errors import ConfigError, MessageError, MultiviewError
+from multiview.messages import NamingMessage, PosesMessage, decode, encode
+from multiview.packing import unpack_tracks
+from multiview.skeleton import load_skeleton
+from services import topics
+from services.bus import Sender, Subscriber
+
+__all__ = ["add_arguments", "give_name", "run"]
+
+NAMER = "viewer"  # the hub lets only this name give names
+ANSWER_S = 3.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    of_takes.add_arguments(parser)
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, help="live: how long they are measured (default 10; 0: name them only)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.take is None or args.take.suffix != ".toml":
+        return of_takes.run(args)
+    return _live(load_studio(args.take, check=False), args.name, args.person, args.seconds, args.folder)
+
+
+def give_name(sender: Sender, person: int, name: str, timeout_s: float = 0.0) -> bool:
+    """Tell fusion who a person is; whether that could leave."""
+    return sender.send_within(topics.NAMING, encode(NamingMessage(person=person, name=name)), timeout_s)
+
+
+def _live(studio: Studio, name: str, person: int | None, seconds: float, folder: Path | None) -> int:
+    """Name a person who is there, then measure and keep them; errors say who is there."""
+    from multiview.actor import check_name, measure, save_actor
+
+    check_name(name)
+    skeleton = load_skeleton(studio.skeleton)
+    with closing(_People(studio, len(skeleton.joints))) as people:
+        person = people.choose(person)
+        people.name(person, name)
+        print(f"person {person} is {name} from now on", flush=True)
+        if seconds <= 0:
+            return 0
+        xyz, filled = people.watch(person, seconds)
+    actor = measure(name, skeleton.name, skeleton.joints, xyz, filled, studio.name)
+    of_takes.show(actor)
+    of_takes.compare(actor, folder)
+    print(f'saved {save_actor(actor, folder)}; with cast = ["{name}"] in the studio\'s file they are known again')
+    return 0
+
+
+class _People:
+    """Those in the room, as fusion sends them."""
+
+    def __init__(self, studio: Studio, joints: int) -> None:
+        self._studio, self._joints = studio, joints
+        self._subscriber = Subscriber(studio.hub, (topics.POSES,))
+
+    def close(self) -> None:
+        self._subscriber.close()
+
+    def choose(self, person: int | None) -> int:
+        there = {track.person: track for track in self._tracks(ANSWER_S)}
+        words = ", ".join(f"{p} ({t.name})" if t.name else f"{p}" for p, t in sorted(there.items())) or "nobody"
+        if person is None and len(there) == 1:
+            return next(iter(there))
+        if person is None:
+            raise ConfigError(f"say who it is with --person; now there: {words}")
+        if person not in there:
+            raise ConfigError(f"no person {person} in the room; now there: {words}")
+        return person
+
+    def name(self, person: int, name: str) -> None:
+        sender = Sender(self._studio.hub, NAMER)
+        sent = give_name(sender, person, name, ANSWER_S)
+        sender.close(linger_s=ANSWER_S)
+        end = time.monotonic() + ANSWER_S
+        while sent and time.monotonic() < end:
+            if any(track.person == person and track.name == name for track in self._tracks(ANSWER_S)):
+                return
+        raise MultiviewError(f"fusion did not take the name for person {person}: they may have left; try again")
+
+    def watch(self, person: int, seconds: float) -> tuple[np.ndarray, np.ndarray]:
+        """Where their joints were (T, J, 3), m, and which were filled (T, J)."""
+        poses, began = [], time.monotonic()
+        with progress_bar(f"watching person {person}") as show:
+            while (passed := time.monotonic() - began) < seconds:
+                poses += [track.pose for track in self._tracks(ANSWER_S) if track.person == person]
+                show(passed / seconds)
+        if not poses:
+            raise MultiviewError(f"person {person} has left")
+        return np.stack([pose.xyz for pose in poses]), np.stack([pose.filled for pose in poses])
+
+    def _tracks(self, timeout_s: float) -> tuple[Track, ...]:
+        """The next that come; MultiviewError if none do."""
+        end = time.monotonic() + timeout_s
+        while (received := self._subscriber.receive(max(0.0, end - time.monotonic()))) is not None:
+            try:
+                message = decode(received.body)
+            except MessageError:
+                continue
+            if isinstance(message, PosesMessage) and message.joints == self._joints:
+                return unpack_tracks(message).tracks
+        hub = self._studio.hub
+        raise MultiviewError(f"no poses come from {hub.host}:{hub.publish_port}: is the studio running?")
