@@ -14,6 +14,7 @@ STUDIES = {
     "faults": "what is killed or cut, and how soon all is well again",
     "fuzz": "mutated messages at the decoder",
     "knocks": "how soon a turned camera is noticed, and how often one is accused wrongly",
+    "knocks_recorded": "the same on a real recording",
     "live": "latency and losses of the live system under load",
     "speed": "how long a frame takes, and how that grows",
     "triangulation": "against other libraries' triangulation of the same points",

@@ -4,8 +4,8 @@
 
 Rigs of 4 to 8 cameras (4 + seed mod 5) and 1 to 3 people; a "fair" and a "poor" rig file is off the truth by 0.2
 degrees, 1 cm and by 0.4 degrees, 2 cm in every camera (standard deviation), as calibrations are. The same studio is
-played with and without the knock. MPJPE is after the knock, over that of the run without, with the camera left out
-once noticed and with it used to the end.
+played with and without the knock. MPJPE is after the knock, over that of the run without: with the camera left out once
+noticed (if that is worth it), with it used to the end, and without knock or camera, which is what its absence costs.
 """
 
 from __future__ import annotations
@@ -67,8 +67,10 @@ class Session(NamedTuple):
     noticed: dict[int, int]
 
 
-def play(studio: Studio, rig: Rig, knock: Knock | None, heed: bool = True) -> Session:
-    """One session as fusion does it live; with `heed` knocked cameras are left out."""
+def play(
+    studio: Studio, rig: Rig, knock: Knock | None, heed: bool = True, without: int = -1, since: int = 0
+) -> Session:
+    """One session as fusion does it live; with `heed` knocked cameras are left out, `without` is so from `since` on."""
     pipeline, detector = Pipeline(rig, studio.skeleton), KnockDetector(rig, studio.fps)
     noticed: dict[int, int] = {}
     ticks = []
@@ -77,11 +79,12 @@ def play(studio: Studio, rig: Rig, knock: Knock | None, heed: bool = True) -> Se
         seen = list(views.keypoints)
         if knock is not None:
             seen = [knock.applied(frame, c, keypoints, studio.rig) for c, keypoints in enumerate(seen)]
-        kept = tuple(None if c in detector.knocked else keypoints for c, keypoints in enumerate(seen))
+        absent = {*detector.knocked, *([without] if frame >= since else [])}
+        kept = tuple(None if c in absent else keypoints for c, keypoints in enumerate(seen))
         ticks.append(pipeline.step(Views(views.tick, views.time_ns, kept)))
         if heed and pipeline.sighted is not None:
             detector.look(pipeline.sighted.rays, ticks[-1])
-        for camera in detector.knocked:
+        for camera in (*detector.knocked, *detector.turned):
             noticed.setdefault(camera, frame)
     return Session(Poses.from_tracks(ticks, studio.skeleton), noticed)
 
@@ -118,11 +121,12 @@ def run(args: argparse.Namespace) -> int:
         "in camera-min",
         "MPJPE x",
         "used on x",
+        "never there x",
     ):
         table.add_column(column, justify="left" if column == "rig" else "right")
     words = []
     for name in args.rigs:
-        delays, wrong, alarms, minutes, ratios, unheeded = [], 0, 0, 0.0, [], []
+        delays, wrong, alarms, minutes, ratios, unheeded, absent = [], 0, 0, 0.0, [], [], []
         for seed in progress(args.seeds, name, console=Console(stderr=True), transient=True):
             options = Options(
                 cameras=4 + seed % 5,
@@ -146,16 +150,19 @@ def run(args: argparse.Namespace) -> int:
             base = mpjpe_mm(studio, calm, knock.frame)
             ratios.append(mpjpe_mm(studio, knocked, knock.frame) / base)
             unheeded.append(mpjpe_mm(studio, play(studio, rig, knock, heed=False), knock.frame) / base)
+            gone = play(studio, rig, None, heed=False, without=knock.camera, since=knock.frame)
+            absent.append(mpjpe_mm(studio, gone, knock.frame) / base)
             words.append(
                 f"{name} seed {seed}: {len(rig)} cameras, {options.people} people: camera {knock.camera} turned; "
                 f"noticed { ({c: round((f - knock.frame) / args.fps, 1) for c, f in knocked.noticed.items()}) }, "
                 f"without a knock { ({c: round(f / args.fps, 1) for c, f in calm.noticed.items()}) }, "
-                f"MPJPE {base:.1f} mm, x {ratios[-1]:.2f}, used on x {unheeded[-1]:.2f}"
+                f"MPJPE {base:.1f} mm, x {ratios[-1]:.2f}, used on x {unheeded[-1]:.2f}, never there x {absent[-1]:.2f}"
             )
         latest = f"{max(delays):.1f}" if delays else "-"
         table.add_row(
             name, f"{len(delays)}/{len(args.seeds)}", latest, str(wrong), str(alarms), f"{minutes:.0f}",
             f"{np.mean(ratios):.2f} (worst {max(ratios):.2f})", f"{np.mean(unheeded):.2f} (worst {max(unheeded):.2f})",
+            f"{np.mean(absent):.2f} (worst {max(absent):.2f})",
         )  # fmt: skip
     wide_console().print(table)
     print("\n".join(words))

@@ -4,6 +4,9 @@ Every second each camera is asked by how much it alone would have to turn (turns
 is never nothing, and it wanders as people walk about; only a change is a knock. A camera was knocked when for two
 seconds, one after the other, it has been off from its own usual turn, alike in both, by far more than it ever was,
 and when its turn explains what the other cameras are off, too. That takes three others.
+
+It is left out if it turned by more than the cameras of this calibration are off anyway; where they are all off by as
+much, going without a camera costs more than it helps, and the calibration itself is what is to be mended.
 """
 
 from __future__ import annotations
@@ -33,13 +36,21 @@ REST = 0.5  # of the turn, at most, is left for another camera
 ALIKE = 0.5  # of the turn, at most, may two seconds differ by
 NARROW_RAD = math.radians(1.0)  # people who fill less of the picture tell nothing of a turn about the line of sight
 JUDGES = 3
+WORTH = 2.0  # times what cameras are off anyway: a smaller turn costs less than going without the camera
+POOR_RAD = math.radians(0.3)  # off by so much, half of the cameras: five pixels at a focal length of 1000
 
 
 class KnockDetector:
-    """Looks at every tick given to it; `knocked` are the cameras to be left out, with how far they turned (rad)."""
+    """Looks at every tick given to it.
+
+    `knocked` are the cameras to be left out, with how far they turned (rad), `turned` those that turned by no more than
+    the calibration is off anyway; `off_rad` is how far that is, the median over the cameras (0 while unknown).
+    """
 
     def __init__(self, rig: Rig, rate_hz: float) -> None:
         self.knocked: dict[int, float] = {}
+        self.turned: dict[int, float] = {}
+        self.off_rad = 0.0
         self._rig = PackedRig.of(rig)
         self._every = max(1, round(rate_hz / LOOKS_HZ))
         self._ticks = self._looks = 0
@@ -48,6 +59,11 @@ class KnockDetector:
         # What is usual depends on which cameras there are: each such set has its own past.
         self._past: dict[bytes, list[Turns]] = {}
         self._suspicion: tuple[int, Float64[np.ndarray, " 3"], Turns] | None = None
+
+    @property
+    def poor(self) -> bool:
+        """Whether the cameras contradict each other, knocked or not: the calibration is poor, or another rig's."""
+        return self.off_rad > POOR_RAD
 
     def warm_up(self) -> None:
         """Compile or load the kernels."""
@@ -74,6 +90,7 @@ class KnockDetector:
     def forgive(self, index: int) -> None:
         """Someone has seen to this camera: it is used again, and judged by how it was before."""
         self.knocked.pop(index, None)
+        self.turned.pop(index, None)
 
     def _judge(self, now: Turns, alive: bytes) -> None:
         past = self._past.setdefault(alive, [])
@@ -87,7 +104,11 @@ class KnockDetector:
         index, off = suspect
         moved = _shift(off, now, index)
         if before and before[0] == index and _shift(off - before[1], now, index) < ALIKE * moved:
-            self.knocked[index] = moved
+            if moved > WORTH * self.off_rad:
+                self.knocked[index] = moved
+            else:
+                self.turned[index] = moved
+                self._past.clear()  # from now on this is how it usually is
             return
         if before:
             past.append(before[2])
@@ -97,9 +118,13 @@ class KnockDetector:
         """The one camera whose turn explains what has changed, and the turn."""
         known = np.array([judgement.joints >= JOINTS for judgement in [*past, now]])
         able = np.flatnonzero((known[:-1].sum(axis=0) >= FIRST) & known[-1]).tolist()
+        if len(able) < 2:
+            return None
+        total = reduce(Turns.plus, past)
+        usual = _own_turns(total)
+        self.off_rad = float(np.median([_shift(usual[c], total, c) for c in able]))
         if len(able) <= JUDGES:
             return None
-        usual = _own_turns(reduce(Turns.plus, past))
         off = _own_turns(now) - usual
         explained = [off[c] @ _own(now)[c] @ off[c] for c in able]
         worst = able[int(np.argmax(explained))]

@@ -232,11 +232,26 @@ class Fuser:
     def _look_for_knocks(self, tracks: Tracks) -> None:
         assert self.knocks is not None
         assert self.pipeline.sighted is not None
-        before = set(self.knocks.knocked)
+        before = self.camera_trouble()
         self.knocks.look(self.pipeline.sighted.rays, tracks)
-        for index in self.knocks.knocked.keys() - before:
-            name, turned = self.rig.names[index], math.degrees(self.knocks.knocked[index])
-            logging.warning("%s was knocked: turned by %.1f degrees; left out until calibrated anew", name, turned)
+        for name, words in self.camera_trouble().items():
+            if name not in before:
+                logging.warning("%s: %s", name, words)
+
+    def camera_trouble(self) -> dict[str, str]:
+        """What is wrong with the calibration, by camera, and of "calibration" as a whole."""
+        if self.knocks is None:
+            return {}
+        knocks, words, names = self.knocks, dict[str, str](), self.rig.names
+        if knocks.poor:
+            degrees = math.degrees(knocks.off_rad)
+            words["calibration"] = f"poor: half of the cameras are off by {degrees:.1f} degrees or more: calibrate anew"
+        for index, angle in knocks.turned.items():
+            degrees = math.degrees(angle)
+            words[names[index]] = f"knocked, turned by {degrees:.1f} degrees; used on, as the others are no better"
+        for index, angle in knocks.knocked.items():
+            words[names[index]] = f"knocked, turned by {math.degrees(angle):.1f} degrees: left out; calibrate anew"
+        return words
 
     def _fuse(self, views: Views, stamp: Stamp) -> Fused:
         began = time.perf_counter_ns()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
-import math
 import secrets
 import time
 from collections import deque
@@ -95,11 +94,6 @@ class Fusion:
         self._ticks += 1
         self._latency_ns.append(time.monotonic_ns() - fused.message.arrival_ns)
 
-    def _knocks(self) -> dict[str, str]:
-        knocked = self._fuser.knocks.knocked if self._fuser.knocks else {}
-        names, turned = self._fuser.rig.names, {i: math.degrees(angle) for i, angle in knocked.items()}
-        return {names[i]: f"knocked, turned by {angle:.1f} degrees: calibrate anew" for i, angle in turned.items()}
-
     def _late(self) -> dict[str, str]:
         return {f"{name} time": words for name, words in self._fuser.late.advice().items()} if self._fuser.late else {}
 
@@ -135,7 +129,7 @@ class Fusion:
             state="finished" if self._finished else "running",
             counts=counts,
             values={name: float(value) for name, value in values.items()},
-            texts=self._knocks()
+            texts=fuser.camera_trouble()
             | self._late()
             | {reason[:80]: str(number) for reason, number in fuser.refused.most_common(5)},
         )

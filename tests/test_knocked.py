@@ -23,11 +23,18 @@ SIDEWAYS = np.array([0.0, 1.0, 0.0])
 
 def noticed(rig: Rig, camera: int | None, begins: int = 200) -> dict[int, int]:
     """Which cameras are left out from which frame on, when one is turned by half a degree."""
+    return session(rig, camera, begins)[0]
+
+
+def session(rig: Rig, camera: int | None, begins: int = 200, late: int = 0) -> tuple[dict[int, int], KnockDetector]:
+    """The same, and the detector; `late` camera 0 is so many frames behind, from the start."""
     pipeline, detector = Pipeline(rig, STUDIO.skeleton), KnockDetector(rig, STUDIO.fps)
     found: dict[int, int] = {}
     for frame in range(STUDIO.frames):
         views = STUDIO.views(frame)
         keypoints = list(views.keypoints)
+        if late:
+            keypoints[0] = STUDIO.keypoints(0, max(0, frame - late))
         seen = keypoints[camera] if camera is not None else None
         if camera is not None and seen is not None and frame >= begins:
             keypoints[camera] = turned(seen, STUDIO.rig.cameras[camera], 0.5, SIDEWAYS)
@@ -37,7 +44,15 @@ def noticed(rig: Rig, camera: int | None, begins: int = 200) -> dict[int, int]:
         assert pipeline.sighted is not None
         detector.look(pipeline.sighted.rays, tracks)
         found |= {index: frame for index in detector.knocked if index not in found}
-    return found
+    return found, detector
+
+
+def disturbed(degrees: float) -> Rig:
+    """Every camera of the rig file is off by so much."""
+    axes = np.random.default_rng(8).normal(size=(len(STUDIO.rig), 3))
+    turns = rotation_from_vector(np.radians(degrees) * axes / np.linalg.norm(axes, axis=-1, keepdims=True))
+    cameras = zip(STUDIO.rig.cameras, turns, strict=True)
+    return Rig(tuple(replace(c, R=turn @ c.R, t=turn @ c.t) for c, turn in cameras))
 
 
 @pytest.mark.parametrize("camera", [1, 4])
@@ -54,6 +69,24 @@ def test_a_rig_that_was_never_right_was_not_knocked() -> None:
     off[2] = rotation_from_vector(np.radians(0.5) * SIDEWAYS)
     cameras = zip(STUDIO.rig.cameras, off, strict=True)
     assert noticed(Rig(tuple(replace(c, R=turn @ c.R, t=turn @ c.t) for c, turn in cameras)), None) == {}
+
+
+def test_a_poor_calibration_is_said_to_be_poor_and_loses_no_camera() -> None:
+    """All cameras are off by more than a degree; one is turned by half a degree more: named, but used on."""
+    found, detector = session(disturbed(1.2), 1)
+    assert found == {}
+    assert detector.poor
+    assert set(detector.turned) == {1}
+    found, detector = session(STUDIO.rig, 1)
+    assert not detector.poor
+    assert not detector.turned
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_late_camera_was_not_knocked(frames: int) -> None:
+    found, detector = session(STUDIO.rig, None, late=frames)
+    assert found == {}
+    assert not detector.turned
 
 
 def test_turns_are_those_that_were_made() -> None:

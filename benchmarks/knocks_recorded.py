@@ -1,0 +1,104 @@
+"""The detector of knocked cameras on a real recording: whom it accuses without reason, and whether it finds a knock.
+
+    python -m benchmarks knocks_recorded --rig rig.toml --keypoints keypoints --skeleton body25 --fps 25
+
+The recording is played there and back until --seconds are full: once as it is, and twice for each camera, which is
+turned by --degrees in the middle. With --late one camera after the other is late by so many frames instead, from the
+start: that is no knock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.progress import track as progress
+from rich.table import Table
+
+from benchmarks.load import fold
+from benchmarks.wide import wide_console
+from multiview.camera import Rig, load_rig
+from multiview.data import NS_PER_S, Keypoints2D, Views
+from multiview.keypoint_folder import open_keypoint_folders
+from multiview.knocked import KnockDetector
+from multiview.pipeline import Pipeline
+from multiview.skeleton import load_skeleton
+from multiview.synthetic.turned import turned
+
+HORIZONTAL, VERTICAL = np.array([0.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0])  # axes of a pan and of a tilt
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The study's own arguments."""
+    parser.add_argument("--rig", type=Path, required=True, help="calibration of the cameras")
+    parser.add_argument("--keypoints", type=Path, required=True, metavar="DIR", help="one folder per camera")
+    parser.add_argument("--skeleton", default="body25")
+    parser.add_argument("--fps", type=float, default=25.0)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each session (60)")
+    parser.add_argument("--degrees", type=float, default=0.5, help="how far the camera is turned (0.5)")
+    parser.add_argument("--late", type=int, default=0, metavar="FRAMES", help="a late camera instead of a knocked one")
+
+
+class Recorded:
+    """A recording in memory, played there and back."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.rig: Rig = load_rig(args.rig)
+        self.skeleton = load_skeleton(args.skeleton)
+        folders = open_keypoint_folders(args.keypoints, self.rig, self.skeleton)
+        self._frames = [[folders.read(c, frame) for c in range(len(self.rig))] for frame in folders.frames]
+        self.fps, self.ticks = args.fps, round(args.seconds * args.fps)
+
+    def seen(self, tick: int) -> list[Keypoints2D | None]:
+        return list(self._frames[fold(max(tick, 0), len(self._frames))])
+
+    def play(self, camera: int, degrees: float, axis: np.ndarray, late: int) -> tuple[dict[int, float], str]:
+        """Who was accused, and after how many seconds; and what is said of the calibration.
+
+        `camera` turns in the middle, or is late; -1 for none.
+        """
+        pipeline, detector = Pipeline(self.rig, self.skeleton), KnockDetector(self.rig, self.fps)
+        accused: dict[int, float] = {}
+        for tick in range(self.ticks):
+            seen = self.seen(tick)
+            if camera >= 0:
+                own = seen[camera] if not late else self.seen(tick - late)[camera]
+                if own is not None and degrees and 2 * tick >= self.ticks:
+                    own = turned(own, self.rig.cameras[camera], degrees, axis)
+                seen[camera] = own
+            kept = tuple(None if c in detector.knocked else keypoints for c, keypoints in enumerate(seen))
+            tracks = pipeline.step(Views(tick, round(tick * NS_PER_S / self.fps), kept))
+            if pipeline.sighted is not None:
+                detector.look(pipeline.sighted.rays, tracks)
+            for c in (*detector.knocked, *detector.turned):
+                accused.setdefault(c, tick / self.fps)
+        kept = f"{len(detector.turned)} used on" if detector.turned else ""
+        poor = "poor: " if detector.poor else ""
+        return accused, f"{poor}off by {math.degrees(detector.off_rad):.2f} degrees {kept}"
+
+
+def run(args: argparse.Namespace) -> int:
+    """One row per session."""
+    recorded = Recorded(args)
+    sessions = [(-1, 0.0, HORIZONTAL, 0)]
+    for camera in range(len(recorded.rig)):
+        if args.late:
+            sessions.append((camera, 0.0, HORIZONTAL, args.late))
+        else:
+            sessions += [(camera, args.degrees, axis, 0) for axis in (HORIZONTAL, VERTICAL)]
+    table = Table("session", "noticed", "after s", "another named, at s", "of the calibration", box=box.SIMPLE_HEAD)
+    for camera, degrees, axis, late in progress(sessions, "sessions", console=Console(stderr=True), transient=True):
+        accused, words = recorded.play(camera, degrees, axis, late)
+        names = recorded.rig.names
+        what = f"late by {late} frames" if late else f"turned ({'pan' if axis is HORIZONTAL else 'tilt'})"
+        session = "as recorded" if camera < 0 else f"{names[camera]} {what}"
+        own = accused.pop(camera, math.nan) if degrees else math.nan
+        wrong = ", ".join(f"{names[c]} {at:.1f}" for c, at in accused.items())
+        noticed = "-" if not degrees else "yes" if own == own else "no"
+        table.add_row(session, noticed, f"{own - args.seconds / 2:.1f}" if own == own else "", wrong, words)
+    wide_console().print(table)
+    return 0
