@@ -8,13 +8,14 @@ that a folder fused offline and played live give the same poses.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import msgspec
 import numpy as np
-from jaxtyping import Float64
 
+from multiview import keypoint_folder_kernels
 from multiview.camera import Rig
 from multiview.data import Keypoints2D
 from multiview.errors import SourceError
@@ -22,7 +23,7 @@ from multiview.skeleton import Skeleton, load_skeleton, skeleton_names
 
 __all__ = ["KeypointFolders", "frames_in", "open_keypoint_folders", "read_keypoints", "write_keypoints"]
 
-_FRAME = re.compile(r"(\d+)\D*$")
+_FRAME = re.compile(r"(\d+)\D*\.json$")
 
 
 class _Person(msgspec.Struct):
@@ -33,13 +34,14 @@ class _File(msgspec.Struct):
     people: list[_Person]
 
 
+_BLOCK = 1 << 16  # bytes; hardly a file is larger
 _DECODER = msgspec.json.Decoder(_File)
 
 
 class KeypointFolders:
     """The recorded keypoints of a rig's cameras; made by `open_keypoint_folders`."""
 
-    def __init__(self, files: list[dict[int, Path]], skeleton: Skeleton) -> None:
+    def __init__(self, files: list[dict[int, str]], skeleton: Skeleton) -> None:
         self._files = files
         self._skeleton = skeleton
         self.frames: tuple[int, ...] = tuple(sorted(set().union(*files)))
@@ -63,7 +65,7 @@ def open_keypoint_folders(directory: str | Path, rig: Rig, skeleton: Skeleton) -
     directory = Path(directory)
     if not directory.is_dir():
         raise SourceError(f"{directory}: no such folder of keypoints (one folder per camera, one JSON file per frame)")
-    files: list[dict[int, Path]] = [{} for _ in rig.names]
+    files: list[dict[int, str]] = [{} for _ in rig.names]
     folders: dict[int, Path] = {}
     for folder in sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith(".")):
         camera = _camera_of(folder, rig)
@@ -88,63 +90,72 @@ def _camera_of(folder: Path, rig: Rig) -> int:
     raise SourceError(f"{folder}: the rig has no camera {folder.name!r}; it has {', '.join(rig.names)}")
 
 
-def frames_in(folder: Path) -> dict[int, Path]:
-    """The files of one camera by frame; SourceError if there is none, or one without a number, or with another's."""
-    frames: dict[int, Path] = {}
-    for path in sorted(folder.glob("*.json")):
-        number = _FRAME.search(path.stem.removesuffix("_keypoints"))
-        if path.name.startswith("."):
+def frames_in(folder: Path) -> dict[int, str]:
+    """The files of one camera by frame; SourceError if there is none, or one without a number, or with another's.
+
+    They are plain strings: of a long recording there are hundreds of thousands.
+    """
+    frames: dict[int, str] = {}
+    for name in sorted(os.listdir(folder)):
+        if name.startswith(".") or not name.endswith(".json"):
             continue
+        number = _FRAME.search(name)
         if number is None:
             raise SourceError(
-                f"{path}: no frame number in its name; expected one as in {folder.name}_000300_keypoints.json"
+                f"{folder / name}: no frame number in its name; expected one as in {folder.name}_000300_keypoints.json"
             )
         frame = int(number[1])
         if frame in frames:
-            raise SourceError(f"{frames[frame]} and {path.name} are both frame {frame}; keep one")
-        frames[frame] = path
+            raise SourceError(f"{frames[frame]} and {name} are both frame {frame}; keep one")
+        frames[frame] = os.path.join(folder, name)
     if not frames:
         raise SourceError(f"{folder} is empty: it has no JSON file; remove it if the camera recorded nothing")
     return frames
 
 
-def _first_people(frames: dict[int, Path], skeleton: Skeleton) -> None:
+def _first_people(frames: dict[int, str], skeleton: Skeleton) -> None:
     """Read up to the first file with people, so that a wrong skeleton is found before the work begins."""
     for path in list(frames.values())[:100]:
         if read_keypoints(path, skeleton).people:
             return
 
 
-def read_keypoints(path: Path, skeleton: Skeleton) -> Keypoints2D:
+def read_keypoints(path: str | Path, skeleton: Skeleton) -> Keypoints2D:
     """The people in one OpenPose JSON file; a joint with score 0 is missing, a person without any joint is left out.
 
     Raises SourceError if the file is cut, not of this form, or of another number of joints.
     """
     try:
-        people = _DECODER.decode(path.read_bytes()).people
+        people = [person.pose_keypoints_2d for person in _DECODER.decode(_content(path)).people]
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SourceError(f"{path} is cut or not OpenPose JSON: {error}") from error
     joints = len(skeleton.joints)
-    for person in people:
-        if len(person.pose_keypoints_2d) != 3 * joints:
-            raise SourceError(_wrong_count(path, len(person.pose_keypoints_2d), skeleton))
-    values = np.array([person.pose_keypoints_2d for person in people], dtype=np.float32).astype(np.float64)
-    return _clean(values.reshape(len(people), joints, 3))
+    for values in people:
+        if len(values) != 3 * joints:
+            raise SourceError(_wrong_count(path, len(values), skeleton))
+    if not people:
+        return Keypoints2D.nobody(joints)
+    triples = np.array(people, dtype=np.float32).reshape(len(people), joints, 3)
+    xy, score = np.empty((len(people), joints, 2)), np.empty((len(people), joints))
+    count = keypoint_folder_kernels.clean(triples, xy, score)
+    return Keypoints2D(xy, score) if count == len(people) else Keypoints2D(xy[:count].copy(), score[:count].copy())
 
 
-def _clean(values: Float64[np.ndarray, "P J 3"]) -> Keypoints2D:
-    missing = ~((values[..., 2] > 0) & np.isfinite(values.sum(axis=-1)))
-    nobody = missing.all(axis=1)
-    if nobody.any():
-        values, missing = values[~nobody], missing[~nobody]
-    xy, score = values[..., :2].copy(), np.minimum(values[..., 2], 1.0)
-    xy[missing], score[missing] = np.nan, 0.0
-    return Keypoints2D(xy, score)
+def _content(path: str | Path) -> bytes:
+    """All bytes of a small file, with as few calls as there can be."""
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        parts = [os.read(file, _BLOCK)]
+        while len(parts[-1]) == _BLOCK:
+            parts.append(os.read(file, _BLOCK))
+    finally:
+        os.close(file)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _wrong_count(path: Path, count: int, skeleton: Skeleton) -> str:
+def _wrong_count(path: str | Path, count: int, skeleton: Skeleton) -> str:
     fitting = [name for name in skeleton_names() if 3 * len(load_skeleton(name).joints) == count]
     hint = f"try --skeleton {' or '.join(fitting)}" if fitting else "no skeleton that ships with multiview has as many"
     expected = f"{skeleton.name} has {len(skeleton.joints)} joints of x, y, score ({3 * len(skeleton.joints)})"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +23,7 @@ __all__ = ["COVARIANCE", "Poses", "read_poses", "to_table", "write_poses"]
 
 COVARIANCE = {"cxx": (0, 0), "cxy": (0, 1), "cxz": (0, 2), "cyy": (1, 1), "cyz": (1, 2), "czz": (2, 2)}
 _REPEATING = ["frame", "time", "utc_ns", "person", "joint", "views", "filled"]
+_BLOCK, _ROW_GROUP = 512, 8192  # ticks, poses
 _REQUIRED = ("frame", "time", "person", "joint", "x", "y", "z")
 
 
@@ -80,39 +83,48 @@ class Poses:
             filled=np.zeros_like(self.filled),
         )
 
-    def take(self, rows: Int64[np.ndarray, " M"] | Bool[np.ndarray, " N"]) -> Poses:
+    def take(self, rows: Int64[np.ndarray, " M"] | Bool[np.ndarray, " N"] | slice) -> Poses:
         """The poses of some rows only."""
         arrays = ("frame", "time_ns", "utc_ns", "person", "xyz", "cov", "score", "views", "filled")
         return replace(self, **{name: getattr(self, name)[rows] for name in arrays})
 
     @staticmethod
     def from_tracks(ticks: Iterable[Tracks], skeleton: Skeleton) -> Poses:
-        """The table of what the pipeline gave, tick by tick."""
-        rows = [(tracks, track) for tracks in ticks for track in sorted(tracks.tracks, key=lambda track: track.person)]
-        n, j = len(rows), len(skeleton.joints)
-
-        def column(values: list[np.ndarray], shape: tuple[int, ...], dtype: type) -> np.ndarray:
-            return np.array(values, dtype=dtype).reshape(n, *shape)
-
-        return Poses(
-            frame=np.array([tracks.tick for tracks, _ in rows], dtype=np.int64),
-            time_ns=np.array([tracks.time_ns for tracks, _ in rows], dtype=np.int64),
-            utc_ns=np.array([tracks.utc_ns for tracks, _ in rows], dtype=np.int64),
-            person=np.array([track.person for _, track in rows], dtype=np.int64),
-            xyz=column([track.pose.xyz for _, track in rows], (j, 3), np.float64),
-            cov=column([track.pose.cov for _, track in rows], (j, 3, 3), np.float64),
-            score=column([track.pose.score for _, track in rows], (j,), np.float64),
-            views=column([track.pose.views for _, track in rows], (j,), np.int64),
-            filled=column([track.pose.filled for _, track in rows], (j,), np.bool_),
-            joints=skeleton.joints,
-            skeleton=skeleton.name,
-            names={track.person: track.name for _, track in rows if track.name},
-        )
+        """The table of what the pipeline gave, tick by tick; of the ticks, no more than a block is kept at a time."""
+        coming = iter(ticks)
+        parts = [_columns(list(islice(coming, _BLOCK)), skeleton)]
+        while len(block := list(islice(coming, _BLOCK))):
+            parts.append(_columns(block, skeleton))
+        names = {person: name for part in parts for person, name in part.pop("names").items()}
+        columns = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
+        return Poses(**columns, joints=skeleton.joints, skeleton=skeleton.name, names=names)
 
     def label(self, person: int) -> str:
         """What a person is called in files: the actor's name if no other has it, else `personN`."""
         name = self.names.get(person, "")
         return name if name and list(self.names.values()).count(name) == 1 else f"person{person}"
+
+
+def _columns(ticks: list[Tracks], skeleton: Skeleton) -> dict[str, Any]:
+    """The arrays of some ticks' poses, and the names of those who have one."""
+    rows = [(tracks, track) for tracks in ticks for track in sorted(tracks.tracks, key=lambda track: track.person)]
+    n, j = len(rows), len(skeleton.joints)
+
+    def column(values: list[np.ndarray], shape: tuple[int, ...], dtype: type) -> np.ndarray:
+        return np.array(values, dtype=dtype).reshape(n, *shape)
+
+    return {
+        "frame": np.array([tracks.tick for tracks, _ in rows], dtype=np.int64),
+        "time_ns": np.array([tracks.time_ns for tracks, _ in rows], dtype=np.int64),
+        "utc_ns": np.array([tracks.utc_ns for tracks, _ in rows], dtype=np.int64),
+        "person": np.array([track.person for _, track in rows], dtype=np.int64),
+        "xyz": column([track.pose.xyz for _, track in rows], (j, 3), np.float64),
+        "cov": column([track.pose.cov for _, track in rows], (j, 3, 3), np.float64),
+        "score": column([track.pose.score for _, track in rows], (j,), np.float64),
+        "views": column([track.pose.views for _, track in rows], (j,), np.int64),
+        "filled": column([track.pose.filled for _, track in rows], (j,), np.bool_),
+        "names": {track.person: track.name for _, track in rows if track.name},
+    }
 
 
 def to_table(poses: Poses) -> pa.Table:
@@ -144,7 +156,11 @@ def write_poses(poses: Poses, path: str | Path) -> None:
     """Write the table as parquet; an older file stays whole until the new one is."""
     with replacing(path) as temporary:
         # Numbers that hardly repeat are not worth a search for what repeats.
-        pq.write_table(to_table(poses), temporary, compression="zstd", use_dictionary=_REPEATING)
+        first = to_table(poses.take(slice(0, _ROW_GROUP)))
+        with pq.ParquetWriter(temporary, first.schema, compression="zstd", use_dictionary=_REPEATING) as file:
+            file.write_table(first)
+            for begin in range(_ROW_GROUP, len(poses), _ROW_GROUP):
+                file.write_table(to_table(poses.take(slice(begin, begin + _ROW_GROUP))))
 
 
 def read_poses(path: str | Path) -> Poses:

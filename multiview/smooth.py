@@ -44,7 +44,7 @@ class Smoothed:
         present = self.pipeline.present
         slots = np.array([one.slot for one in present], dtype=np.int64)
         packed = np.empty((len(slots), len(self.pipeline.skeleton.joints), smooth_kernels.SIZE))
-        smooth_kernels.pack(slots, self.pipeline.tracker.people.state, packed)
+        smooth_kernels.pack(slots, self.pipeline.tracker.people.handle, packed)
         self.frames.append(_Frame(tracks, present, packed))
         if len(self.frames) < self.lag + self.block:
             return []
@@ -62,14 +62,16 @@ class Smoothed:
             packed = np.stack([self.frames[k].packed[n] for k, n in rows])
             times = np.array([self.frames[k].tracks.time_ns for k, _ in rows])
             dt = np.diff(times, prepend=times[0]) / NS_PER_S
-            xyz, cov = np.empty((*packed.shape[:2], 3)), np.empty((*packed.shape[:2], 6))
+            xyz, cov = np.empty((*packed.shape[:2], 3)), np.empty((*packed.shape[:2], 3, 3))
             smooth_kernels.smooth(packed, dt, xyz, cov)
-            full = cov[..., [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(*cov.shape[:2], 3, 3)
             for i, (k, n) in enumerate(rows):
-                frame, one = self.frames[k], self.frames[k].present[n]
+                if k >= count:
+                    break
+                one = self.frames[k].present[n]
                 # Who is believed in later was there before.
-                if k < count and (one.published or who.believed_ns > frame.tracks.time_ns):
-                    found[k].append(Track(who.number, _replaced(one.pose, xyz[i], full[i])))
+                if one.published or who.believed_ns > self.frames[k].tracks.time_ns:
+                    pose = one.pose
+                    found[k].append(Track(who.number, Pose3D(xyz[i], cov[i], pose.score, pose.views, pose.filled)))
         done, self.frames = self.frames[:count], self.frames[count:]
         return [
             Tracks(f.tracks.tick, f.tracks.time_ns, tuple(sorted(tracks, key=lambda t: t.person)), f.tracks.utc_ns)
@@ -83,14 +85,3 @@ class Smoothed:
             for n, one in enumerate(frame.present):
                 chains.setdefault(one.who, []).append((k, n))
         return chains
-
-
-def _replaced(pose: Pose3D, xyz: np.ndarray, cov: np.ndarray) -> Pose3D:
-    unknown = np.isnan(pose.xyz[:, 0])
-    return Pose3D(
-        np.where(unknown[:, None], np.nan, xyz),
-        np.where(unknown[:, None, None], np.nan, cov),
-        pose.score,
-        pose.views,
-        pose.filled,
-    )

@@ -34,7 +34,7 @@ class Overlay:
         self._rows: dict[int, list[int]] = {}
         for row, frame in enumerate(poses.frame.tolist()):
             self._rows.setdefault(frame, []).append(row)
-        self._folders: dict[str, dict[int, Path]] = {}
+        self._folders: dict[str, dict[int, str]] = {}
 
     def draw(self, frame: Frame) -> Picture:
         """The frame's picture with everyone in it, at the height asked for."""
@@ -58,7 +58,7 @@ class Overlay:
             for row in self._rows.get(frame, [])
         ]
 
-    def _folder(self, camera: str) -> dict[int, Path]:
+    def _folder(self, camera: str) -> dict[int, str]:
         if camera not in self._folders:
             folder = Path(str(self._keypoints)) / camera
             if not folder.is_dir():

@@ -46,8 +46,9 @@ def fuse_folders(
     `lag` frames of later knowledge correct each pose; `smooth` uses the whole take.
     """
     views, count = folder_views(folders, rig, fps)
-    ticks, timing = fuse_views(rig, skeleton, views, count, fps, options, lag, smooth)
-    return Poses.from_tracks(ticks, skeleton), timing
+    timing = np.empty((count, 1 + len(STAGES)))
+    ticks = _fuse(rig, skeleton, views, fps, options, lag, smooth, timing)
+    return Poses.from_tracks(ticks, skeleton), timing / 1e6
 
 
 def fuse_views(
@@ -61,20 +62,33 @@ def fuse_views(
     smooth: bool = False,
 ) -> tuple[list[Tracks], Float64[np.ndarray, "N S"]]:
     """`count` views through one pipeline: everyone at each tick, and the times as `fuse_folders` gives them."""
+    timing = np.empty((count, 1 + len(STAGES)))
+    return list(_fuse(rig, skeleton, views, fps, options, lag, smooth, timing)), timing / 1e6
+
+
+def _fuse(
+    rig: Rig,
+    skeleton: Skeleton,
+    views: Iterable[Views],
+    fps: float,
+    options: Options,
+    lag: int,
+    smooth: bool,
+    timing: Float64[np.ndarray, "N S"],
+) -> Iterator[Tracks]:
+    """The ticks as they are ready, while the `timing` of the views, ns, is filled."""
     pipeline = Pipeline(rig, skeleton, options)
     pipeline.warm_up()
     step, finish = _feeder(pipeline, round(WHOLE_TAKE_S * fps) if smooth else lag, round(10 * fps) if smooth else 1)
-    ticks: list[Tracks] = []
-    timing = np.empty((count, 1 + len(STAGES)))
     console = Console(stderr=True)
     # A whole take is read beside the work; the times of causal frames shall be those of one thread.
     read = _read_ahead(views) if smooth else views
-    bar = progress(read, "fusing", count, console=console, transient=True, disable=not console.is_terminal)
+    bar = progress(read, "fusing", len(timing), console=console, transient=True, disable=not console.is_terminal)
     for row, tick in enumerate(bar):
-        ticks += step(tick)
-        stages = [pipeline.stage_ns[stage] for stage in STAGES]
+        yield from step(tick)
+        stages = list(pipeline.stage_ns.values())
         timing[row] = [sum(stages), *stages]
-    return ticks + finish(), timing / 1e6
+    yield from finish()
 
 
 def _read_ahead(views: Iterable[Views]) -> Iterator[Views]:

@@ -31,7 +31,7 @@ class Detector:
             raise ConfigError('the detector keypoints needs directory = "..." (one folder of JSON per camera)')
         self.skeleton = load_skeleton(options.skeleton)
         self._directory = Path(options.directory)
-        self._folders: dict[str, dict[int, Path]] = {}
+        self._folders: dict[str, dict[int, str]] = {}
         self.stage_ns: dict[str, int] = {}
 
     def detect(self, frames: Sequence[Frame]) -> list[Keypoints2D]:

@@ -9,15 +9,22 @@ from __future__ import annotations
 import numpy as np
 
 from multiview.fit.people import State
+from multiview.geometry.handles import opener
 from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.small_kernels import copy_row
 
-COV, AGILITY, ANEW, SIZE = 6, 42, 43, 44  # places in a packed joint
+COV, AGILITY, ANEW, KNOWN, SIZE = 6, 42, 43, 44, 45  # places in a packed joint
+
+state_of = opener(State)
 
 
 @kernel
-def pack(slots: Array, people: State, packed: Array) -> None:
-    """What the way back needs of each joint: mean (6), covariance (6 x 6), agility, whether it began anew."""
+def pack(slots: Array, handle: Array, packed: Array) -> None:
+    """What the way back needs of each joint: mean (6), covariance (6 x 6), agility, whether it began anew, is known.
+
+    `handle` is the state's.
+    """
+    people = state_of(handle)
     for n in range(slots.shape[0]):
         m = slots[n]
         for j in range(packed.shape[1]):
@@ -29,12 +36,13 @@ def pack(slots: Array, people: State, packed: Array) -> None:
                     i = a + b + (a > 0 and b > 0)
                     P[a, b], P[3 + a, 3 + b] = people.pp[m, j, i], people.vv[m, j, i]
                     P[a, 3 + b] = P[3 + b, a] = people.pv[m, j, 3 * a + b]
-            f[AGILITY], f[ANEW] = people.agility[m, j], people.anew[m, j]
+            f[AGILITY], f[ANEW], f[KNOWN] = people.agility[m, j], people.anew[m, j], people.known[m, j]
 
 
 @kernel
 def smooth(filtered: Array, dt: Array, xyz: Array, cov: Array) -> None:
-    """Smoothed positions (T, J, 3) and covariances (T, J, 6) of one person's packed frames (T, J, SIZE).
+    """Smoothed positions (T, J, 3) and covariances (T, J, 3, 3) of one person's packed frames (T, J, SIZE), NaN where
+    a joint is unknown.
 
     dt[k] s leads from frame k - 1 to k. A joint that began anew in a frame tells nothing of the frames before.
     """
@@ -43,7 +51,7 @@ def smooth(filtered: Array, dt: Array, xyz: Array, cov: Array) -> None:
     last = filtered.shape[0] - 1
     for j in range(filtered.shape[1]):
         _unpack(filtered[last, j], x, P)
-        _keep(x, P, xyz[last, j], cov[last, j])
+        _keep(x, P, filtered[last, j, KNOWN], xyz[last, j], cov[last, j])
         for k in range(last - 1, -1, -1):
             f, after = filtered[k, j], filtered[k + 1, j]
             Pf = f[COV : COV + 36].reshape(6, 6)
@@ -51,7 +59,7 @@ def smooth(filtered: Array, dt: Array, xyz: Array, cov: Array) -> None:
                 _unpack(f, x, P)
             else:
                 _step_back(f, Pf, dt[k + 1], x, P, ahead, M, W)
-            _keep(x, P, xyz[k, j], cov[k, j])
+            _keep(x, P, f[KNOWN], xyz[k, j], cov[k, j])
 
 
 @inner
@@ -61,10 +69,12 @@ def _unpack(f: Array, x: Array, P: Array) -> None:
         copy_row(f[COV + 6 * a : COV + 6 * a + 6], P[a])
 
 
-@kernel
-def _keep(x: Array, P: Array, xyz: Array, cov: Array) -> None:
-    xyz[0], xyz[1], xyz[2] = x[0], x[1], x[2]
-    cov[0], cov[1], cov[2], cov[3], cov[4], cov[5] = P[0, 0], P[0, 1], P[0, 2], P[1, 1], P[1, 2], P[2, 2]
+@inner
+def _keep(x: Array, P: Array, known: float, xyz: Array, cov: Array) -> None:
+    for a in range(3):
+        xyz[a] = x[a] if known > 0.0 else np.nan
+        for b in range(3):
+            cov[a, b] = P[min(a, b), max(a, b)] if known > 0.0 else np.nan
 
 
 @inner
@@ -114,7 +124,7 @@ def _step_back(f: Array, Pf: Array, h: float, x: Array, P: Array, ahead: Array, 
     copy_row(ahead, x)
 
 
-@kernel
+@inner
 def _solve(M: Array) -> None:
     """Turn M = [S | B] into [. | S^-1 B] by elimination; S is positive definite and needs no pivoting."""
     for i in range(6):
