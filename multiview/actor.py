@@ -30,6 +30,7 @@ __all__ = [
     "actor_names",
     "actors_folder",
     "check_name",
+    "kept_rest",
     "lengths_of",
     "load_actor",
     "measure",
@@ -191,6 +192,14 @@ def load_actor(name: str, folder: Path | None = None) -> Actor:
             f"no actor {name} in {path.parent} (there are: {there}); `multiview actor {name} TAKE` saves one"
         )
     return decode_toml(path, Actor)
+
+
+def kept_rest(name: str, skeleton: str) -> Humanoid | None:
+    """The rest pose of one of this user's actors; None for anyone else, or if it was measured with another skeleton."""
+    if not name or name not in actor_names():
+        return None
+    actor = load_actor(name)
+    return actor.humanoid() if actor.skeleton == skeleton and actor.rest else None
 
 
 def save_actor(actor: Actor, folder: Path | None = None) -> Path:

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from multiview.actor import actor_names, load_actor
+from multiview.actor import kept_rest
 from multiview.data import NS_PER_S
 from multiview.files import replacing
 from multiview.kinematics import Humanoid, humanoid
@@ -45,12 +45,8 @@ def dense(poses: Poses, person: int) -> Dense:
 
 def rest_pose(poses: Poses, person: Dense) -> Humanoid:
     """The skeleton of a known actor, the same in every take; of anyone else, from what was seen of them here."""
-    name = poses.names.get(person.person, "")
-    if name in actor_names():
-        actor = load_actor(name)
-        if actor.skeleton == poses.skeleton and actor.rest:
-            return actor.humanoid()
-    return humanoid(person.joints, person.xyz)
+    kept = kept_rest(poses.names.get(person.person, ""), poses.skeleton)
+    return humanoid(person.joints, person.xyz) if kept is None else kept
 
 
 def write_intervals(person: Dense, path: Path) -> Path:

@@ -2,7 +2,7 @@
 
 The n-th place sends to `port + n`. Axes are Unity's: left-handed, x to the right, y up, z forward; positions in metres,
 rotations as quaternions x y z w relative to the parent. A packet stays below `mtu` bytes; each begins with the state
-and the time. A person's bone lengths are the medians of what has been seen of them, up to `learn_s`.
+and the time. A person's bone lengths are the actor's whose name they have, else medians of what is seen in `learn_s`.
 https://protocol.vmc.info/english
 """
 
@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.spatial.transform import Rotation
 
+from multiview.actor import kept_rest
 from multiview.data import Tracks
 from multiview.errors import ConfigError, MultiviewError
 from multiview.kinematics import HIERARCHY, Humanoid, Motion, Solver, humanoid
@@ -50,13 +51,20 @@ class _BoneNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Person:
-    """A person's bone lengths, and their rotations from frame to frame."""
+    """A person's bone lengths and their rotations from frame to frame."""
 
     def __init__(self, joints: tuple[str, ...], rate_hz: float, learn_s: float) -> None:
-        self._joints, self._frame_s = joints, 1.0 / rate_hz
+        self.name, self._joints, self._frame_s = "", joints, 1.0 / rate_hz
         self._learn = max(1, round(learn_s * rate_hz))
         self._seen: list[Float64[np.ndarray, "J 3"]] = []
         self._solver: Solver | None = None
+
+    def become(self, name: str, kept: Humanoid | None) -> None:
+        """Another name, and with it the bones of the actor who has it, if there is one."""
+        self.name = name
+        if kept is not None:
+            self._solver = self._solver or Solver(kept, self._joints, self._frame_s)
+            self._solver.person, self._learn = kept, 0
 
     def solve(self, xyz: Float64[np.ndarray, "J 3"]) -> tuple[Humanoid, Motion]:
         if len(self._seen) < self._learn:
@@ -78,6 +86,7 @@ class Bridge:
             raise MultiviewError("this bridge needs one more package: pip install multiview-mocap[vmc]") from None
         self._bundle, self._message = osc_bundle_builder, osc_message_builder
         self._options, self._joints, self._rate_hz = options, skeleton.joints, rate_hz
+        self._skeleton = skeleton.name
         path = Path(options.bones) if options.bones else package_file("bridges", "vmc.toml")
         self._names = decode_toml(path, _BoneNames).bones
         unknown = sorted(set(self._names) - set(HIERARCHY))
@@ -95,9 +104,10 @@ class Bridge:
             place = places.get(track.person)
             if place is None or not np.isfinite(track.pose.xyz).any():
                 continue
-            if track.person not in self._people:
-                self._people[track.person] = _Person(self._joints, self._rate_hz, self._options.learn_s)
-            rest, motion = self._people[track.person].solve(track.pose.xyz)
+            person = self._people.setdefault(track.person, _Person(self._joints, self._rate_hz, self._options.learn_s))
+            if track.name != person.name:
+                person.become(track.name, kept_rest(track.name, self._skeleton))
+            rest, motion = person.solve(track.pose.xyz)
             for packet in self._packets(rest, motion, tracks.time):
                 self._transmit(packet, self._options.port + place)
 

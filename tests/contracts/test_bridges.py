@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 from websockets.sync.client import connect
 
 from multiview.__main__ import main
+from multiview.actor import measure, save_actor
 from multiview.data import Pose3D, Track, Tracks
 from multiview.errors import ConfigError
 from multiview.kinematics import points
@@ -145,13 +146,14 @@ _PARENTS = {"Spine": "Hips", "Chest": "Spine", "UpperChest": "Chest", "Neck": "U
 
 
 class _Avatar(NamedTuple):
-    """What a program makes of the packets of T frames: the largest error (m) and turn between frames (deg)."""
+    """What a program makes of the packets of T frames: largest error (m), turn between frames (deg), left shank (m)."""
 
     error_m: np.ndarray
     turn_deg: np.ndarray
+    shank_m: np.ndarray
 
 
-def vmc_avatar(seconds: float, seed: int) -> _Avatar:
+def vmc_avatar(seconds: float, seed: int, name: str = "") -> _Avatar:
     """Send someone's true joints, read the packets with another decoder, and put the bones together again."""
     truth = make_studio(Options(cameras=2, people=1, seconds=seconds, fps=30.0, seed=seed)).truth
     joints = load_skeleton("coco17")
@@ -164,7 +166,7 @@ def vmc_avatar(seconds: float, seed: int) -> _Avatar:
     frames: list[dict[str, list[float]]] = []
     try:
         for frame, xyz in enumerate(truth.xyz):
-            bridge.send(Tracks(frame, round(frame * 1e9 / 30), (Track(1, Pose3D(xyz, *blank)),)))
+            bridge.send(Tracks(frame, round(frame * 1e9 / 30), (Track(1, Pose3D(xyz, *blank), name),)))
             bones: dict[str, list[float]] = {}
             while len(bones) < 18:  # 18 bones of a skeleton without toes
                 packet = listener.recv(65536)
@@ -192,13 +194,25 @@ def vmc_avatar(seconds: float, seed: int) -> _Avatar:
             x, y, z = place[name].T  # Unity: left-handed, x right, y up, z forward
             errors.append(np.linalg.norm(np.stack([-x, -z, y], axis=1) - expected[name], axis=1))
     steps = [np.degrees((turn[:-1].inv() * turn[1:]).magnitude()) for turn in turns.values()]
-    return _Avatar(np.max(errors, axis=0), np.max(steps, axis=0))
+    return _Avatar(np.max(errors, axis=0), np.max(steps, axis=0), np.linalg.norm(sent["LeftFoot"][:, :3], axis=1))
 
 
 def test_vmc_rotations_give_the_joints_back_and_never_flip() -> None:
     avatar = vmc_avatar(8.0, seed=4)
     assert avatar.error_m[60:].max() < 0.015  # until then bone lengths are being learned
     assert avatar.turn_deg.max() < 45
+
+
+def test_vmc_uses_the_bones_of_an_actor_from_the_first_frame_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MULTIVIEW_ACTORS", str(tmp_path))
+    xyz = make_studio(Options(cameras=2, people=1, seconds=8.0, fps=30.0, seed=4)).truth.xyz
+    joints = load_skeleton("coco17").joints
+    amy = measure("amy", "coco17", joints, 1.1 * xyz, np.zeros(xyz.shape[:2], dtype=bool))
+    save_actor(amy)
+    np.testing.assert_allclose(vmc_avatar(1.0, seed=4, name="bo").shank_m, amy.lengths["left_shank"] / 1.1, atol=1e-3)
+    np.testing.assert_allclose(vmc_avatar(1.0, seed=4, name="amy").shank_m, amy.lengths["left_shank"], atol=1e-3)
 
 
 def test_lsl_streams_named_channels() -> None:
