@@ -28,6 +28,7 @@ __all__ = [
 # Set by whoever starts a service and wants it to end with them.
 PARENT_VARIABLE = "MULTIVIEW_PARENT"
 WHERE: signal.Signals | None = getattr(signal, "SIGUSR1", None)
+_STDERR = 2  # the stream itself, whatever stands for it in Python
 _PR_SET_PDEATHSIG = 1
 _GROUP_NICE = 5  # a third of the share of others: on a machine that is never idle it still draws, and catches up
 _NICER = 3  # half the share of a thread that was not asked to be nice
@@ -75,7 +76,7 @@ def begin_service(name: str, json_lines: bool = False) -> None:
     Asked by the signal `WHERE`, where the system has it, the process writes there what its threads are at.
     """
     if WHERE is not None:
-        faulthandler.register(WHERE)
+        faulthandler.register(WHERE, file=_STDERR)
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter(f"%(asctime)s {name} %(levelname)s %(message)s")
     handler.setFormatter(_JsonLines(name) if json_lines else text)

@@ -234,7 +234,7 @@ class Viewer:
             away = "" if any(track.person == self.following for track in self.scene.tracks) else " (away)"
             top.append((f"   following {name}{away}", _NOTICE))
         if self.scene.uncertainty:
-            top.append(("   90 % ellipsoids", _NOTICE))
+            top.append(("   uncertainty: 90 % inside", _NOTICE))
         if self.rays:
             top.append(("   lines of sight", _NOTICE))
         if self.recording is not None and (words := self.recording.words()):
@@ -243,7 +243,9 @@ class Viewer:
             top.append((f"   {self._note}", _NOTICE))
         now, duration = self.feed.timeline()
         floor = self.scene.rig.world != "camera"
-        return Hud(tuple(top), self.help, bool(self.scene.camera_states), floor, now, duration)
+        return Hud(
+            tuple(top), self.help, bool(self.scene.camera_states), floor, now, duration, self.scene.volume is not None
+        )
 
     def loop(self, seconds: float | None = None) -> None:
         """Draw until the window is closed, at most 30 pictures a second."""

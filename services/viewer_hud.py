@@ -40,6 +40,7 @@ class Hud:
     floor: bool = True  # whether there is one
     now: float = 0.0
     duration: float | None = None
+    volume: bool = False  # whether one is drawn
 
 
 def plates(hud: Hud, size: tuple[int, int], scale: int) -> list[Plate]:
@@ -48,7 +49,7 @@ def plates(hud: Hud, size: tuple[int, int], scale: int) -> list[Plate]:
     top = beside([words(text, colour, _LETTER_PX * scale, True) for text, colour in hud.top]) if hud.top else None
     found = [] if top is None else [Plate(top, margin, margin, _DEPTH_M)]
     y = size[1] - margin
-    for row in reversed(_help(hud.duration is None, hud.cameras, hud.floor, scale) if hud.help else ()):
+    for row in reversed(_help(hud, scale) if hud.help else ()):
         y -= len(row)
         found.append(Plate(row, margin, y, _DEPTH_M))
     if hud.duration is not None:
@@ -69,7 +70,7 @@ def time_at(hud: Hud, size: tuple[int, int], scale: int, x: float, y: float) -> 
         return None
     bottom = size[1] - _MARGIN_PX * scale
     if hud.help:
-        bottom -= sum(len(row) for row in _help(False, hud.cameras, hud.floor, scale))
+        bottom -= sum(len(row) for row in _help(hud, scale))
     x0, x1, y0 = _line(size, scale, bottom)
     if not (x0 - 8 <= x <= x1 + 8 and y0 <= y <= y0 + _BAR_PX * scale):
         return None
@@ -82,8 +83,12 @@ def _line(size: tuple[int, int], scale: int, bottom: int) -> tuple[int, int, int
     return aside, max(size[0] - aside, aside + 2), bottom - (_BAR_PX + 8) * scale
 
 
+def _help(hud: Hud, scale: int) -> tuple[Picture, ...]:
+    return _keys(hud.duration is None, hud.cameras, hud.floor, hud.volume, scale)
+
+
 @lru_cache(maxsize=8)
-def _help(live: bool, cameras: bool, floor: bool, scale: int) -> tuple[Picture, ...]:
+def _keys(live: bool, cameras: bool, floor: bool, volume: bool, scale: int) -> tuple[Picture, ...]:
     """The keys, and what the colours mean."""
 
     def row(pairs: tuple[tuple[str, str], ...]) -> Picture:
@@ -96,6 +101,7 @@ def _help(live: bool, cameras: bool, floor: bool, scale: int) -> tuple[Picture, 
     legend = [words("person:", INK, small, True), words("left side light, right side dark,", _QUIET, small)]
     legend += [words("grey and thin: filled, not measured   ", _FILLED, small)]
     legend += [words("floor:", INK, small, True), words("squares of a metre   ", _QUIET, small)] if floor else []
+    legend += [words("box:", INK, small, True), words("capture volume   ", _QUIET, small)] if volume else []
     if cameras:
         legend += [words("camera:", INK, small, True)]
         legend += [words(state, STATE_COLOURS[state], small) for state in ("alive", "late", "left out")]
