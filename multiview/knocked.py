@@ -74,8 +74,8 @@ class KnockDetector:
     def look(self, rays: Rays, tracks: Tracks) -> None:
         """Take in one tick: all that the cameras saw, and where people are."""
         self._ticks += 1
-        if self._ticks % self._every or not tracks.tracks:
-            return
+        if self._ticks % self._every or not tracks.tracks or not len(rays.info):
+            return  # for some ticks people go on without anyone seeing them
         xyz = np.stack([track.pose.xyz for track in tracks.tracks])
         known = np.stack([(track.pose.score > 0) & ~track.pose.filled for track in tracks.tracks])
         seen = turns(xyz, known, rays, self._rig)

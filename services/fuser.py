@@ -45,6 +45,8 @@ from services.late import LateCameras
 
 __all__ = ["Fused", "Fuser"]
 
+MOST_RUNS = 1000  # of one camera's worker that are remembered
+MOST_REASONS = 1000  # that are kept apart
 FUTURE_NS = 2_000_000  # a frame stamped this long after it arrived was stamped by a clock that has jumped
 
 
@@ -61,11 +63,13 @@ class _Peer:
 
     def __init__(self, boot_id: int) -> None:
         self.boot_id = boot_id
-        self.over: set[int] = set()
+        self.over: dict[int, None] = {}  # the oldest first
         self.clock = ClockMap()
 
     def begin(self, boot_id: int) -> None:
-        self.over.add(self.boot_id)
+        self.over[self.boot_id] = None
+        if len(self.over) > MOST_RUNS:
+            del self.over[next(iter(self.over))]
         self.boot_id, self.clock = boot_id, ClockMap()
 
 
@@ -84,6 +88,8 @@ class Fuser:
         self._recogniser = Recogniser(known, self.skeleton, self.sync.rate_hz) if known else None
         self._given = GivenNames()
         self.refused: Counter[str] = Counter()
+        self.heard = 0  # messages of cameras, whatever became of them
+        self.early = 0  # frames that came before their camera's clock was known
         self.lost = 0  # set by whoever receives, who sees the gaps
         self.gone: set[str] = set()  # cameras that said goodbye
         self.step_ns = 0  # time that the last tick took to compute
@@ -120,6 +126,7 @@ class Fuser:
         kind = topic.partition("/")[0]
         if kind not in topics.FUSION_READS:
             return
+        self.heard += kind != topics.HUB
         views: list[Views] = []
         try:
             message = decode(body)
@@ -134,6 +141,8 @@ class Fuser:
             elif isinstance(message, HubBeat) and topic == topics.HUB:
                 self._utc_less_hub_ns = message.utc_ns - message.hub_ns
                 views = self.sync.advance(stamp.arrival_ns)
+            else:
+                raise MessageError(f"a message of another kind than the topic {topic} is for")
         except MessageError as error:
             self._refuse(str(error))
             views = self.sync.advance(stamp.arrival_ns)
@@ -160,10 +169,16 @@ class Fuser:
             )
         self.gone.discard(message.camera)
         time_ns = self._time_ns(message, peer, stamp)
+        if time_ns is None:
+            self.early += 1
+            return self.sync.advance(stamp.arrival_ns)
         return self.sync.add(self._index[message.camera], time_ns, unpack_keypoints(message), stamp.arrival_ns)
 
-    def _time_ns(self, message: KeypointsMessage, peer: _Peer, stamp: Stamp) -> int:
-        """The frame's time on the common clock: the sources' own epoch, the hub's, or the count of a trigger."""
+    def _time_ns(self, message: KeypointsMessage, peer: _Peer, stamp: Stamp) -> int | None:
+        """The frame's time on the common clock: the sources' own epoch, the hub's, or the count of a trigger.
+
+        None while the clock of a worker that has just begun is not known yet.
+        """
         triggered = self._by_trigger and message.trigger >= 0
         domain = "epoch" if triggered or message.clock == "epoch" else "hub"
         self.clock = self.clock or domain
@@ -174,7 +189,9 @@ class Fuser:
         if domain == "epoch":
             return message.time_ns
         if peer.clock.quarantined:
-            raise MessageError(f"{message.camera}: its clock is not known yet, or has jumped")
+            if not peer.clock.jumps:
+                return None
+            raise MessageError(f"{message.camera}: its clock has jumped and is not known again yet")
         time_ns = peer.clock.hub_ns(message.time_ns)
         if time_ns > stamp.arrival_ns + peer.clock.uncertainty_ns + FUTURE_NS:
             peer.clock.restart()
@@ -217,10 +234,11 @@ class Fuser:
         return residuals_px(self.rig, self.pipeline.packed, sighted.rays, sighted.table[rows], xyz)
 
     def _refuse(self, reason: str) -> None:
-        if len(self.refused) < 1000:
-            if reason not in self.refused:
-                logging.warning("refused: %s (further ones are only counted)", reason)
-            self.refused[reason] += 1
+        if reason not in self.refused and len(self.refused) >= MOST_REASONS:
+            reason = "for yet other reasons"
+        if reason not in self.refused:
+            logging.warning("refused: %s (further ones are only counted)", reason)
+        self.refused[reason] += 1
 
     def _look_back(self, fused: Fused) -> None:
         """What a tick that has left says of the cameras."""

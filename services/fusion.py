@@ -120,7 +120,7 @@ class Fusion:
             values |= {"latency_p50_ms": float(p50) / 1e6, "latency_p99_ms": float(p99) / 1e6}
         values |= self._of_cameras()
         counts = {"ticks": self._ticks, "unsent": self._unsent, "lost": self._subscriber.lost}
-        counts["refused"] = fuser.refused.total()
+        counts |= {"heard": fuser.heard, "early": fuser.early, "refused": fuser.refused.total()}
         for camera, count in zip(fuser.rig.names, fuser.sync.counts(), strict=True):
             counts |= {f"{camera}.{name}": number for name, number in count._asdict().items()}
         health = ServiceHealth(

@@ -130,6 +130,41 @@ def test_numbers_that_make_no_sense_are_missing_joints() -> None:
             assert np.isfinite(track.pose.xyz[known]).all()
 
 
+@pytest.mark.parametrize("last", range(20, 26))
+def test_when_all_cameras_fall_silent_people_are_kept_for_a_moment(last: int) -> None:
+    """As when the hub is gone: ticks in which nothing was seen, and someone is known."""
+    stream = Stream()
+    stream.play(last=last)
+    for tick in range(last, last + 20):
+        beat = HubBeat(boot_id=1, hub_ns=0, utc_ns=0)
+        stream.put("hub", beat, BASE + SIMULATED.time_ns(tick) + 50 * MS)
+    silent = [fused.message for fused in stream.fused[last:]]
+    assert len(silent) >= 3
+    assert all(len(message.missing) == 3 for message in silent)
+    assert silent[0].people
+    stream.play(first=last + 20)
+    assert stream.fused[-1].message.people == silent[0].people
+
+
+def test_whatever_is_refused_is_counted_however_many_reasons_there_are() -> None:
+    stream = Stream()
+    for number in range(1200):
+        stream.put(f"keypoints/cam{number + 100}", Goodbye(camera=f"cam{number + 100}", boot_id=1), BASE)
+        stream.put("keypoints/cam01", ServiceHealth(service=f"cam{number}", boot_id=1), BASE)
+    assert stream.fuser.refused.total() == stream.fuser.heard == 2400
+    assert len(stream.fuser.refused) <= 1001
+    assert sum(n for reason, n in stream.fuser.refused.items() if "another kind" in reason) == 1200
+
+
+def test_of_a_worker_that_begins_again_and_again_only_so_many_runs_are_remembered() -> None:
+    stream = Stream()
+    for number in range(1500):
+        stream.put("keypoints/cam01", Goodbye(camera="cam01", boot_id=number), BASE)
+    stream.put("keypoints/cam01", Goodbye(camera="cam01", boot_id=1490), BASE)
+    assert stream.fuser.refused.total() == 1
+    assert len(stream.fuser._peers["cam01"].over) == 1000
+
+
 def test_copies_change_nothing() -> None:
     plain, doubled = Stream(), Stream()
     plain.play()
@@ -207,6 +242,14 @@ def test_clocks_of_their_own_are_brought_together() -> None:
     assert last.utc_ns == last.time_ns + 5
     assert 0 < last.clock_sigma_ns <= 100_000
     assert any(fused.tracks.tracks for fused in stream.fused)
+
+
+def test_frames_of_a_camera_that_has_just_begun_are_no_trouble() -> None:
+    stream = OwnClocks()
+    stream.run(0, 10)
+    assert stream.fuser.early >= 3
+    assert stream.fuser.refused.total() == 0
+    assert stream.fuser.heard == sum(c.used for c in stream.fuser.sync.counts()) + stream.fuser.early + 3 * 6
 
 
 @pytest.mark.parametrize("jump_ns", [500 * MS, -500 * MS, 3600 * NS_PER_S])
