@@ -1,6 +1,9 @@
-"""Mutated messages at the decoder, half with a true CRC: every one is decoded or refused, and memory stays flat.
+"""Mutated messages, half with a true CRC: at the decoder, and over real sockets at hub, fusion and recorder.
 
-python -m benchmarks fuzz --messages 1000000
+Every one is decoded or refused, each is accounted for, and memory stays flat.
+
+    python -m benchmarks fuzz --messages 1000000
+    python -m benchmarks fuzz --socket --messages 100000
 """
 
 from __future__ import annotations
@@ -23,10 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The study's own arguments."""
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--socket", action="store_true", help="over real sockets, at real processes")
+    parser.add_argument("--rate", type=float, default=2500.0, help="with --socket: messages a second (default 2500)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what became of them."""
+    if args.socket:
+        from benchmarks.fuzz_socket import fuzz
+
+        return fuzz(args.messages, args.rate, args.seed)
     rng, bodies = random.Random(args.seed), seeds()
     decoded = refused = 0
     began, memory = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,0 +1,305 @@
+"""Mutated messages over real sockets: what the hub, fusion and the recorder make of them, each one accounted for.
+
+Mutated are bodies, topics, the number of parts, and questions at the hub's request port; senders stay below the hub's
+limit of rate, so that everything is looked at. Then true cameras speak, and everyone must be there again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import zmq
+
+from benchmarks.fuzz import mutate
+from multiview.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.errors import MultiviewError
+from multiview.messages import (
+    CameraHealth,
+    ClockSample,
+    Goodbye,
+    HubBeat,
+    PosesMessage,
+    ServiceHealth,
+    decode,
+    encode,
+    write_blob,
+)
+from multiview.packing import pack_keypoints
+from multiview.synthetic import Options, make_studio
+from multiview.take import open_take
+from services import topics
+from services.bus import Asker, Subscriber
+from services.requests import Probe, Ready, Start, Status, StatusReply, ask
+
+__all__ = ["Account", "attack", "fuzz"]
+
+CAMERAS = 8
+OPTIONS = {"cameras": CAMERAS, "people": 2, "seconds": 2.0, "fps": 25.0, "skeleton": "coco17"}
+LIMIT_MB = 20.0
+LOADS_S = 300.0
+QUESTIONS = 0.05  # of all that is sent
+BATCH = 32
+
+
+class Account(NamedTuple):
+    """What became of `sent` messages and `asked` questions, and how much memory (MB) each process grew by."""
+
+    sent: int
+    asked: int
+    at_hub: Counter[str]  # refused by the hub, by reason
+    answered: int
+    recorded: int
+    to_fusion: int  # of those recorded, what fusion listens to
+    heard: int
+    early: int
+    refused: int
+    lost: int
+    grown_mb: dict[str, float]
+    whole: bool  # true cameras were used again afterwards
+
+    def complete(self) -> bool:
+        """Whether everything is accounted for, and nobody died or swelled."""
+        questions = self.at_hub["malformed question"]
+        refused = self.at_hub.total() - questions
+        return (
+            refused + self.recorded == self.sent
+            and questions + self.answered == self.asked
+            and self.heard == self.to_fusion
+            and self.lost == 0
+            and self.whole
+            and not any("too fast" in reason for reason in self.at_hub)
+            and max(self.grown_mb.values()) <= LIMIT_MB
+        )
+
+
+def fuzz(messages: int, rate: float, seed: int) -> int:
+    """Print what became of them; 1 if anything is missing, lost or beyond its limit."""
+    with tempfile.TemporaryDirectory() as folder:
+        account = attack(Path(folder), messages, rate, seed)
+    print(f"{account.sent} messages and {account.asked} questions sent")
+    for reason, number in sorted(account.at_hub.items()):
+        print(f"  hub       {number:7} refused: {reason}")
+    print(f"  hub       {account.answered:7} questions answered")
+    print(f"  recorder  {account.recorded:7} recorded as they came")
+    used = account.heard - account.early - account.refused
+    print(f"  fusion    {account.heard:7} heard of {account.to_fusion}: {used} taken in, {account.refused} refused, "
+          f"{account.early} before a clock was known; {account.lost} lost")  # fmt: skip
+    print("  memory    " + ", ".join(f"{name} {mb:+.1f} MB" for name, mb in account.grown_mb.items()))
+    print("  true cameras afterwards: " + ("all used, people there" if account.whole else "NOT WHOLE"))
+    print("everything is accounted for" if account.complete() else "NOT EVERYTHING IS ACCOUNTED FOR")
+    return 0 if account.complete() else 1
+
+
+def attack(folder: Path, messages: int, rate: float, seed: int) -> Account:
+    """Send them to a hub, a fusion and a recorder of their own."""
+    hub = HubOptions(ingest_port=17755, publish_port=17756, request_port=17757)
+    path = folder / "studio.toml"
+    source, recorder = SyntheticSource(options=OPTIONS), RecorderOptions(directory=str(folder))
+    write_studio(Studio(skeleton="coco17", source=source, hub=hub, recorder=recorder), path)
+    with _services(path) as processes:
+        asker, cameras, ear = Asker(hub), Cameras(hub), Subscriber(hub, ["poses", "service/"])
+        _wait(asker)
+        cameras.play(ear, lambda pose: bool(pose.people) and not pose.missing)
+        time.sleep(1.5)  # the last words of all who spoke
+        before = Books(asker, ear)
+        memory = {name: _resident_mb(process.pid) for name, process in processes.items()}
+        counted = _send(hub, random.Random(seed), messages, rate)
+        asked, answered = _ask(hub, random.Random(seed + 1), round(QUESTIONS * messages))
+        after = Books(asker, ear)
+        while after.received < before.received + sum(counted.values()):
+            after = Books(asker, ear)
+        after = Books(asker, ear, settle=True)
+        grown = {name: _resident_mb(process.pid) - memory[name] for name, process in processes.items()}
+        alive = all(process.poll() is None for process in processes.values())
+        whole = alive and cameras.play(ear, lambda pose: bool(pose.people) and not pose.missing)
+        for process in reversed(processes.values()):
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+    recorded = to_fusion = 0
+    for record in open_take(folder / "fuzz").records():
+        if record.body[:0] == b"" and before.now_ns < record.stamp.arrival_ns <= after.now_ns:
+            ours = record.topic.partition("/")[0] in ("keypoints", "clock", "camera") or "fuzz" in record.topic
+            recorded += ours
+            to_fusion += record.topic.partition("/")[0] in (topics.KEYPOINTS, topics.CLOCK)
+    return Account(
+        sent=sum(counted.values()),
+        asked=asked,
+        at_hub=after.reasons - before.reasons,
+        answered=answered,
+        recorded=recorded,
+        to_fusion=to_fusion,
+        heard=after.fusion["heard"] - before.fusion["heard"],
+        early=after.fusion["early"] - before.fusion["early"],
+        refused=after.fusion["refused"] - before.fusion["refused"],
+        lost=after.fusion["lost"] + after.recorder["lost"] + after.recorder["missed"],
+        grown_mb=grown,
+        whole=whole,
+    )
+
+
+class Books:
+    """What the services have counted by now."""
+
+    def __init__(self, asker: Asker, ear: Subscriber, settle: bool = False) -> None:
+        """With `settle`, once nothing is on its way any more."""
+        self.fusion: dict[str, int] = {}
+        self.recorder: dict[str, int] = {}
+        status = ask(asker, Status(), StatusReply, 5.0)
+        if status is None:
+            raise MultiviewError("the hub does not answer")
+        self.received, self.reasons, self.now_ns = status.received, Counter(status.reasons), status.hub_ns
+        for _ in ear.drain():
+            pass
+        rounds, last, end = 0, -1, time.monotonic() + 60.0
+        while rounds < (3 if settle else 1) or not (self.fusion and self.recorder):
+            if time.monotonic() > end:
+                raise MultiviewError("fusion or the recorder fell silent")
+            received = ear.receive(1.0)
+            if received is None or not received.topic.startswith("service/"):
+                continue
+            with contextlib.suppress(MultiviewError):
+                health = decode(received.body)
+                if isinstance(health, ServiceHealth) and received.topic == f"service/{health.service}":
+                    if health.service == "recorder":
+                        self.recorder = health.counts
+                    elif health.service == "fusion":
+                        self.fusion = health.counts
+                        rounds = rounds + 1 if last == health.counts["heard"] else 0 if settle else 1
+                        last = health.counts["heard"]
+
+
+class Cameras:
+    """True ones, each with a boot id that nobody has used."""
+
+    def __init__(self, hub: HubOptions) -> None:
+        self._hub, self._studio, self._runs = hub, make_studio(msgspec.convert(OPTIONS, Options)), 0
+
+    def play(self, ear: Subscriber, good: object, seconds: float = LOADS_S) -> bool:
+        """Until the poses are good; on a time line that has nothing to do with what was sent before."""
+        assert callable(good)
+        self._runs += 1
+        socket = _dealer(self._hub.host, self._hub.ingest_port)
+        end, frame = time.monotonic() + seconds, 0
+        try:
+            while time.monotonic() < end:
+                for index, name in enumerate(self._studio.rig.names):
+                    seen = self._studio.keypoints(index, frame % self._studio.frames)
+                    if seen is not None:
+                        header = {"camera": name, "boot_id": 2**60 + self._runs, "frame": frame, "skeleton": "coco17"}
+                        time_ns = self._runs * 10**12 + frame * 40_000_000
+                        message = pack_keypoints(seen, time_ns=time_ns, clock="epoch", **header)
+                        socket.send_multipart([f"keypoints/{name}".encode(), encode(message)])
+                frame += 1
+                time.sleep(0.04)
+                for received in ear.drain():
+                    if received.topic == topics.POSES:
+                        pose = decode(received.body)
+                        if isinstance(pose, PosesMessage) and pose.time_ns >= self._runs * 10**12 and good(pose):
+                            return True
+            return False
+        finally:
+            socket.close(linger=500)
+
+
+def _send(hub: HubOptions, rng: random.Random, messages: int, rate: float) -> Counter[str]:
+    """From one connection; how many of each kind."""
+    socket, seeds, counted = _dealer(hub.host, hub.ingest_port), _seeds(), Counter[str]()
+    began = time.monotonic()
+    for number in range(messages):
+        topic, body = rng.choice(seeds)
+        parts, kind = [topic, mutate(rng, body)], "body"
+        if rng.random() < 0.02:
+            parts[0], kind = mutate(rng, topic + b"1234")[:80], "topic"
+        elif rng.random() < 0.02:
+            parts, kind = [parts * 2, parts[:1], [*parts, b""]][rng.randrange(3)], "parts"
+        socket.send_multipart(parts)
+        counted[kind] += 1
+        if number % BATCH == 0:
+            time.sleep(max(0.0, began + number / rate - time.monotonic()))
+    socket.close(linger=30_000)
+    return counted
+
+
+def _ask(hub: HubOptions, rng: random.Random, questions: int) -> tuple[int, int]:
+    """Mutated questions; how many, and how many of them had an answer."""
+    socket, answered = _dealer(hub.host, hub.request_port), 0
+    seeds = [msgspec.msgpack.encode(q) for q in (Probe(), Ready(role="service/fuzz", pid=1), Start(), Status())]
+    for _ in range(questions):
+        socket.send(mutate(rng, rng.choice(seeds) + b"1234")[:-4])
+        while socket.poll(0):
+            socket.recv()
+            answered += 1
+    while socket.poll(1000):
+        socket.recv()
+        answered += 1
+    socket.close(linger=0)
+    return questions, answered
+
+
+def _seeds() -> list[tuple[bytes, bytes]]:
+    """Messages of every kind under topics that are for them, and under others."""
+    studio, rows = make_studio(msgspec.convert(OPTIONS, Options)), []
+    for index, camera in enumerate(studio.rig.names):
+        header = {"camera": camera, "boot_id": 1, "frame": 7, "time_ns": 280_000_000, "skeleton": "coco17"}
+        seen = studio.keypoints(index, 7)
+        assert seen is not None
+        probe = ClockSample(camera=camera, boot_id=1, sent_ns=1, hub_received_ns=2, hub_replied_ns=3, answered_ns=4)
+        bodies = [pack_keypoints(seen, clock=clock, **header) for clock in ("epoch", "worker")]
+        for body in (*bodies, probe, Goodbye(camera=camera, boot_id=1), HubBeat(boot_id=1, hub_ns=1, utc_ns=2)):
+            kind = "clock" if body is probe else "keypoints"
+            rows.append((f"{kind}/{camera}".encode(), encode(body)))
+        rows.append((f"camera/{camera}".encode(), encode(CameraHealth(camera=camera, boot_id=1, frames=3))))
+    poses = PosesMessage(tick=1, time_ns=1, cameras=["cam01"], missing=[], skeleton="coco17", joints=17, people=[1],
+                         blob=write_blob(studio.truth.xyz[:1, :, [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]]))  # fmt: skip
+    health = ServiceHealth(service="fuzz", boot_id=1, counts={"a": 1}, values={"b": 2.0}, texts={"c": "d"})
+    return [*rows, (b"service/fuzz", encode(poses)), (b"service/fuzz", encode(health))]
+
+
+def _dealer(host: str, port: int) -> zmq.Socket[bytes]:
+    """A socket that waits rather than drops."""
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
+    socket.sndhwm, socket.sndtimeo = 1000, 60_000
+    socket.connect(f"tcp://{host}:{port}")
+    return socket
+
+
+@contextlib.contextmanager
+def _services(studio: Path) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    words = {"hub": ["hub", str(studio)], "fusion": ["fusion", str(studio)]}
+    words["recorder"] = ["record", str(studio), "--take", "fuzz"]
+    with (studio.parent / "fuzz.log").open("ab") as log:
+        base = [sys.executable, "-m", "multiview"]
+        processes = {name: subprocess.Popen([*base, *w], stdout=log, stderr=log) for name, w in words.items()}
+    try:
+        yield processes
+    finally:
+        for process in processes.values():
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def _wait(asker: Asker) -> None:
+    end = time.monotonic() + LOADS_S
+    while time.monotonic() < end:
+        status = ask(asker, Status(), StatusReply, 0.5)
+        if status is not None and {"service/fusion", "service/recorder"} <= status.roles.keys():
+            return
+        time.sleep(0.1)
+    raise MultiviewError("hub, fusion and recorder did not start")
+
+
+def _resident_mb(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
