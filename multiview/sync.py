@@ -125,7 +125,7 @@ class SyncBuffer:
         self._last_ns: int | None = None  # the time of the last tick given out
         self.delay_ns = 0
         self._pace_ns = round(NS_PER_S / rate_hz)  # the step at which the live cameras' keypoints come
-        self._behind = 0  # frames, one after the other, from long before that
+        self._astray = 0  # frames, one after the other, from long before that or long after
         self._last_waited = self._cameras[0]  # who was waited for last, and so is asked first
 
     def tick_time_ns(self, tick: int) -> int:
@@ -228,10 +228,12 @@ class SyncBuffer:
             self._next = self.first_tick_at(time_ns)
         if self._last_ns is None:
             return
-        self._behind = self._behind + 1 if time_ns < self._last_ns - self._horizon_ns else 0
-        if self._behind > 3 * len(self._cameras):
+        behind = time_ns < self._last_ns - self._horizon_ns
+        ahead = not self.options.lossless and time_ns > self.tick_time_ns(self._next) + self._horizon_ns
+        self._astray = self._astray + 1 if behind or ahead else 0
+        if self._astray > 3 * len(self._cameras):
             self.restarts += 1
-            self._last_ns, self._next, self._behind = None, self.first_tick_at(time_ns), 0
+            self._last_ns, self._next, self._astray = None, self.first_tick_at(time_ns), 0
             for c in self._cameras:
                 c.forget_all()
         elif not any(c.live or c.reaches(self._last_ns + 1) for c in self._cameras):

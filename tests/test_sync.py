@@ -189,6 +189,18 @@ def test_stamps_that_begin_again_begin_the_ticks_again() -> None:
     assert buffer.restarts == 1
 
 
+def test_stamps_of_everyone_that_leap_ahead_begin_the_ticks_again() -> None:
+    """A few were far behind, so that the next tick is waited for very long; what then comes is far ahead of it."""
+    buffer = SyncBuffer(2, RATE)
+    for first, count in ((1000, 2), (0, 3)):
+        feed(buffer, [(BASE + stamp(1100 + i), c, stamp(first + i)) for i in range(count) for c in range(2)])
+    assert any(buffer.live())
+    views = feed(buffer, [(BASE + stamp(1200 + i), c, stamp(90_000 + i)) for i in range(20) for c in range(2)])
+    assert buffer.restarts == 1
+    assert views[0].tick <= 90_003
+    assert [view.tick for view in views] == list(range(views[0].tick, 90_020))
+
+
 @pytest.mark.parametrize("bad", [2**62, -(2**62), stamp(2000)])
 @pytest.mark.parametrize("when", [0, 6])
 def test_one_absurd_stamp_does_little_harm(bad: int, when: int) -> None:
@@ -209,6 +221,37 @@ def test_offsets_of_the_rig_are_added() -> None:
     assert [view.tick for view in views] == list(range(5))
     assert views[2].keypoints[1] is not None
     np.testing.assert_array_equal(views[2].keypoints[1].xy, walker(stamp(2) - 20 * MS).xy)
+
+
+def test_a_camera_that_is_shifted_is_in_step_from_then_on_and_its_waiting_frames_too() -> None:
+    """It stamps 25 ms late; once that is known, ticks see what was there at their instant, and not 25 ms before."""
+    late = 25 * MS
+    buffer = SyncBuffer(2, RATE)
+
+    def both(first: int, last: int) -> list[Views]:
+        views = []
+        for i in range(first, last):
+            for camera, behind in ((0, 0), (1, late)):
+                views += buffer.add(camera, stamp(i) + behind, walker(stamp(i)), BASE + stamp(i) + MS)
+        return views
+
+    def apart(view: Views) -> float:
+        first, second = view.keypoints
+        assert first is not None
+        assert second is not None
+        return float(np.abs(first.xy - second.xy).max())
+
+    before = both(0, 20)
+    assert all(abs(apart(view) - 2.5) < 1e-6 for view in before[2:])
+    waiting = buffer.add(0, stamp(20), walker(stamp(20)), BASE + stamp(20) + MS)
+    assert waiting == []
+    buffer.shift(1, -late)
+    assert buffer.offset_s(1) == pytest.approx(-0.025)
+    after = both(20, 40)
+    assert [view.tick for view in before + after] == list(range(len(before + after)))
+    assert len(after) >= 20
+    assert all(apart(view) < 1e-6 for view in after[1:])
+    assert buffer.counts()[1].late == 0
 
 
 def test_people_are_matched_though_their_order_changes_and_one_leaves() -> None:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from multiview.config import Studio, SyntheticSource
+from multiview.config import FusionOptions, Studio, SyntheticSource
 from multiview.data import NS_PER_S
 from multiview.messages import (
     AnyMessage,
@@ -274,12 +274,11 @@ def test_the_same_stream_gives_the_same_bits() -> None:
     assert isinstance(decode(encode(one.fused[0].message)), type(one.fused[0].message))
 
 
-def test_what_fusion_says_of_cameras_with_clocks_of_their_own_can_be_sent() -> None:
-    """Ten seconds of cameras out of step, of which one stamps late: its figures, as a message."""
+def of_cameras_out_of_step(settings: Studio) -> Fuser:
+    """Fourteen seconds of four cameras with clocks of their own, of which cam02 stamps 40 ms late."""
     simulated = make_studio(Options(cameras=4, people=2, seconds=14.0, fps=30.0, only_walking=True, seed=2))
     paces = [Pace(30.0, 0.003 * c, 1.0 + c, 2e-5 * c, 0.04 * (c == 1)) for c in range(4)]
     rng = np.random.default_rng(0)
-    settings = Studio(skeleton="coco17", sync=SyncOptions(rate_hz=30.0))
     fuser = Fuser(settings, simulated.rig)
     for number, came in enumerate(arrivals(simulated, paces, Unsynchronised(), rng)):
         name = simulated.rig.names[came.camera]
@@ -294,6 +293,22 @@ def test_what_fusion_says_of_cameras_with_clocks_of_their_own_can_be_sent() -> N
             topic, body = f"keypoints/{name}", encode(message)
         for _ in fuser.feed(topic, Stamp(number, number, came.arrival_ns), body):
             pass
+    return fuser
+
+
+def test_a_late_camera_is_corrected_where_the_studio_says_so() -> None:
+    settings = Studio(skeleton="coco17", sync=SyncOptions(rate_hz=30.0), fusion=FusionOptions(correct_latency=True))
+    late = of_cameras_out_of_step(settings).late
+    assert late is not None
+    assert abs(1e3 * late.corrected_s[1] + 40.0) < 8.0
+    assert max(map(abs, np.delete(late.corrected_s, 1))) == 0.0
+    assert late.late == {}
+    assert "stamps corrected by -4" in late.advice()["cam02"] or "stamps corrected by -3" in late.advice()["cam02"]
+
+
+def test_what_fusion_says_of_cameras_with_clocks_of_their_own_can_be_sent() -> None:
+    """Their figures, as a message."""
+    fuser = of_cameras_out_of_step(Studio(skeleton="coco17", sync=SyncOptions(rate_hz=30.0)))
     fusion = object.__new__(Fusion)
     fusion._fuser = fuser
     values = fusion._of_cameras()
