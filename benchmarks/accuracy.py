@@ -4,12 +4,15 @@
 
 One row per studio, noise and method, pooled over the seeds. RMSE is per joint and sample over its single-frame
 Cramer-Rao bound, over joints that are measured; percentiles are of measured joints after a track's third frame.
+`gauss p99` is the p99 of errors that are Gaussian, each with its sample's bound times the row's RMSE: what that RMSE
+implies in a studio where bounds differ as much as they do here.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +32,10 @@ from multiview.pipeline import Options, Pipeline
 from multiview.poses import Poses
 from multiview.smooth import WHOLE_TAKE_S, Smoothed
 from multiview.synthetic import Studio, make_studio
-from multiview.synthetic.bound import truth_with_bound
+from multiview.synthetic.bound import cramer_rao_covariance
+from multiview.truth import Truth
 
-__all__ = ["METHODS", "add_arguments", "figures", "run", "run_method", "seeds"]
+__all__ = ["METHODS", "add_arguments", "figures", "run", "run_method", "seeds", "truth_and_draw"]
 
 
 def _frames(step: Callable[[Views], Tracks], studio: Studio) -> Poses:
@@ -64,11 +68,14 @@ METHODS: dict[str, Callable[[Studio], Poses]] = {
 }
 
 
-def figures(comparisons: list[metrics.Comparison]) -> dict[str, float]:
-    """The figures of several takes, pooled; lengths in mm, shares in percent."""
-    ratios, nees, views, errors = [], [], [], []
+def figures(comparisons: list[metrics.Comparison], drawn: list[np.ndarray] | None = None) -> dict[str, float]:
+    """The figures of several takes, pooled; lengths in mm, shares in percent.
+
+    `drawn` (N, J) m are each take's errors as its bound would have them.
+    """
+    ratios, nees, views, errors, ideal = [], [], [], [], []
     true, found, predicted, measured, finite, bounded = 0, 0, 0, 0, 0, 0
-    for comparison in comparisons:
+    for take, comparison in enumerate(comparisons):
         bound = comparison.truth.bound
         assert bound is not None
         columns = [comparison.truth.joints.index(joint) for joint in comparison.joints]
@@ -78,7 +85,10 @@ def figures(comparisons: list[metrics.Comparison]) -> dict[str, float]:
         value = metrics.nees(comparison)
         nees.append(value[np.isfinite(value)])
         views.append(comparison.of_joints(comparison.poses.views, 0)[np.isfinite(value)])
-        errors.append(1e3 * comparison.error_m[usable & (comparison.age >= 3)[:, None]])
+        steady = usable & (comparison.age >= 3)[:, None]
+        errors.append(1e3 * comparison.error_m[steady])
+        if drawn is not None:
+            ideal.append(1e3 * drawn[take][comparison.truth_row][:, columns][steady & np.isfinite(bound)])
         true += comparison.truth.xyz.shape[0]
         found += int(comparison.found.sum())
         predicted += comparison.predictions
@@ -88,12 +98,13 @@ def figures(comparisons: list[metrics.Comparison]) -> dict[str, float]:
         finite += int(np.isfinite(comparison.error_m).sum())
     joints = len(comparisons[0].joints)
     everything, kinds = np.concatenate(nees), np.concatenate(views)
+    rmse = float(np.sqrt(np.mean(np.concatenate(ratios) ** 2))) if finite else float("nan")
     p99, p9999, worst = np.percentile(np.concatenate(errors), [99, 99.99, 100]) if finite else [np.nan] * 3
     return {
         "recall": 100 * found / max(true, 1),
         "precision": 100 * found / max(predicted, 1),
         "switches": sum(len(metrics.identity_switches(comparison)) for comparison in comparisons),
-        "rmse": float(np.sqrt(np.mean(np.concatenate(ratios) ** 2))) if finite else float("nan"),
+        "rmse": rmse,
         "nees": metrics.trimmed_mean(everything),
         "nees2": metrics.trimmed_mean(everything[kinds == 2]),
         "nees3": metrics.trimmed_mean(everything[kinds == 3]),
@@ -103,13 +114,26 @@ def figures(comparisons: list[metrics.Comparison]) -> dict[str, float]:
         "p99": float(p99),
         "p99.99": float(p9999),
         "worst": float(worst),
+        **({"gauss p99": rmse * float(np.percentile(np.concatenate(ideal), 99))} if drawn and finite else {}),
     }
 
 
-def run_method(method: str, name: str, noise: str, seed: int, seconds: float) -> metrics.Comparison:
-    """One method on one studio."""
+def truth_and_draw(studio: Studio) -> tuple[Truth, np.ndarray]:
+    """The truth with its Cramer-Rao bound, and one draw (N, J) m of the length of an error that has that covariance."""
+    covariance = cramer_rao_covariance(studio)
+    known = np.isfinite(covariance[..., 0, 0])
+    drawn = np.full(known.shape, np.nan)
+    rng = np.random.default_rng(studio.options.seed)
+    root = np.linalg.cholesky(covariance[known])
+    drawn[known] = np.linalg.norm((root @ rng.normal(size=(len(root), 3, 1)))[..., 0], axis=-1)
+    return replace(studio.truth, bound=np.sqrt(np.trace(covariance, axis1=-2, axis2=-1))), drawn
+
+
+def run_method(method: str, name: str, noise: str, seed: int, seconds: float) -> tuple[metrics.Comparison, np.ndarray]:
+    """One method on one studio, and a draw of errors as the studio's bound would have them."""
     studio = make_studio(studio_options(name, noise, seed, seconds))
-    return metrics.compare(truth_with_bound(studio), METHODS[method](studio))
+    truth, drawn = truth_and_draw(studio)
+    return metrics.compare(truth, METHODS[method](studio)), drawn
 
 
 def seeds(text: str) -> list[int]:
@@ -136,7 +160,8 @@ def run(args: argparse.Namespace) -> int:
         for noise in args.noise:
             for method in args.methods:
                 takes = progress(args.seeds, f"{name} {noise} {method}", console=Console(stderr=True), transient=True)
-                pooled = figures([run_method(method, name, noise, seed, args.seconds) for seed in takes])
+                results = [run_method(method, name, noise, seed, args.seconds) for seed in takes]
+                pooled = figures([comparison for comparison, _ in results], [drawn for _, drawn in results])
                 rows.append({"studio": name, "noise": noise, "method": method, **pooled})
     console.print(_table(rows, len(args.seeds)))
     if args.json:
@@ -147,14 +172,12 @@ def run(args: argparse.Namespace) -> int:
 def _table(rows: list[dict[str, Any]], takes: int) -> Table:
     table = Table(title=f"{takes} takes a row", box=box.SIMPLE_HEAD, pad_edge=False)
     digits = {"recall": 2, "precision": 2, "switches": 0, "rmse": 3, "measured": 1, "finite": 2, "p99": 0, "p99.99": 0}
+    digits |= {"worst": 0, "gauss p99": 0}
     for name in rows[0]:
         table.add_column(
             name.replace("nees", "NEES "), justify="left" if name in ("studio", "noise", "method") else "right"
         )
     for row in rows:
-        cells = (
-            f"{v:.{digits.get(k, 0 if k == 'worst' else 2)}f}" if isinstance(v, float | int) else v
-            for k, v in row.items()
-        )
+        cells = (f"{v:.{digits.get(k, 2)}f}" if isinstance(v, float | int) else v for k, v in row.items())
         table.add_row(*cells)
     return table
