@@ -44,8 +44,9 @@ def assign(frame: Array, people: Array, rig: Array, body: Array, tracked: int, d
     f = frame_of(frame)
     rays, claims = f.rays, f.claims[:tracked]
     if tracked:
+        b = body_of(body)
         claim_people(
-            f.slots[:tracked], np.full(tracked, dt), state_of(people), rig_of(rig), rays, body_of(body).core, gate,
+            f.slots[:tracked], np.full(tracked, dt), state_of(people), rig_of(rig), rays, b.core, b.pairs, gate,
             f.expected[:tracked], f.near, f.chi2, claims,
         )  # fmt: skip
     count, cameras = 0, rays.first.shape[0] - 1

@@ -21,6 +21,7 @@ from multiview.rays import PackedRig, Rays
 SOFT_SQUARED = 9.0  # a joint three deviations off counts half
 CHANCE = 0.3  # what a joint of a stranger scores at most; below it a detection speaks against the person
 HELPS_SQUARED = SOFT_SQUARED * (1.0 / CHANCE - 1.0)  # a joint nearer than this speaks for the person
+FITS = 0.5  # of what a perfect detection is worth: one that is worth less to everyone may have its sides exchanged
 U, V, UU, UV, VV = 0, 1, 2, 3, 4  # rows of an expectation: coordinates and their covariance
 
 
@@ -32,6 +33,7 @@ def claim_people(
     rig: PackedRig,
     rays: Rays,
     core: Array,
+    pairs: Array,
     gate: float,
     expected: Array,
     near: Array,
@@ -41,7 +43,7 @@ def claim_people(
     """Carry everyone forward by dt[n] s and give them detections: claims[n, c], -1 for none.
 
     `expected` (P, C, 5, W), `near` (P, D) and `chi2` (P, D, W) are filled too. In each view the total agreement is the
-    largest possible with one detection per person.
+    largest possible with one detection per person. A detection that fits nobody is tried with left and right exchanged.
     """
     predict(slots, dt, people)
     persons, cameras = claims.shape
@@ -53,6 +55,7 @@ def claim_people(
             expect(known, c, rig, expected[n, c])
             bounds(expected[n, c, U], expected[n, c, V], expected[n, c, UU], expected[n, c, VV], reach, place[n, c])
     seen, box, worth = np.full((5, chi2.shape[2]), np.nan), np.empty(4), np.empty(chi2.shape[2])
+    off = np.empty(chi2.shape[2])
     for c in range(cameras):
         begin, end = rays.first[c], rays.first[c + 1]
         if begin == end:
@@ -62,12 +65,19 @@ def claim_people(
         for d in range(begin, end):
             by_coordinate(rays, d, seen)
             bounds(seen[U], seen[V], seen[UU], seen[VV], reach, box)
+            best = 0.0
             for n in range(persons):
                 near[n, d] = overlap(box, place[n, c])
                 if near[n, d]:
                     distances(expected[n, c], seen, chi2[n, d], worth)
-                    for j in core:
-                        benefit[n, d - begin] += worth[j]
+                    benefit[n, d - begin] = total(worth, core)
+                    best = max(best, benefit[n, d - begin])
+            if best < FITS * (1.0 - CHANCE) * known_among(seen, core):
+                exchange(seen, pairs)
+                for n in range(persons):
+                    if near[n, d]:
+                        distances(expected[n, c], seen, off, worth)
+                        benefit[n, d - begin] = max(benefit[n, d - begin], total(worth, core))
         chosen = assign(benefit)
         for n in range(persons):
             claims[n, c] = begin + chosen[n] if chosen[n] >= 0 else -1
@@ -111,6 +121,33 @@ def by_coordinate(rays: Rays, d: int, out: Array) -> None:
     for j in range(rays.xy.shape[1]):
         out[0, j], out[1, j] = rays.xy[d, j, 0], rays.xy[d, j, 1]
         out[2, j], out[3, j], out[4, j] = rays.noise[d, j, 0], rays.noise[d, j, 1], rays.noise[d, j, 2]
+
+
+@inner
+def exchange(seen: Array, pairs: Array) -> None:
+    """Exchange left and right of a detection's joints (5, W)."""
+    for s in range(pairs.shape[0]):
+        left, right = pairs[s, 0], pairs[s, 1]
+        for k in range(seen.shape[0]):
+            seen[k, left], seen[k, right] = seen[k, right], seen[k, left]
+
+
+@inner
+def known_among(seen: Array, core: Array) -> int:
+    """How many of the core joints a detection (5, W) has."""
+    count = 0
+    for j in core:
+        count += seen[0, j] == seen[0, j]
+    return count
+
+
+@inner
+def total(worth: Array, core: Array) -> float:
+    """How much the core joints speak for a person, together."""
+    together = 0.0
+    for j in core:
+        together += worth[j]
+    return together
 
 
 @inner

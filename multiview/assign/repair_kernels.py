@@ -29,7 +29,7 @@ def repair(
     fill_table(claims, rays.info, table)
     for n in range(near.shape[0]):
         undo_swaps(n, table, pairs, expected, chi2, rays, gate)
-    adopt(table, claims, expected, near, chi2, rays, gate)
+    adopt(table, claims, pairs, expected, near, chi2, rays, gate)
 
 
 @inner
@@ -96,12 +96,15 @@ def undo_swaps(n: int, table: Array, pairs: Array, expected: Array, chi2: Array,
 
 
 @inner
-def adopt(table: Array, claims: Array, expected: Array, near: Array, chi2: Array, rays: Rays, gate: float) -> None:
+def adopt(
+    table: Array, claims: Array, pairs: Array, expected: Array, near: Array, chi2: Array, rays: Rays, gate: float
+) -> None:
     """Where a person's own detection has no fitting joint, take one that fits from any detection of the view.
 
     The same where the own joint fits poorly, and another one far better: people whose limbs were exchanged are near
-    each other, and so are their limbs. A joint that fits the person whose detection it is stays there. Grouped 2D often
-    gives a limb to the wrong person, or splits one person in two.
+    each other, and so are their limbs. A joint that fits the person whose detection it is stays there, also where it is
+    the other side's because left and right were exchanged. Grouped 2D often gives a limb to the wrong person, or splits
+    one person in two.
     """
     tracked, joints = near.shape[0], rays.xy.shape[1]
     owner = np.full(rays.camera.shape[0], -1)
@@ -109,6 +112,9 @@ def adopt(table: Array, claims: Array, expected: Array, near: Array, chi2: Array
         for c in range(claims.shape[1]):
             if claims[n, c] >= 0:
                 owner[claims[n, c]] = n
+    mirrored = np.arange(joints)
+    for s in range(pairs.shape[0]):
+        mirrored[pairs[s, 0]], mirrored[pairs[s, 1]] = pairs[s, 1], pairs[s, 0]
     wanting, best = np.empty(joints, dtype=np.int64), np.empty(joints)
     for n in range(tracked):
         for c in range(table.shape[1]):
@@ -129,5 +135,9 @@ def adopt(table: Array, claims: Array, expected: Array, near: Array, chi2: Array
                     continue
                 for k in range(count):
                     j = wanting[k]
-                    if chi2[n, d, j] < best[k] and not (o >= 0 and near[o, d] and chi2[o, d, j] < gate):
-                        table[n, c, j], best[k] = d * joints + j, chi2[n, d, j]
+                    if not chi2[n, d, j] < best[k] or (o >= 0 and near[o, d] and chi2[o, d, j] < gate):
+                        continue
+                    row, side = d * joints + j, mirrored[j]
+                    exchanged = o >= 0 and side != j and table[o, c, side] == row
+                    if not (exchanged and distance(row, o, c, side, expected, chi2, rays) < gate):
+                        table[n, c, j], best[k] = row, chi2[n, d, j]

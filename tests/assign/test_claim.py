@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from multiview.assign.claim_kernels import assign, claim_people, distances
+from multiview.assign.claim_kernels import CHANCE, FITS, assign, claim_people, distances
 from multiview.fit.noise import SCORES
 from multiview.frame import Frame
 from multiview.pipeline import Pipeline
@@ -50,18 +50,25 @@ def fused(seed: int) -> tuple[Pipeline, Rays, np.ndarray]:
     return pipeline, rays, np.array(pipeline.tracker.active())
 
 
+def claimed(pipeline: Pipeline, rays: Rays, slots: np.ndarray) -> Frame:
+    """A frame in which those who are expected have claimed detections."""
+    room = Frame.empty(len(slots), len(rays.camera), len(pipeline.rig), len(pipeline.skeleton.joints))
+    state, body, gate = pipeline.tracker.people.state, pipeline.body, pipeline.gate
+    dt, known = np.full(len(slots), 1 / 30), (room.expected, room.near, room.chi2, room.claims)
+    claim_people(slots, dt, state, pipeline.packed, rays, body.core, body.pairs, gate, *known)
+    return room
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_claims_are_those_of_all_pairs_compared_one_by_one(seed: int) -> None:
     """Boxes and rows are for speed: the plain projection of every joint to every detection gives the same."""
     pipeline, rays, slots = fused(seed)
-    people, cameras, core = len(slots), len(pipeline.rig), pipeline.body.core
+    people, core = len(slots), pipeline.body.core
     state, rig, gate = pipeline.tracker.people.state, pipeline.packed, pipeline.gate
-    room = Frame.empty(people, len(rays.camera), cameras, len(pipeline.skeleton.joints))
-    near, chi2, claims = room.near, room.chi2, room.claims
-    claim_people(slots, np.full(people, 1 / 30), state, rig, rays, core, gate, room.expected, near, chi2, claims)
-    for c in range(cameras):
+    room = claimed(pipeline, rays, slots)
+    for c in range(len(pipeline.rig)):
         own = np.arange(rays.first[c], rays.first[c + 1])
-        benefit = np.zeros((people, len(own)))
+        benefit, exchanged = np.zeros((2, people, len(own)))
         for n, slot in enumerate(slots):
             pp = state.pp[slot][:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3)
             cam = state.pos[slot] @ rig.R[c].T + rig.t[c]
@@ -69,18 +76,32 @@ def test_claims_are_those_of_all_pairs_compared_one_by_one(seed: int) -> None:
             jacobian = (rig.R[c, :2] - uv[:, :, None] * rig.R[c, 2]) / cam[:, 2:, None]
             S = jacobian @ pp @ jacobian.swapaxes(1, 2)
             for i, d in enumerate(own):
-                known = rays.info[d, :, 0] > 0
-                off = rays.xy[d] - uv
-                sums = S + rays.noise[d][:, [0, 1, 1, 2]].reshape(-1, 2, 2)
-                plain = np.full(len(uv), np.inf)
-                plain[known] = np.einsum("ji,jik,jk->j", off[known], np.linalg.inv(sums[known]), off[known])
-                benefit[n, i] = sum(9 / (9 + plain[j]) - 0.3 for j in core if known[j])
-                if near[n, d]:
-                    np.testing.assert_allclose(chi2[n, d, : len(uv)][known], plain[known], rtol=1e-6)
-                else:
-                    assert plain.min() > gate
-                    assert benefit[n, i] <= 0
+                for joints, table in ((np.arange(len(uv)), benefit), (pipeline.skeleton.mirrored, exchanged)):
+                    known = rays.info[d, joints, 0] > 0
+                    off = rays.xy[d, joints] - uv
+                    sums = S + rays.noise[d, joints][:, [0, 1, 1, 2]].reshape(-1, 2, 2)
+                    plain = np.full(len(uv), np.inf)
+                    plain[known] = np.einsum("ji,jik,jk->j", off[known], np.linalg.inv(sums[known]), off[known])
+                    table[n, i] = sum(9 / (9 + plain[j]) - CHANCE for j in core if known[j])
+                    if not room.near[n, d]:
+                        assert plain.min() > gate
+                        assert table[n, i] <= 0
+                    elif table is benefit:
+                        np.testing.assert_allclose(room.chi2[n, d, : len(uv)][known], plain[known], rtol=1e-6)
+        for i, d in enumerate(own):
+            if benefit[:, i].max() < FITS * (1 - CHANCE) * (rays.info[d, core, 0] > 0).sum():
+                benefit[:, i] = np.maximum(benefit[:, i], exchanged[:, i])
         row, column = linear_sum_assignment(np.maximum(benefit, 0), maximize=True)
         best = np.full(people, -1)
         best[row] = np.where(benefit[row, column] > 0, own[column], -1)
-        assert claims[:, c].tolist() == best.tolist()
+        assert room.claims[:, c].tolist() == best.tolist()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_detection_with_its_sides_exchanged_is_still_whose_it_is(seed: int) -> None:
+    pipeline, rays, slots = fused(seed)
+    before = claimed(pipeline, rays, slots).claims.copy()
+    for array in (rays.xy, rays.score, rays.info, rays.noise):
+        array[:] = array[:, pipeline.skeleton.mirrored]
+    assert (before >= 0).sum() >= 9
+    np.testing.assert_array_equal(claimed(pipeline, rays, slots).claims, before)

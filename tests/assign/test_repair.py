@@ -44,3 +44,33 @@ def chosen(own: float, other: float, owners: float) -> int:
 )
 def test_a_joint_comes_from_where_it_fits(own: float, other: float, owners: float, expected: int) -> None:
     assert chosen(own, other, owners) == expected
+
+
+@pytest.mark.parametrize(("fits_mirrored", "expected"), [(True, -1), (False, 1)])
+def test_a_joint_that_is_its_owners_other_side_stays_there(fits_mirrored: bool, expected: int) -> None:
+    """Detection 1 (camera 0) has its owner's sides exchanged, and its left joint lies where person 0's is expected."""
+    xy = np.zeros((3, 2, 2))
+    xy[1, 0], xy[1, 1] = (1.0, 0.0), (2.0, 0.0)
+    expectation = np.zeros((2, 2, 5, 2))
+    expectation[..., 2, :] = expectation[..., 4, :] = 0.01
+    expectation[1, 0, 0] = (2.0, 1.0) if fits_mirrored else (8.0, 9.0)
+    rays = Rays(
+        camera=np.array([0, 0, 1]),
+        first=np.array([0, 2, 3]),
+        alive=np.ones(2, bool),
+        score=np.ones((3, 2)),
+        xy=xy,
+        lens=np.zeros((3, 2, 4)),
+        ray=np.zeros((3, 2, 3)),
+        info=np.ones((3, 2, 3)),
+        noise=np.tile([0.01, 0.0, 0.01], (3, 2, 1)),
+    )
+    far = 1e3
+    chi2 = np.full((2, 3, 2), far)
+    chi2[0, 1, 0] = 1.0
+    chi2[1, 2] = 1.0  # the other camera sees the owner as they are
+    claims, table = np.array([[-1, -1], [1, 2]]), np.empty((2, 2, 2), np.int64)
+    repair(claims, np.array([[0, 1]]), expectation, np.ones((2, 3), bool), chi2, rays, GATE, table)
+    assert table[0, 0, 0] == (expected * 2 if expected >= 0 else -1)
+    if fits_mirrored:
+        assert table[1, 0].tolist() == [3, 2]
