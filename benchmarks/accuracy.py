@@ -35,7 +35,7 @@ from multiview.synthetic import Studio, make_studio
 from multiview.synthetic.bound import cramer_rao_covariance
 from multiview.truth import Truth
 
-__all__ = ["METHODS", "add_arguments", "figures", "run", "run_method", "seeds", "truth_and_draw"]
+__all__ = ["METHODS", "add_arguments", "figures", "run", "seeds", "truth_and_draw"]
 
 
 def _frames(step: Callable[[Views], Tracks], studio: Studio) -> Poses:
@@ -129,13 +129,6 @@ def truth_and_draw(studio: Studio) -> tuple[Truth, np.ndarray]:
     return replace(studio.truth, bound=np.sqrt(np.trace(covariance, axis1=-2, axis2=-1))), drawn
 
 
-def run_method(method: str, name: str, noise: str, seed: int, seconds: float) -> tuple[metrics.Comparison, np.ndarray]:
-    """One method on one studio, and a draw of errors as the studio's bound would have them."""
-    studio = make_studio(studio_options(name, noise, seed, seconds))
-    truth, drawn = truth_and_draw(studio)
-    return metrics.compare(truth, METHODS[method](studio)), drawn
-
-
 def seeds(text: str) -> list[int]:
     """`3` or `0-9`: the seeds from the first to the last."""
     first, _, last = text.partition("-")
@@ -158,11 +151,16 @@ def run(args: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     for name in args.studios:
         for noise in args.noise:
-            for method in args.methods:
-                takes = progress(args.seeds, f"{name} {noise} {method}", console=Console(stderr=True), transient=True)
-                results = [run_method(method, name, noise, seed, args.seconds) for seed in takes]
-                pooled = figures([comparison for comparison, _ in results], [drawn for _, drawn in results])
-                rows.append({"studio": name, "noise": noise, "method": method, **pooled})
+            found: dict[str, list[metrics.Comparison]] = {method: [] for method in args.methods}
+            drawn: list[np.ndarray] = []
+            for seed in progress(args.seeds, f"{name} {noise}", console=Console(stderr=True), transient=True):
+                studio = make_studio(studio_options(name, noise, seed, args.seconds))
+                truth, draw = truth_and_draw(studio)
+                drawn.append(draw)
+                for method, comparisons in found.items():
+                    comparisons.append(metrics.compare(truth, METHODS[method](studio)))
+            for method, comparisons in found.items():
+                rows.append({"studio": name, "noise": noise, "method": method, **figures(comparisons, drawn)})
     console.print(_table(rows, len(args.seeds)))
     if args.json:
         args.json.write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=1))
