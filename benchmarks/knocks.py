@@ -5,7 +5,8 @@
 Rigs of 4 to 8 cameras (4 + seed mod 5) and 1 to 3 people; a "fair" and a "poor" rig file is off the truth by 0.2
 degrees, 1 cm and by 0.4 degrees, 2 cm in every camera (standard deviation), as calibrations are. The same studio is
 played with and without the knock. MPJPE is after the knock, over that of the run without: with the camera left out once
-noticed (if that is worth it), with it used to the end, and without knock or camera, which is what its absence costs.
+noticed (if that is worth it), with it turned back instead, with it used to the end, and without knock or camera, which
+is what its absence costs.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from multiview.metrics import compare
 from multiview.pipeline import Pipeline
 from multiview.poses import Poses
 from multiview.synthetic import Options, Studio, make_studio
-from multiview.synthetic.turned import turned
 from multiview.truth import Truth
+from multiview.turned import turned, turned_back
 
 RIGS = {"true": (0.0, 0.0), "fair": (0.2, 0.01), "poor": (0.4, 0.02)}  # degrees, m
 
@@ -68,10 +69,19 @@ class Session(NamedTuple):
 
 
 def play(
-    studio: Studio, rig: Rig, knock: Knock | None, heed: bool = True, without: int = -1, since: int = 0
+    studio: Studio,
+    rig: Rig,
+    knock: Knock | None,
+    heed: bool = True,
+    turn_back: bool = False,
+    without: int = -1,
+    since: int = 0,
 ) -> Session:
-    """One session as fusion does it live; with `heed` knocked cameras are left out, `without` is so from `since` on."""
-    pipeline, detector = Pipeline(rig, studio.skeleton), KnockDetector(rig, studio.fps)
+    """One session as fusion does it live; with `heed` knocked cameras are left out or turned back.
+
+    Camera `without` is left out from frame `since` on.
+    """
+    pipeline, detector = Pipeline(rig, studio.skeleton), KnockDetector(rig, studio.fps, turn_back)
     noticed: dict[int, int] = {}
     ticks = []
     for frame in range(studio.frames):
@@ -79,6 +89,9 @@ def play(
         seen = list(views.keypoints)
         if knock is not None:
             seen = [knock.applied(frame, c, keypoints, studio.rig) for c, keypoints in enumerate(seen)]
+        for c, turn in detector.turns.items():
+            own = seen[c]
+            seen[c] = turned_back(own, rig.cameras[c], turn) if own is not None else None
         absent = {*detector.knocked, *([without] if frame >= since else [])}
         kept = tuple(None if c in absent else keypoints for c, keypoints in enumerate(seen))
         ticks.append(pipeline.step(Views(views.tick, views.time_ns, kept)))
@@ -120,13 +133,14 @@ def run(args: argparse.Namespace) -> int:
         "false alarms",
         "in camera-min",
         "MPJPE x",
+        "turned back x",
         "used on x",
         "never there x",
     ):
         table.add_column(column, justify="left" if column == "rig" else "right")
     words = []
     for name in args.rigs:
-        delays, wrong, alarms, minutes, ratios, unheeded, absent = [], 0, 0, 0.0, [], [], []
+        delays, wrong, alarms, minutes, ratios, back, unheeded, absent = [], 0, 0, 0.0, [], [], [], []
         for seed in progress(args.seeds, name, console=Console(stderr=True), transient=True):
             options = Options(
                 cameras=4 + seed % 5,
@@ -150,13 +164,17 @@ def run(args: argparse.Namespace) -> int:
             base = mpjpe_mm(studio, calm, knock.frame)
             ratios.append(mpjpe_mm(studio, knocked, knock.frame) / base)
             unheeded.append(mpjpe_mm(studio, play(studio, rig, knock, heed=False), knock.frame) / base)
+            turning = play(studio, rig, knock, turn_back=True)
+            wrong += len(turning.noticed.keys() - {knock.camera})
+            back.append(mpjpe_mm(studio, turning, knock.frame) / base)
             gone = play(studio, rig, None, heed=False, without=knock.camera, since=knock.frame)
             absent.append(mpjpe_mm(studio, gone, knock.frame) / base)
             words.append(
                 f"{name} seed {seed}: {len(rig)} cameras, {options.people} people: camera {knock.camera} turned; "
                 f"noticed { ({c: round((f - knock.frame) / args.fps, 1) for c, f in knocked.noticed.items()}) }, "
                 f"without a knock { ({c: round(f / args.fps, 1) for c, f in calm.noticed.items()}) }, "
-                f"MPJPE {base:.1f} mm, x {ratios[-1]:.2f}, used on x {unheeded[-1]:.2f}, never there x {absent[-1]:.2f}"
+                f"MPJPE {base:.1f} mm, x {ratios[-1]:.2f}, "
+                f"turned back x {back[-1]:.2f}, used on x {unheeded[-1]:.2f}, never there x {absent[-1]:.2f}"
             )
         latest = f"{max(delays):.1f}" if delays else "-"
         table.add_row(

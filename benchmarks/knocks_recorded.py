@@ -27,7 +27,7 @@ from multiview.keypoint_folder import open_keypoint_folders
 from multiview.knocked import KnockDetector
 from multiview.pipeline import Pipeline
 from multiview.skeleton import load_skeleton
-from multiview.synthetic.turned import turned
+from multiview.turned import turned
 
 HORIZONTAL, VERTICAL = np.array([0.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0])  # axes of a pan and of a tilt
 

@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=float, default=60.0, help="Hz")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--repeat", type=int, default=1, help="how many runs; the best is what the machine can do")
+    parser.add_argument("--port", type=int, default=17555, help="the first of three that the hub uses (17555)")
     parser.add_argument("--memory", action="store_true", help="show the memory of each process over time")
 
 
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     )
     runs = []
     for number in range(args.repeat):
-        runs.append(measure(args.cameras, args.people, args.fps, args.seconds))
+        runs.append(measure(args.cameras, args.people, args.fps, args.seconds, args.port))
         print(f"{number + 1:3} {runs[-1].row()}", flush=True)
     best = min(runs, key=lambda r: np.percentile(r.poses_ms, 99) if len(r.poses_ms) else np.inf)
     pose, echo = _figures(best.poses_ms), _figures(best.echoes_ms)
@@ -92,11 +93,11 @@ class Run(NamedTuple):
         )
 
 
-def measure(cameras: int, people: int, fps: float, seconds: float) -> Run:
+def measure(cameras: int, people: int, fps: float, seconds: float, port: int) -> Run:
     """One run."""
     options = {"cameras": cameras, "people": people, "seconds": COPIES, "fps": fps, "skeleton": "coco17"}
     with tempfile.TemporaryDirectory() as folder:
-        hub = HubOptions(ingest_port=17555, publish_port=17556, request_port=17557)
+        hub = HubOptions(ingest_port=port, publish_port=port + 1, request_port=port + 2)
         recorder = RecorderOptions(directory=folder)
         studio = Studio(skeleton="coco17", source=SyntheticSource(options=options), hub=hub, recorder=recorder)
         path = Path(folder) / "studio.toml"

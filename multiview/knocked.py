@@ -6,7 +6,8 @@ seconds, one after the other, it has been off from its own usual turn, alike in 
 and when its turn explains what the other cameras are off, too. That takes three others.
 
 It is left out if it turned by more than the cameras of this calibration are off anyway; where they are all off by as
-much, going without a camera costs more than it helps, and the calibration itself is what is to be mended.
+much, going without a camera costs more than it helps, and the calibration itself is what is to be mended. Or what it
+sees is turned back by what was found, and no camera is missing.
 """
 
 from __future__ import annotations
@@ -43,13 +44,17 @@ POOR_RAD = math.radians(0.3)  # off by so much, half of the cameras: five pixels
 class KnockDetector:
     """Looks at every tick given to it.
 
-    `knocked` are the cameras to be left out, with how far they turned (rad), `turned` those that turned by no more than
-    the calibration is off anyway; `off_rad` is how far that is, the median over the cameras (0 while unknown).
+    `knocked` are the cameras to be left out, with how far they turned (rad), `turned` those that are used on: they
+    turned by no more than the calibration is off anyway, or are turned back, by `turns` (rotation vectors, rad).
+    `off_rad` is how far the calibration is off, the median over the cameras (0 while unknown).
     """
 
-    def __init__(self, rig: Rig, rate_hz: float) -> None:
+    def __init__(self, rig: Rig, rate_hz: float, turn_back: bool = False) -> None:
+        """With `turn_back` the caller turns back what a camera in `turns` sees (turned.py), and leaves none out."""
         self.knocked: dict[int, float] = {}
         self.turned: dict[int, float] = {}
+        self.turns: dict[int, Float64[np.ndarray, " 3"]] = {}
+        self._turn_back = turn_back
         self.off_rad = 0.0
         self._rig = PackedRig.of(rig)
         self._every = max(1, round(rate_hz / LOOKS_HZ))
@@ -91,6 +96,7 @@ class KnockDetector:
         """Someone has seen to this camera: it is used again, and judged by how it was before."""
         self.knocked.pop(index, None)
         self.turned.pop(index, None)
+        self.turns.pop(index, None)
 
     def _judge(self, now: Turns, alive: bytes) -> None:
         past = self._past.setdefault(alive, [])
@@ -104,7 +110,10 @@ class KnockDetector:
         index, off = suspect
         moved = _shift(off, now, index)
         if before and before[0] == index and _shift(off - before[1], now, index) < ALIKE * moved:
-            if moved > WORTH * self.off_rad:
+            if self._turn_back:
+                self.turns[index] = self.turns.get(index, np.zeros(3)) + (off + before[1]) / 2
+                self.turned[index] = float(np.linalg.norm(self.turns[index]))
+            elif moved > WORTH * self.off_rad:
                 self.knocked[index] = moved
             else:
                 self.turned[index] = moved

@@ -20,7 +20,7 @@ import numpy as np
 from multiview.camera import Rig
 from multiview.clock import ClockMap
 from multiview.config import Studio, frame_rate, pipeline_options, studio_rig
-from multiview.data import Tracks, Views
+from multiview.data import Keypoints2D, Tracks, Views
 from multiview.errors import MessageError
 from multiview.knocked import KnockDetector
 from multiview.messages import (
@@ -40,6 +40,7 @@ from multiview.reprojection import residuals_px
 from multiview.skeleton import Skeleton, load_skeleton
 from multiview.sync import Options as SyncOptions
 from multiview.sync import SyncBuffer
+from multiview.turned import turned_back
 from services import topics
 from services.late import LateCameras
 
@@ -93,7 +94,8 @@ class Fuser:
         self.lost = 0  # set by whoever receives, who sees the gaps
         self.gone: set[str] = set()  # cameras that said goodbye
         self.step_ns = 0  # time that the last tick took to compute
-        self.knocks = KnockDetector(self.rig, self.sync.rate_hz) if studio.fusion.leave_out_knocked else None
+        back, watched = studio.fusion.turn_back_knocked, studio.fusion.leave_out_knocked
+        self.knocks = KnockDetector(self.rig, self.sync.rate_hz, back) if watched or back else None
         watch = studio.fusion.watch_latency or studio.fusion.correct_latency
         self.late = LateCameras(self.pipeline, self.sync, studio.fusion.correct_latency) if watch else None
         self._check_calibration = studio.fusion.check_calibration
@@ -247,6 +249,16 @@ class Fuser:
         if self.late is not None:
             self.late.look(fused.views.time_ns)
 
+    def _heeding(
+        self, knocks: KnockDetector, keypoints: tuple[Keypoints2D | None, ...]
+    ) -> tuple[Keypoints2D | None, ...]:
+        """Without cameras that were knocked, or with what they see turned back."""
+        kept = [None if c in knocks.knocked else seen for c, seen in enumerate(keypoints)]
+        for c, turn in knocks.turns.items():
+            seen = kept[c]
+            kept[c] = None if seen is None else turned_back(seen, self.rig.cameras[c], turn)
+        return tuple(kept)
+
     def _look_for_knocks(self, tracks: Tracks) -> None:
         assert self.knocks is not None
         assert self.pipeline.sighted is not None
@@ -266,16 +278,16 @@ class Fuser:
             words["calibration"] = f"poor: half of the cameras are off by {degrees:.1f} degrees or more: calibrate anew"
         for index, angle in knocks.turned.items():
             degrees = math.degrees(angle)
-            words[names[index]] = f"knocked, turned by {degrees:.1f} degrees; used on, as the others are no better"
+            used = "turned back; calibrate anew" if index in knocks.turns else "used on, as the others are no better"
+            words[names[index]] = f"knocked, turned by {degrees:.1f} degrees: {used}"
         for index, angle in knocks.knocked.items():
             words[names[index]] = f"knocked, turned by {math.degrees(angle):.1f} degrees: left out; calibrate anew"
         return words
 
     def _fuse(self, views: Views, stamp: Stamp) -> Fused:
         began = time.perf_counter_ns()
-        if self.knocks is not None and self.knocks.knocked:
-            kept = (None if i in self.knocks.knocked else k for i, k in enumerate(views.keypoints))
-            views = replace(views, keypoints=tuple(kept))
+        if self.knocks is not None and (self.knocks.knocked or self.knocks.turns):
+            views = replace(views, keypoints=self._heeding(self.knocks, views.keypoints))
         if self.clock == "hub":
             views = replace(views, utc_ns=views.time_ns + self._utc_less_hub_ns)
         tracks = self.pipeline.step(views)

@@ -27,7 +27,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"synthetic", "associate", "track", "fit", "kinematics", "detect", "sources", "export"})
     | frozenset({"assign", "metrics", "joint_angles", "prepare", "draw", "top_view", "plot", "client", "actor"})
     | frozenset({"between", "clock", "knocked", "sync", "open_source", "make_detector", "picture_size", "regions"})
-    | frozenset({"recognise", "reprojection", "turns"}),
+    | frozenset({"recognise", "reprojection", "turned", "turns"}),
     frozenset({"frame", "pipeline", "smooth", "explain", "latency", "learn", "time_shift"}),
     frozenset({"config", "recording", "take", "take_poses", "plot_errors"}),
     frozenset({"commands", "__main__"}),

@@ -14,7 +14,7 @@ from multiview.knocked import KnockDetector
 from multiview.pipeline import Pipeline
 from multiview.rays import PackedRig, pack
 from multiview.synthetic import Options, make_studio
-from multiview.synthetic.turned import turned
+from multiview.turned import turned, turned_back
 from multiview.turns import turns
 
 STUDIO = make_studio(Options(cameras=5, people=3, seconds=16.0, fps=25.0, seed=3))
@@ -26,9 +26,11 @@ def noticed(rig: Rig, camera: int | None, begins: int = 200) -> dict[int, int]:
     return session(rig, camera, begins)[0]
 
 
-def session(rig: Rig, camera: int | None, begins: int = 200, late: int = 0) -> tuple[dict[int, int], KnockDetector]:
-    """The same, and the detector; `late` camera 0 is so many frames behind, from the start."""
-    pipeline, detector = Pipeline(rig, STUDIO.skeleton), KnockDetector(rig, STUDIO.fps)
+def session(
+    rig: Rig, camera: int | None, begins: int = 200, late: int = 0, turn_back: bool = False
+) -> tuple[dict[int, int], KnockDetector]:
+    """The same, and the detector; `late`: camera 0 is so many frames behind, from the start."""
+    pipeline, detector = Pipeline(rig, STUDIO.skeleton), KnockDetector(rig, STUDIO.fps, turn_back)
     found: dict[int, int] = {}
     for frame in range(STUDIO.frames):
         views = STUDIO.views(frame)
@@ -40,6 +42,9 @@ def session(rig: Rig, camera: int | None, begins: int = 200, late: int = 0) -> t
             keypoints[camera] = turned(seen, STUDIO.rig.cameras[camera], 0.5, SIDEWAYS)
         for knocked in detector.knocked:
             keypoints[knocked] = None
+        for knocked, turn in detector.turns.items():
+            own = keypoints[knocked]
+            keypoints[knocked] = None if own is None else turned_back(own, rig.cameras[knocked], turn)
         tracks = pipeline.step(Views(views.tick, views.time_ns, tuple(keypoints)))
         assert pipeline.sighted is not None
         detector.look(pipeline.sighted.rays, tracks)
@@ -87,6 +92,23 @@ def test_a_late_camera_was_not_knocked(frames: int) -> None:
     found, detector = session(STUDIO.rig, None, late=frames)
     assert found == {}
     assert not detector.turned
+
+
+def test_a_camera_that_is_turned_back_agrees_again() -> None:
+    found, detector = session(STUDIO.rig, 1, turn_back=True)
+    assert found == {}
+    np.testing.assert_allclose(np.degrees(detector.turns[1]), 0.5 * SIDEWAYS, atol=0.1)
+
+
+def test_turning_back_undoes_a_turn() -> None:
+    camera, seen = STUDIO.rig.cameras[0], STUDIO.keypoints(0, 0)
+    assert seen is not None
+    turn = np.radians([0.3, -0.4, 1.2])
+    angle = float(np.linalg.norm(turn))
+    there = turned(seen, camera, np.degrees(angle), turn / angle)
+    assert np.nanmax(np.abs(there.xy - seen.xy)) > 1.0
+    np.testing.assert_allclose(turned_back(there, camera, turn).xy, seen.xy, atol=1e-6)
+    assert turned_back(seen, camera, np.zeros(3)) is seen
 
 
 def test_turns_are_those_that_were_made() -> None:
