@@ -23,7 +23,6 @@ class Frame(NamedTuple):
     `support[n]` views measure person n, `due[n]` should.
     """
 
-    pixels: Float64[np.ndarray, "D J 2"]
     rays: Rays
     free: Int64[np.ndarray, " D"]
     slots: Int64[np.ndarray, " P"]
@@ -43,7 +42,6 @@ class Frame(NamedTuple):
         """Room, with nothing in it yet."""
         P, D, C, J = people, detections, cameras, joints
         return Frame(
-            pixels=np.empty((D, J, 2)),
             rays=Rays.empty(D, C, J),
             free=np.empty(D, np.int64),
             slots=np.empty(P, np.int64),

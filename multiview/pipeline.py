@@ -24,7 +24,7 @@ from multiview.fit.body import Body
 from multiview.fit.noise import PixelNoise
 from multiview.frame import Workspace
 from multiview.geometry.handles import handle_of
-from multiview.rays import PackedRig, Rays, gather, knows_noise, use_detector_noise
+from multiview.rays import PackedRig, Rays, count_detections, gather, knows_noise, use_detector_noise
 from multiview.skeleton import Skeleton
 from multiview.track import Identity, Tracker
 from multiview.track import Options as TrackOptions
@@ -85,6 +85,7 @@ class Pipeline:
         self.gate = options.gate**2
         self.space = Workspace(len(rig), len(skeleton.joints))
         self._rig, self._body = handle_of(self.packed), handle_of(self.body)
+        self._nobody = np.empty((0, len(rig)), np.int64)
         self.marks = [0] * (len(STAGES) + 1)
         self.reset()
 
@@ -159,13 +160,12 @@ class Pipeline:
 
     def _undistort(self, views: Views) -> bool:
         """Rays of all views; whether their noise is still to be told by people's size: a detector that knows, knows."""
-        self.space.hold(0, sum(seen.people for seen in views.keypoints if seen is not None))
-        frame = self.space.frame
-        detections = gather(views, frame.pixels, frame.rays)
-        kernels.undistort(self.space.handle, self._rig, self.noise.handle)
+        self.space.hold(0, count_detections(views))
+        rays = self.space.frame.rays
+        kernels.undistort(*gather(views, rays), self.space.handle, self._rig, self.noise.handle)
         given = knows_noise(views)
-        if given and detections:
-            use_detector_noise(views, frame.rays)
+        if given:
+            use_detector_noise(views, rays)
         return not given
 
     def _active(self, time_ns: int) -> tuple[list[int], float]:
@@ -185,6 +185,8 @@ class Pipeline:
         return space.frame.free[:free]
 
     def _graph(self, free: Int64[np.ndarray, " F"]) -> Int64[np.ndarray, "G C"]:
+        if len(free) < 2:
+            return self._nobody
         return self.associate(self.space.frame.rays, self.packed, free)
 
     def _begin(self, slots: list[int], groups: Int64[np.ndarray, "G C"]) -> list[int]:

@@ -6,6 +6,7 @@ covariance, to which the lens was applied exactly, and a ray in the world.
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from multiview.camera import Rig
 from multiview.data import Views
 from multiview.geometry import rays_kernels
 
-__all__ = ["PackedRig", "Rays", "gather", "knows_noise", "pack", "use_detector_noise"]
+__all__ = ["PackedRig", "Rays", "count_detections", "gather", "knows_noise", "pack", "use_detector_noise"]
 
 BROWN_TERMS = 14
 
@@ -98,30 +99,28 @@ class Rays(NamedTuple):
         return Rays(self.camera[:count].copy(), self.first.copy(), self.alive.copy(), *rows)
 
 
-def gather(views: Views, pixels: Float64[np.ndarray, "N J 2"], rays: Rays) -> int:
-    """Put the views' joints into `pixels` and `rays`, which have room for them; how many detections these are."""
-    first, alive = [0], []
-    xy, score = [], []
-    for seen in views.keypoints:
-        alive.append(seen is not None)
-        if seen is not None and seen.people:
-            xy.append(seen.xy)
-            score.append(seen.score)
-            first.append(first[-1] + seen.people)
-        else:
-            first.append(first[-1])
-    detections = first[-1]
-    rays.first[:], rays.alive[:] = first, alive
-    if xy:
-        np.concatenate(xy, out=pixels[:detections])
-        np.concatenate(score, out=rays.score[:detections])
-    return detections
+def count_detections(views: Views) -> int:
+    """Of all views."""
+    return sum([len(seen.xy) for seen in views.keypoints if seen is not None])
+
+
+def gather(views: Views, rays: Rays) -> tuple[Float64[np.ndarray, "D J 2"], Float64[np.ndarray, "D J"]]:
+    """Pixels and scores of all joints in all views; `rays` learn which detection is of which camera."""
+    seen = [k for k in views.keypoints if k is not None and len(k.xy)]
+    rays.first[:] = list(accumulate([0 if k is None else len(k.xy) for k in views.keypoints], initial=0))
+    rays.alive[:] = [k is not None for k in views.keypoints]
+    if not seen:
+        joints = rays.xy.shape[1]
+        return np.empty((0, joints, 2)), np.empty((0, joints))
+    return np.concatenate([k.xy for k in seen]), np.concatenate([k.score for k in seen])
 
 
 def use_detector_noise(views: Views, rays: Rays) -> None:
     """Where a detector knows the noise of its joints, it knows best."""
     joints = rays.xy.shape[1]
     seen = [k for k in views.keypoints if k is not None and k.people]
+    if not seen:
+        return
     unknown = np.full((1, joints, 2, 2), np.nan)
     full = np.concatenate([np.repeat(unknown, k.people, axis=0) if k.cov is None else k.cov for k in seen])
     given = np.stack([full[..., 0, 0], full[..., 0, 1], full[..., 1, 1]], axis=-1)
@@ -130,7 +129,7 @@ def use_detector_noise(views: Views, rays: Rays) -> None:
 
 def knows_noise(views: Views) -> bool:
     """Whether a detector gave the covariance of its joints."""
-    return any(seen is not None and seen.cov is not None for seen in views.keypoints)
+    return any([seen is not None and seen.cov is not None for seen in views.keypoints])
 
 
 def pack(
@@ -141,13 +140,13 @@ def pack(
     nodes: Float64[np.ndarray, " B"],
 ) -> Rays:
     """Rays of every detection; `variance[joint, node]` px^2 is the noise of a joint whose score is `nodes[node]`."""
-    detections = sum(seen.people for seen in views.keypoints if seen is not None)
-    rays, pixels = Rays.empty(detections, len(views.keypoints), joints), np.empty((detections, joints, 2))
-    gather(views, pixels, rays)
+    detections = count_detections(views)
+    rays = Rays.empty(detections, len(views.keypoints), joints)
+    pixels, rays.score[:] = gather(views, rays)
     rays_kernels.cast(
         pixels, rays.first, rig.K, rig.dist, rig.fisheye, rig.reach, rig.R, variance, nodes,
         rays.camera, rays.score, rays.xy, rays.lens, rays.ray, rays.info, rays.noise,
     )  # fmt: skip
-    if detections and knows_noise(views):
+    if knows_noise(views):
         use_detector_noise(views, rays)
     return rays
