@@ -129,7 +129,7 @@ def use_detector_noise(views: Views, rays: Rays) -> None:
 
 def knows_noise(views: Views) -> bool:
     """Whether a detector gave the covariance of its joints."""
-    return any([seen is not None and seen.cov is not None for seen in views.keypoints])
+    return any(seen is not None and seen.cov is not None for seen in views.keypoints)
 
 
 def pack(
