@@ -15,6 +15,7 @@ STUDIES = {
     "fuzz": "mutated messages at the decoder",
     "knocks": "how soon a turned camera is noticed, and how often one is accused wrongly",
     "knocks_recorded": "the same on a real recording",
+    "long_take": "how fast a long recording is smoothed, and in what memory",
     "live": "latency and losses of the live system under load",
     "speed": "how long a frame takes, and how that grows",
     "triangulation": "against other libraries' triangulation of the same points",

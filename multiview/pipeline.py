@@ -185,7 +185,7 @@ class Pipeline:
         return space.frame.free[:free]
 
     def _graph(self, free: Int64[np.ndarray, " F"]) -> Int64[np.ndarray, "G C"]:
-        if len(free) < 2:
+        if len(free) < 2 or self.tracker.full():
             return self._nobody
         return self.associate(self.space.frame.rays, self.packed, free)
 

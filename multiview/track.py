@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-from jaxtyping import Float64
 
 from multiview.data import NS_PER_S
 from multiview.fit.body import Body
@@ -123,12 +122,10 @@ class Tracker:
 
     def duplicate(self, slot: int) -> bool:
         """Whether the person in `slot` stands in another active one."""
-        pos = self.people.state.pos
-        core = self.body.core
-        for other in self.active():
-            if other != slot and _gap(pos[slot, core], pos[other, core]) < self.options.same_m:
-                return True
-        return False
+        others = [other for other in self.active() if other != slot]
+        joints = self.people.state.pos[:, self.body.core]
+        gaps = np.sqrt(((joints[others] - joints[slot]) ** 2).sum(axis=-1)).mean(axis=-1)
+        return bool((gaps < self.options.same_m).any())
 
     def _recognise(self, slot: int, time_ns: int) -> int | None:
         """The held person who most likely is the newborn: near enough for the time away, of the same size."""
@@ -151,7 +148,3 @@ class Tracker:
             if distance < 1.0 and abs(size) < self.options.height_tolerance and cost < best:
                 best, chosen = cost, other
         return chosen
-
-
-def _gap(a: Float64[np.ndarray, "K 3"], b: Float64[np.ndarray, "K 3"]) -> float:
-    return float(np.sqrt(((a - b) ** 2).sum(axis=-1)).mean())

@@ -13,15 +13,15 @@ from multiview.geometry.triangulate_kernels import PARALLEL_SIN2
 
 
 @inner
-def deviation(ray: Array, R: Array, noise: Array, distance: float, across: Array) -> float:
-    """Standard deviation, in metres along the unit vector `across`, of a ray at a distance from its camera.
+def deviation(ray: Array, R: Array, noise: Array, distance: float, x: float, y: float, z: float) -> float:
+    """Standard deviation, in metres along the unit vector (x, y, z), of a ray at a distance from its camera.
 
     A change (du, dv) of normalised coordinates turns the unit ray by (R0 du + R1 dv) / |(u, v, 1)|, but for a part
-    along the ray, to which `across` is perpendicular.
+    along the ray, to which (x, y, z) is perpendicular.
     """
     shrink = R[2, 0] * ray[0] + R[2, 1] * ray[1] + R[2, 2] * ray[2]
-    a = (R[0, 0] * across[0] + R[0, 1] * across[1] + R[0, 2] * across[2]) * shrink * distance
-    b = (R[1, 0] * across[0] + R[1, 1] * across[1] + R[1, 2] * across[2]) * shrink * distance
+    a = (R[0, 0] * x + R[0, 1] * y + R[0, 2] * z) * shrink * distance
+    b = (R[1, 0] * x + R[1, 1] * y + R[1, 2] * z) * shrink * distance
     return math.sqrt(noise[0] * a * a + 2 * noise[1] * a * b + noise[2] * b * b)
 
 
@@ -38,12 +38,11 @@ def ray_gap(
         return np.nan, np.nan
     if not (r > NEAREST_M and s > NEAREST_M):
         return np.inf, np.inf
-    across = np.empty(3)
     k = 1.0 / math.sqrt(sin2)
-    across[0] = (da[1] * db[2] - da[2] * db[1]) * k
-    across[1] = (da[2] * db[0] - da[0] * db[2]) * k
-    across[2] = (da[0] * db[1] - da[1] * db[0]) * k
-    p, q = deviation(da, Ra, na, r, across), deviation(db, Rb, nb, s, across)
+    x = (da[1] * db[2] - da[2] * db[1]) * k
+    y = (da[2] * db[0] - da[0] * db[2]) * k
+    z = (da[0] * db[1] - da[1] * db[0]) * k
+    p, q = deviation(da, Ra, na, r, x, y, z), deviation(db, Rb, nb, s, x, y, z)
     for i in range(3):
         middle[i] = 0.5 * (ca[i] + r * da[i] + cb[i] + s * db[i])
     return gap / math.sqrt(p * p + q * q), gap
