@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from multiview.errors import SourceError
 from multiview.files import replacing
 from multiview.skeleton import Skeleton
 
-__all__ = ["COVARIANCE", "Poses", "read_poses", "to_table", "write_poses"]
+__all__ = ["COVARIANCE", "Poses", "read_poses", "to_table", "write_poses", "write_ticks"]
 
 COVARIANCE = {"cxx": (0, 0), "cxy": (0, 1), "cxz": (0, 2), "cyy": (1, 1), "cyz": (1, 2), "czz": (2, 2)}
 _REPEATING = ["frame", "time", "utc_ns", "person", "joint", "views", "filled"]
@@ -154,13 +154,35 @@ def to_table(poses: Poses) -> pa.Table:
 
 def write_poses(poses: Poses, path: str | Path) -> None:
     """Write the table as parquet; an older file stays whole until the new one is."""
+    begins = range(0, max(len(poses), 1), _ROW_GROUP)
+    _write((poses.take(slice(begin, begin + _ROW_GROUP)) for begin in begins), path)
+
+
+def write_ticks(ticks: Iterable[Tracks], skeleton: Skeleton, path: str | Path) -> set[int]:
+    """Write what comes as `write_poses` would all of it, but keep no more than a block at a time; who occurs."""
+    people: set[int] = set()
+    coming = iter(ticks)
+
+    def blocks() -> Iterator[Poses]:
+        block = list(islice(coming, _BLOCK))
+        yield Poses.from_tracks(block, skeleton)
+        while block:
+            people.update(track.person for tracks in block for track in tracks.tracks)
+            if block := list(islice(coming, _BLOCK)):
+                yield Poses.from_tracks(block, skeleton)
+
+    _write(blocks(), path)
+    return people
+
+
+def _write(blocks: Iterator[Poses], path: str | Path) -> None:
     with replacing(path) as temporary:
         # Numbers that hardly repeat are not worth a search for what repeats.
-        first = to_table(poses.take(slice(0, _ROW_GROUP)))
+        first = to_table(next(blocks))
         with pq.ParquetWriter(temporary, first.schema, compression="zstd", use_dictionary=_REPEATING) as file:
             file.write_table(first)
-            for begin in range(_ROW_GROUP, len(poses), _ROW_GROUP):
-                file.write_table(to_table(poses.take(slice(begin, begin + _ROW_GROUP))))
+            for block in blocks:
+                file.write_table(to_table(block))
 
 
 def read_poses(path: str | Path) -> Poses:

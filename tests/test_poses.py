@@ -5,7 +5,7 @@ import pytest
 
 from multiview.data import Pose3D, Track, Tracks
 from multiview.errors import SourceError
-from multiview.poses import Poses, read_poses, write_poses
+from multiview.poses import Poses, read_poses, write_poses, write_ticks
 from multiview.skeleton import load_skeleton
 
 SKELETON = load_skeleton("coco17")
@@ -22,9 +22,13 @@ def track(rng: np.random.Generator, person: int) -> Track:
 
 
 @pytest.fixture
-def poses() -> Poses:
+def ticks() -> list[Tracks]:
     rng = np.random.default_rng(1)
-    ticks = [Tracks(i, round(i * 1e9 / 30), tuple(track(rng, p) for p in (7, 2)[: i % 3]), utc_ns=i) for i in range(5)]
+    return [Tracks(i, round(i * 1e9 / 30), tuple(track(rng, p) for p in (7, 2)[: i % 3]), utc_ns=i) for i in range(5)]
+
+
+@pytest.fixture
+def poses(ticks) -> Poses:
     return Poses.from_tracks(ticks, SKELETON)
 
 
@@ -110,3 +114,11 @@ def test_what_is_no_table_of_poses_is_refused(poses, tmp_path):
     pq.write_table(pa.concat_tables([table, table]), tmp_path / "twice.parquet")
     with pytest.raises(SourceError, match="twice"):
         read_poses(tmp_path / "twice.parquet")
+
+
+def test_ticks_written_as_they_come_are_the_poses_written_at_once(ticks, poses, tmp_path, monkeypatch):
+    monkeypatch.setattr("multiview.poses._BLOCK", 2)
+    assert write_ticks(iter(ticks), SKELETON, tmp_path / "ticks.parquet") == {2, 7}
+    assert_same(read_poses(tmp_path / "ticks.parquet"), poses)
+    assert write_ticks([], SKELETON, tmp_path / "nobody.parquet") == set()
+    assert len(read_poses(tmp_path / "nobody.parquet")) == 0

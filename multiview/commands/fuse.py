@@ -49,7 +49,6 @@ def run(args: argparse.Namespace) -> int:
     from multiview.errors import ConfigError
     from multiview.keypoint_folder import open_keypoint_folders
     from multiview.pipeline import Options
-    from multiview.poses import write_poses
     from multiview.skeleton import load_skeleton
 
     if not args.fps > 0:
@@ -63,13 +62,13 @@ def run(args: argparse.Namespace) -> int:
     if args.refine_cameras:
         rig = refined(rig, skeleton, folder_views(folders, rig, args.fps)[0], args.out)
     options = Options(independent=args.independent, volume=_volume(args))
-    poses, timing = fuse_folders(rig, skeleton, folders, args.fps, options, args.lag, args.smooth)
-    write_poses(poses, args.out / "poses.parquet")
-    summary = write_summary(poses, timing, args.out / "summary.json")
+    out = args.out / "poses.parquet"
+    found, timing = fuse_folders(rig, skeleton, folders, args.fps, options, out, args.lag, args.smooth)
+    summary = write_summary(len(found), timing, args.out / "summary.json")
     people = "people" if summary["people"] != 1 else "person"
     print(
         f"{summary['frames']} frames, {summary['people']} {people}, "
-        f"{summary['ms_per_frame']['total']['median']:.2f} ms per frame -> {args.out / 'poses.parquet'}"
+        f"{summary['ms_per_frame']['total']['median']:.2f} ms per frame -> {out}"
     )
     return 0
 

@@ -22,7 +22,7 @@ from multiview.files import replacing
 from multiview.fit.refine_cameras import Refinement, Sightings, refine_cameras
 from multiview.keypoint_folder import KeypointFolders
 from multiview.pipeline import STAGES, Options, Pipeline
-from multiview.poses import Poses
+from multiview.poses import write_ticks
 from multiview.skeleton import Skeleton
 from multiview.smooth import WHOLE_TAKE_S, Smoothed
 
@@ -38,17 +38,19 @@ def fuse_folders(
     folders: KeypointFolders,
     fps: float,
     options: Options,
+    out: Path,
     lag: int = 0,
     smooth: bool = False,
-) -> tuple[Poses, Float64[np.ndarray, "N S"]]:
-    """All frames through one pipeline: the poses, and ms per frame of the whole step and of each stage.
+) -> tuple[set[int], Float64[np.ndarray, "N S"]]:
+    """All frames through one pipeline, to the file `out`: the people, and ms per frame of the whole step and of each
+    stage.
 
-    `lag` frames of later knowledge correct each pose; `smooth` uses the whole take.
+    `lag` frames of later knowledge correct each pose; `smooth` uses the whole take. Memory does not grow with the take.
     """
     views, count = folder_views(folders, rig, fps)
     timing = np.empty((count, 1 + len(STAGES)))
-    ticks = _fuse(rig, skeleton, views, fps, options, lag, smooth, timing)
-    return Poses.from_tracks(ticks, skeleton), timing / 1e6
+    people = write_ticks(_fuse(rig, skeleton, views, fps, options, lag, smooth, timing), skeleton, out)
+    return people, timing / 1e6
 
 
 def fuse_views(
@@ -147,7 +149,7 @@ def _feeder(
 
 
 def write_summary(
-    poses: Poses, timing: Float64[np.ndarray, "N S"], path: Path, extra: dict[str, Any] | None = None
+    people: int, timing: Float64[np.ndarray, "N S"], path: Path, extra: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Frames, people and ms per frame, as JSON; file reading is not in the times, the first frame is."""
     columns = {
@@ -160,7 +162,7 @@ def write_summary(
     }
     summary = {
         "frames": len(timing),
-        "people": len(poses.people),
+        "people": people,
         "first_frame_ms": float(timing[0, 0]),
         "ms_per_frame": columns,
         **(extra or {}),

@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         "frames_with_people": {r.camera: sum(k.people > 0 for k in r.keypoints) for r in recordings},
         "reprojection_px": {name: errors.median(name) for name in rig.names} | {"all": errors.median()},
     }
-    summary = write_summary(fused.poses, fused.timing, args.out / "summary.json", extra)
+    summary = write_summary(len(fused.poses.people), fused.timing, args.out / "summary.json", extra)
     people = "people" if summary["people"] != 1 else "person"
     print(
         f"{summary['frames']} frames of {len(recordings)} cameras, {summary['people']} {people}; "
