@@ -66,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(opened: Opened, args: argparse.Namespace) -> int:
+    from services.process import yield_always
     from services.viewer_orbit import Orbit, room
     from services.viewer_scene import Scene, level_from_world
     from services.viewer_window import Window
@@ -77,6 +78,8 @@ def _show(opened: Opened, args: argparse.Namespace) -> int:
     window = Window("multiview", _SIZE, scale, visible=not still)
     try:
         viewer = Viewer(window, scene, orbit, feed, opened.recording, opened.cast)
+        if live:
+            yield_always()  # now that everything is loaded: on a busy machine the window would be long in coming
         viewer.look(args.view)
         scene.uncertainty, viewer.rays = args.uncertainty, args.rays
         viewer.remember()
@@ -236,7 +239,8 @@ class Viewer:
         if self.scene.uncertainty:
             top.append(("   uncertainty: 90 % inside", _NOTICE))
         if self.rays:
-            top.append(("   lines of sight", _NOTICE))
+            seen = self.scene.rays_of is not None and self.scene.rays_of[0]
+            top.append(("   lines of sight" if seen else "   lines of sight: none yet", _NOTICE))
         if self.recording is not None and (words := self.recording.words()):
             top.append((f"   {words}", ALARM))
         if time.monotonic() < self._note_until:

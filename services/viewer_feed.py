@@ -73,11 +73,25 @@ class Feed(Protocol):
         ...
 
 
+@runtime_checkable
+class Sight(Protocol):
+    """What the cameras saw in a recording."""
+
+    def at(self, time_ns: int) -> Mapping[str, Keypoints2D]:
+        """By camera, at this time."""
+        ...
+
+
 class PosesFeed:
     """Plays a table of poses at its own pace, again from the start when it ends."""
 
     def __init__(
-        self, poses: Poses, start_s: float = 0.0, paused: bool = False, names: dict[int, str] | None = None
+        self,
+        poses: Poses,
+        start_s: float = 0.0,
+        paused: bool = False,
+        names: dict[int, str] | None = None,
+        sight: Sight | None = None,
     ) -> None:
         self._poses = poses
         self._frames, first = np.unique(poses.frame, return_index=True)
@@ -85,7 +99,7 @@ class PosesFeed:
         self._bounds = np.append(first, len(poses))
         self._at, self._since, self._paused = start_s, time.monotonic(), paused
         self._shown: tuple[int, tuple[Track, ...]] = (-1, ())
-        self._names = names or {}
+        self._names, self._sight = names or {}, sight
 
     @property
     def duration(self) -> float:
@@ -140,7 +154,9 @@ class PosesFeed:
         return {}
 
     def keypoints(self) -> Mapping[str, Keypoints2D]:
-        return {}
+        if self._sight is None or not len(self._frames):
+            return {}
+        return self._sight.at(int(self._poses.time_ns[self._bounds[self._index()]]))
 
     def pause(self) -> None:
         self._at, self._since, self._paused = self._now(), time.monotonic(), not self._paused

@@ -14,10 +14,12 @@ from multiview.config import Studio, load_studio, pipeline_options, studio_rig
 from multiview.errors import ConfigError
 from multiview.poses import Poses
 from multiview.skeleton import Skeleton, load_skeleton
+from multiview.take import Take
 from multiview.take_poses import take_poses
 from multiview.volume import Volume
 from services.viewer_feed import Feed, PosesFeed
 from services.viewer_record import Recording
+from services.viewer_sight import TakeSight
 
 __all__ = ["Opened", "open_live", "open_recording"]
 
@@ -38,12 +40,11 @@ class Opened(NamedTuple):
 
 def open_live(studio_file: Path) -> Opened:
     """The stream of a studio that runs, or will."""
-    from services.process import begin_service, yield_always
+    from services.process import begin_service
     from services.viewer_stream import StreamFeed
 
     begin_service("viewer")
-    recording = Recording(studio_file)  # before this process yields: a recorder must not
-    yield_always()
+    recording = Recording(studio_file)  # now, for later this process yields to others, which a recorder must not
     studio = load_studio(studio_file)
     rig, skeleton = studio_rig(studio), load_skeleton(studio.skeleton)
     feed = StreamFeed(studio.hub, rig, len(skeleton.joints))
@@ -60,7 +61,9 @@ def open_recording(path: Path, rig_path: Path | None, start_s: float, paused: bo
         raise ConfigError(f"no rig at {rig_path}: give --rig rig.toml, so that the cameras can be shown")
     rig, studio = load_rig(rig_path), folder / "studio.toml"
     volume = _volume(load_studio(studio, check=False), rig) if studio.is_file() else None
-    feed = PosesFeed(poses, start_s=start_s, paused=paused, names=poses.names)
+    recorded = path.is_dir() and bool(Take(path).recordings())
+    sight = TakeSight(Take(path), rig_path, patient=paused) if recorded else None
+    feed = PosesFeed(poses, start_s, paused, poses.names, sight)
     return Opened(rig, _skeleton(poses), feed, volume)
 
 

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
-from multiview.camera import Rig, save_rig
+from multiview.camera import Rig, load_rig, save_rig
+from multiview.config import RecorderOptions, Studio, SyntheticSource, frame_rate
 from multiview.data import Keypoints2D, Track
+from multiview.messages import Stamp, encode
+from multiview.packing import pack_keypoints
 from multiview.poses import Poses, write_poses
+from multiview.recording import Record, RecordingWriter
 from multiview.skeleton import load_skeleton
 from multiview.solids import Crowd
 from services.display import has_display
+from services.recorder import new_take
 from services.viewer_feed import PosesFeed
 from services.viewer_hud import INK, Hud, plates, time_at
 from services.viewer_orbit import Orbit, room
 from services.viewer_scene import Scene, frustum, level_from_world
+from services.viewer_sight import TakeSight
 from services.viewer_text import GROUND, Plate, sheet, words
 from tests.figures import crowd, figure, ring
 
@@ -211,6 +219,26 @@ def test_rays_start_at_cameras_and_pass_what_they_saw() -> None:
     assert len(lines.pairs) == 2 * 17
     ends = lines.points[lines.pairs[:, 1]]
     np.testing.assert_allclose(np.sort(ends[:17], axis=0), np.sort(person.pose.xyz, axis=0), atol=1e-6)
+
+
+def test_rays_of_a_take_are_what_its_cameras_saw_then(tmp_path: Path) -> None:
+    studio = Studio(skeleton="coco17", source=SyntheticSource(options={"cameras": 3, "people": 1, "seconds": 0.5}))
+    take = new_take(msgspec.structs.replace(studio, recorder=RecorderOptions(directory=str(tmp_path))), "seen")
+    rig, rate = load_rig(take.rig), frame_rate(studio)
+    writer = RecordingWriter(take.next_recording())
+    for number, (frame, (camera, name)) in enumerate(itertools.product(range(10), enumerate(rig.names))):
+        seen = Keypoints2D(np.full((1, 17, 2), 100.0 * camera + frame), np.ones((1, 17)))
+        time_ns = round(frame * 1e9 / rate)
+        message = pack_keypoints(
+            seen, camera=name, boot_id=1, frame=frame, time_ns=time_ns, clock="epoch", skeleton="coco17"
+        )
+        writer.write(Record(f"keypoints/{name}", Stamp(number, frame, time_ns), encode(message)))
+    writer.close()
+    sight = TakeSight(take, take.rig, patient=True)
+    found = sight.at(round(4.2e9 / rate))
+    assert list(found) == list(rig.names)
+    np.testing.assert_allclose([found[name].xy[0, 0, 0] for name in rig.names], [4.0, 104.0, 204.0])
+    assert sight.at(round(90e9 / rate)) == {}
 
 
 def test_feed_plays_seeks_and_pauses() -> None:
