@@ -21,7 +21,7 @@ __all__ = [
     "Stopping",
     "begin_service",
     "come_first",
-    "yield_always",
+    "yield_as_a_whole",
     "yield_to_others",
 ]
 
@@ -30,8 +30,7 @@ PARENT_VARIABLE = "MULTIVIEW_PARENT"
 WHERE: signal.Signals | None = getattr(signal, "SIGUSR1", None)
 _STDERR = 2  # the stream itself, whatever stands for it in Python
 _PR_SET_PDEATHSIG = 1
-_GROUP_NICE = 5  # a third of the share of others: on a machine that is never idle it still draws, and catches up
-_NICER = 3  # half the share of a thread that was not asked to be nice
+_NICER = 3  # half the share of whoever was not asked to be nice
 
 
 class Stopping:
@@ -92,21 +91,16 @@ def yield_to_others(steps: int = _NICER) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + steps)
 
 
-def yield_always() -> None:
-    """Let this process, and the threads that it starts from now on, take only the time that others leave, on Linux.
+def yield_as_a_whole(steps: int = _NICER) -> None:
+    """Let this process give way to the others of a busy machine.
 
-    An idle thread interrupts nobody, and the core it runs on counts as free for whoever wakes. That holds inside its
-    session only: automatic groups (sched(7)) give sessions equal shares, whatever the niceness of the processes in
-    them. So the group is made nice too, where this process began it; a terminal's group is left as it is.
+    Linux shares the processor among sessions first (automatic groups, sched(7)), and equally, however nice the
+    processes in them are. So who leads a session makes it nice; a terminal's session is left as it is.
     """
-    if sys.platform != "linux":
-        return
-    try:
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        if os.getsid(0) == os.getpid():
-            Path("/proc/self/autogroup").write_text(str(_GROUP_NICE))
-    except OSError as error:  # no such groups, or a container that forbids it
-        logging.info("runs with the share of everyone else: %s", error)
+    yield_to_others(steps)
+    if sys.platform == "linux" and os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):  # a kernel without such groups
+            Path("/proc/self/autogroup").write_text(str(steps))
 
 
 def come_first() -> None:

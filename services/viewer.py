@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(opened: Opened, args: argparse.Namespace) -> int:
-    from services.process import yield_always
+    from services.process import yield_as_a_whole
     from services.viewer_orbit import Orbit, room
     from services.viewer_scene import Scene, level_from_world
     from services.viewer_window import Window
@@ -79,7 +79,7 @@ def _show(opened: Opened, args: argparse.Namespace) -> int:
     try:
         viewer = Viewer(window, scene, orbit, feed, opened.recording, opened.cast)
         if live:
-            yield_always()  # now that everything is loaded: on a busy machine the window would be long in coming
+            yield_as_a_whole()  # now that everything is loaded: on a busy machine the window would be long in coming
         viewer.look(args.view)
         scene.uncertainty, viewer.rays = args.uncertainty, args.rays
         viewer.remember()
