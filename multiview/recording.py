@@ -16,7 +16,7 @@ from typing import IO, NamedTuple, cast
 from mcap.exceptions import McapError
 from mcap.records import Attachment, Channel, Footer, Message
 from mcap.stream_reader import StreamReader
-from mcap.writer import CompressionType, Writer
+from mcap.writer import CompressionType, IndexType, Writer
 
 from multiview.errors import MessageError, SourceError
 from multiview.messages import Stamp, json_schema
@@ -26,6 +26,8 @@ __all__ = ["Record", "RecordingReader", "RecordingWriter"]
 PROFILE = "multiview"
 CHUNK_BYTES = 64 * 1024
 SYNC_S = 1.0
+# Indexes are kept in memory until the end; an index of messages would be most of that, and every reader does without.
+INDEXES = IndexType.CHUNK | IndexType.ATTACHMENT | IndexType.METADATA
 ENCODING = "multiview-msgpack"  # 24 bytes of stamp, MessagePack, 4 bytes of CRC-32
 
 
@@ -71,7 +73,12 @@ class RecordingWriter:
             self._file = _Straight(path)
         except OSError as error:
             raise SourceError(f"{path}: cannot be written ({error.strerror})") from None
-        self._writer = Writer(cast(IO[bytes], self._file), chunk_size=CHUNK_BYTES, compression=CompressionType.LZ4)
+        self._writer = Writer(
+            cast(IO[bytes], self._file),
+            chunk_size=CHUNK_BYTES,
+            compression=CompressionType.LZ4,
+            index_types=INDEXES,
+        )
         self._writer.start(profile=PROFILE, library="multiview")
         schema = json.dumps(json_schema()).encode()
         self._schema = self._writer.register_schema("multiview", "jsonschema", schema)
