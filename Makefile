@@ -7,7 +7,7 @@ VENV        ?= .venv
 BIN         := $(VENV)/bin
 ARGS        ?=
 
-.PHONY: demo test check bench setup clean
+.PHONY: demo test check bench fuzz faults setup clean
 
 setup: $(VENV)/.ready
 
@@ -35,6 +35,13 @@ check: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m benchmarks $(ARGS)
+
+fuzz: $(VENV)/.ready
+	$(BIN)/python -m benchmarks fuzz --messages 1000000 $(ARGS)
+	$(BIN)/python -m benchmarks fuzz --socket --messages 100000 $(ARGS)
+
+faults: $(VENV)/.ready
+	$(BIN)/python -m benchmarks faults $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -41,6 +41,7 @@ from multiview.synthetic import Options, make_studio
 from multiview.take import open_take
 from services import topics
 from services.bus import Asker, Subscriber
+from services.process import PARENT_VARIABLE
 from services.requests import Probe, Ready, Start, Status, StatusReply, ask
 
 __all__ = ["Account", "attack", "fuzz"]
@@ -87,7 +88,8 @@ class Account(NamedTuple):
 def fuzz(messages: int, rate: float, seed: int) -> int:
     """Print what became of them; 1 if anything is missing, lost or beyond its limit."""
     with tempfile.TemporaryDirectory() as folder:
-        account = attack(Path(folder), messages, rate, seed)
+        hub = HubOptions(ingest_port=17755, publish_port=17756, request_port=17757)
+        account = attack(Path(folder), hub, messages, rate, seed)
     print(f"{account.sent} messages and {account.asked} questions sent")
     for reason, number in sorted(account.at_hub.items()):
         print(f"  hub       {number:7} refused: {reason}")
@@ -102,9 +104,8 @@ def fuzz(messages: int, rate: float, seed: int) -> int:
     return 0 if account.complete() else 1
 
 
-def attack(folder: Path, messages: int, rate: float, seed: int) -> Account:
-    """Send them to a hub, a fusion and a recorder of their own."""
-    hub = HubOptions(ingest_port=17755, publish_port=17756, request_port=17757)
+def attack(folder: Path, hub: HubOptions, messages: int, rate: float, seed: int) -> Account:
+    """Send them to a hub, a fusion and a recorder of their own, at these ports."""
     path = folder / "studio.toml"
     source, recorder = SyntheticSource(options=OPTIONS), RecorderOptions(directory=str(folder))
     write_studio(Studio(skeleton="coco17", source=source, hub=hub, recorder=recorder), path)
@@ -124,6 +125,8 @@ def attack(folder: Path, messages: int, rate: float, seed: int) -> Account:
         grown = {name: _resident_mb(process.pid) - memory[name] for name, process in processes.items()}
         alive = all(process.poll() is None for process in processes.values())
         whole = alive and cameras.play(ear, lambda pose: bool(pose.people) and not pose.missing)
+        asker.close()
+        ear.close()
         for process in reversed(processes.values()):
             process.send_signal(signal.SIGTERM)
             process.wait(30)
@@ -218,7 +221,7 @@ class Cameras:
 def _send(hub: HubOptions, rng: random.Random, messages: int, rate: float) -> Counter[str]:
     """From one connection; how many of each kind."""
     socket, seeds, counted = _dealer(hub.host, hub.ingest_port), _seeds(), Counter[str]()
-    began = time.monotonic()
+    due = time.monotonic()
     for number in range(messages):
         topic, body = rng.choice(seeds)
         parts, kind = [topic, mutate(rng, body)], "body"
@@ -229,7 +232,8 @@ def _send(hub: HubOptions, rng: random.Random, messages: int, rate: float) -> Co
         socket.send_multipart(parts)
         counted[kind] += 1
         if number % BATCH == 0:
-            time.sleep(max(0.0, began + number / rate - time.monotonic()))
+            due = max(due + BATCH / rate, time.monotonic())  # a pause is not made up for: that would be too fast
+            time.sleep(max(0.0, due - time.monotonic()))
     socket.close(linger=30_000)
     return counted
 
@@ -283,7 +287,8 @@ def _services(studio: Path) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     words["recorder"] = ["record", str(studio), "--take", "fuzz"]
     with (studio.parent / "fuzz.log").open("ab") as log:
         base = [sys.executable, "-m", "multiview"]
-        processes = {name: subprocess.Popen([*base, *w], stdout=log, stderr=log) for name, w in words.items()}
+        ended = {**os.environ, PARENT_VARIABLE: str(os.getpid())}  # with this process, whatever becomes of it
+        processes = {n: subprocess.Popen([*base, *w], stdout=log, stderr=log, env=ended) for n, w in words.items()}
     try:
         yield processes
     finally:

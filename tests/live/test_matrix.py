@@ -5,8 +5,11 @@ Three cameras with clocks of their own are played from here over real connection
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
+import shutil
+import signal
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,13 +20,25 @@ import numpy as np
 import pytest
 
 from multiview.config import HubOptions
-from multiview.messages import MAX_BYTES, KeypointsMessage, PosesMessage, decode, encode, write_blob
+from multiview.messages import (
+    MAX_BYTES,
+    KeypointsMessage,
+    PosesMessage,
+    ServiceHealth,
+    decode,
+    encode,
+    write_blob,
+)
 from multiview.packing import pack_keypoints
 from multiview.synthetic import Options, make_studio
+from multiview.take import open_take
 from services.bus import Asker, Sender, Subscriber
+from services.display import has_display, virtual_display
+from services.launch import Launch
 from services.probing import Prober
+from services.recover import recover
 from services.requests import Status, StatusReply, ask
-from tests.live.conftest import SYNTHETIC, Processes
+from tests.live.conftest import SYNTHETIC, Processes, synthetic_studio, until
 
 SIMULATED = make_studio(msgspec.convert({**SYNTHETIC, "seconds": 4.0}, Options))
 PERIOD_S = 1.0 / SIMULATED.fps
@@ -247,3 +262,71 @@ def test_a_worker_that_was_replaced_is_not_heard_again(room: Room) -> None:
     late = lambda m: [msgspec.structs.replace(m, boot_id=old)]
     room.play_until(lambda: "was replaced" in room.words(), late)
     room.play_until(room.whole)
+
+
+def test_what_was_recorded_before_the_recorder_was_killed_is_lost_by_a_chunk_at_most(processes: Processes) -> None:
+    """It had taken in all of them; what is not in the file is less than 64 KB, and the file can be made whole."""
+    hub = processes.hub()
+    recorder = processes.start("record", processes.folder / "studio.toml", "--take", "cut")
+    sender, ear, noise = Sender(hub), Subscriber(hub, ["service/recorder"]), random.Random(3)
+    taken = [0]
+
+    def listens() -> int:
+        for received in ear.drain():
+            health = decode(received.body)
+            assert isinstance(health, ServiceHealth)
+            taken[0] = health.counts["messages"]
+        return taken[0]
+
+    until(lambda: listens() > 0)
+    sizes = [noise.randrange(100, 4000) for _ in range(400)]
+    for number, size in enumerate(sizes):
+        body = number.to_bytes(4, "little") + noise.randbytes(size)
+        until(lambda body=body: sender.send("camera/numbered", body))
+        time.sleep(0.002)  # below the hub's limit of rate
+    before = listens()
+    until(lambda: listens() >= before + len(sizes))
+    recorder.kill()
+    recorder.wait()
+    take, rows = recover(open_take(processes.folder / "cut"))
+    assert take.folder == processes.folder / "cut"
+    assert "cut off" in rows[0][2]
+    bodies = [record.body for record in take.records() if record.topic == "camera/numbered"]
+    numbers = [int.from_bytes(body[:4], "little") for body in bodies]
+    assert numbers == list(range(len(numbers)))
+    assert sum(sizes[len(numbers) :]) < 64 * 1024
+    assert [len(body) - 4 for body in bodies] == sizes[: len(numbers)]
+    sender.close()
+    ear.close()
+
+
+@pytest.mark.skipif(
+    not has_display() and shutil.which("Xvfb") is None, reason="no display, and no Xvfb to draw without"
+)
+def test_a_viewer_that_is_killed_harms_nobody_and_comes_back(tmp_path: Path) -> None:
+    with virtual_display():
+        launch = Launch(synthetic_studio(tmp_path), take="viewed", viewer=True, logs=tmp_path / "logs")
+        with launch:
+            launch.start()
+            subscriber, poses = Subscriber(launch.studio.hub, ["poses"]), list[PosesMessage]()
+
+            def shown() -> int:
+                launch.watch()
+                new = [decode(received.body) for received in subscriber.drain()]
+                poses.extend(message for message in new if isinstance(message, PosesMessage))
+                return (tmp_path / "logs" / "viewer.log").read_text().count("shows people")
+
+            until(lambda: shown() == 1, 120.0)
+            first = launch.pids()["viewer"]
+            os.kill(first, signal.SIGKILL)
+            until(lambda: shown() == 2, 120.0)
+            assert launch.pids()["viewer"] != first
+            assert sum("restart" in state for state in launch.states().values()) == 1
+            subscriber.close()
+    ticks = [message.tick for message in poses]
+    assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
+    assert {message.boot_id for message in poses} == {poses[0].boot_id}
+    assert poses[-1].lost == 0
+    assert launch.take is not None
+    sequences = [record.stamp.sequence for record in launch.take.records()]
+    assert sequences == list(range(sequences[0], sequences[0] + len(sequences)))

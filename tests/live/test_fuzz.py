@@ -1,0 +1,20 @@
+"""Mutated messages over real sockets: nobody dies, nothing is lost from sight, true cameras are used afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.fuzz_socket import attack
+from multiview.config import HubOptions
+from tests.live.conftest import free_ports
+
+
+def test_every_mutated_message_is_accounted_for(tmp_path: Path) -> None:
+    """The long run is `make fuzz`."""
+    ingest, publish, request = free_ports(3)
+    hub = HubOptions(ingest_port=ingest, publish_port=publish, request_port=request)
+    account = attack(tmp_path, hub, 3000, 1500.0, seed=7)
+    assert account.complete(), account
+    assert account.sent == 3000
+    assert account.refused > 1000
+    assert account.heard > account.refused
