@@ -206,6 +206,8 @@ def _recorder(room: Room) -> None:
     part, parts = take.recordings()[-1], len(take.recordings())
     killed_ns = round(room.kill("recorder") * 1e9)
     kept = _recovered(take, part)
+    begun = max(i for i, h in enumerate(kept) if i == 0 or h.sequence < kept[i - 1].sequence)  # of this hub's run
+    kept = kept[begun:]
     heard = [h for h in room.ear.heard if h.arrival_ns >= kept[0].arrival_ns]
     before = [h for h in heard if h.arrival_ns <= kept[-1].arrival_ns]
     lost = [h for h in heard if kept[-1].arrival_ns < h.arrival_ns <= killed_ns]
