@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import itertools
 import os
 import shutil
@@ -169,7 +170,8 @@ def ports(studio: Studio) -> Iterator[Finding]:
             socket.create_server((hub.bind or hub.host, port)).close()
         except OSError as error:
             advice = f"is a studio running already? else set another [hub] {name}"
-            yield Finding(f"port {port}", "bad", f"{name}: {error.strerror}", advice)
+            seen = "in use" if error.errno == errno.EADDRINUSE else error.strerror
+            yield Finding(f"port {port}", "bad", f"{name}: {seen}", advice)
             continue
         yield Finding(f"port {port}" if port else "port", "good", f"{name}: free")
 

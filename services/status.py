@@ -29,20 +29,23 @@ SILENT_S = 3.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("studio", type=Path, nargs="?", help="the studio file; default: a hub at its default ports")
-    parser.add_argument("--once", action="store_true", help="print one table after two seconds and end")
+    parser.add_argument(
+        "--once", action="store_true", help="print one table after two seconds and end, as where there is no terminal"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio, check=False) if args.studio else None
     hub = studio.hub if studio else HubOptions()
     stopping = Stopping()
-    with Board(hub, studio_rig(studio).names if studio else (), live=not args.once) as board:
+    once = args.once or not sys.stdout.isatty()
+    with Board(hub, studio_rig(studio).names if studio else (), live=not once) as board:
         board.settle(2.0)
         if not board.watcher.heard:
             raise SourceError(f"nothing comes from a hub at {hub.host}:{hub.publish_port}: is the studio running?")
-        while not args.once and not stopping.wait(0.1):
+        while not once and not stopping.wait(0.1):
             board.update()
-        if args.once:
+        if once:
             board.print()
 
 
@@ -89,7 +92,7 @@ class Board:
 
     def table(self) -> Group:
         """The cameras' table, and a line for each service."""
-        watcher, table = self.watcher, Table(box=SIMPLE_HEAD, pad_edge=False)
+        watcher, table = self.watcher, Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
         for column in ("camera", "alive", "rate", "valid", "Hz", "people", "dropped", "2D ms", "clock ms", "error px"):
             table.add_column(column, justify="left" if column == "camera" else "right")
         for name in sorted(watcher.cameras):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from pathlib import Path
@@ -11,14 +12,14 @@ import numpy as np
 import pytest
 
 from multiview.__main__ import main
-from multiview.config import CameraOptions, CameraSource, RecorderOptions, Studio
+from multiview.config import CameraOptions, CameraSource, HubOptions, RecorderOptions, Studio
 from multiview.errors import ConfigError
 from multiview.open_source import open_source
 from multiview.sources.video import Source
 from multiview.take import begin_take, finish_take
 from services.cameras import PlayedCamera
 from services.capture import CapturedCamera, open_cameras, start_together
-from services.doctor import examine
+from services.doctor import examine, ports
 
 FPS = 20.0
 SIZE = (64, 48)
@@ -88,3 +89,13 @@ def test_doctor_names_what_is_wrong(video: Path, tmp_path: Path) -> None:
     found = {finding.what: finding for finding in examine(path)}
     assert "did you mean" in found["studio file"].seen
     assert RecorderOptions().directory == "takes"
+
+
+def test_doctor_says_which_port_is_in_use() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        studio = Studio(hub=HubOptions(ingest_port=0, publish_port=port, request_port=0))
+        found = {finding.what: finding for finding in ports(studio)}
+    assert found[f"port {port}"].verdict == "bad"
+    assert found[f"port {port}"].seen == "publish_port: in use"
+    assert found["port"].verdict == "good"
