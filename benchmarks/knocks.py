@@ -177,11 +177,9 @@ def run(args: argparse.Namespace) -> int:
                 f"turned back x {back[-1]:.2f}, used on x {unheeded[-1]:.2f}, never there x {absent[-1]:.2f}"
             )
         latest = f"{max(delays):.1f}" if delays else "-"
-        table.add_row(
-            name, f"{len(delays)}/{len(args.seeds)}", latest, str(wrong), str(alarms), f"{minutes:.0f}",
-            f"{np.mean(ratios):.2f} (worst {max(ratios):.2f})", f"{np.mean(unheeded):.2f} (worst {max(unheeded):.2f})",
-            f"{np.mean(absent):.2f} (worst {max(absent):.2f})",
-        )  # fmt: skip
+        spread = [f"{np.mean(x):.2f} (worst {max(x):.2f})" for x in (ratios, back, unheeded, absent)]
+        noticed = f"{len(delays)}/{len(args.seeds)}"
+        table.add_row(name, noticed, latest, str(wrong), str(alarms), f"{minutes:.0f}", *spread)
     wide_console().print(table)
     print("\n".join(words))
     return 0
