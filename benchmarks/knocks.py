@@ -33,7 +33,7 @@ from multiview.pipeline import Pipeline
 from multiview.poses import Poses
 from multiview.synthetic import Options, Studio, make_studio
 from multiview.truth import Truth
-from multiview.turned import turned, turned_back
+from multiview.turned import turned
 
 RIGS = {"true": (0.0, 0.0), "fair": (0.2, 0.01), "poor": (0.4, 0.02)}  # degrees, m
 
@@ -89,12 +89,9 @@ def play(
         seen = list(views.keypoints)
         if knock is not None:
             seen = [knock.applied(frame, c, keypoints, studio.rig) for c, keypoints in enumerate(seen)]
-        for c, turn in detector.turns.items():
-            own = seen[c]
-            seen[c] = turned_back(own, rig.cameras[c], turn) if own is not None else None
-        absent = {*detector.knocked, *([without] if frame >= since else [])}
-        kept = tuple(None if c in absent else keypoints for c, keypoints in enumerate(seen))
-        ticks.append(pipeline.step(Views(views.tick, views.time_ns, kept)))
+        if without >= 0 and frame >= since:
+            seen[without] = None
+        ticks.append(pipeline.step(detector.heeded(Views(views.tick, views.time_ns, tuple(seen)))))
         if heed and pipeline.sighted is not None:
             detector.look(pipeline.sighted.rays, ticks[-1])
         for camera in (*detector.knocked, *detector.turned):

@@ -70,8 +70,8 @@ class Recorded:
                 if own is not None and degrees and 2 * tick >= self.ticks:
                     own = turned(own, self.rig.cameras[camera], degrees, axis)
                 seen[camera] = own
-            kept = tuple(None if c in detector.knocked else keypoints for c, keypoints in enumerate(seen))
-            tracks = pipeline.step(Views(tick, round(tick * NS_PER_S / self.fps), kept))
+            views = Views(tick, round(tick * NS_PER_S / self.fps), tuple(seen))
+            tracks = pipeline.step(detector.heeded(views))
             if pipeline.sighted is not None:
                 detector.look(pipeline.sighted.rays, tracks)
             for c in (*detector.knocked, *detector.turned):

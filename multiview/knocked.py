@@ -13,6 +13,7 @@ sees is turned back by what was found, and no camera is missing.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
@@ -21,6 +22,7 @@ from jaxtyping import Float64
 from multiview.camera import Rig
 from multiview.data import Tracks, Views
 from multiview.rays import PackedRig, Rays, pack
+from multiview.turned import turned_back
 from multiview.turns import Turns, turns
 
 __all__ = ["KnockDetector"]
@@ -50,13 +52,13 @@ class KnockDetector:
     """
 
     def __init__(self, rig: Rig, rate_hz: float, turn_back: bool = False) -> None:
-        """With `turn_back` the caller turns back what a camera in `turns` sees (turned.py), and leaves none out."""
+        """With `turn_back` what a knocked camera sees is turned back, and none is left out."""
         self.knocked: dict[int, float] = {}
         self.turned: dict[int, float] = {}
         self.turns: dict[int, Float64[np.ndarray, " 3"]] = {}
         self._turn_back = turn_back
         self.off_rad = 0.0
-        self._rig = PackedRig.of(rig)
+        self._rig, self._cameras = PackedRig.of(rig), rig.cameras
         self._every = max(1, round(rate_hz / LOOKS_HZ))
         self._ticks = self._looks = 0
         self._sums: Turns | None = None
@@ -69,6 +71,16 @@ class KnockDetector:
     def poor(self) -> bool:
         """Whether the cameras contradict each other, knocked or not: the calibration is poor, or another rig's."""
         return self.off_rad > POOR_RAD
+
+    def heeded(self, views: Views) -> Views:
+        """The views without cameras that were knocked, or with what they see turned back."""
+        if not self.knocked and not self.turns:
+            return views
+        kept = [None if c in self.knocked else seen for c, seen in enumerate(views.keypoints)]
+        for c, turn in self.turns.items():
+            seen = kept[c]
+            kept[c] = None if seen is None else turned_back(seen, self._cameras[c], turn)
+        return replace(views, keypoints=tuple(kept))
 
     def warm_up(self) -> None:
         """Compile or load the kernels."""

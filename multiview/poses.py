@@ -91,10 +91,7 @@ class Poses:
     @staticmethod
     def from_tracks(ticks: Iterable[Tracks], skeleton: Skeleton) -> Poses:
         """The table of what the pipeline gave, tick by tick; of the ticks, no more than a block is kept at a time."""
-        coming = iter(ticks)
-        parts = [_columns(list(islice(coming, _BLOCK)), skeleton)]
-        while len(block := list(islice(coming, _BLOCK))):
-            parts.append(_columns(block, skeleton))
+        parts = [_columns(block, skeleton) for block in _blocks(ticks)]
         names = {person: name for part in parts for person, name in part.pop("names").items()}
         columns = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
         return Poses(**columns, joints=skeleton.joints, skeleton=skeleton.name, names=names)
@@ -103,6 +100,15 @@ class Poses:
         """What a person is called in files: the actor's name if no other has it, else `personN`."""
         name = self.names.get(person, "")
         return name if name and list(self.names.values()).count(name) == 1 else f"person{person}"
+
+
+def _blocks(ticks: Iterable[Tracks]) -> Iterator[list[Tracks]]:
+    """The ticks, so many at a time; one empty block if there are none."""
+    coming = iter(ticks)
+    block = list(islice(coming, _BLOCK))
+    yield block
+    while block := list(islice(coming, _BLOCK)):
+        yield block
 
 
 def _columns(ticks: list[Tracks], skeleton: Skeleton) -> dict[str, Any]:
@@ -161,15 +167,11 @@ def write_poses(poses: Poses, path: str | Path) -> None:
 def write_ticks(ticks: Iterable[Tracks], skeleton: Skeleton, path: str | Path) -> set[int]:
     """Write what comes as `write_poses` would all of it, but keep no more than a block at a time; who occurs."""
     people: set[int] = set()
-    coming = iter(ticks)
 
     def blocks() -> Iterator[Poses]:
-        block = list(islice(coming, _BLOCK))
-        yield Poses.from_tracks(block, skeleton)
-        while block:
+        for block in _blocks(ticks):
             people.update(track.person for tracks in block for track in tracks.tracks)
-            if block := list(islice(coming, _BLOCK)):
-                yield Poses.from_tracks(block, skeleton)
+            yield Poses.from_tracks(block, skeleton)
 
     _write(blocks(), path)
     return people

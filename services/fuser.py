@@ -20,7 +20,7 @@ import numpy as np
 from multiview.camera import Rig
 from multiview.clock import ClockMap
 from multiview.config import Studio, frame_rate, pipeline_options, studio_rig
-from multiview.data import Keypoints2D, Tracks, Views
+from multiview.data import Tracks, Views
 from multiview.errors import MessageError
 from multiview.knocked import KnockDetector
 from multiview.messages import (
@@ -40,7 +40,6 @@ from multiview.reprojection import residuals_px
 from multiview.skeleton import Skeleton, load_skeleton
 from multiview.sync import Options as SyncOptions
 from multiview.sync import SyncBuffer
-from multiview.turned import turned_back
 from services import topics
 from services.late import LateCameras
 
@@ -249,16 +248,6 @@ class Fuser:
         if self.late is not None:
             self.late.look(fused.views.time_ns)
 
-    def _heeding(
-        self, knocks: KnockDetector, keypoints: tuple[Keypoints2D | None, ...]
-    ) -> tuple[Keypoints2D | None, ...]:
-        """Without cameras that were knocked, or with what they see turned back."""
-        kept = [None if c in knocks.knocked else seen for c, seen in enumerate(keypoints)]
-        for c, turn in knocks.turns.items():
-            seen = kept[c]
-            kept[c] = None if seen is None else turned_back(seen, self.rig.cameras[c], turn)
-        return tuple(kept)
-
     def _look_for_knocks(self, tracks: Tracks) -> None:
         assert self.knocks is not None
         assert self.pipeline.sighted is not None
@@ -286,8 +275,8 @@ class Fuser:
 
     def _fuse(self, views: Views, stamp: Stamp) -> Fused:
         began = time.perf_counter_ns()
-        if self.knocks is not None and (self.knocks.knocked or self.knocks.turns):
-            views = replace(views, keypoints=self._heeding(self.knocks, views.keypoints))
+        if self.knocks is not None:
+            views = self.knocks.heeded(views)
         if self.clock == "hub":
             views = replace(views, utc_ns=views.time_ns + self._utc_less_hub_ns)
         tracks = self.pipeline.step(views)
