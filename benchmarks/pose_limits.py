@@ -33,8 +33,11 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="best.pt or a deployed .onnx (default: the shipped one)")
     parser.add_argument("--annotations", type=Path, help="COCO keypoint file; its pictures lie in images/ beside it")
     parser.add_argument("--count", type=int, default=512, help="people (default 512)")
+    parser.add_argument("--flip", action="store_true", help="look at the mirrored crops, too")
     args = parser.parse_args()
     model = open_model(args.model or package_file("models", "light.onnx"))
+    if args.flip:
+        model = model.flipped()
     skeleton = load_skeleton(model.recipe.data.skeleton)
     size = model.recipe.network.input
     people, samples = _people(args.annotations, args.count, size, skeleton)

@@ -20,6 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--images", metavar="DIR", type=Path, help="its pictures (default: `images` beside the file)")
     parser.add_argument("--out", metavar="DIR", type=Path, help="write figures.json and page.html there")
+    parser.add_argument(
+        "--flip", action="store_true", help="look at the mirrored crops, too, as `flip = true` does live"
+    )
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N people")
 
 
@@ -41,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
         )
     console = Console()
     model = open_model(args.model or package_file("models", "light.onnx"))
+    if args.flip:
+        model = model.flipped()
     skeleton = load_skeleton(model.recipe.data.skeleton)
     labels = read_coco(args.annotations, args.images or args.annotations.parent / "images", skeleton.joints)
     count = min(len(labels), args.limit or len(labels))

@@ -5,10 +5,12 @@ Source: HRNet's and UDP's test procedures; UDP, section 3, explains why the clas
 
 from __future__ import annotations
 
-import numpy as np
-from jaxtyping import Float, Float64
+from collections.abc import Callable
 
-__all__ = ["flip_pairs", "merge_flipped"]
+import numpy as np
+from jaxtyping import Float, Float32, Float64
+
+__all__ = ["answer_both_ways", "flip_pairs", "merge_flipped"]
 
 
 def flip_pairs(pairs: tuple[tuple[int, int], ...], joints: int) -> list[int]:
@@ -33,3 +35,21 @@ def merge_flipped(
     if shift:
         back = np.concatenate([back[..., :1], back[..., :-1]], axis=-1)
     return (np.asarray(heatmaps, np.float64) + back) / 2
+
+
+def answer_both_ways(
+    network: Callable[[Float32[np.ndarray, "N 3 H W"]], Float[np.ndarray, "N K h w"]],
+    crops: Float32[np.ndarray, "N 3 H W"],
+    pairs: tuple[tuple[int, int], ...],
+) -> Float64[np.ndarray, "N K h w"]:
+    """The mean of a network's maps of crops and of the mirrored crops, for our own convention.
+
+    Pixel x of a map is pixel `stride` x of the crop. The mirrored crop is moved so that its maps, mirrored back, lie on
+    the same grid: the last `stride` - 1 columns of the crop are lost in it.
+    """
+    maps = network(crops)
+    width = crops.shape[3]
+    kept = width - width // maps.shape[3] + 1
+    mirrored = np.zeros_like(crops)
+    mirrored[..., :kept] = crops[..., :kept][..., ::-1]
+    return merge_flipped(maps, network(mirrored), pairs)

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from multiview.data import Frame
+from multiview.learn.check import pck
+from multiview.learn.model_file import open_model
+from multiview.learn.source import held_out_samples
 from multiview.make_detector import make_detector
+from multiview.package_data import package_file
 from multiview.synthetic.photo import VISIBLE, sample_photo
 
 
@@ -37,6 +41,13 @@ def test_rendered_people_are_found_and_read():
     assert np.concatenate(near).mean() > 0.75
 
 
+def test_looking_at_the_mirrored_crop_too_helps():
+    model = open_model(package_file("models", "light.onnx"))
+    samples = held_out_samples(64, model.recipe.network.input)
+    plain, both = (pck(answer.predict(samples)[0], samples) for answer in (model, model.flipped()))
+    assert both[0].sum() > plain[0].sum()
+
+
 def test_an_empty_picture_has_no_one():
     detector = make_detector("light")
     (keypoints,) = detector.detect([Frame(np.full((360, 640, 3), 90, np.uint8), 0, 0, "cam")])
@@ -44,17 +55,13 @@ def test_an_empty_picture_has_no_one():
 
 
 def test_it_is_small():
-    from multiview.package_data import package_file
-
     size = sum(path.stat().st_size for path in package_file("models").glob("*.onnx"))
     assert 0 < size <= 8_000_000
 
 
 @pytest.mark.parametrize("name", ["light", "finder"])
 def test_the_recipes_of_the_shipped_networks_are_shipped(name):
-    from multiview.learn.model_file import open_model
     from multiview.learn.recipe import Recipe
-    from multiview.package_data import package_file
     from multiview.toml_file import decode_toml
 
     recipe = decode_toml(package_file("recipes", f"{name}.toml"), Recipe)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from multiview.keypoints.flip import flip_pairs, merge_flipped
+from multiview.keypoints.flip import answer_both_ways, flip_pairs, merge_flipped
 from multiview.keypoints.one_euro import one_euro_step
 
 PAIRS = ((1, 2), (3, 4))
@@ -19,6 +19,17 @@ def test_the_classic_shift_moves_by_one_pixel():
     maps[0, 1, 4, 2] = 1.0
     merged = merge_flipped(np.zeros_like(maps), maps, PAIRS, shift=True)
     assert merged[0, 2, 4, 4] == 0.5  # column 2 mirrors to 3, and moves on to 4
+
+
+def test_both_ways_lie_on_one_grid():
+    crops = np.random.default_rng(0).normal(size=(2, 3, 16, 24)).astype(np.float32)
+
+    def network(images):  # sees every fourth pixel, and confuses nothing
+        return images[..., ::4, ::4]
+
+    np.testing.assert_array_equal(answer_both_ways(network, crops, ()), network(crops))
+    both = answer_both_ways(network, crops, ((1, 2),))
+    np.testing.assert_allclose(both[:, 1], network(crops)[:, 1:].mean(axis=1), rtol=1e-6)
 
 
 def run(values, times, **options):
