@@ -29,6 +29,7 @@ def repair(
     fill_table(claims, rays.info, table)
     for n in range(near.shape[0]):
         undo_swaps(n, table, pairs, expected, chi2, rays, gate)
+    disown(table, claims, near, chi2, gate)
     adopt(table, claims, pairs, expected, near, chi2, rays, gate)
 
 
@@ -93,6 +94,24 @@ def undo_swaps(n: int, table: Array, pairs: Array, expected: Array, chi2: Array,
             for c in range(cameras):
                 if vote[c]:
                     table[n, c, left], table[n, c, right] = table[n, c, right], table[n, c, left]
+
+
+@inner
+def disown(table: Array, claims: Array, near: Array, chi2: Array, gate: float) -> None:
+    """Take joints of people's own detections from them that fit them poorly, and the same joint of another far better.
+
+    Both halves of a detection that is half one person and half another are within the gate of whoever is hard to see.
+    """
+    joints = table.shape[2]
+    for n in range(near.shape[0]):
+        for c in range(table.shape[1]):
+            d = claims[n, c]
+            for j in range(joints):
+                if d < 0 or table[n, c, j] != d * joints + j or not POOR * gate < chi2[n, d, j] < gate:
+                    continue
+                for o in range(near.shape[0]):
+                    if o != n and near[o, d] and chi2[o, d, j] < FAR_BETTER * chi2[n, d, j]:
+                        table[n, c, j] = -1
 
 
 @inner

@@ -46,6 +46,25 @@ def test_a_joint_comes_from_where_it_fits(own: float, other: float, owners: floa
     assert chosen(own, other, owners) == expected
 
 
+@pytest.mark.parametrize(
+    ("own", "others", "expected"),
+    [
+        (10.0, 1.0, -1),  # the same joint of another, of whom the detection is a part
+        (10.0, 4.0, 0),  # not far better
+        (4.0, 0.1, 0),  # fits
+        (30.0, 1.0, 0),  # outlier: left to triangulation, which may find that the prediction is wrong
+    ],
+)
+def test_a_poor_joint_that_is_anothers_is_taken_away(own: float, others: float, expected: int) -> None:
+    """Person 0 claims the only detection, which is also where person 1 is expected."""
+    rays = Rays.empty(1, 1, 1)
+    rays.info[:], rays.noise[:], rays.camera[:], rays.first[:] = 1.0, 0.0, 0, [0, 1]
+    claims, table = np.array([[0], [-1]]), np.empty((2, 1, 1), np.int64)
+    chi2 = np.array([[[own]], [[others]]])
+    repair(claims, NO_PAIRS, np.zeros((2, 1, 5, 1)), np.ones((2, 1), bool), chi2, rays, GATE, table)
+    assert table[0, 0, 0] == expected
+
+
 @pytest.mark.parametrize(("fits_mirrored", "expected"), [(True, -1), (False, 1)])
 def test_a_joint_that_is_its_owners_other_side_stays_there(fits_mirrored: bool, expected: int) -> None:
     """Detection 1 (camera 0) has its owner's sides exchanged, and its left joint lies where person 0's is expected."""
