@@ -106,11 +106,14 @@ def disown(table: Array, claims: Array, near: Array, chi2: Array, gate: float) -
     for n in range(near.shape[0]):
         for c in range(table.shape[1]):
             d = claims[n, c]
+            if d < 0:
+                continue
             for j in range(joints):
-                if d < 0 or table[n, c, j] != d * joints + j or not POOR * gate < chi2[n, d, j] < gate:
+                own = chi2[n, d, j]
+                if table[n, c, j] != d * joints + j or not POOR * gate < own < gate:
                     continue
                 for o in range(near.shape[0]):
-                    if o != n and near[o, d] and chi2[o, d, j] < FAR_BETTER * chi2[n, d, j]:
+                    if o != n and near[o, d] and chi2[o, d, j] < FAR_BETTER * own:
                         table[n, c, j] = -1
 
 
