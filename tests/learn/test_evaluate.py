@@ -7,7 +7,8 @@ import io
 from pathlib import Path
 
 import numpy as np
-import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from multiview.learn.check import pck, sides_told
 from multiview.learn.coco import Person, coco_document
@@ -39,13 +40,10 @@ def some_people(count: int) -> tuple[list[Person], np.ndarray, np.ndarray]:
 
 
 def test_average_precision_is_that_of_pycocotools():
-    pycoco = pytest.importorskip("pycocotools.coco")
-    from pycocotools.cocoeval import COCOeval
-
     people, xy, score = some_people(1000)
     ours = average_precision(people, xy, score, COCO17)
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = pycoco.COCO()
+        truth = COCO()
         truth.dataset = coco_document([(i, str(i), 1, 1) for i in range(1000)], people, COCO17.joints, COCO17.bones)
         truth.createIndex()
         triples = np.concatenate([xy, np.ones((len(people), 17, 1))], axis=2).reshape(len(people), -1)
