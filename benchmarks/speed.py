@@ -27,7 +27,7 @@ from benchmarks.timing import best_of, time_frames
 from benchmarks.wide import wide_console
 from multiview.camera import Rig, load_rig
 from multiview.commands.recordings import frame_views
-from multiview.data import Views
+from multiview.data import Tracks, Views
 from multiview.keypoint_folder import open_keypoint_folders
 from multiview.pipeline import STAGES, Pipeline
 from multiview.skeleton import Skeleton, load_skeleton
@@ -55,17 +55,15 @@ def measure(name: str, rig: Rig, skeleton: Skeleton, views: Sequence[Views]) -> 
     """One row: fusion, baseline and the lone SVD on the same frames."""
     pipeline = Pipeline(rig, skeleton)
     pipeline.warm_up()
-    stages = {stage: np.empty(len(views)) for stage in STAGES}
-    frame = iter(range(len(views)))
+    marks = []
 
-    def step(view: Views) -> Any:
+    def step(view: Views) -> Tracks:
         tracks = pipeline.step(view)
-        i = next(frame)
-        for stage in STAGES:
-            stages[stage][i] = pipeline.stage_ns[stage] / 1e6
+        marks.append(pipeline.marks)
         return tracks
 
     fusion = time_frames(step, views)
+    stages = np.diff(marks, axis=1) / 1e6
     baseline = Baseline(rig, skeleton)
     baseline.step(views[0])
     plain = time_frames(baseline.step, views)
@@ -88,7 +86,7 @@ def measure(name: str, rig: Rig, skeleton: Skeleton, views: Sequence[Views]) -> 
         "SVD": float(np.median(svd)),
         "cluster": float(np.median(cluster)),
         "baseline / both": plain.median / least,
-        **{stage: float(np.median(ms)) for stage, ms in stages.items()},
+        **dict(zip(STAGES, np.median(stages, axis=0).tolist(), strict=True)),
     }
 
 
