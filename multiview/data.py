@@ -1,7 +1,8 @@
 """The values that flow through multiview: 2D keypoints in, 3D people out.
 
 Units are metres, seconds, pixels; `_ns` marks integer nanoseconds. A missing joint has score 0 and NaN coordinates,
-together. Times are integers, so that shifting a whole recording in time changes no result by a single bit.
+together. Times are integers, so that shifting a whole recording in time changes no result by a single bit. What fusion
+makes many of in every frame are Structs, which are made ten times as fast as frozen dataclasses.
 
 Letters in shapes: C cameras, P people, J joints.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 
@@ -73,8 +75,7 @@ class Views:
         return self.time_ns / NS_PER_S
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pose3D:
+class Pose3D(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One person's joints in the world.
 
     `xyz` m, NaN where unknown; `cov` m^2; `score` in [0, 1], 0 where unknown; `views` is the number of rays that the
@@ -88,8 +89,7 @@ class Pose3D:
     filled: Bool[np.ndarray, " J"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Track:
+class Track(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A person with an identity; `person` is never used again for anyone else. `name` is empty where unknown."""
 
     person: int
@@ -97,8 +97,7 @@ class Track:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Tracks:
+class Tracks(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Everyone in the room at one tick."""
 
     tick: int

@@ -20,8 +20,7 @@ from multiview.fit.point_kernels import triangulate_people
 from multiview.frame import Frame
 from multiview.geometry.handles import opener
 from multiview.geometry.jit import Array, kernel
-from multiview.geometry.rays_kernels import cast
-from multiview.geometry.small_kernels import copy_row
+from multiview.geometry.rays_kernels import cast, number
 from multiview.rays import PackedRig
 
 frame_of, state_of, rig_of, body_of, noise_of = (
@@ -30,13 +29,12 @@ frame_of, state_of, rig_of, body_of, noise_of = (
 
 
 @kernel
-def undistort(pixels: Array, score: Array, frame: Array, rig: Array, noise: Array) -> None:
-    """Rays of the pixels (D, J, 2) and their `score` (D, J); which is of which camera, the rays know already."""
+def undistort(pixels: Array, score: Array, counts: Array, frame: Array, rig: Array, noise: Array) -> None:
+    """Rays of the pixels (D, J, 2) and their `score` (D, J); counts[c] are of camera c, which gave nothing if -1."""
     g, n, rays = rig_of(rig), noise_of(noise), frame_of(frame).rays
-    for d in range(score.shape[0]):
-        copy_row(score[d], rays.score[d])
+    number(counts, rays.first, rays.alive, rays.camera)
     cast(
-        pixels, rays.first, g.K, g.dist, g.fisheye, g.reach, g.R, n.variance, n.scores,
+        pixels, score, g.K, g.dist, g.fisheye, g.reach, g.R, n.variance, n.scores,
         rays.camera, rays.score, rays.xy, rays.lens, rays.ray, rays.info, rays.noise,
     )  # fmt: skip
 

@@ -24,7 +24,7 @@ from multiview.fit.body import Body
 from multiview.fit.noise import PixelNoise
 from multiview.frame import Workspace
 from multiview.geometry.handles import handle_of
-from multiview.rays import PackedRig, Rays, count_detections, gather, knows_noise, use_detector_noise
+from multiview.rays import PackedRig, Rays, gather, knows_noise, use_detector_noise
 from multiview.skeleton import Skeleton
 from multiview.track import Identity, Tracker
 from multiview.track import Options as TrackOptions
@@ -55,7 +55,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where people may appear, and how many."""
 
 
-class Present(NamedTuple):
+class Present(msgspec.Struct, frozen=True, eq=False):
     """Someone whom the last step placed; not yet `published` while too little speaks for them."""
 
     slot: int
@@ -160,12 +160,12 @@ class Pipeline:
 
     def _undistort(self, views: Views) -> bool:
         """Rays of all views; whether their noise is still to be told by people's size: a detector that knows, knows."""
-        self.space.hold(0, count_detections(views))
-        rays = self.space.frame.rays
-        kernels.undistort(*gather(views, rays), self.space.handle, self._rig, self.noise.handle)
+        pixels, score, counts = gather(views, self.space.joints)
+        self.space.hold(0, len(pixels))
+        kernels.undistort(pixels, score, counts, self.space.handle, self._rig, self.noise.handle)
         given = knows_noise(views)
         if given:
-            use_detector_noise(views, rays)
+            use_detector_noise(views, self.space.frame.rays)
         return not given
 
     def _active(self, time_ns: int) -> tuple[list[int], float]:

@@ -6,7 +6,6 @@ covariance, to which the lens was applied exactly, and a ray in the world.
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ from multiview.camera import Rig
 from multiview.data import Views
 from multiview.geometry import rays_kernels
 
-__all__ = ["PackedRig", "Rays", "count_detections", "gather", "knows_noise", "pack", "use_detector_noise"]
+__all__ = ["PackedRig", "Rays", "gather", "knows_noise", "pack", "use_detector_noise"]
 
 BROWN_TERMS = 14
 
@@ -99,20 +98,15 @@ class Rays(NamedTuple):
         return Rays(self.camera[:count].copy(), self.first.copy(), self.alive.copy(), *rows)
 
 
-def count_detections(views: Views) -> int:
-    """Of all views."""
-    return sum([len(seen.xy) for seen in views.keypoints if seen is not None])
-
-
-def gather(views: Views, rays: Rays) -> tuple[Float64[np.ndarray, "D J 2"], Float64[np.ndarray, "D J"]]:
-    """Pixels and scores of all joints in all views; `rays` learn which detection is of which camera."""
+def gather(
+    views: Views, joints: int
+) -> tuple[Float64[np.ndarray, "D J 2"], Float64[np.ndarray, "D J"], Int64[np.ndarray, " C"]]:
+    """Pixels and scores of all joints in all views, and how many detections each camera has (-1: it gave nothing)."""
+    counts = [-1 if k is None else len(k.xy) for k in views.keypoints]
     seen = [k for k in views.keypoints if k is not None and len(k.xy)]
-    rays.first[:] = list(accumulate([0 if k is None else len(k.xy) for k in views.keypoints], initial=0))
-    rays.alive[:] = [k is not None for k in views.keypoints]
     if not seen:
-        joints = rays.xy.shape[1]
-        return np.empty((0, joints, 2)), np.empty((0, joints))
-    return np.concatenate([k.xy for k in seen]), np.concatenate([k.score for k in seen])
+        return np.empty((0, joints, 2)), np.empty((0, joints)), np.array(counts)
+    return np.concatenate([k.xy for k in seen]), np.concatenate([k.score for k in seen]), np.array(counts)
 
 
 def use_detector_noise(views: Views, rays: Rays) -> None:
@@ -129,7 +123,8 @@ def use_detector_noise(views: Views, rays: Rays) -> None:
 
 def knows_noise(views: Views) -> bool:
     """Whether a detector gave the covariance of its joints."""
-    return any(seen is not None and seen.cov is not None for seen in views.keypoints)
+    known = [seen is not None and seen.cov is not None for seen in views.keypoints]
+    return any(known)
 
 
 def pack(
@@ -140,11 +135,11 @@ def pack(
     nodes: Float64[np.ndarray, " B"],
 ) -> Rays:
     """Rays of every detection; `variance[joint, node]` px^2 is the noise of a joint whose score is `nodes[node]`."""
-    detections = count_detections(views)
-    rays = Rays.empty(detections, len(views.keypoints), joints)
-    pixels, rays.score[:] = gather(views, rays)
+    pixels, score, counts = gather(views, joints)
+    rays = Rays.empty(len(pixels), len(counts), joints)
+    rays_kernels.number(counts, rays.first, rays.alive, rays.camera)
     rays_kernels.cast(
-        pixels, rays.first, rig.K, rig.dist, rig.fisheye, rig.reach, rig.R, variance, nodes,
+        pixels, score, rig.K, rig.dist, rig.fisheye, rig.reach, rig.R, variance, nodes,
         rays.camera, rays.score, rays.xy, rays.lens, rays.ray, rays.info, rays.noise,
     )  # fmt: skip
     if knows_noise(views):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 
+import msgspec
 import numpy as np
 from jaxtyping import Float64
 
@@ -55,8 +55,8 @@ class Recogniser:
         if self._until_look <= 0:
             self._until_look = self._every
             self._look([track.person for track in tracks.tracks])
-        people = (replace(track, name=self._names.get(track.person, "")) for track in tracks.tracks)
-        return replace(tracks, tracks=tuple(people))
+        people = (msgspec.structs.replace(track, name=self._names.get(track.person, "")) for track in tracks.tracks)
+        return msgspec.structs.replace(tracks, tracks=tuple(people))
 
     def _look(self, present: list[int]) -> None:
         """Weigh the lengths of everyone present again."""
@@ -93,7 +93,9 @@ class GivenNames:
         def name(track: Track) -> str:
             return self._names.get(track.person, "" if track.name in taken else track.name)
 
-        return replace(tracks, tracks=tuple(replace(track, name=name(track)) for track in tracks.tracks))
+        return msgspec.structs.replace(
+            tracks, tracks=tuple(msgspec.structs.replace(track, name=name(track)) for track in tracks.tracks)
+        )
 
 
 def assign(

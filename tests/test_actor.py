@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -67,7 +68,9 @@ def walk(seed: int = 0, people: int = 3, seconds: float = 4.0) -> list[Tracks]:
         rows = np.flatnonzero(truth.frame == frame)
         tracks = []
         for row in rows:
-            pose = replace(figure(COCO17), xyz=truth.xyz[row] + rng.normal(0.0, 0.006, truth.xyz[row].shape))
+            pose = msgspec.structs.replace(
+                figure(COCO17), xyz=truth.xyz[row] + rng.normal(0.0, 0.006, truth.xyz[row].shape)
+            )
             tracks.append(Track(int(truth.actor[row]), pose))
         ticks.append(Tracks(int(frame), round(int(frame) * 1e9 / 30), tuple(tracks)))
     return ticks
@@ -83,7 +86,10 @@ def test_known_people_get_their_names_and_strangers_none() -> None:
     ticks = walk()
     cast = [actor_of(ticks[:60], 0, "amy"), actor_of(ticks[:60], 2, "bo")]
     recogniser = Recogniser(cast, COCO17, 30.0)
-    moved = [Tracks(t.tick, t.time_ns, tuple(replace(x, person=x.person + 7) for x in t.tracks)) for t in ticks[60:]]
+    moved = [
+        Tracks(t.tick, t.time_ns, tuple(msgspec.structs.replace(x, person=x.person + 7) for x in t.tracks))
+        for t in ticks[60:]
+    ]
     named = [recogniser.named(tick) for tick in moved]
     assert [t.name for t in named[0].tracks] == ["", "", ""]  # nobody is known at first sight
     assert [t.name for t in named[-1].tracks] == ["amy", "", "bo"]
@@ -106,7 +112,9 @@ def test_a_name_is_given_once_and_kept_while_it_may_be_right() -> None:
 def test_a_given_name_goes_before_a_recognised_one_and_is_given_once() -> None:
     tick = walk(seconds=0.2)[0]
     people = [track.person for track in tick.tracks]
-    known = replace(tick, tracks=tuple(replace(t, name="amy" if t.person == people[0] else "") for t in tick.tracks))
+    known = msgspec.structs.replace(
+        tick, tracks=tuple(msgspec.structs.replace(t, name="amy" if t.person == people[0] else "") for t in tick.tracks)
+    )
     given = GivenNames()
     assert given.named(known) is known
     given.give(people[1], "amy")
@@ -119,7 +127,9 @@ def test_a_given_name_goes_before_a_recognised_one_and_is_given_once() -> None:
 
 def test_names_travel_on_the_wire_and_in_tables(tmp_path: Path) -> None:
     tick = walk(seconds=0.2)[0]
-    named = replace(tick, tracks=tuple(replace(t, name="amy" if t.person == 1 else "") for t in tick.tracks))
+    named = msgspec.structs.replace(
+        tick, tracks=tuple(msgspec.structs.replace(t, name="amy" if t.person == 1 else "") for t in tick.tracks)
+    )
     message = decode(encode(pack_tracks(named, 17, skeleton="coco17", cameras=[], missing=[])))
     assert isinstance(message, PosesMessage)
     assert [t.name for t in unpack_tracks(message).tracks] == ["", "amy", ""]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
+import msgspec
 import numpy as np
 
 from multiview.data import Keypoints2D, Track
@@ -38,7 +37,7 @@ def test_a_filled_joint_is_hollow() -> None:
     brightness = []
     for marks in (filled, ~filled & False):
         picture = empty_picture(*camera.size)
-        draw_skeletons(picture, camera, skeleton, [Track(0, dataclasses.replace(pose, filled=marks))])
+        draw_skeletons(picture, camera, skeleton, [Track(0, msgspec.structs.replace(pose, filled=marks))])
         brightness.append(_near(picture, centre, 1).mean())
     assert brightness[0] < 0.5 * brightness[1]
 
@@ -48,7 +47,9 @@ def test_unknown_joints_and_people_behind_the_camera_are_left_out() -> None:
     camera = ring().cameras[0]
     ground = empty_picture(*camera.size)
     for offset in (np.nan, 1.0):  # unknown; behind the camera, outside every picture
-        pose = dataclasses.replace(tracks.tracks[0].pose, xyz=tracks.tracks[0].pose.xyz + offset * 10 * camera.centre)
+        pose = msgspec.structs.replace(
+            tracks.tracks[0].pose, xyz=tracks.tracks[0].pose.xyz + offset * 10 * camera.centre
+        )
         picture = ground.copy()
         draw_skeletons(picture, camera, skeleton, [Track(0, pose)])
         np.testing.assert_array_equal(picture, ground)

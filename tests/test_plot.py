@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
@@ -51,10 +52,10 @@ def record(folder: Path, rig: Rig, skeleton: Skeleton, ticks: list[Tracks]) -> T
             keypoints, time_ns = seen_by(rig, camera, tick), tick.time_ns
             if camera == 2:
                 middle = [
-                    replace(a, pose=replace(a.pose, xyz=(a.pose.xyz + b.pose.xyz) / 2))
+                    msgspec.structs.replace(a, pose=msgspec.structs.replace(a.pose, xyz=(a.pose.xyz + b.pose.xyz) / 2))
                     for a, b in zip(tick.tracks, after.tracks, strict=True)
                 ]
-                keypoints = seen_by(rig, camera, replace(tick, tracks=tuple(middle)))
+                keypoints = seen_by(rig, camera, msgspec.structs.replace(tick, tracks=tuple(middle)))
                 time_ns = (tick.time_ns + after.time_ns) // 2
             head = {"camera": name, "boot_id": 1, "frame": tick.tick, "time_ns": time_ns, "clock": "epoch"}
             bodies.append((f"keypoints/{name}", encode(pack_keypoints(keypoints, skeleton=skeleton.name, **head))))

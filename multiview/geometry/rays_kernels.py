@@ -13,6 +13,7 @@ import numpy as np
 
 from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.lane_kernels import WIDTH, L
+from multiview.geometry.small_kernels import copy_row
 
 TX, TY, X, Y, OFF = 0, L, 2 * L, 3 * L, 4 * L  # distorted coordinates, ideal ones, how far these are off, squared
 XX, XY, YX, YY = 5 * L, 6 * L, 7 * L, 8 * L  # derivatives of distorted by ideal coordinates, then of pixels
@@ -23,9 +24,20 @@ MOST_STEPS, LAST, GOOD_ENOUGH = 20, 1e-16, 1e-12  # squares; a step more than sq
 
 
 @kernel
+def number(counts: Array, first: Array, alive: Array, camera: Array) -> None:
+    """Which detections are whose, where counts[c] are of camera c (-1: it gave nothing): `first`, `alive`, `camera`."""
+    first[0] = 0
+    for c in range(counts.shape[0]):
+        alive[c] = counts[c] >= 0
+        first[c + 1] = first[c] + max(0, counts[c])
+        for d in range(first[c], first[c + 1]):
+            camera[d] = c
+
+
+@kernel
 def cast(
     pixels: Array,
-    first: Array,
+    said: Array,
     K: Array,
     dist: Array,
     is_fisheye: Array,
@@ -41,42 +53,63 @@ def cast(
     info: Array,
     noise: Array,
 ) -> None:
-    """From pixels and scores of D detections of J joints: normalised coordinates (D, J, 2), d pixel / d normalised (D,
-    J, 4), unit directions in the world (D, J, 3), inverse covariance and covariance (xx, xy, yy) of the coordinates.
-
-    Camera c has the detections from first[c] to first[c + 1], whose `camera` (D) is set.
+    """From pixels and scores of D detections of J joints, `said` by a detector, and the `camera` (D) of each:
+    normalised coordinates (D, J, 2), d pixel / d normalised (D, J, 4), unit directions in the world (D, J, 3), inverse
+    covariance and covariance (xx, xy, yy) of the coordinates.
 
     `variance[j, node]` px^2 is the noise of a joint whose score is `nodes[node]`, linear between them. NaN pixels stay
-    NaN, and a pixel becomes NaN that no ray reaches within the lens model's `reach`; their `score` becomes 0, as does
+    NaN, and a pixel becomes NaN that no ray reaches within the lens model's `reach`; its `score` is 0 then, as is
     the information of every joint without a score.
     """
     joints = pixels.shape[1]
-    for c in range(first.shape[0] - 1):
-        for d in range(first[c], first[c + 1]):
-            camera[d] = c
     a = np.zeros(ROWS * L)
     for begin in range(0, joints, L):
         count = min(L, joints - begin)
         whole = (count + WIDTH - 1) // WIDTH * WIDTH
         slopes = _slopes(variance[begin : begin + count], nodes)
-        for d in range(first[-1]):
-            c = camera[d]
-            for j in range(count):
-                a[TX + j], a[TY + j] = pixels[d, begin + j, 0], pixels[d, begin + j, 1]
-                a[SCORE + j] = score[d, begin + j]
+        for d in range(pixels.shape[0]):
+            c, row = camera[d], slice(begin, begin + count)
+            _put(a, pixels[d, row], said[d, row])
             _to_sensor(a, whole, K[c, 0, 0], K[c, 1, 1], K[c, 0, 1], K[c, 0, 2], K[c, 1, 2])
             _undo_lens(a, count, dist[c], is_fisheye[c], reach[c])
             _point(a, whole, K[c, 0, 0], K[c, 1, 1], K[c, 0, 1], R[c])
             _weigh(a, whole, slopes, nodes)
             _spread(a, whole)
-            for j in range(count):
-                score[d, begin + j] = a[SCORE + j]
-                xy[d, begin + j, 0], xy[d, begin + j, 1] = a[X + j], a[Y + j]
-                lens[d, begin + j, 0], lens[d, begin + j, 1] = a[XX + j], a[XY + j]
-                lens[d, begin + j, 2], lens[d, begin + j, 3] = a[YX + j], a[YY + j]
-                for k in range(3):
-                    ray[d, begin + j, k] = a[RX + k * L + j]
-                    info[d, begin + j, k], noise[d, begin + j, k] = a[IXX + k * L + j], a[NXX + k * L + j]
+            copy_row(a[SCORE : SCORE + count], score[d, row])
+            _deal2(a, X, xy[d, row])
+            _deal4(a, XX, lens[d, row])
+            _deal3(a, RX, ray[d, row])
+            _deal3(a, IXX, info[d, row])
+            _deal3(a, NXX, noise[d, row])
+
+
+@inner
+def _put(a: Array, pixels: Array, score: Array) -> None:
+    for j in range(score.shape[0]):
+        a[TX + j], a[TY + j] = pixels[j, 0], pixels[j, 1]
+    copy_row(score, a[SCORE : SCORE + score.shape[0]])
+
+
+# Each output in a loop of its own: those the compiler interleaves eight joints at a time.
+
+
+@inner
+def _deal2(a: Array, at: int, rows: Array) -> None:
+    for j in range(rows.shape[0]):
+        rows[j, 0], rows[j, 1] = a[at + j], a[at + L + j]
+
+
+@inner
+def _deal3(a: Array, at: int, rows: Array) -> None:
+    for j in range(rows.shape[0]):
+        rows[j, 0], rows[j, 1], rows[j, 2] = a[at + j], a[at + L + j], a[at + 2 * L + j]
+
+
+@inner
+def _deal4(a: Array, at: int, rows: Array) -> None:
+    for j in range(rows.shape[0]):
+        rows[j, 0], rows[j, 1] = a[at + j], a[at + L + j]
+        rows[j, 2], rows[j, 3] = a[at + 2 * L + j], a[at + 3 * L + j]
 
 
 @inner
@@ -86,7 +119,8 @@ def _slopes(variance: Array, nodes: Array) -> Array:
     slopes[0] = 1.0
     for j in range(variance.shape[0]):
         slopes[0, j] = variance[j, 0]
-        for b in range(1, nodes.shape[0]):
+    for b in range(1, nodes.shape[0]):
+        for j in range(variance.shape[0]):
             slopes[b, j] = (variance[j, b] - variance[j, b - 1]) / (nodes[b] - nodes[b - 1])
     return slopes
 

@@ -6,9 +6,9 @@ import json
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -53,7 +53,7 @@ class TestEveryBridge:
             for frame, count in enumerate((0, 1, 3, 9, 0, 2)):
                 bridge.send(_people(shape, frame, count))
             hidden = _people(shape, 9, 1).tracks[0]
-            unknown = replace(hidden.pose, xyz=np.full_like(hidden.pose.xyz, np.nan))
+            unknown = msgspec.structs.replace(hidden.pose, xyz=np.full_like(hidden.pose.xyz, np.nan))
             bridge.send(Tracks(9, 9, (Track(0, unknown),)))
         finally:
             bridge.close()

@@ -109,7 +109,7 @@ def test_crowd_surrounds_bones_and_hides_the_unknown(fine: bool) -> None:
     np.testing.assert_allclose(np.sort(distance[:, 0])[:sides], 0.72 * 0.036, atol=1e-9)  # the cone's end at the wrist
     xyz = pose.xyz.copy()
     xyz[wrist] = np.nan
-    without = solids.mesh([dataclasses.replace(tracks.tracks[0], pose=dataclasses.replace(pose, xyz=xyz))])
+    without = solids.mesh([msgspec.structs.replace(tracks.tracks[0], pose=msgspec.structs.replace(pose, xyz=xyz))])
     assert np.isfinite(without.vertices).all()
     assert np.linalg.norm(without.vertices - pose.xyz[wrist], axis=1).min() > 0.1
     np.testing.assert_allclose(np.linalg.norm(without.normals, axis=1), 1.0, atol=1e-9)
@@ -144,7 +144,7 @@ def test_uncertainty_is_the_90_percent_ellipsoid() -> None:
     pose = tracks.tracks[0].pose
     cov = pose.cov.copy()
     cov[0] = np.diag([0.04, 0.01, 0.0025])
-    track = dataclasses.replace(tracks.tracks[0], pose=dataclasses.replace(pose, cov=cov))
+    track = msgspec.structs.replace(tracks.tracks[0], pose=msgspec.structs.replace(pose, cov=cov))
     ball = Crowd(skeleton, fine=True).mesh([track], uncertainty=True).vertices[:42] - pose.xyz[0]
     normalised = np.einsum("ni,ij,nj->n", ball, np.linalg.inv(cov[0]), ball)
     np.testing.assert_allclose(normalised, 6.2514, rtol=1e-4)  # the chi-square quantile of 90 % with 3 degrees
@@ -154,8 +154,10 @@ def test_a_trail_is_the_way_that_was_walked() -> None:
     skeleton, tracks = crowd()
     scene = Scene(ring(), skeleton)
     for step in range(20):
-        moved = dataclasses.replace(tracks.tracks[0].pose, xyz=tracks.tracks[0].pose.xyz + np.array([0.1 * step, 0, 0]))
-        scene.move((dataclasses.replace(tracks.tracks[0], pose=moved),))
+        moved = msgspec.structs.replace(
+            tracks.tracks[0].pose, xyz=tracks.tracks[0].pose.xyz + np.array([0.1 * step, 0, 0])
+        )
+        scene.move((msgspec.structs.replace(tracks.tracks[0], pose=moved),))
     version = scene.version
     scene.move(scene.tracks)
     assert scene.version == version  # the same instant again changes nothing
