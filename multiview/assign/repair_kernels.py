@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from multiview.geometry.jit import Array, inner, kernel
+from multiview.geometry.jit import Array, inlined, inner, kernel
 from multiview.rays import Rays
 
 POOR, FAR_BETTER = 0.25, 0.25  # of the gate: an own joint that fits worse gives way to one that is so much nearer
@@ -44,7 +44,7 @@ def fill_table(claims: Array, info: Array, table: Array) -> None:
                 table[n, c, j] = d * joints + j if d >= 0 and info[d, j, 0] > 0.0 else -1
 
 
-@inner
+@inlined
 def distance(row: int, n: int, c: int, j: int, expected: Array, chi2: Array, rays: Rays) -> float:
     """Squared distance of any row from where person n's joint j is expected in camera c; NaN if unknown."""
     joints = rays.xy.shape[1]
@@ -57,7 +57,7 @@ def distance(row: int, n: int, c: int, j: int, expected: Array, chi2: Array, ray
     return float((r * du * du - 2 * q * du * dv + p * dv * dv) / (p * r - q * q))
 
 
-@inner
+@inlined
 def capped(row: int, n: int, c: int, j: int, expected: Array, chi2: Array, rays: Rays, gate: float) -> float:
     """The same, at most `gate`; nothing for no row."""
     if row < 0:

@@ -13,11 +13,19 @@ from typing import Any, TypeVar, cast, get_type_hints
 import numba
 import numpy as np
 from jaxtyping import Int64
-from numba.extending import intrinsic
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import extending, types
+from numba.core.typing.templates import AttributeTemplate
 
 __all__ = ["handle_of", "opener"]
 
 T = TypeVar("T")
+
+_numba: Any = extending  # has no types of its own
+intrinsic: Callable[[Any], Any] = _numba.intrinsic
+_model_of: Callable[[Any], Callable[[Any], Any]] = _numba.register_model
+_attributes: Callable[[Any], Any] = _numba.infer_getattr
+_attribute_code: Callable[[Any], Callable[[Any], Any]] = _numba.lower_getattr_generic
 
 
 def handle_of(arrays: Any) -> Int64[np.ndarray, " H"]:
@@ -42,30 +50,67 @@ def _numbers(arrays: Any) -> Iterator[int]:
 
 
 def opener(kind: type[T]) -> Callable[[Int64[np.ndarray, " H"]], T]:
-    """A function for kernels: from a handle to the NamedTuple `kind`, whose arrays belong to someone else."""
-    opened = _numba_type(kind)
+    """A function for kernels: from a handle to the NamedTuple `kind`, whose arrays belong to someone else.
+
+    What kernels get has the fields of the NamedTuple, and is one pointer: calls pass that on, and only the arrays that
+    are used are ever read.
+    """
+    opened = _View(kind)
 
     @intrinsic
     def opens(typing: Any, handle: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            numbers = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-            return builder.load(builder.bitcast(numbers, context.get_value_type(opened).as_pointer()))
+            return context.make_array(signature.args[0])(context, builder, arguments[0]).data
 
         return opened(handle), generate
 
     return cast(Callable[[Int64[np.ndarray, " H"]], T], opens)
 
 
-def _numba_type(kind: Any) -> Any:
-    hints = get_type_hints(kind, include_extras=True).values()
-    parts = [_numba_type(hint) if issubclass(hint, tuple) else _array_type(hint) for hint in hints]
-    from_types: Any = numba.types.BaseTuple.from_types
-    return from_types(parts, kind)
+class _View(types.Type):
+    """What a handle is to kernels: the address of its numbers, and where among them each field begins."""
+
+    def __init__(self, kind: Any) -> None:
+        self.fields: dict[str, tuple[int, Any]] = {}
+        self.size = 0
+        for name, hint in get_type_hints(kind, include_extras=True).items():
+            field = _View(hint) if issubclass(hint, tuple) else _array_type(hint)
+            self.fields[name] = self.size, field
+            self.size += field.size if isinstance(field, _View) else 5 + 2 * field.ndim
+        super().__init__(name=f"View({kind.__module__}.{kind.__qualname__})")
+
+
+@_model_of(_View)
+class _ViewModel(extending.models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, ir.IntType(64).as_pointer())  # type: ignore[no-untyped-call]
+
+
+@_attributes
+class _ViewAttributes(AttributeTemplate):
+    key = _View
+
+    def generic_resolve(self, value: Any, attr: str) -> Any:  # type: ignore[override]
+        return value.fields[attr][1] if attr in value.fields else None
+
+
+@_attribute_code(_View)
+def _read_field(context: Any, builder: Any, view: Any, address: Any, name: str) -> Any:
+    place, field = view.fields[name]
+    at = builder.gep(address, [ir.IntType(64)(place)])
+    if isinstance(field, _View):
+        return at
+    array = builder.load(builder.bitcast(at, context.get_value_type(field).as_pointer()))
+    # No kernel writes into handles, so what is read once need not be read again after every store to an array.
+    array.set_metadata("invariant.load", builder.module.add_metadata([]))
+    for owner in range(2):  # whose references need not be counted
+        array = builder.insert_value(array, ir.Constant(array.type.elements[owner], None), owner)
+    return array
 
 
 def _array_type(annotation: Any) -> Any:
     dtype, dimensions = _kind(annotation)
-    return numba.types.Array(numba.from_dtype(dtype), dimensions, "C")
+    return types.Array(numba.from_dtype(dtype), dimensions, "C")
 
 
 def _kind(annotation: Any) -> tuple[np.dtype[Any], int]:

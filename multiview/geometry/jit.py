@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 
-__all__ = ["Array", "inner", "kernel"]
+__all__ = ["Array", "inlined", "inner", "kernel"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 Array = np.ndarray
@@ -31,6 +31,12 @@ def kernel(function: F) -> F:
 def inner(function: F) -> F:
     """The same for a function that only kernels call; without a door to Python it compiles faster."""
     compiled: Any = numba.njit(**_SETTINGS, **_INNER)(function)
+    return cast(F, compiled)
+
+
+def inlined(function: F) -> F:
+    """The same for a part of a kernel that is given so many arrays that a call would cost more than it does."""
+    compiled: Any = numba.njit(**_SETTINGS, **_INNER, forceinline=True)(function)
     return cast(F, compiled)
 
 
