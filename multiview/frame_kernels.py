@@ -29,13 +29,13 @@ frame_of, state_of, rig_of, body_of, noise_of = (
 
 
 @kernel
-def undistort(pixels: Array, score: Array, counts: Array, frame: Array, rig: Array, noise: Array) -> None:
-    """Rays of the pixels (D, J, 2) and their `score` (D, J); counts[c] are of camera c, which gave nothing if -1."""
+def undistort(pixels: Array, score: Array, cov: Array, counts: Array, frame: Array, rig: Array, noise: Array) -> None:
+    """Rays of what all detectors said, as in `rays.Said`."""
     g, n, rays = rig_of(rig), noise_of(noise), frame_of(frame).rays
     number(counts, rays.first, rays.alive, rays.camera)
     cast(
-        pixels, score, g.K, g.dist, g.fisheye, g.reach, g.R, n.variance, n.scores,
-        rays.camera, rays.score, rays.xy, rays.lens, rays.ray, rays.info, rays.noise,
+        pixels, score, cov, g.K, g.dist, g.fisheye, g.reach, g.R, n.variance, n.scores,
+        rays.camera, rays.score, rays.xy, rays.ray, rays.info, rays.noise,
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from multiview.fit.body import Body
 from multiview.fit.noise import PixelNoise
 from multiview.frame import Workspace
 from multiview.geometry.handles import handle_of
-from multiview.rays import PackedRig, Rays, gather, knows_noise, use_detector_noise
+from multiview.rays import PackedRig, Rays, gather
 from multiview.skeleton import Skeleton
 from multiview.track import Identity, Tracker
 from multiview.track import Options as TrackOptions
@@ -160,13 +160,10 @@ class Pipeline:
 
     def _undistort(self, views: Views) -> bool:
         """Rays of all views; whether their noise is still to be told by people's size: a detector that knows, knows."""
-        pixels, score, counts = gather(views, self.space.joints)
-        self.space.hold(0, len(pixels))
-        kernels.undistort(pixels, score, counts, self.space.handle, self._rig, self.noise.handle)
-        given = knows_noise(views)
-        if given:
-            use_detector_noise(views, self.space.frame.rays)
-        return not given
+        said = gather(views, self.space.joints)
+        self.space.hold(0, len(said.xy))
+        kernels.undistort(*said, self.space.handle, self._rig, self.noise.handle)
+        return not len(said.cov)
 
     def _active(self, time_ns: int) -> tuple[list[int], float]:
         """Slots of those who may be seen, and the seconds since the last step."""

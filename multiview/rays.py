@@ -15,7 +15,7 @@ from multiview.camera import Rig
 from multiview.data import Views
 from multiview.geometry import rays_kernels
 
-__all__ = ["PackedRig", "Rays", "gather", "knows_noise", "pack", "use_detector_noise"]
+__all__ = ["PackedRig", "Rays", "Said", "gather", "pack"]
 
 BROWN_TERMS = 14
 
@@ -62,8 +62,8 @@ class Rays(NamedTuple):
     """D detections of J joints in one frame.
 
     `xy` normalised coordinates, `info` and `noise` their inverse covariance and covariance (xx, xy, yy), `ray` unit
-    directions in the world, `lens` d pixel / d xy (row by row), `first[c]` the first detection of camera c (C + 1 of
-    them). A joint that is missing has zero `info`. `alive[c]` says that camera c gave something for this tick.
+    directions in the world, `first[c]` the first detection of camera c (C + 1 of them). A joint that is missing has no
+    `info`: zero. `alive[c]` says that camera c gave something for this tick.
     """
 
     camera: Int64[np.ndarray, " D"]
@@ -71,7 +71,6 @@ class Rays(NamedTuple):
     alive: Bool[np.ndarray, " C"]
     score: Float64[np.ndarray, "D J"]
     xy: Float64[np.ndarray, "D J 2"]
-    lens: Float64[np.ndarray, "D J 4"]
     ray: Float64[np.ndarray, "D J 3"]
     info: Float64[np.ndarray, "D J 3"]
     noise: Float64[np.ndarray, "D J 3"]
@@ -86,7 +85,6 @@ class Rays(NamedTuple):
             alive=np.zeros(cameras, np.bool_),
             score=np.empty(shape),
             xy=np.empty((*shape, 2)),
-            lens=np.empty((*shape, 4)),
             ray=np.empty((*shape, 3)),
             info=np.empty((*shape, 3)),
             noise=np.empty((*shape, 3)),
@@ -98,33 +96,39 @@ class Rays(NamedTuple):
         return Rays(self.camera[:count].copy(), self.first.copy(), self.alive.copy(), *rows)
 
 
-def gather(
-    views: Views, joints: int
-) -> tuple[Float64[np.ndarray, "D J 2"], Float64[np.ndarray, "D J"], Int64[np.ndarray, " C"]]:
-    """Pixels and scores of all joints in all views, and how many detections each camera has (-1: it gave nothing)."""
-    counts = [-1 if k is None else len(k.xy) for k in views.keypoints]
-    seen = [k for k in views.keypoints if k is not None and len(k.xy)]
-    if not seen:
-        return np.empty((0, joints, 2)), np.empty((0, joints)), np.array(counts)
-    return np.concatenate([k.xy for k in seen]), np.concatenate([k.score for k in seen]), np.array(counts)
+class Said(NamedTuple):
+    """What all detectors say at one instant: pixels and scores of D detections, and how many of them are camera c's
+    (-1: it gave nothing). `cov` px^2 (xx, xy, yy) has no rows where no detector knows it, and NaN where one does not.
+    """
+
+    xy: Float64[np.ndarray, "D J 2"]
+    score: Float64[np.ndarray, "D J"]
+    cov: Float64[np.ndarray, "N J 3"]
+    counts: Int64[np.ndarray, " C"]
 
 
-def use_detector_noise(views: Views, rays: Rays) -> None:
-    """Where a detector knows the noise of its joints, it knows best."""
-    joints = rays.xy.shape[1]
-    seen = [k for k in views.keypoints if k is not None and k.people]
-    if not seen:
-        return
+def gather(views: Views, joints: int) -> Said:
+    """What all detectors say."""
+    xy, score, counts, known = [], [], [], False
+    for seen in views.keypoints:
+        if seen is None:
+            counts.append(-1)
+            continue
+        counts.append(len(seen.xy))
+        xy.append(seen.xy)
+        score.append(seen.score)
+        known = known or seen.cov is not None
+    cov = _noise(views, joints) if known else np.empty((0, joints, 3))
+    if not xy:
+        return Said(np.empty((0, joints, 2)), np.empty((0, joints)), cov, np.array(counts))
+    return Said(np.concatenate(xy), np.concatenate(score), cov, np.array(counts))
+
+
+def _noise(views: Views, joints: int) -> Float64[np.ndarray, "D J 3"]:
     unknown = np.full((1, joints, 2, 2), np.nan)
-    full = np.concatenate([np.repeat(unknown, k.people, axis=0) if k.cov is None else k.cov for k in seen])
-    given = np.stack([full[..., 0, 0], full[..., 0, 1], full[..., 1, 1]], axis=-1)
-    rays_kernels.detector_noise(rays.lens, given, rays.info, rays.noise, 1.0)
-
-
-def knows_noise(views: Views) -> bool:
-    """Whether a detector gave the covariance of its joints."""
-    known = [seen is not None and seen.cov is not None for seen in views.keypoints]
-    return any(known)
+    seen = [k for k in views.keypoints if k is not None]
+    cov = np.concatenate([np.repeat(unknown, k.people, axis=0) if k.cov is None else k.cov for k in seen])
+    return np.stack([cov[..., 0, 0], cov[..., 0, 1], cov[..., 1, 1]], axis=-1)
 
 
 def pack(
@@ -135,13 +139,11 @@ def pack(
     nodes: Float64[np.ndarray, " B"],
 ) -> Rays:
     """Rays of every detection; `variance[joint, node]` px^2 is the noise of a joint whose score is `nodes[node]`."""
-    pixels, score, counts = gather(views, joints)
-    rays = Rays.empty(len(pixels), len(counts), joints)
-    rays_kernels.number(counts, rays.first, rays.alive, rays.camera)
+    said = gather(views, joints)
+    rays = Rays.empty(len(said.xy), len(said.counts), joints)
+    rays_kernels.number(said.counts, rays.first, rays.alive, rays.camera)
     rays_kernels.cast(
-        pixels, score, rig.K, rig.dist, rig.fisheye, rig.reach, rig.R, variance, nodes,
-        rays.camera, rays.score, rays.xy, rays.lens, rays.ray, rays.info, rays.noise,
+        said.xy, said.score, said.cov, rig.K, rig.dist, rig.fisheye, rig.reach, rig.R, variance, nodes,
+        rays.camera, rays.score, rays.xy, rays.ray, rays.info, rays.noise,
     )  # fmt: skip
-    if knows_noise(views):
-        use_detector_noise(views, rays)
     return rays

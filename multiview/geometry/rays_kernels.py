@@ -38,6 +38,7 @@ def number(counts: Array, first: Array, alive: Array, camera: Array) -> None:
 def cast(
     pixels: Array,
     said: Array,
+    given: Array,
     K: Array,
     dist: Array,
     is_fisheye: Array,
@@ -48,17 +49,17 @@ def cast(
     camera: Array,
     score: Array,
     xy: Array,
-    lens: Array,
     ray: Array,
     info: Array,
     noise: Array,
 ) -> None:
     """From pixels and scores of D detections of J joints, `said` by a detector, and the `camera` (D) of each:
-    normalised coordinates (D, J, 2), d pixel / d normalised (D, J, 4), unit directions in the world (D, J, 3), inverse
-    covariance and covariance (xx, xy, yy) of the coordinates.
+    normalised coordinates (D, J, 2), unit directions in the world (D, J, 3), inverse covariance and covariance (xx, xy,
+    yy) of the coordinates.
 
-    `variance[j, node]` px^2 is the noise of a joint whose score is `nodes[node]`, linear between them. NaN pixels stay
-    NaN, and a pixel becomes NaN that no ray reaches within the lens model's `reach`; its `score` is 0 then, as is
+    `variance[j, node]` px^2 is the noise of a joint whose score is `nodes[node]`, linear between them, except where the
+    detector has `given` its covariance (D, J, 3; without rows if it gave none, NaN where it does not know). NaN pixels
+    stay NaN, and a pixel becomes NaN that no ray reaches within the lens model's `reach`; its `score` is 0 then, as is
     the information of every joint without a score.
     """
     joints = pixels.shape[1]
@@ -75,9 +76,10 @@ def cast(
             _point(a, whole, K[c, 0, 0], K[c, 1, 1], K[c, 0, 1], R[c])
             _weigh(a, whole, slopes, nodes)
             _spread(a, whole)
+            if given.shape[0]:
+                _spread_given(a, given[d, row])
             copy_row(a[SCORE : SCORE + count], score[d, row])
             _deal2(a, X, xy[d, row])
-            _deal4(a, XX, lens[d, row])
             _deal3(a, RX, ray[d, row])
             _deal3(a, IXX, info[d, row])
             _deal3(a, NXX, noise[d, row])
@@ -103,13 +105,6 @@ def _deal2(a: Array, at: int, rows: Array) -> None:
 def _deal3(a: Array, at: int, rows: Array) -> None:
     for j in range(rows.shape[0]):
         rows[j, 0], rows[j, 1], rows[j, 2] = a[at + j], a[at + L + j], a[at + 2 * L + j]
-
-
-@inner
-def _deal4(a: Array, at: int, rows: Array) -> None:
-    for j in range(rows.shape[0]):
-        rows[j, 0], rows[j, 1] = a[at + j], a[at + L + j]
-        rows[j, 2], rows[j, 3] = a[at + 2 * L + j], a[at + 3 * L + j]
 
 
 @inner
@@ -265,28 +260,27 @@ def _spread(a: Array, count: int) -> None:
 
 
 @inner
+def _spread_given(a: Array, cov: Array) -> None:
+    """The same of joints whose covariance (J, 3) px^2 is known."""
+    for j in range(cov.shape[0]):
+        p, q, r = cov[j, 0], cov[j, 1], cov[j, 2]
+        det = p * r - q * q
+        if not (det > 0.0 and a[IXX + j] > 0.0):
+            continue
+        ip, iq, ir = r / det, -q / det, p / det
+        a0, a1, b0, b1 = a[XX + j], a[XY + j], a[YX + j], a[YY + j]
+        xx = ip * a0 * a0 + 2 * iq * a0 * b0 + ir * b0 * b0
+        xy = ip * a0 * a1 + iq * (a0 * b1 + a1 * b0) + ir * b0 * b1
+        yy = ip * a1 * a1 + 2 * iq * a1 * b1 + ir * b1 * b1
+        s = 1.0 / (xx * yy - xy * xy)
+        a[IXX + j], a[IXY + j], a[IYY + j] = xx, xy, yy
+        a[NXX + j], a[NXY + j], a[NYY + j] = s * yy, -s * xy, s * xx
+
+
+@inner
 def score_place(score: float, nodes: Array) -> tuple[int, float]:
     """Between which two nodes a score lies, and how far from the first to the second, 0 to 1."""
     b = 0
     while b < nodes.shape[0] - 2 and score > nodes[b + 1]:
         b += 1
     return b, min(1.0, max(0.0, (score - nodes[b]) / (nodes[b + 1] - nodes[b])))
-
-
-@kernel
-def detector_noise(lens: Array, cov: Array, info: Array, noise: Array, scale: float) -> None:
-    """Information and covariance where the detector has its own (D, J, 3) px^2; NaN there keeps what `cast` said."""
-    for d in range(lens.shape[0]):
-        for j in range(lens.shape[1]):
-            p, q, r = scale * cov[d, j, 0], scale * cov[d, j, 1], scale * cov[d, j, 2]
-            det = p * r - q * q
-            if not (det > 0.0 and info[d, j, 0] > 0.0):
-                continue
-            ip, iq, ir = r / det, -q / det, p / det
-            a0, a1, b0, b1 = lens[d, j, 0], lens[d, j, 1], lens[d, j, 2], lens[d, j, 3]
-            xx = ip * a0 * a0 + 2 * iq * a0 * b0 + ir * b0 * b0
-            xy = ip * a0 * a1 + iq * (a0 * b1 + a1 * b0) + ir * b0 * b1
-            yy = ip * a1 * a1 + 2 * iq * a1 * b1 + ir * b1 * b1
-            s = 1.0 / (xx * yy - xy * xy)
-            info[d, j, 0], info[d, j, 1], info[d, j, 2] = xx, xy, yy
-            noise[d, j, 0], noise[d, j, 1], noise[d, j, 2] = s * yy, -s * xy, s * xx
