@@ -7,12 +7,15 @@ import math
 import numpy as np
 
 from multiview.fit.body import Body
+from multiview.fit.group_kernels import Group
 from multiview.fit.people import State
+from multiview.geometry.four import LANES, choose, load, store
 from multiview.geometry.jit import Array, inner
 from multiview.geometry.small_kernels import copy_row, inverse_sym3
 
 GAIN, LEAK = 0.3, 0.1  # per frame: how fast a joint is found livelier than usual, and how fast that is forgotten
 MOST_SURPRISE = 6.0  # of one joint in one frame, over its expectation: an outlier is no motion
+MOST_LIVELY = 4.0  # of `surprise`, either way
 RELAX_S = 0.15  # an unseen joint's own motion fades into its parent's in this time
 FREE_M_S = 0.8  # how fast an unseen joint may move against its parent
 SWING = 0.35  # how far a limb that no one sees may swing, relative to its length
@@ -20,29 +23,34 @@ LOST_SD = 0.3  # where a joint lies whose rays gave an impossible bone, relative
 
 
 @inner
-def adapt(m: int, parent: Array, people: State, usual: Array, found: Array, expected: Array) -> None:
-    """Let a joint that surprises its prediction move more freely, and one that never does less.
+def adapt(people: Group, parent: Array) -> None:
+    """Let a joint that surprises its prediction move more freely, and one that never does less: its `surprise`.
 
-    `found` (J) are squared surprises under the prediction's covariance, `expected` what they should be on average (0:
-    not measured); both are pooled with the neighbours on the tree (covariance matching: Mehra 1972).
+    `found` are squared surprises under the prediction's covariance, `expected` what they should be on average (0: not
+    measured); both are pooled with the neighbours on the tree (covariance matching: Mehra 1972).
     """
     joints = parent.shape[0]
+    around = np.empty((2 * joints, LANES))
     for j in range(joints):
-        found[j] = min(found[j], MOST_SURPRISE * expected[j])
-    around_found, around_expected = found.copy(), expected.copy()
+        found, expected = load(people.found, j), load(people.expected, j)
+        most = MOST_SURPRISE * expected
+        found = choose(most < found, most, found)
+        store(people.found, j, found)
+        store(around, 2 * j, found)
+        store(around, 2 * j + 1, expected)
     for j in range(joints):
         p = parent[j]
         if p >= 0:
-            around_found[p] += found[j]
-            around_expected[p] += expected[j]
-            around_found[j] += found[p]
-            around_expected[j] += expected[p]
-    surprise = people.surprise[m]
+            store(around, 2 * p, load(around, 2 * p) + load(people.found, j))
+            store(around, 2 * p + 1, load(around, 2 * p + 1) + load(people.expected, j))
+            store(around, 2 * j, load(around, 2 * j) + load(people.found, p))
+            store(around, 2 * j + 1, load(around, 2 * j + 1) + load(people.expected, p))
     for j in range(joints):
-        if around_expected[j] > 0.0:
-            surprise[j] += GAIN * ((around_found[j] + 1.0) / (around_expected[j] + 1.0) - 1.0)
-        surprise[j] = min(4.0, max(-4.0, (1.0 - LEAK) * surprise[j]))
-        people.agility[m, j] = usual[j] * math.exp(surprise[j])
+        found, expected, surprise = load(around, 2 * j), load(around, 2 * j + 1), load(people.surprise, j)
+        more = surprise + GAIN * ((found + 1.0) / (expected + 1.0) - 1.0)
+        left = (1.0 - LEAK) * choose(expected > 0.0, more, surprise)
+        left = choose(left > -MOST_LIVELY, left, -MOST_LIVELY)
+        store(people.surprise, j, choose(left < MOST_LIVELY, left, MOST_LIVELY))
 
 
 @inner

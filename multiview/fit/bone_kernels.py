@@ -7,9 +7,11 @@ import math
 import numpy as np
 
 from multiview.fit.body import Body
-from multiview.fit.people import BEND, LOOSE_BEND, State
-from multiview.geometry.jit import Array, inner
-from multiview.geometry.small_kernels import inverse_sym3, quadratic_sym3, sym3
+from multiview.fit.group_kernels import Group, six, store_six, store_three, three
+from multiview.fit.people import BEND, LOOSE_BEND
+from multiview.geometry.four import LANES, choose, load, some, store
+from multiview.geometry.jit import Array, inlined, inner
+from multiview.geometry.small_kernels import inverse_sym3, quadratic_sym3
 
 IMPOSSIBLE = 0.25, 0.4  # a known bone that differs by more than this part of its length is no bone; an unknown one
 UNSURE = 3.0  # deviations of a length within which the bone may be as long
@@ -20,10 +22,32 @@ FADE = 0.999
 
 
 @inner
+def strange_bones(people: Group, body: Body) -> bool:
+    """Whether anyone has a bone that may be impossible for its length: nobody else needs `gate_bones`."""
+    strange = load(people.views, 0) < 0.0
+    for j in range(body.parent.shape[0]):
+        p = body.parent[j]
+        if p < 0:
+            continue
+        x0, y0, z0 = three(people.xyz, 3 * j)
+        x1, y1, z1 = three(people.xyz, 3 * p)
+        x, y, z = x0 - x1, y0 - y1, z0 - z1
+        length = load(people.length, j)
+        size = choose(length < 0.1, 0.1, length)
+        unsure, least, most = UNSURE * math.sqrt(load(people.variance, j)), IMPOSSIBLE[0] * size, IMPOSSIBLE[1] * size
+        allowed = choose(unsure > least, unsure, least)
+        allowed = choose(allowed < most, allowed, most)
+        measured = (load(people.views, j) >= 2.0) & (load(people.views, p) >= 2.0) & (length > 0.0)
+        strange = strange | (measured & (abs(math.sqrt(x * x + y * y + z * z) - length) - allowed > 0.0))
+    store(people.off, 0, choose(strange, 1.0, 0.0))
+    return some(strange)
+
+
+@inner
 def gate_bones(
     body: Body, length: Array, variance: Array, xyz: Array, H: Array, rays: Array, views: Array, gate: float
-) -> int:
-    """Take the rays from joints whose bones are impossible; how many. `rays` (C, J), `views` (J) are changed.
+) -> None:
+    """Take the rays from joints whose bones are impossible. `rays` (C, J), `views` (J) are changed.
 
     Of a bad bone's two ends, the one with more bad bones is wrong; then the one with fewer views; then the outer one.
     A joint whose rays leave its bone open by more than its length keeps them, but is to start anew at the bone: its
@@ -57,7 +81,6 @@ def gate_bones(
             bad[p] += 1
         elif own + other > length[j] * length[j]:
             open_ended[j if own >= other else p] = True
-    dropped = 0
     for n in range(joints - 1, -1, -1):
         j = order[n]
         if not wrong[j]:
@@ -70,84 +93,104 @@ def gate_bones(
             culprit = p
         views[culprit] = 0
         rays[:, culprit] = -1
-        dropped += 1
     for j in range(joints):
         if open_ended[j]:
             views[j] = -views[j]
-    return dropped
 
 
 @inner
-def learn_bones(m: int, body: Body, people: State, persistence: float, views: Array, xyz: Array, H: Array) -> None:
-    """Kalman update of one person's bone lengths (m) and their variances from what this frame's rays alone say.
+def learn_bones(people: Group, body: Body, persistence: float) -> None:
+    """Kalman update of four people's bone lengths (m) and their variances from what this frame's rays alone say.
 
     With errors that persist, many frames tell as much about a length as one independent frame. `bend` is the learned
-    relative variation of each bone that is no noise: keypoints slide on a body; `wobble` (E, 2) are the sums it comes
-    from. Left and right bones are as long as each other.
+    relative variation of each bone that is no noise: keypoints slide on a body; `wobble` are the sums it comes from.
+    Left and right bones are as long as each other.
     """
-    mean, prior = people.pos[m], people.prior[m]
-    length, variance, bend, wobble = people.length[m], people.variance[m], people.bend[m], people.wobble[m]
-    joints = xyz.shape[0]
-    repeats = (1.0 + persistence) / (1.0 - persistence)
-    alone = np.empty((joints, 3))
-    C = np.empty((joints, 6))
+    joints = people.views.shape[0]
+    room = np.empty((9 * joints, LANES))
+    alone, C = room[: 3 * joints], room[3 * joints :]
     for j in range(joints):
-        if views[j] >= 2:
-            without_prior(xyz[j], H[j], mean[j], prior[j], alone[j], C[j])
-    for e in range(length.shape[0]):
-        j, p = body.ends[e, 0], body.ends[e, 1]
-        if p < 0 or views[j] < 2 or views[p] < 2:
-            continue
-        x, y, z = alone[j, 0] - alone[p, 0], alone[j, 1] - alone[p, 1], alone[j, 2] - alone[p, 2]
-        now = math.sqrt(x * x + y * y + z * z)
-        if not now > 0.005:
-            continue
-        spread = quadratic_sym3(sym3(C[j]), x / now, y / now, z / now)
-        spread += quadratic_sym3(sym3(C[p]), x / now, y / now, z / now)
-        trace = C[j, 0] + C[j, 3] + C[j, 5] + C[p, 0] + C[p, 3] + C[p, 5]
-        if length[e] == 0.0:
-            length[e], variance[e] = now, 0.25 * now * now
-            continue
-        if not (spread > 0.0 and spread < (SURE * length[e]) ** 2):
-            continue
-        # Noise makes a bone longer: the square is right on average when the trace is taken off.
-        error = (now * now - trace - length[e] * length[e]) / (2 * length[e])
-        wander = (bend[e] * length[e]) ** 2
-        if error * error > 25 * (spread + wander + variance[e]):
-            continue
-        noise = repeats * (spread + wander)
-        gain = variance[e] / (variance[e] + noise)
-        length[e] += gain * error
-        variance[e] *= 1 - gain
-        # A frame says something about the variation only where noise is not much larger.
-        square = length[e] * length[e]
-        weight = (square / (spread + wander + variance[e])) ** 2
-        wobble[e, 0] = FADE * wobble[e, 0] + weight * (error * error - spread - variance[e]) / square
-        wobble[e, 1] = FADE * wobble[e, 1] + weight
-        start = LOOSE_BEND**2 if body.loose[e] else BEND**2
-        trust = PRIOR_FRAMES * repeats / start**2
-        both = (trust * start + wobble[e, 0]) / (trust + wobble[e, 1])
-        bend[e] = math.sqrt(min(MOST_BEND**2, max(STIFFEST**2, both)))
-    for e in range(length.shape[0]):
-        k = body.mirror[e]
-        if k > e and length[e] > 0.0 and length[k] > 0.0:
-            a, b = 1 / variance[e], 1 / variance[k]
-            both = (a * length[e] + b * length[k]) / (a + b)
-            if abs(length[e] - length[k]) < 0.15 * both:
-                length[e] += 0.5 * b / (a + b) * (both - length[e])
-                length[k] += 0.5 * a / (a + b) * (both - length[k])
+        _without_prior(j, people, alone, C)
+    repeats = (1.0 + persistence) / (1.0 - persistence)
+    for e in range(body.ends.shape[0]):
+        if body.ends[e, 1] >= 0:
+            _learn_bone(e, people, body, repeats, alone, C)
+    for e in range(body.ends.shape[0]):
+        if body.mirror[e] > e:
+            _share_length(e, body.mirror[e], people)
 
 
-@inner
-def without_prior(point: Array, H: Array, mean: Array, prior: Array, alone: Array, C: Array) -> None:
-    """Take the prediction out of a point that combines it with rays: what the rays alone say, and its covariance."""
-    C[0], C[1], C[2], C[3], C[4], C[5] = inverse_sym3(
-        H[0] - prior[0], H[1] - prior[1], H[2] - prior[2], H[3] - prior[3], H[4] - prior[4], H[5] - prior[5]
-    )
-    x, y, z = point[0] - mean[0], point[1] - mean[1], point[2] - mean[2]
-    a = prior[0] * x + prior[1] * y + prior[2] * z
-    b = prior[1] * x + prior[3] * y + prior[4] * z
-    c = prior[2] * x + prior[4] * y + prior[5] * z
-    alone[0] = point[0] + C[0] * a + C[1] * b + C[2] * c
-    alone[1] = point[1] + C[1] * a + C[3] * b + C[4] * c
-    alone[2] = point[2] + C[2] * a + C[4] * b + C[5] * c
+@inlined
+def _without_prior(j: int, people: Group, alone: Array, C: Array) -> None:
+    """Take the prediction out of joint j, which combines it with rays: what the rays alone say, and its covariance."""
+    h0, h1, h2, h3, h4, h5 = six(people.H, 6 * j)
+    w0, w1, w2, w3, w4, w5 = six(people.prior, 6 * j)
+    c0, c1, c2, c3, c4, c5 = inverse_sym3(h0 - w0, h1 - w1, h2 - w2, h3 - w3, h4 - w4, h5 - w5)
+    x0, y0, z0 = three(people.xyz, 3 * j)
+    mx, my, mz = three(people.pos, 3 * j)
+    x, y, z = x0 - mx, y0 - my, z0 - mz
+    a, b, c = w0 * x + w1 * y + w2 * z, w1 * x + w3 * y + w4 * z, w2 * x + w4 * y + w5 * z
+    store_three(
+        alone, 3 * j,
+        x0 + c0 * a + c1 * b + c2 * c, y0 + c1 * a + c3 * b + c4 * c, z0 + c2 * a + c4 * b + c5 * c,
+    )  # fmt: skip
+    store_six(C, 6 * j, c0, c1, c2, c3, c4, c5)
+
+
+@inlined
+def _learn_bone(e: int, people: Group, body: Body, repeats: float, alone: Array, C: Array) -> None:
+    """One bone's length, variance, wobble and bend, of those whose two joints say something of it."""
+    j, p = body.ends[e, 0], body.ends[e, 1]
+    both_seen = (load(people.views, j) >= 2.0) & (load(people.views, p) >= 2.0)
+    if not some(both_seen):
+        return
+    ax, ay, az = three(alone, 3 * j)
+    bx, by, bz = three(alone, 3 * p)
+    x, y, z = ax - bx, ay - by, az - bz
+    now = math.sqrt(x * x + y * y + z * z)
+    told = both_seen & (now > 0.005)
+    own, other = six(C, 6 * j), six(C, 6 * p)
+    ux, uy, uz = x / now, y / now, z / now
+    spread = quadratic_sym3(own, ux, uy, uz) + quadratic_sym3(other, ux, uy, uz)
+    trace = own[0] + own[3] + own[5] + other[0] + other[3] + other[5]
+    length, variance, bend = load(people.length, e), load(people.variance, e), load(people.bend, e)
+    first = told & (length == 0.0)
+    near = SURE * length
+    # Noise makes a bone longer: the square is right on average when the trace is taken off.
+    error = (now * now - trace - length * length) / (2 * length)
+    wander = bend * length
+    wander = wander * wander
+    told = told & ~first & (spread > 0.0) & (spread < near * near)
+    told = told & ~(error * error > 25 * (spread + wander + variance))
+    noise = repeats * (spread + wander)
+    gain = variance / (variance + noise)
+    longer, surer = length + gain * error, variance * (1 - gain)
+    # A frame says something about the variation only where noise is not much larger.
+    square = longer * longer
+    weight = square / (spread + wander + surer)
+    weight = weight * weight
+    above, below = load(people.wobble, 2 * e), load(people.wobble, 2 * e + 1)
+    more = FADE * above + weight * (error * error - spread - surer) / square
+    worth = FADE * below + weight
+    start = LOOSE_BEND * LOOSE_BEND if body.loose[e] else BEND * BEND
+    trust = PRIOR_FRAMES * repeats / (start * start)
+    both = (trust * start + more) / (trust + worth)
+    least, most = STIFFEST * STIFFEST, MOST_BEND * MOST_BEND
+    both = choose(both > least, both, least)
+    both = choose(both < most, both, most)
+    store(people.length, e, choose(told, longer, choose(first, now, length)))
+    store(people.variance, e, choose(told, surer, choose(first, 0.25 * now * now, variance)))
+    store(people.bend, e, choose(told, math.sqrt(both), bend))
+    store(people.wobble, 2 * e, choose(told, more, above))
+    store(people.wobble, 2 * e + 1, choose(told, worth, below))
+
+
+@inlined
+def _share_length(e: int, k: int, people: Group) -> None:
+    """Two bones that are as long as each other, unless they differ much: each is drawn towards their mean."""
+    left, right = load(people.length, e), load(people.length, k)
+    a, b = 1.0 / load(people.variance, e), 1.0 / load(people.variance, k)
+    both = (a * left + b * right) / (a + b)
+    alike = (left > 0.0) & (right > 0.0) & (abs(left - right) < 0.15 * both)
+    store(people.length, e, choose(alike, left + 0.5 * b / (a + b) * (both - left), left))
+    store(people.length, k, choose(alike, right + 0.5 * a / (a + b) * (both - right), right))

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from multiview.fit.adapt_kernels import adapt, hang_on_parent, relax, settled, slack
 from multiview.fit.body import Body
-from multiview.fit.bone_kernels import gate_bones, learn_bones
+from multiview.fit.bone_kernels import gate_bones, learn_bones, strange_bones
 from multiview.fit.filter_kernels import measure
+from multiview.fit.group_kernels import (
+    Group,
+    gather,
+    gather_points,
+    new_group,
+    scatter,
+    six,
+    store_six,
+    store_three,
+    three,
+)
 from multiview.fit.people import State
 from multiview.fit.point_kernels import sight_of
 from multiview.fit.skeleton_kernels import Pulls, fit_skeleton
+from multiview.geometry.four import LANES, choose, load, store
 from multiview.geometry.jit import Array, inner
 from multiview.geometry.small_kernels import copy_row
-from multiview.geometry.triangulate_kernels import refine
+from multiview.geometry.triangulate_kernels import Sight, refine
 from multiview.rays import PackedRig, Rays
 
 SHARE = 0.1  # of the prediction's information that the fit of one frame leans on
@@ -39,83 +53,134 @@ def fit_people(
     """Gate and learn the bones, fit every skeleton to its rays, and let the filters measure the result.
 
     The fit is one of this frame: what a joint's neighbours saw in earlier frames reached it then, through their bones,
-    and must not be counted again. It leans on the predictions just enough to be well posed.
+    and must not be counted again. It leans on the predictions just enough to be well posed. Four people are worked on
+    side by side.
 
     `usual` is the agility of each joint while nothing surprises, `persistence` the correlation of a ray's error with
     the one in the last frame.
     """
+    joints, count = table.shape[2], slots.shape[0]
     sight = sight_of(rays, rig)
-    joints = table.shape[2]
-    C, D = np.empty((joints, 6)), np.empty((joints, 6))
-    pull, offset = np.empty((joints, 3)), np.empty((joints, 3))
-    found, expected = np.empty(joints), np.empty(joints)
-    row = np.empty(table.shape[1], dtype=np.int64)
-    for n in range(slots.shape[0]):
-        m = slots[n]
-        before = views[n].copy()
-        if not people.anew[m].all():  # the rays of the newborn were chosen by their bones
-            gate_bones(body, people.length[m], people.variance[m], xyz[n], H[n], table[n], views[n], gate)
-        for j in body.order:
-            if before[j] >= 2 and views[n, j] <= 0:
-                hang_on_parent(j, m, body, people, xyz[n])
-            if views[n, j] < 0:
-                views[n, j] = -views[n, j]
-                for c in range(row.shape[0]):
-                    row[c] = table[n, c, j]
-                copy_row(people.pos[m, j], xyz[n, j])
-                refine(row, sight, people.pos[m, j], people.prior[m, j], STEPS, xyz[n, j], H[n, j])
-        for j in range(joints):
-            p = body.parent[j]
-            for k in range(3):
-                offset[j, k] = people.pos[m, j, k] - people.pos[m, p, k] if p >= 0 else 0.0
-        learn_bones(m, body, people, persistence, views[n], xyz[n], H[n])
-        rays_of_this_frame(m, people, views[n], xyz[n], H[n], D, pull)
-        fit_skeleton(body.graph, pulls_of(m, dt[n], body, people, views[n], offset), xyz[n], D, pull, C)
-        measure(m, people, dt[n], persistence, SHARE, views[n], xyz[n], C, found, expected)
-        adapt(m, body.parent, people, usual, found, expected)
-        relax(m, dt[n], body, people, views[n])
-        for j in range(table.shape[2]):
-            people.known[m, j] = people.known[m, j] or views[n, j] >= 2
+    group = new_group(joints, body.ends.shape[0])
+    who, slot = np.empty(LANES, dtype=np.int64), np.empty(LANES, dtype=np.int64)
+    for begin in range(0, count, LANES):
+        for k in range(LANES):
+            who[k] = min(begin + k, count - 1)  # lanes without anyone do what the last person does
+            slot[k] = slots[who[k]]
+            group.dt[0, k] = dt[who[k]]
+            group.again[0, k] = settled(dt[who[k]]) if dt[who[k]] > 0.0 else 1.0
+        gather(people, slot, group)
+        gather_points(xyz, H, views, who, group)
+        if strange_bones(group, body):
+            changed = False
+            for k in range(min(LANES, count - begin)):
+                n = begin + k
+                if group.off[0, k] > 0.0:
+                    mended = _mind_bones(slots[n], body, people, sight, table[n], gate, xyz[n], H[n], views[n])
+                    changed = changed or mended
+            if changed:
+                gather(people, slot, group)
+                gather_points(xyz, H, views, who, group)
+        learn_bones(group, body, persistence)
+        _rays_of_this_frame(group)
+        fit_skeleton(body.graph, _pulls_of(group, body), group.xyz, group.D, group.pull, group.C)
+        measure(group, persistence, SHARE)
+        adapt(group, body.parent)
+        scatter(group, slot, people)
+        for k in range(min(LANES, count - begin)):
+            _go_on(slot[k], dt[who[k]], body, people, usual, views[who[k]])
 
 
 @inner
-def rays_of_this_frame(m: int, people: State, views: Array, xyz: Array, H: Array, D: Array, pull: Array) -> None:
-    """Information D and pull of each joint at `xyz`, of its rays and of SHARE of slot m's prediction.
+def _mind_bones(
+    m: int, body: Body, people: State, sight: Sight, table: Array, gate: float, xyz: Array, H: Array, views: Array
+) -> bool:
+    """Take the rays from joints of slot m whose bones are impossible, and place those joints anew; whether any are."""
+    if people.anew[m].all():  # the rays of the newborn were chosen by their bones
+        return False
+    changed, before = False, views.copy()
+    gate_bones(body, people.length[m], people.variance[m], xyz, H, table, views, gate)
+    row = np.empty(table.shape[0], dtype=np.int64)
+    for j in body.order:
+        changed = changed or views[j] != before[j]
+        if before[j] >= 2 and views[j] <= 0:
+            hang_on_parent(j, m, body, people, xyz)
+        if views[j] < 0:
+            views[j] = -views[j]
+            for c in range(row.shape[0]):
+                row[c] = table[c, j]
+            copy_row(people.pos[m, j], xyz[j])
+            refine(row, sight, people.pos[m, j], people.prior[m, j], STEPS, xyz[j], H[j])
+    return changed
+
+
+@inner
+def _go_on(m: int, dt: float, body: Body, people: State, usual: Array, views: Array) -> None:
+    """What follows for the next frame: how slot m's joints may move."""
+    for j in range(views.shape[0]):
+        people.agility[m, j] = usual[j] * math.exp(people.surprise[m, j])
+        people.anew[m, j] = people.anew[m, j] or people.prior[m, j, 0] == 0.0
+        people.known[m, j] = people.known[m, j] or views[j] >= 2
+    relax(m, dt, body, people, views)
+
+
+@inner
+def _rays_of_this_frame(people: Group) -> None:
+    """Information D and pull of each joint at `xyz`, of its rays and of SHARE of the prediction.
 
     H and `xyz` still have the whole prediction in them; joints without rays are put where they are predicted.
     """
-    k = 1.0 - SHARE
-    for j in range(xyz.shape[0]):
-        W, mean, d = people.prior[m, j], people.pos[m, j], D[j]
-        if views[j] == 0:
-            copy_row(mean, xyz[j])
-            for i in range(6):
-                d[i] = SHARE * W[i]
-            pull[j] = 0.0
-            continue
-        x, y, z = xyz[j, 0] - mean[0], xyz[j, 1] - mean[1], xyz[j, 2] - mean[2]
-        for i in range(6):
-            d[i] = H[j, i] - k * W[i]
-        pull[j, 0] = k * (W[0] * x + W[1] * y + W[2] * z)
-        pull[j, 1] = k * (W[1] * x + W[3] * y + W[4] * z)
-        pull[j, 2] = k * (W[2] * x + W[4] * y + W[5] * z)
+    kept = 1.0 - SHARE
+    for j in range(people.views.shape[0]):
+        none = load(people.views, j) == 0.0
+        h0, h1, h2, h3, h4, h5 = six(people.H, 6 * j)
+        w0, w1, w2, w3, w4, w5 = six(people.prior, 6 * j)
+        mx, my, mz = three(people.pos, 3 * j)
+        px, py, pz = three(people.xyz, 3 * j)
+        x, y, z = px - mx, py - my, pz - mz
+        store_six(
+            people.D, 6 * j,
+            choose(none, SHARE * w0, h0 - kept * w0), choose(none, SHARE * w1, h1 - kept * w1),
+            choose(none, SHARE * w2, h2 - kept * w2), choose(none, SHARE * w3, h3 - kept * w3),
+            choose(none, SHARE * w4, h4 - kept * w4), choose(none, SHARE * w5, h5 - kept * w5),
+        )  # fmt: skip
+        store_three(
+            people.pull, 3 * j,
+            choose(none, 0.0, kept * (w0 * x + w1 * y + w2 * z)),
+            choose(none, 0.0, kept * (w1 * x + w3 * y + w4 * z)),
+            choose(none, 0.0, kept * (w2 * x + w4 * y + w5 * z)),
+        )  # fmt: skip
+        store_three(people.xyz, 3 * j, choose(none, mx, px), choose(none, my, py), choose(none, mz, pz))
 
 
 @inner
-def pulls_of(m: int, dt: float, body: Body, people: State, views: Array, offset: Array) -> Pulls:
-    """What slot m's bones say of where the joints are.
+def _pulls_of(people: Group, body: Body) -> Pulls:
+    """What the bones say of where the joints are.
 
     Of a joint that two views do not measure they say the same in every frame, which must not make it ever surer.
     """
-    length = people.length[m]
-    again = settled(dt) if dt > 0.0 else 1.0
-    stiffness, tether = np.zeros(length.shape[0]), np.zeros(offset.shape[0])
-    for e in range(length.shape[0]):
-        if length[e] > 0.0:
-            stiffness[e] = 1.0 / (people.variance[m, e] + (people.bend[m, e] * length[e]) ** 2 + 1e-6)
-            if views[body.ends[e, 0]] < 2 or views[body.ends[e, 1]] < 2:
-                stiffness[e] *= again
-    for j in range(offset.shape[0]):
-        if body.parent[j] >= 0 and length[j] > 0.0 and views[j] < 2:
-            tether[j] = again / slack(length[j]) ** 2
-    return Pulls(body.ends, length, stiffness, offset, tether)
+    again = load(people.again, 0)
+    for e in range(body.ends.shape[0]):
+        j, p = body.ends[e, 0], body.ends[e, 1]
+        if p < 0:
+            store(people.stiffness, e, 0.0)
+            continue
+        length = load(people.length, e)
+        give = load(people.bend, e) * length
+        s = 1.0 / (load(people.variance, e) + give * give + 1e-6)
+        doubtful = (load(people.views, j) < 2.0) | (load(people.views, p) < 2.0)
+        store(people.stiffness, e, choose(length > 0.0, choose(doubtful, s * again, s), 0.0))
+    for j in range(people.views.shape[0]):
+        p = body.parent[j]
+        if p < 0:
+            store(people.tether, j, 0.0)
+            store_three(people.offset, 3 * j, 0.0, 0.0, 0.0)
+            continue
+        length = load(people.length, j)
+        swing = slack(length)
+        tied = (length > 0.0) & (load(people.views, j) < 2.0)
+        store(people.tether, j, choose(tied, again / (swing * swing), 0.0))
+        x, y, z = three(people.pos, 3 * j)
+        px, py, pz = three(people.pos, 3 * p)
+        store_three(people.offset, 3 * j, x - px, y - py, z - pz)
+    return Pulls(body.ends, people.length, people.stiffness, people.offset, people.tether)

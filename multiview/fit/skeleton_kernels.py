@@ -1,8 +1,8 @@
-"""One person's joints in one frame: what the rays say of each, and the bones, in one problem on the graph of bones.
+"""People's joints in one frame: what the rays say of each, and the bones, in one problem on the graph of bones.
 
 The normal equations have a 3x3 block per joint and one per bone. Eliminating joint after joint solves them exactly, and
 the way back gives every joint's marginal covariance (selected inversion: Takahashi, Fagan and Chen 1973; Erisman and
-Tinney 1975).
+Tinney 1975). The graph is the same for all people, so four are solved side by side, one in each lane.
 """
 
 from __future__ import annotations
@@ -13,193 +13,233 @@ from typing import NamedTuple
 import numpy as np
 
 from multiview.fit.elimination import Elimination
+from multiview.geometry.four import Four, choose, load, store
 from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.small_kernels import inverse_sym3
+
+Nine = tuple[Four, Four, Four, Four, Four, Four, Four, Four, Four]
 
 
 class Pulls(NamedTuple):
     """What draws joints together: E bones between their `ends`, the first J from each joint to its parent."""
 
     ends: Array  # (E, 2)
-    length: Array  # (E,) m
-    stiffness: Array  # (E,) 1/m^2
-    offset: Array  # (J, 3) m, from the parent
-    tether: Array  # (J,) 1/m^2
+    length: Array  # (E, 4) m
+    stiffness: Array  # (E, 4) 1/m^2
+    offset: Array  # (J 3, 4) m, from the parent
+    tether: Array  # (J, 4) 1/m^2
 
 
 @kernel
 def fit_skeleton(graph: Elimination, pulls: Pulls, xyz: Array, D: Array, g: Array, C: Array) -> None:
-    """Solve for the joints around `xyz` (J, 3), where each has the information D (J, 6) and the pull g (J, 3).
+    """Solve for the joints around `xyz` (J 3, 4), where each has the information D (J 6, 4) and the pull g (J 3, 4).
 
     The bones are linearised there: `stiffness` times (bone length - `length`)^2, `tether` times |bone - `offset`|^2. On
-    return `xyz` are the solution, C (J, 6) the covariances; D and g are used up.
+    return `xyz` are the solution, C (J 6, 4) the covariances; D and g are used up.
     """
-    blocks = graph.blocks.shape[0]
-    E, cross = np.zeros((blocks, 9)), np.empty((blocks, 9))
-    S = np.empty((xyz.shape[0], 6))
+    blocks, joints = graph.blocks.shape[0], graph.order.shape[0]
+    room = np.empty((18 * blocks + 6 * joints, 4))
+    E, cross, S = room[: 9 * blocks], room[9 * blocks : 18 * blocks], room[18 * blocks :]
+    for row in range(9 * blocks):
+        store(E, row, 0.0)
     _add_bones(graph, pulls, xyz, D, g, E)
     _eliminate(graph, D, g, S, E)
     _go_back(graph, S, E, g, C, cross)
-    for j in range(xyz.shape[0]):
-        for a in range(3):
-            xyz[j, a] += g[j, a]
+    for row in range(3 * joints):
+        store(xyz, row, load(xyz, row) + load(g, row))
 
 
 @inner
 def _add_bones(graph: Elimination, pulls: Pulls, xyz: Array, D: Array, g: Array, E: Array) -> None:
     """Add each bone's information to both its ends and, with the other sign, to its block; its pull to their pulls."""
-    joints = xyz.shape[0]
-    for e in range(pulls.ends.shape[0]):
-        i = graph.bone[e]
-        s = pulls.stiffness[e]
-        w = pulls.tether[e] if e < joints else 0.0
-        if i < 0 or not s + w > 0.0:
+    joints = graph.order.shape[0]
+    for bone in range(pulls.ends.shape[0]):
+        if graph.bone[bone] < 0:
             continue
-        j, p = pulls.ends[e, 0], pulls.ends[e, 1]
-        x, y, z = xyz[j, 0] - xyz[p, 0], xyz[j, 1] - xyz[p, 1], xyz[j, 2] - xyz[p, 2]
+        i, j, p = 9 * graph.bone[bone], pulls.ends[bone, 0], pulls.ends[bone, 1]
+        s = load(pulls.stiffness, bone)
+        x = load(xyz, 3 * j) - load(xyz, 3 * p)
+        y = load(xyz, 3 * j + 1) - load(xyz, 3 * p + 1)
+        z = load(xyz, 3 * j + 2) - load(xyz, 3 * p + 2)
         now = math.sqrt(x * x + y * y + z * z)
-        gx = gy = gz = 0.0
-        a = b = c = d = f = h = 0.0
-        if s > 0.0 and now > 1e-6:
-            ux, uy, uz = x / now, y / now, z / now
-            pull = s * (pulls.length[e] - now)
-            gx, gy, gz = pull * ux, pull * uy, pull * uz
-            a, b, c, d, f, h = s * ux * ux, s * ux * uy, s * ux * uz, s * uy * uy, s * uy * uz, s * uz * uz
-        if w > 0.0:
-            gx += w * (pulls.offset[e, 0] - x)
-            gy += w * (pulls.offset[e, 1] - y)
-            gz += w * (pulls.offset[e, 2] - z)
-            a += w
-            d += w
-            h += w
-        for k in (j, p):
-            m = D[k]
-            m[0] += a
-            m[1] += b
-            m[2] += c
-            m[3] += d
-            m[4] += f
-            m[5] += h
-        g[j, 0] += gx
-        g[j, 1] += gy
-        g[j, 2] += gz
-        g[p, 0] -= gx
-        g[p, 1] -= gy
-        g[p, 2] -= gz
-        m = E[i]
-        m[0] -= a
-        m[1] -= b
-        m[2] -= c
-        m[3] -= b
-        m[4] -= d
-        m[5] -= f
-        m[6] -= c
-        m[7] -= f
-        m[8] -= h
+        stiff, drawn = (s > 0.0) & (now > 1e-6), s > 0.0
+        ux, uy, uz = x / now, y / now, z / now
+        pull = s * (load(pulls.length, bone) - now)
+        gx, gy, gz = choose(stiff, pull * ux, 0.0), choose(stiff, pull * uy, 0.0), choose(stiff, pull * uz, 0.0)
+        sx, sy, sz = s * ux, s * uy, s * uz
+        a, b, c = choose(stiff, sx * ux, 0.0), choose(stiff, sx * uy, 0.0), choose(stiff, sx * uz, 0.0)
+        d, e, f = choose(stiff, sy * uy, 0.0), choose(stiff, sy * uz, 0.0), choose(stiff, sz * uz, 0.0)
+        if bone < joints:
+            w = load(pulls.tether, bone)
+            tied = w > 0.0
+            drawn = drawn | tied
+            gx = choose(tied, gx + w * (load(pulls.offset, 3 * bone) - x), gx)
+            gy = choose(tied, gy + w * (load(pulls.offset, 3 * bone + 1) - y), gy)
+            gz = choose(tied, gz + w * (load(pulls.offset, 3 * bone + 2) - z), gz)
+            a, d, f = choose(tied, a + w, a), choose(tied, d + w, d), choose(tied, f + w, f)
+        for k in (6 * j, 6 * p):
+            _add(D, k, drawn, a)
+            _add(D, k + 1, drawn, b)
+            _add(D, k + 2, drawn, c)
+            _add(D, k + 3, drawn, d)
+            _add(D, k + 4, drawn, e)
+            _add(D, k + 5, drawn, f)
+        _add(g, 3 * j, drawn, gx)
+        _add(g, 3 * j + 1, drawn, gy)
+        _add(g, 3 * j + 2, drawn, gz)
+        _take(g, 3 * p, drawn, gx)
+        _take(g, 3 * p + 1, drawn, gy)
+        _take(g, 3 * p + 2, drawn, gz)
+        _take(E, i, drawn, a)
+        _take(E, i + 1, drawn, b)
+        _take(E, i + 2, drawn, c)
+        _take(E, i + 3, drawn, b)
+        _take(E, i + 4, drawn, d)
+        _take(E, i + 5, drawn, e)
+        _take(E, i + 6, drawn, c)
+        _take(E, i + 7, drawn, e)
+        _take(E, i + 8, drawn, f)
+
+
+@inner
+def _add(lanes: Array, row: int, which: Four, value: Four) -> None:
+    """lanes[row] += value where it is to be; adding -0.0 changes nothing, not even a zero's sign."""
+    store(lanes, row, load(lanes, row) + choose(which, value, -0.0))
+
+
+@inner
+def _take(lanes: Array, row: int, which: Four, value: Four) -> None:
+    """lanes[row] -= value, likewise."""
+    store(lanes, row, load(lanes, row) - choose(which, value, 0.0))
 
 
 @inner
 def _eliminate(graph: Elimination, D: Array, g: Array, S: Array, E: Array) -> None:
     """Take joint after joint out of the equations: S gets the inverses of their blocks, E the gains S E."""
-    gain = np.empty((graph.later.shape[1], 9))
+    most = graph.later.shape[1]
+    gain = np.empty((9 * most, 4))
     for n in range(graph.order.shape[0]):
         j = graph.order[n]
-        d, s = D[j], S[j]
-        s[0], s[1], s[2], s[3], s[4], s[5] = inverse_sym3(d[0], d[1], d[2], d[3], d[4], d[5])
-        for k in range(graph.later.shape[1]):
-            p = graph.later[j, k]
-            if p < 0:
-                break
-            e, m = E[graph.block[j, k]], gain[k]
+        d = 6 * j
+        s0, s1, s2, s3, s4, s5 = inverse_sym3(
+            load(D, d), load(D, d + 1), load(D, d + 2), load(D, d + 3), load(D, d + 4), load(D, d + 5)
+        )
+        store(S, d, s0)
+        store(S, d + 1, s1)
+        store(S, d + 2, s2)
+        store(S, d + 3, s3)
+        store(S, d + 4, s4)
+        store(S, d + 5, s5)
+        gx, gy, gz = load(g, 3 * j), load(g, 3 * j + 1), load(g, 3 * j + 2)
+        later = 0
+        while later < most and graph.later[j, later] >= 0:
+            p, e, m = 3 * graph.later[j, later], 9 * graph.block[j, later], 9 * later
             for c in range(3):
-                x, y, z = e[c], e[3 + c], e[6 + c]
-                m[c] = s[0] * x + s[1] * y + s[2] * z
-                m[3 + c] = s[1] * x + s[3] * y + s[4] * z
-                m[6 + c] = s[2] * x + s[4] * y + s[5] * z
-                g[p, c] -= m[c] * g[j, 0] + m[3 + c] * g[j, 1] + m[6 + c] * g[j, 2]
-        for k in range(graph.later.shape[1]):
-            p = graph.later[j, k]
-            if p < 0:
-                break
-            e = E[graph.block[j, k]]
-            m, d = gain[k], D[p]
-            d[0] -= e[0] * m[0] + e[3] * m[3] + e[6] * m[6]
-            d[1] -= e[0] * m[1] + e[3] * m[4] + e[6] * m[7]
-            d[2] -= e[0] * m[2] + e[3] * m[5] + e[6] * m[8]
-            d[3] -= e[1] * m[1] + e[4] * m[4] + e[7] * m[7]
-            d[4] -= e[1] * m[2] + e[4] * m[5] + e[7] * m[8]
-            d[5] -= e[2] * m[2] + e[5] * m[5] + e[8] * m[8]
-            for i in range(k + 1, graph.later.shape[1]):
-                if graph.later[j, i] < 0:
-                    break
-                target, m = E[graph.fill[j, k, i]], gain[i]
-                for a in range(3):
-                    for b in range(3):
-                        target[3 * a + b] -= e[a] * m[b] + e[3 + a] * m[3 + b] + e[6 + a] * m[6 + b]
-        for k in range(graph.later.shape[1]):
-            if graph.later[j, k] < 0:
-                break
-            e, m = E[graph.block[j, k]], gain[k]
+                x, y, z = load(E, e + c), load(E, e + 3 + c), load(E, e + 6 + c)
+                u, v, w = s0 * x + s1 * y + s2 * z, s1 * x + s3 * y + s4 * z, s2 * x + s4 * y + s5 * z
+                store(gain, m + c, u)
+                store(gain, m + 3 + c, v)
+                store(gain, m + 6 + c, w)
+                store(g, p + c, load(g, p + c) - (u * gx + v * gy + w * gz))
+            later += 1
+        for k in range(later):
+            e0, e1, e2, e3, e4, e5, e6, e7, e8 = _nine(E, 9 * graph.block[j, k])
+            m0, m1, m2, m3, m4, m5, m6, m7, m8 = _nine(gain, 9 * k)
+            d = 6 * graph.later[j, k]
+            store(D, d, load(D, d) - (e0 * m0 + e3 * m3 + e6 * m6))
+            store(D, d + 1, load(D, d + 1) - (e0 * m1 + e3 * m4 + e6 * m7))
+            store(D, d + 2, load(D, d + 2) - (e0 * m2 + e3 * m5 + e6 * m8))
+            store(D, d + 3, load(D, d + 3) - (e1 * m1 + e4 * m4 + e7 * m7))
+            store(D, d + 4, load(D, d + 4) - (e1 * m2 + e4 * m5 + e7 * m8))
+            store(D, d + 5, load(D, d + 5) - (e2 * m2 + e5 * m5 + e8 * m8))
+            for i in range(k + 1, later):
+                m0, m1, m2, m3, m4, m5, m6, m7, m8 = _nine(gain, 9 * i)
+                f = 9 * graph.fill[j, k, i]
+                store(E, f, load(E, f) - (e0 * m0 + e3 * m3 + e6 * m6))
+                store(E, f + 1, load(E, f + 1) - (e0 * m1 + e3 * m4 + e6 * m7))
+                store(E, f + 2, load(E, f + 2) - (e0 * m2 + e3 * m5 + e6 * m8))
+                store(E, f + 3, load(E, f + 3) - (e1 * m0 + e4 * m3 + e7 * m6))
+                store(E, f + 4, load(E, f + 4) - (e1 * m1 + e4 * m4 + e7 * m7))
+                store(E, f + 5, load(E, f + 5) - (e1 * m2 + e4 * m5 + e7 * m8))
+                store(E, f + 6, load(E, f + 6) - (e2 * m0 + e5 * m3 + e8 * m6))
+                store(E, f + 7, load(E, f + 7) - (e2 * m1 + e5 * m4 + e8 * m7))
+                store(E, f + 8, load(E, f + 8) - (e2 * m2 + e5 * m5 + e8 * m8))
+        for k in range(later):
+            e = 9 * graph.block[j, k]
             for a in range(9):
-                e[a] = m[a]
+                store(E, e + a, load(gain, 9 * k + a))
+
+
+@inner
+def _nine(lanes: Array, row: int) -> Nine:
+    """A block."""
+    return (
+        load(lanes, row), load(lanes, row + 1), load(lanes, row + 2),
+        load(lanes, row + 3), load(lanes, row + 4), load(lanes, row + 5),
+        load(lanes, row + 6), load(lanes, row + 7), load(lanes, row + 8),
+    )  # fmt: skip
 
 
 @inner
 def _go_back(graph: Elimination, S: Array, E: Array, g: Array, C: Array, cross: Array) -> None:
     """From the last joint to the first: the solution in g, the covariances C and those `cross` of connected joints."""
+    most = graph.later.shape[1]
     for n in range(graph.order.shape[0] - 1, -1, -1):
         j = graph.order[n]
-        s, c = S[j], C[j]
-        x, y, z = g[j, 0], g[j, 1], g[j, 2]
-        g[j, 0] = s[0] * x + s[1] * y + s[2] * z
-        g[j, 1] = s[1] * x + s[3] * y + s[4] * z
-        g[j, 2] = s[2] * x + s[4] * y + s[5] * z
-        for k in range(6):
-            c[k] = s[k]
-        for k in range(graph.later.shape[1]):
-            p = graph.later[j, k]
-            if p < 0:
-                break
-            m = E[graph.block[j, k]]
-            for a in range(3):
-                g[j, a] -= m[3 * a] * g[p, 0] + m[3 * a + 1] * g[p, 1] + m[3 * a + 2] * g[p, 2]
+        d = 6 * j
+        c0, c1, c2 = load(S, d), load(S, d + 1), load(S, d + 2)
+        c3, c4, c5 = load(S, d + 3), load(S, d + 4), load(S, d + 5)
+        x, y, z = load(g, 3 * j), load(g, 3 * j + 1), load(g, 3 * j + 2)
+        gx, gy, gz = c0 * x + c1 * y + c2 * z, c1 * x + c3 * y + c4 * z, c2 * x + c4 * y + c5 * z
+        later = 0
+        while later < most and graph.later[j, later] >= 0:
+            p = 3 * graph.later[j, later]
+            m0, m1, m2, m3, m4, m5, m6, m7, m8 = _nine(E, 9 * graph.block[j, later])
+            x, y, z = load(g, p), load(g, p + 1), load(g, p + 2)
+            gx -= m0 * x + m1 * y + m2 * z
+            gy -= m3 * x + m4 * y + m5 * z
+            gz -= m6 * x + m7 * y + m8 * z
+            later += 1
+        store(g, 3 * j, gx)
+        store(g, 3 * j + 1, gy)
+        store(g, 3 * j + 2, gz)
+        for k in range(later):
             # cov(j, p) = - sum over the later joints i of gain_i cov(i, p)
-            out = cross[graph.block[j, k]]
-            for a in range(9):
-                out[a] = 0.0
-            for i in range(graph.later.shape[1]):
-                q = graph.later[j, i]
-                if q < 0:
-                    break
-                m = E[graph.block[j, i]]
+            out = 9 * graph.block[j, k]
+            for i in range(later):
                 if i == k:
-                    v = C[p]
-                    _subtract_product(m, v[0], v[1], v[2], v[1], v[3], v[4], v[2], v[4], v[5], out)
+                    v = 6 * graph.later[j, k]
+                    v0, v1, v2 = load(C, v), load(C, v + 1), load(C, v + 2)
+                    v3, v4, v5 = v1, load(C, v + 3), load(C, v + 4)
+                    v6, v7, v8 = v2, v5, load(C, v + 5)
                 elif i < k:
-                    v = cross[graph.fill[j, i, k]]
-                    _subtract_product(m, v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], out)
+                    v0, v1, v2, v3, v4, v5, v6, v7, v8 = _nine(cross, 9 * graph.fill[j, i, k])
                 else:
-                    v = cross[graph.fill[j, k, i]]
-                    _subtract_product(m, v[0], v[3], v[6], v[1], v[4], v[7], v[2], v[5], v[8], out)
-        for k in range(graph.later.shape[1]):
-            if graph.later[j, k] < 0:
-                break
-            m, v = E[graph.block[j, k]], cross[graph.block[j, k]]
-            c[0] -= v[0] * m[0] + v[1] * m[1] + v[2] * m[2]
-            c[1] -= v[0] * m[3] + v[1] * m[4] + v[2] * m[5]
-            c[2] -= v[0] * m[6] + v[1] * m[7] + v[2] * m[8]
-            c[3] -= v[3] * m[3] + v[4] * m[4] + v[5] * m[5]
-            c[4] -= v[3] * m[6] + v[4] * m[7] + v[5] * m[8]
-            c[5] -= v[6] * m[6] + v[7] * m[7] + v[8] * m[8]
-
-
-@inner
-def _subtract_product(
-    m: Array, a: float, b: float, c: float, d: float, e: float, f: float, g: float, h: float, i: float, out: Array
-) -> None:
-    """out -= m [[a b c] [d e f] [g h i]]."""
-    for r in range(3):
-        x, y, z = m[3 * r], m[3 * r + 1], m[3 * r + 2]
-        out[3 * r] -= x * a + y * d + z * g
-        out[3 * r + 1] -= x * b + y * e + z * h
-        out[3 * r + 2] -= x * c + y * f + z * i
+                    v0, v3, v6, v1, v4, v7, v2, v5, v8 = _nine(cross, 9 * graph.fill[j, k, i])
+                m = 9 * graph.block[j, i]
+                for r in range(0, 9, 3):
+                    x, y, z = load(E, m + r), load(E, m + r + 1), load(E, m + r + 2)
+                    u, v, w = x * v0 + y * v3 + z * v6, x * v1 + y * v4 + z * v7, x * v2 + y * v5 + z * v8
+                    if i == 0:
+                        store(cross, out + r, 0.0 - u)
+                        store(cross, out + r + 1, 0.0 - v)
+                        store(cross, out + r + 2, 0.0 - w)
+                    else:
+                        store(cross, out + r, load(cross, out + r) - u)
+                        store(cross, out + r + 1, load(cross, out + r + 1) - v)
+                        store(cross, out + r + 2, load(cross, out + r + 2) - w)
+        for k in range(later):
+            m0, m1, m2, m3, m4, m5, m6, m7, m8 = _nine(E, 9 * graph.block[j, k])
+            v0, v1, v2, v3, v4, v5, v6, v7, v8 = _nine(cross, 9 * graph.block[j, k])
+            c0 -= v0 * m0 + v1 * m1 + v2 * m2
+            c1 -= v0 * m3 + v1 * m4 + v2 * m5
+            c2 -= v0 * m6 + v1 * m7 + v2 * m8
+            c3 -= v3 * m3 + v4 * m4 + v5 * m5
+            c4 -= v3 * m6 + v4 * m7 + v5 * m8
+            c5 -= v6 * m6 + v7 * m7 + v8 * m8
+        store(C, d, c0)
+        store(C, d + 1, c1)
+        store(C, d + 2, c2)
+        store(C, d + 3, c3)
+        store(C, d + 4, c4)
+        store(C, d + 5, c5)

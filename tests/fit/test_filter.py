@@ -1,7 +1,8 @@
 import numpy as np
 
-from multiview.fit.filter_kernels import FAINT, measure, predict
+from multiview.fit.filter_kernels import FAINT, predict
 from multiview.fit.people import State
+from tests.fit.lanes import measure_one
 
 UPPER = ([0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2])
 P, V = slice(0, 3), slice(3, 6)
@@ -55,16 +56,15 @@ def test_the_blocks_are_the_kalman_filter_of_position_velocity_and_error() -> No
         point = np.linalg.solve(given, (share - FAINT) * W @ mean[P] + np.linalg.solve(N, z))
         before, old = people.pos[0, 0].copy(), both[P, P].copy()
         np.testing.assert_allclose(people.prior[0, 0], W[UPPER], rtol=1e-6)
-        found, expected = np.empty(1), np.empty(1)
-        C = np.linalg.inv(given)[UPPER][None]
-        measure(0, people, dt, k, share, np.array([3]), point[None].copy(), C, found, expected)
+        C = np.linalg.inv(given)[UPPER]
+        found, expected = measure_one(people, dt, k, share, 3, point, C)
         gain = both @ sight.T @ np.linalg.inv(sight @ both @ sight.T)
         mean = mean + gain @ (z - sight @ mean)
         both = both - gain @ sight @ both
         check(people, mean[:6], both[:6, :6])
         shift = people.pos[0, 0] - before
-        assert np.isclose(found[0], shift @ W @ shift)
-        assert np.isclose(expected[0], np.trace(W @ (old - both[P, P])))
+        assert np.isclose(found, shift @ W @ shift)
+        assert np.isclose(expected, np.trace(W @ (old - both[P, P])))
 
 
 def test_without_persistence_it_is_the_plain_filter() -> None:
@@ -77,17 +77,15 @@ def test_without_persistence_it_is_the_plain_filter() -> None:
     people.prior[0, 0] = W[UPPER]
     given = np.linalg.inv(N) + (0.2 - FAINT) * W
     point = np.linalg.solve(given, (0.2 - FAINT) * W @ mean[P] + np.linalg.solve(N, z))
-    C = np.linalg.inv(given)[UPPER][None]
-    measure(0, people, 0.04, 0.0, 0.2, np.array([2]), point[None], C, np.empty(1), np.empty(1))
+    measure_one(people, 0.04, 0.0, 0.2, 2, point, np.linalg.inv(given)[UPPER])
     gain = cov[:, P] @ np.linalg.inv(cov[P, P] + N)
     check(people, mean + gain @ (z - mean[P]), cov - gain @ cov[P])
 
 
 def test_a_first_point_is_as_uncertain_as_its_rays() -> None:
     people = State.empty(1, 1, 1)
-    C = spread(np.random.default_rng(6), 3, 1e-3)[UPPER][None]
-    measure(0, people, 0.0, 0.9, 0.1, np.array([2]), np.ones((1, 3)), C, np.empty(1), np.empty(1))
+    C = spread(np.random.default_rng(6), 3, 1e-3)[UPPER]
+    measure_one(people, 0.0, 0.9, 0.1, 2, np.ones(3), C)
     np.testing.assert_allclose(people.pos[0, 0], 1.0)
-    np.testing.assert_allclose(people.pp[0, 0], C[0])
-    np.testing.assert_allclose(people.blur[0, 0], C[0])
-    assert people.anew[0, 0]
+    np.testing.assert_allclose(people.pp[0, 0], C)
+    np.testing.assert_allclose(people.blur[0, 0], C)

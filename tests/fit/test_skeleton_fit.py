@@ -26,6 +26,11 @@ def problem(
     return xyz, D, rng.normal(0, 10, (joints, 3)), pulls
 
 
+def lanes(four: list[np.ndarray]) -> np.ndarray:
+    """The arrays of four people side by side, a number of each in a row."""
+    return np.stack([array.ravel() for array in four], axis=-1)
+
+
 def residual(flat: np.ndarray, start: np.ndarray, D: np.ndarray, g: np.ndarray, pulls: Pulls) -> np.ndarray:
     """All that is minimised, bones linearised at the start, as whitened residuals."""
     move = flat.reshape(start.shape)
@@ -56,16 +61,18 @@ def test_minimum_and_covariance_are_scipys(skeleton: str) -> None:
     else:
         body = Body.of(load_skeleton(skeleton))
         joints, ends, graph = len(body.parent), body.ends, body.graph
-    start, D, g, pulls = problem(rng, joints, ends)
-    xyz, C = start.copy(), np.empty((joints, 6))
-    fit_skeleton(graph, pulls, xyz, D[:, UPPER[0], UPPER[1]].copy(), g.copy(), C)
-    args = (start, D, g, pulls)
-    plain = least_squares(residual, np.zeros(3 * joints), args=args, xtol=1e-14, ftol=1e-14, gtol=1e-14)
-    np.testing.assert_allclose(xyz - start, plain.x.reshape(joints, 3), atol=1e-7)
-    dense = np.linalg.inv(plain.jac.T @ plain.jac)
-    for j in range(joints):
-        block = dense[3 * j : 3 * j + 3, 3 * j : 3 * j + 3]
-        np.testing.assert_allclose(C[j], block[UPPER], rtol=1e-5, atol=1e-9)
+    four = [problem(rng, joints, ends) for _ in range(4)]
+    lengths, stiffness, offset, tether = (lanes([p[3][i] for p in four]) for i in range(1, 5))
+    xyz, C = lanes([p[0] for p in four]), np.empty((6 * joints, 4))
+    D, g = lanes([p[1][:, UPPER[0], UPPER[1]] for p in four]), lanes([p[2] for p in four])
+    fit_skeleton(graph, Pulls(ends, lengths, stiffness, offset, tether), xyz, D, g, C)
+    for n, args in enumerate(four):
+        plain = least_squares(residual, np.zeros(3 * joints), args=args, xtol=1e-14, ftol=1e-14, gtol=1e-14)
+        np.testing.assert_allclose(xyz[:, n] - args[0].ravel(), plain.x, atol=1e-7)
+        dense = np.linalg.inv(plain.jac.T @ plain.jac)
+        for j in range(joints):
+            block = dense[3 * j : 3 * j + 3, 3 * j : 3 * j + 3]
+            np.testing.assert_allclose(C[6 * j : 6 * j + 6, n], block[UPPER], rtol=1e-5, atol=1e-9)
 
 
 def test_a_tree_has_no_fill_in_and_a_ring_little() -> None:

@@ -1,10 +1,11 @@
 import numpy as np
 from scipy.optimize import lsq_linear
 
-from multiview.fit.filter_kernels import measure, predict
+from multiview.fit.filter_kernels import predict
 from multiview.fit.people import State
 from multiview.fit.smooth_kernels import SIZE, pack, smooth
 from multiview.geometry.handles import handle_of
+from tests.fit.lanes import measure_one
 
 UPPER = ([0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2])
 FRAMES, DT, Q, FADE, SIGMA = 12, 0.04, 3.0, 0.7, 0.02
@@ -17,11 +18,11 @@ def filtered(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     people.agility[0, 0] = Q
     people.known[:] = True
     packed = np.empty((FRAMES, 1, SIZE))
-    C = np.array([[1, 0, 0, 1, 0, 1]]) * SIGMA**2
+    C = np.array([1, 0, 0, 1, 0, 1]) * SIGMA**2
     for k in range(FRAMES):
         if k:
             predict(slot, np.array([DT]), people)
-        measure(0, people, DT, FADE, 1e-3, np.array([3]), z[[k]], C, np.empty(1), np.empty(1))
+        measure_one(people, DT, FADE, 1e-3, 3, z[k], C)
         pack(slot, handle_of(people), packed[k : k + 1])
     xyz, cov = np.empty((FRAMES, 1, 3)), np.empty((FRAMES, 1, 3, 3))
     smooth(packed, np.full(FRAMES, DT), xyz, cov)
