@@ -10,7 +10,7 @@ from multiview.fit.body import Body
 from multiview.fit.group_kernels import Group
 from multiview.fit.people import State
 from multiview.geometry.four import LANES, choose, load, store
-from multiview.geometry.jit import Array, inner
+from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.small_kernels import copy_row, inverse_sym3
 
 GAIN, LEAK = 0.3, 0.1  # per frame: how fast a joint is found livelier than usual, and how fast that is forgotten
@@ -22,7 +22,7 @@ SWING = 0.35  # how far a limb that no one sees may swing, relative to its lengt
 LOST_SD = 0.3  # where a joint lies whose rays gave an impossible bone, relative to the bone
 
 
-@inner
+@kernel
 def adapt(people: Group, parent: Array) -> None:
     """Let a joint that surprises its prediction move more freely, and one that never does less: its `surprise`.
 

@@ -10,7 +10,7 @@ from multiview.fit.body import Body
 from multiview.fit.group_kernels import Group, six, store_six, store_three, three
 from multiview.fit.people import BEND, LOOSE_BEND
 from multiview.geometry.four import LANES, choose, load, some, store
-from multiview.geometry.jit import Array, inlined, inner
+from multiview.geometry.jit import Array, inlined, inner, kernel
 from multiview.geometry.small_kernels import inverse_sym3, quadratic_sym3
 
 IMPOSSIBLE = 0.25, 0.4  # a known bone that differs by more than this part of its length is no bone; an unknown one
@@ -21,7 +21,7 @@ PRIOR_FRAMES = 5.0  # noise-free frames that these are worth
 FADE = 0.999
 
 
-@inner
+@kernel
 def strange_bones(people: Group, body: Body) -> bool:
     """Whether anyone has a bone that may be impossible for its length: nobody else needs `gate_bones`."""
     strange = load(people.views, 0) < 0.0
@@ -98,7 +98,7 @@ def gate_bones(
             views[j] = -views[j]
 
 
-@inner
+@kernel
 def learn_bones(people: Group, body: Body, persistence: float) -> None:
     """Kalman update of four people's bone lengths (m) and their variances from what this frame's rays alone say.
 

@@ -1,23 +1,35 @@
-"""One joint of one person through kernels that do four people at once."""
+"""Four people in lanes, from and to arrays that have a row for each."""
 
 import numpy as np
 
 from multiview.fit.filter_kernels import measure
-from multiview.fit.group_kernels import new_group
+from multiview.fit.group_kernels import Group, new_group
 from multiview.fit.people import State
+
+
+def side_by_side(people: State) -> Group:
+    """The first four slots in the lanes; all else is NaN."""
+    group = new_group(people.pos.shape[1], people.length.shape[1])
+    for array in group:
+        array[:] = np.nan
+    for name in set(Group._fields) & set(State._fields):
+        put(getattr(people, name)[:4], getattr(group, name))
+    return group
+
+
+def put(four: np.ndarray, lanes: np.ndarray) -> None:
+    """Arrays of four people into their lanes."""
+    lanes[:] = four.reshape(len(four), -1).T
 
 
 def measure_one(
     people: State, dt: float, persistence: float, share: float, views: int, point: np.ndarray, C: np.ndarray
 ) -> tuple[float, float]:
     """Measure a state of one slot and one joint at `point` with covariance C (6); what `measure` finds and expects."""
-    group = new_group(1, 1)
-    filtered = ("pos", "vel", "pp", "pv", "vv", "seen", "blur")
-    for name in (*filtered, "prior"):
-        getattr(group, name)[:] = getattr(people, name).reshape(-1, 1)
+    group = side_by_side(State(*(np.repeat(array, 4, axis=0) for array in people)))
     group.xyz[:], group.C[:], group.views[:], group.dt[:] = point[:, None], C[:, None], views, dt
     measure(group, persistence, share)
-    for name in filtered:
+    for name in ("pos", "vel", "pp", "pv", "vv", "seen", "blur"):
         lanes = getattr(group, name)
         np.testing.assert_array_equal(lanes, lanes[:, :1] + np.zeros(4))
         getattr(people, name)[:] = lanes[:, 0].reshape(getattr(people, name).shape)

@@ -1,0 +1,28 @@
+import numpy as np
+
+from multiview.fit import adapt_kernels as k
+from multiview.fit.body import Body
+from multiview.fit.people import State
+from multiview.skeleton import load_skeleton
+from tests.fit.lanes import put, side_by_side
+
+
+def test_surprises_are_pooled_with_the_neighbours_on_the_tree() -> None:
+    parent = Body.of(load_skeleton("coco17")).parent
+    joints, rng = len(parent), np.random.default_rng(5)
+    people = State.empty(4, joints, joints)
+    people.surprise[:] = rng.normal(0, 2, (4, joints))
+    expected = rng.uniform(0.1, 2, (4, joints)) * (rng.random((4, joints)) < 0.6)
+    found = expected * rng.exponential(3, (4, joints))
+    group = side_by_side(people)
+    put(found, group.found)
+    put(expected, group.expected)
+    k.adapt(group, parent)
+    tree = np.eye(joints)
+    for j in np.flatnonzero(parent >= 0):
+        tree[j, parent[j]] = tree[parent[j], j] = 1.0
+    above = np.minimum(found, k.MOST_SURPRISE * expected) @ tree
+    below = expected @ tree
+    more = k.GAIN * ((above + 1) / (below + 1) - 1)
+    surprise = (1 - k.LEAK) * (people.surprise + np.where(below > 0, more, 0.0))
+    np.testing.assert_allclose(group.surprise, surprise.clip(-k.MOST_LIVELY, k.MOST_LIVELY).T, rtol=1e-12)

@@ -1,0 +1,69 @@
+"""People are fitted in groups of four; who else is in the group is nobody's business."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from multiview import frame_kernels as kernels
+from multiview.fit.people import State
+from multiview.geometry.handles import handle_of
+from multiview.pipeline import Pipeline
+from multiview.synthetic import Options, make_studio
+
+NEWBORN, LOST = 2, 1  # a joint of person 2 has no prediction; one of person 1 is half a metre off its bone
+JOINT = 9
+
+
+@pytest.fixture(scope="module")
+def crowd() -> Pipeline:
+    """Nine people who were followed for some frames."""
+    studio = make_studio(Options(cameras=5, people=9, seconds=1.0, area_m=8.0, radius_m=8.0))
+    pipeline = Pipeline(studio.rig, studio.skeleton)
+    for frame in range(8):
+        pipeline.step(studio.views(frame))
+    assert pipeline.placed >= 9
+    return pipeline
+
+
+def fitted(crowd: Pipeline, who: Sequence[int]) -> tuple[State, np.ndarray]:
+    """Everyone's state after those few were fitted to the last frame (again); their rays."""
+    frame = crowd.space.frame
+    few = type(frame)(frame.rays, *(array.copy() for array in frame[1:]))
+    for array in (few.slots, few.table, few.xyz, few.H, few.used):
+        array[: len(who)] = array[list(who)]
+    people = State(*(array.copy() for array in crowd.tracker.people.state))
+    people.prior[frame.slots[NEWBORN], JOINT] = 0.0
+    few.xyz[: len(who), JOINT] += 0.5 * (np.array(who) == LOST)[:, None]
+    kernels.fit(
+        handle_of(few), handle_of(people), crowd._rig, crowd._body, crowd.noise.handle, crowd.agility, crowd.last,
+        len(who), len(who), 0.04, crowd.gate, False,
+    )  # fmt: skip
+    return people, few.table[: len(who)]
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 9])
+def test_everyone_is_fitted_as_if_alone(crowd: Pipeline, count: int) -> None:
+    together, table = fitted(crowd, range(count))
+    slots = crowd.space.frame.slots[:9].tolist()
+    before = crowd.tracker.people.state
+    for n in range(9):
+        alone, own = fitted(crowd, [n]) if n < count else (before, None)
+        for name in State._fields:
+            if name != "prior":
+                np.testing.assert_array_equal(getattr(together, name)[slots[n]], getattr(alone, name)[slots[n]], name)
+        if own is not None:
+            np.testing.assert_array_equal(table[n], own[0])
+
+
+def test_only_who_is_impossible_is_gated_and_only_who_is_new_is_new(crowd: Pipeline) -> None:
+    people, table = fitted(crowd, range(9))
+    frame = crowd.space.frame
+    lost = (frame.table[:9] >= 0) & (table < 0)
+    assert lost[LOST].any()
+    assert not lost[np.arange(9) != LOST].any()
+    anew = people.anew[frame.slots[:9]]
+    assert anew[NEWBORN, JOINT]
+    assert anew[LOST].any()
+    others = np.setdiff1d(np.arange(9), [NEWBORN, LOST])
+    np.testing.assert_array_equal(anew[others], crowd.tracker.people.state.anew[frame.slots[others]])
