@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from multiview.geometry.handles import handle_of
-from multiview.geometry.lane_kernels import padded
+from multiview.geometry.lane_kernels import Batch, L, padded
 from multiview.rays import Rays
 
 __all__ = ["Frame", "Workspace"]
@@ -20,7 +20,8 @@ class Frame(NamedTuple):
     `slots[n]` is person n's place in the state, `claims[n, c]` their detection in camera c or -1; `expected`, `near`
     and `chi2` as in `claim_kernels`; `free` are the detections that nobody claims. `table[n, c, j]` is the row
     (detection * J + joint) of the ray on which joint j rests, or -1; `xyz`, `H` and `used` as in `point_kernels`.
-    `support[n]` views measure person n, `due[n]` should.
+    `batch`, `other`, `trial`, `doubtful` and `alone` are what `point_kernels` work with. `support[n]` views measure
+    person n, `due[n]` should.
     """
 
     rays: Rays
@@ -34,6 +35,11 @@ class Frame(NamedTuple):
     xyz: Float64[np.ndarray, "P J 3"]
     H: Float64[np.ndarray, "P J 6"]
     used: Int64[np.ndarray, "P J"]
+    batch: Batch
+    other: Batch
+    trial: Float64[np.ndarray, " 4*L"]
+    doubtful: Int64[np.ndarray, "P*J 3"]
+    alone: Int64[np.ndarray, "P*J 2"]
     support: Int64[np.ndarray, " P"]
     due: Int64[np.ndarray, " P"]
 
@@ -53,6 +59,11 @@ class Frame(NamedTuple):
             xyz=np.empty((P, J, 3)),
             H=np.empty((P, J, 6)),
             used=np.empty((P, J), np.int64),
+            batch=Batch.empty(C),
+            other=Batch.empty(C),
+            trial=np.empty(4 * L),
+            doubtful=np.empty((P * J, 3), np.int64),
+            alone=np.empty((P * J, 2), np.int64),
             support=np.empty(P, np.int64),
             due=np.empty(P, np.int64),
         )

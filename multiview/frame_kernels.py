@@ -16,7 +16,7 @@ from multiview.fit.noise_kernels import learn, residuals, scale_by_size
 from multiview.fit.output_kernels import output, supporting_views
 from multiview.fit.people import State
 from multiview.fit.person_kernels import fit_people
-from multiview.fit.point_kernels import triangulate_people
+from multiview.fit.point_kernels import Work, triangulate_people
 from multiview.frame import Frame
 from multiview.geometry.handles import opener
 from multiview.geometry.jit import Array, kernel
@@ -86,9 +86,8 @@ def triangulate(frame: Array, people: Array, rig: Array, count: int, gate: float
     """Everyone's joints, each as a point."""
     f = frame_of(frame)
     if count:
-        triangulate_people(
-            f.slots[:count], f.table[:count], f.rays, rig_of(rig), gate, state_of(people), f.xyz, f.H, f.used
-        )
+        work = Work(f.table[:count], f.xyz, f.H, f.used, f.batch, f.other, f.trial, f.doubtful, f.alone)
+        triangulate_people(f.slots[:count], f.rays, rig_of(rig), gate, state_of(people), work)
 
 
 @kernel

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from multiview.fit.people import State
 from multiview.geometry.jit import Array, inner
 from multiview.geometry.lane_kernels import (
+    CHI2,
     PULL,
+    W0,
     WORST,
     Batch,
     L,
@@ -23,15 +23,17 @@ from multiview.geometry.lane_kernels import (
     Z,
     evaluate,
     in_use,
-    new_batch,
     put_point,
     put_prediction,
+    put_predictions,
     put_rays,
+    put_rays_in_line,
     read_point,
+    read_points,
     settle,
     trust,
 )
-from multiview.geometry.small_kernels import quadratic_sym3, sym3
+from multiview.geometry.small_kernels import copy_row, quadratic_sym3, sym3
 from multiview.geometry.triangulate_kernels import Sight, agree, propose, rays_in_use
 from multiview.rays import PackedRig, Rays
 
@@ -39,7 +41,7 @@ STEPS = 2  # from a prediction; it is near
 
 
 class Work(NamedTuple):
-    """What a frame's joints are worked out with: the results, two batches, room for proposals."""
+    """What a frame's joints are worked out with: the results, two batches, room for proposals, and two queues."""
 
     table: Array  # (P, C, J)
     xyz: Array  # (P, J, 3)
@@ -48,6 +50,8 @@ class Work(NamedTuple):
     batch: Batch
     other: Batch
     trial: Array  # (4 L,)
+    doubtful: Array  # (P J, 3): person, joint, and the point of `other` that contests it or -1
+    alone: Array  # (P J, 2): person, joint
 
 
 @inner
@@ -57,160 +61,166 @@ def sight_of(rays: Rays, rig: PackedRig) -> Sight:
 
 
 @inner
-def triangulate_people(
-    slots: Array,
-    table: Array,
-    rays: Rays,
-    rig: PackedRig,
-    gate: float,
-    people: State,
-    xyz: Array,
-    H: Array,
-    views: Array,
-) -> None:
+def triangulate_people(slots: Array, rays: Rays, rig: PackedRig, gate: float, people: State, work: Work) -> None:
     """Each joint's point and information H from its rays and its prediction; outliers leave `table`.
 
     An outlying prediction costs two outlying rays: three views that agree overrule it, two do not. A prediction that is
-    overruled is forgotten (its `prior` becomes 0).
+    overruled is forgotten (its `prior` becomes 0). A joint without any ray is where it is predicted.
     """
-    sight = sight_of(rays, rig)
-    work = Work(table, xyz, H, views, new_batch(table.shape[1]), new_batch(table.shape[1]), np.empty(4 * L))
-    queue = np.empty((2, slots.shape[0] * table.shape[2], 2), dtype=np.int64)
-    count, alone = _sort_joints(slots, people, work, queue)
-    doubtful = 0
-    for i in range(0, count, L):
-        doubtful = _as_predicted(queue[0], i, min(i + L, count), doubtful, slots, sight, gate, people, work)
+    sight, joints = sight_of(rays, rig), work.table.shape[2]
+    for n in range(slots.shape[0]):
+        _count_rays(work.table[n], work.views[n])
+    alone = _queue_alone(slots, people, work)
+    known, doubtful = _predicted(slots, people) * joints, 0
+    for i in range(0, known, L):
+        doubtful = _as_predicted(i, min(i + L, known), doubtful, slots, sight, gate, people, work)
     for i in range(0, doubtful, L):
-        _without_outliers(queue[0, i : min(i + L, doubtful)], slots, sight, gate, people, work)
+        _without_outliers(work.doubtful[i : min(i + L, doubtful)], slots, sight, gate, people, work)
     for i in range(0, alone, L):
-        _from_pairs(queue[1, i : min(i + L, alone)], sight, gate, work)
+        _from_pairs(work.alone[i : min(i + L, alone)], slots, sight, gate, people, work)
 
 
 @inner
-def _sort_joints(slots: Array, people: State, work: Work, queue: Array) -> tuple[int, int]:
-    """Joints (n, j) that have a prediction and rays go to queue[0], others with two rays to queue[1]; how many each.
+def _count_rays(table: Array, views: Array) -> None:
+    """Of each joint, in a person's `table` (C, J)."""
+    views[:] = 0
+    for c in range(table.shape[0]):
+        rays = table[c]
+        for j in range(rays.shape[0]):
+            views[j] += rays[j] >= 0
 
-    All others are where they are predicted. `views` begins as the number of rays.
-    """
-    table = work.table
-    predicted, alone = 0, 0
+
+@inner
+def _queue_alone(slots: Array, people: State, work: Work) -> int:
+    """Queue the joints of which nothing is predicted and that two rays see; others lose theirs. How many are queued."""
+    alone = 0
     for n in range(slots.shape[0]):
-        m = slots[n]
-        for j in range(table.shape[2]):
-            seen = 0
-            for c in range(table.shape[1]):
-                seen += table[n, c, j] >= 0
-            for i in range(3):
-                work.xyz[n, j, i] = people.pos[m, j, i]
-            for i in range(6):
-                work.H[n, j, i] = people.prior[m, j, i]
-            work.views[n, j] = seen
-            if people.prior[m, j, 0] > 0.0:
-                if seen:
-                    queue[0, predicted, 0], queue[0, predicted, 1] = n, j
-                    predicted += 1
-            elif seen >= 2:
-                queue[1, alone, 0], queue[1, alone, 1] = n, j
+        for j in range(work.table.shape[2]):
+            if people.prior[slots[n], j, 0] > 0.0:
+                continue
+            if work.views[n, j] >= 2:
+                work.alone[alone, 0], work.alone[alone, 1] = n, j
                 alone += 1
-            elif seen:
-                _lose(n, j, work)
-    return predicted, alone
+            else:
+                _lose(n, j, slots[n], people, work)
+    return alone
+
+
+@inner
+def _predicted(slots: Array, people: State) -> int:
+    """How many people there are up to the last of whom anything is predicted; behind them are newborns."""
+    for n in range(slots.shape[0] - 1, -1, -1):
+        for j in range(people.prior.shape[1]):
+            if people.prior[slots[n], j, 0] > 0.0:
+                return n + 1
+    return 0
 
 
 @inner
 def _as_predicted(
-    queue: Array,
-    begin: int,
-    end: int,
-    doubtful: int,
-    slots: Array,
-    sight: Sight,
-    gate: float,
-    people: State,
-    work: Work,
+    begin: int, end: int, doubtful: int, slots: Array, sight: Sight, gate: float, people: State, work: Work
 ) -> int:
-    """Settle joints from their predictions. Those that leave a ray or the prediction outside the gate go to the front
-    of the queue; how many there are by now.
+    """Settle joints begin ... end of all people, who follow one another, from their predictions.
+
+    Those that leave a ray or the prediction outside the gate are queued; how many there are by now.
     """
-    batch, count = work.batch, end - begin
-    _put_predicted(queue[begin:end], slots, sight, people, work)
-    settle(batch, sight.R, sight.t, count, STEPS)
-    for k in range(count):
-        n, j = queue[begin + k, 0], queue[begin + k, 1]
-        if batch.lanes[WORST + k] <= gate and batch.lanes[PULL + k] < gate:
-            read_point(batch, k, work.xyz, work.H, n, j)
-        else:
-            queue[doubtful, 0], queue[doubtful, 1] = n, j
-            doubtful += 1
+    batch, table = work.batch, work.table
+    joints = table.shape[2]
+    first, last = begin // joints, (end - 1) // joints
+    for n in range(first, last + 1):
+        j, to, k = _part(n, begin, end, joints)
+        m = slots[n]
+        put_predictions(batch, k, people.pos[m, j:to], people.prior[m, j:to])
+        for c in range(table.shape[1]):
+            put_rays_in_line(batch, c, k, table[n, c, j:to], sight.xy, sight.info)
+    settle(batch, sight.R, sight.t, end - begin, STEPS)
+    for n in range(first, last + 1):
+        j, to, k = _part(n, begin, end, joints)
+        read_points(batch, k, work.xyz[n, j:to], work.H[n, j:to])
+        for i in range(to - j):
+            fits = batch.lanes[WORST + k + i] <= gate and batch.lanes[PULL + k + i] < gate
+            if not fits and batch.lanes[W0 + k + i] > 0.0:
+                work.doubtful[doubtful, 0], work.doubtful[doubtful, 1] = n, j + i
+                doubtful += 1
     return doubtful
+
+
+@inner
+def _part(n: int, begin: int, end: int, joints: int) -> tuple[int, int, int]:
+    """Which of person n's joints are among begin ... end of all people, and at what point they start."""
+    first = max(begin, n * joints)
+    return first - n * joints, min(end - n * joints, joints), first - begin
 
 
 @inner
 def _without_outliers(queue: Array, slots: Array, sight: Sight, gate: float, people: State, work: Work) -> None:
     """Settle joints from their predictions with the rays that fit, or from the rays alone where that explains more."""
-    batch, other = work.batch, work.other
-    cameras, count = work.table.shape[1], queue.shape[0]
-    _put_predicted(queue, slots, sight, people, work)
+    batch, other, count = work.batch, work.other, queue.shape[0]
+    for k in range(count):
+        n, j = queue[k, 0], queue[k, 1]
+        put_prediction(batch, k, people.pos, people.prior, slots[n], j)
+        put_rays(batch, k, work.table[n, :, j], sight.xy, sight.info)
     evaluate(batch, sight.R, sight.t, count)
-    trust(batch, cameras, 4 * gate)
+    trust(batch, 4 * gate)
     settle(batch, sight.R, sight.t, count, STEPS)
-    trust(batch, cameras, gate)
+    trust(batch, gate)
     settle(batch, sight.R, sight.t, count, STEPS)
-    who, contested, start = np.empty(L, dtype=np.int64), 0, np.empty(3)
+    _contest(queue, sight, gate, work)
     for k in range(count):
-        n, j = queue[k, 0], queue[k, 1]
-        # Whoever overrules the prediction pays for it; that cannot be worth it below that price.
-        dear = _cost(batch, cameras, k, batch.lanes[PULL + k], gate) > 2 * gate
-        if dear and propose(work.table[n, :, j], sight, 2 * gate, work.trial, start):
-            put_point(other, contested, start[0], start[1], start[2])
-            put_rays(other, contested, work.table[n, :, j], sight.xy, sight.info)
-            who[contested] = k
-            contested += 1
-    if contested:
-        agree(other, sight.R, sight.t, contested, gate)
-    i = 0
-    for k in range(count):
-        n, j = queue[k, 0], queue[k, 1]
-        if i < contested and who[i] == k:
-            i += 1
-            pull, price = _pull(other, i - 1, people, slots[n], j), batch.lanes[PULL + k]
-            cheaper = _cost(other, cameras, i - 1, pull, gate) < _cost(batch, cameras, k, price, gate)
-            if cheaper and rays_in_use(other, cameras, i - 1) >= 3:
-                _take(other, i - 1, n, j, work)
+        n, j, rival = queue[k, 0], queue[k, 1], queue[k, 2]
+        if rival >= 0 and rays_in_use(other, rival) >= 3:
+            pull, price = _pull(other, rival, people, slots[n], j), batch.lanes[PULL + k]
+            if _cost(other, rival, pull, gate) < _cost(batch, k, price, gate):
+                _take(other, rival, n, j, work)
                 people.prior[slots[n], j] = 0.0
                 continue
         _take(batch, k, n, j, work)
 
 
 @inner
-def _from_pairs(queue: Array, sight: Sight, gate: float, work: Work) -> None:
-    """Settle joints of which nothing is predicted; those on which no two rays agree lose all."""
-    batch, table = work.batch, work.table
-    who, count, start = np.empty(L, dtype=np.int64), 0, np.empty(3)
+def _contest(queue: Array, sight: Sight, gate: float, work: Work) -> None:
+    """Put into `other` where rays alone see those joints whose prediction they might overrule."""
+    batch, other, contested = work.batch, work.other, 0
     for k in range(queue.shape[0]):
-        n, j = queue[k, 0], queue[k, 1]
-        if propose(table[n, :, j], sight, 2 * gate, work.trial, start):
-            put_point(batch, count, start[0], start[1], start[2])
-            put_rays(batch, count, work.table[n, :, j], sight.xy, sight.info)
-            who[count] = k
-            count += 1
-        else:
-            _lose(n, j, work)
-    agree(batch, sight.R, sight.t, count, gate)
-    for k in range(count):
-        n, j = queue[who[k], 0], queue[who[k], 1]
-        if rays_in_use(batch, table.shape[1], k) >= 2:
-            _take(batch, k, n, j, work)
-        else:
-            _lose(n, j, work)
+        queue[k, 2] = -1
+        # Whoever overrules the prediction pays for it; that cannot be worth it below that price.
+        if _cost(batch, k, batch.lanes[PULL + k], gate) > 2 * gate:
+            rays = work.table[queue[k, 0], :, queue[k, 1]]
+            if _put_proposed(other, contested, rays, sight, gate, work.trial):
+                queue[k, 2] = contested
+                contested += 1
+    if contested:
+        agree(other, sight.R, sight.t, contested, gate)
 
 
 @inner
-def _put_predicted(queue: Array, slots: Array, sight: Sight, people: State, work: Work) -> None:
+def _put_proposed(batch: Batch, k: int, rays: Array, sight: Sight, gate: float, trial: Array) -> bool:
+    """Start point k where a pair of rays meets, without a prediction; False if none does."""
+    sound, x, y, z = propose(rays, sight, 2 * gate, trial)
+    if sound:
+        put_point(batch, k, x, y, z)
+        put_rays(batch, k, rays, sight.xy, sight.info)
+    return sound
+
+
+@inner
+def _from_pairs(queue: Array, slots: Array, sight: Sight, gate: float, people: State, work: Work) -> None:
+    """Settle joints of which nothing is predicted; those on which no two rays agree lose all."""
+    batch, count = work.batch, 0
     for k in range(queue.shape[0]):
         n, j = queue[k, 0], queue[k, 1]
-        put_prediction(work.batch, k, people.pos, people.prior, slots[n], j)
-        put_rays(work.batch, k, work.table[n, :, j], sight.xy, sight.info)
+        if _put_proposed(batch, count, work.table[n, :, j], sight, gate, work.trial):
+            queue[count, 0], queue[count, 1] = n, j
+            count += 1
+        else:
+            _lose(n, j, slots[n], people, work)
+    agree(batch, sight.R, sight.t, count, gate)
+    for k in range(count):
+        n, j = queue[k, 0], queue[k, 1]
+        if rays_in_use(batch, k) >= 2:
+            _take(batch, k, n, j, work)
+        else:
+            _lose(n, j, slots[n], people, work)
 
 
 @inner
@@ -227,8 +237,10 @@ def _take(batch: Batch, k: int, n: int, j: int, work: Work) -> None:
 
 
 @inner
-def _lose(n: int, j: int, work: Work) -> None:
-    """Person n's joint j has no ray."""
+def _lose(n: int, j: int, m: int, people: State, work: Work) -> None:
+    """Person n's joint j has no ray: it is where slot m has it."""
+    copy_row(people.pos[m, j], work.xyz[n, j])
+    copy_row(people.prior[m, j], work.H[n, j])
     work.views[n, j] = 0
     for c in range(work.table.shape[1]):
         work.table[n, c, j] = -1
@@ -242,9 +254,9 @@ def _pull(batch: Batch, k: int, people: State, m: int, j: int) -> float:
 
 
 @inner
-def _cost(batch: Batch, cameras: int, k: int, pull: float, gate: float) -> float:
+def _cost(batch: Batch, k: int, pull: float, gate: float) -> float:
     """Chi-squares of prediction and rays, each at most what an outlier costs."""
     cost = min(2 * gate, pull)
-    for c in range(cameras):
-        cost += min(gate, batch.chi2[L * c + k])
+    for c in range(batch.seen.shape[0]):
+        cost += min(gate, batch.seen[c, CHI2 + k])
     return cost

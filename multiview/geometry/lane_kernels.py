@@ -1,7 +1,8 @@
 """Many points refined side by side: the arithmetic of triangulation, laid out so that one instruction does eight.
 
-A batch holds up to 32 points. Quantity Q of point j lies at `lanes[Q + j]`, camera c's at `seen[5 L c + Q + j]`; a row
-has the constant length L = 32, from which the compiler sees that rows do not overlap.
+A batch holds up to 32 points. Quantity Q of point j lies at `lanes[Q + j]`, camera c's at `seen[c, Q + j]`; a row has
+the constant length L = 32, from which the compiler sees that rows do not overlap. Loops run from 0 over a slice, for an
+index that might be negative is a gather to the compiler, and takes twice as long.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float64
 
 from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.small_kernels import inverse_sym3
@@ -23,7 +25,9 @@ H0, H1, H2, H3, H4, H5 = 12 * L, 13 * L, 14 * L, 15 * L, 16 * L, 17 * L  # of pr
 G0, G1, G2 = 18 * L, 19 * L, 20 * L  # gradient
 PULL, WORST = 21 * L, 22 * L  # chi-square of the prediction, and the largest of a ray
 ROWS = 23
-U, V, UU, UV, VV, RAY = 0, L, 2 * L, 3 * L, 4 * L, 5 * L  # a camera's ray: coordinates and information
+U, V, UU, UV, VV = 0, L, 2 * L, 3 * L, 4 * L  # a camera's ray: coordinates and information
+USE, CHI2 = 5 * L, 6 * L  # whether it is to pull (1 or 0), and its chi-square (0 where there is none)
+VIEW_ROWS = 7
 
 NEAREST_M = 0.05  # nearer to the camera than this, or behind it, nobody is measured
 HUBER_SQUARED = 9.0  # beyond three deviations a residual pulls with constant force
@@ -36,18 +40,21 @@ def padded(joints: int) -> int:
 
 
 class Batch(NamedTuple):
-    """Points, the rays to them, whether each ray is to pull (1 or 0), and its chi-square (0 where there is none)."""
+    """Points, and the rays to them."""
 
-    lanes: Array  # (23 L,)
-    seen: Array  # (C 5 L,)
-    use: Array  # (C L,)
-    chi2: Array  # (C L,)
+    lanes: Float64[np.ndarray, " 23*L"]
+    seen: Float64[np.ndarray, "C 7*L"]
+
+    @staticmethod
+    def empty(cameras: int) -> Batch:
+        """Room for 32 points."""
+        return Batch(np.zeros(ROWS * L), np.zeros((cameras, VIEW_ROWS * L)))
 
 
 @inner
 def new_batch(cameras: int) -> Batch:
-    """An empty batch."""
-    return Batch(np.zeros(ROWS * L), np.zeros(cameras * RAY), np.zeros(cameras * L), np.zeros(cameras * L))
+    """An empty batch, for kernels."""
+    return Batch(np.zeros(ROWS * L), np.zeros((cameras, VIEW_ROWS * L)))
 
 
 @inner
@@ -70,16 +77,62 @@ def put_prediction(batch: Batch, k: int, mean: Array, prior: Array, m: int, j: i
 
 
 @inner
+def put_predictions(batch: Batch, k: int, mean: Array, prior: Array) -> None:
+    """Start points k, k + 1, ... at their predictions `mean` (N, 3), which have the information `prior` (N, 6)."""
+    a = batch.lanes[k:]
+    for i in range(min(L, mean.shape[0])):
+        x, y, z = mean[i, 0], mean[i, 1], mean[i, 2]
+        a[X + i], a[Y + i], a[Z + i] = x, y, z
+        a[MX + i], a[MY + i], a[MZ + i] = x, y, z
+    for i in range(min(L, mean.shape[0])):
+        a[W0 + i], a[W1 + i], a[W2 + i] = prior[i, 0], prior[i, 1], prior[i, 2]
+        a[W3 + i], a[W4 + i], a[W5 + i] = prior[i, 3], prior[i, 4], prior[i, 5]
+
+
+@inner
 def put_rays(batch: Batch, k: int, rays: Array, xy: Array, info: Array) -> None:
     """Camera c sees point k along row rays[c] of `xy` and `info`, or not at all (-1)."""
-    seen, use = batch.seen, batch.use
     for c in range(rays.shape[0]):
-        i, at = rays[c], RAY * c + k
-        there = 1.0 if i >= 0 else 0.0
-        i = max(i, 0)
-        seen[at + U], seen[at + V] = xy[i, 0] if there else 0.0, xy[i, 1] if there else 0.0
-        seen[at + UU], seen[at + UV], seen[at + VV] = there * info[i, 0], there * info[i, 1], there * info[i, 2]
-        use[L * c + k] = there
+        _put_ray(batch.seen[c], k, rays[c], xy, info)
+
+
+@inner
+def put_rays_in_line(batch: Batch, c: int, k: int, rays: Array, xy: Array, info: Array) -> None:
+    """Camera c sees points k, k + 1, ... along the rows `rays` (N) of `xy` and `info`, or not at all (-1).
+
+    Nearly always row follows row, so that they are copied in one go; whatever is elsewhere is put there afterwards.
+    """
+    count, first = min(L, rays.shape[0]), 0
+    while first < count and rays[first] < 0:
+        first += 1
+    s = batch.seen[c, k:]
+    if first == count:
+        for i in range(count):
+            s[U + i], s[V + i], s[UU + i], s[UV + i], s[VV + i], s[USE + i] = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        return
+    start = max(0, min(rays[first] - first, xy.shape[0] - count))
+    there, w, elsewhere = xy[start : start + count], info[start : start + count], 0
+    for i in range(count):
+        ray = rays[i] >= 0
+        elsewhere += ray and rays[i] != start + i
+        s[U + i], s[V + i] = there[i, 0] if ray else 0.0, there[i, 1] if ray else 0.0
+        s[UU + i], s[UV + i], s[VV + i] = w[i, 0] if ray else 0.0, w[i, 1] if ray else 0.0, w[i, 2] if ray else 0.0
+        s[USE + i] = 1.0 if ray else 0.0
+    if elsewhere:
+        for i in range(count):
+            if rays[i] != start + i:
+                _put_ray(s, i, rays[i], xy, info)
+
+
+@inner
+def _put_ray(s: Array, k: int, i: int, xy: Array, info: Array) -> None:
+    """Into a camera's row."""
+    if i >= 0:
+        s[U + k], s[V + k] = xy[i, 0], xy[i, 1]
+        s[UU + k], s[UV + k], s[VV + k] = info[i, 0], info[i, 1], info[i, 2]
+        s[USE + k] = 1.0
+    else:
+        s[U + k], s[V + k], s[UU + k], s[UV + k], s[VV + k], s[USE + k] = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
 
 
 @inner
@@ -90,6 +143,17 @@ def read_point(batch: Batch, k: int, xyz: Array, H: Array, n: int, j: int) -> No
         xyz[n, j, i] = a[X + i * L + k]
     for i in range(6):
         H[n, j, i] = a[H0 + i * L + k]
+
+
+@inner
+def read_points(batch: Batch, k: int, xyz: Array, H: Array) -> None:
+    """Where points k, k + 1, ... are now goes to `xyz` (N, 3), and the information that puts them there to H (N, 6)."""
+    a = batch.lanes[k:]
+    for i in range(min(L, xyz.shape[0])):
+        xyz[i, 0], xyz[i, 1], xyz[i, 2] = a[X + i], a[Y + i], a[Z + i]
+    for i in range(min(L, xyz.shape[0])):
+        H[i, 0], H[i, 1], H[i, 2] = a[H0 + i], a[H1 + i], a[H2 + i]
+        H[i, 3], H[i, 4], H[i, 5] = a[H3 + i], a[H4 + i], a[H5 + i]
 
 
 @inner
@@ -108,20 +172,22 @@ def evaluate(batch: Batch, R: Array, t: Array, count: int) -> None:
     whole = min(L, (count + WIDTH - 1) // WIDTH * WIDTH)
     _add_prediction(batch.lanes, whole)
     for c in range(R.shape[0]):
-        _add_camera(R, t, c, whole, batch.lanes, batch.seen, batch.use, batch.chi2)
+        _add_camera(R, t, c, whole, batch.lanes, batch.seen[c])
 
 
 @inner
-def trust(batch: Batch, cameras: int, limit: float) -> None:
+def trust(batch: Batch, limit: float) -> None:
     """From now on only rays within the limit pull."""
-    for i in range(cameras * L):
-        batch.use[i] = 1.0 if batch.chi2[i] <= limit else 0.0
+    for c in range(batch.seen.shape[0]):
+        s = batch.seen[c]
+        for j in range(L):
+            s[USE + j] = 1.0 if s[CHI2 + j] <= limit else 0.0
 
 
 @inner
 def in_use(batch: Batch, c: int, j: int) -> bool:
     """Whether camera c's ray exists and pulls on point j."""
-    return bool(batch.use[L * c + j] > 0.0 and batch.seen[RAY * c + UU + j] > 0.0)
+    return bool(batch.seen[c, USE + j] > 0.0 and batch.seen[c, UU + j] > 0.0)
 
 
 @inner
@@ -137,27 +203,26 @@ def _add_prediction(a: Array, count: int) -> None:
 
 
 @inner
-def _add_camera(R: Array, t: Array, c: int, count: int, a: Array, seen: Array, use: Array, chi2: Array) -> None:
+def _add_camera(R: Array, t: Array, c: int, count: int, a: Array, s: Array) -> None:
     """Add one camera's J'WJ and J'Wr, with Huber's weight, without any branch."""
     r00, r01, r02, t0 = R[c, 0, 0], R[c, 0, 1], R[c, 0, 2], t[c, 0]
     r10, r11, r12, t1 = R[c, 1, 0], R[c, 1, 1], R[c, 1, 2], t[c, 1]
     r20, r21, r22, t2 = R[c, 2, 0], R[c, 2, 1], R[c, 2, 2], t[c, 2]
-    at, on = RAY * c, L * c
     for j in range(count):
         x, y, z = a[X + j], a[Y + j], a[Z + j]
-        p, q, r = seen[at + UU + j], seen[at + UV + j], seen[at + VV + j]
+        p, q, r = s[UU + j], s[UV + j], s[VV + j]
         depth = r20 * x + r21 * y + r22 * z + t2
         ahead = depth > NEAREST_M
         near = 1.0 / depth if ahead else 0.0
         u, v = (r00 * x + r01 * y + r02 * z + t0) * near, (r10 * x + r11 * y + r12 * z + t1) * near
-        du, dv = u - seen[at + U + j], v - seen[at + V + j]
+        du, dv = u - s[U + j], v - s[V + j]
         e, f = p * du + q * dv, q * du + r * dv
         off = e * du + f * dv
         behind = np.inf if p > 0.0 else 0.0
         off = off if ahead else behind
-        chi2[on + j] = off
+        s[CHI2 + j] = off
         a[WORST + j] = max(a[WORST + j], off)
-        k = near * math.sqrt(HUBER_SQUARED / max(HUBER_SQUARED, off)) * use[on + j]
+        k = near * math.sqrt(HUBER_SQUARED / max(HUBER_SQUARED, off)) * s[USE + j]
         a0, a1, a2 = r00 - u * r20, r01 - u * r21, r02 - u * r22
         b0, b1, b2 = r10 - v * r20, r11 - v * r21, r12 - v * r22
         a[G0 + j] += k * (a0 * e + b0 * f)

@@ -107,8 +107,8 @@ def refine(
 
 
 @inner
-def propose(rays: Array, sight: Sight, cap: float, trial: Array, point: Array) -> bool:
-    """Put the midpoint of the pair of rays that the others like best into `point`; whether there is a sound pair.
+def propose(rays: Array, sight: Sight, cap: float, trial: Array) -> tuple[bool, float, float, float]:
+    """Whether there is a sound pair of rays, and the midpoint of the one that the others like best.
 
     What a ray costs is its chi-square, at most `cap`. All pairs while there are at most 32; above, evenly spaced ones,
     so that many cameras cost no more. `trial` (4 L) is room for them: they are tried side by side.
@@ -126,7 +126,7 @@ def propose(rays: Array, sight: Sight, cap: float, trial: Array, point: Array) -
                 count += 1
             n += 1
     if count == 0:
-        return False
+        return False, 0.0, 0.0, 0.0
     for k in range(count):
         trial[3 * L + k] = 0.0
     for c in range(cameras):
@@ -136,8 +136,7 @@ def propose(rays: Array, sight: Sight, cap: float, trial: Array, point: Array) -
     for k in range(1, count):
         if trial[3 * L + k] < trial[3 * L + best]:
             best = k
-    point[0], point[1], point[2] = trial[best], trial[L + best], trial[2 * L + best]
-    return True
+    return True, trial[best], trial[L + best], trial[2 * L + best]
 
 
 @inner
@@ -184,20 +183,19 @@ def _add_cost(sight: Sight, c: int, i: int, cap: float, count: int, trial: Array
 @inner
 def agree(batch: Batch, R: Array, t: Array, count: int, gate: float) -> None:
     """Refine points (no predictions) from what lies near where they start; only rays within the gate stay in use."""
-    cameras = R.shape[0]
     evaluate(batch, R, t, count)
-    trust(batch, cameras, 4 * gate)
+    trust(batch, 4 * gate)
     for steps in (3, 2):
         settle(batch, R, t, count, steps)
-        trust(batch, cameras, gate)
+        trust(batch, gate)
     settle(batch, R, t, count, 2)
 
 
 @inner
-def rays_in_use(batch: Batch, cameras: int, j: int) -> int:
+def rays_in_use(batch: Batch, j: int) -> int:
     """How many rays pull on point j."""
     kept = 0
-    for c in range(cameras):
+    for c in range(batch.seen.shape[0]):
         kept += in_use(batch, c, j)
     return kept
 
@@ -206,13 +204,14 @@ def rays_in_use(batch: Batch, cameras: int, j: int) -> int:
 def consensus_all(rays: Array, sight: Sight, gate: float, xyz: Array, H: Array) -> None:
     """Triangulate every row of `rays` (N, C), in which only inliers stay; rows without a point become NaN, H zero."""
     points, cameras = rays.shape
-    batch, trial, start = new_batch(cameras), np.empty(4 * L), np.empty(3)
+    batch, trial = new_batch(cameras), np.empty(4 * L)
     who = np.empty(L, dtype=np.int64)
     at, precision = xyz.reshape(points, 1, 3), H.reshape(points, 1, 6)
     count = 0
     for n in range(points):
-        if propose(rays[n], sight, 2 * gate, trial, start):
-            put_point(batch, count, start[0], start[1], start[2])
+        sound, x, y, z = propose(rays[n], sight, 2 * gate, trial)
+        if sound:
+            put_point(batch, count, x, y, z)
             put_rays(batch, count, rays[n], sight.xy, sight.info)
             who[count] = n
             count += 1
@@ -222,7 +221,7 @@ def consensus_all(rays: Array, sight: Sight, gate: float, xyz: Array, H: Array) 
             agree(batch, sight.R, sight.t, count, gate)
             for k in range(count):
                 m = who[k]
-                if rays_in_use(batch, cameras, k) < 2:
+                if rays_in_use(batch, k) < 2:
                     xyz[m], H[m], rays[m] = np.nan, 0.0, -1
                     continue
                 read_point(batch, k, at, precision, m, 0)
