@@ -16,7 +16,7 @@ from multiview.fit.noise_kernels import learn, residuals, scale_by_size
 from multiview.fit.output_kernels import output, supporting_views
 from multiview.fit.people import State
 from multiview.fit.person_kernels import fit_people
-from multiview.fit.point_kernels import Work, triangulate_people
+from multiview.fit.point_kernels import Work, sight_of, triangulate_people
 from multiview.frame import Frame
 from multiview.geometry.handles import opener
 from multiview.geometry.jit import Array, kernel
@@ -86,8 +86,11 @@ def triangulate(frame: Array, people: Array, rig: Array, count: int, gate: float
     """Everyone's joints, each as a point."""
     f = frame_of(frame)
     if count:
-        work = Work(f.table[:count], f.xyz, f.H, f.used, f.batch, f.other, f.trial, f.doubtful, f.alone)
-        triangulate_people(f.slots[:count], f.rays, rig_of(rig), gate, state_of(people), work)
+        work = Work(
+            f.slots[:count], f.table[:count], sight_of(f.rays, rig_of(rig)), state_of(people), gate,
+            f.xyz, f.H, f.used, f.batch, f.other, f.trial, f.doubtful, f.alone,
+        )  # fmt: skip
+        triangulate_people(work)
 
 
 @kernel

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from multiview.fit.people import State
-from multiview.geometry.jit import Array, inner
+from multiview.geometry.jit import Array, inlined, inner
 from multiview.geometry.lane_kernels import (
     CHI2,
     PULL,
+    RAYS,
     W0,
     WORST,
     Batch,
@@ -21,6 +22,7 @@ from multiview.geometry.lane_kernels import (
     X,
     Y,
     Z,
+    count_rays,
     evaluate,
     in_use,
     put_point,
@@ -41,9 +43,13 @@ STEPS = 2  # from a prediction; it is near
 
 
 class Work(NamedTuple):
-    """What a frame's joints are worked out with: the results, two batches, room for proposals, and two queues."""
+    """A frame's joints, what is known of them, and room to work them out in: two batches, proposals, two queues."""
 
+    slots: Array  # (P,)
     table: Array  # (P, C, J)
+    sight: Sight
+    people: State
+    gate: float
     xyz: Array  # (P, J, 3)
     H: Array  # (P, J, 6)
     views: Array  # (P, J)
@@ -60,89 +66,65 @@ def sight_of(rays: Rays, rig: PackedRig) -> Sight:
     return Sight(rays.xy.reshape(-1, 2), rays.info.reshape(-1, 3), rays.ray.reshape(-1, 3), rig.R, rig.t, rig.centre)
 
 
-@inner
-def triangulate_people(slots: Array, rays: Rays, rig: PackedRig, gate: float, people: State, work: Work) -> None:
+@inlined
+def triangulate_people(work: Work) -> None:
     """Each joint's point and information H from its rays and its prediction; outliers leave `table`.
 
     An outlying prediction costs two outlying rays: three views that agree overrule it, two do not. A prediction that is
     overruled is forgotten (its `prior` becomes 0). A joint without any ray is where it is predicted.
     """
-    sight, joints = sight_of(rays, rig), work.table.shape[2]
-    for n in range(slots.shape[0]):
-        _count_rays(work.table[n], work.views[n])
-    alone = _queue_alone(slots, people, work)
-    known, doubtful = _predicted(slots, people) * joints, 0
-    for i in range(0, known, L):
-        doubtful = _as_predicted(i, min(i + L, known), doubtful, slots, sight, gate, people, work)
+    people, joints, doubtful, alone = _predicted(work), work.table.shape[2], 0, 0
+    for i in range(0, people * joints, L):
+        doubtful, alone = _as_predicted(i, min(i + L, people * joints), doubtful, alone, work)
+    for n in range(people, work.slots.shape[0]):
+        for j in range(joints):
+            alone = _queue_alone(n, j, alone, work)
     for i in range(0, doubtful, L):
-        _without_outliers(work.doubtful[i : min(i + L, doubtful)], slots, sight, gate, people, work)
+        _without_outliers(work.doubtful[i : min(i + L, doubtful)], work)
     for i in range(0, alone, L):
-        _from_pairs(work.alone[i : min(i + L, alone)], slots, sight, gate, people, work)
+        _from_pairs(work.alone[i : min(i + L, alone)], work)
 
 
-@inner
-def _count_rays(table: Array, views: Array) -> None:
-    """Of each joint, in a person's `table` (C, J)."""
-    views[:] = 0
-    for c in range(table.shape[0]):
-        rays = table[c]
-        for j in range(rays.shape[0]):
-            views[j] += rays[j] >= 0
-
-
-@inner
-def _queue_alone(slots: Array, people: State, work: Work) -> int:
-    """Queue the joints of which nothing is predicted and that two rays see; others lose theirs. How many are queued."""
-    alone = 0
-    for n in range(slots.shape[0]):
-        for j in range(work.table.shape[2]):
-            if people.prior[slots[n], j, 0] > 0.0:
-                continue
-            if work.views[n, j] >= 2:
-                work.alone[alone, 0], work.alone[alone, 1] = n, j
-                alone += 1
-            else:
-                _lose(n, j, slots[n], people, work)
-    return alone
-
-
-@inner
-def _predicted(slots: Array, people: State) -> int:
+@inlined
+def _predicted(work: Work) -> int:
     """How many people there are up to the last of whom anything is predicted; behind them are newborns."""
-    for n in range(slots.shape[0] - 1, -1, -1):
-        for j in range(people.prior.shape[1]):
-            if people.prior[slots[n], j, 0] > 0.0:
+    for n in range(work.slots.shape[0] - 1, -1, -1):
+        for j in range(work.table.shape[2]):
+            if work.people.prior[work.slots[n], j, 0] > 0.0:
                 return n + 1
     return 0
 
 
-@inner
-def _as_predicted(
-    begin: int, end: int, doubtful: int, slots: Array, sight: Sight, gate: float, people: State, work: Work
-) -> int:
+@inlined
+def _as_predicted(begin: int, end: int, doubtful: int, alone: int, work: Work) -> tuple[int, int]:
     """Settle joints begin ... end of all people, who follow one another, from their predictions.
 
-    Those that leave a ray or the prediction outside the gate are queued; how many there are by now.
+    Those that leave a ray or the prediction outside the gate are queued as doubtful, those of which nothing is
+    predicted as alone; how many there are by now.
     """
-    batch, table = work.batch, work.table
-    joints = table.shape[2]
+    batch, sight, people = work.batch, work.sight, work.people
+    joints = work.table.shape[2]
     first, last = begin // joints, (end - 1) // joints
     for n in range(first, last + 1):
+        m = work.slots[n]
         j, to, k = _part(n, begin, end, joints)
-        m = slots[n]
         put_predictions(batch, k, people.pos[m, j:to], people.prior[m, j:to])
-        for c in range(table.shape[1]):
-            put_rays_in_line(batch, c, k, table[n, c, j:to], sight.xy, sight.info)
+        for c in range(work.table.shape[1]):
+            put_rays_in_line(batch, c, k, work.table[n, c, j:to], sight.xy, sight.info)
     settle(batch, sight.R, sight.t, end - begin, STEPS)
+    count_rays(batch)
     for n in range(first, last + 1):
         j, to, k = _part(n, begin, end, joints)
         read_points(batch, k, work.xyz[n, j:to], work.H[n, j:to])
+        a = batch.lanes[k:]
         for i in range(to - j):
-            fits = batch.lanes[WORST + k + i] <= gate and batch.lanes[PULL + k + i] < gate
-            if not fits and batch.lanes[W0 + k + i] > 0.0:
+            work.views[n, j + i] = int(a[RAYS + i])
+            if not a[W0 + i] > 0.0:
+                alone = _queue_alone(n, j + i, alone, work)
+            elif not (a[WORST + i] <= work.gate and a[PULL + i] < work.gate):
                 work.doubtful[doubtful, 0], work.doubtful[doubtful, 1] = n, j + i
                 doubtful += 1
-    return doubtful
+    return doubtful, alone
 
 
 @inner
@@ -153,77 +135,91 @@ def _part(n: int, begin: int, end: int, joints: int) -> tuple[int, int, int]:
 
 
 @inner
-def _without_outliers(queue: Array, slots: Array, sight: Sight, gate: float, people: State, work: Work) -> None:
+def _queue_alone(n: int, j: int, alone: int, work: Work) -> int:
+    """Queue a joint of which nothing is predicted if two rays see it, or it loses its own; how many are queued."""
+    seen = 0
+    for c in range(work.table.shape[1]):
+        seen += work.table[n, c, j] >= 0
+    if seen >= 2:
+        work.alone[alone, 0], work.alone[alone, 1] = n, j
+        return alone + 1
+    _lose(n, j, work)
+    return alone
+
+
+@inlined
+def _without_outliers(queue: Array, work: Work) -> None:
     """Settle joints from their predictions with the rays that fit, or from the rays alone where that explains more."""
-    batch, other, count = work.batch, work.other, queue.shape[0]
+    batch, other, sight, people, gate = work.batch, work.other, work.sight, work.people, work.gate
+    count = queue.shape[0]
     for k in range(count):
         n, j = queue[k, 0], queue[k, 1]
-        put_prediction(batch, k, people.pos, people.prior, slots[n], j)
+        put_prediction(batch, k, people.pos, people.prior, work.slots[n], j)
         put_rays(batch, k, work.table[n, :, j], sight.xy, sight.info)
     evaluate(batch, sight.R, sight.t, count)
     trust(batch, 4 * gate)
     settle(batch, sight.R, sight.t, count, STEPS)
     trust(batch, gate)
     settle(batch, sight.R, sight.t, count, STEPS)
-    _contest(queue, sight, gate, work)
+    _contest(queue, work)
     for k in range(count):
         n, j, rival = queue[k, 0], queue[k, 1], queue[k, 2]
         if rival >= 0 and rays_in_use(other, rival) >= 3:
-            pull, price = _pull(other, rival, people, slots[n], j), batch.lanes[PULL + k]
+            pull, price = _pull(other, rival, people, work.slots[n], j), batch.lanes[PULL + k]
             if _cost(other, rival, pull, gate) < _cost(batch, k, price, gate):
                 _take(other, rival, n, j, work)
-                people.prior[slots[n], j] = 0.0
+                people.prior[work.slots[n], j] = 0.0
                 continue
         _take(batch, k, n, j, work)
 
 
-@inner
-def _contest(queue: Array, sight: Sight, gate: float, work: Work) -> None:
+@inlined
+def _contest(queue: Array, work: Work) -> None:
     """Put into `other` where rays alone see those joints whose prediction they might overrule."""
-    batch, other, contested = work.batch, work.other, 0
+    batch, other, gate, contested = work.batch, work.other, work.gate, 0
     for k in range(queue.shape[0]):
         queue[k, 2] = -1
         # Whoever overrules the prediction pays for it; that cannot be worth it below that price.
         if _cost(batch, k, batch.lanes[PULL + k], gate) > 2 * gate:
             rays = work.table[queue[k, 0], :, queue[k, 1]]
-            if _put_proposed(other, contested, rays, sight, gate, work.trial):
+            if _put_proposed(other, contested, rays, work):
                 queue[k, 2] = contested
                 contested += 1
     if contested:
-        agree(other, sight.R, sight.t, contested, gate)
+        agree(other, work.sight.R, work.sight.t, contested, gate)
 
 
 @inner
-def _put_proposed(batch: Batch, k: int, rays: Array, sight: Sight, gate: float, trial: Array) -> bool:
+def _put_proposed(batch: Batch, k: int, rays: Array, work: Work) -> bool:
     """Start point k where a pair of rays meets, without a prediction; False if none does."""
-    sound, x, y, z = propose(rays, sight, 2 * gate, trial)
+    sound, x, y, z = propose(rays, work.sight, 2 * work.gate, work.trial)
     if sound:
         put_point(batch, k, x, y, z)
-        put_rays(batch, k, rays, sight.xy, sight.info)
+        put_rays(batch, k, rays, work.sight.xy, work.sight.info)
     return sound
 
 
-@inner
-def _from_pairs(queue: Array, slots: Array, sight: Sight, gate: float, people: State, work: Work) -> None:
+@inlined
+def _from_pairs(queue: Array, work: Work) -> None:
     """Settle joints of which nothing is predicted; those on which no two rays agree lose all."""
     batch, count = work.batch, 0
     for k in range(queue.shape[0]):
         n, j = queue[k, 0], queue[k, 1]
-        if _put_proposed(batch, count, work.table[n, :, j], sight, gate, work.trial):
+        if _put_proposed(batch, count, work.table[n, :, j], work):
             queue[count, 0], queue[count, 1] = n, j
             count += 1
         else:
-            _lose(n, j, slots[n], people, work)
-    agree(batch, sight.R, sight.t, count, gate)
+            _lose(n, j, work)
+    agree(batch, work.sight.R, work.sight.t, count, work.gate)
     for k in range(count):
         n, j = queue[k, 0], queue[k, 1]
         if rays_in_use(batch, k) >= 2:
             _take(batch, k, n, j, work)
         else:
-            _lose(n, j, slots[n], people, work)
+            _lose(n, j, work)
 
 
-@inner
+@inlined
 def _take(batch: Batch, k: int, n: int, j: int, work: Work) -> None:
     """Point k is person n's joint j; rays that are not in use leave the table."""
     read_point(batch, k, work.xyz, work.H, n, j)
@@ -237,10 +233,10 @@ def _take(batch: Batch, k: int, n: int, j: int, work: Work) -> None:
 
 
 @inner
-def _lose(n: int, j: int, m: int, people: State, work: Work) -> None:
-    """Person n's joint j has no ray: it is where slot m has it."""
-    copy_row(people.pos[m, j], work.xyz[n, j])
-    copy_row(people.prior[m, j], work.H[n, j])
+def _lose(n: int, j: int, work: Work) -> None:
+    """Person n's joint j has no ray: it is where it was before."""
+    copy_row(work.people.pos[work.slots[n], j], work.xyz[n, j])
+    copy_row(work.people.prior[work.slots[n], j], work.H[n, j])
     work.views[n, j] = 0
     for c in range(work.table.shape[1]):
         work.table[n, c, j] = -1

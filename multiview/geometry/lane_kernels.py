@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.geometry.jit import Array, inner, kernel
+from multiview.geometry.jit import Array, inlined, inner, kernel
 from multiview.geometry.small_kernels import inverse_sym3
 
 L = 32
@@ -24,7 +24,8 @@ W0, W1, W2, W3, W4, W5 = 6 * L, 7 * L, 8 * L, 9 * L, 10 * L, 11 * L  # informati
 H0, H1, H2, H3, H4, H5 = 12 * L, 13 * L, 14 * L, 15 * L, 16 * L, 17 * L  # of prediction and rays together
 G0, G1, G2 = 18 * L, 19 * L, 20 * L  # gradient
 PULL, WORST = 21 * L, 22 * L  # chi-square of the prediction, and the largest of a ray
-ROWS = 23
+RAYS = 23 * L  # how many rays pull
+ROWS = 24
 U, V, UU, UV, VV = 0, L, 2 * L, 3 * L, 4 * L  # a camera's ray: coordinates and information
 USE, CHI2 = 5 * L, 6 * L  # whether it is to pull (1 or 0), and its chi-square (0 where there is none)
 VIEW_ROWS = 7
@@ -42,7 +43,7 @@ def padded(joints: int) -> int:
 class Batch(NamedTuple):
     """Points, and the rays to them."""
 
-    lanes: Float64[np.ndarray, " 23*L"]
+    lanes: Float64[np.ndarray, " 24*L"]
     seen: Float64[np.ndarray, "C 7*L"]
 
     @staticmethod
@@ -185,6 +186,18 @@ def trust(batch: Batch, limit: float) -> None:
 
 
 @inner
+def count_rays(batch: Batch) -> None:
+    """How many rays pull on each point."""
+    a = batch.lanes
+    for j in range(L):
+        a[RAYS + j] = 0.0
+    for c in range(batch.seen.shape[0]):
+        s = batch.seen[c]
+        for j in range(L):
+            a[RAYS + j] += s[USE + j]
+
+
+@inner
 def in_use(batch: Batch, c: int, j: int) -> bool:
     """Whether camera c's ray exists and pulls on point j."""
     return bool(batch.seen[c, USE + j] > 0.0 and batch.seen[c, UU + j] > 0.0)
@@ -202,7 +215,7 @@ def _add_prediction(a: Array, count: int) -> None:
         a[WORST + j] = 0.0
 
 
-@inner
+@inlined
 def _add_camera(R: Array, t: Array, c: int, count: int, a: Array, s: Array) -> None:
     """Add one camera's J'WJ and J'Wr, with Huber's weight, without any branch."""
     r00, r01, r02, t0 = R[c, 0, 0], R[c, 0, 1], R[c, 0, 2], t[c, 0]
