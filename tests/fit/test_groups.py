@@ -1,6 +1,7 @@
 """People are fitted in groups of four; who else is in the group is nobody's business."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -29,10 +30,9 @@ def crowd() -> Pipeline:
 def fitted(crowd: Pipeline, who: Sequence[int]) -> tuple[State, np.ndarray]:
     """Everyone's state after those few were fitted to the last frame (again); their rays."""
     frame = crowd.space.frame
-    few = type(frame)(frame.rays, *(array.copy() for array in frame[1:]))
+    few, people = deepcopy(frame), deepcopy(crowd.tracker.people.state)
     for array in (few.slots, few.table, few.xyz, few.H, few.used):
         array[: len(who)] = array[list(who)]
-    people = State(*(array.copy() for array in crowd.tracker.people.state))
     people.prior[frame.slots[NEWBORN], JOINT] = 0.0
     few.xyz[: len(who), JOINT] += 0.5 * (np.array(who) == LOST)[:, None]
     kernels.fit(
