@@ -79,10 +79,10 @@ def cast(
             if given.shape[0]:
                 _spread_given(a, given[d, row])
             copy_row(a[SCORE : SCORE + count], score[d, row])
-            _deal2(a, X, xy[d, row])
-            _deal3(a, RX, ray[d, row])
-            _deal3(a, IXX, info[d, row])
-            _deal3(a, NXX, noise[d, row])
+            _deal2(a[X:], xy[d, row])
+            _deal3(a[RX:], ray[d, row])
+            _deal3(a[IXX:], info[d, row])
+            _deal3(a[NXX:], noise[d, row])
 
 
 @inner
@@ -96,15 +96,15 @@ def _put(a: Array, pixels: Array, score: Array) -> None:
 
 
 @inner
-def _deal2(a: Array, at: int, rows: Array) -> None:
+def _deal2(a: Array, rows: Array) -> None:
     for j in range(rows.shape[0]):
-        rows[j, 0], rows[j, 1] = a[at + j], a[at + L + j]
+        rows[j, 0], rows[j, 1] = a[j], a[L + j]
 
 
 @inner
-def _deal3(a: Array, at: int, rows: Array) -> None:
+def _deal3(a: Array, rows: Array) -> None:
     for j in range(rows.shape[0]):
-        rows[j, 0], rows[j, 1], rows[j, 2] = a[at + j], a[at + L + j], a[at + 2 * L + j]
+        rows[j, 0], rows[j, 1], rows[j, 2] = a[j], a[L + j], a[2 * L + j]
 
 
 @inner
