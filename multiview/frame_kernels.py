@@ -86,11 +86,7 @@ def triangulate(frame: Array, people: Array, rig: Array, count: int, gate: float
     """Everyone's joints, each as a point."""
     f = frame_of(frame)
     if count:
-        work = Work(
-            f.slots[:count], f.table[:count], sight_of(f.rays, rig_of(rig)), state_of(people), gate,
-            f.xyz, f.H, f.used, f.batch, f.other, f.trial, f.doubtful, f.alone,
-        )  # fmt: skip
-        triangulate_people(work)
+        triangulate_people(Work(f, state_of(people), sight_of(f.rays, rig_of(rig)), gate, count))
 
 
 @kernel

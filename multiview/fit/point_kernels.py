@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from multiview.fit.people import State
+from multiview.frame import Frame
 from multiview.geometry.jit import Array, inlined, inner
 from multiview.geometry.lane_kernels import (
     CHI2,
@@ -43,21 +44,13 @@ STEPS = 2  # from a prediction; it is near
 
 
 class Work(NamedTuple):
-    """A frame's joints, what is known of them, and room to work them out in: two batches, proposals, two queues."""
+    """The first `total` people in a frame, and what is known of them."""
 
-    slots: Array  # (P,)
-    table: Array  # (P, C, J)
-    sight: Sight
+    frame: Frame
     people: State
+    sight: Sight
     gate: float
-    xyz: Array  # (P, J, 3)
-    H: Array  # (P, J, 6)
-    views: Array  # (P, J)
-    batch: Batch
-    other: Batch
-    trial: Array  # (4 L,)
-    doubtful: Array  # (P J, 3): person, joint, and the point of `other` that contests it or -1
-    alone: Array  # (P J, 2): person, joint
+    total: int
 
 
 @inner
@@ -68,29 +61,30 @@ def sight_of(rays: Rays, rig: PackedRig) -> Sight:
 
 @inlined
 def triangulate_people(work: Work) -> None:
-    """Each joint's point and information H from its rays and its prediction; outliers leave `table`.
+    """Each joint's point `xyz`, its information `H`, and how many rays are `used`; outliers leave the `table`.
 
     An outlying prediction costs two outlying rays: three views that agree overrule it, two do not. A prediction that is
     overruled is forgotten (its `prior` becomes 0). A joint without any ray is where it is predicted.
     """
-    people, joints, doubtful, alone = _predicted(work), work.table.shape[2], 0, 0
+    people, joints, doubtful, alone = _predicted(work), work.frame.table.shape[2], 0, 0
     for i in range(0, people * joints, L):
         doubtful, alone = _as_predicted(i, min(i + L, people * joints), doubtful, alone, work)
-    for n in range(people, work.slots.shape[0]):
+    for n in range(people, work.total):
         for j in range(joints):
             alone = _queue_alone(n, j, alone, work)
     for i in range(0, doubtful, L):
-        _without_outliers(work.doubtful[i : min(i + L, doubtful)], work)
+        _without_outliers(work.frame.doubtful[i : min(i + L, doubtful)], work)
     for i in range(0, alone, L):
-        _from_pairs(work.alone[i : min(i + L, alone)], work)
+        _from_pairs(work.frame.alone[i : min(i + L, alone)], work)
 
 
 @inlined
 def _predicted(work: Work) -> int:
     """How many people there are up to the last of whom anything is predicted; behind them are newborns."""
-    for n in range(work.slots.shape[0] - 1, -1, -1):
-        for j in range(work.table.shape[2]):
-            if work.people.prior[work.slots[n], j, 0] > 0.0:
+    prior = work.people.prior
+    for n in range(work.total - 1, -1, -1):
+        for j in range(prior.shape[1]):
+            if prior[work.frame.slots[n], j, 0] > 0.0:
                 return n + 1
     return 0
 
@@ -102,27 +96,28 @@ def _as_predicted(begin: int, end: int, doubtful: int, alone: int, work: Work) -
     Those that leave a ray or the prediction outside the gate are queued as doubtful, those of which nothing is
     predicted as alone; how many there are by now.
     """
-    batch, sight, people = work.batch, work.sight, work.people
-    joints = work.table.shape[2]
+    f, sight, people = work.frame, work.sight, work.people
+    batch, table = f.batch, f.table
+    joints = table.shape[2]
     first, last = begin // joints, (end - 1) // joints
     for n in range(first, last + 1):
-        m = work.slots[n]
+        m = f.slots[n]
         j, to, k = _part(n, begin, end, joints)
         put_predictions(batch, k, people.pos[m, j:to], people.prior[m, j:to])
-        for c in range(work.table.shape[1]):
-            put_rays_in_line(batch, c, k, work.table[n, c, j:to], sight.xy, sight.info)
+        for c in range(table.shape[1]):
+            put_rays_in_line(batch, c, k, table[n, c, j:to], sight.xy, sight.info)
     settle(batch, sight.R, sight.t, end - begin, STEPS)
     count_rays(batch)
     for n in range(first, last + 1):
         j, to, k = _part(n, begin, end, joints)
-        read_points(batch, k, work.xyz[n, j:to], work.H[n, j:to])
+        read_points(batch, k, f.xyz[n, j:to], f.H[n, j:to])
         a = batch.lanes[k:]
         for i in range(to - j):
-            work.views[n, j + i] = int(a[RAYS + i])
+            f.used[n, j + i] = int(a[RAYS + i])
             if not a[W0 + i] > 0.0:
                 alone = _queue_alone(n, j + i, alone, work)
             elif not (a[WORST + i] <= work.gate and a[PULL + i] < work.gate):
-                work.doubtful[doubtful, 0], work.doubtful[doubtful, 1] = n, j + i
+                f.doubtful[doubtful, 0], f.doubtful[doubtful, 1] = n, j + i
                 doubtful += 1
     return doubtful, alone
 
@@ -137,11 +132,11 @@ def _part(n: int, begin: int, end: int, joints: int) -> tuple[int, int, int]:
 @inner
 def _queue_alone(n: int, j: int, alone: int, work: Work) -> int:
     """Queue a joint of which nothing is predicted if two rays see it, or it loses its own; how many are queued."""
-    seen = 0
-    for c in range(work.table.shape[1]):
-        seen += work.table[n, c, j] >= 0
+    f, seen = work.frame, 0
+    for c in range(f.table.shape[1]):
+        seen += f.table[n, c, j] >= 0
     if seen >= 2:
-        work.alone[alone, 0], work.alone[alone, 1] = n, j
+        f.alone[alone, 0], f.alone[alone, 1] = n, j
         return alone + 1
     _lose(n, j, work)
     return alone
@@ -150,12 +145,12 @@ def _queue_alone(n: int, j: int, alone: int, work: Work) -> int:
 @inlined
 def _without_outliers(queue: Array, work: Work) -> None:
     """Settle joints from their predictions with the rays that fit, or from the rays alone where that explains more."""
-    batch, other, sight, people, gate = work.batch, work.other, work.sight, work.people, work.gate
-    count = queue.shape[0]
+    f, sight, people, gate = work.frame, work.sight, work.people, work.gate
+    batch, other, count = f.batch, f.other, queue.shape[0]
     for k in range(count):
         n, j = queue[k, 0], queue[k, 1]
-        put_prediction(batch, k, people.pos, people.prior, work.slots[n], j)
-        put_rays(batch, k, work.table[n, :, j], sight.xy, sight.info)
+        put_prediction(batch, k, people.pos, people.prior, f.slots[n], j)
+        put_rays(batch, k, f.table[n, :, j], sight.xy, sight.info)
     evaluate(batch, sight.R, sight.t, count)
     trust(batch, 4 * gate)
     settle(batch, sight.R, sight.t, count, STEPS)
@@ -165,10 +160,10 @@ def _without_outliers(queue: Array, work: Work) -> None:
     for k in range(count):
         n, j, rival = queue[k, 0], queue[k, 1], queue[k, 2]
         if rival >= 0 and rays_in_use(other, rival) >= 3:
-            pull, price = _pull(other, rival, people, work.slots[n], j), batch.lanes[PULL + k]
+            pull, price = _pull(other, rival, people, f.slots[n], j), batch.lanes[PULL + k]
             if _cost(other, rival, pull, gate) < _cost(batch, k, price, gate):
                 _take(other, rival, n, j, work)
-                people.prior[work.slots[n], j] = 0.0
+                people.prior[f.slots[n], j] = 0.0
                 continue
         _take(batch, k, n, j, work)
 
@@ -176,12 +171,13 @@ def _without_outliers(queue: Array, work: Work) -> None:
 @inlined
 def _contest(queue: Array, work: Work) -> None:
     """Put into `other` where rays alone see those joints whose prediction they might overrule."""
-    batch, other, gate, contested = work.batch, work.other, work.gate, 0
+    f, gate, contested = work.frame, work.gate, 0
+    batch, other = f.batch, f.other
     for k in range(queue.shape[0]):
         queue[k, 2] = -1
         # Whoever overrules the prediction pays for it; that cannot be worth it below that price.
         if _cost(batch, k, batch.lanes[PULL + k], gate) > 2 * gate:
-            rays = work.table[queue[k, 0], :, queue[k, 1]]
+            rays = f.table[queue[k, 0], :, queue[k, 1]]
             if _put_proposed(other, contested, rays, work):
                 queue[k, 2] = contested
                 contested += 1
@@ -192,7 +188,7 @@ def _contest(queue: Array, work: Work) -> None:
 @inner
 def _put_proposed(batch: Batch, k: int, rays: Array, work: Work) -> bool:
     """Start point k where a pair of rays meets, without a prediction; False if none does."""
-    sound, x, y, z = propose(rays, work.sight, 2 * work.gate, work.trial)
+    sound, x, y, z = propose(rays, work.sight, 2 * work.gate, work.frame.trial)
     if sound:
         put_point(batch, k, x, y, z)
         put_rays(batch, k, rays, work.sight.xy, work.sight.info)
@@ -202,10 +198,11 @@ def _put_proposed(batch: Batch, k: int, rays: Array, work: Work) -> bool:
 @inlined
 def _from_pairs(queue: Array, work: Work) -> None:
     """Settle joints of which nothing is predicted; those on which no two rays agree lose all."""
-    batch, count = work.batch, 0
+    f, count = work.frame, 0
+    batch = f.batch
     for k in range(queue.shape[0]):
         n, j = queue[k, 0], queue[k, 1]
-        if _put_proposed(batch, count, work.table[n, :, j], work):
+        if _put_proposed(batch, count, f.table[n, :, j], work):
             queue[count, 0], queue[count, 1] = n, j
             count += 1
         else:
@@ -219,27 +216,28 @@ def _from_pairs(queue: Array, work: Work) -> None:
             _lose(n, j, work)
 
 
-@inlined
+@inner
 def _take(batch: Batch, k: int, n: int, j: int, work: Work) -> None:
     """Point k is person n's joint j; rays that are not in use leave the table."""
-    read_point(batch, k, work.xyz, work.H, n, j)
-    kept = 0
-    for c in range(work.table.shape[1]):
+    f, kept = work.frame, 0
+    read_point(batch, k, f.xyz, f.H, n, j)
+    for c in range(f.table.shape[1]):
         if in_use(batch, c, k):
             kept += 1
         else:
-            work.table[n, c, j] = -1
-    work.views[n, j] = kept
+            f.table[n, c, j] = -1
+    f.used[n, j] = kept
 
 
 @inner
 def _lose(n: int, j: int, work: Work) -> None:
     """Person n's joint j has no ray: it is where it was before."""
-    copy_row(work.people.pos[work.slots[n], j], work.xyz[n, j])
-    copy_row(work.people.prior[work.slots[n], j], work.H[n, j])
-    work.views[n, j] = 0
-    for c in range(work.table.shape[1]):
-        work.table[n, c, j] = -1
+    f, m = work.frame, work.frame.slots[n]
+    copy_row(work.people.pos[m, j], f.xyz[n, j])
+    copy_row(work.people.prior[m, j], f.H[n, j])
+    f.used[n, j] = 0
+    for c in range(f.table.shape[1]):
+        f.table[n, c, j] = -1
 
 
 @inner
