@@ -6,14 +6,14 @@ import numpy as np
 
 from multiview.fit.body import Body
 from multiview.fit.people import State
-from multiview.geometry.jit import Array, inner
+from multiview.geometry.jit import Array, inlined, inner
 from multiview.rays import PackedRig, Rays
 
 FILLED_SCORE = 0.1
 VIEW_JOINTS = 3  # a view that measures fewer of someone's joints does not see them
 
 
-@inner
+@inlined
 def output(
     slots: Array,
     table: Array,
@@ -29,25 +29,42 @@ def output(
     scores = rays.score.reshape(-1)
     for n in range(slots.shape[0]):
         m = slots[n]
+        _place(people.pos[m], people.pp[m], xyz[n], cov[n])
+        _judge(table[n], scores, score[n], views[n], filled[n])
         for j in range(table.shape[2]):
             if not people.known[m, j]:
                 xyz[n, j], cov[n, j] = np.nan, np.nan
                 score[n, j], views[n, j], filled[n, j] = 0.0, 0, False
-                continue
-            total, seen = 0.0, 0
-            for c in range(table.shape[1]):
-                if table[n, c, j] >= 0:
-                    total += scores[table[n, c, j]]
-                    seen += 1
-            score[n, j] = total / seen if seen else FILLED_SCORE
-            views[n, j], filled[n, j] = seen, seen < 2
-            for a in range(3):
-                xyz[n, j, a] = people.pos[m, j, a]
-                for b in range(3):
-                    cov[n, j, a, b] = people.pp[m, j, a + b + (a > 0 and b > 0)]
 
 
 @inner
+def _place(pos: Array, pp: Array, xyz: Array, cov: Array) -> None:
+    """Where joints are: `pos` (J, 3), `pp` (J, 6), `xyz` (J, 3), `cov` (J, 3, 3)."""
+    for j in range(pos.shape[0]):
+        xyz[j, 0], xyz[j, 1], xyz[j, 2] = pos[j, 0], pos[j, 1], pos[j, 2]
+        cov[j, 0, 0], cov[j, 0, 1], cov[j, 0, 2] = pp[j, 0], pp[j, 1], pp[j, 2]
+        cov[j, 1, 0], cov[j, 1, 1], cov[j, 1, 2] = pp[j, 1], pp[j, 3], pp[j, 4]
+        cov[j, 2, 0], cov[j, 2, 1], cov[j, 2, 2] = pp[j, 2], pp[j, 4], pp[j, 5]
+
+
+@inner
+def _judge(table: Array, scores: Array, score: Array, views: Array, filled: Array) -> None:
+    """Joints' mean score in how many views; with fewer than two of them a joint is filled in."""
+    joints = score.shape[0]
+    for j in range(joints):
+        score[j], views[j] = 0.0, 0
+    for c in range(table.shape[0]):
+        rays = table[c]
+        for j in range(joints):
+            if rays[j] >= 0:
+                score[j] += scores[rays[j]]
+                views[j] += 1
+    for j in range(joints):
+        score[j] = score[j] / views[j] if views[j] else FILLED_SCORE
+        filled[j] = views[j] < 2
+
+
+@inlined
 def supporting_views(
     table: Array, expected: Array, body: Body, rig: PackedRig, rays: Rays, support: Array, due: Array
 ) -> None:
@@ -58,14 +75,27 @@ def supporting_views(
     for n in range(table.shape[0]):
         support[n] = due[n] = 0
         for c in range(table.shape[1]):
-            joints = 0
-            for j in body.core:
-                joints += table[n, c, j] >= 0
-            support[n] += joints >= min(VIEW_JOINTS, body.core.shape[0])
-            if n >= expected.shape[0] or not rays.alive[c]:
-                continue
-            u, v = 0.0, 0.0
-            for j in body.torso:
-                u += expected[n, c, 0, j] / body.torso.shape[0]
-                v += expected[n, c, 1, j] / body.torso.shape[0]
-            due[n] += rig.frame[c, 0] < u < rig.frame[c, 2] and rig.frame[c, 1] < v < rig.frame[c, 3]
+            support[n] += _measured(table[n, c], body.core, VIEW_JOINTS)
+            if n < expected.shape[0] and rays.alive[c]:
+                due[n] += _pictured(expected[n, c], body.torso, rig.frame[c])
+
+
+@inner
+def _measured(rays: Array, joints: Array, least: int) -> bool:
+    """Whether there are rays to so many of the joints, or to all."""
+    missing = min(least, joints.shape[0])
+    for j in joints:
+        missing -= rays[j] >= 0
+        if missing == 0:
+            break
+    return missing <= 0
+
+
+@inner
+def _pictured(expected: Array, joints: Array, frame: Array) -> bool:
+    """Whether the middle of the joints `expected` (5, W) is in the picture."""
+    u, v, count = 0.0, 0.0, joints.shape[0]
+    for j in joints:
+        u += expected[0, j] / count
+        v += expected[1, j] / count
+    return frame[0] < u < frame[2] and frame[1] < v < frame[3]
