@@ -40,6 +40,12 @@ def padded(joints: int) -> int:
     return max(LEAST, (joints + WIDTH - 1) // WIDTH * WIDTH)
 
 
+@inner
+def whole_lanes(count: int) -> int:
+    """So many points and those that the last instruction works on besides."""
+    return min(L, (count + WIDTH - 1) // WIDTH * WIDTH)
+
+
 class Batch(NamedTuple):
     """Points, and the rays to them."""
 
@@ -125,15 +131,14 @@ def put_rays_in_line(batch: Batch, c: int, k: int, rays: Array, xy: Array, info:
                 _put_ray(s, i, rays[i], xy, info)
 
 
-@inner
+@inlined
 def _put_ray(s: Array, k: int, i: int, xy: Array, info: Array) -> None:
-    """Into a camera's row."""
-    if i >= 0:
-        s[U + k], s[V + k] = xy[i, 0], xy[i, 1]
-        s[UU + k], s[UV + k], s[VV + k] = info[i, 0], info[i, 1], info[i, 2]
-        s[USE + k] = 1.0
-    else:
-        s[U + k], s[V + k], s[UU + k], s[UV + k], s[VV + k], s[USE + k] = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    """Into a camera's row; without a branch, for which rays are missing cannot be foreseen."""
+    there, i = i >= 0, max(i, 0)
+    u, v, uu, uv, vv = xy[i, 0], xy[i, 1], info[i, 0], info[i, 1], info[i, 2]
+    s[U + k], s[V + k] = u if there else 0.0, v if there else 0.0
+    s[UU + k], s[UV + k], s[VV + k] = uu if there else 0.0, uv if there else 0.0, vv if there else 0.0
+    s[USE + k] = 1.0 if there else 0.0
 
 
 @inner
@@ -170,7 +175,7 @@ def settle(batch: Batch, R: Array, t: Array, count: int, steps: int) -> None:
 @inner
 def evaluate(batch: Batch, R: Array, t: Array, count: int) -> None:
     """H, gradient and chi-squares of `count` points where they are."""
-    whole = min(L, (count + WIDTH - 1) // WIDTH * WIDTH)
+    whole = whole_lanes(count)
     _add_prediction(batch.lanes, whole)
     for c in range(R.shape[0]):
         _add_camera(R, t, c, whole, batch.lanes, batch.seen[c])
@@ -255,7 +260,7 @@ def _add_camera(R: Array, t: Array, c: int, count: int, a: Array, s: Array) -> N
 @inner
 def _step(a: Array, count: int) -> None:
     """Move each point by -H^-1 g; one whose rays leave it open stays."""
-    for j in range(min(L, (count + WIDTH - 1) // WIDTH * WIDTH)):
+    for j in range(whole_lanes(count)):
         c0, c1, c2, c3, c4, c5 = inverse_sym3(a[H0 + j], a[H1 + j], a[H2 + j], a[H3 + j], a[H4 + j], a[H5 + j])
         g0, g1, g2 = a[G0 + j], a[G1 + j], a[G2 + j]
         x, y, z = c0 * g0 + c1 * g1 + c2 * g2, c1 * g0 + c3 * g1 + c4 * g2, c2 * g0 + c4 * g1 + c5 * g2

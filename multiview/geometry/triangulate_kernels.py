@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from multiview.geometry.jit import Array, inner, kernel
+from multiview.geometry.jit import Array, inlined, inner, kernel
 from multiview.geometry.lane_kernels import (
     HUBER_SQUARED,
     NEAREST_M,
@@ -25,6 +25,7 @@ from multiview.geometry.lane_kernels import (
     read_point,
     settle,
     trust,
+    whole_lanes,
 )
 from multiview.geometry.small_kernels import closest_points, inverse_sym3, project
 
@@ -117,21 +118,25 @@ def propose(rays: Array, sight: Sight, cap: float, trial: Array) -> tuple[bool, 
     for c in range(cameras):
         seen += rays[c] >= 0
     stride = (seen * (seen - 1) // 2 + L - 1) // L
-    count, n = 0, 0
+    count, passed = 0, 0
     for a in range(cameras):
+        if rays[a] < 0:
+            continue
         for b in range(a + 1, cameras):
-            if rays[a] < 0 or rays[b] < 0:
+            if rays[b] < 0:
                 continue
-            if n % stride == 0 and _midpoint(a, b, rays[a], rays[b], sight, count, trial):
-                count += 1
-            n += 1
+            if passed == 0:
+                count += _midpoint(a, b, rays[a], rays[b], sight, count, trial)
+                passed = stride
+            passed -= 1
     if count == 0:
         return False, 0.0, 0.0, 0.0
-    for k in range(count):
+    whole = whole_lanes(count)
+    for k in range(whole):
         trial[3 * L + k] = 0.0
     for c in range(cameras):
         if rays[c] >= 0:
-            _add_cost(sight, c, rays[c], cap, count, trial)
+            _add_cost(sight, c, rays[c], cap, whole, trial)
     best = 0
     for k in range(1, count):
         if trial[3 * L + k] < trial[3 * L + best]:
@@ -154,7 +159,7 @@ def meeting_point(a: int, i: int, b: int, k: int, sight: Sight) -> tuple[bool, f
     return True, x, y, z
 
 
-@inner
+@inlined
 def _midpoint(a: int, b: int, i: int, k: int, sight: Sight, n: int, trial: Array) -> bool:
     """Put where two rays meet into trial n; False if they do not."""
     meet, x, y, z = meeting_point(a, i, b, k, sight)
@@ -163,7 +168,7 @@ def _midpoint(a: int, b: int, i: int, k: int, sight: Sight, n: int, trial: Array
     return meet
 
 
-@inner
+@inlined
 def _add_cost(sight: Sight, c: int, i: int, cap: float, count: int, trial: Array) -> None:
     """Add one ray's capped chi-square at every trial."""
     R, t = sight.R, sight.t
