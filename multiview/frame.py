@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from multiview.assign import repair_kernels
 from multiview.geometry.handles import handle_of
 from multiview.geometry.lane_kernels import Batch, L, padded
 from multiview.rays import Rays
@@ -19,10 +20,10 @@ class Frame(NamedTuple):
 
     `slots[n]` is person n's place in the state, `claims[n, c]` their detection in camera c or -1; `expected`, `near`
     and `chi2` as in `claim_kernels`; `free` are the detections that nobody claims. `table[n, c, j]` is the row
-    (detection * J + joint) of the ray on which joint j rests, or -1; `xyz`, `H` and `used` as in `point_kernels`.
-    `batch`, `other`, `trial` (points that pairs of rays propose), `doubtful` (person, joint, and the point of `other`
-    that contests it or -1) and `alone` (person, joint) are what `point_kernels` work with. `support[n]` views measure
-    person n, `due[n]` should.
+    (detection * J + joint) of the ray on which joint j rests, or -1; `mending` is the room for finding it. `xyz`, `H`
+    and `used` are as in `point_kernels`, which work with `batch`, `other`, `trial` (points that pairs of rays propose),
+    `doubtful` (person, joint, and the point of `other` that contests it or -1) and `alone` (person, joint). `support[n]`
+    views measure person n, `due[n]` should.
     """
 
     rays: Rays
@@ -33,6 +34,7 @@ class Frame(NamedTuple):
     near: Bool[np.ndarray, "P D"]
     chi2: Float64[np.ndarray, "P D W"]
     table: Int64[np.ndarray, "P C J"]
+    mending: repair_kernels.Room
     xyz: Float64[np.ndarray, "P J 3"]
     H: Float64[np.ndarray, "P J 6"]
     used: Int64[np.ndarray, "P J"]
@@ -57,6 +59,7 @@ class Frame(NamedTuple):
             near=np.empty((P, D), np.bool_),
             chi2=np.empty((P, D, padded(J))),
             table=np.empty((P, C, J), np.int64),
+            mending=repair_kernels.Room.empty(P, C, J),
             xyz=np.empty((P, J, 3)),
             H=np.empty((P, J, 6)),
             used=np.empty((P, J), np.int64),

@@ -76,9 +76,12 @@ def mend(
 ) -> None:
     """The rays that everyone's joints begin with; if `sized`, with the noise of how large people are."""
     f, b, n = frame_of(frame), body_of(body), noise_of(noise)
-    repair(f.claims[:count], b.pairs, f.expected, f.near[:tracked], f.chi2, f.rays, gate, f.table[:count])
+    repair(f.claims[:count], b.pairs, f.expected, f.near[:tracked], f.chi2, f.rays, gate, f.table[:count], f.mending)
     if sized and tracked:
-        scale_by_size(f.slots[:tracked], f.table, state_of(people), b.torso, f.rays, rig_of(rig), n.sizes, n.size)
+        scale_by_size(
+            f.slots[:tracked], f.claims, f.mending.whole, f.table, state_of(people), b.torso, f.rays, rig_of(rig),
+            n.sizes, n.size,
+        )  # fmt: skip
 
 
 @kernel

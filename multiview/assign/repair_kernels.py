@@ -2,16 +2,50 @@
 
 `table[n, c, j]` is the row (detection * J + joint) that camera c contributes to joint j of person n, or -1. Dropping,
 exchanging and adopting joints all are changes of that table. `expected`, `near` and `chi2` are those of the claims.
+
+Which few joints do not fit is hard to foresee for a processor: they are looked for without branches, many at a time.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from jaxtyping import Bool, Float64, Int64
 
 from multiview.geometry.jit import Array, inlined, inner, kernel
+from multiview.geometry.lane_kernels import padded
 from multiview.rays import Rays
 
 POOR, FAR_BETTER = 0.25, 0.25  # of the gate: an own joint that fits worse gives way to one that is so much nearer
+MISSING = -1.0  # instead of a squared distance
+
+
+class Room(NamedTuple):
+    """What `repair` works in.
+
+    `misfit[n, c, j]` is the squared distance of a row of the table from where it is expected, at most the gate;
+    `poor[n, c]` says that some are badly off, and `whole[n, c]` that the person has all joints of the detection, and no
+    others. A joint nearer than `limit` may be adopted. `doubtful` are pairs of joints and cameras that may see them
+    exchanged.
+    """
+
+    misfit: Float64[np.ndarray, "P C W"]
+    poor: Bool[np.ndarray, "P C"]
+    whole: Bool[np.ndarray, "P C"]
+    limit: Float64[np.ndarray, " W"]
+    doubtful: Int64[np.ndarray, "C*J 2"]
+
+    @staticmethod
+    def empty(people: int, cameras: int, joints: int) -> Room:
+        """Room, with nothing in it yet."""
+        return Room(
+            misfit=np.empty((people, cameras, padded(joints))),
+            poor=np.empty((people, cameras), np.bool_),
+            whole=np.empty((people, cameras), np.bool_),
+            limit=np.empty(padded(joints)),
+            doubtful=np.empty((cameras * joints, 2), np.int64),
+        )
 
 
 @kernel
@@ -24,103 +58,138 @@ def repair(
     rays: Rays,
     gate: float,
     table: Array,
+    room: Room,
 ) -> None:
     """Fill `table`; the first people have expectations, the newborn behind them keep what their detections say."""
-    fill_table(claims, rays.info, table)
-    for n in range(near.shape[0]):
-        undo_swaps(n, table, pairs, expected, chi2, rays, gate)
-    disown(table, claims, near, chi2, gate)
-    adopt(table, claims, pairs, expected, near, chi2, rays, gate)
-
-
-@inner
-def fill_table(claims: Array, info: Array, table: Array) -> None:
-    """Every joint from the detection that its person claims in each view."""
-    joints = info.shape[1]
+    tracked, cameras = near.shape[0], table.shape[1]
     for n in range(claims.shape[0]):
-        for c in range(claims.shape[1]):
-            d = claims[n, c]
-            for j in range(joints):
-                table[n, c, j] = d * joints + j if d >= 0 and info[d, j, 0] > 0.0 else -1
+        for c in range(cameras):
+            fill_row(claims[n, c], rays.info, table[n, c])
+            room.whole[n, c] = claims[n, c] >= 0
+    for n in range(tracked):
+        for c in range(cameras):
+            room.poor[n, c] = judge(table[n, c], chi2[n, max(claims[n, c], 0)], gate, room.misfit[n, c])
+        undo_swaps(n, table, claims, pairs, expected, rays, gate, room)
+    for n in range(tracked):
+        for c in range(cameras):
+            if room.poor[n, c]:
+                disown(n, c, table, claims, near, chi2, gate, room)
+            adopt(n, c, table, claims, pairs, expected, near, chi2, rays, gate, room)
 
 
 @inlined
-def distance(row: int, n: int, c: int, j: int, expected: Array, chi2: Array, rays: Rays) -> float:
-    """Squared distance of any row from where person n's joint j is expected in camera c; NaN if unknown."""
-    joints = rays.xy.shape[1]
-    d, k = row // joints, row % joints
-    if j == k:
-        return float(chi2[n, d, j])
+def fill_row(d: int, info: Array, row: Array) -> None:
+    """Every joint from the detection that its person claims in a view."""
+    joints = row.shape[0]
+    for j in range(joints):
+        row[j] = d * joints + j if d >= 0 and info[d, j, 0] > 0.0 else -1
+
+
+@inlined
+def judge(row: Array, chi2: Array, gate: float, misfit: Array) -> bool:
+    """How badly the joints of a detection fit the person who claims it; whether any does, and is no outlier."""
+    poor = 0
+    for j in range(row.shape[0]):
+        off = chi2[j] if chi2[j] < gate else gate
+        misfit[j] = off = off if row[j] >= 0 else MISSING
+        poor += (POOR * gate < off) & (off < gate)
+    return poor > 0
+
+
+@inlined
+def distance(d: int, k: int, n: int, c: int, j: int, expected: Array, rays: Rays, gate: float) -> float:
+    """Squared distance of detection d's joint k from where person n's joint j is expected, at most `gate`."""
     p, q = expected[n, c, 2, j] + rays.noise[d, k, 0], expected[n, c, 3, j] + rays.noise[d, k, 1]
     r = expected[n, c, 4, j] + rays.noise[d, k, 2]
     du, dv = rays.xy[d, k, 0] - expected[n, c, 0, j], rays.xy[d, k, 1] - expected[n, c, 1, j]
-    return float((r * du * du - 2 * q * du * dv + p * dv * dv) / (p * r - q * q))
-
-
-@inlined
-def capped(row: int, n: int, c: int, j: int, expected: Array, chi2: Array, rays: Rays, gate: float) -> float:
-    """The same, at most `gate`; nothing for no row."""
-    if row < 0:
-        return 0.0
-    x = distance(row, n, c, j, expected, chi2, rays)
+    x = (r * du * du - 2 * q * du * dv + p * dv * dv) / (p * r - q * q)
     return x if x < gate else gate
 
 
-@inner
-def undo_swaps(n: int, table: Array, pairs: Array, expected: Array, chi2: Array, rays: Rays, gate: float) -> None:
+@inlined
+def undo_swaps(
+    n: int, table: Array, claims: Array, pairs: Array, expected: Array, rays: Rays, gate: float, room: Room
+) -> None:
     """Exchange left and right in views where that fits the prediction far better, if these are fewer than the others.
 
     When most views agree on the exchange, the person turned and the prediction is wrong.
     """
-    cameras = table.shape[1]
-    vote = np.empty(cameras, dtype=np.bool_)
+    misfit, doubtful, count = room.misfit, room.doubtful, 0
     for s in range(pairs.shape[0]):
         left, right = pairs[s, 0], pairs[s, 1]
-        straight, swapped = 0, 0
-        for c in range(cameras):
-            a, b = table[n, c, left], table[n, c, right]
-            vote[c] = False
-            if a < 0 and b < 0:
-                continue
-            keep = capped(a, n, c, left, expected, chi2, rays, gate)
-            keep += capped(b, n, c, right, expected, chi2, rays, gate)
-            if keep > 0.5 * gate:
-                swap = capped(a, n, c, right, expected, chi2, rays, gate)
-                swap += capped(b, n, c, left, expected, chi2, rays, gate)
-                vote[c] = swap < 0.5 * gate and swap + 0.5 * gate < keep
-            swapped += vote[c]
-            straight += not vote[c]
-        if 0 < swapped <= straight:
-            for c in range(cameras):
-                if vote[c]:
-                    table[n, c, left], table[n, c, right] = table[n, c, right], table[n, c, left]
+        for c in range(table.shape[1]):
+            doubtful[count, 0], doubtful[count, 1] = s, c
+            count += (misfit[n, c, left] > POOR * gate) | (misfit[n, c, right] > POOR * gate)
+    done = -1
+    for k in range(count):
+        s, c = doubtful[k, 0], doubtful[k, 1]
+        if s != done and fits_exchanged(n, c, pairs[s, 0], pairs[s, 1], claims, expected, misfit, rays, gate):
+            undo_swap(n, pairs[s, 0], pairs[s, 1], table, claims, expected, rays, gate, room)
+            done = s
+
+
+@inlined
+def fits_exchanged(
+    n: int, c: int, left: int, right: int, claims: Array, expected: Array, misfit: Array, rays: Rays, gate: float
+) -> bool:
+    """Whether two joints of person n's detection in camera c fit far better in each other's place."""
+    a, b, d = misfit[n, c, left] > MISSING, misfit[n, c, right] > MISSING, claims[n, c]
+    keep = (misfit[n, c, left] if a else 0.0) + (misfit[n, c, right] if b else 0.0)
+    if not keep > 0.5 * gate:
+        return False
+    swap = distance(d, left, n, c, right, expected, rays, gate) if a else 0.0
+    swap += distance(d, right, n, c, left, expected, rays, gate) if b else 0.0
+    return bool(swap < 0.5 * gate and swap + 0.5 * gate < keep)
 
 
 @inner
-def disown(table: Array, claims: Array, near: Array, chi2: Array, gate: float) -> None:
+def undo_swap(
+    n: int, left: int, right: int, table: Array, claims: Array, expected: Array, rays: Rays, gate: float, room: Room
+) -> None:
+    """The same for one pair of joints, of which some view says that it is exchanged."""
+    misfit, straight, swapped = room.misfit, 0, 0
+    for c in range(table.shape[1]):
+        if table[n, c, left] >= 0 or table[n, c, right] >= 0:
+            exchanged = fits_exchanged(n, c, left, right, claims, expected, misfit, rays, gate)
+            swapped += exchanged
+            straight += not exchanged
+    if swapped > straight:
+        return
+    for c in range(table.shape[1]):
+        if fits_exchanged(n, c, left, right, claims, expected, misfit, rays, gate):
+            a, b, d = table[n, c, left] >= 0, table[n, c, right] >= 0, claims[n, c]
+            misfit[n, c, right] = distance(d, left, n, c, right, expected, rays, gate) if a else MISSING
+            misfit[n, c, left] = distance(d, right, n, c, left, expected, rays, gate) if b else MISSING
+            table[n, c, left], table[n, c, right] = table[n, c, right], table[n, c, left]
+            room.whole[n, c] = False
+
+
+@inlined
+def disown(n: int, c: int, table: Array, claims: Array, near: Array, chi2: Array, gate: float, room: Room) -> None:
     """Take joints of people's own detections from them that fit them poorly, and the same joint of another far better.
 
     Both halves of a detection that is half one person and half another are within the gate of whoever is hard to see.
     """
-    joints = table.shape[2]
-    for n in range(near.shape[0]):
-        for c in range(table.shape[1]):
-            d = claims[n, c]
-            if d < 0:
-                continue
-            for j in range(joints):
-                own = chi2[n, d, j]
-                if table[n, c, j] != d * joints + j or not POOR * gate < own < gate:
-                    continue
-                for o in range(near.shape[0]):
-                    if o != n and near[o, d] and chi2[o, d, j] < FAR_BETTER * own:
-                        table[n, c, j] = -1
+    d, joints = claims[n, c], table.shape[2]
+    for o in range(near.shape[0]):
+        if o == n or not near[o, d]:
+            continue
+        count, own, other = 0, room.misfit[n, c], chi2[o, d]
+        for j in range(other.shape[0]):
+            count += (POOR * gate < own[j]) & (own[j] < gate) & (other[j] < FAR_BETTER * own[j])
+        if not count:
+            continue
+        for j in range(joints):
+            if POOR * gate < own[j] < gate and other[j] < FAR_BETTER * own[j] and table[n, c, j] == d * joints + j:
+                table[n, c, j], own[j] = -1, MISSING
+                room.whole[n, c] = False
 
 
-@inner
+@inlined
 def adopt(
-    table: Array, claims: Array, pairs: Array, expected: Array, near: Array, chi2: Array, rays: Rays, gate: float
-) -> None:
+    n: int, c: int, table: Array, claims: Array, pairs: Array, expected: Array, near: Array, chi2: Array, rays: Rays,
+    gate: float, room: Room,
+) -> None:  # fmt: skip
     """Where a person's own detection has no fitting joint, take one that fits from any detection of the view.
 
     The same where the own joint fits poorly, and another one far better: people whose limbs were exchanged are near
@@ -128,38 +197,54 @@ def adopt(
     the other side's because left and right were exchanged. Grouped 2D often gives a limb to the wrong person, or splits
     one person in two.
     """
-    tracked, joints = near.shape[0], rays.xy.shape[1]
-    owner = np.full(rays.camera.shape[0], -1)
+    limit, misfit, joints = room.limit, room.misfit[n, c], table.shape[2]
+    for j in range(joints):
+        own = misfit[j]
+        better = FAR_BETTER * own if own >= POOR * gate else -np.inf
+        limit[j] = better if (own > MISSING) & (own < gate) else gate
+    for d in range(rays.first[c], rays.first[c + 1]):
+        if d == claims[n, c] or not near[n, d]:  # the own detection's joints had their turn
+            continue
+        count, off = 0, chi2[n, d]
+        for j in range(off.shape[0]):
+            count += off[j] < limit[j]
+        if not count:
+            continue
+        o = owner(d, c, claims, near.shape[0])
+        for j in range(joints):
+            if off[j] < limit[j] and not (o >= 0 and stays(d, j, o, c, table, pairs, expected, near, chi2, rays, gate)):
+                table[n, c, j], limit[j] = d * joints + j, off[j]
+                room.whole[n, c] = False
+
+
+@inlined
+def stays(
+    d: int, j: int, o: int, c: int, table: Array, pairs: Array, expected: Array, near: Array, chi2: Array, rays: Rays,
+    gate: float,
+) -> bool:  # fmt: skip
+    """Whether detection d's joint j fits its owner o, as that joint or as the other side's."""
+    if near[o, d] and chi2[o, d, j] < gate:
+        return True
+    side = other_side(j, pairs)
+    exchanged = side != j and table[o, c, side] == d * table.shape[2] + j
+    return bool(exchanged and distance(d, j, o, c, side, expected, rays, gate) < gate)
+
+
+@inlined
+def owner(d: int, c: int, claims: Array, tracked: int) -> int:
+    """Who of the tracked people claims detection d of camera c; -1 for nobody."""
     for n in range(tracked):
-        for c in range(claims.shape[1]):
-            if claims[n, c] >= 0:
-                owner[claims[n, c]] = n
-    mirrored = np.arange(joints)
+        if claims[n, c] == d:
+            return n
+    return -1
+
+
+@inlined
+def other_side(j: int, pairs: Array) -> int:
+    """The joint that j is when left and right are exchanged."""
     for s in range(pairs.shape[0]):
-        mirrored[pairs[s, 0]], mirrored[pairs[s, 1]] = pairs[s, 1], pairs[s, 0]
-    wanting, best = np.empty(joints, dtype=np.int64), np.empty(joints)
-    for n in range(tracked):
-        for c in range(table.shape[1]):
-            begin, end = rays.first[c], rays.first[c + 1]
-            count = 0
-            for j in range(joints):
-                row, own = table[n, c, j], np.inf
-                if row >= 0:
-                    own = distance(row, n, c, j, expected, chi2, rays)
-                if not own < POOR * gate:
-                    wanting[count], best[count] = j, FAR_BETTER * own if own < gate else gate
-                    count += 1
-            if not count:
-                continue
-            for d in range(begin, end):
-                o = owner[d]
-                if o == n or not near[n, d]:  # the own detection's joints had their turn
-                    continue
-                for k in range(count):
-                    j = wanting[k]
-                    if not chi2[n, d, j] < best[k] or (o >= 0 and near[o, d] and chi2[o, d, j] < gate):
-                        continue
-                    row, side = d * joints + j, mirrored[j]
-                    exchanged = o >= 0 and side != j and table[o, c, side] == row
-                    if not (exchanged and distance(row, o, c, side, expected, chi2, rays) < gate):
-                        table[n, c, j], best[k] = row, chi2[n, d, j]
+        if pairs[s, 0] == j:
+            return int(pairs[s, 1])
+        if pairs[s, 1] == j:
+            return int(pairs[s, 0])
+    return j

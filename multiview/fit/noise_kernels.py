@@ -9,7 +9,7 @@ import numpy as np
 from multiview.fit.noise import NoiseTables
 from multiview.fit.people import State
 from multiview.fit.point_kernels import sight_of
-from multiview.geometry.jit import Array, inner, kernel
+from multiview.geometry.jit import Array, inlined, inner, kernel
 from multiview.geometry.lane_kernels import HUBER_SQUARED, NEAREST_M, WIDTH, L
 from multiview.geometry.rays_kernels import score_place
 from multiview.rays import PackedRig, Rays
@@ -126,21 +126,44 @@ def _middle(pos: Array, m: int, torso: Array) -> tuple[float, float, float]:
 
 @kernel
 def scale_by_size(
-    slots: Array, table: Array, people: State, torso: Array, rays: Rays, rig: PackedRig, nodes: Array, factor: Array
+    slots: Array,
+    claims: Array,
+    whole: Array,
+    table: Array,
+    people: State,
+    torso: Array,
+    rays: Rays,
+    rig: PackedRig,
+    nodes: Array,
+    factor: Array,
 ) -> None:
-    """Multiply the variance of the rays in table[n] by `factor[node]` for how large slots[n] is in each picture."""
+    """Multiply the variance of the rays in table[n] by `factor[node]` for how large slots[n] is in each picture.
+
+    Where table[n, c] is the `whole` of detection claims[n, c], that is scaled at once.
+    """
     info, noise = rays.info.reshape(-1, 3), rays.noise.reshape(-1, 3)
     for n in range(slots.shape[0]):
         x, y, z = _middle(people.pos, slots[n], torso)
         for c in range(table.shape[1]):
             b, f = size_place(rig.R[c], rig.t[c], rig.K[c], x, y, z, nodes)
             k = math.exp((1 - f) * math.log(factor[b]) + f * math.log(factor[b + 1]))
-            for j in range(table.shape[2]):
-                i = table[n, c, j]
+            if whole[n, c]:
+                _scale(rays.info[claims[n, c]].reshape(-1), rays.noise[claims[n, c]].reshape(-1), k)
+                continue
+            for i in table[n, c]:
                 if i >= 0:
                     for a in range(3):
                         info[i, a] /= k
                         noise[i, a] *= k
+
+
+@inlined
+def _scale(info: Array, noise: Array, k: float) -> None:
+    """Multiply the variance of a whole detection; missing joints keep no information and infinite variance."""
+    for i in range(info.shape[0]):
+        info[i] /= k
+    for i in range(noise.shape[0]):
+        noise[i] *= k
 
 
 @inner

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from multiview.assign.repair_kernels import repair
+from multiview.assign.repair_kernels import Room, repair
 from multiview.rays import Rays
 
 GATE = 20.0
@@ -20,14 +20,15 @@ def chosen(own: float, other: float, owners: float) -> int:
         alive=np.ones(1, bool),
         score=np.ones((2, 1)),
         xy=np.zeros((2, 1, 2)),
-        lens=np.zeros((2, 1, 4)),
         ray=zeros,
         info=zeros + 1.0,
         noise=zeros,
     )
     claims, table = np.array([[0], [1]]), np.empty((2, 1, 1), np.int64)
     chi2 = np.array([[[own], [other]], [[1e3], [owners]]])
-    repair(claims, NO_PAIRS, np.zeros((2, 1, 5, 1)), np.ones((2, 2), bool), chi2, rays, GATE, table)
+    room = Room.empty(2, 1, 1)
+    repair(claims, NO_PAIRS, np.zeros((2, 1, 5, 1)), np.ones((2, 2), bool), chi2, rays, GATE, table, room)
+    assert room.whole[0, 0] == (table[0, 0, 0] == 0)
     return int(table[0, 0, 0])
 
 
@@ -61,7 +62,9 @@ def test_a_poor_joint_that_is_anothers_is_taken_away(own: float, others: float, 
     rays.info[:], rays.noise[:], rays.camera[:], rays.first[:] = 1.0, 0.0, 0, [0, 1]
     claims, table = np.array([[0], [-1]]), np.empty((2, 1, 1), np.int64)
     chi2 = np.array([[[own]], [[others]]])
-    repair(claims, NO_PAIRS, np.zeros((2, 1, 5, 1)), np.ones((2, 1), bool), chi2, rays, GATE, table)
+    room = Room.empty(2, 1, 1)
+    repair(claims, NO_PAIRS, np.zeros((2, 1, 5, 1)), np.ones((2, 1), bool), chi2, rays, GATE, table, room)
+    assert room.whole[0, 0] == (expected == 0)
     assert table[0, 0, 0] == expected
 
 
@@ -79,7 +82,6 @@ def test_a_joint_that_is_its_owners_other_side_stays_there(fits_mirrored: bool, 
         alive=np.ones(2, bool),
         score=np.ones((3, 2)),
         xy=xy,
-        lens=np.zeros((3, 2, 4)),
         ray=np.zeros((3, 2, 3)),
         info=np.ones((3, 2, 3)),
         noise=np.tile([0.01, 0.0, 0.01], (3, 2, 1)),
@@ -89,7 +91,8 @@ def test_a_joint_that_is_its_owners_other_side_stays_there(fits_mirrored: bool, 
     chi2[0, 1, 0] = 1.0
     chi2[1, 2] = 1.0  # the other camera sees the owner as they are
     claims, table = np.array([[-1, -1], [1, 2]]), np.empty((2, 2, 2), np.int64)
-    repair(claims, np.array([[0, 1]]), expectation, np.ones((2, 3), bool), chi2, rays, GATE, table)
+    room = Room.empty(2, 2, 2)
+    repair(claims, np.array([[0, 1]]), expectation, np.ones((2, 3), bool), chi2, rays, GATE, table, room)
     assert table[0, 0, 0] == (expected * 2 if expected >= 0 else -1)
     if fits_mirrored:
         assert table[1, 0].tolist() == [3, 2]

@@ -1,5 +1,6 @@
 import msgspec
 import numpy as np
+import pytest
 
 from multiview.fit.noise import SCORES, SIZES, PixelNoise
 from multiview.fit.noise_kernels import learn, scale_by_size
@@ -28,7 +29,8 @@ def test_noise_is_learned_by_joint_score_and_size() -> None:
     assert abs(noise.persistence - 0.3) < 0.1
 
 
-def test_rays_are_scaled_by_how_large_their_person_is() -> None:
+@pytest.mark.parametrize("whole", [True, False])
+def test_rays_are_scaled_by_how_large_their_person_is(whole: bool) -> None:
     studio = make_studio(Options(cameras=3, people=1, seconds=0.1))
     pipeline = Pipeline(studio.rig, studio.skeleton)
     rays = pack(studio.views(0), pipeline.packed, 17, pipeline.noise.variance, SCORES)
@@ -37,7 +39,10 @@ def test_rays_are_scaled_by_how_large_their_person_is() -> None:
     people.pos[0] = studio.truth.xyz[0]
     table = np.full((1, 3, 17), -1)
     table[0, 2] = np.arange(17)
-    scale_by_size(np.array([0]), table, people, pipeline.body.torso, rays, pipeline.packed, SIZES, SIZES / 200)
+    claims, is_whole = np.array([[-1, -1, 0]]), np.array([[False, False, whole]])
+    scale_by_size(
+        np.array([0]), claims, is_whole, table, people, pipeline.body.torso, rays, pipeline.packed, SIZES, SIZES / 200
+    )
     camera = studio.rig.cameras[2]
     depth = (camera.R @ people.pos[0, pipeline.body.torso].mean(axis=0) + camera.t)[2]
     np.testing.assert_allclose(before[0], rays.info[0] * camera.K[0, 0] / depth / 200, rtol=1e-9)
