@@ -22,8 +22,8 @@ class Frame(NamedTuple):
     and `chi2` as in `claim_kernels`; `free` are the detections that nobody claims. `table[n, c, j]` is the row
     (detection * J + joint) of the ray on which joint j rests, or -1; `mending` is the room for finding it. `xyz`, `H`
     and `used` are as in `point_kernels`, which work with `batch`, `other`, `trial` (points that pairs of rays propose),
-    `doubtful` (person, joint, and the point of `other` that contests it or -1) and `alone` (person, joint). `support[n]`
-    views measure person n, `due[n]` should.
+    `doubtful` (person, joint, and the point of `other` that contests it or -1) and `alone` (person, joint).
+    `support[n]` views measure person n, `due[n]` should.
     """
 
     rays: Rays
