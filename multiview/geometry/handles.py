@@ -24,8 +24,37 @@ T = TypeVar("T")
 _numba: Any = extending  # has no types of its own
 intrinsic: Callable[[Any], Any] = _numba.intrinsic
 _model_of: Callable[[Any], Callable[[Any], Any]] = _numba.register_model
+_code_of_cast: Callable[[Any, Any], Callable[[Any], Any]] = _numba.lower_cast
 _attributes: Callable[[Any], Any] = _numba.infer_getattr
 _attribute_code: Callable[[Any], Callable[[Any], Any]] = _numba.lower_getattr_generic
+
+
+class _Lent(types.Array):
+    """An array that belongs to someone who outlives the kernel, as do its parts.
+
+    numba counts references to arrays wherever they are handed on, with a call each time; these are not counted.
+    """
+
+    def __init__(self, dtype: Any, ndim: int, layout: Any) -> None:
+        super().__init__(dtype, ndim, layout, name=f"Lent({dtype}, {ndim}d, {layout})")
+
+    def copy(self, dtype: Any = None, ndim: Any = None, layout: Any = None, readonly: Any = None) -> Any:
+        """The type of a part of it, or, if `dtype` or `readonly` are given, of a new array."""
+        if dtype is None and readonly is None:
+            return _Lent(self.dtype, self.ndim if ndim is None else ndim, layout or self.layout)
+        return super().copy(dtype, ndim, layout, readonly)
+
+
+@_model_of(_Lent)
+class _LentModel(extending.models.ArrayModel):
+    def traverse(self, builder: Any) -> list[Any]:
+        """Nothing in it is counted."""
+        return []
+
+
+@_code_of_cast(_Lent, types.Array)
+def _cast(context: Any, builder: Any, lent: Any, array: Any, value: Any) -> Any:
+    return value
 
 
 def handle_of(arrays: Any) -> Int64[np.ndarray, " H"]:
@@ -103,14 +132,12 @@ def _read_field(context: Any, builder: Any, view: Any, address: Any, name: str) 
     array = builder.load(builder.bitcast(at, context.get_value_type(field).as_pointer()))
     # No kernel writes into handles, so what is read once need not be read again after every store to an array.
     array.set_metadata("invariant.load", builder.module.add_metadata([]))
-    for owner in range(2):  # whose references need not be counted
-        array = builder.insert_value(array, ir.Constant(array.type.elements[owner], None), owner)
     return array
 
 
 def _array_type(annotation: Any) -> Any:
     dtype, dimensions = _kind(annotation)
-    return types.Array(numba.from_dtype(dtype), dimensions, "C")
+    return _Lent(numba.from_dtype(dtype), dimensions, "C")
 
 
 def _kind(annotation: Any) -> tuple[np.dtype[Any], int]:
