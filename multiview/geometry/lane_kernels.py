@@ -83,7 +83,7 @@ def put_prediction(batch: Batch, k: int, mean: Array, prior: Array, m: int, j: i
         a[W0 + i * L + k] = prior[m, j, i]
 
 
-@inner
+@inlined
 def put_predictions(batch: Batch, k: int, mean: Array, prior: Array) -> None:
     """Start points k, k + 1, ... at their predictions `mean` (N, 3), which have the information `prior` (N, 6)."""
     a = batch.lanes[k:]
@@ -103,7 +103,7 @@ def put_rays(batch: Batch, k: int, rays: Array, xy: Array, info: Array) -> None:
         _put_ray(batch.seen[c], k, rays[c], xy, info)
 
 
-@inner
+@inlined
 def put_rays_in_line(batch: Batch, c: int, k: int, rays: Array, xy: Array, info: Array) -> None:
     """Camera c sees points k, k + 1, ... along the rows `rays` (N) of `xy` and `info`, or not at all (-1).
 
@@ -122,8 +122,9 @@ def put_rays_in_line(batch: Batch, c: int, k: int, rays: Array, xy: Array, info:
     for i in range(count):
         ray = rays[i] >= 0
         elsewhere += ray and rays[i] != start + i
-        s[U + i], s[V + i] = there[i, 0] if ray else 0.0, there[i, 1] if ray else 0.0
-        s[UU + i], s[UV + i], s[VV + i] = w[i, 0] if ray else 0.0, w[i, 1] if ray else 0.0, w[i, 2] if ray else 0.0
+        u, v, uu, uv, vv = there[i, 0], there[i, 1], w[i, 0], w[i, 1], w[i, 2]
+        s[U + i], s[V + i] = u if ray else 0.0, v if ray else 0.0
+        s[UU + i], s[UV + i], s[VV + i] = uu if ray else 0.0, uv if ray else 0.0, vv if ray else 0.0
         s[USE + i] = 1.0 if ray else 0.0
     if elsewhere:
         for i in range(count):
@@ -151,7 +152,7 @@ def read_point(batch: Batch, k: int, xyz: Array, H: Array, n: int, j: int) -> No
         H[n, j, i] = a[H0 + i * L + k]
 
 
-@inner
+@inlined
 def read_points(batch: Batch, k: int, xyz: Array, H: Array) -> None:
     """Where points k, k + 1, ... are now goes to `xyz` (N, 3), and the information that puts them there to H (N, 6)."""
     a = batch.lanes[k:]
