@@ -53,7 +53,7 @@ class Work(NamedTuple):
     total: int
 
 
-@inner
+@inlined
 def sight_of(rays: Rays, rig: PackedRig) -> Sight:
     """A frame's rays by row (detection * J + joint)."""
     return Sight(rays.xy.reshape(-1, 2), rays.info.reshape(-1, 3), rays.ray.reshape(-1, 3), rig.R, rig.t, rig.centre)
