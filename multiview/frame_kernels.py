@@ -47,8 +47,8 @@ def assign(frame: Array, people: Array, rig: Array, body: Array, tracked: int, d
     if tracked:
         b = body_of(body)
         claim_people(
-            f.slots[:tracked], np.full(tracked, dt), state_of(people), rig_of(rig), rays, b.core, b.pairs, gate,
-            f.expected[:tracked], f.near, f.chi2, claims,
+            f.slots[:tracked], dt, state_of(people), rig_of(rig), rays, b.core, b.pairs, gate, f.expected[:tracked],
+            f.near, f.chi2, claims, f.claiming,
         )  # fmt: skip
     count, cameras = 0, rays.first.shape[0] - 1
     for c in range(cameras):

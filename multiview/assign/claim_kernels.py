@@ -1,6 +1,6 @@
 """Predicted people claim detections: where each joint is expected, how far detections are off, who gets which.
 
-Joints stand side by side in rows of `padded(J)` = W numbers, so that one instruction does eight; behind the last joint
+Joints stand side by side in rows of `padded(J)` = W numbers, so that one instruction does four; behind the last joint
 is NaN. `chi2[n, d, j]` is the squared distance of detection d's joint j from where its camera should see person n's,
 over the sum of both covariances; NaN where either is unknown. It is filled only where `near[n, d]`: the others are so
 far that no joint could lie within the gate.
@@ -9,26 +9,59 @@ far that no joint could lie within the gate.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float64
 
 from multiview.fit.filter_kernels import predict
 from multiview.fit.people import State
-from multiview.geometry.jit import Array, inner, kernel
-from multiview.geometry.lane_kernels import NEAREST_M
+from multiview.geometry.four import LANES, Four, choose, four, load, read, some, store, transpose, write
+from multiview.geometry.jit import Array, inlined, inner, kernel
+from multiview.geometry.lane_kernels import NEAREST_M, padded
 from multiview.rays import PackedRig, Rays
 
 SOFT_SQUARED = 9.0  # a joint three deviations off counts half
 CHANCE = 0.3  # what a joint of a stranger scores at most; below it a detection speaks against the person
 HELPS_SQUARED = SOFT_SQUARED * (1.0 / CHANCE - 1.0)  # a joint nearer than this speaks for the person
 FITS = 0.5  # of what a perfect detection is worth: one that is worth less to everyone may have its sides exchanged
+PROMISING = FITS * (1.0 - CHANCE)  # that, for each joint
 U, V, UU, UV, VV = 0, 1, 2, 3, 4  # rows of an expectation: coordinates and their covariance
+
+
+class Room(NamedTuple):
+    """What `claim_people` works in.
+
+    `known` is where one person's joints are, `seen` one detection, by coordinate. `place[n, c]` is the box in which
+    person n may be seen. `worth[n]` is how much each joint of a detection speaks for person n, `benefit[n, d]` how much
+    all of them do; `off` are squared distances that are not kept.
+    """
+
+    known: Float64[np.ndarray, "9 W"]
+    seen: Float64[np.ndarray, "5 W"]
+    place: Float64[np.ndarray, "P C 4"]
+    worth: Float64[np.ndarray, "P W"]
+    off: Float64[np.ndarray, "1 W"]
+    benefit: Float64[np.ndarray, "P D"]
+
+    @staticmethod
+    def empty(people: int, detections: int, cameras: int, joints: int) -> Room:
+        """Room, with nobody in it yet, nor behind the last joint."""
+        W = padded(joints)
+        return Room(
+            known=np.full((9, W), np.nan),
+            seen=np.full((5, W), np.nan),
+            place=np.empty((people, cameras, 4)),
+            worth=np.empty((people, W)),
+            off=np.empty((1, W)),
+            benefit=np.empty((people, detections)),
+        )
 
 
 @kernel
 def claim_people(
     slots: Array,
-    dt: Array,
+    dt: float,
     people: State,
     rig: PackedRig,
     rays: Rays,
@@ -39,91 +72,94 @@ def claim_people(
     near: Array,
     chi2: Array,
     claims: Array,
+    room: Room,
 ) -> None:
-    """Carry everyone forward by dt[n] s and give them detections: claims[n, c], -1 for none.
+    """Carry everyone forward by dt s and give them detections: claims[n, c], -1 for none.
 
     `expected` (P, C, 5, W), `near` (P, D) and `chi2` (P, D, W) are filled too. In each view the total agreement is the
     largest possible with one detection per person. A detection that fits nobody is tried with left and right exchanged.
     """
     predict(slots, dt, people)
     persons, cameras = claims.shape
-    reach = max(gate, HELPS_SQUARED)
-    place, known = np.empty((persons, cameras, 4)), np.full((9, chi2.shape[2]), np.nan)
+    joints, reach, seen = rays.xy.shape[1], max(gate, HELPS_SQUARED), room.seen
     for n in range(persons):
-        known_of(slots[n], people, known)
+        known_of(people.pos[slots[n]], people.pp[slots[n]], room.known)
         for c in range(cameras):
-            expect(known, c, rig, expected[n, c])
-            bounds(expected[n, c, U], expected[n, c, V], expected[n, c, UU], expected[n, c, VV], reach, place[n, c])
-    seen, box, worth = np.full((5, chi2.shape[2]), np.nan), np.empty(4), np.empty(chi2.shape[2])
-    off = np.empty(chi2.shape[2])
+            expect(room.known, c, rig, joints, expected[n, c])
+            left, top, right, bottom = bounds(expected[n, c], joints, reach)
+            store(room.place[n], c, least(left, top, right, bottom))
     for c in range(cameras):
         begin, end = rays.first[c], rays.first[c + 1]
-        if begin == end:
-            claims[:, c] = -1
-            continue
-        benefit = np.zeros((persons, end - begin))
         for d in range(begin, end):
-            by_coordinate(rays, d, seen)
-            bounds(seen[U], seen[V], seen[UU], seen[VV], reach, box)
+            by_coordinate(rays.xy[d], rays.noise[d], seen)
+            left, top, right, bottom = bounds(seen, joints, reach)
+            opposite = -1.0 * least(right, bottom, left, top)
             best = 0.0
             for n in range(persons):
-                near[n, d] = overlap(box, place[n, c])
+                near[n, d], room.benefit[n, d] = not some(~(load(room.place[n], c) <= opposite)), 0.0
                 if near[n, d]:
-                    distances(expected[n, c], seen, chi2[n, d], worth)
-                    benefit[n, d - begin] = total(worth, core)
-                    best = max(best, benefit[n, d - begin])
-            if best < FITS * (1.0 - CHANCE) * known_among(seen, core):
+                    distances(expected[n, c], seen, joints, chi2[n], d, room.worth, n)
+                    room.benefit[n, d] = total(room.worth[n], core)
+                    best = max(best, room.benefit[n, d])
+            if best < PROMISING * core.shape[0] and best < PROMISING * known_among(seen, core):
                 exchange(seen, pairs)
                 for n in range(persons):
                     if near[n, d]:
-                        distances(expected[n, c], seen, off, worth)
-                        benefit[n, d - begin] = max(benefit[n, d - begin], total(worth, core))
-        chosen = assign(benefit)
+                        distances(expected[n, c], seen, joints, room.off, 0, room.worth, n)
+                        room.benefit[n, d] = max(room.benefit[n, d], total(room.worth[n], core))
+        assign(room.benefit[:persons, begin:end], claims[:, c])
         for n in range(persons):
-            claims[n, c] = begin + chosen[n] if chosen[n] >= 0 else -1
+            claims[n, c] += begin if claims[n, c] >= 0 else 0
 
 
-@kernel
-def expect(known: Array, c: int, rig: PackedRig, out: Array) -> None:
+@inlined
+def expect(known: Array, c: int, rig: PackedRig, joints: int, out: Array) -> None:
     """Where camera c should see joints (9, W: position, covariance): coordinates, their covariance; NaN behind it."""
     r00, r01, r02, t0 = rig.R[c, 0, 0], rig.R[c, 0, 1], rig.R[c, 0, 2], rig.t[c, 0]
     r10, r11, r12, t1 = rig.R[c, 1, 0], rig.R[c, 1, 1], rig.R[c, 1, 2], rig.t[c, 1]
     r20, r21, r22, t2 = rig.R[c, 2, 0], rig.R[c, 2, 1], rig.R[c, 2, 2], rig.t[c, 2]
-    for j in range(out.shape[1]):
-        x, y, z = known[0, j], known[1, j], known[2, j]
-        p0, p1, p2, p3, p4, p5 = known[3, j], known[4, j], known[5, j], known[6, j], known[7, j], known[8, j]
+    for j in range(0, joints, LANES):
+        x, y, z = read(known, 0, j), read(known, 1, j), read(known, 2, j)
+        p0, p1, p2 = read(known, 3, j), read(known, 4, j), read(known, 5, j)
+        p3, p4, p5 = read(known, 6, j), read(known, 7, j), read(known, 8, j)
         depth = r20 * x + r21 * y + r22 * z + t2
-        near = 1.0 / depth if depth > NEAREST_M else np.nan
+        near = choose(depth > NEAREST_M, 1.0 / depth, np.nan)
         u, v = (r00 * x + r01 * y + r02 * z + t0) * near, (r10 * x + r11 * y + r12 * z + t1) * near
         a0, a1, a2 = (r00 - u * r20) * near, (r01 - u * r21) * near, (r02 - u * r22) * near
         b0, b1, b2 = (r10 - v * r20) * near, (r11 - v * r21) * near, (r12 - v * r22) * near
         x0, x1, x2 = p0 * a0 + p1 * a1 + p2 * a2, p1 * a0 + p3 * a1 + p4 * a2, p2 * a0 + p4 * a1 + p5 * a2
         y0, y1, y2 = p0 * b0 + p1 * b1 + p2 * b2, p1 * b0 + p3 * b1 + p4 * b2, p2 * b0 + p4 * b1 + p5 * b2
-        out[0, j], out[1, j] = u, v
-        out[2, j] = a0 * x0 + a1 * x1 + a2 * x2
-        out[3, j] = b0 * x0 + b1 * x1 + b2 * x2
-        out[4, j] = b0 * y0 + b1 * y1 + b2 * y2
+        write(out, U, j, u)
+        write(out, V, j, v)
+        write(out, UU, j, a0 * x0 + a1 * x1 + a2 * x2)
+        write(out, UV, j, b0 * x0 + b1 * x1 + b2 * x2)
+        write(out, VV, j, b0 * y0 + b1 * y1 + b2 * y2)
 
 
-@inner
-def known_of(m: int, people: State, out: Array) -> None:
-    """Positions and covariances of slot m's joints, a row for each number (9, W)."""
-    for j in range(people.pos.shape[1]):
+# Each in two loops of its own, for the compiler's sake: half as long.
+
+
+@inlined
+def known_of(pos: Array, pp: Array, out: Array) -> None:
+    """Positions (J, 3) and covariances (J, 6) of joints, a row for each number (9, W)."""
+    for j in range(pos.shape[0]):
         for k in range(3):
-            out[k, j] = people.pos[m, j, k]
+            out[k, j] = pos[j, k]
+    for j in range(pp.shape[0]):
         for k in range(6):
-            out[3 + k, j] = people.pp[m, j, k]
+            out[3 + k, j] = pp[j, k]
 
 
-@inner
-def by_coordinate(rays: Rays, d: int, out: Array) -> None:
+@inlined
+def by_coordinate(xy: Array, noise: Array, out: Array) -> None:
     """One detection's joints as rows of coordinates (5, W), in the order of an expectation."""
-    for j in range(rays.xy.shape[1]):
-        out[0, j], out[1, j] = rays.xy[d, j, 0], rays.xy[d, j, 1]
-        out[2, j], out[3, j], out[4, j] = rays.noise[d, j, 0], rays.noise[d, j, 1], rays.noise[d, j, 2]
+    for j in range(xy.shape[0]):
+        out[U, j], out[V, j] = xy[j, 0], xy[j, 1]
+    for j in range(noise.shape[0]):
+        out[UU, j], out[UV, j], out[VV, j] = noise[j, 0], noise[j, 1], noise[j, 2]
 
 
-@inner
+@inlined
 def exchange(seen: Array, pairs: Array) -> None:
     """Exchange left and right of a detection's joints (5, W)."""
     for s in range(pairs.shape[0]):
@@ -132,7 +168,7 @@ def exchange(seen: Array, pairs: Array) -> None:
             seen[k, left], seen[k, right] = seen[k, right], seen[k, left]
 
 
-@inner
+@inlined
 def known_among(seen: Array, core: Array) -> int:
     """How many of the core joints a detection (5, W) has."""
     count = 0
@@ -141,7 +177,7 @@ def known_among(seen: Array, core: Array) -> int:
     return count
 
 
-@inner
+@inlined
 def total(worth: Array, core: Array) -> float:
     """How much the core joints speak for a person, together."""
     together = 0.0
@@ -150,37 +186,48 @@ def total(worth: Array, core: Array) -> float:
     return together
 
 
-@inner
-def bounds(u: Array, v: Array, uu: Array, vv: Array, reach: float, box: Array) -> None:
-    """The box around all known joints, each with as many deviations around it as `reach` is variances."""
-    left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
-    for j in range(u.shape[0]):
-        around = math.sqrt(reach * (uu[j] + vv[j]))
-        if around < np.inf:  # neither unknown nor NaN
-            left, right = min(left, u[j] - around), max(right, u[j] + around)
-            top, bottom = min(top, v[j] - around), max(bottom, v[j] + around)
-    box[0], box[1], box[2], box[3] = left, top, right, bottom
+@inlined
+def bounds(where: Array, joints: int, reach: float) -> tuple[Four, Four, Four, Four]:
+    """The box around all known joints (5, W), each with as many deviations around it as `reach` is variances.
+
+    Left, top, -right and -bottom, each of which is the least of its lanes.
+    """
+    left, top, right, bottom = four(np.inf), four(np.inf), four(np.inf), four(np.inf)
+    for j in range(0, joints, LANES):
+        u, v = read(where, U, j), read(where, V, j)
+        around = math.sqrt(reach * (read(where, UU, j) + read(where, VV, j)))
+        around = choose(around < np.inf, around, -np.inf)  # around a joint that is not known there is no box
+        left, right = lesser(u - around, left), lesser(-1.0 * u - around, right)
+        top, bottom = lesser(v - around, top), lesser(-1.0 * v - around, bottom)
+    return left, top, right, bottom
 
 
-@inner
-def overlap(a: Array, b: Array) -> bool:
-    """Whether two boxes share a point."""
-    return bool(a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3])
+@inlined
+def lesser(new: Four, old: Four) -> Four:
+    """The lesser in each lane; NaN counts for nothing."""
+    return choose(new < old, new, old)
 
 
-@kernel
-def distances(expected: Array, seen: Array, chi2: Array, worth: Array) -> None:
+@inlined
+def least(a: Four, b: Four, c: Four, d: Four) -> Four:
+    """The least of each."""
+    a, b, c, d = transpose(a, b, c, d)
+    return lesser(lesser(a, b), lesser(c, d))
+
+
+@inlined
+def distances(expected: Array, seen: Array, joints: int, chi2: Array, d: int, worth: Array, n: int) -> None:
     """Squared distance of each joint seen from where it is expected (both 5, W), over the sum of their covariances.
 
-    `worth` (W) gets how much each speaks for the person, between 1 - CHANCE and -CHANCE.
+    It goes to chi2[d], and to worth[n] how much each speaks for the person, between 1 - CHANCE and -CHANCE.
     """
-    for j in range(chi2.shape[0]):
-        p, q, r = expected[2, j] + seen[2, j], expected[3, j] + seen[3, j], expected[4, j] + seen[4, j]
-        du, dv = seen[0, j] - expected[0, j], seen[1, j] - expected[1, j]
+    for j in range(0, joints, LANES):
+        p, q = read(expected, UU, j) + read(seen, UU, j), read(expected, UV, j) + read(seen, UV, j)
+        r = read(expected, VV, j) + read(seen, VV, j)
+        du, dv = read(seen, U, j) - read(expected, U, j), read(seen, V, j) - read(expected, V, j)
         x = (r * du * du - 2 * q * du * dv + p * dv * dv) / (p * r - q * q)
-        chi2[j] = x
-        w = SOFT_SQUARED / (SOFT_SQUARED + x) - CHANCE
-        worth[j] = w if x == x else 0.0
+        write(chi2, d, j, x)
+        write(worth, n, j, choose(x == x, SOFT_SQUARED / (SOFT_SQUARED + x) - CHANCE, 0.0))
 
 
 @inner
@@ -200,15 +247,14 @@ def nobody_disagrees(benefit: Array, chosen: Array) -> bool:
 
 
 @kernel
-def assign(benefit: Array) -> Array:
-    """Column of each row so that the sum of positive benefits is largest; -1 for rows better left alone.
+def assign(benefit: Array, chosen: Array) -> None:
+    """The column `chosen` for each row, so that the sum of positive benefits is largest; -1 for rows better left alone.
 
     Shortest augmenting paths (Jonker and Volgenant 1987), with one free column per row that costs nothing.
     """
     rows, real = benefit.shape
-    chosen = np.empty(rows, dtype=np.int64)
     if nobody_disagrees(benefit, chosen):
-        return chosen
+        return
     columns = real + rows
     u, v = np.zeros(rows + 1), np.zeros(columns + 1)
     owner = np.zeros(columns + 1, dtype=np.int64)
@@ -246,4 +292,3 @@ def assign(benefit: Array) -> Array:
     for k in range(1, real + 1):
         if owner[k] and benefit[owner[k] - 1, k - 1] > 0.0:
             chosen[owner[k] - 1] = k - 1
-    return chosen

@@ -20,35 +20,36 @@ FAINT = 1e-3  # of the prediction's information: what is added where rays leave 
 
 
 @kernel
-def predict(slots: Array, dt: Array, people: State) -> None:
-    """Carry the joints of `slots` forward by dt[n] s, each with its own agility."""
-    for n in range(slots.shape[0]):
-        m = slots[n]
-        h = dt[n]
-        for j in range(people.pos.shape[1]):
-            p, x, v = people.pp[m, j], people.pv[m, j], people.vv[m, j]
-            for i in range(3):
-                people.pos[m, j, i] += h * people.vel[m, j, i]
-            for k in (0, 3, 5):
-                v[k] += people.agility[m, j] * h
-            p[0] += 2 * h * x[0] + h * h * v[0]
-            p[1] += h * (x[1] + x[3]) + h * h * v[1]
-            p[2] += h * (x[2] + x[6]) + h * h * v[2]
-            p[3] += 2 * h * x[4] + h * h * v[3]
-            p[4] += h * (x[5] + x[7]) + h * h * v[4]
-            p[5] += 2 * h * x[8] + h * h * v[5]
-            x[0] += h * v[0]
-            x[1] += h * v[1]
-            x[2] += h * v[2]
-            x[3] += h * v[1]
-            x[4] += h * v[3]
-            x[5] += h * v[4]
-            x[6] += h * v[2]
-            x[7] += h * v[4]
-            x[8] += h * v[5]
-            people.anew[m, j] = False
-            w = people.prior[m, j]
-            w[0], w[1], w[2], w[3], w[4], w[5] = inverse_sym3(p[0], p[1], p[2], p[3], p[4], p[5])
+def predict(slots: Array, dt: float, people: State) -> None:
+    """Carry the joints of `slots` forward by dt s, each with its own agility."""
+    for m in slots:
+        pos, vel, anew = people.pos[m].reshape(-1), people.vel[m].reshape(-1), people.anew[m]
+        for i in range(pos.shape[0]):
+            pos[i] += dt * vel[i]
+        for j in range(anew.shape[0]):
+            anew[j] = False
+            _spread(people.pp[m, j], people.pv[m, j], people.vv[m, j], people.prior[m, j], people.agility[m, j], dt)
+
+
+@inlined
+def _spread(p: Array, x: Array, v: Array, prior: Array, agility: float, h: float) -> None:
+    """A joint's covariance h s later, and its inverse; all is read before anything is written, so it is read once."""
+    p0, p1, p2, p3, p4, p5 = p[0], p[1], p[2], p[3], p[4], p[5]
+    x0, x1, x2, x3, x4, x5, x6, x7, x8 = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8]
+    more = agility * h
+    v0, v1, v2, v3, v4, v5 = v[0] + more, v[1], v[2], v[3] + more, v[4], v[5] + more
+    p0 += 2 * h * x0 + h * h * v0
+    p1 += h * (x1 + x3) + h * h * v1
+    p2 += h * (x2 + x6) + h * h * v2
+    p3 += 2 * h * x4 + h * h * v3
+    p4 += h * (x5 + x7) + h * h * v4
+    p5 += 2 * h * x8 + h * h * v5
+    v[0], v[3], v[5] = v0, v3, v5
+    x[0], x[1], x[2] = x0 + h * v0, x1 + h * v1, x2 + h * v2
+    x[3], x[4], x[5] = x3 + h * v1, x4 + h * v3, x5 + h * v4
+    x[6], x[7], x[8] = x6 + h * v2, x7 + h * v4, x8 + h * v5
+    p[0], p[1], p[2], p[3], p[4], p[5] = p0, p1, p2, p3, p4, p5
+    prior[0], prior[1], prior[2], prior[3], prior[4], prior[5] = inverse_sym3(p0, p1, p2, p3, p4, p5)
 
 
 @kernel

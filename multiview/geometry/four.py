@@ -15,7 +15,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import extending, types
 from numba.core import cgutils
 
-__all__ = ["LANES", "Four", "Truths", "choose", "load", "read", "some", "store", "transpose", "write"]
+__all__ = ["LANES", "Four", "Truths", "choose", "four", "load", "read", "some", "store", "transpose", "write"]
 
 LANES = 4
 Four = Any  # what kernels annotate: four numbers,
@@ -54,6 +54,16 @@ class _TruthsModel(extending.models.PrimitiveModel):
 
 
 _four, _truths = _FourType(), _TruthsType()
+
+
+@_intrinsic
+def four(typing: Any, number: Any) -> Any:
+    """A number in all lanes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _spread(context, builder, signature.args[0], arguments[0])
+
+    return _four(number), generate
 
 
 @_intrinsic

@@ -1,3 +1,4 @@
+import numba
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
@@ -14,7 +15,8 @@ from multiview.synthetic import Options, make_studio
 def test_assignment_is_the_best_there_is(shape: tuple[int, int]) -> None:
     for seed in range(20):
         benefit = np.random.default_rng(seed).normal(0, 1, shape)
-        chosen = assign(benefit)
+        chosen = np.empty(len(benefit), np.int64)
+        assign(benefit, chosen)
         used = chosen[chosen >= 0]
         assert len(set(used.tolist())) == len(used)
         optional = np.maximum(benefit, 0)
@@ -22,15 +24,21 @@ def test_assignment_is_the_best_there_is(shape: tuple[int, int]) -> None:
         assert sum(benefit[row, column] for row, column in enumerate(chosen) if column >= 0) == pytest.approx(best)
 
 
+@numba.njit
+def measure(expected: np.ndarray, seen: np.ndarray, chi2: np.ndarray, d: int, worth: np.ndarray, n: int) -> None:
+    distances(expected, seen, expected.shape[1], chi2, d, worth, n)
+
+
 def test_distances_are_the_plain_formula_and_unknown_joints_are_neutral() -> None:
     rng = np.random.default_rng(6)
-    expected, seen = rng.normal(size=(2, 5, 3))
+    expected, seen = rng.normal(size=(2, 5, 4))
     for rows in (expected, seen):
-        rows[[2, 4]] = rng.uniform(1, 2, (2, 3))
-        rows[3] = rng.uniform(-0.5, 0.5, 3)
+        rows[[2, 4]] = rng.uniform(1, 2, (2, 4))
+        rows[3] = rng.uniform(-0.5, 0.5, 4)
     seen[:, 2] = np.nan
-    chi2, worth = np.empty(3), np.empty(3)
-    distances(expected, seen, chi2, worth)
+    chi2, worth = np.empty((2, 4)), np.empty((3, 4))
+    measure(expected, seen, chi2, 1, worth, 2)
+    chi2, worth = chi2[1], worth[2]
     for j in range(2):
         both = (expected + seen)[:, j]
         off = (seen - expected)[:2, j]
@@ -54,8 +62,8 @@ def claimed(pipeline: Pipeline, rays: Rays, slots: np.ndarray) -> Frame:
     """A frame in which those who are expected have claimed detections."""
     room = Frame.empty(len(slots), len(rays.camera), len(pipeline.rig), len(pipeline.skeleton.joints))
     state, body, gate = pipeline.tracker.people.state, pipeline.body, pipeline.gate
-    dt, known = np.full(len(slots), 1 / 30), (room.expected, room.near, room.chi2, room.claims)
-    claim_people(slots, dt, state, pipeline.packed, rays, body.core, body.pairs, gate, *known)
+    found = room.expected, room.near, room.chi2, room.claims, room.claiming
+    claim_people(slots, 1 / 30, state, pipeline.packed, rays, body.core, body.pairs, gate, *found)
     return room
 
 

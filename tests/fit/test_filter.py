@@ -40,7 +40,7 @@ def test_the_blocks_are_the_kalman_filter_of_position_velocity_and_error() -> No
     both[:6, :6], both[B, B] = cov, N
     sight = np.hstack([np.eye(3), np.zeros((3, 3)), np.eye(3)])
     for frame in range(4):
-        predict(np.array([0]), np.array([dt]), people)
+        predict(np.array([0]), dt, people)
         F = np.eye(9)
         F[P, V] = dt * np.eye(3)
         F[B, B] *= k if frame else 1.0

@@ -21,7 +21,7 @@ def filtered(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     C = np.array([1, 0, 0, 1, 0, 1]) * SIGMA**2
     for k in range(FRAMES):
         if k:
-            predict(slot, np.array([DT]), people)
+            predict(slot, DT, people)
         measure_one(people, DT, FADE, 1e-3, 3, z[k], C)
         pack(slot, handle_of(people), packed[k : k + 1])
     xyz, cov = np.empty((FRAMES, 1, 3)), np.empty((FRAMES, 1, 3, 3))
