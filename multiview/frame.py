@@ -21,8 +21,8 @@ class Frame(NamedTuple):
     `slots[n]` is person n's place in the state, `claims[n, c]` their detection in camera c or -1; `expected`, `near`
     and `chi2` as in `claim_kernels`, which work in `claiming`; `free` are the detections that nobody claims.
     `table[n, c, j]` is the row (detection * J + joint) of the ray on which joint j rests, or -1; `repair_kernels` work
-    in `mending`. `xyz`, `H` and `used` are as in `point_kernels`, which work with `batch`, `other`, `trial` (points that
-    pairs of rays propose), `doubtful` (person, joint, and the point of `other` that contests it or -1) and `alone`
+    in `mending`. `xyz`, `H` and `used` are as in `point_kernels`, which work with `batch`, `other`, `trial` (points
+    that pairs of rays propose), `doubtful` (person, joint, and the point of `other` that contests it or -1) and `alone`
     (person, joint). `support[n]` views measure person n, `due[n]` should.
     """
 
