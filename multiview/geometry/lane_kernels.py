@@ -105,31 +105,10 @@ def put_rays(batch: Batch, k: int, rays: Array, xy: Array, info: Array) -> None:
 
 @inlined
 def put_rays_in_line(batch: Batch, c: int, k: int, rays: Array, xy: Array, info: Array) -> None:
-    """Camera c sees points k, k + 1, ... along the rows `rays` (N) of `xy` and `info`, or not at all (-1).
-
-    Nearly always row follows row, so that they are copied in one go; whatever is elsewhere is put there afterwards.
-    """
-    count, first = min(L, rays.shape[0]), 0
-    while first < count and rays[first] < 0:
-        first += 1
+    """Camera c sees points k, k + 1, ... along the rows `rays` (N) of `xy` and `info`, or not at all (-1)."""
     s = batch.seen[c, k:]
-    if first == count:
-        for i in range(count):
-            s[U + i], s[V + i], s[UU + i], s[UV + i], s[VV + i], s[USE + i] = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        return
-    start = max(0, min(rays[first] - first, xy.shape[0] - count))
-    there, w, elsewhere = xy[start : start + count], info[start : start + count], 0
-    for i in range(count):
-        ray = rays[i] >= 0
-        elsewhere += ray and rays[i] != start + i
-        u, v, uu, uv, vv = there[i, 0], there[i, 1], w[i, 0], w[i, 1], w[i, 2]
-        s[U + i], s[V + i] = u if ray else 0.0, v if ray else 0.0
-        s[UU + i], s[UV + i], s[VV + i] = uu if ray else 0.0, uv if ray else 0.0, vv if ray else 0.0
-        s[USE + i] = 1.0 if ray else 0.0
-    if elsewhere:
-        for i in range(count):
-            if rays[i] != start + i:
-                _put_ray(s, i, rays[i], xy, info)
+    for i in range(min(L, rays.shape[0])):
+        _put_ray(s, i, rays[i], xy, info)
 
 
 @inlined
