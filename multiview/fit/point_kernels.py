@@ -59,7 +59,7 @@ def sight_of(rays: Rays, rig: PackedRig) -> Sight:
     return Sight(rays.xy.reshape(-1, 2), rays.info.reshape(-1, 3), rays.ray.reshape(-1, 3), rig.R, rig.t, rig.centre)
 
 
-@inlined
+@inner
 def triangulate_people(work: Work) -> None:
     """Each joint's point `xyz`, its information `H`, and how many rays are `used`; outliers leave the `table`.
 
@@ -78,7 +78,7 @@ def triangulate_people(work: Work) -> None:
         _from_pairs(work.frame.alone[i : min(i + L, alone)], work)
 
 
-@inlined
+@inner
 def _predicted(work: Work) -> int:
     """How many people there are up to the last of whom anything is predicted; behind them are newborns."""
     prior = work.people.prior
@@ -89,7 +89,7 @@ def _predicted(work: Work) -> int:
     return 0
 
 
-@inlined
+@inner
 def _as_predicted(begin: int, end: int, doubtful: int, alone: int, work: Work) -> tuple[int, int]:
     """Settle joints begin ... end of all people, who follow one another, from their predictions.
 
@@ -142,7 +142,7 @@ def _queue_alone(n: int, j: int, alone: int, work: Work) -> int:
     return alone
 
 
-@inlined
+@inner
 def _without_outliers(queue: Array, work: Work) -> None:
     """Settle joints from their predictions with the rays that fit, or from the rays alone where that explains more."""
     f, sight, people, gate = work.frame, work.sight, work.people, work.gate
@@ -168,7 +168,7 @@ def _without_outliers(queue: Array, work: Work) -> None:
         _take(batch, k, n, j, work)
 
 
-@inlined
+@inner
 def _contest(queue: Array, work: Work) -> None:
     """Put into `other` where rays alone see those joints whose prediction they might overrule."""
     f, gate, contested = work.frame, work.gate, 0
@@ -195,7 +195,7 @@ def _put_proposed(batch: Batch, k: int, rays: Array, work: Work) -> bool:
     return sound
 
 
-@inlined
+@inner
 def _from_pairs(queue: Array, work: Work) -> None:
     """Settle joints of which nothing is predicted; those on which no two rays agree lose all."""
     f, count = work.frame, 0
