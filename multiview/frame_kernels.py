@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from multiview.assign.claim_kernels import claim_people
+from multiview.assign.claim_kernels import claim_people, find_free
 from multiview.assign.repair_kernels import repair
 from multiview.fit.birth_kernels import choose_rays
 from multiview.fit.body import Body
@@ -50,16 +50,7 @@ def assign(frame: Array, people: Array, rig: Array, body: Array, tracked: int, d
             f.slots[:tracked], dt, state_of(people), rig_of(rig), rays, b.core, b.pairs, gate, f.expected[:tracked],
             f.near, f.chi2, claims, f.claiming,
         )  # fmt: skip
-    count, cameras = 0, rays.first.shape[0] - 1
-    for c in range(cameras):
-        for d in range(rays.first[c], rays.first[c + 1]):
-            taken = False
-            for n in range(tracked):
-                taken = taken or claims[n, c] == d
-            if not taken:
-                f.free[count] = d
-                count += 1
-    return count
+    return find_free(claims, f.free[: rays.first[-1]])
 
 
 @kernel

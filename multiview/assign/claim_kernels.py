@@ -113,6 +113,23 @@ def claim_people(
 
 
 @inlined
+def find_free(claims: Array, free: Array) -> int:
+    """The detections that nobody claims, in the first rows of `free` (D); their number."""
+    for d in range(free.shape[0]):
+        free[d] = d
+    for n in range(claims.shape[0]):
+        for c in range(claims.shape[1]):
+            if claims[n, c] >= 0:
+                free[claims[n, c]] = -1
+    count = 0
+    for d in range(free.shape[0]):
+        left = free[d] >= 0
+        free[count] = d
+        count += left
+    return count
+
+
+@inlined
 def expect(known: Array, c: int, rig: PackedRig, joints: int, out: Array) -> None:
     """Where camera c should see joints (9, W: position, covariance): coordinates, their covariance; NaN behind it."""
     r00, r01, r02, t0 = rig.R[c, 0, 0], rig.R[c, 0, 1], rig.R[c, 0, 2], rig.t[c, 0]
@@ -232,8 +249,9 @@ def distances(expected: Array, seen: Array, joints: int, chi2: Array, d: int, wo
 
 @inner
 def nobody_disagrees(benefit: Array, chosen: Array) -> bool:
-    """Whether everyone can have the column they like best; those are in `chosen` then."""
+    """Whether everyone can have the column they like best, which is in `chosen`."""
     rows, columns = benefit.shape
+    agreed = True
     for i in range(rows):
         best, at = 0.0, -1
         for k in range(columns):
@@ -241,20 +259,34 @@ def nobody_disagrees(benefit: Array, chosen: Array) -> bool:
                 best, at = benefit[i, k], k
         chosen[i] = at
         for other in range(i):
-            if at >= 0 and chosen[other] == at:
-                return False
-    return True
+            agreed = agreed and (at < 0 or chosen[other] != at)
+    return agreed
+
+
+@inlined
+def find_rivals(benefit: Array, best: Array, rival: Array) -> int:
+    """Who likes best what another may like, too; their number."""
+    count = 0
+    for i in range(benefit.shape[0]):
+        others = 0
+        for other in range(benefit.shape[0]):
+            others += best[i] >= 0 and other != i and benefit[other, best[i]] > 0.0
+        rival[count] = i
+        count += others > 0
+    return count
 
 
 @kernel
 def assign(benefit: Array, chosen: Array) -> None:
     """The column `chosen` for each row, so that the sum of positive benefits is largest; -1 for rows better left alone.
 
-    Shortest augmenting paths (Jonker and Volgenant 1987), with one free column per row that costs nothing.
+    Shortest augmenting paths (Jonker and Volgenant 1987), with one free column per row that costs nothing. That is only
+    done for the rows whose best column is of use to others, too.
     """
-    rows, real = benefit.shape
     if nobody_disagrees(benefit, chosen):
         return
+    rival = np.empty(benefit.shape[0], dtype=np.int64)
+    rows, real = find_rivals(benefit, chosen, rival), benefit.shape[1]
     columns = real + rows
     u, v = np.zeros(rows + 1), np.zeros(columns + 1)
     owner = np.zeros(columns + 1, dtype=np.int64)
@@ -270,7 +302,7 @@ def assign(benefit: Array, chosen: Array) -> None:
             for k in range(1, columns + 1):
                 if used[k]:
                     continue
-                cost = -max(benefit[i - 1, k - 1], 0.0) if k <= real else 0.0
+                cost = -max(benefit[rival[i - 1], k - 1], 0.0) if k <= real else 0.0
                 reduced = cost - u[i] - v[k]
                 if reduced < least[k]:
                     least[k], way[k] = reduced, at
@@ -288,7 +320,8 @@ def assign(benefit: Array, chosen: Array) -> None:
         while at:
             owner[at] = owner[way[at]]
             at = way[at]
-    chosen[:] = -1
+    for i in rival[:rows]:
+        chosen[i] = -1
     for k in range(1, real + 1):
-        if owner[k] and benefit[owner[k] - 1, k - 1] > 0.0:
-            chosen[owner[k] - 1] = k - 1
+        if owner[k] and benefit[rival[owner[k] - 1], k - 1] > 0.0:
+            chosen[rival[owner[k] - 1]] = k - 1
