@@ -8,6 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from multiview.assign import claim_kernels, repair_kernels
+from multiview.fit.body import Body
+from multiview.fit.group_kernels import Group
+from multiview.fit.residual_kernels import Misses
 from multiview.geometry.handles import handle_of
 from multiview.geometry.lane_kernels import Batch, L, padded
 from multiview.rays import Rays
@@ -23,7 +26,8 @@ class Frame(NamedTuple):
     `table[n, c, j]` is the row (detection * J + joint) of the ray on which joint j rests, or -1; `repair_kernels` work
     in `mending`. `xyz`, `H` and `used` are as in `point_kernels`, which work with `batch`, `other`, `trial` (points
     that pairs of rays propose), `doubtful` (person, joint, and the point of `other` that contests it or -1) and `alone`
-    (person, joint). `support[n]` views measure person n, `due[n]` should.
+    (person, joint). `support[n]` views measure person n, `due[n]` should. `group` is where people are
+    fitted, four at a time, `misses` what their rays say of the noise.
     """
 
     rays: Rays
@@ -46,11 +50,13 @@ class Frame(NamedTuple):
     alone: Int64[np.ndarray, "P*J 2"]
     support: Int64[np.ndarray, " P"]
     due: Int64[np.ndarray, " P"]
+    group: Group
+    misses: Misses
 
     @staticmethod
-    def empty(people: int, detections: int, cameras: int, joints: int) -> Frame:
+    def empty(people: int, detections: int, cameras: int, body: Body) -> Frame:
         """Room, with nothing in it yet."""
-        P, D, C, J = people, detections, cameras, joints
+        P, D, C, J = people, detections, cameras, len(body.parent)
         return Frame(
             rays=Rays.empty(D, C, J),
             free=np.empty(D, np.int64),
@@ -72,14 +78,16 @@ class Frame(NamedTuple):
             alone=np.empty((P * J, 2), np.int64),
             support=np.empty(P, np.int64),
             due=np.empty(P, np.int64),
+            group=Group.empty(body.graph),
+            misses=Misses.empty(J),
         )
 
 
 class Workspace:
     """A frame with enough room, and its handle."""
 
-    def __init__(self, cameras: int, joints: int) -> None:
-        self.cameras, self.joints = cameras, joints
+    def __init__(self, cameras: int, body: Body) -> None:
+        self.cameras, self.body, self.joints = cameras, body, len(body.parent)
         self.people, self.detections = 8, 8 * cameras
         self._make()
 
@@ -96,7 +104,7 @@ class Workspace:
         _copy(before, self.frame)
 
     def _make(self) -> None:
-        self.frame = Frame.empty(self.people, self.detections, self.cameras, self.joints)
+        self.frame = Frame.empty(self.people, self.detections, self.cameras, self.body)
         self.handle = handle_of(self.frame)
 
 

@@ -12,11 +12,13 @@ from multiview.assign.repair_kernels import repair
 from multiview.fit.birth_kernels import choose_rays
 from multiview.fit.body import Body
 from multiview.fit.noise import NoiseTables
-from multiview.fit.noise_kernels import learn, residuals, scale_by_size
+from multiview.fit.noise_kernels import learn, scale_by_size
 from multiview.fit.output_kernels import output, supporting_views
 from multiview.fit.people import State
 from multiview.fit.person_kernels import fit_people
-from multiview.fit.point_kernels import Work, sight_of, triangulate_people
+from multiview.fit.point_kernels import Work, triangulate_people
+from multiview.fit.residual_kernels import residuals
+from multiview.fit.sight_kernels import sight_of
 from multiview.frame import Frame
 from multiview.geometry.handles import opener
 from multiview.geometry.jit import Array, kernel
@@ -101,14 +103,12 @@ def fit(
     f, state, g, b, tables = frame_of(frame), state_of(people), rig_of(rig), body_of(body), noise_of(noise)
     slots, table, passed = f.slots[:count], f.table[:count], np.zeros(count)
     passed[:tracked] = dt
-    fit_people(slots, passed, table, f.rays, g, b, agility, gate, tables.persistence[0], state, f.xyz, f.H, f.used)
+    fit_people(
+        slots, passed, table, f.rays, g, b, agility, gate, tables.persistence[0], state, f.xyz, f.H, f.used, f.group
+    )
     if learning:
-        sums, sizes = np.zeros((*tables.variance.shape, 2)), np.zeros((tables.sizes.shape[0], 2))
-        products = np.zeros(2)
-        residuals(
-            slots, table, f.rays, g, tables.scores, state, b.torso, f.used, last, sums, sizes, tables.sizes, products
-        )
-        learn(tables, sums, sizes, products)
+        residuals(slots, table, f.rays, g, tables.scores, tables.sizes, state, b.torso, f.used, last, f.misses)
+        learn(tables, f.misses.sums, f.misses.sizes, f.misses.products)
 
 
 @kernel

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from multiview.fit.point_kernels import sight_of
+from multiview.fit.sight_kernels import sight_of
 from multiview.geometry.jit import Array, kernel
 from multiview.geometry.lane_kernels import NEAREST_M
 from multiview.geometry.small_kernels import inverse_sym3, project

@@ -24,6 +24,7 @@ from multiview.fit.body import Body
 from multiview.fit.noise import PixelNoise
 from multiview.frame import Workspace
 from multiview.geometry.handles import handle_of
+from multiview.geometry.lane_kernels import padded
 from multiview.rays import PackedRig, Rays, gather
 from multiview.skeleton import Skeleton
 from multiview.track import Identity, Tracker
@@ -83,7 +84,7 @@ class Pipeline:
         self.noise = PixelNoise(options.sigma_px, self.body.noise)
         self.agility = options.agility * _liveliness(self.body)
         self.gate = options.gate**2
-        self.space = Workspace(len(rig), len(skeleton.joints))
+        self.space = Workspace(len(rig), self.body)
         self._rig, self._body = handle_of(self.packed), handle_of(self.body)
         self._nobody = np.empty((0, len(rig)), np.int64)
         self.marks = [0] * (len(STAGES) + 1)
@@ -99,7 +100,7 @@ class Pipeline:
         self.present: list[Present] = []
         self.placed = -1  # how many people the last step's frame holds
         self._sighted: Sighted | None = None
-        self.last = np.full((0, len(self.rig), len(self.skeleton.joints), 2), np.nan)
+        self.last = np.full((0, len(self.rig), 2, padded(len(self.skeleton.joints))), np.nan)
 
     @property
     def stage_ns(self) -> dict[str, int]:

@@ -9,7 +9,7 @@ import numpy as np
 from multiview.fit.body import Body
 from multiview.fit.group_kernels import Group
 from multiview.fit.people import State
-from multiview.geometry.four import LANES, choose, load, store
+from multiview.geometry.four import choose, load, store
 from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.small_kernels import copy_row, inverse_sym3
 
@@ -30,7 +30,7 @@ def adapt(people: Group, parent: Array) -> None:
     measured); both are pooled with the neighbours on the tree (covariance matching: Mehra 1972).
     """
     joints = parent.shape[0]
-    around = np.empty((2 * joints, LANES))
+    around = people.room
     for j in range(joints):
         found, expected = load(people.found, j), load(people.expected, j)
         most = MOST_SURPRISE * expected

@@ -18,7 +18,7 @@ import numpy as np
 
 from multiview.fit.body import Body
 from multiview.fit.people import BEND, LENGTH_SD, LOOSE_BEND
-from multiview.fit.point_kernels import sight_of
+from multiview.fit.sight_kernels import sight_of
 from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.lane_kernels import NEAREST_M
 from multiview.geometry.small_kernels import copy_row, inverse_sym3, project, quadratic_sym3

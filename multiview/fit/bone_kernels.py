@@ -9,9 +9,9 @@ import numpy as np
 from multiview.fit.body import Body
 from multiview.fit.group_kernels import Group, six, store_six, store_three, three
 from multiview.fit.people import BEND, LOOSE_BEND
-from multiview.geometry.four import LANES, choose, load, some, store
+from multiview.geometry.four import choose, load, some, store
 from multiview.geometry.jit import Array, inlined, inner, kernel
-from multiview.geometry.small_kernels import inverse_sym3, quadratic_sym3
+from multiview.geometry.small_kernels import inverse_sym3, quadratic_sym3, sym3
 
 IMPOSSIBLE = 0.25, 0.4  # a known bone that differs by more than this part of its length is no bone; an unknown one
 UNSURE = 3.0  # deviations of a length within which the bone may be as long
@@ -63,11 +63,6 @@ def gate_bones(
             continue
         x, y, z = xyz[j, 0] - xyz[p, 0], xyz[j, 1] - xyz[p, 1], xyz[j, 2] - xyz[p, 2]
         now = math.sqrt(x * x + y * y + z * z)
-        a, b = H[j], H[p]
-        own, other = 0.0, 0.0
-        if now > 1e-6:
-            own = quadratic_sym3(inverse_sym3(a[0], a[1], a[2], a[3], a[4], a[5]), x / now, y / now, z / now)
-            other = quadratic_sym3(inverse_sym3(b[0], b[1], b[2], b[3], b[4], b[5]), x / now, y / now, z / now)
         bones[j] += 1
         bones[p] += 1
         size = max(length[j], 0.1)
@@ -75,6 +70,10 @@ def gate_bones(
         excess -= min(IMPOSSIBLE[1] * size, max(IMPOSSIBLE[0] * size, UNSURE * math.sqrt(variance[j])))
         if not excess > 0.0:
             continue
+        own, other = 0.0, 0.0
+        if now > 1e-6:
+            own = quadratic_sym3(inverse_sym3(*sym3(H[j])), x / now, y / now, z / now)
+            other = quadratic_sym3(inverse_sym3(*sym3(H[p])), x / now, y / now, z / now)
         if excess * excess > gate * (own + other):
             wrong[j] = True
             bad[j] += 1
@@ -107,8 +106,7 @@ def learn_bones(people: Group, body: Body, persistence: float) -> None:
     Left and right bones are as long as each other.
     """
     joints = people.views.shape[0]
-    room = np.empty((9 * joints, LANES))
-    alone, C = room[: 3 * joints], room[3 * joints :]
+    alone, C = people.room[: 3 * joints], people.C
     for j in range(joints):
         _without_prior(j, people, alone, C)
     repeats = (1.0 + persistence) / (1.0 - persistence)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float64
 
+from multiview.fit.elimination import Elimination
 from multiview.fit.people import State
-from multiview.geometry.four import LANES, Four, load, read, store, transpose, write
-from multiview.geometry.jit import Array, inner, kernel
+from multiview.fit.skeleton_kernels import rows_of
+from multiview.geometry.four import LANES, Four, load, pick, put, read, store, transpose, write
+from multiview.geometry.jit import Array, inner
 
 Three = tuple[Four, Four, Four]
 Six = tuple[Four, Four, Four, Four, Four, Four]
+Who = tuple[int, int, int, int]  # of an array's rows, that of each lane
 
 
 class Group(NamedTuple):
@@ -21,57 +25,64 @@ class Group(NamedTuple):
     fit and its covariance C; `views` measure it. D and `pull` are the fit's information and gradient, `stiffness`,
     `tether` and `offset` what bones add to them. `off` is 1 for people with a bone of a strange length; `found` and
     `expected` are a joint's squared surprise and what that should be. `dt` s has passed since the last frame; `again`
-    is how much of a frame that is to joints without rays.
+    is how much of a frame that is to joints without rays. `room` is for what a kernel needs beside these.
     """
 
-    pos: Array  # (J 3, 4)
-    vel: Array  # (J 3, 4)
-    pp: Array  # (J 6, 4)
-    pv: Array  # (J 9, 4)
-    vv: Array  # (J 6, 4)
-    prior: Array  # (J 6, 4)
-    seen: Array  # (J 3, 4)
-    blur: Array  # (J 6, 4)
-    length: Array  # (E, 4)
-    variance: Array  # (E, 4)
-    bend: Array  # (E, 4)
-    wobble: Array  # (E 2, 4)
-    xyz: Array  # (J 3, 4)
-    H: Array  # (J 6, 4)
-    views: Array  # (J, 4)
-    C: Array  # (J 6, 4)
-    D: Array  # (J 6, 4)
-    pull: Array  # (J 3, 4)
-    offset: Array  # (J 3, 4)
-    tether: Array  # (J, 4)
-    stiffness: Array  # (E, 4)
-    off: Array  # (1, 4)
-    surprise: Array  # (J, 4)
-    found: Array  # (J, 4)
-    expected: Array  # (J, 4)
-    dt: Array  # (1, 4)
-    again: Array  # (1, 4)
+    pos: Float64[np.ndarray, "3*J 4"]
+    vel: Float64[np.ndarray, "3*J 4"]
+    pp: Float64[np.ndarray, "6*J 4"]
+    pv: Float64[np.ndarray, "9*J 4"]
+    vv: Float64[np.ndarray, "6*J 4"]
+    prior: Float64[np.ndarray, "6*J 4"]
+    seen: Float64[np.ndarray, "3*J 4"]
+    blur: Float64[np.ndarray, "6*J 4"]
+    length: Float64[np.ndarray, "E 4"]
+    variance: Float64[np.ndarray, "E 4"]
+    bend: Float64[np.ndarray, "E 4"]
+    wobble: Float64[np.ndarray, "2*E 4"]
+    xyz: Float64[np.ndarray, "3*J 4"]
+    H: Float64[np.ndarray, "6*J 4"]
+    views: Float64[np.ndarray, "J 4"]
+    C: Float64[np.ndarray, "6*J 4"]
+    D: Float64[np.ndarray, "6*J 4"]
+    pull: Float64[np.ndarray, "3*J 4"]
+    offset: Float64[np.ndarray, "3*J 4"]
+    tether: Float64[np.ndarray, "J 4"]
+    stiffness: Float64[np.ndarray, "E 4"]
+    off: Float64[np.ndarray, "1 4"]
+    surprise: Float64[np.ndarray, "J 4"]
+    found: Float64[np.ndarray, "J 4"]
+    expected: Float64[np.ndarray, "J 4"]
+    dt: Float64[np.ndarray, "1 4"]
+    again: Float64[np.ndarray, "1 4"]
+    room: Float64[np.ndarray, "R 4"]
+
+    @staticmethod
+    def empty(graph: Elimination) -> Group:
+        """For four people of whom nothing is known yet."""
+        J, E = len(graph.order), len(graph.bone)
+        rows = {
+            "pos": 3 * J, "vel": 3 * J, "pp": 6 * J, "pv": 9 * J, "vv": 6 * J, "prior": 6 * J, "seen": 3 * J,
+            "blur": 6 * J, "length": E, "variance": E, "bend": E, "wobble": 2 * E, "xyz": 3 * J, "H": 6 * J, "views": J,
+            "C": 6 * J, "D": 6 * J, "pull": 3 * J, "offset": 3 * J, "tether": J, "stiffness": E, "off": 1,
+            "surprise": J, "found": J, "expected": J, "dt": 1, "again": 1,
+            "room": rows_of(graph),
+        }  # fmt: skip
+        room = _aligned(sum(rows.values()))
+        ends = np.cumsum([rows[name] for name in Group._fields])
+        return Group(*(room[end - rows[name] : end] for name, end in zip(Group._fields, ends.tolist(), strict=True)))
 
 
-@kernel
-def new_group(joints: int, bones: int) -> Group:
-    """Room for four people."""
-    J, E = joints, bones
-    a = np.empty((74 * J + 6 * E + 3, LANES))
-    b, c = a[42 * J :], a[74 * J :]
-    return Group(
-        a[: 3 * J], a[3 * J : 6 * J], a[6 * J : 12 * J], a[12 * J : 21 * J],
-        a[21 * J : 27 * J], a[27 * J : 33 * J], a[33 * J : 36 * J], a[36 * J : 42 * J],
-        c[:E], c[E : 2 * E], c[2 * E : 3 * E], c[3 * E : 5 * E],
-        b[: 3 * J], b[3 * J : 9 * J], b[9 * J : 10 * J], b[10 * J : 16 * J],
-        b[16 * J : 22 * J], b[22 * J : 25 * J], b[25 * J : 28 * J], b[28 * J : 29 * J],
-        c[5 * E : 6 * E], c[6 * E + 2 :], b[29 * J : 30 * J], b[30 * J : 31 * J], b[31 * J : 32 * J],
-        c[6 * E : 6 * E + 1], c[6 * E + 1 : 6 * E + 2],
-    )  # fmt: skip
+def _aligned(rows: int) -> Float64[np.ndarray, "R 4"]:
+    """Room for rows of lanes none of which lies in two lines of the cache."""
+    line = 64 // 8
+    room = np.empty(rows * LANES + line)
+    start = -(room.ctypes.data // 8) % line
+    return room[start : start + rows * LANES].reshape(rows, LANES)
 
 
 @inner
-def gather(people: State, slots: Array, group: Group) -> None:
+def gather(people: State, slots: Who, group: Group) -> None:
     """Put the people of four slots into the lanes."""
     _columns(people.pos, slots, group.pos)
     _columns(people.vel, slots, group.vel)
@@ -89,7 +100,7 @@ def gather(people: State, slots: Array, group: Group) -> None:
 
 
 @inner
-def gather_points(xyz: Array, H: Array, views: Array, who: Array, group: Group) -> None:
+def gather_points(xyz: Array, H: Array, views: Array, who: Who, group: Group) -> None:
     """Put the frame's points of four people (rows of P) into the lanes."""
     _columns(xyz, who, group.xyz)
     _columns(H, who, group.H)
@@ -99,7 +110,7 @@ def gather_points(xyz: Array, H: Array, views: Array, who: Array, group: Group) 
 
 
 @inner
-def scatter(group: Group, slots: Array, people: State) -> None:
+def scatter(group: Group, slots: Who, people: State) -> None:
     """Put the lanes back into their slots; lanes of the same slot must be the same."""
     _rows(group.pos, slots, people.pos)
     _rows(group.vel, slots, people.vel)
@@ -116,35 +127,33 @@ def scatter(group: Group, slots: Array, people: State) -> None:
 
 
 @inner
-def _columns(source: Array, who: Array, lanes: Array) -> None:
+def _columns(source: Array, who: Who, lanes: Array) -> None:
     """lanes[:, k] = source[who[k]]."""
-    rows = source.reshape(source.shape[0], lanes.shape[0])
-    p, q, r, s = who[0], who[1], who[2], who[3]
+    p, q, r, s = who
     whole = lanes.shape[0] // LANES * LANES
     for i in range(0, whole, LANES):
-        a, b, c, d = transpose(read(rows, p, i), read(rows, q, i), read(rows, r, i), read(rows, s, i))
+        a, b, c, d = transpose(read(source, p, i), read(source, q, i), read(source, r, i), read(source, s, i))
         store(lanes, i, a)
         store(lanes, i + 1, b)
         store(lanes, i + 2, c)
         store(lanes, i + 3, d)
     for i in range(whole, lanes.shape[0]):
-        lanes[i, 0], lanes[i, 1], lanes[i, 2], lanes[i, 3] = rows[p, i], rows[q, i], rows[r, i], rows[s, i]
+        store(lanes, i, pick(source, who, i))
 
 
 @inner
-def _rows(lanes: Array, who: Array, target: Array) -> None:
+def _rows(lanes: Array, who: Who, target: Array) -> None:
     """target[who[k]] = lanes[:, k]."""
-    rows = target.reshape(target.shape[0], lanes.shape[0])
-    p, q, r, s = who[0], who[1], who[2], who[3]
+    p, q, r, s = who
     whole = lanes.shape[0] // LANES * LANES
     for i in range(0, whole, LANES):
         a, b, c, d = transpose(load(lanes, i), load(lanes, i + 1), load(lanes, i + 2), load(lanes, i + 3))
-        write(rows, p, i, a)
-        write(rows, q, i, b)
-        write(rows, r, i, c)
-        write(rows, s, i, d)
+        write(target, p, i, a)
+        write(target, q, i, b)
+        write(target, r, i, c)
+        write(target, s, i, d)
     for i in range(whole, lanes.shape[0]):
-        rows[p, i], rows[q, i], rows[r, i], rows[s, i] = lanes[i, 0], lanes[i, 1], lanes[i, 2], lanes[i, 3]
+        put(target, who, i, load(lanes, i))
 
 
 @inner

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from multiview.geometry.handles import handle_of
+from multiview.geometry.lane_kernels import padded
 
 __all__ = ["SCORES", "SIZES", "NoiseTables", "PixelNoise"]
 
@@ -18,7 +19,7 @@ PERSISTENCE = 0.5  # correlation of a ray's error with the one in the last frame
 
 
 class NoiseTables(NamedTuple):
-    """J joints, B nodes of the score, S of the size.
+    """J joints (W: padded), B nodes of the score, S of the size.
 
     `variance[joint, node]` px^2 = of the rig x of the joint x of the `score`, each started from its prior; `size[node]`
     is a factor on top, of how large people are in the picture. `persistence` is the correlation of a ray's error from
@@ -28,7 +29,7 @@ class NoiseTables(NamedTuple):
     scores: Float64[np.ndarray, " B"]
     sizes: Float64[np.ndarray, " S"]
     prior: Float64[np.ndarray, " 1"]
-    joint_prior: Float64[np.ndarray, " J"]
+    joint_prior: Float64[np.ndarray, "1 W"]
     score_prior: Float64[np.ndarray, " B"]
     size_prior: Float64[np.ndarray, " S"]
     persistence_prior: Float64[np.ndarray, " 1"]
@@ -36,8 +37,8 @@ class NoiseTables(NamedTuple):
     score: Float64[np.ndarray, " B"]
     size: Float64[np.ndarray, " S"]
     persistence: Float64[np.ndarray, " 1"]
-    squares: Float64[np.ndarray, "J B"]
-    freedom: Float64[np.ndarray, "J B"]
+    squares: Float64[np.ndarray, "B W"]
+    freedom: Float64[np.ndarray, "B W"]
     size_sums: Float64[np.ndarray, "S 2"]
     products: Float64[np.ndarray, " 2"]
 
@@ -48,13 +49,13 @@ class PixelNoise:
     """
 
     def __init__(self, sigma_px: float, joint_factor: Float64[np.ndarray, " J"]) -> None:
-        shape = (len(joint_factor), len(SCORES))
+        shape = (len(SCORES), padded(len(joint_factor)))
         prior, joint, score = sigma_px**2, joint_factor**2, TYPICAL_SCORE / SCORES
         self.tables = NoiseTables(
             scores=SCORES.copy(),
             sizes=SIZES.copy(),
             prior=np.array([prior]),
-            joint_prior=joint,
+            joint_prior=np.pad(joint, (0, shape[1] - len(joint)), constant_values=1.0)[None],
             score_prior=score,
             size_prior=SIZES / TYPICAL_SIZE,
             persistence_prior=np.array([PERSISTENCE]),

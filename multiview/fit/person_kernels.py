@@ -14,7 +14,6 @@ from multiview.fit.group_kernels import (
     Group,
     gather,
     gather_points,
-    new_group,
     scatter,
     six,
     store_six,
@@ -22,12 +21,12 @@ from multiview.fit.group_kernels import (
     three,
 )
 from multiview.fit.people import State
-from multiview.fit.point_kernels import sight_of
+from multiview.fit.sight_kernels import sight_of
 from multiview.fit.skeleton_kernels import Pulls, fit_skeleton
 from multiview.geometry.four import LANES, choose, load, store
 from multiview.geometry.jit import Array, inner
 from multiview.geometry.small_kernels import copy_row
-from multiview.geometry.triangulate_kernels import Sight, refine
+from multiview.geometry.triangulate_kernels import refine
 from multiview.rays import PackedRig, Rays
 
 SHARE = 0.1  # of the prediction's information that the fit of one frame leans on
@@ -49,6 +48,7 @@ def fit_people(
     xyz: Array,
     H: Array,
     views: Array,
+    group: Group,
 ) -> None:
     """Gate and learn the bones, fit every skeleton to its rays, and let the filters measure the result.
 
@@ -57,16 +57,14 @@ def fit_people(
     side by side.
 
     `usual` is the agility of each joint while nothing surprises, `persistence` the correlation of a ray's error with
-    the one in the last frame.
+    the one in the last frame; `group` is room to do it in.
     """
-    joints, count = table.shape[2], slots.shape[0]
-    sight = sight_of(rays, rig)
-    group = new_group(joints, body.ends.shape[0])
-    who, slot = np.empty(LANES, dtype=np.int64), np.empty(LANES, dtype=np.int64)
+    count = slots.shape[0]
     for begin in range(0, count, LANES):
+        last = count - 1  # lanes without anyone do what the last person does
+        who = begin, min(begin + 1, last), min(begin + 2, last), min(begin + 3, last)
+        slot = slots[who[0]], slots[who[1]], slots[who[2]], slots[who[3]]
         for k in range(LANES):
-            who[k] = min(begin + k, count - 1)  # lanes without anyone do what the last person does
-            slot[k] = slots[who[k]]
             group.dt[0, k] = dt[who[k]]
             group.again[0, k] = settled(dt[who[k]]) if dt[who[k]] > 0.0 else 1.0
         gather(people, slot, group)
@@ -76,14 +74,16 @@ def fit_people(
             for k in range(min(LANES, count - begin)):
                 n = begin + k
                 if group.off[0, k] > 0.0:
-                    mended = _mind_bones(slots[n], body, people, sight, table[n], gate, xyz[n], H[n], views[n])
+                    mended = _mind_bones(slots[n], body, people, rays, rig, table[n], gate, xyz[n], H[n], views[n])
                     changed = changed or mended
             if changed:
                 gather(people, slot, group)
                 gather_points(xyz, H, views, who, group)
         learn_bones(group, body, persistence)
         _rays_of_this_frame(group)
-        fit_skeleton(body.graph, _pulls_of(group, body), group.xyz, group.D, group.pull, group.C)
+        _tie(group, body)
+        pulls = Pulls(body.ends, group.length, group.stiffness, group.offset, group.tether)
+        fit_skeleton(body.graph, pulls, group.xyz, group.D, group.pull, group.C, group.room)
         measure(group, persistence, SHARE)
         adapt(group, body.parent)
         scatter(group, slot, people)
@@ -93,14 +93,15 @@ def fit_people(
 
 @inner
 def _mind_bones(
-    m: int, body: Body, people: State, sight: Sight, table: Array, gate: float, xyz: Array, H: Array, views: Array
-) -> bool:
+    m: int, body: Body, people: State, rays: Rays, rig: PackedRig, table: Array, gate: float,
+    xyz: Array, H: Array, views: Array,
+) -> bool:  # fmt: skip
     """Take the rays from joints of slot m whose bones are impossible, and place those joints anew; whether any are."""
     if people.anew[m].all():  # the rays of the newborn were chosen by their bones
         return False
     changed, before = False, views.copy()
     gate_bones(body, people.length[m], people.variance[m], xyz, H, table, views, gate)
-    row = np.empty(table.shape[0], dtype=np.int64)
+    sight, row = sight_of(rays, rig), np.empty(table.shape[0], dtype=np.int64)
     for j in body.order:
         changed = changed or views[j] != before[j]
         if before[j] >= 2 and views[j] <= 0:
@@ -154,8 +155,8 @@ def _rays_of_this_frame(people: Group) -> None:
 
 
 @inner
-def _pulls_of(people: Group, body: Body) -> Pulls:
-    """What the bones say of where the joints are.
+def _tie(people: Group, body: Body) -> None:
+    """What the bones say of where the joints are: `stiffness`, `tether` and `offset`.
 
     Of a joint that two views do not measure they say the same in every frame, which must not make it ever surer.
     """
@@ -183,4 +184,3 @@ def _pulls_of(people: Group, body: Body) -> Pulls:
         x, y, z = three(people.pos, 3 * j)
         px, py, pz = three(people.pos, 3 * p)
         store_three(people.offset, 3 * j, x - px, y - py, z - pz)
-    return Pulls(body.ends, people.length, people.stiffness, people.offset, people.tether)

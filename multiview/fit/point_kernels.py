@@ -38,7 +38,6 @@ from multiview.geometry.lane_kernels import (
 )
 from multiview.geometry.small_kernels import copy_row, quadratic_sym3, sym3
 from multiview.geometry.triangulate_kernels import Sight, agree, propose, rays_in_use
-from multiview.rays import PackedRig, Rays
 
 STEPS = 2  # from a prediction; it is near
 
@@ -51,12 +50,6 @@ class Work(NamedTuple):
     sight: Sight
     gate: float
     total: int
-
-
-@inlined
-def sight_of(rays: Rays, rig: PackedRig) -> Sight:
-    """A frame's rays by row (detection * J + joint)."""
-    return Sight(rays.xy.reshape(-1, 2), rays.info.reshape(-1, 3), rays.ray.reshape(-1, 3), rig.R, rig.t, rig.centre)
 
 
 @inner

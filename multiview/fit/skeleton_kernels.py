@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
-
 from multiview.fit.elimination import Elimination
 from multiview.geometry.four import Four, choose, load, store
 from multiview.geometry.jit import Array, inner, kernel
@@ -30,21 +28,25 @@ class Pulls(NamedTuple):
     tether: Array  # (J, 4) 1/m^2
 
 
+def rows_of(graph: Elimination) -> int:
+    """Rows of the room that the fit needs."""
+    return 18 * len(graph.blocks) + 6 * len(graph.order)
+
+
 @kernel
-def fit_skeleton(graph: Elimination, pulls: Pulls, xyz: Array, D: Array, g: Array, C: Array) -> None:
+def fit_skeleton(graph: Elimination, pulls: Pulls, xyz: Array, D: Array, g: Array, C: Array, room: Array) -> None:
     """Solve for the joints around `xyz` (J 3, 4), where each has the information D (J 6, 4) and the pull g (J 3, 4).
 
     The bones are linearised there: `stiffness` times (bone length - `length`)^2, `tether` times |bone - `offset`|^2. On
-    return `xyz` are the solution, C (J 6, 4) the covariances; D and g are used up.
+    return `xyz` are the solution, C (J 6, 4) the covariances; D and g are used up, as are `rows_of` rows of `room`.
     """
     blocks, joints = graph.blocks.shape[0], graph.order.shape[0]
-    room = np.empty((18 * blocks + 6 * joints, 4))
-    E, cross, S = room[: 9 * blocks], room[9 * blocks : 18 * blocks], room[18 * blocks :]
+    E, gains, S = room[: 9 * blocks], room[9 * blocks : 18 * blocks], room[18 * blocks :]
     for row in range(9 * blocks):
         store(E, row, 0.0)
     _add_bones(graph, pulls, xyz, D, g, E)
-    _eliminate(graph, D, g, S, E)
-    _go_back(graph, S, E, g, C, cross)
+    _eliminate(graph, D, g, S, E, gains)
+    _go_back(graph, S, gains, g, C, E)
     for row in range(3 * joints):
         store(xyz, row, load(xyz, row) + load(g, row))
 
@@ -114,10 +116,9 @@ def _take(lanes: Array, row: int, which: Four, value: Four) -> None:
 
 
 @inner
-def _eliminate(graph: Elimination, D: Array, g: Array, S: Array, E: Array) -> None:
-    """Take joint after joint out of the equations: S gets the inverses of their blocks, E the gains S E."""
+def _eliminate(graph: Elimination, D: Array, g: Array, S: Array, E: Array, gains: Array) -> None:
+    """Take joint after joint out of the equations: S gets the inverses of their blocks, `gains` S E."""
     most = graph.later.shape[1]
-    gain = np.empty((9 * most, 4))
     for n in range(graph.order.shape[0]):
         j = graph.order[n]
         d = 6 * j
@@ -133,18 +134,18 @@ def _eliminate(graph: Elimination, D: Array, g: Array, S: Array, E: Array) -> No
         gx, gy, gz = load(g, 3 * j), load(g, 3 * j + 1), load(g, 3 * j + 2)
         later = 0
         while later < most and graph.later[j, later] >= 0:
-            p, e, m = 3 * graph.later[j, later], 9 * graph.block[j, later], 9 * later
+            p, e = 3 * graph.later[j, later], 9 * graph.block[j, later]
             for c in range(3):
                 x, y, z = load(E, e + c), load(E, e + 3 + c), load(E, e + 6 + c)
                 u, v, w = s0 * x + s1 * y + s2 * z, s1 * x + s3 * y + s4 * z, s2 * x + s4 * y + s5 * z
-                store(gain, m + c, u)
-                store(gain, m + 3 + c, v)
-                store(gain, m + 6 + c, w)
+                store(gains, e + c, u)
+                store(gains, e + 3 + c, v)
+                store(gains, e + 6 + c, w)
                 store(g, p + c, load(g, p + c) - (u * gx + v * gy + w * gz))
             later += 1
         for k in range(later):
             e0, e1, e2, e3, e4, e5, e6, e7, e8 = _nine(E, 9 * graph.block[j, k])
-            m0, m1, m2, m3, m4, m5, m6, m7, m8 = _nine(gain, 9 * k)
+            m0, m1, m2, m3, m4, m5, m6, m7, m8 = _nine(gains, 9 * graph.block[j, k])
             d = 6 * graph.later[j, k]
             store(D, d, load(D, d) - (e0 * m0 + e3 * m3 + e6 * m6))
             store(D, d + 1, load(D, d + 1) - (e0 * m1 + e3 * m4 + e6 * m7))
@@ -153,7 +154,7 @@ def _eliminate(graph: Elimination, D: Array, g: Array, S: Array, E: Array) -> No
             store(D, d + 4, load(D, d + 4) - (e1 * m2 + e4 * m5 + e7 * m8))
             store(D, d + 5, load(D, d + 5) - (e2 * m2 + e5 * m5 + e8 * m8))
             for i in range(k + 1, later):
-                m0, m1, m2, m3, m4, m5, m6, m7, m8 = _nine(gain, 9 * i)
+                m0, m1, m2, m3, m4, m5, m6, m7, m8 = _nine(gains, 9 * graph.block[j, i])
                 f = 9 * graph.fill[j, k, i]
                 store(E, f, load(E, f) - (e0 * m0 + e3 * m3 + e6 * m6))
                 store(E, f + 1, load(E, f + 1) - (e0 * m1 + e3 * m4 + e6 * m7))
@@ -164,10 +165,6 @@ def _eliminate(graph: Elimination, D: Array, g: Array, S: Array, E: Array) -> No
                 store(E, f + 6, load(E, f + 6) - (e2 * m0 + e5 * m3 + e8 * m6))
                 store(E, f + 7, load(E, f + 7) - (e2 * m1 + e5 * m4 + e8 * m7))
                 store(E, f + 8, load(E, f + 8) - (e2 * m2 + e5 * m5 + e8 * m8))
-        for k in range(later):
-            e = 9 * graph.block[j, k]
-            for a in range(9):
-                store(E, e + a, load(gain, 9 * k + a))
 
 
 @inner
@@ -181,7 +178,7 @@ def _nine(lanes: Array, row: int) -> Nine:
 
 
 @inner
-def _go_back(graph: Elimination, S: Array, E: Array, g: Array, C: Array, cross: Array) -> None:
+def _go_back(graph: Elimination, S: Array, gains: Array, g: Array, C: Array, cross: Array) -> None:
     """From the last joint to the first: the solution in g, the covariances C and those `cross` of connected joints."""
     most = graph.later.shape[1]
     for n in range(graph.order.shape[0] - 1, -1, -1):
@@ -194,7 +191,7 @@ def _go_back(graph: Elimination, S: Array, E: Array, g: Array, C: Array, cross: 
         later = 0
         while later < most and graph.later[j, later] >= 0:
             p = 3 * graph.later[j, later]
-            m0, m1, m2, m3, m4, m5, m6, m7, m8 = _nine(E, 9 * graph.block[j, later])
+            m0, m1, m2, m3, m4, m5, m6, m7, m8 = _nine(gains, 9 * graph.block[j, later])
             x, y, z = load(g, p), load(g, p + 1), load(g, p + 2)
             gx -= m0 * x + m1 * y + m2 * z
             gy -= m3 * x + m4 * y + m5 * z
@@ -218,7 +215,7 @@ def _go_back(graph: Elimination, S: Array, E: Array, g: Array, C: Array, cross: 
                     v0, v3, v6, v1, v4, v7, v2, v5, v8 = _nine(cross, 9 * graph.fill[j, k, i])
                 m = 9 * graph.block[j, i]
                 for r in range(0, 9, 3):
-                    x, y, z = load(E, m + r), load(E, m + r + 1), load(E, m + r + 2)
+                    x, y, z = load(gains, m + r), load(gains, m + r + 1), load(gains, m + r + 2)
                     u, v, w = x * v0 + y * v3 + z * v6, x * v1 + y * v4 + z * v7, x * v2 + y * v5 + z * v8
                     if i == 0:
                         store(cross, out + r, 0.0 - u)
@@ -229,7 +226,7 @@ def _go_back(graph: Elimination, S: Array, E: Array, g: Array, C: Array, cross: 
                         store(cross, out + r + 1, load(cross, out + r + 1) - v)
                         store(cross, out + r + 2, load(cross, out + r + 2) - w)
         for k in range(later):
-            m0, m1, m2, m3, m4, m5, m6, m7, m8 = _nine(E, 9 * graph.block[j, k])
+            m0, m1, m2, m3, m4, m5, m6, m7, m8 = _nine(gains, 9 * graph.block[j, k])
             v0, v1, v2, v3, v4, v5, v6, v7, v8 = _nine(cross, 9 * graph.block[j, k])
             c0 -= v0 * m0 + v1 * m1 + v2 * m2
             c1 -= v0 * m3 + v1 * m4 + v2 * m5

@@ -1,7 +1,8 @@
 """Four numbers that one instruction works on: a type for kernels that do the same to four of something, in lanes.
 
 It has the operators of numbers and of truths, lane by lane, so that arithmetic reads as it does for one number, and is
-the same to the last bit. An array of lanes has the shape (R, 4), a quantity in each row.
+the same to the last bit. An array of lanes has the shape (R, 4), a quantity in each row. Other arrays are taken as rows
+of numbers, whatever axes come after the first.
 """
 
 from __future__ import annotations
@@ -13,9 +14,23 @@ from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import extending, types
-from numba.core import cgutils
+from numba.core import cgutils, errors
 
-__all__ = ["LANES", "Four", "Truths", "choose", "four", "load", "read", "some", "store", "transpose", "write"]
+__all__ = [
+    "LANES",
+    "Four",
+    "Truths",
+    "choose",
+    "four",
+    "load",
+    "pick",
+    "put",
+    "read",
+    "some",
+    "store",
+    "transpose",
+    "write",
+]
 
 LANES = 4
 Four = Any  # what kernels annotate: four numbers,
@@ -58,10 +73,17 @@ _four, _truths = _FourType(), _TruthsType()
 
 @_intrinsic
 def four(typing: Any, number: Any) -> Any:
-    """A number in all lanes."""
+    """The numbers of a tuple, or one number in all lanes."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _spread(context, builder, signature.args[0], arguments[0])
+        (kind,), (value,) = signature.args, arguments
+        if not isinstance(kind, types.UniTuple):
+            return _spread(context, builder, kind, value)
+        lanes = ir.Constant(_NUMBERS, ir.Undefined)
+        for k in range(LANES):
+            one = context.cast(builder, builder.extract_value(value, k), kind.dtype, types.float64)
+            lanes = builder.insert_element(lanes, one, ir.IntType(32)(k))
+        return lanes
 
     return _four(number), generate
 
@@ -101,13 +123,45 @@ def read(typing: Any, array: Any, row: Any, column: Any) -> Any:
 
 @_intrinsic
 def write(typing: Any, array: Any, row: Any, column: Any, value: Any) -> Any:
-    """Set array[row, column:] to four numbers."""
+    """Set array[row, column:] to four numbers, or all four to one."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[3], _address(context, builder, signature, arguments[0], arguments[1:3]), align=8)
+        at = _address(context, builder, signature, arguments[0], arguments[1:3])
+        builder.store(_spread(context, builder, signature.args[3], arguments[3]), at, align=8)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, types.intp, _four), generate
+    return types.void(array, types.intp, types.intp, value), generate
+
+
+@_intrinsic
+def pick(typing: Any, array: Any, rows: Any, column: Any) -> Any:
+    """The four numbers array[rows[k], column]."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        picked = ir.Constant(_NUMBERS, ir.Undefined)
+        for k in range(LANES):
+            index = [builder.extract_value(arguments[1], k), arguments[2]]
+            at = _address(context, builder, signature, arguments[0], index)
+            one = builder.load(builder.bitcast(at, ir.DoubleType().as_pointer()))
+            picked = builder.insert_element(picked, one, ir.IntType(32)(k))
+        return picked
+
+    return _four(array, types.UniTuple(types.intp, LANES), types.intp), generate  # type: ignore[no-untyped-call]
+
+
+@_intrinsic
+def put(typing: Any, array: Any, rows: Any, column: Any, value: Any) -> Any:
+    """Set the four numbers array[rows[k], column]."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        for k in range(LANES):
+            index = [builder.extract_value(arguments[1], k), arguments[2]]
+            at = _address(context, builder, signature, arguments[0], index)
+            one = builder.extract_element(arguments[3], ir.IntType(32)(k))
+            builder.store(one, builder.bitcast(at, ir.DoubleType().as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(array, types.UniTuple(types.intp, LANES), types.intp, _four), generate  # type: ignore[no-untyped-call]
 
 
 @_intrinsic
@@ -148,11 +202,16 @@ def some(typing: Any, which: Any) -> Any:
 
 
 def _address(context: Any, builder: Any, signature: Any, array: Any, index: Any) -> Any:
-    """Where in a contiguous array of two axes: of row and column, or of a row."""
+    """Where in a contiguous array: of row and column, or of a row of lanes."""
+    if signature.args[0].layout != "C":
+        raise errors.TypingError("lanes are read from contiguous arrays only")
     array = context.make_array(signature.args[0])(context, builder, array)
-    width = builder.extract_value(array.shape, 1) if len(index) == 2 else ir.Constant(index[0].type, LANES)
+    axes = signature.args[0].ndim if len(index) == 2 else 0
+    width = ir.Constant(index[0].type, 1 if axes else LANES)
+    for axis in range(1, axes):
+        width = builder.mul(width, builder.extract_value(array.shape, axis))
     at = builder.mul(index[0], width)
-    at = builder.add(at, index[1]) if len(index) == 2 else at
+    at = builder.add(at, index[1]) if axes else at
     return builder.bitcast(builder.gep(array.data, [at]), _NUMBERS.as_pointer())
 
 

@@ -275,12 +275,3 @@ def _spread_given(a: Array, cov: Array) -> None:
         s = 1.0 / (xx * yy - xy * xy)
         a[IXX + j], a[IXY + j], a[IYY + j] = xx, xy, yy
         a[NXX + j], a[NXY + j], a[NYY + j] = s * yy, -s * xy, s * xx
-
-
-@inner
-def score_place(score: float, nodes: Array) -> tuple[int, float]:
-    """Between which two nodes a score lies, and how far from the first to the second, 0 to 1."""
-    b = 0
-    while b < nodes.shape[0] - 2 and score > nodes[b + 1]:
-        b += 1
-    return b, min(1.0, max(0.0, (score - nodes[b]) / (nodes[b + 1] - nodes[b])))

@@ -60,7 +60,7 @@ def fused(seed: int) -> tuple[Pipeline, Rays, np.ndarray]:
 
 def claimed(pipeline: Pipeline, rays: Rays, slots: np.ndarray) -> Frame:
     """A frame in which those who are expected have claimed detections."""
-    room = Frame.empty(len(slots), len(rays.camera), len(pipeline.rig), len(pipeline.skeleton.joints))
+    room = Frame.empty(len(slots), len(rays.camera), len(pipeline.rig), pipeline.body)
     state, body, gate = pipeline.tracker.people.state, pipeline.body, pipeline.gate
     found = room.expected, room.near, room.chi2, room.claims, room.claiming
     claim_people(slots, 1 / 30, state, pipeline.packed, rays, body.core, body.pairs, gate, *found)

@@ -2,14 +2,17 @@
 
 import numpy as np
 
+from multiview.fit.elimination import Elimination
 from multiview.fit.filter_kernels import measure
-from multiview.fit.group_kernels import Group, new_group
+from multiview.fit.group_kernels import Group
 from multiview.fit.people import State
 
+ONE = Elimination.of(1, np.array([[0, -1]]))  # joint
 
-def side_by_side(people: State) -> Group:
+
+def side_by_side(people: State, graph: Elimination) -> Group:
     """The first four slots in the lanes; all else is NaN."""
-    group = new_group(people.pos.shape[1], people.length.shape[1])
+    group = Group.empty(graph)
     for array in group:
         array[:] = np.nan
     for name in set(Group._fields) & set(State._fields):
@@ -26,7 +29,7 @@ def measure_one(
     people: State, dt: float, persistence: float, share: float, views: int, point: np.ndarray, C: np.ndarray
 ) -> tuple[float, float]:
     """Measure a state of one slot and one joint at `point` with covariance C (6); what `measure` finds and expects."""
-    group = side_by_side(State(*(np.repeat(array, 4, axis=0) for array in people)))
+    group = side_by_side(State(*(np.repeat(array, 4, axis=0) for array in people)), ONE)
     group.xyz[:], group.C[:], group.views[:], group.dt[:] = point[:, None], C[:, None], views, dt
     measure(group, persistence, share)
     for name in ("pos", "vel", "pp", "pv", "vv", "seen", "blur"):

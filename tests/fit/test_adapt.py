@@ -8,13 +8,13 @@ from tests.fit.lanes import put, side_by_side
 
 
 def test_surprises_are_pooled_with_the_neighbours_on_the_tree() -> None:
-    parent = Body.of(load_skeleton("coco17")).parent
-    joints, rng = len(parent), np.random.default_rng(5)
-    people = State.empty(4, joints, joints)
+    body = Body.of(load_skeleton("coco17"))
+    parent, joints, rng = body.parent, len(body.parent), np.random.default_rng(5)
+    people = State.empty(4, joints, len(body.ends))
     people.surprise[:] = rng.normal(0, 2, (4, joints))
     expected = rng.uniform(0.1, 2, (4, joints)) * (rng.random((4, joints)) < 0.6)
     found = expected * rng.exponential(3, (4, joints))
-    group = side_by_side(people)
+    group = side_by_side(people, body.graph)
     put(found, group.found)
     put(expected, group.expected)
     k.adapt(group, parent)

@@ -43,7 +43,7 @@ def bodies(rng: np.random.Generator) -> tuple[State, np.ndarray, np.ndarray, np.
 
 def test_lengths_are_learned_as_one_by_one() -> None:
     people, xyz, H, views = bodies(np.random.default_rng(2))
-    group = side_by_side(people)
+    group = side_by_side(people, BODY.graph)
     for four, lanes in ((xyz, group.xyz), (H, group.H), (views, group.views)):
         put(four, lanes)
     before = people.length.copy()
@@ -106,7 +106,7 @@ def test_whoever_has_a_bone_of_strange_length_is_gated() -> None:
     xyz[1, e] += 0.5
     xyz[2, e] += 0.5
     views[2, e] = 1
-    group = side_by_side(people)
+    group = side_by_side(people, BODY.graph)
     put(xyz, group.xyz)
     put(views, group.views)
     assert k.strange_bones(group, BODY)

@@ -5,6 +5,7 @@ import pytest
 from multiview.fit.noise import SCORES, SIZES, PixelNoise
 from multiview.fit.noise_kernels import learn, scale_by_size
 from multiview.fit.people import State
+from multiview.geometry.lane_kernels import padded
 from multiview.pipeline import Pipeline
 from multiview.rays import pack
 from multiview.synthetic import Options, make_studio
@@ -20,7 +21,8 @@ def test_noise_is_learned_by_joint_score_and_size() -> None:
         share = rng.uniform(5, 15, (3, len(SCORES), len(SIZES)))
         ratio = (true / noise.variance)[..., None] * (size / noise.size)
         chi2 = ratio * share
-        sums = np.stack([chi2.sum(axis=2), share.sum(axis=2)], axis=-1)
+        sums = np.zeros((2 * len(SCORES), padded(3)))
+        sums[:, :3] = np.concatenate([chi2.sum(axis=2).T, share.sum(axis=2).T])
         sizes = np.stack([chi2.sum(axis=(0, 1)), share.sum(axis=(0, 1))], axis=-1)
         learn(noise.tables, sums, sizes, np.array([0.3, 1.0]))
     both = noise.variance[..., None] * noise.size

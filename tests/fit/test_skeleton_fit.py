@@ -4,7 +4,7 @@ from scipy.optimize import least_squares
 
 from multiview.fit.body import Body
 from multiview.fit.elimination import Elimination
-from multiview.fit.skeleton_kernels import Pulls, fit_skeleton
+from multiview.fit.skeleton_kernels import Pulls, fit_skeleton, rows_of
 from multiview.skeleton import load_skeleton
 
 UPPER = ([0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2])
@@ -65,7 +65,7 @@ def test_minimum_and_covariance_are_scipys(skeleton: str) -> None:
     lengths, stiffness, offset, tether = (lanes([p[3][i] for p in four]) for i in range(1, 5))
     xyz, C = lanes([p[0] for p in four]), np.empty((6 * joints, 4))
     D, g = lanes([p[1][:, UPPER[0], UPPER[1]] for p in four]), lanes([p[2] for p in four])
-    fit_skeleton(graph, Pulls(ends, lengths, stiffness, offset, tether), xyz, D, g, C)
+    fit_skeleton(graph, Pulls(ends, lengths, stiffness, offset, tether), xyz, D, g, C, np.empty((rows_of(graph), 4)))
     for n, args in enumerate(four):
         plain = least_squares(residual, np.zeros(3 * joints), args=args, xtol=1e-14, ftol=1e-14, gtol=1e-14)
         np.testing.assert_allclose(xyz[:, n] - args[0].ravel(), plain.x, atol=1e-7)

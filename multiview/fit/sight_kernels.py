@@ -1,0 +1,13 @@
+"""A frame's rays and cameras as fusion's kernels use them."""
+
+from __future__ import annotations
+
+from multiview.geometry.jit import inlined
+from multiview.geometry.triangulate_kernels import Sight
+from multiview.rays import PackedRig, Rays
+
+
+@inlined
+def sight_of(rays: Rays, rig: PackedRig) -> Sight:
+    """A frame's rays by row (detection * J + joint)."""
+    return Sight(rays.xy.reshape(-1, 2), rays.info.reshape(-1, 3), rays.ray.reshape(-1, 3), rig.R, rig.t, rig.centre)
