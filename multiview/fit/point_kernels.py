@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from multiview.fit.people import State
 from multiview.frame import Frame
-from multiview.geometry.jit import Array, inlined, inner
+from multiview.geometry.jit import Array, inner
 from multiview.geometry.lane_kernels import (
     CHI2,
     PULL,
