@@ -91,8 +91,8 @@ def size_place(R: Array, t: Array, K: Array, x: float, y: float, z: float, nodes
     depth = max(R[2, 0] * x + R[2, 1] * y + R[2, 2] * z + t[2], NEAREST_M)
     size = K[0, 0] / depth
     b = 0
-    while b < nodes.shape[0] - 2 and size > nodes[b + 1]:
-        b += 1
+    for node in nodes[1:-1]:
+        b += size > node
     f = math.log(size / nodes[b]) / math.log(nodes[b + 1] / nodes[b])
     return b, min(1.0, max(0.0, f))
 
@@ -125,14 +125,16 @@ def scale_by_size(
 
     Where table[n, c] is the `whole` of detection claims[n, c], that is scaled at once.
     """
+    detections = rays.info.shape[0]
     info, noise = rays.info.reshape(-1, 3), rays.noise.reshape(-1, 3)
+    whole_info, whole_noise = rays.info.reshape(detections, -1), rays.noise.reshape(detections, -1)
     for n in range(slots.shape[0]):
         x, y, z = middle(people.pos, slots[n], torso)
         for c in range(table.shape[1]):
             b, f = size_place(rig.R[c], rig.t[c], rig.K[c], x, y, z, nodes)
             k = math.exp((1 - f) * math.log(factor[b]) + f * math.log(factor[b + 1]))
             if whole[n, c]:
-                _scale(rays.info[claims[n, c]].reshape(-1), rays.noise[claims[n, c]].reshape(-1), k)
+                _scale(whole_info, whole_noise, claims[n, c], k)
                 continue
             for i in table[n, c]:
                 if i >= 0:
@@ -142,9 +144,12 @@ def scale_by_size(
 
 
 @inlined
-def _scale(info: Array, noise: Array, k: float) -> None:
-    """Multiply the variance of a whole detection; missing joints keep no information and infinite variance."""
-    for i in range(info.shape[0]):
-        info[i] /= k
-    for i in range(noise.shape[0]):
-        noise[i] *= k
+def _scale(info: Array, noise: Array, d: int, k: float) -> None:
+    """Multiply the variance of all joints of detection d; missing ones keep no information and infinite variance."""
+    numbers = info.shape[1]
+    for i in range(0, numbers - LANES + 1, LANES):
+        write(info, d, i, read(info, d, i) / k)
+        write(noise, d, i, read(noise, d, i) * k)
+    for i in range(numbers - numbers % LANES, numbers):
+        info[d, i] /= k
+        noise[d, i] *= k
