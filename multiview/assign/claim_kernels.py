@@ -12,7 +12,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from multiview.fit.filter_kernels import predict
 from multiview.fit.people import State
@@ -33,14 +33,17 @@ class Room(NamedTuple):
     """What `claim_people` works in.
 
     `known` is where one person's joints are, `seen` one detection, by coordinate. `place[n, c]` is the box in which
-    person n may be seen. `worth[n]` is how much each joint of a detection speaks for person n, `benefit[n, d]` how much
-    all of them do; `off` are squared distances that are not kept.
+    person n may be seen. Persons `beside[k]` are near that detection; `worth[k]` is how much each joint speaks for
+    them, and `total[k]` all together. `benefit[n, d]` is how much detection d speaks for person n at best; `off` are
+    squared distances that are not kept.
     """
 
     known: Float64[np.ndarray, "9 W"]
     seen: Float64[np.ndarray, "5 W"]
     place: Float64[np.ndarray, "P C 4"]
-    worth: Float64[np.ndarray, "P W"]
+    beside: Int64[np.ndarray, " P_and_1"]
+    worth: Float64[np.ndarray, "P_and_3 W"]
+    total: Float64[np.ndarray, " P_and_3"]
     off: Float64[np.ndarray, "1 W"]
     benefit: Float64[np.ndarray, "P D"]
 
@@ -52,7 +55,9 @@ class Room(NamedTuple):
             known=np.full((9, W), np.nan),
             seen=np.full((5, W), np.nan),
             place=np.empty((people, cameras, 4)),
-            worth=np.empty((people, W)),
+            beside=np.empty(people + 1, np.int64),
+            worth=np.zeros((people + 3, W)),
+            total=np.empty(people + 3),
             off=np.empty((1, W)),
             benefit=np.empty((people, detections)),
         )
@@ -92,21 +97,15 @@ def claim_people(
         begin, end = rays.first[c], rays.first[c + 1]
         for d in range(begin, end):
             by_coordinate(rays.xy[d], rays.noise[d], seen)
-            left, top, right, bottom = bounds(seen, joints, reach)
-            opposite = -1.0 * least(right, bottom, left, top)
-            best = 0.0
-            for n in range(persons):
-                near[n, d], room.benefit[n, d] = not some(~(load(room.place[n], c) <= opposite)), 0.0
-                if near[n, d]:
-                    distances(expected[n, c], seen, joints, chi2[n], d, room.worth, n)
-                    room.benefit[n, d] = total(room.worth[n], core)
-                    best = max(best, room.benefit[n, d])
+            count = find_near(d, c, persons, joints, reach, near, room)
+            for k in range(count):
+                distances(expected[room.beside[k], c], seen, joints, chi2[room.beside[k]], d, room.worth, k)
+            best = gain(room, count, core, d)
             if best < PROMISING * core.shape[0] and best < PROMISING * known_among(seen, core):
                 exchange(seen, pairs)
-                for n in range(persons):
-                    if near[n, d]:
-                        distances(expected[n, c], seen, joints, room.off, 0, room.worth, n)
-                        room.benefit[n, d] = max(room.benefit[n, d], total(room.worth[n], core))
+                for k in range(count):
+                    distances(expected[room.beside[k], c], seen, joints, room.off, 0, room.worth, k)
+                gain(room, count, core, d)
         assign(room.benefit[:persons, begin:end], claims[:, c])
         for n in range(persons):
             claims[n, c] += begin if claims[n, c] >= 0 else 0
@@ -137,28 +136,28 @@ def expect(known: Array, c: int, rig: PackedRig, joints: int, out: Array) -> Non
     r20, r21, r22, t2 = rig.R[c, 2, 0], rig.R[c, 2, 1], rig.R[c, 2, 2], rig.t[c, 2]
     for j in range(0, joints, LANES):
         x, y, z = read(known, 0, j), read(known, 1, j), read(known, 2, j)
-        p0, p1, p2 = read(known, 3, j), read(known, 4, j), read(known, 5, j)
-        p3, p4, p5 = read(known, 6, j), read(known, 7, j), read(known, 8, j)
         depth = r20 * x + r21 * y + r22 * z + t2
         near = choose(depth > NEAREST_M, 1.0 / depth, np.nan)
-        u, v = (r00 * x + r01 * y + r02 * z + t0) * near, (r10 * x + r11 * y + r12 * z + t1) * near
+        write(out, U, j, (r00 * x + r01 * y + r02 * z + t0) * near)
+        write(out, V, j, (r10 * x + r11 * y + r12 * z + t1) * near)
+        write(out, UU, j, near)
+    for j in range(0, joints, LANES):  # apart, because divisions are long in coming
+        u, v, near = read(out, U, j), read(out, V, j), read(out, UU, j)
+        p0, p1, p2 = read(known, 3, j), read(known, 4, j), read(known, 5, j)
+        p3, p4, p5 = read(known, 6, j), read(known, 7, j), read(known, 8, j)
         a0, a1, a2 = (r00 - u * r20) * near, (r01 - u * r21) * near, (r02 - u * r22) * near
         b0, b1, b2 = (r10 - v * r20) * near, (r11 - v * r21) * near, (r12 - v * r22) * near
         x0, x1, x2 = p0 * a0 + p1 * a1 + p2 * a2, p1 * a0 + p3 * a1 + p4 * a2, p2 * a0 + p4 * a1 + p5 * a2
         y0, y1, y2 = p0 * b0 + p1 * b1 + p2 * b2, p1 * b0 + p3 * b1 + p4 * b2, p2 * b0 + p4 * b1 + p5 * b2
-        write(out, U, j, u)
-        write(out, V, j, v)
         write(out, UU, j, a0 * x0 + a1 * x1 + a2 * x2)
         write(out, UV, j, b0 * x0 + b1 * x1 + b2 * x2)
         write(out, VV, j, b0 * y0 + b1 * y1 + b2 * y2)
 
 
-# Each in two loops of its own, for the compiler's sake: half as long.
-
-
 @inlined
 def known_of(pos: Array, pp: Array, out: Array) -> None:
     """Positions (J, 3) and covariances (J, 6) of joints, a row for each number (9, W)."""
+    # In two loops, which the compiler makes twice as fast as one.
     for j in range(pos.shape[0]):
         for k in range(3):
             out[k, j] = pos[j, k]
@@ -170,10 +169,37 @@ def known_of(pos: Array, pp: Array, out: Array) -> None:
 @inlined
 def by_coordinate(xy: Array, noise: Array, out: Array) -> None:
     """One detection's joints as rows of coordinates (5, W), in the order of an expectation."""
-    for j in range(xy.shape[0]):
+    done = 0
+    for j in range(0, xy.shape[0] - LANES, LANES):  # what is read ends in the joint behind
+        u, v, _, _ = transpose(read(xy, j, 0), read(xy, j + 1, 0), read(xy, j + 2, 0), read(xy, j + 3, 0))
+        uu, uv, vv, _ = transpose(
+            read(noise, j, 0), read(noise, j + 1, 0), read(noise, j + 2, 0), read(noise, j + 3, 0)
+        )
+        write(out, U, j, u)
+        write(out, V, j, v)
+        write(out, UU, j, uu)
+        write(out, UV, j, uv)
+        write(out, VV, j, vv)
+        done = j + LANES
+    for j in range(done, xy.shape[0]):
         out[U, j], out[V, j] = xy[j, 0], xy[j, 1]
-    for j in range(noise.shape[0]):
         out[UU, j], out[UV, j], out[VV, j] = noise[j, 0], noise[j, 1], noise[j, 2]
+
+
+@inlined
+def find_near(d: int, c: int, persons: int, joints: int, reach: float, near: Array, room: Room) -> int:
+    """Who may be the one `seen` as detection d: `near`, and the `beside`, of whom the number is returned.
+
+    Without a branch, for it is hard to foresee who is. Nothing yet is to anyone's `benefit`.
+    """
+    left, top, right, bottom = bounds(room.seen, joints, reach)
+    opposite = -1.0 * least(right, bottom, left, top)
+    count = 0
+    for n in range(persons):
+        near[n, d] = not some(~(load(room.place[n], c) <= opposite))  # the two boxes share a point
+        room.benefit[n, d], room.beside[count] = 0.0, n
+        count += near[n, d]
+    return count
 
 
 @inlined
@@ -195,12 +221,25 @@ def known_among(seen: Array, core: Array) -> int:
 
 
 @inlined
-def total(worth: Array, core: Array) -> float:
-    """How much the core joints speak for a person, together."""
-    together = 0.0
-    for j in core:
-        together += worth[j]
-    return together
+def gain(room: Room, count: int, core: Array, d: int) -> float:
+    """Raise the benefit of those beside detection d to what its core joints together are worth; returns the largest.
+
+    There are four sums side by side, for every addition waits for the one before.
+    """
+    worth, best = room.worth, 0.0
+    for k in range(0, count, 4):
+        w0, w1, w2, w3 = 0.0, 0.0, 0.0, 0.0
+        for j in core:
+            w0 += worth[k, j]
+            w1 += worth[k + 1, j]
+            w2 += worth[k + 2, j]
+            w3 += worth[k + 3, j]
+        room.total[k], room.total[k + 1], room.total[k + 2], room.total[k + 3] = w0, w1, w2, w3
+    for k in range(count):
+        n = room.beside[k]
+        room.benefit[n, d] = max(room.benefit[n, d], room.total[k])
+        best = max(best, room.benefit[n, d])
+    return best
 
 
 @inlined
@@ -291,11 +330,12 @@ def assign(benefit: Array, chosen: Array) -> None:
     u, v = np.zeros(rows + 1), np.zeros(columns + 1)
     owner = np.zeros(columns + 1, dtype=np.int64)
     way = np.zeros(columns + 1, dtype=np.int64)
+    least, used = np.empty(columns + 1), np.empty(columns + 1, dtype=np.bool_)
     for row in range(1, rows + 1):
         owner[0] = row
         at = 0
-        least = np.full(columns + 1, np.inf)
-        used = np.zeros(columns + 1, dtype=np.bool_)
+        least[:] = np.inf
+        used[:] = False
         while True:
             used[at] = True
             i, delta, nearest = owner[at], np.inf, 0

@@ -13,37 +13,37 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from multiview.geometry.four import LANES, choose, read, some, write
 from multiview.geometry.jit import Array, inlined, inner, kernel
 from multiview.geometry.lane_kernels import padded
 from multiview.rays import Rays
 
 POOR, FAR_BETTER = 0.25, 0.25  # of the gate: an own joint that fits worse gives way to one that is so much nearer
 MISSING = -1.0  # instead of a squared distance
+LOSE, GAIN = 0, 1  # rows of limits
 
 
 class Room(NamedTuple):
     """What `repair` works in.
 
     `misfit[n, c, j]` is the squared distance of a row of the table from where it is expected, at most the gate;
-    `poor[n, c]` says that some are badly off, and `whole[n, c]` that the person has all joints of the detection, and no
-    others. A joint nearer than `limit` may be adopted. `doubtful` are pairs of joints and cameras that may see them
-    exchanged.
+    `whole[n, c]` says that the person has all joints of the detection, and no others. `doubtful` are pairs of joints
+    and cameras that may see them exchanged. Of one person in one view, `limit[LOSE]` is how near another must be to a
+    joint for the person to lose it, and `limit[GAIN]` how near one of another detection must be to the person.
     """
 
     misfit: Float64[np.ndarray, "P C W"]
-    poor: Bool[np.ndarray, "P C"]
     whole: Bool[np.ndarray, "P C"]
-    limit: Float64[np.ndarray, " W"]
+    limit: Float64[np.ndarray, "2 W"]
     doubtful: Int64[np.ndarray, "C*J 2"]
 
     @staticmethod
     def empty(people: int, cameras: int, joints: int) -> Room:
         """Room, with nothing in it yet."""
         return Room(
-            misfit=np.empty((people, cameras, padded(joints))),
-            poor=np.empty((people, cameras), np.bool_),
+            misfit=np.full((people, cameras, padded(joints)), MISSING),
             whole=np.empty((people, cameras), np.bool_),
-            limit=np.empty(padded(joints)),
+            limit=np.empty((2, padded(joints))),
             doubtful=np.empty((cameras * joints, 2), np.int64),
         )
 
@@ -68,11 +68,11 @@ def repair(
             room.whole[n, c] = claims[n, c] >= 0
     for n in range(tracked):
         for c in range(cameras):
-            room.poor[n, c] = judge(table[n, c], chi2[n, max(claims[n, c], 0)], gate, room.misfit[n, c])
+            judge(table[n, c], chi2[n, max(claims[n, c], 0)], gate, room.misfit[n, c])
         undo_swaps(n, table, claims, pairs, expected, rays, gate, room)
     for n in range(tracked):
         for c in range(cameras):
-            if room.poor[n, c]:
+            if set_limits(room.misfit[n], c, gate, room.limit):
                 disown(n, c, table, claims, near, chi2, gate, room)
             adopt(n, c, table, claims, pairs, expected, near, chi2, rays, gate, room)
 
@@ -86,14 +86,11 @@ def fill_row(d: int, info: Array, row: Array) -> None:
 
 
 @inlined
-def judge(row: Array, chi2: Array, gate: float, misfit: Array) -> bool:
-    """How badly the joints of a detection fit the person who claims it; whether any does, and is no outlier."""
-    poor = 0
+def judge(row: Array, chi2: Array, gate: float, misfit: Array) -> None:
+    """How badly the joints of a detection fit the person who claims it."""
     for j in range(row.shape[0]):
         off = chi2[j] if chi2[j] < gate else gate
-        misfit[j] = off = off if row[j] >= 0 else MISSING
-        poor += (POOR * gate < off) & (off < gate)
-    return poor > 0
+        misfit[j] = off if row[j] >= 0 else MISSING
 
 
 @inlined
@@ -119,7 +116,7 @@ def undo_swaps(
         left, right = pairs[s, 0], pairs[s, 1]
         for c in range(table.shape[1]):
             doubtful[count, 0], doubtful[count, 1] = s, c
-            count += (misfit[n, c, left] > POOR * gate) | (misfit[n, c, right] > POOR * gate)
+            count += max(misfit[n, c, left], 0.0) + max(misfit[n, c, right], 0.0) > 0.5 * gate
     done = -1
     for k in range(count):
         s, c = doubtful[k, 0], doubtful[k, 1]
@@ -165,23 +162,41 @@ def undo_swap(
 
 
 @inlined
+def set_limits(misfit: Array, c: int, gate: float, limit: Array) -> bool:
+    """How near others have to be to the joints of misfit[c], and theirs to the person; whether any is to be lost."""
+    lost = read(misfit, c, 0) > np.inf
+    for j in range(0, misfit.shape[1], LANES):
+        own = read(misfit, c, j)
+        poor = (own > POOR * gate) & (own < gate)
+        fits = (own > MISSING) & (own < POOR * gate)
+        write(limit, LOSE, j, choose(poor, FAR_BETTER * own, -np.inf))
+        write(limit, GAIN, j, choose(fits, -np.inf, choose((own > MISSING) & (own < gate), FAR_BETTER * own, gate)))
+        lost |= poor
+    return bool(some(lost))
+
+
+@inlined
+def any_less(a: Array, i: int, b: Array, k: int) -> bool:
+    """Whether any number of row a[i] is less than the one of row b[k]; NaN is not."""
+    less = read(a, i, 0) < read(b, k, 0)
+    for j in range(LANES, a.shape[1], LANES):
+        less |= read(a, i, j) < read(b, k, j)
+    return bool(some(less))
+
+
+@inlined
 def disown(n: int, c: int, table: Array, claims: Array, near: Array, chi2: Array, gate: float, room: Room) -> None:
     """Take joints of people's own detections from them that fit them poorly, and the same joint of another far better.
 
     Both halves of a detection that is half one person and half another are within the gate of whoever is hard to see.
     """
-    d, joints = claims[n, c], table.shape[2]
+    d, joints, limit = claims[n, c], table.shape[2], room.limit
     for o in range(near.shape[0]):
-        if o == n or not near[o, d]:
-            continue
-        count, own, other = 0, room.misfit[n, c], chi2[o, d]
-        for j in range(other.shape[0]):
-            count += (POOR * gate < own[j]) & (own[j] < gate) & (other[j] < FAR_BETTER * own[j])
-        if not count:
+        if o == n or not near[o, d] or not any_less(chi2[o], d, limit, LOSE):
             continue
         for j in range(joints):
-            if POOR * gate < own[j] < gate and other[j] < FAR_BETTER * own[j] and table[n, c, j] == d * joints + j:
-                table[n, c, j], own[j] = -1, MISSING
+            if chi2[o, d, j] < limit[LOSE, j] and table[n, c, j] == d * joints + j:
+                table[n, c, j], limit[GAIN, j] = -1, gate
                 room.whole[n, c] = False
 
 
@@ -197,23 +212,17 @@ def adopt(
     the other side's because left and right were exchanged. Grouped 2D often gives a limb to the wrong person, or splits
     one person in two.
     """
-    limit, misfit, joints = room.limit, room.misfit[n, c], table.shape[2]
-    for j in range(joints):
-        own = misfit[j]
-        better = FAR_BETTER * own if own >= POOR * gate else -np.inf
-        limit[j] = better if (own > MISSING) & (own < gate) else gate
+    limit, joints = room.limit, table.shape[2]
     for d in range(rays.first[c], rays.first[c + 1]):
-        if d == claims[n, c] or not near[n, d]:  # the own detection's joints had their turn
-            continue
-        count, off = 0, chi2[n, d]
-        for j in range(off.shape[0]):
-            count += off[j] < limit[j]
-        if not count:
-            continue
+        if d == claims[n, c] or not near[n, d] or not any_less(chi2[n], d, limit, GAIN):
+            continue  # the own detection's joints had their turn
         o = owner(d, c, claims, near.shape[0])
         for j in range(joints):
-            if off[j] < limit[j] and not (o >= 0 and stays(d, j, o, c, table, pairs, expected, near, chi2, rays, gate)):
-                table[n, c, j], limit[j] = d * joints + j, off[j]
+            x = chi2[n, d, j]
+            if x < limit[GAIN, j] and not (
+                o >= 0 and stays(d, j, o, c, table, pairs, expected, near, chi2, rays, gate)
+            ):
+                table[n, c, j], limit[GAIN, j] = d * joints + j, x
                 room.whole[n, c] = False
 
 
