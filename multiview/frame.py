@@ -26,8 +26,8 @@ class Frame(NamedTuple):
     `table[n, c, j]` is the row (detection * J + joint) of the ray on which joint j rests, or -1; `repair_kernels` work
     in `mending`. `xyz`, `H` and `used` are as in `point_kernels`, which work with `batch`, `other`, `trial` (points
     that pairs of rays propose), `doubtful` (person, joint, and the point of `other` that contests it or -1) and `alone`
-    (person, joint). `support[n]` views measure person n, `due[n]` should. `group` is where people are
-    fitted, four at a time, `misses` what their rays say of the noise.
+    (person, joint). `group` is where people are fitted, four at a time, `misses` what their rays say of the noise.
+    `support[n]` views measure person n, `due[n]` should.
     """
 
     rays: Rays
