@@ -3,6 +3,8 @@
 A call costs a tenth of a microsecond for each array that it is given, which for everyone's state, the cameras and the
 rays of a frame together is more than many kernels take. A handle holds, number after number, numba's own representation
 of a NamedTuple of arrays, so that a kernel only reads it. What the arrays are is said by the NamedTuple's annotations.
+
+To kernels a handle is one pointer, however many arrays there are: functions pass it on, and read the arrays they use.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ __all__ = ["handle_of", "opener"]
 T = TypeVar("T")
 
 _numba: Any = extending  # has no types of its own
-intrinsic: Callable[[Any], Any] = _numba.intrinsic
+_intrinsic: Callable[[Any], Any] = _numba.intrinsic
 _model_of: Callable[[Any], Callable[[Any], Any]] = _numba.register_model
 _code_of_cast: Callable[[Any, Any], Callable[[Any], Any]] = _numba.lower_cast
 _attributes: Callable[[Any], Any] = _numba.infer_getattr
@@ -79,14 +81,10 @@ def _numbers(arrays: Any) -> Iterator[int]:
 
 
 def opener(kind: type[T]) -> Callable[[Int64[np.ndarray, " H"]], T]:
-    """A function for kernels: from a handle to the NamedTuple `kind`, whose arrays belong to someone else.
-
-    What kernels get has the fields of the NamedTuple, and is one pointer: calls pass that on, and only the arrays that
-    are used are ever read.
-    """
+    """A function for kernels: from a handle to what has the fields of the NamedTuple `kind`, arrays of someone else."""
     opened = _View(kind)
 
-    @intrinsic
+    @_intrinsic
     def opens(typing: Any, handle: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             return context.make_array(signature.args[0])(context, builder, arguments[0]).data

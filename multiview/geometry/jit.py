@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
+import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -16,6 +20,7 @@ __all__ = ["Array", "inlined", "inner", "kernel"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 Array = np.ndarray
+UNUSED_S = 30 * 86400.0  # after which what an older version compiled is removed
 
 
 _SETTINGS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
@@ -59,5 +64,17 @@ def _cache_folder() -> Path:
     return Path(home) / "multiview" / digest.hexdigest()[:12]
 
 
+def _forget_others(folder: Path) -> None:
+    """Remove what was compiled from other sources, ten megabytes each, unless someone used it lately."""
+    with contextlib.suppress(OSError):  # where nothing can be written there is nothing to remove
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
+        for other in folder.parent.iterdir():
+            if re.fullmatch("[0-9a-f]{12}", other.name) and time.time() - other.stat().st_mtime > UNUSED_S:
+                shutil.rmtree(other, ignore_errors=True)
+
+
 if not numba.config.CACHE_DIR:  # type: ignore[attr-defined]  # the user's NUMBA_CACHE_DIR has the last word
-    numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
+    _folder = _cache_folder()
+    _forget_others(_folder)
+    numba.config.CACHE_DIR = str(_folder)  # type: ignore[attr-defined]
