@@ -153,6 +153,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 
 def _draw(path: Path, people: list[dict[str, Any]], cameras: list[dict[str, Any]]) -> None:
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullLocator, StrMethodFormatter
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     lines = {"baseline": ("plain numpy", "s--"), "SVD": ("its SVD alone", ":"), "median": ("fusion", "o-")}
@@ -164,6 +165,9 @@ def _draw(path: Path, people: list[dict[str, Any]], cameras: list[dict[str, Any]
         axes.fill_between(x, [row["median"] for row in rows], [row["p99"] for row in rows], alpha=0.2, label="to p99")
         axes.set(title=title, xlabel="detections in all views")
         axes.grid(alpha=0.3, which="both")
+        axes.set_xticks(x, [f"{value:.0f}" for value in x], fontsize=8)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     figure.axes[0].set_ylabel("ms per frame, one thread")
     figure.axes[0].legend()
     figure.savefig(path, dpi=120)
