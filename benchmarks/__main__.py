@@ -21,6 +21,7 @@ STUDIES = {
     "triangulation": "against other libraries' triangulation of the same points",
     "disturbance": "what comes out when a joint is put in a wrong place",
     "sensitivity": "what a wrong setting costs",
+    "oracle": "how accurate fusion would be if it were told noise, outliers and bones",
     "unsynchronised": "what cameras out of step cost, and whether one that is late is found",
     "exports": "how long each export format takes",
     "regions": "what region feedback saves a detector, and whether it loses people",
