@@ -7,10 +7,9 @@ just born, pairs of rays propose where the joint is.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from multiview.fit.people import State
-from multiview.frame import Frame
 from multiview.geometry.jit import Array, inner
 from multiview.geometry.lane_kernels import (
     CHI2,
@@ -45,7 +44,7 @@ STEPS = 2  # from a prediction; it is near
 class Work(NamedTuple):
     """The first `total` people in a frame, and what is known of them."""
 
-    frame: Frame
+    frame: Any  # a `Frame`, whose rooms for rays, points and queues this is done in
     people: State
     sight: Sight
     gate: float
