@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from multiview.assign.claim_kernels import claim_people, find_free
 from multiview.assign.repair_kernels import repair
 from multiview.fit.birth_kernels import choose_rays
@@ -101,11 +99,11 @@ def fit(
     if not count:
         return
     f, state, g, b, tables = frame_of(frame), state_of(people), rig_of(rig), body_of(body), noise_of(noise)
-    slots, table, passed = f.slots[:count], f.table[:count], np.zeros(count)
-    passed[:tracked] = dt
+    slots, table = f.slots[:count], f.table[:count]
     fit_people(
-        slots, passed, table, f.rays, g, b, agility, gate, tables.persistence[0], state, f.xyz, f.H, f.used, f.group
-    )
+        slots, tracked, dt, table, f.rays, g, b, agility, gate, tables.persistence[0], state, f.xyz, f.H, f.used,
+        f.group,
+    )  # fmt: skip
     if learning:
         residuals(slots, table, f.rays, g, tables.scores, tables.sizes, state, b.torso, f.used, last, f.misses)
         learn(tables, f.misses.sums, f.misses.sizes, f.misses.products)

@@ -10,11 +10,9 @@ from jaxtyping import Float64
 from multiview.fit.elimination import Elimination
 from multiview.fit.people import State
 from multiview.fit.skeleton_kernels import rows_of
-from multiview.geometry.four import LANES, Four, load, pick, put, read, store, transpose, write
+from multiview.geometry.four import LANES, load, pick, put, read, store, transpose, write
 from multiview.geometry.jit import Array, inner
 
-Three = tuple[Four, Four, Four]
-Six = tuple[Four, Four, Four, Four, Four, Four]
 Who = tuple[int, int, int, int]  # of an array's rows, that of each lane
 
 
@@ -154,33 +152,3 @@ def _rows(lanes: Array, who: Who, target: Array) -> None:
         write(target, s, i, d)
     for i in range(whole, lanes.shape[0]):
         put(target, who, i, load(lanes, i))
-
-
-@inner
-def three(lanes: Array, row: int) -> Three:
-    """Three rows."""
-    return load(lanes, row), load(lanes, row + 1), load(lanes, row + 2)
-
-
-@inner
-def six(lanes: Array, row: int) -> Six:
-    """Six rows."""
-    return (
-        load(lanes, row), load(lanes, row + 1), load(lanes, row + 2),
-        load(lanes, row + 3), load(lanes, row + 4), load(lanes, row + 5),
-    )  # fmt: skip
-
-
-@inner
-def store_three(lanes: Array, row: int, a: Four, b: Four, c: Four) -> None:
-    """Set three rows."""
-    store(lanes, row, a)
-    store(lanes, row + 1, b)
-    store(lanes, row + 2, c)
-
-
-@inner
-def store_six(lanes: Array, row: int, a: Four, b: Four, c: Four, d: Four, e: Four, f: Four) -> None:
-    """Set six rows."""
-    store_three(lanes, row, a, b, c)
-    store_three(lanes, row + 3, d, e, f)

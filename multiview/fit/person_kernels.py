@@ -15,16 +15,13 @@ from multiview.fit.group_kernels import (
     gather,
     gather_points,
     scatter,
-    six,
-    store_six,
-    store_three,
-    three,
 )
 from multiview.fit.people import State
 from multiview.fit.sight_kernels import sight_of
 from multiview.fit.skeleton_kernels import Pulls, fit_skeleton
 from multiview.geometry.four import LANES, choose, load, store
 from multiview.geometry.jit import Array, inner
+from multiview.geometry.row_kernels import six, store_six, store_three, three
 from multiview.geometry.small_kernels import copy_row
 from multiview.geometry.triangulate_kernels import refine
 from multiview.rays import PackedRig, Rays
@@ -36,7 +33,8 @@ STEPS = 4
 @inner
 def fit_people(
     slots: Array,
-    dt: Array,
+    tracked: int,
+    dt: float,
     table: Array,
     rays: Rays,
     rig: PackedRig,
@@ -56,8 +54,9 @@ def fit_people(
     and must not be counted again. It leans on the predictions just enough to be well posed. Four people are worked on
     side by side.
 
-    `usual` is the agility of each joint while nothing surprises, `persistence` the correlation of a ray's error with
-    the one in the last frame; `group` is room to do it in.
+    dt s have passed for the first `tracked` people; the others are new. `usual` is the agility of each joint while
+    nothing surprises, `persistence` the correlation of a ray's error with the one in the last frame; `group` is room to
+    do it in.
     """
     count = slots.shape[0]
     for begin in range(0, count, LANES):
@@ -65,8 +64,8 @@ def fit_people(
         who = begin, min(begin + 1, last), min(begin + 2, last), min(begin + 3, last)
         slot = slots[who[0]], slots[who[1]], slots[who[2]], slots[who[3]]
         for k in range(LANES):
-            group.dt[0, k] = dt[who[k]]
-            group.again[0, k] = settled(dt[who[k]]) if dt[who[k]] > 0.0 else 1.0
+            group.dt[0, k] = passed = dt if who[k] < tracked else 0.0
+            group.again[0, k] = settled(passed) if passed > 0.0 else 1.0
         gather(people, slot, group)
         gather_points(xyz, H, views, who, group)
         if strange_bones(group, body):
@@ -88,7 +87,7 @@ def fit_people(
         adapt(group, body.parent)
         scatter(group, slot, people)
         for k in range(min(LANES, count - begin)):
-            _go_on(slot[k], dt[who[k]], body, people, usual, views[who[k]])
+            _go_on(slot[k], group.dt[0, k], body, people, usual, views[who[k]])
 
 
 @inner

@@ -26,11 +26,9 @@ from multiview.geometry.lane_kernels import (
     evaluate,
     in_use,
     put_point,
-    put_prediction,
     put_predictions,
     put_rays,
     put_rays_in_line,
-    read_point,
     read_points,
     settle,
     trust,
@@ -141,7 +139,7 @@ def _without_outliers(queue: Array, work: Work) -> None:
     batch, other, count = f.batch, f.other, queue.shape[0]
     for k in range(count):
         n, j = queue[k, 0], queue[k, 1]
-        put_prediction(batch, k, people.pos, people.prior, f.slots[n], j)
+        put_predictions(batch, k, people.pos[f.slots[n], j : j + 1], people.prior[f.slots[n], j : j + 1])
         put_rays(batch, k, f.table[n, :, j], sight.xy, sight.info)
     evaluate(batch, sight.R, sight.t, count)
     trust(batch, 4 * gate)
@@ -212,7 +210,7 @@ def _from_pairs(queue: Array, work: Work) -> None:
 def _take(batch: Batch, k: int, n: int, j: int, work: Work) -> None:
     """Point k is person n's joint j; rays that are not in use leave the table."""
     f, kept = work.frame, 0
-    read_point(batch, k, f.xyz, f.H, n, j)
+    read_points(batch, k, f.xyz[n, j : j + 1], f.H[n, j : j + 1])
     for c in range(f.table.shape[1]):
         if in_use(batch, c, k):
             kept += 1

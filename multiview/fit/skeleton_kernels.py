@@ -13,9 +13,8 @@ from typing import NamedTuple
 from multiview.fit.elimination import Elimination
 from multiview.geometry.four import Four, choose, load, store
 from multiview.geometry.jit import Array, inner, kernel
+from multiview.geometry.row_kernels import nine, six, store_six, store_three, three
 from multiview.geometry.small_kernels import inverse_sym3
-
-Nine = tuple[Four, Four, Four, Four, Four, Four, Four, Four, Four]
 
 
 class Pulls(NamedTuple):
@@ -60,9 +59,9 @@ def _add_bones(graph: Elimination, pulls: Pulls, xyz: Array, D: Array, g: Array,
             continue
         i, j, p = 9 * graph.bone[bone], pulls.ends[bone, 0], pulls.ends[bone, 1]
         s = load(pulls.stiffness, bone)
-        x = load(xyz, 3 * j) - load(xyz, 3 * p)
-        y = load(xyz, 3 * j + 1) - load(xyz, 3 * p + 1)
-        z = load(xyz, 3 * j + 2) - load(xyz, 3 * p + 2)
+        jx, jy, jz = three(xyz, 3 * j)
+        px, py, pz = three(xyz, 3 * p)
+        x, y, z = jx - px, jy - py, jz - pz
         now = math.sqrt(x * x + y * y + z * z)
         stiff, drawn = (s > 0.0) & (now > 1e-6), s > 0.0
         ux, uy, uz = x / now, y / now, z / now
@@ -122,16 +121,9 @@ def _eliminate(graph: Elimination, D: Array, g: Array, S: Array, E: Array, gains
     for n in range(graph.order.shape[0]):
         j = graph.order[n]
         d = 6 * j
-        s0, s1, s2, s3, s4, s5 = inverse_sym3(
-            load(D, d), load(D, d + 1), load(D, d + 2), load(D, d + 3), load(D, d + 4), load(D, d + 5)
-        )
-        store(S, d, s0)
-        store(S, d + 1, s1)
-        store(S, d + 2, s2)
-        store(S, d + 3, s3)
-        store(S, d + 4, s4)
-        store(S, d + 5, s5)
-        gx, gy, gz = load(g, 3 * j), load(g, 3 * j + 1), load(g, 3 * j + 2)
+        s0, s1, s2, s3, s4, s5 = inverse_sym3(*six(D, d))
+        store_six(S, d, s0, s1, s2, s3, s4, s5)
+        gx, gy, gz = three(g, 3 * j)
         later = 0
         while later < most and graph.later[j, later] >= 0:
             p, e = 3 * graph.later[j, later], 9 * graph.block[j, later]
@@ -144,8 +136,8 @@ def _eliminate(graph: Elimination, D: Array, g: Array, S: Array, E: Array, gains
                 store(g, p + c, load(g, p + c) - (u * gx + v * gy + w * gz))
             later += 1
         for k in range(later):
-            e0, e1, e2, e3, e4, e5, e6, e7, e8 = _nine(E, 9 * graph.block[j, k])
-            m0, m1, m2, m3, m4, m5, m6, m7, m8 = _nine(gains, 9 * graph.block[j, k])
+            e0, e1, e2, e3, e4, e5, e6, e7, e8 = nine(E, 9 * graph.block[j, k])
+            m0, m1, m2, m3, m4, m5, m6, m7, m8 = nine(gains, 9 * graph.block[j, k])
             d = 6 * graph.later[j, k]
             store(D, d, load(D, d) - (e0 * m0 + e3 * m3 + e6 * m6))
             store(D, d + 1, load(D, d + 1) - (e0 * m1 + e3 * m4 + e6 * m7))
@@ -154,7 +146,7 @@ def _eliminate(graph: Elimination, D: Array, g: Array, S: Array, E: Array, gains
             store(D, d + 4, load(D, d + 4) - (e1 * m2 + e4 * m5 + e7 * m8))
             store(D, d + 5, load(D, d + 5) - (e2 * m2 + e5 * m5 + e8 * m8))
             for i in range(k + 1, later):
-                m0, m1, m2, m3, m4, m5, m6, m7, m8 = _nine(gains, 9 * graph.block[j, i])
+                m0, m1, m2, m3, m4, m5, m6, m7, m8 = nine(gains, 9 * graph.block[j, i])
                 f = 9 * graph.fill[j, k, i]
                 store(E, f, load(E, f) - (e0 * m0 + e3 * m3 + e6 * m6))
                 store(E, f + 1, load(E, f + 1) - (e0 * m1 + e3 * m4 + e6 * m7))
@@ -168,75 +160,54 @@ def _eliminate(graph: Elimination, D: Array, g: Array, S: Array, E: Array, gains
 
 
 @inner
-def _nine(lanes: Array, row: int) -> Nine:
-    """A block."""
-    return (
-        load(lanes, row), load(lanes, row + 1), load(lanes, row + 2),
-        load(lanes, row + 3), load(lanes, row + 4), load(lanes, row + 5),
-        load(lanes, row + 6), load(lanes, row + 7), load(lanes, row + 8),
-    )  # fmt: skip
-
-
-@inner
 def _go_back(graph: Elimination, S: Array, gains: Array, g: Array, C: Array, cross: Array) -> None:
     """From the last joint to the first: the solution in g, the covariances C and those `cross` of connected joints."""
     most = graph.later.shape[1]
     for n in range(graph.order.shape[0] - 1, -1, -1):
         j = graph.order[n]
         d = 6 * j
-        c0, c1, c2 = load(S, d), load(S, d + 1), load(S, d + 2)
-        c3, c4, c5 = load(S, d + 3), load(S, d + 4), load(S, d + 5)
-        x, y, z = load(g, 3 * j), load(g, 3 * j + 1), load(g, 3 * j + 2)
+        c0, c1, c2, c3, c4, c5 = six(S, d)
+        x, y, z = three(g, 3 * j)
         gx, gy, gz = c0 * x + c1 * y + c2 * z, c1 * x + c3 * y + c4 * z, c2 * x + c4 * y + c5 * z
         later = 0
         while later < most and graph.later[j, later] >= 0:
             p = 3 * graph.later[j, later]
-            m0, m1, m2, m3, m4, m5, m6, m7, m8 = _nine(gains, 9 * graph.block[j, later])
-            x, y, z = load(g, p), load(g, p + 1), load(g, p + 2)
+            m0, m1, m2, m3, m4, m5, m6, m7, m8 = nine(gains, 9 * graph.block[j, later])
+            x, y, z = three(g, p)
             gx -= m0 * x + m1 * y + m2 * z
             gy -= m3 * x + m4 * y + m5 * z
             gz -= m6 * x + m7 * y + m8 * z
             later += 1
-        store(g, 3 * j, gx)
-        store(g, 3 * j + 1, gy)
-        store(g, 3 * j + 2, gz)
+        store_three(g, 3 * j, gx, gy, gz)
         for k in range(later):
             # cov(j, p) = - sum over the later joints i of gain_i cov(i, p)
             out = 9 * graph.block[j, k]
             for i in range(later):
                 if i == k:
                     v = 6 * graph.later[j, k]
-                    v0, v1, v2 = load(C, v), load(C, v + 1), load(C, v + 2)
-                    v3, v4, v5 = v1, load(C, v + 3), load(C, v + 4)
-                    v6, v7, v8 = v2, v5, load(C, v + 5)
+                    v0, v1, v2, v4, v5, v8 = six(C, v)
+                    v3, v6, v7 = v1, v2, v5
                 elif i < k:
-                    v0, v1, v2, v3, v4, v5, v6, v7, v8 = _nine(cross, 9 * graph.fill[j, i, k])
+                    v0, v1, v2, v3, v4, v5, v6, v7, v8 = nine(cross, 9 * graph.fill[j, i, k])
                 else:
-                    v0, v3, v6, v1, v4, v7, v2, v5, v8 = _nine(cross, 9 * graph.fill[j, k, i])
+                    v0, v3, v6, v1, v4, v7, v2, v5, v8 = nine(cross, 9 * graph.fill[j, k, i])
                 m = 9 * graph.block[j, i]
                 for r in range(0, 9, 3):
-                    x, y, z = load(gains, m + r), load(gains, m + r + 1), load(gains, m + r + 2)
+                    x, y, z = three(gains, m + r)
                     u, v, w = x * v0 + y * v3 + z * v6, x * v1 + y * v4 + z * v7, x * v2 + y * v5 + z * v8
                     if i == 0:
-                        store(cross, out + r, 0.0 - u)
-                        store(cross, out + r + 1, 0.0 - v)
-                        store(cross, out + r + 2, 0.0 - w)
+                        store_three(cross, out + r, 0.0 - u, 0.0 - v, 0.0 - w)
                     else:
                         store(cross, out + r, load(cross, out + r) - u)
                         store(cross, out + r + 1, load(cross, out + r + 1) - v)
                         store(cross, out + r + 2, load(cross, out + r + 2) - w)
         for k in range(later):
-            m0, m1, m2, m3, m4, m5, m6, m7, m8 = _nine(gains, 9 * graph.block[j, k])
-            v0, v1, v2, v3, v4, v5, v6, v7, v8 = _nine(cross, 9 * graph.block[j, k])
+            m0, m1, m2, m3, m4, m5, m6, m7, m8 = nine(gains, 9 * graph.block[j, k])
+            v0, v1, v2, v3, v4, v5, v6, v7, v8 = nine(cross, 9 * graph.block[j, k])
             c0 -= v0 * m0 + v1 * m1 + v2 * m2
             c1 -= v0 * m3 + v1 * m4 + v2 * m5
             c2 -= v0 * m6 + v1 * m7 + v2 * m8
             c3 -= v3 * m3 + v4 * m4 + v5 * m5
             c4 -= v3 * m6 + v4 * m7 + v5 * m8
             c5 -= v6 * m6 + v7 * m7 + v8 * m8
-        store(C, d, c0)
-        store(C, d + 1, c1)
-        store(C, d + 2, c2)
-        store(C, d + 3, c3)
-        store(C, d + 4, c4)
-        store(C, d + 5, c5)
+        store_six(C, d, c0, c1, c2, c3, c4, c5)

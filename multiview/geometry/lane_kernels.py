@@ -73,16 +73,6 @@ def put_point(batch: Batch, k: int, x: float, y: float, z: float) -> None:
         a[row + k] = 0.0
 
 
-@inner
-def put_prediction(batch: Batch, k: int, mean: Array, prior: Array, m: int, j: int) -> None:
-    """Start point k at its prediction mean[m, j], which has the information prior[m, j] (6)."""
-    a = batch.lanes
-    for i in range(3):
-        a[X + i * L + k] = a[MX + i * L + k] = mean[m, j, i]
-    for i in range(6):
-        a[W0 + i * L + k] = prior[m, j, i]
-
-
 @inlined
 def put_predictions(batch: Batch, k: int, mean: Array, prior: Array) -> None:
     """Start points k, k + 1, ... at their predictions `mean` (N, 3), which have the information `prior` (N, 6)."""
@@ -119,16 +109,6 @@ def _put_ray(s: Array, k: int, i: int, xy: Array, info: Array) -> None:
     s[U + k], s[V + k] = u if there else 0.0, v if there else 0.0
     s[UU + k], s[UV + k], s[VV + k] = uu if there else 0.0, uv if there else 0.0, vv if there else 0.0
     s[USE + k] = 1.0 if there else 0.0
-
-
-@inner
-def read_point(batch: Batch, k: int, xyz: Array, H: Array, n: int, j: int) -> None:
-    """Where point k is now goes to xyz[n, j], and the information (6) that puts it there to H[n, j]."""
-    a = batch.lanes
-    for i in range(3):
-        xyz[n, j, i] = a[X + i * L + k]
-    for i in range(6):
-        H[n, j, i] = a[H0 + i * L + k]
 
 
 @inlined

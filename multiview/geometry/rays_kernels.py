@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from multiview.geometry.jit import Array, inner, kernel
-from multiview.geometry.lane_kernels import WIDTH, L
+from multiview.geometry.lane_kernels import L, whole_lanes
 from multiview.geometry.small_kernels import copy_row
 
 TX, TY, X, Y, OFF = 0, L, 2 * L, 3 * L, 4 * L  # distorted coordinates, ideal ones, how far these are off, squared
@@ -66,7 +66,7 @@ def cast(
     a = np.zeros(ROWS * L)
     for begin in range(0, joints, L):
         count = min(L, joints - begin)
-        whole = (count + WIDTH - 1) // WIDTH * WIDTH
+        whole = whole_lanes(count)
         slopes = _slopes(variance[begin : begin + count], nodes)
         for d in range(pixels.shape[0]):
             c, row = camera[d], slice(begin, begin + count)
@@ -137,7 +137,7 @@ def _undo_lens(a: Array, count: int, k: Array, is_fisheye: bool, reach: float) -
         return
     if is_fisheye:
         _start_fisheye(a, count)
-    whole = (count + WIDTH - 1) // WIDTH * WIDTH
+    whole = whole_lanes(count)
     for _ in range(MOST_STEPS):
         if is_fisheye:
             _step_fisheye(a, count, k)

@@ -22,7 +22,7 @@ from multiview.geometry.lane_kernels import (
     new_batch,
     put_point,
     put_rays,
-    read_point,
+    read_points,
     settle,
     trust,
     whole_lanes,
@@ -211,7 +211,6 @@ def consensus_all(rays: Array, sight: Sight, gate: float, xyz: Array, H: Array) 
     points, cameras = rays.shape
     batch, trial = new_batch(cameras), np.empty(4 * L)
     who = np.empty(L, dtype=np.int64)
-    at, precision = xyz.reshape(points, 1, 3), H.reshape(points, 1, 6)
     count = 0
     for n in range(points):
         sound, x, y, z = propose(rays[n], sight, 2 * gate, trial)
@@ -229,7 +228,7 @@ def consensus_all(rays: Array, sight: Sight, gate: float, xyz: Array, H: Array) 
                 if rays_in_use(batch, k) < 2:
                     xyz[m], H[m], rays[m] = np.nan, 0.0, -1
                     continue
-                read_point(batch, k, at, precision, m, 0)
+                read_points(batch, k, xyz[m : m + 1], H[m : m + 1])
                 for c in range(cameras):
                     if not in_use(batch, c, k):
                         rays[m, c] = -1

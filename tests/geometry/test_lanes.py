@@ -15,7 +15,6 @@ from multiview.geometry.lane_kernels import (
     Batch,
     L,
     evaluate,
-    put_prediction,
     put_predictions,
     put_rays,
     put_rays_in_line,
@@ -36,7 +35,7 @@ def put_in_line(batch: Batch, k: int, mean: Array, prior: Array, rays: Array, xy
 @kernel
 def put_singly(batch: Batch, k: int, mean: Array, prior: Array, rays: Array, xy: Array, info: Array) -> None:
     for i in range(mean.shape[0]):
-        put_prediction(batch, k + i, mean.reshape(1, -1, 3), prior.reshape(1, -1, 6), 0, i)
+        put_predictions(batch, k + i, mean[i : i + 1], prior[i : i + 1])
         put_rays(batch, k + i, rays[:, i], xy, info)
 
 
