@@ -1,0 +1,1 @@
+"""Calibration boards: description, printing, identification, poses."""

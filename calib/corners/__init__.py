@@ -1,0 +1,1 @@
+"""Detection of board corners in pictures and videos."""

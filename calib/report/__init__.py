@@ -1,0 +1,1 @@
+"""What a calibration found, as JSON, a page and pictures."""

@@ -1,0 +1,1 @@
+"""Human skeletons: joints, bones, kinematics, actors."""

@@ -1,0 +1,1 @@
+"""Camera models, rigs, and what cameras observe: rays, reprojections, regions."""

@@ -1,0 +1,1 @@
+"""Pictures of poses: overlays, plots, top views, meshes."""

@@ -1,0 +1,1 @@
+"""How far poses are from the truth."""

@@ -1,0 +1,1 @@
+"""From the views of one tick to identified 3D people."""

@@ -1,0 +1,1 @@
+"""What fusion remembers: track states, body models, the measurement noise."""

@@ -1,0 +1,1 @@
+"""What is on disk: takes, logs, pose tables, keypoint folders, ground truth."""

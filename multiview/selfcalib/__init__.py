@@ -1,0 +1,1 @@
+"""Calibration from people who move: drift of cameras, time offsets, refinement of a rig."""

@@ -1,0 +1,1 @@
+"""Studio files, and fusion of the stream that a studio produces."""

@@ -1,0 +1,1 @@
+"""Clocks, the grouping of cameras' messages by tick, interpolation."""

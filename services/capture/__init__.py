@@ -1,0 +1,1 @@
+"""Cameras and the machine before a recording: capture, checks, doctor."""

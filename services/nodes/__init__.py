@@ -1,0 +1,1 @@
+"""The processes of a studio, one file each."""

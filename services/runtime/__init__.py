@@ -1,0 +1,1 @@
+"""Processes, priorities and displays of the operating system."""

@@ -1,0 +1,1 @@
+"""Starts, restarts and reports on a studio's processes."""

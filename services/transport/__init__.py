@@ -1,0 +1,1 @@
+"""Sockets, requests, keys and their authentication."""
