@@ -26,14 +26,14 @@ from rich.table import Table
 from benchmarks.baseline import Baseline
 from benchmarks.studios import NOISES, STUDIOS, studio_options
 from benchmarks.wide import wide_console
-from multiview import metrics
 from multiview.data import Tracks, Views
-from multiview.pipeline import Options, Pipeline
-from multiview.poses import Poses
-from multiview.smooth import WHOLE_TAKE_S, Smoothed
+from multiview.evaluation import metrics
+from multiview.fusion.pipeline import Options, Pipeline
+from multiview.fusion.smoother import WHOLE_TAKE_S, Smoothed
+from multiview.recordings.ground_truth import Truth
+from multiview.recordings.pose_table import Poses
 from multiview.synthetic import Studio, make_studio
-from multiview.synthetic.bound import cramer_rao_covariance
-from multiview.truth import Truth
+from multiview.synthetic.cramer_rao import cramer_rao_covariance
 
 __all__ = ["METHODS", "add_arguments", "figures", "run", "seeds", "truth_and_draw"]
 

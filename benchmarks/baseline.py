@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from multiview.camera import Camera, Rig
+from multiview.body.skeleton import Skeleton
+from multiview.cameras.camera import Camera, Rig
 from multiview.data import Pose3D, Track, Tracks, Views
-from multiview.skeleton import Skeleton
 
 __all__ = ["Baseline", "triangulate_dlt"]
 

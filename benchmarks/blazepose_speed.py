@@ -19,10 +19,10 @@ import numpy as np
 
 from multiview.data import Frame, Keypoints2D
 from multiview.detect.blazepose import Detector, Options
-from multiview.messages import encode
 from multiview.models.card import load_card, model_file
-from multiview.open_source import open_source
-from multiview.packing import pack_keypoints
+from multiview.sources import open_source
+from multiview.wire.messages import encode
+from multiview.wire.packing import pack_keypoints
 
 WORK_S = 3.0
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calib.board import Board
-from calib.corners import Corners
-from calib.solve import Calibration, solve
-from calib.uncertainty import relative_pose_covariance, triangulated
-from multiview.camera import Rig
+from calib.board.board import Board
+from calib.corners.corners import Corners
+from calib.solve.solve import Calibration, solve
+from calib.solve.uncertainty import relative_pose_covariance, triangulated
+from multiview.cameras.camera import Rig
 from multiview.geometry.bundle import Bundle, BundleState, Lens
 from multiview.geometry.rigid import alignment, rotation_angle, transform, vector_from_rotation
 from multiview.synthetic.board import MeasuredCorners, measure, placed_at_random, ring

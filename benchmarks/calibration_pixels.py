@@ -14,12 +14,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from calib.board import Board
-from calib.detect import detect
-from calib.pictures import video
-from calib.solve import solve
-from calib.uncertainty import triangulated
-from multiview.camera import Rig
+from calib.board.board import Board
+from calib.corners.detect import detect
+from calib.corners.pictures import video
+from calib.solve.solve import solve
+from calib.solve.uncertainty import triangulated
+from multiview.cameras.camera import Rig
 from multiview.geometry.bundle import BundleState
 from multiview.geometry.rigid import alignment
 from multiview.synthetic.board import render, ring, waved

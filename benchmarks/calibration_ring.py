@@ -10,11 +10,11 @@ import time
 
 import numpy as np
 
-from calib.board import Board
-from calib.corners import Corners
-from calib.outcome import judge
-from calib.solve import solve
-from multiview.camera import Camera, Rig
+from calib.board.board import Board
+from calib.corners.corners import Corners
+from calib.report.outcome import judge
+from calib.solve.solve import solve
+from multiview.cameras.camera import Camera, Rig
 from multiview.geometry.rigid import alignment, rotation_from_vector
 from multiview.synthetic.board import measure
 

@@ -10,9 +10,9 @@ import time
 
 import numpy as np
 
-from calib.board import Board
-from calib.corners import Corners
-from calib.solve import solve
+from calib.board.board import Board
+from calib.corners.corners import Corners
+from calib.solve.solve import solve
 from multiview.synthetic.board import measure, ring, waved
 
 BOARD = Board((7, 5), 0.1, 0.075, "DICT_4X4_100")

@@ -23,7 +23,7 @@ from rich.table import Table
 from benchmarks.accuracy import seeds
 from benchmarks.wide import wide_console
 from multiview.data import Keypoints2D, Views
-from multiview.pipeline import Pipeline
+from multiview.fusion.pipeline import Pipeline
 from multiview.synthetic import Options, Studio, make_studio
 
 __all__ = ["add_arguments", "run"]

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from multiview.config import HubOptions
 from multiview.errors import MessageError
-from multiview.messages import KeypointsMessage, PosesMessage, decode
-from services.bus import Subscriber
-from services.watcher import Watcher
+from multiview.studio.config import HubOptions
+from multiview.wire.messages import KeypointsMessage, PosesMessage, decode
+from services.supervise.watcher import Watcher
+from services.transport.bus import Subscriber
 
 __all__ = ["FRAMING", "Ear", "Heard"]
 

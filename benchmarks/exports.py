@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from multiview.body.skeleton import load_skeleton
 from multiview.export import exporter_names
-from multiview.poses import Poses, write_poses
-from multiview.skeleton import load_skeleton
+from multiview.recordings.pose_table import Poses, write_poses
 from multiview.synthetic import Options, make_studio
 
 __all__ = ["add_arguments", "long_take", "run"]

@@ -27,14 +27,14 @@ from pathlib import Path
 
 from benchmarks.cable import Cable
 from benchmarks.ear import FRAMING, Ear, Heard
-from multiview.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.commands.recover import recover
 from multiview.errors import MultiviewError
-from multiview.recording import RecordingReader
-from multiview.take import Take
-from services.bus import Sender
-from services.display import virtual_display
-from services.launch import Launch
-from services.recover import recover
+from multiview.recordings.mcap_log import RecordingReader
+from multiview.recordings.take import Take
+from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from services.runtime.display import virtual_display
+from services.supervise.launch import Launch
+from services.transport.bus import Sender
 
 FAULTS = ("worker", "fusion", "hub", "recorder", "viewer", "network")
 WATCH_S = 0.05  # how often `run` looks at its processes

@@ -18,8 +18,8 @@ import numpy as np
 
 from multiview.data import Keypoints2D
 from multiview.errors import MessageError
-from multiview.messages import ClockSample, HubBeat, KeypointsMessage, decode, encode
-from multiview.packing import pack_keypoints, unpack_keypoints
+from multiview.wire.messages import ClockSample, HubBeat, KeypointsMessage, decode, encode
+from multiview.wire.packing import pack_keypoints, unpack_keypoints
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -23,9 +23,12 @@ import msgspec
 import zmq
 
 from benchmarks.fuzz import mutate
-from multiview.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
 from multiview.errors import MultiviewError
-from multiview.messages import (
+from multiview.recordings.take import open_take
+from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.synthetic import Options, make_studio
+from multiview.wire import topics
+from multiview.wire.messages import (
     CameraHealth,
     ClockSample,
     Goodbye,
@@ -36,13 +39,10 @@ from multiview.messages import (
     encode,
     write_blob,
 )
-from multiview.packing import pack_keypoints
-from multiview.synthetic import Options, make_studio
-from multiview.take import open_take
-from services import topics
-from services.bus import Asker, Subscriber
-from services.process import PARENT_VARIABLE
-from services.requests import Probe, Ready, Start, Status, StatusReply, ask
+from multiview.wire.packing import pack_keypoints
+from services.runtime.process import PARENT_VARIABLE
+from services.transport.bus import Asker, Subscriber
+from services.transport.requests import Probe, Ready, Start, Status, StatusReply, ask
 
 __all__ = ["Account", "attack", "fuzz"]
 

@@ -24,16 +24,16 @@ from rich.table import Table
 
 from benchmarks.accuracy import seeds
 from benchmarks.wide import wide_console
-from multiview.camera import Rig
+from multiview.cameras.camera import Rig
+from multiview.cameras.rotate import turned
 from multiview.data import Keypoints2D, Views
+from multiview.evaluation.metrics import compare
+from multiview.fusion.pipeline import Pipeline
 from multiview.geometry.rigid import rotation_from_vector
-from multiview.knocked import KnockDetector
-from multiview.metrics import compare
-from multiview.pipeline import Pipeline
-from multiview.poses import Poses
+from multiview.recordings.ground_truth import Truth
+from multiview.recordings.pose_table import Poses
+from multiview.selfcalib.extrinsic_drift import KnockDetector
 from multiview.synthetic import Options, Studio, make_studio
-from multiview.truth import Truth
-from multiview.turned import turned
 
 RIGS = {"true": (0.0, 0.0), "fair": (0.2, 0.01), "poor": (0.4, 0.02)}  # degrees, m
 

@@ -21,13 +21,14 @@ from rich.table import Table
 
 from benchmarks.load import fold
 from benchmarks.wide import wide_console
-from multiview.camera import Rig, load_rig
+from multiview.body.skeleton import load_skeleton
+from multiview.cameras.camera import Rig
+from multiview.cameras.rig_file import load_rig
+from multiview.cameras.rotate import turned
 from multiview.data import NS_PER_S, Keypoints2D, Views
-from multiview.keypoint_folder import open_keypoint_folders
-from multiview.knocked import KnockDetector
-from multiview.pipeline import Pipeline
-from multiview.skeleton import load_skeleton
-from multiview.turned import turned
+from multiview.fusion.pipeline import Pipeline
+from multiview.recordings.keypoint_folder import open_keypoint_folders
+from multiview.selfcalib.extrinsic_drift import KnockDetector
 
 HORIZONTAL, VERTICAL = np.array([0.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0])  # axes of a pan and of a tilt
 

@@ -25,11 +25,11 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.load import PONG
-from multiview.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
-from multiview.messages import PosesMessage, ServiceHealth, decode
-from multiview.take import open_take
-from services.bus import Asker, Subscriber
-from services.requests import Status, StatusReply, ask
+from multiview.recordings.take import open_take
+from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.wire.messages import PosesMessage, ServiceHealth, decode
+from services.transport.bus import Asker, Subscriber
+from services.transport.requests import Status, StatusReply, ask
 
 COPIES = 6.0  # s of simulated people that are played there and back
 EDGES_MS = (0, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 50, np.inf)

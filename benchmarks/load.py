@@ -16,12 +16,12 @@ import time
 import zlib
 from pathlib import Path
 
-from multiview.config import HubOptions, SyntheticSource, load_studio, synthetic_options
 from multiview.data import NS_PER_S, Keypoints2D
-from multiview.messages import Goodbye, encode
-from multiview.packing import pack_keypoints
+from multiview.studio.config import HubOptions, SyntheticSource, load_studio, synthetic_options
 from multiview.synthetic import make_studio
-from services.bus import Sender, Subscriber
+from multiview.wire.messages import Goodbye, encode
+from multiview.wire.packing import pack_keypoints
+from services.transport.bus import Sender, Subscriber
 
 __all__ = ["PING", "PONG", "Patched", "fold"]
 

@@ -23,10 +23,10 @@ from rich.table import Table
 from benchmarks.accuracy import figures, seeds, truth_and_draw
 from benchmarks.studios import NOISES, STUDIOS, studio_options
 from benchmarks.wide import wide_console
-from multiview import metrics
 from multiview.data import Keypoints2D, Tracks, Views
-from multiview.pipeline import Pipeline
-from multiview.poses import Poses
+from multiview.evaluation import metrics
+from multiview.fusion.pipeline import Pipeline
+from multiview.recordings.pose_table import Poses
 from multiview.synthetic import Studio, make_studio
 
 __all__ = ["add_arguments", "run"]

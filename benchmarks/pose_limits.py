@@ -16,14 +16,14 @@ from jaxtyping import Float64
 from rich.console import Console
 from rich.table import Table
 
+from multiview.body.skeleton import Skeleton, load_skeleton
+from multiview.common.package_data import package_file
 from multiview.learn.check import pck, sides_told
 from multiview.learn.coco import Person, read_coco
 from multiview.learn.evaluate import average_precision, person_oks
 from multiview.learn.model_file import open_model
 from multiview.learn.sample import ABSENT, HIDDEN, Sample
 from multiview.learn.source import held_out_samples
-from multiview.package_data import package_file
-from multiview.skeleton import Skeleton, load_skeleton
 
 PADDING = 1.25
 

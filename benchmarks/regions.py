@@ -20,13 +20,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from multiview.camera import Camera, Rig, load_rig
+from multiview.cameras.camera import Camera, Rig
+from multiview.cameras.projected_regions import Regions, expected_regions
+from multiview.cameras.rig_file import load_rig
 from multiview.data import Frame, Keypoints2D, Views
-from multiview.detect import ExpectsPeople
-from multiview.make_detector import make_detector
-from multiview.open_source import open_source
-from multiview.pipeline import Pipeline
-from multiview.regions import Regions, expected_regions
+from multiview.detect import ExpectsPeople, make_detector
+from multiview.fusion.pipeline import Pipeline
+from multiview.sources import open_source
 
 __all__ = ["add_arguments", "run"]
 
@@ -156,7 +156,7 @@ def _lies_on(keypoints: Keypoints2D, joints: np.ndarray) -> bool:
 
 def film(people: int, seconds: float, joints: tuple[str, ...]) -> Pictures:
     """Rendered people before four cameras, kept as JPEG."""
-    from services.demo_pixels import FPS, film_studio
+    from services.demo.pixels import FPS, film_studio
 
     studio, rendered = film_studio(4, people, seconds, seed=0)
     kept: dict[tuple[int, int], np.ndarray] = {}

@@ -24,12 +24,12 @@ from benchmarks.accuracy import figures, seeds
 from benchmarks.speed import SHELF, shelf_views
 from benchmarks.studios import STUDIOS, studio_options
 from benchmarks.wide import wide_console
-from multiview import metrics
-from multiview.pipeline import Options, Pipeline
-from multiview.poses import Poses
+from multiview.evaluation import metrics
+from multiview.fusion.pipeline import Options, Pipeline
+from multiview.recordings.ground_truth import read_truth
+from multiview.recordings.pose_table import Poses
 from multiview.synthetic import make_studio
-from multiview.synthetic.bound import truth_with_bound
-from multiview.truth import read_truth
+from multiview.synthetic.cramer_rao import truth_with_bound
 
 __all__ = ["add_arguments", "run", "variations"]
 

@@ -25,12 +25,13 @@ from rich.table import Table
 from benchmarks.baseline import Baseline, triangulate_dlt
 from benchmarks.timing import best_of, time_frames
 from benchmarks.wide import wide_console
-from multiview.camera import Rig, load_rig
-from multiview.commands.recordings import frame_views
+from multiview.body.skeleton import Skeleton, load_skeleton
+from multiview.cameras.camera import Rig
+from multiview.cameras.rig_file import load_rig
 from multiview.data import Tracks, Views
-from multiview.keypoint_folder import open_keypoint_folders
-from multiview.pipeline import STAGES, Pipeline
-from multiview.skeleton import Skeleton, load_skeleton
+from multiview.fusion.pipeline import STAGES, Pipeline
+from multiview.recordings.keypoint_folder import open_keypoint_folders
+from multiview.recordings.recorded_keypoints import frame_views
 from multiview.synthetic import Options, make_studio
 
 __all__ = ["SHELF", "add_arguments", "run", "shelf_views"]

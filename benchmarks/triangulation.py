@@ -23,7 +23,7 @@ from rich.table import Table
 from benchmarks.baseline import triangulate_dlt
 from benchmarks.timing import best_of
 from benchmarks.wide import wide_console
-from multiview.camera import Rig
+from multiview.cameras.camera import Rig
 from multiview.geometry.triangulate import triangulate
 from multiview.synthetic import Options, make_studio
 

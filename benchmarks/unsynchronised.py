@@ -27,15 +27,15 @@ from rich.table import Table
 
 from benchmarks.accuracy import seeds
 from benchmarks.wide import wide_console
-from multiview.config import RecorderOptions
-from multiview.config import Studio as Settings
 from multiview.data import NS_PER_S
-from multiview.messages import Stamp, encode
-from multiview.packing import pack_keypoints
-from multiview.sync import Options as SyncOptions
+from multiview.studio.config import RecorderOptions
+from multiview.studio.config import Studio as Settings
+from multiview.studio.stream_fusion import Fused, Fuser
 from multiview.synthetic import Options, Studio, make_studio
 from multiview.synthetic.unsynchronised import HUB_S, Arrival, Pace, Unsynchronised, arrivals, random_paces
-from services.fuser import Fused, Fuser
+from multiview.timing.sync_buffer import Options as SyncOptions
+from multiview.wire.messages import Stamp, encode
+from multiview.wire.packing import pack_keypoints
 
 __all__ = ["add_arguments", "run"]
 

@@ -21,11 +21,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from multiview.config import HubOptions, RecorderOptions, Studio, SyntheticSource
-from multiview.messages import PosesMessage, decode
-from multiview.take import Take
-from services.display import virtual_display
-from services.launch import Launch
+from multiview.recordings.take import Take
+from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource
+from multiview.wire.messages import PosesMessage, decode
+from services.runtime.display import virtual_display
+from services.supervise.launch import Launch
 
 __all__ = ["add_arguments", "run"]
 

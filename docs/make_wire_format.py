@@ -7,11 +7,11 @@ import inspect
 import json
 from pathlib import Path
 
-from multiview import messages
+from multiview.wire import messages
 
 HEAD = """# Wire format
 
-Generated from `multiview/messages.py` by `python docs/make_wire_format.py`; version {version} of the schema.
+Generated from `multiview/wire/messages.py` by `python docs/make_wire_format.py`; version {version} of the schema.
 
 Everything live goes through the hub as ZeroMQ multipart messages, and a recording (`take.mcap`) holds the same bytes.
 Subscribe (SUB) to the hub's publish port, `tcp://HOST:5556` by default. A message has three parts:

@@ -11,8 +11,8 @@ import cv2
 import msgspec
 import numpy as np
 
+from multiview.body.skeleton import load_skeleton
 from multiview.data import Frame, Keypoints2D
-from multiview.skeleton import load_skeleton
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -23,15 +23,15 @@ class Command(NamedTuple):
 
 GROUPS: dict[str, dict[str, Command]] = {
     "Begin": {
-        "demo": Command("services.demo", "Show a simulated studio, live, and how far from the truth it was."),
-        "doctor": Command("services.doctor", "Check this machine and a studio file, and say what to do."),
+        "demo": Command("services.demo.demo", "Show a simulated studio, live, and how far from the truth it was."),
+        "doctor": Command("services.capture.doctor", "Check this machine and a studio file, and say what to do."),
     },
     "Cameras": {
         "calibrate": Command(
             "calib.cli", "Calibrate cameras with a printed board: board, detect, solve, check, convert."
         ),
-        "capture": Command("services.capture", "Record video of every camera, in step, with true frame times."),
-        "sync": Command("services.sync", "Find cameras whose stamps are late, from people who move."),
+        "capture": Command("services.capture.capture", "Record video of every camera, in step, with true frame times."),
+        "sync": Command("multiview.commands.time_offsets", "Find cameras whose stamps are late, from people who move."),
     },
     "From recordings": {
         "process": Command("multiview.commands.process", "Make 3D people from videos: 2D poses, then fusion."),
@@ -43,31 +43,32 @@ GROUPS: dict[str, dict[str, Command]] = {
         "synthesize": Command("multiview.commands.synthesize", "Make a studio with known truth, to try things on."),
     },
     "Live": {
-        "run": Command("services.run", "Run a whole studio: workers, hub, fusion, recorder, viewer."),
-        "status": Command("services.status", "Show how a running studio is."),
-        "bridge": Command("services.bridge", "Send live people to another program: VMC, WebSocket, LSL."),
-        "keys": Command("services.keyring", "Make the keys that a studio over a network needs."),
-        "metrics": Command("services.metrics", "Serve a running studio's figures to Prometheus."),
+        "run": Command("services.supervise.run", "Run a whole studio: workers, hub, fusion, recorder, viewer."),
+        "status": Command("services.supervise.status", "Show how a running studio is."),
+        "bridge": Command("services.bridges._serve", "Send live people to another program: VMC, WebSocket, LSL."),
+        "keys": Command("services.transport.keyring", "Make the keys that a studio over a network needs."),
+        "metrics": Command("services.supervise.metrics", "Serve a running studio's figures to Prometheus."),
     },
     "Takes": {
-        "info": Command("services.info", "Show what is in a take."),
-        "replay": Command("services.replay", "Play a take again, or fuse it again."),
-        "recover": Command("services.recover", "Make a take whole whose recording was cut off."),
+        "info": Command("multiview.commands.info", "Show what is in a take."),
+        "replay": Command("services.nodes.replay", "Play a take again, or fuse it again."),
+        "recover": Command("multiview.commands.recover", "Make a take whole whose recording was cut off."),
     },
     "See and hand on": {
-        "viewer": Command("services.viewer", "Show people in 3D, live or from a take."),
+        "viewer": Command("services.viewer.viewer", "Show people in 3D, live or from a take."),
         "draw": Command("multiview.commands.draw", "Draw 3D people over the videos, as videos or pictures."),
         "plot": Command(
             "multiview.commands.plot", "Draw a take: trajectories, speeds, bone lengths, coverage, errors."
         ),
         "export": Command("multiview.commands.export", "Write poses as TRC, CSV and other formats."),
         "actor": Command(
-            "services.actor", "Name a person, of a take or live, and keep their bone lengths, so that they are known."
+            "services.nodes.actor",
+            "Name a person, of a take or live, and keep their bone lengths, so that they are known.",
         ),
     },
     "2D networks": {
-        "models": Command("services.models", "List, fetch and check the networks for 2D poses."),
-        "label": Command("services.label", "Make training data from recordings, or rendered."),
+        "models": Command("multiview.commands.models", "List, fetch and check the networks for 2D poses."),
+        "label": Command("multiview.commands.label", "Make training data from recordings, or rendered."),
         "train": Command("multiview.commands.train", "Teach a 2D pose network by a recipe."),
         "evaluate2d": Command(
             "multiview.commands.evaluate2d", "Show how good a 2D pose network is on labelled people."
@@ -75,12 +76,12 @@ GROUPS: dict[str, dict[str, Command]] = {
         "deploy": Command("multiview.commands.deploy", "Make a trained network small and fast, and measure it."),
     },
     "Parts of `run`, for several machines": {
-        "hub": Command("services.hub", "Run the hub alone."),
-        "worker": Command("services.worker", "Run one camera's worker alone."),
-        "fusion": Command("services.fusion", "Run fusion alone."),
-        "record": Command("services.recorder", "Run the recorder alone."),
+        "hub": Command("services.nodes.hub", "Run the hub alone."),
+        "worker": Command("services.nodes.worker", "Run one camera's worker alone."),
+        "fusion": Command("services.nodes.fusion", "Run fusion alone."),
+        "record": Command("services.nodes.recorder", "Run the recorder alone."),
         "warm-up": Command(
-            "multiview.commands.warm_up", "Compile fusion's kernels now, once, so that it starts at once."
+            "multiview.commands.compile", "Compile fusion's kernels now, once, so that it starts at once."
         ),
     },
 }

@@ -23,9 +23,9 @@ import numpy as np
 import numpy.typing as npt
 import zmq
 
+from multiview.common.package_data import package_file
 from multiview.errors import MessageError
-from multiview.messages import MAX_BYTES, PosesMessage, decode
-from multiview.package_data import package_file
+from multiview.wire.messages import MAX_BYTES, PosesMessage, decode
 
 __all__ = ["Connection", "Frame", "Person", "connect"]
 

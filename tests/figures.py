@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from multiview.camera import Camera, Rig
+from multiview.body.skeleton import Skeleton, load_skeleton
+from multiview.cameras.camera import Camera, Rig
 from multiview.data import Pose3D, Track, Tracks
-from multiview.skeleton import Skeleton, load_skeleton
 
 # x forward, y left, z up; a person of 1.75 m standing at the origin
 _STANDING = {

@@ -1,4 +1,4 @@
-"""Keeps the shape of the house: who may import whom, and one home for each heavy library.
+"""Keeps the shape of the house: which room imports which, no cycles of files, one home for each heavy library.
 
 The rules are read from the source, imports inside functions included; only `client.py` is judged by what it imports
 on start, because that is what must work without the other dependencies.
@@ -12,33 +12,72 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import networkx
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGES = ("multiview", "calib", "services")
 
-# Inside multiview, lowest first; a room imports its own floor and those below. A name is a folder or a file's stem.
-FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"__init__", "errors", "package_data", "files", "toml_file"}),
-    frozenset({"geometry", "keypoints", "nets", "models", "plugins"}),
-    frozenset({"data", "camera", "rig_file", "skeleton", "keypoint_folder", "poses", "messages", "packing", "truth"})
-    | frozenset({"unpack"})
-    | frozenset({"rays", "joint_names", "palette", "stick_figure", "solids", "volume"}),
-    frozenset({"synthetic", "associate", "track", "fit", "kinematics", "detect", "sources", "export"})
-    | frozenset({"assign", "metrics", "joint_angles", "prepare", "draw", "top_view", "plot", "client", "actor"})
-    | frozenset({"between", "clock", "knocked", "sync", "open_source", "make_detector", "picture_size", "regions"})
-    | frozenset({"recognise", "reprojection", "turned", "turns"}),
-    frozenset({"frame", "pipeline", "smooth", "explain", "latency", "learn", "time_shift"}),
-    frozenset({"config", "recording", "take", "take_poses", "plot_errors"}),
-    frozenset({"commands", "__main__"}),
-)
+# The rooms: a folder, or a file at the root of a package. Each may import the rooms named here, itself, and GROUND.
+GROUND = frozenset({"multiview/__init__", "multiview/data", "multiview/errors"})
+ARROWS: dict[str, str] = {
+    "multiview/__init__": "",
+    "multiview/data": "",
+    "multiview/errors": "",
+    "multiview/geometry": "",
+    "multiview/common": "",
+    "multiview/nets": "",
+    "multiview/keypoints": "geometry",
+    "multiview/wire": "geometry",
+    "multiview/client": "wire common",
+    "multiview/cameras": "common geometry",
+    "multiview/body": "common geometry",
+    "multiview/timing": "wire",
+    "multiview/sources": "common",
+    "multiview/models": "common keypoints",
+    "multiview/recordings": "body cameras timing wire common geometry",
+    "multiview/fusion/state": "body geometry",
+    "multiview/fusion/estimation": "fusion/state cameras geometry",
+    "multiview/fusion/association": "fusion/estimation fusion/state cameras geometry",
+    "multiview/fusion": "fusion/association fusion/estimation fusion/state body cameras geometry",
+    "multiview/selfcalib": "fusion fusion/estimation cameras geometry",
+    "multiview/synthetic": "recordings body cameras wire common geometry",
+    "multiview/drawing": "fusion/association fusion/state recordings body cameras timing wire common",
+    "multiview/export": "recordings body common",
+    "multiview/evaluation": "recordings body",
+    "multiview/detect": "models nets keypoints recordings synthetic body common",
+    "multiview/learn": "nets keypoints synthetic recordings sources body cameras common",
+    "multiview/studio": "fusion selfcalib timing wire synthetic sources recordings body cameras common",
+    "multiview/commands": "studio learn detect evaluation export drawing synthetic "
+    "selfcalib fusion recordings models sources body cameras common",
+    "multiview/__main__": "",
+    "calib/board": "common geometry",
+    "calib/corners": "calib/board common",
+    "calib/solve": "calib/board calib/corners cameras geometry",
+    "calib/report": "calib/board calib/corners calib/solve cameras common",
+    "calib/formats": "cameras common geometry",
+    "calib/commands": "calib/board calib/corners calib/formats calib/report calib/solve cameras",
+    "calib/cli": "",
+    "services/runtime": "",
+    "services/transport": "studio wire",
+    "services/nodes": "services/runtime services/transport studio wire timing recordings "
+    "cameras body commands detect sources synthetic",
+    "services/bridges": "services/runtime services/transport studio wire body common",
+    "services/supervise": "services/nodes services/runtime services/transport studio wire recordings cameras fusion",
+    "services/viewer": "services/nodes services/runtime services/transport studio wire "
+    "recordings cameras body common drawing",
+    "services/capture": "services/nodes services/supervise services/runtime services/transport "
+    "studio wire recordings sources",
+    "services/demo": "services/supervise studio wire recordings cameras body "
+    "common geometry commands drawing evaluation synthetic",
+}
 
 # A heavy library is imported only below these paths.
 HOMES: dict[str, tuple[str, ...]] = {
     "torch": ("multiview/nets/", "multiview/learn/", "multiview/detect/"),
-    "open3d": ("services/viewer",),
-    "networkx": ("multiview/associate/", "calib/"),
-    "zmq": ("services/bus.py", "multiview/client.py"),
+    "open3d": ("services/viewer/",),
+    "networkx": ("multiview/fusion/association/", "calib/"),
+    "zmq": ("services/transport/", "multiview/client.py"),
 }
 
 # What a downstream program has installed.
@@ -72,43 +111,68 @@ def read_imports(path: str, source: str) -> Iterator[Import]:
     yield from visit(ast.parse(source), True)
 
 
-def floor_of(room: str) -> int | None:
-    return next((number for number, rooms in enumerate(FLOORS) if room in rooms), None)
+def room_of(path: str) -> str:
+    """The room that a file belongs to: its folder, or the file itself at the root of a package."""
+    folder = path.rsplit("/", 1)[0]
+    return path.removesuffix(".py") if folder in PACKAGES else folder
 
 
-def room_of(path_or_module: str) -> str:
-    """The room of multiview that a file or a dotted module belongs to."""
-    parts = path_or_module.removesuffix(".py").replace("/", ".").split(".")
-    return parts[1].removesuffix("_kernels") if len(parts) > 1 else "__init__"
+def allowed_rooms(room: str) -> set[str]:
+    """The rooms that a room may import."""
+    names = ARROWS[room].split()
+    return {name if name.split("/")[0] in PACKAGES else f"multiview/{name}" for name in names} | GROUND | {room}
 
 
 def violations(files: dict[str, str]) -> list[str]:
     """Broken rules in {path: source}, each as `path:line what`."""
     imports = [found for path, source in files.items() for found in read_imports(path, source)]
-    rules = (_between_packages(imports), _between_floors(files, imports), _homes(imports), _client(files, imports))
+    rules = (_rooms(files), _between_rooms(files, imports), _cycles(files, imports))
+    rules += (_private(imports), _homes(imports), _client(files, imports))
     return list(dict.fromkeys(line for rule in rules for line in rule))
 
 
-def _between_packages(imports: list[Import]) -> Iterator[str]:
-    forbidden = {"multiview": {"calib", "services"}, "calib": {"services"}, "services": {"calib"}}
-    for found in imports:
-        package, target = found.path.split("/")[0], found.module.split(".")[0]
-        if target in forbidden.get(package, set()):
-            yield f"{found.path}:{found.line} {package} must not import {target}"
-
-
-def _between_floors(files: dict[str, str], imports: list[Import]) -> Iterator[str]:
+def _rooms(files: dict[str, str]) -> Iterator[str]:
     for path in files:
-        if path.startswith("multiview/") and floor_of(room_of(path)) is None:
-            yield f"{path}:1 room {room_of(path)!r} stands on no floor: add it to FLOORS"
-    modules = {path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in files}
+        if room_of(path) not in ARROWS and not path.endswith("/__init__.py"):
+            yield f"{path}:1 room {room_of(path)!r} has no arrows: add it to ARROWS"
+
+
+def imported_files(files: dict[str, str], imports: list[Import]) -> Iterator[tuple[Import, str]]:
+    """Every import of a file by a file; of `from package import module` the module alone."""
+    modules = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in files}
+    lines: dict[tuple[str, int], list[Import]] = {}
     for found in imports:
-        if not found.path.startswith("multiview/") or found.module not in modules:
-            continue
-        own, target = room_of(found.path), room_of(found.module)
-        own_floor, target_floor = floor_of(own), floor_of(target)
-        if found.module.startswith("multiview") and None not in (own_floor, target_floor) and own_floor < target_floor:
-            yield f"{found.path}:{found.line} {own} must not import {target}, which stands above it"
+        if found.module in modules:
+            lines.setdefault((found.path, found.line), []).append(found)
+    for group in lines.values():
+        for found in group:
+            longer = any(other.module.startswith(f"{found.module}.") for other in group)
+            if not longer and modules[found.module] != found.path:
+                yield found, modules[found.module]
+
+
+def _between_rooms(files: dict[str, str], imports: list[Import]) -> Iterator[str]:
+    for found, target in imported_files(files, imports):
+        own, other = room_of(found.path), room_of(target)
+        if own in ARROWS and other not in allowed_rooms(own):
+            yield f"{found.path}:{found.line} {own} must not import {other}"
+
+
+def _cycles(files: dict[str, str], imports: list[Import]) -> Iterator[str]:
+    graph = networkx.DiGraph((found.path, target) for found, target in imported_files(files, imports))
+    for circle in networkx.strongly_connected_components(graph):
+        if len(circle) > 1:
+            yield f"{min(circle)}:1 files import each other: {', '.join(sorted(circle))}"
+
+
+def _private(imports: list[Import]) -> Iterator[str]:
+    """A module that begins with _ belongs to its room."""
+    for found in imports:
+        parts = found.module.split(".")
+        for number, part in enumerate(parts):
+            inside = found.path.startswith("/".join(parts[:number]) + "/")
+            if part.startswith("_") and not part.startswith("__") and parts[0] in PACKAGES and not inside:
+                yield f"{found.path}:{found.line} {'.'.join(parts[: number + 1])} is private to its room"
 
 
 def _homes(imports: list[Import]) -> Iterator[str]:
@@ -141,39 +205,62 @@ def repository_files() -> dict[str, str]:
     return {file.relative_to(REPOSITORY).as_posix(): file.read_text(encoding="utf-8") for file in found}
 
 
-def test_the_house_keeps_its_arrows() -> None:
+def test_house_keeps_its_rules() -> None:
     files = repository_files()
     assert "multiview/data.py" in files
     assert violations(files) == []
 
 
+def test_every_arrow_is_used() -> None:
+    files = repository_files()
+    imports = [found for path, source in files.items() for found in read_imports(path, source)]
+    used = {(room_of(found.path), room_of(target)) for found, target in imported_files(files, imports)}
+    unused = [(room, other) for room in ARROWS for other in allowed_rooms(room) - GROUND - {room}]
+    assert [arrow for arrow in unused if arrow not in used] == []
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        ({"multiview/track.py": "import services.bus"}, "multiview must not import services"),
-        ({"calib/cli.py": "def f():\n    from services import bus"}, "calib must not import services"),
-        ({"services/hub.py": "from calib.board import Board"}, "services must not import calib"),
         (
-            {"multiview/camera.py": "from multiview.pipeline import step", "multiview/pipeline.py": ""},
-            "camera must not import pipeline",
+            {"multiview/fusion/tracker.py": "import services.nodes.hub", "services/nodes/hub.py": ""},
+            "multiview/fusion must not import services/nodes",
         ),
         (
-            {"multiview/geometry/lens.py": "from ..camera import Camera", "multiview/camera.py": ""},
-            "geometry must not import camera",
+            {"calib/cli.py": "def f():\n    from services.nodes import hub", "services/nodes/hub.py": ""},
+            "calib/cli must not import services/nodes",
         ),
-        ({"multiview/cellar.py": ""}, "stands on no floor"),
-        ({"multiview/pipeline.py": "def f():\n    import torch.nn"}, "torch lives in"),
-        ({"services/hub.py": "import open3d as o3d"}, "open3d lives in"),
-        ({"services/hub.py": "import zmq"}, "zmq lives in"),
-        ({"multiview/fit/bones.py": "import networkx"}, "networkx lives in"),
         (
-            {"multiview/client.py": "from multiview.messages import Hello", "multiview/messages.py": "import scipy"},
+            {"multiview/geometry/lens.py": "from ..cameras.camera import Camera", "multiview/cameras/camera.py": ""},
+            "multiview/geometry must not import multiview/cameras",
+        ),
+        (
+            {
+                "multiview/cameras/camera.py": "def f():\n    from multiview.cameras.rig_file import read",
+                "multiview/cameras/rig_file.py": "from multiview.cameras.camera import Camera",
+            },
+            "files import each other",
+        ),
+        ({"multiview/cellar/wine.py": ""}, "has no arrows"),
+        (
+            {"services/nodes/hub.py": "from multiview.sources._reader import f", "multiview/sources/_reader.py": ""},
+            "multiview.sources._reader is private to its room",
+        ),
+        ({"multiview/fusion/pipeline.py": "def f():\n    import torch.nn"}, "torch lives in"),
+        ({"services/nodes/hub.py": "import open3d as o3d"}, "open3d lives in"),
+        ({"services/nodes/hub.py": "import zmq"}, "zmq lives in"),
+        ({"multiview/fusion/state/bones.py": "import networkx"}, "networkx lives in"),
+        (
+            {
+                "multiview/client.py": "from multiview.wire.messages import A",
+                "multiview/wire/messages.py": "import scipy",
+            },
             "the client must not need scipy",
         ),
         ({"multiview/client.py": "import jaxtyping"}, "the client must not need jaxtyping"),
     ],
 )
-def test_a_broken_arrow_is_found(files: dict[str, str], expected: str) -> None:
+def test_violations_finds_a_broken_rule(files: dict[str, str], expected: str) -> None:
     found = violations(files)
     assert len(found) == 1
     assert expected in found[0]
@@ -183,10 +270,16 @@ def test_a_broken_arrow_is_found(files: dict[str, str], expected: str) -> None:
     "files",
     [
         {"multiview/client.py": "import zmq, numpy, json\ndef f():\n    import pandas"},
-        {"services/hub.py": "from multiview.messages import Hello", "multiview/messages.py": "import msgspec"},
-        {"multiview/learn/train.py": "import torch", "multiview/pipeline.py": "from multiview.data import Views"},
-        {"services/viewer.py": "import open3d", "calib/solve.py": "import networkx"},
+        {
+            "services/nodes/hub.py": "from multiview.wire.messages import A",
+            "multiview/wire/messages.py": "import msgspec",
+        },
+        {
+            "multiview/learn/train.py": "import torch",
+            "multiview/fusion/pipeline.py": "from multiview.data import Views",
+        },
+        {"services/viewer/viewer.py": "import open3d", "calib/solve/solve.py": "import networkx"},
     ],
 )
-def test_what_is_allowed_passes(files: dict[str, str]) -> None:
+def test_violations_passes_what_is_allowed(files: dict[str, str]) -> None:
     assert violations(files) == []

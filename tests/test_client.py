@@ -13,8 +13,8 @@ import pytest
 import zmq
 
 from multiview.client import connect
-from multiview.messages import Stamp, encode
-from multiview.packing import pack_tracks
+from multiview.wire.messages import Stamp, encode
+from multiview.wire.packing import pack_tracks
 from tests.figures import crowd
 
 _BARE = """

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 
-from calib.board import Board
-from calib.poses import FEWEST_CORNERS, consistent_with_plane
+from calib.board.board import Board
+from calib.board.poses import FEWEST_CORNERS, consistent_with_plane
 
 __all__ = ["Finder", "Found"]
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from calib.board import Board
-from calib.finder import Finder
+from calib.board.board import Board
+from calib.board.finder import Finder
 
 __all__ = ["Identified", "identify"]
 

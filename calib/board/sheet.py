@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from calib.board import Board, board_from_table
+from calib.board.board import Board, board_from_table
+from multiview.common.atomic_file import replacing
 from multiview.errors import ConfigError
-from multiview.files import replacing
 
 __all__ = ["PAPERS", "plan", "write_sheet"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from calib.sheet import PAPERS
+    from calib.board.sheet import PAPERS
 
     parser.add_argument("--out", type=Path, default=Path("board"), metavar="DIR", help="default: board")
     parser.add_argument("--paper", choices=tuple(PAPERS), default="a4", help="default: a4; a plate is given by --plate")
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from calib.sheet import plan, write_sheet
+    from calib.board.sheet import plan, write_sheet
 
     board, page = plan(
         args.paper, args.plate, args.squares, args.square, args.marker, args.dictionary, args.legacy, args.inverted

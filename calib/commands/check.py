@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from calib.recording import add_source_arguments
+from calib.corners.recording import add_source_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,11 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from calib.board import load_board
-    from calib.check import check_rig
-    from calib.corners import read_corners
-    from calib.recording import detect_with_progress, sources_from
-    from multiview.camera import load_rig
+    from calib.board.board import load_board
+    from calib.corners.corners import read_corners
+    from calib.corners.recording import detect_with_progress, sources_from
+    from calib.solve.check import check_rig
+    from multiview.cameras.rig_file import load_rig
     from multiview.errors import ConfigError
 
     rig, board = load_rig(args.rig), load_board(args.board)

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from calib.formats import format_of, load_format
-    from multiview.camera import Rig
+    from multiview.cameras.camera import Rig
     from multiview.errors import ConfigError
 
     if not args.source.is_file():

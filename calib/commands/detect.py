@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from calib.board import load_board
-from calib.corners import write_corners
-from calib.recording import add_source_arguments, detect_with_progress, sources_from
+from calib.board.board import load_board
+from calib.corners.corners import write_corners
+from calib.corners.recording import add_source_arguments, detect_with_progress, sources_from
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -35,15 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import numpy as np
 
-    from calib.board import load_board
-    from calib.corners import read_corners
-    from calib.lengths import check_length, parse_length
-    from calib.outcome import judge, rig_of
-    from calib.report import write_reports
-    from calib.selection import chosen_rows
-    from calib.solve import solve
-    from calib.world import world_from_camera
-    from multiview.camera import save_rig
+    from calib.board.board import load_board
+    from calib.corners.corners import read_corners
+    from calib.corners.selection import chosen_rows
+    from calib.report.outcome import judge, rig_of
+    from calib.report.report import write_reports
+    from calib.solve.lengths import check_length, parse_length
+    from calib.solve.solve import solve
+    from calib.solve.world import world_from_camera
+    from multiview.cameras.rig_file import save_rig
 
     start = time.perf_counter()
     lengths = [parse_length(text) for text in args.length]

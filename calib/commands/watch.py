@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from calib.board import Board, load_board
-from calib.finder import Finder, Found
+from calib.board.board import Board, load_board
+from calib.board.finder import Finder, Found
 
 ENOUGH = 6  # corners, which no other kind of board shows by accident
 

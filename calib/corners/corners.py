@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from multiview.common.atomic_file import replacing
 from multiview.errors import ConfigError, SourceError
-from multiview.files import replacing
 
 __all__ = ["BoardViews", "Corners", "read_corners", "write_corners"]
 

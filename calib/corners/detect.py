@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calib.board import Board
-from calib.corners import Corners
-from calib.finder import Finder, Found
-from calib.identify import Identified, identify
-from calib.pictures import Pictures
+from calib.board.board import Board
+from calib.board.finder import Finder, Found
+from calib.board.identify import Identified, identify
+from calib.corners.corners import Corners
+from calib.corners.pictures import Pictures
 from multiview.errors import SourceError
 
 __all__ = ["CameraSummary", "Detected", "detect"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from calib.board import Board
-from calib.detect import Detected, detect
-from calib.pictures import Pictures, image_folder, video
+from calib.board.board import Board
+from calib.corners.detect import Detected, detect
+from calib.corners.pictures import Pictures, image_folder, video
 from multiview.errors import SourceError
 
 __all__ = ["add_source_arguments", "detect_with_progress", "sources_from"]

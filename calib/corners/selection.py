@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool
 
-from calib.corners import Corners
+from calib.corners.corners import Corners
 
 __all__ = ["MOST_FRAMES", "chosen_rows"]
 

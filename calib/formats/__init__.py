@@ -15,7 +15,7 @@ import pkgutil
 from pathlib import Path
 from typing import Protocol
 
-from multiview.camera import Rig
+from multiview.cameras.camera import Rig
 from multiview.errors import ConfigError
 
 __all__ = ["Format", "format_names", "format_of", "load_format"]

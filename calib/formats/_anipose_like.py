@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.formats._cameras import make_camera, unit_of
-from multiview.camera import Camera, Rig
+from multiview.cameras.camera import Camera, Rig
 from multiview.errors import ConfigError
 from multiview.geometry.rigid import vector_from_rotation
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from multiview.camera import Camera, Rig
+from multiview.cameras.camera import Camera, Rig
 from multiview.errors import ConfigError
 from multiview.geometry.lens import COEFFICIENTS
 from multiview.geometry.rigid import nearest_rotation, rotation_from_vector

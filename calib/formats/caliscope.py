@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from calib.formats._cameras import make_camera, make_rig, read_toml
-from multiview.camera import Rig
+from multiview.cameras.camera import Rig
+from multiview.common.atomic_file import replacing
 from multiview.errors import ConfigError
-from multiview.files import replacing
 
 SUFFIX = ".toml"
 

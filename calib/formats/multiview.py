@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from multiview.camera import Rig, load_rig, save_rig
+from multiview.cameras.camera import Rig
+from multiview.cameras.rig_file import load_rig, save_rig
 
 SUFFIX = ".toml"
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from calib.formats._cameras import make_camera, make_rig
-from multiview.camera import Camera, Rig
+from multiview.cameras.camera import Camera, Rig
+from multiview.common.atomic_file import replacing
 from multiview.errors import ConfigError
-from multiview.files import replacing
 
 SUFFIX = ".yaml"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from calib.formats._anipose_like import cameras_of, looks_alike, text_of
 from calib.formats._cameras import make_rig, read_toml
-from multiview.camera import Rig
-from multiview.files import replacing
+from multiview.cameras.camera import Rig
+from multiview.common.atomic_file import replacing
 
 SUFFIX = ".toml"
 

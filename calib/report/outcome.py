@@ -8,10 +8,10 @@ import networkx as nx
 import numpy as np
 from jaxtyping import Float64
 
-from calib.corners import Corners
-from calib.solve import Calibration
-from calib.uncertainty import VolumeError, volume_error
-from multiview.camera import Camera, Rig
+from calib.corners.corners import Corners
+from calib.solve.solve import Calibration
+from calib.solve.uncertainty import VolumeError, volume_error
+from multiview.cameras.camera import Camera, Rig
 
 __all__ = ["CameraOutcome", "Link", "Outcome", "judge", "rig_of"]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from calib.board import Board
-from calib.corners import Corners
-from calib.outcome import Outcome
-from calib.report_page import page
-from calib.solve import Calibration
-from multiview.files import replacing
+from calib.board.board import Board
+from calib.corners.corners import Corners
+from calib.report.outcome import Outcome
+from calib.report.report_page import page
+from calib.solve.solve import Calibration
+from multiview.common.atomic_file import replacing
 
 __all__ = ["write_reports"]
 

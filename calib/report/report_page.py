@@ -6,11 +6,11 @@ from html import escape
 
 import numpy as np
 
-from calib import report_pictures as pictures
-from calib.board import Board
-from calib.corners import Corners
-from calib.outcome import Outcome
-from calib.solve import Calibration
+from calib.board.board import Board
+from calib.corners.corners import Corners
+from calib.report import report_pictures
+from calib.report.outcome import Outcome
+from calib.solve.solve import Calibration
 
 __all__ = ["page"]
 
@@ -40,18 +40,18 @@ def page(outcome: Outcome, calibration: Calibration, corners: Corners, board: Bo
         "<h2>Expected 3D error in the volume</h2>",
         '<p class="quiet">How far a point would be off by this calibration alone, from the covariance of all its '
         "numbers. Left from above, right from the side; cameras as triangles, the board's way in grey.</p>",
-        '<div class="row">' + pictures.rig_views(outcome, calibration) + "</div>",
+        '<div class="row">' + report_pictures.rig_views(outcome, calibration) + "</div>",
         "<h2>Which cameras saw the board together</h2>",
-        '<div class="row">' + pictures.links(outcome) + pictures.offsets(outcome) + "</div>",
+        '<div class="row">' + report_pictures.links(outcome) + report_pictures.offsets(outcome) + "</div>",
         "<h2>Corners in each picture</h2>",
         '<p class="quiet">Dots are corners that count, red crosses were rejected, lines are the error that is left, '
         "enlarged as stated. A good recording covers the picture to its edges.</p>",
         '<div class="row">'
-        + "".join(pictures.coverage(calibration, corners, i) for i in range(len(outcome.rig)))
+        + "".join(report_pictures.coverage(calibration, corners, i) for i in range(len(outcome.rig)))
         + "</div>",
         "<h2>Size of the errors</h2>",
         '<div class="row">'
-        + "".join(pictures.histogram(calibration, corners, i) for i in range(len(outcome.rig)))
+        + "".join(report_pictures.histogram(calibration, corners, i) for i in range(len(outcome.rig)))
         + "</div>",
     ]
     return (

@@ -7,9 +7,9 @@ from html import escape
 import numpy as np
 from jaxtyping import Float64
 
-from calib.corners import Corners
-from calib.outcome import Outcome
-from calib.solve import Calibration
+from calib.corners.corners import Corners
+from calib.report.outcome import Outcome
+from calib.solve.solve import Calibration
 
 __all__ = ["coverage", "histogram", "links", "offsets", "rig_views"]
 

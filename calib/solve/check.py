@@ -12,13 +12,13 @@ import networkx as nx
 import numpy as np
 from jaxtyping import Float64
 
-from calib.board import Board
-from calib.corners import BoardViews, Corners
-from calib.intrinsics import Intrinsics
-from calib.poses import board_poses, consistent_with_plane, ideal_coordinates, noise, refined_poses
-from calib.solve import Calibration, solve
-from calib.uncertainty import relative_pose_covariance
-from multiview.camera import Camera, Rig
+from calib.board.board import Board
+from calib.board.poses import board_poses, consistent_with_plane, ideal_coordinates, noise, refined_poses
+from calib.corners.corners import BoardViews, Corners
+from calib.solve.intrinsics import Intrinsics
+from calib.solve.solve import Calibration, solve
+from calib.solve.uncertainty import relative_pose_covariance
+from multiview.cameras.camera import Camera, Rig
 from multiview.errors import CalibrationError, ConfigError
 from multiview.geometry.bundle import Lens
 from multiview.geometry.rigid import compose, invert, rotation_angle, transform

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from calib.poses import (
+from calib.board.poses import (
     FEWEST_CORNERS,
     board_poses,
     consistent_with_plane,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calib.board import Board
-from multiview.camera import Rig
+from calib.board.board import Board
+from multiview.cameras.camera import Rig
 from multiview.errors import ConfigError
 
 __all__ = ["Length", "check_length", "parse_length"]

@@ -13,12 +13,12 @@ import networkx as nx
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from calib.board import Board
-from calib.corners import BoardViews, Corners
-from calib.extrinsics import ViewPoses, covisibility, place_boards, place_cameras
-from calib.intrinsics import Intrinsics, calibrate_lens, free_parameters
-from calib.poses import board_poses, consistent_with_plane, ideal_coordinates, noise, refined_poses
-from calib.timing import moves_smoothly, with_time_offsets
+from calib.board.board import Board
+from calib.board.poses import board_poses, consistent_with_plane, ideal_coordinates, noise, refined_poses
+from calib.corners.corners import BoardViews, Corners
+from calib.solve.extrinsics import ViewPoses, covisibility, place_boards, place_cameras
+from calib.solve.intrinsics import Intrinsics, calibrate_lens, free_parameters
+from calib.solve.timing import moves_smoothly, with_time_offsets
 from multiview.errors import CalibrationError
 from multiview.geometry.bundle import Bundle, BundleState
 from multiview.geometry.least_squares import levenberg_marquardt

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from calib.poses import ideal_coordinates
-from calib.solve import Calibration
+from calib.board.poses import ideal_coordinates
+from calib.solve.solve import Calibration
 from multiview.geometry.bundle import BundleState
 from multiview.geometry.rigid import alignment, cross_matrix
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64
 
-from calib.board import Board
-from calib.solve import Calibration
-from multiview.camera import Rig
+from calib.board.board import Board
+from calib.solve.solve import Calibration
+from multiview.cameras.camera import Rig
 from multiview.errors import CalibrationError, ConfigError
 
 __all__ = ["World", "world_from_camera"]

@@ -17,12 +17,12 @@ import numpy as np
 import tomli_w
 from jaxtyping import Bool, Float64
 
+from multiview.common.atomic_file import replacing
+from multiview.common.toml import decode_toml
 from multiview.errors import ConfigError
-from multiview.files import replacing
-from multiview.toml_file import decode_toml
 
 if TYPE_CHECKING:
-    from multiview.kinematics import Humanoid
+    from multiview.body.kinematics import Humanoid
 
 __all__ = [
     "LENGTHS",
@@ -75,8 +75,8 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """m, where nose, eyes and ears are in the head."""
 
     def humanoid(self) -> Humanoid:
-        """The rest pose for `multiview.kinematics`."""
-        from multiview.kinematics import (  # compiled code, which many who read studios need not
+        """The rest pose for `multiview.body.kinematics`."""
+        from multiview.body.kinematics import (  # compiled code, which many who read studios need not
             HIERARCHY,
             Bone,
             Humanoid,
@@ -101,7 +101,7 @@ def measure(
 
     Raises ConfigError if fewer than half of the lengths were seen for 30 frames, or the name has other characters.
     """
-    from multiview.kinematics import humanoid
+    from multiview.body.kinematics import humanoid
 
     check_name(name)
     measured = np.where(filled[..., None], np.nan, xyz)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.kinematics import points
+from multiview.body.kinematics import points
 
 __all__ = ["joint_angles"]
 

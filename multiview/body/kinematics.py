@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from multiview.body.kinematics_kernels import carry_hinge
 from multiview.errors import ConfigError
-from multiview.kinematics_kernels import carry_hinge
 
 __all__ = ["HIERARCHY", "Bone", "Humanoid", "Motion", "Solver", "forward", "humanoid", "points"]
 

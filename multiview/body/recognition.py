@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.actor import LENGTHS, Actor, lengths_of, probabilities
+from multiview.body.actor import LENGTHS, Actor, lengths_of, probabilities
+from multiview.body.skeleton import Skeleton
 from multiview.data import Track, Tracks
 from multiview.errors import ConfigError
-from multiview.skeleton import Skeleton
 
 __all__ = ["GIVE", "GivenNames", "Recogniser", "assign"]
 

@@ -21,9 +21,9 @@ import msgspec
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from multiview.common.package_data import package_file
+from multiview.common.toml import decode_toml
 from multiview.errors import ConfigError
-from multiview.package_data import package_file
-from multiview.toml_file import decode_toml
 
 __all__ = ["Skeleton", "load_skeleton", "mapping", "skeleton_names"]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
@@ -16,7 +15,7 @@ from jaxtyping import Float64
 from multiview.errors import ConfigError
 from multiview.geometry.lens import COEFFICIENTS, LensModel, distort, distort_with_jacobian, largest_radius, undistort
 
-__all__ = ["Camera", "Rig", "load_rig", "save_rig"]
+__all__ = ["Camera", "Rig"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,20 +146,6 @@ class Rig:
             for numbers in (camera.K, camera.dist, camera.R, camera.t, np.array([camera.time_offset_s])):
                 digest.update((numbers + 0.0).astype("<f8").tobytes())  # + 0.0 makes -0.0 and 0.0 the same bytes
         return digest.hexdigest()[:16]
-
-
-def load_rig(path: str | Path) -> Rig:
-    """Read a rig TOML file; raises ConfigError that names the camera, the key and what was expected."""
-    from multiview.rig_file import read
-
-    return read(Path(path))
-
-
-def save_rig(rig: Rig, path: str | Path) -> None:
-    """Write a rig TOML file, whole or not at all."""
-    from multiview.rig_file import write
-
-    write(rig, Path(path))
 
 
 def _inverse_2x2(m: Float64[np.ndarray, "*batch 2 2"]) -> Float64[np.ndarray, "*batch 2 2"]:

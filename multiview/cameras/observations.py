@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from multiview.camera import Rig
+from multiview.cameras import undistort_kernels
+from multiview.cameras.camera import Rig
 from multiview.data import Views
-from multiview.geometry import rays_kernels
 
 __all__ = ["PackedRig", "Rays", "Said", "gather", "pack"]
 
@@ -141,8 +141,8 @@ def pack(
     """Rays of every detection; `variance[joint, node]` px^2 is the noise of a joint whose score is `nodes[node]`."""
     said = gather(views, joints)
     rays = Rays.empty(len(said.xy), len(said.counts), joints)
-    rays_kernels.number(said.counts, rays.first, rays.alive, rays.camera)
-    rays_kernels.cast(
+    undistort_kernels.number(said.counts, rays.first, rays.alive, rays.camera)
+    undistort_kernels.cast(
         said.xy, said.score, said.cov, rig.K, rig.dist, rig.fisheye, rig.reach, rig.R, variance, nodes,
         rays.camera, rays.score, rays.xy, rays.ray, rays.info, rays.noise,
     )  # fmt: skip

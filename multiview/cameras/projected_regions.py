@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from multiview.camera import Camera
+from multiview.cameras.camera import Camera
 
 __all__ = ["Regions", "expected_regions"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from multiview.camera import Rig
+from multiview.cameras.camera import Rig
+from multiview.cameras.observations import PackedRig, Rays
 from multiview.data import Tracks, Views
-from multiview.rays import PackedRig, Rays
 
 __all__ = ["ReprojectionErrors", "reprojection_errors", "residuals_px"]
 

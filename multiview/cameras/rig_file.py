@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.camera import Camera, Rig
+from multiview.cameras.camera import Camera, Rig
+from multiview.common.atomic_file import replacing
 from multiview.errors import ConfigError
-from multiview.files import replacing
 from multiview.geometry.lens import COEFFICIENTS
 from multiview.geometry.rigid import nearest_rotation
 
-__all__ = ["dumps", "read", "write"]
+__all__ = ["dumps", "load_rig", "save_rig"]
 
 VERSION = 1
 _KEYS = ("version", "world", "cameras")
@@ -28,8 +28,9 @@ _NEAREST_M = 0.002  # no two cameras are closer; a studio written in kilometres 
 _ROTATION_TOLERANCE = 1e-3  # files round to four digits; a wrong matrix is off by far more
 
 
-def read(path: Path) -> Rig:
-    """The rig in a file; raises ConfigError with file, camera and key."""
+def load_rig(path: str | Path) -> Rig:
+    """Read a rig TOML file; raises ConfigError that names the file, the camera, the key and what was expected."""
+    path = Path(path)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -44,9 +45,9 @@ def read(path: Path) -> Rig:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def write(rig: Rig, path: Path) -> None:
-    """Whole or not at all: a reader never sees half a rig."""
-    with replacing(path) as file:
+def save_rig(rig: Rig, path: str | Path) -> None:
+    """Write a rig TOML file, whole or not at all."""
+    with replacing(Path(path)) as file:
         file.write_text(dumps(rig), encoding="utf-8", newline="\n")
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.camera import Camera
+from multiview.cameras.camera import Camera
 from multiview.data import Keypoints2D
 from multiview.geometry.rigid import rotation_from_vector
 

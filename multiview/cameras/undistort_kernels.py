@@ -2,7 +2,7 @@
 
 Lens models as in OpenCV: Brown's radial, tangential and thin-prism terms (k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4), and the
 equidistant fisheye (Kannala and Brandt 2006). Up to 32 joints of a detection are worked on side by side, as in
-`lane_kernels`: quantity Q of joint j lies at `a[Q + j]`.
+`point_batch_kernels`: quantity Q of joint j lies at `a[Q + j]`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import math
 import numpy as np
 
 from multiview.geometry.jit import Array, inner, kernel
-from multiview.geometry.lane_kernels import L, whole_lanes
-from multiview.geometry.small_kernels import copy_row
+from multiview.geometry.point_batch_kernels import L, whole_lanes
+from multiview.geometry.sym3_kernels import copy_row
 
 TX, TY, X, Y, OFF = 0, L, 2 * L, 3 * L, 4 * L  # distorted coordinates, ideal ones, how far these are off, squared
 XX, XY, YX, YY = 5 * L, 6 * L, 7 * L, 8 * L  # derivatives of distorted by ideal coordinates, then of pixels

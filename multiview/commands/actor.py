@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from multiview.errors import ConfigError
 
 if TYPE_CHECKING:
-    from multiview.actor import Actor
-    from multiview.poses import Poses
+    from multiview.body.actor import Actor
+    from multiview.recordings.pose_table import Poses
 
 __all__ = ["add_arguments", "compare", "run", "show"]
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from multiview.actor import load_actor
+    from multiview.body.actor import load_actor
 
     if args.recognise is not None:
         return _recognise(args.recognise, args.folder)
@@ -50,8 +50,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _save(args: argparse.Namespace) -> int:
-    from multiview.actor import measure, save_actor
-    from multiview.take_poses import take_poses
+    from multiview.body.actor import measure, save_actor
+    from multiview.recordings.take_poses import take_poses
 
     poses, path = take_poses(args.take)
     person = _choose(poses, args.person, args.take)
@@ -66,7 +66,7 @@ def _save(args: argparse.Namespace) -> int:
 
 def _name(poses: Poses, path: Path, names: dict[int, str]) -> None:
     """Write the names beside the poses; whoever had one of them before loses it."""
-    from multiview.poses import write_poses
+    from multiview.recordings.pose_table import write_poses
 
     kept = {person: name for person, name in poses.names.items() if name not in names.values()}
     write_poses(replace(poses, names=kept | names), path)
@@ -89,7 +89,7 @@ def _choose(poses: Poses, person: int | None, take: Path) -> int:
 
 def compare(actor: Actor, folder: Path | None) -> None:
     """Say if the new actor could be taken for one of the others."""
-    from multiview.actor import actor_names, load_actor, probabilities
+    from multiview.body.actor import actor_names, load_actor, probabilities
 
     others = [load_actor(name, folder) for name in actor_names(folder) if name != actor.name]
     for other in others:
@@ -102,9 +102,9 @@ def compare(actor: Actor, folder: Path | None) -> None:
 def _recognise(take: Path, folder: Path | None) -> int:
     import numpy as np
 
-    from multiview.actor import actor_names, load_actor, medians, probabilities
-    from multiview.recognise import GIVE, assign
-    from multiview.take_poses import take_poses
+    from multiview.body.actor import actor_names, load_actor, medians, probabilities
+    from multiview.body.recognition import GIVE, assign
+    from multiview.recordings.take_poses import take_poses
 
     poses, path = take_poses(take)
     actors = [a for a in (load_actor(name, folder) for name in actor_names(folder)) if a.skeleton == poses.skeleton]
@@ -128,7 +128,7 @@ def _recognise(take: Path, folder: Path | None) -> int:
 
 
 def _list(folder: Path | None) -> int:
-    from multiview.actor import actor_names, actors_folder, load_actor
+    from multiview.body.actor import actor_names, actors_folder, load_actor
 
     names = actor_names(folder)
     for name in names:

@@ -16,8 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from multiview.latency import LatencyWatch
-    from multiview.pipeline import Pipeline
+    from multiview.fusion.pipeline import Pipeline
+    from multiview.selfcalib.time_offset import LatencyWatch
     from multiview.synthetic import Options, make_studio
 
     began = time.monotonic()

@@ -29,12 +29,12 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
+    from multiview.body.skeleton import load_skeleton
     from multiview.learn.deploy import export, quantise, time_per_person, with_input, write_card
     from multiview.learn.deploy_set import calibration_crops, measuring_set
     from multiview.learn.evaluate import evaluate_model
     from multiview.learn.model_file import open_model
     from multiview.learn.weights import load_weights
-    from multiview.skeleton import load_skeleton
 
     recipe, network = load_weights(args.weights)
     if recipe.task == "finder":

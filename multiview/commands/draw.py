@@ -31,11 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draw every video, or the frames asked for."""
-    from multiview.camera import load_rig
+    from multiview.cameras.rig_file import load_rig
     from multiview.commands.draw_run import Overlay, draw_pictures, draw_videos
     from multiview.commands.process_run import open_sources
     from multiview.errors import ConfigError
-    from multiview.poses import read_poses
+    from multiview.recordings.pose_table import read_poses
 
     rig = load_rig(args.rig)
     poses = read_poses(args.poses / "poses.parquet" if args.poses.is_dir() else args.poses)

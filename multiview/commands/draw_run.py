@@ -10,15 +10,14 @@ from jaxtyping import UInt8
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from multiview.camera import Camera, Rig
+from multiview.body.skeleton import Skeleton, load_skeleton, skeleton_names
+from multiview.cameras.camera import Camera, Rig
 from multiview.data import Frame, Pose3D, Track
-from multiview.draw import draw_keypoints, draw_label, draw_skeletons, empty_picture
+from multiview.drawing.overlay import draw_keypoints, draw_label, draw_skeletons, empty_picture
 from multiview.errors import ConfigError, SourceError
-from multiview.keypoint_folder import frames_in, read_keypoints
-from multiview.poses import Poses
-from multiview.skeleton import Skeleton, load_skeleton, skeleton_names
-from multiview.sources import FrameSource
-from multiview.sources._reader import Reader
+from multiview.recordings.keypoint_folder import frames_in, read_keypoints
+from multiview.recordings.pose_table import Poses
+from multiview.sources import FrameSource, Reader
 
 __all__ = ["Overlay", "draw_pictures", "draw_videos"]
 
@@ -130,7 +129,7 @@ def _at_size(camera: Camera, image: Picture) -> Camera:
     """The camera for pictures of another size than it was calibrated at (see `picture_size`)."""
     from dataclasses import replace
 
-    from multiview.picture_size import CROPPED_PX
+    from multiview.cameras.image_size import CROPPED_PX
 
     height, width = image.shape[:2]
     cw, ch = camera.size

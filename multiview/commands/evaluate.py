@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from multiview.errors import ConfigError
 
 if TYPE_CHECKING:
-    from multiview.metrics import Comparison
+    from multiview.evaluation.metrics import Comparison
 
 __all__ = ["add_arguments", "report", "run"]
 
@@ -30,9 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import msgspec
 
-    from multiview.metrics import compare
-    from multiview.poses import read_poses
-    from multiview.truth import read_truth
+    from multiview.evaluation.metrics import compare
+    from multiview.recordings.ground_truth import read_truth
+    from multiview.recordings.pose_table import read_poses
 
     figures = report(compare(read_truth(args.truth), read_poses(args.poses)), _actors(args.actors))
     if args.json:
@@ -55,7 +55,7 @@ def report(comparison: Comparison, actors: list[int] | None = None) -> dict[str,
     """Every figure about the poses, by name; lengths in mm, shares in percent."""
     import numpy as np
 
-    from multiview import metrics
+    from multiview.evaluation import metrics
 
     parts = metrics.pcp3d(comparison)
     for actor in actors or ():
@@ -111,8 +111,8 @@ def _bone_spread(comparison: Comparison) -> float:
     """Median over people and bones, percent of the bone's length."""
     import numpy as np
 
-    from multiview.metrics import bone_length_spread
-    from multiview.skeleton import load_skeleton
+    from multiview.body.skeleton import load_skeleton
+    from multiview.evaluation.metrics import bone_length_spread
 
     if not comparison.poses.skeleton:
         return float("nan")

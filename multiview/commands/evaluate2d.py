@@ -30,13 +30,13 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from multiview.files import replacing
+    from multiview.body.skeleton import load_skeleton
+    from multiview.common.atomic_file import replacing
+    from multiview.common.package_data import package_file
     from multiview.learn.coco import read_coco
     from multiview.learn.evaluate import evaluate_model
     from multiview.learn.evaluation_page import write_page
     from multiview.learn.model_file import open_model
-    from multiview.package_data import package_file
-    from multiview.skeleton import load_skeleton
 
     if not args.annotations:
         raise ConfigError(

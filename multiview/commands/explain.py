@@ -23,12 +23,12 @@ def run(args: argparse.Namespace) -> int:
     """Print the table of one frame's graph and draw it."""
     from rich.console import Console
 
-    from multiview.camera import load_rig
-    from multiview.commands.recordings import frame_views
+    from multiview.body.skeleton import load_skeleton
+    from multiview.cameras.rig_file import load_rig
+    from multiview.drawing.explain import draw, explain, table
     from multiview.errors import ConfigError
-    from multiview.explain import draw, explain, table
-    from multiview.keypoint_folder import open_keypoint_folders
-    from multiview.skeleton import load_skeleton
+    from multiview.recordings.keypoint_folder import open_keypoint_folders
+    from multiview.recordings.recorded_keypoints import frame_views
 
     rig, skeleton = load_rig(args.rig), load_skeleton(args.skeleton)
     folders = open_keypoint_folders(args.keypoints, rig, skeleton)

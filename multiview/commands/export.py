@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from multiview.errors import ConfigError
 
 if TYPE_CHECKING:
-    from multiview.prepare import Options
+    from multiview.recordings.resample import Options
 
 __all__ = ["add_arguments", "run"]
 
@@ -43,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from multiview.commands.progress import progress_bar
     from multiview.export import load_exporter
-    from multiview.prepare import prepare
-    from multiview.take_poses import take_poses
+    from multiview.recordings.resample import prepare
+    from multiview.recordings.take_poses import take_poses
 
     exporter = load_exporter(args.to, args.units)
     options = _options(args)
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> Options:
-    from multiview.prepare import Options
+    from multiview.recordings.resample import Options
 
     if args.axes == "yup" and args.to in _FIXED_AXES:
         raise ConfigError(f"{args.to} files are always {_FIXED_AXES[args.to]}: leave --axes out")

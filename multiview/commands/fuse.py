@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from multiview.volume import Volume
+    from multiview.cameras.capture_volume import Volume
 
 __all__ = ["add_arguments", "run"]
 
@@ -43,13 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fuse every frame and write the poses and a summary."""
-    from multiview.camera import load_rig
+    from multiview.body.skeleton import load_skeleton
+    from multiview.cameras.rig_file import load_rig
     from multiview.commands.fuse_run import fuse_folders, refined, write_summary
-    from multiview.commands.recordings import folder_views
     from multiview.errors import ConfigError
-    from multiview.keypoint_folder import open_keypoint_folders
-    from multiview.pipeline import Options
-    from multiview.skeleton import load_skeleton
+    from multiview.fusion.pipeline import Options
+    from multiview.recordings.keypoint_folder import open_keypoint_folders
+    from multiview.recordings.recorded_keypoints import folder_views
 
     if not args.fps > 0:
         raise ConfigError(f"--fps {args.fps:g}: frames per second must be positive")
@@ -74,8 +74,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _volume(args: argparse.Namespace) -> Volume:
+    from multiview.cameras.capture_volume import Volume
     from multiview.errors import ConfigError
-    from multiview.volume import Volume
 
     x0, y0, z0, x1, y1, z1 = args.volume or (*Volume().min, *Volume().max)
     try:

@@ -14,17 +14,18 @@ from jaxtyping import Float64
 from rich.console import Console
 from rich.progress import track as progress
 
-from multiview.camera import Rig, save_rig
-from multiview.commands.recordings import folder_views
+from multiview.body.skeleton import Skeleton
+from multiview.cameras.camera import Rig
+from multiview.cameras.rig_file import save_rig
+from multiview.common.atomic_file import replacing
 from multiview.data import Tracks, Views
 from multiview.errors import CalibrationError
-from multiview.files import replacing
-from multiview.fit.refine_cameras import Refinement, Sightings, refine_cameras
-from multiview.keypoint_folder import KeypointFolders
-from multiview.pipeline import STAGES, Options, Pipeline
-from multiview.poses import write_ticks
-from multiview.skeleton import Skeleton
-from multiview.smooth import WHOLE_TAKE_S, Smoothed
+from multiview.fusion.pipeline import STAGES, Options, Pipeline
+from multiview.fusion.smoother import WHOLE_TAKE_S, Smoothed
+from multiview.recordings.keypoint_folder import KeypointFolders
+from multiview.recordings.pose_table import write_ticks
+from multiview.recordings.recorded_keypoints import folder_views
+from multiview.selfcalib.refine_rig import Refinement, Sightings, refine_cameras
 
 __all__ = ["fuse_folders", "fuse_views", "refine_rig", "refined", "write_summary"]
 

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from multiview.errors import ConfigError
-from multiview.recording import RecordingReader
-from multiview.take import Take, open_take
+from multiview.recordings.mcap_log import RecordingReader
+from multiview.recordings.take import Take, open_take
 
 
 class _Topic:

@@ -11,11 +11,11 @@ from multiview.errors import ConfigError, SourceError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from multiview.camera import Rig
+    from multiview.cameras.camera import Rig
     from multiview.learn.label_take import Seen
-    from multiview.poses import Poses
+    from multiview.recordings.pose_table import Poses
+    from multiview.recordings.take import Take
     from multiview.sources import FrameSource
-    from multiview.take import Take
 
 __all__ = ["add_arguments", "fuse_take", "run"]
 
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _label_take(args: argparse.Namespace, bar: Progress) -> tuple[int, int]:
-    from multiview.camera import load_rig
+    from multiview.cameras.rig_file import load_rig
     from multiview.learn.label import Trust, largest_sigma
     from multiview.learn.label_take import label_recording
     from multiview.sources.video import Source
@@ -99,10 +99,10 @@ def _label_take(args: argparse.Namespace, bar: Progress) -> tuple[int, int]:
 
 def _poses(args: argparse.Namespace, rig: Rig) -> tuple[Poses, Seen | None]:
     """The people, and what each camera itself saw of them."""
-    from multiview.keypoint_folder import open_keypoint_folders
-    from multiview.poses import read_poses
-    from multiview.skeleton import load_skeleton
-    from multiview.take import open_take
+    from multiview.body.skeleton import load_skeleton
+    from multiview.recordings.keypoint_folder import open_keypoint_folders
+    from multiview.recordings.pose_table import read_poses
+    from multiview.recordings.take import open_take
 
     if args.poses or not open_take(args.take).recordings():
         poses = read_poses(args.poses or args.take / "poses.parquet")
@@ -114,14 +114,14 @@ def _poses(args: argparse.Namespace, rig: Rig) -> tuple[Poses, Seen | None]:
 
 def fuse_take(take: Take, rig: Rig) -> tuple[Poses, Seen]:
     """The people of a take, each frame corrected by what came later, and what each camera itself saw of them."""
+    from multiview.body.skeleton import load_skeleton
     from multiview.commands.fuse_run import fuse_views
-    from multiview.config import frame_rate, pipeline_options
-    from multiview.poses import Poses
-    from multiview.skeleton import load_skeleton
-    from services.replay import refuse, take_studio
+    from multiview.recordings.pose_table import Poses
+    from multiview.studio.config import frame_rate, pipeline_options
+    from multiview.studio.rerun import rerun_fusion, take_studio
 
     studio = take_studio(take)
-    views = [fused.views for fused in refuse(take)]
+    views = [fused.views for fused in rerun_fusion(take)]
     if not views:
         raise SourceError(f"{take.folder}: no keypoints recorded")
     skeleton = load_skeleton(studio.skeleton)

@@ -13,8 +13,8 @@ import zipfile
 from http.client import HTTPException
 from pathlib import Path
 
+from multiview.common.atomic_file import replacing
 from multiview.errors import ConfigError, MultiviewError, SourceError
-from multiview.files import replacing
 from multiview.models.card import (
     CardFile,
     ModelCard,

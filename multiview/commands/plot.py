@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from multiview.errors import ConfigError
 
 if TYPE_CHECKING:
-    from multiview.camera import Rig
-    from multiview.plot import CameraErrors
-    from multiview.poses import Poses
+    from multiview.cameras.camera import Rig
+    from multiview.drawing.plot import CameraErrors
+    from multiview.recordings.pose_table import Poses
 
 __all__ = ["add_arguments", "run"]
 
@@ -34,14 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from multiview import plot
-    from multiview.camera import load_rig
+    from multiview.body.skeleton import load_skeleton
+    from multiview.cameras.rig_file import load_rig
     from multiview.commands.progress import progress_bar
-    from multiview.plot_errors import folder_errors, recorded_errors
-    from multiview.prepare import Options, prepare
-    from multiview.skeleton import load_skeleton
-    from multiview.take import Take
-    from multiview.take_poses import take_poses
+    from multiview.drawing import plot
+    from multiview.drawing.plot_errors import folder_errors, recorded_errors
+    from multiview.recordings.resample import Options, prepare
+    from multiview.recordings.take import Take
+    from multiview.recordings.take_poses import take_poses
 
     poses, table = take_poses(args.take)
     poses = prepare(poses, Options(people=tuple(args.person)))
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
 def _save(path: Path, size: tuple[float, float], draw: Callable[[Any], None]) -> Path:
     from matplotlib.figure import Figure
 
-    from multiview.files import replacing
+    from multiview.common.atomic_file import replacing
 
     figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
     draw(figure)
@@ -94,7 +94,7 @@ def _save(path: Path, size: tuple[float, float], draw: Callable[[Any], None]) ->
 
 def _write_page(path: Path, take: Path, poses: Poses, errors: list[CameraErrors], pictures: dict[str, Path]) -> None:
     """One file that holds everything."""
-    from multiview.files import replacing
+    from multiview.common.atomic_file import replacing
 
     title = html.escape(take.resolve().name)
     shown = "".join(

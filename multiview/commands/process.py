@@ -41,16 +41,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect, fuse, write, and say how well the two agree."""
-    from multiview.camera import load_rig
+    from multiview.cameras.reprojection import reprojection_errors
+    from multiview.cameras.rig_file import load_rig
     from multiview.commands.fuse_run import refined, write_summary
     from multiview.commands.process_run import detect_all, fuse_recordings, open_sources
-    from multiview.commands.recordings import recorded_views
+    from multiview.detect import make_detector
     from multiview.errors import ConfigError, SourceError
-    from multiview.keypoint_folder import write_keypoints
-    from multiview.make_detector import make_detector
-    from multiview.pipeline import Options
-    from multiview.poses import write_poses
-    from multiview.reprojection import reprojection_errors
+    from multiview.fusion.pipeline import Options
+    from multiview.recordings.keypoint_folder import write_keypoints
+    from multiview.recordings.pose_table import write_poses
+    from multiview.recordings.recorded_keypoints import recorded_views
 
     rig = load_rig(args.rig)
     names = args.cameras.split(",") if args.cameras else [Path(video).stem for video in args.videos]

@@ -12,19 +12,17 @@ from jaxtyping import Float64
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from multiview.camera import Rig
+from multiview.body.skeleton import Skeleton
+from multiview.cameras.camera import Rig
+from multiview.cameras.image_size import to_calibrated_size, why_sizes_differ
 from multiview.commands.fuse_run import fuse_views
-from multiview.commands.recordings import Recording, recorded_views
 from multiview.data import NS_PER_S, Frame, Keypoints2D, Tracks, Views
 from multiview.detect import PoseDetector
 from multiview.errors import ConfigError, SourceError
-from multiview.open_source import open_source
-from multiview.picture_size import to_calibrated_size, why_sizes_differ
-from multiview.pipeline import Options
-from multiview.poses import Poses
-from multiview.skeleton import Skeleton
-from multiview.sources import FrameSource
-from multiview.sources._reader import Reader
+from multiview.fusion.pipeline import Options
+from multiview.recordings.pose_table import Poses
+from multiview.recordings.recorded_keypoints import Recording, recorded_views
+from multiview.sources import FrameSource, Reader, open_source
 
 __all__ = ["Fused", "detect_all", "fuse_recordings", "open_sources"]
 

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from multiview.errors import SourceError
-from multiview.recording import RecordingReader, RecordingWriter
-from multiview.take import Take, finish_take, open_take
+from multiview.recordings.mcap_log import RecordingReader, RecordingWriter
+from multiview.recordings.take import Take, finish_take, open_take
 
 __all__ = ["recover"]
 

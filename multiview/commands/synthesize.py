@@ -36,9 +36,9 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
+    from multiview.common.toml import decode_toml
     from multiview.synthetic import Options, make_studio
     from multiview.synthetic.folder import write_studio
-    from multiview.toml_file import decode_toml
 
     if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
         raise ConfigError(f"{args.out} is not an empty folder; name one that does not exist yet")

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from multiview.common.atomic_file import replacing
 from multiview.errors import ConfigError, SourceError
-from multiview.files import replacing
 
 if TYPE_CHECKING:
-    from multiview.camera import Rig
-    from multiview.commands.recordings import Recording
-    from multiview.commands.sync_run import InStep
-    from multiview.skeleton import Skeleton
+    from multiview.body.skeleton import Skeleton
+    from multiview.cameras.camera import Rig
+    from multiview.commands.time_offsets_run import InStep
+    from multiview.recordings.recorded_keypoints import Recording
 
 FURTHEST_S = 1.0
 
@@ -55,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from multiview.camera import save_rig
-    from multiview.commands.sync_run import corrected, draw, find_offsets, table_of
+    from multiview.cameras.rig_file import save_rig
+    from multiview.commands.time_offsets_run import corrected, draw, find_offsets, table_of
 
     if not 0 < args.furthest <= 10:
         raise ConfigError(f"--furthest {args.furthest:g}: say how many seconds to try, up to 10")
@@ -93,8 +93,8 @@ def read(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recording]]:
 
 
 def _from_take(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recording]]:
-    from multiview.take import open_take
-    from services.take_keypoints import take_keypoints
+    from multiview.recordings.take import open_take
+    from multiview.studio.take_keypoints import take_keypoints
 
     take = open_take(args.take)
     rig = args.rig or take.rig
@@ -111,9 +111,9 @@ def _from_take(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recording]
 
 
 def _from_videos(args: argparse.Namespace, videos: list[str]) -> tuple[Rig, Skeleton, list[Recording]]:
-    from multiview.camera import load_rig
+    from multiview.cameras.rig_file import load_rig
     from multiview.commands.process_run import detect_all, open_sources
-    from multiview.make_detector import make_detector
+    from multiview.detect import make_detector
 
     rig, detector = load_rig(args.rig), make_detector(args.detector, {})
     sources = open_sources(rig, videos, [Path(video).stem for video in videos], 0.0)
@@ -121,10 +121,10 @@ def _from_videos(args: argparse.Namespace, videos: list[str]) -> tuple[Rig, Skel
 
 
 def _from_folders(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recording]]:
-    from multiview.camera import load_rig
-    from multiview.commands.recordings import folder_recordings
-    from multiview.keypoint_folder import open_keypoint_folders
-    from multiview.skeleton import load_skeleton
+    from multiview.body.skeleton import load_skeleton
+    from multiview.cameras.rig_file import load_rig
+    from multiview.recordings.keypoint_folder import open_keypoint_folders
+    from multiview.recordings.recorded_keypoints import folder_recordings
 
     rig, skeleton = load_rig(args.rig), load_skeleton(args.skeleton)
     if not args.fps > 0:

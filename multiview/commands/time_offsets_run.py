@@ -14,16 +14,16 @@ from rich.console import Console
 from rich.progress import track as progress
 from rich.table import Table
 
-from multiview.camera import Rig
-from multiview.commands.recordings import Recording, recorded_views
+from multiview.body.skeleton import Skeleton
+from multiview.cameras.camera import Rig
+from multiview.cameras.reprojection import reprojection_errors
+from multiview.common.atomic_file import replacing
 from multiview.data import NS_PER_S, Views
 from multiview.errors import CalibrationError
-from multiview.files import replacing
-from multiview.latency import WORTH_S, Latency, LatencyWatch
-from multiview.pipeline import Pipeline
-from multiview.reprojection import reprojection_errors
-from multiview.skeleton import Skeleton
-from multiview.time_shift import ShiftScan, scan_shifts
+from multiview.fusion.pipeline import Pipeline
+from multiview.recordings.recorded_keypoints import Recording, recorded_views
+from multiview.selfcalib.time_offset import WORTH_S, Latency, LatencyWatch
+from multiview.selfcalib.time_offset_scan import ShiftScan, scan_shifts
 
 __all__ = ["InStep", "corrected", "draw", "find_offsets", "table_of"]
 

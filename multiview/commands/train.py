@@ -24,11 +24,11 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from multiview.common.package_data import package_file
+    from multiview.common.toml import decode_toml
     from multiview.learn.recipe import Recipe
     from multiview.learn.train import Progress as Step
     from multiview.learn.train import train
-    from multiview.package_data import package_file
-    from multiview.toml_file import decode_toml
 
     path = package_file("recipes", f"{args.recipe}.toml")
     path = path if path.is_file() else Path(args.recipe)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 __all__ = ["package_file"]
 
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).parents[1]
 _CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"
 
 

@@ -16,7 +16,7 @@ __all__ = ["load_plugin", "plugin_names"]
 
 def plugin_names(folder: str) -> tuple[str, ...]:
     """The plugins of a folder of multiview ("detect", "export"): its files, but for those that begin with _."""
-    here = Path(__file__).parent / folder
+    here = Path(__file__).parents[1] / folder
     return tuple(sorted(path.stem for path in here.glob("*.py") if not path.stem.startswith("_")))
 
 

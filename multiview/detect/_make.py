@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from multiview.detect import PoseDetector
+from multiview.common.plugins import load_plugin
+from multiview.common.toml import convert
+from multiview.detect._detector import PoseDetector
 from multiview.errors import ConfigError
-from multiview.plugins import load_plugin
-from multiview.toml_file import convert
 
 __all__ = ["make_detector"]
 

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from jaxtyping import Shaped
 
+from multiview.body.skeleton import load_skeleton
 from multiview.data import Frame, Keypoints2D
 from multiview.errors import ConfigError
 from multiview.keypoints.crop import invert_affine, letterbox_affine, transform_points
@@ -18,7 +19,6 @@ from multiview.keypoints.suppress import oks_nms
 from multiview.models.card import ModelCard, model_file
 from multiview.models.onnx import Device, OnnxModel
 from multiview.models.tensor import network_input
-from multiview.skeleton import load_skeleton
 
 __all__ = ["OneStage", "OneStageOptions"]
 

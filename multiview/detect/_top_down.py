@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.data import Frame, Keypoints2D
 from multiview.detect._person_boxes import PersonBoxes
 from multiview.errors import ConfigError
@@ -25,7 +26,6 @@ from multiview.keypoints.suppress import box_iou, boxes_of, oks_nms
 from multiview.models.card import ModelCard
 from multiview.models.onnx import Device
 from multiview.models.tensor import network_input
-from multiview.skeleton import Skeleton, load_skeleton
 
 __all__ = ["TopDown", "TopDownOptions"]
 

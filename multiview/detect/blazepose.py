@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
+from multiview.body.skeleton import load_skeleton
 from multiview.data import Frame, Keypoints2D
 from multiview.keypoints.blazepose import (
     Landmarks,
@@ -34,7 +35,6 @@ from multiview.keypoints.crop import crop_affine, invert_affine, transform_covar
 from multiview.keypoints.suppress import boxes_of, oks
 from multiview.models.card import load_card, model_file
 from multiview.models.tflite import TfliteModel
-from multiview.skeleton import load_skeleton
 
 __all__ = ["Detector", "Options"]
 

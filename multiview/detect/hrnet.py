@@ -56,7 +56,7 @@ class Detector(TopDown):
         why = "" if has_cuda or options.device == "cpu" else ": torch finds no CUDA device"
         print(f"{name} runs on {'CUDA' if self._device.type == 'cuda' else 'the CPU'}{why}", file=sys.stderr)
         torch.set_num_threads(options.threads)
-        from multiview.skeleton import load_skeleton
+        from multiview.body.skeleton import load_skeleton
 
         net = NETWORKS[card.network](len(load_skeleton(card.skeleton).joints))
         load_weights(net, model_file(name, card.files[0]))

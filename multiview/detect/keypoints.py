@@ -8,10 +8,10 @@ from time import perf_counter_ns
 
 import msgspec
 
+from multiview.body.skeleton import load_skeleton
 from multiview.data import Frame, Keypoints2D
 from multiview.errors import ConfigError, SourceError
-from multiview.keypoint_folder import frames_in, read_keypoints
-from multiview.skeleton import load_skeleton
+from multiview.recordings.keypoint_folder import frames_in, read_keypoints
 
 __all__ = ["Detector", "Options"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32
 
+from multiview.body.skeleton import load_skeleton
 from multiview.detect._top_down import TopDown, TopDownOptions
 from multiview.errors import ConfigError
 from multiview.keypoints.crop import transform_covariance
@@ -17,7 +18,6 @@ from multiview.keypoints.flip import answer_both_ways
 from multiview.keypoints.heatmaps import Joints
 from multiview.models.card import load_card, model_file
 from multiview.models.onnx import OnnxModel
-from multiview.skeleton import load_skeleton
 
 __all__ = ["Detector", "Options"]
 

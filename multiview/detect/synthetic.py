@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
+from multiview.common.toml import convert
 from multiview.data import Frame, Keypoints2D
 from multiview.errors import ConfigError
 from multiview.synthetic import Options as StudioOptions
 from multiview.synthetic import make_studio
-from multiview.toml_file import convert
 
 __all__ = ["Detector", "Options"]
 

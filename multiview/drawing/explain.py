@@ -13,15 +13,15 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from rich.table import Table
 
-from multiview.associate.epipolar_graph import EpipolarGraph, Options
-from multiview.camera import Rig
+from multiview.body.skeleton import Skeleton
+from multiview.cameras.camera import Rig
+from multiview.cameras.observations import PackedRig, pack
+from multiview.common.atomic_file import replacing
+from multiview.common.palette import person_colour
 from multiview.data import Views
-from multiview.files import replacing
-from multiview.fit.body import Body
-from multiview.fit.noise import SCORES, PixelNoise
-from multiview.palette import person_colour
-from multiview.rays import PackedRig, pack
-from multiview.skeleton import Skeleton
+from multiview.fusion.association.epipolar_graph import EpipolarGraph, Options
+from multiview.fusion.state.body_model import Body
+from multiview.fusion.state.measurement_noise import SCORES, PixelNoise
 
 __all__ = ["Edge", "Explained", "draw", "explain", "table"]
 

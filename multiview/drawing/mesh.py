@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
 
+from multiview.body.skeleton import Skeleton
+from multiview.common.palette import RGB, blend, person_colour, side_colour
 from multiview.data import Track
-from multiview.palette import RGB, blend, person_colour, side_colour
-from multiview.skeleton import Skeleton
-from multiview.stick_figure import stick_figure
+from multiview.drawing.stick_figure import stick_figure
 
 __all__ = ["Crowd", "Mesh", "joint_radii"]
 

@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from multiview.camera import Camera
+from multiview.body.skeleton import Skeleton
+from multiview.cameras.camera import Camera
+from multiview.common.palette import RGB, blend, person_colour, side_colour
 from multiview.data import Keypoints2D, Track
-from multiview.palette import RGB, blend, person_colour, side_colour
-from multiview.skeleton import Skeleton
-from multiview.stick_figure import stick_figure
+from multiview.drawing.stick_figure import stick_figure
 
 __all__ = ["draw_floor", "draw_keypoints", "draw_label", "draw_skeletons", "empty_picture"]
 

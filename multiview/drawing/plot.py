@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.actor import LENGTHS, lengths_of
-from multiview.camera import Rig
+from multiview.body.actor import LENGTHS, lengths_of
+from multiview.cameras.camera import Rig
+from multiview.common.palette import RGB, blend, person_colour
 from multiview.data import NS_PER_S
-from multiview.palette import RGB, blend, person_colour
-from multiview.poses import Poses
+from multiview.recordings.pose_table import Poses
 
 __all__ = ["CameraErrors", "Figure", "bone_lengths", "coverage", "reprojection", "speeds", "trajectories"]
 

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from multiview.camera import Rig
-from multiview.clock import ClockMap
+from multiview.body.skeleton import Skeleton
+from multiview.cameras.camera import Rig
+from multiview.cameras.reprojection import reprojection_errors
 from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
+from multiview.drawing.plot import CameraErrors
 from multiview.errors import MessageError
-from multiview.keypoint_folder import open_keypoint_folders
-from multiview.messages import ClockSample, KeypointsMessage, decode
-from multiview.packing import unpack_keypoints
-from multiview.plot import CameraErrors
-from multiview.poses import Poses
-from multiview.reprojection import reprojection_errors
-from multiview.skeleton import Skeleton
-from multiview.take import Take
+from multiview.recordings.keypoint_folder import open_keypoint_folders
+from multiview.recordings.pose_table import Poses
+from multiview.recordings.take import Take
+from multiview.timing.clock import ClockMap
+from multiview.wire.messages import ClockSample, KeypointsMessage, decode
+from multiview.wire.packing import unpack_keypoints
 
 __all__ = ["folder_errors", "recorded_errors"]
 

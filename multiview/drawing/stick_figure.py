@@ -8,8 +8,8 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from multiview.body.skeleton import Skeleton
 from multiview.data import Pose3D
-from multiview.skeleton import Skeleton
 
 __all__ = ["StickFigure", "stick_figure"]
 

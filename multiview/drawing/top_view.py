@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from multiview.camera import Camera, Rig
+from multiview.body.skeleton import Skeleton
+from multiview.cameras.camera import Camera, Rig
+from multiview.common.palette import RGB, blend, person_colour, side_colour
 from multiview.data import Track
-from multiview.draw import draw_label
-from multiview.palette import RGB, blend, person_colour, side_colour
-from multiview.skeleton import Skeleton
-from multiview.stick_figure import stick_figure
+from multiview.drawing.overlay import draw_label
+from multiview.drawing.stick_figure import stick_figure
 
 __all__ = ["draw_top_view", "floor_extent"]
 

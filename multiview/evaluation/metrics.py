@@ -13,11 +13,11 @@ from jaxtyping import Bool, Float64, Int64
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import chi2
 
+from multiview.body.joint_names import canonical_name, select_joints
+from multiview.body.skeleton import Skeleton
 from multiview.errors import SourceError
-from multiview.joint_names import canonical_name, select_joints
-from multiview.poses import Poses
-from multiview.skeleton import Skeleton
-from multiview.truth import Truth
+from multiview.recordings.ground_truth import Truth
+from multiview.recordings.pose_table import Poses
 
 __all__ = [
     "PARTS",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from multiview.errors import ConfigError
-from multiview.poses import Poses
+from multiview.recordings.pose_table import Poses
 
 __all__ = ["PER_METRE", "Exporter", "Progress", "exporter_names", "load_exporter", "part", "silent"]
 
@@ -33,7 +33,7 @@ class Exporter(Protocol):
     def write(self, poses: Poses, stem: Path, progress: Progress = silent) -> list[Path]:
         """Write one file or, where the format holds one person only, one per person; `stem` lacks what follows it.
 
-        Returns what was written, each whole (`multiview.files.replacing`); nobody at all is no error.
+        Returns what was written, each whole (`multiview.common.atomic_file.replacing`); nobody at all is no error.
         """
         ...
 

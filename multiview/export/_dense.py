@@ -9,11 +9,11 @@ import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from multiview.actor import kept_rest
+from multiview.body.actor import kept_rest
+from multiview.body.kinematics import Humanoid, humanoid
+from multiview.common.atomic_file import replacing
 from multiview.data import NS_PER_S
-from multiview.files import replacing
-from multiview.kinematics import Humanoid, humanoid
-from multiview.poses import Poses
+from multiview.recordings.pose_table import Poses
 
 __all__ = ["Dense", "dense", "rest_pose", "write_intervals"]
 

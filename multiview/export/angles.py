@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from multiview.body.joint_angles import joint_angles
+from multiview.common.atomic_file import replacing
 from multiview.data import NS_PER_S
 from multiview.export import Progress, silent
 from multiview.export._rows import Block, write_rows
-from multiview.files import replacing
-from multiview.joint_angles import joint_angles
-from multiview.poses import Poses
+from multiview.recordings.pose_table import Poses
 
 __all__ = ["Exporter"]
 

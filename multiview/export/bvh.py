@@ -1,8 +1,8 @@
 """BVH, the motion file of animation programs: one file per person, y up, VRM bone names.
 
 The format has no unit; lengths are in centimetres unless asked otherwise. The rest pose is a T-pose; rotations come
-from `multiview.kinematics`, in the order Z X Y. BVH has no gaps: what is unknown holds its last rotation, and the file
-beside it lists what was filled or held.
+from `multiview.body.kinematics`, in the order Z X Y. BVH has no gaps: what is unknown holds its last rotation, and the
+file beside it lists what was filled or held.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
+from multiview.body.kinematics import Humanoid, Motion, Solver
+from multiview.common.atomic_file import replacing
 from multiview.export import PER_METRE, Progress, part, silent
 from multiview.export._dense import dense, rest_pose, write_intervals
 from multiview.export._rows import Block, write_rows
-from multiview.files import replacing
-from multiview.kinematics import Humanoid, Motion, Solver
-from multiview.poses import Poses
+from multiview.recordings.pose_table import Poses
 
 __all__ = ["UNITS", "Exporter"]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from multiview.common.atomic_file import replacing
 from multiview.errors import MultiviewError
 from multiview.export import PER_METRE, Progress, silent
-from multiview.files import replacing
-from multiview.poses import Poses
+from multiview.recordings.pose_table import Poses
 
 __all__ = ["UNITS", "Exporter"]
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from multiview.common.atomic_file import replacing
 from multiview.export import PER_METRE, Progress, silent
-from multiview.files import replacing
-from multiview.poses import COVARIANCE, Poses, to_table
+from multiview.recordings.pose_table import COVARIANCE, Poses, to_table
 
 __all__ = ["UNITS", "Exporter"]
 

@@ -14,12 +14,12 @@ import msgspec
 import numpy as np
 from jaxtyping import Float64
 
+from multiview.body.kinematics import Humanoid, Motion, Solver
+from multiview.common.atomic_file import replacing
+from multiview.common.palette import person_colour
 from multiview.export import Progress, silent
 from multiview.export._dense import Dense, dense, rest_pose, write_intervals
-from multiview.files import replacing
-from multiview.kinematics import Humanoid, Motion, Solver
-from multiview.palette import person_colour
-from multiview.poses import Poses
+from multiview.recordings.pose_table import Poses
 
 __all__ = ["Exporter"]
 

@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from multiview.common.atomic_file import replacing
 from multiview.data import NS_PER_S
 from multiview.export import PER_METRE, Progress, silent
-from multiview.files import replacing
-from multiview.poses import Poses
+from multiview.recordings.pose_table import Poses
 
 __all__ = ["UNITS", "Exporter"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from multiview.common.atomic_file import replacing
 from multiview.export import Progress, silent
-from multiview.files import replacing
-from multiview.poses import Poses
+from multiview.recordings.pose_table import Poses
 
 __all__ = ["Exporter"]
 

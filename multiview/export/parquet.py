@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from multiview.export import Progress, silent
-from multiview.poses import Poses, write_poses
+from multiview.recordings.pose_table import Poses, write_poses
 
 __all__ = ["Exporter"]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from multiview.common.atomic_file import replacing
 from multiview.export import PER_METRE, Progress, part, silent
 from multiview.export._dense import Dense, dense, write_intervals
 from multiview.export._rows import Block, write_rows
-from multiview.files import replacing
-from multiview.poses import Poses
+from multiview.recordings.pose_table import Poses
 
 __all__ = ["UNITS", "Exporter"]
 

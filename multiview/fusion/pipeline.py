@@ -16,20 +16,20 @@ import msgspec
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from multiview import frame_kernels as kernels
-from multiview.associate import epipolar_graph
-from multiview.camera import Rig
+from multiview.body.skeleton import Skeleton
+from multiview.cameras.camera import Rig
+from multiview.cameras.capture_volume import Volume
+from multiview.cameras.observations import PackedRig, Rays, gather
 from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
-from multiview.fit.body import Body
-from multiview.fit.noise import PixelNoise
-from multiview.frame import Workspace
+from multiview.fusion import stage_kernels as kernels
+from multiview.fusion.association import epipolar_graph
+from multiview.fusion.state.body_model import Body
+from multiview.fusion.state.measurement_noise import PixelNoise
+from multiview.fusion.tracker import Identity, Tracker
+from multiview.fusion.tracker import Options as TrackOptions
+from multiview.fusion.workspace import Workspace
 from multiview.geometry.handles import handle_of
-from multiview.geometry.lane_kernels import padded
-from multiview.rays import PackedRig, Rays, gather
-from multiview.skeleton import Skeleton
-from multiview.track import Identity, Tracker
-from multiview.track import Options as TrackOptions
-from multiview.volume import Volume
+from multiview.geometry.point_batch_kernels import padded
 
 __all__ = ["STAGES", "Options", "Pipeline", "Present", "Sighted"]
 

@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from multiview.data import NS_PER_S, Pose3D, Track, Tracks, Views
-from multiview.fit import smooth_kernels
-from multiview.pipeline import Pipeline, Present
-from multiview.track import Identity
+from multiview.fusion.estimation import rts_kernels
+from multiview.fusion.pipeline import Pipeline, Present
+from multiview.fusion.tracker import Identity
 
 __all__ = ["WHOLE_TAKE_S", "Smoothed"]
 
@@ -43,8 +43,8 @@ class Smoothed:
         tracks = self.pipeline.step(views)
         present = self.pipeline.present
         slots = np.array([one.slot for one in present], dtype=np.int64)
-        packed = np.empty((len(slots), len(self.pipeline.skeleton.joints), smooth_kernels.SIZE))
-        smooth_kernels.pack(slots, self.pipeline.tracker.people.handle, packed)
+        packed = np.empty((len(slots), len(self.pipeline.skeleton.joints), rts_kernels.SIZE))
+        rts_kernels.pack(slots, self.pipeline.tracker.people.handle, packed)
         self.frames.append(_Frame(tracks, present, packed))
         if len(self.frames) < self.lag + self.block:
             return []
@@ -63,7 +63,7 @@ class Smoothed:
             times = np.array([self.frames[k].tracks.time_ns for k, _ in rows])
             dt = np.diff(times, prepend=times[0]) / NS_PER_S
             xyz, cov = np.empty((*packed.shape[:2], 3)), np.empty((*packed.shape[:2], 3, 3))
-            smooth_kernels.smooth(packed, dt, xyz, cov)
+            rts_kernels.smooth(packed, dt, xyz, cov)
             for i, (k, n) in enumerate(rows):
                 if k >= count:
                     break

@@ -5,23 +5,23 @@
 
 from __future__ import annotations
 
-from multiview.assign.claim_kernels import claim_people, find_free
-from multiview.assign.repair_kernels import repair
-from multiview.fit.birth_kernels import choose_rays
-from multiview.fit.body import Body
-from multiview.fit.noise import NoiseTables
-from multiview.fit.noise_kernels import learn, scale_by_size
-from multiview.fit.output_kernels import output, supporting_views
-from multiview.fit.people import State
-from multiview.fit.person_kernels import fit_people
-from multiview.fit.point_kernels import Work, triangulate_people
-from multiview.fit.residual_kernels import residuals
-from multiview.fit.sight_kernels import sight_of
-from multiview.frame import Frame
+from multiview.cameras.observations import PackedRig
+from multiview.cameras.undistort_kernels import cast, number
+from multiview.fusion.association.assignment_kernels import claim_people, find_free
+from multiview.fusion.association.initiation_kernels import choose_rays
+from multiview.fusion.association.repair_kernels import repair
+from multiview.fusion.estimation.joint_kernels import Work, triangulate_people
+from multiview.fusion.estimation.measurement_noise_kernels import learn, scale_by_size
+from multiview.fusion.estimation.output_kernels import output, supporting_views
+from multiview.fusion.estimation.residual_kernels import residuals
+from multiview.fusion.estimation.sight_kernels import sight_of
+from multiview.fusion.estimation.update_kernels import fit_people
+from multiview.fusion.state.body_model import Body
+from multiview.fusion.state.measurement_noise import NoiseTables
+from multiview.fusion.state.track_state import State
+from multiview.fusion.workspace import Frame
 from multiview.geometry.handles import opener
 from multiview.geometry.jit import Array, kernel
-from multiview.geometry.rays_kernels import cast, number
-from multiview.rays import PackedRig
 
 frame_of, state_of, rig_of, body_of, noise_of = (
     opener(Frame), opener(State), opener(PackedRig), opener(Body), opener(NoiseTables),

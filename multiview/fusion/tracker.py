@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from multiview.cameras.capture_volume import Volume
 from multiview.data import NS_PER_S
-from multiview.fit.body import Body
-from multiview.fit.people import People
-from multiview.volume import Volume
+from multiview.fusion.state.body_model import Body
+from multiview.fusion.state.track_state import People
 
 __all__ = ["Identity", "Options", "Tracker"]
 

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from multiview.assign import claim_kernels, repair_kernels
-from multiview.fit.body import Body
-from multiview.fit.group_kernels import Group
-from multiview.fit.residual_kernels import Misses
+from multiview.cameras.observations import Rays
+from multiview.fusion.association import assignment_kernels, repair_kernels
+from multiview.fusion.estimation.lane_group_kernels import Group
+from multiview.fusion.estimation.residual_kernels import Misses
+from multiview.fusion.state.body_model import Body
 from multiview.geometry.handles import handle_of
-from multiview.geometry.lane_kernels import Batch, L, padded
-from multiview.rays import Rays
+from multiview.geometry.point_batch_kernels import Batch, L, padded
 
 __all__ = ["Frame", "Workspace"]
 
@@ -22,7 +22,7 @@ class Frame(NamedTuple):
     """Room for P people and D detections; W is J, padded. Only the first rows of each array have a meaning.
 
     `slots[n]` is person n's place in the state, `claims[n, c]` their detection in camera c or -1; `expected`, `near`
-    and `chi2` as in `claim_kernels`, which work in `claiming`; `free` are the detections that nobody claims.
+    and `chi2` as in `assignment_kernels`, which work in `claiming`; `free` are the detections that nobody claims.
     `table[n, c, j]` is the row (detection * J + joint) of the ray on which joint j rests, or -1; `repair_kernels` work
     in `mending`. `xyz`, `H` and `used` are as in `point_kernels`, which work with `batch`, `other`, `trial` (points
     that pairs of rays propose), `doubtful` (person, joint, and the point of `other` that contests it or -1) and `alone`
@@ -34,7 +34,7 @@ class Frame(NamedTuple):
     free: Int64[np.ndarray, " D"]
     slots: Int64[np.ndarray, " P"]
     claims: Int64[np.ndarray, "P C"]
-    claiming: claim_kernels.Room
+    claiming: assignment_kernels.Room
     expected: Float64[np.ndarray, "P C 5 W"]
     near: Bool[np.ndarray, "P D"]
     chi2: Float64[np.ndarray, "P D W"]
@@ -62,7 +62,7 @@ class Frame(NamedTuple):
             free=np.empty(D, np.int64),
             slots=np.empty(P, np.int64),
             claims=np.empty((P, C), np.int64),
-            claiming=claim_kernels.Room.empty(P, D, C, J),
+            claiming=assignment_kernels.Room.empty(P, D, C, J),
             expected=np.empty((P, C, 5, padded(J))),
             near=np.empty((P, D), np.bool_),
             chi2=np.full((P, D, padded(J)), np.nan),

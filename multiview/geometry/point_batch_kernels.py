@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from multiview.geometry.jit import Array, inlined, inner, kernel
-from multiview.geometry.small_kernels import inverse_sym3
+from multiview.geometry.sym3_kernels import inverse_sym3
 
 L = 32
 WIDTH = 8  # points that one instruction works on at most

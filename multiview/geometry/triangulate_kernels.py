@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from multiview.geometry.jit import Array, inlined, inner, kernel
-from multiview.geometry.lane_kernels import (
+from multiview.geometry.point_batch_kernels import (
     HUBER_SQUARED,
     NEAREST_M,
     Batch,
@@ -27,7 +27,7 @@ from multiview.geometry.lane_kernels import (
     trust,
     whole_lanes,
 )
-from multiview.geometry.small_kernels import closest_points, inverse_sym3, project
+from multiview.geometry.sym3_kernels import closest_points, inverse_sym3, project
 
 
 class Sight(NamedTuple):

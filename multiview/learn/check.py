@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from multiview.body.skeleton import Skeleton
 from multiview.learn.model_file import Model
 from multiview.learn.pictures import draw_person, tile_pictures
 from multiview.learn.sample import ABSENT, VISIBLE, Sample
-from multiview.skeleton import Skeleton
 
 __all__ = ["Check", "check_model", "pck", "sides_told"]
 

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from multiview.common.atomic_file import replacing
 from multiview.errors import SourceError
-from multiview.files import replacing
 from multiview.learn.sample import ABSENT, Sample
 
 __all__ = ["CocoPeople", "Person", "coco_document", "read_coco", "read_picture", "write_coco"]

@@ -28,7 +28,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import nn
 
-from multiview.files import replacing
+from multiview.common.atomic_file import replacing
 from multiview.learn.model_file import RECIPE_KEY, onnx_session
 from multiview.learn.recipe import Recipe
 from multiview.nets.onnx_export import export_onnx

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
+from multiview.body.skeleton import load_skeleton
 from multiview.errors import SourceError
 from multiview.keypoints.crop import crop_affine, crop_region
 from multiview.learn.augment import crop_sample
@@ -17,7 +18,6 @@ from multiview.learn.rendered_set import write_rendered_set
 from multiview.learn.sample import Sample
 from multiview.learn.source import open_source
 from multiview.learn.tensors import normalise
-from multiview.skeleton import load_skeleton
 
 __all__ = ["calibration_crops", "measuring_set"]
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from multiview.body.skeleton import Skeleton
 from multiview.learn.check import pck, sides_told
 from multiview.learn.coco import Person, coco_document
 from multiview.learn.model_file import Model
 from multiview.learn.sample import ABSENT, HIDDEN, VISIBLE, Sample
-from multiview.skeleton import Skeleton
 
 __all__ = ["average_precision", "evaluate_model", "person_oks"]
 

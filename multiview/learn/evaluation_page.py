@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.files import replacing
+from multiview.body.skeleton import Skeleton
+from multiview.common.atomic_file import replacing
 from multiview.learn.pictures import draw_person
 from multiview.learn.sample import Sample
-from multiview.skeleton import Skeleton
 
 __all__ = ["write_page"]
 

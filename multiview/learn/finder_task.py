@@ -16,14 +16,14 @@ from torch.nn import functional as F
 
 from multiview.keypoints.finder import decode_boxes
 from multiview.keypoints.suppress import box_iou
+from multiview.learn.all_reduce import WHOLE, Share
 from multiview.learn.check import Check
 from multiview.learn.model_file import Model, from_network
 from multiview.learn.pictures import tile_pictures
 from multiview.learn.recipe import Recipe, build_network
-from multiview.learn.share import WHOLE, Share
 from multiview.learn.tensors import images_to_tensor, normalise
 from multiview.synthetic.backdrop import degrade
-from multiview.synthetic.photo import Photo, sample_photo
+from multiview.synthetic.rendered_image import Photo, sample_photo
 
 __all__ = ["FinderTask", "check_finder", "focal_loss"]
 

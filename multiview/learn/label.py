@@ -12,11 +12,11 @@ import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from multiview.camera import Camera, Rig
+from multiview.cameras.camera import Camera, Rig
 from multiview.data import Keypoints2D
 from multiview.keypoints.suppress import boxes_of
 from multiview.learn.sample import ABSENT, HIDDEN, VISIBLE
-from multiview.poses import Poses
+from multiview.recordings.pose_table import Poses
 
 __all__ = ["Labelled", "Trust", "label_view", "largest_sigma"]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from multiview.camera import Rig
+from multiview.body.skeleton import load_skeleton
+from multiview.cameras.camera import Rig
 from multiview.data import Frame, Keypoints2D
 from multiview.errors import SourceError
 from multiview.learn.coco import Person, coco_document, write_coco
 from multiview.learn.label import Trust, label_view
-from multiview.poses import Poses
-from multiview.skeleton import load_skeleton
+from multiview.recordings.pose_table import Poses
 from multiview.sources import FrameSource
 
 __all__ = ["Seen", "label_recording"]

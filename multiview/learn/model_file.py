@@ -15,6 +15,7 @@ import onnxruntime as ort
 import torch
 from jaxtyping import Float, Float32, Float64, UInt8
 
+from multiview.body.skeleton import load_skeleton
 from multiview.errors import SourceError
 from multiview.keypoints.crop import crop_affine, crop_region, invert_affine, transform_points
 from multiview.keypoints.expected_oks import expected_oks
@@ -24,7 +25,6 @@ from multiview.learn.recipe import Recipe
 from multiview.learn.sample import Sample
 from multiview.learn.tensors import normalise
 from multiview.learn.weights import load_weights
-from multiview.skeleton import load_skeleton
 
 __all__ = ["Model", "from_network", "onnx_session", "open_model"]
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float64, UInt8
 
+from multiview.body.skeleton import Skeleton
 from multiview.learn.sample import ABSENT, Sample
-from multiview.skeleton import Skeleton
 
 __all__ = ["draw_person", "tile_pictures"]
 

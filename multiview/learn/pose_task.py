@@ -9,17 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from multiview.body.skeleton import Skeleton, load_skeleton
+from multiview.learn.all_reduce import WHOLE, Share
 from multiview.learn.augment import augment
 from multiview.learn.check import Check, check_model
 from multiview.learn.losses import LOSSES, Target, reduce
 from multiview.learn.model_file import from_network
 from multiview.learn.recipe import Recipe, build_network
 from multiview.learn.sample import ABSENT, VISIBLE, Sample
-from multiview.learn.share import WHOLE, Share
 from multiview.learn.source import open_source, validation_samples
 from multiview.learn.tensors import images_to_tensor
 from multiview.nets.light import Light
-from multiview.skeleton import Skeleton, load_skeleton
 from multiview.synthetic.body import PARTS
 
 __all__ = ["SYMMETRIC_PARTS", "PoseTask", "pose_target"]

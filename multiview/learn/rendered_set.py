@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from multiview.body.skeleton import load_skeleton
 from multiview.learn.coco import Person, coco_document, write_coco
-from multiview.skeleton import load_skeleton
 from multiview.synthetic.backdrop import degrade
-from multiview.synthetic.photo import VISIBLE, sample_photo
+from multiview.synthetic.rendered_image import VISIBLE, sample_photo
 
 __all__ = ["write_rendered_set"]
 

@@ -7,11 +7,11 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from multiview.learn.all_reduce import WHOLE, Share
 from multiview.learn.coco import read_coco
 from multiview.learn.recipe import Data
 from multiview.learn.sample import Sample
-from multiview.learn.share import WHOLE, Share
-from multiview.synthetic.photo import sample_crop
+from multiview.synthetic.rendered_image import sample_crop
 
 __all__ = [
     "CocoSource",

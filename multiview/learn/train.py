@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from multiview.common.atomic_file import replacing
 from multiview.errors import ConfigError
-from multiview.files import replacing
+from multiview.learn.all_reduce import WHOLE, Exchange, Share, start_helpers, watch_parent
 from multiview.learn.check import Check
 from multiview.learn.finder_task import FinderTask
 from multiview.learn.pose_task import PoseTask
 from multiview.learn.recipe import Recipe
-from multiview.learn.share import WHOLE, Exchange, Share, start_helpers, watch_parent
 from multiview.learn.weights import save_weights
 
 __all__ = ["Progress", "Trainer", "learning_rate", "train"]

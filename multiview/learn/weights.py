@@ -9,10 +9,10 @@ import msgspec
 import torch
 from torch import nn
 
+from multiview.body.skeleton import load_skeleton
+from multiview.common.atomic_file import replacing
 from multiview.errors import SourceError
-from multiview.files import replacing
 from multiview.learn.recipe import Recipe, build_network
-from multiview.skeleton import load_skeleton
 
 __all__ = ["load_weights", "save_weights"]
 

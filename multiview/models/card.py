@@ -14,9 +14,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from multiview.common.package_data import package_file
+from multiview.common.toml import decode_toml
 from multiview.errors import ConfigError
-from multiview.package_data import package_file
-from multiview.toml_file import decode_toml
 
 __all__ = ["CardFile", "ModelCard", "cache_folder", "card_names", "load_card", "model_file", "sha256_of"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from multiview.common.atomic_file import replacing
 from multiview.errors import SourceError
-from multiview.files import replacing
 
 __all__ = ["Truth", "read_truth", "write_truth"]
 

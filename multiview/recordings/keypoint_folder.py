@@ -15,11 +15,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from multiview import keypoint_folder_kernels
-from multiview.camera import Rig
+from multiview.body.skeleton import Skeleton, load_skeleton, skeleton_names
+from multiview.cameras.camera import Rig
 from multiview.data import Keypoints2D
 from multiview.errors import SourceError
-from multiview.skeleton import Skeleton, load_skeleton, skeleton_names
+from multiview.recordings import keypoint_folder_kernels
 
 __all__ = ["KeypointFolders", "frames_in", "open_keypoint_folders", "read_keypoints", "write_keypoints"]
 

@@ -19,7 +19,7 @@ from mcap.stream_reader import StreamReader
 from mcap.writer import CompressionType, IndexType, Writer
 
 from multiview.errors import MessageError, SourceError
-from multiview.messages import Stamp, json_schema
+from multiview.wire.messages import Stamp, json_schema
 
 __all__ = ["Record", "RecordingReader", "RecordingWriter"]
 

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Bool, Float64, Int64
 
+from multiview.body.skeleton import Skeleton
+from multiview.common.atomic_file import replacing
 from multiview.data import NS_PER_S, Tracks
 from multiview.errors import SourceError
-from multiview.files import replacing
-from multiview.skeleton import Skeleton
 
 __all__ = ["COVARIANCE", "Poses", "read_poses", "to_table", "write_poses", "write_ticks"]
 

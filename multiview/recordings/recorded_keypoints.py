@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from multiview.camera import Rig
+from multiview.cameras.camera import Rig
 from multiview.data import NS_PER_S, Keypoints2D, Views
-from multiview.keypoint_folder import KeypointFolders
-from multiview.sync import Options as SyncOptions
-from multiview.sync import SyncBuffer
+from multiview.recordings.keypoint_folder import KeypointFolders
+from multiview.timing.sync_buffer import Options as SyncOptions
+from multiview.timing.sync_buffer import SyncBuffer
 
 __all__ = ["Recording", "folder_recordings", "folder_views", "frame_views", "recorded_views"]
 

@@ -17,7 +17,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from multiview.data import NS_PER_S
 from multiview.errors import ConfigError
-from multiview.poses import Poses
+from multiview.recordings.pose_table import Poses
 
 __all__ = ["Options", "prepare"]
 

@@ -20,10 +20,10 @@ from pathlib import Path
 import msgspec
 import tomli_w
 
+from multiview.common.atomic_file import replacing
+from multiview.common.toml import decode_toml
 from multiview.errors import ConfigError, SourceError
-from multiview.files import replacing
-from multiview.recording import Record, RecordingReader
-from multiview.toml_file import decode_toml
+from multiview.recordings.mcap_log import Record, RecordingReader
 
 __all__ = ["Take", "TakeInfo", "begin_take", "finish_take", "free_name", "open_take"]
 

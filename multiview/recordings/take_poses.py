@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from multiview.body.skeleton import load_skeleton
 from multiview.errors import SourceError
-from multiview.messages import PosesMessage, decode
-from multiview.packing import unpack_tracks
-from multiview.poses import Poses, read_poses
-from multiview.skeleton import load_skeleton
-from multiview.take import Take
+from multiview.recordings.pose_table import Poses, read_poses
+from multiview.recordings.take import Take
+from multiview.wire.messages import PosesMessage, decode
+from multiview.wire.packing import unpack_tracks
 
 __all__ = ["take_poses"]
 

@@ -19,11 +19,11 @@ from functools import reduce
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.camera import Rig
+from multiview.cameras.camera import Rig
+from multiview.cameras.observations import PackedRig, Rays, pack
+from multiview.cameras.rotate import turned_back
 from multiview.data import Tracks, Views
-from multiview.rays import PackedRig, Rays, pack
-from multiview.turned import turned_back
-from multiview.turns import Turns, turns
+from multiview.selfcalib.rotation_equations import Turns, turns
 
 __all__ = ["KnockDetector"]
 

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
+from multiview.cameras.observations import PackedRig, Rays
 from multiview.geometry.jit import Array, inner, kernel
-from multiview.geometry.small_kernels import project
-from multiview.rays import PackedRig, Rays
+from multiview.geometry.sym3_kernels import project
 
 NEAREST_M = 0.05  # nearer to a camera, or behind it, nobody is seen
 FAR = 0.18  # about ten degrees: further away it is somebody else

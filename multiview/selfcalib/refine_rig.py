@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.camera import Rig
+from multiview.cameras.camera import Rig
 from multiview.errors import CalibrationError
 from multiview.geometry.rigid import rotation_from_vector
 

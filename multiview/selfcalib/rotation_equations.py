@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from multiview.knocked_kernels import match
-from multiview.rays import PackedRig, Rays
+from multiview.cameras.observations import PackedRig, Rays
+from multiview.selfcalib.matching_kernels import match
 
 __all__ = ["Turns", "turns"]
 

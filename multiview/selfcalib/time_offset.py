@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from multiview import latency_kernels as kernels
+from multiview.cameras.observations import Rays
 from multiview.data import NS_PER_S
-from multiview.pipeline import Pipeline
-from multiview.rays import Rays
+from multiview.fusion.pipeline import Pipeline
+from multiview.selfcalib import time_offset_kernels as kernels
 
 __all__ = ["Latency", "LatencyWatch"]
 

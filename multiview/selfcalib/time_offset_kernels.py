@@ -12,12 +12,12 @@ import math
 
 import numpy as np
 
-from multiview.fit.sight_kernels import sight_of
+from multiview.cameras.observations import PackedRig, Rays
+from multiview.fusion.estimation.sight_kernels import sight_of
 from multiview.geometry.jit import Array, kernel
-from multiview.geometry.lane_kernels import NEAREST_M
-from multiview.geometry.small_kernels import inverse_sym3, project
+from multiview.geometry.point_batch_kernels import NEAREST_M
+from multiview.geometry.sym3_kernels import inverse_sym3, project
 from multiview.geometry.triangulate_kernels import refine
-from multiview.rays import PackedRig, Rays
 
 STEPS = 3
 SURE_M = 0.08  # a point less certain than this has no velocity worth the name

@@ -12,9 +12,9 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from multiview import time_shift_kernels as kernels
-from multiview.camera import Rig
+from multiview.cameras.camera import Rig
 from multiview.data import Keypoints2D, Views
+from multiview.selfcalib import time_offset_scan_kernels as kernels
 
 __all__ = ["ShiftScan", "scan_shifts"]
 

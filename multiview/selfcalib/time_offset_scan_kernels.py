@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from multiview.geometry.jit import Array, kernel
-from multiview.geometry.small_kernels import closest_points
+from multiview.geometry.sym3_kernels import closest_points
 from multiview.geometry.triangulate_kernels import PARALLEL_SIN2
 
 FEWEST_JOINTS = 4

@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from multiview.sources._open import open_source
+from multiview.sources._paced import Paced
+from multiview.sources._reader import Policy, Reader
+from multiview.sources._source import FrameSource
 
-from multiview.data import Frame
-
-
-@runtime_checkable
-class FrameSource(Protocol):
-    """One camera's frames in order; `read`, `skip` and `close` are called from one thread."""
-
-    name: str
-    live: bool  # a camera or stream, where waiting loses frames; else a file, which waits
-    frames: int  # how many there are; 0 if unknown
-    fps: float  # nominal; 0.0 if unknown
-    size: tuple[int, int]  # width, height of the frames
-
-    def read(self) -> Frame | None:
-        """The next frame; None at the end. SourceError if it broke off."""
-        ...
-
-    def skip(self) -> bool:
-        """Pass over the next frame, which costs less than reading it; False at the end. SourceError as `read`."""
-        ...
-
-    def close(self) -> None: ...
+__all__ = ["FrameSource", "Paced", "Policy", "Reader", "open_source"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from multiview.common.plugins import load_plugin
 from multiview.errors import SourceError
-from multiview.plugins import load_plugin
-from multiview.sources import FrameSource
+from multiview.sources._source import FrameSource
 
 __all__ = ["open_source"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from multiview.data import Frame
-from multiview.sources import FrameSource
+from multiview.sources._source import FrameSource
 
 __all__ = ["Paced"]
 

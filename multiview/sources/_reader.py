@@ -8,7 +8,7 @@ from collections import deque
 from typing import Literal
 
 from multiview.data import Frame
-from multiview.sources import FrameSource
+from multiview.sources._source import FrameSource
 
 __all__ = ["Policy", "Reader"]
 

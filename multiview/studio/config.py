@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import tomli_w
 
-from multiview import sync
-from multiview.actor import Actor, actors_folder, load_actor
-from multiview.camera import Rig, load_rig
+from multiview.body.actor import Actor, actors_folder, load_actor
+from multiview.cameras.camera import Rig
+from multiview.cameras.capture_volume import Volume
+from multiview.cameras.rig_file import load_rig
+from multiview.common.atomic_file import replacing
+from multiview.common.toml import convert, decode_toml
 from multiview.errors import ConfigError
-from multiview.files import replacing
-from multiview.toml_file import convert, decode_toml
-from multiview.volume import Volume
+from multiview.timing import sync_buffer
 
 if TYPE_CHECKING:
     from multiview.synthetic import Options as SyntheticOptions
@@ -200,7 +201,7 @@ class Studio(_Section, frozen=True, kw_only=True):
     """Their files, put here when the studio is loaded, so that a take holds them."""
     workers: list[WorkerOptions] = []
     """Cameras that share a process; every other camera has one of its own."""
-    sync: sync.Options = sync.Options()
+    sync: sync_buffer.Options = sync_buffer.Options()
     pipeline: dict[str, Any] = {}
     volume: Volume = Volume()
     """Where people may appear, and how many."""
@@ -283,8 +284,8 @@ def write_studio(studio: Studio, path: Path | str) -> None:
 
 
 def pipeline_options(studio: Studio) -> Any:
-    """`[pipeline]` and `[volume]`, typed: `multiview.pipeline.Options`."""
-    options = convert(studio.pipeline, import_module("multiview.pipeline").Options, "[pipeline]")
+    """`[pipeline]` and `[volume]`, typed: `multiview.fusion.pipeline.Options`."""
+    options = convert(studio.pipeline, import_module("multiview.fusion.pipeline").Options, "[pipeline]")
     return options if "volume" in studio.pipeline else msgspec.structs.replace(options, volume=studio.volume)
 
 
@@ -318,7 +319,7 @@ def _rate_of(studio: Studio, source: Source) -> float:
         return synthetic_options(source).fps
     if isinstance(source, KeypointsSource) or source.fps > 0:
         return source.fps
-    from multiview.open_source import open_source
+    from multiview.sources import open_source
 
     if "://" in source.address or source.address.isdigit() or source.address.startswith("/dev/"):
         return 30.0  # a camera that is asked for its rate would have to be opened, and it may be in use

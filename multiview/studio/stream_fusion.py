@@ -17,13 +17,21 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from multiview.camera import Rig
-from multiview.clock import ClockMap
-from multiview.config import Studio, frame_rate, pipeline_options, studio_rig
+from multiview.body.recognition import GivenNames, Recogniser
+from multiview.body.skeleton import Skeleton, load_skeleton
+from multiview.cameras.camera import Rig
+from multiview.cameras.reprojection import residuals_px
 from multiview.data import Tracks, Views
 from multiview.errors import MessageError
-from multiview.knocked import KnockDetector
-from multiview.messages import (
+from multiview.fusion.pipeline import Pipeline
+from multiview.selfcalib.extrinsic_drift import KnockDetector
+from multiview.studio.config import Studio, frame_rate, pipeline_options, studio_rig
+from multiview.studio.time_offset_advice import LateCameras
+from multiview.timing.clock import ClockMap
+from multiview.timing.sync_buffer import Options as SyncOptions
+from multiview.timing.sync_buffer import SyncBuffer
+from multiview.wire import topics
+from multiview.wire.messages import (
     ClockSample,
     Goodbye,
     HubBeat,
@@ -33,15 +41,7 @@ from multiview.messages import (
     Stamp,
     decode,
 )
-from multiview.packing import pack_tracks, unpack_keypoints
-from multiview.pipeline import Pipeline
-from multiview.recognise import GivenNames, Recogniser
-from multiview.reprojection import residuals_px
-from multiview.skeleton import Skeleton, load_skeleton
-from multiview.sync import Options as SyncOptions
-from multiview.sync import SyncBuffer
-from services import topics
-from services.late import LateCameras
+from multiview.wire.packing import pack_tracks, unpack_keypoints
 
 __all__ = ["Fused", "Fuser"]
 

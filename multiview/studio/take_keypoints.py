@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from multiview.camera import Rig, load_rig
-from multiview.commands.recordings import Recording
+from multiview.body.skeleton import Skeleton
+from multiview.cameras.camera import Rig
+from multiview.cameras.rig_file import load_rig
 from multiview.data import Keypoints2D, Views
-from multiview.skeleton import Skeleton
-from multiview.sync import SyncBuffer
-from multiview.take import Take
-from services.fuser import Fuser
-from services.replay import take_studio
+from multiview.recordings.recorded_keypoints import Recording
+from multiview.recordings.take import Take
+from multiview.studio.rerun import take_studio
+from multiview.studio.stream_fusion import Fuser
+from multiview.timing.sync_buffer import SyncBuffer
 
 __all__ = ["take_keypoints"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 
 from multiview.data import NS_PER_S
-from multiview.latency import WORTH_S, Latency, LatencyWatch
-from multiview.pipeline import Pipeline
-from multiview.sync import SyncBuffer
+from multiview.fusion.pipeline import Pipeline
+from multiview.selfcalib.time_offset import WORTH_S, Latency, LatencyWatch
+from multiview.timing.sync_buffer import SyncBuffer
 
 __all__ = ["LateCameras"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 
-from multiview.camera import Camera, Rig
+from multiview.cameras.camera import Camera, Rig
 from multiview.geometry.rigid import nearest_rotation, rotation_from_vector
 
 __all__ = ["MeasuredCorners", "measure", "placed_at_random", "render", "ring", "waved"]

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from multiview.skeleton import load_skeleton
+from multiview.body.skeleton import load_skeleton
 from multiview.synthetic import raycast_kernels as kernels
-from multiview.synthetic.look import Look
+from multiview.synthetic.appearance import Look
 
 __all__ = ["JOINTS", "LIMB_RADII", "PARTS", "Figure", "J", "build_figure"]
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float64
 
+from multiview.recordings.ground_truth import Truth
 from multiview.synthetic.studio import Studio
-from multiview.truth import Truth
 
 __all__ = ["cramer_rao_covariance", "truth_with_bound"]
 

@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
-from multiview.camera import Camera, Rig
+from multiview.cameras.camera import Camera, Rig
+from multiview.synthetic.appearance import Look, sample_look
 from multiview.synthetic.backdrop import backdrop
 from multiview.synthetic.body import build_figure
-from multiview.synthetic.look import Look, sample_look
-from multiview.synthetic.photo import cast_figures, in_camera
+from multiview.synthetic.rendered_image import cast_figures, in_camera
 
 __all__ = ["Film", "Poster"]
 

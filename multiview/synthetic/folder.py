@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import tomli_w
 
-from multiview.camera import save_rig
-from multiview.files import replacing
-from multiview.keypoint_folder import write_keypoints
-from multiview.synthetic.bound import truth_with_bound
+from multiview.cameras.rig_file import save_rig
+from multiview.common.atomic_file import replacing
+from multiview.recordings.ground_truth import write_truth
+from multiview.recordings.keypoint_folder import write_keypoints
+from multiview.synthetic.cramer_rao import truth_with_bound
 from multiview.synthetic.studio import Studio
-from multiview.truth import write_truth
 
 __all__ = ["write_studio"]
 

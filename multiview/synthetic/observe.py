@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from multiview.camera import Camera
-from multiview.skeleton import Skeleton
+from multiview.body.skeleton import Skeleton
+from multiview.cameras.camera import Camera
 from multiview.synthetic.occlusion import hidden_joints
 from multiview.synthetic.options import Options
 

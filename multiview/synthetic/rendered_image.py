@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt8
 
 from multiview.synthetic import raycast_kernels as kernels
+from multiview.synthetic.appearance import sample_look
 from multiview.synthetic.backdrop import backdrop
 from multiview.synthetic.body import LIMB_RADII, PARTS, Figure, J, build_figure
-from multiview.synthetic.look import sample_look
 from multiview.synthetic.postures import EASY, sample_postures
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.camera import Camera, Rig
+from multiview.cameras.camera import Camera, Rig
 
 __all__ = ["looking_at", "ring", "row"]
 

@@ -8,10 +8,12 @@ import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from multiview.camera import Rig
+from multiview.body.skeleton import Skeleton, load_skeleton
+from multiview.cameras.camera import Rig
+from multiview.common.toml import convert
 from multiview.data import NS_PER_S, Keypoints2D, Views
 from multiview.errors import ConfigError
-from multiview.skeleton import Skeleton, load_skeleton
+from multiview.recordings.ground_truth import Truth
 from multiview.synthetic import rigs
 from multiview.synthetic.anatomy import joint_positions, random_build
 from multiview.synthetic.motion import posture_of
@@ -19,8 +21,6 @@ from multiview.synthetic.observe import Observations, observe
 from multiview.synthetic.occlusion import CAPSULE_JOINTS
 from multiview.synthetic.options import Options
 from multiview.synthetic.paths import simulate_paths
-from multiview.toml_file import convert
-from multiview.truth import Truth
 
 __all__ = ["Labels", "Studio", "make_rig", "make_studio"]
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from multiview.data import NS_PER_S, Keypoints2D
-from multiview.messages import ClockSample
 from multiview.synthetic.studio import Studio
+from multiview.wire.messages import ClockSample
 
 __all__ = ["HUB_S", "Arrival", "Pace", "Unsynchronised", "arrivals", "random_paces"]
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from multiview.data import NS_PER_S
-from multiview.messages import ClockSample
+from multiview.wire.messages import ClockSample
 
 __all__ = ["ClockMap"]
 

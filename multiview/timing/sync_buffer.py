@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from multiview.between import interpolate
 from multiview.data import NS_PER_S, Keypoints2D, Views
+from multiview.timing.interpolate import interpolate
 
 __all__ = ["Counts", "Options", "SyncBuffer"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from multiview.data import Keypoints2D, Pose3D, Track, Tracks
-from multiview.messages import KeypointsMessage, PosesMessage, write_blob
+from multiview.wire.messages import KeypointsMessage, PosesMessage, write_blob
 
 __all__ = ["pack_keypoints", "pack_tracks", "unpack_keypoints", "unpack_tracks"]
 
@@ -36,7 +36,7 @@ def pack_keypoints(keypoints: Keypoints2D, **header: Any) -> KeypointsMessage:
 
 def unpack_keypoints(message: KeypointsMessage) -> Keypoints2D:
     """The keypoints in float64; a joint with a number that makes no sense is missing (score 0, NaN)."""
-    from multiview.unpack_kernels import read  # whoever only packs needs no compiler
+    from multiview.wire.unpack_kernels import read  # whoever only packs needs no compiler
 
     table = np.frombuffer(message.blob, "<f4").reshape(message.people, message.joints, message.channels)
     shape = table.shape[:2]

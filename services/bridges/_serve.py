@@ -8,16 +8,16 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from multiview.config import frame_rate, load_studio
+from multiview.body.skeleton import load_skeleton
+from multiview.common.toml import convert
 from multiview.errors import ConfigError, MessageError
-from multiview.messages import PosesMessage, decode
-from multiview.packing import unpack_tracks
-from multiview.skeleton import load_skeleton
-from multiview.toml_file import convert
-from services import topics
+from multiview.studio.config import frame_rate, load_studio
+from multiview.wire import topics
+from multiview.wire.messages import PosesMessage, decode
+from multiview.wire.packing import unpack_tracks
 from services.bridges import LiveBridge
-from services.bus import Subscriber
-from services.process import Stopping, begin_service
+from services.runtime.process import Stopping, begin_service
+from services.transport.bus import Subscriber
 
 __all__ = ["bridge_names", "open_bridge"]
 
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
 
 def bridge_names() -> tuple[str, ...]:
     """The protocols there are."""
-    folder = Path(__file__).parent / "bridges"
+    folder = Path(__file__).parent
     return tuple(sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")))
 
 

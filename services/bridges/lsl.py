@@ -10,10 +10,10 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from multiview.body.skeleton import Skeleton
 from multiview.data import Tracks
 from multiview.errors import MultiviewError
-from multiview.skeleton import Skeleton
-from services.places import Places
+from services.bridges._slots import Places
 
 __all__ = ["Bridge", "Options"]
 

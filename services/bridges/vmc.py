@@ -17,14 +17,14 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.spatial.transform import Rotation
 
-from multiview.actor import kept_rest
+from multiview.body.actor import kept_rest
+from multiview.body.kinematics import HIERARCHY, Humanoid, Motion, Solver, humanoid
+from multiview.body.skeleton import Skeleton
+from multiview.common.package_data import package_file
+from multiview.common.toml import decode_toml
 from multiview.data import Tracks
 from multiview.errors import ConfigError, MultiviewError
-from multiview.kinematics import HIERARCHY, Humanoid, Motion, Solver, humanoid
-from multiview.package_data import package_file
-from multiview.skeleton import Skeleton
-from multiview.toml_file import decode_toml
-from services.places import Places
+from services.bridges._slots import Places
 
 __all__ = ["Bridge", "Options"]
 

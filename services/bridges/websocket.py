@@ -15,9 +15,9 @@ from collections import deque
 import msgspec
 import numpy as np
 
+from multiview.body.skeleton import Skeleton
 from multiview.data import Track, Tracks
 from multiview.errors import ConfigError, MultiviewError
-from multiview.skeleton import Skeleton
 
 __all__ = ["Bridge", "Options"]
 

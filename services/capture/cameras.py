@@ -8,10 +8,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from multiview.config import CameraSource
 from multiview.data import Frame
-from multiview.open_source import open_source
-from multiview.sources import FrameSource
+from multiview.sources import FrameSource, open_source
+from multiview.studio.config import CameraSource
 
 __all__ = ["PlayedCamera", "open_camera"]
 

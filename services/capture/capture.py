@@ -23,20 +23,20 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
-from multiview.config import CameraSource, Studio, load_studio, studio_text
 from multiview.data import Frame
 from multiview.errors import ConfigError, MultiviewError, SourceError
-from multiview.messages import CameraHealth, Stamp, encode
-from multiview.recording import Record, RecordingWriter
+from multiview.recordings.mcap_log import Record, RecordingWriter
+from multiview.recordings.take import Take, begin_take, finish_take, free_name
 from multiview.sources import FrameSource
-from multiview.take import Take, begin_take, finish_take, free_name
-from services.cameras import open_camera
-from services.coverage import Coverage
-from services.picture_check import Look, look_at
-from services.process import Stopping
-from services.topics import CAMERA, topic_of
-from services.video_log import VideoLog
-from services.watcher import rate_of
+from multiview.studio.config import CameraSource, Studio, load_studio, studio_text
+from multiview.wire.messages import CameraHealth, Stamp, encode
+from multiview.wire.topics import CAMERA, topic_of
+from services.capture.cameras import open_camera
+from services.capture.coverage import Coverage
+from services.capture.picture_check import Look, look_at
+from services.nodes.video_log import VideoLog
+from services.runtime.process import Stopping
+from services.supervise.watcher import rate_of
 
 LOOK_S = 0.25
 SLOW = 0.9  # of the nominal frame rate, below which a camera is called slow
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _with_poses(args: argparse.Namespace) -> None:
     """The whole studio, whose workers keep their videos."""
-    from services.run import play
+    from services.supervise.run import play
 
     if args.preview or args.board:
         raise ConfigError("--poses records a performance: without --preview and --board")

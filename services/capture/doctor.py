@@ -20,11 +20,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from multiview.config import CameraSource, Studio, load_studio, studio_rig
 from multiview.errors import MultiviewError
-from services.cameras import open_camera
-from services.display import has_display
-from services.keyring import load_allowed, load_hub_public, load_key
+from multiview.studio.config import CameraSource, Studio, load_studio, studio_rig
+from services.capture.cameras import open_camera
+from services.runtime.display import has_display
+from services.transport.keyring import load_allowed, load_hub_public, load_key
 
 __all__ = ["Finding", "examine"]
 

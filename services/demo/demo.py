@@ -7,18 +7,15 @@ the recorder. Only the cameras are simulated, so the true joints are known and t
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from multiview.errors import MultiviewError
-
 if TYPE_CHECKING:
-    from multiview.config import Studio
-    from multiview.poses import Poses
-    from multiview.take import Take
+    from multiview.recordings.pose_table import Poses
+    from multiview.recordings.take import Take
+    from multiview.studio.config import Studio
 
 CAMERAS, PEOPLE, FPS = 4, 3, 30.0
 
@@ -36,14 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from multiview.poses import write_poses
+    from multiview.recordings.pose_table import write_poses
+    from services.demo.live_take import play, read_take
 
     if args.people is None:
         args.people = 2 if args.pixels else PEOPLE
     if args.pixels:
-        from services import demo_pixels
+        from services.demo import pixels
 
-        return demo_pixels.run(args)
+        return pixels.run(args)
 
     studio = demo_studio(args)
     print(f"A simulated studio: {args.cameras} cameras, {args.people} people, {args.seconds:g} s at {FPS:g} fps.")
@@ -59,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 def demo_studio(args: argparse.Namespace) -> Studio:
     """A ring of cameras around people who walk, pass each other, turn and reach, seen with a fair day's faults."""
-    from multiview.config import HubOptions, RecorderOptions, Studio, SyntheticSource, synthetic_options
+    from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, synthetic_options
 
     options: dict[str, Any] = {
         "cameras": args.cameras,
@@ -82,57 +80,13 @@ def demo_studio(args: argparse.Namespace) -> Studio:
     )
 
 
-def play(studio: Studio, timeout_s: float, viewer: bool) -> Take:
-    """The show itself; the finished take."""
-    from services.launch import Launch
-    from services.status import Board
-
-    with Launch(studio, viewer=None if viewer else False) as launch:
-        print(
-            "Starting hub, fusion, recorder and one worker per camera (the first time, fusion compiles its kernels) ..."
-        )
-        began = time.monotonic()
-        launch.start()
-        print(f"Connected after {time.monotonic() - began:.1f} s.")
-        with Board(launch.studio.hub, launch.rig.names) as board:
-            launch.wait(board.update, timeout_s=timeout_s)
-            board.settle(0.5)
-    if launch.take is None:
-        raise MultiviewError("nothing was recorded: the demo needs its recorder")
-    return launch.take
-
-
-def read_take(take: Take) -> tuple[Poses, list[float], float]:
-    """The poses that fusion sent, as recorded; each tick's latency (ms), from the exposure to the poses at the hub; and
-    the rate at which poses came (Hz)."""
-    from multiview.messages import PosesMessage, decode
-    from multiview.packing import unpack_tracks
-    from multiview.poses import Poses
-    from multiview.skeleton import load_skeleton
-
-    ticks, latency, came_ns, skeleton = [], [], [], ""
-    for record in take.records():
-        if record.topic != "poses":
-            continue
-        message = decode(record.body)
-        if isinstance(message, PosesMessage):
-            ticks.append(unpack_tracks(message))
-            came_ns.append(record.stamp.arrival_ns)
-            latency.append((message.age_ns + record.stamp.arrival_ns - message.arrival_ns) / 1e6)
-            skeleton = message.skeleton
-    if not ticks:
-        raise MultiviewError(f"{take.folder} holds no poses: fusion sent none; look at its log with --debug")
-    rate = (len(came_ns) - 1) * 1e9 / max(came_ns[-1] - came_ns[0], 1)
-    return Poses.from_tracks(ticks, load_skeleton(skeleton)), latency, rate
-
-
 def measure(studio: Studio, poses: Poses, latency_ms: list[float], fps: float) -> dict[str, Any]:
     """The figures of the summary, by name."""
     import numpy as np
 
     from multiview.commands.evaluate import report
-    from multiview.config import SyntheticSource, synthetic_options
-    from multiview.metrics import compare
+    from multiview.evaluation.metrics import compare
+    from multiview.studio.config import SyntheticSource, synthetic_options
     from multiview.synthetic import make_studio
 
     assert isinstance(studio.source, SyntheticSource)
@@ -156,10 +110,10 @@ def measure(studio: Studio, poses: Poses, latency_ms: list[float], fps: float) -
 
 def _pictures(studio: Studio, poses: Poses, take: Take) -> dict[str, Path]:
     """The video, the top view and, where it can be drawn, a picture of the 3D viewer."""
-    from multiview.camera import load_rig
-    from multiview.config import SyntheticSource, synthetic_options
+    from multiview.cameras.rig_file import load_rig
+    from multiview.studio.config import SyntheticSource, synthetic_options
     from multiview.synthetic import make_studio
-    from services.demo_pictures import room_from_above, skeleton_video, viewer_snapshot
+    from services.demo.pictures import room_from_above, skeleton_video, viewer_snapshot
 
     assert isinstance(studio.source, SyntheticSource)
     simulated, rig = make_studio(synthetic_options(studio.source)), load_rig(take.rig)

@@ -9,15 +9,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from multiview.camera import Camera, Rig
+from multiview.body.skeleton import load_skeleton
+from multiview.cameras.camera import Camera, Rig
+from multiview.common.atomic_file import replacing
 from multiview.data import Pose3D, Track
-from multiview.draw import draw_floor, draw_keypoints, draw_label, draw_skeletons, empty_picture
+from multiview.drawing.overlay import draw_floor, draw_keypoints, draw_label, draw_skeletons, empty_picture
+from multiview.drawing.top_view import draw_top_view, floor_extent
 from multiview.errors import SourceError
-from multiview.files import replacing
-from multiview.poses import Poses
-from multiview.skeleton import load_skeleton
+from multiview.recordings.pose_table import Poses
 from multiview.synthetic import Studio
-from multiview.top_view import draw_top_view, floor_extent
 
 __all__ = ["room_from_above", "skeleton_video", "tracks_of", "viewer_snapshot"]
 

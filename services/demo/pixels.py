@@ -26,12 +26,12 @@ from multiview.errors import MultiviewError, SourceError
 from multiview.geometry.rigid import rotation_from_vector
 
 if TYPE_CHECKING:
-    from multiview.camera import Camera, Rig
-    from multiview.config import Studio
-    from multiview.poses import Poses
+    from multiview.cameras.camera import Camera, Rig
+    from multiview.recordings.ground_truth import Truth
+    from multiview.recordings.pose_table import Poses
+    from multiview.studio.config import Studio
     from multiview.synthetic import Studio as SyntheticStudio
     from multiview.synthetic.film import Film, Poster
-    from multiview.truth import Truth
 
 __all__ = ["film_studio", "on_true_cameras", "pixel_studio", "run"]
 
@@ -43,7 +43,7 @@ PX_PER_SQUARE = 48
 
 def run(args: argparse.Namespace) -> int:
     """Film, calibrate, look, fuse, compare."""
-    from services.demo import play, read_take
+    from services.demo.live_take import play, read_take
 
     began = time.monotonic()
     folder = args.out / f"pixels-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -60,8 +60,8 @@ def run(args: argparse.Namespace) -> int:
     poses, latency, rate = read_take(take)
     figures = _figures(simulated, rig, film.rig, poses)
     figures |= {"latency_ms": float(np.median(latency)), "rate_fps": rate, "seconds": time.monotonic() - began}
-    from multiview.camera import load_rig
-    from multiview.poses import write_poses
+    from multiview.cameras.rig_file import load_rig
+    from multiview.recordings.pose_table import write_poses
 
     write_poses(poses, take.poses)
     (folder / "summary.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
@@ -192,7 +192,7 @@ def _multiview(*words: object) -> str:
 
 def pixel_studio(rig: Path, videos: list[Path], folder: Path) -> Studio:
     """A studio whose workers look at the videos, every frame of them."""
-    from multiview.config import CameraSource, HubOptions, RecorderOptions, Studio
+    from multiview.studio.config import CameraSource, HubOptions, RecorderOptions, Studio
 
     address = str(videos[0].parent.resolve() / "{camera}.mp4")
     return Studio(
@@ -216,9 +216,9 @@ def on_true_cameras(truth: Truth, true_rig: Rig, rig: Rig) -> Truth:
 
 
 def _figures(simulated: SyntheticStudio, rig: Path, true_rig: Rig, poses: Poses) -> dict[str, Any]:
-    from multiview.camera import load_rig
+    from multiview.cameras.rig_file import load_rig
     from multiview.commands.evaluate import report
-    from multiview.metrics import compare
+    from multiview.evaluation.metrics import compare
 
     calibrated = load_rig(rig)
     figures = report(compare(on_true_cameras(simulated.truth, true_rig, calibrated), poses))

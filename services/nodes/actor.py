@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
+from multiview.body.skeleton import load_skeleton
 from multiview.commands import actor as of_takes
 from multiview.commands.progress import progress_bar
-from multiview.config import Studio, load_studio
 from multiview.data import Track
 from multiview.errors import ConfigError, MessageError, MultiviewError
-from multiview.messages import NamingMessage, PosesMessage, decode, encode
-from multiview.packing import unpack_tracks
-from multiview.skeleton import load_skeleton
-from services import topics
-from services.bus import Sender, Subscriber
+from multiview.studio.config import Studio, load_studio
+from multiview.wire import topics
+from multiview.wire.messages import NamingMessage, PosesMessage, decode, encode
+from multiview.wire.packing import unpack_tracks
+from services.transport.bus import Sender, Subscriber
 
 __all__ = ["add_arguments", "give_name", "run"]
 
@@ -46,7 +46,7 @@ def give_name(sender: Sender, person: int, name: str, timeout_s: float = 0.0) ->
 
 def _live(studio: Studio, name: str, person: int | None, seconds: float, folder: Path | None) -> int:
     """Name a person who is there, then measure and keep them; errors say who is there."""
-    from multiview.actor import check_name, measure, save_actor
+    from multiview.body.actor import check_name, measure, save_actor
 
     check_name(name)
     skeleton = load_skeleton(studio.skeleton)

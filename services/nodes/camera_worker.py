@@ -16,29 +16,25 @@ from pathlib import Path
 
 import numpy as np
 
-from multiview.camera import Camera
-from multiview.clock import ClockMap
-from multiview.config import CameraSource, Studio, studio_rig
+from multiview.body.skeleton import load_skeleton
+from multiview.cameras.camera import Camera
+from multiview.cameras.image_size import to_calibrated_size, why_sizes_differ
 from multiview.data import NS_PER_S, Frame, Keypoints2D
-from multiview.detect import ExpectsPeople, PoseDetector
+from multiview.detect import ExpectsPeople, PoseDetector, make_detector
 from multiview.errors import ConfigError, SourceError
-from multiview.make_detector import make_detector
-from multiview.messages import CameraHealth, Goodbye, encode
-from multiview.open_source import open_source
-from multiview.packing import pack_keypoints
-from multiview.picture_size import to_calibrated_size, why_sizes_differ
-from multiview.skeleton import load_skeleton
-from multiview.sources import FrameSource
-from multiview.sources._paced import Paced
-from multiview.sources._reader import Reader
-from services import topics
-from services.bus import GOODBYE_S, Asker, Sender
-from services.filmed import Filmed
-from services.presence import wait_for_start
-from services.probing import Prober
-from services.process import Stopping, yield_to_others
-from services.regions import Expectations
-from services.requests import Ready, tell
+from multiview.sources import FrameSource, Paced, Reader, open_source
+from multiview.studio.config import CameraSource, Studio, studio_rig
+from multiview.timing.clock import ClockMap
+from multiview.wire import topics
+from multiview.wire.messages import CameraHealth, Goodbye, encode
+from multiview.wire.packing import pack_keypoints
+from services.nodes.clock_probe import Prober
+from services.nodes.heartbeat import wait_for_start
+from services.nodes.recording_source import Filmed
+from services.nodes.regions import Expectations
+from services.runtime.process import Stopping, yield_to_others
+from services.transport.bus import GOODBYE_S, Asker, Sender
+from services.transport.requests import Ready, tell
 
 __all__ = ["CameraWorker"]
 

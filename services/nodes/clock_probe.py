@@ -10,11 +10,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from multiview.clock import ClockMap
-from multiview.config import HubOptions
-from multiview.messages import ClockSample
-from services.bus import Asker
-from services.requests import Probe, ProbeReply, ask
+from multiview.studio.config import HubOptions
+from multiview.timing.clock import ClockMap
+from multiview.wire.messages import ClockSample
+from services.transport.bus import Asker
+from services.transport.requests import Probe, ProbeReply, ask
 
 __all__ = ["Prober"]
 

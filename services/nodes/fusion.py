@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from multiview.config import load_studio
-from multiview.messages import ServiceHealth, encode
-from services import topics
-from services.bus import PUBLISH_QUEUE, Received, Sender, Subscriber
-from services.fuser import Fused, Fuser
-from services.presence import Presence
-from services.process import Stopping, begin_service, come_first
-from services.regions import RegionSender, wanted
+from multiview.studio.config import load_studio
+from multiview.studio.stream_fusion import Fused, Fuser
+from multiview.wire import topics
+from multiview.wire.messages import ServiceHealth, encode
+from services.nodes.heartbeat import Presence
+from services.nodes.regions import RegionSender, wanted
+from services.runtime.process import Stopping, begin_service, come_first
+from services.transport.bus import PUBLISH_QUEUE, Received, Sender, Subscriber
 
 HEALTH_S = 1.0
 LONG_S = 2.0

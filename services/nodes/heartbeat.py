@@ -6,10 +6,10 @@ import os
 import time
 from collections.abc import Sequence
 
-from multiview.config import HubOptions
-from services.bus import Asker
-from services.process import Stopping
-from services.requests import Ready, Start, StatusReply, ask, tell
+from multiview.studio.config import HubOptions
+from services.runtime.process import Stopping
+from services.transport.bus import Asker
+from services.transport.requests import Ready, Start, StatusReply, ask, tell
 
 __all__ = ["Presence", "wait_for_start"]
 

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import msgspec
 
-from multiview.config import HubOptions, load_studio
 from multiview.errors import MessageError
-from multiview.messages import HubBeat, Stamp, encode
-from services import topics
-from services.bus import HubSockets, Incoming, ZapSocket
-from services.gate import Gate
-from services.keyring import load_allowed
-from services.process import Stopping, begin_service, come_first
-from services.requests import Probe, ProbeReply, Ready, Start, StatusReply, decode_question
+from multiview.studio.config import HubOptions, load_studio
+from multiview.wire import topics
+from multiview.wire.messages import HubBeat, Stamp, encode
+from services.runtime.process import Stopping, begin_service, come_first
+from services.transport.bus import HubSockets, Incoming, ZapSocket
+from services.transport.keyring import load_allowed
+from services.transport.requests import Probe, ProbeReply, Ready, Start, StatusReply, decode_question
+from services.transport.zap_authenticator import Gate
 
 BEAT_S = 0.05
 RATE, BURST = 1000.0, 500.0  # messages a second that one sender may send, and how many at once

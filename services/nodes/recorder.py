@@ -9,18 +9,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
-from multiview.config import Studio, load_studio, studio_rig, studio_text
 from multiview.errors import SourceError
-from multiview.messages import ServiceHealth, encode
-from multiview.recording import Record, RecordingWriter
-from multiview.rig_file import dumps
-from multiview.take import Take, begin_take, finish_take, free_name
-from services import topics
-from services.bus import Sender, Subscriber
-from services.presence import Presence
-from services.process import Stopping, begin_service
+from multiview.recordings.mcap_log import Record, RecordingWriter
+from multiview.recordings.take import Take, finish_take
+from multiview.studio.config import Studio, load_studio
+from multiview.studio.new_take import new_take
+from multiview.wire import topics
+from multiview.wire.messages import ServiceHealth, encode
+from services.nodes.heartbeat import Presence
+from services.runtime.process import Stopping, begin_service
+from services.transport.bus import Sender, Subscriber
 
 RETRY_S = 1.0
 
@@ -40,14 +38,6 @@ def run(args: argparse.Namespace) -> None:
     take = continue_take(directory, args.take) or new_take(studio, args.take or "", args.notes)
     finished = Recorder(studio, take, reports=not args.aside).record(stopping)
     logging.info("recorded %s", finished.folder)
-
-
-def new_take(studio: Studio, name: str, notes: str = "") -> Take:
-    """Begin a take of this studio, with its rig and its effective configuration inside."""
-    directory = Path(studio.recorder.directory)
-    inside = msgspec.structs.replace(studio, rig="rig.toml")
-    name = name or free_name(directory, studio.name)
-    return begin_take(directory, name, dumps(studio_rig(studio)), studio_text(inside), notes)
 
 
 def continue_take(directory: Path, name: str | None) -> Take | None:

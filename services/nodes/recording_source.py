@@ -6,7 +6,7 @@ from pathlib import Path
 
 from multiview.data import Frame
 from multiview.sources import FrameSource
-from services.video_log import VideoLog
+from services.nodes.video_log import VideoLog
 
 __all__ = ["Filmed"]
 

@@ -11,15 +11,15 @@ import time
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.camera import Camera
-from multiview.config import CameraSource, HubOptions, Studio
+from multiview.cameras.camera import Camera
+from multiview.cameras.image_size import from_calibrated_size
+from multiview.cameras.projected_regions import Regions, expected_regions
 from multiview.errors import MessageError
-from multiview.messages import RegionsMessage, decode, encode, write_blob
-from multiview.picture_size import from_calibrated_size
-from multiview.regions import Regions, expected_regions
-from services import topics
-from services.bus import Sender, Subscriber
-from services.fuser import Fuser
+from multiview.studio.config import CameraSource, HubOptions, Studio
+from multiview.studio.stream_fusion import Fuser
+from multiview.wire import topics
+from multiview.wire.messages import RegionsMessage, decode, encode, write_blob
+from services.transport.bus import Sender, Subscriber
 
 __all__ = ["Expectations", "RegionSender", "pack_regions", "wanted"]
 

@@ -9,25 +9,18 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
-from multiview.camera import load_rig
-from multiview.config import HubOptions, Studio, load_studio
 from multiview.data import Tracks
 from multiview.errors import SourceError
-from multiview.messages import PosesMessage, decode
-from multiview.poses import Poses, write_poses
-from multiview.recording import Record
-from multiview.take import Take, open_take
-from services import topics
-from services.bus import HubSockets
-from services.fuser import Fused, Fuser
-from services.process import Stopping, begin_service
-
-__all__ = ["compare", "recorded_poses", "refuse"]
+from multiview.recordings.pose_table import Poses, write_poses
+from multiview.recordings.take import Take, open_take
+from multiview.studio.config import HubOptions, load_studio
+from multiview.studio.rerun import compare, recorded_poses, rerun_fusion, take_studio
+from services.runtime.process import Stopping, begin_service
+from services.transport.bus import HubSockets
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,55 +59,16 @@ def play(take: Take, hub: HubOptions, speed: float, stopping: Stopping) -> None:
     sockets.close()
 
 
-def take_studio(take: Take) -> Studio:
-    """The take's effective configuration; of a recorded one neither paths nor addresses are used."""
-    studio = load_studio(take.studio, check=False)
-    skeleton = studio.skeleton
-    if skeleton.endswith(".toml"):
-        skeleton = str(take.folder / Path(skeleton).name)
-    return msgspec.structs.replace(studio, rig=str(take.rig), skeleton=skeleton, hub=HubOptions())
-
-
-def refuse(take: Take, studio: Studio | None = None) -> Iterator[Fused]:
-    """The take's keypoints through the same fusion as live."""
-    fuser = Fuser(studio or take_studio(take), load_rig(take.rig))
-    for record in take.records():
-        yield from fuser.feed(*record)
-
-
-def recorded_poses(records: Iterable[Record]) -> Iterator[PosesMessage]:
-    """The poses that fusion sent while the take was recorded."""
-    for record in records:
-        if record.topic == topics.POSES:
-            message = decode(record.body)
-            if isinstance(message, PosesMessage):
-                yield message
-
-
-def compare(fused: Iterable[Fused], recorded: Iterable[PosesMessage]) -> tuple[int, int, int]:
-    """(ticks that are the same in every bit, ticks that differ, ticks that only one side has)."""
-    again = {(f.message.tick, f.message.time_ns): f.message for f in fused}
-    before = {(m.tick, m.time_ns): m for m in recorded}
-    both = again.keys() & before.keys()
-    same = sum(_result(again[key]) == _result(before[key]) for key in both)
-    return same, len(both) - same, len(again.keys() ^ before.keys())
-
-
-def _result(message: PosesMessage) -> PosesMessage:
-    """Without what depends on the process and not on the stream."""
-    return msgspec.structs.replace(message, boot_id=0, lost=0)
-
-
 def _offline(take: Take, args: argparse.Namespace) -> int:
     studio = None
     if args.studio:
         other = load_studio(args.studio, check=False)
         studio = msgspec.structs.replace(take_studio(take), pipeline=other.pipeline, volume=other.volume)
-    fused = list(refuse(take, studio))
+    fused = list(rerun_fusion(take, studio))
     if not fused:
         raise SourceError(f"{take.folder}: no keypoints recorded")
     if args.out:
-        from multiview.skeleton import load_skeleton
+        from multiview.body.skeleton import load_skeleton
 
         ticks: list[Tracks] = [f.tracks for f in fused]
         skeleton = load_skeleton(fused[0].message.skeleton)

@@ -7,11 +7,11 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from multiview.config import CameraSource, KeypointsSource, Studio, studio_rig, synthetic_options
+from multiview.body.skeleton import load_skeleton
 from multiview.data import NS_PER_S, Keypoints2D
 from multiview.errors import SourceError
-from multiview.keypoint_folder import open_keypoint_folders
-from multiview.skeleton import load_skeleton
+from multiview.recordings.keypoint_folder import open_keypoint_folders
+from multiview.studio.config import CameraSource, KeypointsSource, Studio, studio_rig, synthetic_options
 
 if TYPE_CHECKING:
     from multiview.synthetic import Studio as SyntheticStudio

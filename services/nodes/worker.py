@@ -15,19 +15,19 @@ from pathlib import Path
 
 import msgspec
 
-from multiview.config import CameraSource, Studio, load_studio
 from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
-from multiview.messages import CameraHealth, Goodbye, decode, encode
-from multiview.messages import PosesMessage as Poses
-from multiview.packing import pack_keypoints
-from services import topics
-from services.bus import GOODBYE_S, Asker, Sender, Subscriber
-from services.presence import wait_for_start
-from services.probing import Prober
-from services.process import Stopping, begin_service
-from services.requests import Ready, tell
-from services.sources import Played, open_source
+from multiview.studio.config import CameraSource, Studio, load_studio
+from multiview.wire import topics
+from multiview.wire.messages import CameraHealth, Goodbye, decode, encode
+from multiview.wire.messages import PosesMessage as Poses
+from multiview.wire.packing import pack_keypoints
+from services.nodes.clock_probe import Prober
+from services.nodes.heartbeat import wait_for_start
+from services.nodes.sources import Played, open_source
+from services.runtime.process import Stopping, begin_service
+from services.transport.bus import GOODBYE_S, Asker, Sender, Subscriber
+from services.transport.requests import Ready, tell
 
 AHEAD_NS = 1_000_000_000  # how far an unpaced source runs ahead of fusion
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
     cameras = args.camera.split(",")
     looking = [isinstance(studio.source_of(camera), CameraSource) for camera in cameras]
     if all(looking):
-        from services.camera_worker import CameraWorker
+        from services.nodes.camera_worker import CameraWorker
 
         CameraWorker(studio, cameras, args.video).play(stopping, alone=not args.wait)
     elif args.video:

@@ -24,15 +24,15 @@ from types import TracebackType
 
 import msgspec
 
-from multiview.camera import Rig
-from multiview.config import CameraSource, HubOptions, Studio, frame_rate, studio_rig, write_studio
+from multiview.cameras.camera import Rig
 from multiview.errors import ConfigError, MultiviewError
-from multiview.take import Take
-from services.bus import Asker
-from services.display import has_display
-from services.process import PARENT_VARIABLE, WHERE
-from services.recorder import new_take
-from services.requests import Start, Status, StatusReply, ask
+from multiview.recordings.take import Take
+from multiview.studio.config import CameraSource, HubOptions, Studio, frame_rate, studio_rig, write_studio
+from multiview.studio.new_take import new_take
+from services.runtime.display import has_display
+from services.runtime.process import PARENT_VARIABLE, WHERE
+from services.transport.bus import Asker
+from services.transport.requests import Start, Status, StatusReply, ask
 
 __all__ = ["Launch", "LaunchError"]
 

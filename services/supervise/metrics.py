@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multiview.config import load_studio, studio_rig
 from multiview.errors import ConfigError
-from multiview.pipeline import STAGES
-from services.bus import Subscriber
-from services.presence import Presence
-from services.process import Stopping, begin_service
-from services.watcher import CameraState, Watcher, rate_of
+from multiview.fusion.pipeline import STAGES
+from multiview.studio.config import load_studio, studio_rig
+from services.nodes.heartbeat import Presence
+from services.runtime.process import Stopping, begin_service
+from services.supervise.watcher import CameraState, Watcher, rate_of
+from services.transport.bus import Subscriber
 
 if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily

@@ -6,10 +6,10 @@ import argparse
 import time
 from pathlib import Path
 
-from multiview.config import Studio, load_studio
-from multiview.take import Take
-from services.launch import Launch
-from services.status import Board
+from multiview.recordings.take import Take
+from multiview.studio.config import Studio, load_studio
+from services.supervise.launch import Launch
+from services.supervise.status import Board
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,11 +15,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from multiview.config import HubOptions, load_studio, studio_rig
 from multiview.errors import SourceError
-from services.bus import Subscriber
-from services.process import Stopping
-from services.watcher import Watcher, rate_of
+from multiview.studio.config import HubOptions, load_studio, studio_rig
+from services.runtime.process import Stopping
+from services.supervise.watcher import Watcher, rate_of
+from services.transport.bus import Subscriber
 
 __all__ = ["Board"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from multiview.errors import MessageError
-from multiview.messages import CameraHealth, KeypointsMessage, PosesMessage, ServiceHealth, decode
-from services.bus import Received
+from multiview.wire.messages import CameraHealth, KeypointsMessage, PosesMessage, ServiceHealth, decode
+from services.transport.bus import Received
 
 __all__ = ["CameraState", "Watcher", "rate_of"]
 

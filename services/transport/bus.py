@@ -17,11 +17,11 @@ from typing import NamedTuple
 import zmq
 from zmq.utils import z85
 
-from multiview.config import HubOptions
 from multiview.errors import ConfigError, MessageError
-from multiview.messages import MAX_BYTES, Stamp
-from services import topics
-from services.keyring import ANYONE, HUB, load_hub_public, load_key
+from multiview.studio.config import HubOptions
+from multiview.wire import topics
+from multiview.wire.messages import MAX_BYTES, Stamp
+from services.transport.keyring import ANYONE, HUB, load_hub_public, load_key
 
 __all__ = ["GOODBYE_S", "PUBLISH_QUEUE", "Asker", "HubSockets", "Incoming", "Received", "Sender", "Subscriber"]
 
@@ -52,12 +52,6 @@ class Incoming(NamedTuple):
     topic: bytes
     body: bytes
     user: str | None
-
-
-def new_keypair() -> tuple[str, str]:
-    """A new public and secret key."""
-    public, secret = zmq.curve_keypair()
-    return public.decode(), secret.decode()
 
 
 def _socket(kind: int, send_queue: int, receive_queue: int) -> zmq.Socket[bytes]:

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import tomli_w
 
-from multiview.config import load_studio, studio_rig
 from multiview.errors import ConfigError
+from multiview.studio.config import load_studio, studio_rig
 
 __all__ = ["ANYONE", "HUB", "Key", "load_allowed", "load_hub_public", "load_key", "make_keys"]
 
@@ -49,10 +49,15 @@ def run(args: argparse.Namespace) -> None:
     print(f'next: set [hub] keys = "{args.out}" in {args.studio}; on a camera\'s machine it needs NAME.key and hub.pub')
 
 
+def _new_key() -> Key:
+    import zmq
+
+    public, secret = zmq.curve_keypair()
+    return Key(public.decode(), secret.decode())
+
+
 def make_keys(folder: Path, names: list[str]) -> list[str]:
     """Make the keys that are missing, and enter them in the list of who may connect; ConfigError if it cannot."""
-    from services.bus import new_keypair
-
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         allowed = load_allowed(folder) if (folder / "allowed.toml").exists() else {}
@@ -60,7 +65,7 @@ def make_keys(folder: Path, names: list[str]) -> list[str]:
         for name in dict.fromkeys(names):
             if (folder / f"{name}.key").exists():
                 continue
-            key = Key(*new_keypair())
+            key = _new_key()
             _write_secret(folder / f"{name}.key", tomli_w.dumps(key._asdict()))
             if name == HUB:
                 (folder / "hub.pub").write_text(key.public + "\n")

@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from multiview.errors import MessageError
-from services.bus import Asker
+from services.transport.bus import Asker
 
 __all__ = [
     "Probe",

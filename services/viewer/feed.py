@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from multiview.data import Keypoints2D, Pose3D, Track
-from multiview.poses import Poses
+from multiview.recordings.pose_table import Poses
 
 __all__ = ["Feed", "PosesFeed"]
 

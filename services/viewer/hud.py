@@ -7,9 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from multiview.palette import RGB
-from services.viewer_scene import STATE_COLOURS
-from services.viewer_text import Picture, Plate, bar, beside, words
+from multiview.common.palette import RGB
+from services.viewer.scene import STATE_COLOURS
+from services.viewer.text import Picture, Plate, bar, beside, words
 
 __all__ = ["ALARM", "INK", "Hud", "plates", "time_at"]
 

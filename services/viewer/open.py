@@ -8,18 +8,19 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.actor import actor_names
-from multiview.camera import Rig, load_rig
-from multiview.config import Studio, load_studio, pipeline_options, studio_rig
+from multiview.body.actor import actor_names
+from multiview.body.skeleton import Skeleton, load_skeleton
+from multiview.cameras.camera import Rig
+from multiview.cameras.capture_volume import Volume
+from multiview.cameras.rig_file import load_rig
 from multiview.errors import ConfigError
-from multiview.poses import Poses
-from multiview.skeleton import Skeleton, load_skeleton
-from multiview.take import Take
-from multiview.take_poses import take_poses
-from multiview.volume import Volume
-from services.viewer_feed import Feed, PosesFeed
-from services.viewer_record import Recording
-from services.viewer_sight import TakeSight
+from multiview.recordings.pose_table import Poses
+from multiview.recordings.take import Take
+from multiview.recordings.take_poses import take_poses
+from multiview.studio.config import Studio, load_studio, pipeline_options, studio_rig
+from services.viewer.feed import Feed, PosesFeed
+from services.viewer.record import Recording
+from services.viewer.sight import TakeSight
 
 __all__ = ["Opened", "open_live", "open_recording"]
 
@@ -40,8 +41,8 @@ class Opened(NamedTuple):
 
 def open_live(studio_file: Path) -> Opened:
     """The stream of a studio that runs, or will."""
-    from services.process import begin_service
-    from services.viewer_stream import StreamFeed
+    from services.runtime.process import begin_service
+    from services.viewer.stream import StreamFeed
 
     begin_service("viewer")
     recording = Recording(studio_file)  # now, for later this process yields to others, which a recorder must not

@@ -10,9 +10,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from multiview.config import load_studio
-from multiview.take import free_name
-from services.process import PARENT_VARIABLE
+from multiview.recordings.take import free_name
+from multiview.studio.config import load_studio
+from services.runtime.process import PARENT_VARIABLE
 
 __all__ = ["Recording"]
 

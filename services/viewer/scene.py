@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float64, Int32
 
-from multiview.camera import Camera, Rig
+from multiview.body.skeleton import Skeleton
+from multiview.cameras.camera import Camera, Rig
+from multiview.common.palette import RGB, person_colour
 from multiview.data import Keypoints2D, Track
-from multiview.palette import RGB, person_colour
-from multiview.skeleton import Skeleton
-from multiview.solids import Crowd, Mesh
-from services.viewer_text import GROUND
+from multiview.drawing.mesh import Crowd, Mesh
+from services.viewer.text import GROUND
 
 __all__ = ["STATE_COLOURS", "Lines", "Scene", "Text", "Triangles", "centre", "frustum", "level_from_world"]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from multiview.commands.recordings import Recording
 from multiview.data import Keypoints2D
 from multiview.errors import MultiviewError
-from multiview.take import Take
-from services.take_keypoints import take_keypoints
+from multiview.recordings.recorded_keypoints import Recording
+from multiview.recordings.take import Take
+from multiview.studio.take_keypoints import take_keypoints
 
 __all__ = ["TakeSight"]
 

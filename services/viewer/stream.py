@@ -7,16 +7,16 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 
-from multiview.camera import Rig
-from multiview.config import HubOptions
+from multiview.cameras.camera import Rig
 from multiview.data import Keypoints2D, Track
 from multiview.errors import MessageError
-from multiview.messages import KeypointsMessage, PosesMessage, Stamp, decode
-from multiview.packing import unpack_keypoints, unpack_tracks
-from services import topics
-from services.actor import NAMER, give_name
-from services.bus import Received, Sender, Subscriber
-from services.viewer_feed import count
+from multiview.studio.config import HubOptions
+from multiview.wire import topics
+from multiview.wire.messages import KeypointsMessage, PosesMessage, Stamp, decode
+from multiview.wire.packing import unpack_keypoints, unpack_tracks
+from services.nodes.actor import NAMER, give_name
+from services.transport.bus import Received, Sender, Subscriber
+from services.viewer.feed import count
 
 __all__ = ["StreamFeed"]
 

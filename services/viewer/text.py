@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int32, UInt8
 
-from multiview.palette import RGB
+from multiview.common.palette import RGB
 
 __all__ = ["GROUND", "Plate", "Sheet", "bar", "beside", "sheet", "words"]
 

@@ -13,18 +13,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from multiview.common.palette import RGB
 from multiview.errors import ConfigError
-from multiview.palette import RGB
-from services.viewer_feed import Feed
-from services.viewer_hud import ALARM, INK, Hud
-from services.viewer_open import Opened, open_live, open_recording
-from services.viewer_record import Recording
-from services.viewer_scene import centre
+from services.viewer.feed import Feed
+from services.viewer.hud import ALARM, INK, Hud
+from services.viewer.open import Opened, open_live, open_recording
+from services.viewer.record import Recording
+from services.viewer.scene import centre
 
 if TYPE_CHECKING:
-    from services.viewer_orbit import Orbit
-    from services.viewer_scene import Scene
-    from services.viewer_window import Window
+    from services.viewer.orbit import Orbit
+    from services.viewer.scene import Scene
+    from services.viewer.window import Window
 
 _SHORTEST_S, _LONGEST_S = 0.028, 0.036  # a picture's time: in between, the next instant decides
 _SIZE = (1280, 720)
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from services.display import virtual_display
+    from services.runtime.display import virtual_display
 
     if args.what.suffix == ".toml":
         opened = open_live(args.what)
@@ -66,10 +66,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(opened: Opened, args: argparse.Namespace) -> int:
-    from services.process import yield_as_a_whole
-    from services.viewer_orbit import Orbit, room
-    from services.viewer_scene import Scene, level_from_world
-    from services.viewer_window import Window
+    from services.runtime.process import yield_as_a_whole
+    from services.viewer.orbit import Orbit, room
+    from services.viewer.scene import Scene, level_from_world
+    from services.viewer.window import Window
 
     rig, feed, live, still = opened.rig, opened.feed, opened.recording is not None, args.snapshot is not None
     scene = Scene(rig, opened.skeleton, fine=still, volume=opened.volume)
@@ -253,7 +253,7 @@ class Viewer:
 
     def loop(self, seconds: float | None = None) -> None:
         """Draw until the window is closed, at most 30 pictures a second."""
-        from services.process import Stopping
+        from services.runtime.process import Stopping
 
         began, pictures, stopping = time.monotonic(), 0, Stopping()
         busy = time.process_time()

@@ -9,14 +9,14 @@ from typing import Any, SupportsFloat, SupportsInt
 
 import numpy as np
 
+from multiview.common.atomic_file import replacing
+from multiview.drawing.mesh import Mesh
 from multiview.errors import MultiviewError
-from multiview.files import replacing
-from multiview.solids import Mesh
-from services.display import draws_in_software
-from services.viewer_hud import Hud, plates, time_at
-from services.viewer_orbit import Orbit
-from services.viewer_scene import Lines, Scene
-from services.viewer_text import GROUND, Plate, sheet, words
+from services.runtime.display import draws_in_software
+from services.viewer.hud import Hud, plates, time_at
+from services.viewer.orbit import Orbit
+from services.viewer.scene import Lines, Scene
+from services.viewer.text import GROUND, Plate, sheet, words
 
 __all__ = ["Window"]
 

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from multiview.__main__ import main
-from multiview.actor import LENGTHS, Actor, load_actor, measure, probabilities, save_actor
-from multiview.config import load_studio, write_studio
+from multiview.body.actor import LENGTHS, Actor, load_actor, measure, probabilities, save_actor
+from multiview.body.recognition import GIVE, GivenNames, Recogniser, assign
+from multiview.body.skeleton import load_skeleton
 from multiview.data import Track, Tracks
 from multiview.errors import ConfigError
 from multiview.export import load_exporter
-from multiview.messages import PosesMessage, decode, encode
-from multiview.packing import pack_tracks, unpack_tracks
-from multiview.poses import Poses, read_poses, write_poses
-from multiview.recognise import GIVE, GivenNames, Recogniser, assign
-from multiview.skeleton import load_skeleton
+from multiview.recordings.pose_table import Poses, read_poses, write_poses
+from multiview.studio.config import load_studio, write_studio
 from multiview.synthetic import Options, make_studio
+from multiview.wire.messages import PosesMessage, decode, encode
+from multiview.wire.packing import pack_tracks, unpack_tracks
 from tests.figures import figure
 
 COCO17 = load_skeleton("coco17")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from multiview.body.joint_angles import joint_angles
+from multiview.body.kinematics import Motion, Solver, forward, humanoid, points
+from multiview.body.kinematics_kernels import carry_hinge
+from multiview.body.skeleton import load_skeleton
 from multiview.errors import ConfigError
 from multiview.geometry.rigid import rotation_angle, rotation_from_vector
-from multiview.joint_angles import joint_angles
-from multiview.kinematics import Motion, Solver, forward, humanoid, points
-from multiview.kinematics_kernels import carry_hinge
-from multiview.skeleton import load_skeleton
 from multiview.synthetic import Options, make_studio
 from tests.figures import figure
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from multiview.body.skeleton import load_skeleton, mapping, skeleton_names
 from multiview.errors import ConfigError
-from multiview.skeleton import load_skeleton, mapping, skeleton_names
 
 COUNTS = {"coco17": 17, "body25": 25, "halpe26": 26, "coco133": 133, "blazepose33": 33, "coco18": 18}
 

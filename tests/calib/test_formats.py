@@ -9,7 +9,8 @@ import pytest
 
 from calib.formats import format_names, format_of, load_format
 from multiview.__main__ import main
-from multiview.camera import Camera, Rig, load_rig, save_rig
+from multiview.cameras.camera import Camera, Rig
+from multiview.cameras.rig_file import load_rig, save_rig
 from multiview.errors import ConfigError
 from multiview.geometry.rigid import rotation_from_vector
 

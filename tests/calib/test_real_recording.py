@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from calib.board import Board
-from calib.detect import detect
-from calib.pictures import video
-from calib.poses import ideal_coordinates
-from calib.solve import solve
+from calib.board.board import Board
+from calib.board.poses import ideal_coordinates
+from calib.corners.detect import detect
+from calib.corners.pictures import video
+from calib.solve.solve import solve
 
 CAMERAS = ("cam_0", "cam_1", "cam_2", "cam_3")
 

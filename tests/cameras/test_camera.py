@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiview.camera import Camera, Rig
+from multiview.cameras.camera import Camera, Rig
 from multiview.errors import ConfigError
 from multiview.geometry.rigid import rotation_from_vector
 

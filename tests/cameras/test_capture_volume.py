@@ -4,12 +4,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from multiview.config import load_studio, pipeline_options, write_studio
+from multiview.cameras.capture_volume import Volume
 from multiview.errors import ConfigError
-from multiview.pipeline import Options, Pipeline
+from multiview.fusion.pipeline import Options, Pipeline
+from multiview.studio.config import load_studio, pipeline_options, write_studio
 from multiview.synthetic import Options as StudioOptions
 from multiview.synthetic import Studio, make_studio
-from multiview.volume import Volume
 
 
 @pytest.fixture(scope="module")

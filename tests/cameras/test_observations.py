@@ -1,8 +1,8 @@
 import numpy as np
 
-from multiview.camera import Camera, Rig
+from multiview.cameras.camera import Camera, Rig
+from multiview.cameras.observations import PackedRig, pack
 from multiview.data import Keypoints2D, Views
-from multiview.rays import PackedRig, pack
 
 K = np.array([[900.0, 0, 640], [0, 910, 360], [0, 0, 1]])
 TURN = np.array([[0.8, 0, -0.6], [0, 1, 0], [0.6, 0, 0.8]])

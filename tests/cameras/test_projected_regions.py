@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from multiview.camera import Camera
-from multiview.regions import expected_regions
+from multiview.cameras.camera import Camera
+from multiview.cameras.projected_regions import expected_regions
 
 CAMERA = Camera(
     "cam01",

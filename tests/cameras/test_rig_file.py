@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiview.camera import Camera, Rig, load_rig, save_rig
+from multiview.cameras.camera import Camera, Rig
+from multiview.cameras.rig_file import dumps, load_rig, save_rig
 from multiview.errors import ConfigError
 from multiview.geometry.rigid import rotation_from_vector
-from multiview.rig_file import dumps
 
 names = st.text(
     st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/\\"), min_size=1, max_size=12
@@ -49,7 +49,9 @@ def test_a_saved_rig_loads_to_the_same_bits(tmp_path_factory, seed, described, w
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "rig.toml"
     path.write_text("old")
-    monkeypatch.setattr("multiview.rig_file.dumps", lambda rig: (_ for _ in ()).throw(RuntimeError("disk full")))
+    monkeypatch.setattr(
+        "multiview.cameras.rig_file.dumps", lambda rig: (_ for _ in ()).throw(RuntimeError("disk full"))
+    )
     with pytest.raises(RuntimeError, match="disk full"):
         save_rig(Rig(()), path)
     assert path.read_text() == "old"

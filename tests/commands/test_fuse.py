@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from multiview.__main__ import main
-from multiview.camera import load_rig, save_rig
-from multiview.keypoint_folder import write_keypoints
-from multiview.pipeline import STAGES
-from multiview.poses import read_poses
+from multiview.cameras.rig_file import load_rig, save_rig
+from multiview.fusion.pipeline import STAGES
+from multiview.recordings.keypoint_folder import write_keypoints
+from multiview.recordings.pose_table import read_poses
 from multiview.synthetic import Options, make_studio
 
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from multiview.__main__ import main
-from multiview.camera import save_rig
-from multiview.config import Studio, SyntheticSource, write_studio
+from multiview.cameras.rig_file import save_rig
+from multiview.commands.label import fuse_take
 from multiview.learn.label import Trust, label_view, largest_sigma
-from multiview.messages import Stamp, encode
-from multiview.packing import pack_keypoints
-from multiview.recording import Record, RecordingWriter
+from multiview.recordings.mcap_log import Record, RecordingWriter
+from multiview.recordings.take import Take, begin_take, finish_take
+from multiview.studio.config import Studio, SyntheticSource, write_studio
 from multiview.synthetic import Options, make_studio
-from multiview.take import Take, begin_take, finish_take
-from services.label import fuse_take
+from multiview.wire.messages import Stamp, encode
+from multiview.wire.packing import pack_keypoints
 
 OPTIONS = {"cameras": 5, "people": 2, "seconds": 3.0, "fps": 20.0, "seed": 4, "skeleton": "coco17"}
 

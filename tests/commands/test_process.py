@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from multiview.__main__ import main
-from multiview.camera import save_rig
+from multiview.cameras.image_size import to_calibrated_size, why_sizes_differ
+from multiview.cameras.rig_file import save_rig
 from multiview.commands.process import parse_options
-from multiview.commands.recordings import Recording, recorded_views
 from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
-from multiview.picture_size import to_calibrated_size, why_sizes_differ
-from multiview.pipeline import Pipeline
-from multiview.poses import Poses, read_poses
+from multiview.fusion.pipeline import Pipeline
+from multiview.recordings.pose_table import Poses, read_poses
+from multiview.recordings.recorded_keypoints import Recording, recorded_views
 from multiview.synthetic import Options, make_studio
 
 STUDIO = {"cameras": 3, "people": 2, "seconds": 0.4, "fps": 25.0, "size": (1280, 720)}

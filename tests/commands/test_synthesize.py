@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from multiview.__main__ import main
-from multiview.camera import load_rig
-from multiview.keypoint_folder import open_keypoint_folders
-from multiview.skeleton import load_skeleton
+from multiview.body.skeleton import load_skeleton
+from multiview.cameras.rig_file import load_rig
+from multiview.common.toml import decode_toml
+from multiview.recordings.ground_truth import read_truth
+from multiview.recordings.keypoint_folder import open_keypoint_folders
 from multiview.synthetic import Options, make_studio
-from multiview.synthetic.bound import truth_with_bound
-from multiview.toml_file import decode_toml
-from multiview.truth import read_truth
+from multiview.synthetic.cramer_rao import truth_with_bound
 
 ARGUMENTS = ["--cameras", "3", "--people", "2", "--seconds", "0.5", "--seed", "3", "--skeleton", "body25"]
 

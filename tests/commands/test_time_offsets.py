@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from multiview.__main__ import main
-from multiview.camera import load_rig, save_rig
-from multiview.keypoint_folder import write_keypoints
+from multiview.cameras.rig_file import load_rig, save_rig
+from multiview.recordings.keypoint_folder import write_keypoints
 from multiview.synthetic import Options, make_studio
 
 FPS = 20.0
@@ -73,7 +73,7 @@ def test_fuse_uses_what_the_rig_says_of_time(recorded: Path, said: str) -> None:
 
 def residual(rig: Path, recorded: Path, out: Path) -> float:
     """Distance from the fused joints to the true ones, m."""
-    from multiview.poses import read_poses
+    from multiview.recordings.pose_table import read_poses
 
     studio = make_studio(
         Options(cameras=4, people=2, seconds=15, fps=40.0, skeleton="coco17", only_walking=True, seed=8)

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from multiview.common.toml import decode_toml
 from multiview.errors import ConfigError
-from multiview.toml_file import decode_toml
 
 
 class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,15 +15,15 @@ from scipy.spatial.transform import Rotation
 from websockets.sync.client import connect
 
 from multiview.__main__ import main
-from multiview.actor import measure, save_actor
+from multiview.body.actor import measure, save_actor
+from multiview.body.kinematics import points
+from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.data import Pose3D, Track, Tracks
 from multiview.errors import ConfigError
-from multiview.kinematics import points
-from multiview.skeleton import Skeleton, load_skeleton
 from multiview.synthetic import Options, make_studio
-from services.bridge import bridge_names, open_bridge
 from services.bridges import LiveBridge
-from services.places import Places
+from services.bridges._serve import bridge_names, open_bridge
+from services.bridges._slots import Places
 from tests.figures import crowd
 
 _OPTIONS: dict[str, dict[str, Any]] = {"websocket": {"port": 0}, "lsl": {"name": "multiview-test"}}

@@ -7,12 +7,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from multiview.common.plugins import load_plugin, plugin_names
 from multiview.data import Frame
-from multiview.detect import PoseDetector
+from multiview.detect import PoseDetector, make_detector
 from multiview.errors import ConfigError, MultiviewError
-from multiview.keypoint_folder import write_keypoints
-from multiview.make_detector import make_detector
-from multiview.plugins import load_plugin, plugin_names
+from multiview.recordings.keypoint_folder import write_keypoints
 from multiview.synthetic import Options as StudioOptions
 from multiview.synthetic import make_studio
 from tests.detect import tiny
@@ -124,7 +123,7 @@ def test_ones_own_file_is_a_detector(tmp_path):
         import msgspec
         import numpy as np
         from multiview.data import Keypoints2D
-        from multiview.skeleton import load_skeleton
+        from multiview.body.skeleton import load_skeleton
 
         class Options(msgspec.Struct):
             at: float = 3.0

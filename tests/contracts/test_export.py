@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from multiview.__main__ import main
+from multiview.body.skeleton import load_skeleton
 from multiview.data import Pose3D, Track, Tracks
 from multiview.errors import ConfigError
 from multiview.export import exporter_names, load_exporter
-from multiview.poses import Poses, write_poses
-from multiview.skeleton import load_skeleton
+from multiview.recordings.pose_table import Poses, write_poses
 from multiview.synthetic import Options, make_studio
 
 

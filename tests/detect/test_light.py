@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from multiview.common.package_data import package_file
 from multiview.data import Frame
+from multiview.detect import make_detector
 from multiview.learn.check import pck
 from multiview.learn.model_file import open_model
 from multiview.learn.source import held_out_samples
-from multiview.make_detector import make_detector
-from multiview.package_data import package_file
-from multiview.synthetic.photo import VISIBLE, sample_photo
+from multiview.synthetic.rendered_image import VISIBLE, sample_photo
 
 
 def test_rendered_people_are_found_and_read():
@@ -61,8 +61,8 @@ def test_it_is_small():
 
 @pytest.mark.parametrize("name", ["light", "finder"])
 def test_the_recipes_of_the_shipped_networks_are_shipped(name):
+    from multiview.common.toml import decode_toml
     from multiview.learn.recipe import Recipe
-    from multiview.toml_file import decode_toml
 
     recipe = decode_toml(package_file("recipes", f"{name}.toml"), Recipe)
     assert open_model(package_file("models", f"{name}.onnx")).recipe.network == recipe.network

@@ -5,10 +5,9 @@ import pytest
 import torch
 
 from multiview.data import Frame
-from multiview.detect import ExpectsPeople, hrnet
+from multiview.detect import ExpectsPeople, hrnet, make_detector
 from multiview.errors import ConfigError
 from multiview.keypoints.crop import crop_affine, crop_region, input_from_heatmap, invert_affine, transform_points
-from multiview.make_detector import make_detector
 from multiview.nets.hrnet import HRNet
 from tests.detect import tiny
 

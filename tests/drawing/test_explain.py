@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multiview.explain import draw, explain, table
+from multiview.drawing.explain import draw, explain, table
 from multiview.synthetic import Options, make_studio
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from multiview.common.palette import person_colour
 from multiview.data import Keypoints2D, Track
-from multiview.draw import draw_floor, draw_keypoints, draw_skeletons, empty_picture
-from multiview.palette import person_colour
-from multiview.top_view import draw_top_view, floor_extent
+from multiview.drawing.overlay import draw_floor, draw_keypoints, draw_skeletons, empty_picture
+from multiview.drawing.top_view import draw_top_view, floor_extent
 from tests.figures import crowd, ring
 
 

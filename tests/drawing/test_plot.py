@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 
 from multiview.__main__ import main
-from multiview.camera import Rig, save_rig
+from multiview.body.skeleton import Skeleton
+from multiview.cameras.camera import Rig
+from multiview.cameras.rig_file import save_rig
 from multiview.data import Keypoints2D, Tracks
-from multiview.keypoint_folder import write_keypoints
-from multiview.messages import Stamp, encode
-from multiview.packing import pack_keypoints, pack_tracks
-from multiview.plot_errors import recorded_errors
-from multiview.poses import Poses, write_poses
-from multiview.recording import Record, RecordingWriter
-from multiview.skeleton import Skeleton
-from multiview.take import Take
-from multiview.take_poses import take_poses
+from multiview.drawing.plot_errors import recorded_errors
+from multiview.recordings.keypoint_folder import write_keypoints
+from multiview.recordings.mcap_log import Record, RecordingWriter
+from multiview.recordings.pose_table import Poses, write_poses
+from multiview.recordings.take import Take
+from multiview.recordings.take_poses import take_poses
+from multiview.wire.messages import Stamp, encode
+from multiview.wire.packing import pack_keypoints, pack_tracks
 from tests.figures import crowd, ring
 
 FRAMES, OFF_PX = 40, 6.0

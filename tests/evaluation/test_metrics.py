@@ -4,14 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multiview import metrics
 from multiview.__main__ import main
+from multiview.body.joint_names import select_joints
+from multiview.body.skeleton import load_skeleton
 from multiview.data import Pose3D, Track, Tracks
-from multiview.joint_names import select_joints
-from multiview.poses import Poses, write_poses
-from multiview.skeleton import load_skeleton
+from multiview.evaluation import metrics
+from multiview.recordings.ground_truth import Truth, read_truth, write_truth
+from multiview.recordings.pose_table import Poses, write_poses
 from multiview.synthetic import Options, make_studio
-from multiview.truth import Truth, read_truth, write_truth
 
 STUDIO = make_studio(Options(cameras=2, people=3, seconds=1.5, skeleton="body25", seed=3))
 TRUTH = STUDIO.truth

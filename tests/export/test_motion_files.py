@@ -12,10 +12,10 @@ import pygltflib
 import pytest
 from scipy.spatial.transform import Rotation
 
+from multiview.body.kinematics import points
+from multiview.body.skeleton import load_skeleton
 from multiview.export import load_exporter
-from multiview.kinematics import points
-from multiview.poses import Poses
-from multiview.skeleton import load_skeleton
+from multiview.recordings.pose_table import Poses
 from multiview.synthetic import Options, make_studio
 
 _WORLD_FROM_YUP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])

@@ -13,7 +13,7 @@ from multiview.__main__ import main
 from multiview.errors import ConfigError
 from multiview.export import exporter_names, load_exporter
 from multiview.export._rows import Block, write_rows
-from multiview.poses import write_poses
+from multiview.recordings.pose_table import write_poses
 from tests.contracts.test_export import POSES
 
 

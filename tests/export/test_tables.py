@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from multiview.__main__ import main
+from multiview.body.skeleton import load_skeleton
 from multiview.data import Pose3D, Track, Tracks
 from multiview.export import load_exporter
-from multiview.poses import Poses, write_poses
-from multiview.skeleton import load_skeleton
+from multiview.recordings.pose_table import Poses, write_poses
 
 COCO17 = load_skeleton("coco17")
 

@@ -2,9 +2,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from multiview.camera import Camera, Rig
+from multiview.cameras.camera import Camera, Rig
 from multiview.data import Tracks
-from multiview.pipeline import Options, Pipeline
+from multiview.fusion.pipeline import Options, Pipeline
 from multiview.synthetic import Options as StudioOptions
 from multiview.synthetic import Studio, make_studio
 

@@ -6,9 +6,9 @@ import pytest
 from jaxtyping import Bool, Float64, Int64
 from numba.core.runtime import _nrt_python, rtsys
 
+from multiview.fusion.pipeline import Pipeline
 from multiview.geometry.handles import handle_of, opener
 from multiview.geometry.jit import Array, kernel
-from multiview.pipeline import Pipeline
 from multiview.synthetic import Options, make_studio
 
 

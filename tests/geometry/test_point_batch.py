@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from multiview.geometry.jit import Array, kernel
-from multiview.geometry.lane_kernels import (
+from multiview.geometry.point_batch_kernels import (
     CHI2,
     G0,
     H0,

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from multiview.body.skeleton import load_skeleton
 from multiview.learn.augment import Augmentation, augment
 from multiview.learn.pose_task import SYMMETRIC_PARTS
 from multiview.learn.sample import ABSENT, HIDDEN, VISIBLE, Sample
-from multiview.skeleton import load_skeleton
 
 COCO = load_skeleton("coco17")
 GEOMETRY = Augmentation(cutout=0.0, degrade=0.0)

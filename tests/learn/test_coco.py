@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from multiview.body.skeleton import load_skeleton
 from multiview.errors import SourceError
 from multiview.learn.coco import Person, coco_document, read_coco, write_coco
-from multiview.skeleton import load_skeleton
 
 COCO = load_skeleton("coco17")
 

@@ -10,6 +10,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from multiview.body.skeleton import load_skeleton
 from multiview.learn.check import pck, sides_told
 from multiview.learn.coco import Person, coco_document
 from multiview.learn.evaluate import average_precision, evaluate_model
@@ -17,7 +18,6 @@ from multiview.learn.evaluation_page import write_page
 from multiview.learn.model_file import from_network
 from multiview.learn.recipe import Network, Recipe, build_network
 from multiview.learn.sample import Sample
-from multiview.skeleton import load_skeleton
 
 COCO17 = load_skeleton("coco17")
 

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
+from multiview.fusion.pipeline import Pipeline
 from multiview.learn.coco import read_coco
 from multiview.learn.label import Trust, label_view, largest_sigma
 from multiview.learn.label_take import label_recording
-from multiview.pipeline import Pipeline
-from multiview.poses import Poses
+from multiview.recordings.pose_table import Poses
 from multiview.sources.images import Source
 from multiview.synthetic import Options, make_studio
 

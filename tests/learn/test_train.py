@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 import torch
 
+from multiview.common.toml import decode_toml
 from multiview.errors import ConfigError, MultiviewError, SourceError
+from multiview.learn.all_reduce import Exchange
 from multiview.learn.model_file import open_model
 from multiview.learn.recipe import Data, Network, Recipe, Schedule
-from multiview.learn.share import Exchange
 from multiview.learn.train import learning_rate, train
 from multiview.learn.weights import load_weights
-from multiview.toml_file import decode_toml
 
 REPOSITORY = Path(__file__).parents[2]
 TINY = """

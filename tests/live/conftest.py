@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from multiview.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
-from services.bus import Asker
-from services.requests import Status, StatusReply, ask
+from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from services.transport.bus import Asker
+from services.transport.requests import Status, StatusReply, ask
 
 FREE = HubOptions(ingest_port=0, publish_port=0, request_port=0)
 SYNTHETIC = {"cameras": 3, "people": 2, "seconds": 60.0, "fps": 25.0, "skeleton": "coco17"}

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from multiview.__main__ import main
-from multiview.actor import load_actor
+from multiview.body.actor import load_actor
 from multiview.client import Frame, connect
-from multiview.config import write_studio
-from services.launch import Launch
-from services.viewer_stream import StreamFeed
+from multiview.studio.config import write_studio
+from services.supervise.launch import Launch
+from services.viewer.stream import StreamFeed
 from tests.live.conftest import synthetic_studio, until
 
 

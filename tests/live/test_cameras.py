@@ -10,8 +10,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from multiview.camera import save_rig
-from multiview.config import (
+from multiview.cameras.rig_file import save_rig
+from multiview.errors import ConfigError, SourceError
+from multiview.fusion.pipeline import Pipeline
+from multiview.sources import Paced, video
+from multiview.studio.config import (
     CameraOptions,
     CameraSource,
     RecorderOptions,
@@ -20,13 +23,9 @@ from multiview.config import (
     load_studio,
     write_studio,
 )
-from multiview.errors import ConfigError, SourceError
-from multiview.pipeline import Pipeline
-from multiview.sources import video
-from multiview.sources._paced import Paced
+from multiview.studio.rerun import recorded_poses
 from multiview.synthetic import Options, make_studio
-from services.launch import Launch, LaunchError
-from services.replay import recorded_poses
+from services.supervise.launch import Launch, LaunchError
 from tests.live.conftest import FREE
 
 SIMULATED = {"cameras": 3, "people": 2, "seconds": 1.0, "fps": 25.0, "size": [640, 360], "skeleton": "coco17"}

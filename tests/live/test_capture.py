@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from multiview.__main__ import main
-from multiview.config import CameraOptions, CameraSource, HubOptions, RecorderOptions, Studio
 from multiview.errors import ConfigError
-from multiview.open_source import open_source
+from multiview.recordings.take import begin_take, finish_take
+from multiview.sources import open_source
 from multiview.sources.video import Source
-from multiview.take import begin_take, finish_take
-from services.cameras import PlayedCamera
-from services.capture import CapturedCamera, open_cameras, start_together
-from services.doctor import examine, ports
+from multiview.studio.config import CameraOptions, CameraSource, HubOptions, RecorderOptions, Studio
+from services.capture.cameras import PlayedCamera
+from services.capture.capture import CapturedCamera, open_cameras, start_together
+from services.capture.doctor import examine, ports
 
 FPS = 20.0
 SIZE = (64, 48)

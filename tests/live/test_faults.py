@@ -15,17 +15,17 @@ import numpy as np
 import pytest
 
 from benchmarks.cable import Cable
-from multiview.config import HubOptions, write_studio
+from multiview.commands.recover import recover
 from multiview.data import Keypoints2D
-from multiview.messages import PosesMessage, Stamp, decode, encode
-from multiview.packing import pack_keypoints
-from multiview.recording import Record, RecordingReader, RecordingWriter
-from multiview.take import begin_take, open_take
-from services.bus import Asker, Sender, Subscriber
-from services.launch import Launch
-from services.recover import recover
-from services.replay import recorded_poses
-from services.requests import Start, Status, StatusReply, ask
+from multiview.recordings.mcap_log import Record, RecordingReader, RecordingWriter
+from multiview.recordings.take import begin_take, open_take
+from multiview.studio.config import HubOptions, write_studio
+from multiview.studio.rerun import recorded_poses
+from multiview.wire.messages import PosesMessage, Stamp, decode, encode
+from multiview.wire.packing import pack_keypoints
+from services.supervise.launch import Launch
+from services.transport.bus import Asker, Sender, Subscriber
+from services.transport.requests import Start, Status, StatusReply, ask
 from tests.live.conftest import Processes, synthetic_studio, until
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.fuzz_socket import attack
-from multiview.config import HubOptions
+from multiview.studio.config import HubOptions
 from tests.live.conftest import free_ports
 
 

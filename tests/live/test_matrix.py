@@ -19,8 +19,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from multiview.config import HubOptions
-from multiview.messages import (
+from multiview.commands.recover import recover
+from multiview.recordings.take import open_take
+from multiview.studio.config import HubOptions
+from multiview.synthetic import Options, make_studio
+from multiview.wire.messages import (
     MAX_BYTES,
     KeypointsMessage,
     PosesMessage,
@@ -29,15 +32,12 @@ from multiview.messages import (
     encode,
     write_blob,
 )
-from multiview.packing import pack_keypoints
-from multiview.synthetic import Options, make_studio
-from multiview.take import open_take
-from services.bus import Asker, Sender, Subscriber
-from services.display import has_display, virtual_display
-from services.launch import Launch
-from services.probing import Prober
-from services.recover import recover
-from services.requests import Status, StatusReply, ask
+from multiview.wire.packing import pack_keypoints
+from services.nodes.clock_probe import Prober
+from services.runtime.display import has_display, virtual_display
+from services.supervise.launch import Launch
+from services.transport.bus import Asker, Sender, Subscriber
+from services.transport.requests import Status, StatusReply, ask
 from tests.live.conftest import SYNTHETIC, Processes, synthetic_studio, until
 
 SIMULATED = make_studio(msgspec.convert({**SYNTHETIC, "seconds": 4.0}, Options))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from multiview.config import HubOptions
-from multiview.messages import RegionsMessage, decode, encode
-from services.regions import Expectations, pack_regions
-from tests.live.test_fuser import SIMULATED, Stream
+from multiview.studio.config import HubOptions
+from multiview.wire.messages import RegionsMessage, decode, encode
+from services.nodes.regions import Expectations, pack_regions
+from tests.studio.test_stream_fusion import SIMULATED, Stream
 
 
 @pytest.fixture

@@ -13,17 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multiview.camera import load_rig
-from multiview.config import HubOptions, KeypointsSource, RecorderOptions, Studio, write_studio
+from multiview.body.skeleton import load_skeleton
+from multiview.cameras.rig_file import load_rig
 from multiview.data import NS_PER_S, Views
-from multiview.keypoint_folder import open_keypoint_folders
-from multiview.messages import PosesMessage, decode
-from multiview.pipeline import Pipeline
-from multiview.skeleton import load_skeleton
-from multiview.take import Take, open_take
-from services.bus import Subscriber
-from services.launch import Launch, LaunchError
-from services.replay import compare, recorded_poses, refuse
+from multiview.fusion.pipeline import Pipeline
+from multiview.recordings.keypoint_folder import open_keypoint_folders
+from multiview.recordings.take import Take, open_take
+from multiview.studio.config import HubOptions, KeypointsSource, RecorderOptions, Studio, write_studio
+from multiview.studio.rerun import compare, recorded_poses, rerun_fusion
+from multiview.wire.messages import PosesMessage, decode
+from services.supervise.launch import Launch, LaunchError
+from services.transport.bus import Subscriber
 from tests.live.conftest import FREE, Processes, free_ports, synthetic_studio, until
 
 
@@ -68,7 +68,7 @@ def test_recorded_people_come_out_live_and_again_the_same(shared_data: Path, tmp
     assert launch.take.folder == tmp_path / "shelf"
     live = list(recorded_poses(launch.take.records()))
     assert [message.tick for message in live] == list(range(300, 420))
-    fused = list(refuse(launch.take))
+    fused = list(rerun_fusion(launch.take))
     assert compare(fused, live) == (120, 0, 0)
 
     rig, skeleton = load_rig(shelf / "rig.toml"), load_skeleton("body25")

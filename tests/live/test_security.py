@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import zmq
 
-from multiview.config import HubOptions
 from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
-from multiview.messages import MAX_BYTES, encode
-from multiview.packing import pack_keypoints
-from services.bus import Asker, HubSockets, Sender, Subscriber
-from services.keyring import load_key, make_keys
-from services.requests import Status, StatusReply, ask
+from multiview.studio.config import HubOptions
+from multiview.wire.messages import MAX_BYTES, encode
+from multiview.wire.packing import pack_keypoints
+from services.transport.bus import Asker, HubSockets, Sender, Subscriber
+from services.transport.keyring import load_key, make_keys
+from services.transport.requests import Status, StatusReply, ask
 from tests.live.conftest import Processes, until
 
 NAMES = ["hub", "fusion", "client", "cam01", "cam02", "cam03"]

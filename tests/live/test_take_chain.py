@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from calib.board import Board
+from calib.board.board import Board
 from multiview.__main__ import main
-from multiview.camera import save_rig
+from multiview.cameras.rig_file import save_rig
 from multiview.sources.video import Source
 from multiview.synthetic import Options, make_studio
 

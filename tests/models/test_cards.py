@@ -4,10 +4,10 @@ import hashlib
 
 import pytest
 
+from multiview.body.skeleton import load_skeleton
+from multiview.common.plugins import load_plugin, plugin_names
 from multiview.errors import ConfigError
 from multiview.models.card import CardFile, card_names, load_card, model_file
-from multiview.plugins import load_plugin, plugin_names
-from multiview.skeleton import load_skeleton
 
 
 @pytest.mark.parametrize("name", card_names())

@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multiview.camera import Rig
+from multiview.body.skeleton import load_skeleton
+from multiview.cameras.camera import Rig
 from multiview.data import Keypoints2D
 from multiview.errors import SourceError
-from multiview.keypoint_folder import KeypointFolders, open_keypoint_folders, write_keypoints
-from multiview.skeleton import load_skeleton
+from multiview.recordings.keypoint_folder import KeypointFolders, open_keypoint_folders, write_keypoints
 from multiview.synthetic import Options, make_studio
 
 COCO17 = load_skeleton("coco17")
@@ -118,7 +118,7 @@ def test_person_without_joints_is_left_out_and_odd_scores_are_bounded(folder):
 
 @pytest.mark.parametrize("name", ["shelf_easy", "shelf_hard"])
 def test_recorded_folders_of_real_people(shared_data, name):
-    from multiview.camera import load_rig
+    from multiview.cameras.rig_file import load_rig
 
     folders = open_keypoint_folders(
         shared_data / name / "keypoints", load_rig(shared_data / name / "rig.toml"), load_skeleton("body25")

@@ -3,10 +3,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from multiview.body.skeleton import load_skeleton
 from multiview.data import Pose3D, Track, Tracks
 from multiview.errors import SourceError
-from multiview.poses import Poses, read_poses, write_poses, write_ticks
-from multiview.skeleton import load_skeleton
+from multiview.recordings.pose_table import Poses, read_poses, write_poses, write_ticks
 
 SKELETON = load_skeleton("coco17")
 
@@ -117,7 +117,7 @@ def test_what_is_no_table_of_poses_is_refused(poses, tmp_path):
 
 
 def test_ticks_written_as_they_come_are_the_poses_written_at_once(ticks, poses, tmp_path, monkeypatch):
-    monkeypatch.setattr("multiview.poses._BLOCK", 2)
+    monkeypatch.setattr("multiview.recordings.pose_table._BLOCK", 2)
     assert write_ticks(iter(ticks), SKELETON, tmp_path / "ticks.parquet") == {2, 7}
     assert_same(read_poses(tmp_path / "ticks.parquet"), poses)
     assert write_ticks([], SKELETON, tmp_path / "nobody.parquet") == set()

@@ -9,8 +9,8 @@ import pytest
 
 from multiview.__main__ import main
 from multiview.errors import ConfigError
-from multiview.poses import Poses, read_poses, write_poses
-from multiview.prepare import Options, prepare
+from multiview.recordings.pose_table import Poses, read_poses, write_poses
+from multiview.recordings.resample import Options, prepare
 
 FPS = 50.0
 FRAMES = 200

@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from multiview.camera import Rig
+from multiview.cameras.camera import Rig
+from multiview.cameras.observations import PackedRig, pack
+from multiview.cameras.rotate import turned, turned_back
 from multiview.data import Views
+from multiview.fusion.pipeline import Pipeline
 from multiview.geometry.rigid import rotation_from_vector
-from multiview.knocked import KnockDetector
-from multiview.pipeline import Pipeline
-from multiview.rays import PackedRig, pack
+from multiview.selfcalib.extrinsic_drift import KnockDetector
+from multiview.selfcalib.rotation_equations import turns
 from multiview.synthetic import Options, make_studio
-from multiview.turned import turned, turned_back
-from multiview.turns import turns
 
 STUDIO = make_studio(Options(cameras=5, people=3, seconds=16.0, fps=25.0, seed=3))
 SIDEWAYS = np.array([0.0, 1.0, 0.0])

@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from multiview.camera import Rig
+from multiview.cameras.camera import Rig
 from multiview.errors import CalibrationError
-from multiview.fit.refine_cameras import Sightings, refine_cameras
 from multiview.geometry.rigid import rotation_from_vector
+from multiview.selfcalib.refine_rig import Sightings, refine_cameras
 from multiview.synthetic import Options, make_studio
 
 

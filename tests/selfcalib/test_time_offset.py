@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from multiview import latency_kernels as kernels
+from multiview.cameras.observations import PackedRig, pack
 from multiview.data import NS_PER_S, Views
-from multiview.latency import Latency, LatencyWatch
-from multiview.pipeline import Pipeline
-from multiview.rays import PackedRig, pack
+from multiview.fusion.pipeline import Pipeline
+from multiview.selfcalib import time_offset_kernels as kernels
+from multiview.selfcalib.time_offset import Latency, LatencyWatch
 from multiview.synthetic import Options, Studio, make_studio
 
 FPS = 25.0

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from multiview.data import NS_PER_S, Views
+from multiview.selfcalib.time_offset_scan import scan_shifts
 from multiview.synthetic import Options, make_studio
-from multiview.time_shift import scan_shifts
 
 FPS = 25.0
 

@@ -11,9 +11,7 @@ import pytest
 
 from multiview.data import Frame
 from multiview.errors import SourceError
-from multiview.open_source import open_source
-from multiview.sources import stream, video
-from multiview.sources._reader import Reader
+from multiview.sources import Reader, open_source, stream, video
 
 
 def picture(i, size=(64, 48)):

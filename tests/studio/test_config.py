@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from multiview import config
-from multiview.config import Studio, load_studio, studio_rig, write_studio
+from multiview.common.package_data import package_file
 from multiview.errors import ConfigError
-from multiview.package_data import package_file
+from multiview.studio import config
+from multiview.studio.config import Studio, load_studio, studio_rig, write_studio
 
 EXAMPLE = package_file("studio.toml")
 

@@ -8,9 +8,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from multiview.config import FusionOptions, Studio, SyntheticSource
 from multiview.data import NS_PER_S
-from multiview.messages import (
+from multiview.studio.config import FusionOptions, Studio, SyntheticSource
+from multiview.studio.stream_fusion import Fused, Fuser
+from multiview.synthetic import Options, make_studio
+from multiview.synthetic.unsynchronised import Pace, Unsynchronised, arrivals
+from multiview.timing.sync_buffer import Options as SyncOptions
+from multiview.wire.messages import (
     AnyMessage,
     ClockSample,
     Goodbye,
@@ -23,12 +27,8 @@ from multiview.messages import (
     encode,
     write_blob,
 )
-from multiview.packing import pack_keypoints
-from multiview.sync import Options as SyncOptions
-from multiview.synthetic import Options, make_studio
-from multiview.synthetic.unsynchronised import Pace, Unsynchronised, arrivals
-from services.fuser import Fused, Fuser
-from services.fusion import Fusion
+from multiview.wire.packing import pack_keypoints
+from services.nodes.fusion import Fusion
 
 OPTIONS = {"cameras": 3, "people": 1, "seconds": 2.0, "fps": 25.0, "skeleton": "coco17"}
 STUDIO = Studio(skeleton="coco17", source=SyntheticSource(options=OPTIONS))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from multiview.synthetic import Options, Studio, make_studio
-from multiview.synthetic.bound import truth_with_bound
+from multiview.synthetic.cramer_rao import truth_with_bound
 
 
 def oracle(studio: Studio, weighted: bool) -> np.ndarray:

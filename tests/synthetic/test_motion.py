@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from multiview.skeleton import load_skeleton, skeleton_names
+from multiview.body.skeleton import load_skeleton, skeleton_names
 from multiview.synthetic import Options, Studio, make_studio
 from multiview.synthetic.anatomy import joint_names
 from multiview.synthetic.paths import MAX_TURN_RATE, simulate_paths

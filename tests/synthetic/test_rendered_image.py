@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from multiview.synthetic.body import JOINTS, PARTS, J
-from multiview.synthetic.photo import ABSENT, HIDDEN, VISIBLE, sample_crop, sample_photo
 from multiview.synthetic.postures import sample_postures
+from multiview.synthetic.rendered_image import ABSENT, HIDDEN, VISIBLE, sample_crop, sample_photo
 
 PART_OF = {
     "left_wrist": "left_forearm",

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multiview.clock import ClockMap
-from multiview.messages import ClockSample
+from multiview.timing.clock import ClockMap
+from multiview.wire.messages import ClockSample
 
 MS = 1_000_000
 S = 1_000_000_000

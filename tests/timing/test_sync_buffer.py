@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multiview.between import interpolate, match_people
 from multiview.data import NS_PER_S, Keypoints2D, Views
-from multiview.sync import Options, SyncBuffer
+from multiview.timing.interpolate import interpolate, match_people
+from multiview.timing.sync_buffer import Options, SyncBuffer
 
 JOINTS = 5
 MS = 1_000_000

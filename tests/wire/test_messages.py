@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from multiview.data import Keypoints2D, Pose3D, Track, Tracks
 from multiview.errors import MessageError
-from multiview.messages import (
+from multiview.wire.messages import (
     MAX_BYTES,
     CameraHealth,
     ClockSample,
@@ -26,7 +26,7 @@ from multiview.messages import (
     encode,
     json_schema,
 )
-from multiview.packing import pack_keypoints, pack_tracks, unpack_keypoints, unpack_tracks
+from multiview.wire.packing import pack_keypoints, pack_tracks, unpack_keypoints, unpack_tracks
 
 HEADER = {"camera": "cam01", "boot_id": 7, "frame": 3, "time_ns": 120_000_000, "skeleton": "coco17"}
 POSES_HEADER = {"cameras": ["cam01"], "missing": [], "skeleton": "coco17"}

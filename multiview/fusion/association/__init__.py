@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Int64
 
-from multiview.rays import PackedRig, Rays
+from multiview.cameras.observations import PackedRig, Rays
 
 __all__ = ["Associator"]
 

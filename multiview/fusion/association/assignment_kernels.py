@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from multiview.fit.filter_kernels import predict
-from multiview.fit.people import State
+from multiview.cameras.observations import PackedRig, Rays
+from multiview.fusion.estimation.kalman_kernels import predict
+from multiview.fusion.state.track_state import State
 from multiview.geometry.four import LANES, Four, choose, four, load, read, some, store, transpose, write
 from multiview.geometry.jit import Array, inlined, inner, kernel
-from multiview.geometry.lane_kernels import NEAREST_M, padded
-from multiview.rays import PackedRig, Rays
+from multiview.geometry.point_batch_kernels import NEAREST_M, padded
 
 SOFT_SQUARED = 9.0  # a joint three deviations off counts half
 CHANCE = 0.3  # what a joint of a stranger scores at most; below it a detection speaks against the person

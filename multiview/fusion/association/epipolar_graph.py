@@ -14,9 +14,9 @@ import msgspec
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from multiview.associate import graph_kernels as kernels
-from multiview.fit.body import Body
-from multiview.rays import PackedRig, Rays
+from multiview.cameras.observations import PackedRig, Rays
+from multiview.fusion.association import graph_kernels as kernels
+from multiview.fusion.state.body_model import Body
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from multiview.fit.body import Body
+from multiview.cameras.observations import PackedRig, Rays
+from multiview.fusion.state.body_model import Body
 from multiview.geometry.epipolar_kernels import ray_gap
 from multiview.geometry.jit import Array, inner, kernel
-from multiview.rays import PackedRig, Rays
 
 CHANCE = 0.5  # joints' agreement below which two detections are rather different people
 SMALLEST, LARGEST = 0.45, 1.6  # a person's size, relative to an adult of 1.73 m

@@ -16,14 +16,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from multiview.fit.body import Body
-from multiview.fit.people import BEND, LENGTH_SD, LOOSE_BEND
-from multiview.fit.sight_kernels import sight_of
+from multiview.cameras.observations import PackedRig, Rays
+from multiview.fusion.estimation.sight_kernels import sight_of
+from multiview.fusion.state.body_model import Body
+from multiview.fusion.state.track_state import BEND, LENGTH_SD, LOOSE_BEND
 from multiview.geometry.jit import Array, inner, kernel
-from multiview.geometry.lane_kernels import NEAREST_M
-from multiview.geometry.small_kernels import copy_row, inverse_sym3, project, quadratic_sym3
+from multiview.geometry.point_batch_kernels import NEAREST_M
+from multiview.geometry.sym3_kernels import copy_row, inverse_sym3, project, quadratic_sym3
 from multiview.geometry.triangulate_kernels import Sight, meeting_point, refine
-from multiview.rays import PackedRig, Rays
 
 MAX_PAIRS = 36
 MOST = 8  # hypotheses of a joint, besides that nothing measured it

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from multiview.cameras.observations import Rays
 from multiview.geometry.four import LANES, choose, read, some, write
 from multiview.geometry.jit import Array, inlined, inner, kernel
-from multiview.geometry.lane_kernels import padded
-from multiview.rays import Rays
+from multiview.geometry.point_batch_kernels import padded
 
 POOR, FAR_BETTER = 0.25, 0.25  # of the gate: an own joint that fits worse gives way to one that is so much nearer
 MISSING = -1.0  # instead of a squared distance

@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
-from multiview.fit.body import Body
-from multiview.fit.group_kernels import Group
-from multiview.fit.people import BEND, LOOSE_BEND
+from multiview.fusion.estimation.lane_group_kernels import Group
+from multiview.fusion.state.body_model import Body
+from multiview.fusion.state.track_state import BEND, LOOSE_BEND
 from multiview.geometry.four import choose, load, some, store
 from multiview.geometry.jit import Array, inlined, inner, kernel
 from multiview.geometry.row_kernels import six, store_six, store_three, three
-from multiview.geometry.small_kernels import inverse_sym3, quadratic_sym3, sym3
+from multiview.geometry.sym3_kernels import inverse_sym3, quadratic_sym3, sym3
 
 IMPOSSIBLE = 0.25, 0.4  # a known bone that differs by more than this part of its length is no bone; an unknown one
 UNSURE = 3.0  # deviations of a length within which the bone may be as long

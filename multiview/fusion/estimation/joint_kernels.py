@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from multiview.fit.people import State
+from multiview.fusion.state.track_state import State
 from multiview.geometry.jit import Array, inner
-from multiview.geometry.lane_kernels import (
+from multiview.geometry.point_batch_kernels import (
     CHI2,
     PULL,
     RAYS,
@@ -33,7 +33,7 @@ from multiview.geometry.lane_kernels import (
     settle,
     trust,
 )
-from multiview.geometry.small_kernels import copy_row, quadratic_sym3, sym3
+from multiview.geometry.sym3_kernels import copy_row, quadratic_sym3, sym3
 from multiview.geometry.triangulate_kernels import Sight, agree, propose, rays_in_use
 
 STEPS = 2  # from a prediction; it is near

@@ -10,12 +10,12 @@ random acceleration changes the velocity first. Without persistence this is the 
 
 from __future__ import annotations
 
-from multiview.fit.group_kernels import Group
-from multiview.fit.people import State
+from multiview.fusion.estimation.lane_group_kernels import Group
+from multiview.fusion.state.track_state import State
 from multiview.geometry.four import Four, choose, load, store
 from multiview.geometry.jit import Array, inlined, inner, kernel
 from multiview.geometry.row_kernels import Three, six, store_six, store_three, three
-from multiview.geometry.small_kernels import Sym3, inverse_sym3
+from multiview.geometry.sym3_kernels import Sym3, inverse_sym3
 
 FAINT = 1e-3  # of the prediction's information: what is added where rays leave a direction open
 

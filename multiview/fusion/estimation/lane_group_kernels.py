@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.fit.elimination import Elimination
-from multiview.fit.people import State
-from multiview.fit.skeleton_kernels import rows_of
+from multiview.fusion.estimation.skeleton_kernels import rows_of
+from multiview.fusion.state.elimination import Elimination
+from multiview.fusion.state.track_state import State
 from multiview.geometry.four import LANES, load, pick, put, read, store, transpose, write
 from multiview.geometry.jit import Array, inner
 

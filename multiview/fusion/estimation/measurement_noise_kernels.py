@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from multiview.fit.noise import NoiseTables
-from multiview.fit.people import State
+from multiview.cameras.observations import PackedRig, Rays
+from multiview.fusion.state.measurement_noise import NoiseTables
+from multiview.fusion.state.track_state import State
 from multiview.geometry.four import LANES, four, read, write
 from multiview.geometry.jit import Array, inlined, inner, kernel
-from multiview.geometry.lane_kernels import NEAREST_M
-from multiview.rays import PackedRig, Rays
+from multiview.geometry.point_batch_kernels import NEAREST_M
 
 MEMORY = 20_000.0  # degrees of freedom after which old residuals count half and less
 TRUST_RIG, TRUST_JOINT, TRUST_SCORE, TRUST_SIZE = 200.0, 300.0, 300.0, 300.0  # degrees of freedom of the start values

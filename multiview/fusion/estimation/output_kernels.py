@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from multiview.fit.body import Body
-from multiview.fit.people import State
+from multiview.cameras.observations import PackedRig, Rays
+from multiview.fusion.state.body_model import Body
+from multiview.fusion.state.track_state import State
 from multiview.geometry.jit import Array, inlined, inner
-from multiview.rays import PackedRig, Rays
 
 FILLED_SCORE = 0.1
 VIEW_JOINTS = 3  # a view that measures fewer of someone's joints does not see them

@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
-from multiview.fit.body import Body
-from multiview.fit.group_kernels import Group
-from multiview.fit.people import State
+from multiview.fusion.estimation.lane_group_kernels import Group
+from multiview.fusion.state.body_model import Body
+from multiview.fusion.state.track_state import State
 from multiview.geometry.four import choose, load, store
 from multiview.geometry.jit import Array, inner, kernel
-from multiview.geometry.small_kernels import copy_row, inverse_sym3
+from multiview.geometry.sym3_kernels import copy_row, inverse_sym3
 
 GAIN, LEAK = 0.3, 0.1  # per frame: how fast a joint is found livelier than usual, and how fast that is forgotten
 MOST_SURPRISE = 6.0  # of one joint in one frame, over its expectation: an outlier is no motion

@@ -11,16 +11,16 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.fit.group_kernels import Who
-from multiview.fit.noise import SCORES, SIZES
-from multiview.fit.noise_kernels import middle, size_place
-from multiview.fit.people import State
-from multiview.fit.sight_kernels import sight_of
+from multiview.cameras.observations import PackedRig, Rays
+from multiview.fusion.estimation.lane_group_kernels import Who
+from multiview.fusion.estimation.measurement_noise_kernels import middle, size_place
+from multiview.fusion.estimation.sight_kernels import sight_of
+from multiview.fusion.state.measurement_noise import SCORES, SIZES
+from multiview.fusion.state.track_state import State
 from multiview.geometry.four import LANES, Four, choose, four, pick, read, some, write
 from multiview.geometry.jit import Array, inlined, inner, kernel
-from multiview.geometry.lane_kernels import HUBER_SQUARED, NEAREST_M, L, padded
+from multiview.geometry.point_batch_kernels import HUBER_SQUARED, NEAREST_M, L, padded
 from multiview.geometry.triangulate_kernels import Sight
-from multiview.rays import PackedRig, Rays
 
 X, Y, Z, C0, C1, C2, C3, C4, C5, VIEWS = range(10)  # points, their covariance, and how many rays they have
 CHI2, FREE, TOGETHER, SQUARED = range(10, 14)  # of one camera's rays, 0 if they say nothing

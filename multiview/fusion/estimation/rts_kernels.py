@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from multiview.fit.people import State
+from multiview.fusion.state.track_state import State
 from multiview.geometry.handles import opener
 from multiview.geometry.jit import Array, inner, kernel
-from multiview.geometry.small_kernels import copy_row
+from multiview.geometry.sym3_kernels import copy_row
 
 COV, AGILITY, ANEW, KNOWN, SIZE = 6, 42, 43, 44, 45  # places in a packed joint
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from multiview.cameras.observations import PackedRig, Rays
 from multiview.geometry.jit import inlined
 from multiview.geometry.triangulate_kernels import Sight
-from multiview.rays import PackedRig, Rays
 
 
 @inlined

@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from multiview.fit.elimination import Elimination
+from multiview.fusion.state.elimination import Elimination
 from multiview.geometry.four import Four, choose, load, store
 from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.row_kernels import nine, six, store_six, store_three, three
-from multiview.geometry.small_kernels import inverse_sym3
+from multiview.geometry.sym3_kernels import inverse_sym3
 
 
 class Pulls(NamedTuple):

@@ -6,25 +6,25 @@ import math
 
 import numpy as np
 
-from multiview.fit.adapt_kernels import adapt, hang_on_parent, relax, settled, slack
-from multiview.fit.body import Body
-from multiview.fit.bone_kernels import gate_bones, learn_bones, strange_bones
-from multiview.fit.filter_kernels import measure
-from multiview.fit.group_kernels import (
+from multiview.cameras.observations import PackedRig, Rays
+from multiview.fusion.estimation.bone_length_kernels import gate_bones, learn_bones, strange_bones
+from multiview.fusion.estimation.kalman_kernels import measure
+from multiview.fusion.estimation.lane_group_kernels import (
     Group,
     gather,
     gather_points,
     scatter,
 )
-from multiview.fit.people import State
-from multiview.fit.sight_kernels import sight_of
-from multiview.fit.skeleton_kernels import Pulls, fit_skeleton
+from multiview.fusion.estimation.process_noise_kernels import adapt, hang_on_parent, relax, settled, slack
+from multiview.fusion.estimation.sight_kernels import sight_of
+from multiview.fusion.estimation.skeleton_kernels import Pulls, fit_skeleton
+from multiview.fusion.state.body_model import Body
+from multiview.fusion.state.track_state import State
 from multiview.geometry.four import LANES, choose, load, store
 from multiview.geometry.jit import Array, inner
 from multiview.geometry.row_kernels import six, store_six, store_three, three
-from multiview.geometry.small_kernels import copy_row
+from multiview.geometry.sym3_kernels import copy_row
 from multiview.geometry.triangulate_kernels import refine
-from multiview.rays import PackedRig, Rays
 
 SHARE = 0.1  # of the prediction's information that the fit of one frame leans on
 STEPS = 4

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from multiview.fit.elimination import Elimination
-from multiview.skeleton import Skeleton
+from multiview.body.skeleton import Skeleton
+from multiview.fusion.state.elimination import Elimination
 
 __all__ = ["Body"]
 

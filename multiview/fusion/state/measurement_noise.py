@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from multiview.geometry.handles import handle_of
-from multiview.geometry.lane_kernels import padded
+from multiview.geometry.point_batch_kernels import padded
 
 __all__ = ["SCORES", "SIZES", "NoiseTables", "PixelNoise"]
 

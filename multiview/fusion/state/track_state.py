@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from multiview.fit.body import Body
+from multiview.fusion.state.body_model import Body
 from multiview.geometry.handles import handle_of
 
 __all__ = ["People", "State"]

@@ -5,9 +5,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from calib.board import load_board
-from calib.corners import BoardViews, Corners, read_corners, write_corners
-from calib.selection import chosen_rows
+from calib.board.board import load_board
+from calib.corners.corners import BoardViews, Corners, read_corners, write_corners
+from calib.corners.selection import chosen_rows
 from multiview.errors import ConfigError, SourceError
 
 

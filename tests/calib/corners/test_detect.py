@@ -7,13 +7,14 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.board import Board
-from calib.detect import detect
-from calib.finder import Finder
-from calib.identify import identify
-from calib.pictures import image_folder, video
+from calib.board.board import Board
+from calib.board.finder import Finder
+from calib.board.identify import identify
+from calib.corners.detect import detect
+from calib.corners.pictures import image_folder, video
 from multiview.__main__ import main
-from multiview.camera import Camera, Rig, load_rig
+from multiview.cameras.camera import Camera, Rig
+from multiview.cameras.rig_file import load_rig
 from multiview.errors import SourceError
 from multiview.geometry.rigid import alignment, rotation_from_vector
 from multiview.synthetic.board import placed_at_random, render, ring

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calib.board import Board
-from calib.check import check_rig
-from calib.corners import Corners
-from multiview.camera import Rig
+from calib.board.board import Board
+from calib.corners.corners import Corners
+from calib.solve.check import check_rig
+from multiview.cameras.camera import Rig
 from multiview.errors import ConfigError
 from multiview.geometry.rigid import rotation_from_vector
 from multiview.synthetic.board import measure, placed_at_random, ring

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from calib.board import Board
-from calib.intrinsics import calibrate_lens, spread_out
-from calib.poses import ideal_coordinates
-from multiview.camera import Camera
+from calib.board.board import Board
+from calib.board.poses import ideal_coordinates
+from calib.solve.intrinsics import calibrate_lens, spread_out
+from multiview.cameras.camera import Camera
 from multiview.errors import CalibrationError
 from multiview.geometry.rigid import alignment, rotation_from_vector
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calib.board import Board
-from calib.corners import Corners
-from calib.outcome import judge, rig_of
-from calib.solve import solve
-from calib.uncertainty import relative_pose_covariance
+from calib.board.board import Board
+from calib.corners.corners import Corners
+from calib.report.outcome import judge, rig_of
+from calib.solve.solve import solve
+from calib.solve.uncertainty import relative_pose_covariance
 from multiview.errors import CalibrationError
 from multiview.geometry.rigid import alignment, vector_from_rotation
 from multiview.synthetic.board import measure, placed_at_random, ring, waved

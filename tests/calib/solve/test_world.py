@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calib.board import Board
-from calib.corners import Corners
-from calib.lengths import check_length, parse_length
-from calib.outcome import rig_of
-from calib.solve import solve
-from calib.world import world_from_camera
+from calib.board.board import Board
+from calib.corners.corners import Corners
+from calib.report.outcome import rig_of
+from calib.solve.lengths import check_length, parse_length
+from calib.solve.solve import solve
+from calib.solve.world import world_from_camera
 from multiview.errors import CalibrationError, ConfigError
 from multiview.synthetic.board import measure, placed_at_random, ring
 

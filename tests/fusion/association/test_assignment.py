@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from multiview.assign.claim_kernels import CHANCE, FITS, assign, claim_people, distances
-from multiview.fit.noise import SCORES
-from multiview.frame import Frame
-from multiview.pipeline import Pipeline
-from multiview.rays import Rays, pack
+from multiview.cameras.observations import Rays, pack
+from multiview.fusion.association.assignment_kernels import CHANCE, FITS, assign, claim_people, distances
+from multiview.fusion.pipeline import Pipeline
+from multiview.fusion.state.measurement_noise import SCORES
+from multiview.fusion.workspace import Frame
 from multiview.synthetic import Options, make_studio
 
 

@@ -5,14 +5,14 @@ from itertools import product
 import numpy as np
 import pytest
 
-from multiview.camera import Camera, Rig
+from multiview.body.skeleton import Skeleton, load_skeleton
+from multiview.cameras.camera import Camera, Rig
+from multiview.cameras.observations import PackedRig, pack
 from multiview.data import Keypoints2D, Views
-from multiview.fit.birth_kernels import MOST, Hypotheses, best_choice, choose_rays
-from multiview.fit.body import Body
-from multiview.fit.people import BEND, LENGTH_SD, LOOSE_BEND
+from multiview.fusion.association.initiation_kernels import MOST, Hypotheses, best_choice, choose_rays
+from multiview.fusion.state.body_model import Body
+from multiview.fusion.state.track_state import BEND, LENGTH_SD, LOOSE_BEND
 from multiview.geometry.triangulate_kernels import Sight, consensus_all
-from multiview.rays import PackedRig, pack
-from multiview.skeleton import Skeleton, load_skeleton
 from multiview.synthetic.rigs import looking_at
 
 GATE = 4.5**2

@@ -2,7 +2,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from multiview.associate.graph_kernels import best_partition, components
+from multiview.fusion.association.graph_kernels import best_partition, components
 
 
 def value(labels: list[int], weight: np.ndarray) -> float:

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from multiview.assign.repair_kernels import FAR_BETTER, POOR, Room, repair
-from multiview.geometry.lane_kernels import padded
-from multiview.rays import Rays
+from multiview.cameras.observations import Rays
+from multiview.fusion.association.repair_kernels import FAR_BETTER, POOR, Room, repair
+from multiview.geometry.point_batch_kernels import padded
 
 GATE = 20.0
 NO_PAIRS = np.empty((0, 2), dtype=np.int64)

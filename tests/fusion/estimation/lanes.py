@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from multiview.fit.elimination import Elimination
-from multiview.fit.filter_kernels import measure
-from multiview.fit.group_kernels import Group
-from multiview.fit.people import State
+from multiview.fusion.estimation.kalman_kernels import measure
+from multiview.fusion.estimation.lane_group_kernels import Group
+from multiview.fusion.state.elimination import Elimination
+from multiview.fusion.state.track_state import State
 
 ONE = Elimination.of(1, np.array([[0, -1]]))  # joint
 

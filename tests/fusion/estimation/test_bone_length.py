@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from multiview.fit import bone_kernels as k
-from multiview.fit.body import Body
-from multiview.fit.people import BEND, LOOSE_BEND, State
-from multiview.skeleton import load_skeleton
-from tests.fit.lanes import put, side_by_side
+from multiview.body.skeleton import load_skeleton
+from multiview.fusion.estimation import bone_length_kernels as k
+from multiview.fusion.state.body_model import Body
+from multiview.fusion.state.track_state import BEND, LOOSE_BEND, State
+from tests.fusion.estimation.lanes import put, side_by_side
 
 BODY = Body.of(load_skeleton("body25"))
 JOINTS, BONES = len(BODY.parent), len(BODY.ends)

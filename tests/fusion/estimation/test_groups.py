@@ -6,10 +6,10 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
-from multiview import frame_kernels as kernels
-from multiview.fit.people import State
+from multiview.fusion import stage_kernels as kernels
+from multiview.fusion.pipeline import Pipeline
+from multiview.fusion.state.track_state import State
 from multiview.geometry.handles import handle_of
-from multiview.pipeline import Pipeline
 from multiview.synthetic import Options, make_studio
 
 NEWBORN, LOST = 2, 1  # a joint of person 2 has no prediction; one of person 1 is half a metre off its bone

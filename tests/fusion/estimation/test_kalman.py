@@ -1,8 +1,8 @@
 import numpy as np
 
-from multiview.fit.filter_kernels import FAINT, predict
-from multiview.fit.people import State
-from tests.fit.lanes import measure_one
+from multiview.fusion.estimation.kalman_kernels import FAINT, predict
+from multiview.fusion.state.track_state import State
+from tests.fusion.estimation.lanes import measure_one
 
 UPPER = ([0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2])
 P, V = slice(0, 3), slice(3, 6)

@@ -2,12 +2,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from multiview.fit.noise import SCORES, SIZES, PixelNoise
-from multiview.fit.noise_kernels import learn, scale_by_size
-from multiview.fit.people import State
-from multiview.geometry.lane_kernels import padded
-from multiview.pipeline import Pipeline
-from multiview.rays import pack
+from multiview.cameras.observations import pack
+from multiview.fusion.estimation.measurement_noise_kernels import learn, scale_by_size
+from multiview.fusion.pipeline import Pipeline
+from multiview.fusion.state.measurement_noise import SCORES, SIZES, PixelNoise
+from multiview.fusion.state.track_state import State
+from multiview.geometry.point_batch_kernels import padded
 from multiview.synthetic import Options, make_studio
 
 

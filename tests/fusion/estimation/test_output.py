@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from multiview import frame_kernels as kernels
-from multiview.fit.output_kernels import FILLED_SCORE, VIEW_JOINTS
-from multiview.pipeline import Pipeline
+from multiview.fusion import stage_kernels as kernels
+from multiview.fusion.estimation.output_kernels import FILLED_SCORE, VIEW_JOINTS
+from multiview.fusion.pipeline import Pipeline
 from multiview.synthetic import Options, make_studio
 
 UNKNOWN, HIDDEN = 3, 5  # joints

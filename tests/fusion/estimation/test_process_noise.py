@@ -1,10 +1,10 @@
 import numpy as np
 
-from multiview.fit import adapt_kernels as k
-from multiview.fit.body import Body
-from multiview.fit.people import State
-from multiview.skeleton import load_skeleton
-from tests.fit.lanes import put, side_by_side
+from multiview.body.skeleton import load_skeleton
+from multiview.fusion.estimation import process_noise_kernels as k
+from multiview.fusion.state.body_model import Body
+from multiview.fusion.state.track_state import State
+from tests.fusion.estimation.lanes import put, side_by_side
 
 
 def test_surprises_are_pooled_with_the_neighbours_on_the_tree() -> None:

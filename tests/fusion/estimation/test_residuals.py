@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from multiview.fit.noise import SCORES, SIZES
-from multiview.fit.residual_kernels import LEAST_VIEWS, STRAY, SURE, Misses, residuals
-from multiview.pipeline import Pipeline
+from multiview.fusion.estimation.residual_kernels import LEAST_VIEWS, STRAY, SURE, Misses, residuals
+from multiview.fusion.pipeline import Pipeline
+from multiview.fusion.state.measurement_noise import SCORES, SIZES
 from multiview.synthetic import Options, make_studio
 
 SYM = [[0, 1, 2], [1, 3, 4], [2, 4, 5]]

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from multiview.fit.body import Body
-from multiview.fit.elimination import Elimination
-from multiview.fit.skeleton_kernels import Pulls, fit_skeleton, rows_of
-from multiview.skeleton import load_skeleton
+from multiview.body.skeleton import load_skeleton
+from multiview.fusion.estimation.skeleton_kernels import Pulls, fit_skeleton, rows_of
+from multiview.fusion.state.body_model import Body
+from multiview.fusion.state.elimination import Elimination
 
 UPPER = ([0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2])
 

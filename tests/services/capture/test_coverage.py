@@ -10,15 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calib.board import Board
+from calib.board.board import Board
 from calib.commands.watch import answers
 from multiview.data import Frame
 from multiview.errors import ConfigError
-from multiview.sources import FrameSource
-from multiview.sources._reader import Reader
+from multiview.sources import FrameSource, Reader
 from multiview.sources.video import Source
-from services.coverage import ENOUGH_SHARED, Coverage
-from services.filmed import Filmed
+from services.capture.coverage import ENOUGH_SHARED, Coverage
+from services.nodes.recording_source import Filmed
 
 BOARD = Board((6, 5), 0.1, 0.075, "DICT_4X4_100")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 
-from multiview.poses import read_poses
+from multiview.recordings.pose_table import read_poses
 
 
 def test_demo_leaves_a_take_with_poses_pictures_and_honest_figures(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from services.process import come_first
+from services.runtime.process import come_first
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="scheduling classes are Linux's")
 

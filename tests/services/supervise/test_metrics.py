@@ -11,11 +11,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from multiview.errors import ConfigError
-from multiview.messages import CameraHealth, KeypointsMessage, PosesMessage, ServiceHealth, Stamp, encode
-from services.bus import Received
-from services.metrics import Figures, Served
-from services.process import begin_service
-from services.watcher import Watcher
+from multiview.wire.messages import CameraHealth, KeypointsMessage, PosesMessage, ServiceHealth, Stamp, encode
+from services.runtime.process import begin_service
+from services.supervise.metrics import Figures, Served
+from services.supervise.watcher import Watcher
+from services.transport.bus import Received
 
 MS = 1_000_000
 

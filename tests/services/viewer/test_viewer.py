@@ -14,23 +14,24 @@ import msgspec
 import numpy as np
 import pytest
 
-from multiview.camera import Rig, load_rig, save_rig
-from multiview.config import RecorderOptions, Studio, SyntheticSource, frame_rate
+from multiview.body.skeleton import load_skeleton
+from multiview.cameras.camera import Rig
+from multiview.cameras.rig_file import load_rig, save_rig
 from multiview.data import Keypoints2D, Track
-from multiview.messages import Stamp, encode
-from multiview.packing import pack_keypoints
-from multiview.poses import Poses, write_poses
-from multiview.recording import Record, RecordingWriter
-from multiview.skeleton import load_skeleton
-from multiview.solids import Crowd
-from services.display import has_display
-from services.recorder import new_take
-from services.viewer_feed import PosesFeed
-from services.viewer_hud import INK, Hud, plates, time_at
-from services.viewer_orbit import Orbit, room
-from services.viewer_scene import Scene, frustum, level_from_world
-from services.viewer_sight import TakeSight
-from services.viewer_text import GROUND, Plate, sheet, words
+from multiview.drawing.mesh import Crowd
+from multiview.recordings.mcap_log import Record, RecordingWriter
+from multiview.recordings.pose_table import Poses, write_poses
+from multiview.studio.config import RecorderOptions, Studio, SyntheticSource, frame_rate
+from multiview.studio.new_take import new_take
+from multiview.wire.messages import Stamp, encode
+from multiview.wire.packing import pack_keypoints
+from services.runtime.display import has_display
+from services.viewer.feed import PosesFeed
+from services.viewer.hud import INK, Hud, plates, time_at
+from services.viewer.orbit import Orbit, room
+from services.viewer.scene import Scene, frustum, level_from_world
+from services.viewer.sight import TakeSight
+from services.viewer.text import GROUND, Plate, sheet, words
 from tests.figures import crowd, figure, ring
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from multiview.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
-from multiview.messages import Stamp
-from multiview.take import open_take
-from services.bus import HubSockets
-from services.viewer_record import Recording
+from multiview.recordings.take import open_take
+from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.wire.messages import Stamp
+from services.transport.bus import HubSockets
+from services.viewer.record import Recording
 
 
 @pytest.fixture

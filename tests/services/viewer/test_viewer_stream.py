@@ -8,12 +8,12 @@ import time
 import numpy as np
 import pytest
 
-from multiview.config import HubOptions
 from multiview.data import Keypoints2D, Tracks
-from multiview.messages import Stamp, encode
-from multiview.packing import pack_keypoints, pack_tracks
-from services.bus import HubSockets
-from services.viewer_stream import StreamFeed
+from multiview.studio.config import HubOptions
+from multiview.wire.messages import Stamp, encode
+from multiview.wire.packing import pack_keypoints, pack_tracks
+from services.transport.bus import HubSockets
+from services.viewer.stream import StreamFeed
 from tests.figures import crowd, ring
 
 
