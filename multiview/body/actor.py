@@ -7,7 +7,6 @@ So recognition gives a probability, and a name is given only where that is high:
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import msgspec
 import numpy as np
 import tomli_w
 from jaxtyping import Bool, Float64
+from platformdirs import user_config_path
 
 from multiview.common.atomic_file import replacing
 from multiview.common.toml import decode_toml
@@ -168,13 +168,8 @@ def _log_normal(x: Float64[np.ndarray, " L"], cov: Float64[np.ndarray, "L L"]) -
 
 def actors_folder() -> Path:
     """Where this user's actors are kept; the variable MULTIVIEW_ACTORS names another folder."""
-    if named := os.environ.get("MULTIVIEW_ACTORS"):
-        return Path(named)
-    if sys.platform == "win32":
-        return Path(os.environ.get("APPDATA", Path.home() / "AppData" / "Roaming")) / "multiview" / "actors"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "multiview" / "actors"
-    return Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "multiview" / "actors"
+    named = os.environ.get("MULTIVIEW_ACTORS")
+    return Path(named) if named else user_config_path("multiview", appauthor=False, roaming=True) / "actors"
 
 
 def actor_names(folder: Path | None = None) -> tuple[str, ...]:

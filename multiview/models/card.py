@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+from platformdirs import user_cache_path
 
 from multiview.common.package_data import package_file
 from multiview.common.toml import decode_toml
@@ -81,13 +81,8 @@ def load_card(name_or_path: str | Path) -> tuple[str, ModelCard]:
 
 def cache_folder() -> Path:
     """Where fetched weights lie: the folder MULTIVIEW_CACHE, else the user's cache of this system."""
-    if "MULTIVIEW_CACHE" in os.environ:
-        return Path(os.environ["MULTIVIEW_CACHE"])
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "multiview" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "multiview"
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "multiview"
+    named = os.environ.get("MULTIVIEW_CACHE")
+    return Path(named) if named else user_cache_path("multiview", appauthor=False)
 
 
 def model_file(name: str, file: CardFile, check: bool = True) -> Path:
