@@ -122,4 +122,4 @@ def _tell_bones(pipeline: Pipeline, studio: Studio, frame: int) -> None:
         joints = actors[np.nanargmin(gaps)]
         length = np.linalg.norm(joints[body.ends[bones, 0]] - joints[body.ends[bones, 1]], axis=-1)
         state.length[one.slot, bones] = length
-        state.variance[one.slot, bones], state.bend[one.slot, bones] = _SURE_M**2, _STIFF
+        state.length_variance[one.slot, bones], state.length_cv[one.slot, bones] = _SURE_M**2, _STIFF

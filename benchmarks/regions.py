@@ -112,7 +112,7 @@ def play(pictures: Pictures, detector: Any, lag: int | None) -> Played:
 
 def regions_of(pipeline: Pipeline) -> list[Regions]:
     state, slots = pipeline.tracker.people.state, [one.slot for one in pipeline.present]
-    xyz = np.where(state.known[slots, :, None], state.pos[slots], np.nan)
+    xyz = np.where(state.has_estimate[slots, :, None], state.pos[slots], np.nan)
     return [expected_regions(camera, xyz, state.vel[slots]) for camera in pipeline.rig.cameras]
 
 

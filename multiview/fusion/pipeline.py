@@ -44,8 +44,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """px. Noise of a 2D joint before the pipeline has learned it from the rig."""
     gate: float = 4.5
     """Standard deviations beyond which a 2D joint is an outlier."""
-    agility: float = 1.0
-    """m^2/s^3. Power of the random acceleration of the torso; limbs have more."""
+    acceleration_psd: float = 1.0
+    """m^2/s^3. Power spectral density of the torso's random acceleration (process noise); limbs have more."""
     independent: bool = False
     """Treat every frame on its own: no memory, people numbered inside the frame."""
     associate: epipolar_graph.Options = epipolar_graph.Options()
@@ -82,7 +82,7 @@ class Pipeline:
         self.body = Body.of(skeleton)
         self.associate = epipolar_graph.EpipolarGraph(self.body, options.associate)
         self.noise = PixelNoise(options.sigma_px, self.body.noise)
-        self.agility = options.agility * _liveliness(self.body)
+        self.acceleration_psd = options.acceleration_psd * _liveliness(self.body)
         self.gate = options.gate**2
         self.space = Workspace(len(rig), self.body)
         self._rig, self._body = handle_of(self.packed), handle_of(self.body)
@@ -152,7 +152,7 @@ class Pipeline:
     def rehearsal(self, ticks: int) -> Iterator[Views]:
         """Someone who stands before the cameras: what kernels are tried on before there is anyone."""
         joints = len(self.skeleton.joints)
-        standing = np.where(np.isnan(self.body.standing), 1.0, self.body.standing)
+        standing = np.where(np.isnan(self.body.rest_pose), 1.0, self.body.rest_pose)
         centre, ahead = self.packed.centre.mean(axis=0), self.packed.R[:, 2].mean(axis=0)
         people = standing + centre + 3.0 * ahead
         seen = tuple(Keypoints2D(c.project(people)[None], np.full((1, joints), 0.9)) for c in self.rig.cameras)
@@ -193,7 +193,7 @@ class Pipeline:
             return slots
         newborn = self.tracker.reserve(len(groups))
         for slot in newborn:
-            self.tracker.people.begin(slot, self.agility)
+            self.tracker.people.begin(slot, self.acceleration_psd)
         everyone, tracked = slots + newborn, len(slots)
         self.space.hold(len(everyone), 0)
         frame = self.space.frame
@@ -211,7 +211,7 @@ class Pipeline:
         for n in range(tracked, len(slots)):
             size = kernels.choose(self.space.handle, self._rig, self._body, n, self.gate)
             measured = frame.used[n] >= 2
-            if measured[self.body.core].sum() < self.options.track.person_joints:
+            if measured[self.body.matching_joints].sum() < self.options.track.person_joints:
                 continue
             self.tracker.people.place(slots[n], frame.xyz[n], measured, size)
             for rows in (frame.slots, frame.table, frame.xyz, frame.H, frame.used):
@@ -225,7 +225,7 @@ class Pipeline:
             self.last = np.concatenate([self.last, np.full((more, *self.last.shape[1:]), np.nan)])
         kernels.fit(
             self.space.handle, self.tracker.people.handle, self._rig, self._body, self.noise.handle,
-            self.agility, self.last, people, tracked, dt, self.gate, not self.options.independent,
+            self.acceleration_psd, self.last, people, tracked, dt, self.gate, not self.options.independent,
         )  # fmt: skip
 
     def _track(self, slots: list[int], tracked: int, views: Views) -> Tracks:

@@ -47,8 +47,8 @@ def assign(frame: Array, people: Array, rig: Array, body: Array, tracked: int, d
     if tracked:
         b = body_of(body)
         claim_people(
-            f.slots[:tracked], dt, state_of(people), rig_of(rig), rays, b.core, b.pairs, gate, f.expected[:tracked],
-            f.near, f.chi2, claims, f.claiming,
+            f.slots[:tracked], dt, state_of(people), rig_of(rig), rays, b.matching_joints, b.pairs, gate,
+            f.expected[:tracked], f.near, f.chi2, claims, f.claiming,
         )  # fmt: skip
     return find_free(claims, f.free[: rays.first[-1]])
 
@@ -92,7 +92,7 @@ def choose(frame: Array, rig: Array, body: Array, n: int, gate: float) -> float:
 
 @kernel
 def fit(
-    frame: Array, people: Array, rig: Array, body: Array, noise: Array, agility: Array, last: Array,
+    frame: Array, people: Array, rig: Array, body: Array, noise: Array, acceleration_psd: Array, last: Array,
     count: int, tracked: int, dt: float, gate: float, learning: bool,
 ) -> None:  # fmt: skip
     """Everyone's skeleton, and what their rays tell of the noise."""
@@ -101,8 +101,8 @@ def fit(
     f, state, g, b, tables = frame_of(frame), state_of(people), rig_of(rig), body_of(body), noise_of(noise)
     slots, table = f.slots[:count], f.table[:count]
     fit_people(
-        slots, tracked, dt, table, f.rays, g, b, agility, gate, tables.persistence[0], state, f.xyz, f.H, f.used,
-        f.group,
+        slots, tracked, dt, table, f.rays, g, b, acceleration_psd, gate, tables.error_autocorrelation[0], state,
+        f.xyz, f.H, f.used, f.group,
     )  # fmt: skip
     if learning:
         residuals(slots, table, f.rays, g, tables.scores, tables.sizes, state, b.torso, f.used, last, f.misses)

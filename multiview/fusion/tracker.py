@@ -123,7 +123,7 @@ class Tracker:
     def duplicate(self, slot: int) -> bool:
         """Whether the person in `slot` stands in another active one."""
         others = [other for other in self.active() if other != slot]
-        joints = self.people.state.pos[:, self.body.core]
+        joints = self.people.state.pos[:, self.body.matching_joints]
         gaps = np.sqrt(((joints[others] - joints[slot]) ** 2).sum(axis=-1)).mean(axis=-1)
         return bool((gaps < self.options.same_m).any())
 

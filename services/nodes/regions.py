@@ -38,7 +38,7 @@ def pack_regions(fuser: Fuser, time_ns: int) -> RegionsMessage:
     slots = [one.slot for one in pipeline.present]
     numbers = [one.who.number for one in pipeline.present]
     state = pipeline.tracker.people.state
-    xyz = np.where(state.known[slots, :, None], state.pos[slots], np.nan)
+    xyz = np.where(state.has_estimate[slots, :, None], state.pos[slots], np.nan)
     regions = [expected_regions(camera, xyz, state.vel[slots]) for camera in fuser.rig.cameras]
     rows = [np.concatenate([r.boxes, r.velocity], axis=1) for r in regions]
     return RegionsMessage(

@@ -88,7 +88,7 @@ def claim_people(
     persons, cameras = claims.shape
     joints, reach, seen = rays.xy.shape[1], max(gate, HELPS_SQUARED), room.seen
     for n in range(persons):
-        known_of(people.pos[slots[n]], people.pp[slots[n]], room.known)
+        known_of(people.pos[slots[n]], people.cov_pp[slots[n]], room.known)
         for c in range(cameras):
             expect(room.known, c, rig, joints, expected[n, c])
             left, top, right, bottom = bounds(expected[n, c], joints, reach)

@@ -23,7 +23,7 @@ def agreements(free: Array, rays: Rays, rig: PackedRig, body: Body, soft: float,
     Each joint that both see counts between +0.5 (rays meet) and -0.5 (they pass far from each other); two detections
     whose rays meet in someone impossibly large or small are not the same person.
     """
-    count, joints, core, camera = free.shape[0], rays.xy.shape[1], body.core, rays.camera
+    count, joints, core, camera = free.shape[0], rays.xy.shape[1], body.matching_joints, rays.camera
     middle, met = np.empty((joints, 3)), np.zeros(joints, dtype=np.bool_)
     for a in range(count):
         for b in range(a):

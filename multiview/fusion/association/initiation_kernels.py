@@ -19,7 +19,7 @@ import numpy as np
 from multiview.cameras.observations import PackedRig, Rays
 from multiview.fusion.estimation.sight_kernels import sight_of
 from multiview.fusion.state.body_model import Body
-from multiview.fusion.state.track_state import BEND, LENGTH_SD, LOOSE_BEND
+from multiview.fusion.state.track_state import LENGTH_CV, NONRIGID_LENGTH_CV, POPULATION_LENGTH_CV
 from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.point_batch_kernels import NEAREST_M
 from multiview.geometry.sym3_kernels import copy_row, inverse_sym3, project, quadratic_sym3
@@ -156,7 +156,7 @@ def _backwards(body: Body, chosen: Hypotheses) -> bool:
         k, m = chosen.choice[a], chosen.choice[b]
         if k < chosen.number[a] and m < chosen.number[b]:
             for i in range(3):
-                right[i] += (body.standing[b, 0] - body.standing[a, 0]) * (
+                right[i] += (body.rest_pose[b, 0] - body.rest_pose[a, 0]) * (
                     chosen.point[b, m, i] - chosen.point[a, k, i]
                 )
     along = 0.0
@@ -169,8 +169,8 @@ def _backwards(body: Body, chosen: Hypotheses) -> bool:
         if k < chosen.number[j] and m < chosen.number[p]:
             for i in range(3):
                 bone = chosen.point[j, k, i] - chosen.point[p, m, i]
-                up[i] += (body.standing[j, 2] - body.standing[p, 2]) * bone
-                ahead[i] += (body.standing[j, 1] - body.standing[p, 1]) * bone
+                up[i] += (body.rest_pose[j, 2] - body.rest_pose[p, 2]) * bone
+                ahead[i] += (body.rest_pose[j, 1] - body.rest_pose[p, 1]) * bone
     along += ahead[0] * (up[1] * right[2] - up[2] * right[1])
     along += ahead[1] * (up[2] * right[0] - up[0] * right[2])
     along += ahead[2] * (up[0] * right[1] - up[1] * right[0])
@@ -206,7 +206,7 @@ def best_choice(rows: Array, sight: Sight, body: Body, size: float, gate: float,
                 for k in range(none):
                     cost = out.cost[j, k] + beyond[j, k]
                     if e > 0:
-                        cost += bone_cost(j, k, ancestor, g, size * reach, e == depth[j], body.loose[j], out)
+                        cost += bone_cost(j, k, ancestor, g, size * reach, e == depth[j], body.nonrigid[j], out)
                     if cost < least[j, e, g]:
                         least[j, e, g], better[j, e, g] = cost, k
         p = body.parent[j]
@@ -324,8 +324,8 @@ def bone_cost(j: int, k: int, a: int, g: int, length: float, straight: bool, loo
     now = math.sqrt(x * x + y * y + z * z)
     if not now > 1e-6 or (now < length and not straight):
         return 0.0
-    bend = LOOSE_BEND if loose else BEND
-    variance = (LENGTH_SD * LENGTH_SD + bend * bend) * length * length + SLIDING_M * SLIDING_M
+    bend = NONRIGID_LENGTH_CV if loose else LENGTH_CV
+    variance = (POPULATION_LENGTH_CV * POPULATION_LENGTH_CV + bend * bend) * length * length + SLIDING_M * SLIDING_M
     v, w = out.information[j, k], out.information[a, g]
     variance += quadratic_sym3(inverse_sym3(v[0], v[1], v[2], v[3], v[4], v[5]), x / now, y / now, z / now)
     variance += quadratic_sym3(inverse_sym3(w[0], w[1], w[2], w[3], w[4], w[5]), x / now, y / now, z / now)

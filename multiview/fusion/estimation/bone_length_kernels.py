@@ -8,7 +8,7 @@ import numpy as np
 
 from multiview.fusion.estimation.lane_group_kernels import Group
 from multiview.fusion.state.body_model import Body
-from multiview.fusion.state.track_state import BEND, LOOSE_BEND
+from multiview.fusion.state.track_state import LENGTH_CV, NONRIGID_LENGTH_CV
 from multiview.geometry.four import choose, load, some, store
 from multiview.geometry.jit import Array, inlined, inner, kernel
 from multiview.geometry.row_kernels import six, store_six, store_three, three
@@ -35,7 +35,11 @@ def strange_bones(people: Group, body: Body) -> bool:
         x, y, z = x0 - x1, y0 - y1, z0 - z1
         length = load(people.length, j)
         size = choose(length < 0.1, 0.1, length)
-        unsure, least, most = UNSURE * math.sqrt(load(people.variance, j)), IMPOSSIBLE[0] * size, IMPOSSIBLE[1] * size
+        unsure, least, most = (
+            UNSURE * math.sqrt(load(people.length_variance, j)),
+            IMPOSSIBLE[0] * size,
+            IMPOSSIBLE[1] * size,
+        )
         allowed = choose(unsure > least, unsure, least)
         allowed = choose(allowed < most, allowed, most)
         measured = (load(people.views, j) >= 2.0) & (load(people.views, p) >= 2.0) & (length > 0.0)
@@ -99,18 +103,19 @@ def gate_bones(
 
 
 @kernel
-def learn_bones(people: Group, body: Body, persistence: float) -> None:
+def learn_bones(people: Group, body: Body, error_autocorrelation: float) -> None:
     """Kalman update of four people's bone lengths (m) and their variances from what this frame's rays alone say.
 
-    With errors that persist, many frames tell as much about a length as one independent frame. `bend` is the learned
-    relative variation of each bone that is no noise: keypoints slide on a body; `wobble` are the sums it comes from.
+    With errors that persist, many frames tell as much about a length as one independent frame. `length_cv` is the
+    learned relative variation of each bone that is no noise: keypoints slide on a body; `length_cv_sums` are the sums
+    it comes from.
     Left and right bones are as long as each other.
     """
     joints = people.views.shape[0]
     alone, C = people.room[: 3 * joints], people.C
     for j in range(joints):
         _without_prior(j, people, alone, C)
-    repeats = (1.0 + persistence) / (1.0 - persistence)
+    repeats = (1.0 + error_autocorrelation) / (1.0 - error_autocorrelation)
     for e in range(body.ends.shape[0]):
         if body.ends[e, 1] >= 0:
             _learn_bone(e, people, body, repeats, alone, C)
@@ -123,7 +128,7 @@ def learn_bones(people: Group, body: Body, persistence: float) -> None:
 def _without_prior(j: int, people: Group, alone: Array, C: Array) -> None:
     """Take the prediction out of joint j, which combines it with rays: what the rays alone say, and its covariance."""
     h0, h1, h2, h3, h4, h5 = six(people.H, 6 * j)
-    w0, w1, w2, w3, w4, w5 = six(people.prior, 6 * j)
+    w0, w1, w2, w3, w4, w5 = six(people.predicted_information, 6 * j)
     c0, c1, c2, c3, c4, c5 = inverse_sym3(h0 - w0, h1 - w1, h2 - w2, h3 - w3, h4 - w4, h5 - w5)
     x0, y0, z0 = three(people.xyz, 3 * j)
     mx, my, mz = three(people.pos, 3 * j)
@@ -138,7 +143,7 @@ def _without_prior(j: int, people: Group, alone: Array, C: Array) -> None:
 
 @inlined
 def _learn_bone(e: int, people: Group, body: Body, repeats: float, alone: Array, C: Array) -> None:
-    """One bone's length, variance, wobble and bend, of those whose two joints say something of it."""
+    """One bone's length, variance and variation, of those whose two joints say something of it."""
     j, p = body.ends[e, 0], body.ends[e, 1]
     both_seen = (load(people.views, j) >= 2.0) & (load(people.views, p) >= 2.0)
     if not some(both_seen):
@@ -152,7 +157,7 @@ def _learn_bone(e: int, people: Group, body: Body, repeats: float, alone: Array,
     ux, uy, uz = x / now, y / now, z / now
     spread = quadratic_sym3(own, ux, uy, uz) + quadratic_sym3(other, ux, uy, uz)
     trace = own[0] + own[3] + own[5] + other[0] + other[3] + other[5]
-    length, variance, bend = load(people.length, e), load(people.variance, e), load(people.bend, e)
+    length, variance, bend = load(people.length, e), load(people.length_variance, e), load(people.length_cv, e)
     first = told & (length == 0.0)
     near = SURE * length
     # Noise makes a bone longer: the square is right on average when the trace is taken off.
@@ -168,27 +173,27 @@ def _learn_bone(e: int, people: Group, body: Body, repeats: float, alone: Array,
     square = longer * longer
     weight = square / (spread + wander + surer)
     weight = weight * weight
-    above, below = load(people.wobble, 2 * e), load(people.wobble, 2 * e + 1)
+    above, below = load(people.length_cv_sums, 2 * e), load(people.length_cv_sums, 2 * e + 1)
     more = FADE * above + weight * (error * error - spread - surer) / square
     worth = FADE * below + weight
-    start = LOOSE_BEND * LOOSE_BEND if body.loose[e] else BEND * BEND
+    start = NONRIGID_LENGTH_CV * NONRIGID_LENGTH_CV if body.nonrigid[e] else LENGTH_CV * LENGTH_CV
     trust = PRIOR_FRAMES * repeats / (start * start)
     both = (trust * start + more) / (trust + worth)
     least, most = STIFFEST * STIFFEST, MOST_BEND * MOST_BEND
     both = choose(both > least, both, least)
     both = choose(both < most, both, most)
     store(people.length, e, choose(told, longer, choose(first, now, length)))
-    store(people.variance, e, choose(told, surer, choose(first, 0.25 * now * now, variance)))
-    store(people.bend, e, choose(told, math.sqrt(both), bend))
-    store(people.wobble, 2 * e, choose(told, more, above))
-    store(people.wobble, 2 * e + 1, choose(told, worth, below))
+    store(people.length_variance, e, choose(told, surer, choose(first, 0.25 * now * now, variance)))
+    store(people.length_cv, e, choose(told, math.sqrt(both), bend))
+    store(people.length_cv_sums, 2 * e, choose(told, more, above))
+    store(people.length_cv_sums, 2 * e + 1, choose(told, worth, below))
 
 
 @inlined
 def _share_length(e: int, k: int, people: Group) -> None:
     """Two bones that are as long as each other, unless they differ much: each is drawn towards their mean."""
     left, right = load(people.length, e), load(people.length, k)
-    a, b = 1.0 / load(people.variance, e), 1.0 / load(people.variance, k)
+    a, b = 1.0 / load(people.length_variance, e), 1.0 / load(people.length_variance, k)
     both = (a * left + b * right) / (a + b)
     alike = (left > 0.0) & (right > 0.0) & (abs(left - right) < 0.15 * both)
     store(people.length, e, choose(alike, left + 0.5 * b / (a + b) * (both - left), left))

@@ -71,7 +71,7 @@ def triangulate_people(work: Work) -> None:
 @inner
 def _predicted(work: Work) -> int:
     """How many people there are up to the last of whom anything is predicted; behind them are newborns."""
-    prior = work.people.prior
+    prior = work.people.predicted_information
     for n in range(work.total - 1, -1, -1):
         for j in range(prior.shape[1]):
             if prior[work.frame.slots[n], j, 0] > 0.0:
@@ -93,7 +93,7 @@ def _as_predicted(begin: int, end: int, doubtful: int, alone: int, work: Work) -
     for n in range(first, last + 1):
         m = f.slots[n]
         j, to, k = _part(n, begin, end, joints)
-        put_predictions(batch, k, people.pos[m, j:to], people.prior[m, j:to])
+        put_predictions(batch, k, people.pos[m, j:to], people.predicted_information[m, j:to])
         for c in range(table.shape[1]):
             put_rays_in_line(batch, c, k, table[n, c, j:to], sight.xy, sight.info)
     settle(batch, sight.R, sight.t, end - begin, STEPS)
@@ -139,7 +139,9 @@ def _without_outliers(queue: Array, work: Work) -> None:
     batch, other, count = f.batch, f.other, queue.shape[0]
     for k in range(count):
         n, j = queue[k, 0], queue[k, 1]
-        put_predictions(batch, k, people.pos[f.slots[n], j : j + 1], people.prior[f.slots[n], j : j + 1])
+        put_predictions(
+            batch, k, people.pos[f.slots[n], j : j + 1], people.predicted_information[f.slots[n], j : j + 1]
+        )
         put_rays(batch, k, f.table[n, :, j], sight.xy, sight.info)
     evaluate(batch, sight.R, sight.t, count)
     trust(batch, 4 * gate)
@@ -153,7 +155,7 @@ def _without_outliers(queue: Array, work: Work) -> None:
             pull, price = _pull(other, rival, people, f.slots[n], j), batch.lanes[PULL + k]
             if _cost(other, rival, pull, gate) < _cost(batch, k, price, gate):
                 _take(other, rival, n, j, work)
-                people.prior[f.slots[n], j] = 0.0
+                people.predicted_information[f.slots[n], j] = 0.0
                 continue
         _take(batch, k, n, j, work)
 
@@ -224,7 +226,7 @@ def _lose(n: int, j: int, work: Work) -> None:
     """Person n's joint j has no ray: it is where it was before."""
     f, m = work.frame, work.frame.slots[n]
     copy_row(work.people.pos[m, j], f.xyz[n, j])
-    copy_row(work.people.prior[m, j], f.H[n, j])
+    copy_row(work.people.predicted_information[m, j], f.H[n, j])
     f.used[n, j] = 0
     for c in range(f.table.shape[1]):
         f.table[n, c, j] = -1
@@ -234,7 +236,11 @@ def _lose(n: int, j: int, work: Work) -> None:
 def _pull(batch: Batch, k: int, people: State, m: int, j: int) -> float:
     """Chi-square of slot m's prediction of joint j where point k is."""
     mean, a = people.pos[m, j], batch.lanes
-    return float(quadratic_sym3(sym3(people.prior[m, j]), a[X + k] - mean[0], a[Y + k] - mean[1], a[Z + k] - mean[2]))
+    return float(
+        quadratic_sym3(
+            sym3(people.predicted_information[m, j]), a[X + k] - mean[0], a[Y + k] - mean[1], a[Z + k] - mean[2]
+        )
+    )
 
 
 @inner

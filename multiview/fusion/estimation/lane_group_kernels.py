@@ -21,23 +21,23 @@ class Group(NamedTuple):
 
     The first arrays are those of `State`. `xyz` m and H are each joint's point and its information, then the skeleton's
     fit and its covariance C; `views` measure it. D and `pull` are the fit's information and gradient, `stiffness`,
-    `tether` and `offset` what bones add to them. `off` is 1 for people with a bone of a strange length; `found` and
-    `expected` are a joint's squared surprise and what that should be. `dt` s has passed since the last frame; `again`
-    is how much of a frame that is to joints without rays. `room` is for what a kernel needs beside these.
+    `tether` and `offset` what bones add to them. `off` is 1 for people with a bone of a strange length; `innovation_sq`
+    and `expected_innovation_sq` are as in `measure`. `dt` s has passed since the last frame; `again` is how much
+    of a frame that is to joints without rays. `room` is for what a kernel needs beside these.
     """
 
     pos: Float64[np.ndarray, "3*J 4"]
     vel: Float64[np.ndarray, "3*J 4"]
-    pp: Float64[np.ndarray, "6*J 4"]
-    pv: Float64[np.ndarray, "9*J 4"]
-    vv: Float64[np.ndarray, "6*J 4"]
-    prior: Float64[np.ndarray, "6*J 4"]
-    seen: Float64[np.ndarray, "3*J 4"]
-    blur: Float64[np.ndarray, "6*J 4"]
+    cov_pp: Float64[np.ndarray, "6*J 4"]
+    cov_pv: Float64[np.ndarray, "9*J 4"]
+    cov_vv: Float64[np.ndarray, "6*J 4"]
+    predicted_information: Float64[np.ndarray, "6*J 4"]
+    measurement: Float64[np.ndarray, "3*J 4"]
+    measurement_cov: Float64[np.ndarray, "6*J 4"]
     length: Float64[np.ndarray, "E 4"]
-    variance: Float64[np.ndarray, "E 4"]
-    bend: Float64[np.ndarray, "E 4"]
-    wobble: Float64[np.ndarray, "2*E 4"]
+    length_variance: Float64[np.ndarray, "E 4"]
+    length_cv: Float64[np.ndarray, "E 4"]
+    length_cv_sums: Float64[np.ndarray, "2*E 4"]
     xyz: Float64[np.ndarray, "3*J 4"]
     H: Float64[np.ndarray, "6*J 4"]
     views: Float64[np.ndarray, "J 4"]
@@ -48,9 +48,9 @@ class Group(NamedTuple):
     tether: Float64[np.ndarray, "J 4"]
     stiffness: Float64[np.ndarray, "E 4"]
     off: Float64[np.ndarray, "1 4"]
-    surprise: Float64[np.ndarray, "J 4"]
-    found: Float64[np.ndarray, "J 4"]
-    expected: Float64[np.ndarray, "J 4"]
+    log_process_noise_scale: Float64[np.ndarray, "J 4"]
+    innovation_sq: Float64[np.ndarray, "J 4"]
+    expected_innovation_sq: Float64[np.ndarray, "J 4"]
     dt: Float64[np.ndarray, "1 4"]
     again: Float64[np.ndarray, "1 4"]
     room: Float64[np.ndarray, "R 4"]
@@ -60,10 +60,12 @@ class Group(NamedTuple):
         """For four people of whom nothing is known yet."""
         J, E = len(graph.order), len(graph.bone)
         rows = {
-            "pos": 3 * J, "vel": 3 * J, "pp": 6 * J, "pv": 9 * J, "vv": 6 * J, "prior": 6 * J, "seen": 3 * J,
-            "blur": 6 * J, "length": E, "variance": E, "bend": E, "wobble": 2 * E, "xyz": 3 * J, "H": 6 * J, "views": J,
+            "pos": 3 * J, "vel": 3 * J, "cov_pp": 6 * J, "cov_pv": 9 * J, "cov_vv": 6 * J,
+            "predicted_information": 6 * J, "measurement": 3 * J,
+            "measurement_cov": 6 * J, "length": E, "length_variance": E, "length_cv": E, "length_cv_sums": 2 * E,
+            "xyz": 3 * J, "H": 6 * J, "views": J,
             "C": 6 * J, "D": 6 * J, "pull": 3 * J, "offset": 3 * J, "tether": J, "stiffness": E, "off": 1,
-            "surprise": J, "found": J, "expected": J, "dt": 1, "again": 1,
+            "log_process_noise_scale": J, "innovation_sq": J, "expected_innovation_sq": J, "dt": 1, "again": 1,
             "room": rows_of(graph),
         }  # fmt: skip
         room = _aligned(sum(rows.values()))
@@ -84,17 +86,17 @@ def gather(people: State, slots: Who, group: Group) -> None:
     """Put the people of four slots into the lanes."""
     _columns(people.pos, slots, group.pos)
     _columns(people.vel, slots, group.vel)
-    _columns(people.pp, slots, group.pp)
-    _columns(people.pv, slots, group.pv)
-    _columns(people.vv, slots, group.vv)
-    _columns(people.prior, slots, group.prior)
-    _columns(people.seen, slots, group.seen)
-    _columns(people.blur, slots, group.blur)
+    _columns(people.cov_pp, slots, group.cov_pp)
+    _columns(people.cov_pv, slots, group.cov_pv)
+    _columns(people.cov_vv, slots, group.cov_vv)
+    _columns(people.predicted_information, slots, group.predicted_information)
+    _columns(people.measurement, slots, group.measurement)
+    _columns(people.measurement_cov, slots, group.measurement_cov)
     _columns(people.length, slots, group.length)
-    _columns(people.variance, slots, group.variance)
-    _columns(people.bend, slots, group.bend)
-    _columns(people.wobble, slots, group.wobble)
-    _columns(people.surprise, slots, group.surprise)
+    _columns(people.length_variance, slots, group.length_variance)
+    _columns(people.length_cv, slots, group.length_cv)
+    _columns(people.length_cv_sums, slots, group.length_cv_sums)
+    _columns(people.log_process_noise_scale, slots, group.log_process_noise_scale)
 
 
 @inner
@@ -112,16 +114,16 @@ def scatter(group: Group, slots: Who, people: State) -> None:
     """Put the lanes back into their slots; lanes of the same slot must be the same."""
     _rows(group.pos, slots, people.pos)
     _rows(group.vel, slots, people.vel)
-    _rows(group.pp, slots, people.pp)
-    _rows(group.pv, slots, people.pv)
-    _rows(group.vv, slots, people.vv)
-    _rows(group.seen, slots, people.seen)
-    _rows(group.blur, slots, people.blur)
+    _rows(group.cov_pp, slots, people.cov_pp)
+    _rows(group.cov_pv, slots, people.cov_pv)
+    _rows(group.cov_vv, slots, people.cov_vv)
+    _rows(group.measurement, slots, people.measurement)
+    _rows(group.measurement_cov, slots, people.measurement_cov)
     _rows(group.length, slots, people.length)
-    _rows(group.variance, slots, people.variance)
-    _rows(group.bend, slots, people.bend)
-    _rows(group.wobble, slots, people.wobble)
-    _rows(group.surprise, slots, people.surprise)
+    _rows(group.length_variance, slots, people.length_variance)
+    _rows(group.length_cv, slots, people.length_cv)
+    _rows(group.length_cv_sums, slots, people.length_cv_sums)
+    _rows(group.log_process_noise_scale, slots, people.log_process_noise_scale)
 
 
 @inner

@@ -13,7 +13,7 @@ from multiview.geometry.point_batch_kernels import NEAREST_M
 
 MEMORY = 20_000.0  # degrees of freedom after which old residuals count half and less
 TRUST_RIG, TRUST_JOINT, TRUST_SCORE, TRUST_SIZE = 200.0, 300.0, 300.0, 300.0  # degrees of freedom of the start values
-MOST_PERSISTENCE = 0.95
+MAX_AUTOCORRELATION = 0.95
 FADE = 0.998  # of what persists, per frame
 
 
@@ -25,9 +25,9 @@ def learn(noise: NoiseTables, sums: Array, sizes: Array, products: Array) -> Non
     """
     for i in range(2):
         noise.products[i] = FADE * noise.products[i] + products[i]
-    usual = noise.persistence_prior[0]
-    persistence = (noise.products[0] + TRUST_RIG * usual) / (noise.products[1] + TRUST_RIG)
-    noise.persistence[0] = min(max(persistence, 0.0), MOST_PERSISTENCE)
+    usual = noise.error_autocorrelation_prior[0]
+    error_autocorrelation = (noise.products[0] + TRUST_RIG * usual) / (noise.products[1] + TRUST_RIG)
+    noise.error_autocorrelation[0] = min(max(error_autocorrelation, 0.0), MAX_AUTOCORRELATION)
     kept = learn_variance(noise, sums)
     for s in range(noise.size.shape[0]):
         seen, usual = noise.size_sums[s], noise.size_prior[s]

@@ -29,10 +29,10 @@ def output(
     scores = rays.score.reshape(-1)
     for n in range(slots.shape[0]):
         m = slots[n]
-        _place(people.pos[m], people.pp[m], xyz[n], cov[n])
+        _place(people.pos[m], people.cov_pp[m], xyz[n], cov[n])
         _judge(table[n], scores, score[n], views[n], filled[n])
         for j in range(table.shape[2]):
-            if not people.known[m, j]:
+            if not people.has_estimate[m, j]:
                 xyz[n, j], cov[n, j] = np.nan, np.nan
                 score[n, j], views[n, j], filled[n, j] = 0.0, 0, False
 
@@ -75,7 +75,7 @@ def supporting_views(
     for n in range(table.shape[0]):
         support[n] = due[n] = 0
         for c in range(table.shape[1]):
-            support[n] += _measured(table[n, c], body.core, VIEW_JOINTS)
+            support[n] += _measured(table[n, c], body.matching_joints, VIEW_JOINTS)
             if n < expected.shape[0] and rays.alive[c]:
                 due[n] += _pictured(expected[n, c], body.torso, rig.frame[c])
 

@@ -15,7 +15,7 @@ from multiview.geometry.sym3_kernels import copy_row, inverse_sym3
 
 GAIN, LEAK = 0.3, 0.1  # per frame: how fast a joint is found livelier than usual, and how fast that is forgotten
 MOST_SURPRISE = 6.0  # of one joint in one frame, over its expectation: an outlier is no motion
-MOST_LIVELY = 4.0  # of `surprise`, either way
+MOST_LIVELY = 4.0  # of `log_process_noise_scale`, either way
 RELAX_S = 0.15  # an unseen joint's own motion fades into its parent's in this time
 FREE_M_S = 0.8  # how fast an unseen joint may move against its parent
 SWING = 0.35  # how far a limb that no one sees may swing, relative to its length
@@ -24,44 +24,49 @@ LOST_SD = 0.3  # where a joint lies whose rays gave an impossible bone, relative
 
 @kernel
 def adapt(people: Group, parent: Array) -> None:
-    """Let a joint that surprises its prediction move more freely, and one that never does less: its `surprise`.
+    """Let a joint that surprises its prediction move more freely, and one that never does less: its
+    `log_process_noise_scale`.
 
-    `found` are squared surprises under the prediction's covariance, `expected` what they should be on average (0: not
-    measured); both are pooled with the neighbours on the tree (covariance matching: Mehra 1972).
+    `innovation_sq` are squared innovations under the prediction's covariance, `expected_innovation_sq` what they should
+    be on average (0: not measured); both are pooled with the neighbours on the tree (covariance matching: Mehra 1972).
     """
     joints = parent.shape[0]
     around = people.room
     for j in range(joints):
-        found, expected = load(people.found, j), load(people.expected, j)
+        found, expected = load(people.innovation_sq, j), load(people.expected_innovation_sq, j)
         most = MOST_SURPRISE * expected
         found = choose(most < found, most, found)
-        store(people.found, j, found)
+        store(people.innovation_sq, j, found)
         store(around, 2 * j, found)
         store(around, 2 * j + 1, expected)
     for j in range(joints):
         p = parent[j]
         if p >= 0:
-            store(around, 2 * p, load(around, 2 * p) + load(people.found, j))
-            store(around, 2 * p + 1, load(around, 2 * p + 1) + load(people.expected, j))
-            store(around, 2 * j, load(around, 2 * j) + load(people.found, p))
-            store(around, 2 * j + 1, load(around, 2 * j + 1) + load(people.expected, p))
+            store(around, 2 * p, load(around, 2 * p) + load(people.innovation_sq, j))
+            store(around, 2 * p + 1, load(around, 2 * p + 1) + load(people.expected_innovation_sq, j))
+            store(around, 2 * j, load(around, 2 * j) + load(people.innovation_sq, p))
+            store(around, 2 * j + 1, load(around, 2 * j + 1) + load(people.expected_innovation_sq, p))
     for j in range(joints):
-        found, expected, surprise = load(around, 2 * j), load(around, 2 * j + 1), load(people.surprise, j)
+        found, expected, surprise = (
+            load(around, 2 * j),
+            load(around, 2 * j + 1),
+            load(people.log_process_noise_scale, j),
+        )
         more = surprise + GAIN * ((found + 1.0) / (expected + 1.0) - 1.0)
         left = (1.0 - LEAK) * choose(expected > 0.0, more, surprise)
         left = choose(left > -MOST_LIVELY, left, -MOST_LIVELY)
-        store(people.surprise, j, choose(left < MOST_LIVELY, left, MOST_LIVELY))
+        store(people.log_process_noise_scale, j, choose(left < MOST_LIVELY, left, MOST_LIVELY))
 
 
 @inner
 def hang_on_parent(j: int, m: int, body: Body, people: State, xyz: Array) -> None:
     """Forget where a joint is: it hangs on its parent in the direction it had, and may be anywhere near."""
     p = body.parent[j]
-    people.blur[m, j] = 0.0
-    people.anew[m, j] = True
+    people.measurement_cov[m, j] = 0.0
+    people.reinitialised[m, j] = True
     if p < 0:
-        w = people.pp[m, j]
-        copy_row(np.array(inverse_sym3(w[0], w[1], w[2], w[3], w[4], w[5])), people.prior[m, j])
+        w = people.cov_pp[m, j]
+        copy_row(np.array(inverse_sym3(w[0], w[1], w[2], w[3], w[4], w[5])), people.predicted_information[m, j])
         return
     pos, length = people.pos[m], people.length[m, j]
     x, y, z = pos[j, 0] - pos[p, 0], pos[j, 1] - pos[p, 1], pos[j, 2] - pos[p, 2]
@@ -71,10 +76,10 @@ def hang_on_parent(j: int, m: int, body: Body, people: State, xyz: Array) -> Non
     pos[j, 0], pos[j, 1], pos[j, 2] = xyz[p, 0] + s * x, xyz[p, 1] + s * y, xyz[p, 2] + s * z
     for k in range(6):
         diagonal = k == 0 or k == 3 or k == 5
-        people.prior[m, j, k] = w if diagonal else 0.0
-        people.pp[m, j, k] = 1.0 / w if diagonal else 0.0
-        people.vv[m, j, k] = FREE_M_S * FREE_M_S if diagonal else 0.0
-    people.pv[m, j] = 0.0
+        people.predicted_information[m, j, k] = w if diagonal else 0.0
+        people.cov_pp[m, j, k] = 1.0 / w if diagonal else 0.0
+        people.cov_vv[m, j, k] = FREE_M_S * FREE_M_S if diagonal else 0.0
+    people.cov_pv[m, j] = 0.0
 
 
 @inner
@@ -96,11 +101,11 @@ def relax(m: int, dt: float, body: Body, people: State, views: Array) -> None:
             for a in range(3):
                 people.vel[m, j, a] += k * (people.vel[m, p, a] - people.vel[m, j, a])
             for a in range(9):
-                people.pv[m, j, a] *= 1 - k
+                people.cov_pv[m, j, a] *= 1 - k
             for a in range(6):
-                people.vv[m, j, a] *= (1 - k) * (1 - k)
+                people.cov_vv[m, j, a] *= (1 - k) * (1 - k)
         for a in (0, 3, 5):
-            people.vv[m, j, a] += free
+            people.cov_vv[m, j, a] += free
 
 
 @inner

@@ -106,9 +106,9 @@ def _put_points(people: State, m: int, views: Array, begin: int, count: int, a: 
     """Where this frame sees slot m's joints; beyond them, joints that no view sees."""
     for k in range(count):
         for i in range(3):
-            a[X + i, k] = people.seen[m, begin + k, i]
+            a[X + i, k] = people.measurement[m, begin + k, i]
         for i in range(6):
-            a[C0 + i, k] = people.blur[m, begin + k, i]
+            a[C0 + i, k] = people.measurement_cov[m, begin + k, i]
         a[VIEWS, k] = views[begin + k]
     for k in range(count, L):
         a[VIEWS, k] = 0.0

@@ -34,9 +34,13 @@ def pack(slots: Array, handle: Array, packed: Array) -> None:
                 f[a], f[3 + a] = people.pos[m, j, a], people.vel[m, j, a]
                 for b in range(3):
                     i = a + b + (a > 0 and b > 0)
-                    P[a, b], P[3 + a, 3 + b] = people.pp[m, j, i], people.vv[m, j, i]
-                    P[a, 3 + b] = P[3 + b, a] = people.pv[m, j, 3 * a + b]
-            f[AGILITY], f[ANEW], f[KNOWN] = people.agility[m, j], people.anew[m, j], people.known[m, j]
+                    P[a, b], P[3 + a, 3 + b] = people.cov_pp[m, j, i], people.cov_vv[m, j, i]
+                    P[a, 3 + b] = P[3 + b, a] = people.cov_pv[m, j, 3 * a + b]
+            f[AGILITY], f[ANEW], f[KNOWN] = (
+                people.acceleration_psd[m, j],
+                people.reinitialised[m, j],
+                people.has_estimate[m, j],
+            )
 
 
 @kernel

@@ -41,7 +41,7 @@ def fit_people(
     body: Body,
     usual: Array,
     gate: float,
-    persistence: float,
+    error_autocorrelation: float,
     people: State,
     xyz: Array,
     H: Array,
@@ -54,9 +54,9 @@ def fit_people(
     and must not be counted again. It leans on the predictions just enough to be well posed. Four people are worked on
     side by side.
 
-    dt s have passed for the first `tracked` people; the others are new. `usual` is the agility of each joint while
-    nothing surprises, `persistence` the correlation of a ray's error with the one in the last frame; `group` is room to
-    do it in.
+    dt s have passed for the first `tracked` people; the others are new. `usual` is the nominal
+    `acceleration_psd` of each joint, `error_autocorrelation` that of a ray's error from frame to frame; `group` is room
+    to do it in.
     """
     count = slots.shape[0]
     for begin in range(0, count, LANES):
@@ -78,12 +78,12 @@ def fit_people(
             if changed:
                 gather(people, slot, group)
                 gather_points(xyz, H, views, who, group)
-        learn_bones(group, body, persistence)
+        learn_bones(group, body, error_autocorrelation)
         _rays_of_this_frame(group)
         _tie(group, body)
         pulls = Pulls(body.ends, group.length, group.stiffness, group.offset, group.tether)
         fit_skeleton(body.graph, pulls, group.xyz, group.D, group.pull, group.C, group.room)
-        measure(group, persistence, SHARE)
+        measure(group, error_autocorrelation, SHARE)
         adapt(group, body.parent)
         scatter(group, slot, people)
         for k in range(min(LANES, count - begin)):
@@ -96,10 +96,10 @@ def _mind_bones(
     xyz: Array, H: Array, views: Array,
 ) -> bool:  # fmt: skip
     """Take the rays from joints of slot m whose bones are impossible, and place those joints anew; whether any are."""
-    if people.anew[m].all():  # the rays of the newborn were chosen by their bones
+    if people.reinitialised[m].all():  # the rays of the newborn were chosen by their bones
         return False
     changed, before = False, views.copy()
-    gate_bones(body, people.length[m], people.variance[m], xyz, H, table, views, gate)
+    gate_bones(body, people.length[m], people.length_variance[m], xyz, H, table, views, gate)
     sight, row = sight_of(rays, rig), np.empty(table.shape[0], dtype=np.int64)
     for j in body.order:
         changed = changed or views[j] != before[j]
@@ -110,7 +110,7 @@ def _mind_bones(
             for c in range(row.shape[0]):
                 row[c] = table[c, j]
             copy_row(people.pos[m, j], xyz[j])
-            refine(row, sight, people.pos[m, j], people.prior[m, j], STEPS, xyz[j], H[j])
+            refine(row, sight, people.pos[m, j], people.predicted_information[m, j], STEPS, xyz[j], H[j])
     return changed
 
 
@@ -118,9 +118,9 @@ def _mind_bones(
 def _go_on(m: int, dt: float, body: Body, people: State, usual: Array, views: Array) -> None:
     """What follows for the next frame: how slot m's joints may move."""
     for j in range(views.shape[0]):
-        people.agility[m, j] = usual[j] * math.exp(people.surprise[m, j])
-        people.anew[m, j] = people.anew[m, j] or people.prior[m, j, 0] == 0.0
-        people.known[m, j] = people.known[m, j] or views[j] >= 2
+        people.acceleration_psd[m, j] = usual[j] * math.exp(people.log_process_noise_scale[m, j])
+        people.reinitialised[m, j] = people.reinitialised[m, j] or people.predicted_information[m, j, 0] == 0.0
+        people.has_estimate[m, j] = people.has_estimate[m, j] or views[j] >= 2
     relax(m, dt, body, people, views)
 
 
@@ -134,7 +134,7 @@ def _rays_of_this_frame(people: Group) -> None:
     for j in range(people.views.shape[0]):
         none = load(people.views, j) == 0.0
         h0, h1, h2, h3, h4, h5 = six(people.H, 6 * j)
-        w0, w1, w2, w3, w4, w5 = six(people.prior, 6 * j)
+        w0, w1, w2, w3, w4, w5 = six(people.predicted_information, 6 * j)
         mx, my, mz = three(people.pos, 3 * j)
         px, py, pz = three(people.xyz, 3 * j)
         x, y, z = px - mx, py - my, pz - mz
@@ -166,8 +166,8 @@ def _tie(people: Group, body: Body) -> None:
             store(people.stiffness, e, 0.0)
             continue
         length = load(people.length, e)
-        give = load(people.bend, e) * length
-        s = 1.0 / (load(people.variance, e) + give * give + 1e-6)
+        give = load(people.length_cv, e) * length
+        s = 1.0 / (load(people.length_variance, e) + give * give + 1e-6)
         doubtful = (load(people.views, j) < 2.0) | (load(people.views, p) < 2.0)
         store(people.stiffness, e, choose(length > 0.0, choose(doubtful, s * again, s), 0.0))
     for j in range(people.views.shape[0]):

@@ -45,7 +45,7 @@ PARTS = (
 )
 
 
-def _standing(skeleton: Skeleton) -> np.ndarray:
+def _rest_pose(skeleton: Skeleton) -> np.ndarray:
     table = dict(MIDDLE)
     for name, (x, y, z) in LEFT.items():
         table[f"left_{name}"], table[f"right_{name}"] = (x, y, z), (-x, y, z)
@@ -57,22 +57,22 @@ class Body(NamedTuple):
     """A skeleton as fusion uses it.
 
     `parent[j]` spans a tree over all joints (the root's is -1) and `order` visits parents first. Where the skeleton's
-    bones do not connect two parts, a `loose` edge does, which bends more. Of the E bones, which have their joints at
-    `ends`, the first J are those of the tree, from each joint to its parent; the others brace the parts of the body
-    that keep their shape. `mirror[e]` is the bone on the other side that is as long. `standing` m is NaN for joints
-    that nobody has a prior for, `length` 0. `core` marks the joints that tell people apart; `torso` those that move
-    least against each other.
+    bones do not connect two parts, a `nonrigid` edge does, whose length varies more. Of the E bones, which have their
+    joints at `ends`, the first J are those of the tree, from each joint to its parent; the others brace the parts of
+    the body that keep their shape. `mirror[e]` is the bone on the other side that is as long. `rest_pose` m (standing)
+    is NaN for joints without a prior, their `length` 0. `matching_joints` are those by which detections are matched to
+    people; `torso` those that move least against each other.
     """
 
     parent: Int64[np.ndarray, " J"]
     order: Int64[np.ndarray, " J"]
     ends: Int64[np.ndarray, "E 2"]
     mirror: Int64[np.ndarray, " E"]
-    loose: Bool[np.ndarray, " E"]
+    nonrigid: Bool[np.ndarray, " E"]
     length: Float64[np.ndarray, " E"]
     graph: Elimination
-    standing: Float64[np.ndarray, "J 3"]
-    core: Int64[np.ndarray, " K"]
+    rest_pose: Float64[np.ndarray, "J 3"]
+    matching_joints: Int64[np.ndarray, " K"]
     torso: Int64[np.ndarray, " M"]
     pairs: Int64[np.ndarray, "S 2"]
     noise: Float64[np.ndarray, " J"]  # how much noisier than its fellows a joint is expected to be, a factor around 1
@@ -80,30 +80,30 @@ class Body(NamedTuple):
     @staticmethod
     def of(skeleton: Skeleton) -> Body:
         joints = len(skeleton.joints)
-        standing = _standing(skeleton)
-        known = np.isfinite(standing[:, 0])
-        parent, order, loose = _spanning_tree(skeleton, standing)
+        rest_pose = _rest_pose(skeleton)
+        known = np.isfinite(rest_pose[:, 0])
+        parent, order, nonrigid = _spanning_tree(skeleton, rest_pose)
         ends = np.concatenate([np.stack([np.arange(joints), parent], axis=-1), _braces(skeleton, parent)])
         bone = np.flatnonzero((ends >= 0).all(axis=1))
         bone = bone[known[ends[bone]].all(axis=1)]
         length = np.zeros(len(ends))
-        length[bone] = np.linalg.norm(standing[ends[bone, 0]] - standing[ends[bone, 1]], axis=-1)
-        loose = np.concatenate([loose, np.zeros(len(ends) - joints, dtype=bool)])
-        core = np.flatnonzero(known) if known.sum() >= 4 else np.arange(joints)
+        length[bone] = np.linalg.norm(rest_pose[ends[bone, 0]] - rest_pose[ends[bone, 1]], axis=-1)
+        nonrigid = np.concatenate([nonrigid, np.zeros(len(ends) - joints, dtype=bool)])
+        matching_joints = np.flatnonzero(known) if known.sum() >= 4 else np.arange(joints)
         torso = np.array([j for j, name in enumerate(skeleton.joints) if name in TORSO], dtype=np.int64)
         pairs = np.array(skeleton.symmetric_pairs, dtype=np.int64).reshape(-1, 2)
-        sigma = np.sqrt(skeleton.oks_sigmas / np.exp(np.log(skeleton.oks_sigmas[core]).mean()))
+        sigma = np.sqrt(skeleton.oks_sigmas / np.exp(np.log(skeleton.oks_sigmas[matching_joints]).mean()))
         return Body(
             parent=parent,
             order=order,
             ends=ends,
-            mirror=_mirrored_bones(ends, skeleton.mirrored, loose),
-            loose=loose,
+            mirror=_mirrored_bones(ends, skeleton.mirrored, nonrigid),
+            nonrigid=nonrigid,
             length=length,
             graph=Elimination.of(joints, ends),
-            standing=standing,
-            core=core,
-            torso=torso if len(torso) >= 3 else core,
+            rest_pose=rest_pose,
+            matching_joints=matching_joints,
+            torso=torso if len(torso) >= 3 else matching_joints,
             pairs=pairs,
             noise=sigma,
         )
@@ -118,25 +118,25 @@ def _braces(skeleton: Skeleton, parent: np.ndarray) -> np.ndarray:
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
-def _mirrored_bones(ends: np.ndarray, mirrored: np.ndarray, loose: np.ndarray) -> np.ndarray:
+def _mirrored_bones(ends: np.ndarray, mirrored: np.ndarray, nonrigid: np.ndarray) -> np.ndarray:
     """For each bone the one on the other side of the body; itself where there is none."""
     number = {frozenset(pair): e for e, pair in enumerate(ends.tolist()) if min(pair) >= 0}
     mirror = np.arange(len(ends))
     for pair, e in number.items():
         other = number.get(frozenset(int(mirrored[j]) for j in pair), e)
-        if loose[other] == loose[e]:
+        if nonrigid[other] == nonrigid[e]:
             mirror[e] = other
     return mirror
 
 
-def _spanning_tree(skeleton: Skeleton, standing: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _spanning_tree(skeleton: Skeleton, rest_pose: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Breadth first from the pelvis; parts that no bone connects hang on the nearest joint of what is reached."""
     joints = len(skeleton.joints)
     neighbours: list[list[int]] = [[] for _ in range(joints)]
     for a, b in skeleton.bones:
         neighbours[a].append(b)
         neighbours[b].append(a)
-    parent, loose = np.full(joints, -1), np.zeros(joints, dtype=bool)
+    parent, nonrigid = np.full(joints, -1), np.zeros(joints, dtype=bool)
     root = next((skeleton.joints.index(name) for name in ROOTS if name in skeleton.joints), 0)
     order, frontier = [root], [root]
     while len(order) < joints:
@@ -149,15 +149,15 @@ def _spanning_tree(skeleton: Skeleton, standing: np.ndarray) -> tuple[np.ndarray
                     frontier.append(other)
         left = [j for j in range(joints) if j not in order]
         if left:
-            joint, hook = _closest(left, order, standing, skeleton)
-            parent[joint], loose[joint] = hook, True
+            joint, hook = _closest(left, order, rest_pose, skeleton)
+            parent[joint], nonrigid[joint] = hook, True
             order.append(joint)
             frontier.append(joint)
-    return parent, np.array(order), loose
+    return parent, np.array(order), nonrigid
 
 
-def _closest(left: list[int], reached: list[int], standing: np.ndarray, skeleton: Skeleton) -> tuple[int, int]:
-    gap = np.linalg.norm(standing[left][:, None] - standing[reached][None], axis=-1)
+def _closest(left: list[int], reached: list[int], rest_pose: np.ndarray, skeleton: Skeleton) -> tuple[int, int]:
+    gap = np.linalg.norm(rest_pose[left][:, None] - rest_pose[reached][None], axis=-1)
     if np.isfinite(gap).any():
         a, b = np.unravel_index(np.nanargmin(np.where(np.isnan(gap), np.inf, gap)), gap.shape)
         return left[int(a)], reached[int(b)]

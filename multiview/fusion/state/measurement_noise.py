@@ -15,15 +15,16 @@ __all__ = ["SCORES", "SIZES", "NoiseTables", "PixelNoise"]
 SCORES = np.array([0.1, 0.3, 0.5, 0.7, 0.9])  # where the variance is learned; between them it is linear
 SIZES = np.array([50.0, 100.0, 200.0, 400.0, 800.0])  # pixels per metre, likewise, by its logarithm
 TYPICAL_SCORE, TYPICAL_SIZE = 0.75, 200.0  # whose noise `sigma_px` means
-PERSISTENCE = 0.5  # correlation of a ray's error with the one in the last frame
+ERROR_AUTOCORRELATION = 0.5  # correlation of a ray's error with the one in the last frame
 
 
 class NoiseTables(NamedTuple):
     """J joints (W: padded), B nodes of the score, S of the size.
 
     `variance[joint, node]` px^2 = of the rig x of the joint x of the `score`, each started from its prior; `size[node]`
-    is a factor on top, of how large people are in the picture. `persistence` is the correlation of a ray's error from
-    one frame to the next. `squares` px^2, `freedom`, `size_sums` and `products` are the sums that these come from.
+    is a factor on top, of how large people are in the picture. `error_autocorrelation` is the coefficient of
+    a ray's error as a first-order autoregression, AR(1), from frame to frame. `squares` px^2, `freedom`, `size_sums`
+    and `products` are the sums that these come from.
     """
 
     scores: Float64[np.ndarray, " B"]
@@ -32,11 +33,11 @@ class NoiseTables(NamedTuple):
     joint_prior: Float64[np.ndarray, "1 W"]
     score_prior: Float64[np.ndarray, " B"]
     size_prior: Float64[np.ndarray, " S"]
-    persistence_prior: Float64[np.ndarray, " 1"]
+    error_autocorrelation_prior: Float64[np.ndarray, " 1"]
     variance: Float64[np.ndarray, "J B"]
     score: Float64[np.ndarray, " B"]
     size: Float64[np.ndarray, " S"]
-    persistence: Float64[np.ndarray, " 1"]
+    error_autocorrelation: Float64[np.ndarray, " 1"]
     squares: Float64[np.ndarray, "B W"]
     freedom: Float64[np.ndarray, "B W"]
     size_sums: Float64[np.ndarray, "S 2"]
@@ -58,11 +59,11 @@ class PixelNoise:
             joint_prior=np.pad(joint, (0, shape[1] - len(joint)), constant_values=1.0)[None],
             score_prior=score,
             size_prior=SIZES / TYPICAL_SIZE,
-            persistence_prior=np.array([PERSISTENCE]),
+            error_autocorrelation_prior=np.array([ERROR_AUTOCORRELATION]),
             variance=prior * joint[:, None] * score,
             score=score.copy(),
             size=SIZES / TYPICAL_SIZE,
-            persistence=np.array([PERSISTENCE]),
+            error_autocorrelation=np.array([ERROR_AUTOCORRELATION]),
             squares=np.zeros(shape),
             freedom=np.zeros(shape),
             size_sums=np.zeros((len(SIZES), 2)),
@@ -81,6 +82,6 @@ class PixelNoise:
         return self.tables.size
 
     @property
-    def persistence(self) -> float:
+    def error_autocorrelation(self) -> float:
         """Correlation of a ray's error from one frame to the next."""
-        return float(self.tables.persistence[0])
+        return float(self.tables.error_autocorrelation[0])

@@ -14,48 +14,51 @@ __all__ = ["People", "State"]
 
 UNKNOWN_SD_M = 0.25  # where a joint that was never measured may be, about its place in a standing body
 WALK_M_S = 1.0  # how fast someone may move who was never seen before
-BEND, LOOSE_BEND = 0.02, 0.2  # how much a bone varies though nobody grows, until more is known
-LENGTH_SD = 0.12  # of the bones of adults and children, relative to their own overall size
+LENGTH_CV, NONRIGID_LENGTH_CV = 0.02, 0.2  # of one bone over time (keypoints slide on a body), until it is learned
+POPULATION_LENGTH_CV = 0.12  # of the bones of adults and children, relative to their own overall size
 
 
 class State(NamedTuple):
     """M slots of J joints and E bones.
 
-    A joint's `pos` m and `vel` m/s have covariance blocks named by two letters: pp, vv (6 numbers), pv (9, row major).
-    `prior` is the inverse of the predicted pp, zero where there is no prediction. `seen` m is where the last frame
-    alone saw the joint, with the covariance `blur` m^2 (6), zero where it did not see it. `agility` m^2/s^3 is the
-    power of the random acceleration, `surprise` the logarithm of that over what is usual; `anew` marks joints that know
-    nothing of the frames before. Bones have a `length` m with `variance` m^2, and the relative variation `bend`, which
-    comes from the sums `wobble`. `known` joints were measured or have a prior.
+    A joint's state is its position `pos` m and velocity `vel` m/s with the covariance [[cov_pp, cov_pv], [cov_pv',
+    cov_vv]], blocks of 6 (xx, xy, xz, yy, yz, zz), 9 (row major) and 6 numbers. `predicted_information` is the inverse
+    of the predicted cov_pp, zero where there is no prediction. `measurement` m is where the last frame alone placed the
+    joint, `measurement_cov` m^2 its covariance, zero where that frame did not. `acceleration_psd` m^2/s^3 is the power
+    spectral density of the random acceleration, `log_process_noise_scale` the logarithm of its ratio to the nominal
+    one. `reinitialised` marks joints whose estimate is independent of earlier frames, `has_estimate` those that were
+    measured or have a prior. Bones have a `length` m with `length_variance` m^2, and the coefficient of variation
+    `length_cv` (keypoints slide on a body), which comes from `length_cv_sums`.
     """
 
     pos: Float64[np.ndarray, "M J 3"]
     vel: Float64[np.ndarray, "M J 3"]
-    pp: Float64[np.ndarray, "M J 6"]
-    pv: Float64[np.ndarray, "M J 9"]
-    vv: Float64[np.ndarray, "M J 6"]
-    prior: Float64[np.ndarray, "M J 6"]
-    seen: Float64[np.ndarray, "M J 3"]
-    blur: Float64[np.ndarray, "M J 6"]
-    agility: Float64[np.ndarray, "M J"]
-    surprise: Float64[np.ndarray, "M J"]
-    anew: Bool[np.ndarray, "M J"]
-    known: Bool[np.ndarray, "M J"]
+    cov_pp: Float64[np.ndarray, "M J 6"]
+    cov_pv: Float64[np.ndarray, "M J 9"]
+    cov_vv: Float64[np.ndarray, "M J 6"]
+    predicted_information: Float64[np.ndarray, "M J 6"]
+    measurement: Float64[np.ndarray, "M J 3"]
+    measurement_cov: Float64[np.ndarray, "M J 6"]
+    acceleration_psd: Float64[np.ndarray, "M J"]
+    log_process_noise_scale: Float64[np.ndarray, "M J"]
+    reinitialised: Bool[np.ndarray, "M J"]
+    has_estimate: Bool[np.ndarray, "M J"]
     length: Float64[np.ndarray, "M E"]
-    variance: Float64[np.ndarray, "M E"]
-    bend: Float64[np.ndarray, "M E"]
-    wobble: Float64[np.ndarray, "M E 2"]
+    length_variance: Float64[np.ndarray, "M E"]
+    length_cv: Float64[np.ndarray, "M E"]
+    length_cv_sums: Float64[np.ndarray, "M E 2"]
 
     @staticmethod
     def empty(slots: int, joints: int, bones: int) -> State:
         """Slots without anyone."""
         J, E = (joints,), (bones,)
         shapes = {
-            "pos": (*J, 3), "vel": (*J, 3), "pp": (*J, 6), "pv": (*J, 9), "vv": (*J, 6), "prior": (*J, 6),
-            "seen": (*J, 3), "blur": (*J, 6), "agility": J, "surprise": J, "anew": J, "known": J,
-            "length": E, "variance": E, "bend": E, "wobble": (*E, 2),
+            "pos": (*J, 3), "vel": (*J, 3), "cov_pp": (*J, 6), "cov_pv": (*J, 9), "cov_vv": (*J, 6),
+            "predicted_information": (*J, 6), "measurement": (*J, 3), "measurement_cov": (*J, 6),
+            "acceleration_psd": J, "log_process_noise_scale": J, "reinitialised": J, "has_estimate": J,
+            "length": E, "length_variance": E, "length_cv": E, "length_cv_sums": (*E, 2),
         }  # fmt: skip
-        flags = ("anew", "known")
+        flags = ("reinitialised", "has_estimate")
         return State(**{k: np.zeros((slots, *shapes[k]), bool if k in flags else float) for k in State._fields})
 
 
@@ -77,17 +80,25 @@ class People:
         self.state = State(*(np.concatenate(pair) for pair in zip(self.state, more, strict=True)))
         self.handle = handle_of(self.state)
 
-    def begin(self, slot: int, agility: Float64[np.ndarray, " J"]) -> None:
+    def begin(self, slot: int, acceleration_psd: Float64[np.ndarray, " J"]) -> None:
         """Make a slot somebody unseen: no prediction, an adult's bones."""
         body, s = self.body, self.state
-        for array in (s.prior, s.vel, s.pv, s.blur, s.surprise, s.wobble):
+        unset = (
+            s.predicted_information,
+            s.vel,
+            s.cov_pv,
+            s.measurement_cov,
+            s.log_process_noise_scale,
+            s.length_cv_sums,
+        )
+        for array in unset:
             array[slot] = 0.0
-        s.vv[slot] = np.array([1, 0, 0, 1, 0, 1]) * WALK_M_S**2
-        s.agility[slot] = agility
+        s.cov_vv[slot] = np.array([1, 0, 0, 1, 0, 1]) * WALK_M_S**2
+        s.acceleration_psd[slot] = acceleration_psd
         s.length[slot] = body.length
-        s.variance[slot] = (LENGTH_SD * body.length) ** 2
-        s.bend[slot] = np.where(body.loose, LOOSE_BEND, BEND)
-        s.known[slot] = np.isfinite(body.standing[:, 0])
+        s.length_variance[slot] = (POPULATION_LENGTH_CV * body.length) ** 2
+        s.length_cv[slot] = np.where(body.nonrigid, NONRIGID_LENGTH_CV, LENGTH_CV)
+        s.has_estimate[slot] = np.isfinite(body.rest_pose[:, 0])
 
     def place(self, slot: int, xyz: Float64[np.ndarray, "J 3"], measured: Bool[np.ndarray, " J"], size: float) -> None:
         """Give a newborn's unmeasured joints a weak prediction: a standing body, laid on the measured joints.
@@ -95,9 +106,9 @@ class People:
         The body is scaled by `size` (so are its bone lengths), turned and moved to the measured torso (Kabsch 1976).
         """
         body, s = self.body, self.state
-        standing = body.standing
+        standing = body.rest_pose
         s.length[slot] *= size
-        s.variance[slot] *= size * size
+        s.length_variance[slot] *= size * size
         use = np.flatnonzero(measured & np.isfinite(standing[:, 0]))
         torso = body.torso[measured[body.torso]]
         use = torso if len(torso) >= 3 else use
@@ -112,11 +123,11 @@ class People:
             if not np.isfinite(s.pos[slot, j, 0]):
                 s.pos[slot, j] = s.pos[slot, body.parent[j]]
         weak = np.array([1, 0, 0, 1, 0, 1]) * (size * UNKNOWN_SD_M) ** 2
-        s.pp[slot] = weak
-        s.anew[slot] = True
-        s.prior[slot] = np.where(measured[:, None], 0.0, np.array([1, 0, 0, 1, 0, 1]) / weak[0])
+        s.cov_pp[slot] = weak
+        s.reinitialised[slot] = True
+        s.predicted_information[slot] = np.where(measured[:, None], 0.0, np.array([1, 0, 0, 1, 0, 1]) / weak[0])
 
     def remember_bones(self, source: int, target: int) -> None:
         """The person in `target` is the one in `source`: the bones are known already."""
-        for array in (self.state.length, self.state.variance, self.state.bend, self.state.wobble):
+        for array in (self.state.length, self.state.length_variance, self.state.length_cv, self.state.length_cv_sums):
             array[target] = array[source]

@@ -63,7 +63,7 @@ def claimed(pipeline: Pipeline, rays: Rays, slots: np.ndarray) -> Frame:
     room = Frame.empty(len(slots), len(rays.camera), len(pipeline.rig), pipeline.body)
     state, body, gate = pipeline.tracker.people.state, pipeline.body, pipeline.gate
     found = room.expected, room.near, room.chi2, room.claims, room.claiming
-    claim_people(slots, 1 / 30, state, pipeline.packed, rays, body.core, body.pairs, gate, *found)
+    claim_people(slots, 1 / 30, state, pipeline.packed, rays, body.matching_joints, body.pairs, gate, *found)
     return room
 
 
@@ -71,14 +71,14 @@ def claimed(pipeline: Pipeline, rays: Rays, slots: np.ndarray) -> Frame:
 def test_claims_are_those_of_all_pairs_compared_one_by_one(seed: int) -> None:
     """Boxes and rows are for speed: the plain projection of every joint to every detection gives the same."""
     pipeline, rays, slots = fused(seed)
-    people, core = len(slots), pipeline.body.core
+    people, core = len(slots), pipeline.body.matching_joints
     state, rig, gate = pipeline.tracker.people.state, pipeline.packed, pipeline.gate
     room = claimed(pipeline, rays, slots)
     for c in range(len(pipeline.rig)):
         own = np.arange(rays.first[c], rays.first[c + 1])
         benefit, exchanged = np.zeros((2, people, len(own)))
         for n, slot in enumerate(slots):
-            pp = state.pp[slot][:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3)
+            pp = state.cov_pp[slot][:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3)
             cam = state.pos[slot] @ rig.R[c].T + rig.t[c]
             uv = cam[:, :2] / cam[:, 2:]
             jacobian = (rig.R[c, :2] - uv[:, :, None] * rig.R[c, 2]) / cam[:, 2:, None]

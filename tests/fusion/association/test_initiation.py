@@ -11,7 +11,7 @@ from multiview.cameras.observations import PackedRig, pack
 from multiview.data import Keypoints2D, Views
 from multiview.fusion.association.initiation_kernels import MOST, Hypotheses, best_choice, choose_rays
 from multiview.fusion.state.body_model import Body
-from multiview.fusion.state.track_state import BEND, LENGTH_SD, LOOSE_BEND
+from multiview.fusion.state.track_state import LENGTH_CV, NONRIGID_LENGTH_CV, POPULATION_LENGTH_CV
 from multiview.geometry.triangulate_kernels import Sight, consensus_all
 from multiview.synthetic.rigs import looking_at
 
@@ -19,7 +19,7 @@ GATE = 4.5**2
 SIGMA_PX = 3.0
 SKELETON = load_skeleton("coco17")
 BODY = Body.of(SKELETON)
-TRUE = BODY.standing
+TRUE = BODY.rest_pose
 
 
 def rig_of(angles_deg):
@@ -115,7 +115,7 @@ def test_the_choice_is_the_best_of_all():
     for seed in range(20):
         rng = np.random.default_rng(seed)
         # Every joint is two places at once: two cameras see one, two the other, and some rays are lost.
-        places = body.standing + rng.normal(0, [[[0.02]], [[0.15]]], (2, 6, 3))
+        places = body.rest_pose + rng.normal(0, [[[0.02]], [[0.15]]], (2, 6, 3))
         X = places[[0, 0, 1, 1]]
         in_camera = np.einsum("cij,cnj->cni", rig.R, X) + rig.t[:, None]
         xy = (in_camera[..., :2] / in_camera[..., 2:] + rng.normal(0, 0.003, (4, 6, 2))).reshape(-1, 2)
@@ -153,8 +153,8 @@ def cost_of(choice, body, out):
         now = np.linalg.norm(bone)
         if now < length and ancestor != body.parent[j]:
             continue
-        bend = LOOSE_BEND if body.loose[j] else BEND
-        variance = (LENGTH_SD**2 + bend**2) * length**2 + 0.02**2
+        bend = NONRIGID_LENGTH_CV if body.nonrigid[j] else LENGTH_CV
+        variance = (POPULATION_LENGTH_CV**2 + bend**2) * length**2 + 0.02**2
         for v in (out.information[j, k], out.information[ancestor, choice[ancestor]]):
             variance += bone @ np.linalg.solve(v[[[0, 1, 2], [1, 3, 4], [2, 4, 5]]], bone) / now**2
         total += (now - length) ** 2 / variance

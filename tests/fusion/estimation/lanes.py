@@ -26,14 +26,14 @@ def put(four: np.ndarray, lanes: np.ndarray) -> None:
 
 
 def measure_one(
-    people: State, dt: float, persistence: float, share: float, views: int, point: np.ndarray, C: np.ndarray
+    people: State, dt: float, error_autocorrelation: float, share: float, views: int, point: np.ndarray, C: np.ndarray
 ) -> tuple[float, float]:
     """Measure a state of one slot and one joint at `point` with covariance C (6); what `measure` finds and expects."""
     group = side_by_side(State(*(np.repeat(array, 4, axis=0) for array in people)), ONE)
     group.xyz[:], group.C[:], group.views[:], group.dt[:] = point[:, None], C[:, None], views, dt
-    measure(group, persistence, share)
-    for name in ("pos", "vel", "pp", "pv", "vv", "seen", "blur"):
+    measure(group, error_autocorrelation, share)
+    for name in ("pos", "vel", "cov_pp", "cov_pv", "cov_vv", "measurement", "measurement_cov"):
         lanes = getattr(group, name)
         np.testing.assert_array_equal(lanes, lanes[:, :1] + np.zeros(4))
         getattr(people, name)[:] = lanes[:, 0].reshape(getattr(people, name).shape)
-    return float(group.found[0, 0]), float(group.expected[0, 0])
+    return float(group.innovation_sq[0, 0]), float(group.expected_innovation_sq[0, 0])

@@ -5,13 +5,13 @@ import numpy as np
 from multiview.body.skeleton import load_skeleton
 from multiview.fusion.estimation import bone_length_kernels as k
 from multiview.fusion.state.body_model import Body
-from multiview.fusion.state.track_state import BEND, LOOSE_BEND, State
+from multiview.fusion.state.track_state import LENGTH_CV, NONRIGID_LENGTH_CV, State
 from tests.fusion.estimation.lanes import put, side_by_side
 
 BODY = Body.of(load_skeleton("body25"))
 JOINTS, BONES = len(BODY.parent), len(BODY.ends)
 UPPER = ([0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2])
-PERSISTENCE = 0.6
+ERROR_AUTOCORRELATION = 0.6
 
 
 def full(six: np.ndarray) -> np.ndarray:
@@ -25,20 +25,20 @@ def bodies(rng: np.random.Generator) -> tuple[State, np.ndarray, np.ndarray, np.
     Some bones are unknown, some are twice as long as they were; not all joints are seen.
     """
     people = State.empty(4, JOINTS, BONES)
-    standing = np.where(np.isnan(BODY.standing), 1.0, BODY.standing)
+    standing = np.where(np.isnan(BODY.rest_pose), 1.0, BODY.rest_pose)
     people.pos[:] = standing + rng.normal(0, 0.01, (4, JOINTS, 3))
-    people.prior[:] = np.array([1, 0, 0, 1, 0, 1]) / rng.uniform(0.02, 0.2, (4, JOINTS, 1)) ** 2
+    people.predicted_information[:] = np.array([1, 0, 0, 1, 0, 1]) / rng.uniform(0.02, 0.2, (4, JOINTS, 1)) ** 2
     real = (BODY.ends >= 0).all(axis=1)
     length = np.where(real, np.linalg.norm(standing[BODY.ends[:, 0]] - standing[BODY.ends[:, 1]], axis=1), 0.0)
     people.length[:] = length * rng.choice([0.0, 0.5, 0.97, 1.0, 1.03], (4, BONES), p=[0.1, 0.1, 0.3, 0.3, 0.2])
-    people.variance[:] = (rng.uniform(0.02, 0.1, (4, BONES)) * length) ** 2
-    people.bend[:] = np.where(BODY.loose, LOOSE_BEND, BEND)
-    people.wobble[:] = rng.uniform(0, 1e-3, (4, BONES, 2))
+    people.length_variance[:] = (rng.uniform(0.02, 0.1, (4, BONES)) * length) ** 2
+    people.length_cv[:] = np.where(BODY.nonrigid, NONRIGID_LENGTH_CV, LENGTH_CV)
+    people.length_cv_sums[:] = rng.uniform(0, 1e-3, (4, BONES, 2))
     root = rng.normal(size=(4, JOINTS, 3, 3)) * 100
     rays = root @ root.swapaxes(-1, -2) + 1e3 * np.eye(3)
     xyz = standing + rng.normal(0, 0.01, (4, JOINTS, 3))
     views = rng.choice([0, 1, 2, 4], (4, JOINTS), p=[0.05, 0.05, 0.3, 0.6])
-    return people, xyz, rays[..., UPPER[0], UPPER[1]] + people.prior, views
+    return people, xyz, rays[..., UPPER[0], UPPER[1]] + people.predicted_information, views
 
 
 def test_lengths_are_learned_as_one_by_one() -> None:
@@ -47,23 +47,28 @@ def test_lengths_are_learned_as_one_by_one() -> None:
     for four, lanes in ((xyz, group.xyz), (H, group.H), (views, group.views)):
         put(four, lanes)
     before = people.length.copy()
-    k.learn_bones(group, BODY, PERSISTENCE)
+    k.learn_bones(group, BODY, ERROR_AUTOCORRELATION)
     for n in range(4):
         _learn(n, people, xyz[n], H[n], views[n])
-        for name in ("length", "variance", "bend"):
+        for name in ("length", "length_variance", "length_cv"):
             np.testing.assert_allclose(getattr(group, name)[:, n], getattr(people, name)[n], rtol=1e-7, atol=1e-15)
-        np.testing.assert_allclose(group.wobble[:, n], people.wobble[n].ravel(), rtol=1e-6, atol=1e-15)
+        np.testing.assert_allclose(group.length_cv_sums[:, n], people.length_cv_sums[n].ravel(), rtol=1e-6, atol=1e-15)
     changed = people.length != before
     assert changed.any(axis=1).all()
     assert not changed.all(axis=1).any()
 
 
 def _learn(n: int, people: State, xyz: np.ndarray, H: np.ndarray, views: np.ndarray) -> None:
-    mean, W = people.pos[n], full(people.prior[n])
-    length, variance, bend, wobble = people.length[n], people.variance[n], people.bend[n], people.wobble[n]
+    mean, W = people.pos[n], full(people.predicted_information[n])
+    length, variance, bend, wobble = (
+        people.length[n],
+        people.length_variance[n],
+        people.length_cv[n],
+        people.length_cv_sums[n],
+    )
     C = np.linalg.inv(full(H) - W)
     alone = xyz + np.einsum("jab,jbc,jc->ja", C, W, xyz - mean)
-    repeats = (1 + PERSISTENCE) / (1 - PERSISTENCE)
+    repeats = (1 + ERROR_AUTOCORRELATION) / (1 - ERROR_AUTOCORRELATION)
     for e, (j, p) in enumerate(BODY.ends):
         if p < 0 or min(views[j], views[p]) < 2:
             continue
@@ -83,7 +88,7 @@ def _learn(n: int, people: State, xyz: np.ndarray, H: np.ndarray, views: np.ndar
         weight = (length[e] ** 2 / (spread + wander + variance[e])) ** 2
         wobble[e] *= k.FADE
         wobble[e] += weight * (error**2 - spread - variance[e]) / length[e] ** 2, weight
-        start = (LOOSE_BEND if BODY.loose[e] else BEND) ** 2
+        start = (NONRIGID_LENGTH_CV if BODY.nonrigid[e] else LENGTH_CV) ** 2
         trust = k.PRIOR_FRAMES * repeats / start**2
         bend[e] = np.sqrt((trust * start + wobble[e, 0]) / (trust + wobble[e, 1])).clip(k.STIFFEST, k.MOST_BEND)
     for e, other in enumerate(BODY.mirror):
@@ -99,7 +104,7 @@ def _learn(n: int, people: State, xyz: np.ndarray, H: np.ndarray, views: np.ndar
 def test_whoever_has_a_bone_of_strange_length_is_gated() -> None:
     people, _, _, views = bodies(np.random.default_rng(4))
     people.length[:] = BODY.length
-    standing = np.where(np.isnan(BODY.standing), 1.0, BODY.standing)
+    standing = np.where(np.isnan(BODY.rest_pose), 1.0, BODY.rest_pose)
     xyz = np.repeat(standing[None], 4, axis=0)
     views[:] = 3
     e = int(np.argmax(BODY.length[:JOINTS]))  # a long bone: its end is a hand or a foot's neighbour

@@ -33,11 +33,11 @@ def fitted(crowd: Pipeline, who: Sequence[int]) -> tuple[State, np.ndarray]:
     few, people = deepcopy(frame), deepcopy(crowd.tracker.people.state)
     for array in (few.slots, few.table, few.xyz, few.H, few.used):
         array[: len(who)] = array[list(who)]
-    people.prior[frame.slots[NEWBORN], JOINT] = 0.0
+    people.predicted_information[frame.slots[NEWBORN], JOINT] = 0.0
     few.xyz[: len(who), JOINT] += 0.5 * (np.array(who) == LOST)[:, None]
     kernels.fit(
-        handle_of(few), handle_of(people), crowd._rig, crowd._body, crowd.noise.handle, crowd.agility, crowd.last,
-        len(who), len(who), 0.04, crowd.gate, False,
+        handle_of(few), handle_of(people), crowd._rig, crowd._body, crowd.noise.handle, crowd.acceleration_psd,
+        crowd.last, len(who), len(who), 0.04, crowd.gate, False,
     )  # fmt: skip
     return people, few.table[: len(who)]
 
@@ -50,7 +50,7 @@ def test_everyone_is_fitted_as_if_alone(crowd: Pipeline, count: int) -> None:
     for n in range(9):
         alone, own = fitted(crowd, [n]) if n < count else (before, None)
         for name in State._fields:
-            if name != "prior":
+            if name != "predicted_information":
                 np.testing.assert_array_equal(getattr(together, name)[slots[n]], getattr(alone, name)[slots[n]], name)
         if own is not None:
             np.testing.assert_array_equal(table[n], own[0])
@@ -62,8 +62,8 @@ def test_only_who_is_impossible_is_gated_and_only_who_is_new_is_new(crowd: Pipel
     lost = (frame.table[:9] >= 0) & (table < 0)
     assert lost[LOST].any()
     assert not lost[np.arange(9) != LOST].any()
-    anew = people.anew[frame.slots[:9]]
+    anew = people.reinitialised[frame.slots[:9]]
     assert anew[NEWBORN, JOINT]
     assert anew[LOST].any()
     others = np.setdiff1d(np.arange(9), [NEWBORN, LOST])
-    np.testing.assert_array_equal(anew[others], crowd.tracker.people.state.anew[frame.slots[others]])
+    np.testing.assert_array_equal(anew[others], crowd.tracker.people.state.reinitialised[frame.slots[others]])

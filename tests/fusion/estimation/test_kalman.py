@@ -10,14 +10,14 @@ P, V = slice(0, 3), slice(3, 6)
 
 def store(people: State, mean: np.ndarray, cov: np.ndarray) -> None:
     people.pos[0, 0], people.vel[0, 0] = mean[P], mean[V]
-    people.pp[0, 0], people.vv[0, 0] = cov[P, P][UPPER], cov[V, V][UPPER]
-    people.pv[0, 0] = cov[P, V].ravel()
+    people.cov_pp[0, 0], people.cov_vv[0, 0] = cov[P, P][UPPER], cov[V, V][UPPER]
+    people.cov_pv[0, 0] = cov[P, V].ravel()
 
 
 def check(people: State, mean: np.ndarray, cov: np.ndarray) -> None:
     expected = State.empty(1, 1, 1)
     store(expected, mean, cov)
-    for name in ("pos", "vel", "pp", "pv", "vv"):
+    for name in ("pos", "vel", "cov_pp", "cov_pv", "cov_vv"):
         np.testing.assert_allclose(getattr(people, name), getattr(expected, name), rtol=1e-7, atol=1e-11, err_msg=name)
 
 
@@ -34,7 +34,7 @@ def test_the_blocks_are_the_kalman_filter_of_position_velocity_and_error() -> No
     N = spread(rng, 3, 1e-3)  # the rays stay the same, so the error's covariance does
     people = State.empty(1, 1, 1)
     store(people, start, cov)
-    people.agility[0, 0] = q
+    people.acceleration_psd[0, 0] = q
     B = slice(6, 9)
     mean, both = np.concatenate([start, np.zeros(3)]), np.zeros((9, 9))
     both[:6, :6], both[B, B] = cov, N
@@ -55,7 +55,7 @@ def test_the_blocks_are_the_kalman_filter_of_position_velocity_and_error() -> No
         given = share * W + np.linalg.inv(N) - FAINT * W
         point = np.linalg.solve(given, (share - FAINT) * W @ mean[P] + np.linalg.solve(N, z))
         before, old = people.pos[0, 0].copy(), both[P, P].copy()
-        np.testing.assert_allclose(people.prior[0, 0], W[UPPER], rtol=1e-6)
+        np.testing.assert_allclose(people.predicted_information[0, 0], W[UPPER], rtol=1e-6)
         C = np.linalg.inv(given)[UPPER]
         found, expected = measure_one(people, dt, k, share, 3, point, C)
         gain = both @ sight.T @ np.linalg.inv(sight @ both @ sight.T)
@@ -72,9 +72,9 @@ def test_without_persistence_it_is_the_plain_filter() -> None:
     mean, cov, N = rng.normal(size=6), spread(rng, 6, 1e-2), spread(rng, 3, 1e-3)
     people = State.empty(1, 1, 1)
     store(people, mean, cov)
-    people.blur[0, 0], people.seen[0, 0] = N[UPPER], 9.0
+    people.measurement_cov[0, 0], people.measurement[0, 0] = N[UPPER], 9.0
     W, z = np.linalg.inv(cov[P, P]), rng.normal(size=3)
-    people.prior[0, 0] = W[UPPER]
+    people.predicted_information[0, 0] = W[UPPER]
     given = np.linalg.inv(N) + (0.2 - FAINT) * W
     point = np.linalg.solve(given, (0.2 - FAINT) * W @ mean[P] + np.linalg.solve(N, z))
     measure_one(people, 0.04, 0.0, 0.2, 2, point, np.linalg.inv(given)[UPPER])
@@ -87,5 +87,5 @@ def test_a_first_point_is_as_uncertain_as_its_rays() -> None:
     C = spread(np.random.default_rng(6), 3, 1e-3)[UPPER]
     measure_one(people, 0.0, 0.9, 0.1, 2, np.ones(3), C)
     np.testing.assert_allclose(people.pos[0, 0], 1.0)
-    np.testing.assert_allclose(people.pp[0, 0], C)
-    np.testing.assert_allclose(people.blur[0, 0], C)
+    np.testing.assert_allclose(people.cov_pp[0, 0], C)
+    np.testing.assert_allclose(people.measurement_cov[0, 0], C)

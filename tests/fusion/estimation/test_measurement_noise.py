@@ -28,7 +28,7 @@ def test_noise_is_learned_by_joint_score_and_size() -> None:
     both = noise.variance[..., None] * noise.size
     # The start values, off by up to a factor of 9, keep a few percent of the weight in each of the three tables.
     np.testing.assert_allclose(both, true[..., None] * size, rtol=0.25)
-    assert abs(noise.persistence - 0.3) < 0.1
+    assert abs(noise.error_autocorrelation - 0.3) < 0.1
 
 
 @pytest.mark.parametrize("whole", [True, False])

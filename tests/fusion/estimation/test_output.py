@@ -22,7 +22,7 @@ def crowd() -> Pipeline:
     taken = np.random.default_rng(0).random(frame.table[:3].shape) < 0.3
     frame.table[:3][taken] = -1
     frame.table[1, :, HIDDEN], frame.table[2, 0, 2:] = -1, -1
-    pipeline.tracker.people.state.known[frame.slots[1], UNKNOWN] = False
+    pipeline.tracker.people.state.has_estimate[frame.slots[1], UNKNOWN] = False
     frame.rays.alive[3] = False
     return pipeline
 
@@ -37,16 +37,16 @@ def test_what_leaves_the_frame_is_numpys(crowd: Pipeline) -> None:
         crowd.space.handle, crowd.tracker.people.handle, crowd._rig, crowd._body, people, tracked,
         xyz, cov, score, views, filled,
     )  # fmt: skip
-    scores, core = frame.rays.score.ravel(), body.core
+    scores, core = frame.rays.score.ravel(), body.matching_joints
     for n, m in enumerate(frame.slots[:people]):
-        table, known = frame.table[n], state.known[m]
+        table, known = frame.table[n], state.has_estimate[m]
         count = np.where(known, (table >= 0).sum(axis=0), 0)
         mean = np.where(table >= 0, scores[table], 0.0).sum(axis=0) / np.maximum(count, 1)
         np.testing.assert_array_equal(views[n], count)
         np.testing.assert_allclose(score[n], np.where(known, np.where(count, mean, FILLED_SCORE), 0.0))
         np.testing.assert_array_equal(filled[n], known & (count < 2))
         np.testing.assert_array_equal(xyz[n], np.where(known[:, None], state.pos[m], np.nan))
-        full = state.pp[m][:, [[0, 1, 2], [1, 3, 4], [2, 4, 5]]]
+        full = state.cov_pp[m][:, [[0, 1, 2], [1, 3, 4], [2, 4, 5]]]
         np.testing.assert_array_equal(cov[n], np.where(known[:, None, None], full, np.nan))
         measured = (table[:, core] >= 0).sum(axis=1) >= VIEW_JOINTS
         middle = frame.expected[n, :, :2, body.torso].mean(axis=0)

@@ -54,12 +54,12 @@ def _one_by_one(
         last[m, c, 0, j] = np.nan
         if i < 0 or frame.used[n, j] < LEAST_VIEWS:
             continue
-        x, y, z = rig.R[c] @ state.seen[m, j] + rig.t[c]
+        x, y, z = rig.R[c] @ state.measurement[m, j] + rig.t[c]
         miss = np.array([x / z, y / z]) - frame.rays.xy.reshape(-1, 2)[i]
         W = frame.rays.info.reshape(-1, 3)[i][[[0, 1], [1, 2]]]
         chi2 = miss @ W @ miss
         J = np.array([[1, 0, -x / z], [0, 1, -y / z]]) / z @ rig.R[c]
-        taken = min(1.0, 3.0 / np.sqrt(chi2)) * np.trace(J.T @ W @ J @ state.blur[m, j][SYM])
+        taken = min(1.0, 3.0 / np.sqrt(chi2)) * np.trace(J.T @ W @ J @ state.measurement_cov[m, j][SYM])
         if not (taken < SURE and chi2 < STRAY and z > 0.05):
             continue
         both = np.array([chi2, 2.0 - taken])

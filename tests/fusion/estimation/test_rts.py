@@ -14,9 +14,9 @@ FRAMES, DT, Q, FADE, SIGMA = 12, 0.04, 3.0, 0.7, 0.02
 def filtered(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The filter over points z with noise SIGMA, and what the smoother makes of it."""
     people, slot = State.empty(1, 1, 1), np.array([0])
-    people.vv[0, 0] = np.eye(3)[UPPER]
-    people.agility[0, 0] = Q
-    people.known[:] = True
+    people.cov_vv[0, 0] = np.eye(3)[UPPER]
+    people.acceleration_psd[0, 0] = Q
+    people.has_estimate[:] = True
     packed = np.empty((FRAMES, 1, SIZE))
     C = np.array([1, 0, 0, 1, 0, 1]) * SIGMA**2
     for k in range(FRAMES):
