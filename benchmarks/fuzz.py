@@ -12,10 +12,10 @@ import argparse
 import random
 import resource
 import time
-import zlib
 
 import numpy as np
 
+from benchmarks.mutations import mutate
 from multiview.data import Keypoints2D
 from multiview.errors import MessageError
 from multiview.wire.messages import ClockSample, HubBeat, KeypointsMessage, decode, encode
@@ -61,21 +61,3 @@ def seeds() -> list[bytes]:
     header = {"camera": "cam01", "boot_id": 1, "frame": 1, "time_ns": 1, "skeleton": "coco17"}
     probe = ClockSample(camera="c", boot_id=1, sent_ns=1, hub_received_ns=2, hub_replied_ns=3, answered_ns=4)
     return [encode(m) for m in (pack_keypoints(keypoints, **header), probe, HubBeat(boot_id=1, hub_ns=1, utc_ns=2))]
-
-
-def mutate(rng: random.Random, body: bytes) -> bytes:
-    """Some bytes changed, cut, doubled or put in."""
-    content = bytearray(body[:-4])
-    for _ in range(rng.randrange(1, 6)):
-        place = rng.randrange(len(content) + 1)
-        kind = rng.randrange(4)
-        if kind == 0 and place < len(content):
-            content[place] = rng.randrange(256)
-        elif kind == 1:
-            content[place:place] = rng.randbytes(rng.randrange(1, 9))
-        elif kind == 2:
-            del content[place : place + rng.randrange(1, 9)]
-        elif place < len(content):
-            content += content[place : place + rng.randrange(1, 99)]
-    tail = zlib.crc32(content).to_bytes(4, "little") if rng.random() < 0.5 else body[-4:]
-    return bytes(content) + tail

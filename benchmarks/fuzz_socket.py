@@ -22,7 +22,7 @@ from typing import NamedTuple
 import msgspec
 import zmq
 
-from benchmarks.fuzz import mutate
+from benchmarks.mutations import mutate
 from multiview.errors import MultiviewError
 from multiview.recordings.take import open_take
 from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
