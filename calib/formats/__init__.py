@@ -10,12 +10,11 @@ A format says what its axes, units and directions are in its first lines, and ha
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 from multiview.cameras.camera import Rig
+from multiview.common.plugins import load_plugin, plugin_names
 from multiview.errors import ConfigError
 
 __all__ = ["Format", "format_names", "format_of", "load_format"]
@@ -33,17 +32,14 @@ class Format(Protocol):
     def write(self, rig: Rig, path: Path) -> list[str]: ...
 
 
-def format_names() -> list[str]:
+def format_names() -> tuple[str, ...]:
     """The formats there are."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    return plugin_names(__name__)
 
 
 def load_format(name: str) -> Format:
     """Raises ConfigError, listing what exists."""
-    if name not in format_names():
-        raise ConfigError(f"no calibration format {name!r}; there are {', '.join(format_names())}")
-    module: Format = importlib.import_module(f"calib.formats.{name}")
-    return module
+    return cast(Format, load_plugin(__name__, name))
 
 
 def format_of(path: Path) -> str:

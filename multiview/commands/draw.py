@@ -5,20 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from multiview.commands.arguments import add_keypoints, add_rig, add_videos, camera_names
+
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
-    parser.add_argument("--rig", type=Path, required=True, help="calibration of the cameras (rig.toml)")
+    add_rig(parser)
     parser.add_argument("--poses", type=Path, required=True, help="poses.parquet, or the folder that holds it")
-    parser.add_argument("--videos", nargs="+", required=True, metavar="VIDEO", help="one video or folder per camera")
-    parser.add_argument(
-        "--cameras", metavar="A,B,...", help="the videos' cameras, in order (default: the files' names without suffix)"
-    )
-    parser.add_argument(
-        "--keypoints", type=Path, help="2D poses to show as well (OUT/keypoints of `process --save-keypoints`)"
-    )
+    add_videos(parser)
+    add_keypoints(parser, purpose="to show as well (OUT/keypoints of `process --save-keypoints`)")
     parser.add_argument("--out", type=Path, required=True, help="folder for CAMERA.mp4, or for CAMERA_FRAME.png")
     parser.add_argument(
         "--frames", metavar="I,J,...", help="only these frames, as PNG pictures of all cameras side by side"
@@ -38,13 +35,12 @@ def run(args: argparse.Namespace) -> int:
     from multiview.recordings.pose_table import read_poses
 
     rig = load_rig(args.rig)
-    poses = read_poses(args.poses / "poses.parquet" if args.poses.is_dir() else args.poses)
-    names = args.cameras.split(",") if args.cameras else [Path(video).stem for video in args.videos]
+    poses = read_poses(args.poses)
     try:
         frames = sorted({int(text) for text in args.frames.split(",")}) if args.frames else []
     except ValueError:
         raise ConfigError(f"--frames {args.frames}: frame numbers, with commas between them") from None
-    sources = open_sources(rig, args.videos, names, args.fps)
+    sources = open_sources(rig, args.videos, camera_names(args), args.fps)
     args.out.mkdir(parents=True, exist_ok=True)
     overlay = Overlay(rig, poses, args.keypoints, args.height)
     written = draw_pictures(overlay, sources, frames, args.out) if frames else draw_videos(overlay, sources, args.out)

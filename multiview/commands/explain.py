@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from multiview.commands.arguments import add_recorded_keypoints
+
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
-    parser.add_argument("--rig", type=Path, required=True, help="calibration of the cameras (rig.toml)")
-    parser.add_argument(
-        "--keypoints", type=Path, required=True, help="folder with one folder of OpenPose JSON per camera"
-    )
-    parser.add_argument("--skeleton", default="body25", help="name or TOML file of the joints (default body25)")
+    add_recorded_keypoints(parser)
     parser.add_argument("--frame", type=int, required=True, help="which frame, the number in the files' names")
     parser.add_argument("--out", type=Path, default=Path("explain.png"), help="picture to write (default explain.png)")
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from multiview.commands.arguments import add_person_numbers
 from multiview.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", required=True, metavar="FORMAT", help=", ".join(exporter_names()))
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to (default: beside the poses)")
     parser.add_argument("--measured-only", action="store_true", help="leave out joints that are filled, not measured")
-    parser.add_argument("--person", type=int, nargs="+", default=[], metavar="ID", help="only these people")
+    add_person_numbers(parser)
     parser.add_argument("--start", type=float, metavar="S", help="from this time on (s)")
     parser.add_argument("--end", type=float, metavar="S", help="up to this time (s)")
     parser.add_argument(

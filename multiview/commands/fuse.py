@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from multiview.commands.arguments import add_fusion, add_recorded_keypoints
+
 if TYPE_CHECKING:
     from multiview.cameras.capture_volume import Volume
 
@@ -14,18 +16,13 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
-    parser.add_argument("--rig", type=Path, required=True, help="calibration of the cameras (rig.toml)")
-    parser.add_argument(
-        "--keypoints", type=Path, required=True, help="folder with one folder of OpenPose JSON per camera"
-    )
-    parser.add_argument("--skeleton", default="body25", help="name or TOML file of the joints (default body25)")
+    add_recorded_keypoints(parser)
     parser.add_argument("--fps", type=float, default=25.0, help="frames per second of the recording (default 25)")
     parser.add_argument("--out", type=Path, required=True, help="folder for poses.parquet and summary.json")
-    parser.add_argument("--independent", action="store_true", help="treat every frame on its own, without memory")
+    add_fusion(parser)
     parser.add_argument(
         "--lag", type=int, default=0, metavar="N", help="correct each pose with N later frames (default 0)"
     )
-    parser.add_argument("--smooth", action="store_true", help="correct each pose with the whole take")
     parser.add_argument(
         "--volume",
         type=float,
@@ -35,9 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-people", type=int, default=0, metavar="N", help="at most so many people at a time (default any number)"
-    )
-    parser.add_argument(
-        "--refine-cameras", action="store_true", help="first correct the cameras' places from the people they see"
     )
 
 

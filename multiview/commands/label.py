@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from multiview.commands.arguments import add_keypoints, add_rig
 from multiview.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
@@ -27,12 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     take.add_argument(
         "take", nargs="?", type=Path, help="a take's folder with videos/; or give --rig, --poses and --videos"
     )
-    take.add_argument("--rig", type=Path, help="calibration of the cameras (rig.toml)")
+    add_rig(take, default="the take's")
     take.add_argument("--poses", type=Path, help="poses.parquet of `multiview process --smooth` or `fuse --smooth`")
     take.add_argument("--videos", nargs="+", metavar="VIDEO", type=Path, help="one video per camera, named like it")
-    take.add_argument(
-        "--keypoints", type=Path, metavar="DIR", help="the 2D poses, to tell visible joints (a take knows)"
-    )
+    add_keypoints(take, purpose="to tell visible joints (a take knows)")
     take.add_argument("--every", type=int, default=10, metavar="N", help="label each N-th frame (default 10)")
     take.add_argument("--views", type=int, default=2, help="rays that a joint must rest on (default 2)")
     take.add_argument(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from multiview.commands.arguments import add_keypoints, add_person_numbers, add_rig
 from multiview.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("take", type=Path, help="a take, its poses.parquet, or the output of `fuse`")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to (default: plots, beside the poses)")
     parser.add_argument("--joint", default="", help="whose way and speed (default: the middle of the hips)")
-    parser.add_argument("--person", type=int, nargs="+", default=[], metavar="ID", help="only these people")
-    parser.add_argument("--rig", type=Path, help="rig file (default: rig.toml beside the poses)")
-    parser.add_argument("--keypoints", type=Path, metavar="DIR", help="2D keypoints of `fuse`, for reprojection errors")
+    add_person_numbers(parser)
+    add_rig(parser, default="rig.toml beside the poses")
+    add_keypoints(parser, purpose="for reprojection errors")
 
 
 def run(args: argparse.Namespace) -> int:

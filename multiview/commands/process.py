@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tomllib
 from pathlib import Path
-from typing import Any
+
+from multiview.commands.arguments import add_detector, add_fusion, add_rig, add_videos, camera_names
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
-    parser.add_argument("--rig", type=Path, required=True, help="calibration of the cameras (rig.toml)")
-    parser.add_argument(
-        "--videos", nargs="+", required=True, metavar="VIDEO", help="one video, or folder of pictures, per camera"
-    )
-    parser.add_argument(
-        "--cameras", metavar="A,B,...", help="the videos' cameras, in order (default: the files' names without suffix)"
-    )
-    parser.add_argument("--detector", default="blazepose", help="2D detector, or your own ./my.py (default blazepose)")
+    add_rig(parser)
+    add_videos(parser)
+    add_detector(parser)
     parser.add_argument(
         "--option", action="append", default=[], metavar="KEY=VALUE", help="an option of the detector; may be repeated"
     )
@@ -28,11 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fps", type=float, default=0.0, help="frame rate, where the videos' own times are wrong (default: their own)"
     )
-    parser.add_argument("--independent", action="store_true", help="treat every frame on its own, without memory")
-    parser.add_argument("--smooth", action="store_true", help="let the whole take correct every frame")
-    parser.add_argument(
-        "--refine-cameras", action="store_true", help="first correct the cameras' places from the people they see"
-    )
+    add_fusion(parser)
     parser.add_argument("--save-keypoints", action="store_true", help="keep the 2D poses as OUT/keypoints, for `fuse`")
     parser.add_argument(
         "--threads", type=int, default=0, help="detectors that work side by side (default: one per core)"
@@ -45,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from multiview.cameras.rig_file import load_rig
     from multiview.commands.fuse_run import refined, write_summary
     from multiview.commands.process_run import detect_all, fuse_recordings, open_sources
+    from multiview.common.plugins import plugin_options
     from multiview.detect import make_detector
     from multiview.errors import ConfigError, SourceError
     from multiview.fusion.pipeline import Options
@@ -53,9 +45,8 @@ def run(args: argparse.Namespace) -> int:
     from multiview.recordings.recorded_keypoints import recorded_views
 
     rig = load_rig(args.rig)
-    names = args.cameras.split(",") if args.cameras else [Path(video).stem for video in args.videos]
-    sources = open_sources(rig, args.videos, names, args.fps)
-    options = parse_options(args.option)
+    sources = open_sources(rig, args.videos, camera_names(args), args.fps)
+    options = plugin_options(args.option)
     if args.smooth and args.independent:
         raise ConfigError("--smooth lets frames correct each other, --independent keeps them apart: choose one")
     count = args.threads or cores()
@@ -95,22 +86,6 @@ def run(args: argparse.Namespace) -> int:
         f"median reprojection error {errors.median():.1f} px -> {args.out / 'poses.parquet'}"
     )
     return 0
-
-
-def parse_options(pairs: list[str]) -> dict[str, Any]:
-    """`key=value` pairs, values as in TOML; what is no TOML value is text."""
-    from multiview.errors import ConfigError
-
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"--option {pair}: write it as KEY=VALUE")
-        try:
-            options[key] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            options[key] = value
-    return options
 
 
 def cores() -> int:

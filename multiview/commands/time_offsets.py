@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from multiview.commands.arguments import add_detector, add_recorded_keypoints
 from multiview.common.atomic_file import replacing
 from multiview.errors import ConfigError, SourceError
 
@@ -35,12 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = __doc__
     parser.add_argument("take", type=Path, nargs="?", help="a take, with recorded keypoints or with videos")
-    parser.add_argument("--rig", type=Path, help="calibration of the cameras (default: the take's)")
-    parser.add_argument("--keypoints", type=Path, metavar="DIR", help="folder that holds one folder per camera")
+    add_recorded_keypoints(parser, default_rig="the take's")
     parser.add_argument("--fps", type=float, default=30.0, help="frames per second of the keypoints (default 30)")
-    parser.add_argument("--skeleton", default="body25", help="of the keypoints (default body25)")
     parser.add_argument("--videos", nargs="+", metavar="VIDEO", help="videos named as the cameras in the rig")
-    parser.add_argument("--detector", default="blazepose", help="2D detector for videos (default blazepose)")
+    add_detector(parser)
     parser.add_argument(
         "--furthest",
         type=float,

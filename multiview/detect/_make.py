@@ -8,7 +8,6 @@ from typing import Any
 from multiview.common.plugins import load_plugin
 from multiview.common.toml import convert
 from multiview.detect._detector import PoseDetector
-from multiview.errors import ConfigError
 
 __all__ = ["make_detector"]
 
@@ -20,9 +19,6 @@ def make_detector(name: str, options: dict[str, Any] | None = None, folder: Path
     """
     if name.endswith(".py") and folder is not None:
         name = str(folder / name)
-    module = load_plugin("detect", name)
-    for needed in ("Options", "Detector"):
-        if not hasattr(module, needed):
-            raise ConfigError(f'the detector {name} has no "{needed}"; a detector file has Options and Detector')
+    module = load_plugin("multiview.detect", name, "Options", "Detector")
     detector: PoseDetector = module.Detector(convert(options or {}, module.Options, f"options of {name}"))
     return detector

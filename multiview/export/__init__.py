@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, cast
 
+from multiview.common.plugins import load_plugin, plugin_names
 from multiview.errors import ConfigError
 from multiview.recordings.pose_table import Poses
 
@@ -40,14 +39,12 @@ class Exporter(Protocol):
 
 def exporter_names() -> tuple[str, ...]:
     """The formats there are."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")))
+    return plugin_names(__name__)
 
 
 def load_exporter(name: str, unit: str = "") -> Exporter:
     """The exporter of a format, in a unit of length or its own; ConfigError naming the formats or units there are."""
-    if name not in exporter_names():
-        raise ConfigError(f"no export format {name!r}; there are {', '.join(exporter_names())}")
-    module = importlib.import_module(f"{__name__}.{name}")
+    module = load_plugin(__name__, name, "Exporter")
     units = getattr(module, "UNITS", ())
     if not unit or (unit == "m" and not units):
         return cast(Exporter, module.Exporter())

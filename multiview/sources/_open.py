@@ -17,21 +17,21 @@ def open_source(address: str, name: str = "", folder: Path | None = None, fps: f
     Relative paths start from `folder`; `name` is the camera's. Raises SourceError if it cannot be opened.
     """
     if address.isdigit() or address.startswith("/dev/video") or "://" in address:
-        return load_plugin("sources", "stream").Source(address, name, fps=fps)
+        return load_plugin("multiview.sources", "stream").Source(address, name, fps=fps)
     path = Path(address) if folder is None else folder / address
     if path.suffix == ".py":
         return _own(path, name)
     if path.is_dir():
-        return load_plugin("sources", "images").Source(path, name, fps)
+        return load_plugin("multiview.sources", "images").Source(path, name, fps)
     if path.is_file():
-        return load_plugin("sources", "video").Source(path, name, fps)
+        return load_plugin("multiview.sources", "video").Source(path, name, fps)
     raise SourceError(
         f"there is no source {path}: give a video, a folder of pictures, a webcam's number or a stream's address"
     )
 
 
 def _own(path: Path, name: str) -> FrameSource:
-    module = load_plugin("sources", str(path))
+    module = load_plugin("multiview.sources", str(path))
     if not hasattr(module, "Source"):
         raise SourceError(f'{path} has no "Source"; a source file has a class Source(name)')
     source: FrameSource = module.Source(name)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import logging
 from pathlib import Path
 from typing import Any
 
 from multiview.body.skeleton import load_skeleton
+from multiview.common.plugins import load_plugin, plugin_names, plugin_options
 from multiview.common.toml import convert
-from multiview.errors import ConfigError, MessageError
+from multiview.errors import MessageError
 from multiview.studio.config import frame_rate, load_studio
 from multiview.wire import topics
 from multiview.wire.messages import PosesMessage, decode
@@ -23,7 +23,7 @@ __all__ = ["bridge_names", "open_bridge"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bridge", help=", ".join(bridge_names()))
+    parser.add_argument("bridge", help=", ".join(bridge_names()) + ", or your own ./my.py")
     parser.add_argument("studio", type=Path, help="the studio file")
     parser.add_argument(
         "--option", action="append", default=[], metavar="KEY=VALUE", help="of the bridge; may be repeated"
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     begin_service(f"bridge {args.bridge}", studio.logging.json)
     stopping = Stopping()
     skeleton = load_skeleton(studio.skeleton)
-    bridge = open_bridge(args.bridge, _options(args.option), skeleton, frame_rate(studio))
+    bridge = open_bridge(args.bridge, plugin_options(args.option), skeleton, frame_rate(studio))
     subscriber = Subscriber(studio.hub, (topics.POSES,))
     logging.info("sending what comes from %s:%d", studio.hub.host, studio.hub.publish_port)
     try:
@@ -58,30 +58,11 @@ def run(args: argparse.Namespace) -> None:
 
 def bridge_names() -> tuple[str, ...]:
     """The protocols there are."""
-    folder = Path(__file__).parent
-    return tuple(sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")))
+    return plugin_names("services.bridges")
 
 
 def open_bridge(name: str, options: dict[str, Any], skeleton: Any, rate_hz: float) -> LiveBridge:
     """A bridge by its name; ConfigError listing those there are, or naming an option that it does not know."""
-    if name not in bridge_names():
-        raise ConfigError(f"no bridge {name!r}; there are {', '.join(bridge_names())}")
-    module = importlib.import_module(f"services.bridges.{name}")
+    module = load_plugin("services.bridges", name, "Options", "Bridge")
     bridge: LiveBridge = module.Bridge(convert(options, module.Options, f"bridge {name}"), skeleton, rate_hz)
     return bridge
-
-
-def _options(words: list[str]) -> dict[str, Any]:
-    """`port=9000` as in TOML; what is no TOML value is text."""
-    import tomllib
-
-    found: dict[str, Any] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals:
-            raise ConfigError(f"--option takes KEY=VALUE, not {word!r}")
-        try:
-            found[key] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            found[key] = value
-    return found

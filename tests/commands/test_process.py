@@ -9,7 +9,6 @@ import pytest
 from multiview.__main__ import main
 from multiview.cameras.image_size import to_calibrated_size, why_sizes_differ
 from multiview.cameras.rig_file import save_rig
-from multiview.commands.process import parse_options
 from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
 from multiview.fusion.pipeline import Pipeline
@@ -131,12 +130,6 @@ def test_cameras_out_of_step_are_interpolated(studio):
         for keypoints in seen.keypoints[:2]:
             np.testing.assert_allclose(keypoints.xy, body + seen.time_ns / 1e6, atol=1e-6)
         assert seen.keypoints[2] is None
-
-
-def test_options_are_toml_values_or_text():
-    assert parse_options(["a=1", "b=true", "c=rtmpose-m", 'd="x"', "e=[1, 2]"]) == {
-        "a": 1, "b": True, "c": "rtmpose-m", "d": "x", "e": [1, 2],
-    }  # fmt: skip
 
 
 def test_draw_writes_pictures_and_videos(studio, capsys):

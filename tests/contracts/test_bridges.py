@@ -64,7 +64,7 @@ class TestEveryBridge:
 
 
 def test_an_unknown_bridge_lists_what_exists(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ConfigError, match=r"no bridge 'ndi'; there are lsl, vmc, websocket"):
+    with pytest.raises(ConfigError, match=r'services/bridges has no "ndi"; there are lsl, vmc, websocket'):
         open_bridge("ndi", {}, load_skeleton("coco17"), 30.0)
     assert main(["bridge", "vmc", str(tmp_path / "none.toml")]) == 2
     assert "none.toml" in capsys.readouterr().err

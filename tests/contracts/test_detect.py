@@ -16,7 +16,7 @@ from multiview.synthetic import Options as StudioOptions
 from multiview.synthetic import make_studio
 from tests.detect import tiny
 
-NAMES = plugin_names("detect")
+NAMES = plugin_names("multiview.detect")
 
 
 def options_for(name, folder):
@@ -69,7 +69,7 @@ def made(name, folder, monkeypatch):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_options_are_typed_documented_and_strict(name):
-    module = load_plugin("detect", name)
+    module = load_plugin("multiview.detect", name)
     assert module.__doc__
     assert module.Options.__doc__
     assert issubclass(module.Options, msgspec.Struct)

@@ -73,7 +73,7 @@ class TestEveryFormat:
 
 
 def test_an_unknown_format_lists_what_exists(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    with pytest.raises(ConfigError, match=r"no export format 'fbx'; there are .*csv.*npz.*parquet.*trc"):
+    with pytest.raises(ConfigError, match=r'multiview/export has no "fbx"; there are .*csv.*npz.*parquet.*trc'):
         load_exporter("fbx")
     assert main(["export", str(tmp_path), "--to", "fbx"]) == 2
     assert "there are" in capsys.readouterr().err

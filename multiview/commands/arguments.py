@@ -1,0 +1,70 @@
+"""Arguments that several commands share: named, explained and read in one way."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+__all__ = [
+    "add_detector",
+    "add_fusion",
+    "add_keypoints",
+    "add_person_numbers",
+    "add_recorded_keypoints",
+    "add_rig",
+    "add_videos",
+    "camera_names",
+]
+
+
+def add_rig(parser: argparse.ArgumentParser, default: str = "") -> None:
+    """`--rig`; `default` says which rig is used without it, and it is required where there is none."""
+    text = f"calibration of the cameras (default: {default})" if default else "calibration of the cameras (rig.toml)"
+    parser.add_argument("--rig", type=Path, required=not default, help=text)
+
+
+def add_keypoints(parser: argparse.ArgumentParser, required: bool = False, purpose: str = "") -> None:
+    """`--keypoints`, a folder of 2D poses; `purpose` says what they are for."""
+    text = "folder with one folder of OpenPose JSON per camera" + (f", {purpose}" if purpose else "")
+    parser.add_argument("--keypoints", type=Path, metavar="DIR", required=required, help=text)
+
+
+def add_recorded_keypoints(parser: argparse.ArgumentParser, default_rig: str = "") -> None:
+    """`--rig`, `--keypoints` and `--skeleton`; the first two are required where there is no other rig."""
+    add_rig(parser, default_rig)
+    add_keypoints(parser, required=not default_rig)
+    parser.add_argument("--skeleton", default="body25", help="name or TOML file of the joints (default body25)")
+
+
+def add_videos(parser: argparse.ArgumentParser) -> None:
+    """`--videos`, required, and `--cameras`, which names them: see `camera_names`."""
+    parser.add_argument(
+        "--videos", nargs="+", required=True, metavar="VIDEO", help="one video, or folder of pictures, per camera"
+    )
+    parser.add_argument(
+        "--cameras", metavar="A,B,...", help="the videos' cameras, in order (default: the files' names without suffix)"
+    )
+
+
+def camera_names(args: argparse.Namespace) -> list[str]:
+    """The camera of each of `--videos`."""
+    return args.cameras.split(",") if args.cameras else [Path(video).stem for video in args.videos]
+
+
+def add_detector(parser: argparse.ArgumentParser) -> None:
+    """`--detector` for videos."""
+    parser.add_argument("--detector", default="blazepose", help="2D detector, or your own ./my.py (default blazepose)")
+
+
+def add_fusion(parser: argparse.ArgumentParser) -> None:
+    """`--independent`, `--smooth` and `--refine-cameras`."""
+    parser.add_argument("--independent", action="store_true", help="treat every frame on its own, without memory")
+    parser.add_argument("--smooth", action="store_true", help="correct each pose with the whole take")
+    parser.add_argument(
+        "--refine-cameras", action="store_true", help="first correct the cameras' places from the people they see"
+    )
+
+
+def add_person_numbers(parser: argparse.ArgumentParser) -> None:
+    """`--person`, any number of them."""
+    parser.add_argument("--person", type=int, nargs="+", default=[], metavar="ID", help="only these people")
