@@ -8,18 +8,13 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-REPOSITORY = Path(__file__).parents[1]
-PACKAGES = ("multiview", "calib", "services")
+from tests.source_files import REPOSITORY, repository_files
 
 
 def _checked_modules() -> list[str]:
     """Every module but the kernels: numba compiles those from their plain source."""
-    files = (file for package in PACKAGES for file in sorted((REPOSITORY / package).rglob("*.py")))
-    return [
-        ".".join(file.relative_to(REPOSITORY).with_suffix("").parts)
-        for file in files
-        if file.name != "__init__.py" and not file.stem.endswith("_kernels")
-    ]
+    modules = (path.removesuffix(".py") for path in repository_files())
+    return [m.replace("/", ".") for m in modules if not m.endswith(("/__init__", "_kernels"))]
 
 
 # Stays installed for the whole session: the modules are imported later, by the tests. The tower lets an int be a float.

@@ -9,14 +9,12 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import networkx
 import pytest
 
-REPOSITORY = Path(__file__).parents[1]
-PACKAGES = ("multiview", "calib", "services")
+from tests.source_files import PACKAGES, repository_files
 
 # The rooms: a folder, or a file at the root of a package. Each may import the rooms named here, itself, and GROUND.
 GROUND = frozenset({"multiview/__init__", "multiview/data", "multiview/errors"})
@@ -198,11 +196,6 @@ def _client(files: dict[str, str], imports: list[Import]) -> Iterator[str]:
             if found.module.startswith("multiview"):
                 stem = found.module.replace(".", "/")
                 todo += [f"{stem}.py", f"{stem}/__init__.py"]
-
-
-def repository_files() -> dict[str, str]:
-    found = (file for package in PACKAGES for file in sorted((REPOSITORY / package).rglob("*.py")))
-    return {file.relative_to(REPOSITORY).as_posix(): file.read_text(encoding="utf-8") for file in found}
 
 
 def test_house_keeps_its_rules() -> None:

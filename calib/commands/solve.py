@@ -63,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
     outcome = judge(calibration, corners, tuple(text for fits, text in checks if not fits))
     outcome = replace(outcome, rig=world.applied(rig))
     args.out.mkdir(parents=True, exist_ok=True)
-    seconds = write_reports(args.out, outcome, calibration, corners, board, tuple(text for _, text in checks), start)
+    seconds = time.perf_counter() - start
+    write_reports(args.out, outcome, calibration, corners, board, tuple(text for _, text in checks), seconds)
     save_rig(outcome.rig, args.out / "rig.toml")
 
     print(f"{outcome.verdict.upper()}: {'; '.join(outcome.reasons)}")

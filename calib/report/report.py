@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +25,14 @@ def write_reports(
     corners: Corners,
     board: Board,
     lengths: tuple[str, ...],
-    start: float,
-) -> float:
-    """Write both reports into a folder; gives back the seconds since `start` (of time.perf_counter) that they state."""
+    seconds: float,
+) -> None:
+    """Write both reports into a folder; `seconds` is what the calibration took."""
     html = page(outcome, calibration, corners, board, lengths)
-    seconds = time.perf_counter() - start
     with replacing(out / "report.html") as file:
         file.write_text(html, encoding="utf-8")
     with replacing(out / "report.json") as file:
         file.write_text(json.dumps(_summary(outcome, board, lengths, seconds), indent=2) + "\n", encoding="utf-8")
-    return seconds
 
 
 def _summary(outcome: Outcome, board: Board, lengths: tuple[str, ...], seconds: float) -> dict[str, Any]:

@@ -169,7 +169,7 @@ class _Curve:
             with path.open(newline="") as file:
                 self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
         seconds = float(self.rows[-1]["seconds"]) if self.rows else 0.0
-        self.start = time.monotonic() - seconds
+        self.start = time.perf_counter() - seconds
         self.cpu = float(self.rows[-1].get("cpu_seconds") or 0.0) if self.rows else 0.0
         self.best = max((float(row["quality"]) for row in self.rows if row.get("quality")), default=-1.0)
 
@@ -177,7 +177,7 @@ class _Curve:
         """One more row; the file is written anew, whole, so that a kill never leaves half a row."""
         row: dict[str, Any] = {
             "step": step,
-            "seconds": f"{time.monotonic() - self.start:.1f}",
+            "seconds": f"{time.perf_counter() - self.start:.1f}",
             "cpu_seconds": f"{self.cpu + cpu:.1f}",
             "learning_rate": f"{rate:.3e}",
             "loss": f"{loss:.6f}",

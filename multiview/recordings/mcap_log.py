@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, cast
@@ -25,7 +24,7 @@ __all__ = ["Record", "RecordingReader", "RecordingWriter"]
 
 PROFILE = "multiview"
 CHUNK_BYTES = 64 * 1024
-SYNC_S = 1.0
+SYNC_NS = 1_000_000_000
 # Indexes are kept in memory until the end; an index of messages would be most of that, and every reader does without.
 INDEXES = IndexType.CHUNK | IndexType.ATTACHMENT | IndexType.METADATA
 ENCODING = "multiview-msgpack"  # 24 bytes of stamp, MessagePack, 4 bytes of CRC-32
@@ -65,7 +64,7 @@ class _Straight:
 
 
 class RecordingWriter:
-    """Writes one file: small chunks, straight to the system, and to the disk itself once a second."""
+    """Writes one file: small chunks, straight to the system, and to the disk itself once a second of the stream."""
 
     def __init__(self, path: Path, attachments: dict[str, bytes] | None = None) -> None:
         """SourceError if the file cannot be made or exists."""
@@ -83,10 +82,10 @@ class RecordingWriter:
         schema = json.dumps(json_schema()).encode()
         self._schema = self._writer.register_schema("multiview", "jsonschema", schema)
         self._channels: dict[str, int] = {}
-        self._next_sync = time.monotonic() + SYNC_S
+        self._synced_ns = 0  # arrival of the last record that is known to be on the disk
         self.messages = 0
         for name, data in (attachments or {}).items():
-            self._writer.add_attachment(time.time_ns(), time.time_ns(), name, "application/toml", data)
+            self._writer.add_attachment(0, 0, name, "application/toml", data)
 
     @property
     def bytes_written(self) -> int:
@@ -105,9 +104,9 @@ class RecordingWriter:
             data=stamp.encode() + body,
         )
         self.messages += 1
-        if time.monotonic() >= self._next_sync:
+        if abs(stamp.arrival_ns - self._synced_ns) >= SYNC_NS:  # either way: a hub on another machine has another clock
             self._file.sync()
-            self._next_sync = time.monotonic() + SYNC_S
+            self._synced_ns = stamp.arrival_ns
 
     def close(self) -> None:
         """OSError when the disk is full; what was written before stays readable."""

@@ -93,8 +93,10 @@ class Take:
             yield from RecordingReader(part)
 
 
-def begin_take(directory: Path, name: str, rig: str, studio: str, notes: str = "") -> Take:
+def begin_take(directory: Path, name: str, now: datetime, rig: str, studio: str, notes: str = "") -> Take:
     """Make the folder of a new take under its temporary name; `rig` (may be empty) and `studio` are the files' texts.
+
+    `now` is the present time, with its zone.
 
     ConfigError if the name is not letters, digits, - and _, or is taken.
     """
@@ -108,7 +110,7 @@ def begin_take(directory: Path, name: str, rig: str, studio: str, notes: str = "
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be made ({error.strerror})") from None
     take = Take(folder)
-    info = TakeInfo(name=name, began=datetime.now(UTC).isoformat(timespec="milliseconds"), notes=notes)
+    info = TakeInfo(name=name, began=now.astimezone(UTC).isoformat(timespec="milliseconds"), notes=notes)
     for path, text in (
         *([(take.rig, rig)] if rig else []),
         (take.studio, studio),
@@ -142,9 +144,9 @@ def open_take(path: Path) -> Take:
     return Take(folder)
 
 
-def free_name(directory: Path, stem: str) -> str:
-    """`stem` with the present time, so that takes sort by when they were made."""
-    name = f"{stem}-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
+def free_name(directory: Path, stem: str, now: datetime) -> str:
+    """`stem` with the present time `now`, so that takes sort by when they were made."""
+    name = f"{stem}-{now.strftime('%Y%m%d-%H%M%S')}"
     number, free = 1, name
     while (directory / free).exists() or (directory / (free + PARTIAL)).exists():
         number, free = number + 1, f"{name}-{number + 1}"

@@ -7,7 +7,6 @@ are slow to import, so they are kept as they were read and become typed when ask
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from multiview.errors import ConfigError
 from multiview.timing import sync_buffer
 
 if TYPE_CHECKING:
+    from multiview.fusion.pipeline import Options as PipelineOptions
     from multiview.synthetic import Options as SyntheticOptions
 
 __all__ = [
@@ -283,9 +283,11 @@ def write_studio(studio: Studio, path: Path | str) -> None:
         temporary.write_text(studio_text(studio), encoding="utf-8")
 
 
-def pipeline_options(studio: Studio) -> Any:
-    """`[pipeline]` and `[volume]`, typed: `multiview.fusion.pipeline.Options`."""
-    options = convert(studio.pipeline, import_module("multiview.fusion.pipeline").Options, "[pipeline]")
+def pipeline_options(studio: Studio) -> PipelineOptions:
+    """`[pipeline]` and `[volume]`, typed."""
+    from multiview.fusion.pipeline import Options
+
+    options = convert(studio.pipeline, Options, "[pipeline]")
     return options if "volume" in studio.pipeline else msgspec.structs.replace(options, volume=studio.volume)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -13,9 +14,9 @@ from multiview.studio.config import Studio, studio_rig, studio_text
 __all__ = ["new_take"]
 
 
-def new_take(studio: Studio, name: str, notes: str = "") -> Take:
-    """Begin a take of this studio, with its rig and its effective configuration inside."""
+def new_take(studio: Studio, name: str, now: datetime, notes: str = "") -> Take:
+    """Begin a take of this studio at the present time `now`, with its rig and its effective configuration inside."""
     directory = Path(studio.recorder.directory)
     inside = msgspec.structs.replace(studio, rig="rig.toml")
-    name = name or free_name(directory, studio.name)
-    return begin_take(directory, name, dumps(studio_rig(studio)), studio_text(inside), notes)
+    name = name or free_name(directory, studio.name, now)
+    return begin_take(directory, name, now, dumps(studio_rig(studio)), studio_text(inside), notes)

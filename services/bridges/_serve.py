@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from multiview.body.skeleton import load_skeleton
+from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.common.plugins import load_plugin, plugin_names, plugin_options
 from multiview.common.toml import convert
 from multiview.errors import MessageError
@@ -61,7 +61,7 @@ def bridge_names() -> tuple[str, ...]:
     return plugin_names("services.bridges")
 
 
-def open_bridge(name: str, options: dict[str, Any], skeleton: Any, rate_hz: float) -> LiveBridge:
+def open_bridge(name: str, options: dict[str, Any], skeleton: Skeleton, rate_hz: float) -> LiveBridge:
     """A bridge by its name; ConfigError listing those there are, or naming an option that it does not know."""
     module = load_plugin("services.bridges", name, "Options", "Bridge")
     bridge: LiveBridge = module.Bridge(convert(options, module.Options, f"bridge {name}"), skeleton, rate_hz)

@@ -16,6 +16,7 @@ import secrets
 import threading
 import time
 from collections import deque
+from datetime import datetime
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -181,7 +182,9 @@ def open_cameras(studio: Studio) -> list[CapturedCamera]:
 def new_capture(studio: Studio, name: str, notes: str) -> Take:
     directory = Path(studio.recorder.directory)
     rig = Path(studio.rig).read_text(encoding="utf-8") if studio.rig and Path(studio.rig).is_file() else ""
-    return begin_take(directory, name or free_name(directory, studio.name), rig, studio_text(studio), notes)
+    now = datetime.now().astimezone()
+    name = name or free_name(directory, studio.name, now)
+    return begin_take(directory, name, now, rig, studio_text(studio), notes)
 
 
 def start_together(cameras: list[CapturedCamera], take: Take) -> None:

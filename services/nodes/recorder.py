@@ -7,6 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from multiview.errors import SourceError
@@ -35,7 +36,8 @@ def run(args: argparse.Namespace) -> None:
     begin_service("recorder", studio.logging.json)
     stopping = Stopping()
     directory = Path(studio.recorder.directory)
-    take = continue_take(directory, args.take) or new_take(studio, args.take or "", args.notes)
+    now = datetime.now().astimezone()
+    take = continue_take(directory, args.take) or new_take(studio, args.take or "", now, args.notes)
     finished = Recorder(studio, take, reports=not args.aside).record(stopping)
     logging.info("recorded %s", finished.folder)
 

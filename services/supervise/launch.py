@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
@@ -154,7 +155,7 @@ class Launch:
         """Start everything, and let the sources play once everyone is connected; LaunchError if that fails."""
         self.logs.mkdir(parents=True, exist_ok=True)
         if self.studio.recorder.enabled:
-            self.take = new_take(self.studio, self._take_name, self._notes)
+            self.take = new_take(self.studio, self._take_name, datetime.now().astimezone(), self._notes)
         path = Path(self._scratch.name) / "studio.toml"
         write_studio(self.studio, path)
         self._begin("hub", ["hub", str(path)])

@@ -11,7 +11,6 @@ from jaxtyping import Float64
 from multiview.body.actor import actor_names
 from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.cameras.camera import Rig
-from multiview.cameras.capture_volume import Volume
 from multiview.cameras.rig_file import load_rig
 from multiview.errors import ConfigError
 from multiview.recordings.pose_table import Poses
@@ -77,7 +76,7 @@ def _skeleton(poses: Poses) -> Skeleton:
 
 def _volume(studio: Studio, rig: Rig) -> Float64[np.ndarray, "2 3"] | None:
     """The studio's capture volume; sides without a limit end where the cameras stand, on the floor, above heads."""
-    volume: Volume = pipeline_options(studio).volume
+    volume = pipeline_options(studio).volume
     corners = np.array([volume.min, volume.max])
     if not np.isfinite(corners).any():
         return None

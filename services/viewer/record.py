@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 from multiview.recordings.take import free_name
@@ -68,7 +69,8 @@ class Recording:
 
     def _start(self) -> str:
         studio = load_studio(self._studio, check=False)
-        self._name, self._began = free_name(Path(studio.recorder.directory), studio.name), time.monotonic()
+        self._name = free_name(Path(studio.recorder.directory), studio.name, datetime.now())
+        self._began = time.monotonic()
         command = ["record", str(self._studio), "--take", self._name, "--aside"]
         self._process = self._starter.submit(self._begin, command).result()
         return f"recording {self._name}"

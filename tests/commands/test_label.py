@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,8 @@ def take(simulated, tmp_path_factory) -> Take:
     write_studio(
         Studio(rig="rig.toml", skeleton="coco17", source=SyntheticSource(options=OPTIONS)), folder / "studio.toml"
     )
-    take = begin_take(folder, "walk", (folder / "rig.toml").read_text(), (folder / "studio.toml").read_text())
+    rig, studio = (folder / "rig.toml").read_text(), (folder / "studio.toml").read_text()
+    take = begin_take(folder, "walk", datetime.now(UTC), rig, studio)
     writer, count = RecordingWriter(take.next_recording()), 0
     for frame in range(simulated.frames):
         time_ns = simulated.views(frame).time_ns

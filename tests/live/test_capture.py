@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -20,14 +20,15 @@ from multiview.studio.config import CameraOptions, CameraSource, HubOptions, Rec
 from services.capture.cameras import PlayedCamera
 from services.capture.capture import CapturedCamera, open_cameras, start_together
 from services.capture.doctor import examine, ports
+from tests.live.conftest import until
 
-FPS = 20.0
+FPS = 50.0
 SIZE = (64, 48)
 
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
-    """Two seconds, each frame as bright as its number."""
+    """Forty frames, each as bright as its number."""
     path = tmp_path / "film.mp4"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, SIZE)
     for i in range(40):
@@ -41,9 +42,9 @@ def test_cameras_that_lose_frames_and_jitter_are_captured_with_true_times(video:
         return PlayedCamera(lambda: open_source(str(video), name), drops=0.2, jitter_s=0.02)
 
     cameras = [CapturedCamera(camera("cam01")), CapturedCamera(camera("cam02"))]
-    take = begin_take(tmp_path, "first", "", "")
+    take = begin_take(tmp_path, "first", datetime.now(UTC), "", "")
     start_together(cameras, take)
-    time.sleep(1.5)
+    until(lambda: all(camera.log is not None and camera.log.frames >= 30 for camera in cameras))
     for captured in cameras:
         captured.close()
     take = finish_take(take)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -169,7 +170,7 @@ def _nobody() -> StatusReply:
 
 
 def test_a_torn_recording_is_read_up_to_the_cut_and_recovered(tmp_path: Path) -> None:
-    take = begin_take(tmp_path, "torn", "", "")
+    take = begin_take(tmp_path, "torn", datetime.now(UTC), "", "")
     writer = RecordingWriter(take.next_recording())
     noise = random.Random(2)
     for i in range(1000):

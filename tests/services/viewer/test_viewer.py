@@ -7,6 +7,7 @@ import itertools
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -226,7 +227,9 @@ def test_rays_start_at_cameras_and_pass_what_they_saw() -> None:
 
 def test_rays_of_a_take_are_what_its_cameras_saw_then(tmp_path: Path) -> None:
     studio = Studio(skeleton="coco17", source=SyntheticSource(options={"cameras": 3, "people": 1, "seconds": 0.5}))
-    take = new_take(msgspec.structs.replace(studio, recorder=RecorderOptions(directory=str(tmp_path))), "seen")
+    take = new_take(
+        msgspec.structs.replace(studio, recorder=RecorderOptions(directory=str(tmp_path))), "seen", datetime.now(UTC)
+    )
     rig, rate = load_rig(take.rig), frame_rate(studio)
     writer = RecordingWriter(take.next_recording())
     for number, (frame, (camera, name)) in enumerate(itertools.product(range(10), enumerate(rig.names))):

@@ -1,0 +1,196 @@
+"""Keeps what the project says of itself: who reads a clock, private names, randomness, no `Any` for a class of ours.
+
+The rules are read from the source; what they cannot see (a clock behind a variable) is left to whoever reviews.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from tests.source_files import repository_files
+
+# What tells the time, or waits for it. What the library computes must not depend on it.
+CLOCKS = {
+    "time": {
+        "time", "time_ns", "monotonic", "monotonic_ns", "clock_gettime", "clock_gettime_ns", "sleep",
+        "strftime", "localtime", "gmtime", "ctime", "asctime",
+    },
+    "datetime": {"now", "utcnow", "today"},
+}  # fmt: skip
+CLOCKS_AT = ("multiview/sources/", "multiview/client.py", "services/")
+
+# What only measures how long something took.
+STOPWATCHES = {"time": {"perf_counter", "perf_counter_ns", "process_time", "process_time_ns", "thread_time"}}
+STOPWATCHES_AT = (
+    *("multiview/detect/", "multiview/fusion/pipeline.py", "multiview/studio/stream_fusion.py", "multiview/learn/"),
+    *("multiview/commands/", "calib/commands/", "services/"),
+)
+
+PUBLIC_UNDERSCORES = {"_asdict", "_fields", "_replace", "_make", "_exit"}  # of NamedTuple and os
+
+
+def uses(tree: ast.AST, names: dict[str, set[str]]) -> Iterator[tuple[int, str]]:
+    """Where a file uses these names of these modules, whether as `time.time` or by `from time import time`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            owner = ast.unparse(node.value).split(".")[-1]
+            if node.attr in names.get("datetime" if owner == "date" else owner, ()):
+                yield node.lineno, f"{owner}.{node.attr}"
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if alias.name in names.get(node.module or "", ()):
+                    yield node.lineno, f"{node.module}.{alias.name}"
+
+
+def clocks(files: dict[str, str]) -> Iterator[str]:
+    for path, source in files.items():
+        tree = ast.parse(source)
+        for kind, names, places in (("clock", CLOCKS, CLOCKS_AT), ("stopwatch", STOPWATCHES, STOPWATCHES_AT)):
+            if not path.startswith(places):
+                yield from (f"{path}:{line} {name}: no {kind} here" for line, name in uses(tree, names))
+
+
+def randomness(files: dict[str, str]) -> Iterator[str]:
+    """The library is given its randomness as an `rng`, or seeds it: it has none of its own."""
+    for path, source in files.items():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("default_rng"):
+                if not node.args and not node.keywords:
+                    yield f"{path}:{node.lineno} default_rng() without a seed"
+            elif isinstance(node, ast.Import | ast.ImportFrom) and not path.startswith("services/"):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
+                if {"random", "secrets", "uuid"} & set(names):
+                    yield f"{path}:{node.lineno} randomness from outside"
+
+
+def private(files: dict[str, str]) -> Iterator[str]:
+    """A name that begins with _ is used where it is defined: in its file, or on `self`."""
+    for path, source in files.items():
+        tree = ast.parse(source)
+        own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        own |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        own |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and _is_private(node.attr) and node.attr not in own:
+                if ast.unparse(node.value) not in ("self", "cls") and node.attr not in PUBLIC_UNDERSCORES:
+                    yield f"{path}:{node.lineno} {ast.unparse(node)} is private to another file"
+            elif isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    module = f"{node.module}.{alias.name}".replace(".", "/")
+                    if _is_private(alias.name) and f"{module}.py" not in files:
+                        yield f"{path}:{node.lineno} {node.module}.{alias.name} is private to another file"
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def hidden_classes(files: dict[str, str]) -> Iterator[str]:
+    """A parameter is called `Any`, and what is read of it are all attributes of one class of ours: name the class."""
+    trees = {path: ast.parse(source) for path, source in files.items()}
+    classes = {
+        node.name: _members(node)
+        for tree in trees.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    for path, tree in trees.items():
+        for function in ast.walk(tree):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            for argument in (*function.args.args, *function.args.kwonlyargs):
+                if argument.annotation is None or ast.unparse(argument.annotation) != "Any":
+                    continue
+                read = _attributes(function, argument.arg)
+                for name in (name for name, members in classes.items() if read and read <= members):
+                    yield f"{path}:{argument.lineno} {argument.arg}: Any may be a {name}: say so"
+                    break
+
+
+def _members(node: ast.ClassDef) -> set[str]:
+    """Fields and methods that a class declares, and attributes that its methods set."""
+    found = {
+        item.target.id for item in node.body if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+    }
+    found |= {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+    return found | {
+        item.attr
+        for item in ast.walk(node)
+        if isinstance(item, ast.Attribute) and isinstance(item.ctx, ast.Store) and ast.unparse(item.value) == "self"
+    }
+
+
+def _attributes(function: ast.FunctionDef, name: str) -> set[str]:
+    """What a function reads of one of its arguments."""
+    return {
+        node.attr for node in ast.walk(function)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
+    }  # fmt: skip
+
+
+RULES = (clocks, randomness, private, hidden_classes)
+
+
+def violations(files: dict[str, str]) -> list[str]:
+    """Broken rules in {path: source}, each as `path:line what`."""
+    return [line for rule in RULES for line in rule(files)]
+
+
+# Files that are being replaced.
+LEAVING = {"multiview/geometry/four.py", "multiview/geometry/handles.py", "multiview/geometry/jit.py"}
+
+
+def test_source_keeps_the_rules() -> None:
+    assert violations({path: text for path, text in repository_files().items() if path not in LEAVING}) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"multiview/recordings/take.py": "import time\nx = time.time()"}, "take.py:2 time.time: no clock here"),
+        ({"multiview/fusion/tracker.py": "from time import monotonic_ns"}, "no clock here"),
+        ({"multiview/export/csv.py": "import datetime\nx = datetime.datetime.now()"}, "datetime.now: no clock here"),
+        ({"multiview/export/csv.py": "from datetime import date\nx = date.today()"}, "date.today: no clock here"),
+        ({"multiview/detect/rtmo.py": "import time\ntime.sleep(1.0)"}, "time.sleep: no clock here"),
+        ({"multiview/export/csv.py": "import time\nx = time.perf_counter()"}, "no stopwatch here"),
+        ({"calib/solve/solve.py": "import numpy as np\nrng = np.random.default_rng()"}, "without a seed"),
+        ({"multiview/body/actor.py": "import random"}, "randomness from outside"),
+        ({"multiview/a.py": "def f(pipeline):\n    return pipeline._body"}, "pipeline._body is private"),
+        ({"multiview/a.py": "from multiview.b import _c", "multiview/b.py": ""}, "multiview.b._c is private"),
+        (
+            {
+                "multiview/a.py": "class Frame:\n    rays: int\n    slots: int",
+                "multiview/b.py": "def f(frame: Any):\n    return frame.rays + frame.slots",
+            },
+            "frame: Any may be a Frame",
+        ),
+    ],
+)
+def test_violations_finds_a_broken_rule(files: dict[str, str], expected: str) -> None:
+    found = violations(files)
+    assert len(found) == 1
+    assert expected in found[0]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"services/nodes/hub.py": "import time, secrets\nx = time.monotonic(), secrets.randbits(62)"},
+        {"multiview/sources/stream.py": "import time\nx = time.monotonic_ns()"},
+        {"multiview/fusion/pipeline.py": "import time\nclock = time.perf_counter_ns"},
+        {"multiview/a.py": "def f(message):\n    return message.time_ns"},
+        {"multiview/a.py": "import numpy as np\nrng = np.random.default_rng(seed)"},
+        {"multiview/a.py": "class A:\n    def __init__(self, other):\n        self._x = other._x"},
+        {"multiview/a.py": "class B(A):\n    def f(self):\n        return self._x"},
+        {
+            "multiview/a.py": "def f(node: Any):\n    return node.isSeq()",
+            "multiview/b.py": "class Frame:\n    rays: int",
+        },
+        {"multiview/a.py": "from multiview.sources import _reader", "multiview/sources/_reader.py": ""},
+    ],
+)
+def test_violations_passes_what_is_allowed(files: dict[str, str]) -> None:
+    assert violations(files) == []
