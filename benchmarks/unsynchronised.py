@@ -192,7 +192,7 @@ def run_late(args: argparse.Namespace) -> None:
             np.random.default_rng([seed, 1]),
         )
         paces, camera = random_paces(8, faults, rng), seed % 8
-        paces[camera] = paces[camera]._replace(latency_s=late_s)
+        paces[camera] = paces[camera]._replace(stamp_delay_s=late_s)
         said = listen(studio, fuser_of(studio), arrivals(studio, paces, faults, rng), camera, not args.none)
         cells = []
         for second in (20, 60):

@@ -31,7 +31,9 @@ GROUPS: dict[str, dict[str, Command]] = {
             "calib.cli", "Calibrate cameras with a printed board: board, detect, solve, check, convert."
         ),
         "capture": Command("services.capture.capture", "Record video of every camera, in step, with true frame times."),
-        "sync": Command("multiview.commands.time_offsets", "Find cameras whose stamps are late, from people who move."),
+        "time-offsets": Command(
+            "multiview.commands.time_offsets", "Estimate the time offset of every camera from people who move."
+        ),
     },
     "From recordings": {
         "process": Command("multiview.commands.process", "Make 3D people from videos: 2D poses, then fusion."),

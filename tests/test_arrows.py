@@ -38,7 +38,7 @@ ARROWS: dict[str, str] = {
     "multiview/fusion/estimation": "fusion/state cameras geometry",
     "multiview/fusion/association": "fusion/estimation fusion/state cameras geometry",
     "multiview/fusion": "fusion/association fusion/estimation fusion/state body cameras geometry",
-    "multiview/selfcalib": "fusion fusion/estimation cameras geometry",
+    "multiview/selfcalib": "cameras geometry",
     "multiview/synthetic": "recordings body cameras wire common geometry",
     "multiview/drawing": "fusion/association fusion/state recordings body cameras timing wire common",
     "multiview/export": "recordings body common",

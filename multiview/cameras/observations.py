@@ -15,7 +15,7 @@ from multiview.cameras import undistort_kernels
 from multiview.cameras.camera import Rig
 from multiview.data import Views
 
-__all__ = ["PackedRig", "Rays", "Said", "gather", "pack"]
+__all__ = ["PackedRig", "Rays", "Said", "TrackObservations", "gather", "pack"]
 
 BROWN_TERMS = 14
 
@@ -94,6 +94,16 @@ class Rays(NamedTuple):
         """A copy of the first so many detections."""
         rows = (array[:count].copy() for array in self[3:])
         return Rays(self.camera[:count].copy(), self.first.copy(), self.alive.copy(), *rows)
+
+
+class TrackObservations(NamedTuple):
+    """The measurements of P tracks at one tick: table[n, c, j] is the row (detection * J + joint) of `rays` that camera
+    c contributes to joint j of slots[n], -1 for none; `xyz` (m) are the joints that were estimated from them."""
+
+    rays: Rays
+    slots: Int64[np.ndarray, " P"]
+    table: Int64[np.ndarray, "P C J"]
+    xyz: Float64[np.ndarray, "P J 3"]
 
 
 class Said(NamedTuple):

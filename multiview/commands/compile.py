@@ -17,14 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from multiview.fusion.pipeline import Pipeline
-    from multiview.selfcalib.time_offset import LatencyWatch
+    from multiview.selfcalib.time_offset import TimeOffsetEstimator
     from multiview.synthetic import Options, make_studio
 
     began = time.perf_counter()
     studio = make_studio(Options(cameras=3, people=2, seconds=0.2))
     pipeline = Pipeline(studio.rig, studio.skeleton)
     pipeline.warm_up()
-    LatencyWatch(pipeline, studio.fps).warm_up()
+    TimeOffsetEstimator(studio.rig, studio.fps).warm_up()
     for frame in range(studio.frames):
         pipeline.step(studio.views(frame))
     print(f"kernels ready after {time.perf_counter() - began:.0f} s")

@@ -25,7 +25,7 @@ from multiview.fusion.smoother import WHOLE_TAKE_S, Smoothed
 from multiview.recordings.keypoint_folder import KeypointFolders
 from multiview.recordings.pose_table import write_ticks
 from multiview.recordings.recorded_keypoints import folder_views
-from multiview.selfcalib.refine_rig import Refinement, Sightings, refine_cameras
+from multiview.selfcalib.refine_rig import JointObservations, Refinement, refine_rig
 
 __all__ = ["fuse_folders", "fuse_views", "refine_rig", "refined", "write_summary"]
 
@@ -104,37 +104,37 @@ def _read_ahead(views: Iterable[Views]) -> Iterator[Views]:
             yield from read
 
 
-def refine_rig(rig: Rig, skeleton: Skeleton, views: Iterable[Views], options: Options) -> Refinement:
+def refine_from_views(rig: Rig, skeleton: Skeleton, views: Iterable[Views], options: Options) -> Refinement:
     """Fuse the first minute or so, and correct the cameras from the joints that three views agreed on."""
     pipeline = Pipeline(rig, skeleton, options)
     xyz, xy, sigma = [], [], []
     for seen in islice(views, REFINE_FRAMES):
         pipeline.step(seen)
-        if (sighted := pipeline.sighted) is None:
+        if (observations := pipeline.last_observations) is None:
             continue
         for one in pipeline.present:
-            table = sighted.table[int(np.flatnonzero(sighted.slots == one.slot)[0])]
+            table = observations.table[int(np.flatnonzero(observations.slots == one.slot)[0])]
             joints = np.flatnonzero((table >= 0).sum(axis=0) >= 3)
-            rows, there = table[:, joints].T, (table[:, joints].T >= 0)[..., None]
-            noise = sighted.rays.noise.reshape(-1, 3)[rows][..., [0, 2]]
+            rows, measured = table[:, joints].T, (table[:, joints].T >= 0)[..., None]
+            noise = observations.rays.noise.reshape(-1, 3)[rows][..., [0, 2]]
             xyz.append(one.pose.xyz[joints])
-            xy.append(np.where(there, sighted.rays.xy.reshape(-1, 2)[rows], np.nan))
-            sigma.append(np.where(there, np.sqrt(noise), 1.0))
+            xy.append(np.where(measured, observations.rays.xy.reshape(-1, 2)[rows], np.nan))
+            sigma.append(np.where(measured, np.sqrt(noise), 1.0))
     if not xyz:
         raise CalibrationError("too few joints to correct cameras: nobody is seen by three views")
     every = max(1, sum(map(len, xyz)) // REFINE_JOINTS)
-    return refine_cameras(rig, Sightings(*(np.concatenate(parts)[::every] for parts in (xyz, xy, sigma))))
+    return refine_rig(rig, JointObservations(*(np.concatenate(parts)[::every] for parts in (xyz, xy, sigma))))
 
 
 def refined(rig: Rig, skeleton: Skeleton, views: Iterable[Views], out: Path) -> Rig:
     """The corrected rig, which is also written to the folder `out`; what changed is printed."""
-    found = refine_rig(rig, skeleton, views, Options())
+    found = refine_from_views(rig, skeleton, views, Options())
     save_rig(found.rig, out / "rig.toml")
-    print("camera: median reprojection error, before -> after; moved, turned")
+    print("camera: median reprojection error, before -> after; moved, rotated")
     for c, name in enumerate(rig.names):
         print(
             f"  {name}: {found.before_px[c]:.2f} -> {found.after_px[c]:.2f} px; "
-            f"{1e3 * found.moved_m[c]:.0f} mm, {found.turned_deg[c]:.2f} deg"
+            f"{1e3 * found.moved_m[c]:.0f} mm, {found.rotated_deg[c]:.2f} deg"
         )
     print(f"corrected cameras -> {out / 'rig.toml'}")
     return found.rig

@@ -1,14 +1,15 @@
-"""Finds cameras whose stamps are late or early by a constant, from people who move, and says so.
+"""Estimate the constant time offset of each camera's stamps from people who move.
 
 From a take, from folders of keypoints, or from videos:
 
-    multiview sync takes/first
-    multiview sync --rig rig.toml --keypoints keypoints --skeleton body25 --fps 25
-    multiview sync --rig rig.toml --videos cam01.mp4 cam02.mp4 cam03.mp4
+    multiview time-offsets takes/first
+    multiview time-offsets --rig rig.toml --keypoints keypoints --skeleton body25 --fps 25
+    multiview time-offsets --rig rig.toml --videos cam01.mp4 cam02.mp4 cam03.mp4
 
-People should walk through the room for half a minute, in all directions. What is found by both halves of the recording
-alone, and is many times its own uncertainty, is confirmed and written as `time_offset_s` to OUT/rig.toml; OUT/sync.png
-shows for each camera how far its rays pass the others' against a shift in time, OUT/sync.json has the figures.
+People should walk through the room for half a minute, in all directions. An offset is confirmed if both halves of the
+recording alone find it and it is many times its own uncertainty; confirmed ones are written as `time_offset_s` to
+OUT/rig.toml. OUT/time_offsets.png shows for each camera the distance between its rays and those of the others against
+the offset, OUT/time_offsets.json has the figures.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ from multiview.errors import ConfigError, SourceError
 if TYPE_CHECKING:
     from multiview.body.skeleton import Skeleton
     from multiview.cameras.camera import Rig
-    from multiview.commands.time_offsets_run import InStep
+    from multiview.commands.time_offsets_run import TimeOffsetResult
     from multiview.recordings.recorded_keypoints import Recording
 
-FURTHEST_S = 1.0
+MAX_OFFSET_S = 1.0
+PICTURE, FIGURES = "time_offsets.png", "time_offsets.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,46 +43,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--videos", nargs="+", metavar="VIDEO", help="videos named as the cameras in the rig")
     add_detector(parser)
     parser.add_argument(
-        "--furthest",
+        "--max-offset",
         type=float,
-        default=FURTHEST_S,
+        default=MAX_OFFSET_S,
         metavar="S",
         help="the largest offset that is tried, s (default 1)",
     )
-    parser.add_argument("--out", type=Path, default=Path("sync"), help="folder for the results (default: sync)")
-    parser.add_argument("--write", action="store_true", help="write what is confirmed into the rig file itself, too")
+    parser.add_argument(
+        "--out", type=Path, default=Path("time_offsets"), help="folder for the results (default: time_offsets)"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="write the confirmed offsets into the rig file itself, too"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from multiview.cameras.rig_file import save_rig
-    from multiview.commands.time_offsets_run import corrected, draw, find_offsets, table_of
+    from multiview.commands.time_offsets_run import corrected_rig, draw, estimate_time_offsets, table_of
 
-    if not 0 < args.furthest <= 10:
-        raise ConfigError(f"--furthest {args.furthest:g}: say how many seconds to try, up to 10")
+    if not 0 < args.max_offset <= 10:
+        raise ConfigError(f"--max-offset {args.max_offset:g}: say how many seconds to try, up to 10")
     rig, skeleton, recordings = read(args)
-    found = find_offsets(rig, skeleton, recordings, args.furthest)
+    result = estimate_time_offsets(rig, skeleton, recordings, args.max_offset)
     args.out.mkdir(parents=True, exist_ok=True)
-    draw(found, args.out / "sync.png")
-    with replacing(args.out / "sync.json") as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(figures(found))))
+    draw(result, args.out / PICTURE)
+    with replacing(args.out / FIGURES) as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(figures(result))))
     console = Console()
-    console.print(table_of(found))
-    if not any(latency.confirmed for latency in found.latencies):
-        console.print(f"No camera is late beyond doubt; the rig stays as it is. Picture: {args.out / 'sync.png'}")
+    console.print(table_of(result))
+    if not any(offset.confirmed for offset in result.offsets):
+        console.print(f"No time offset is confirmed; the rig stays as it is. Picture: {args.out / PICTURE}")
         return 0
-    save_rig(corrected(found), args.out / "rig.toml")
-    console.print(f"rig with time_offset_s: {args.out / 'rig.toml'}; picture: {args.out / 'sync.png'}")
+    save_rig(corrected_rig(result), args.out / "rig.toml")
+    console.print(f"rig with time_offset_s: {args.out / 'rig.toml'}; picture: {args.out / PICTURE}")
     if args.write:
         target = args.rig or args.take / "rig.toml"
-        save_rig(corrected(found), target)
-        console.print(f"written into {target}; workers must be started again with it")
+        save_rig(corrected_rig(result), target)
+        console.print(f"written into {target}; restart the workers with it")
     return 0
 
 
 def read(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recording]]:
-    """Keypoints with their times, from wherever they are; ConfigError where the words do not say."""
+    """Keypoints with their times, from wherever they are; ConfigError where the arguments do not say."""
     given = [name for name in ("take", "keypoints", "videos") if getattr(args, name)]
     if len(given) != 1:
         raise ConfigError("name one recording: a take, --keypoints DIR or --videos A B ...")
@@ -131,16 +137,16 @@ def _from_folders(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recordi
     return rig, skeleton, folder_recordings(open_keypoint_folders(args.keypoints, rig, skeleton), rig, args.fps)
 
 
-def figures(found: InStep) -> dict[str, dict[str, object]]:
-    """What sync.json holds, by camera."""
+def figures(result: TimeOffsetResult) -> dict[str, dict[str, object]]:
+    """The content of time_offsets.json, by camera."""
     return {
         name: {
-            "offset_s": latency.offset_s if latency.known else None,
-            "sigma_s": latency.sigma_s if latency.known else None,
-            "halves_s": latency.halves_s,
-            "confirmed": latency.confirmed,
-            "reprojection_before_px": float(found.before_px[c]),
-            "reprojection_after_px": float(found.after_px[c]),
+            "offset_s": offset.offset_s if offset.known else None,
+            "sigma_s": offset.sigma_s if offset.known else None,
+            "halves_s": offset.halves_s,
+            "confirmed": offset.confirmed,
+            "reprojection_before_px": float(result.before_px[c]),
+            "reprojection_after_px": float(result.after_px[c]),
         }
-        for c, (name, latency) in enumerate(zip(found.rig.names, found.latencies, strict=True))
+        for c, (name, offset) in enumerate(zip(result.rig.names, result.offsets, strict=True))
     }

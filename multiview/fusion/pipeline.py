@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,7 +18,7 @@ from jaxtyping import Float64, Int64
 from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.capture_volume import Volume
-from multiview.cameras.observations import PackedRig, Rays, gather
+from multiview.cameras.observations import PackedRig, TrackObservations, gather
 from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
 from multiview.fusion import stage_kernels as kernels
 from multiview.fusion.association import epipolar_graph
@@ -31,7 +30,7 @@ from multiview.fusion.workspace import Workspace
 from multiview.geometry.handles import handle_of
 from multiview.geometry.point_batch_kernels import padded
 
-__all__ = ["STAGES", "Options", "Pipeline", "Present", "Sighted"]
+__all__ = ["STAGES", "Options", "Pipeline", "Present"]
 
 STAGES = ("undistort", "assign", "graph", "repair", "triangulate", "fit", "track")
 LONGEST_STEP_S = 0.5  # after a longer pause everyone is where they were, with this much uncertainty
@@ -65,14 +64,6 @@ class Present(msgspec.Struct, frozen=True, eq=False):
     published: bool
 
 
-class Sighted(NamedTuple):
-    """Which rays the last step's people rest on: table[n, c, j] is the row of `rays` for slots[n], -1 for none."""
-
-    rays: Rays
-    slots: Int64[np.ndarray, " P"]
-    table: Int64[np.ndarray, "P C J"]
-
-
 class Pipeline:
     """Fuses the views of one rig; `present` has the last step's people."""
 
@@ -99,7 +90,7 @@ class Pipeline:
         self.last_ns: int | None = None
         self.present: list[Present] = []
         self.placed = -1  # how many people the last step's frame holds
-        self._sighted: Sighted | None = None
+        self._observations: TrackObservations | None = None
         self.last = np.full((0, len(self.rig), 2, padded(len(self.skeleton.joints))), np.nan)
 
     @property
@@ -108,13 +99,15 @@ class Pipeline:
         return {stage: b - a for stage, (a, b) in zip(STAGES, pairwise(self.marks), strict=True)}
 
     @property
-    def sighted(self) -> Sighted | None:
-        """The rays of the last step and who rests on them; None before there was one."""
-        if self._sighted is None and self.placed >= 0:
+    def last_observations(self) -> TrackObservations | None:
+        """The rays of the last step and the tracks that they were assigned to; None before there was one."""
+        if self._observations is None and self.placed >= 0:
             frame, people = self.space.frame, self.placed
             rays = frame.rays.of_detections(int(frame.rays.first[-1]))
-            self._sighted = Sighted(rays, frame.slots[:people].copy(), frame.table[:people].copy())
-        return self._sighted
+            slots = frame.slots[:people].copy()
+            xyz = self.tracker.people.state.pos[slots]
+            self._observations = TrackObservations(rays, slots, frame.table[:people].copy(), xyz)
+        return self._observations
 
     def step(self, views: Views) -> Tracks:
         """Everyone at the views' tick. Ticks must come in order of time."""
@@ -139,7 +132,7 @@ class Pipeline:
         self._fit(len(slots), tracked, dt)
         fitted = clock()
         tracks = self._track(slots, tracked, views)
-        self.placed, self._sighted = len(slots), None
+        self.placed, self._observations = len(slots), None
         self.marks = [start, undistorted, assigned, grouped, repaired, triangulated, fitted, clock()]
         return tracks
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from multiview.cameras.observations import PackedRig
+from multiview.cameras.sight_kernels import sight_of
 from multiview.cameras.undistort_kernels import cast, number
 from multiview.fusion.association.assignment_kernels import claim_people, find_free
 from multiview.fusion.association.initiation_kernels import choose_rays
@@ -14,7 +15,6 @@ from multiview.fusion.estimation.joint_kernels import Work, triangulate_people
 from multiview.fusion.estimation.measurement_noise_kernels import learn, scale_by_size
 from multiview.fusion.estimation.output_kernels import output, supporting_views
 from multiview.fusion.estimation.residual_kernels import residuals
-from multiview.fusion.estimation.sight_kernels import sight_of
 from multiview.fusion.estimation.update_kernels import fit_people
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.measurement_noise import NoiseTables

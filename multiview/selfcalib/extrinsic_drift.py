@@ -1,13 +1,13 @@
-"""Notices a camera that was knocked: from one second to the next it would have to be turned to agree with the others.
+"""Detects a camera that was displaced: from one second to the next it would have to rotate to agree with the others.
 
-Every second each camera is asked by how much it alone would have to turn (turns.py). No rig is perfect, so the answer
-is never nothing, and it wanders as people walk about; only a change is a knock. A camera was knocked when for two
-seconds, one after the other, it has been off from its own usual turn, alike in both, by far more than it ever was,
-and when its turn explains what the other cameras are off, too. That takes three others.
+Every second each camera is asked by how much it alone would have to rotate (rotation_equations.py). No rig is perfect,
+so the answer is never zero, and it wanders as people walk about; only a change counts. A camera was displaced when for
+two seconds, one after the other, its rotation differs from its own usual one, alike in both, by far more than it ever
+did, and when that rotation also explains the disagreement of the other cameras. This takes three others.
 
-It is left out if it turned by more than the cameras of this calibration are off anyway; where they are all off by as
-much, going without a camera costs more than it helps, and the calibration itself is what is to be mended. Or what it
-sees is turned back by what was found, and no camera is missing.
+A displaced camera is excluded if it rotated by more than the rotation error of this calibration; where all cameras are
+off by as much, going without a camera costs more than it helps, and the calibration itself has to be repeated.
+Alternatively its keypoints are rotated back by what was found, and no camera is missing.
 """
 
 from __future__ import annotations
@@ -21,157 +21,170 @@ from jaxtyping import Float64
 
 from multiview.cameras.camera import Rig
 from multiview.cameras.observations import PackedRig, Rays, pack
-from multiview.cameras.rotate import turned_back
+from multiview.cameras.rotate import unrotate_keypoints
 from multiview.data import Tracks, Views
-from multiview.selfcalib.rotation_equations import Turns, turns
+from multiview.selfcalib.rotation_equations import RotationNormalEquations, rotation_normal_equations
 
-__all__ = ["KnockDetector"]
+__all__ = ["ExtrinsicDriftDetector"]
 
-LOOKS_HZ = 5.0
-LOOKS = 5  # make a judgement
-JOINTS = 40  # seen by a camera in that time, for it to be judged
-FIRST = 4  # judgements that say how a camera usually is
-MEMORY = 120  # judgements that are remembered, spread over the whole session
-TURN_RAD = math.radians(0.2)  # smaller turns do little harm
-FAR_MORE = 2.0  # times as far as it has wandered
-MOSTLY = 0.9  # of the time
-REST = 0.5  # of the turn, at most, is left for another camera
-ALIKE = 0.5  # of the turn, at most, may two seconds differ by
-NARROW_RAD = math.radians(1.0)  # people who fill less of the picture tell nothing of a turn about the line of sight
-JUDGES = 3
-WORTH = 2.0  # times what cameras are off anyway: a smaller turn costs less than going without the camera
-POOR_RAD = math.radians(0.3)  # off by so much, half of the cameras: five pixels at a focal length of 1000
+SAMPLE_HZ = 5.0
+WINDOW_SAMPLES = 5
+MIN_JOINTS = 40  # that a camera must observe in a window to be judged
+MIN_WINDOWS = 4  # that tell a camera's usual rotation
+MAX_WINDOWS = 120  # in memory, spread over the whole session
+MIN_ROTATION_RAD = math.radians(0.2)  # smaller rotations do little harm
+DRIFT_FACTOR = 2.0  # times the drift that is usual, which is this quantile of all windows:
+DRIFT_QUANTILE = 0.9
+MAX_UNEXPLAINED = 0.5  # share of the rotation, at most, that may remain for another camera
+MAX_DISAGREEMENT = 0.5  # share of the rotation, at most, by which two windows may differ
+NARROW_RAD = math.radians(1.0)  # people who fill less of the image tell nothing of a rotation about the line of sight
+MIN_OTHER_CAMERAS = 3
+EXCLUSION_FACTOR = (
+    2.0  # times the calibration's rotation error: a smaller rotation costs less than excluding the camera
+)
+SUSPECT_RAD = math.radians(0.3)  # median rotation error: five pixels at a focal length of 1000
 
 
-class KnockDetector:
-    """Looks at every tick given to it.
+class ExtrinsicDriftDetector:
+    """Examines every tick given to it.
 
-    `knocked` are the cameras to be left out, with how far they turned (rad), `turned` those that are used on: they
-    turned by no more than the calibration is off anyway, or are turned back, by `turns` (rotation vectors, rad).
-    `off_rad` is how far the calibration is off, the median over the cameras (0 while unknown).
+    `displaced` holds the excluded cameras with the angle of their rotation (rad), `rotated` those that stay in use:
+    they rotated by no more than the calibration's error, or their keypoints are corrected by `rotations` (rotation
+    vectors, rad). `rotation_error_rad` is the calibration's error, the median over the cameras (0 while unknown).
     """
 
-    def __init__(self, rig: Rig, rate_hz: float, turn_back: bool = False) -> None:
-        """With `turn_back` what a knocked camera sees is turned back, and none is left out."""
-        self.knocked: dict[int, float] = {}
-        self.turned: dict[int, float] = {}
-        self.turns: dict[int, Float64[np.ndarray, " 3"]] = {}
-        self._turn_back = turn_back
-        self.off_rad = 0.0
+    def __init__(self, rig: Rig, rate_hz: float, compensate: bool = False) -> None:
+        """With `compensate` the keypoints of a displaced camera are rotated back, and no camera is excluded."""
+        self.displaced: dict[int, float] = {}
+        self.rotated: dict[int, float] = {}
+        self.rotations: dict[int, Float64[np.ndarray, " 3"]] = {}
+        self._compensate = compensate
+        self.rotation_error_rad = 0.0
         self._rig, self._cameras = PackedRig.of(rig), rig.cameras
-        self._every = max(1, round(rate_hz / LOOKS_HZ))
-        self._ticks = self._looks = 0
-        self._sums: Turns | None = None
+        self._every = max(1, round(rate_hz / SAMPLE_HZ))
+        self._ticks = self._samples = 0
+        self._window: RotationNormalEquations | None = None
         self._alive = np.zeros(len(rig), dtype=np.int64)
-        # What is usual depends on which cameras there are: each such set has its own past.
-        self._past: dict[bytes, list[Turns]] = {}
-        self._suspicion: tuple[int, Float64[np.ndarray, " 3"], Turns] | None = None
+        # What is usual depends on which cameras there are: each such set has a history of its own.
+        self._history: dict[bytes, list[RotationNormalEquations]] = {}
+        self._suspect: tuple[int, Float64[np.ndarray, " 3"], RotationNormalEquations] | None = None
 
     @property
-    def poor(self) -> bool:
-        """Whether the cameras contradict each other, knocked or not: the calibration is poor, or another rig's."""
-        return self.off_rad > POOR_RAD
+    def calibration_suspect(self) -> bool:
+        """Whether the cameras contradict each other, displaced or not: a poor calibration, or another rig's."""
+        return self.rotation_error_rad > SUSPECT_RAD
 
-    def heeded(self, views: Views) -> Views:
-        """The views without cameras that were knocked, or with what they see turned back."""
-        if not self.knocked and not self.turns:
+    def apply_corrections(self, views: Views) -> Views:
+        """The views without the displaced cameras, or with their keypoints rotated back."""
+        if not self.displaced and not self.rotations:
             return views
-        kept = [None if c in self.knocked else seen for c, seen in enumerate(views.keypoints)]
-        for c, turn in self.turns.items():
-            seen = kept[c]
-            kept[c] = None if seen is None else turned_back(seen, self._cameras[c], turn)
+        kept = [None if c in self.displaced else keypoints for c, keypoints in enumerate(views.keypoints)]
+        for c, rotation in self.rotations.items():
+            keypoints = kept[c]
+            kept[c] = None if keypoints is None else unrotate_keypoints(keypoints, self._cameras[c], rotation)
         return replace(views, keypoints=tuple(kept))
 
     def warm_up(self) -> None:
         """Compile or load the kernels."""
         nothing = Views(0, 0, (None,) * len(self._rig.R))
         rays = pack(nothing, self._rig, 1, np.ones((1, 2)), np.array([0.0, 1.0]))
-        turns(np.empty((0, 1, 3)), np.empty((0, 1), dtype=bool), rays, self._rig)
+        rotation_normal_equations(np.empty((0, 1, 3)), np.empty((0, 1), dtype=bool), rays, self._rig)
 
-    def look(self, rays: Rays, tracks: Tracks) -> None:
-        """Take in one tick: all that the cameras saw, and where people are."""
+    def update(self, rays: Rays, tracks: Tracks) -> None:
+        """Take in one tick: everything that the cameras observed, and the tracks."""
         self._ticks += 1
         if self._ticks % self._every or not tracks.tracks or not len(rays.info):
-            return  # for some ticks people go on without anyone seeing them
+            return  # tracks coast for some ticks without any detection
         xyz = np.stack([track.pose.xyz for track in tracks.tracks])
         known = np.stack([(track.pose.score > 0) & ~track.pose.filled for track in tracks.tracks])
-        seen = turns(xyz, known, rays, self._rig)
-        self._sums = seen if self._sums is None else self._sums.plus(seen)
+        sample = rotation_normal_equations(xyz, known, rays, self._rig)
+        self._window = sample if self._window is None else self._window.plus(sample)
         self._alive += rays.alive
-        self._looks += 1
-        if self._looks == LOOKS:
-            self._judge(self._sums, (2 * self._alive > LOOKS).tobytes())
-            self._sums, self._looks = None, 0
+        self._samples += 1
+        if self._samples == WINDOW_SAMPLES:
+            self._judge(self._window, (2 * self._alive > WINDOW_SAMPLES).tobytes())
+            self._window, self._samples = None, 0
             self._alive[:] = 0
 
-    def forgive(self, index: int) -> None:
-        """Someone has seen to this camera: it is used again, and judged by how it was before."""
-        self.knocked.pop(index, None)
-        self.turned.pop(index, None)
-        self.turns.pop(index, None)
+    def reinstate_camera(self, index: int) -> None:
+        """Use this camera again and keep its earlier reference rotation."""
+        self.displaced.pop(index, None)
+        self.rotated.pop(index, None)
+        self.rotations.pop(index, None)
 
-    def _judge(self, now: Turns, alive: bytes) -> None:
-        past = self._past.setdefault(alive, [])
-        suspect = self._suspect(now, past)
-        before, self._suspicion = self._suspicion, None
-        if suspect is None:
-            past.extend([*([before[2]] if before else []), now])
-            if len(past) > MEMORY:
-                del past[1::2]
+    def _judge(self, window: RotationNormalEquations, alive: bytes) -> None:
+        history = self._history.setdefault(alive, [])
+        found = self._find_suspect(window, history)
+        before, self._suspect = self._suspect, None
+        if found is None:
+            history.extend([*([before[2]] if before else []), window])
+            if len(history) > MAX_WINDOWS:
+                del history[1::2]
             return
-        index, off = suspect
-        moved = _shift(off, now, index)
-        if before and before[0] == index and _shift(off - before[1], now, index) < ALIKE * moved:
-            if self._turn_back:
-                self.turns[index] = self.turns.get(index, np.zeros(3)) + (off + before[1]) / 2
-                self.turned[index] = float(np.linalg.norm(self.turns[index]))
-            elif moved > WORTH * self.off_rad:
-                self.knocked[index] = moved
-            else:
-                self.turned[index] = moved
-                self._past.clear()  # from now on this is how it usually is
-            return
+        index, rotation = found
+        angle = _image_shift(rotation, window, index)
+        if before and before[0] == index:
+            disagreement = _image_shift(rotation - before[1], window, index)
+            if disagreement < MAX_DISAGREEMENT * angle:
+                self._correct(index, (rotation + before[1]) / 2, angle)
+                return
         if before:
-            past.append(before[2])
-        self._suspicion = (index, off, now)
+            history.append(before[2])
+        self._suspect = (index, rotation, window)
 
-    def _suspect(self, now: Turns, past: list[Turns]) -> tuple[int, Float64[np.ndarray, " 3"]] | None:
-        """The one camera whose turn explains what has changed, and the turn."""
-        known = np.array([judgement.joints >= JOINTS for judgement in [*past, now]])
-        able = np.flatnonzero((known[:-1].sum(axis=0) >= FIRST) & known[-1]).tolist()
-        if len(able) < 2:
+    def _correct(self, index: int, rotation: Float64[np.ndarray, " 3"], angle: float) -> None:
+        if self._compensate:
+            self.rotations[index] = self.rotations.get(index, np.zeros(3)) + rotation
+            self.rotated[index] = float(np.linalg.norm(self.rotations[index]))
+        elif angle > EXCLUSION_FACTOR * self.rotation_error_rad:
+            self.displaced[index] = angle
+        else:
+            self.rotated[index] = angle
+            self._history.clear()  # from now on this is the usual rotation
+
+    def _find_suspect(
+        self, window: RotationNormalEquations, history: list[RotationNormalEquations]
+    ) -> tuple[int, Float64[np.ndarray, " 3"]] | None:
+        """The one camera whose rotation explains what has changed, and that rotation."""
+        known = np.array([one.joints >= MIN_JOINTS for one in [*history, window]])
+        judged = np.flatnonzero((known[:-1].sum(axis=0) >= MIN_WINDOWS) & known[-1]).tolist()
+        if len(judged) < 2:
             return None
-        total = reduce(Turns.plus, past)
-        usual = _own_turns(total)
-        self.off_rad = float(np.median([_shift(usual[c], total, c) for c in able]))
-        if len(able) <= JUDGES:
+        total = reduce(RotationNormalEquations.plus, history)
+        usual = _lone_rotations(total)
+        self.rotation_error_rad = float(np.median([_image_shift(usual[c], total, c) for c in judged]))
+        if len(judged) <= MIN_OTHER_CAMERAS:
             return None
-        off = _own_turns(now) - usual
-        explained = [off[c] @ _own(now)[c] @ off[c] for c in able]
-        worst = able[int(np.argmax(explained))]
-        moved = _shift(off[worst], now, worst)
-        wandered = [_shift(_own_turns(b)[worst] - usual[worst], b, worst) for b in past if b.joints[worst] >= JOINTS]
-        if moved < max(TURN_RAD, FAR_MORE * float(np.quantile(wandered, MOSTLY, method="higher"))):
+        drift = _lone_rotations(window) - usual
+        explained = [drift[c] @ _diagonal_blocks(window)[c] @ drift[c] for c in judged]
+        worst = judged[int(np.argmax(explained))]
+        angle = _image_shift(drift[worst], window, worst)
+        wandered = [
+            _image_shift(_lone_rotations(one)[worst] - usual[worst], one, worst)
+            for one in history
+            if one.joints[worst] >= MIN_JOINTS
+        ]
+        if angle < max(MIN_ROTATION_RAD, DRIFT_FACTOR * float(np.quantile(wandered, DRIFT_QUANTILE, method="higher"))):
             return None
-        for c in set(able) - {worst}:
-            dragged = np.linalg.solve(_own(now)[c], now.H[c, worst] @ off[worst])
-            if _shift(off[c] - dragged, now, c) > REST * moved:
+        for c in set(judged) - {worst}:
+            induced = np.linalg.solve(_diagonal_blocks(window)[c], window.H[c, worst] @ drift[worst])
+            if _image_shift(drift[c] - induced, window, c) > MAX_UNEXPLAINED * angle:
                 return None
-        return worst, off[worst]
+        return worst, drift[worst]
 
 
-def _own(sums: Turns) -> Float64[np.ndarray, "C 3 3"]:
-    """Each camera's own block, held where little is seen of a turn."""
-    cameras = np.arange(len(sums.g))
-    hold = np.maximum(sums.weight, 1.0) * NARROW_RAD**2
-    return sums.H[cameras, cameras] + hold[:, None, None] * np.eye(3)
+def _diagonal_blocks(equations: RotationNormalEquations) -> Float64[np.ndarray, "C 3 3"]:
+    """Each camera's own block, regularised where little is seen of a rotation."""
+    cameras = np.arange(len(equations.g))
+    prior = np.maximum(equations.weight, 1.0) * NARROW_RAD**2
+    return equations.H[cameras, cameras] + prior[:, None, None] * np.eye(3)
 
 
-def _own_turns(sums: Turns) -> Float64[np.ndarray, "C 3"]:
-    """How much each camera alone would turn."""
-    return np.linalg.solve(_own(sums), sums.g[..., None])[..., 0]
+def _lone_rotations(equations: RotationNormalEquations) -> Float64[np.ndarray, "C 3"]:
+    """The rotation of each camera if it alone rotates."""
+    return np.linalg.solve(_diagonal_blocks(equations), equations.g[..., None])[..., 0]
 
 
-def _shift(turn: Float64[np.ndarray, " 3"], sums: Turns, camera: int) -> float:
-    """How far a turn shifts what a camera saw, rad (root mean square)."""
-    return math.sqrt(turn @ sums.alone[camera] @ turn / sums.weight[camera])
+def _image_shift(rotation: Float64[np.ndarray, " 3"], equations: RotationNormalEquations, camera: int) -> float:
+    """How far a rotation shifts what a camera observed, rad (root mean square)."""
+    return math.sqrt(rotation @ equations.shift[camera] @ rotation / equations.weight[camera])

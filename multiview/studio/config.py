@@ -153,10 +153,10 @@ class FusionOptions(_Section, frozen=True, kw_only=True):
 
     check_calibration: bool = True
     """Refuse keypoints of a camera that was calibrated otherwise than the rig says."""
-    leave_out_knocked: bool = True
-    """Leave out a camera that was turned or moved since the start, until its worker is started again."""
-    turn_back_knocked: bool = False
-    """Do not leave it out but turn back what it sees, by the turn that was found: for rigs that can spare no camera."""
+    exclude_displaced_cameras: bool = True
+    """Exclude a camera that was rotated or moved since the start, until its worker is started again."""
+    compensate_rotation: bool = False
+    """Correct its keypoints by the rotation that was found instead: for rigs that can spare no camera."""
     watch_latency: bool = True
     """Say which cameras stamp late or early by a constant, as people who move show."""
     correct_latency: bool = False

@@ -24,7 +24,7 @@ from multiview.cameras.reprojection import residuals_px
 from multiview.data import Tracks, Views
 from multiview.errors import MessageError
 from multiview.fusion.pipeline import Pipeline
-from multiview.selfcalib.extrinsic_drift import KnockDetector
+from multiview.selfcalib.extrinsic_drift import ExtrinsicDriftDetector
 from multiview.studio.config import Studio, frame_rate, pipeline_options, studio_rig
 from multiview.studio.time_offset_advice import LateCameras
 from multiview.timing.clock import ClockMap
@@ -93,10 +93,12 @@ class Fuser:
         self.lost = 0  # set by whoever receives, who sees the gaps
         self.gone: set[str] = set()  # cameras that said goodbye
         self.step_ns = 0  # time that the last tick took to compute
-        back, watched = studio.fusion.turn_back_knocked, studio.fusion.leave_out_knocked
-        self.knocks = KnockDetector(self.rig, self.sync.rate_hz, back) if watched or back else None
+        exclude, compensate = studio.fusion.exclude_displaced_cameras, studio.fusion.compensate_rotation
+        self.extrinsic_drift: ExtrinsicDriftDetector | None = None
+        if exclude or compensate:
+            self.extrinsic_drift = ExtrinsicDriftDetector(self.rig, self.sync.rate_hz, compensate)
         watch = studio.fusion.watch_latency or studio.fusion.correct_latency
-        self.late = LateCameras(self.pipeline, self.sync, studio.fusion.correct_latency) if watch else None
+        self.late = LateCameras(self.rig, self.sync, studio.fusion.correct_latency) if watch else None
         self._check_calibration = studio.fusion.check_calibration
         self._calibration = self.rig.calibration_hash
         self._index = {name: index for index, name in enumerate(self.rig.names)}
@@ -109,8 +111,8 @@ class Fuser:
     def warm_up(self) -> None:
         """Compile or load every kernel."""
         self.pipeline.warm_up()
-        if self.knocks is not None:
-            self.knocks.warm_up()
+        if self.extrinsic_drift is not None:
+            self.extrinsic_drift.warm_up()
         if self.late is not None:
             self.late.warm_up()
 
@@ -154,7 +156,7 @@ class Fuser:
         for view in views:
             fused = self._fuse(view, stamp)
             yield fused
-            self._look_back(fused)
+            self._update_selfcalibration(fused)
 
     def _keypoints(self, topic: str, stamp: Stamp, message: KeypointsMessage) -> list[Views]:
         peer = self._check_sender(topic, message.camera, message.boot_id)
@@ -215,8 +217,8 @@ class Fuser:
             raise MessageError(f"{camera}: a worker that was replaced still sends")
         if boot_id != peer.boot_id:
             peer.begin(boot_id)
-            if self.knocks is not None:
-                self.knocks.forgive(self._index[camera])
+            if self.extrinsic_drift is not None:
+                self.extrinsic_drift.reinstate_camera(self._index[camera])
         return peer
 
     def clocks(self) -> dict[str, ClockMap]:
@@ -225,14 +227,17 @@ class Fuser:
 
     def residuals_px(self) -> dict[str, float]:
         """Each camera's median distance between its keypoints and the last tick's people."""
-        sighted, people = self.pipeline.sighted, {one.slot: one.pose.xyz for one in self.pipeline.present}
-        if sighted is None:
+        observations, people = (
+            self.pipeline.last_observations,
+            {one.slot: one.pose.xyz for one in self.pipeline.present},
+        )
+        if observations is None:
             return {}
-        rows = [n for n, slot in enumerate(sighted.slots.tolist()) if slot in people]
+        rows = [n for n, slot in enumerate(observations.slots.tolist()) if slot in people]
         if not rows:
             return {}
-        xyz = np.stack([people[int(sighted.slots[n])] for n in rows])
-        return residuals_px(self.rig, self.pipeline.packed, sighted.rays, sighted.table[rows], xyz)
+        xyz = np.stack([people[int(observations.slots[n])] for n in rows])
+        return residuals_px(self.rig, self.pipeline.packed, observations.rays, observations.table[rows], xyz)
 
     def _refuse(self, reason: str) -> None:
         if reason not in self.refused and len(self.refused) >= MOST_REASONS:
@@ -241,42 +246,40 @@ class Fuser:
             logging.warning("refused: %s (further ones are only counted)", reason)
         self.refused[reason] += 1
 
-    def _look_back(self, fused: Fused) -> None:
-        """What a tick that has left says of the cameras."""
-        if self.knocks is not None:
-            self._look_for_knocks(fused.tracks)
+    def _update_selfcalibration(self, fused: Fused) -> None:
+        """Check the cameras against a tick whose poses have been sent."""
+        if self.extrinsic_drift is not None:
+            self._update_extrinsic_drift(self.extrinsic_drift, fused.tracks)
         if self.late is not None:
-            self.late.look(fused.views.time_ns)
+            self.late.update(fused.views.time_ns, self.pipeline.last_observations)
 
-    def _look_for_knocks(self, tracks: Tracks) -> None:
-        assert self.knocks is not None
-        assert self.pipeline.sighted is not None
+    def _update_extrinsic_drift(self, detector: ExtrinsicDriftDetector, tracks: Tracks) -> None:
+        assert self.pipeline.last_observations is not None
         before = self.camera_trouble()
-        self.knocks.look(self.pipeline.sighted.rays, tracks)
+        detector.update(self.pipeline.last_observations.rays, tracks)
         for name, words in self.camera_trouble().items():
             if name not in before:
                 logging.warning("%s: %s", name, words)
 
     def camera_trouble(self) -> dict[str, str]:
         """What is wrong with the calibration, by camera, and of "calibration" as a whole."""
-        if self.knocks is None:
+        if self.extrinsic_drift is None:
             return {}
-        knocks, words, names = self.knocks, dict[str, str](), self.rig.names
-        if knocks.poor:
-            degrees = math.degrees(knocks.off_rad)
-            words["calibration"] = f"poor: half of the cameras are off by {degrees:.1f} degrees or more: calibrate anew"
-        for index, angle in knocks.turned.items():
-            degrees = math.degrees(angle)
-            used = "turned back; calibrate anew" if index in knocks.turns else "used on, as the others are no better"
-            words[names[index]] = f"knocked, turned by {degrees:.1f} degrees: {used}"
-        for index, angle in knocks.knocked.items():
-            words[names[index]] = f"knocked, turned by {math.degrees(angle):.1f} degrees: left out; calibrate anew"
+        drift, words, names = self.extrinsic_drift, dict[str, str](), self.rig.names
+        if drift.calibration_suspect:
+            degrees = math.degrees(drift.rotation_error_rad)
+            words["calibration"] = f"suspect: half of the cameras are off by {degrees:.1f} degrees or more: recalibrate"
+        for index, angle in drift.rotated.items():
+            use = "compensated; recalibrate" if index in drift.rotations else "still used, the others are no better"
+            words[names[index]] = f"displaced, rotated by {math.degrees(angle):.1f} degrees: {use}"
+        for index, angle in drift.displaced.items():
+            words[names[index]] = f"displaced, rotated by {math.degrees(angle):.1f} degrees: excluded; recalibrate"
         return words
 
     def _fuse(self, views: Views, stamp: Stamp) -> Fused:
         began = time.perf_counter_ns()
-        if self.knocks is not None:
-            views = self.knocks.heeded(views)
+        if self.extrinsic_drift is not None:
+            views = self.extrinsic_drift.apply_corrections(views)
         if self.clock == "hub":
             views = replace(views, utc_ns=views.time_ns + self._utc_less_hub_ns)
         tracks = self.pipeline.step(views)

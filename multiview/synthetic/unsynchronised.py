@@ -31,7 +31,7 @@ class Pace(NamedTuple):
     phase_s: float
     clock_offset_s: float = 0.0
     clock_drift: float = 0.0
-    latency_s: float = 0.0
+    stamp_delay_s: float = 0.0
 
     def shows_ns(self, time_s: float) -> int:
         """Its clock at a time of the studio."""
@@ -84,7 +84,7 @@ def arrivals(studio: Studio, paces: list[Pace], faults: Unsynchronised, rng: np.
         count = int((studio.options.seconds - pace.phase_s) * pace.rate_hz)
         times = pace.phase_s + np.arange(count) / pace.rate_hz
         held_up = TRANSPORT_S + np.abs(rng.normal(0, faults.jitter_s, count)) if faults.jitter_s else np.zeros(count)
-        stamped = times + pace.latency_s  # by a driver, when it got the frame at last
+        stamped = times + pace.stamp_delay_s  # by a driver, when it got the frame at last
         at_hub = np.maximum.accumulate(np.maximum(times, stamped) + held_up)  # a connection keeps the order
         lost = rng.random(count) < faults.drops
         for n, keypoints in enumerate(studio.keypoints_at(camera, times)):

@@ -203,7 +203,7 @@ def calibration(studio: Studio) -> Iterator[Finding]:
         return
     days = (time.time() - Path(studio.rig).stat().st_mtime) / 86400
     seen = f"{len(rig)} cameras, {days:.0f} days old"
-    advice = "cameras get knocked: check it with multiview calibrate check" if days > OLD_DAYS else ""
+    advice = "cameras get displaced: check it with multiview calibrate check" if days > OLD_DAYS else ""
     yield Finding("calibration", "look" if advice else "good", seen, advice)
     if not rig.world or rig.world == "camera":
         advice = "calibrate with the board on the floor, so that up is up"

@@ -1,4 +1,4 @@
-"""`multiview sync`: a late camera's rig is mended, and `fuse` is the better for it."""
+"""`multiview time-offsets`: the offset of a late camera is written into the rig, and `fuse` profits from it."""
 
 from __future__ import annotations
 
@@ -36,39 +36,39 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def words(folder: Path, *more: str) -> list[str]:
     keypoints = ["--keypoints", str(folder / "keypoints"), "--skeleton", "coco17", "--fps", str(FPS)]
-    return ["sync", "--rig", str(folder / "rig.toml"), *keypoints, "--out", str(folder / "out"), *more]
+    return ["time-offsets", "--rig", str(folder / "rig.toml"), *keypoints, "--out", str(folder / "out"), *more]
 
 
 @pytest.fixture(scope="module")
 def said(recorded: Path) -> str:
-    """What `sync` says of it."""
+    """What the command prints."""
     words_ = io.StringIO()
     with redirect_stdout(words_):
-        assert main(words(recorded, "--furthest", "0.4")) == 0
+        assert main(words(recorded, "--max-offset", "0.4")) == 0
     return words_.getvalue()
 
 
-def test_the_late_camera_is_named_and_the_rig_mended(recorded: Path, said: str) -> None:
+def test_time_offsets_corrects_the_rig_of_a_late_camera(recorded: Path, said: str) -> None:
     assert "confirmed" in next(line for line in said.splitlines() if "cam02" in line)
     assert "confirmed" not in next(line for line in said.splitlines() if "cam03" in line)
     offsets = {camera.name: camera.time_offset_s for camera in load_rig(recorded / "out" / "rig.toml").cameras}
     assert abs(offsets.pop("cam02") + LATE_S) < 0.004
     assert set(offsets.values()) == {0.0}
-    figures = json.loads((recorded / "out" / "sync.json").read_text())
+    figures = json.loads((recorded / "out" / "time_offsets.json").read_text())
     assert figures["cam02"]["confirmed"]
     assert figures["cam02"]["reprojection_after_px"] < figures["cam02"]["reprojection_before_px"]
-    assert (recorded / "out" / "sync.png").read_bytes().startswith(b"\x89PNG")
+    assert (recorded / "out" / "time_offsets.png").read_bytes().startswith(b"\x89PNG")
     assert load_rig(recorded / "rig.toml").cameras[1].time_offset_s == 0.0  # not written unless asked
 
 
-def test_fuse_uses_what_the_rig_says_of_time(recorded: Path, said: str) -> None:
+def test_fuse_applies_time_offsets_of_the_rig(recorded: Path, said: str) -> None:
     errors = {}
-    for name, rig in (("as it was", recorded / "rig.toml"), ("mended", recorded / "out" / "rig.toml")):
+    for name, rig in (("original", recorded / "rig.toml"), ("corrected", recorded / "out" / "rig.toml")):
         out = recorded / name.replace(" ", "-")
         keypoints = ["--keypoints", str(recorded / "keypoints"), "--skeleton", "coco17", "--fps", str(FPS)]
         assert main(["fuse", "--rig", str(rig), *keypoints, "--out", str(out)]) == 0
         errors[name] = residual(rig, recorded, out)
-    assert errors["mended"] < 0.8 * errors["as it was"]
+    assert errors["corrected"] < 0.8 * errors["original"]
 
 
 def residual(rig: Path, recorded: Path, out: Path) -> float:
@@ -95,12 +95,14 @@ def residual(rig: Path, recorded: Path, out: Path) -> float:
         (["takes/none"], "no such take"),
     ],
 )
-def test_mistakes_are_said_in_one_line(more: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["sync", *more]) == 2
+def test_time_offsets_explains_mistakes_in_one_line(
+    more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["time-offsets", *more]) == 2
     assert said in capsys.readouterr().err
 
 
-def test_nobody_who_moves_is_said(recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_time_offsets_needs_people_who_move(recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     empty = make_studio(Options(cameras=4, people=0, seconds=1, fps=FPS)).keypoints(0, 0)
     assert empty is not None
     for name in ("cam01", "cam02", "cam03", "cam04"):

@@ -6,11 +6,11 @@ import pytest
 from multiview.cameras.camera import Rig
 from multiview.errors import CalibrationError
 from multiview.geometry.rigid import rotation_from_vector
-from multiview.selfcalib.refine_rig import Sightings, refine_cameras
+from multiview.selfcalib.refine_rig import JointObservations, refine_rig
 from multiview.synthetic import Options, make_studio
 
 
-def test_knocked_cameras_come_back() -> None:
+def test_refine_rig_corrects_displaced_cameras() -> None:
     rng = np.random.default_rng(10)
     true = make_studio(Options(cameras=4, people=1, seconds=0.1, distortion=False)).rig
     xyz = rng.uniform([-1.2, -1.2, 0.1], [1.2, 1.2, 1.8], (800, 3))
@@ -20,7 +20,7 @@ def test_knocked_cameras_come_back() -> None:
     xy[rng.random((800, 4)) < 0.2] = np.nan
     wrong = rng.random((800, 4)) < 0.02
     xy[wrong] += 0.1
-    knocked = Rig(
+    displaced = Rig(
         tuple(
             replace(
                 camera, R=rotation_from_vector(rng.normal(0, 0.008, 3)) @ camera.R, t=camera.t + rng.normal(0, 0.02, 3)
@@ -29,7 +29,7 @@ def test_knocked_cameras_come_back() -> None:
         )
     )
     sigma = np.broadcast_to((2.0 / focal)[:, None], xy.shape).copy()
-    found = refine_cameras(knocked, Sightings(xyz + rng.normal(0, 0.02, xyz.shape), xy, sigma))
+    found = refine_rig(displaced, JointObservations(xyz + rng.normal(0, 0.02, xyz.shape), xy, sigma))
     assert found.before_px.max() > 3
     # A residual of two normal coordinates of 2 px has its median at 1.18 x 2 px, less what the point takes.
     assert (found.after_px < 2.4).all()
@@ -40,12 +40,12 @@ def test_knocked_cameras_come_back() -> None:
         return np.linalg.norm(centre[:, None] - centre, axis=-1)[np.triu_indices(4, 1)]
 
     shape = baselines(found.rig) / baselines(found.rig).mean() - baselines(true) / baselines(true).mean()
-    before = baselines(knocked) / baselines(knocked).mean() - baselines(true) / baselines(true).mean()
+    before = baselines(displaced) / baselines(displaced).mean() - baselines(true) / baselines(true).mean()
     assert np.abs(shape).max() < 0.35 * np.abs(before).max()
 
 
-def test_too_few_people_are_said_so() -> None:
+def test_refine_rig_needs_enough_joints() -> None:
     rig = make_studio(Options(cameras=3, people=1, seconds=0.1)).rig
-    nothing = Sightings(np.empty((0, 3)), np.empty((0, 3, 2)), np.empty((0, 3, 2)))
+    nothing = JointObservations(np.empty((0, 3)), np.empty((0, 3, 2)), np.empty((0, 3, 2)))
     with pytest.raises(CalibrationError, match="too few"):
-        refine_cameras(rig, nothing)
+        refine_rig(rig, nothing)

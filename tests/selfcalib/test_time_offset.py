@@ -1,4 +1,4 @@
-"""A camera that stamps late is found from the people who move before it, and none is accused that does not."""
+"""The time offset of a late camera is estimated from people who move, without false alarms."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from multiview.cameras.observations import PackedRig, pack
 from multiview.data import NS_PER_S, Views
 from multiview.fusion.pipeline import Pipeline
 from multiview.selfcalib import time_offset_kernels as kernels
-from multiview.selfcalib.time_offset import Latency, LatencyWatch
+from multiview.selfcalib.time_offset import TimeOffset, TimeOffsetEstimator
 from multiview.synthetic import Options, Studio, make_studio
 
 FPS = 25.0
@@ -22,58 +22,65 @@ def studio() -> Studio:
     return make_studio(options)
 
 
-def watched(studio: Studio, latency_s: list[float]) -> list[Latency]:
-    """What is said of cameras that stamp so late."""
+def estimated(studio: Studio, late_s: list[float]) -> list[TimeOffset]:
+    """The estimates for cameras that stamp so late."""
     times = 1.0 + np.arange(int(SECONDS * FPS)) / FPS
-    seen = [studio.keypoints_at(camera, times - late) for camera, late in enumerate(latency_s)]
+    seen = [studio.keypoints_at(camera, times - late) for camera, late in enumerate(late_s)]
     pipeline = Pipeline(studio.rig, studio.skeleton)
-    watch = LatencyWatch(pipeline, FPS)
+    estimator = TimeOffsetEstimator(studio.rig, FPS)
     for tick, keypoints in enumerate(zip(*seen, strict=True)):
         time_ns = round(tick * NS_PER_S / FPS)
         pipeline.step(Views(tick, time_ns, keypoints))
-        watch.look(time_ns)
-    found = watch.latencies()
+        estimator.update(time_ns, pipeline.last_observations)
+    found = estimator.time_offsets()
     assert found is not None
     return found
 
 
 @pytest.mark.parametrize(("late", "within"), [(0.025, 0.003), (-0.05, 0.006)])  # noise in the velocities hides a part
-def test_a_late_camera_is_found_and_no_other_is_accused(studio: Studio, late: float, within: float) -> None:
-    found = watched(studio, [0.0, 0.0, late, 0.0])
+def test_time_offset_of_a_late_camera_is_confirmed_and_no_other(studio: Studio, late: float, within: float) -> None:
+    found = estimated(studio, [0.0, 0.0, late, 0.0])
     assert abs(found[2].offset_s + late) < within
-    assert [latency.confirmed for latency in found] == [False, False, True, False]
+    assert [offset.confirmed for offset in found] == [False, False, True, False]
 
 
-def test_where_no_camera_is_late_nothing_is_confirmed(studio: Studio) -> None:
-    found = watched(studio, [0.0] * 4)
-    assert not any(latency.confirmed for latency in found)
-    assert all(latency.known for latency in found)
-    assert max(abs(latency.offset_s) for latency in found) < 0.002
-    assert max(abs(latency.offset_s) / latency.sigma_s for latency in found) < 5.0  # the uncertainty is no less
+def test_time_offset_of_no_camera_is_confirmed_if_none_is_late(studio: Studio) -> None:
+    found = estimated(studio, [0.0] * 4)
+    assert not any(offset.confirmed for offset in found)
+    assert all(offset.known for offset in found)
+    assert max(abs(offset.offset_s) for offset in found) < 0.002
+    assert max(abs(offset.offset_s) / offset.sigma_s for offset in found) < 5.0  # the uncertainty is no less
 
 
-def test_people_who_stand_still_tell_nothing() -> None:
+def test_time_offset_is_unknown_while_people_stand_still() -> None:
     studio = make_studio(Options(cameras=3, people=1, seconds=2, fps=FPS))
     pipeline = Pipeline(studio.rig, studio.skeleton)
-    watch = LatencyWatch(pipeline, FPS)
+    estimator = TimeOffsetEstimator(studio.rig, FPS)
     standing = tuple(studio.keypoints(camera, 0) for camera in range(3))
     for tick in range(400):
         pipeline.step(Views(tick, tick * 40_000_000, standing))
-        watch.look(tick * 40_000_000)
-    found = watch.latencies()
+        estimator.update(tick * 40_000_000, pipeline.last_observations)
+    found = estimator.time_offsets()
     assert found is not None
-    assert not any(latency.known or latency.confirmed for latency in found)
+    assert not any(offset.known or offset.confirmed for offset in found)
 
 
-def test_what_was_corrected_counts_as_found() -> None:
-    rest = Latency(0.0002, 0.0005, (0.0001, 0.0003))
+def test_warm_up_compiles_all_that_an_estimate_needs(studio: Studio) -> None:
+    TimeOffsetEstimator(studio.rig, FPS).warm_up()
+    kinds = [len(kernel.signatures) for kernel in (kernels.triangulate_unpredicted, kernels.accumulate)]
+    estimated(studio, [0.0] * 4)
+    assert [len(kernel.signatures) for kernel in (kernels.triangulate_unpredicted, kernels.accumulate)] == kinds
+
+
+def test_time_offset_includes_what_was_applied() -> None:
+    rest = TimeOffset(0.0002, 0.0005, (0.0001, 0.0003))
     assert not rest.confirmed
-    assert rest.after(-0.025).confirmed
-    assert not Latency(-0.025, 0.010, (-0.02, -0.03)).confirmed
-    assert not Latency(-0.025, 0.001, (-0.049, -0.001)).confirmed
+    assert rest.plus(-0.025).confirmed
+    assert not TimeOffset(-0.025, 0.010, (-0.02, -0.03)).confirmed
+    assert not TimeOffset(-0.025, 0.001, (-0.049, -0.001)).confirmed
 
 
-def test_eliminating_the_points_is_solving_for_them_too(studio: Studio) -> None:
+def test_accumulate_equals_solving_for_the_points_too(studio: Studio) -> None:
     """Against normal equations of everything at once, in plain numpy."""
     rig, joints = PackedRig.of(studio.rig), len(studio.skeleton.joints)
     rng = np.random.default_rng(0)
@@ -88,9 +95,9 @@ def test_eliminating_the_points_is_solving_for_them_too(studio: Studio) -> None:
         ]
         detection = rays.first[camera] + int(np.argmin(off))
         table[0, camera] = np.where(rays.info[detection, :, 0] > 0, detection * joints + np.arange(joints), -1)
-    velocity, believed = rng.normal(size=truth.shape), rng.normal(size=4) * 0.01
+    velocity, estimate = rng.normal(size=truth.shape), rng.normal(size=4) * 0.01
     H, g = np.zeros((12, 12)), np.zeros(12)
-    kernels.accumulate(table, rays, rig, truth.copy(), velocity, believed, H, g)
+    kernels.accumulate(table, rays, rig, truth.copy(), velocity, estimate, H, g)
     H0, g0 = np.zeros((12, 12)), np.zeros(12)
     for j in range(joints):
         cameras = [c for c in range(4) if table[0, c, j] >= 0]
@@ -102,8 +109,8 @@ def test_eliminating_the_points_is_solving_for_them_too(studio: Studio) -> None:
             info = rays.info.reshape(-1, 3)[table[0, c, j]]
             W = np.array([[info[0], info[1]], [info[1], info[2]]])
             residual, motion = rays.xy.reshape(-1, 2)[table[0, c, j]] - at[0], J[0] @ velocity[0, j]
-            beyond = residual - believed[c] * motion
-            W = W * kernels.SOFT_SQUARED / (kernels.SOFT_SQUARED + beyond @ W @ beyond)
+            beyond = residual - estimate[c] * motion
+            W = W * kernels.CAUCHY_CHI2 / (kernels.CAUCHY_CHI2 + beyond @ W @ beyond)
             G = np.zeros((2, 15))
             G[:, :3], G[:, 3 + 3 * c], G[:, 4 + 3 * c : 6 + 3 * c] = J[0], motion, np.eye(2)
             whole += G.T @ W @ G

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from multiview.cameras.observations import PackedRig, Rays
-from multiview.fusion.estimation.sight_kernels import sight_of
+from multiview.cameras.sight_kernels import sight_of
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.track_state import LENGTH_CV, NONRIGID_LENGTH_CV, POPULATION_LENGTH_CV
 from multiview.geometry.jit import Array, inner, kernel

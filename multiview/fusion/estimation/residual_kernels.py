@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from multiview.cameras.observations import PackedRig, Rays
+from multiview.cameras.sight_kernels import sight_of
 from multiview.fusion.estimation.lane_group_kernels import Who
 from multiview.fusion.estimation.measurement_noise_kernels import middle, size_place
-from multiview.fusion.estimation.sight_kernels import sight_of
 from multiview.fusion.state.measurement_noise import SCORES, SIZES
 from multiview.fusion.state.track_state import State
 from multiview.geometry.four import LANES, Four, choose, four, pick, read, some, write

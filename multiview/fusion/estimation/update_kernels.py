@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from multiview.cameras.observations import PackedRig, Rays
+from multiview.cameras.sight_kernels import sight_of
 from multiview.fusion.estimation.bone_length_kernels import gate_bones, learn_bones, strange_bones
 from multiview.fusion.estimation.kalman_kernels import measure
 from multiview.fusion.estimation.lane_group_kernels import (
@@ -16,7 +17,6 @@ from multiview.fusion.estimation.lane_group_kernels import (
     scatter,
 )
 from multiview.fusion.estimation.process_noise_kernels import adapt, hang_on_parent, relax, settled, slack
-from multiview.fusion.estimation.sight_kernels import sight_of
 from multiview.fusion.estimation.skeleton_kernels import Pulls, fit_skeleton
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.track_state import State

@@ -1,4 +1,4 @@
-"""A rig is right, or the camera that was knocked is named with how far it moved."""
+"""A rig is right, or the displaced camera is named with how far it moved."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def test_a_rig_that_is_right(recording):
 
 
 @pytest.mark.parametrize(("turn_deg", "shift_mm"), [(0.5, 0.0), (0.0, 40.0), (10.0, 300.0)])
-def test_the_camera_that_was_knocked_is_named(recording, turn_deg, shift_mm):
+def test_check_names_the_displaced_camera(recording, turn_deg, shift_mm):
     rig, corners = recording
     camera = rig.cameras[2]
     R = rotation_from_vector(np.deg2rad(turn_deg) * np.array([0.0, 1.0, 0.0])) @ camera.R

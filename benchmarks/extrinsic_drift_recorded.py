@@ -1,10 +1,10 @@
-"""The detector of knocked cameras on a real recording: whom it accuses without reason, and whether it finds a knock.
+"""The detector of displaced cameras on a real recording: its false alarms, and whether it detects a rotation.
 
-    python -m benchmarks knocks_recorded --rig rig.toml --keypoints keypoints --skeleton body25 --fps 25
+    python -m benchmarks extrinsic_drift_recorded --rig rig.toml --keypoints keypoints --skeleton body25 --fps 25
 
 The recording is played there and back until --seconds are full: once as it is, and twice for each camera, which is
-turned by --degrees in the middle. With --late one camera after the other is late by so many frames instead, from the
-start: that is no knock.
+rotated by --degrees in the middle. With --late one camera after the other is late by so many frames instead, from the
+start: that is no displacement.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from benchmarks.wide import wide_console
 from multiview.body.skeleton import load_skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig
-from multiview.cameras.rotate import turned
+from multiview.cameras.rotate import rotate_keypoints
 from multiview.data import NS_PER_S, Keypoints2D, Views
 from multiview.fusion.pipeline import Pipeline
 from multiview.recordings.keypoint_folder import open_keypoint_folders
-from multiview.selfcalib.extrinsic_drift import KnockDetector
+from multiview.selfcalib.extrinsic_drift import ExtrinsicDriftDetector
 
 HORIZONTAL, VERTICAL = np.array([0.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0])  # axes of a pan and of a tilt
 
@@ -40,8 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skeleton", default="body25")
     parser.add_argument("--fps", type=float, default=25.0)
     parser.add_argument("--seconds", type=float, default=60.0, help="of each session (60)")
-    parser.add_argument("--degrees", type=float, default=0.5, help="how far the camera is turned (0.5)")
-    parser.add_argument("--late", type=int, default=0, metavar="FRAMES", help="a late camera instead of a knocked one")
+    parser.add_argument("--degrees", type=float, default=0.5, help="by how much the camera is rotated (0.5)")
+    parser.add_argument(
+        "--late", type=int, default=0, metavar="FRAMES", help="a late camera instead of a displaced one"
+    )
 
 
 class Recorded:
@@ -54,32 +56,32 @@ class Recorded:
         self._frames = [[folders.read(c, frame) for c in range(len(self.rig))] for frame in folders.frames]
         self.fps, self.ticks = args.fps, round(args.seconds * args.fps)
 
-    def seen(self, tick: int) -> list[Keypoints2D | None]:
+    def keypoints(self, tick: int) -> list[Keypoints2D | None]:
         return list(self._frames[fold(max(tick, 0), len(self._frames))])
 
     def play(self, camera: int, degrees: float, axis: np.ndarray, late: int) -> tuple[dict[int, float], str]:
-        """Who was accused, and after how many seconds; and what is said of the calibration.
+        """The detected cameras, after how many seconds, and the state of the calibration in words.
 
-        `camera` turns in the middle, or is late; -1 for none.
+        `camera` rotates in the middle, or is late; -1 for none.
         """
-        pipeline, detector = Pipeline(self.rig, self.skeleton), KnockDetector(self.rig, self.fps)
-        accused: dict[int, float] = {}
+        pipeline, detector = Pipeline(self.rig, self.skeleton), ExtrinsicDriftDetector(self.rig, self.fps)
+        detected: dict[int, float] = {}
         for tick in range(self.ticks):
-            seen = self.seen(tick)
+            keypoints = self.keypoints(tick)
             if camera >= 0:
-                own = seen[camera] if not late else self.seen(tick - late)[camera]
+                own = keypoints[camera] if not late else self.keypoints(tick - late)[camera]
                 if own is not None and degrees and 2 * tick >= self.ticks:
-                    own = turned(own, self.rig.cameras[camera], degrees, axis)
-                seen[camera] = own
-            views = Views(tick, round(tick * NS_PER_S / self.fps), tuple(seen))
-            tracks = pipeline.step(detector.heeded(views))
-            if pipeline.sighted is not None:
-                detector.look(pipeline.sighted.rays, tracks)
-            for c in (*detector.knocked, *detector.turned):
-                accused.setdefault(c, tick / self.fps)
-        kept = f"{len(detector.turned)} used on" if detector.turned else ""
-        poor = "poor: " if detector.poor else ""
-        return accused, f"{poor}off by {math.degrees(detector.off_rad):.2f} degrees {kept}"
+                    own = rotate_keypoints(own, self.rig.cameras[camera], degrees, axis)
+                keypoints[camera] = own
+            views = Views(tick, round(tick * NS_PER_S / self.fps), tuple(keypoints))
+            tracks = pipeline.step(detector.apply_corrections(views))
+            if pipeline.last_observations is not None:
+                detector.update(pipeline.last_observations.rays, tracks)
+            for c in (*detector.displaced, *detector.rotated):
+                detected.setdefault(c, tick / self.fps)
+        kept = f"{len(detector.rotated)} still used" if detector.rotated else ""
+        suspect = "suspect: " if detector.calibration_suspect else ""
+        return detected, f"{suspect}off by {math.degrees(detector.rotation_error_rad):.2f} degrees {kept}"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -91,15 +93,15 @@ def run(args: argparse.Namespace) -> int:
             sessions.append((camera, 0.0, HORIZONTAL, args.late))
         else:
             sessions += [(camera, args.degrees, axis, 0) for axis in (HORIZONTAL, VERTICAL)]
-    table = Table("session", "noticed", "after s", "another named, at s", "of the calibration", box=box.SIMPLE_HEAD)
+    table = Table("session", "detected", "after s", "another named, at s", "calibration", box=box.SIMPLE_HEAD)
     for camera, degrees, axis, late in progress(sessions, "sessions", console=Console(stderr=True), transient=True):
-        accused, words = recorded.play(camera, degrees, axis, late)
+        detected, words = recorded.play(camera, degrees, axis, late)
         names = recorded.rig.names
-        what = f"late by {late} frames" if late else f"turned ({'pan' if axis is HORIZONTAL else 'tilt'})"
+        what = f"late by {late} frames" if late else f"rotated ({'pan' if axis is HORIZONTAL else 'tilt'})"
         session = "as recorded" if camera < 0 else f"{names[camera]} {what}"
-        own = accused.pop(camera, math.nan) if degrees else math.nan
-        wrong = ", ".join(f"{names[c]} {at:.1f}" for c, at in accused.items())
-        noticed = "-" if not degrees else "yes" if own == own else "no"
-        table.add_row(session, noticed, f"{own - args.seconds / 2:.1f}" if own == own else "", wrong, words)
+        own = detected.pop(camera, math.nan) if degrees else math.nan
+        wrong = ", ".join(f"{names[c]} {at:.1f}" for c, at in detected.items())
+        found = "-" if not degrees else "yes" if own == own else "no"
+        table.add_row(session, found, f"{own - args.seconds / 2:.1f}" if own == own else "", wrong, words)
     wide_console().print(table)
     return 0
