@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 
@@ -20,6 +21,10 @@ def _checked_modules() -> list[str]:
 # Stays installed for the whole session: the modules are imported later, by the tests. The tower lets an int be a float.
 _CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 install_import_hook(_checked_modules(), _CHECKER)
+
+# A first call imports libraries: how long an example takes says nothing.
+hypothesis.settings.register_profile("multiview", deadline=None)
+hypothesis.settings.load_profile("multiview")
 
 
 @pytest.fixture(scope="session")

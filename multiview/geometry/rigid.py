@@ -19,8 +19,6 @@ __all__ = [
     "nearest_rotation",
     "rotation_angle",
     "rotation_from_vector",
-    "rotation_from_vector_with_jacobian",
-    "similarity_alignment",
     "transform",
     "vector_from_rotation",
 ]
@@ -39,56 +37,27 @@ def cross_matrix(v: Float64[np.ndarray, "*batch 3"]) -> Float64[np.ndarray, "*ba
 
 
 def rotation_from_vector(vector: Float64[np.ndarray, "*batch 3"]) -> Float64[np.ndarray, "*batch 3 3"]:
-    """The rotation by |vector| rad about the vector (Rodrigues' formula; Hartley and Zisserman, appendix 4)."""
-    vector = np.asarray(vector, dtype=np.float64)
-    a, b, _ = _sine_terms(vector)
-    k = cross_matrix(vector)
-    return np.eye(3) + a * k + b * (k @ k)
+    """The rotation by |vector| rad about the vector."""
+    from scipy.spatial.transform import Rotation  # half a second to import, and whoever reads a rig turns nothing
 
-
-def rotation_from_vector_with_jacobian(
-    vector: Float64[np.ndarray, "*batch 3"],
-) -> tuple[Float64[np.ndarray, "*batch 3 3"], Float64[np.ndarray, "*batch 3 3 3"]]:
-    """The rotation R, and `dR[..., i, j, k]` = dR_ij / dvector_k (Gallego and Yezzi 2015, compact form)."""
-    rotation = rotation_from_vector(vector)
-    columns = np.moveaxis(left_jacobian(vector), -1, 0)  # the turn about the fixed axes that each component adds
-    return rotation, np.moveaxis(cross_matrix(columns) @ rotation, 0, -1)
+    return Rotation.from_rotvec(vector).as_matrix()
 
 
 def vector_from_rotation(rotation: Float64[np.ndarray, "*batch 3 3"]) -> Float64[np.ndarray, "*batch 3"]:
-    """The rotation vector, of length in [0, pi], by way of the quaternion, largest component first (Shepperd 1978)."""
-    m = np.asarray(rotation, dtype=np.float64)
-    xx, yy, zz = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
-    sums = {
-        (0, 1): m[..., 1, 0] + m[..., 0, 1],
-        (0, 2): m[..., 2, 0] + m[..., 0, 2],
-        (1, 2): m[..., 2, 1] + m[..., 1, 2],
-    }
-    dx, dy, dz = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
-    # Four ways to write the same quaternion (w, x, y, z), each exact where its own leading component is large.
-    candidates = np.stack(
-        [
-            np.stack([1 + xx + yy + zz, dx, dy, dz], axis=-1),
-            np.stack([dx, 1 + xx - yy - zz, sums[0, 1], sums[0, 2]], axis=-1),
-            np.stack([dy, sums[0, 1], 1 - xx + yy - zz, sums[1, 2]], axis=-1),
-            np.stack([dz, sums[0, 2], sums[1, 2], 1 - xx - yy + zz], axis=-1),
-        ],
-        axis=-2,
-    )
-    leading = np.diagonal(candidates, axis1=-2, axis2=-1).argmax(axis=-1)
-    quaternion = np.take_along_axis(candidates, leading[..., None, None], axis=-2)[..., 0, :]
-    quaternion = quaternion * np.where(quaternion[..., :1] < 0, -1.0, 1.0)
-    w, xyz = quaternion[..., 0], quaternion[..., 1:]
-    length = np.linalg.norm(xyz, axis=-1)
-    tiny = length < 1e-12 * np.maximum(w, 1e-300)
-    factor = np.where(tiny, 2.0 / np.maximum(w, 1e-300), 2 * np.arctan2(length, w) / np.where(tiny, 1.0, length))
-    return xyz * factor[..., None]
+    """The rotation vector, of length in [0, pi]."""
+    from scipy.spatial.transform import Rotation
+
+    return Rotation.from_matrix(rotation, assume_valid=True).as_rotvec()
 
 
 def left_jacobian(vector: Float64[np.ndarray, "*batch 3"]) -> Float64[np.ndarray, "*batch 3 3"]:
     """J with `rotation(vector + d) = rotation(J d) @ rotation(vector)` to first order (Barfoot 2017, section 7.1.3)."""
     vector = np.asarray(vector, dtype=np.float64)
-    _, b, c = _sine_terms(vector)
+    square = (vector**2).sum(axis=-1)[..., None, None]
+    small = square < _SMALL_ANGLE**2
+    x = np.sqrt(np.where(small, 1.0, square))
+    b = np.where(small, 0.5 - square / 24 + square**2 / 720, 2 * np.sin(x / 2) ** 2 / x**2)  # (1 - cos x) / x^2
+    c = np.where(small, 1 / 6 - square / 120 + square**2 / 5040, (x - np.sin(x)) / x**3)
     k = cross_matrix(vector)
     return np.eye(3) + b * k + c * (k @ k)
 
@@ -104,7 +73,10 @@ def rotation_angle(rotation: Float64[np.ndarray, "*batch 3 3"]) -> Float64[np.nd
 
 
 def nearest_rotation(matrix: Float64[np.ndarray, "*batch 3 3"]) -> Float64[np.ndarray, "*batch 3 3"]:
-    """The rotation nearest to a matrix in the Frobenius norm (Higham 1989), right-handed always."""
+    """The rotation nearest to a matrix in the Frobenius norm (Higham 1989), right-handed always.
+
+    Of `sum(target_i @ source_i.T)` it is the one that turns source nearest to target in least squares (Kabsch 1976).
+    """
     u, _, vt = np.linalg.svd(matrix)
     u[..., :, 2] *= np.sign(np.linalg.det(u) * np.linalg.det(vt))[..., None]
     return u @ vt
@@ -144,49 +116,12 @@ def alignment(
 
     Raises ValueError with fewer than three points or points on one line, which leave a turn undetermined.
     """
-    _, rotation, translation = _aligned(source, target, weights, with_scale=False)
-    return rotation, translation
-
-
-def similarity_alignment(
-    source: Float64[np.ndarray, "N 3"],
-    target: Float64[np.ndarray, "N 3"],
-    weights: Float64[np.ndarray, " N"] | None = None,
-) -> tuple[float, Float64[np.ndarray, "3 3"], Float64[np.ndarray, " 3"]]:
-    """The (scale, R, t) with `target ~ scale * R @ source + t` in least squares (Umeyama 1991).
-
-    Raises ValueError with fewer than three points or points on one line, which leave a turn undetermined.
-    """
-    return _aligned(source, target, weights, with_scale=True)
-
-
-def _aligned(
-    source: Float64[np.ndarray, "N 3"],
-    target: Float64[np.ndarray, "N 3"],
-    weights: Float64[np.ndarray, " N"] | None,
-    with_scale: bool,
-) -> tuple[float, Float64[np.ndarray, "3 3"], Float64[np.ndarray, " 3"]]:
     w = np.ones(len(source)) if weights is None else np.asarray(weights, dtype=np.float64)
     w = w / w.sum()
     centre_source, centre_target = w @ source, w @ target
-    a, b = source - centre_source, target - centre_target
-    u, singular, vt = np.linalg.svd((b * w[:, None]).T @ a)
+    covariance = (w[:, None] * (target - centre_target)).T @ (source - centre_source)
+    singular = np.linalg.svd(covariance, compute_uv=False)
     if len(source) < 3 or not singular[1] > 1e-12 * max(singular[0], 1e-300):
         raise ValueError("an alignment needs three points that are not on one line")
-    signs = np.array([1.0, 1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
-    rotation = (u * signs) @ vt
-    scale = float((singular * signs).sum() / (w @ (a**2).sum(axis=1))) if with_scale else 1.0
-    return scale, rotation, centre_target - scale * rotation @ centre_source
-
-
-def _sine_terms(
-    vector: Float64[np.ndarray, "*batch 3"],
-) -> tuple[Float64[np.ndarray, "*batch 1 1"], Float64[np.ndarray, "*batch 1 1"], Float64[np.ndarray, "*batch 1 1"]]:
-    """sin(x)/x, (1 - cos(x))/x^2 and (x - sin(x))/x^3 for x = |vector|, without cancellation near 0."""
-    square = (vector**2).sum(axis=-1)[..., None, None]
-    small = square < _SMALL_ANGLE**2
-    x = np.sqrt(np.where(small, 1.0, square))
-    a = np.where(small, 1 - square / 6 + square**2 / 120, np.sin(x) / x)
-    b = np.where(small, 0.5 - square / 24 + square**2 / 720, 2 * np.sin(x / 2) ** 2 / x**2)
-    c = np.where(small, 1 / 6 - square / 120 + square**2 / 5040, (x - np.sin(x)) / x**3)
-    return a, b, c
+    rotation = nearest_rotation(covariance)
+    return rotation, centre_target - rotation @ centre_source

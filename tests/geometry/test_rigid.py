@@ -42,12 +42,10 @@ def test_the_rotation_of_a_vector_near_pi_survives(short_of_pi, axis):
 
 
 @given(vectors)
-def test_jacobians_agree_with_differences(vector):
-    R, dR = rigid.rotation_from_vector_with_jacobian(vector)
-    J, step = rigid.left_jacobian(vector), 1e-6
+def test_left_jacobian_agrees_with_differences(vector):
+    R, J, step = rigid.rotation_from_vector(vector), rigid.left_jacobian(vector), 1e-6
     for k, e in enumerate(np.eye(3) * step):
-        ahead, behind = rigid.rotation_from_vector(vector + e), rigid.rotation_from_vector(vector - e)
-        np.testing.assert_allclose(dR[..., k], (ahead - behind) / (2 * step), atol=1e-8)
+        ahead = rigid.rotation_from_vector(vector + e)
         np.testing.assert_allclose(rigid.vector_from_rotation(ahead @ R.T) / step, J[:, k], atol=2e-5)
 
 
@@ -70,21 +68,17 @@ def test_functions_take_batches():
     assert R.shape == (4, 5, 3, 3)
     np.testing.assert_array_equal(R[2, 3], rigid.rotation_from_vector(v[2, 3]))
     np.testing.assert_array_equal(rigid.vector_from_rotation(R)[1, 2], rigid.vector_from_rotation(R[1, 2]))
-    assert rigid.rotation_from_vector_with_jacobian(v)[1].shape == (4, 5, 3, 3, 3)
+    assert rigid.left_jacobian(v).shape == (4, 5, 3, 3)
 
 
-@given(vectors, vectors, st.floats(0.1, 10), st.integers(0, 2**32 - 1))
-def test_alignment_recovers_the_motion(vector, t, scale, seed):
+@given(vectors, vectors, st.integers(0, 2**32 - 1))
+def test_alignment_recovers_the_motion(vector, t, seed):
     rng = np.random.default_rng(seed)
     source, R = rng.normal(size=(7, 3)), rigid.rotation_from_vector(vector)
     weights = rng.uniform(0.1, 1, 7)
     found_R, found_t = rigid.alignment(source, source @ R.T + t, weights)
     np.testing.assert_allclose(found_R, R, atol=1e-10)
     np.testing.assert_allclose(found_t, t, atol=1e-10)
-    found_scale, found_R, found_t = rigid.similarity_alignment(source, scale * source @ R.T + t, weights)
-    assert found_scale == pytest.approx(scale)
-    np.testing.assert_allclose(found_R, R, atol=1e-10)
-    np.testing.assert_allclose(found_t, t, atol=1e-9)
 
 
 def test_alignment_never_mirrors_and_says_what_it_needs():

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float64
 
 from multiview.fusion.state.body_model import Body
 from multiview.geometry.handles import handle_of
+from multiview.geometry.rigid import nearest_rotation
 
 __all__ = ["People", "State"]
 
@@ -116,9 +117,8 @@ class People:
             s.pos[slot] = np.where(measured[:, None], xyz, xyz[measured].mean(axis=0))
         else:
             a, b = standing[use].mean(axis=0), xyz[use].mean(axis=0)
-            u, _, vt = np.linalg.svd((standing[use] - a).T @ (xyz[use] - b))
-            turn = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
-            s.pos[slot] = np.where(measured[:, None], xyz, size * (standing - a) @ turn + b)
+            R = nearest_rotation((xyz[use] - b).T @ (standing[use] - a))
+            s.pos[slot] = np.where(measured[:, None], xyz, size * (standing - a) @ R.T + b)
         for j in body.order:
             if not np.isfinite(s.pos[slot, j, 0]):
                 s.pos[slot, j] = s.pos[slot, body.parent[j]]
