@@ -7,7 +7,7 @@ VENV        ?= .venv
 BIN         := $(VENV)/bin
 ARGS        ?=
 
-.PHONY: demo test check bench fuzz faults setup clean
+.PHONY: demo test check bench fuzz faults site setup clean
 
 setup: $(VENV)/.ready
 
@@ -21,13 +21,17 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/multiview warm-up
 	@touch $@
 
+$(VENV)/.docs-ready: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
+	@touch $@
+
 demo: $(VENV)/.ready
 	$(BIN)/multiview demo $(ARGS)
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/.ready
+check: $(VENV)/.ready $(VENV)/.docs-ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -42,6 +46,9 @@ fuzz: $(VENV)/.ready
 
 faults: $(VENV)/.ready
 	$(BIN)/python -m benchmarks faults $(ARGS)
+
+site: $(VENV)/.docs-ready
+	$(BIN)/python docs/make_site.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,0 +1,218 @@
+"""Builds the documentation site into build/site, without the internet: `python docs/make_site.py` (or `make site`).
+
+Pages are written to be read where they stand (README.md, docs/*.md). This copies them into one folder, rewrites their
+links, sets their equations as MathML, which browsers draw without a script, adds the API pages, and calls Zensical,
+which refuses links that lead nowhere. Needs `pip install -e .[docs]`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import tomli_w
+
+REPOSITORY = Path(__file__).parents[1]
+SETTINGS = REPOSITORY / "docs" / "zensical.toml"
+BUILD = REPOSITORY / "build" / "docs"
+
+# What a user may call, by page: every name that these modules list in `__all__`, or those named after the colon.
+API: dict[str, tuple[str, ...]] = {
+    "Data and errors": ("multiview.data", "multiview.errors"),
+    "Cameras": ("multiview.cameras.camera", "multiview.cameras.rig_file", "multiview.cameras.reprojection"),
+    "People": (
+        "multiview.body.skeleton",
+        "multiview.body.kinematics: Humanoid Motion Solver forward humanoid points",
+        "multiview.body.joint_angles",
+        "multiview.body.actor: Actor actor_names load_actor measure probabilities save_actor",
+    ),
+    "Recordings": (
+        "multiview.recordings.pose_table: Poses read_poses write_poses write_ticks to_table",
+        "multiview.recordings.keypoint_folder",
+        "multiview.recordings.recorded_keypoints: Recording folder_recordings folder_views recorded_views",
+        "multiview.recordings.take: Take TakeInfo open_take",
+        "multiview.recordings.take_poses",
+        "multiview.recordings.resample",
+        "multiview.recordings.ground_truth",
+    ),
+    "Fusion": (
+        "multiview.fusion.pipeline",
+        "multiview.fusion.smoother: Smoothed",
+        "multiview.fusion.tracker: Options",
+        "multiview.cameras.capture_volume",
+    ),
+    "Live": ("multiview.client",),
+    "Pictures and detectors": ("multiview.sources: FrameSource open_source", "multiview.detect"),
+    "Geometry": (
+        "multiview.geometry.triangulate",
+        "multiview.geometry.epipolar",
+        "multiview.geometry.rigid",
+        "multiview.geometry.lens",
+        "multiview.geometry.bundle",
+        "multiview.geometry.least_squares",
+    ),
+    "Synthetic studios": ("multiview.synthetic",),
+    "Evaluation and export": (
+        "multiview.evaluation.metrics",
+        "multiview.export: Exporter exporter_names load_exporter",
+    ),
+    "Calibration": (
+        "calib.board.board: Board load_board",
+        "calib.corners.corners",
+        "calib.corners.detect",
+        "calib.solve.solve",
+        "calib.solve.check",
+    ),
+}
+
+_FENCE = re.compile(r"^( *)(```+|~~~+)(.*?)\n(.*?)^\1\2 *$", re.DOTALL | re.MULTILINE)
+_CODE = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
+_LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s]+)((?:\s+\"[^\"]*\")?\))")
+_BLOCK_MATH = re.compile(r"^\$\$\n?(.+?)\n?\$\$$", re.DOTALL | re.MULTILINE)
+_INLINE_MATH = re.compile(r"(?<![\\$\w])\$(?![\s$])([^$\n]+?)(?<![\s\\])\$(?![\w$])")
+
+
+def main() -> int:
+    """Assemble the pages and build the site; the exit code of Zensical."""
+    settings = tomllib.loads(SETTINGS.read_text(encoding="utf-8"))
+    shutil.rmtree(BUILD, ignore_errors=True)
+    pages = assemble(settings, BUILD / "pages")
+    settings["project"]["nav"] = navigation(settings["project"]["nav"], pages)
+    (BUILD / "zensical.toml").write_text(tomli_w.dumps(settings), encoding="utf-8")
+    command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
+    code = subprocess.run(command, cwd=BUILD, check=False).returncode
+    print(f"site: {BUILD / 'site' / 'index.html'}" if code == 0 else "the site was not built", file=sys.stderr)
+    return code
+
+
+def assemble(settings: dict[str, Any], folder: Path) -> dict[str, str]:
+    """Write every page of the navigation into `folder`; {path in the repository: path in the site}."""
+    pages = {source: _target(source) for source in sources(settings["project"]["nav"])}
+    for source, target in pages.items():
+        text = (REPOSITORY / source).read_text(encoding="utf-8")
+        _write(folder / target, with_mathml(with_links(text, source, pages, folder)))
+    for name, text in api_pages().items():
+        pages[f"api/{name}"] = f"api/{name}"
+        _write(folder / "api" / name, text)
+    for name in ("site.css", "iframe-worker.js"):
+        shutil.copy(REPOSITORY / "docs" / name, folder)
+    return pages
+
+
+def sources(nav: list[Any]) -> Iterator[str]:
+    """The pages of the repository that the navigation names; those of a folder in the order of their names."""
+    for entry in nav:
+        (value,) = entry.values()
+        if isinstance(value, list):
+            yield from sources(value)
+        elif value.endswith("/"):
+            yield from (path.relative_to(REPOSITORY).as_posix() for path in sorted((REPOSITORY / value).glob("*.md")))
+        elif (REPOSITORY / value).is_file():
+            yield value
+
+
+def navigation(nav: list[Any], pages: dict[str, str]) -> list[Any]:
+    """The same with the site's paths, folders listed, and what does not exist left out."""
+    found: list[Any] = []
+    for entry in nav:
+        ((title, value),) = entry.items()
+        if isinstance(value, list):
+            inside: Any = navigation(value, pages)
+        elif value.endswith("/"):
+            inside = [target for source, target in pages.items() if source.startswith(value)]
+        else:
+            inside = pages.get(value)
+        if inside:
+            found.append({title: inside})
+    return found
+
+
+def _target(source: str) -> str:
+    name = source.removeprefix("docs/")
+    return "index.md" if name == "README.md" else name.lower() if name.isupper() or "/" not in source else name
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def with_links(text: str, source: str, pages: dict[str, str], folder: Path) -> str:
+    """The page with its links as the site has them; other files of the repository that it links to go along.
+
+    Raises SystemExit for a link to what is not there.
+    """
+    here = PurePosixPath(pages[source]).parent
+
+    def relink(match: re.Match[str]) -> str:
+        address, hash_, part = match[2].partition("#")
+        if "://" in address or address.startswith("mailto:") or not address:
+            return match[0]
+        path = Path(os.path.normpath(Path(source).parent / address)).as_posix()
+        target = pages.get(path)
+        if target is None:
+            if path.endswith(".md") or not (REPOSITORY / path).is_file():
+                raise SystemExit(f"{source}: the link to {address} leads to no page and no file")
+            target = f"files/{path}"
+            (folder / target).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / path, folder / target)
+        return f"{match[1]}{os.path.relpath(target, here).replace(os.sep, '/')}{hash_}{part}{match[3]}"
+
+    return outside_code(text, lambda prose: _LINK.sub(relink, prose))
+
+
+def with_mathml(text: str) -> str:
+    """The page with $equations$ (as GitHub reads them) as MathML."""
+    text = _FENCE.sub(lambda m: f"$$\n{m[4]}$$" if m[3].strip() == "math" else m[0], text)
+
+    def convert(prose: str) -> str:
+        prose = _BLOCK_MATH.sub(lambda m: f'<div class="math">{mathml(m[1], "block")}</div>', prose)
+        return _INLINE_MATH.sub(lambda m: mathml(m[1], "inline"), prose)
+
+    return outside_code(text, convert)
+
+
+def mathml(tex: str, display: str) -> str:
+    """One equation; characters that Markdown would read are written as entities."""
+    import latex2mathml.converter
+
+    made = latex2mathml.converter.convert(tex.strip(), display=display)
+    return re.sub(r"[*_`\\\[\]~^]", lambda m: f"&#{ord(m[0])};", made)
+
+
+def outside_code(text: str, change: Callable[[str], str]) -> str:
+    """`change` applied to everything but code, fenced or inline."""
+    kept: list[str] = []
+
+    def keep(match: re.Match[str]) -> str:
+        kept.append(match[0])
+        return f"\x00{len(kept) - 1}\x00"
+
+    changed = change(_CODE.sub(keep, _FENCE.sub(keep, text)))
+    while "\x00" in changed:
+        changed = re.sub("\x00(\\d+)\x00", lambda m: kept[int(m[1])], changed)
+    return changed
+
+
+def api_pages() -> dict[str, str]:
+    """One page per group of `API`."""
+    pages = {}
+    for title, modules in API.items():
+        parts = [f"# {title}\n"]
+        for entry in modules:
+            module, _, names = entry.partition(":")
+            members = f"\n      members: [{', '.join(names.split())}]" if names else ""
+            parts.append(f"::: {module}\n    options:\n      show_root_full_path: true{members}\n")
+        pages[f"{title.lower().replace(' ', '_')}.md"] = "\n".join(parts)
+    return pages
+
+
+if __name__ == "__main__":
+    sys.exit(main())
