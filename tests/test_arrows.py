@@ -35,7 +35,7 @@ ARROWS: dict[str, str] = {
     "multiview/recordings": "body cameras timing wire common geometry",
     "multiview/fusion/state": "body geometry",
     "multiview/fusion/estimation": "fusion/state cameras geometry",
-    "multiview/fusion/association": "fusion/estimation fusion/state cameras geometry",
+    "multiview/fusion/association": "common fusion/estimation fusion/state cameras geometry",
     "multiview/fusion": "fusion/association fusion/estimation fusion/state body cameras geometry",
     "multiview/selfcalib": "cameras geometry",
     "multiview/synthetic": "recordings body cameras wire common geometry",
@@ -44,7 +44,8 @@ ARROWS: dict[str, str] = {
     "multiview/evaluation": "recordings body",
     "multiview/detect": "models nets keypoints recordings synthetic body common",
     "multiview/learn": "nets keypoints synthetic recordings sources body cameras common",
-    "multiview/studio": "fusion selfcalib timing wire synthetic sources recordings body cameras common",
+    "multiview/studio": "fusion fusion/association selfcalib timing wire synthetic sources recordings "
+    "body cameras common",
     "multiview/commands": "studio learn detect evaluation export drawing synthetic "
     "selfcalib fusion recordings models sources body cameras common",
     "multiview/__init__": "detect evaluation fusion recordings sources client cameras body geometry",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 
 import pytest
 
@@ -29,6 +30,8 @@ STOPWATCHES_AT = (
     *("multiview/commands/", "calib/commands/", "services/"),
 )
 
+parse = lru_cache(maxsize=None)(ast.parse)  # each rule reads every file
+
 PUBLIC_UNDERSCORES = {"_asdict", "_fields", "_replace", "_make", "_exit"}  # of NamedTuple and os
 
 
@@ -36,7 +39,7 @@ def uses(tree: ast.AST, names: dict[str, set[str]]) -> Iterator[tuple[int, str]]
     """Where a file uses these names of these modules, whether as `time.time` or by `from time import time`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
-            owner = ast.unparse(node.value).split(".")[-1]
+            owner = _last_name(node.value)
             if node.attr in names.get("datetime" if owner == "date" else owner, ()):
                 yield node.lineno, f"{owner}.{node.attr}"
         if isinstance(node, ast.ImportFrom):
@@ -45,9 +48,14 @@ def uses(tree: ast.AST, names: dict[str, set[str]]) -> Iterator[tuple[int, str]]
                     yield node.lineno, f"{node.module}.{alias.name}"
 
 
+def _last_name(node: ast.AST) -> str:
+    """`d` of `a.b.d` and of `d`."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
 def clocks(files: dict[str, str]) -> Iterator[str]:
     for path, source in files.items():
-        tree = ast.parse(source)
+        tree = parse(source)
         for kind, names, places in (("clock", CLOCKS, CLOCKS_AT), ("stopwatch", STOPWATCHES, STOPWATCHES_AT)):
             if not path.startswith(places):
                 yield from (f"{path}:{line} {name}: no {kind} here" for line, name in uses(tree, names))
@@ -56,8 +64,8 @@ def clocks(files: dict[str, str]) -> Iterator[str]:
 def randomness(files: dict[str, str]) -> Iterator[str]:
     """The library is given its randomness as an `rng`, or seeds it: it has none of its own."""
     for path, source in files.items():
-        for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("default_rng"):
+        for node in ast.walk(parse(source)):
+            if isinstance(node, ast.Call) and _last_name(node.func) == "default_rng":
                 if not node.args and not node.keywords:
                     yield f"{path}:{node.lineno} default_rng() without a seed"
             elif isinstance(node, ast.Import | ast.ImportFrom) and not path.startswith("services/"):
@@ -69,13 +77,13 @@ def randomness(files: dict[str, str]) -> Iterator[str]:
 def private(files: dict[str, str]) -> Iterator[str]:
     """A name that begins with _ is used where it is defined: in its file, or on `self`."""
     for path, source in files.items():
-        tree = ast.parse(source)
+        tree = parse(source)
         own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
         own |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         own |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and _is_private(node.attr) and node.attr not in own:
-                if ast.unparse(node.value) not in ("self", "cls") and node.attr not in PUBLIC_UNDERSCORES:
+            if isinstance(node, ast.Attribute) and _is_private(node.attr) and node.attr not in own | PUBLIC_UNDERSCORES:
+                if _last_name(node.value) not in ("self", "cls"):
                     yield f"{path}:{node.lineno} {ast.unparse(node)} is private to another file"
             elif isinstance(node, ast.ImportFrom):
                 for alias in node.names:
@@ -90,7 +98,7 @@ def _is_private(name: str) -> bool:
 
 def hidden_classes(files: dict[str, str]) -> Iterator[str]:
     """A parameter is called `Any`, and what is read of it are all attributes of one class of ours: name the class."""
-    trees = {path: ast.parse(source) for path, source in files.items()}
+    trees = {path: parse(source) for path, source in files.items()}
     classes = {
         node.name: _members(node)
         for tree in trees.values()
@@ -102,7 +110,7 @@ def hidden_classes(files: dict[str, str]) -> Iterator[str]:
             if not isinstance(function, ast.FunctionDef):
                 continue
             for argument in (*function.args.args, *function.args.kwonlyargs):
-                if argument.annotation is None or ast.unparse(argument.annotation) != "Any":
+                if argument.annotation is None or _last_name(argument.annotation) != "Any":
                     continue
                 read = _attributes(function, argument.arg)
                 for name in (name for name, members in classes.items() if read and read <= members):
@@ -119,7 +127,7 @@ def _members(node: ast.ClassDef) -> set[str]:
     return found | {
         item.attr
         for item in ast.walk(node)
-        if isinstance(item, ast.Attribute) and isinstance(item.ctx, ast.Store) and ast.unparse(item.value) == "self"
+        if isinstance(item, ast.Attribute) and isinstance(item.ctx, ast.Store) and _last_name(item.value) == "self"
     }
 
 

@@ -18,9 +18,10 @@ __all__ = ["load_plugin", "plugin_names", "plugin_options"]
 
 
 def plugin_names(package: str) -> tuple[str, ...]:
-    """The plugins of a package ("multiview.detect", "services.bridges"): its files, but for those that begin with _."""
+    """The plugins of a package ("multiview.detect"): its files, but for kernels and those that begin with _."""
     folder = Path(__file__).parents[2] / _folder(package)
-    return tuple(sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")))
+    names = (path.stem for path in folder.glob("*.py"))
+    return tuple(sorted(name for name in names if not name.startswith("_") and not name.endswith("_kernels")))
 
 
 def load_plugin(package: str, name: str, *needed: str) -> ModuleType:

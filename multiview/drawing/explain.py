@@ -19,7 +19,7 @@ from multiview.cameras.observations import PackedRig, pack
 from multiview.common.atomic_file import replacing
 from multiview.common.palette import person_colour
 from multiview.data import Views
-from multiview.fusion.association.epipolar_graph import EpipolarGraph, Options
+from multiview.fusion.association.epipolar_graph import Associator, Options
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.measurement_noise import SCORES, PixelNoise
 
@@ -58,7 +58,7 @@ def explain(rig: Rig, skeleton: Skeleton, views: Views, options: Options = Optio
     body, packed = Body.of(skeleton), PackedRig.of(rig)
     noise = PixelNoise(5.0, body.noise)
     rays = pack(views, packed, len(skeleton.joints), noise.variance, SCORES)
-    associate = EpipolarGraph(body, options)
+    associate = Associator(body, options)
     free = np.arange(len(rays.camera))
     graph, weight, shared = associate.graph(rays, packed, free)
     person = np.full(len(free), -1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -21,7 +22,7 @@ from multiview.cameras.capture_volume import Volume
 from multiview.cameras.observations import PackedRig, TrackObservations, gather
 from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
 from multiview.fusion import stage_kernels as kernels
-from multiview.fusion.association import epipolar_graph
+from multiview.fusion.association import make_associator
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.measurement_noise import PixelNoise
 from multiview.fusion.tracker import Identity, Tracker
@@ -47,8 +48,10 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """m^2/s^3. Power spectral density of the torso's random acceleration (process noise); limbs have more."""
     independent: bool = False
     """Treat every frame on its own: no memory, people numbered inside the frame."""
-    associate: epipolar_graph.Options = epipolar_graph.Options()
-    """How detections of nobody known are grouped."""
+    associator: str = "epipolar_graph"
+    """How detections of nobody known are grouped: a file of fusion/association, or "./my.py"."""
+    associator_options: dict[str, Any] = {}
+    """The associator's own."""
     track: TrackOptions = TrackOptions()
     """When a person is believed in."""
     volume: Volume = Volume()
@@ -71,7 +74,7 @@ class Pipeline:
         self.rig, self.skeleton, self.options = rig, skeleton, options
         self.packed = PackedRig.of(rig)
         self.body = Body.of(skeleton)
-        self.associate = epipolar_graph.EpipolarGraph(self.body, options.associate)
+        self.associate = make_associator(options.associator, options.associator_options, self.body)
         self.noise = PixelNoise(options.sigma_px, self.body.noise)
         self.acceleration_psd = options.acceleration_psd * _liveliness(self.body)
         self.gate = options.gate**2

@@ -284,10 +284,12 @@ def write_studio(studio: Studio, path: Path | str) -> None:
 
 
 def pipeline_options(studio: Studio) -> PipelineOptions:
-    """`[pipeline]` and `[volume]`, typed."""
+    """`[pipeline]` and `[volume]`, typed; ConfigError for what is wrong in them."""
+    from multiview.fusion.association import associator_options
     from multiview.fusion.pipeline import Options
 
     options = convert(studio.pipeline, Options, "[pipeline]")
+    associator_options(options.associator, options.associator_options)
     return options if "volume" in studio.pipeline else msgspec.structs.replace(options, volume=studio.volume)
 
 
@@ -362,8 +364,12 @@ def _absolute(studio: Studio, folder: Path) -> Studio:
             )
         return source
 
+    pipeline = dict(studio.pipeline)
+    if str(pipeline.get("associator", "")).endswith(".py"):
+        pipeline["associator"] = whole(pipeline["associator"])
     return msgspec.structs.replace(
         studio,
+        pipeline=pipeline,
         rig=whole(studio.rig),
         hub=msgspec.structs.replace(studio.hub, keys=whole(studio.hub.keys)),
         skeleton=whole(studio.skeleton) if studio.skeleton.endswith(".toml") else studio.skeleton,

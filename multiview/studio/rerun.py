@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from multiview.cameras.rig_file import load_rig
+from multiview.errors import ConfigError
 from multiview.recordings.mcap_log import Record
 from multiview.recordings.take import Take
 from multiview.studio.config import HubOptions, Studio, load_studio
@@ -19,8 +20,13 @@ __all__ = ["compare", "recorded_poses", "rerun_fusion", "take_studio"]
 
 
 def take_studio(take: Take) -> Studio:
-    """The take's effective configuration; of a recorded one neither paths nor addresses are used."""
+    """The take's effective configuration; of a recorded one neither paths nor addresses are used.
+
+    ConfigError if it names a file of code: a recording may use only what ships with multiview.
+    """
     studio = load_studio(take.studio, check=False)
+    if (associator := str(studio.pipeline.get("associator", ""))).endswith(".py"):
+        raise ConfigError(f"{take.studio}: [pipeline] associator = {associator!r}: a take may not bring its own code")
     skeleton = studio.skeleton
     if skeleton.endswith(".toml"):
         skeleton = str(take.folder / Path(skeleton).name)

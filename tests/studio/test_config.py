@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -11,8 +12,10 @@ import pytest
 
 from multiview.common.package_data import package_file
 from multiview.errors import ConfigError
+from multiview.recordings.take import begin_take
 from multiview.studio import config
-from multiview.studio.config import Studio, load_studio, studio_rig, write_studio
+from multiview.studio.config import Studio, load_studio, studio_rig, studio_text, write_studio
+from multiview.studio.rerun import take_studio
 
 EXAMPLE = package_file("studio.toml")
 
@@ -74,6 +77,29 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_studio(write(tmp_path, text), check=False)
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('associator = "epipolar"', 'has no "epipolar"; did you mean "epipolar_graph"?'),
+        ("associator_options = { sof = 2.0 }", 'options of epipolar_graph: unknown key "sof"; did you mean "soft"?'),
+    ],
+)
+def test_associator_of_a_studio_is_checked(tmp_path: Path, text: str, expected: str) -> None:
+    path = write(tmp_path, f'[source]\ntype = "synthetic"\n[pipeline]\n{text}')
+    with pytest.raises(ConfigError) as caught:
+        load_studio(path)
+    assert expected in str(caught.value)
+
+
+def test_associator_of_ones_own_lies_beside_the_studio_and_not_in_a_take(tmp_path: Path) -> None:
+    path = write(tmp_path, '[source]\ntype = "synthetic"\n[pipeline]\nassociator = "my.py"')
+    studio = load_studio(path, check=False)
+    assert studio.pipeline["associator"] == str(tmp_path / "my.py")
+    take = begin_take(tmp_path, "foreign", datetime.now(UTC), "", studio_text(studio))
+    with pytest.raises(ConfigError, match="a take may not bring its own code"):
+        take_studio(take)
 
 
 def test_a_synthetic_option_is_checked(tmp_path: Path) -> None:

@@ -1,23 +1,11 @@
-"""Plugins that find which detections of different views are the same person, without knowing anyone yet.
+"""Who is whom in the views: the kernels for people who are known, and plugins for detections of nobody known.
 
-One file is one method: `Options`, and a class that satisfies `Associator`.
+A plugin, a file without `_kernels` in its name, has `Options` and a class `Associator` (`DetectionAssociator`).
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from multiview.fusion.association._associator import DetectionAssociator
+from multiview.fusion.association._make import associator_options, make_associator
 
-import numpy as np
-from jaxtyping import Int64
-
-from multiview.cameras.observations import PackedRig, Rays
-
-__all__ = ["Associator"]
-
-
-class Associator(Protocol):
-    """Groups detections into people."""
-
-    def __call__(self, rays: Rays, rig: PackedRig, free: Int64[np.ndarray, " F"]) -> Int64[np.ndarray, "G C"]:
-        """For each person found among the detections `free`, which one each camera sees, -1 for none; best first."""
-        ...
+__all__ = ["DetectionAssociator", "associator_options", "make_associator"]

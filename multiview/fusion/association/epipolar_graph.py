@@ -21,7 +21,7 @@ from multiview.fusion.state.body_model import Body
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["EpipolarGraph", "Options"]
+__all__ = ["Associator", "Options"]
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,8 +35,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Steps of branch and bound per component; above, the best found so far stands."""
 
 
-class EpipolarGraph:
-    """Satisfies `Associator`; `graph` of a set of detections is public, so that it can be drawn and explained."""
+class Associator:
+    """Follows `DetectionAssociator`; `graph` of a set of detections is public, so that it can be explained."""
 
     def __init__(self, body: Body, options: Options) -> None:
         self.body, self.options = body, options
