@@ -151,8 +151,8 @@ def pack(
     """Rays of every detection; `variance[joint, node]` px^2 is the noise of a joint whose score is `nodes[node]`."""
     said = gather(views, joints)
     rays = Rays.empty(len(said.xy), len(said.counts), joints)
-    undistort_kernels.number(said.counts, rays.first, rays.alive, rays.camera)
-    undistort_kernels.cast(
+    undistort_kernels.index_detections(said.counts, rays.first, rays.alive, rays.camera)
+    undistort_kernels.undistort_to_rays(
         said.xy, said.score, said.cov, rig.K, rig.dist, rig.fisheye, rig.reach, rig.R, variance, nodes,
         rays.camera, rays.score, rays.xy, rays.ray, rays.info, rays.noise,
     )  # fmt: skip

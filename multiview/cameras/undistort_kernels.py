@@ -24,7 +24,7 @@ MOST_STEPS, LAST, GOOD_ENOUGH = 20, 1e-16, 1e-12  # squares; a step more than sq
 
 
 @kernel
-def number(counts: Array, first: Array, alive: Array, camera: Array) -> None:
+def index_detections(counts: Array, first: Array, alive: Array, camera: Array) -> None:
     """Which detections are whose, where counts[c] are of camera c (-1: it gave nothing): `first`, `alive`, `camera`."""
     first[0] = 0
     for c in range(counts.shape[0]):
@@ -35,7 +35,7 @@ def number(counts: Array, first: Array, alive: Array, camera: Array) -> None:
 
 
 @kernel
-def cast(
+def undistort_to_rays(
     pixels: Array,
     said: Array,
     given: Array,

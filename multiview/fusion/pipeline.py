@@ -27,9 +27,9 @@ from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.measurement_noise import PixelNoise
 from multiview.fusion.tracker import Identity, Tracker
 from multiview.fusion.tracker import Options as TrackOptions
-from multiview.fusion.workspace import Workspace
-from multiview.geometry.handles import handle_of
+from multiview.fusion.workspace import FusionArrays, Workspace
 from multiview.geometry.point_batch_kernels import padded
+from multiview.geometry.struct_kernels import as_struct
 
 __all__ = ["STAGES", "Options", "Pipeline", "Present"]
 
@@ -78,8 +78,8 @@ class Pipeline:
         self.noise = PixelNoise(options.sigma_px, self.body.noise)
         self.acceleration_psd = options.acceleration_psd * _liveliness(self.body)
         self.gate = options.gate**2
-        self.space = Workspace(len(rig), self.body)
-        self._rig, self._body = handle_of(self.packed), handle_of(self.body)
+        self.workspace = Workspace.empty(8, 8 * len(rig), len(rig), self.body)
+        self._arrays: tuple[FusionArrays, Any] | None = None
         self._nobody = np.empty((0, len(rig)), np.int64)
         self.marks = [0] * (len(STAGES) + 1)
         self.reset()
@@ -97,6 +97,19 @@ class Pipeline:
         self.last = np.full((0, len(self.rig), 2, padded(len(self.skeleton.joints))), np.nan)
 
     @property
+    def arrays(self) -> Any:
+        """`FusionArrays` as kernels take them, made anew whenever the workspace or the tracks grew."""
+        work, people = self.workspace, self.tracker.people.state
+        if self._arrays is None or self._arrays[0].workspace is not work or self._arrays[0].people is not people:
+            arrays = FusionArrays(work, people, self.packed, self.body, self.noise.tables)
+            self._arrays = arrays, as_struct(arrays)
+        return self._arrays[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has arrays, and so a struct, of its own."""
+        return {**self.__dict__, "_arrays": None}
+
+    @property
     def stage_ns(self) -> dict[str, int]:
         """Times of the last step's stages."""
         return {stage: b - a for stage, (a, b) in zip(STAGES, pairwise(self.marks), strict=True)}
@@ -105,11 +118,11 @@ class Pipeline:
     def last_observations(self) -> TrackObservations | None:
         """The rays of the last step and the tracks that they were assigned to; None before there was one."""
         if self._observations is None and self.placed >= 0:
-            frame, people = self.space.frame, self.placed
-            rays = frame.rays.of_detections(int(frame.rays.first[-1]))
-            slots = frame.slots[:people].copy()
+            work, people = self.workspace, self.placed
+            rays = work.rays.of_detections(int(work.rays.first[-1]))
+            slots = work.slots[:people].copy()
             xyz = self.tracker.people.state.pos[slots]
-            self._observations = TrackObservations(rays, slots, frame.table[:people].copy(), xyz)
+            self._observations = TrackObservations(rays, slots, work.table[:people].copy(), xyz)
         return self._observations
 
     def step(self, views: Views) -> Tracks:
@@ -126,9 +139,9 @@ class Pipeline:
         groups = self._graph(free)
         grouped = clock()
         slots = self._begin(slots, groups)
-        self._repair(len(slots), tracked, sized)
+        kernels.repair(self.arrays, len(slots), tracked, self.gate, sized)
         repaired = clock()
-        kernels.triangulate(self.space.handle, self.tracker.people.handle, self._rig, len(slots), self.gate)
+        kernels.triangulate(self.arrays, len(slots), self.gate)
         triangulated = clock()
         if len(slots) > tracked:
             slots = self._place(slots, tracked)
@@ -157,9 +170,9 @@ class Pipeline:
 
     def _undistort(self, views: Views) -> bool:
         """Rays of all views; whether their noise is still to be told by people's size: a detector that knows, knows."""
-        said = gather(views, self.space.joints)
-        self.space.hold(0, len(said.xy))
-        kernels.undistort(*said, self.space.handle, self._rig, self.noise.handle)
+        said = gather(views, len(self.skeleton.joints))
+        self._make_room(0, len(said.xy))
+        kernels.undistort(self.arrays, *said)
         return not len(said.cov)
 
     def _active(self, time_ns: int) -> tuple[list[int], float]:
@@ -171,17 +184,19 @@ class Pipeline:
 
     def _assign(self, slots: list[int], dt: float) -> Int64[np.ndarray, " F"]:
         """Everyone predicted, and their claims; the detections that are left."""
-        space, tracked = self.space, len(slots)
-        space.hold(tracked, 0)
-        space.frame.slots[:tracked] = slots
-        people = self.tracker.people.handle
-        free = kernels.assign(space.handle, people, self._rig, self._body, tracked, dt, self.gate)
-        return space.frame.free[:free]
+        tracked = len(slots)
+        self._make_room(tracked, 0)
+        self.workspace.slots[:tracked] = slots
+        free = kernels.assign(self.arrays, tracked, dt, self.gate)
+        return self.workspace.free[:free]
+
+    def _make_room(self, people: int, detections: int) -> None:
+        self.workspace = self.workspace.with_room(people, detections, self.body)
 
     def _graph(self, free: Int64[np.ndarray, " F"]) -> Int64[np.ndarray, "G C"]:
         if len(free) < 2 or self.tracker.full():
             return self._nobody
-        return self.associate(self.space.frame.rays, self.packed, free)
+        return self.associate(self.workspace.rays, self.packed, free)
 
     def _begin(self, slots: list[int], groups: Int64[np.ndarray, "G C"]) -> list[int]:
         """Everyone's slots, with new ones for those who may be born."""
@@ -191,26 +206,21 @@ class Pipeline:
         for slot in newborn:
             self.tracker.people.begin(slot, self.acceleration_psd)
         everyone, tracked = slots + newborn, len(slots)
-        self.space.hold(len(everyone), 0)
-        frame = self.space.frame
-        frame.slots[tracked : len(everyone)] = newborn
-        frame.claims[tracked : len(everyone)] = groups
+        self._make_room(len(everyone), 0)
+        self.workspace.slots[tracked : len(everyone)] = newborn
+        self.workspace.claims[tracked : len(everyone)] = groups
         return everyone
-
-    def _repair(self, people: int, tracked: int, sized: bool) -> None:
-        space, state = self.space.handle, self.tracker.people.handle
-        kernels.mend(space, state, self._rig, self._body, self.noise.handle, people, tracked, self.gate, sized)
 
     def _place(self, slots: list[int], tracked: int) -> list[int]:
         """Stand newborns up; those with too few joints are refused. Who is left."""
-        frame, left = self.space.frame, slots[:tracked]
+        work, left = self.workspace, slots[:tracked]
         for n in range(tracked, len(slots)):
-            size = kernels.choose(self.space.handle, self._rig, self._body, n, self.gate)
-            measured = frame.used[n] >= 2
+            size = kernels.select_hypotheses(self.arrays, n, self.gate)
+            measured = work.used[n] >= 2
             if measured[self.body.matching_joints].sum() < self.options.track.person_joints:
                 continue
-            self.tracker.people.place(slots[n], frame.xyz[n], measured, size)
-            for rows in (frame.slots, frame.table, frame.xyz, frame.H, frame.used):
+            self.tracker.people.place(slots[n], work.xyz[n], measured, size)
+            for rows in (work.slots, work.table, work.xyz, work.H, work.used):
                 rows[len(left)] = rows[n]
             left.append(slots[n])
         return left
@@ -220,9 +230,8 @@ class Pipeline:
         if more:
             self.last = np.concatenate([self.last, np.full((more, *self.last.shape[1:]), np.nan)])
         kernels.fit(
-            self.space.handle, self.tracker.people.handle, self._rig, self._body, self.noise.handle,
-            self.acceleration_psd, self.last, people, tracked, dt, self.gate, not self.options.independent,
-        )  # fmt: skip
+            self.arrays, self.acceleration_psd, self.last, people, tracked, dt, self.gate, not self.options.independent
+        )
 
     def _track(self, slots: list[int], tracked: int, views: Views) -> Tracks:
         """Decide who is there and who is published, and put that into `present`."""
@@ -230,12 +239,9 @@ class Pipeline:
         xyz, cov = np.empty((people, joints, 3)), np.empty((people, joints, 3, 3))
         score, seen = np.empty((people, joints)), np.empty((people, joints), np.int64)
         filled = np.empty((people, joints), np.bool_)
-        tracker, frame = self.tracker, self.space.frame
-        kernels.give(
-            self.space.handle, tracker.people.handle, self._rig, self._body, people, tracked,
-            xyz, cov, score, seen, filled,
-        )  # fmt: skip
-        support, due = frame.support[:people].tolist(), frame.due[:people].tolist()
+        tracker, work = self.tracker, self.workspace
+        kernels.write_output(self.arrays, people, tracked, xyz, cov, score, seen, filled)
+        support, due = work.support[:people].tolist(), work.due[:people].tolist()
         self.present, published = [], []
         for n, slot in enumerate(slots):
             if n < tracked:

@@ -44,7 +44,7 @@ class Smoothed:
         present = self.pipeline.present
         slots = np.array([one.slot for one in present], dtype=np.int64)
         packed = np.empty((len(slots), len(self.pipeline.skeleton.joints), rts_kernels.SIZE))
-        rts_kernels.pack(slots, self.pipeline.tracker.people.handle, packed)
+        rts_kernels.pack(slots, self.pipeline.tracker.people.state, packed)
         self.frames.append(_Frame(tracks, present, packed))
         if len(self.frames) < self.lag + self.block:
             return []

@@ -1,4 +1,4 @@
-"""What one frame is worked out in: room for its rays and for what fusion finds of everyone, used again in the next."""
+"""The arrays that fusion works on: scratch memory for one frame, used again in the next, beside what it remembers."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from multiview.cameras.observations import Rays
+from multiview.cameras.observations import PackedRig, Rays
 from multiview.fusion.association import assignment_kernels, repair_kernels
 from multiview.fusion.estimation.lane_group_kernels import Group
 from multiview.fusion.estimation.residual_kernels import Misses
 from multiview.fusion.state.body_model import Body
-from multiview.geometry.handles import handle_of
+from multiview.fusion.state.measurement_noise import NoiseTables
+from multiview.fusion.state.track_state import State
 from multiview.geometry.point_batch_kernels import Batch, L, padded
 
-__all__ = ["Frame", "Workspace"]
+__all__ = ["FusionArrays", "Workspace"]
 
 
-class Frame(NamedTuple):
-    """Room for P people and D detections; W is J, padded. Only the first rows of each array have a meaning.
+class Workspace(NamedTuple):
+    """Scratch memory for P people and D detections; W is J, padded. Only the first rows of each array have a meaning.
 
     `slots[n]` is person n's place in the state, `claims[n, c]` their detection in camera c or -1; `expected`, `near`
     and `chi2` as in `assignment_kernels`, which work in `claiming`; `free` are the detections that nobody claims.
@@ -54,10 +55,10 @@ class Frame(NamedTuple):
     misses: Misses
 
     @staticmethod
-    def empty(people: int, detections: int, cameras: int, body: Body) -> Frame:
-        """Room, with nothing in it yet."""
+    def empty(people: int, detections: int, cameras: int, body: Body) -> Workspace:
+        """Memory with nothing in it yet."""
         P, D, C, J = people, detections, cameras, len(body.parent)
-        return Frame(
+        return Workspace(
             rays=Rays.empty(D, C, J),
             free=np.empty(D, np.int64),
             slots=np.empty(P, np.int64),
@@ -82,33 +83,29 @@ class Frame(NamedTuple):
             misses=Misses.empty(J),
         )
 
+    def with_room(self, people: int, detections: int, body: Body) -> Workspace:
+        """This workspace, or one at least twice as large, with the same in it, if it does not hold so many."""
+        P, D = len(self.slots), len(self.free)
+        if people <= P and detections <= D:
+            return self
+        P, D = (size if wanted <= size else max(wanted, 2 * size) for wanted, size in ((people, P), (detections, D)))
+        larger = Workspace.empty(P, D, self.claims.shape[1], body)
+        _copy(self, larger)
+        return larger
 
-class Workspace:
-    """A frame with enough room, and its handle."""
 
-    def __init__(self, cameras: int, body: Body) -> None:
-        self.cameras, self.body, self.joints = cameras, body, len(body.parent)
-        self.people, self.detections = 8, 8 * cameras
-        self._make()
+class FusionArrays(NamedTuple):
+    """Everything that the kernels of fusion's stages work on."""
 
-    def hold(self, people: int, detections: int) -> None:
-        """See that there is room for so many; what is in it stays."""
-        if people <= self.people and detections <= self.detections:
-            return
-        before = self.frame
-        self.people, self.detections = (
-            most if wanted <= most else max(wanted, 2 * most)
-            for wanted, most in ((people, self.people), (detections, self.detections))
-        )
-        self._make()
-        _copy(before, self.frame)
-
-    def _make(self) -> None:
-        self.frame = Frame.empty(self.people, self.detections, self.cameras, self.body)
-        self.handle = handle_of(self.frame)
+    workspace: Workspace
+    people: State
+    rig: PackedRig
+    body: Body
+    noise: NoiseTables
 
 
 def _copy(source: tuple[Any, ...], target: tuple[Any, ...]) -> None:
+    """Copy arrays into the first rows of larger ones."""
     for old, new in zip(source, target, strict=True):
         if isinstance(old, tuple):
             _copy(old, new)

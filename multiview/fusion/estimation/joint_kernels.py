@@ -42,7 +42,7 @@ STEPS = 2  # from a prediction; it is near
 class Work(NamedTuple):
     """The first `total` people in a frame, and what is known of them."""
 
-    frame: Any  # a `Frame`, whose rooms for rays, points and queues this is done in
+    frame: Any  # a `Workspace`, whose rooms for rays, points and queues this is done in
     people: State
     sight: Sight
     gate: float

@@ -9,22 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 from multiview.fusion.state.track_state import State
-from multiview.geometry.handles import opener
 from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.sym3_kernels import copy_row
 
 COV, AGILITY, ANEW, KNOWN, SIZE = 6, 42, 43, 44, 45  # places in a packed joint
 
-state_of = opener(State)
-
 
 @kernel
-def pack(slots: Array, handle: Array, packed: Array) -> None:
-    """What the way back needs of each joint: mean (6), covariance (6 x 6), agility, whether it began anew, is known.
-
-    `handle` is the state's.
-    """
-    people = state_of(handle)
+def pack(slots: Array, people: State, packed: Array) -> None:
+    """What the way back needs of each joint: mean (6), covariance (6 x 6), agility, whether it began anew, is known."""
     for n in range(slots.shape[0]):
         m = slots[n]
         for j in range(packed.shape[1]):

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.geometry.handles import handle_of
 from multiview.geometry.point_batch_kernels import padded
 
 __all__ = ["SCORES", "SIZES", "NoiseTables", "PixelNoise"]
@@ -69,7 +68,6 @@ class PixelNoise:
             size_sums=np.zeros((len(SIZES), 2)),
             products=np.zeros(2),
         )
-        self.handle = handle_of(self.tables)
 
     @property
     def variance(self) -> Float64[np.ndarray, "J B"]:

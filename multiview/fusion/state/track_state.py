@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from multiview.fusion.state.body_model import Body
-from multiview.geometry.handles import handle_of
 from multiview.geometry.rigid import nearest_rotation
 
 __all__ = ["People", "State"]
@@ -69,7 +68,6 @@ class People:
     def __init__(self, body: Body, slots: int = 8) -> None:
         self.body = body
         self.state = State.empty(slots, len(body.parent), len(body.ends))
-        self.handle = handle_of(self.state)
 
     @property
     def slots(self) -> int:
@@ -79,7 +77,6 @@ class People:
         """Twice as many slots; who is there stays where they are."""
         more = State.empty(self.slots, len(self.body.parent), len(self.body.ends))
         self.state = State(*(np.concatenate(pair) for pair in zip(self.state, more, strict=True)))
-        self.handle = handle_of(self.state)
 
     def begin(self, slot: int, acceleration_psd: Float64[np.ndarray, " J"]) -> None:
         """Make a slot somebody unseen: no prediction, an adult's bones."""

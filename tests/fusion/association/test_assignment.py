@@ -7,7 +7,7 @@ from multiview.cameras.observations import Rays, pack
 from multiview.fusion.association.assignment_kernels import CHANCE, FITS, assign, claim_people, distances
 from multiview.fusion.pipeline import Pipeline
 from multiview.fusion.state.measurement_noise import SCORES
-from multiview.fusion.workspace import Frame
+from multiview.fusion.workspace import Workspace
 from multiview.synthetic import Options, make_studio
 
 
@@ -58,9 +58,9 @@ def fused(seed: int) -> tuple[Pipeline, Rays, np.ndarray]:
     return pipeline, rays, np.array(pipeline.tracker.active())
 
 
-def claimed(pipeline: Pipeline, rays: Rays, slots: np.ndarray) -> Frame:
+def claimed(pipeline: Pipeline, rays: Rays, slots: np.ndarray) -> Workspace:
     """A frame in which those who are expected have claimed detections."""
-    room = Frame.empty(len(slots), len(rays.camera), len(pipeline.rig), pipeline.body)
+    room = Workspace.empty(len(slots), len(rays.camera), len(pipeline.rig), pipeline.body)
     state, body, gate = pipeline.tracker.people.state, pipeline.body, pipeline.gate
     found = room.expected, room.near, room.chi2, room.claims, room.claiming
     claim_people(slots, 1 / 30, state, pipeline.packed, rays, body.matching_joints, body.pairs, gate, *found)

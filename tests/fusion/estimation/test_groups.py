@@ -9,7 +9,8 @@ import pytest
 from multiview.fusion import stage_kernels as kernels
 from multiview.fusion.pipeline import Pipeline
 from multiview.fusion.state.track_state import State
-from multiview.geometry.handles import handle_of
+from multiview.fusion.workspace import FusionArrays
+from multiview.geometry.struct_kernels import as_struct
 from multiview.synthetic import Options, make_studio
 
 NEWBORN, LOST = 2, 1  # a joint of person 2 has no prediction; one of person 1 is half a metre off its bone
@@ -29,23 +30,21 @@ def crowd() -> Pipeline:
 
 def fitted(crowd: Pipeline, who: Sequence[int]) -> tuple[State, np.ndarray]:
     """Everyone's state after those few were fitted to the last frame (again); their rays."""
-    frame = crowd.space.frame
+    frame = crowd.workspace
     few, people = deepcopy(frame), deepcopy(crowd.tracker.people.state)
     for array in (few.slots, few.table, few.xyz, few.H, few.used):
         array[: len(who)] = array[list(who)]
     people.predicted_information[frame.slots[NEWBORN], JOINT] = 0.0
     few.xyz[: len(who), JOINT] += 0.5 * (np.array(who) == LOST)[:, None]
-    kernels.fit(
-        handle_of(few), handle_of(people), crowd._rig, crowd._body, crowd.noise.handle, crowd.acceleration_psd,
-        crowd.last, len(who), len(who), 0.04, crowd.gate, False,
-    )  # fmt: skip
+    arrays = FusionArrays(few, people, crowd.packed, crowd.body, crowd.noise.tables)
+    kernels.fit(as_struct(arrays), crowd.acceleration_psd, crowd.last, len(who), len(who), 0.04, crowd.gate, False)
     return people, few.table[: len(who)]
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 9])
 def test_everyone_is_fitted_as_if_alone(crowd: Pipeline, count: int) -> None:
     together, table = fitted(crowd, range(count))
-    slots = crowd.space.frame.slots[:9].tolist()
+    slots = crowd.workspace.slots[:9].tolist()
     before = crowd.tracker.people.state
     for n in range(9):
         alone, own = fitted(crowd, [n]) if n < count else (before, None)
@@ -58,7 +57,7 @@ def test_everyone_is_fitted_as_if_alone(crowd: Pipeline, count: int) -> None:
 
 def test_only_who_is_impossible_is_gated_and_only_who_is_new_is_new(crowd: Pipeline) -> None:
     people, table = fitted(crowd, range(9))
-    frame = crowd.space.frame
+    frame = crowd.workspace
     lost = (frame.table[:9] >= 0) & (table < 0)
     assert lost[LOST].any()
     assert not lost[np.arange(9) != LOST].any()

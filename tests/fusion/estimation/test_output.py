@@ -18,7 +18,7 @@ def crowd() -> Pipeline:
     pipeline = Pipeline(studio.rig, studio.skeleton)
     for tick in range(8):
         pipeline.step(studio.views(tick))
-    frame = pipeline.space.frame
+    frame = pipeline.workspace
     taken = np.random.default_rng(0).random(frame.table[:3].shape) < 0.3
     frame.table[:3][taken] = -1
     frame.table[1, :, HIDDEN], frame.table[2, 0, 2:] = -1, -1
@@ -28,15 +28,12 @@ def crowd() -> Pipeline:
 
 
 def test_what_leaves_the_frame_is_numpys(crowd: Pipeline) -> None:
-    frame, state, body, rig = crowd.space.frame, crowd.tracker.people.state, crowd.body, crowd.packed
+    frame, state, body, rig = crowd.workspace, crowd.tracker.people.state, crowd.body, crowd.packed
     people, cameras, joints, tracked = 3, 4, frame.table.shape[2], 2
     xyz, cov = np.empty((people, joints, 3)), np.empty((people, joints, 3, 3))
     score, views = np.empty((people, joints)), np.empty((people, joints), np.int64)
     filled = np.empty((people, joints), np.bool_)
-    kernels.give(
-        crowd.space.handle, crowd.tracker.people.handle, crowd._rig, crowd._body, people, tracked,
-        xyz, cov, score, views, filled,
-    )  # fmt: skip
+    kernels.write_output(crowd.arrays, people, tracked, xyz, cov, score, views, filled)
     scores, core = frame.rays.score.ravel(), body.matching_joints
     for n, m in enumerate(frame.slots[:people]):
         table, known = frame.table[n], state.has_estimate[m]

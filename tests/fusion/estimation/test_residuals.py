@@ -21,7 +21,7 @@ def test_sums_are_those_of_one_ray_after_the_other() -> None:
     pipeline = Pipeline(studio.rig, studio.skeleton)
     for tick in range(6):
         pipeline.step(studio.views(tick))
-    frame, state, rig, torso = pipeline.space.frame, pipeline.tracker.people.state, pipeline.packed, pipeline.body.torso
+    frame, state, rig, torso = pipeline.workspace, pipeline.tracker.people.state, pipeline.packed, pipeline.body.torso
     slots, table, joints = frame.slots[: pipeline.placed], frame.table[: pipeline.placed], len(studio.skeleton.joints)
     table[0, 1, 3] = -1
     frame.used[0, 5] = LEAST_VIEWS - 1
@@ -46,7 +46,7 @@ def test_sums_are_those_of_one_ray_after_the_other() -> None:
 def _one_by_one(
     pipeline: Pipeline, slots: np.ndarray, table: np.ndarray, last: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    frame, state, rig = pipeline.space.frame, pipeline.tracker.people.state, pipeline.packed
+    frame, state, rig = pipeline.workspace, pipeline.tracker.people.state, pipeline.packed
     joints = table.shape[2]
     sums, sizes, products = np.zeros((2, len(SCORES), joints)), np.zeros((len(SIZES), 2)), np.zeros(2)
     for (n, c, j), i in np.ndenumerate(table):

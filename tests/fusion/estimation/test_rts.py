@@ -4,7 +4,6 @@ from scipy.optimize import lsq_linear
 from multiview.fusion.estimation.kalman_kernels import predict
 from multiview.fusion.estimation.rts_kernels import SIZE, pack, smooth
 from multiview.fusion.state.track_state import State
-from multiview.geometry.handles import handle_of
 from tests.fusion.estimation.lanes import measure_one
 
 UPPER = ([0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2])
@@ -23,7 +22,7 @@ def filtered(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if k:
             predict(slot, DT, people)
         measure_one(people, DT, FADE, 1e-3, 3, z[k], C)
-        pack(slot, handle_of(people), packed[k : k + 1])
+        pack(slot, people, packed[k : k + 1])
     xyz, cov = np.empty((FRAMES, 1, 3)), np.empty((FRAMES, 1, 3, 3))
     smooth(packed, np.full(FRAMES, DT), xyz, cov)
     return xyz[:, 0], cov[:, 0]
