@@ -18,7 +18,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@# numba's kernels, kept in __pycache__: without this the first start would wait for them.
-	$(BIN)/multiview warm-up
+	$(BIN)/multiview compile
 	@touch $@
 
 $(VENV)/.docs-ready: $(VENV)/.ready

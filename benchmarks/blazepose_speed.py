@@ -17,7 +17,7 @@ import time
 import cv2
 import numpy as np
 
-from multiview.data import Frame, Keypoints2D
+from multiview.data import Keypoints2D, VideoFrame
 from multiview.detect.blazepose import Detector, Options
 from multiview.models.card import load_card, model_file
 from multiview.sources import open_source
@@ -147,7 +147,7 @@ def throughput(video: str, core: int) -> float:
     return done / (time.perf_counter() - begin)
 
 
-def publish(found: Keypoints2D, frame: Frame) -> bytes:
+def publish(found: Keypoints2D, frame: VideoFrame) -> bytes:
     header = {"camera": "cam01", "boot_id": 1, "frame": frame.index, "time_ns": 0, "skeleton": "blazepose33"}
     return encode(pack_keypoints(found, **header))
 

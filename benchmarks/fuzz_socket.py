@@ -41,8 +41,8 @@ from multiview.wire.messages import (
 )
 from multiview.wire.packing import pack_keypoints
 from services.runtime.process import PARENT_VARIABLE
-from services.transport.bus import Asker, Subscriber
-from services.transport.requests import Probe, Ready, Start, Status, StatusReply, ask
+from services.transport.bus import RequestClient, Subscriber
+from services.transport.requests import Probe, Ready, Start, Status, StatusReply, request
 
 __all__ = ["Account", "attack", "fuzz"]
 
@@ -110,22 +110,22 @@ def attack(folder: Path, hub: HubOptions, messages: int, rate: float, seed: int)
     source, recorder = SyntheticSource(options=OPTIONS), RecorderOptions(directory=str(folder))
     write_studio(Studio(skeleton="coco17", source=source, hub=hub, recorder=recorder), path)
     with _services(path) as processes:
-        asker, cameras, ear = Asker(hub), Cameras(hub), Subscriber(hub, ["poses", "service/"])
-        _wait(asker)
+        client, cameras, ear = RequestClient(hub), Cameras(hub), Subscriber(hub, ["poses", "service/"])
+        _wait(client)
         cameras.play(ear, lambda pose: bool(pose.people) and not pose.missing)
         time.sleep(1.5)  # the last words of all who spoke
-        before = Books(asker, ear)
+        before = Books(client, ear)
         memory = {name: _resident_mb(process.pid) for name, process in processes.items()}
         counted = _send(hub, random.Random(seed), messages, rate)
         asked, answered = _ask(hub, random.Random(seed + 1), round(QUESTIONS * messages))
-        after = Books(asker, ear)
+        after = Books(client, ear)
         while after.received < before.received + sum(counted.values()):
-            after = Books(asker, ear)
-        after = Books(asker, ear, settle=True)
+            after = Books(client, ear)
+        after = Books(client, ear, settle=True)
         grown = {name: _resident_mb(process.pid) - memory[name] for name, process in processes.items()}
         alive = all(process.poll() is None for process in processes.values())
         whole = alive and cameras.play(ear, lambda pose: bool(pose.people) and not pose.missing)
-        asker.close()
+        client.close()
         ear.close()
         for process in reversed(processes.values()):
             process.send_signal(signal.SIGTERM)
@@ -155,11 +155,11 @@ def attack(folder: Path, hub: HubOptions, messages: int, rate: float, seed: int)
 class Books:
     """What the services have counted by now."""
 
-    def __init__(self, asker: Asker, ear: Subscriber, settle: bool = False) -> None:
+    def __init__(self, client: RequestClient, ear: Subscriber, settle: bool = False) -> None:
         """With `settle`, once nothing is on its way any more."""
         self.fusion: dict[str, int] = {}
         self.recorder: dict[str, int] = {}
-        status = ask(asker, Status(), StatusReply, 5.0)
+        status = request(client, Status(), StatusReply, 5.0)
         if status is None:
             raise MultiviewError("the hub does not answer")
         self.received, self.reasons, self.now_ns = status.received, Counter(status.reasons), status.hub_ns
@@ -298,10 +298,10 @@ def _services(studio: Path) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
             process.wait()
 
 
-def _wait(asker: Asker) -> None:
+def _wait(client: RequestClient) -> None:
     end = time.monotonic() + LOADS_S
     while time.monotonic() < end:
-        status = ask(asker, Status(), StatusReply, 0.5)
+        status = request(client, Status(), StatusReply, 0.5)
         if status is not None and {"service/fusion", "service/recorder"} <= status.roles.keys():
             return
         time.sleep(0.1)

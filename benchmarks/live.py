@@ -28,8 +28,8 @@ from benchmarks.load import PONG
 from multiview.recordings.take import open_take
 from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
 from multiview.wire.messages import PosesMessage, ServiceHealth, decode
-from services.transport.bus import Asker, Subscriber
-from services.transport.requests import Status, StatusReply, ask
+from services.transport.bus import RequestClient, Subscriber
+from services.transport.requests import Status, StatusReply, request
 
 COPIES = 6.0  # s of simulated people that are played there and back
 EDGES_MS = (0, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 50, np.inf)
@@ -226,10 +226,10 @@ def _cpu_s(pid: int) -> float:
 
 
 def _wait_for(hub: HubOptions, roles: set[str]) -> None:
-    asker = Asker(hub)
+    client = RequestClient(hub)
     while True:
-        status = ask(asker, Status(), StatusReply, 0.5)
+        status = request(client, Status(), StatusReply, 0.5)
         if status is not None and roles <= status.roles.keys():
-            asker.close()
+            client.close()
             return
         time.sleep(0.1)

@@ -23,7 +23,7 @@ from rich.table import Table
 from multiview.cameras.camera import Camera, Rig
 from multiview.cameras.projected_regions import Regions, expected_regions
 from multiview.cameras.rig_file import load_rig
-from multiview.data import Frame, Keypoints2D, Views
+from multiview.data import Keypoints2D, VideoFrame, Views
 from multiview.detect import ExpectsPeople, make_detector
 from multiview.fusion.pipeline import Pipeline
 from multiview.sources import open_source
@@ -99,7 +99,7 @@ def play(pictures: Pictures, detector: Any, lag: int | None) -> Played:
                 detector.expect(camera, expected.after((frame - made) / pictures.fps))
         now = []
         for index, camera in enumerate(pictures.rig.names):
-            now += detector.detect([Frame(pictures.read(index, frame), frame, frame, camera)])
+            now += detector.detect([VideoFrame(pictures.read(index, frame), frame, frame, camera)])
             for stage, ns in detector.stage_ns.items():
                 spent[stage] = spent.get(stage, 0) + ns
         fused = pipeline.step(Views(frame, round(frame * 1e9 / pictures.fps), tuple(now)))

@@ -30,10 +30,10 @@ from benchmarks.wide import wide_console
 from multiview.data import NS_PER_S
 from multiview.studio.config import RecorderOptions
 from multiview.studio.config import Studio as Settings
-from multiview.studio.stream_fusion import Fused, Fuser
+from multiview.studio.stream_fusion import FusedTick, StreamFusion
 from multiview.synthetic import Options, Studio, make_studio
 from multiview.synthetic.unsynchronised import HUB_S, Arrival, Pace, Unsynchronised, arrivals, random_paces
-from multiview.timing.sync_buffer import Options as SyncOptions
+from multiview.timing.sync_buffer import SyncOptions
 from multiview.wire.messages import Stamp, encode
 from multiview.wire.packing import pack_keypoints
 
@@ -74,11 +74,11 @@ def perfect(studio: Studio) -> Studio:
     return make_studio(studio.options.perfect())
 
 
-def fuser_of(studio: Studio) -> Fuser:
+def fuser_of(studio: Studio) -> StreamFusion:
     settings = Settings(
         skeleton=studio.skeleton.name, sync=SyncOptions(rate_hz=RATE_HZ), recorder=RecorderOptions(enabled=False)
     )
-    return Fuser(settings, studio.rig)
+    return StreamFusion(settings, studio.rig)
 
 
 def body_of(studio: Studio, arrival: Arrival) -> tuple[str, bytes]:
@@ -108,16 +108,16 @@ class Found(NamedTuple):
     truth: Float64[np.ndarray, "T P J 3"]
 
 
-def fuse(studio: Studio, fuser: Fuser, came: list[Arrival]) -> list[Fused]:
+def fuse(studio: Studio, fusion: StreamFusion, came: list[Arrival]) -> list[FusedTick]:
     """All of it, in order."""
     out = []
     for number, arrival in enumerate(came):
         topic, body = body_of(studio, arrival)
-        out += fuser.feed(topic, Stamp(number, number, arrival.arrival_ns), body)
+        out += fusion.feed(topic, Stamp(number, number, arrival.arrival_ns), body)
     return out
 
 
-def found(studio: Studio, ticks: list[Fused]) -> Found:
+def found(studio: Studio, ticks: list[FusedTick]) -> Found:
     """Who is whom by place: nearest on the mean joint, within 0.3 m."""
     times = np.arange(studio.frames) / RATE_HZ
     truth = studio.true_at(times)
@@ -213,22 +213,22 @@ class Said(NamedTuple):
     false: int
 
 
-def listen(studio: Studio, fuser: Fuser, came: list[Arrival], camera: int, is_late: bool) -> Said:
+def listen(studio: Studio, fusion: StreamFusion, came: list[Arrival], camera: int, is_late: bool) -> Said:
     at: dict[int, float] = {}
     advised, worst, accused = None, 0.0, set[int]()
-    assert fuser.late is not None
+    assert fusion.late is not None
     for number, arrival in enumerate(came):
         topic, body = body_of(studio, arrival)
-        for fused in fuser.feed(topic, Stamp(number, number, arrival.arrival_ns), body):
+        for fused in fusion.feed(topic, Stamp(number, number, arrival.arrival_ns), body):
             second = fused.tracks.time_ns / NS_PER_S - HUB_S
-            latest = fuser.late.latest
+            latest = fusion.late.latest
             if latest and second > 10:
                 others = [abs(late.offset_s) for c, late in enumerate(latest) if c != camera or not is_late]
                 worst = max(worst, 1e3 * max(others))
             if latest and second <= 60.5:
                 at[int(second)] = latest[camera].offset_s
-            accused |= fuser.late.late.keys()
-            if advised is None and camera in fuser.late.late:
+            accused |= fusion.late.late.keys()
+            if advised is None and camera in fusion.late.late:
                 advised = second
     return Said(at, advised, worst, len(accused - ({camera} if is_late else set())))
 

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from multiview.body.skeleton import load_skeleton
-from multiview.data import Frame, Keypoints2D
+from multiview.data import Keypoints2D, VideoFrame
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,11 +25,11 @@ class Detector:
         self.skeleton = load_skeleton("coco17")
         self.stage_ns: dict[str, int] = {}
 
-    def detect(self, frames: Sequence[Frame]) -> list[Keypoints2D]:
+    def detect(self, frames: Sequence[VideoFrame]) -> list[Keypoints2D]:
         """One Keypoints2D per frame: xy px (people, joints, 2), score (people, joints); missing is NaN with score 0."""
         return [self._spot(frame) for frame in frames]
 
-    def _spot(self, frame: Frame) -> Keypoints2D:
+    def _spot(self, frame: VideoFrame) -> Keypoints2D:
         grey = cv2.GaussianBlur(cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY), (5, 5), 0)
         _, value, _, place = cv2.minMaxLoc(grey)
         if value < 255 * self.options.threshold:

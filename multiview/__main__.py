@@ -82,7 +82,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "worker": Command("services.nodes.worker", "Run one camera's worker alone."),
         "fusion": Command("services.nodes.fusion", "Run fusion alone."),
         "record": Command("services.nodes.recorder", "Run the recorder alone."),
-        "warm-up": Command(
+        "compile": Command(
             "multiview.commands.compile", "Compile fusion's kernels now, once, so that it starts at once."
         ),
     },

@@ -27,7 +27,7 @@ from multiview.common.package_data import package_file
 from multiview.errors import MessageError
 from multiview.wire.messages import MAX_BYTES, PosesMessage, decode
 
-__all__ = ["Connection", "Frame", "Person", "connect"]
+__all__ = ["Connection", "Person", "PoseFrame", "connect"]
 
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5556"
 _TOPIC = b"poses"
@@ -60,7 +60,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Frame:
+class PoseFrame:
     """Everyone at one tick. `time_s` is on the studio's clock, `utc_ns` 0 where unknown; `missing` names the cameras
     that gave nothing for it."""
 
@@ -89,7 +89,7 @@ class Connection:
     def __iter__(self) -> Connection:
         return self
 
-    def __next__(self) -> Frame:
+    def __next__(self) -> PoseFrame:
         """The next frame; the iteration ends when none has come for `timeout_s`."""
         end = None if self._timeout_s is None else time.monotonic() + self._timeout_s
         while True:
@@ -100,7 +100,7 @@ class Connection:
             if end is not None and time.monotonic() >= end:
                 raise StopIteration
 
-    def poll(self, timeout_s: float = 0.0) -> Frame | None:
+    def poll(self, timeout_s: float = 0.0) -> PoseFrame | None:
         """A frame that has come, or comes within `timeout_s`; None if there is none."""
         frame = None
         while self._socket.poll(round(timeout_s * 1e3)):
@@ -129,7 +129,7 @@ def connect(address: str = DEFAULT_ADDRESS, *, latest: bool = True, timeout_s: f
     return Connection(address, latest, timeout_s)
 
 
-def _frame(parts: list[bytes]) -> Frame | None:
+def _frame(parts: list[bytes]) -> PoseFrame | None:
     if len(parts) != 3 or parts[0] != _TOPIC:
         return None
     try:
@@ -143,7 +143,7 @@ def _frame(parts: list[bytes]) -> Frame | None:
     names = message.names or [""] * len(message.people)
     rows = zip(message.people, names, table, strict=True)
     people = tuple(_person(number, name, joints, row) for number, name, row in rows)
-    return Frame(
+    return PoseFrame(
         tick=message.tick,
         time_s=message.time_ns / 1e9,
         utc_ns=message.utc_ns,

@@ -15,13 +15,13 @@ import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 
-__all__ = ["Frame", "Keypoints2D", "Pose3D", "Track", "Tracks", "Views"]
+__all__ = ["Keypoints2D", "Pose3D", "Track", "Tracks", "VideoFrame", "Views"]
 
 NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Frame:
+class VideoFrame:
     """One picture of one camera: BGR as OpenCV reads it, its number in the recording or stream, and when it was taken.
 
     `time_ns` counts from the recording's start for files, and is this machine's monotonic clock for live cameras.

@@ -1,4 +1,4 @@
-"""`multiview warm-up`: compile fusion's kernels now, so that the first studio starts at once.
+"""`multiview compile`: compile fusion's kernels now, so that the first studio starts at once.
 
 They are kept on disk beside the program; a new version compiles its own. Without this, the first start waits for them.
 """

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from multiview.body.skeleton import Skeleton, load_skeleton, skeleton_names
 from multiview.cameras.camera import Camera, Rig
-from multiview.data import Frame, Pose3D, Track
+from multiview.data import Pose3D, Track, VideoFrame
 from multiview.drawing.overlay import draw_keypoints, draw_label, draw_skeletons, empty_picture
 from multiview.errors import ConfigError, SourceError
 from multiview.recordings.keypoint_folder import frames_in, read_keypoints
@@ -35,7 +35,7 @@ class Overlay:
             self._rows.setdefault(frame, []).append(row)
         self._folders: dict[str, dict[int, str]] = {}
 
-    def draw(self, frame: Frame) -> Picture:
+    def draw(self, frame: VideoFrame) -> Picture:
         """The frame's picture with everyone in it, at the height asked for."""
         camera = self.rig.cameras[self.rig.index(frame.camera)]
         picture = frame.image.copy()

@@ -16,7 +16,7 @@ from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.image_size import to_calibrated_size, why_sizes_differ
 from multiview.commands.fuse_run import fuse_views
-from multiview.data import NS_PER_S, Frame, Keypoints2D, Tracks, Views
+from multiview.data import NS_PER_S, Keypoints2D, Tracks, VideoFrame, Views
 from multiview.detect import PoseDetector
 from multiview.errors import ConfigError, SourceError
 from multiview.fusion.pipeline import Options
@@ -82,7 +82,7 @@ def _detect(
     readers: dict[int, Reader] = {i: Reader(source) for i, source in enumerate(sources)}
     try:
         while readers:
-            frames: dict[int, Frame] = {}
+            frames: dict[int, VideoFrame] = {}
             for i, reader in list(readers.items()):
                 try:
                     frame = reader.read()

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from multiview.body.skeleton import Skeleton
-from multiview.data import Frame, Keypoints2D
+from multiview.data import Keypoints2D, VideoFrame
 
 
 @runtime_checkable
@@ -28,6 +28,6 @@ class PoseDetector(Protocol):
     skeleton: Skeleton
     stage_ns: dict[str, int]  # where the last call's time went
 
-    def detect(self, frames: Sequence[Frame]) -> list[Keypoints2D]:
+    def detect(self, frames: Sequence[VideoFrame]) -> list[Keypoints2D]:
         """Who is seen in each frame, in its own pixels; the frames are of different cameras, at most one of each."""
         ...

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from multiview.body.skeleton import load_skeleton
-from multiview.data import Frame, Keypoints2D
+from multiview.data import Keypoints2D, VideoFrame
 from multiview.errors import ConfigError
 from multiview.keypoints.crop import invert_affine, letterbox_affine, transform_points
 from multiview.keypoints.one_stage import Found
@@ -51,7 +51,7 @@ class OneStage:
         self.model = OnnxModel(model_file(name, card.files[0]), options.device, options.threads)
         self.stage_ns: dict[str, int] = {}
 
-    def detect(self, frames: Sequence[Frame]) -> list[Keypoints2D]:
+    def detect(self, frames: Sequence[VideoFrame]) -> list[Keypoints2D]:
         """Who is seen in each frame."""
         if not frames:
             return []

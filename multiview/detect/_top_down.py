@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from multiview.body.skeleton import Skeleton, load_skeleton
-from multiview.data import Frame, Keypoints2D
+from multiview.data import Keypoints2D, VideoFrame
 from multiview.detect._person_boxes import PersonBoxes
 from multiview.errors import ConfigError
 from multiview.keypoints.crop import (
@@ -78,7 +78,7 @@ class TopDown:
         """Where people will be in a camera's next frame (px): it then searches for new ones only now and then."""
         self._expected[camera] = boxes
 
-    def detect(self, frames: Sequence[Frame]) -> list[Keypoints2D]:
+    def detect(self, frames: Sequence[VideoFrame]) -> list[Keypoints2D]:
         """Who is seen in each frame."""
         t0 = perf_counter_ns()
         boxes = [self._boxes(frame) for frame in frames]
@@ -104,7 +104,7 @@ class TopDown:
         }
         return found
 
-    def _boxes(self, frame: Frame) -> Float64[np.ndarray, "P 4"]:
+    def _boxes(self, frame: VideoFrame) -> Float64[np.ndarray, "P 4"]:
         height, width = frame.image.shape[:2]
         if self._finder is None:
             return np.array([[-0.5, -0.5, width - 0.5, height - 0.5]])  # to the outer edges of the outermost pixels
@@ -125,7 +125,7 @@ class TopDown:
         return crop_affine(centre, np.maximum(size, 1.0), self.card.input_size, udp=self.card.crop == "person_udp")
 
     def _keypoints(
-        self, frame: Frame, joints: list[Joints], affines: list[Float64[np.ndarray, "2 3"]], rows: np.ndarray
+        self, frame: VideoFrame, joints: list[Joints], affines: list[Float64[np.ndarray, "2 3"]], rows: np.ndarray
     ) -> Keypoints2D:
         if not len(rows):
             return Keypoints2D.nobody(len(self.skeleton.joints))

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
 from multiview.body.skeleton import load_skeleton
-from multiview.data import Frame, Keypoints2D
+from multiview.data import Keypoints2D, VideoFrame
 from multiview.keypoints.blazepose import (
     Landmarks,
     Region,
@@ -103,12 +103,12 @@ class Detector:
         """Where people will be in a camera's next frame (px): whoever was lost there is found again at once."""
         self._expected[camera] = boxes
 
-    def detect(self, frames: Sequence[Frame]) -> list[Keypoints2D]:
+    def detect(self, frames: Sequence[VideoFrame]) -> list[Keypoints2D]:
         """Who is seen in each frame."""
         self.stage_ns = dict.fromkeys(("crop", "search", "infer", "decode"), 0)
         return [self._one(frame) for frame in frames]
 
-    def _one(self, frame: Frame) -> Keypoints2D:
+    def _one(self, frame: VideoFrame) -> Keypoints2D:
         size = (frame.image.shape[1], frame.image.shape[0])
         camera = self._cameras.get(frame.camera)
         if camera is None or camera.size != size:

@@ -9,7 +9,7 @@ from time import perf_counter_ns
 import msgspec
 
 from multiview.body.skeleton import load_skeleton
-from multiview.data import Frame, Keypoints2D
+from multiview.data import Keypoints2D, VideoFrame
 from multiview.errors import ConfigError, SourceError
 from multiview.recordings.keypoint_folder import frames_in, read_keypoints
 
@@ -34,14 +34,14 @@ class Detector:
         self._folders: dict[str, dict[int, str]] = {}
         self.stage_ns: dict[str, int] = {}
 
-    def detect(self, frames: Sequence[Frame]) -> list[Keypoints2D]:
+    def detect(self, frames: Sequence[VideoFrame]) -> list[Keypoints2D]:
         """What was recorded for each frame."""
         start = perf_counter_ns()
         found = [self._read(frame) for frame in frames]
         self.stage_ns = {"read": perf_counter_ns() - start}
         return found
 
-    def _read(self, frame: Frame) -> Keypoints2D:
+    def _read(self, frame: VideoFrame) -> Keypoints2D:
         if frame.camera not in self._folders:
             folders = [self._directory / frame.camera, self._directory / f"{frame.camera}_json"]
             folder = next((f for f in folders if f.is_dir()), None)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from multiview.common.toml import convert
-from multiview.data import Frame, Keypoints2D
+from multiview.data import Keypoints2D, VideoFrame
 from multiview.errors import ConfigError
 from multiview.synthetic import Options as StudioOptions
 from multiview.synthetic import make_studio
@@ -31,14 +31,14 @@ class Detector:
         self.skeleton = self._studio.skeleton
         self.stage_ns: dict[str, int] = {}
 
-    def detect(self, frames: Sequence[Frame]) -> list[Keypoints2D]:
+    def detect(self, frames: Sequence[VideoFrame]) -> list[Keypoints2D]:
         """What the studio's cameras say."""
         start = perf_counter_ns()
         found = [self._one(frame) for frame in frames]
         self.stage_ns = {"simulate": perf_counter_ns() - start}
         return found
 
-    def _one(self, frame: Frame) -> Keypoints2D:
+    def _one(self, frame: VideoFrame) -> Keypoints2D:
         names = self._studio.rig.names
         if frame.camera not in names:
             raise ConfigError(f"the simulated studio has no camera {frame.camera}; it has {', '.join(names)}")

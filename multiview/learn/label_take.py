@@ -10,7 +10,7 @@ import numpy as np
 
 from multiview.body.skeleton import load_skeleton
 from multiview.cameras.camera import Rig
-from multiview.data import Frame, Keypoints2D
+from multiview.data import Keypoints2D, VideoFrame
 from multiview.errors import SourceError
 from multiview.learn.coco import Person, coco_document, write_coco
 from multiview.learn.label import Trust, label_view
@@ -70,7 +70,7 @@ def label_recording(
     return len(pictures), len(people)
 
 
-def _frames(source: FrameSource) -> Iterator[Frame]:
+def _frames(source: FrameSource) -> Iterator[VideoFrame]:
     while (frame := source.read()) is not None:
         yield frame
     source.close()

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from multiview.cameras.camera import Rig
 from multiview.data import NS_PER_S, Keypoints2D, Views
 from multiview.recordings.keypoint_folder import KeypointFolders
-from multiview.timing.sync_buffer import Options as SyncOptions
-from multiview.timing.sync_buffer import SyncBuffer
+from multiview.timing.sync_buffer import SyncBuffer, SyncOptions
 
 __all__ = ["Recording", "folder_recordings", "folder_views", "frame_views", "recorded_views"]
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from multiview.data import Frame
+from multiview.data import VideoFrame
 from multiview.sources._source import FrameSource
 
 __all__ = ["Paced"]
@@ -33,13 +33,13 @@ class Paced:
         self.name, self.live, self.frames = source.name, False, source.frames
         self.fps, self.size = source.fps, source.size
         self.dropped = 0
-        self._first: Frame | None = None
-        self._last: Frame | None = None
+        self._first: VideoFrame | None = None
+        self._last: VideoFrame | None = None
         self._since_last = 0  # frames skipped since the last one read
         self._index_offset = self._time_offset = 0
         self._closed = False
 
-    def read(self) -> Frame | None:
+    def read(self) -> VideoFrame | None:
         """The next frame that is not long overdue, not before it is due."""
         began = time.monotonic()
         while self._behind_frames() >= LATE_FRAMES and time.monotonic() - began < LONGEST_S and self._pass_over():
@@ -94,7 +94,7 @@ class Paced:
         self._since_last += 1
         return True
 
-    def _next(self) -> Frame | None:
+    def _next(self) -> VideoFrame | None:
         frame = self._source.read()
         if frame is None and self._open_again is not None and self._first is not None and self._last is not None:
             self._source.close()

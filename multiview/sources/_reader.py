@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import Literal
 
-from multiview.data import Frame
+from multiview.data import VideoFrame
 from multiview.sources._source import FrameSource
 
 __all__ = ["Policy", "Reader"]
@@ -28,7 +28,7 @@ class Reader:
         self.source, self.policy = source, policy
         self._dropped = 0
         self._ahead = 1 if policy == "newest" else ahead
-        self._waiting: deque[Frame] = deque()
+        self._waiting: deque[VideoFrame] = deque()
         self._changed = threading.Condition()
         self._ended = self._closed = self._wanted = False
         self._taken_s = self._interval_s = 0.0  # when the last frame was taken, and how long after the one before
@@ -36,7 +36,7 @@ class Reader:
         self._thread = threading.Thread(target=self._run, name=f"decode {source.name}", daemon=True)
         self._thread.start()
 
-    def read(self, timeout_s: float | None = None) -> Frame | None:
+    def read(self, timeout_s: float | None = None) -> VideoFrame | None:
         """The next frame; None at the end, or when none came in time (`ended` tells). Raises what the source did."""
         with self._changed:
             self._wanted = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from multiview.data import Frame
+from multiview.data import VideoFrame
 
 
 @runtime_checkable
@@ -17,7 +17,7 @@ class FrameSource(Protocol):
     fps: float  # nominal; 0.0 if unknown
     size: tuple[int, int]  # width, height of the frames
 
-    def read(self) -> Frame | None:
+    def read(self) -> VideoFrame | None:
         """The next frame; None at the end. SourceError if it broke off."""
         ...
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from multiview.data import Frame
+from multiview.data import VideoFrame
 from multiview.errors import SourceError
 from multiview.sources._timestamps import read_timestamps
 
@@ -40,7 +40,7 @@ class Source:
         first = self._load(*self._pictures[0])
         self.size = (first.image.shape[1], first.image.shape[0])
 
-    def read(self) -> Frame | None:
+    def read(self) -> VideoFrame | None:
         """The next picture, None at the end; SourceError naming one that cannot be read."""
         if self._next >= len(self._pictures):
             return None
@@ -57,7 +57,7 @@ class Source:
     def close(self) -> None:
         pass
 
-    def _load(self, index: int, path: Path) -> Frame:
+    def _load(self, index: int, path: Path) -> VideoFrame:
         # Not cv2.imread, which cannot open every path on every system.
         image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
         if image is None:
@@ -67,7 +67,7 @@ class Source:
             if index not in self._times:
                 raise SourceError(f"{self.path / 'timestamps.csv'} has no frame {index} ({path.name})")
             time_ns = self._times[index]
-        return Frame(np.asarray(image, np.uint8), index, time_ns, self.name)
+        return VideoFrame(np.asarray(image, np.uint8), index, time_ns, self.name)
 
 
 def _numbered(pictures: list[Path]) -> list[tuple[int, Path]]:

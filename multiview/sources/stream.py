@@ -8,7 +8,7 @@ import time
 import cv2
 import numpy as np
 
-from multiview.data import Frame
+from multiview.data import VideoFrame
 from multiview.errors import SourceError
 from multiview.sources.video import open_capture
 
@@ -54,7 +54,7 @@ class Source:
             int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
         )
 
-    def read(self) -> Frame | None:
+    def read(self) -> VideoFrame | None:
         """The next frame; SourceError when the stream stayed away for longer than `patience_s`."""
         ok, image = self._capture.read()
         arrived = time.monotonic_ns()
@@ -64,7 +64,7 @@ class Source:
             if ok:
                 arrived = time.monotonic_ns()
         self._index += 1
-        return Frame(np.asarray(image, np.uint8), self._index - 1, arrived, self.name)
+        return VideoFrame(np.asarray(image, np.uint8), self._index - 1, arrived, self.name)
 
     def skip(self) -> bool:
         """Take the next frame off the stream without unpacking its picture."""

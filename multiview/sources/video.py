@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from multiview.data import Frame
+from multiview.data import VideoFrame
 from multiview.errors import SourceError
 from multiview.sources._timestamps import timestamps_beside
 
@@ -46,7 +46,7 @@ class Source:
             )
         self.size = (self._ahead.image.shape[1], self._ahead.image.shape[0])
 
-    def read(self) -> Frame | None:
+    def read(self) -> VideoFrame | None:
         """The next frame, None at the end; SourceError where the file breaks off before the frames it promises."""
         frame, self._ahead = self._ahead, None
         if frame is None:
@@ -71,13 +71,13 @@ class Source:
     def close(self) -> None:
         self._capture.release()
 
-    def _grab(self) -> Frame | None:
+    def _grab(self) -> VideoFrame | None:
         ok, image = self._capture.read()
         if not ok or image is None:
             return None
         index = self._index
         self._index += 1
-        return Frame(np.asarray(image, np.uint8), index, self._time_ns(index), self.name)
+        return VideoFrame(np.asarray(image, np.uint8), index, self._time_ns(index), self.name)
 
     def _time_ns(self, index: int) -> int:
         if self._times is not None:

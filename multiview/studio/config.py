@@ -20,7 +20,7 @@ from multiview.cameras.rig_file import load_rig
 from multiview.common.atomic_file import replacing
 from multiview.common.toml import convert, decode_toml
 from multiview.errors import ConfigError
-from multiview.timing import sync_buffer
+from multiview.timing.sync_buffer import SyncOptions
 
 if TYPE_CHECKING:
     from multiview.fusion.pipeline import Options as PipelineOptions
@@ -201,7 +201,7 @@ class Studio(_Section, frozen=True, kw_only=True):
     """Their files, put here when the studio is loaded, so that a take holds them."""
     workers: list[WorkerOptions] = []
     """Cameras that share a process; every other camera has one of its own."""
-    sync: sync_buffer.Options = sync_buffer.Options()
+    sync: SyncOptions = SyncOptions()
     pipeline: dict[str, Any] = {}
     volume: Volume = Volume()
     """Where people may appear, and how many."""

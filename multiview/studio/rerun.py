@@ -12,7 +12,7 @@ from multiview.errors import ConfigError
 from multiview.recordings.mcap_log import Record
 from multiview.recordings.take import Take
 from multiview.studio.config import HubOptions, Studio, load_studio
-from multiview.studio.stream_fusion import Fused, Fuser
+from multiview.studio.stream_fusion import FusedTick, StreamFusion
 from multiview.wire import topics
 from multiview.wire.messages import PosesMessage, decode
 
@@ -33,11 +33,11 @@ def take_studio(take: Take) -> Studio:
     return msgspec.structs.replace(studio, rig=str(take.rig), skeleton=skeleton, hub=HubOptions())
 
 
-def rerun_fusion(take: Take, studio: Studio | None = None) -> Iterator[Fused]:
+def rerun_fusion(take: Take, studio: Studio | None = None) -> Iterator[FusedTick]:
     """The take's keypoints through the same fusion as live."""
-    fuser = Fuser(studio or take_studio(take), load_rig(take.rig))
+    fusion = StreamFusion(studio or take_studio(take), load_rig(take.rig))
     for record in take.records():
-        yield from fuser.feed(*record)
+        yield from fusion.feed(*record)
 
 
 def recorded_poses(records: Iterable[Record]) -> Iterator[PosesMessage]:
@@ -49,7 +49,7 @@ def recorded_poses(records: Iterable[Record]) -> Iterator[PosesMessage]:
                 yield message
 
 
-def compare(fused: Iterable[Fused], recorded: Iterable[PosesMessage]) -> tuple[int, int, int]:
+def compare(fused: Iterable[FusedTick], recorded: Iterable[PosesMessage]) -> tuple[int, int, int]:
     """(ticks that are the same in every bit, ticks that differ, ticks that only one side has)."""
     again = {(f.message.tick, f.message.time_ns): f.message for f in fused}
     before = {(m.tick, m.time_ns): m for m in recorded}

@@ -28,8 +28,7 @@ from multiview.selfcalib.extrinsic_drift import ExtrinsicDriftDetector
 from multiview.studio.config import Studio, frame_rate, pipeline_options, studio_rig
 from multiview.studio.time_offset_advice import LateCameras
 from multiview.timing.clock import ClockMap
-from multiview.timing.sync_buffer import Options as SyncOptions
-from multiview.timing.sync_buffer import SyncBuffer
+from multiview.timing.sync_buffer import SyncBuffer, SyncOptions
 from multiview.wire import topics
 from multiview.wire.messages import (
     ClockSample,
@@ -43,14 +42,14 @@ from multiview.wire.messages import (
 )
 from multiview.wire.packing import pack_tracks, unpack_keypoints
 
-__all__ = ["Fused", "Fuser"]
+__all__ = ["FusedTick", "StreamFusion"]
 
 MOST_RUNS = 1000  # of one camera's worker that are remembered
 MOST_REASONS = 1000  # that are kept apart
 FUTURE_NS = 2_000_000  # a frame stamped this long after it arrived was stamped by a clock that has jumped
 
 
-class Fused(NamedTuple):
+class FusedTick(NamedTuple):
     """One tick."""
 
     views: Views
@@ -58,7 +57,7 @@ class Fused(NamedTuple):
     message: PosesMessage
 
 
-class _Peer:
+class _WorkerSession:
     """One camera's worker: the run of it that is listened to, those that are over, and its clock."""
 
     def __init__(self, boot_id: int) -> None:
@@ -73,7 +72,7 @@ class _Peer:
         self.boot_id, self.clock = boot_id, ClockMap()
 
 
-class Fuser:
+class StreamFusion:
     """Decodes, checks, synchronises and fuses."""
 
     def __init__(self, studio: Studio, rig: Rig | None = None, boot_id: int = 0) -> None:
@@ -105,7 +104,7 @@ class Fuser:
         self.clock = ""  # "epoch" or "hub", once known
         self._by_trigger = studio.sync.by_trigger
         self._utc_less_hub_ns = 0
-        self._peers: dict[str, _Peer] = {}
+        self._sessions: dict[str, _WorkerSession] = {}
         self._restarts = 0
 
     def warm_up(self) -> None:
@@ -121,7 +120,7 @@ class Fuser:
         """Whether every camera has said goodbye."""
         return len(self.gone) == len(self._index)
 
-    def feed(self, topic: str, stamp: Stamp, body: bytes) -> Iterator[Fused]:
+    def feed(self, topic: str, stamp: Stamp, body: bytes) -> Iterator[FusedTick]:
         """The ticks that this message completes. Trouble in a message is counted in `refused`, never raised.
 
         To be iterated to its end: a tick is given out before the next is computed, and before cameras are checked.
@@ -177,7 +176,7 @@ class Fuser:
             return self.sync.advance(stamp.arrival_ns)
         return self.sync.add(self._index[message.camera], time_ns, unpack_keypoints(message), stamp.arrival_ns)
 
-    def _time_ns(self, message: KeypointsMessage, peer: _Peer, stamp: Stamp) -> int | None:
+    def _time_ns(self, message: KeypointsMessage, peer: _WorkerSession, stamp: Stamp) -> int | None:
         """The frame's time on the common clock: the sources' own epoch, the hub's, or the count of a trigger.
 
         None while the clock of a worker that has just begun is not known yet.
@@ -206,13 +205,13 @@ class Fuser:
         self.gone.add(message.camera)
         return self.sync.goodbye(self._index[message.camera], stamp.arrival_ns)
 
-    def _check_sender(self, topic: str, camera: str, boot_id: int) -> _Peer:
+    def _check_sender(self, topic: str, camera: str, boot_id: int) -> _WorkerSession:
         """Who sent this; a worker that was replaced by a newer one is not heard again."""
         if topic.partition("/")[2] != camera:
             raise MessageError(f"a message of {camera} came under the topic {topic}")
         if camera not in self._index:
             raise MessageError(f"the rig has no camera {camera}")
-        peer = self._peers.get(camera) or self._peers.setdefault(camera, _Peer(boot_id))
+        peer = self._sessions.get(camera) or self._sessions.setdefault(camera, _WorkerSession(boot_id))
         if boot_id in peer.over:
             raise MessageError(f"{camera}: a worker that was replaced still sends")
         if boot_id != peer.boot_id:
@@ -223,7 +222,7 @@ class Fuser:
 
     def clocks(self) -> dict[str, ClockMap]:
         """What is known of each camera's clock."""
-        return {camera: peer.clock for camera, peer in self._peers.items()}
+        return {camera: peer.clock for camera, peer in self._sessions.items()}
 
     def residuals_px(self) -> dict[str, float]:
         """Each camera's median distance between its keypoints and the last tick's people."""
@@ -246,7 +245,7 @@ class Fuser:
             logging.warning("refused: %s (further ones are only counted)", reason)
         self.refused[reason] += 1
 
-    def _update_selfcalibration(self, fused: Fused) -> None:
+    def _update_selfcalibration(self, fused: FusedTick) -> None:
         """Check the cameras against a tick whose poses have been sent."""
         if self.extrinsic_drift is not None:
             self._update_extrinsic_drift(self.extrinsic_drift, fused.tracks)
@@ -276,7 +275,7 @@ class Fuser:
             words[names[index]] = f"displaced, rotated by {math.degrees(angle):.1f} degrees: excluded; recalibrate"
         return words
 
-    def _fuse(self, views: Views, stamp: Stamp) -> Fused:
+    def _fuse(self, views: Views, stamp: Stamp) -> FusedTick:
         began = time.perf_counter_ns()
         if self.extrinsic_drift is not None:
             views = self.extrinsic_drift.apply_corrections(views)
@@ -303,7 +302,7 @@ class Fuser:
             late=sum(counts.late for counts in self.sync.counts()),
             refused=self.refused.total(),
         )
-        return Fused(views, tracks, message)
+        return FusedTick(views, tracks, message)
 
 
 def sync_options(studio: Studio) -> SyncOptions:

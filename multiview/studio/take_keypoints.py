@@ -11,7 +11,7 @@ from multiview.data import Keypoints2D, Views
 from multiview.recordings.recorded_keypoints import Recording
 from multiview.recordings.take import Take
 from multiview.studio.rerun import take_studio
-from multiview.studio.stream_fusion import Fuser
+from multiview.studio.stream_fusion import StreamFusion
 from multiview.timing.sync_buffer import SyncBuffer
 
 __all__ = ["take_keypoints"]
@@ -38,10 +38,10 @@ def take_keypoints(take: Take, rig_path: Path | None = None) -> tuple[Rig, Skele
     Refusals, clocks and worker runs are those of live fusion.
     """
     rig = load_rig(rig_path or take.rig)
-    fuser = Fuser(take_studio(take), rig)
-    tap = fuser.sync = _Tap(len(rig), fuser.sync.rate_hz)
+    fusion = StreamFusion(take_studio(take), rig)
+    tap = fusion.sync = _Tap(len(rig), fusion.sync.rate_hz)
     for record in take.records():
-        for _ in fuser.feed(*record):
+        for _ in fusion.feed(*record):
             pass
     recordings = []
     for camera, taken in zip(rig.cameras, tap.taken, strict=True):
@@ -50,4 +50,4 @@ def take_keypoints(take: Take, rig_path: Path | None = None) -> tuple[Rig, Skele
         recordings.append(
             Recording(camera.name, tap.rate_hz, list(range(len(by_time))), list(by_time), list(by_time.values()))
         )
-    return rig, fuser.skeleton, recordings
+    return rig, fusion.skeleton, recordings

@@ -17,10 +17,10 @@ import msgspec
 from multiview.data import NS_PER_S, Keypoints2D, Views
 from multiview.timing.interpolate import interpolate
 
-__all__ = ["Counts", "Options", "SyncBuffer"]
+__all__ = ["Counts", "SyncBuffer", "SyncOptions"]
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SyncOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How cameras are brought together."""
 
     rate_hz: float = 0.0  # ticks per second; 0: the frame rate of the sources
@@ -34,7 +34,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     lossless: bool = False  # wait for every camera however long it takes: for sources that do not run in real time
 
 
-_DEFAULT = Options()
+_DEFAULT = SyncOptions()
 
 
 class Counts(NamedTuple):
@@ -112,7 +112,7 @@ class _Camera:
 class SyncBuffer:
     """Frames of all cameras in, in any order; views at the ticks out, in order, each tick once."""
 
-    def __init__(self, cameras: int, rate_hz: float, options: Options = _DEFAULT, offsets_s: Sequence[float] = ()):
+    def __init__(self, cameras: int, rate_hz: float, options: SyncOptions = _DEFAULT, offsets_s: Sequence[float] = ()):
         """`offsets_s` is added to each camera's stamps (the rig's `time_offset_s`)."""
         self.rate_hz = rate_hz
         self.options = options

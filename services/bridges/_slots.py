@@ -1,25 +1,25 @@
-"""Places for people in protocols that have a fixed number of them: whoever has one keeps it until they are gone."""
+"""Slots for protocols with a fixed number of people: a person keeps a slot until the track ends."""
 
 from __future__ import annotations
 
 from multiview.data import Tracks
 
-__all__ = ["Places"]
+__all__ = ["SlotAllocator"]
 
 
-class Places:
-    """Gives the lowest free place to each newcomer; with all places taken, the rest wait in order of their number."""
+class SlotAllocator:
+    """Assigns the lowest free slot to each new person; without a free slot, people wait in the order of their ids."""
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._taken: dict[int, int] = {}
+        self._assigned: dict[int, int] = {}
 
-    def of(self, tracks: Tracks) -> dict[int, int]:
-        """The place of each person who has one."""
+    def assign(self, tracks: Tracks) -> dict[int, int]:
+        """The slot of each person that has one."""
         present = sorted(track.person for track in tracks.tracks)
-        self._taken = {person: place for person, place in self._taken.items() if person in present}
+        self._assigned = {person: slot for person, slot in self._assigned.items() if person in present}
         for person in present:
-            free = set(range(self.count)) - set(self._taken.values())
-            if person not in self._taken and free:
-                self._taken[person] = min(free)
-        return dict(self._taken)
+            free = set(range(self.count)) - set(self._assigned.values())
+            if person not in self._assigned and free:
+                self._assigned[person] = min(free)
+        return dict(self._assigned)

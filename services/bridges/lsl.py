@@ -1,8 +1,7 @@
 """Lab Streaming Layer: one stream of type MoCap, x y z of every joint for a fixed number of people. For laboratories.
 
-Channels are PLACE:JOINT:AXIS in metres, NaN where nobody has the place or the joint is unknown, then one channel
-PLACE:id for each place, NaN where it is free. A person keeps a place for as long as they are there. Samples carry LSL's
-own time.
+Channels are SLOT:JOINT:AXIS in metres, NaN where the slot is free or the joint is unknown, then one channel SLOT:id for
+each slot, NaN where it is free. A person keeps a slot until the track ends. Samples carry LSL's own time.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import numpy as np
 from multiview.body.skeleton import Skeleton
 from multiview.data import Tracks
 from multiview.errors import MultiviewError
-from services.bridges._slots import Places
+from services.bridges._slots import SlotAllocator
 
 __all__ = ["Bridge", "Options"]
 
@@ -22,7 +21,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     name: str = "multiview"
     """Of the stream, as laboratories find it."""
     people: int = 4
-    """Places in the stream; whoever comes when all are taken is left out."""
+    """Slots in the stream; people beyond them are not sent."""
 
 
 class Bridge:
@@ -31,7 +30,7 @@ class Bridge:
             import pylsl
         except (ModuleNotFoundError, RuntimeError) as error:
             raise MultiviewError(f"this bridge needs pylsl and liblsl: pip install pylsl ({error})") from None
-        self._places = Places(options.people)
+        self._slots = SlotAllocator(options.people)
         self._joints = len(skeleton.joints)
         count = options.people * (3 * self._joints + 1)
         info = pylsl.StreamInfo(options.name, "MoCap", count, rate_hz, pylsl.cf_float32, f"multiview-{options.name}")
@@ -44,13 +43,13 @@ class Bridge:
         self._outlet = pylsl.StreamOutlet(info)
 
     def send(self, tracks: Tracks) -> None:
-        places = self._places.of(tracks)
-        sample = np.full((self._places.count, 3 * self._joints), np.nan)
-        numbers = np.full(self._places.count, np.nan)
+        slots = self._slots.assign(tracks)
+        sample = np.full((self._slots.count, 3 * self._joints), np.nan)
+        numbers = np.full(self._slots.count, np.nan)
         for track in tracks.tracks:
-            place = places.get(track.person)
-            if place is not None:
-                sample[place], numbers[place] = track.pose.xyz.ravel(), track.person
+            slot = slots.get(track.person)
+            if slot is not None:
+                sample[slot], numbers[slot] = track.pose.xyz.ravel(), track.person
         self._outlet.push_sample(np.concatenate([sample.ravel(), numbers]).tolist())
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """VMC over OSC: bone rotations for VSeeFace, VNyan, Unity and Unreal plugins. One port per person.
 
-The n-th place sends to `port + n`. Axes are Unity's: left-handed, x to the right, y up, z forward; positions in metres,
+Slot n sends to `port + n`. Axes are Unity's: left-handed, x to the right, y up, z forward; positions in metres,
 rotations as quaternions x y z w relative to the parent. A packet stays below `mtu` bytes; each begins with the state
 and the time. A person's bone lengths are the actor's whose name they have, else medians of what is seen in `learn_s`.
 https://protocol.vmc.info/english
@@ -24,7 +24,7 @@ from multiview.common.package_data import package_file
 from multiview.common.toml import decode_toml
 from multiview.data import Tracks
 from multiview.errors import ConfigError, MultiviewError
-from services.bridges._slots import Places
+from services.bridges._slots import SlotAllocator
 
 __all__ = ["Bridge", "Options"]
 
@@ -37,7 +37,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     port: int = 39539
     """Of the first person; the next has the next."""
     people: int = 4
-    """Places; whoever comes when all are taken is left out."""
+    """Slots; people beyond them are not sent."""
     mtu: int = 1400
     """bytes, the largest packet."""
     learn_s: float = 3.0
@@ -92,24 +92,24 @@ class Bridge:
         unknown = sorted(set(self._names) - set(HIERARCHY))
         if unknown:
             raise ConfigError(f"{path}: no bone {', '.join(unknown)}; there are {', '.join(HIERARCHY)}")
-        self._places = Places(options.people)
+        self._slots = SlotAllocator(options.people)
         self._people: dict[int, _Person] = {}
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
 
     def send(self, tracks: Tracks) -> None:
-        places = self._places.of(tracks)
-        self._people = {person: state for person, state in self._people.items() if person in places}
+        slots = self._slots.assign(tracks)
+        self._people = {person: state for person, state in self._people.items() if person in slots}
         for track in tracks.tracks:
-            place = places.get(track.person)
-            if place is None or not np.isfinite(track.pose.xyz).any():
+            slot = slots.get(track.person)
+            if slot is None or not np.isfinite(track.pose.xyz).any():
                 continue
             person = self._people.setdefault(track.person, _Person(self._joints, self._rate_hz, self._options.learn_s))
             if track.name != person.name:
                 person.become(track.name, kept_rest(track.name, self._skeleton))
             rest, motion = person.solve(track.pose.xyz)
             for packet in self._packets(rest, motion, tracks.time):
-                self._transmit(packet, self._options.port + place)
+                self._transmit(packet, self._options.port + slot)
 
     def close(self) -> None:
         self._socket.close()

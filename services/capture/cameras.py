@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from multiview.data import Frame
+from multiview.data import VideoFrame
 from multiview.sources import FrameSource, open_source
 from multiview.studio.config import CameraSource
 
-__all__ = ["PlayedCamera", "open_camera"]
+__all__ = ["PlaybackCamera", "open_camera"]
 
 
-class PlayedCamera:
+class PlaybackCamera:
     """A file in a camera's place: in real time, again from the start at its end, with losses and jitter if asked.
 
     A frame is stamped, on this machine's clock, with when it was due, and may come up to `jitter_s` later.
@@ -40,7 +40,7 @@ class PlayedCamera:
         self._played = self._index = 0
         self._closed = threading.Event()
 
-    def read(self) -> Frame | None:
+    def read(self) -> VideoFrame | None:
         """The next frame that is not lost, when it has come; None once closed."""
         while not self._closed.is_set():
             frame = self._source.read() or self._again()
@@ -50,7 +50,7 @@ class PlayedCamera:
                 continue
             self._closed.wait(max(0.0, (due_ns - time.monotonic_ns()) / 1e9 + self._random.uniform(0, self._jitter_s)))
             self._index += 1
-            return Frame(frame.image, self._index - 1, due_ns, self.name)
+            return VideoFrame(frame.image, self._index - 1, due_ns, self.name)
         return None
 
     def skip(self) -> bool:
@@ -60,7 +60,7 @@ class PlayedCamera:
         self._closed.set()
         self._source.close()
 
-    def _again(self) -> Frame | None:
+    def _again(self) -> VideoFrame | None:
         self._source.close()
         self._source = self._reopen()
         return self._source.read()
@@ -76,4 +76,4 @@ def open_camera(source: CameraSource, name: str, began_ns: int | None = None) ->
     if opened.live:
         return opened
     opened.close()
-    return PlayedCamera(reopen, began_ns=began_ns)
+    return PlaybackCamera(reopen, began_ns=began_ns)

@@ -1,6 +1,6 @@
 """Records video of every camera, begun together, each frame with its true time; a table shows how the cameras are.
 
-    multiview capture studio.toml --preview                      look first, record nothing
+    multiview capture studio.toml --preview                      only watch, record nothing
     multiview capture studio.toml --take board --board board/board.toml      a board waved to calibrate
     multiview capture studio.toml --take first                   a performance; Ctrl-C ends it
     multiview capture studio.toml --take first --poses           the same, with live 3D poses beside the video
@@ -24,7 +24,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
-from multiview.data import Frame
+from multiview.data import VideoFrame
 from multiview.errors import ConfigError, MultiviewError, SourceError
 from multiview.recordings.mcap_log import Record, RecordingWriter
 from multiview.recordings.take import Take, begin_take, finish_take, free_name
@@ -34,12 +34,12 @@ from multiview.wire.messages import CameraHealth, Stamp, encode
 from multiview.wire.topics import CAMERA, topic_of
 from services.capture.cameras import open_camera
 from services.capture.coverage import Coverage
-from services.capture.picture_check import Look, look_at
+from services.capture.image_quality import ImageQuality, measure_quality
 from services.nodes.video_log import VideoLog
 from services.runtime.process import Stopping
 from services.supervise.watcher import rate_of
 
-LOOK_S = 0.25
+REFRESH_S = 0.25
 SLOW = 0.9  # of the nominal frame rate, below which a camera is called slow
 
 
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--take", default="", help="name of the take; default: the studio's name and the time")
     parser.add_argument("--seconds", type=float, help="how long to record (default: until Ctrl-C)")
     parser.add_argument("--notes", default="", help="a remark that is kept with the take")
-    parser.add_argument("--preview", action="store_true", help="only look at the cameras, record nothing")
+    parser.add_argument("--preview", action="store_true", help="only show the cameras' state, record nothing")
     parser.add_argument("--board", type=Path, help="board.toml: show how much of each picture the waved board covered")
     parser.add_argument("--poses", action="store_true", help="live 3D poses at the same time; needs a calibrated rig")
     parser.add_argument("--no-viewer", action="store_true", help="with --poses: do not open the 3D viewer")
@@ -117,7 +117,7 @@ class CapturedCamera:
         self.trouble = ""
         self.frames = 0
         self.arrivals: deque[int] = deque(maxlen=400)
-        self._newest: Frame | None = None
+        self._newest: VideoFrame | None = None
         self._sharpness: deque[float] = deque(maxlen=8)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"read {self.name}", daemon=True)
@@ -128,16 +128,16 @@ class CapturedCamera:
         self._zero_ns = zero_ns
         self.log = VideoLog(folder, self.name, self.camera.size, self.camera.fps, zero_ns)
 
-    def look(self) -> Look | None:
+    def quality(self) -> ImageQuality | None:
         """Of the newest frame, but for its sharpness: the best of late, for whoever moves is blurred."""
         if self._newest is None:
             return None
-        look = look_at(self._newest)
-        self._sharpness.append(look.sharpness)
-        return look._replace(sharpness=max(self._sharpness))
+        quality = measure_quality(self._newest)
+        self._sharpness.append(quality.sharpness)
+        return quality._replace(sharpness=max(self._sharpness))
 
     @property
-    def newest(self) -> Frame | None:
+    def newest(self) -> VideoFrame | None:
         """The last frame that came."""
         return self._newest
 
@@ -208,29 +208,32 @@ def watch(
 ) -> None:
     """Show the table until told to stop, or the time is over."""
     end = None if seconds is None else time.monotonic() + 0.2 + seconds
-    next_look = 0.0
+    next_refresh = 0.0
     with Live(console=console, auto_refresh=False, transient=True) as live:
-        while not stopping.wait(0.05 if coverage else LOOK_S) and (end is None or time.monotonic() < end):
+        while not stopping.wait(0.05 if coverage else REFRESH_S) and (end is None or time.monotonic() < end):
             if coverage is not None:
                 coverage.show({camera.name: camera.newest for camera in cameras})
-            if console.is_terminal and time.monotonic() >= next_look:
-                next_look = time.monotonic() + LOOK_S
+            if console.is_terminal and time.monotonic() >= next_refresh:
+                next_refresh = time.monotonic() + REFRESH_S
                 live.update(table_of(cameras, coverage), refresh=True)
 
 
 def table_of(cameras: list[CapturedCamera], coverage: Coverage | None = None) -> Group:
     """Real frame rate, exposure and sharpness of each camera, with a word where something is wrong."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    columns = ["camera", "size", "Hz", "of", "frames", "lost", "bright", "sharp"]
+    columns = ["camera", "size", "Hz", "of", "frames", "dropped", "bright", "sharp"]
     for column in (*columns, *(("corners", "covered") if coverage else ()), "what to do"):
         table.add_column(column, justify="left" if column in ("camera", "what to do") else "right")
     for camera in cameras:
-        look = camera.look()
-        rate, log, words = rate_of(camera.arrivals), camera.log, look.words() if look else ["no picture yet"]
+        quality = camera.quality()
+        rate, log, advice = rate_of(camera.arrivals), camera.log, quality.advice() if quality else ["no picture yet"]
         if camera.camera.fps and rate < SLOW * camera.camera.fps:
-            words.insert(0, "slow: fewer pixels, another USB port, more light")
-        corners, covered, advice = coverage.words(camera.name) if coverage else ("", "", "good")
-        words = [camera.trouble] if camera.trouble else [*words, advice] if coverage else words or [advice]
+            advice.insert(0, "slow: fewer pixels, another USB port, more light")
+        corners, covered, next_step = coverage.advice(camera.name) if coverage else ("", "", "")
+        if coverage:
+            advice.append(next_step)
+        if camera.trouble:
+            advice = [camera.trouble]
         table.add_row(
             camera.name,
             "x".join(map(str, camera.camera.size)),
@@ -238,10 +241,10 @@ def table_of(cameras: list[CapturedCamera], coverage: Coverage | None = None) ->
             f"{camera.camera.fps:.1f}",
             str(log.frames if log else camera.frames),
             str(log.dropped if log else 0),
-            f"{look.brightness:.0f}" if look else "-",
-            f"{look.sharpness:.0f}" if look else "-",
+            f"{quality.brightness:.0f}" if quality else "-",
+            f"{quality.sharpness:.0f}" if quality else "-",
             *((corners, covered) if coverage else ()),
-            "; ".join(words),
+            "; ".join(advice) or "good",
         )
     return Group(table, *([coverage.linked()] if coverage else []))
 

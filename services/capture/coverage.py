@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from multiview.data import Frame
+from multiview.data import VideoFrame
 from multiview.errors import ConfigError
 
 __all__ = ["Coverage"]
@@ -37,7 +37,7 @@ PLACES = (
 
 @dataclass(slots=True)
 class _Seen:
-    """One camera's sightings."""
+    """What one camera has seen of the board."""
 
     cells: np.ndarray = field(default_factory=lambda: np.zeros((ROWS, COLUMNS), dtype=bool))
     views: int = 0
@@ -53,7 +53,7 @@ class Coverage:
         self.cameras = cameras
         self._seen = {name: _Seen() for name in cameras}
         self._shared: Counter[frozenset[str]] = Counter()
-        self._rounds: queue.Queue[dict[str, Frame] | None] = queue.Queue(1)
+        self._rounds: queue.Queue[dict[str, VideoFrame] | None] = queue.Queue(1)
         command = [sys.executable, "-m", "multiview", "calibrate", "watch", "--board", str(board)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
@@ -61,23 +61,23 @@ class Coverage:
         self._thread = threading.Thread(target=self._run, name="coverage", daemon=True)
         self._thread.start()
 
-    def show(self, frames: dict[str, Frame | None]) -> None:
-        """Look at these frames, which were taken together, unless the last ones are still being looked at."""
+    def show(self, frames: dict[str, VideoFrame | None]) -> None:
+        """Search these frames, which were taken together, unless the last ones are still being searched."""
         if self._process.poll() is not None:
-            raise ConfigError(self._last_words())
+            raise ConfigError(self._last_line())
         with suppress(queue.Full):
             self._rounds.put_nowait({name: frame for name, frame in frames.items() if frame is not None})
 
-    def words(self, camera: str) -> tuple[str, str, str]:
+    def advice(self, camera: str) -> tuple[str, str, str]:
         """Corners in the newest picture, share of the picture covered so far, and what to do next."""
         seen = self._seen[camera]
         share = float(seen.cells.mean())
         if seen.views == 0:
             return "-", "0 %", "show it the board"
-        advice = f"board {self._emptiest(seen)}" if share < ENOUGH_CELLS else ""
-        if not advice and seen.views < ENOUGH_VIEWS:
-            advice = "more, at other angles"
-        return str(seen.corners or "-"), f"{100 * share:.0f} %", advice or "covered"
+        next_step = f"board {self._emptiest(seen)}" if share < ENOUGH_CELLS else ""
+        if not next_step and seen.views < ENOUGH_VIEWS:
+            next_step = "more, at other angles"
+        return str(seen.corners or "-"), f"{100 * share:.0f} %", next_step or "covered"
 
     def linked(self) -> str:
         """Which cameras have seen the board together often enough to be calibrated into one rig."""
@@ -121,7 +121,7 @@ class Coverage:
             while (frames := self._rounds.get()) is not None:
                 self.note({name: self._ask(name, frame) for name, frame in frames.items()})
 
-    def _ask(self, name: str, frame: Frame) -> list[tuple[float, float]]:
+    def _ask(self, name: str, frame: VideoFrame) -> list[tuple[float, float]]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         height, width = frame.image.shape[:2]
@@ -135,7 +135,7 @@ class Coverage:
         corners: list[tuple[float, float]] = json.loads(self._process.stdout.readline())["corners"]
         return corners
 
-    def _last_words(self) -> str:
+    def _last_line(self) -> str:
         assert self._process.stderr is not None
         words = self._process.stderr.read().decode(errors="replace").strip().splitlines()
         return words[-1].removeprefix("multiview: ") if words else "the search for the board has ended"

@@ -18,7 +18,7 @@ __all__ = ["play", "read_take"]
 def play(studio: Studio, timeout_s: float, viewer: bool) -> Take:
     """The show itself; the finished take."""
     from services.supervise.launch import Launch
-    from services.supervise.status import Board
+    from services.supervise.status import StatusTable
 
     with Launch(studio, viewer=None if viewer else False) as launch:
         print(
@@ -27,9 +27,9 @@ def play(studio: Studio, timeout_s: float, viewer: bool) -> Take:
         began = time.monotonic()
         launch.start()
         print(f"Connected after {time.monotonic() - began:.1f} s.")
-        with Board(launch.studio.hub, launch.rig.names) as board:
-            launch.wait(board.update, timeout_s=timeout_s)
-            board.settle(0.5)
+        with StatusTable(launch.studio.hub, launch.rig.names) as table:
+            launch.wait(table.update, timeout_s=timeout_s)
+            table.update_for(0.5)
     if launch.take is None:
         raise MultiviewError("nothing was recorded: the demo needs its recorder")
     return launch.take

@@ -20,10 +20,10 @@ from multiview.wire.messages import NamingMessage, PosesMessage, decode, encode
 from multiview.wire.packing import unpack_tracks
 from services.transport.bus import Sender, Subscriber
 
-__all__ = ["add_arguments", "give_name", "run"]
+__all__ = ["add_arguments", "run", "send_identity_label"]
 
-NAMER = "viewer"  # the hub lets only this name give names
-ANSWER_S = 3.0
+LABELLER = "viewer"  # the only sender of identity labels that the hub accepts
+REPLY_TIMEOUT_S = 3.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     return _live(load_studio(args.take, check=False), args.name, args.person, args.seconds, args.folder)
 
 
-def give_name(sender: Sender, person: int, name: str, timeout_s: float = 0.0) -> bool:
+def send_identity_label(sender: Sender, person: int, name: str, timeout_s: float = 0.0) -> bool:
     """Tell fusion who a person is; whether that could leave."""
     return sender.send_within(topics.NAMING, encode(NamingMessage(person=person, name=name)), timeout_s)
 
@@ -75,7 +75,7 @@ class _People:
         self._subscriber.close()
 
     def choose(self, person: int | None) -> int:
-        there = {track.person: track for track in self._tracks(ANSWER_S)}
+        there = {track.person: track for track in self._tracks(REPLY_TIMEOUT_S)}
         words = ", ".join(f"{p} ({t.name})" if t.name else f"{p}" for p, t in sorted(there.items())) or "nobody"
         if person is None and len(there) == 1:
             return next(iter(there))
@@ -86,12 +86,12 @@ class _People:
         return person
 
     def name(self, person: int, name: str) -> None:
-        sender = Sender(self._studio.hub, NAMER)
-        sent = give_name(sender, person, name, ANSWER_S)
-        sender.close(linger_s=ANSWER_S)
-        end = time.monotonic() + ANSWER_S
+        sender = Sender(self._studio.hub, LABELLER)
+        sent = send_identity_label(sender, person, name, REPLY_TIMEOUT_S)
+        sender.close(linger_s=REPLY_TIMEOUT_S)
+        end = time.monotonic() + REPLY_TIMEOUT_S
         while sent and time.monotonic() < end:
-            if any(track.person == person and track.name == name for track in self._tracks(ANSWER_S)):
+            if any(track.person == person and track.name == name for track in self._tracks(REPLY_TIMEOUT_S)):
                 return
         raise MultiviewError(f"fusion did not take the name for person {person}: they may have left; try again")
 
@@ -100,7 +100,7 @@ class _People:
         poses, began = [], time.monotonic()
         with progress_bar(f"watching person {person}") as show:
             while (passed := time.monotonic() - began) < seconds:
-                poses += [track.pose for track in self._tracks(ANSWER_S) if track.person == person]
+                poses += [track.pose for track in self._tracks(REPLY_TIMEOUT_S) if track.person == person]
                 show(passed / seconds)
         if not poses:
             raise MultiviewError(f"person {person} has left")

@@ -1,8 +1,8 @@
-"""A worker that looks: frames of one or several cameras, through one detector, to the hub.
+"""A worker with a 2D detector: frames of one or several cameras, their keypoints to the hub.
 
-Every camera is decoded in a thread of its own; what is there is looked at together, in one batch. A camera that is
-faster than the detector loses its older frames, which are counted. One that breaks off says so and goodbye, and the
-others go on.
+Every camera is decoded in a thread of its own, and the frames that are there are detected in one batch. A camera that
+is faster than the detector drops its older frames, which are counted. A camera that fails reports it and ends its
+stream; the others go on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from multiview.body.skeleton import load_skeleton
 from multiview.cameras.camera import Camera
 from multiview.cameras.image_size import to_calibrated_size, why_sizes_differ
-from multiview.data import NS_PER_S, Frame, Keypoints2D
+from multiview.data import NS_PER_S, Keypoints2D, VideoFrame
 from multiview.detect import ExpectsPeople, PoseDetector, make_detector
 from multiview.errors import ConfigError, SourceError
 from multiview.sources import FrameSource, Paced, Reader, open_source
@@ -28,13 +28,13 @@ from multiview.timing.clock import ClockMap
 from multiview.wire import topics
 from multiview.wire.messages import CameraHealth, Goodbye, encode
 from multiview.wire.packing import pack_keypoints
-from services.nodes.clock_probe import Prober
-from services.nodes.heartbeat import wait_for_start
-from services.nodes.recording_source import Filmed
-from services.nodes.regions import Expectations
-from services.runtime.process import Stopping, yield_to_others
-from services.transport.bus import GOODBYE_S, Asker, Sender
-from services.transport.requests import Ready, tell
+from services.nodes.clock_probe import ClockProber
+from services.nodes.ready_signal import wait_for_start
+from services.nodes.recording_source import RecordingSource
+from services.nodes.regions import RegionReceiver
+from services.runtime.process import Stopping, lower_thread_priority
+from services.transport.bus import GOODBYE_S, RequestClient, Sender
+from services.transport.requests import Ready, notify
 
 __all__ = ["CameraWorker"]
 
@@ -42,8 +42,8 @@ REPORT_S = 1.0
 RECENT = 100  # frames over which times are averaged
 
 
-class _Eye:
-    """One camera of the worker."""
+class CameraStream:
+    """One camera of the worker: its source, its connections and its counts."""
 
     def __init__(self, studio: Studio, camera: Camera, calibration: str) -> None:
         source = studio.source_of(camera.name)
@@ -54,28 +54,30 @@ class _Eye:
         if note := why_sizes_differ(self.source.size, camera.size, camera.name):
             logging.warning("%s", note)
         self.boot_id = secrets.randbits(62)
-        self.sender, self.asker = Sender(studio.hub, camera.name), Asker(studio.hub, camera.name)
-        self.prober = Prober(studio.hub, camera.name, self.boot_id, time.monotonic_ns) if self.source.live else None
+        self.sender, self.client = Sender(studio.hub, camera.name), RequestClient(studio.hub, camera.name)
+        self.prober = (
+            ClockProber(studio.hub, camera.name, self.boot_id, time.monotonic_ns) if self.source.live else None
+        )
         self.clock = ClockMap()
         self.reader: Reader | None = None
-        self.sent = self.dropped = self.refused = 0
+        self.sent = self.dropped = self.rejected = 0
         self.state, self.note = "running", ""
 
     def open(self) -> FrameSource:
         return open_source(self.address, self.camera.name, Path.cwd(), self.options.fps)
 
-    def begin(self, start_ns: int, video: Path | None) -> None:
+    def start(self, start_ns: int, video: Path | None) -> None:
         """Files play from the common start; live cameras as they come. `video` is where to keep it, from then on."""
         o, played = self.options, self.source
         if not played.live and o.speed > 0:
             played = Paced(played, start_ns, o.speed, self.open if o.loop else None)
         if video is not None:
             zero_ns = self.prober.worker_ns(start_ns) if self.prober else 0
-            played = Filmed(played, video, zero_ns)
+            played = RecordingSource(played, video, zero_ns)
         self.reader = Reader(played, "every" if o.speed == 0 and not self.source.live else "newest")
 
-    def take(self, timeout_s: float) -> Frame | None:
-        """The frame to look at next; None if none came in time, or when the camera has ended."""
+    def next_frame(self, timeout_s: float) -> VideoFrame | None:
+        """The next frame to detect; None if none came in time, or when the camera has ended."""
         assert self.reader is not None
         try:
             return self.reader.read(timeout_s)
@@ -88,13 +90,13 @@ class _Eye:
     def ended(self) -> bool:
         return self.state == "failed" or (self.reader is not None and self.reader.ended)
 
-    def send(self, frame: Frame, keypoints: Keypoints2D, skeleton: str, wait: Stopping) -> None:
-        """One frame's people; a hub that is not there costs the frame, unless the source can wait for it."""
+    def send(self, frame: VideoFrame, keypoints: Keypoints2D, skeleton: str, wait: Stopping) -> None:
+        """Send one frame's people; without a hub the frame is dropped, unless the source can wait for it."""
         picture = (frame.image.shape[1], frame.image.shape[0])
         try:
             why_sizes_differ(picture, self.camera.size, self.camera.name)
         except ConfigError as error:
-            self.refused, self.note = self.refused + 1, str(error)
+            self.rejected, self.note = self.rejected + 1, str(error)
             return
         message = pack_keypoints(
             to_calibrated_size(keypoints, picture, self.camera.size),
@@ -117,7 +119,7 @@ class _Eye:
         self.sent += left
         self.dropped += not left
 
-    def common_ns(self, frame: Frame) -> int | None:
+    def common_ns(self, frame: VideoFrame) -> int | None:
         """When a frame was taken, on the clock that all cameras share; None while that is not known."""
         if self.source.live and self.clock.quarantined:
             return None
@@ -125,21 +127,21 @@ class _Eye:
         return time_ns + round(self.camera.time_offset_s * NS_PER_S)
 
     def report(self, start_ns: int, rate_hz: float, detect_ms: float, note: str) -> None:
-        """Health and presence, about once a second."""
+        """Send health and the ready signal, about once a second."""
         skipped = self.reader.dropped if self.reader else 0
         health = CameraHealth(
             camera=self.camera.name,
             boot_id=self.boot_id,
             state=self.state,
             frames=self.sent,
-            dropped=self.dropped + skipped + self.refused,
+            dropped=self.dropped + skipped + self.rejected,
             rate_hz=rate_hz,
             expected_hz=(self.options.fps or self.source.fps) * (self.options.speed or 0.0),
             detect_ms=detect_ms,
             note=(self.note or note)[:500],
         )
         self.sender.send(topics.topic_of(topics.CAMERA, self.camera.name), encode(health))
-        tell(self.asker, Ready(role=f"camera/{self.camera.name}", pid=os.getpid(), start_ns=start_ns))
+        notify(self.client, Ready(role=f"camera/{self.camera.name}", pid=os.getpid(), start_ns=start_ns))
 
     def end(self) -> None:
         if self.reader:
@@ -169,87 +171,89 @@ class CameraWorker:
                 f'the detector {first.detector} gives {gives}, the studio has skeleton = "{studio.skeleton}": '
                 f'write skeleton = "{gives}"'
             )
-        self._eyes = [_Eye(studio, rig.cameras[rig.index(name)], rig.calibration_hash) for name in cameras]
-        self._expectations = self._expect_people(studio, first, cameras[0])
+        self._streams = [CameraStream(studio, rig.cameras[rig.index(name)], rig.calibration_hash) for name in cameras]
+        self._regions = self._region_receiver(studio, first, cameras[0])
         self._start_ns = 0
         self._stages: deque[dict[str, int]] = deque(maxlen=RECENT)
-        self._looked: dict[str, deque[int]] = {name: deque(maxlen=RECENT) for name in cameras}
+        self._detected_ns: dict[str, deque[int]] = {name: deque(maxlen=RECENT) for name in cameras}
 
-    def play(self, stopping: Stopping, alone: bool) -> None:
+    def play(self, stopping: Stopping, standalone: bool) -> None:
         """Until every camera has ended or the process is told to."""
         self._warm_up()
-        roles = [f"camera/{eye.camera.name}" for eye in self._eyes]
-        self._start_ns = wait_for_start(self._eyes[0].asker, roles, alone, stopping)
-        for eye in self._eyes:
-            eye.begin(self._start_ns, self._video)
-        yield_to_others()  # pictures must be decoded in time, and fusion come first; looking takes what is left
-        playing, next_report = list(self._eyes), 0.0
+        roles = [f"camera/{stream.camera.name}" for stream in self._streams]
+        self._start_ns = wait_for_start(self._streams[0].client, roles, standalone, stopping)
+        for stream in self._streams:
+            stream.start(self._start_ns, self._video)
+        lower_thread_priority()  # decoding and fusion come first; detection takes the time that is left
+        playing, next_report = list(self._streams), 0.0
         while playing and not stopping:
-            self._look(playing, stopping)
-            for eye in [eye for eye in playing if eye.ended]:
-                eye.end()
-                playing.remove(eye)
+            self._detect_batch(playing, stopping)
+            for stream in [stream for stream in playing if stream.ended]:
+                stream.end()
+                playing.remove(stream)
             if time.monotonic() >= next_report:
                 next_report = time.monotonic() + REPORT_S
                 self._report()
-        for eye in playing:
-            eye.end()
+        for stream in playing:
+            stream.end()
         self._report()
-        if self._expectations is not None:
-            self._expectations.close()
-        for eye in self._eyes:
-            if eye.prober:
-                eye.prober.close()
-            eye.sender.close(linger_s=1.0)
-            lost = eye.dropped + (eye.reader.dropped if eye.reader else 0)
-            logging.info("%s: %d frames sent, %d dropped, %s", eye.camera.name, eye.sent, lost, self._words())
+        if self._regions is not None:
+            self._regions.close()
+        for stream in self._streams:
+            if stream.prober:
+                stream.prober.close()
+            stream.sender.close(linger_s=1.0)
+            dropped = stream.dropped + (stream.reader.dropped if stream.reader else 0)
+            logging.info(
+                "%s: %d frames sent, %d dropped, %s", stream.camera.name, stream.sent, dropped, self._timing_text()
+            )
 
-    def _look(self, playing: list[_Eye], stopping: Stopping) -> None:
+    def _detect_batch(self, playing: list[CameraStream], stopping: Stopping) -> None:
         """One batch: the newest frame of every camera that has one."""
         wait_s = 0.1 if len(playing) == 1 else 0.1 / len(playing) / 10
-        taken = [(eye, frame) for eye in playing if (frame := eye.take(wait_s)) is not None]
+        taken = [(stream, frame) for stream in playing if (frame := stream.next_frame(wait_s)) is not None]
         if not taken:
             return
-        self._tell_where(taken)
+        self._pass_regions(taken)
         found = self._detector.detect([frame for _, frame in taken])
         start = time.perf_counter_ns()
-        for (eye, frame), keypoints in zip(taken, found, strict=True):
-            eye.send(frame, keypoints, self._skeleton, stopping)
-            self._looked[eye.camera.name].append(time.monotonic_ns())
+        for (stream, frame), keypoints in zip(taken, found, strict=True):
+            stream.send(frame, keypoints, self._skeleton, stopping)
+            self._detected_ns[stream.camera.name].append(time.monotonic_ns())
         publish = time.perf_counter_ns() - start
         stages = {**self._detector.stage_ns, "publish": publish}
         self._stages.append({name: ns // len(taken) for name, ns in stages.items()})
 
-    def _expect_people(self, studio: Studio, source: CameraSource, name: str) -> Expectations | None:
+    def _region_receiver(self, studio: Studio, source: CameraSource, name: str) -> RegionReceiver | None:
         if not source.regions:
             return None
         if not isinstance(self._detector, ExpectsPeople):
             logging.warning("regions = true, but the detector %s cannot be told where to look", source.detector)
             return None
-        return Expectations(studio.hub, name)
+        return RegionReceiver(studio.hub, name)
 
-    def _tell_where(self, taken: list[tuple[_Eye, Frame]]) -> None:
+    def _pass_regions(self, taken: list[tuple[CameraStream, VideoFrame]]) -> None:
         """Pass on to the detector where fusion expects people in these frames."""
-        if self._expectations is None or not isinstance(self._detector, ExpectsPeople):
+        if self._regions is None or not isinstance(self._detector, ExpectsPeople):
             return
-        self._expectations.listen()
-        for eye, frame in taken:
-            time_ns, size = eye.common_ns(frame), (frame.image.shape[1], frame.image.shape[0])
-            boxes = None if time_ns is None else self._expectations.boxes(eye.camera, time_ns, size)
+        self._regions.update()
+        for stream, frame in taken:
+            time_ns, size = stream.common_ns(frame), (frame.image.shape[1], frame.image.shape[0])
+            boxes = None if time_ns is None else self._regions.boxes(stream.camera, time_ns, size)
             if boxes is not None:
                 self._detector.expect(frame.camera, boxes)
 
     def _warm_up(self) -> None:
         """The first picture through a network is slow; let it be an empty one, of a camera that does not exist."""
-        width, height = self._eyes[0].source.size
-        self._detector.detect([Frame(np.zeros((height, width, 3), np.uint8), 0, 0, self._eyes[0].camera.name)])
+        width, height = self._streams[0].source.size
+        self._detector.detect([VideoFrame(np.zeros((height, width, 3), np.uint8), 0, 0, self._streams[0].camera.name)])
 
     def _report(self) -> None:
         total = self._mean_ms()
-        for eye in self._eyes:
-            looked = self._looked[eye.camera.name]
-            rate = (len(looked) - 1) * 1e9 / (looked[-1] - looked[0]) if len(looked) > 2 else 0.0
-            eye.report(self._start_ns, rate, sum(total.values()), self._words())
+        for stream in self._streams:
+            times = self._detected_ns[stream.camera.name]
+            rate = (len(times) - 1) * 1e9 / (times[-1] - times[0]) if len(times) > 2 else 0.0
+            stream.report(self._start_ns, rate, sum(total.values()), self._timing_text())
 
     def _mean_ms(self) -> dict[str, float]:
         """Milliseconds per frame of each stage, of late."""
@@ -258,5 +262,5 @@ class CameraWorker:
             sums.update(stages)
         return {name: ns / len(self._stages) / 1e6 for name, ns in sums.items()}
 
-    def _words(self) -> str:
+    def _timing_text(self) -> str:
         return ", ".join(f"{name} {ms:.1f}" for name, ms in self._mean_ms().items()) + " ms" if self._stages else ""

@@ -1,6 +1,6 @@
-"""A worker's probes of the hub's clock: eight to begin with, then four twice a second, in a thread of their own.
+"""A worker's probes of the hub's clock: eight at first, then four twice a second, in a thread of their own.
 
-Four at once, for a fusion that has just been started knows the clock when it has heard so many.
+Four at once, because a fusion process that has just started knows the clock after that many.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from collections.abc import Callable
 from multiview.studio.config import HubOptions
 from multiview.timing.clock import ClockMap
 from multiview.wire.messages import ClockSample
-from services.transport.bus import Asker
-from services.transport.requests import Probe, ProbeReply, ask
+from services.transport.bus import RequestClient
+from services.transport.requests import Probe, ProbeReply, request
 
-__all__ = ["Prober"]
+__all__ = ["ClockProber"]
 
-FIRST = 8
-FIRST_EVERY_S = 0.02
-TOGETHER = 4
-EVERY_S = 0.5
+FIRST_PROBES = 8
+FIRST_INTERVAL_S = 0.02
+BURST = 4
+BURST_INTERVAL_S = 0.5
 
 
-class Prober:
-    """Collects samples; whoever owns the sender takes them and sends them."""
+class ClockProber:
+    """Collects clock samples until the worker takes and sends them."""
 
     def __init__(self, hub: HubOptions, camera: str, boot_id: int, clock: Callable[[], int]) -> None:
         self._hub, self._camera, self._boot_id, self._clock = hub, camera, boot_id, clock
@@ -35,16 +35,16 @@ class Prober:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def take(self, most: int = 2) -> list[ClockSample]:
-        """The next samples; few at a time, for what is sent at once must fit the queue."""
+    def take(self, limit: int = 2) -> list[ClockSample]:
+        """The next samples; few at a time, since they must fit the send queue."""
         taken: list[ClockSample] = []
-        while self._samples and len(taken) < most:
+        while self._samples and len(taken) < limit:
             taken.append(self._samples.popleft())
         return taken
 
-    def worker_ns(self, hub_ns: int, patience_s: float = 1.0) -> int:
-        """This worker's time at a time of the hub, once enough probes have come back; the same if none do."""
-        end = time.monotonic() + patience_s
+    def worker_ns(self, hub_ns: int, timeout_s: float = 1.0) -> int:
+        """This worker's time at a time of the hub, once enough probes have returned; unchanged if none do."""
+        end = time.monotonic() + timeout_s
         while self._map.quarantined and time.monotonic() < end:
             time.sleep(0.01)
         return hub_ns if self._map.quarantined else hub_ns - round(self._map.offset_ns)
@@ -54,10 +54,10 @@ class Prober:
         self._thread.join(2.0)
 
     def _run(self) -> None:
-        asker, count = Asker(self._hub, self._camera), 0
+        client, count = RequestClient(self._hub, self._camera), 0
         while not self._ending.is_set():
             sent = self._clock()
-            reply = ask(asker, Probe(), ProbeReply, 0.5)
+            reply = request(client, Probe(), ProbeReply, 0.5)
             answered = self._clock()
             if reply is not None:
                 count += 1
@@ -71,8 +71,8 @@ class Prober:
                 )
                 self._samples.append(sample)
                 self._map.add(sample)
-            if count < FIRST:
-                self._ending.wait(FIRST_EVERY_S)
-            elif count % TOGETHER == 0 or reply is None:
-                self._ending.wait(EVERY_S)
-        asker.close()
+            if count < FIRST_PROBES:
+                self._ending.wait(FIRST_INTERVAL_S)
+            elif count % BURST == 0 or reply is None:
+                self._ending.wait(BURST_INTERVAL_S)
+        client.close()

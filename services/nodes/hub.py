@@ -1,7 +1,7 @@
-"""The hub: the one process that binds ports. It numbers and stamps every message and passes it on.
+"""The hub: the one process that binds ports. It numbers and stamps every message and publishes it.
 
-Its order and its times of arrival are the truth that fusion and recordings share. It looks at topics and connections,
-never into a body, so no message can harm it.
+Fusion and recordings share its order and its times of arrival. It reads topics and connections, never a body, so that
+no message can harm it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from multiview.errors import MessageError
 from multiview.studio.config import HubOptions, load_studio
 from multiview.wire import topics
 from multiview.wire.messages import HubBeat, Stamp, encode
-from services.runtime.process import Stopping, begin_service, come_first
+from services.runtime.process import Stopping, begin_service, use_realtime_scheduling
 from services.transport.bus import HubSockets, Incoming, ZapSocket
 from services.transport.keyring import load_allowed
-from services.transport.requests import Probe, ProbeReply, Ready, Start, StatusReply, decode_question
-from services.transport.zap_authenticator import Gate
+from services.transport.requests import Probe, ProbeReply, Ready, Start, StatusReply, decode_request
+from services.transport.zap_authenticator import ZapAuthenticator
 
 BEAT_S = 0.05
 RATE, BURST = 1000.0, 500.0  # messages a second that one sender may send, and how many at once
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio, check=False)
     begin_service("hub", studio.logging.json)
-    come_first()
+    use_realtime_scheduling()
     Hub(studio.hub).serve()
 
 
@@ -48,7 +48,7 @@ class Hub:
     def __init__(self, options: HubOptions) -> None:
         self.boot_id = secrets.randbits(62)
         self.start_ns = 0
-        self._gate = Gate(ZapSocket(), ZapSocket.encode_key, load_allowed(options.keys)) if options.keys else None
+        self._authenticator = _authenticator(options)
         self._sockets = HubSockets(options)
         self._sequence = 0
         self._topic_sequences: Counter[bytes] = Counter()
@@ -65,18 +65,18 @@ class Hub:
         while not stopping:
             self._sockets.wait(next_beat - time.monotonic())
             for message in self._sockets.incoming():
-                self._take(message, time.monotonic_ns())
-            for asker, question in self._sockets.questions():
-                self._answer(asker, question, time.monotonic_ns())
+                self._relay(message, time.monotonic_ns())
+            for client, request in self._sockets.requests():
+                self._reply(client, request, time.monotonic_ns())
             if time.monotonic() >= next_beat:
                 self._beat(time.monotonic_ns())
                 self._note_failures()
                 next_beat = max(next_beat + BEAT_S, time.monotonic())
         self._sockets.close()
-        if self._gate:
-            self._gate.close()
+        if self._authenticator:
+            self._authenticator.close()
 
-    def _take(self, message: Incoming | None, now_ns: int) -> None:
+    def _relay(self, message: Incoming | None, now_ns: int) -> None:
         self._received += 1
         if message is None:
             self._refuse("malformed")
@@ -104,7 +104,7 @@ class Hub:
         self._refused[reason] += 1
 
     def _within_rate(self, owner: str, now_ns: int) -> bool:
-        """A bucket of messages for each sender, that fills again at RATE a second."""
+        """A token bucket for each sender, refilled at RATE tokens a second."""
         level, last_ns = self._buckets.get(owner, (BURST, now_ns))
         level = min(BURST, level + (now_ns - last_ns) * RATE / 1e9)
         self._buckets[owner] = (level - 1 if level >= 1 else level, now_ns)
@@ -131,22 +131,22 @@ class Hub:
         )
         self._publish(topics.HUB.encode(), now_ns, encode(beat))
 
-    def _answer(self, asker: bytes, data: bytes, now_ns: int) -> None:
+    def _reply(self, client: bytes, data: bytes, now_ns: int) -> None:
         try:
-            question = decode_question(data)
+            request = decode_request(data)
         except MessageError:
-            self._refused["malformed question"] += 1
+            self._refused["malformed request"] += 1
             return
-        if isinstance(question, Probe):
+        if isinstance(request, Probe):
             reply: msgspec.Struct = ProbeReply(received_ns=now_ns, replied_ns=time.monotonic_ns())
         else:
-            if isinstance(question, Ready) and len(self._roles) < 1000:
-                self._roles[question.role] = now_ns
-                self.start_ns = self.start_ns or question.start_ns  # a hub started anew learns it from who plays
-            if isinstance(question, Start):
-                self.start_ns = self.start_ns or now_ns + question.delay_ns
+            if isinstance(request, Ready) and len(self._roles) < 1000:
+                self._roles[request.role] = now_ns
+                self.start_ns = self.start_ns or request.start_ns  # a restarted hub gets it from the sources that play
+            if isinstance(request, Start):
+                self.start_ns = self.start_ns or now_ns + request.delay_ns
             reply = self._status(now_ns)
-        self._sockets.answer(asker, msgspec.msgpack.encode(reply))
+        self._sockets.reply(client, msgspec.msgpack.encode(reply))
 
     def _status(self, now_ns: int) -> StatusReply:
         return StatusReply(
@@ -158,3 +158,8 @@ class Hub:
             refused=self._refused.total(),
             reasons=dict(self._refused.most_common(50)),
         )
+
+
+def _authenticator(options: HubOptions) -> ZapAuthenticator | None:
+    """None where the studio has no keys."""
+    return ZapAuthenticator(ZapSocket(), ZapSocket.encode_key, load_allowed(options.keys)) if options.keys else None

@@ -17,7 +17,7 @@ from multiview.studio.config import Studio, load_studio
 from multiview.studio.new_take import new_take
 from multiview.wire import topics
 from multiview.wire.messages import ServiceHealth, encode
-from services.nodes.heartbeat import Presence
+from services.nodes.ready_signal import ReadySignal
 from services.runtime.process import Stopping, begin_service
 from services.transport.bus import Sender, Subscriber
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("studio", type=Path, help="the studio file")
     parser.add_argument("--take", help="name of the take; default: the studio's name and the time")
     parser.add_argument("--notes", default="", help="a remark that is kept with the take")
-    parser.add_argument("--aside", action="store_true", help="beside the studio's own recorder: report nothing")
+    parser.add_argument("--secondary", action="store_true", help="run as a second recorder; do not publish status")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     directory = Path(studio.recorder.directory)
     now = datetime.now().astimezone()
     take = continue_take(directory, args.take) or new_take(studio, args.take or "", now, args.notes)
-    finished = Recorder(studio, take, reports=not args.aside).record(stopping)
+    finished = Recorder(studio, take, reports=not args.secondary).record(stopping)
     logging.info("recorded %s", finished.folder)
 
 
@@ -54,7 +54,7 @@ class Recorder:
     def __init__(self, studio: Studio, take: Take, reports: bool = True) -> None:
         self._take, self._reports = take, reports
         self._subscriber = Subscriber(studio.hub, name="recorder")
-        self._sender, self._presence = Sender(studio.hub, "recorder"), Presence(studio.hub, "recorder")
+        self._sender, self._ready_signal = Sender(studio.hub, "recorder"), ReadySignal(studio.hub, "recorder")
         self._boot_id = secrets.randbits(62)
         self._writer: RecordingWriter | None = None
         self._messages = self._missed = 0
@@ -68,7 +68,7 @@ class Recorder:
             if received is not None:
                 self._write(Record(*received))
                 if self._reports:
-                    self._presence.connected()
+                    self._ready_signal.refresh()
             self._report()
         for received in self._subscriber.rest():
             self._write(Record(*received))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from multiview.data import Frame
+from multiview.data import VideoFrame
 from multiview.sources import FrameSource
 from services.nodes.video_log import VideoLog
 
-__all__ = ["Filmed"]
+__all__ = ["RecordingSource"]
 
 
-class Filmed:
+class RecordingSource:
     """Stands before a source; frames from `zero_ns` of its clock on go to FOLDER/NAME.mp4 as they are read."""
 
     def __init__(self, source: FrameSource, folder: Path, zero_ns: int) -> None:
@@ -25,7 +25,7 @@ class Filmed:
         """Frames that nobody got, not even the video."""
         return int(getattr(self._source, "dropped", 0))
 
-    def read(self) -> Frame | None:
+    def read(self) -> VideoFrame | None:
         frame = self._source.read()
         if frame is not None and frame.time_ns >= self._zero_ns:
             self.log.add(frame)

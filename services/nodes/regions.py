@@ -1,4 +1,4 @@
-"""Region feedback: fusion says where it expects people in each picture, and workers that look there search less.
+"""Region feedback: fusion predicts where people are in each image, and workers that detect there search less.
 
 It travels with the rest of the hub's stream, so that a recording shows what the workers were told; fusion never reads
 it, so that a replay gives the same poses.
@@ -16,12 +16,12 @@ from multiview.cameras.image_size import from_calibrated_size
 from multiview.cameras.projected_regions import Regions, expected_regions
 from multiview.errors import MessageError
 from multiview.studio.config import CameraSource, HubOptions, Studio
-from multiview.studio.stream_fusion import Fuser
+from multiview.studio.stream_fusion import StreamFusion
 from multiview.wire import topics
 from multiview.wire.messages import RegionsMessage, decode, encode, write_blob
 from services.transport.bus import Sender, Subscriber
 
-__all__ = ["Expectations", "RegionSender", "pack_regions", "wanted"]
+__all__ = ["RegionReceiver", "RegionSender", "pack_regions", "wanted"]
 
 EVERY_S = 0.03  # a tick's regions are hardly better than the last one's
 STALE_S = 1.0  # older ones are worth nothing
@@ -32,47 +32,47 @@ def wanted(studio: Studio) -> bool:
     return any(isinstance(source, CameraSource) and source.regions for source in studio.sources)
 
 
-def pack_regions(fuser: Fuser, time_ns: int) -> RegionsMessage:
+def pack_regions(fusion: StreamFusion, time_ns: int) -> RegionsMessage:
     """Everyone whom fusion follows, in every camera's picture, at the last tick."""
-    pipeline = fuser.pipeline
+    pipeline = fusion.pipeline
     slots = [one.slot for one in pipeline.present]
     numbers = [one.who.number for one in pipeline.present]
     state = pipeline.tracker.people.state
     xyz = np.where(state.has_estimate[slots, :, None], state.pos[slots], np.nan)
-    regions = [expected_regions(camera, xyz, state.vel[slots]) for camera in fuser.rig.cameras]
+    regions = [expected_regions(camera, xyz, state.vel[slots]) for camera in fusion.rig.cameras]
     rows = [np.concatenate([r.boxes, r.velocity], axis=1) for r in regions]
     return RegionsMessage(
         time_ns=time_ns,
-        clock=fuser.clock or "hub",
-        cameras=list(fuser.rig.names),
+        clock=fusion.clock or "hub",
+        cameras=list(fusion.rig.names),
         people=[[numbers[i] for i in r.rows] for r in regions],
         blob=write_blob(np.concatenate(rows)),
     )
 
 
 class RegionSender:
-    """Fusion's side."""
+    """FusionService's side."""
 
-    def __init__(self, fuser: Fuser, sender: Sender) -> None:
-        self._fuser, self._sender = fuser, sender
+    def __init__(self, fusion: StreamFusion, sender: Sender) -> None:
+        self._fusion, self._sender = fusion, sender
         self._next_s = 0.0
 
     def send(self, time_ns: int) -> None:
         """The last tick's regions, unless some have just been sent."""
         if time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + EVERY_S
-            self._sender.send(topics.REGIONS, encode(pack_regions(self._fuser, time_ns)))
+            self._sender.send(topics.REGIONS, encode(pack_regions(self._fusion, time_ns)))
 
 
-class Expectations:
+class RegionReceiver:
     """A worker's side: the newest regions of the hub's stream."""
 
     def __init__(self, hub: HubOptions, name: str) -> None:
         self._subscriber = Subscriber(hub, [topics.REGIONS], name)
         self._newest: RegionsMessage | None = None
 
-    def listen(self) -> None:
-        """Take in what has come."""
+    def update(self) -> None:
+        """Process the messages that have arrived."""
         for received in self._subscriber.drain():
             try:
                 message = decode(received.body)
@@ -82,7 +82,7 @@ class Expectations:
                 self._newest = message
 
     def boxes(self, camera: Camera, time_ns: int, picture: tuple[int, int]) -> Float64[np.ndarray, "N 4"] | None:
-        """Where to look in a picture taken at `time_ns` of the common clock, px of it; None if nobody knows."""
+        """Boxes to search in an image taken at `time_ns` of the common clock, px of it; None if unknown."""
         message = self._newest
         if message is None or camera.name not in message.cameras:
             return None

@@ -16,7 +16,7 @@ from multiview.studio.config import CameraSource, KeypointsSource, Studio, studi
 if TYPE_CHECKING:
     from multiview.synthetic import Studio as SyntheticStudio
 
-__all__ = ["Played", "open_source"]
+__all__ = ["KeypointPlayback", "open_playback"]
 
 
 class SimulatedClock(NamedTuple):
@@ -30,7 +30,7 @@ class SimulatedClock(NamedTuple):
         return time_ns + self.offset_ns + round(self.drift * time_ns)
 
 
-class Played:
+class KeypointPlayback:
     """Numbered frames on a time line that all cameras share: frame number i has the time i / fps.
 
     `numbers` are the frames of all cameras, in order; `read` gives one camera's keypoints of one of them, None where
@@ -82,7 +82,7 @@ class Played:
         return self._read(self._numbers[position % len(self._numbers)])
 
 
-def open_source(studio: Studio, camera: str) -> Played:
+def open_playback(studio: Studio, camera: str) -> KeypointPlayback:
     """The source of one camera; ConfigError or SourceError if it cannot be played."""
     source = studio.source_of(camera)
     rig = studio_rig(studio)
@@ -106,7 +106,7 @@ def open_source(studio: Studio, camera: str) -> Played:
         read = lambda frame: simulated.keypoints(index, frame)
         if source.own_clocks:
             clock = _clock_of(simulated, index)
-    return Played(
+    return KeypointPlayback(
         numbers,
         read,
         fps=fps,

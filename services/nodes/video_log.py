@@ -8,7 +8,7 @@ from pathlib import Path
 
 import cv2
 
-from multiview.data import Frame
+from multiview.data import VideoFrame
 from multiview.errors import SourceError
 
 __all__ = ["VideoLog"]
@@ -29,11 +29,11 @@ class VideoLog:
         self._times = (folder / f"{name}.timestamps.csv").open("w", buffering=1)
         self._times.write("frame,time\n")
         self.frames = self.dropped = 0
-        self._queue: queue.Queue[Frame | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[VideoFrame | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._run, name=f"write {name}", daemon=True)
         self._thread.start()
 
-    def add(self, frame: Frame) -> None:
+    def add(self, frame: VideoFrame) -> None:
         """Never waits."""
         try:
             self._queue.put_nowait(frame)

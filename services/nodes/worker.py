@@ -22,12 +22,12 @@ from multiview.wire import topics
 from multiview.wire.messages import CameraHealth, Goodbye, decode, encode
 from multiview.wire.messages import PosesMessage as Poses
 from multiview.wire.packing import pack_keypoints
-from services.nodes.clock_probe import Prober
-from services.nodes.heartbeat import wait_for_start
-from services.nodes.sources import Played, open_source
+from services.nodes.clock_probe import ClockProber
+from services.nodes.ready_signal import wait_for_start
+from services.nodes.sources import KeypointPlayback, open_playback
 from services.runtime.process import Stopping, begin_service
-from services.transport.bus import GOODBYE_S, Asker, Sender, Subscriber
-from services.transport.requests import Ready, tell
+from services.transport.bus import GOODBYE_S, RequestClient, Sender, Subscriber
+from services.transport.requests import Ready, notify
 
 AHEAD_NS = 1_000_000_000  # how far an unpaced source runs ahead of fusion
 
@@ -49,34 +49,34 @@ def run(args: argparse.Namespace) -> None:
     begin_service(f"worker {args.camera}", studio.logging.json)
     stopping = Stopping()
     cameras = args.camera.split(",")
-    looking = [isinstance(studio.source_of(camera), CameraSource) for camera in cameras]
-    if all(looking):
+    with_detector = [isinstance(studio.source_of(camera), CameraSource) for camera in cameras]
+    if all(with_detector):
         from services.nodes.camera_worker import CameraWorker
 
-        CameraWorker(studio, cameras, args.video).play(stopping, alone=not args.wait)
+        CameraWorker(studio, cameras, args.video).play(stopping, standalone=not args.wait)
     elif args.video:
         raise ConfigError(f"{args.camera}: only cameras with a detector have a video to keep")
     elif len(cameras) > 1:
         raise ConfigError("only cameras with a detector can share a worker")
     else:
-        Worker(studio, args.camera, open_source(studio, args.camera)).play(stopping, alone=not args.wait)
+        Worker(studio, args.camera, open_playback(studio, args.camera)).play(stopping, standalone=not args.wait)
 
 
 class Worker:
     """Plays one source to the hub."""
 
-    def __init__(self, studio: Studio, camera: str, source: Played) -> None:
+    def __init__(self, studio: Studio, camera: str, source: KeypointPlayback) -> None:
         self._camera, self._source, self._hub = camera, source, studio.hub
         self._boot_id = secrets.randbits(62)
-        self._sender, self._asker = Sender(studio.hub, camera), Asker(studio.hub, camera)
+        self._sender, self._client = Sender(studio.hub, camera), RequestClient(studio.hub, camera)
         self._sent = self._dropped = 0
         self._start_ns = 0
         self._next_report = 0.0
-        self._prober = Prober(studio.hub, camera, self._boot_id, self._now_ns) if source.clock else None
+        self._prober = ClockProber(studio.hub, camera, self._boot_id, self._now_ns) if source.clock else None
 
-    def play(self, stopping: Stopping, alone: bool) -> None:
+    def play(self, stopping: Stopping, standalone: bool) -> None:
         """Until the source ends or the process is told to."""
-        self._start_ns = wait_for_start(self._asker, [f"camera/{self._camera}"], alone, stopping)
+        self._start_ns = wait_for_start(self._client, [f"camera/{self._camera}"], standalone, stopping)
         if self._source.speed > 0:
             self._play_paced(stopping)
         else:
@@ -153,7 +153,7 @@ class Worker:
             self._dropped += 1
 
     def _report(self, state: str) -> None:
-        """About once a second: health, and presence."""
+        """Send health and the ready signal, about once a second."""
         self._next_report = time.monotonic() + 1.0
         health = CameraHealth(
             camera=self._camera,
@@ -164,4 +164,4 @@ class Worker:
             expected_hz=self._source.fps,
         )
         self._sender.send(topics.topic_of(topics.CAMERA, self._camera), encode(health))
-        tell(self._asker, Ready(role=f"camera/{self._camera}", pid=os.getpid(), start_ns=self._start_ns))
+        notify(self._client, Ready(role=f"camera/{self._camera}", pid=os.getpid(), start_ns=self._start_ns))

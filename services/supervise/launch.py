@@ -31,20 +31,20 @@ from multiview.recordings.take import Take
 from multiview.studio.config import CameraSource, HubOptions, Studio, frame_rate, studio_rig, write_studio
 from multiview.studio.new_take import new_take
 from services.runtime.display import has_display
-from services.runtime.process import PARENT_VARIABLE, WHERE
-from services.transport.bus import Asker
-from services.transport.requests import Start, Status, StatusReply, ask
+from services.runtime.process import DUMP_SIGNAL, PARENT_VARIABLE
+from services.transport.bus import RequestClient
+from services.transport.requests import Start, Status, StatusReply, request
 
 __all__ = ["Launch", "LaunchError"]
 
 CONNECT_S = 300.0  # the longest that fusion may take to compile its kernels, the first time on a machine
 RESTART_S = 0.2
-LOOK_S = 1.0
-ANSWER_S = 0.3  # the longest that a hub which has died may keep the others from being looked after
-HANGS_S = 5.0  # a process that was silent for so long is killed and started again
-LOADS_S = 60.0  # the longest that a process may take until it is connected again
-WORDS_S = 0.1  # given to a process that will be killed, to say where it hangs
-GIVE_UP = 5  # a process that dies so often within 10 s is not started again
+CHECK_INTERVAL_S = 1.0
+REPLY_TIMEOUT_S = 0.3  # the longest that a dead hub may delay the check of the others
+HUNG_S = 5.0  # a process that was silent for so long is killed and started again
+LOADING_S = 60.0  # the longest that a process may take until it is connected again
+DUMP_S = 0.1  # for a process about to be killed to write its stacks
+MAX_DEATHS = 5  # a process that dies so often within 10 s is not started again
 
 
 class LaunchError(MultiviewError):
@@ -83,10 +83,10 @@ class _Child:
     def pid(self) -> int:
         return self.process.pid if self.process is not None else 0
 
-    def words(self) -> str:
-        """Its last line."""
+    def last_line(self) -> str:
+        """The last line of its log."""
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
-        return lines[-1].removeprefix("multiview: ") if lines else "it said nothing"
+        return lines[-1].removeprefix("multiview: ") if lines else "it wrote nothing"
 
     def stop(self, timeout_s: float) -> None:
         if self.process is None:
@@ -96,12 +96,12 @@ class _Child:
         self.join(timeout_s)
 
     def kill(self) -> None:
-        """Of one that hangs: its log tells where."""
+        """Kill a process that hangs; its log shows where."""
         if self.process is None:
             return
-        if WHERE is not None:
-            self.process.send_signal(WHERE)
-            time.sleep(WORDS_S)
+        if DUMP_SIGNAL is not None:
+            self.process.send_signal(DUMP_SIGNAL)
+            time.sleep(DUMP_S)
         self.process.kill()
 
     def join(self, timeout_s: float) -> bool:
@@ -129,7 +129,7 @@ class Launch:
         video: bool = False,
     ) -> None:
         """`take` names what is recorded, with `video` of every camera; `viewer` overrides the studio; `logs` keeps the
-        processes' words. ConfigError if there is nothing to film, or nowhere to keep it.
+        processes' logs. ConfigError if there is nothing to film, or nowhere to keep it.
         """
         if video and not (studio.recorder.enabled and all(isinstance(s, CameraSource) for s in studio.sources)):
             raise ConfigError('video needs cameras (type = "camera") and [recorder] enabled = true')
@@ -142,8 +142,8 @@ class Launch:
         self.take: Take | None = None
         self.start_ns = 0
         self._children: dict[str, _Child] = {}
-        self._next_look, self._unanswered = 0.0, 0
-        self._asker = Asker(self.studio.hub)
+        self._next_check, self._missed_replies = 0.0, 0
+        self._client = RequestClient(self.studio.hub)
 
     def __enter__(self) -> Launch:
         return self
@@ -158,29 +158,29 @@ class Launch:
             self.take = new_take(self.studio, self._take_name, datetime.now().astimezone(), self._notes)
         path = Path(self._scratch.name) / "studio.toml"
         write_studio(self.studio, path)
-        self._begin("hub", ["hub", str(path)])
+        self._spawn("hub", ["hub", str(path)])
         self._wait_for(set())
-        self._begin("fusion", ["fusion", str(path)])
+        self._spawn("fusion", ["fusion", str(path)])
         wanted = {"service/fusion"}
         if self.take is not None:
             name = self.take.folder.name.removesuffix(".partial")
-            self._begin("recorder", ["record", str(path), "--take", name])
+            self._spawn("recorder", ["record", str(path), "--take", name])
             wanted.add("service/recorder")
         film = ["--video", str(self.take.videos)] if self._video and self.take is not None else []
         shared = [worker.cameras for worker in self.studio.workers]
         alone = [[name] for name in self.rig.names if not any(name in cameras for cameras in shared)]
         for cameras in (*shared, *alone):
             names = ",".join(cameras)
-            self._begin(f"worker {names}", ["worker", str(path), "--camera", names, "--wait", *film])
+            self._spawn(f"worker {names}", ["worker", str(path), "--camera", names, "--wait", *film])
             wanted |= {f"camera/{camera}" for camera in cameras}
         if self._viewer:
-            self._begin("viewer", ["viewer", str(path)])
+            self._spawn("viewer", ["viewer", str(path)])
         if self.studio.metrics.enabled:
-            self._begin("metrics", ["metrics", str(path)])
+            self._spawn("metrics", ["metrics", str(path)])
         self._wait_for(wanted)
-        status = ask(self._asker, Start(), StatusReply, 2.0)
+        status = request(self._client, Start(), StatusReply, 2.0)
         if status is None:
-            raise LaunchError("the hub does not answer")
+            raise LaunchError("the hub does not reply")
         self.start_ns = status.start_ns
 
     def wait(self, poll: Callable[[], None] = lambda: None, timeout_s: float | None = None) -> bool:
@@ -195,7 +195,7 @@ class Launch:
         return True
 
     def watch(self) -> None:
-        """Start again what has died, kill what hangs; LaunchError if one refuses or keeps dying."""
+        """Restart dead processes and kill hung ones; LaunchError if one cannot start or keeps dying."""
         for child in self._children.values():
             if child.process is None or child.running or child.done:
                 continue
@@ -204,31 +204,31 @@ class Launch:
             if closed or (status == 0 and child.name.startswith("worker")):
                 child.done = True
             elif status == 2:
-                raise LaunchError(f"{child.name}: {child.words()}")
+                raise LaunchError(f"{child.name}: {child.last_line()}")
             else:
                 self._restart(child)
-        self._kill_what_hangs()
+        self._kill_hung()
 
-    def _kill_what_hangs(self) -> None:
-        """Every process tells the hub once a second that it makes progress; one that is silent is killed."""
+    def _kill_hung(self) -> None:
+        """Kill processes that have stopped repeating their ready signal, once a second."""
         now = time.monotonic()
-        if now < self._next_look:
+        if now < self._next_check:
             return
-        self._next_look = now + LOOK_S
-        status = ask(self._asker, Status(), StatusReply, ANSWER_S)
-        self._unanswered = self._unanswered + 1 if status is None else 0
+        self._next_check = now + CHECK_INTERVAL_S
+        status = request(self._client, Status(), StatusReply, REPLY_TIMEOUT_S)
+        self._missed_replies = self._missed_replies + 1 if status is None else 0
         hub = self._children.get("hub")
-        if self._unanswered >= HANGS_S / LOOK_S and hub is not None:
-            logging.warning("the hub does not answer: killed")
+        if self._missed_replies >= HUNG_S / CHECK_INTERVAL_S and hub is not None:
+            logging.warning("the hub does not reply: killed")
             hub.kill()
-            self._unanswered = 0
+            self._missed_replies = 0
         roles = status.roles if status is not None else {}
         for name, child in self._children.items():
             role = _role(name)
             started_ago = now - child.started
             silent = roles.get(role, 0.0)
-            patience = HANGS_S if silent < started_ago else LOADS_S  # nothing heard since it was started: it loads
-            if child.running and min(silent, started_ago) > patience:
+            limit_s = HUNG_S if silent < started_ago else LOADING_S  # silent since its start: it loads
+            if child.running and min(silent, started_ago) > limit_s:
                 logging.warning("%s makes no progress: killed", name)
                 child.kill()
 
@@ -245,21 +245,21 @@ class Launch:
         return {name: child.pid for name, child in self._children.items()}
 
     def status(self, timeout_s: float = 0.5) -> StatusReply | None:
-        """What the hub says; None if it does not answer."""
-        return ask(self._asker, Status(), StatusReply, timeout_s)
+        """The hub's status; None if it does not reply."""
+        return request(self._client, Status(), StatusReply, timeout_s)
 
     def stop(self) -> None:
-        """Workers say goodbye, fusion gives out the last ticks, the recorder writes them down, the hub ends."""
+        """Workers end their streams, fusion emits the last ticks, the recorder writes them, the hub ends."""
         for child in self._workers():
             if child.running and child.process is not None:
                 child.process.terminate()
         for child in self._workers():
             child.stop(3.0)
-        time.sleep(0.1 if self._children else 0.0)  # the last goodbyes pass the hub
+        time.sleep(0.1 if self._children else 0.0)  # for the last messages to pass the hub
         for name in ("fusion", "recorder", "viewer", "metrics", "hub"):
             if name in self._children:
                 self._children[name].stop(5.0)
-        self._asker.close()
+        self._client.close()
         if self.take is not None and self.take.partial and not self.take.folder.exists():
             self.take = Take(self.take.folder.with_name(self.take.folder.name.removesuffix(".partial")))
         self._children.clear()
@@ -268,28 +268,28 @@ class Launch:
     def _workers(self) -> list[_Child]:
         return [child for name, child in self._children.items() if name.startswith("worker")]
 
-    def _begin(self, name: str, command: list[str]) -> None:
+    def _spawn(self, name: str, command: list[str]) -> None:
         self._children[name] = _Child(name, command, self.logs)
         self._children[name].start()
 
     def _restart(self, child: _Child) -> None:
         now = time.monotonic()
         child.deaths = [*(t for t in child.deaths if now - t < 10.0), now]
-        if len(child.deaths) > GIVE_UP:
-            raise LaunchError(f"{child.name} keeps dying: {child.words()}")
+        if len(child.deaths) > MAX_DEATHS:
+            raise LaunchError(f"{child.name} keeps dying: {child.last_line()}")
         if len(child.deaths) > 1:
             time.sleep(RESTART_S)
         child.restarts += 1
         child.start()
 
     def _wait_for(self, roles: set[str]) -> None:
-        """Until the hub answers and these are connected."""
+        """Until the hub replies and these roles are connected."""
         end, missing = time.monotonic() + CONNECT_S, roles
         while time.monotonic() < end:
             for child in self._children.values():
                 if not child.running and child.process is not None and child.process.returncode != 0:
-                    raise LaunchError(f"{child.name}: {child.words()}")
-            status = ask(self._asker, Status(), StatusReply, 0.2)
+                    raise LaunchError(f"{child.name}: {child.last_line()}")
+            status = request(self._client, Status(), StatusReply, 0.2)
             if status is not None:
                 missing = roles - status.roles.keys()
                 if not missing:

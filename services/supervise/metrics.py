@@ -1,6 +1,6 @@
-"""Figures of a running studio for Prometheus, at http://HOST:PORT/metrics, read from the hub's stream alone.
+"""Metrics of a running studio for Prometheus, at http://HOST:PORT/metrics, read from the hub's stream alone.
 
-A process of its own: whatever asks for the figures, and however often, fusion does not notice.
+A process of its own, so that requests for the metrics never delay fusion.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from multiview.errors import ConfigError
 from multiview.fusion.pipeline import STAGES
 from multiview.studio.config import load_studio, studio_rig
-from services.nodes.heartbeat import Presence
+from services.nodes.ready_signal import ReadySignal
 from services.runtime.process import Stopping, begin_service
 from services.supervise.watcher import CameraState, Watcher, rate_of
 from services.transport.bus import Subscriber
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
     from prometheus_client.metrics_core import Metric
 
-__all__ = ["Figures", "Served"]
+__all__ = ["MetricsCollector", "MetricsServer"]
 
-OF_CAMERA: tuple[tuple[str, str, Callable[[CameraState], float]], ...] = (
+CAMERA_GAUGES: tuple[tuple[str, str, Callable[[CameraState], float]], ...] = (
     ("alive", "1 if it spoke within a second", lambda s: float(s.alive)),
     ("rate_ok", "1 if it sends at 90 % of its frame rate or more", lambda s: float(s.rate_ok and s.alive)),
     ("valid", "1 if fusion uses it", lambda s: float(s.valid and s.alive)),
@@ -33,8 +33,8 @@ OF_CAMERA: tuple[tuple[str, str, Callable[[CameraState], float]], ...] = (
     ("people", "people in its last frame", lambda s: float(s.people)),
     ("detect_seconds", "2D detection, per frame", lambda s: s.detect_ms / 1e3),
 )
-# name of the figure, its meaning, and what fusion calls it
-OF_FUSION = (
+# name of the gauge, its meaning, its name in fusion's health, and its scale
+FUSION_GAUGES = (
     ("clock_offset_seconds", "hub's clock less the camera's", "clock_offset_ms", 1e-3),
     ("clock_uncertainty_seconds", "how well that is known", "clock_sigma_ms", 1e-3),
     ("clock_drift_ppm", "how much the hub's clock gains on the camera's", "clock_drift_ppm", 1.0),
@@ -52,20 +52,20 @@ def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio, check=False)
     begin_service("metrics", studio.logging.json)
     stopping, watcher = Stopping(), Watcher(studio_rig(studio).names)
-    subscriber, presence = Subscriber(studio.hub, name="metrics"), Presence(studio.hub, "metrics")
+    subscriber, ready = Subscriber(studio.hub, name="metrics"), ReadySignal(studio.hub, "metrics")
     port = studio.metrics.port if args.port is None else args.port
-    with Served(Figures(watcher), studio.metrics.host, port) as served:
+    with MetricsServer(MetricsCollector(watcher), studio.metrics.host, port) as served:
         logging.info("http://%s:%d/metrics", studio.metrics.host, served.port)
         while not stopping:
             received = subscriber.receive(0.1)
             if received is not None:
                 watcher.take(received)
-                presence.connected()
+                ready.refresh()
     subscriber.close()
 
 
-class Figures:
-    """A collector in Prometheus' sense: asked, it gives all figures as they are now."""
+class MetricsCollector:
+    """A Prometheus collector of all metrics as they are now."""
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
@@ -76,7 +76,7 @@ class Figures:
 
     def _cameras(self) -> Iterator[Metric]:
         states = {name: self._watcher.state(name) for name in sorted(self._watcher.cameras)}
-        for key, meaning, value in OF_CAMERA:
+        for key, meaning, value in CAMERA_GAUGES:
             gauge = _gauge(f"camera_{key}", meaning, "camera")
             for name, state in states.items():
                 gauge.add_metric([name], value(state))
@@ -85,7 +85,7 @@ class Figures:
             yield _counter(
                 f"camera_{key}", f"frames {meaning}", {n: getattr(s, key) for n, s in states.items()}, "camera"
             )
-        for key, meaning, value_name, scale in OF_FUSION:
+        for key, meaning, value_name, scale in FUSION_GAUGES:
             gauge = _gauge(f"camera_{key}", meaning, "camera")
             for name in states:
                 if (figure := self._watcher.value("fusion", f"{name}.{value_name}")) is not None:
@@ -101,13 +101,13 @@ class Figures:
         yield stages
         latency = _gauge("pose_latency_seconds", "from the last arrival at the hub to the pose at the hub", "quantile")
         for quantile in (0.5, 0.99):
-            if watcher.latencies:
-                ordered = sorted(watcher.latencies)
+            if watcher.fusion_latencies:
+                ordered = sorted(watcher.fusion_latencies)
                 latency.add_metric([str(quantile)], ordered[int(len(ordered) * quantile)] / 1e9)
         yield latency
         tick = _gauge("tick_age_seconds", "from the tick to the arrival that completed it", "quantile")
-        if watcher.ages:
-            tick.add_metric(["0.5"], sorted(watcher.ages)[len(watcher.ages) // 2] / 1e9)
+        if watcher.tick_latencies:
+            tick.add_metric(["0.5"], sorted(watcher.tick_latencies)[len(watcher.tick_latencies) // 2] / 1e9)
         yield tick
         rate = _gauge("poses_hertz", "ticks with poses per second")
         rate.add_metric([], rate_of(watcher.ticks))
@@ -134,14 +134,14 @@ def _counter(name: str, meaning: str, values: dict[str, int], label: str) -> Met
     return counter
 
 
-class Served:
-    """The figures over HTTP, in a thread of its own, until closed; ConfigError if the port is in use."""
+class MetricsServer:
+    """Serves the metrics over HTTP, in a thread of its own, until closed; ConfigError if the port is in use."""
 
-    def __init__(self, figures: Figures, host: str, port: int) -> None:
+    def __init__(self, collector: MetricsCollector, host: str, port: int) -> None:
         from prometheus_client import CollectorRegistry, start_http_server
 
         registry = CollectorRegistry()
-        registry.register(figures)
+        registry.register(collector)
         try:
             self._server, self._thread = start_http_server(port, host, registry)
         except (OSError, OverflowError) as error:
@@ -150,7 +150,7 @@ class Served:
             ) from None
         self.port = self._server.server_port
 
-    def __enter__(self) -> Served:
+    def __enter__(self) -> MetricsServer:
         return self
 
     def __exit__(self, *_: object) -> None:

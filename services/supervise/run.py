@@ -9,7 +9,7 @@ from pathlib import Path
 from multiview.recordings.take import Take
 from multiview.studio.config import Studio, load_studio
 from services.supervise.launch import Launch
-from services.supervise.status import Board
+from services.supervise.status import StatusTable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,9 +49,9 @@ def play(
         try:
             launch.start()
             print(f"connected after {time.monotonic() - began:.1f} s; Ctrl-C ends the run")
-            with Board(launch.studio.hub, launch.rig.names) as board:
-                launch.wait(board.update, seconds)
-                board.settle(1.0)
+            with StatusTable(launch.studio.hub, launch.rig.names) as table:
+                launch.wait(table.update, seconds)
+                table.update_for(1.0)
         except KeyboardInterrupt:
             print("stopping")
     return launch.take

@@ -1,4 +1,4 @@
-"""How a running studio is: a live table of its cameras and services, made from the hub's stream alone."""
+"""The state of a running studio: a live table of its cameras and services, from the hub's stream alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from services.runtime.process import Stopping
 from services.supervise.watcher import Watcher, rate_of
 from services.transport.bus import Subscriber
 
-__all__ = ["Board"]
+__all__ = ["StatusTable"]
 
 
 SILENT_S = 3.0
@@ -39,17 +39,17 @@ def run(args: argparse.Namespace) -> None:
     hub = studio.hub if studio else HubOptions()
     stopping = Stopping()
     once = args.once or not sys.stdout.isatty()
-    with Board(hub, studio_rig(studio).names if studio else (), live=not once) as board:
-        board.settle(2.0)
-        if not board.watcher.heard:
+    with StatusTable(hub, studio_rig(studio).names if studio else (), live=not once) as table:
+        table.update_for(2.0)
+        if not table.watcher.received:
             raise SourceError(f"nothing comes from a hub at {hub.host}:{hub.publish_port}: is the studio running?")
         while not once and not stopping.wait(0.1):
-            board.update()
+            table.update()
         if once:
-            board.print()
+            table.print()
 
 
-class Board:
+class StatusTable:
     """The table on the terminal; where there is none, a plain one at the end."""
 
     def __init__(self, hub: HubOptions, cameras: Iterable[str] = (), live: bool = True) -> None:
@@ -61,7 +61,7 @@ class Board:
             self._live = None
         self._next = 0.0
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> StatusTable:
         if self._live:
             self._live.start()
         return self
@@ -72,15 +72,15 @@ class Board:
         self._subscriber.close()
 
     def update(self) -> None:
-        """Take in what has come, and draw five times a second."""
+        """Process the messages received, and redraw five times a second."""
         for received in self._subscriber.drain():
             self.watcher.take(received)
         if self._live and time.monotonic() >= self._next:
             self._live.update(self.table(), refresh=True)
             self._next = time.monotonic() + 0.2
 
-    def settle(self, seconds: float) -> None:
-        """Go on for a while."""
+    def update_for(self, seconds: float) -> None:
+        """Update for so long."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.update()
@@ -113,13 +113,13 @@ class Board:
             if camera.health is not None and camera.health.note:
                 lines.append(Text(f"{name:8} {camera.health.state}: {camera.health.note}"))
         if watcher.pose is not None:
-            ages, latencies = sorted(watcher.ages), sorted(watcher.latencies)
-            middle, last = len(ages) // 2, len(ages) * 99 // 100
+            tick_latencies, fusion_latencies = sorted(watcher.tick_latencies), sorted(watcher.fusion_latencies)
+            middle, last = len(tick_latencies) // 2, len(tick_latencies) * 99 // 100
             lines.append(
                 Text(
                     f"poses    {rate_of(watcher.ticks):.1f} Hz, {len(watcher.pose.people)} people, complete "
-                    f"{ages[middle] / 1e6:.0f} ms after the tick, computed and sent in "
-                    f"{latencies[middle] / 1e6:.1f} ms (p99 {latencies[last] / 1e6:.1f})"
+                    f"{tick_latencies[middle] / 1e6:.0f} ms after the tick, computed and sent in "
+                    f"{fusion_latencies[middle] / 1e6:.1f} ms (p99 {fusion_latencies[last] / 1e6:.1f})"
                 )
             )
         for name, (health, seen) in sorted(watcher.services.items()):

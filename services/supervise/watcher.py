@@ -1,4 +1,4 @@
-"""What can be known of a running studio from the hub's stream alone: each camera's health, every service's words."""
+"""The state of a running studio from the hub's stream alone: health of every camera and service, latencies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RATE_SHARE = 0.9  # of its expected frame rate, which a camera must reach
 
 
 class CameraState(NamedTuple):
-    """A camera's health as three yeses, and its figures."""
+    """A camera's health as three flags, and its figures."""
 
     alive: bool
     rate_ok: bool
@@ -28,7 +28,7 @@ class CameraState(NamedTuple):
     frames: int
     dropped: int
     detect_ms: float  # of the 2D detector, per frame; 0 where there is none
-    finished: bool  # it said goodbye
+    finished: bool  # its stream has ended
 
 
 class _Camera:
@@ -40,20 +40,20 @@ class _Camera:
 
 
 class Watcher:
-    """Takes in messages, and knows each camera's rate and health, and everyone's pose."""
+    """Keeps each camera's rate and health, the services' health and the latest poses, message by message."""
 
     def __init__(self, cameras: Iterable[str] = ()) -> None:
         self.cameras: dict[str, _Camera] = {name: _Camera() for name in cameras}
         self.services: dict[str, tuple[ServiceHealth, float]] = {}
         self.pose: PosesMessage | None = None
         self.ticks: deque[int] = deque(maxlen=400)
-        self.ages: deque[int] = deque(maxlen=400)
-        self.latencies: deque[int] = deque(maxlen=400)
-        self.misses: dict[str, int] = {}  # ticks, one after the other, that lacked a camera
-        self.heard = self.refused = 0
+        self.tick_latencies: deque[int] = deque(maxlen=400)
+        self.fusion_latencies: deque[int] = deque(maxlen=400)
+        self.consecutive_misses: dict[str, int] = {}  # ticks without the camera
+        self.received = self.refused = 0
 
     def take(self, received: Received) -> None:
-        self.heard += 1
+        self.received += 1
         try:
             message = decode(received.body)
         except MessageError:
@@ -72,12 +72,12 @@ class Watcher:
         elif isinstance(message, PosesMessage):
             self.pose = message
             self.ticks.append(now_ns)
-            self.ages.append(message.age_ns)
-            self.latencies.append(now_ns - message.arrival_ns)
+            self.tick_latencies.append(message.age_ns)
+            self.fusion_latencies.append(now_ns - message.arrival_ns)
             for name in message.cameras:
-                self.misses[name] = 0
+                self.consecutive_misses[name] = 0
             for name in message.missing:
-                self.misses[name] = self.misses.get(name, 0) + 1
+                self.consecutive_misses[name] = self.consecutive_misses.get(name, 0) + 1
 
     def value(self, service: str, name: str) -> float | None:
         """One of the figures that a service gives of itself."""
@@ -91,7 +91,7 @@ class Watcher:
         return CameraState(
             alive=time.monotonic() - camera.last_seen < ALIVE_S,
             rate_ok=rate >= RATE_SHARE * expected,
-            valid=self.misses.get(name, 0) < 3,
+            valid=self.consecutive_misses.get(name, 0) < 3,
             rate_hz=rate,
             people=camera.people,
             frames=camera.frames,

@@ -1,8 +1,8 @@
 """Sockets: the one place in the services that knows ZeroMQ.
 
-Everyone connects to the hub: a `Sender` to its ingest port, a `Subscriber` to its publish port, an `Asker` to its
-request port. Only the hub binds (`HubSockets`). A sender never blocks and keeps next to nothing: a frame that cannot
-leave now is stale by the time it could.
+Everyone connects to the hub: a `Sender` to its ingest port, a `Subscriber` to its publish port, a `RequestClient` to
+its request port. Only the hub binds (`HubSockets`). A sender never blocks and queues next to nothing: a frame that
+cannot be sent now is stale by the time it could.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from multiview.wire import topics
 from multiview.wire.messages import MAX_BYTES, Stamp
 from services.transport.keyring import ANYONE, HUB, load_hub_public, load_key
 
-__all__ = ["GOODBYE_S", "PUBLISH_QUEUE", "Asker", "HubSockets", "Incoming", "Received", "Sender", "Subscriber"]
+__all__ = ["GOODBYE_S", "PUBLISH_QUEUE", "HubSockets", "Incoming", "Received", "RequestClient", "Sender", "Subscriber"]
 
 HEARTBEAT_MS = 200
 SEND_QUEUE = 8
@@ -109,9 +109,9 @@ class HubSockets:
         """Return when something has come, at the latest after `timeout_s`."""
         self._poller.poll(_ms(timeout_s))
 
-    def incoming(self, most: int = 64) -> Iterator[Incoming | None]:
+    def incoming(self, limit: int = 64) -> Iterator[Incoming | None]:
         """What workers and services sent; None for what does not even have the right number of parts."""
-        for _ in range(most):
+        for _ in range(limit):
             try:
                 if self._secure:
                     frames = self._ingest.recv_multipart(zmq.NOBLOCK, copy=False)
@@ -132,9 +132,9 @@ class HubSockets:
                 count += 1
         return count
 
-    def questions(self, most: int = 16) -> Iterator[tuple[bytes, bytes]]:
-        """(asker, question) pairs."""
-        for _ in range(most):
+    def requests(self, limit: int = 16) -> Iterator[tuple[bytes, bytes]]:
+        """(client, request) pairs."""
+        for _ in range(limit):
             try:
                 parts = self._request.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
@@ -142,11 +142,11 @@ class HubSockets:
             if len(parts) == 2:
                 yield parts[0], parts[1]
 
-    def answer(self, asker: bytes, reply: bytes) -> None:
+    def reply(self, client: bytes, reply: bytes) -> None:
         try:
-            self._request.send_multipart([asker, reply], zmq.NOBLOCK)
+            self._request.send_multipart([client, reply], zmq.NOBLOCK)
         except zmq.ZMQError:
-            return  # it went away, or does not read: its loss
+            return  # the client has gone, or does not read
 
     def publish(self, topic: bytes, stamp: Stamp, body: bytes) -> None:
         self._publish.send_multipart([topic, stamp.encode(), body])
@@ -308,19 +308,19 @@ class Subscriber:
         return Received(topic, stamp, body)
 
 
-class Asker:
-    """Questions to the hub, one at a time."""
+class RequestClient:
+    """Requests to the hub, one at a time."""
 
     def __init__(self, options: HubOptions, name: str = ANYONE) -> None:
         self._options, self._name = options, name
         self._socket = self._connect()
 
-    def ask(self, question: bytes, timeout_s: float) -> bytes | None:
-        """The answer; None if none comes in time, and a late one is never taken for another's."""
+    def request(self, request: bytes, timeout_s: float) -> bytes | None:
+        """The reply; None if none comes in time. A late reply is never taken for that to another request."""
         while self._socket.poll(0):
-            self._socket.recv()  # answers that nobody waited for
+            self._socket.recv()  # replies that came too late
         try:
-            self._socket.send(question, zmq.NOBLOCK)
+            self._socket.send(request, zmq.NOBLOCK)
         except zmq.Again:
             return None
         if self._socket.poll(_ms(timeout_s)):
@@ -332,18 +332,18 @@ class Asker:
     def close(self) -> None:
         self._socket.close()
 
-    def tell(self, question: bytes) -> bool:
-        """Ask without waiting; whether anything was answered since the last time.
+    def notify(self, request: bytes) -> bool:
+        """Send without waiting for a reply; True if a reply has come since the last call.
 
-        Not to be mixed with `ask` on one Asker, whose answers it would be taken for.
+        Use a client either for `notify` or for `request`: they would take each other's replies.
         """
-        answered = False
+        replied = False
         while self._socket.poll(0):
             self._socket.recv()
-            answered = True
+            replied = True
         with contextlib.suppress(zmq.Again):
-            self._socket.send(question, zmq.NOBLOCK)
-        return answered
+            self._socket.send(request, zmq.NOBLOCK)
+        return replied
 
     def _connect(self) -> zmq.Socket[bytes]:
         socket = _socket(zmq.DEALER, 10, 10)

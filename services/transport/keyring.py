@@ -38,12 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("studio", type=Path, help="the studio file, for the cameras' names")
     parser.add_argument("--out", type=Path, default=Path("keys"), help="folder for the keys (default keys)")
     parser.add_argument(
-        "--also", nargs="*", default=[], metavar="NAME", help="more names, each with the right to listen"
+        "--extra-names", nargs="*", default=[], metavar="NAME", help="further names, each with the right to subscribe"
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    names = [HUB, *SERVICES, *studio_rig(load_studio(args.studio, check=False)).names, *args.also]
+    names = [HUB, *SERVICES, *studio_rig(load_studio(args.studio, check=False)).names, *args.extra_names]
     made = make_keys(args.out, names)
     print(f"{args.out}: {len(made)} new keys" + (f" ({', '.join(made)})" if made else "; all were there"))
     print(f'next: set [hub] keys = "{args.out}" in {args.studio}; on a camera\'s machine it needs NAME.key and hub.pub')

@@ -1,4 +1,4 @@
-"""What one may ask the hub, and its answers."""
+"""Requests to the hub and its replies."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ from typing import TypeVar
 import msgspec
 
 from multiview.errors import MessageError
-from services.transport.bus import Asker
+from services.transport.bus import RequestClient
 
 __all__ = [
     "Probe",
     "ProbeReply",
-    "Question",
     "Ready",
+    "Request",
     "Start",
     "Status",
     "StatusReply",
-    "ask",
-    "decode_question",
-    "tell",
+    "decode_request",
+    "notify",
+    "request",
 ]
 
 
-class _Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="ask"):
+class _Tagged(msgspec.Struct, frozen=True, kw_only=True, tag_field="request"):
     pass
 
 
-class Probe(_Request, frozen=True, tag="probe"):
-    """What does your clock show?"""
+class Probe(_Tagged, frozen=True, tag="probe"):
+    """The hub's clock, please."""
 
 
-class Ready(_Request, frozen=True, tag="ready"):
-    """`role` ("camera/cam01", "service/fusion") is connected; asked again every second, it also says that it lives."""
+class Ready(_Tagged, frozen=True, tag="ready"):
+    """`role` ("camera/cam01", "service/fusion") is connected; repeated every second while it makes progress."""
 
     role: str
     pid: int = 0
     start_ns: int = 0
 
 
-class Start(_Request, frozen=True, tag="start"):
-    """Let sources play, `delay_ns` from now, if they do not already."""
+class Start(_Tagged, frozen=True, tag="start"):
+    """Start the sources `delay_ns` from now, if they do not play already."""
 
     delay_ns: int = 200_000_000
 
 
-class Status(_Request, frozen=True, tag="status"):
-    """Who is here?"""
+class Status(_Tagged, frozen=True, tag="status"):
+    """The hub's state and who is connected."""
 
 
 class ProbeReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,23 +66,23 @@ class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
     reasons: dict[str, int]
 
 
-Question = Probe | Ready | Start | Status
-_DECODER = msgspec.msgpack.Decoder(Question)
+Request = Probe | Ready | Start | Status
+_DECODER = msgspec.msgpack.Decoder(Request)
 T = TypeVar("T")
 
 
-def decode_question(data: bytes) -> Question:
+def decode_request(data: bytes) -> Request:
     """MessageError if it is none."""
     try:
-        question: Question = _DECODER.decode(data)
+        request: Request = _DECODER.decode(data)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise MessageError(f"not a question: {error}") from None
-    return question
+        raise MessageError(f"not a request: {error}") from None
+    return request
 
 
-def ask(asker: Asker, question: Question, reply: type[T], timeout_s: float = 0.5) -> T | None:
-    """The hub's answer; None if none comes in time or it makes no sense."""
-    data = asker.ask(msgspec.msgpack.encode(question), timeout_s)
+def request(client: RequestClient, request: Request, reply: type[T], timeout_s: float = 0.5) -> T | None:
+    """The hub's reply; None if none comes in time or it is malformed."""
+    data = client.request(msgspec.msgpack.encode(request), timeout_s)
     if data is None:
         return None
     try:
@@ -91,6 +91,6 @@ def ask(asker: Asker, question: Question, reply: type[T], timeout_s: float = 0.5
         return None
 
 
-def tell(asker: Asker, question: Question) -> bool:
-    """Say something without waiting; whether what was told before was answered."""
-    return asker.tell(msgspec.msgpack.encode(question))
+def notify(client: RequestClient, request: Request) -> bool:
+    """Send without waiting; True if a reply to an earlier one has come."""
+    return client.notify(msgspec.msgpack.encode(request))

@@ -11,24 +11,24 @@ import time
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-__all__ = ["Gate", "GateSocket"]
+__all__ = ["ReplySocket", "ZapAuthenticator"]
 
 QUIET_S = 1.0  # refusals are logged at most this often
 
 
 @runtime_checkable
-class GateSocket(Protocol):
-    """A replying socket bound at ZeroMQ's own address for such questions."""
+class ReplySocket(Protocol):
+    """A replying socket bound at ZeroMQ's own address for such requests."""
 
     def receive(self, timeout_s: float) -> list[bytes] | None: ...
     def reply(self, parts: list[bytes]) -> None: ...
     def close(self) -> None: ...
 
 
-class Gate:
+class ZapAuthenticator:
     """Answers in a thread of its own, for a handshake waits for it."""
 
-    def __init__(self, socket: GateSocket, encode_key: Callable[[bytes], str], allowed: dict[str, str]) -> None:
+    def __init__(self, socket: ReplySocket, encode_key: Callable[[bytes], str], allowed: dict[str, str]) -> None:
         """`allowed` is public keys by name."""
         self._socket, self._encode = socket, encode_key
         self._names = {public: name for name, public in allowed.items()}

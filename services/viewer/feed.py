@@ -32,7 +32,7 @@ class Feed(Protocol):
         """What people are called, those who have a name."""
         ...
 
-    def call(self, person: int, name: str) -> bool:
+    def set_name(self, person: int, name: str) -> bool:
         """Give a person another name, none if it is empty; whether that can be done here."""
         ...
 
@@ -74,8 +74,8 @@ class Feed(Protocol):
 
 
 @runtime_checkable
-class Sight(Protocol):
-    """What the cameras saw in a recording."""
+class KeypointLookup(Protocol):
+    """Recorded keypoints by time."""
 
     def at(self, time_ns: int) -> Mapping[str, Keypoints2D]:
         """By camera, at this time."""
@@ -91,7 +91,7 @@ class PosesFeed:
         start_s: float = 0.0,
         paused: bool = False,
         names: dict[int, str] | None = None,
-        sight: Sight | None = None,
+        keypoints: KeypointLookup | None = None,
     ) -> None:
         self._poses = poses
         self._frames, first = np.unique(poses.frame, return_index=True)
@@ -99,7 +99,7 @@ class PosesFeed:
         self._bounds = np.append(first, len(poses))
         self._at, self._since, self._paused = start_s, time.monotonic(), paused
         self._shown: tuple[int, tuple[Track, ...]] = (-1, ())
-        self._names, self._sight = names or {}, sight
+        self._names, self._recorded = names or {}, keypoints
 
     @property
     def duration(self) -> float:
@@ -129,7 +129,7 @@ class PosesFeed:
     def names(self) -> dict[int, str]:
         return self._names
 
-    def call(self, person: int, name: str) -> bool:
+    def set_name(self, person: int, name: str) -> bool:
         return False
 
     def past(self) -> Iterable[tuple[Track, ...]]:
@@ -154,9 +154,9 @@ class PosesFeed:
         return {}
 
     def keypoints(self) -> Mapping[str, Keypoints2D]:
-        if self._sight is None or not len(self._frames):
+        if self._recorded is None or not len(self._frames):
             return {}
-        return self._sight.at(int(self._poses.time_ns[self._bounds[self._index()]]))
+        return self._recorded.at(int(self._poses.time_ns[self._bounds[self._index()]]))
 
     def pause(self) -> None:
         self._at, self._since, self._paused = self._now(), time.monotonic(), not self._paused

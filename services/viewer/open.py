@@ -19,7 +19,7 @@ from multiview.recordings.take_poses import take_poses
 from multiview.studio.config import Studio, load_studio, pipeline_options, studio_rig
 from services.viewer.feed import Feed, PosesFeed
 from services.viewer.record import Recording
-from services.viewer.sight import TakeSight
+from services.viewer.take_keypoints import TakeKeypoints
 
 __all__ = ["Opened", "open_live", "open_recording"]
 
@@ -27,15 +27,15 @@ _TALL_M = 2.2  # how high a volume without an upper limit is drawn
 
 
 class Opened(NamedTuple):
-    """`volume` are the lowest and highest corner (m); `recording` is there where a take can be begun, and `cast` are
-    the names that people can be given."""
+    """`volume` are the lowest and highest corner (m); `recording` is there where a take can be started, `names`
+    are those that can be assigned to people."""
 
     rig: Rig
     skeleton: Skeleton
     feed: Feed
     volume: Float64[np.ndarray, "2 3"] | None = None
     recording: Recording | None = None
-    cast: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def open_live(studio_file: Path) -> Opened:
@@ -44,12 +44,12 @@ def open_live(studio_file: Path) -> Opened:
     from services.viewer.stream import StreamFeed
 
     begin_service("viewer")
-    recording = Recording(studio_file)  # now, for later this process yields to others, which a recorder must not
+    recording = Recording(studio_file)  # before this process lowers its priority, which a recorder would inherit
     studio = load_studio(studio_file)
     rig, skeleton = studio_rig(studio), load_skeleton(studio.skeleton)
     feed = StreamFeed(studio.hub, rig, len(skeleton.joints))
-    cast = tuple(actor.name for actor in studio.actors) or actor_names()
-    return Opened(rig, skeleton, feed, _volume(studio, rig), recording, cast)
+    names = tuple(actor.name for actor in studio.actors) or actor_names()
+    return Opened(rig, skeleton, feed, _volume(studio, rig), recording, names)
 
 
 def open_recording(path: Path, rig_path: Path | None, start_s: float, paused: bool) -> Opened:
@@ -62,8 +62,8 @@ def open_recording(path: Path, rig_path: Path | None, start_s: float, paused: bo
     rig, studio = load_rig(rig_path), folder / "studio.toml"
     volume = _volume(load_studio(studio, check=False), rig) if studio.is_file() else None
     recorded = path.is_dir() and bool(Take(path).recordings())
-    sight = TakeSight(Take(path), rig_path, patient=paused) if recorded else None
-    feed = PosesFeed(poses, start_s, paused, poses.names, sight)
+    keypoints = TakeKeypoints(Take(path), rig_path, blocking=paused) if recorded else None
+    feed = PosesFeed(poses, start_s, paused, poses.names, keypoints)
     return Opened(rig, _skeleton(poses), feed, volume)
 
 

@@ -38,12 +38,12 @@ class Recording:
         """Begin, or end; in words what was done."""
         return self.stop() if self._process is not None else self._start()
 
-    def words(self) -> str:
+    def status(self) -> str:
         """What is being recorded, or that it failed; nothing where nothing is."""
         if self._process is None:
             return ""
         if self._process.poll() is not None:
-            return f"recording failed: {self._last_words()} (R again to leave it)"
+            return f"recording failed: {self._last_line()} (R again to leave it)"
         return f"● {self._name} {time.monotonic() - self._began:.0f} s"
 
     def stop(self) -> str:
@@ -71,7 +71,7 @@ class Recording:
         studio = load_studio(self._studio, check=False)
         self._name = free_name(Path(studio.recorder.directory), studio.name, datetime.now())
         self._began = time.monotonic()
-        command = ["record", str(self._studio), "--take", self._name, "--aside"]
+        command = ["record", str(self._studio), "--take", self._name, "--secondary"]
         self._process = self._starter.submit(self._begin, command).result()
         return f"recording {self._name}"
 
@@ -86,6 +86,6 @@ class Recording:
                 start_new_session=True,  # a share of its own; and Ctrl-C reaches the viewer alone, which ends it
             )
 
-    def _last_words(self) -> str:
+    def _last_line(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()
-        return lines[-1].removeprefix("multiview: ") if lines else "it said nothing"
+        return lines[-1].removeprefix("multiview: ") if lines else "it wrote nothing"

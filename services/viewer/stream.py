@@ -14,7 +14,7 @@ from multiview.studio.config import HubOptions
 from multiview.wire import topics
 from multiview.wire.messages import KeypointsMessage, PosesMessage, Stamp, decode
 from multiview.wire.packing import unpack_keypoints, unpack_tracks
-from services.nodes.actor import NAMER, give_name
+from services.nodes.actor import LABELLER, send_identity_label
 from services.transport.bus import Received, Sender, Subscriber
 from services.viewer.feed import count
 
@@ -22,7 +22,7 @@ __all__ = ["StreamFeed"]
 
 SILENT_S = 1.0  # without poses for so long, fusion is said to be away
 HEADLINE_S = 0.25  # figures that change faster cannot be read
-CALL_S = 0.3  # a name may take so long to leave
+LABEL_TIMEOUT_S = 0.3  # a name may take so long to leave
 WANTED_S = 1.0  # keypoints are listened to for so long after they were asked for
 _NOBODY: tuple[Track, ...] = ()
 LEFT_OUT_S = 0.5  # a camera that was missing for so long is left out rather than late
@@ -85,10 +85,10 @@ class StreamFeed:
     def names(self) -> dict[int, str]:
         return {track.person: track.name for track in self._tracks if track.name}
 
-    def call(self, person: int, name: str) -> bool:
+    def set_name(self, person: int, name: str) -> bool:
         if self._sender is None:
-            self._sender = Sender(self._options, NAMER)
-        return give_name(self._sender, person, name, CALL_S)
+            self._sender = Sender(self._options, LABELLER)
+        return send_identity_label(self._sender, person, name, LABEL_TIMEOUT_S)
 
     def past(self) -> Iterable[tuple[Track, ...]]:
         return ()

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, metavar="S", help="close by itself after S seconds")
     parser.add_argument("--uncertainty", action="store_true", help="show each joint as its 90 %% ellipsoid")
     parser.add_argument("--rays", action="store_true", help="show the lines of sight to one person")
-    parser.add_argument("--help-lines", action="store_true", help="a snapshot with the keys at the bottom too")
+    parser.add_argument("--show-keys", action="store_true", help="a snapshot with the keys at the bottom too")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(opened: Opened, args: argparse.Namespace) -> int:
-    from services.runtime.process import yield_as_a_whole
+    from services.runtime.process import lower_process_priority
     from services.viewer.orbit import Orbit, room
     from services.viewer.scene import Scene, level_from_world
     from services.viewer.window import Window
@@ -77,14 +77,14 @@ def _show(opened: Opened, args: argparse.Namespace) -> int:
     scale = 2 if still else 1
     window = Window("multiview", _SIZE, scale, visible=not still)
     try:
-        viewer = Viewer(window, scene, orbit, feed, opened.recording, opened.cast)
+        viewer = Viewer(window, scene, orbit, feed, opened.recording, opened.names)
         if live:
-            yield_as_a_whole()  # now that everything is loaded: on a busy machine the window would be long in coming
-        viewer.look(args.view)
+            lower_process_priority()  # only now: on a busy machine loading would take long
+        viewer.set_view(args.view)
         scene.uncertainty, viewer.rays = args.uncertainty, args.rays
         viewer.remember()
         if still:
-            viewer.help = args.help_lines
+            viewer.help = args.show_keys
             viewer.loop(max(args.time, 0.2) if live else 0.2)
             window.snapshot(args.snapshot, scale)
             print(args.snapshot)
@@ -106,10 +106,10 @@ class Viewer:
         orbit: Orbit,
         feed: Feed,
         recording: Recording | None = None,
-        cast: Sequence[str] = (),
+        names: Sequence[str] = (),
     ) -> None:
         self.window, self.scene, self.orbit, self.feed = window, scene, orbit, feed
-        self.recording, self.cast = recording, tuple(cast)
+        self.recording, self.names = recording, tuple(names)
         self.help = True
         self.rays = False
         self.following: int | None = None
@@ -120,9 +120,9 @@ class Viewer:
     def _bind_keys(self) -> None:
         bind = self.window.on_key
         for key, view in (("A", "all"), ("T", "top"), ("F", "front")):
-            bind(key, lambda view=view: self.look(view))  # type: ignore[misc]
+            bind(key, lambda view=view: self.set_view(view))  # type: ignore[misc]
         for number, camera in enumerate(self.scene.rig.cameras[:9], start=1):
-            bind(str(number), lambda name=camera.name: self.look(name))  # type: ignore[misc]
+            bind(str(number), lambda name=camera.name: self.set_view(name))  # type: ignore[misc]
         bind("P", self.follow_next)
         bind("U", lambda: setattr(self.scene, "uncertainty", not self.scene.uncertainty))
         bind("L", lambda: setattr(self, "rays", not self.rays))
@@ -137,7 +137,7 @@ class Viewer:
         bind(_LEFT, lambda: self.seek(self.feed.timeline()[0] - 1.0))
         self.window.on_mouse(self.orbit, self.seek)
 
-    def look(self, view: str) -> None:
+    def set_view(self, view: str) -> None:
         """From everywhere, above, in front, near a person (`follow` or `follow:ID`), or through a camera by name."""
         self.following = None
         presets = {"all": self.orbit.home, "top": self.orbit.top, "front": self.orbit.front}
@@ -194,20 +194,20 @@ class Viewer:
             self._say(self.recording.toggle())
 
     def name_next(self) -> None:
-        """Give who is followed, or is alone in the room, the next free name of the cast; after the last, none."""
+        """Assign the next free known name to the followed person, or the only one; after the last name, none."""
         people = [track.person for track in self.scene.tracks]
         person = people[0] if len(people) == 1 else self.following
         if person not in people:
             self._say("whom? P follows one after the other")
             return
-        names = self.scene.names
-        free = [name for name in self.cast if name == names.get(person) or name not in names.values()]
+        given = self.scene.names
+        free = [name for name in self.names if name == given.get(person) or name not in given.values()]
         choices = [*free, ""]
-        own = names.get(person, "")
+        own = given.get(person, "")
         name = choices[(choices.index(own) + 1) % len(choices)] if own in choices else choices[0]
         if not free:
             self._say(f"no names to give: multiview actor NAME studio.toml --person {person}")
-        elif self.feed.call(person, name):
+        elif self.feed.set_name(person, name):
             self._say(f"person {person} is {name}" if name else f"person {person} has no name")
         else:
             self._say("names are given live: multiview actor NAME TAKE")
@@ -241,8 +241,8 @@ class Viewer:
         if self.rays:
             seen = self.scene.rays_of is not None and self.scene.rays_of[0]
             top.append(("   lines of sight" if seen else "   lines of sight: none yet", _NOTICE))
-        if self.recording is not None and (words := self.recording.words()):
-            top.append((f"   {words}", ALARM))
+        if self.recording is not None and (status := self.recording.status()):
+            top.append((f"   {status}", ALARM))
         if time.monotonic() < self._note_until:
             top.append((f"   {self._note}", _NOTICE))
         now, duration = self.feed.timeline()

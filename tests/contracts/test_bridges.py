@@ -23,7 +23,7 @@ from multiview.errors import ConfigError
 from multiview.synthetic import Options, make_studio
 from services.bridges import LiveBridge
 from services.bridges._serve import bridge_names, open_bridge
-from services.bridges._slots import Places
+from services.bridges._slots import SlotAllocator
 from tests.figures import crowd
 
 _OPTIONS: dict[str, dict[str, Any]] = {"websocket": {"port": 0}, "lsl": {"name": "multiview-test"}}
@@ -71,16 +71,16 @@ def test_an_unknown_bridge_lists_what_exists(tmp_path: Any, capsys: pytest.Captu
 
 
 def test_places_are_kept_and_given_again() -> None:
-    places = Places(2)
+    slots = SlotAllocator(2)
 
     def present(*people: int) -> Tracks:
         pose = crowd()[1].tracks[0].pose
         return Tracks(0, 0, tuple(Track(person, pose) for person in people))
 
-    assert places.of(present(4, 7)) == {4: 0, 7: 1}
-    assert places.of(present(4, 7, 1)) == {4: 0, 7: 1}
-    assert places.of(present(7, 1)) == {7: 1, 1: 0}
-    assert places.of(present()) == {}
+    assert slots.assign(present(4, 7)) == {4: 0, 7: 1}
+    assert slots.assign(present(4, 7, 1)) == {4: 0, 7: 1}
+    assert slots.assign(present(7, 1)) == {7: 1, 1: 0}
+    assert slots.assign(present()) == {}
 
 
 def test_websocket_sends_json_to_whoever_listens() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from multiview.common.plugins import load_plugin, plugin_names
-from multiview.data import Frame
+from multiview.data import VideoFrame
 from multiview.detect import PoseDetector, make_detector
 from multiview.errors import ConfigError, MultiviewError
 from multiview.recordings.keypoint_folder import write_keypoints
@@ -88,7 +88,7 @@ def test_frames_in_keypoints_out(name, tmp_path, monkeypatch):
     joints = len(detector.skeleton.joints)
     image = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
     before = image.copy()
-    frames = [Frame(image, 0, 0, camera) for camera in ("cam01", "cam02")]
+    frames = [VideoFrame(image, 0, 0, camera) for camera in ("cam01", "cam02")]
     found = detector.detect(frames)
     assert len(found) == 2
     np.testing.assert_array_equal(image, before)
@@ -111,7 +111,7 @@ def test_the_same_frames_give_the_same(name, tmp_path, monkeypatch):
     if name == "blazepose":
         pytest.skip("blazepose remembers; what it remembers is tested with real pictures")
     detector = made(name, tmp_path, monkeypatch)
-    frame = Frame(np.random.default_rng(1).integers(0, 255, (48, 64, 3), dtype=np.uint8), 0, 0, "cam01")
+    frame = VideoFrame(np.random.default_rng(1).integers(0, 255, (48, 64, 3), dtype=np.uint8), 0, 0, "cam01")
     first, second = detector.detect([frame])[0], detector.detect([frame])[0]
     np.testing.assert_array_equal(first.xy, second.xy)
     np.testing.assert_array_equal(first.score, second.score)
@@ -137,7 +137,7 @@ def test_ones_own_file_is_a_detector(tmp_path):
         """)
     )
     detector = make_detector("./my.py", {"at": 5.0}, tmp_path)
-    assert detector.detect([Frame(np.zeros((4, 4, 3), np.uint8), 0, 0)])[0].xy[0, 0, 0] == 5.0
+    assert detector.detect([VideoFrame(np.zeros((4, 4, 3), np.uint8), 0, 0)])[0].xy[0, 0, 0] == 5.0
     (tmp_path / "half.py").write_text("Options = None")
     with pytest.raises(MultiviewError, match=r"has no .Detector"):
         make_detector("half.py", {}, tmp_path)
@@ -149,6 +149,6 @@ def test_the_example_is_a_detector():
     detector = make_detector(str(example), {"threshold": 0.3})
     image = np.zeros((40, 60, 3), np.uint8)
     image[19:22, 29:32] = 255
-    found = detector.detect([Frame(image, 0, 0)])[0]
+    found = detector.detect([VideoFrame(image, 0, 0)])[0]
     np.testing.assert_array_equal(found.xy[0, 0], [30, 20])
-    assert detector.detect([Frame(image * 0, 0, 0)])[0].people == 0
+    assert detector.detect([VideoFrame(image * 0, 0, 0)])[0].people == 0

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from multiview.data import Frame
+from multiview.data import VideoFrame
 from multiview.detect.blazepose import Detector, Options
 from multiview.errors import ConfigError
 from multiview.models.card import load_card, model_file
@@ -33,7 +33,7 @@ def pictures(shared_data):
 
 def test_the_subject_stands_where_a_subject_stands(detector, pictures):
     for picture, ankle in zip(pictures, ([[345, 945], [420, 1040]], [[480, 1080], [640, 1170]]), strict=True):
-        keypoints = detector.detect([Frame(picture, 0, 0, "one")])[0]
+        keypoints = detector.detect([VideoFrame(picture, 0, 0, "one")])[0]
         assert keypoints.people == 1
         names = detector.skeleton.joints
         xy = dict(zip(names, keypoints.xy[0], strict=True))
@@ -50,7 +50,7 @@ def test_people_side_by_side_are_apart(detector, pictures):
     left, right = (cv2.resize(p[200:1400, 100:1000], (450, 600)) for p in pictures)
     both = np.hstack([left, right])
     for index in range(3):
-        keypoints = detector.detect([Frame(both, index, 0, "side by side")])[0]
+        keypoints = detector.detect([VideoFrame(both, index, 0, "side by side")])[0]
         assert keypoints.people == 2
         spans = sorted((np.nanmin(xy[:, 0]), np.nanmax(xy[:, 0])) for xy in keypoints.xy)
         assert spans[0][1] < 460
@@ -58,30 +58,30 @@ def test_people_side_by_side_are_apart(detector, pictures):
 
 
 def test_a_camera_that_changes_its_size_starts_anew(detector, pictures):
-    large = detector.detect([Frame(pictures[0], 0, 0, "zoom")])[0]
+    large = detector.detect([VideoFrame(pictures[0], 0, 0, "zoom")])[0]
     half = cv2.resize(pictures[0], None, fx=0.5, fy=0.5)
-    small = detector.detect([Frame(half, 1, 1, "zoom")])[0]
+    small = detector.detect([VideoFrame(half, 1, 1, "zoom")])[0]
     assert np.nanmedian(np.abs(small.xy[0] * 2 - large.xy[0])) < 15
 
 
 def test_who_is_expected_is_found_without_a_search(detector, pictures):
     """The first frame is empty and has been searched; the person who is then there is where fusion says."""
     blind = Detector(Options(tiles=1, search_every=10**6, search_every_expected=10**6))
-    blind.detect([Frame(np.zeros_like(pictures[0]), 0, 0, "one")])
+    blind.detect([VideoFrame(np.zeros_like(pictures[0]), 0, 0, "one")])
     blind._cameras["one"].next_tile = 0
-    truth = detector.detect([Frame(pictures[0], 0, 0, "expected")])[0].xy[0]
+    truth = detector.detect([VideoFrame(pictures[0], 0, 0, "expected")])[0].xy[0]
     low, high = np.nanmin(truth, axis=0), np.nanmax(truth, axis=0)
     blind._search = lambda image, tile, people: people
     for move in (0.0, 30.0, -30.0):
         blind._cameras["one"].people.clear()
         blind.expect("one", np.concatenate([low, high])[None] + move)
-        found = blind.detect([Frame(pictures[0], 1, 1, "one")])[0]
+        found = blind.detect([VideoFrame(pictures[0], 1, 1, "one")])[0]
         assert found.people == 1
         assert np.nanmedian(np.abs(found.xy[0] - truth)) < 15
-    assert blind.detect([Frame(pictures[0], 2, 2, "one")])[0].people == 1  # followed from there
+    assert blind.detect([VideoFrame(pictures[0], 2, 2, "one")])[0].people == 1  # followed from there
 
 
 def test_an_empty_room_has_nobody(detector):
-    keypoints = detector.detect([Frame(np.full((480, 640, 3), 90, np.uint8), 0, 0, "empty")])[0]
+    keypoints = detector.detect([VideoFrame(np.full((480, 640, 3), 90, np.uint8), 0, 0, "empty")])[0]
     assert keypoints.people == 0
     assert keypoints.xy.shape == (0, 33, 2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from multiview.common.package_data import package_file
-from multiview.data import Frame
+from multiview.data import VideoFrame
 from multiview.detect import make_detector
 from multiview.learn.check import pck
 from multiview.learn.model_file import open_model
@@ -24,7 +24,9 @@ def test_rendered_people_are_found_and_read():
         if (photo.visibility == VISIBLE).sum() < 10 or photo.box[0, 3] < 60:
             continue
         people += 1
-        (keypoints,) = detector.detect([Frame(np.ascontiguousarray(photo.image[..., ::-1]), number, 0, f"cam{number}")])
+        (keypoints,) = detector.detect(
+            [VideoFrame(np.ascontiguousarray(photo.image[..., ::-1]), number, 0, f"cam{number}")]
+        )
         assert ((keypoints.score >= 0) & (keypoints.score <= 1)).all()
         assert np.isnan(keypoints.xy[keypoints.score == 0]).all()
         if not keypoints.people:
@@ -50,7 +52,7 @@ def test_looking_at_the_mirrored_crop_too_helps():
 
 def test_an_empty_picture_has_no_one():
     detector = make_detector("light")
-    (keypoints,) = detector.detect([Frame(np.full((360, 640, 3), 90, np.uint8), 0, 0, "cam")])
+    (keypoints,) = detector.detect([VideoFrame(np.full((360, 640, 3), 90, np.uint8), 0, 0, "cam")])
     assert keypoints.people == 0
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from multiview.data import Frame
+from multiview.data import VideoFrame
 from multiview.detect import ExpectsPeople, hrnet, make_detector
 from multiview.errors import ConfigError
 from multiview.keypoints.crop import crop_affine, crop_region, input_from_heatmap, invert_affine, transform_points
@@ -19,7 +19,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def frame(image, camera="cam01", index=0):
-    return Frame(image, index, 0, camera)
+    return VideoFrame(image, index, 0, camera)
 
 
 def only(detector, image):

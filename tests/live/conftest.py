@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
-from services.transport.bus import Asker
-from services.transport.requests import Status, StatusReply, ask
+from services.transport.bus import RequestClient
+from services.transport.requests import Status, StatusReply
 
 FREE = HubOptions(ingest_port=0, publish_port=0, request_port=0)
 SYNTHETIC = {"cameras": 3, "people": 2, "seconds": 60.0, "fps": 25.0, "skeleton": "coco17"}
@@ -76,9 +76,9 @@ class Processes:
         path = self.folder / "studio.toml"
         write_studio(synthetic_studio(self.folder, options), path)
         self.start("hub", path)
-        asker = Asker(options)
-        until(lambda: ask(asker, Status(), StatusReply, 0.2) is not None)
-        asker.close()
+        client = RequestClient(options)
+        until(lambda: request(client, Status(), StatusReply, 0.2) is not None)
+        client.close()
         return options
 
     def end(self) -> None:

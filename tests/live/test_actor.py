@@ -8,7 +8,7 @@ import pytest
 
 from multiview.__main__ import main
 from multiview.body.actor import load_actor
-from multiview.client import Frame, connect
+from multiview.client import PoseFrame, connect
 from multiview.studio.config import write_studio
 from services.supervise.launch import Launch
 from services.viewer.stream import StreamFeed
@@ -24,7 +24,7 @@ def test_a_person_in_the_room_takes_a_name_and_is_kept(
         studio = tmp_path / "studio.toml"
         write_studio(launch.studio, studio)
         with connect(f"tcp://127.0.0.1:{launch.studio.hub.publish_port}") as frames:
-            frame: list[Frame] = []
+            frame: list[PoseFrame] = []
 
             def names() -> dict[int, str]:
                 frame[:] = [found] if (found := frames.poll(0.1)) else frame[-1:]
@@ -41,6 +41,6 @@ def test_a_person_in_the_room_takes_a_name_and_is_kept(
             assert load_actor("amy").frames > 20
             until(lambda: names() == {first: "", second: "amy"})
             feed = StreamFeed(launch.studio.hub, launch.rig, 17)
-            until(lambda: feed.call(first, "amy"))
+            until(lambda: feed.set_name(first, "amy"))
             until(lambda: names() == {first: "amy", second: ""})
             feed.close()

@@ -17,7 +17,7 @@ from multiview.recordings.take import begin_take, finish_take
 from multiview.sources import open_source
 from multiview.sources.video import Source
 from multiview.studio.config import CameraOptions, CameraSource, HubOptions, RecorderOptions, Studio
-from services.capture.cameras import PlayedCamera
+from services.capture.cameras import PlaybackCamera
 from services.capture.capture import CapturedCamera, open_cameras, start_together
 from services.capture.doctor import examine, ports
 from tests.live.conftest import until
@@ -38,8 +38,8 @@ def video(tmp_path: Path) -> Path:
 
 
 def test_cameras_that_lose_frames_and_jitter_are_captured_with_true_times(video: Path, tmp_path: Path) -> None:
-    def camera(name: str) -> PlayedCamera:
-        return PlayedCamera(lambda: open_source(str(video), name), drops=0.2, jitter_s=0.02)
+    def camera(name: str) -> PlaybackCamera:
+        return PlaybackCamera(lambda: open_source(str(video), name), drops=0.2, jitter_s=0.02)
 
     cameras = [CapturedCamera(camera("cam01")), CapturedCamera(camera("cam02"))]
     take = begin_take(tmp_path, "first", datetime.now(UTC), "", "")

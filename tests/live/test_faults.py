@@ -25,8 +25,8 @@ from multiview.studio.rerun import recorded_poses
 from multiview.wire.messages import PosesMessage, Stamp, decode, encode
 from multiview.wire.packing import pack_keypoints
 from services.supervise.launch import Launch
-from services.transport.bus import Asker, Sender, Subscriber
-from services.transport.requests import Start, Status, StatusReply, ask
+from services.transport.bus import RequestClient, Sender, Subscriber
+from services.transport.requests import Start, Status, StatusReply, request
 from tests.live.conftest import Processes, synthetic_studio, until
 
 
@@ -146,8 +146,8 @@ def test_a_full_disk_loses_nothing_that_was_written(processes: Processes, tmp_pa
     hub = processes.hub()
     command = f'ulimit -f 128; exec "{sys.executable}" -m multiview record "{tmp_path}/studio.toml" --take full'
     recorder = subprocess.Popen(["bash", "-c", command], stderr=subprocess.PIPE)
-    sender, asker = Sender(hub), Asker(hub)
-    until(lambda: "service/recorder" in ((ask(asker, Status(), StatusReply) or _nobody()).roles))
+    sender, client = Sender(hub), RequestClient(hub)
+    until(lambda: "service/recorder" in ((request(client, Status(), StatusReply) or _nobody()).roles))
     bulk = random.Random(1).randbytes(100_000)
     body = keypoints("cam01", 1)[:-4] + bulk
 
@@ -162,7 +162,7 @@ def test_a_full_disk_loses_nothing_that_was_written(processes: Processes, tmp_pa
     records = list(open_take(tmp_path / "full").records())
     assert sum(record.topic == "keypoints/cam01" for record in records) >= 2
     sender.close()
-    asker.close()
+    client.close()
 
 
 def _nobody() -> StatusReply:

@@ -33,11 +33,11 @@ from multiview.wire.messages import (
     write_blob,
 )
 from multiview.wire.packing import pack_keypoints
-from services.nodes.clock_probe import Prober
+from services.nodes.clock_probe import ClockProber
 from services.runtime.display import has_display, virtual_display
 from services.supervise.launch import Launch
-from services.transport.bus import Asker, Sender, Subscriber
-from services.transport.requests import Status, StatusReply, ask
+from services.transport.bus import RequestClient, Sender, Subscriber
+from services.transport.requests import Status, StatusReply, request
 from tests.live.conftest import SYNTHETIC, Processes, synthetic_studio, until
 
 SIMULATED = make_studio(msgspec.convert({**SYNTHETIC, "seconds": 4.0}, Options))
@@ -60,7 +60,7 @@ class Camera:
     def begin(self) -> None:
         """A new run of the worker."""
         self.boot_id = secrets.randbits(62)
-        self.prober = Prober(self._hub, self.name, self.boot_id, self.now_ns)
+        self.prober = ClockProber(self._hub, self.name, self.boot_id, self.now_ns)
 
     def now_ns(self) -> int:
         return time.monotonic_ns() + self.ahead_ns
@@ -228,7 +228,7 @@ def test_what_can_be_mended_is_used(room: Room, edit: Edit) -> None:
 
 
 def test_a_second_publisher_is_refused_while_the_first_speaks(room: Room) -> None:
-    thief, asker = Sender(room.hub), Asker(room.hub)
+    thief, client = Sender(room.hub), RequestClient(room.hub)
     other = Camera(room.hub, room.bad.index)
 
     def both(message: KeypointsMessage) -> list[KeypointsMessage | bytes]:
@@ -239,11 +239,11 @@ def test_a_second_publisher_is_refused_while_the_first_speaks(room: Room) -> Non
 
     first = len(room.poses)
     room.play_until(lambda: len(room.poses) > first + 40, both)
-    status = ask(asker, Status(), StatusReply, 1.0)
+    status = request(client, Status(), StatusReply, 1.0)
     assert status is not None
     assert status.reasons[f"second sender for camera/{BAD}"] > 10
     assert all(BAD in message.cameras for message in room.poses[first + 5 :])
-    for ending in (thief, asker, other):
+    for ending in (thief, client, other):
         ending.close()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from multiview.studio.config import HubOptions
 from multiview.wire.messages import RegionsMessage, decode, encode
-from services.nodes.regions import Expectations, pack_regions
+from services.nodes.regions import RegionReceiver, pack_regions
 from tests.studio.test_stream_fusion import SIMULATED, Stream
 
 
@@ -15,14 +15,14 @@ from tests.studio.test_stream_fusion import SIMULATED, Stream
 def told() -> RegionsMessage:
     stream = Stream()
     stream.play(last=20)
-    message = decode(encode(pack_regions(stream.fuser, stream.fused[-1].message.time_ns)))
+    message = decode(encode(pack_regions(stream.fusion, stream.fused[-1].message.time_ns)))
     assert isinstance(message, RegionsMessage)
     return message
 
 
 def test_people_are_where_they_are_expected(told: RegionsMessage) -> None:
     """Three frames later, in every camera that sees them."""
-    listener = Expectations(HubOptions(), "")
+    listener = RegionReceiver(HubOptions(), "")
     listener._newest = told
     assert told.cameras == list(SIMULATED.rig.names)
     found = 0
@@ -47,7 +47,7 @@ def test_people_are_where_they_are_expected(told: RegionsMessage) -> None:
 
 
 def test_what_is_stale_or_of_another_camera_is_not_believed(told: RegionsMessage) -> None:
-    listener = Expectations(HubOptions(), "")
+    listener = RegionReceiver(HubOptions(), "")
     camera = SIMULATED.rig.cameras[0]
     assert listener.boxes(camera, 0, camera.size) is None
     listener._newest = told

@@ -16,9 +16,9 @@ from multiview.errors import ConfigError
 from multiview.studio.config import HubOptions
 from multiview.wire.messages import MAX_BYTES, encode
 from multiview.wire.packing import pack_keypoints
-from services.transport.bus import Asker, HubSockets, Sender, Subscriber
+from services.transport.bus import HubSockets, RequestClient, Sender, Subscriber
 from services.transport.keyring import load_key, make_keys
-from services.transport.requests import Status, StatusReply, ask
+from services.transport.requests import Status, StatusReply, request
 from tests.live.conftest import Processes, until
 
 NAMES = ["hub", "fusion", "client", "cam01", "cam02", "cam03"]
@@ -70,15 +70,15 @@ def test_only_known_keys_speak_and_only_for_their_camera(processes: Processes, t
     assert keep_sending(thief, "cam03", listener)
     assert keep_sending(good, "cam01", listener)
 
-    asker = Asker(hub)
-    status = ask(asker, Status(), StatusReply, 1.0)
+    client = RequestClient(hub)
+    status = request(client, Status(), StatusReply, 1.0)
     assert status is not None
     assert status.reasons["cam03's key used for camera/cam02"] >= 1
     assert status.reasons["handshake"] >= 1
     words = processes.words("hub")
     assert "its key is not in allowed.toml" in words
     assert "cam03's key used for camera/cam02" in words
-    for ending in (listener, good, stranger, plain, deaf, thief, asker):
+    for ending in (listener, good, stranger, plain, deaf, thief, client):
         ending.close()
 
 
@@ -122,7 +122,7 @@ def test_bytes_heard_on_the_wire_are_useless_a_second_time(processes: Processes,
 def test_what_is_wrong_on_the_loopback_is_refused(processes: Processes) -> None:
     """Without keys: too many parts, no such topic, too large, too fast, two senders for one camera."""
     hub = processes.hub()
-    listener, asker, good = Subscriber(hub, ["keypoints"]), Asker(hub), Sender(hub)
+    listener, client, good = Subscriber(hub, ["keypoints"]), RequestClient(hub), Sender(hub)
     assert keep_sending(good, "cam01", listener)
     second = Sender(hub)
     raw = zmq.Context.instance().socket(zmq.DEALER)
@@ -140,7 +140,7 @@ def test_what_is_wrong_on_the_loopback_is_refused(processes: Processes) -> None:
         raw.send_multipart([b"keypoints/cam03", b"x"])
 
     def reasons() -> dict[str, int]:
-        status = ask(asker, Status(), StatusReply, 1.0)
+        status = request(client, Status(), StatusReply, 1.0)
         return status.reasons if status else {}
 
     until(lambda: {"malformed", "unknown topic", "too fast: camera/cam03"} <= reasons().keys())
@@ -148,7 +148,7 @@ def test_what_is_wrong_on_the_loopback_is_refused(processes: Processes) -> None:
     raw.send_multipart([b"keypoints/cam03", b"x" * (MAX_BYTES + 1)])
     assert keep_sending(good, "cam01", listener)
     raw.close()
-    for ending in (listener, asker, good, second):
+    for ending in (listener, client, good, second):
         ending.close()
 
 

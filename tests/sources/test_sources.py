@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from multiview.data import Frame
+from multiview.data import VideoFrame
 from multiview.errors import SourceError
 from multiview.sources import Reader, open_source, stream, video
 
@@ -105,7 +105,7 @@ class Counting:
                 raise self.error
             return None
         self.i += 1
-        return Frame(np.zeros((4, 4, 3), np.uint8), self.i - 1, self.i, self.name)
+        return VideoFrame(np.zeros((4, 4, 3), np.uint8), self.i - 1, self.i, self.name)
 
     def skip(self):
         self.skipped += self.i < self.n

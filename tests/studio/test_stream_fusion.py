@@ -10,10 +10,10 @@ import pytest
 
 from multiview.data import NS_PER_S
 from multiview.studio.config import FusionOptions, Studio, SyntheticSource
-from multiview.studio.stream_fusion import Fused, Fuser
+from multiview.studio.stream_fusion import FusedTick, StreamFusion
 from multiview.synthetic import Options, make_studio
 from multiview.synthetic.unsynchronised import Pace, Unsynchronised, arrivals
-from multiview.timing.sync_buffer import Options as SyncOptions
+from multiview.timing.sync_buffer import SyncOptions
 from multiview.wire.messages import (
     AnyMessage,
     ClockSample,
@@ -28,7 +28,7 @@ from multiview.wire.messages import (
     write_blob,
 )
 from multiview.wire.packing import pack_keypoints
-from services.nodes.fusion import Fusion
+from services.nodes.fusion import FusionService
 
 OPTIONS = {"cameras": 3, "people": 1, "seconds": 2.0, "fps": 25.0, "skeleton": "coco17"}
 STUDIO = Studio(skeleton="coco17", source=SyntheticSource(options=OPTIONS))
@@ -44,13 +44,13 @@ class Stream:
     """Numbers messages as the hub does, and feeds them."""
 
     def __init__(self, studio: Studio = STUDIO) -> None:
-        self.fuser = Fuser(studio, SIMULATED.rig)
-        self.fused: list[Fused] = []
+        self.fusion = StreamFusion(studio, SIMULATED.rig)
+        self.fused: list[FusedTick] = []
         self._sequence = 0
 
     def put(self, topic: str, body: bytes | AnyMessage, arrival_ns: int) -> None:
         body = body if isinstance(body, bytes) else encode(body)
-        self.fused += self.fuser.feed(topic, Stamp(self._sequence, self._sequence, arrival_ns), body)
+        self.fused += self.fusion.feed(topic, Stamp(self._sequence, self._sequence, arrival_ns), body)
         self._sequence += 1
 
     def play(self, edit: Edit = lambda message: message, first: int = 0, last: int = FRAMES) -> None:
@@ -116,7 +116,7 @@ def test_one_bad_camera_is_refused_and_the_others_go_on(change: Edit, reason: st
     stream.put("hub", HubBeat(boot_id=1, hub_ns=0, utc_ns=0), BASE + 3 * NS_PER_S)
     assert stream.ticks()[:FRAMES] == list(range(FRAMES))
     assert all("cam02" in fused.message.missing for fused in stream.fused)
-    assert sum(n for text, n in stream.fuser.refused.items() if reason in text) >= FRAMES - 5
+    assert sum(n for text, n in stream.fusion.refused.items() if reason in text) >= FRAMES - 5
     assert any(fused.tracks.tracks for fused in stream.fused)
 
 
@@ -151,9 +151,9 @@ def test_whatever_is_refused_is_counted_however_many_reasons_there_are() -> None
     for number in range(1200):
         stream.put(f"keypoints/cam{number + 100}", Goodbye(camera=f"cam{number + 100}", boot_id=1), BASE)
         stream.put("keypoints/cam01", ServiceHealth(service=f"cam{number}", boot_id=1), BASE)
-    assert stream.fuser.refused.total() == stream.fuser.heard == 2400
-    assert len(stream.fuser.refused) <= 1001
-    assert sum(n for reason, n in stream.fuser.refused.items() if "another kind" in reason) == 1200
+    assert stream.fusion.refused.total() == stream.fusion.heard == 2400
+    assert len(stream.fusion.refused) <= 1001
+    assert sum(n for reason, n in stream.fusion.refused.items() if "another kind" in reason) == 1200
 
 
 def test_of_a_worker_that_begins_again_and_again_only_so_many_runs_are_remembered() -> None:
@@ -161,8 +161,8 @@ def test_of_a_worker_that_begins_again_and_again_only_so_many_runs_are_remembere
     for number in range(1500):
         stream.put("keypoints/cam01", Goodbye(camera="cam01", boot_id=number), BASE)
     stream.put("keypoints/cam01", Goodbye(camera="cam01", boot_id=1490), BASE)
-    assert stream.fuser.refused.total() == 1
-    assert len(stream.fuser._peers["cam01"].over) == 1000
+    assert stream.fusion.refused.total() == 1
+    assert len(stream.fusion._sessions["cam01"].over) == 1000
 
 
 def test_copies_change_nothing() -> None:
@@ -183,7 +183,7 @@ def test_a_replaced_worker_is_not_heard_again() -> None:
     newcomer = of_second(lambda m: msgspec.structs.replace(m, boot_id=2))
     stream.play(newcomer, first=10, last=20)
     stream.play(first=20, last=30)  # the old one speaks again
-    assert sum(n for text, n in stream.fuser.refused.items() if "was replaced" in text) == 10
+    assert sum(n for text, n in stream.fusion.refused.items() if "was replaced" in text) == 10
     stream.play(newcomer, first=30, last=40)
     assert "cam02" in stream.fused[-1].message.cameras
 
@@ -192,11 +192,11 @@ def test_the_end_is_flushed() -> None:
     stream = Stream()
     stream.play(of_second(lambda m: m if m.frame < FRAMES - 1 else None))
     assert stream.ticks()[-1] == FRAMES - 2
-    assert not stream.fuser.finished
+    assert not stream.fusion.finished
     for name in SIMULATED.rig.names:
         stream.put(f"keypoints/{name}", Goodbye(camera=name, boot_id=1), BASE + 2 * NS_PER_S)
     assert stream.ticks() == list(range(FRAMES))
-    assert stream.fuser.finished
+    assert stream.fusion.finished
 
 
 class OwnClocks(Stream):
@@ -247,9 +247,9 @@ def test_clocks_of_their_own_are_brought_together() -> None:
 def test_frames_of_a_camera_that_has_just_begun_are_no_trouble() -> None:
     stream = OwnClocks()
     stream.run(0, 10)
-    assert stream.fuser.early >= 3
-    assert stream.fuser.refused.total() == 0
-    assert stream.fuser.heard == sum(c.used for c in stream.fuser.sync.counts()) + stream.fuser.early + 3 * 6
+    assert stream.fusion.early >= 3
+    assert stream.fusion.refused.total() == 0
+    assert stream.fusion.heard == sum(c.used for c in stream.fusion.sync.counts()) + stream.fusion.early + 3 * 6
 
 
 @pytest.mark.parametrize("jump_ns", [500 * MS, -500 * MS, 3600 * NS_PER_S])
@@ -262,7 +262,7 @@ def test_a_clock_that_jumps_is_left_out_until_it_is_known_again(jump_ns: int) ->
     missing = [("cam02" in f.message.missing) for f in stream.fused]
     assert any(missing)
     assert not any("cam01" in f.message.missing for f in stream.fused[1:])
-    assert stream.fuser.clocks()["cam02"].jumps == 1
+    assert stream.fusion.clocks()["cam02"].jumps == 1
     assert not missing[-1]
 
 
@@ -274,12 +274,12 @@ def test_the_same_stream_gives_the_same_bits() -> None:
     assert isinstance(decode(encode(one.fused[0].message)), type(one.fused[0].message))
 
 
-def of_cameras_out_of_step(settings: Studio) -> Fuser:
+def of_cameras_out_of_step(settings: Studio) -> StreamFusion:
     """Fourteen seconds of four cameras with clocks of their own, of which cam02 stamps 40 ms late."""
     simulated = make_studio(Options(cameras=4, people=2, seconds=14.0, fps=30.0, only_walking=True, seed=2))
     paces = [Pace(30.0, 0.003 * c, 1.0 + c, 2e-5 * c, 0.04 * (c == 1)) for c in range(4)]
     rng = np.random.default_rng(0)
-    fuser = Fuser(settings, simulated.rig)
+    fusion = StreamFusion(settings, simulated.rig)
     for number, came in enumerate(arrivals(simulated, paces, Unsynchronised(), rng)):
         name = simulated.rig.names[came.camera]
         if came.probe is not None:
@@ -291,9 +291,9 @@ def of_cameras_out_of_step(settings: Studio) -> Fuser:
                 clock="worker", size=(1920, 1080), calibration="", skeleton="coco17",
             )  # fmt: skip
             topic, body = f"keypoints/{name}", encode(message)
-        for _ in fuser.feed(topic, Stamp(number, number, came.arrival_ns), body):
+        for _ in fusion.feed(topic, Stamp(number, number, came.arrival_ns), body):
             pass
-    return fuser
+    return fusion
 
 
 def test_a_late_camera_is_corrected_where_the_studio_says_so() -> None:
@@ -308,15 +308,14 @@ def test_a_late_camera_is_corrected_where_the_studio_says_so() -> None:
 
 def test_what_fusion_says_of_cameras_with_clocks_of_their_own_can_be_sent() -> None:
     """Their figures, as a message."""
-    fuser = of_cameras_out_of_step(Studio(skeleton="coco17", sync=SyncOptions(rate_hz=30.0)))
-    fusion = object.__new__(Fusion)
-    fusion._fuser = fuser
-    values = fusion._of_cameras()
-    encode(ServiceHealth(service="fusion", boot_id=1, values=values, texts=fusion._late()))
+    service = object.__new__(FusionService)
+    service._fusion = of_cameras_out_of_step(Studio(skeleton="coco17", sync=SyncOptions(rate_hz=30.0)))
+    values = service._of_cameras()
+    encode(ServiceHealth(service="fusion", boot_id=1, values=values, texts=service._late()))
     assert 0.0 < values["cam02.clock_sigma_ms"] < 1.0
     assert 0.0 < values["cam03.residual_px"] < 20.0
     assert abs(values["cam02.late_ms"] - 40.0) < 8.0
-    assert "ms late" in fusion._late()["cam02 time"]
+    assert "ms late" in service._late()["cam02 time"]
     assert not any(key.endswith("late_ms") and not key.startswith("cam02") for key in values)
 
 

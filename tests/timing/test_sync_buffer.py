@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from multiview.data import NS_PER_S, Keypoints2D, Views
 from multiview.timing.interpolate import interpolate, match_people
-from multiview.timing.sync_buffer import Options, SyncBuffer
+from multiview.timing.sync_buffer import SyncBuffer, SyncOptions
 
 JOINTS = 5
 MS = 1_000_000
@@ -75,7 +75,7 @@ def test_any_mess_gives_each_tick_once_in_order_and_nothing_false(cameras: int, 
             late = rng.choice([0, 0, 0, 0, 30, 200, 600]) * MS
             for _ in range(rng.choice([0, 1, 1, 1, 1, 1, 1, 2])):
                 events.append((BASE + time_ns + late + rng.randrange(5 * MS), c, time_ns))
-    buffer = SyncBuffer(cameras, RATE, Options(lossless=lossless))
+    buffer = SyncBuffer(cameras, RATE, SyncOptions(lossless=lossless))
     views = feed(buffer, events) + flush(buffer, cameras, BASE + 3 * NS_PER_S)
     ticks = [view.tick for view in views]
     assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
@@ -85,7 +85,7 @@ def test_any_mess_gives_each_tick_once_in_order_and_nothing_false(cameras: int, 
                 keypoints is not None
             ):  # constant speed: between frames exact, one frame alone held for half a step, which drops lengthen
                 assert np.abs(keypoints.xy - walker(view.time_ns).xy).max() <= 100.0 / 12.5 + 1e-6
-    again = SyncBuffer(cameras, RATE, Options(lossless=lossless))
+    again = SyncBuffer(cameras, RATE, SyncOptions(lossless=lossless))
     repeated = feed(again, events) + flush(again, cameras, BASE + 3 * NS_PER_S)
     assert [view.tick for view in repeated] == ticks
     assert again.counts() == buffer.counts()

@@ -12,12 +12,12 @@ import pytest
 
 from calib.board.board import Board
 from calib.commands.watch import answers
-from multiview.data import Frame
+from multiview.data import VideoFrame
 from multiview.errors import ConfigError
 from multiview.sources import FrameSource, Reader
 from multiview.sources.video import Source
 from services.capture.coverage import ENOUGH_SHARED, Coverage
-from services.nodes.recording_source import Filmed
+from services.nodes.recording_source import RecordingSource
 
 BOARD = Board((6, 5), 0.1, 0.075, "DICT_4X4_100")
 
@@ -50,16 +50,16 @@ def board_file(tmp_path: Path) -> Path:
 def test_what_to_do_next_is_said(board_file: Path) -> None:
     coverage = Coverage(board_file, ["cam01", "cam02", "cam03"])
     try:
-        assert coverage.words("cam01") == ("-", "0 %", "show it the board")
+        assert coverage.advice("cam01") == ("-", "0 %", "show it the board")
         right = [(x, y) for x in np.linspace(0.4, 0.99, 20) for y in np.linspace(0, 0.99, 20)]
         for _ in range(ENOUGH_SHARED):
             coverage.note({"cam01": right, "cam02": right, "cam03": []})
-        corners, covered, advice = coverage.words("cam01")
+        corners, covered, advice = coverage.advice("cam01")
         assert (corners, covered) == ("400", "62 %")
         assert advice == "more, at other angles"
         assert "cam01 cam02 | cam03" in coverage.linked()
         coverage.note({"cam03": [(0.5, 0.5)]})
-        assert coverage.words("cam03")[2].startswith("board")
+        assert coverage.advice("cam03")[2].startswith("board")
         for _ in range(ENOUGH_SHARED):
             coverage.note({"cam01": [], "cam02": right, "cam03": right})
         assert coverage.linked().startswith("all cameras are linked")
@@ -80,12 +80,12 @@ class _Counted:
     def __init__(self) -> None:
         self._next = 0
 
-    def read(self) -> Frame | None:
+    def read(self) -> VideoFrame | None:
         if self._next == 10:
             return None
         self._next += 1
         shade = np.full((48, 64, 3), 20 * self._next, np.uint8)
-        return Frame(shade, self._next - 1, (self._next - 1) * 50_000_000, "cam01")
+        return VideoFrame(shade, self._next - 1, (self._next - 1) * 50_000_000, "cam01")
 
     def skip(self) -> bool:
         self._next += 1
@@ -96,7 +96,7 @@ class _Counted:
 
 def test_every_frame_is_kept_whether_or_not_anyone_looks(tmp_path: Path) -> None:
     counted: FrameSource = _Counted()
-    reader = Reader(Filmed(counted, tmp_path, zero_ns=100_000_000), "newest")
+    reader = Reader(RecordingSource(counted, tmp_path, zero_ns=100_000_000), "newest")
     reader._thread.join(10.0)
     reader.close()
     kept = Source(tmp_path / "cam01.mp4")
@@ -105,7 +105,7 @@ def test_every_frame_is_kept_whether_or_not_anyone_looks(tmp_path: Path) -> None
         times.append(frame.time_ns)
     kept.close()
     assert times == [i * 50_000_000 for i in range(8)]  # from zero_ns on, counted from there
-    again = Filmed(_Counted(), tmp_path, zero_ns=0)
+    again = RecordingSource(_Counted(), tmp_path, zero_ns=0)
     again.close()
     assert (tmp_path / "cam01.1.mp4").exists()
     assert len((tmp_path / "cam01.timestamps.csv").read_text().splitlines()) == 9  # the first one's, untouched

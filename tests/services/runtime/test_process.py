@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from services.runtime.process import come_first
+from services.runtime.process import use_realtime_scheduling
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="scheduling classes are Linux's")
 
 
 def policies_after_coming_first() -> tuple[int, int]:
     """Of a thread that came first, and of one that it starts."""
-    come_first()
+    use_realtime_scheduling()
     with ThreadPoolExecutor(1) as child:
         return os.sched_getscheduler(0), child.submit(os.sched_getscheduler, 0).result()
 

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from multiview.errors import ConfigError
 from multiview.wire.messages import CameraHealth, KeypointsMessage, PosesMessage, ServiceHealth, Stamp, encode
 from services.runtime.process import begin_service
-from services.supervise.metrics import Figures, Served
+from services.supervise.metrics import MetricsCollector, MetricsServer
 from services.supervise.watcher import Watcher
 from services.transport.bus import Received
 
@@ -53,7 +53,7 @@ def figures_of(port: int) -> dict[tuple[str, ...], float]:
 
 
 def test_every_figure_is_served(watcher: Watcher) -> None:
-    with Served(Figures(watcher), "127.0.0.1", 0) as served:
+    with MetricsServer(MetricsCollector(watcher), "127.0.0.1", 0) as served:
         found = figures_of(served.port)
     assert found["multiview_camera_alive", "cam01"] == 1.0
     assert found["multiview_camera_alive", "cam02"] == 0.0
@@ -72,7 +72,7 @@ def test_every_figure_is_served(watcher: Watcher) -> None:
 
 def test_a_port_in_use_is_said(watcher: Watcher) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConfigError, match="cannot listen"):
-        Served(Figures(watcher), "127.0.0.1", taken.getsockname()[1])
+        MetricsServer(MetricsCollector(watcher), "127.0.0.1", taken.getsockname()[1])
 
 
 def test_logs_as_json_lines(capsys: pytest.CaptureFixture[str]) -> None:

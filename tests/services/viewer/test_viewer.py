@@ -31,7 +31,7 @@ from services.viewer.feed import PosesFeed
 from services.viewer.hud import INK, Hud, plates, time_at
 from services.viewer.orbit import Orbit, room
 from services.viewer.scene import Scene, frustum, level_from_world
-from services.viewer.sight import TakeSight
+from services.viewer.take_keypoints import TakeKeypoints
 from services.viewer.text import GROUND, Plate, sheet, words
 from tests.figures import crowd, figure, ring
 
@@ -240,11 +240,11 @@ def test_rays_of_a_take_are_what_its_cameras_saw_then(tmp_path: Path) -> None:
         )
         writer.write(Record(f"keypoints/{name}", Stamp(number, frame, time_ns), encode(message)))
     writer.close()
-    sight = TakeSight(take, take.rig, patient=True)
-    found = sight.at(round(4.2e9 / rate))
+    keypoints = TakeKeypoints(take, take.rig, blocking=True)
+    found = keypoints.at(round(4.2e9 / rate))
     assert list(found) == list(rig.names)
     np.testing.assert_allclose([found[name].xy[0, 0, 0] for name in rig.names], [4.0, 104.0, 204.0])
-    assert sight.at(round(90e9 / rate)) == {}
+    assert keypoints.at(round(90e9 / rate)) == {}
 
 
 def test_feed_plays_seeks_and_pauses() -> None:

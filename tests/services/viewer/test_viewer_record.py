@@ -34,7 +34,7 @@ def test_a_press_begins_a_take_and_the_next_ends_it(studio: Studio, tmp_path: Pa
     hub = HubSockets(studio.hub)
     recording = Recording(tmp_path / "studio.toml")
     try:
-        assert recording.words() == ""
+        assert recording.status() == ""
         said = recording.toggle()
         name = said.removeprefix("recording ")
         assert name.startswith("stage-")
@@ -44,9 +44,9 @@ def test_a_press_begins_a_take_and_the_next_ends_it(studio: Studio, tmp_path: Pa
             hub.publish(b"service/x", Stamp(sent, sent, time.monotonic_ns()), b"12345678")
             sent += list(partial.glob("*.mcap")) != []
             time.sleep(0.02)
-        assert name in recording.words()
+        assert name in recording.status()
         assert recording.toggle() == f"saved take {name}"
-        assert recording.words() == ""
+        assert recording.status() == ""
     finally:
         recording.close()
         hub.close()
@@ -61,8 +61,8 @@ def test_a_recorder_that_fails_says_why(studio: Studio, tmp_path: Path) -> None:
     recording = Recording(tmp_path / "studio.toml")
     recording.toggle()
     end = time.monotonic() + 60
-    while time.monotonic() < end and "failed" not in recording.words():
+    while time.monotonic() < end and "failed" not in recording.status():
         time.sleep(0.05)
-    assert "takes" in recording.words()
+    assert "takes" in recording.status()
     assert recording.toggle() == ""
     recording.close()

@@ -1,4 +1,4 @@
-"""What the cameras of a take saw, for the viewer's lines of sight: read when it is first asked for."""
+"""A take's recorded keypoints, for the viewer's lines of sight: read on first use."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from multiview.recordings.recorded_keypoints import Recording
 from multiview.recordings.take import Take
 from multiview.studio.take_keypoints import take_keypoints
 
-__all__ = ["TakeSight"]
+__all__ = ["TakeKeypoints"]
 
 
-class TakeSight:
+class TakeKeypoints:
     """Keypoints by camera and time; reading many minutes takes seconds, so that a thread does it.
 
-    A `patient` one waits for it, where others show nothing yet.
+    With `blocking`, `at` waits for that thread; otherwise it returns nothing until the keypoints have been read.
     """
 
-    def __init__(self, take: Take, rig_path: Path, patient: bool = False) -> None:
-        self._take, self._rig_path, self._patient = take, rig_path, patient
+    def __init__(self, take: Take, rig_path: Path, blocking: bool = False) -> None:
+        self._take, self._rig_path, self._blocking = take, rig_path, blocking
         self._recordings: list[tuple[Recording, np.ndarray]] = []
         self._thread = threading.Thread(target=self._read, daemon=True)
 
@@ -32,7 +32,7 @@ class TakeSight:
         """What each camera saw nearest to this time, within a frame."""
         if self._thread.ident is None:
             self._thread.start()
-        if self._patient:
+        if self._blocking:
             self._thread.join()
         found = {}
         for recording, times in self._recordings:
