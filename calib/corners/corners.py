@@ -14,9 +14,19 @@ from jaxtyping import Bool, Float64, Int64
 from multiview.common.atomic_file import replacing
 from multiview.errors import ConfigError, SourceError
 
-__all__ = ["BoardViews", "Corners", "read_corners", "write_corners"]
+__all__ = ["COLUMNS", "BoardViews", "Corners", "read_corners", "write_corners"]
 
-_COLUMNS = ("camera", "width", "height", "frame", "time", "corner", "x", "y")
+# The columns of corners.parquet, one row for each corner that a camera saw: type and meaning, as in docs/formats.md.
+COLUMNS: dict[str, tuple[str, str]] = {
+    "camera": ("string", "name of the camera"),
+    "width": ("int32", "px, of the camera's pictures"),
+    "height": ("int32", "px"),
+    "frame": ("int64", "number of the frame; frames of one number were taken together, up to a constant time offset"),
+    "time": ("float64", "s, by the camera's stamps"),
+    "corner": ("int32", "OpenCV's ChArUco id of the corner, row by row from the board's origin"),
+    "x": ("float64", "px; (0, 0) is the centre of the top-left pixel"),
+    "y": ("float64", "px"),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,18 +83,18 @@ def write_corners(corners: Corners, path: str | Path) -> None:
 
     sizes = np.array(corners.sizes, dtype=np.int32).reshape(-1, 2)[corners.camera]
     names = pa.DictionaryArray.from_arrays(pa.array(corners.camera, pa.int32()), pa.array(corners.names, pa.string()))
-    table = pa.table(
-        {
-            "camera": names.cast(pa.string()),
-            "width": sizes[:, 0],
-            "height": sizes[:, 1],
-            "frame": corners.frame,
-            "time": corners.time,
-            "corner": corners.corner.astype(np.int32),
-            "x": corners.xy[:, 0],
-            "y": corners.xy[:, 1],
-        }
-    )
+    columns = {
+        "camera": names.cast(pa.string()),
+        "width": sizes[:, 0],
+        "height": sizes[:, 1],
+        "frame": corners.frame,
+        "time": corners.time,
+        "corner": corners.corner.astype(np.int32),
+        "x": corners.xy[:, 0],
+        "y": corners.xy[:, 1],
+    }
+    schema = pa.schema([(name, pa.type_for_alias(kind)) for name, (kind, _) in COLUMNS.items()])
+    table = pa.table(columns, schema=schema)
     with replacing(path) as file:
         pq.write_table(table, file)
 
@@ -106,12 +116,12 @@ def read_corners(path: str | Path) -> Corners:
         raise SourceError(
             f"{path}: not a readable Parquet file ({_first_line(error)}); detect the corners again"
         ) from None
-    missing = [name for name in _COLUMNS if name not in table.column_names]
+    missing = [name for name in COLUMNS if name not in table.column_names]
     if missing:
-        raise SourceError(f"{path}: no column {', '.join(missing)}; a corner table has {', '.join(_COLUMNS)}")
+        raise SourceError(f"{path}: no column {', '.join(missing)}; a corner table has {', '.join(COLUMNS)}")
     try:
         text = table["camera"].cast(pa.string()).combine_chunks().dictionary_encode()
-        numbers = {name: table[name].cast(pa.float64()).to_numpy() for name in _COLUMNS[1:]}
+        numbers = {name: table[name].cast(pa.float64()).to_numpy() for name in COLUMNS if name != "camera"}
     except pa.ArrowException as error:
         raise SourceError(f"{path}: a column has the wrong type: {_first_line(error)}") from None
     if isinstance(text, pa.ChunkedArray):

@@ -19,12 +19,33 @@ from multiview.common.atomic_file import replacing
 from multiview.data import NS_PER_S, Tracks
 from multiview.errors import SourceError
 
-__all__ = ["COVARIANCE", "Poses", "read_poses", "to_table", "write_poses", "write_ticks"]
+__all__ = ["COLUMNS", "COVARIANCE", "REQUIRED_COLUMNS", "Poses", "read_poses", "to_table", "write_poses", "write_ticks"]
 
+# The columns of poses.parquet, one row for each (frame, person, joint): type and meaning. docs/formats.md shows them.
+COLUMNS: dict[str, tuple[str, str]] = {
+    "frame": ("int64", "number of the frame or tick"),
+    "time": ("float64", "s, on the clock of the ticks; offline frame / fps"),
+    "utc_ns": ("int64", "ns since 1970-01-01 UTC; 0 where unknown"),
+    "person": ("int64", "identity, never given to another person; numbered within each frame by `--independent`"),
+    "joint": ("string", "name of the joint in the skeleton"),
+    "x": ("float64", "m, world; NaN where unknown"),
+    "y": ("float64", "m"),
+    "z": ("float64", "m"),
+    "cxx": ("float64", "m², variance of x; NaN where unknown"),
+    "cxy": ("float64", "m², covariance of x and y"),
+    "cxz": ("float64", "m²"),
+    "cyy": ("float64", "m²"),
+    "cyz": ("float64", "m²"),
+    "czz": ("float64", "m²"),
+    "sigma": ("float64", "m, standard deviation: the root of the mean of cxx, cyy and czz"),
+    "score": ("float64", "mean score of the 2D joints it rests on, in [0, 1]; 0.1 without any; 0 where unknown"),
+    "views": ("int64", "number of rays (cameras) that the joint rests on in this frame"),
+    "filled": ("bool", "true with fewer than two rays: bones and motion place the joint, cameras do not measure it"),
+}
+REQUIRED_COLUMNS = ("frame", "time", "person", "joint", "x", "y", "z")  # of a file of another program
 COVARIANCE = {"cxx": (0, 0), "cxy": (0, 1), "cxz": (0, 2), "cyy": (1, 1), "cyz": (1, 2), "czz": (2, 2)}
 _REPEATING = ["frame", "time", "utc_ns", "person", "joint", "views", "filled"]
 _BLOCK, _ROW_GROUP = 512, 8192  # ticks, poses
-_REQUIRED = ("frame", "time", "person", "joint", "x", "y", "z")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,7 +176,8 @@ def to_table(poses: Poses) -> pa.Table:
     metadata = {"multiview.skeleton": poses.skeleton, "multiview.joints": ",".join(poses.joints)}
     if poses.names:
         metadata["multiview.names"] = json.dumps({str(person): name for person, name in poses.names.items()})
-    return pa.table(columns, metadata=metadata)
+    fields = [(name, pa.type_for_alias(kind)) for name, (kind, _) in COLUMNS.items()]
+    return pa.table(columns, schema=pa.schema(fields, metadata=metadata))
 
 
 def write_poses(poses: Poses, path: str | Path) -> None:
@@ -202,7 +224,7 @@ def read_poses(path: str | Path) -> Poses:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise SourceError(f"{path} is not a whole parquet file: {error}") from error
-    missing = [name for name in _REQUIRED if name not in table.column_names]
+    missing = [name for name in REQUIRED_COLUMNS if name not in table.column_names]
     if missing:
         raise SourceError(f"{path} is not a table of poses: it lacks {', '.join(missing)}")
     try:
