@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import tomllib
+import difflib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from multiview.errors import ConfigError
+from multiview.common.toml import convert, decode_toml
 
 __all__ = ["Board", "dictionary_names", "load_board"]
 
-_KEYS = ("squares", "square_length", "marker_length", "dictionary", "legacy", "inverted")
 _LONGEST_M = 1.0
 
 
@@ -73,67 +73,50 @@ def dictionary_names() -> tuple[str, ...]:
     return tuple(sorted(name for name in dir(cv2.aruco) if name.startswith("DICT_")))
 
 
+class _BoardTable(msgspec.Struct, forbid_unknown_fields=True):
+    """board.toml, with the fields of `Board`."""
+
+    squares: Annotated[list[int], msgspec.Meta(min_length=2, max_length=2)]
+    square_length: Annotated[float, msgspec.Meta(gt=0)]
+    marker_length: Annotated[float, msgspec.Meta(gt=0)]
+    dictionary: str
+    legacy: bool | None = None
+    inverted: bool | None = None
+
+    def __post_init__(self) -> None:
+        columns, rows = self.squares
+        if min(columns, rows) < 3:
+            raise ValueError(f"{columns}x{rows} squares: a board needs at least 3x3, or its corners lie on one line")
+        for key in ("square_length", "marker_length"):
+            if (length := getattr(self, key)) > _LONGEST_M:
+                raise ValueError(
+                    f"{key} must be in metres: {length:g} m looks like {length:g} mm = {length / 1000:g} m"
+                )
+        if self.marker_length >= self.square_length:
+            raise ValueError(
+                f"marker_length ({self.marker_length:g}) must be smaller than square_length ({self.square_length:g})"
+            )
+        if self.dictionary not in dictionary_names():
+            nearest = difflib.get_close_matches(self.dictionary, dictionary_names(), n=1, cutoff=0.0)[0]
+            raise ValueError(f'dictionary "{self.dictionary}" is not known; did you mean "{nearest}"?')
+        if (needed := columns * rows // 2) > (available := _markers_in(self.dictionary)):
+            raise ValueError(f"{columns}x{rows} squares need {needed} markers; {self.dictionary} has {available}")
+
+    def board(self) -> Board:
+        return Board((self.squares[0], self.squares[1]), *msgspec.structs.astuple(self)[1:])
+
+
 def load_board(path: str | Path) -> Board:
     """Read board.toml; raises ConfigError that names the key and what was expected."""
-    path = Path(path)
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such board file; `multiview calibrate board` writes one") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as a board file: {error}") from None
-    try:
-        return board_from_table(table)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    return decode_toml(path, _BoardTable, "`multiview calibrate board` writes one").board()
 
 
 def board_from_table(table: dict[str, Any]) -> Board:
     """Checked board values; raises ConfigError."""
-    import difflib
-
-    for key in table:
-        if key not in _KEYS:
-            nearest = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.0)[0]
-            raise ConfigError(f"unknown key {key!r}; did you mean {nearest!r}?")
-    for key in _KEYS[:4]:
-        if key not in table:
-            raise ConfigError(f"{key} is missing")
-    squares = table["squares"]
-    if not (
-        isinstance(squares, list | tuple) and len(squares) == 2 and all(type(n) is int and n >= 2 for n in squares)
-    ):
-        raise ConfigError(f"squares must be [columns, rows], whole numbers from 2 up, not {squares!r}")
-    if min(squares) < 3:
-        raise ConfigError(f"squares {squares}: a board needs at least 3x3 squares, or its corners lie on one line")
-    lengths = table["square_length"], table["marker_length"]
-    for key, length in zip(("square_length", "marker_length"), lengths, strict=True):
-        if isinstance(length, bool) or not isinstance(length, int | float) or not length > 0:
-            raise ConfigError(f"{key} must be a positive number of metres, not {length!r}")
-        if length > _LONGEST_M:
-            raise ConfigError(f"{key} must be in metres: {length:g} m looks like {length:g} mm = {length / 1000:g} m")
-    if lengths[1] >= lengths[0]:
-        raise ConfigError(f"marker_length ({lengths[1]:g}) must be smaller than square_length ({lengths[0]:g})")
-    name = table["dictionary"]
-    if name not in dictionary_names():
-        nearest = difflib.get_close_matches(str(name), dictionary_names(), n=1, cutoff=0.0)[0]
-        raise ConfigError(f"dictionary {name!r} is not known; did you mean {nearest!r}?")
-    for key in ("legacy", "inverted"):
-        if not isinstance(table.get(key, False), bool):
-            raise ConfigError(f"{key} must be true or false, not {table[key]!r}")
-    board = Board(
-        (squares[0], squares[1]), float(lengths[0]), float(lengths[1]), name, table.get("legacy"), table.get("inverted")
-    )
-    _check_dictionary_size(board)
-    return board
+    return convert(table, _BoardTable, "board").board()
 
 
-def _check_dictionary_size(board: Board) -> None:
+def _markers_in(dictionary: str) -> int:
     import cv2
 
-    available = cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, board.dictionary)).bytesList.shape[0]
-    needed = board.squares[0] * board.squares[1] // 2
-    if needed > available:
-        raise ConfigError(
-            f"{board.squares[0]}x{board.squares[1]} squares need {needed} markers; {board.dictionary} has {available}"
-        )
+    return int(cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, dictionary)).bytesList.shape[0])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec.inspect import DictType, ListType, StructType, UnionType, type_info
+from msgspec.inspect import DictType, ListType, LiteralType, StructType, TupleType, UnionType, type_info
 
 from multiview.errors import ConfigError
 
@@ -18,18 +18,18 @@ __all__ = ["convert", "decode_toml"]
 T = TypeVar("T")
 
 
-def decode_toml(path: Path | str, type: type[T]) -> T:
-    """The TOML file at `path` as `type`, a msgspec Struct.
+def decode_toml(path: Path | str, type: type[T], remedy: str = "") -> T:
+    """The TOML file at `path` as `type`, a msgspec Struct; `remedy` says how to get a file that is not there.
 
     Raises ConfigError naming the file and the key: no such file, not TOML, a key that `type` does not know (with the
-    nearest that it knows), a value of the wrong kind.
+    nearest that it knows), a value of the wrong kind, what a struct's `__post_init__` refuses (a ValueError there).
     """
     path = Path(path)
     try:
         with path.open("rb") as file:
             data = tomllib.load(file)
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
+        raise ConfigError(f"{path}: no such file{'; ' * bool(remedy)}{remedy}") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -46,37 +46,39 @@ def convert(data: dict[str, Any], type: type[T], where: str) -> T:
 
 
 def _explain(text: str, data: dict[str, Any], type: Any) -> str:
-    """msgspec's words in a user's: `hub.prot: unknown key; did you mean "port"?`."""
+    """msgspec's words in a user's: `hub: unknown key "prot"; did you mean "port"?`."""
     problem, _, path = text.partition(" - at ")
-    keys = re.findall(r"\[(\d+|\.\.\.)\]|\.?([^.\[\]`$]+)", path)
-    place = "".join(f"[{index}]" if index else f".{name}" for index, name in keys).lstrip(".")
-    unknown = re.search(r"contains unknown field `(.*)`", problem)
-    if unknown:
-        key, known = unknown.group(1), _known_keys(data, type, keys)
+    place, node = _follow(path, data, type)
+    place += ": " if place else ""
+    if unknown := re.search(r"contains unknown field `(.*)`", problem):
+        key, known = unknown.group(1), [field.encode_name for field in getattr(node, "fields", ())]
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
         hint = f'did you mean "{near[0]}"?' if near else f"known are: {', '.join(known)}"
-        return f'{place + ": " if place else ""}unknown key "{key}"; {hint}'
-    missing = re.search(r"missing required field `(.*)`", problem)
-    if missing:
-        return f'{place + ": " if place else ""}the key "{missing.group(1)}" is missing'
-    return f"{place}: {problem}" if place else problem
+        return f'{place}unknown key "{key}"; {hint}'
+    if missing := re.search(r"missing required field `(.*)`", problem):
+        return f'{place}the key "{missing.group(1)}" is missing'
+    if isinstance(node, LiteralType) and problem.startswith("Invalid enum value "):
+        return f"{place}must be {' or '.join(map(str, node.values))}, not {problem.removeprefix('Invalid enum value ')}"
+    return place + problem
 
 
-def _known_keys(data: Any, type: Any, keys: list[tuple[str, str]]) -> list[str]:
-    """The keys of the struct that the path leads to; `...` in msgspec's path is some key of a dict."""
-    node = type_info(type)
-    for index, name in keys:
-        node = _of_union(node, data)
+def _follow(path: str, data: Any, type: Any) -> tuple[str, Any]:
+    """Where msgspec's path leads, in a user's words, and the type there; `...` in the path is some key of a dict."""
+    place, node = "", _of_union(type_info(type), data)
+    for index, name in re.findall(r"\[(\d+|\.\.\.)\]|\.?([^.\[\]`$]+)", path):
         if isinstance(node, StructType):
-            node = next(field.type for field in node.fields if field.encode_name == name)
+            node = next((field.type for field in node.fields if field.encode_name == name), None)
             data = data.get(name) if isinstance(data, dict) else None
         elif isinstance(node, DictType):
             node, data = node.value_type, None
-        elif isinstance(node, ListType):
-            node = node.item_type
-            data = data[int(index)] if isinstance(data, list) and index.isdigit() else None
-    node = _of_union(node, data)
-    return [field.encode_name for field in node.fields] if isinstance(node, StructType) else []
+        elif isinstance(node, ListType | TupleType):
+            node = node.item_type if isinstance(node, ListType) else node.item_types[int(index)]
+            data = data[int(index)] if isinstance(data, list) else None
+            if isinstance(data, dict) and isinstance(data.get("name"), str):
+                index = repr(data["name"])
+        node = _of_union(node, data)
+        place += f"[{index}]" if index else f".{name}"
+    return place.lstrip("."), node
 
 
 def _of_union(node: Any, data: Any) -> Any:

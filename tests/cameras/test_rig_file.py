@@ -77,27 +77,29 @@ t = [0.5, 0.0, 3.0]
 """
 
 MISTAKES = {
-    "not a rotation": ("[[0.6, 0, 0.8]", "[[0.6, 0, 0.7]", "camera 'right': R is not a rotation"),
-    "left-handed": ("[-0.8, 0, 0.6]]", "[0.8, 0, -0.6]]", "camera 'right': R is left-handed"),
-    "wrong shape": ("t = [0.5, 0.0, 3.0]", "t = [0.5, 3.0]", "camera 'right': t must be 3 numbers; it is 2"),
-    "ragged": ("[0.0, 900.0, 360.0]", "[900.0, 360.0]", "camera 'left': K must be 3 x 3 numbers"),
+    "not a rotation": ("[[0.6, 0, 0.8]", "[[0.6, 0, 0.7]", "cameras['right']: R is not a rotation"),
+    "left-handed": ("[-0.8, 0, 0.6]]", "[0.8, 0, -0.6]]", "cameras['right']: R is left-handed"),
+    "wrong shape": ("t = [0.5, 0.0, 3.0]", "t = [0.5, 3.0]", "cameras['right'].t: Expected `array` of length 3, got 2"),
+    "ragged": ("[0.0, 900.0, 360.0]", "[900.0, 360.0]", "cameras['left'].K[1]: Expected `array` of length 3, got 2"),
     "transposed": ("[[900.0, 0.0, 640.0], [0.0, 900.0, 360.0], [0, 0, 1]]",
-                   "[[900.0, 0.0, 0.0], [0.0, 900.0, 0.0], [640, 360, 1]]", "camera 'left': K must be .* transposed"),
-    "not finite": ("t = [0.5,", "t = [nan,", "camera 'right': t must be 3 numbers, all finite"),
-    "text for number": ("t = [0.5,", 't = ["0.5",', "camera 'right': t must be 3 numbers"),
+                   "[[900.0, 0.0, 0.0], [0.0, 900.0, 0.0], [640, 360, 1]]",
+                   "K must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]; is it transposed?"),
+    "not finite": ("t = [0.5,", "t = [nan,", "cameras['right']: t must be finite"),
+    "text for number": ("t = [0.5,", 't = ["0.5",', "cameras['right'].t[0]: Expected `float`, got `str`"),
     "duplicate": ('"right"', '"left"', "two cameras are named 'left'"),
-    "millimetres": ("[0.5, 0.0, 3.0]", "[500.0, 0.0, 3000.0]", "camera 'right': t .* metres"),
+    "millimetres": ("[0.5, 0.0, 3.0]", "[500.0, 0.0, 3000.0]",
+                    "t puts camera 'right' 3041 m from camera 'left'; t must be in metres"),
     "kilometres": ("[0.5, 0.0, 3.0]", "[0.0005, 0.0, 0.001]", "t must be in metres"),
-    "missing key": ("dist = [0.0, 0.0, 0.0, 0.0, 0.0]\n", "", "camera 'left': dist is missing"),
+    "missing key": ("dist = [0.0, 0.0, 0.0, 0.0, 0.0]\n", "", 'the key "dist" is missing'),
     "coefficients": ("dist = [0.0, 0.0, 0.0, 0.0, 0.0]", "dist = [0.0, 0.0]", "takes 4 or 5 or 8 or 12 or 14"),
-    "model": ('"pinhole"', '"fish"', "camera 'right': model must be one of pinhole, fisheye, not 'fish'"),
-    "size": ("[1280, 720]", "[1280.5, 720]", r"camera 'left': size must be \[width, height\]"),
+    "model": ('"pinhole"', '"fish"', "cameras['right'].model: must be fisheye or pinhole, not 'fish'"),
+    "size": ("[1280, 720]", "[1280.5, 720]", "cameras['left'].size[0]: Expected `int`, got `float`"),
     "focal length": ("[[900.0,", "[[-900.0,", "focal lengths must be positive"),
     "name": ('"left"', '"../left"', "name must be text that can name a folder"),
-    "no name": ('name = "left"', "", "camera number 1: name is missing"),
-    "version": ("version = 1", "version = 2", "version must be 1, not 2"),
-    "syntax": ("[[cameras]]", "[[cameras]", "not valid TOML.*line 2"),
-    "empty": (GOOD, "version = 1", "no cameras"),
+    "no name": ('name = "left"', "", 'cameras[0]: the key "name" is missing'),
+    "version": ("version = 1", "version = 2", "version: must be 1, not 2"),
+    "syntax": ("[[cameras]]", "[[cameras]", "not TOML: "),
+    "empty": (GOOD, "version = 1\ncameras = []", "cameras: Expected `array` of length >= 1"),
 }  # fmt: skip
 
 
@@ -107,29 +109,30 @@ def test_every_mistake_is_named(tmp_path, mistake):
     assert old in GOOD
     path = tmp_path / "rig.toml"
     path.write_text(GOOD.replace(old, new, 1))
-    with pytest.raises(ConfigError, match=message) as caught:
+    with pytest.raises(ConfigError) as caught:
         load_rig(path)
-    assert str(path) in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_key_names_the_nearest(tmp_path):
     path = tmp_path / "rig.toml"
     path.write_text(GOOD.replace("dist =", "distortion =", 1))
-    with pytest.raises(ConfigError, match="camera 'left': unknown key 'distortion'; did you mean 'dist'"):
+    with pytest.raises(ConfigError, match=r'cameras\[.left.\]: unknown key "distortion"; did you mean "dist"'):
         load_rig(path)
     path.write_text("wrold = 'x'\n" + GOOD)
-    with pytest.raises(ConfigError, match="unknown key 'wrold'; did you mean 'world'"):
+    with pytest.raises(ConfigError, match='unknown key "wrold"; did you mean "world"'):
         load_rig(path)
 
 
 def test_files_that_are_no_files(tmp_path):
-    with pytest.raises(ConfigError, match="no such rig file"):
+    with pytest.raises(ConfigError, match="no such file; `multiview calibrate solve` writes one"):
         load_rig(tmp_path / "none.toml")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_rig(tmp_path)
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00rig")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="not TOML"):
         load_rig(tmp_path / "binary.toml")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
@@ -23,11 +24,22 @@ class Camera(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     device: int = 0
 
 
+class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    side: Literal["left", "right"] = "left"
+    place: tuple[float, float] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("nobody has no name")
+
+
 class Studio(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: Port
     source: Disk | Camera = Disk()
     ports: list[Port] = []
     named: dict[str, Port] = {}
+    people: list[Person] = []
 
 
 def write(folder: Path, text: str) -> Path:
@@ -51,6 +63,10 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ("[port]\n[[ports]]\n[[ports]]\nnumbr = 1", 'ports[1]: unknown key "numbr"; did you mean "number"?'),
         ("[port]\n[named.a]\nnumbr = 1", 'unknown key "numbr"; did you mean "number"?'),
         ('[port]\nnumber = "x"', "port.number: Expected `int`, got `str`"),
+        ('[port]\n[[people]]\nname = "Ann"\nplce = 1', "people['Ann']: unknown key \"plce\"; did you mean"),
+        ('[port]\n[[people]]\nname = "Ann"\nplace = [0.0, "x"]', "people['Ann'].place[1]: Expected `float`, got `str`"),
+        ('[port]\n[[people]]\nname = "Ann"\nside = "l"', "people['Ann'].side: must be left or right, not 'l'"),
+        ('[port]\n[[people]]\nname = ""', "people['']: nobody has no name"),
         ("ports = []", 'the key "port" is missing'),
         ("[port\n", "not TOML"),
     ],
