@@ -7,6 +7,9 @@ import importlib
 import os
 import sys
 
+from multiview.common.kernel_cache import use_kernel_cache
+
+use_kernel_cache()
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread for everyone, before numpy is imported
 
 STUDIES = {

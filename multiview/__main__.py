@@ -11,6 +11,7 @@ import textwrap
 from typing import NamedTuple
 
 from multiview import __version__
+from multiview.common.kernel_cache import use_kernel_cache
 from multiview.errors import MultiviewError
 
 
@@ -125,6 +126,7 @@ def main(argv: list[str] | None = None) -> int:
     for name, command in COMMANDS.items():
         subparser = subparsers.add_parser(name, description=command.help)
         if name == chosen:
+            use_kernel_cache()
             module = importlib.import_module(command.module)
             module.add_arguments(subparser)
             subparser.set_defaults(run=module.run)

@@ -9,7 +9,10 @@ import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 
+from multiview.common.kernel_cache import use_kernel_cache
 from tests.source_files import REPOSITORY, repository_files
+
+use_kernel_cache()
 
 
 def _checked_modules() -> list[str]:

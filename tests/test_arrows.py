@@ -49,7 +49,7 @@ ARROWS: dict[str, str] = {
     "multiview/commands": "studio learn detect evaluation export drawing synthetic "
     "selfcalib fusion recordings models sources body cameras common",
     "multiview/__init__": "detect evaluation fusion recordings sources client cameras body geometry",
-    "multiview/__main__": "__init__",
+    "multiview/__main__": "__init__ common",
     "calib/board": "common geometry",
     "calib/corners": "calib/board common",
     "calib/solve": "calib/board calib/corners cameras geometry",

@@ -1,0 +1,64 @@
+"""Where compiled kernels are kept: a folder for each state of their sources, beside the program.
+
+numba compiles a kernel again when its own file changes, but not when a kernel in another file that it calls does, nor
+when a NamedTuple that it is given gets other fields. The folder's name is therefore a digest of all these. Programs
+choose it before they import numba; whoever only imports multiview keeps numba's own choice, `__pycache__`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+from pathlib import Path
+
+__all__ = ["use_kernel_cache"]
+
+VARIABLE = "NUMBA_CACHE_DIR"  # numba reads it when it is imported; child processes inherit it
+UNUSED_S = 30 * 86400.0  # after which the folder of another version is removed
+PACKAGE = Path(__file__).parents[1]
+
+
+def use_kernel_cache() -> None:
+    """Keep compiled kernels in this version's folder, unless the user has set NUMBA_CACHE_DIR; call it before importing
+    numba.
+    """
+    if not os.environ.get(VARIABLE):
+        folder = _folder()
+        _remove_unused(folder)
+        os.environ[VARIABLE] = str(folder)
+
+
+def _folder() -> Path:
+    from importlib import metadata  # slow to import: `multiview --help` does without
+
+    name = kernel_digest(PACKAGE, metadata.version("numba"))
+    beside = PACKAGE / "__pycache__"
+    if os.access(beside if beside.is_dir() else PACKAGE, os.W_OK):
+        return beside / name
+    from platformdirs import user_cache_path
+
+    return user_cache_path("multiview", appauthor=False) / name
+
+
+def kernel_digest(package: Path, numba: str) -> str:
+    """12 hexadecimal digits for numba's version and all sources that kernels are compiled from."""
+    digest = hashlib.sha256(numba.encode())
+    for path in sorted(package.rglob("*.py")):
+        source = path.read_bytes()
+        if path.stem.endswith("_kernels") or b"NamedTuple" in source or b"numba" in source:
+            digest.update(source)
+    return digest.hexdigest()[:12]
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove the folders of other versions, ten megabytes each, that nobody has used for a month."""
+    with contextlib.suppress(OSError):  # where nothing can be written there is nothing to remove
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
+        now = folder.stat().st_mtime
+        for other in folder.parent.iterdir():
+            if re.fullmatch("[0-9a-f]{12}", other.name) and now - other.stat().st_mtime > UNUSED_S:
+                shutil.rmtree(other, ignore_errors=True)
