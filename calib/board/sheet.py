@@ -15,7 +15,7 @@ __all__ = ["PAPERS", "plan", "write_sheet"]
 PAPERS = {"a4": (210.0, 297.0), "a3": (297.0, 420.0), "letter": (215.9, 279.4)}
 _MARGIN_MM = 10.0  # what printers cannot reach, and white around the board
 _FOOT_MM = 14.0  # ruler and text below the board
-_POINTS_PER_MM = 72 / 25.4
+_MM_PER_INCH = 25.4
 _DPI = 300
 
 
@@ -59,8 +59,8 @@ def write_sheet(board: Board, page: tuple[float, float], out: Path) -> tuple[Pat
 
     paths = out / "board.pdf", out / "board.png", out / "board.toml"
     with replacing(paths[0]) as file:
-        file.write_bytes(_pdf(board, page))
-    picture = board.picture(max(20, round(1000 * board.square_length / 25.4 * _DPI)))
+        _write_pdf(board, page, file)
+    picture = board.picture(max(20, round(1000 * board.square_length / _MM_PER_INCH * _DPI)))
     margin = round(0.5 * picture.shape[0] / board.squares[1])
     picture = np.pad(picture, margin, constant_values=0 if board.inverted else 255)
     with replacing(paths[1]) as file:
@@ -86,7 +86,7 @@ def _black_mm(board: Board) -> list[tuple[float, float, float, float]]:
     columns, rows = board.squares
     side = 1000 * board.square_length
     made = board.opencv()
-    places = [1000 * np.asarray(points)[0, :2] for points in made.getObjPoints()]
+    places = [(1000 * np.array(points, dtype=np.float64)[0, :2]).tolist() for points in made.getObjPoints()]
     bearing = {(int(x / side), int(y / side)) for x, y in places}
     rectangles = [
         (c * side, r * side, side, side) for r in range(rows) for c in range(columns) if (c, r) not in bearing
@@ -104,59 +104,38 @@ def _black_mm(board: Board) -> list[tuple[float, float, float, float]]:
     return rectangles
 
 
-def _pdf(board: Board, page: tuple[float, float]) -> bytes:
-    """A PDF of one page, written out by hand: rectangles, a ruler and two lines of text."""
+def _write_pdf(board: Board, page: tuple[float, float], file: Path) -> None:
+    """One page at true size: the board, a ruler, and two lines of text. All lengths are mm from the top left."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
     width, height = page
+    figure = Figure(figsize=(width / _MM_PER_INCH, height / _MM_PER_INCH))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+    axes.set_axis_off()
+
+    def fill(x: float, y: float, w: float, h: float, colour: str = "black") -> None:
+        axes.add_patch(Rectangle((x, y), w, h, facecolor=colour, linewidth=0))
+
     columns, rows = board.squares
     side = 1000 * board.square_length
     left, top = (width - columns * side) / 2, (height - _FOOT_MM - rows * side) / 2
-
-    def rectangle(x: float, y: float, w: float, h: float) -> str:
-        k = _POINTS_PER_MM
-        return f"{x * k:.4f} {(height - y - h) * k:.4f} {w * k:.4f} {h * k:.4f} re f"
-
-    # Rows of a marker overlap by a hundredth of a millimetre, or viewers draw a seam between them.
-    black = [rectangle(left + x, top + y, w, h + 0.01) for x, y, w, h in _black_mm(board)]
     if board.inverted:
         edge = 0.25 * side
-        ground = rectangle(left - edge, top - edge, columns * side + 2 * edge, rows * side + 2 * edge)
-        black = ["0 g", ground, "1 g", *black, "0 g"]
+        fill(left - edge, top - edge, columns * side + 2 * edge, rows * side + 2 * edge)
+    for x, y, w, h in _black_mm(board):
+        # Rows of a marker overlap by a hundredth of a millimetre, or viewers draw a seam between them.
+        fill(left + x, top + y, w, h + 0.01, "white" if board.inverted else "black")
     ruler_y = height - _MARGIN_MM - 5
     length = min(100, 10 * int((width - 2 * _MARGIN_MM) / 10))
-    ruler = [rectangle(_MARGIN_MM, ruler_y, length, 0.2)]
+    fill(_MARGIN_MM, ruler_y, length, 0.2)
     for mm in range(length + 1):
         tall = 4 if mm % 10 == 0 else 2.5 if mm % 5 == 0 else 1.5
-        ruler.append(rectangle(_MARGIN_MM + mm - 0.05, ruler_y - tall, 0.1, tall))
-    text = (
-        f"{length} mm. Print at 100 %, then measure this ruler.",
-        f"ChArUco {columns} x {rows}, square {side:g} mm, marker {1000 * board.marker_length:g} mm, {board.dictionary}"
-        + (", legacy" if board.legacy else "") + (", inverted" if board.inverted else ""),
-    )  # fmt: skip
-    k = _POINTS_PER_MM
-    places = ((_MARGIN_MM + length + 3) * k, (_FOOT_MM - 9) * k + 5 * k), (_MARGIN_MM * k, (_MARGIN_MM - 0.5) * k)
-    words = [f"BT /F1 8 Tf {x:.2f} {y:.2f} Td ({line}) Tj ET" for (x, y), line in zip(places, text, strict=True)]
-    content = "\n".join([*black, *ruler, *words]).encode("ascii")
-    return _assembled_pdf(content, width * k, height * k)
-
-
-def _assembled_pdf(content: bytes, width: float, height: float) -> bytes:
-    objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {width:.4f} {height:.4f}] /Contents 4 0 R "
-        "/Resources << /Font << /F1 5 0 R >> >> >>".encode("ascii"),
-        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-    ]
-    out, places = b"%PDF-1.4\n", []
-    for number, body in enumerate(objects, 1):
-        places.append(len(out))
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    return out + (
-        b"xref\n0 %d\n0000000000 65535 f \n%strailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n"
-        % (len(objects) + 1, table, len(objects) + 1, len(out))
-    )
+        fill(_MARGIN_MM + mm - 0.05, ruler_y - tall, 0.1, tall)
+    axes.text(_MARGIN_MM + length + 3, ruler_y, f"{length} mm. Print at 100 %, then measure this ruler.", fontsize=8)
+    words = f"ChArUco, {board.words()}, markers of {1000 * board.marker_length:g} mm"
+    axes.text(_MARGIN_MM, height - _MARGIN_MM + 0.5, words, fontsize=8)
+    figure.savefig(file, format="pdf", metadata={"CreationDate": None})
 
 
 def _pair(text: str, option: str, kind: type) -> tuple[float, float]:

@@ -1,0 +1,74 @@
+"""The printed sheet measures what the board file says, and shows the board that OpenCV looks for."""
+
+import re
+import zlib
+
+import numpy as np
+import pytest
+
+from calib.board.board import load_board
+from calib.board.sheet import plan, write_sheet
+from multiview.errors import ConfigError
+
+MM_PER_POINT = 25.4 / 72
+NUMBER = r"(-?[\d.]+)"
+CORNERS = rf"{NUMBER} {NUMBER} m\s+" + rf"{NUMBER} {NUMBER} l\s+" * 3 + r"h\s+f\b"
+OPERATORS = re.compile(rf"(?P<save>\bq\b)|(?P<restore>\bQ\b)|(?P<grey>[\d.]+) g\b|(?P<filled>{CORNERS})")
+
+
+def read_sheet(path):
+    """The page (width, height) and its filled rectangles as grey, x, y, width, height; mm from the top left."""
+    data = path.read_bytes()
+    box = re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", data)
+    page = np.array([float(number) for number in box.groups()]) * MM_PER_POINT
+    content = zlib.decompress(re.search(rb"stream\n(.*?)\nendstream", data, re.DOTALL).group(1)).decode("latin-1")
+    greys, rectangles = [0.0], []
+    for found in OPERATORS.finditer(content):
+        if found["save"]:
+            greys.append(greys[-1])
+        elif found["restore"]:
+            greys.pop()
+        elif found["grey"]:
+            greys[-1] = float(found["grey"])
+        else:
+            corners = np.array(found.groups()[-8:], dtype=np.float64).reshape(4, 2) * MM_PER_POINT
+            (left, low), (right, high) = corners.min(axis=0), corners.max(axis=0)
+            rectangles.append((greys[-1], left, page[1] - high, right - left, high - low))
+    return page, np.array(rectangles)[1:]  # without the page's own white
+
+
+@pytest.fixture(params=[("7x5", False, False), ("5x7", True, True)], ids=["plain", "inverted"])
+def sheet(request, tmp_path):
+    squares, legacy, inverted = request.param
+    board, page = plan("a4", None, squares, 32.0, None, "DICT_4X4_100", legacy, inverted)
+    pdf, _, toml = write_sheet(board, page, tmp_path)
+    assert load_board(toml) == board
+    return board, page, *read_sheet(pdf)
+
+
+def test_sheet_measures_what_the_board_says(sheet):
+    board, page, size, rectangles = sheet
+    np.testing.assert_allclose(size, page, atol=1e-6)
+    _, _, _, w, h = rectangles.T
+    squares = np.isclose(w, 32.0, atol=1e-5) & np.isclose(h, 32.01, atol=1e-5)
+    columns, rows = board.squares
+    assert squares.sum() == columns * rows - board.markers
+    ruler = rectangles[np.isclose(h, 0.2, atol=1e-5)]
+    np.testing.assert_allclose(ruler[:, 3], [100.0], atol=1e-5)
+
+
+def test_sheet_shows_the_board(sheet):
+    board, page, _, rectangles = sheet
+    columns, rows = board.squares
+    picture = np.full((rows * 160, columns * 160), 255, dtype=np.uint8)  # 5 px per mm
+    corner = (np.array(page) - [0, 14] - [columns * 32.0, rows * 32.0]) / 2
+    for grey, x, y, w, h in rectangles:
+        left, top = np.round(5 * (np.array([x, y]) - corner)).astype(int)
+        right, bottom = np.round(5 * (np.array([x + w, y + h]) - corner)).astype(int)
+        picture[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = 255 * grey
+    np.testing.assert_array_equal(picture, board.picture(160))
+
+
+def test_sheet_that_does_not_fit_says_what_would():
+    with pytest.raises(ConfigError, match=r"7x5 squares of 60 mm do not fit 297x210 mm: 35.2 at most"):
+        plan("a4", None, "7x5", 60.0, None, "DICT_4X4_100", False, False)
