@@ -216,19 +216,19 @@ class Said(NamedTuple):
 def listen(studio: Studio, fusion: StreamFusion, came: list[Arrival], camera: int, is_late: bool) -> Said:
     at: dict[int, float] = {}
     advised, worst, accused = None, 0.0, set[int]()
-    assert fusion.late is not None
+    assert fusion.time_offsets is not None
     for number, arrival in enumerate(came):
         topic, body = body_of(studio, arrival)
         for fused in fusion.feed(topic, Stamp(number, number, arrival.arrival_ns), body):
             second = fused.tracks.time_ns / NS_PER_S - HUB_S
-            latest = fusion.late.latest
+            latest = fusion.time_offsets.latest
             if latest and second > 10:
                 others = [abs(late.offset_s) for c, late in enumerate(latest) if c != camera or not is_late]
                 worst = max(worst, 1e3 * max(others))
             if latest and second <= 60.5:
                 at[int(second)] = latest[camera].offset_s
-            accused |= fusion.late.late.keys()
-            if advised is None and camera in fusion.late.late:
+            accused |= fusion.time_offsets.confirmed.keys()
+            if advised is None and camera in fusion.time_offsets.confirmed:
                 advised = second
     return Said(at, advised, worst, len(accused - ({camera} if is_late else set())))
 

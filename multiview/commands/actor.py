@@ -18,9 +18,9 @@ __all__ = ["add_arguments", "compare", "run", "show"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Save a person's bone lengths and rest pose under a name: people in a studio whose `cast` has the name, and "
-        "that person in this take, are then called so. With the file of a studio that runs, somebody who is in the "
-        "room is named and measured. Without a take, show what is kept."
+        "Save a person's bone lengths and rest pose under a name: that person in this take, and people in a studio "
+        "with the name among its `known_actors`, are then called so. With the file of a running studio, name and "
+        "measure a person who is in the room. Without a take, show what is saved."
     )
     parser.add_argument("name", nargs="?", help="letters, digits, - and _")
     parser.add_argument(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,13 +17,15 @@ from multiview.errors import ConfigError
 __all__ = ["convert", "decode_toml"]
 
 T = TypeVar("T")
+_NO_RENAMES: Mapping[str, str] = {}
 
 
-def decode_toml(path: Path | str, type: type[T], remedy: str = "") -> T:
+def decode_toml(path: Path | str, type: type[T], remedy: str = "", renamed: Mapping[str, str] = _NO_RENAMES) -> T:
     """The TOML file at `path` as `type`, a msgspec Struct; `remedy` says how to get a file that is not there.
 
-    Raises ConfigError naming the file and the key: no such file, not TOML, a key that `type` does not know (with the
-    nearest that it knows), a value of the wrong kind, what a struct's `__post_init__` refuses (a ValueError there).
+    Raises ConfigError naming the file and the key: no such file, not TOML, a key that `type` does not know (with its
+    new name if `renamed` has it, else with the nearest that it knows), a value of the wrong kind, what a struct's
+    `__post_init__` rejects (a ValueError there).
     """
     path = Path(path)
     try:
@@ -34,24 +37,26 @@ def decode_toml(path: Path | str, type: type[T], remedy: str = "") -> T:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
-    return convert(data, type, str(path))
+    return convert(data, type, str(path), renamed)
 
 
-def convert(data: dict[str, Any], type: type[T], where: str) -> T:
+def convert(data: dict[str, Any], type: type[T], where: str, renamed: Mapping[str, str] = _NO_RENAMES) -> T:
     """`data`, as TOML gives it, as `type`; `where` begins the ConfigError's text."""
     try:
         return msgspec.convert(data, type)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {_explain(str(error), data, type)}") from None
+        raise ConfigError(f"{where}: {_explain(str(error), data, type, renamed)}") from None
 
 
-def _explain(text: str, data: dict[str, Any], type: Any) -> str:
+def _explain(text: str, data: dict[str, Any], type: Any, renamed: Mapping[str, str]) -> str:
     """msgspec's words in a user's: `hub: unknown key "prot"; did you mean "port"?`."""
     problem, _, path = text.partition(" - at ")
     place, node = _follow(path, data, type)
     place += ": " if place else ""
     if unknown := re.search(r"contains unknown field `(.*)`", problem):
         key, known = unknown.group(1), [field.encode_name for field in getattr(node, "fields", ())]
+        if renamed.get(key) in known:
+            return f'{place}the key "{key}" is now called "{renamed[key]}"'
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
         hint = f'did you mean "{near[0]}"?' if near else f"known are: {', '.join(known)}"
         return f'{place}unknown key "{key}"; {hint}'

@@ -76,7 +76,7 @@ def recorded_views(rig: Rig, recordings: list[Recording]) -> Iterator[Views]:
     buffer = SyncBuffer(len(rig), rate, SyncOptions(lossless=True))
     absent = set(rig.names) - {r.camera for r in recordings if r.frames}
     for name in sorted(absent):
-        yield from buffer.goodbye(rig.index(name), 0)
+        yield from buffer.end_of_stream(rig.index(name), 0)
     queue = sorted(
         ((t, rig.index(r.camera), k) for r in recordings for t, k in zip(r.times_ns, r.keypoints, strict=True)),
         key=lambda entry: entry[:2],
@@ -85,7 +85,7 @@ def recorded_views(rig: Rig, recordings: list[Recording]) -> Iterator[Views]:
     for i, (time_ns, camera, keypoints) in enumerate(queue):
         yield from buffer.add(camera, time_ns, keypoints, time_ns)
         if last[camera] == i:
-            yield from buffer.goodbye(camera, time_ns)
+            yield from buffer.end_of_stream(camera, time_ns)
 
 
 def _in_step(recordings: list[Recording]) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from multiview.synthetic import Options as SyntheticOptions
 
 __all__ = [
+    "RENAMED_KEYS",
     "CameraOptions",
     "CameraSource",
     "FusionOptions",
@@ -48,6 +49,21 @@ __all__ = [
     "synthetic_options",
     "write_studio",
 ]
+
+
+# Names that keys had before version 0.1: an old studio file is rejected with the new name.
+RENAMED_KEYS = {
+    "agility": "acceleration_psd",
+    "bracket_frames": "max_gap_frames",
+    "budget_s": "max_wait_s",
+    "cast": "known_actors",
+    "correct_latency": "correct_time_offsets",
+    "horizon_s": "max_skew_s",
+    "leave_out_knocked": "exclude_displaced_cameras",
+    "same_m": "duplicate_distance_m",
+    "turn_back_knocked": "compensate_rotation",
+    "watch_latency": "estimate_time_offsets",
+}
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -157,10 +173,10 @@ class FusionOptions(_Section, frozen=True, kw_only=True):
     """Exclude a camera that was rotated or moved since the start, until its worker is started again."""
     compensate_rotation: bool = False
     """Correct its keypoints by the rotation that was found instead: for rigs that can spare no camera."""
-    watch_latency: bool = True
-    """Say which cameras stamp late or early by a constant, as people who move show."""
-    correct_latency: bool = False
-    """And correct their stamps, once that is beyond doubt, until fusion ends."""
+    estimate_time_offsets: bool = True
+    """Estimate constant time offsets of the cameras' stamps from moving people, and report significant ones."""
+    correct_time_offsets: bool = False
+    """Also correct the stamps by significant offsets, until fusion ends."""
 
 
 class MetricsOptions(_Section, frozen=True, kw_only=True):
@@ -195,8 +211,8 @@ class Studio(_Section, frozen=True, kw_only=True):
     """Where keypoints come from, for every camera without a source of its own."""
     cameras: dict[str, CameraOptions] = {}
     """Cameras that differ, by name."""
-    cast: list[str] = []
-    """Actors who may be in the room, and are known by name: saved by `multiview actor`."""
+    known_actors: list[str] = []
+    """Names of actors to recognise, saved by `multiview actor`."""
     actors: list[Actor] = []
     """Their files, put here when the studio is loaded, so that a take holds them."""
     workers: list[WorkerOptions] = []
@@ -231,7 +247,7 @@ def load_studio(path: Path | str, check: bool = True) -> Studio:
     `check` also reads what the file refers to (rig, pipeline and synthetic options), as one does before starting.
     """
     path = Path(path)
-    studio = decode_toml(path, Studio)
+    studio = decode_toml(path, Studio, renamed=RENAMED_KEYS)
     if studio.version != 1:
         raise ConfigError(f"{path}: version {studio.version}; this program reads version 1")
     if not studio.name.replace("-", "a").replace("_", "a").isalnum() or not studio.name.isascii():
@@ -288,7 +304,7 @@ def pipeline_options(studio: Studio) -> PipelineOptions:
     from multiview.fusion.association import associator_options
     from multiview.fusion.pipeline import Options
 
-    options = convert(studio.pipeline, Options, "[pipeline]")
+    options = convert(studio.pipeline, Options, "[pipeline]", RENAMED_KEYS)
     associator_options(options.associator, options.associator_options)
     return options if "volume" in studio.pipeline else msgspec.structs.replace(options, volume=studio.volume)
 
@@ -337,14 +353,14 @@ def _rate_of(studio: Studio, source: Source) -> float:
 
 
 def _with_actors(studio: Studio, path: Path) -> Studio:
-    """The cast's files, from the folder `actors` beside the studio's file, or else from the user's."""
+    """The known actors' files, from the folder `actors` beside the studio's file, or else from the user's."""
     beside = path.parent / "actors"
     known = {actor.name for actor in studio.actors}
     found = list(studio.actors)
-    for name in studio.cast:
+    for name in studio.known_actors:
         if name not in known:
             found.append(load_actor(name, beside if (beside / f"{name}.toml").is_file() else actors_folder()))
-    return msgspec.structs.replace(studio, cast=[], actors=found)
+    return msgspec.structs.replace(studio, known_actors=[], actors=found)
 
 
 def _absolute(studio: Studio, folder: Path) -> Studio:

@@ -26,7 +26,7 @@ from multiview.errors import MessageError
 from multiview.fusion.pipeline import Pipeline
 from multiview.selfcalib.extrinsic_drift import ExtrinsicDriftDetector
 from multiview.studio.config import Studio, frame_rate, pipeline_options, studio_rig
-from multiview.studio.time_offset_advice import LateCameras
+from multiview.studio.time_offset_monitor import TimeOffsetMonitor
 from multiview.timing.clock import ClockMap
 from multiview.timing.sync_buffer import SyncBuffer, SyncOptions
 from multiview.wire import topics
@@ -96,8 +96,10 @@ class StreamFusion:
         self.extrinsic_drift: ExtrinsicDriftDetector | None = None
         if exclude or compensate:
             self.extrinsic_drift = ExtrinsicDriftDetector(self.rig, self.sync.rate_hz, compensate)
-        watch = studio.fusion.watch_latency or studio.fusion.correct_latency
-        self.late = LateCameras(self.rig, self.sync, studio.fusion.correct_latency) if watch else None
+        correct = studio.fusion.correct_time_offsets
+        self.time_offsets: TimeOffsetMonitor | None = None
+        if correct or studio.fusion.estimate_time_offsets:
+            self.time_offsets = TimeOffsetMonitor(self.rig, self.sync, correct)
         self._check_calibration = studio.fusion.check_calibration
         self._calibration = self.rig.calibration_hash
         self._index = {name: index for index, name in enumerate(self.rig.names)}
@@ -112,8 +114,8 @@ class StreamFusion:
         self.pipeline.warm_up()
         if self.extrinsic_drift is not None:
             self.extrinsic_drift.warm_up()
-        if self.late is not None:
-            self.late.warm_up()
+        if self.time_offsets is not None:
+            self.time_offsets.warm_up()
 
     @property
     def finished(self) -> bool:
@@ -203,7 +205,7 @@ class StreamFusion:
     def _goodbye(self, topic: str, stamp: Stamp, message: Goodbye) -> list[Views]:
         self._check_sender(topic, message.camera, message.boot_id)
         self.gone.add(message.camera)
-        return self.sync.goodbye(self._index[message.camera], stamp.arrival_ns)
+        return self.sync.end_of_stream(self._index[message.camera], stamp.arrival_ns)
 
     def _check_sender(self, topic: str, camera: str, boot_id: int) -> _WorkerSession:
         """Who sent this; a worker that was replaced by a newer one is not heard again."""
@@ -249,8 +251,8 @@ class StreamFusion:
         """Check the cameras against a tick whose poses have been sent."""
         if self.extrinsic_drift is not None:
             self._update_extrinsic_drift(self.extrinsic_drift, fused.tracks)
-        if self.late is not None:
-            self.late.update(fused.views.time_ns, self.pipeline.last_observations)
+        if self.time_offsets is not None:
+            self.time_offsets.update(fused.views.time_ns, self.pipeline.last_observations)
 
     def _update_extrinsic_drift(self, detector: ExtrinsicDriftDetector, tracks: Tracks) -> None:
         assert self.pipeline.last_observations is not None

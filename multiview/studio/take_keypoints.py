@@ -28,7 +28,7 @@ class _Tap(SyncBuffer):
         self.taken[camera].append((time_ns, keypoints))
         return []
 
-    def goodbye(self, camera: int, arrival_ns: int) -> list[Views]:
+    def end_of_stream(self, camera: int, arrival_ns: int) -> list[Views]:
         return []
 
 

@@ -60,7 +60,9 @@ def _live(studio: Studio, name: str, person: int | None, seconds: float, folder:
     actor = measure(name, skeleton.name, skeleton.joints, xyz, filled, studio.name)
     of_takes.show(actor)
     of_takes.compare(actor, folder)
-    print(f'saved {save_actor(actor, folder)}; with cast = ["{name}"] in the studio\'s file they are known again')
+    print(
+        f'saved {save_actor(actor, folder)}; with known_actors = ["{name}"] in the studio\'s file they are recognised'
+    )
     return 0
 
 

@@ -94,13 +94,12 @@ class FusionService:
         self._ticks += 1
         self._latency_ns.append(time.monotonic_ns() - fused.message.arrival_ns)
 
-    def _late(self) -> dict[str, str]:
-        return (
-            {f"{name} time": words for name, words in self._fusion.late.advice().items()} if self._fusion.late else {}
-        )
+    def _time_offsets(self) -> dict[str, str]:
+        monitor = self._fusion.time_offsets
+        return {f"{name} time offset": line for name, line in monitor.advice().items()} if monitor else {}
 
-    def _of_cameras(self) -> dict[str, float]:
-        """Figures of each camera: how far its keypoints are from the people, its clock, and its stamps' lateness."""
+    def _camera_values(self) -> dict[str, float]:
+        """Each camera's residual against the people, its clock, and its time offset if significant."""
         fusion, values = self._fusion, dict[str, float]()
         for name, px in fusion.residuals_px().items():
             values[f"{name}.residual_px"] = px
@@ -109,8 +108,8 @@ class FusionService:
                 values[f"{name}.clock_offset_ms"] = clock.offset_ns / 1e6
                 values[f"{name}.clock_sigma_ms"] = clock.uncertainty_ns / 1e6
                 values[f"{name}.clock_drift_ppm"] = 1e6 * clock.drift
-        for index, latency in (fusion.late.late if fusion.late else {}).items():
-            values[f"{fusion.rig.names[index]}.late_ms"] = -1e3 * latency.offset_s
+        for index, offset in (fusion.time_offsets.confirmed if fusion.time_offsets else {}).items():
+            values[f"{fusion.rig.names[index]}.time_offset_ms"] = 1e3 * offset.offset_s
         return {name: float(value) for name, value in values.items()}
 
     def _send_health(self) -> None:
@@ -120,7 +119,7 @@ class FusionService:
         if self._latency_ns:
             p50, p99 = np.percentile(self._latency_ns, [50, 99])
             values |= {"latency_p50_ms": float(p50) / 1e6, "latency_p99_ms": float(p99) / 1e6}
-        values |= self._of_cameras()
+        values |= self._camera_values()
         counts = {"ticks": self._ticks, "unsent": self._unsent, "lost": self._subscriber.lost}
         counts |= {"heard": fusion.heard, "early": fusion.early, "refused": fusion.refused.total()}
         for camera, count in zip(fusion.rig.names, fusion.sync.counts(), strict=True):
@@ -132,7 +131,7 @@ class FusionService:
             counts=counts,
             values={name: float(value) for name, value in values.items()},
             texts=fusion.camera_trouble()
-            | self._late()
+            | self._time_offsets()
             | {reason[:80]: str(number) for reason, number in fusion.refused.most_common(5)},
         )
         self._sender.send(topics.topic_of(topics.SERVICE, "fusion"), encode(health))

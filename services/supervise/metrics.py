@@ -39,7 +39,12 @@ FUSION_GAUGES = (
     ("clock_uncertainty_seconds", "how well that is known", "clock_sigma_ms", 1e-3),
     ("clock_drift_ppm", "how much the hub's clock gains on the camera's", "clock_drift_ppm", 1.0),
     ("residual_pixels", "median distance of its keypoints from the fused people", "residual_px", 1.0),
-    ("late_seconds", "how late its stamps are beyond doubt (negative: early)", "late_ms", 1e-3),
+    (
+        "time_offset_seconds",
+        "time offset if significant, as in the rig (negative: late)",
+        "time_offset_ms",
+        1e-3,
+    ),
 )
 
 

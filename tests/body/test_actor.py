@@ -179,10 +179,10 @@ def test_the_command_saves_shows_and_recognises(
     assert "letters, digits" in capsys.readouterr().err
 
 
-def test_a_studio_carries_its_cast_into_its_takes(tmp_path: Path) -> None:
+def test_known_actors_of_a_studio_are_carried_into_its_takes(tmp_path: Path) -> None:
     actor = actor_of(walk(), 0, "amy")
     save_actor(actor, tmp_path / "actors")
-    text = 'skeleton = "coco17"\ncast = ["amy"]\n[source]\ntype = "synthetic"\n'
+    text = 'skeleton = "coco17"\nknown_actors = ["amy"]\n[source]\ntype = "synthetic"\n'
     (tmp_path / "studio.toml").write_text(text)
     studio = load_studio(tmp_path / "studio.toml", check=False)
     assert studio.actors == [actor]

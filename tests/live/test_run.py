@@ -211,9 +211,9 @@ def _child(pid: int, command: str) -> int | None:
 def test_bad_input_is_one_line_and_status_2(tmp_path: Path) -> None:
     write_studio(synthetic_studio(tmp_path), tmp_path / "good.toml")
     text = (tmp_path / "good.toml").read_text()
-    (tmp_path / "bad.toml").write_text(text.replace("budget_s", "budgt_s"))
+    (tmp_path / "bad.toml").write_text(text.replace("max_wait_s", "max_wiat_s"))
     for words, expected in (
-        (("run", tmp_path / "bad.toml"), 'unknown key "budgt_s"; did you mean "budget_s"?'),
+        (("run", tmp_path / "bad.toml"), 'unknown key "max_wiat_s"; did you mean "max_wait_s"?'),
         (("run", tmp_path / "none.toml"), "no such file"),
         (("replay", tmp_path / "none"), "no such take"),
         (("worker", tmp_path / "good.toml", "--camera", "cam99"), "the rig has no camera cam99"),

@@ -14,7 +14,15 @@ from multiview.common.package_data import package_file
 from multiview.errors import ConfigError
 from multiview.recordings.take import begin_take
 from multiview.studio import config
-from multiview.studio.config import Studio, load_studio, studio_rig, studio_text, write_studio
+from multiview.studio.config import (
+    RENAMED_KEYS,
+    Studio,
+    load_studio,
+    pipeline_options,
+    studio_rig,
+    studio_text,
+    write_studio,
+)
 from multiview.studio.rerun import take_studio
 
 EXAMPLE = package_file("studio.toml")
@@ -66,7 +74,10 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     [
         ('[source]\ntype = "synthetic"\nlop = true', 'source: unknown key "lop"; did you mean "loop"?'),
         ('[source]\ntype = "synthetic"\n[hub]\nprot = 1', 'hub: unknown key "prot"'),
-        ('[source]\ntype = "synthetic"\n[sync]\nbudget = 1', 'sync: unknown key "budget"; did you mean "budget_s"?'),
+        (
+            '[source]\ntype = "synthetic"\n[sync]\nmax_wait = 1',
+            'sync: unknown key "max_wait"; did you mean "max_wait_s"?',
+        ),
         ('[source]\ntype = "magic"', "source.type: Invalid value 'magic'"),
         ('rig = "r.toml"', "no [source]"),
         ('version = 2\n[source]\ntype = "synthetic"', "version 2"),
@@ -100,6 +111,27 @@ def test_associator_of_ones_own_lies_beside_the_studio_and_not_in_a_take(tmp_pat
     take = begin_take(tmp_path, "foreign", datetime.now(UTC), "", studio_text(studio))
     with pytest.raises(ConfigError, match="a take may not bring its own code"):
         take_studio(take)
+
+
+@pytest.mark.parametrize(
+    ("section", "old"),
+    [
+        ("", "cast"),
+        ("sync", "budget_s"),
+        ("sync", "bracket_frames"),
+        ("sync", "horizon_s"),
+        ("fusion", "watch_latency"),
+        ("fusion", "correct_latency"),
+        ("fusion", "leave_out_knocked"),
+        ("fusion", "turn_back_knocked"),
+        ("pipeline", "agility"),
+    ],
+)
+def test_renamed_key_is_rejected_with_its_new_name(tmp_path: Path, section: str, old: str) -> None:
+    head = f"[{section}]\n{old} = 1\n" if section else f"{old} = 1\n"
+    path = write(tmp_path, head + '[source]\ntype = "synthetic"\n')
+    with pytest.raises(ConfigError, match=f'{section}.*the key "{old}" is now called "{RENAMED_KEYS[old]}"'):
+        pipeline_options(load_studio(path, check=False))
 
 
 def test_a_synthetic_option_is_checked(tmp_path: Path) -> None:

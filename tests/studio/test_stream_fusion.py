@@ -297,26 +297,30 @@ def of_cameras_out_of_step(settings: Studio) -> StreamFusion:
 
 
 def test_a_late_camera_is_corrected_where_the_studio_says_so() -> None:
-    settings = Studio(skeleton="coco17", sync=SyncOptions(rate_hz=30.0), fusion=FusionOptions(correct_latency=True))
-    late = of_cameras_out_of_step(settings).late
-    assert late is not None
-    assert abs(1e3 * late.corrected_s[1] + 40.0) < 8.0
-    assert max(map(abs, np.delete(late.corrected_s, 1))) == 0.0
-    assert late.late == {}
-    assert "stamps corrected by -4" in late.advice()["cam02"] or "stamps corrected by -3" in late.advice()["cam02"]
+    settings = Studio(
+        skeleton="coco17", sync=SyncOptions(rate_hz=30.0), fusion=FusionOptions(correct_time_offsets=True)
+    )
+    monitor = of_cameras_out_of_step(settings).time_offsets
+    assert monitor is not None
+    assert abs(1e3 * monitor.corrected_s[1] + 40.0) < 8.0
+    assert max(map(abs, np.delete(monitor.corrected_s, 1))) == 0.0
+    assert monitor.confirmed == {}
+    assert (
+        "stamps corrected by -4" in monitor.advice()["cam02"] or "stamps corrected by -3" in monitor.advice()["cam02"]
+    )
 
 
 def test_what_fusion_says_of_cameras_with_clocks_of_their_own_can_be_sent() -> None:
     """Their figures, as a message."""
     service = object.__new__(FusionService)
     service._fusion = of_cameras_out_of_step(Studio(skeleton="coco17", sync=SyncOptions(rate_hz=30.0)))
-    values = service._of_cameras()
-    encode(ServiceHealth(service="fusion", boot_id=1, values=values, texts=service._late()))
+    values = service._camera_values()
+    encode(ServiceHealth(service="fusion", boot_id=1, values=values, texts=service._time_offsets()))
     assert 0.0 < values["cam02.clock_sigma_ms"] < 1.0
     assert 0.0 < values["cam03.residual_px"] < 20.0
-    assert abs(values["cam02.late_ms"] - 40.0) < 8.0
-    assert "ms late" in service._late()["cam02 time"]
-    assert not any(key.endswith("late_ms") and not key.startswith("cam02") for key in values)
+    assert abs(values["cam02.time_offset_ms"] + 40.0) < 8.0
+    assert "ms late" in service._time_offsets()["cam02 time offset"]
+    assert not any(key.endswith("time_offset_ms") and not key.startswith("cam02") for key in values)
 
 
 def test_a_person_is_called_by_the_name_that_was_given_from_the_next_tick_on() -> None:

@@ -41,7 +41,7 @@ def feed(buffer: SyncBuffer, events: list[tuple[int, int, int]]) -> list[Views]:
 
 
 def flush(buffer: SyncBuffer, cameras: int, arrival: int) -> list[Views]:
-    return [view for camera in range(cameras) for view in buffer.goodbye(camera, arrival)]
+    return [view for camera in range(cameras) for view in buffer.end_of_stream(camera, arrival)]
 
 
 @given(cameras=st.integers(1, 6), frames=st.integers(1, 20), first=st.integers(0, 500), seed=st.integers(0, 2**32))
@@ -183,7 +183,7 @@ def test_one_slow_camera_holds_nobody_up() -> None:
 def test_stamps_that_begin_again_begin_the_ticks_again() -> None:
     buffer = SyncBuffer(1, RATE)
     feed(buffer, [(BASE + stamp(i), 0, stamp(i)) for i in range(1000, 1005)])
-    buffer.goodbye(0, BASE + stamp(1005))
+    buffer.end_of_stream(0, BASE + stamp(1005))
     views = feed(buffer, [(BASE + stamp(1100 + i), 0, stamp(i)) for i in range(9)])
     assert [view.tick for view in views] == list(range(3, 9))
     assert buffer.restarts == 1
@@ -245,7 +245,7 @@ def test_a_camera_that_is_shifted_is_in_step_from_then_on_and_its_waiting_frames
     assert all(abs(apart(view) - 2.5) < 1e-6 for view in before[2:])
     waiting = buffer.add(0, stamp(20), walker(stamp(20)), BASE + stamp(20) + MS)
     assert waiting == []
-    buffer.shift(1, -late)
+    buffer.add_offset(1, -late)
     assert buffer.offset_s(1) == pytest.approx(-0.025)
     after = both(20, 40)
     assert [view.tick for view in before + after] == list(range(len(before + after)))

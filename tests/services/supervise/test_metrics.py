@@ -36,7 +36,7 @@ def watcher() -> Watcher:
         )  # fmt: skip
         messages.append(("poses", pose, i * 20 * MS + 2 * MS))
     messages.append(("camera/cam01", CameraHealth(camera="cam01", boot_id=1, dropped=3, expected_hz=50.0), 0))
-    values = {"cam01.clock_sigma_ms": 0.04, "cam01.residual_px": 3.5, "cam01.late_ms": 25.0, "fit_ms": 0.25}
+    values = {"cam01.clock_sigma_ms": 0.04, "cam01.residual_px": 3.5, "cam01.time_offset_ms": -25.0, "fit_ms": 0.25}
     health = ServiceHealth(service="fusion", boot_id=1, counts={"ticks": 20, "cam01.late": 1}, values=values)
     messages.append(("service/fusion", health, 0))
     for topic, message, arrival_ns in messages:
@@ -63,7 +63,7 @@ def test_every_figure_is_served(watcher: Watcher) -> None:
     assert found["multiview_camera_dropped_total", "cam01"] == 3
     assert found["multiview_camera_clock_uncertainty_seconds", "cam01"] == pytest.approx(40e-6)
     assert found["multiview_camera_residual_pixels", "cam01"] == 3.5
-    assert found["multiview_camera_late_seconds", "cam01"] == pytest.approx(0.025)
+    assert found["multiview_camera_time_offset_seconds", "cam01"] == pytest.approx(-0.025)
     assert ("multiview_camera_residual_pixels", "cam02") not in found
     assert found["multiview_stage_seconds", "fit"] == pytest.approx(0.25e-3)
     assert found["multiview_pose_latency_seconds", "0.5"] == pytest.approx(2e-3)

@@ -1,6 +1,6 @@
-"""Live advice: which cameras' stamps are late or early beyond doubt, and what to do about it.
+"""Live monitoring of the cameras' time offsets: which are significant, and what to do about them.
 
-Whether it is also done is the studio's choice (`[fusion] correct_latency`).
+Whether they are also corrected is the studio's choice (`[fusion] correct_time_offsets`).
 """
 
 from __future__ import annotations
@@ -13,18 +13,21 @@ from multiview.data import NS_PER_S
 from multiview.selfcalib.time_offset import MIN_OFFSET_S, TimeOffset, TimeOffsetEstimator
 from multiview.timing.sync_buffer import SyncBuffer
 
-__all__ = ["LateCameras"]
+__all__ = ["TimeOffsetMonitor"]
 
-FURTHEST_S = 0.25  # what is further off is a mistake to be looked at, not an offset to be corrected
+MAX_OFFSET_S = 0.25  # a larger offset is an error to be examined, not to be corrected
 CHANGED_S = 0.002
 
 
-class LateCameras:
-    """Looks at every tick; `latest` is what is known of every camera, `late` are those late beyond doubt, `corrected_s`
-    what was added to their stamps here."""
+class TimeOffsetMonitor:
+    """Estimates the time offsets at every tick.
+
+    `latest` are the estimates of all cameras, `confirmed` those of cameras whose offset is significant, `corrected_s`
+    what has been added to their stamps here. Signs are as in the rig: the offset is added to a camera's stamps.
+    """
 
     def __init__(self, rig: Rig, sync: SyncBuffer, correct: bool) -> None:
-        self.late: dict[int, TimeOffset] = {}
+        self.confirmed: dict[int, TimeOffset] = {}
         self.latest: list[TimeOffset] = []
         self.corrected_s = [0.0] * len(rig)
         self._names, self._sync, self._correct = rig.names, sync, correct
@@ -36,42 +39,42 @@ class LateCameras:
         self._estimator.warm_up()
 
     def update(self, time_ns: int, observations: TrackObservations | None) -> None:
-        """After every step of the pipeline, once its poses have been sent."""
+        """To be called after every step of the pipeline, once its poses have been sent."""
         self._estimator.update(time_ns, observations)
         second = time_ns // NS_PER_S
         if second != self._second:
             self._second = second
             self.latest = self._estimator.time_offsets() or []
-            self._judge(self.latest)
+            self._confirm(self.latest)
 
     def advice(self) -> dict[str, str]:
-        """What to tell the user, by camera."""
-        words = {self._names[c]: self._advice(c, offset) for c, offset in self.late.items()}
+        """One line for the user about each camera with a significant or corrected offset, by camera."""
+        lines = {self._names[c]: self._advice(c, offset) for c, offset in self.confirmed.items()}
         for name, corrected in zip(self._names, self.corrected_s, strict=True):
-            if corrected and name not in words:
-                words[name] = (
+            if corrected and name not in lines:
+                lines[name] = (
                     f"stamps corrected by {1e3 * corrected:+.0f} ms: write it into the rig (multiview time-offsets)"
                 )
-        return words
+        return lines
 
-    def _judge(self, offsets: list[TimeOffset]) -> None:
-        """What was found stays until it is found otherwise: a camera that is left out tells nothing new."""
+    def _confirm(self, offsets: list[TimeOffset]) -> None:
+        """An offset stays confirmed until it is known to be small: an excluded camera gives no new estimates."""
         for c, offset in enumerate(offsets):
-            before = self.late.get(c)
-            if offset.confirmed and abs(offset.offset_s) < FURTHEST_S:
-                self.late[c] = offset
+            before = self.confirmed.get(c)
+            if offset.confirmed and abs(offset.offset_s) < MAX_OFFSET_S:
+                self.confirmed[c] = offset
                 if before is None or abs(before.offset_s - offset.offset_s) > CHANGED_S:
                     logging.warning("%s %s", self._names[c], self._advice(c, offset))
             elif offset.known and abs(offset.offset_s) < MIN_OFFSET_S:
-                self.late.pop(c, None)
-        if self._correct and self.late:
+                self.confirmed.pop(c, None)
+        if self._correct and self.confirmed:
             self._apply()
 
     def _apply(self) -> None:
-        for c, offset in self.late.items():
-            self._sync.shift(c, round(offset.offset_s * NS_PER_S))
+        for c, offset in self.confirmed.items():
+            self._sync.add_offset(c, round(offset.offset_s * NS_PER_S))
             self.corrected_s[c] += offset.offset_s
-        self.late.clear()
+        self.confirmed.clear()
         self._estimator.reset()
 
     def _advice(self, camera: int, offset: TimeOffset) -> str:
@@ -80,4 +83,4 @@ class LateCameras:
         if self._correct:
             return f"{found}: its stamps are corrected from now on"
         known = self._sync.offset_s(camera)
-        return f"{found}: set time_offset_s = {known + offset.offset_s:.3f} in the rig, or correct_latency = true"
+        return f"{found}: set time_offset_s = {known + offset.offset_s:.3f} in the rig, or correct_time_offsets = true"
