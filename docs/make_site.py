@@ -174,7 +174,7 @@ def with_mathml(text: str) -> str:
 
     def convert(prose: str) -> str:
         prose = _BLOCK_MATH.sub(lambda m: f'<div class="math">{mathml(m[1], "block")}</div>', prose)
-        return _INLINE_MATH.sub(lambda m: mathml(m[1], "inline"), prose)
+        return _INLINE_MATH.sub(lambda m: f"<span>{mathml(m[1], 'inline')}</span>", prose)  # alone it would be a block
 
     return outside_code(text, convert)
 

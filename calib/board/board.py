@@ -14,7 +14,7 @@ from jaxtyping import Float64, UInt8
 
 from multiview.common.toml import convert, decode_toml
 
-__all__ = ["Board", "dictionary_names", "load_board"]
+__all__ = ["Board", "BoardTable", "dictionary_names", "load_board"]
 
 _LONGEST_M = 1.0
 
@@ -73,15 +73,21 @@ def dictionary_names() -> tuple[str, ...]:
     return tuple(sorted(name for name in dir(cv2.aruco) if name.startswith("DICT_")))
 
 
-class _BoardTable(msgspec.Struct, forbid_unknown_fields=True):
+class BoardTable(msgspec.Struct, forbid_unknown_fields=True):
     """board.toml, with the fields of `Board`."""
 
     squares: Annotated[list[int], msgspec.Meta(min_length=2, max_length=2)]
+    """Columns and rows."""
     square_length: Annotated[float, msgspec.Meta(gt=0)]
+    """m. Side of a square, as measured on the print."""
     marker_length: Annotated[float, msgspec.Meta(gt=0)]
+    """m. Side of a marker."""
     dictionary: str
+    """OpenCV's name of the marker dictionary, such as `DICT_4X4_1000`."""
     legacy: bool | None = None
+    """OpenCV's pattern before 4.6; absent: `detect` finds out."""
     inverted: bool | None = None
+    """White and black exchanged; absent: `detect` finds out."""
 
     def __post_init__(self) -> None:
         columns, rows = self.squares
@@ -108,12 +114,12 @@ class _BoardTable(msgspec.Struct, forbid_unknown_fields=True):
 
 def load_board(path: str | Path) -> Board:
     """Read board.toml; raises ConfigError that names the key and what was expected."""
-    return decode_toml(path, _BoardTable, "`multiview calibrate board` writes one").board()
+    return decode_toml(path, BoardTable, "`multiview calibrate board` writes one").board()
 
 
 def board_from_table(table: dict[str, Any]) -> Board:
     """Checked board values; raises ConfigError."""
-    return convert(table, _BoardTable, "board").board()
+    return convert(table, BoardTable, "board").board()
 
 
 def _markers_in(dictionary: str) -> int:

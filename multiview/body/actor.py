@@ -59,6 +59,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One person's file."""
 
     version: int = 1
+    """Of this format."""
     name: str
     """Letters, digits, - and _."""
     skeleton: str
@@ -68,7 +69,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     frames: int = 0
     """In how many frames."""
     lengths: dict[str, float]
-    """m, between the joints of `LENGTHS`; medians."""
+    """m. Median length of each bone, by its name in `LENGTHS`."""
     rest: dict[str, tuple[float, float, float]] = {}
     """m, the offset of each bone from its parent in the T-pose: x to the left, y up, z forward."""
     face: dict[str, tuple[float, float, float]] = {}

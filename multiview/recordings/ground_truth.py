@@ -12,7 +12,20 @@ from jaxtyping import Float64, Int64
 from multiview.common.atomic_file import replacing
 from multiview.errors import SourceError
 
-__all__ = ["Truth", "read_truth", "write_truth"]
+__all__ = ["ARRAYS", "Truth", "read_truth", "write_truth"]
+
+# The arrays of the file: type and meaning, for N rows, one for each (frame, actor), and J joints.
+ARRAYS: dict[str, tuple[str, str]] = {
+    "frame": ("(N,) integers", "number of the frame, as in poses.parquet"),
+    "actor": ("(N,) integers", "who it is, by any number"),
+    "xyz": ("(N, J, 3) floats", "m, world; NaN where unknown"),
+    "joints": ("(J,) text", "names of the joints"),
+    "bound": (
+        "(N, J) floats",
+        "optional, m: the least root mean square error of an estimator without memory (Cramer-Rao); NaN where unknown",
+    ),
+}
+_REQUIRED = ("frame", "actor", "xyz", "joints")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,13 +53,13 @@ def read_truth(path: str | Path) -> Truth:
             arrays = {name: content[name] for name in content.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise SourceError(f"{path} is not a whole npz file: {error}") from error
-    missing = [name for name in ("frame", "actor", "xyz", "joints") if name not in arrays]
+    missing = [name for name in _REQUIRED if name not in arrays]
     if missing:
         raise SourceError(f"{path} is not a file of true joints: it lacks {', '.join(missing)}")
     frame, actor, xyz = arrays["frame"], arrays["actor"], arrays["xyz"]
     joints = tuple(str(joint) for joint in arrays["joints"])
     if xyz.shape != (len(frame), len(joints), 3) or actor.shape != frame.shape:
-        shapes = ", ".join(f"{name} {arrays[name].shape}" for name in ("frame", "actor", "xyz", "joints"))
+        shapes = ", ".join(f"{name} {arrays[name].shape}" for name in _REQUIRED)
         raise SourceError(f"{path}: expected frame (N,), actor (N,), xyz (N, J, 3), joints (J,), found {shapes}")
     bound = arrays.get("bound")
     if bound is not None and bound.shape != xyz.shape[:2]:

@@ -35,10 +35,13 @@ class TakeInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`take.toml`."""
 
     version: int = 1
+    """Of this format."""
     name: str
+    """That of the folder."""
     began: str = ""
     """UTC, ISO 8601."""
     notes: str = ""
+    """Your own words."""
 
 
 @dataclass(frozen=True, slots=True)
