@@ -91,7 +91,7 @@ def fit(
     slots, table = work.slots[:count], work.table[:count]
     fit_people(
         slots, tracked, dt, table, work.rays, rig, body, acceleration_psd, gate, noise.error_autocorrelation[0], people,
-        work.xyz, work.H, work.used, work.group,
+        work.xyz, work.H, work.used, work.fit,
     )  # fmt: skip
     if learning:
         misses = work.misses

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from multiview.cameras.observations import PackedRig, Rays
 from multiview.fusion.association import assignment_kernels, repair_kernels
-from multiview.fusion.estimation.lane_group_kernels import Group
+from multiview.fusion.estimation.fit_scratch import FitScratch
 from multiview.fusion.estimation.residual_kernels import Misses
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.measurement_noise import NoiseTables
@@ -27,7 +27,7 @@ class Workspace(NamedTuple):
     `table[n, c, j]` is the row (detection * J + joint) of the ray on which joint j rests, or -1; `repair_kernels` work
     in `mending`. `xyz`, `H` and `used` are as in `point_kernels`, which work with `batch`, `other`, `trial` (points
     that pairs of rays propose), `doubtful` (person, joint, and the point of `other` that contests it or -1) and `alone`
-    (person, joint). `group` is where people are fitted, four at a time, `misses` what their rays say of the noise.
+    (person, joint). `fit` is where one person after the other is fitted, `misses` what their rays say of the noise.
     `support[n]` views measure person n, `due[n]` should.
     """
 
@@ -51,7 +51,7 @@ class Workspace(NamedTuple):
     alone: Int64[np.ndarray, "P*J 2"]
     support: Int64[np.ndarray, " P"]
     due: Int64[np.ndarray, " P"]
-    group: Group
+    fit: FitScratch
     misses: Misses
 
     @staticmethod
@@ -79,7 +79,7 @@ class Workspace(NamedTuple):
             alone=np.empty((P * J, 2), np.int64),
             support=np.empty(P, np.int64),
             due=np.empty(P, np.int64),
-            group=Group.empty(body.graph),
+            fit=FitScratch.empty(body.graph),
             misses=Misses.empty(J),
         )
 

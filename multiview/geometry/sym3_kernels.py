@@ -1,4 +1,8 @@
-"""Symmetric 3x3 matrices as six numbers (xx, xy, xz, yy, yz, zz), and rays: the arithmetic that kernels share."""
+"""The small linear algebra and the rays that kernels share.
+
+Vectors are 3 numbers; symmetric 3x3 matrices 6: xx, xy, xz, yy, yz, zz; general ones 9, row by row. The compiler keeps
+such tuples in registers and drops what is not used of them: `upper(mul(a, b))` costs no more than the upper triangle.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ import math
 
 from multiview.geometry.jit import Array, inner, kernel
 
+Vec3 = tuple[float, float, float]
 Sym3 = tuple[float, float, float, float, float, float]
+Mat3 = tuple[float, float, float, float, float, float, float, float, float]
 
 
 @inner
@@ -33,9 +39,139 @@ def quadratic_sym3(m: Sym3, x: float, y: float, z: float) -> float:
 
 
 @inner
+def vec3(row: Array) -> Vec3:
+    """The three numbers of one row of an array."""
+    return row[0], row[1], row[2]
+
+
+@inner
+def put_vec3(row: Array, v: Vec3) -> None:
+    """Write a vector into one row of an array."""
+    row[0], row[1], row[2] = v
+
+
+@inner
 def sym3(row: Array) -> Sym3:
     """The six numbers of one row of an array."""
     return row[0], row[1], row[2], row[3], row[4], row[5]
+
+
+@inner
+def put_sym3(row: Array, m: Sym3) -> None:
+    """Write a symmetric matrix into one row of an array."""
+    row[0], row[1], row[2], row[3], row[4], row[5] = m
+
+
+@inner
+def mat3(row: Array) -> Mat3:
+    """The nine numbers of one row of an array."""
+    return row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8]
+
+
+@inner
+def put_mat3(row: Array, m: Mat3) -> None:
+    """Write a matrix into one row of an array."""
+    row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8] = m
+
+
+@inner
+def full(m: Sym3) -> Mat3:
+    """A symmetric matrix as a general one."""
+    return m[0], m[1], m[2], m[1], m[3], m[4], m[2], m[4], m[5]
+
+
+@inner
+def upper(m: Mat3) -> Sym3:
+    """The upper triangle of a matrix that is symmetric but for rounding."""
+    return m[0], m[1], m[2], m[4], m[5], m[8]
+
+
+@inner
+def transpose(a: Mat3) -> Mat3:
+    """A'."""
+    return a[0], a[3], a[6], a[1], a[4], a[7], a[2], a[5], a[8]
+
+
+@inner
+def add(a: Mat3, b: Mat3) -> Mat3:
+    """A + B."""
+    return (
+        a[0] + b[0], a[1] + b[1], a[2] + b[2],
+        a[3] + b[3], a[4] + b[4], a[5] + b[5],
+        a[6] + b[6], a[7] + b[7], a[8] + b[8],
+    )  # fmt: skip
+
+
+@inner
+def sub(a: Mat3, b: Mat3) -> Mat3:
+    """A - B."""
+    return (
+        a[0] - b[0], a[1] - b[1], a[2] - b[2],
+        a[3] - b[3], a[4] - b[4], a[5] - b[5],
+        a[6] - b[6], a[7] - b[7], a[8] - b[8],
+    )  # fmt: skip
+
+
+@inner
+def scale(s: float, a: Mat3) -> Mat3:
+    """The product s A."""
+    return s * a[0], s * a[1], s * a[2], s * a[3], s * a[4], s * a[5], s * a[6], s * a[7], s * a[8]
+
+
+@inner
+def mul(a: Mat3, b: Mat3) -> Mat3:
+    """A B."""
+    return (
+        a[0] * b[0] + a[1] * b[3] + a[2] * b[6],
+        a[0] * b[1] + a[1] * b[4] + a[2] * b[7],
+        a[0] * b[2] + a[1] * b[5] + a[2] * b[8],
+        a[3] * b[0] + a[4] * b[3] + a[5] * b[6],
+        a[3] * b[1] + a[4] * b[4] + a[5] * b[7],
+        a[3] * b[2] + a[4] * b[5] + a[5] * b[8],
+        a[6] * b[0] + a[7] * b[3] + a[8] * b[6],
+        a[6] * b[1] + a[7] * b[4] + a[8] * b[7],
+        a[6] * b[2] + a[7] * b[5] + a[8] * b[8],
+    )
+
+
+@inner
+def mul_t(a: Mat3, b: Mat3) -> Mat3:
+    """A B'."""
+    return mul(a, transpose(b))
+
+
+@inner
+def t_mul(a: Mat3, b: Mat3) -> Mat3:
+    """A' B."""
+    return mul(transpose(a), b)
+
+
+@inner
+def mul_vec(a: Mat3, v: Vec3) -> Vec3:
+    """A v."""
+    return (
+        a[0] * v[0] + a[1] * v[1] + a[2] * v[2],
+        a[3] * v[0] + a[4] * v[1] + a[5] * v[2],
+        a[6] * v[0] + a[7] * v[1] + a[8] * v[2],
+    )
+
+
+@inner
+def add_vec(a: Vec3, b: Vec3) -> Vec3:
+    """The sum of two vectors."""
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2]
+
+
+@inner
+def sub_vec(a: Vec3, b: Vec3) -> Vec3:
+    """The difference of two vectors."""
+    return a[0] - b[0], a[1] - b[1], a[2] - b[2]
+
+
+@inner
+def norm(v: Vec3) -> float:
+    """The length of a vector."""
+    return math.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2])
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Bone lengths: learned for each person, and used to tell joints that ran away."""
+"""Bone lengths: learned for each person, and used to reject joints whose rays were someone else's."""
 
 from __future__ import annotations
 
@@ -6,46 +6,57 @@ import math
 
 import numpy as np
 
-from multiview.fusion.estimation.lane_group_kernels import Group
+from multiview.fusion.estimation.fit_scratch import FitScratch
 from multiview.fusion.state.body_model import Body
-from multiview.fusion.state.track_state import LENGTH_CV, NONRIGID_LENGTH_CV
-from multiview.geometry.four import choose, load, some, store
-from multiview.geometry.jit import Array, inlined, inner, kernel
-from multiview.geometry.row_kernels import six, store_six, store_three, three
-from multiview.geometry.sym3_kernels import inverse_sym3, quadratic_sym3, sym3
+from multiview.fusion.state.track_state import LENGTH_CV, NONRIGID_LENGTH_CV, State
+from multiview.geometry.jit import Array, inner, kernel
+from multiview.geometry.sym3_kernels import (
+    Sym3,
+    Vec3,
+    add_vec,
+    full,
+    inverse_sym3,
+    mul_vec,
+    norm,
+    put_sym3,
+    put_vec3,
+    quadratic_sym3,
+    sub,
+    sub_vec,
+    sym3,
+    upper,
+    vec3,
+)
 
-IMPOSSIBLE = 0.25, 0.4  # a known bone that differs by more than this part of its length is no bone; an unknown one
-UNSURE = 3.0  # deviations of a length within which the bone may be as long
-SURE = 0.5  # a length is learned from ends known this well, relative to it
-STIFFEST, MOST_BEND = 0.005, 0.3
-PRIOR_FRAMES = 5.0  # noise-free frames that these are worth
-FADE = 0.999
+MIN_TOLERANCE, MAX_TOLERANCE = 0.25, 0.4  # of a bone's length: how far a known and an unknown one may be off
+LENGTH_SDS = 3.0  # standard deviations of a length within which it may be off
+MAX_SD = 0.5  # a length is learned from ends known this well, relative to it
+MAX_ERROR_SQ = 25.0  # of a measured length, over its expectation: beyond that it is no measurement
+MIN_CV, MAX_CV = 0.005, 0.3
+PRIOR_FRAMES = 5.0  # noise-free frames that the prior of a length's variation is worth
+FADE = 0.999  # per frame, of the sums that the variation comes from
+ALIKE = 0.15  # left and right bones that differ by more than this part are no pair
 
 
 @kernel
-def strange_bones(people: Group, body: Body) -> bool:
-    """Whether anyone has a bone that may be impossible for its length: nobody else needs `gate_bones`."""
-    strange = load(people.views, 0) < 0.0
-    for j in range(body.parent.shape[0]):
-        p = body.parent[j]
-        if p < 0:
+def bone_length_outliers(m: int, body: Body, people: State, xyz: Array, views: Array) -> bool:
+    """Whether slot m has a bone of an impossible length: without one, `gate_bones` has nothing to do."""
+    length, variance, parent = people.length[m], people.length_variance[m], body.parent
+    for j in range(parent.shape[0]):
+        p = parent[j]
+        if p < 0 or views[j] < 2 or views[p] < 2 or not length[j] > 0.0:
             continue
-        x0, y0, z0 = three(people.xyz, 3 * j)
-        x1, y1, z1 = three(people.xyz, 3 * p)
-        x, y, z = x0 - x1, y0 - y1, z0 - z1
-        length = load(people.length, j)
-        size = choose(length < 0.1, 0.1, length)
-        unsure, least, most = (
-            UNSURE * math.sqrt(load(people.length_variance, j)),
-            IMPOSSIBLE[0] * size,
-            IMPOSSIBLE[1] * size,
-        )
-        allowed = choose(unsure > least, unsure, least)
-        allowed = choose(allowed < most, allowed, most)
-        measured = (load(people.views, j) >= 2.0) & (load(people.views, p) >= 2.0) & (length > 0.0)
-        strange = strange | (measured & (abs(math.sqrt(x * x + y * y + z * z) - length) - allowed > 0.0))
-    store(people.off, 0, choose(strange, 1.0, 0.0))
-    return some(strange)
+        now = norm(sub_vec(vec3(xyz[j]), vec3(xyz[p])))
+        if abs(now - length[j]) - _tolerance(length[j], variance[j]) > 0.0:
+            return True
+    return False
+
+
+@inner
+def _tolerance(length: float, variance: float) -> float:
+    """How much a bone may differ from its length, m."""
+    size = max(length, 0.1)
+    return min(MAX_TOLERANCE * size, max(MIN_TOLERANCE * size, LENGTH_SDS * math.sqrt(variance)))
 
 
 @inner
@@ -66,19 +77,18 @@ def gate_bones(
         p = parent[j]
         if p < 0 or views[j] < 2 or views[p] < 2 or not length[j] > 0.0:
             continue
-        x, y, z = xyz[j, 0] - xyz[p, 0], xyz[j, 1] - xyz[p, 1], xyz[j, 2] - xyz[p, 2]
-        now = math.sqrt(x * x + y * y + z * z)
+        bone = sub_vec(vec3(xyz[j]), vec3(xyz[p]))
+        now = norm(bone)
         bones[j] += 1
         bones[p] += 1
-        size = max(length[j], 0.1)
-        excess = abs(now - length[j])
-        excess -= min(IMPOSSIBLE[1] * size, max(IMPOSSIBLE[0] * size, UNSURE * math.sqrt(variance[j])))
+        excess = abs(now - length[j]) - _tolerance(length[j], variance[j])
         if not excess > 0.0:
             continue
         own, other = 0.0, 0.0
         if now > 1e-6:
-            own = quadratic_sym3(inverse_sym3(*sym3(H[j])), x / now, y / now, z / now)
-            other = quadratic_sym3(inverse_sym3(*sym3(H[p])), x / now, y / now, z / now)
+            x, y, z = bone[0] / now, bone[1] / now, bone[2] / now
+            own = quadratic_sym3(inverse_sym3(*sym3(H[j])), x, y, z)
+            other = quadratic_sym3(inverse_sym3(*sym3(H[p])), x, y, z)
         if excess * excess > gate * (own + other):
             wrong[j] = True
             bad[j] += 1
@@ -96,105 +106,94 @@ def gate_bones(
         if bad[p] > bad[j] or (bad[p] == bad[j] and bones[p] == bad[p] and views[p] < views[j]):
             culprit = p
         views[culprit] = 0
-        rays[:, culprit] = -1
+        for c in range(rays.shape[0]):
+            rays[c, culprit] = -1
     for j in range(joints):
         if open_ended[j]:
             views[j] = -views[j]
 
 
 @kernel
-def learn_bones(people: Group, body: Body, error_autocorrelation: float) -> None:
-    """Kalman update of four people's bone lengths (m) and their variances from what this frame's rays alone say.
+def learn_bones(
+    m: int, body: Body, autocorrelation: float, people: State, xyz: Array, H: Array, views: Array, fit: FitScratch
+) -> None:
+    """Kalman update of slot m's bone lengths (m) and their variances by what this frame's rays alone say.
 
-    With errors that persist, many frames tell as much about a length as one independent frame. `length_cv` is the
-    learned relative variation of each bone that is no noise: keypoints slide on a body; `length_cv_sums` are the sums
-    it comes from.
-    Left and right bones are as long as each other.
+    With autocorrelated errors, many frames tell as much about a length as one independent frame: a mean of n samples
+    of an AR(1) process with the coefficient q has (1 + q) / (1 - q) times the variance of independent ones. `length_cv`
+    is the learned variation of a bone that is no noise: keypoints slide on a body. Left and right bones are as long as
+    each other.
     """
-    joints = people.views.shape[0]
-    alone, C = people.room[: 3 * joints], people.C
-    for j in range(joints):
-        _without_prior(j, people, alone, C)
-    repeats = (1.0 + error_autocorrelation) / (1.0 - error_autocorrelation)
+    rays_xyz, rays_cov = fit.rays_xyz, fit.rays_cov
+    for j in range(views.shape[0]):
+        if views[j] >= 2:
+            mean, W = vec3(people.pos[m, j]), sym3(people.predicted_information[m, j])
+            x, C = _rays_alone(vec3(xyz[j]), sym3(H[j]), mean, W)
+            put_vec3(rays_xyz[j], x)
+            put_sym3(rays_cov[j], C)
+    repeats = (1.0 + autocorrelation) / (1.0 - autocorrelation)
     for e in range(body.ends.shape[0]):
-        if body.ends[e, 1] >= 0:
-            _learn_bone(e, people, body, repeats, alone, C)
+        j, p = body.ends[e, 0], body.ends[e, 1]
+        if p >= 0 and views[j] >= 2 and views[p] >= 2:
+            bone = sub_vec(vec3(rays_xyz[j]), vec3(rays_xyz[p]))
+            _learn_bone(m, e, bone, sym3(rays_cov[j]), sym3(rays_cov[p]), body.nonrigid[e], repeats, people)
     for e in range(body.ends.shape[0]):
         if body.mirror[e] > e:
-            _share_length(e, body.mirror[e], people)
+            _share_length(people.length[m], people.length_variance[m], e, body.mirror[e])
 
 
-@inlined
-def _without_prior(j: int, people: Group, alone: Array, C: Array) -> None:
-    """Take the prediction out of joint j, which combines it with rays: what the rays alone say, and its covariance."""
-    h0, h1, h2, h3, h4, h5 = six(people.H, 6 * j)
-    w0, w1, w2, w3, w4, w5 = six(people.predicted_information, 6 * j)
-    c0, c1, c2, c3, c4, c5 = inverse_sym3(h0 - w0, h1 - w1, h2 - w2, h3 - w3, h4 - w4, h5 - w5)
-    x0, y0, z0 = three(people.xyz, 3 * j)
-    mx, my, mz = three(people.pos, 3 * j)
-    x, y, z = x0 - mx, y0 - my, z0 - mz
-    a, b, c = w0 * x + w1 * y + w2 * z, w1 * x + w3 * y + w4 * z, w2 * x + w4 * y + w5 * z
-    store_three(
-        alone, 3 * j,
-        x0 + c0 * a + c1 * b + c2 * c, y0 + c1 * a + c3 * b + c4 * c, z0 + c2 * a + c4 * b + c5 * c,
-    )  # fmt: skip
-    store_six(C, 6 * j, c0, c1, c2, c3, c4, c5)
+@inner
+def _rays_alone(x: Vec3, H: Sym3, mean: Vec3, W: Sym3) -> tuple[Vec3, Sym3]:
+    """Take the prediction out of a point with information H, which contains it; with the covariance then."""
+    C = inverse_sym3(*upper(sub(full(H), full(W))))
+    return add_vec(x, mul_vec(full(C), mul_vec(full(W), sub_vec(x, mean)))), C
 
 
-@inlined
-def _learn_bone(e: int, people: Group, body: Body, repeats: float, alone: Array, C: Array) -> None:
-    """One bone's length, variance and variation, of those whose two joints say something of it."""
-    j, p = body.ends[e, 0], body.ends[e, 1]
-    both_seen = (load(people.views, j) >= 2.0) & (load(people.views, p) >= 2.0)
-    if not some(both_seen):
+@inner
+def _learn_bone(
+    m: int, e: int, bone: Vec3, own: Sym3, other: Sym3, nonrigid: bool, repeats: float, people: State
+) -> None:
+    """Update one bone by what was measured, a vector between two ends with covariances `own` and `other`."""
+    now = norm(bone)
+    if not now > 0.005:
         return
-    ax, ay, az = three(alone, 3 * j)
-    bx, by, bz = three(alone, 3 * p)
-    x, y, z = ax - bx, ay - by, az - bz
-    now = math.sqrt(x * x + y * y + z * z)
-    told = both_seen & (now > 0.005)
-    own, other = six(C, 6 * j), six(C, 6 * p)
-    ux, uy, uz = x / now, y / now, z / now
-    spread = quadratic_sym3(own, ux, uy, uz) + quadratic_sym3(other, ux, uy, uz)
-    trace = own[0] + own[3] + own[5] + other[0] + other[3] + other[5]
-    length, variance, bend = load(people.length, e), load(people.length_variance, e), load(people.length_cv, e)
-    first = told & (length == 0.0)
-    near = SURE * length
+    length, variance, cv = people.length[m, e], people.length_variance[m, e], people.length_cv[m, e]
+    if length == 0.0:
+        people.length[m, e], people.length_variance[m, e] = now, 0.25 * now * now
+        return
+    x, y, z = bone[0] / now, bone[1] / now, bone[2] / now
+    noise = quadratic_sym3(own, x, y, z) + quadratic_sym3(other, x, y, z)
+    if not 0.0 < noise < (MAX_SD * length) * (MAX_SD * length):
+        return
     # Noise makes a bone longer: the square is right on average when the trace is taken off.
+    trace = own[0] + own[3] + own[5] + other[0] + other[3] + other[5]
     error = (now * now - trace - length * length) / (2 * length)
-    wander = bend * length
-    wander = wander * wander
-    told = told & ~first & (spread > 0.0) & (spread < near * near)
-    told = told & ~(error * error > 25 * (spread + wander + variance))
-    noise = repeats * (spread + wander)
-    gain = variance / (variance + noise)
-    longer, surer = length + gain * error, variance * (1 - gain)
+    variation = (cv * length) * (cv * length)
+    if error * error > MAX_ERROR_SQ * (noise + variation + variance):
+        return
+    gain = variance / (variance + repeats * (noise + variation))
+    length, variance = length + gain * error, variance * (1 - gain)
+    people.length[m, e], people.length_variance[m, e] = length, variance
     # A frame says something about the variation only where noise is not much larger.
-    square = longer * longer
-    weight = square / (spread + wander + surer)
-    weight = weight * weight
-    above, below = load(people.length_cv_sums, 2 * e), load(people.length_cv_sums, 2 * e + 1)
-    more = FADE * above + weight * (error * error - spread - surer) / square
-    worth = FADE * below + weight
-    start = NONRIGID_LENGTH_CV * NONRIGID_LENGTH_CV if body.nonrigid[e] else LENGTH_CV * LENGTH_CV
-    trust = PRIOR_FRAMES * repeats / (start * start)
-    both = (trust * start + more) / (trust + worth)
-    least, most = STIFFEST * STIFFEST, MOST_BEND * MOST_BEND
-    both = choose(both > least, both, least)
-    both = choose(both < most, both, most)
-    store(people.length, e, choose(told, longer, choose(first, now, length)))
-    store(people.length_variance, e, choose(told, surer, choose(first, 0.25 * now * now, variance)))
-    store(people.length_cv, e, choose(told, math.sqrt(both), bend))
-    store(people.length_cv_sums, 2 * e, choose(told, more, above))
-    store(people.length_cv_sums, 2 * e + 1, choose(told, worth, below))
+    weight = length * length / (noise + variation + variance)
+    weight *= weight
+    sums, prior_cv = people.length_cv_sums[m, e], NONRIGID_LENGTH_CV if nonrigid else LENGTH_CV
+    sums[0] = FADE * sums[0] + weight * (error * error - noise - variance) / (length * length)
+    sums[1] = FADE * sums[1] + weight
+    prior = prior_cv * prior_cv
+    trust = PRIOR_FRAMES * repeats / (prior * prior)
+    cv_sq = (trust * prior + sums[0]) / (trust + sums[1])
+    people.length_cv[m, e] = math.sqrt(min(max(cv_sq, MIN_CV * MIN_CV), MAX_CV * MAX_CV))
 
 
-@inlined
-def _share_length(e: int, k: int, people: Group) -> None:
-    """Two bones that are as long as each other, unless they differ much: each is drawn towards their mean."""
-    left, right = load(people.length, e), load(people.length, k)
-    a, b = 1.0 / load(people.length_variance, e), 1.0 / load(people.length_variance, k)
-    both = (a * left + b * right) / (a + b)
-    alike = (left > 0.0) & (right > 0.0) & (abs(left - right) < 0.15 * both)
-    store(people.length, e, choose(alike, left + 0.5 * b / (a + b) * (both - left), left))
-    store(people.length, k, choose(alike, right + 0.5 * a / (a + b) * (both - right), right))
+@inner
+def _share_length(length: Array, variance: Array, e: int, k: int) -> None:
+    """Draw two bones that are as long as each other, unless they differ much, towards their mean."""
+    left, right = length[e], length[k]
+    if not (left > 0.0 and right > 0.0):
+        return
+    a, b = 1.0 / variance[e], 1.0 / variance[k]
+    mean = (a * left + b * right) / (a + b)
+    if abs(left - right) < ALIKE * mean:
+        length[e] = left + 0.5 * b / (a + b) * (mean - left)
+        length[k] = right + 0.5 * a / (a + b) * (mean - right)

@@ -13,7 +13,6 @@ from jaxtyping import Float64
 
 from multiview.cameras.observations import PackedRig, Rays
 from multiview.cameras.sight_kernels import sight_of
-from multiview.fusion.estimation.lane_group_kernels import Who
 from multiview.fusion.estimation.measurement_noise_kernels import middle, size_place
 from multiview.fusion.state.measurement_noise import SCORES, SIZES
 from multiview.fusion.state.track_state import State
@@ -30,6 +29,9 @@ NODES = len(SCORES)
 LEAST_VIEWS = 3  # of a joint whose rays tell of the noise
 STRAY = 50.0  # a ray further off than this, or behind its camera, is no measure of noise
 SURE = 1.6  # a ray of whose two degrees of freedom the fit took more says nothing
+
+
+Who = tuple[int, int, int, int]  # rows of rays, one in each lane
 
 
 class Misses(NamedTuple):

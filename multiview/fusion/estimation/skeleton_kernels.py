@@ -1,213 +1,200 @@
-"""People's joints in one frame: what the rays say of each, and the bones, in one problem on the graph of bones.
+"""A person's joints in one frame: what the rays say of each, and the bones, in one problem on the graph of bones.
 
-The normal equations have a 3x3 block per joint and one per bone. Eliminating joint after joint solves them exactly, and
-the way back gives every joint's marginal covariance (selected inversion: Takahashi, Fagan and Chen 1973; Erisman and
-Tinney 1975). The graph is the same for all people, so four are solved side by side, one in each lane.
+With small moves dx of all joints, the fit maximises the log likelihood
+
+    g' dx - 1/2 dx' H dx,                                                       (1)
+
+where rays add a 3x3 block to H at their joint, and a bone one at each of its ends and, negative, one between them. The
+minimum H dx = g is found exactly by block elimination of one joint after the other (sparse Cholesky without roots;
+George and Liu, Computer Solution of Large Sparse Positive Definite Systems, 1981), and the way back gives every joint's
+marginal covariance, the diagonal blocks of H^-1 (selected inversion: Takahashi, Fagan and Chen 1973; Erisman and Tinney
+1975).
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
+import numpy as np
+from jaxtyping import Float64
+
 from multiview.fusion.state.elimination import Elimination
-from multiview.geometry.four import Four, choose, load, store
 from multiview.geometry.jit import Array, inner, kernel
-from multiview.geometry.row_kernels import nine, six, store_six, store_three, three
-from multiview.geometry.sym3_kernels import inverse_sym3
+from multiview.geometry.sym3_kernels import (
+    add,
+    add_vec,
+    full,
+    inverse_sym3,
+    mat3,
+    mul,
+    mul_t,
+    mul_vec,
+    norm,
+    put_mat3,
+    put_sym3,
+    put_vec3,
+    sub,
+    sub_vec,
+    sym3,
+    t_mul,
+    transpose,
+    upper,
+    vec3,
+)
 
 
-class Pulls(NamedTuple):
-    """What draws joints together: E bones between their `ends`, the first J from each joint to its parent."""
+class BoneConstraints(NamedTuple):
+    """What bones say of the joints at their ends, E bones, the first J from each joint to its parent.
 
-    ends: Array  # (E, 2)
-    length: Array  # (E, 4) m
-    stiffness: Array  # (E, 4) 1/m^2
-    offset: Array  # (J 3, 4) m, from the parent
-    tether: Array  # (J, 4) 1/m^2
+    A bone's `length` m is known with `length_information` 1/m^2, its joint's offset from the parent is `rest_offset` m
+    with `offset_information` 1/m^2; 0 where nothing is known.
+    """
+
+    length: Float64[np.ndarray, " E"]
+    length_information: Float64[np.ndarray, " E"]
+    rest_offset: Float64[np.ndarray, "J 3"]
+    offset_information: Float64[np.ndarray, " J"]
+
+    @staticmethod
+    def empty(joints: int, bones: int) -> BoneConstraints:
+        """No constraints."""
+        return BoneConstraints(np.zeros(bones), np.zeros(bones), np.zeros((joints, 3)), np.zeros(joints))
 
 
-def rows_of(graph: Elimination) -> int:
-    """Rows of the room that the fit needs."""
-    return 18 * len(graph.blocks) + 6 * len(graph.order)
+class NormalEquations(NamedTuple):
+    """H dx = g of J joints and B blocks off the diagonal, and what elimination makes of it.
+
+    `information` 1/m^2 are the diagonal blocks of H, `gradient` 1/m is g. Elimination uses them and the `blocks` up; it
+    leaves each joint's inverse pivot and the `gains`, its pivot's inverse times its blocks.
+    """
+
+    information: Float64[np.ndarray, "J 6"]
+    gradient: Float64[np.ndarray, "J 3"]
+    blocks: Float64[np.ndarray, "B 9"]
+    inverse_pivot: Float64[np.ndarray, "J 6"]
+    gains: Float64[np.ndarray, "B 9"]
+
+    @staticmethod
+    def empty(graph: Elimination) -> NormalEquations:
+        """Memory with nothing in it yet."""
+        J, B = len(graph.order), len(graph.blocks)
+        return NormalEquations(np.zeros((J, 6)), np.zeros((J, 3)), np.zeros((B, 9)), np.zeros((J, 6)), np.zeros((B, 9)))
 
 
 @kernel
-def fit_skeleton(graph: Elimination, pulls: Pulls, xyz: Array, D: Array, g: Array, C: Array, room: Array) -> None:
-    """Solve for the joints around `xyz` (J 3, 4), where each has the information D (J 6, 4) and the pull g (J 3, 4).
+def fit_skeleton(
+    graph: Elimination, ends: Array, bones: BoneConstraints, equations: NormalEquations, xyz: Array, cov: Array
+) -> None:
+    """Move the joints `xyz` (J, 3) to the maximum of (1), with `bones` between their `ends` linearised around them.
 
-    The bones are linearised there: `stiffness` times (bone length - `length`)^2, `tether` times |bone - `offset`|^2. On
-    return `xyz` are the solution, C (J 6, 4) the covariances; D and g are used up, as are `rows_of` rows of `room`.
+    On entry `equations` hold each joint's `information` and `gradient` by its rays. `cov` (J, 6) gets the covariances.
     """
-    blocks, joints = graph.blocks.shape[0], graph.order.shape[0]
-    E, gains, S = room[: 9 * blocks], room[9 * blocks : 18 * blocks], room[18 * blocks :]
-    for row in range(9 * blocks):
-        store(E, row, 0.0)
-    _add_bones(graph, pulls, xyz, D, g, E)
-    _eliminate(graph, D, g, S, E, gains)
-    _go_back(graph, S, gains, g, C, E)
-    for row in range(3 * joints):
-        store(xyz, row, load(xyz, row) + load(g, row))
+    blocks, gradient = equations.blocks, equations.gradient
+    for k in range(blocks.shape[0]):
+        for a in range(9):
+            blocks[k, a] = 0.0
+    _add_bones(graph.bone, ends, bones, xyz, equations.information, gradient, blocks)
+    _eliminate(graph, equations)
+    _substitute_back(graph, equations, cov)
+    for j in range(xyz.shape[0]):
+        put_vec3(xyz[j], add_vec(vec3(xyz[j]), vec3(gradient[j])))
 
 
 @inner
-def _add_bones(graph: Elimination, pulls: Pulls, xyz: Array, D: Array, g: Array, E: Array) -> None:
-    """Add each bone's information to both its ends and, with the other sign, to its block; its pull to their pulls."""
-    joints = graph.order.shape[0]
-    for bone in range(pulls.ends.shape[0]):
-        if graph.bone[bone] < 0:
+def _add_bones(
+    block: Array, ends: Array, bones: BoneConstraints, xyz: Array, information: Array, gradient: Array, blocks: Array
+) -> None:
+    """Add to H and g what bones say: (length - |bone|)^2 and |rest_offset - bone|^2, each times its information."""
+    joints = xyz.shape[0]
+    length, length_information = bones.length, bones.length_information
+    rest_offset, offset_information = bones.rest_offset, bones.offset_information
+    for e in range(ends.shape[0]):
+        if block[e] < 0:
             continue
-        i, j, p = 9 * graph.bone[bone], pulls.ends[bone, 0], pulls.ends[bone, 1]
-        s = load(pulls.stiffness, bone)
-        jx, jy, jz = three(xyz, 3 * j)
-        px, py, pz = three(xyz, 3 * p)
-        x, y, z = jx - px, jy - py, jz - pz
-        now = math.sqrt(x * x + y * y + z * z)
-        stiff, drawn = (s > 0.0) & (now > 1e-6), s > 0.0
-        ux, uy, uz = x / now, y / now, z / now
-        pull = s * (load(pulls.length, bone) - now)
-        gx, gy, gz = choose(stiff, pull * ux, 0.0), choose(stiff, pull * uy, 0.0), choose(stiff, pull * uz, 0.0)
-        sx, sy, sz = s * ux, s * uy, s * uz
-        a, b, c = choose(stiff, sx * ux, 0.0), choose(stiff, sx * uy, 0.0), choose(stiff, sx * uz, 0.0)
-        d, e, f = choose(stiff, sy * uy, 0.0), choose(stiff, sy * uz, 0.0), choose(stiff, sz * uz, 0.0)
-        if bone < joints:
-            w = load(pulls.tether, bone)
-            tied = w > 0.0
-            drawn = drawn | tied
-            gx = choose(tied, gx + w * (load(pulls.offset, 3 * bone) - x), gx)
-            gy = choose(tied, gy + w * (load(pulls.offset, 3 * bone + 1) - y), gy)
-            gz = choose(tied, gz + w * (load(pulls.offset, 3 * bone + 2) - z), gz)
-            a, d, f = choose(tied, a + w, a), choose(tied, d + w, d), choose(tied, f + w, f)
-        for k in (6 * j, 6 * p):
-            _add(D, k, drawn, a)
-            _add(D, k + 1, drawn, b)
-            _add(D, k + 2, drawn, c)
-            _add(D, k + 3, drawn, d)
-            _add(D, k + 4, drawn, e)
-            _add(D, k + 5, drawn, f)
-        _add(g, 3 * j, drawn, gx)
-        _add(g, 3 * j + 1, drawn, gy)
-        _add(g, 3 * j + 2, drawn, gz)
-        _take(g, 3 * p, drawn, gx)
-        _take(g, 3 * p + 1, drawn, gy)
-        _take(g, 3 * p + 2, drawn, gz)
-        _take(E, i, drawn, a)
-        _take(E, i + 1, drawn, b)
-        _take(E, i + 2, drawn, c)
-        _take(E, i + 3, drawn, b)
-        _take(E, i + 4, drawn, d)
-        _take(E, i + 5, drawn, e)
-        _take(E, i + 6, drawn, c)
-        _take(E, i + 7, drawn, e)
-        _take(E, i + 8, drawn, f)
+        j, p = ends[e, 0], ends[e, 1]
+        bone = sub_vec(vec3(xyz[j]), vec3(xyz[p]))
+        now, s = norm(bone), length_information[e]
+        g, H = (0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        if s > 0.0 and now > 1e-6:
+            x, y, z = bone[0] / now, bone[1] / now, bone[2] / now  # derivative of the length by the joint j
+            pull = s * (length[e] - now)
+            g = pull * x, pull * y, pull * z
+            H = full((s * x * x, s * x * y, s * x * z, s * y * y, s * y * z, s * z * z))
+        if e < joints and offset_information[e] > 0.0:
+            w = offset_information[e]
+            off = sub_vec(vec3(rest_offset[e]), bone)
+            g = add_vec(g, (w * off[0], w * off[1], w * off[2]))
+            H = add(H, (w, 0.0, 0.0, 0.0, w, 0.0, 0.0, 0.0, w))
+        put_sym3(information[j], upper(add(full(sym3(information[j])), H)))
+        put_sym3(information[p], upper(add(full(sym3(information[p])), H)))
+        put_vec3(gradient[j], add_vec(vec3(gradient[j]), g))
+        put_vec3(gradient[p], sub_vec(vec3(gradient[p]), g))
+        put_mat3(blocks[block[e]], sub(mat3(blocks[block[e]]), H))
 
 
 @inner
-def _add(lanes: Array, row: int, which: Four, value: Four) -> None:
-    """lanes[row] += value where it is to be; adding -0.0 changes nothing, not even a zero's sign."""
-    store(lanes, row, load(lanes, row) + choose(which, value, -0.0))
+def _eliminate(graph: Elimination, equations: NormalEquations) -> None:
+    """Take joint after joint out of the equations.
+
+    Joint j with pivot D and blocks E_k to the joints k that remain leaves D_k - E_k' D^-1 E_k to them, g_k - E_k' D^-1
+    g_j, and -E_k' D^-1 E_i between two of them.
+    """
+    later, block, fill = graph.later, graph.block, graph.fill
+    D, g, E = equations.information, equations.gradient, equations.blocks
+    S, gains = equations.inverse_pivot, equations.gains
+    for j in graph.order:
+        count = _remaining(later, j)
+        pivot = inverse_sym3(*sym3(D[j]))
+        put_sym3(S[j], pivot)
+        for k in range(count):
+            p, e = later[j, k], block[j, k]
+            gain = mul(full(pivot), mat3(E[e]))
+            put_mat3(gains[e], gain)
+            put_vec3(g[p], sub_vec(vec3(g[p]), mul_vec(transpose(gain), vec3(g[j]))))
+        for k in range(count):
+            p, E_k = later[j, k], mat3(E[block[j, k]])
+            put_sym3(D[p], upper(sub(full(sym3(D[p])), t_mul(E_k, mat3(gains[block[j, k]])))))
+            for i in range(k + 1, count):
+                f = fill[j, k, i]
+                put_mat3(E[f], sub(mat3(E[f]), t_mul(E_k, mat3(gains[block[j, i]]))))
 
 
 @inner
-def _take(lanes: Array, row: int, which: Four, value: Four) -> None:
-    """lanes[row] -= value, likewise."""
-    store(lanes, row, load(lanes, row) - choose(which, value, 0.0))
+def _substitute_back(graph: Elimination, equations: NormalEquations, cov: Array) -> None:
+    """From the last joint to the first: the solution dx in `gradient`, and the covariances.
 
-
-@inner
-def _eliminate(graph: Elimination, D: Array, g: Array, S: Array, E: Array, gains: Array) -> None:
-    """Take joint after joint out of the equations: S gets the inverses of their blocks, `gains` S E."""
-    most = graph.later.shape[1]
-    for n in range(graph.order.shape[0]):
-        j = graph.order[n]
-        d = 6 * j
-        s0, s1, s2, s3, s4, s5 = inverse_sym3(*six(D, d))
-        store_six(S, d, s0, s1, s2, s3, s4, s5)
-        gx, gy, gz = three(g, 3 * j)
-        later = 0
-        while later < most and graph.later[j, later] >= 0:
-            p, e = 3 * graph.later[j, later], 9 * graph.block[j, later]
-            for c in range(3):
-                x, y, z = load(E, e + c), load(E, e + 3 + c), load(E, e + 6 + c)
-                u, v, w = s0 * x + s1 * y + s2 * z, s1 * x + s3 * y + s4 * z, s2 * x + s4 * y + s5 * z
-                store(gains, e + c, u)
-                store(gains, e + 3 + c, v)
-                store(gains, e + 6 + c, w)
-                store(g, p + c, load(g, p + c) - (u * gx + v * gy + w * gz))
-            later += 1
-        for k in range(later):
-            e0, e1, e2, e3, e4, e5, e6, e7, e8 = nine(E, 9 * graph.block[j, k])
-            m0, m1, m2, m3, m4, m5, m6, m7, m8 = nine(gains, 9 * graph.block[j, k])
-            d = 6 * graph.later[j, k]
-            store(D, d, load(D, d) - (e0 * m0 + e3 * m3 + e6 * m6))
-            store(D, d + 1, load(D, d + 1) - (e0 * m1 + e3 * m4 + e6 * m7))
-            store(D, d + 2, load(D, d + 2) - (e0 * m2 + e3 * m5 + e6 * m8))
-            store(D, d + 3, load(D, d + 3) - (e1 * m1 + e4 * m4 + e7 * m7))
-            store(D, d + 4, load(D, d + 4) - (e1 * m2 + e4 * m5 + e7 * m8))
-            store(D, d + 5, load(D, d + 5) - (e2 * m2 + e5 * m5 + e8 * m8))
-            for i in range(k + 1, later):
-                m0, m1, m2, m3, m4, m5, m6, m7, m8 = nine(gains, 9 * graph.block[j, i])
-                f = 9 * graph.fill[j, k, i]
-                store(E, f, load(E, f) - (e0 * m0 + e3 * m3 + e6 * m6))
-                store(E, f + 1, load(E, f + 1) - (e0 * m1 + e3 * m4 + e6 * m7))
-                store(E, f + 2, load(E, f + 2) - (e0 * m2 + e3 * m5 + e6 * m8))
-                store(E, f + 3, load(E, f + 3) - (e1 * m0 + e4 * m3 + e7 * m6))
-                store(E, f + 4, load(E, f + 4) - (e1 * m1 + e4 * m4 + e7 * m7))
-                store(E, f + 5, load(E, f + 5) - (e1 * m2 + e4 * m5 + e7 * m8))
-                store(E, f + 6, load(E, f + 6) - (e2 * m0 + e5 * m3 + e8 * m6))
-                store(E, f + 7, load(E, f + 7) - (e2 * m1 + e5 * m4 + e8 * m7))
-                store(E, f + 8, load(E, f + 8) - (e2 * m2 + e5 * m5 + e8 * m8))
-
-
-@inner
-def _go_back(graph: Elimination, S: Array, gains: Array, g: Array, C: Array, cross: Array) -> None:
-    """From the last joint to the first: the solution in g, the covariances C and those `cross` of connected joints."""
-    most = graph.later.shape[1]
-    for n in range(graph.order.shape[0] - 1, -1, -1):
-        j = graph.order[n]
-        d = 6 * j
-        c0, c1, c2, c3, c4, c5 = six(S, d)
-        x, y, z = three(g, 3 * j)
-        gx, gy, gz = c0 * x + c1 * y + c2 * z, c1 * x + c3 * y + c4 * z, c2 * x + c4 * y + c5 * z
-        later = 0
-        while later < most and graph.later[j, later] >= 0:
-            p = 3 * graph.later[j, later]
-            m0, m1, m2, m3, m4, m5, m6, m7, m8 = nine(gains, 9 * graph.block[j, later])
-            x, y, z = three(g, p)
-            gx -= m0 * x + m1 * y + m2 * z
-            gy -= m3 * x + m4 * y + m5 * z
-            gz -= m6 * x + m7 * y + m8 * z
-            later += 1
-        store_three(g, 3 * j, gx, gy, gz)
-        for k in range(later):
-            # cov(j, p) = - sum over the later joints i of gain_i cov(i, p)
-            out = 9 * graph.block[j, k]
-            for i in range(later):
+    With the gains G_k of joint j: dx_j = D^-1 g_j - sum G_k dx_k, cov(j, k) = -sum_i G_i cov(i, k), which goes to
+    `blocks`, and cov(j, j) = D^-1 - sum_k cov(j, k) G_k'.
+    """
+    later, block, order = graph.later, graph.block, graph.order
+    S, g, gains, cross = equations.inverse_pivot, equations.gradient, equations.gains, equations.blocks
+    for n in range(order.shape[0] - 1, -1, -1):
+        j = order[n]
+        count = _remaining(later, j)
+        C, x = full(sym3(S[j])), mul_vec(full(sym3(S[j])), vec3(g[j]))
+        for k in range(count):
+            x = sub_vec(x, mul_vec(mat3(gains[block[j, k]]), vec3(g[later[j, k]])))
+        put_vec3(g[j], x)
+        for k in range(count):
+            cov_jk = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+            for i in range(count):
                 if i == k:
-                    v = 6 * graph.later[j, k]
-                    v0, v1, v2, v4, v5, v8 = six(C, v)
-                    v3, v6, v7 = v1, v2, v5
+                    cov_ik = full(sym3(cov[later[j, k]]))
                 elif i < k:
-                    v0, v1, v2, v3, v4, v5, v6, v7, v8 = nine(cross, 9 * graph.fill[j, i, k])
+                    cov_ik = mat3(cross[graph.fill[j, i, k]])
                 else:
-                    v0, v3, v6, v1, v4, v7, v2, v5, v8 = nine(cross, 9 * graph.fill[j, k, i])
-                m = 9 * graph.block[j, i]
-                for r in range(0, 9, 3):
-                    x, y, z = three(gains, m + r)
-                    u, v, w = x * v0 + y * v3 + z * v6, x * v1 + y * v4 + z * v7, x * v2 + y * v5 + z * v8
-                    if i == 0:
-                        store_three(cross, out + r, 0.0 - u, 0.0 - v, 0.0 - w)
-                    else:
-                        store(cross, out + r, load(cross, out + r) - u)
-                        store(cross, out + r + 1, load(cross, out + r + 1) - v)
-                        store(cross, out + r + 2, load(cross, out + r + 2) - w)
-        for k in range(later):
-            m0, m1, m2, m3, m4, m5, m6, m7, m8 = nine(gains, 9 * graph.block[j, k])
-            v0, v1, v2, v3, v4, v5, v6, v7, v8 = nine(cross, 9 * graph.block[j, k])
-            c0 -= v0 * m0 + v1 * m1 + v2 * m2
-            c1 -= v0 * m3 + v1 * m4 + v2 * m5
-            c2 -= v0 * m6 + v1 * m7 + v2 * m8
-            c3 -= v3 * m3 + v4 * m4 + v5 * m5
-            c4 -= v3 * m6 + v4 * m7 + v5 * m8
-            c5 -= v6 * m6 + v7 * m7 + v8 * m8
-        store_six(C, d, c0, c1, c2, c3, c4, c5)
+                    cov_ik = transpose(mat3(cross[graph.fill[j, k, i]]))
+                cov_jk = sub(cov_jk, mul(mat3(gains[block[j, i]]), cov_ik))
+            put_mat3(cross[block[j, k]], cov_jk)
+        for k in range(count):
+            C = sub(C, mul_t(mat3(cross[block[j, k]]), mat3(gains[block[j, k]])))
+        put_sym3(cov[j], upper(C))
+
+
+@inner
+def _remaining(later: Array, j: int) -> int:
+    """How many joints that j is connected to are eliminated after it."""
+    count = 0
+    while count < later.shape[1] and later[j, count] >= 0:
+        count += 1
+    return count

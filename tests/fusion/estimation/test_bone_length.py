@@ -1,12 +1,14 @@
-"""Bone lengths of four people at once, against the same for one in plain numpy."""
+"""Bone lengths against the same in plain numpy."""
+
+from copy import deepcopy
 
 import numpy as np
 
 from multiview.body.skeleton import load_skeleton
 from multiview.fusion.estimation import bone_length_kernels as k
+from multiview.fusion.estimation.fit_scratch import FitScratch
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.track_state import LENGTH_CV, NONRIGID_LENGTH_CV, State
-from tests.fusion.estimation.lanes import put, side_by_side
 
 BODY = Body.of(load_skeleton("body25"))
 JOINTS, BONES = len(BODY.parent), len(BODY.ends)
@@ -41,18 +43,15 @@ def bodies(rng: np.random.Generator) -> tuple[State, np.ndarray, np.ndarray, np.
     return people, xyz, rays[..., UPPER[0], UPPER[1]] + people.predicted_information, views
 
 
-def test_lengths_are_learned_as_one_by_one() -> None:
+def test_learn_bones_is_numpys_kalman_update() -> None:
     people, xyz, H, views = bodies(np.random.default_rng(2))
-    group = side_by_side(people, BODY.graph)
-    for four, lanes in ((xyz, group.xyz), (H, group.H), (views, group.views)):
-        put(four, lanes)
-    before = people.length.copy()
-    k.learn_bones(group, BODY, ERROR_AUTOCORRELATION)
+    before, learned, fit = people.length.copy(), deepcopy(people), FitScratch.empty(BODY.graph)
     for n in range(4):
+        k.learn_bones(n, BODY, ERROR_AUTOCORRELATION, learned, xyz[n], H[n], views[n], fit)
         _learn(n, people, xyz[n], H[n], views[n])
-        for name in ("length", "length_variance", "length_cv"):
-            np.testing.assert_allclose(getattr(group, name)[:, n], getattr(people, name)[n], rtol=1e-7, atol=1e-15)
-        np.testing.assert_allclose(group.length_cv_sums[:, n], people.length_cv_sums[n].ravel(), rtol=1e-6, atol=1e-15)
+    for name in ("length", "length_variance", "length_cv"):
+        np.testing.assert_allclose(getattr(learned, name), getattr(people, name), rtol=1e-7, atol=1e-15)
+    np.testing.assert_allclose(learned.length_cv_sums, people.length_cv_sums, rtol=1e-6, atol=1e-15)
     changed = people.length != before
     assert changed.any(axis=1).all()
     assert not changed.all(axis=1).any()
@@ -60,7 +59,7 @@ def test_lengths_are_learned_as_one_by_one() -> None:
 
 def _learn(n: int, people: State, xyz: np.ndarray, H: np.ndarray, views: np.ndarray) -> None:
     mean, W = people.pos[n], full(people.predicted_information[n])
-    length, variance, bend, wobble = (
+    length, variance, cv, sums = (
         people.length[n],
         people.length_variance[n],
         people.length_cv[n],
@@ -79,29 +78,29 @@ def _learn(n: int, people: State, xyz: np.ndarray, H: np.ndarray, views: np.ndar
             length[e], variance[e] = now, 0.25 * now**2
             continue
         error = (now**2 - np.trace(C[j] + C[p]) - length[e] ** 2) / (2 * length[e])
-        wander = (bend[e] * length[e]) ** 2
-        if spread >= (k.SURE * length[e]) ** 2 or error**2 > 25 * (spread + wander + variance[e]):
+        variation = (cv[e] * length[e]) ** 2
+        if spread >= (k.MAX_SD * length[e]) ** 2 or error**2 > k.MAX_ERROR_SQ * (spread + variation + variance[e]):
             continue
-        gain = variance[e] / (variance[e] + repeats * (spread + wander))
+        gain = variance[e] / (variance[e] + repeats * (spread + variation))
         length[e] += gain * error
         variance[e] *= 1 - gain
-        weight = (length[e] ** 2 / (spread + wander + variance[e])) ** 2
-        wobble[e] *= k.FADE
-        wobble[e] += weight * (error**2 - spread - variance[e]) / length[e] ** 2, weight
+        weight = (length[e] ** 2 / (spread + variation + variance[e])) ** 2
+        sums[e] *= k.FADE
+        sums[e] += weight * (error**2 - spread - variance[e]) / length[e] ** 2, weight
         start = (NONRIGID_LENGTH_CV if BODY.nonrigid[e] else LENGTH_CV) ** 2
         trust = k.PRIOR_FRAMES * repeats / start**2
-        bend[e] = np.sqrt((trust * start + wobble[e, 0]) / (trust + wobble[e, 1])).clip(k.STIFFEST, k.MOST_BEND)
+        cv[e] = np.sqrt((trust * start + sums[e, 0]) / (trust + sums[e, 1])).clip(k.MIN_CV, k.MAX_CV)
     for e, other in enumerate(BODY.mirror):
         pair = [e, other]
         if other <= e or not (length[pair] > 0.0).all():
             continue
         weights = 1 / variance[pair] / (1 / variance[pair]).sum()
         both = weights @ length[pair]
-        if abs(length[e] - length[other]) < 0.15 * both:
+        if abs(length[e] - length[other]) < k.ALIKE * both:
             length[pair] += 0.5 * weights[::-1] * (both - length[pair])
 
 
-def test_whoever_has_a_bone_of_strange_length_is_gated() -> None:
+def test_bone_length_outliers_are_bones_of_joints_that_two_views_measure() -> None:
     people, _, _, views = bodies(np.random.default_rng(4))
     people.length[:] = BODY.length
     standing = np.where(np.isnan(BODY.rest_pose), 1.0, BODY.rest_pose)
@@ -111,10 +110,6 @@ def test_whoever_has_a_bone_of_strange_length_is_gated() -> None:
     xyz[1, e] += 0.5
     xyz[2, e] += 0.5
     views[2, e] = 1
-    group = side_by_side(people, BODY.graph)
-    put(xyz, group.xyz)
-    put(views, group.views)
-    assert k.strange_bones(group, BODY)
-    np.testing.assert_array_equal(group.off, [[0.0, 1.0, 0.0, 0.0]])
-    put(views * (np.arange(4) != 1)[:, None], group.views)
-    assert not k.strange_bones(group, BODY)
+    found = [k.bone_length_outliers(n, BODY, people, xyz[n], views[n]) for n in range(4)]
+    assert found == [False, True, False, False]
+    assert not k.bone_length_outliers(1, BODY, people, xyz[1], 0 * views[1])

@@ -2,7 +2,7 @@ import numpy as np
 
 from multiview.fusion.estimation.kalman_kernels import FAINT, predict
 from multiview.fusion.state.track_state import State
-from tests.fusion.estimation.lanes import measure_one
+from tests.fusion.estimation.one_joint import measure_one
 
 UPPER = ([0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2])
 P, V = slice(0, 3), slice(3, 6)
@@ -26,7 +26,7 @@ def spread(rng: np.random.Generator, size: int, scale: float) -> np.ndarray:
     return scale * (root @ root.T + 0.3 * np.eye(size))
 
 
-def test_the_blocks_are_the_kalman_filter_of_position_velocity_and_error() -> None:
+def test_update_is_the_kalman_filter_of_position_velocity_and_error() -> None:
     """The twin keeps the error of what is seen as three more states; differences of what is seen need none of them."""
     rng = np.random.default_rng(5)
     dt, q, k, share = 0.04, 7.0, 0.8, 0.1
@@ -57,17 +57,17 @@ def test_the_blocks_are_the_kalman_filter_of_position_velocity_and_error() -> No
         before, old = people.pos[0, 0].copy(), both[P, P].copy()
         np.testing.assert_allclose(people.predicted_information[0, 0], W[UPPER], rtol=1e-6)
         C = np.linalg.inv(given)[UPPER]
-        found, expected = measure_one(people, dt, k, share, 3, point, C)
+        innovation_sq, expected = measure_one(people, dt, k, share, 3, point, C)
         gain = both @ sight.T @ np.linalg.inv(sight @ both @ sight.T)
         mean = mean + gain @ (z - sight @ mean)
         both = both - gain @ sight @ both
         check(people, mean[:6], both[:6, :6])
         shift = people.pos[0, 0] - before
-        assert np.isclose(found, shift @ W @ shift)
+        assert np.isclose(innovation_sq, shift @ W @ shift)
         assert np.isclose(expected, np.trace(W @ (old - both[P, P])))
 
 
-def test_without_persistence_it_is_the_plain_filter() -> None:
+def test_update_without_autocorrelation_is_the_plain_filter() -> None:
     rng = np.random.default_rng(7)
     mean, cov, N = rng.normal(size=6), spread(rng, 6, 1e-2), spread(rng, 3, 1e-3)
     people = State.empty(1, 1, 1)
@@ -82,7 +82,7 @@ def test_without_persistence_it_is_the_plain_filter() -> None:
     check(people, mean + gain @ (z - mean[P]), cov - gain @ cov[P])
 
 
-def test_a_first_point_is_as_uncertain_as_its_rays() -> None:
+def test_first_measurement_is_as_uncertain_as_its_rays() -> None:
     people = State.empty(1, 1, 1)
     C = spread(np.random.default_rng(6), 3, 1e-3)[UPPER]
     measure_one(people, 0.0, 0.9, 0.1, 2, np.ones(3), C)

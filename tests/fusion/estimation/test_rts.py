@@ -4,7 +4,7 @@ from scipy.optimize import lsq_linear
 from multiview.fusion.estimation.kalman_kernels import predict
 from multiview.fusion.estimation.rts_kernels import SIZE, pack, smooth
 from multiview.fusion.state.track_state import State
-from tests.fusion.estimation.lanes import measure_one
+from tests.fusion.estimation.one_joint import measure_one
 
 UPPER = ([0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2])
 FRAMES, DT, Q, FADE, SIGMA = 12, 0.04, 3.0, 0.7, 0.02
