@@ -23,9 +23,8 @@ p { margin: 6px 0; max-width: 85ch; } .quiet { color: #64748b; font-size: 13px; 
 table { border-collapse: collapse; } td, th { padding: 4px 14px 4px 0; text-align: right; }
 tr { border-bottom: 1px solid #e2e8f0; }
 td:first-child, th:first-child { text-align: left; } th { font-weight: 600; font-size: 13px; color: #475569; }
-.row { display: flex; flex-wrap: wrap; gap: 22px; } figure { margin: 0; }
-figcaption { font-size: 13px; color: #475569; }
-svg text { font-family: system-ui, sans-serif; }
+.row { display: flex; flex-wrap: wrap; gap: 22px; }
+svg { max-width: 100%; height: auto; }
 """
 
 
@@ -39,20 +38,16 @@ def page(outcome: Outcome, calibration: Calibration, corners: Corners, board: Bo
         _table(outcome),
         "<h2>Expected 3D error in the volume</h2>",
         '<p class="quiet">How far a point would be off by this calibration alone, from the covariance of all its '
-        "numbers. Left from above, right from the side; cameras as triangles, the board's way in grey.</p>",
-        '<div class="row">' + report_pictures.rig_views(outcome, calibration) + "</div>",
+        "numbers. Left from above, right from the side; cameras as arrows, the board's way in grey.</p>",
+        report_pictures.rig_views(outcome, calibration),
         "<h2>Which cameras saw the board together</h2>",
         '<div class="row">' + report_pictures.links(outcome) + report_pictures.offsets(outcome) + "</div>",
         "<h2>Corners in each picture</h2>",
         '<p class="quiet">Dots are corners that count, red crosses were rejected, lines are the error that is left, '
         "enlarged as stated. A good recording covers the picture to its edges.</p>",
-        '<div class="row">'
-        + "".join(report_pictures.coverage(calibration, corners, i) for i in range(len(outcome.rig)))
-        + "</div>",
+        report_pictures.coverage(calibration, corners),
         "<h2>Size of the errors</h2>",
-        '<div class="row">'
-        + "".join(report_pictures.histogram(calibration, corners, i) for i in range(len(outcome.rig)))
-        + "</div>",
+        report_pictures.histograms(calibration, corners),
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Calibration report</title>'

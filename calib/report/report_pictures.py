@@ -2,65 +2,79 @@
 
 from __future__ import annotations
 
-from html import escape
+import io
+import re
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from calib.corners.corners import Corners
 from calib.report.outcome import Outcome
 from calib.solve.solve import Calibration
 
-__all__ = ["coverage", "histogram", "links", "offsets", "rig_views"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["coverage", "histograms", "links", "offsets", "rig_views"]
 
 _INK, _QUIET, _BLUE, _RED = "#1d2733", "#94a3b8", "#2563eb", "#dc2626"
-# Viridis in nine steps (Smith and van der Walt 2015): even in lightness, readable without colour vision.
-_SCALE = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
+_MOST_CORNERS, _MOST_REJECTED = 1500, 400  # more than that is a solid colour
+_LOOK_M = 0.5  # length of a camera's arrow
 
 
 def rig_views(outcome: Outcome, calibration: Calibration) -> str:
     """From above and from the side, in the rig's world."""
-    rig, world_from_solved = outcome.rig, _world_from_solved(outcome, calibration)
-    R, t = world_from_solved
-    points, path = outcome.volume.points @ R.T + t, calibration.state.target_t @ R.T + t
+    rig = outcome.rig
+    R, t = _world_from_solved(outcome, calibration)
     used = np.unique(calibration.bundle.knot[(calibration.bundle.weight > 0).any(axis=1)])
+    points, path = outcome.volume.points @ R.T + t, calibration.state.target_t[used] @ R.T + t
     centres = np.stack([camera.centre for camera in rig.cameras])
-    looks = np.stack([camera.R[2] for camera in rig.cameras])
-    # In a camera's world, down is its y; in a levelled one, up is z.
-    views = (((0, 2), (1, 1), "from above"), ((0, 1), (1, -1), "from behind the first camera"))
-    if rig.world != "camera":
-        views = (((0, 1), (1, 1), "from above"), ((0, 2), (1, 1), "from the side"))
-    return "".join(
-        _rig_view(outcome, points, path[used], centres, looks, axes, np.array(signs, dtype=np.float64), title)
-        for axes, signs, title in views
-    ) + _legend(outcome.volume.error_mm)
+    looks = _LOOK_M * np.stack([camera.R[2] for camera in rig.cameras])
+    x, y, z = np.eye(3)
+    views = {"from above": (x, y), "from the side": (x, z)}
+    if rig.world == "camera":  # in a camera's world, down is its y; in a levelled one, up is z
+        views = {"from above": (x, z), "from behind the first camera": (x, -y)}
+    figure = _figure(11, 5)
+    panels = figure.subplots(1, 2)
+    for axes, (title, right_and_up) in zip(panels, views.items(), strict=True):
+        flat = np.stack(right_and_up, axis=1)
+        axes.plot(*(path @ flat).T, ".", color=_QUIET, markersize=2)
+        arrows = (*(centres @ flat).T, *(looks @ flat).T)
+        axes.quiver(*arrows, color=_INK, angles="xy", scale_units="xy", scale=1, width=0.006)
+        for name, place in zip(_plain(rig.names), (centres - looks) @ flat, strict=True):
+            axes.text(*place, name, ha="center", va="center")
+        axes.set(title=title, xlabel="m", aspect="equal", adjustable="datalim")
+        axes.margins(0.15)
+        order = np.argsort(outcome.volume.error_mm)  # the worst on top
+        shades = outcome.volume.error_mm[order]
+        dots = axes.scatter(*(points[order] @ flat).T, c=shades, norm="log", s=40, zorder=0)
+    if len(points):
+        label = f"expected error, mm (median {np.median(outcome.volume.error_mm):.2f})"
+        figure.colorbar(dots, ax=panels, label=label, shrink=0.8, format="%g")
+    return _svg(figure)
 
 
 def links(outcome: Outcome) -> str:
-    """Cameras on a circle, a line for every pair as wide as the boards they share."""
+    """A table of pairs with the boards that they share."""
     names = outcome.rig.names
-    size, radius = 420, 150
-    angle = 2 * np.pi * np.arange(len(names)) / len(names) - np.pi / 2
-    place = dict(zip(names, np.column_stack([np.cos(angle), np.sin(angle)]) * radius + size / 2, strict=True))
-    most = max([link.boards for link in outcome.links], default=1)
-    parts = []
+    shared = np.zeros((len(names), len(names)))
+    figure = _figure(2 + 0.5 * len(names), 1.2 + 0.4 * len(names))
+    axes = figure.subplots()
     for link in outcome.links:
-        (x1, y1), (x2, y2) = place[link.a], place[link.b]
-        colour, width = (_RED, 2.0) if link.weak else (_BLUE, 0.6 + 6 * link.boards / most)
-        dash = ' stroke-dasharray="5 4"' if link.weak else ""
-        title = f"{link.a} and {link.b}: {link.boards} boards"
-        parts.append(
-            f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" '
-            f'stroke-width="{width:.1f}" stroke-opacity="0.45"{dash}><title>{escape(title)}</title></line>'
-        )
-        if len(outcome.links) <= 15:
-            x, y = place[link.a] * 0.62 + place[link.b] * 0.38
-            parts.append(_text(x, y, str(link.boards), 11, _INK))
-    for name, (x, y) in place.items():
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="7" fill="{_INK}"/>')
-        outward = (np.array([x, y]) - size / 2) / radius
-        parts.append(_text(x + 26 * outward[0], y + 18 * outward[1] + 4, name, 12, _INK))
-    return _figure(size, size, parts, "boards shared by each pair; red: too few to hang a camera on")
+        a, b = names.index(link.a), names.index(link.b)
+        shared[a, b] = shared[b, a] = link.boards
+        for x, y in ((a, b), (b, a)):
+            axes.text(x, y, str(link.boards), ha="center", va="center", color=_RED if link.weak else _INK)
+    places = np.arange(len(names))
+    axes.pcolormesh(places, places, shared, cmap="Blues", vmin=0, vmax=2 * max(shared.max(), 1), edgecolor="white")
+    axes.set_xticks(places, _plain(names), rotation=45, ha="left")
+    axes.set_yticks(places, _plain(names))
+    axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+    axes.invert_yaxis()
+    axes.set_xlabel("boards shared by each pair;\nred: too few to hang a camera on")
+    return _svg(figure)
 
 
 def offsets(outcome: Outcome) -> str:
@@ -68,73 +82,62 @@ def offsets(outcome: Outcome) -> str:
     entries = outcome.cameras
     if not any(entry.time_offset_sigma_s for entry in entries):
         return "<p>Time offsets were not estimated: the board stood still between pictures, or it was asked not to.</p>"
-    most = max(max(abs(e.time_offset_s) + 2 * e.time_offset_sigma_s for e in entries), 1e-4)
-    width, row = 420, 24
-    middle, scale = 220, 110 / most
-    parts = [f'<line x1="{middle}" y1="4" x2="{middle}" y2="{row * len(entries) + 4}" stroke="{_QUIET}"/>']
-    for i, entry in enumerate(entries):
-        y, x = 16 + i * row, middle + scale * entry.time_offset_s
-        spread = 2 * scale * entry.time_offset_sigma_s
-        parts.append(_text(2, y + 4, entry.name, 12, _INK, "start"))
-        parts.append(f'<line x1="{middle}" y1="{y}" x2="{x:.1f}" y2="{y}" stroke="{_BLUE}" stroke-width="8"/>')
-        parts.append(
-            f'<line x1="{x - spread:.1f}" y1="{y}" x2="{x + spread:.1f}" y2="{y}" stroke="{_INK}" stroke-width="2"/>'
-        )
-        parts.append(_text(width - 4, y + 4, f"{1000 * entry.time_offset_s:+.1f} ms", 12, _INK, "end"))
-    return _figure(width, row * len(entries) + 10, parts, "time offset of each camera, to be added to its stamps")
+    offset_ms = [1000 * entry.time_offset_s for entry in entries]
+    figure = _figure(5, 1 + 0.3 * len(entries))
+    axes = figure.subplots()
+    two_sigma_ms = [2000 * entry.time_offset_sigma_s for entry in entries]
+    bars = axes.barh(_plain(outcome.rig.names), offset_ms, xerr=two_sigma_ms, color=_BLUE)
+    axes.bar_label(bars, [f"{offset:+.1f} ms" for offset in offset_ms], padding=4)
+    axes.axvline(0, color=_QUIET)
+    axes.margins(x=0.25)
+    axes.invert_yaxis()
+    axes.set_xlabel("time offset of each camera, ms, to be added to its stamps")
+    return _svg(figure)
 
 
-def coverage(calibration: Calibration, corners: Corners, i: int) -> str:
-    """A camera's picture with its corners and enlarged errors."""
-    c = calibration.cameras[i]
-    w, h = corners.sizes[c]
-    scale = 340 / w
-    bundle = calibration.bundle
-    own = bundle.camera == i
-    inlier = bundle.weight[own] > 0
-    xy = bundle.xy[own][inlier] * scale
-    error = bundle.residuals(calibration.state)[own][inlier]
-    typical = float(np.sqrt(np.mean(error**2))) if error.size else 1.0
-    enlarged = float(10 ** np.floor(np.log10(12 / max(typical * scale, 1e-6))))
+def coverage(calibration: Calibration, corners: Corners) -> str:
+    """Every camera's picture with its corners and enlarged errors."""
+    figure, panels = _grid(len(calibration.cameras), 3, 2.5)
+    residuals = calibration.bundle.residuals(calibration.state)
     rng = np.random.default_rng(0)
-    shown = rng.permutation(len(xy))[:1500]  # more than that is a solid colour
-    parts = [f'<rect width="{w * scale:.0f}" height="{h * scale:.0f}" fill="#f1f5f9"/>']
-    dots = "".join(f"M{x:.1f} {y:.1f}h.01" for x, y in xy[shown])
-    lines = "".join(
-        f"M{x:.1f} {y:.1f}l{dx:.1f} {dy:.1f}"
-        for (x, y), (dx, dy) in zip(xy[shown], error[shown] * scale * enlarged, strict=True)
-    )
-    out = corners.xy[(corners.camera == c) & ~calibration.inlier][:400] * scale
-    crosses = "".join(f"M{x - 2:.1f} {y - 2:.1f}l4 4m0 -4l-4 4" for x, y in out)
-    parts.append(f'<path d="{lines}" stroke="{_BLUE}" stroke-width="0.6" stroke-opacity="0.5" fill="none"/>')
-    parts.append(f'<path d="{dots}" stroke="{_INK}" stroke-width="2" stroke-linecap="round"/>')
-    parts.append(f'<path d="{crosses}" stroke="{_RED}" fill="none"/>')
-    caption = f"{corners.names[c]}: {len(xy)} corners, errors x {enlarged:g}"
-    return _figure(round(w * scale), round(h * scale), parts, caption)
+    names = _plain(corners.names)
+    for i, (axes, c) in enumerate(zip(panels, calibration.cameras, strict=True)):
+        used = _used(calibration, i)
+        xy, error = calibration.bundle.xy[used], residuals[used]
+        width, height = corners.sizes[c]
+        typical = float(np.sqrt(np.mean(error**2))) if error.size else 1.0
+        enlarged = float(10 ** np.floor(np.log10(0.035 * width / max(typical, 1e-6))))
+        shown = rng.permutation(len(xy))[:_MOST_CORNERS]
+        ends = np.stack([xy[shown], xy[shown] + enlarged * error[shown], np.full((len(shown), 2), np.nan)], axis=1)
+        axes.plot(*ends.reshape(-1, 2).T, color=_BLUE, linewidth=0.5, alpha=0.5, rasterized=True)
+        axes.plot(*xy[shown].T, ".", color=_INK, markersize=1.5, rasterized=True)
+        rejected = corners.xy[(corners.camera == c) & ~calibration.inlier][:_MOST_REJECTED]
+        axes.plot(*rejected.T, "x", color=_RED, markersize=3, markeredgewidth=0.7, rasterized=True)
+        axes.set(xlim=(0, width), ylim=(height, 0), xticks=(), yticks=(), aspect="equal", facecolor="#f1f5f9")
+        axes.set_xlabel(f"{names[c]}: {len(xy)} corners, errors x {enlarged:g}")
+    return _svg(figure)
 
 
-def histogram(calibration: Calibration, corners: Corners, i: int) -> str:
-    """Errors of a camera's corners, with what pure noise of the same size would give."""
-    bundle = calibration.bundle
-    own = bundle.camera == i
-    errors = calibration.errors()[own][bundle.weight[own] > 0]
-    width, height = 260, 130
-    sigma = calibration.sigma[i]
-    top = 4.5 * sigma
-    counts, edges = np.histogram(errors, bins=30, range=(0, top))
-    middle = (edges[1:] + edges[:-1]) / 2
-    expected = len(errors) * (edges[1] - edges[0]) * middle / sigma**2 * np.exp(-(middle**2) / (2 * sigma**2))
-    tallest = max(counts.max(initial=1), expected.max())
-    step = width / len(counts)
-    bars = [
-        f'<rect x="{k * step:.1f}" y="{height - 110 * n / tallest:.1f}" width="{step - 1:.1f}" '
-        f'height="{110 * n / tallest:.1f}" fill="{_BLUE}" fill-opacity="0.55"/>'
-        for k, n in enumerate(counts)
-    ]
-    curve = "M" + "L".join(f"{(k + 0.5) * step:.1f} {height - 110 * e / tallest:.1f}" for k, e in enumerate(expected))
-    bars.append(f'<path d="{curve}" stroke="{_INK}" fill="none"/>')
-    bars.append(_text(width - 2, 12, f"to {top:.2f} px", 11, _INK, "end"))
-    return _figure(width, height, bars, f"{corners.names[calibration.cameras[i]]}; line: pure noise of {sigma:.2f} px")
+def histograms(calibration: Calibration, corners: Corners) -> str:
+    """Errors of every camera's corners, with what pure noise of the same size would give."""
+    figure, panels = _grid(len(calibration.cameras), 4, 2.0)
+    errors = calibration.errors()
+    names = _plain(corners.names)
+    for i, (axes, c) in enumerate(zip(panels, calibration.cameras, strict=True)):
+        own, sigma = errors[_used(calibration, i)], calibration.sigma[i]
+        counts, edges = np.histogram(own, bins=30, range=(0, 4.5 * sigma))
+        axes.stairs(counts, edges, fill=True, color=_BLUE, alpha=0.55)
+        middle = (edges[1:] + edges[:-1]) / 2
+        rayleigh = middle / sigma**2 * np.exp(-(middle**2) / (2 * sigma**2))
+        axes.plot(middle, len(own) * edges[1] * rayleigh, color=_INK, linewidth=1)
+        axes.set_yticks(())
+        axes.set_xlabel(f"{names[c]}, px; line: pure noise of {sigma:.2f} px")
+    return _svg(figure)
+
+
+def _used(calibration: Calibration, i: int) -> Bool[np.ndarray, "M N"]:
+    """The corners that count of one of the solved cameras."""
+    return (calibration.bundle.camera == i)[:, None] & (calibration.bundle.weight > 0)
 
 
 def _world_from_solved(
@@ -144,80 +147,31 @@ def _world_from_solved(
     return camera.R.T @ R, camera.R.T @ (t - camera.t)
 
 
-def _rig_view(
-    outcome: Outcome,
-    points: Float64[np.ndarray, "P 3"],
-    path: Float64[np.ndarray, "K 3"],
-    centres: Float64[np.ndarray, "C 3"],
-    looks: Float64[np.ndarray, "C 3"],
-    axes: tuple[int, int],
-    signs: Float64[np.ndarray, " 2"],
-    title: str,
-) -> str:
-    size, margin = 430, 46
-
-    def flat(x: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 2"]:
-        return x[:, list(axes)] * signs
-
-    everything = np.concatenate([flat(x) for x in (points, path, centres)])
-    low, high = everything.min(axis=0), everything.max(axis=0)
-    scale = (size - 2 * margin) / max((high - low).max(), 1e-6)
-    middle = (low + high) / 2
-
-    def place(xy: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 2"]:
-        return (xy - middle) * [scale, -scale] + size / 2  # y of a picture runs down
-
-    parts = []
-    error = outcome.volume.error_mm
-    spots, way = place(flat(points)), place(flat(path))
-    low_mm, high_mm = (error.min(), error.max()) if error.size else (0, 1)
-    order = np.argsort(error)  # the worst on top
-    for (x, y), e in zip(spots[order], error[order], strict=True):
-        parts.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{_colour(e, low_mm, high_mm)}" fill-opacity="0.8"/>'
-        )
-    dots = "".join(f"M{x:.1f} {y:.1f}h.01" for x, y in way)
-    parts.append(f'<path d="{dots}" stroke="{_QUIET}" stroke-width="2.5" stroke-linecap="round"/>')
-    for name, at, towards in zip(outcome.rig.names, place(flat(centres)), flat(looks) * [1, -1], strict=True):
-        length = np.linalg.norm(towards)
-        ahead = towards / length if length > 1e-6 else np.array([0.0, -1.0])
-        aside = np.array([-ahead[1], ahead[0]])
-        corners = [at, at + 22 * ahead * length + 9 * aside, at + 22 * ahead * length - 9 * aside]
-        shape = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
-        parts.append(f'<polygon points="{shape}" fill="{_INK}" fill-opacity="0.25" stroke="{_INK}"/>')
-        parts.append(_text(at[0] - 14 * ahead[0], at[1] - 14 * ahead[1] + 4, name, 11, _INK))
-    bar = 10 ** np.floor(np.log10(120 / scale))
-    parts.append(f'<path d="M12 {size - 12}h{bar * scale:.1f}" stroke="{_INK}" stroke-width="2"/>')
-    parts.append(_text(16 + bar * scale, size - 8, f"{bar:g} m", 11, _INK, "start"))
-    return _figure(size, size, parts, title)
+def _plain(names: tuple[str, ...]) -> list[str]:
+    """Names in which no dollar begins a formula."""
+    return [name.replace("$", r"\$") for name in names]
 
 
-def _legend(error: Float64[np.ndarray, " P"]) -> str:
-    if not error.size:
-        return "<p>No point is seen by two cameras.</p>"
-    step = 22
-    parts = [
-        f'<rect x="0" y="{(8 - k) * step}" width="18" height="{step}" fill="{colour}"/>'
-        for k, colour in enumerate(_SCALE)
-    ]
-    parts.append(_text(24, 12, f"{error.max():.2f} mm", 12, _INK, "start"))
-    parts.append(_text(24, 9 * step - 2, f"{error.min():.2f} mm", 12, _INK, "start"))
-    parts.append(_text(24, 4.5 * step + 4, f"median {np.median(error):.2f}", 12, _INK, "start"))
-    return _figure(110, 9 * step, parts, "expected error")
+def _figure(width: float, height: float) -> Figure:
+    """An empty figure, sizes in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
 
 
-def _colour(value: float, low: float, high: float) -> str:
-    return _SCALE[int(np.clip(9 * (value - low) / max(high - low, 1e-12), 0, 8))]
+def _grid(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure with so many panels, `height` inches each."""
+    rows = -(-count // columns)
+    figure = _figure(11.5, height * rows)
+    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
 
 
-def _text(x: float, y: float, text: str, size: int, colour: str, anchor: str = "middle") -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}" text-anchor="{anchor}">{escape(text)}</text>'
-    )
+def _svg(figure: Figure) -> str:
+    """The figure as an element of a page: text as text, nothing that refers to another place, every name escaped."""
+    from matplotlib import rc_context
 
-
-def _figure(width: int, height: int, parts: list[str], caption: str) -> str:
-    return (
-        f'<figure><svg width="{width}" height="{height}" viewBox="0 0 {width} {height}">{"".join(parts)}</svg>'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
+    file = io.StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "multiview"}):
+        figure.savefig(file, format="svg", dpi=120, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    drawn = file.getvalue()
+    return re.sub(r' xmlns(:\w+)?="[^"]*"', "", drawn[drawn.index("<svg") :])
