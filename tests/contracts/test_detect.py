@@ -144,7 +144,7 @@ def test_ones_own_file_is_a_detector(tmp_path):
 
 
 def test_the_example_is_a_detector():
-    example = Path(__file__).parents[2] / "examples" / "my_detector.py"
+    example = Path(__file__).parents[2] / "examples" / "07_custom_detector.py"
     assert len(example.read_text().splitlines()) < 40
     detector = make_detector(str(example), {"threshold": 0.3})
     image = np.zeros((40, 60, 3), np.uint8)

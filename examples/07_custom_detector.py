@@ -1,6 +1,6 @@
-"""A detector of one's own: in a studio file write  detector = "./my_detector.py",  or try
+"""A detector of one's own: in a studio file write  detector = "./07_custom_detector.py",  or try
 
-    multiview process --rig rig.toml --videos *.mp4 --detector ./my_detector.py --option threshold=0.3 --out OUT
+    multiview process --rig rig.toml --videos *.mp4 --detector ./07_custom_detector.py --option threshold=0.3 --out OUT
 
 This one finds a bright spot with OpenCV and calls it a nose; put your network in its place.
 """
