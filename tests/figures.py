@@ -6,6 +6,7 @@ import numpy as np
 
 from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.cameras.camera import Camera, Rig
+from multiview.common.palette import RGB
 from multiview.data import Pose3D, Track, Tracks
 
 # x forward, y left, z up; a person of 1.75 m standing at the origin
@@ -35,6 +36,12 @@ def ring(count: int = 4, radius: float = 3.2, height: float = 2.2) -> Rig:
         R = np.stack([right, np.cross(forward, right), forward])
         cameras.append(Camera(f"cam{i + 1:02d}", (1280, 720), K, np.zeros(5), R, -R @ centre))
     return Rig(tuple(cameras))
+
+
+def pixels_of(picture: np.ndarray, colour: RGB, tolerance: int = 2) -> int:
+    """How many pixels of a picture as OpenCV reads it (blue, green, red) have a colour."""
+    wanted = 255 * np.array(colour)[::-1]
+    return int((np.abs(picture.reshape(-1, 3) - wanted) <= tolerance).all(axis=1).sum())
 
 
 def figure(

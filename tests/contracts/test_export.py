@@ -1,9 +1,15 @@
 """What every export format keeps to."""
 
+import csv
+import json
+import re
 from pathlib import Path
 
+import ezc3d
 import numpy as np
+import pygltflib
 import pytest
+from pyarrow import parquet
 
 from multiview.__main__ import main
 from multiview.body.skeleton import load_skeleton
@@ -37,6 +43,31 @@ def some_poses(skeleton: str = "body25") -> Poses:
 POSES = some_poses()
 
 
+def names_in(path: Path) -> set[str]:
+    """Of the joints, bones or angles in a file, by a reader that is not ours."""
+    match path.suffix:
+        case ".parquet":
+            return set(parquet.read_table(path)["joint"].to_pylist())
+        case ".csv":
+            with path.open(newline="") as file:
+                rows = csv.DictReader(file)
+                return {row["joint"] for row in rows} if "joint" in (rows.fieldnames or ()) else set(rows.fieldnames)
+        case ".npz":
+            return set(np.load(path)["joints"].tolist())
+        case ".json":
+            return set(json.loads(path.read_text())["joints"])
+        case ".trc":
+            return set(path.read_text().splitlines()[3].split())
+        case ".c3d":
+            labels = ezc3d.c3d(str(path))["parameters"]["POINT"]["LABELS"]["value"]
+            return {label.partition(":")[2] for label in labels}
+        case ".glb":
+            return {node.name.partition(".")[0] for node in pygltflib.GLTF2().load(str(path)).nodes}
+        case ".bvh":
+            return set(re.findall(r"(?:ROOT|JOINT) (\w+)", path.read_text()))
+    raise AssertionError(f"teach this test to read {path.name}")
+
+
 @pytest.mark.parametrize("name", exporter_names())
 class TestEveryFormat:
     def test_writes_whole_files_beside_the_stem_and_leaves_nothing_else(self, name: str, tmp_path: Path):
@@ -51,10 +82,10 @@ class TestEveryFormat:
         np.testing.assert_array_equal(before.xyz, POSES.xyz)
         np.testing.assert_array_equal(before.filled, POSES.filled)
 
-    def test_writes_the_same_again_over_what_is_there(self, name: str, tmp_path: Path):
-        first = {path: path.stat().st_size for path in load_exporter(name).write(POSES, tmp_path / "poses")}
+    def test_export_overwrites_with_the_same_bytes(self, name: str, tmp_path: Path):
+        first = {path: path.read_bytes() for path in load_exporter(name).write(POSES, tmp_path / "poses")}
         again = load_exporter(name).write(POSES, tmp_path / "poses")
-        assert {path: path.stat().st_size for path in again} == first
+        assert {path: path.read_bytes() for path in again} == first
 
     def test_nobody_is_no_error(self, name: str, tmp_path: Path):
         nobody = POSES.take(np.zeros(len(POSES), dtype=bool))
@@ -62,8 +93,16 @@ class TestEveryFormat:
             assert path.is_file()
 
     @pytest.mark.parametrize("skeleton", ["coco17", "coco133"])
-    def test_other_skeletons(self, name: str, skeleton: str, tmp_path: Path):
-        assert load_exporter(name).write(some_poses(skeleton), tmp_path / "poses")
+    def test_export_names_what_the_skeleton_has(self, name: str, skeleton: str, tmp_path: Path):
+        names = names_in(load_exporter(name).write(some_poses(skeleton), tmp_path / "poses")[0])
+        if name in ("bvh", "gltf"):
+            assert "LeftLowerArm" in names
+            assert ("LeftToes" in names) == (skeleton == "coco133")
+        elif name == "angles":
+            assert "left_elbow_flexion_deg" in names
+            assert ("left_ankle_dorsiflexion_deg" in names) == (skeleton == "coco133")
+        else:
+            assert names >= set(load_skeleton(skeleton).joints)
 
     def test_command(self, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         write_poses(POSES, tmp_path / "poses.parquet")

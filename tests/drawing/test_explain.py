@@ -1,12 +1,16 @@
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
+from multiview.common.palette import person_colour
 from multiview.drawing.explain import draw, explain, table
 from multiview.synthetic import Options, make_studio
+from tests.figures import pixels_of
 
 
-def test_every_pair_is_accounted_for_and_the_same_person_is_joined(tmp_path: Path) -> None:
+def test_explain_accounts_for_every_pair_and_joins_the_same_person() -> None:
     studio = make_studio(Options(cameras=4, people=2, seconds=0.1, ghosts=0.0, merged=0.0))
     explained = explain(studio.rig, studio.skeleton, studio.views(0))
     actor = np.concatenate([studio.labels(camera, 0).actor for camera in range(4)])
@@ -15,5 +19,18 @@ def test_every_pair_is_accounted_for_and_the_same_person_is_joined(tmp_path: Pat
     for edge in explained.edges:
         assert (edge.verdict == "joined") == (actor[edge.a] == actor[edge.b])
     assert table(explained).row_count == sum(edge.verdict in ("joined", "kept apart") for edge in explained.edges)
-    draw(explained, tmp_path / "graph.png")
-    assert (tmp_path / "graph.png").stat().st_size > 10_000
+
+
+def test_explained_frame_is_drawn_in_the_colours_of_its_people(tmp_path: Path) -> None:
+    studio = make_studio(Options(cameras=4, people=2, seconds=0.1, ghosts=0.0, merged=0.0, missed=0.0))
+    explained = explain(studio.rig, studio.skeleton, studio.views(0))
+    nobody = replace(explained, person=np.full_like(explained.person, -1))
+    for number, shown in enumerate((explained, nobody)):
+        draw(shown, tmp_path / f"{number}.png")
+        picture = cv2.imread(str(tmp_path / f"{number}.png"))
+        assert picture is not None
+        high, wide = picture.shape[0] // 2, picture.shape[1] // 2
+        for row, column in np.ndindex(2, 2):  # one panel a camera
+            panel = picture[row * high : (row + 1) * high, column * wide : (column + 1) * wide]
+            for person in range(2):
+                assert (pixels_of(panel, person_colour(person)) > 50) == (shown is explained)

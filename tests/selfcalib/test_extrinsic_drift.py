@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numba
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from multiview.data import Views
 from multiview.fusion.pipeline import Pipeline
 from multiview.geometry.rigid import rotation_from_vector
 from multiview.selfcalib.extrinsic_drift import ExtrinsicDriftDetector
+from multiview.selfcalib.matching_kernels import match_by_shape
 from multiview.selfcalib.rotation_equations import rotation_normal_equations
 from multiview.synthetic import Options, make_studio
 
@@ -130,5 +132,21 @@ def test_rotation_normal_equations_give_the_rotations_of_all_cameras() -> None:
     np.testing.assert_allclose(found.plus(one).H, 2 * found.H)
 
 
-def test_warm_up_needs_nobody() -> None:
-    ExtrinsicDriftDetector(STUDIO.rig, STUDIO.fps).warm_up()
+def test_warm_up_compiles_what_an_update_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    types: list[tuple[object, ...]] = []
+
+    def recorded(*arguments: object) -> None:
+        types.append(tuple(numba.typeof(argument) for argument in arguments))
+        match_by_shape(*arguments)
+
+    monkeypatch.setattr("multiview.selfcalib.rotation_equations.match_by_shape", recorded)
+    detector = ExtrinsicDriftDetector(STUDIO.rig, STUDIO.fps)
+    detector.warm_up()
+    assert len(types) == 1
+    pipeline = Pipeline(STUDIO.rig, STUDIO.skeleton)
+    for frame in range(20):
+        tracks = pipeline.step(STUDIO.views(frame))
+        assert pipeline.last_observations is not None
+        detector.update(pipeline.last_observations.rays, tracks)
+    assert len(types) > 1
+    assert set(types) == {types[0]}

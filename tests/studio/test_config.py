@@ -12,6 +12,7 @@ import pytest
 
 from multiview.common.package_data import package_file
 from multiview.errors import ConfigError
+from multiview.fusion.pipeline import Options as PipelineOptions
 from multiview.recordings.take import begin_take
 from multiview.studio import config
 from multiview.studio.config import (
@@ -34,25 +35,38 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_the_example_is_a_studio() -> None:
+def test_example_is_a_studio() -> None:
     studio = load_studio(EXAMPLE, check=False)
     assert len(studio_rig(studio)) == 4
     assert studio.hub == config.HubOptions()
 
 
-def test_the_example_shows_every_option_with_its_default() -> None:
+def test_example_shows_every_option_with_its_default() -> None:
     """Uncommented, the example's lines decode to the defaults, and no option is left out."""
     text = EXAMPLE.read_text(encoding="utf-8")
-    sections = ("sync", "fusion", "hub", "recorder", "viewer")
-    for name in sections:
-        body = re.search(rf"^\[{name}\].*?\n(.*?)(?=^\[|\Z)", text, re.M | re.S)
-        assert body is not None
+    studio = Studio()
+    sections = {name: getattr(studio, name) for name in studio.__struct_fields__}
+    sections = {name: value for name, value in sections.items() if isinstance(value, msgspec.Struct)}
+    assert len(sections) == 8
+    sections["pipeline"] = PipelineOptions()
+    for name, value in sections.items():
+        body = re.search(rf"^\[{name}\].*?\n(.*?)(?=^\[\w+\]|\Z)", text, re.M | re.S)
+        assert body is not None, name
         shown = tomllib.loads(re.sub(r"^# ", "", body.group(1), flags=re.M))
-        default = msgspec.to_builtins(getattr(Studio(), name))
-        assert shown == default
-    for kind in (config.SyntheticSource, config.KeypointsSource):
-        for field in msgspec.structs.fields(kind):
-            assert re.search(rf"^(# )?(\[source\.)?{field.name}\b", text, re.M), field.name
+        shown |= shown.pop(name, {})  # [pipeline.track]
+        assert set(shown) == set(value.__struct_fields__) - {"volume"}, name  # [volume] stands by itself
+        assert msgspec.convert(shown, type(value)) == value
+
+
+def test_example_shows_every_option_of_every_source() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    parts = re.findall(r"^(?:# )?\[source\].*\n((?:(?!\n).*\n)*)", text, re.M)
+    shown = [tomllib.loads(re.sub(r"^# ", "", part, flags=re.M)) for part in parts]
+    kinds = {config.SyntheticSource, config.KeypointsSource, config.CameraSource}
+    assert len(shown) == len(kinds)
+    for kind in kinds:
+        (example,) = [one for one in shown if one["type"] == kind.__struct_config__.tag]
+        assert set(example) - {"type", "source"} == set(kind.__struct_fields__) - {"options"}
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
