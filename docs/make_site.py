@@ -26,9 +26,13 @@ BUILD = REPOSITORY / "build" / "docs"
 # What a user may call, by page: every name that these modules list in `__all__`, or those named after the colon.
 API: dict[str, tuple[str, ...]] = {
     "Data and errors": ("multiview.data", "multiview.errors"),
-    "Cameras": ("multiview.cameras.camera", "multiview.cameras.rig_file", "multiview.cameras.reprojection"),
+    "Cameras": (
+        "multiview.cameras.camera",
+        "multiview.cameras.rig_file: load_rig save_rig dumps",
+        "multiview.cameras.reprojection: ReprojectionErrors reprojection_errors",
+    ),
     "People": (
-        "multiview.body.skeleton",
+        "multiview.body.skeleton: Skeleton load_skeleton skeleton_names mapping",
         "multiview.body.kinematics: Humanoid Motion Solver forward humanoid points",
         "multiview.body.joint_angles",
         "multiview.body.actor: Actor actor_names load_actor measure probabilities save_actor",
@@ -40,7 +44,7 @@ API: dict[str, tuple[str, ...]] = {
         "multiview.recordings.take: Take TakeInfo open_take",
         "multiview.recordings.take_poses",
         "multiview.recordings.resample",
-        "multiview.recordings.ground_truth",
+        "multiview.recordings.ground_truth: Truth read_truth write_truth",
     ),
     "Fusion": (
         "multiview.fusion.pipeline",
@@ -52,11 +56,9 @@ API: dict[str, tuple[str, ...]] = {
     "Pictures and detectors": ("multiview.sources: FrameSource open_source", "multiview.detect"),
     "Geometry": (
         "multiview.geometry.triangulate",
-        "multiview.geometry.epipolar",
         "multiview.geometry.rigid",
         "multiview.geometry.lens",
         "multiview.geometry.bundle",
-        "multiview.geometry.least_squares",
     ),
     "Synthetic studios": ("multiview.synthetic",),
     "Evaluation and export": (
@@ -65,7 +67,7 @@ API: dict[str, tuple[str, ...]] = {
     ),
     "Calibration": (
         "calib.board.board: Board load_board",
-        "calib.corners.corners",
+        "calib.corners.corners: Corners BoardViews read_corners write_corners",
         "calib.corners.detect",
         "calib.solve.solve",
         "calib.solve.check",

@@ -22,9 +22,14 @@ NS_PER_S = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VideoFrame:
-    """One picture of one camera: BGR as OpenCV reads it, its number in the recording or stream, and when it was taken.
+    """One picture of one camera.
 
-    `time_ns` counts from the recording's start for files, and is this machine's monotonic clock for live cameras.
+    Attributes:
+        image: (H, W, 3) BGR, as OpenCV reads it.
+        index: Number of the frame in the recording or stream.
+        time_ns: When it was taken: since the recording's start for files, on this machine's monotonic clock for live
+            cameras.
+        camera: Name of the camera.
     """
 
     image: UInt8[np.ndarray, "H W 3"]
@@ -37,8 +42,11 @@ class VideoFrame:
 class Keypoints2D:
     """What one camera sees at one instant: P people of J joints, in pixels of the distorted source image.
 
-    `xy` px, NaN where missing; `score` in [0, 1], 0 where missing; `cov` px^2, where the detector knows it;
-    `visibility` in [0, 1], the model's belief that the joint is not hidden, where the detector tells it apart.
+    Attributes:
+        xy: (P, J, 2) px, NaN where missing.
+        score: (P, J) in [0, 1], 0 where missing.
+        cov: (P, J, 2, 2) px^2, covariance of the error; None where the detector does not know it.
+        visibility: (P, J) in [0, 1], the detector's belief that the joint is not hidden; None where it does not tell.
     """
 
     xy: Float64[np.ndarray, "P J 2"]
@@ -52,7 +60,14 @@ class Keypoints2D:
 
     @staticmethod
     def nobody(joints: int) -> Keypoints2D:
-        """A camera that looked and saw no one."""
+        """A camera that looked and saw no one.
+
+        Args:
+            joints: Number of joints of the skeleton.
+
+        Returns:
+            Keypoints of no people.
+        """
         return Keypoints2D(np.empty((0, joints, 2)), np.empty((0, joints)))
 
 
@@ -60,8 +75,12 @@ class Keypoints2D:
 class Views:
     """What all cameras of the rig see at one instant, the tick.
 
-    `keypoints[c]` belongs to the rig's camera c; None says that the camera gave nothing for this tick (dead, late,
-    dropped), which is not the same as a camera that saw no one. `utc_ns` is 0 where unknown.
+    Attributes:
+        tick: Number of the tick; offline, the frame's.
+        time_ns: The instant, on the clock of the ticks.
+        keypoints: One entry per camera of the rig, in its order. None says that the camera gave nothing for this tick
+            (dead, late, dropped), which is not the same as a camera that saw no one.
+        utc_ns: The instant since 1970 (UTC), 0 where unknown.
     """
 
     tick: int
@@ -76,10 +95,14 @@ class Views:
 
 
 class Pose3D(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """One person's joints in the world.
+    """One person's J joints in the world.
 
-    `xyz` m, NaN where unknown; `cov` m^2; `score` in [0, 1], 0 where unknown; `views` is the number of rays that the
-    joint rests on in this frame; `filled` marks a joint placed by bones and motion rather than measured.
+    Attributes:
+        xyz: (J, 3) m, NaN where unknown.
+        cov: (J, 3, 3) m^2, covariance of the error; NaN where unknown.
+        score: (J,) in [0, 1], mean score of the 2D joints that it rests on; 0 where unknown.
+        views: (J,) number of rays that the joint rests on in this frame.
+        filled: (J,) True where fewer than two rays measure the joint, so that bones and motion place it.
     """
 
     xyz: Float64[np.ndarray, "J 3"]
@@ -90,7 +113,13 @@ class Pose3D(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 
 class Track(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """A person with an identity; `person` is never used again for anyone else. `name` is empty where unknown."""
+    """A person with an identity.
+
+    Attributes:
+        person: A number that is never given to anyone else.
+        pose: The joints at this tick.
+        name: Of a known actor; empty where unknown.
+    """
 
     person: int
     pose: Pose3D
@@ -98,7 +127,14 @@ class Track(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 
 class Tracks(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """Everyone in the room at one tick."""
+    """Everyone in the room at one tick.
+
+    Attributes:
+        tick: Number of the tick.
+        time_ns: The instant, on the clock of the ticks.
+        tracks: The published people, by ascending number.
+        utc_ns: The instant since 1970 (UTC), 0 where unknown.
+    """
 
     tick: int
     time_ns: int

@@ -76,7 +76,11 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """m, where nose, eyes and ears are in the head."""
 
     def humanoid(self) -> Humanoid:
-        """The rest pose for `multiview.body.kinematics`."""
+        """The rest pose for `multiview.body.kinematics`.
+
+        Returns:
+            The bones that the file knows.
+        """
         from multiview.body.kinematics import (  # compiled code, which many who read studios need not
             HIERARCHY,
             Bone,
@@ -98,9 +102,21 @@ def measure(
     filled: Bool[np.ndarray, "T J"],
     take: str = "",
 ) -> Actor:
-    """An actor from where their joints were (m, NaN where unknown); joints that were filled are not used.
+    """An actor from where their joints were in one take.
 
-    Raises ConfigError if fewer than half of the lengths were seen for 30 frames, or the name has other characters.
+    Args:
+        name: Letters, digits, - and _.
+        skeleton: Name of the skeleton.
+        joints: Names of its J joints.
+        xyz: (T, J, 3) m, NaN where unknown.
+        filled: (T, J) joints that were not measured, which are not used.
+        take: Where they were measured, for the file.
+
+    Returns:
+        Their median bone lengths and rest pose.
+
+    Raises:
+        ConfigError: Fewer than half of the lengths were observed for 30 frames, or the name has other characters.
     """
     from multiview.body.kinematics import humanoid
 
@@ -139,10 +155,20 @@ def lengths_of(joints: Sequence[str], xyz: Float64[np.ndarray, "T J 3"]) -> Floa
 
 
 def probabilities(lengths: Mapping[str, float], actors: Sequence[Actor]) -> Float64[np.ndarray, " A"]:
-    """How probable it is that these lengths (m) are each actor's; what is missing to 1 is somebody else.
+    """How probable it is that these lengths are each actor's, by Bayes' rule.
 
-    By Bayes' rule: the logarithms of lengths differ from the actor's by what measuring again does if it is them, and
-    by what people differ if not; beforehand each actor and somebody else are equally probable.
+    Logarithms of lengths differ from the actor's by the repeatability of a measurement if it is them, and by the
+    variation between people if not; beforehand each actor and somebody else are equally probable.
+
+    Args:
+        lengths: m, by the names of `LENGTHS`.
+        actors: The A candidates.
+
+    Returns:
+        (A,) probabilities; what is missing to 1 is somebody else.
+
+    References:
+        Winter 2009, Biomechanics and Motor Control of Human Movement, chapter 4; Gordon et al. 2014, ANSUR II.
     """
     ratio = np.array([_log_likelihood_ratio(lengths, actor) for actor in actors])
     ratio = np.exp(np.minimum(ratio, 500.0))
@@ -174,12 +200,30 @@ def actors_folder() -> Path:
 
 
 def actor_names(folder: Path | None = None) -> tuple[str, ...]:
-    """Who is kept there."""
+    """The actors that are kept.
+
+    Args:
+        folder: Where; None for the user's own folder (`actors_folder`).
+
+    Returns:
+        Their names, sorted.
+    """
     return tuple(sorted(path.stem for path in (folder or actors_folder()).glob("*.toml")))
 
 
 def load_actor(name: str, folder: Path | None = None) -> Actor:
-    """ConfigError naming those there are."""
+    """Read an actor's file.
+
+    Args:
+        name: Of the actor.
+        folder: Where; None for the user's own folder.
+
+    Returns:
+        The actor.
+
+    Raises:
+        ConfigError: There is none of that name; the message lists those there are.
+    """
     check_name(name)
     path = (folder or actors_folder()) / f"{name}.toml"
     if not path.is_file():
@@ -199,7 +243,15 @@ def kept_rest(name: str, skeleton: str) -> Humanoid | None:
 
 
 def save_actor(actor: Actor, folder: Path | None = None) -> Path:
-    """Write their file; an older one of the same name is replaced."""
+    """Write an actor's file; an older one of the same name is replaced.
+
+    Args:
+        actor: Whom.
+        folder: Where; None for the user's own folder.
+
+    Returns:
+        The path of the file.
+    """
     path = (folder or actors_folder()) / f"{actor.name}.toml"
     with replacing(path) as temporary:
         temporary.write_text(tomli_w.dumps(msgspec.to_builtins(actor)), encoding="utf-8")

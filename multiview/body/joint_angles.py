@@ -19,13 +19,25 @@ _Vectors = Float64[np.ndarray, "T 3"]
 def joint_angles(
     joints: tuple[str, ...], xyz: Float64[np.ndarray, "T J 3"], up: Float64[np.ndarray, " 3"] | None = None
 ) -> dict[str, Float64[np.ndarray, " T"]]:
-    """Angles over time (deg, NaN where a joint is unknown), by name.
+    """Joint angles over time.
 
-    `xyz` m; `up` is the world's up, z if not given. Knee and elbow: 0 straight. Hip flexion and abduction: the thigh's
-    direction in the pelvis (Wu et al. 2002, J. Biomech. 35, without axial rotation). Shoulder elevation: between upper
-    arm and trunk. Trunk inclination: between trunk and up. Ankle dorsiflexion, where toes are known: 0 at right
-    angles.
-    Raises ConfigError if the skeleton lacks a limb.
+    Knee and elbow: 0 when straight. Hip flexion and abduction: the thigh's direction in the pelvis, without axial
+    rotation. Shoulder elevation: between upper arm and trunk. Trunk inclination: between trunk and up. Ankle
+    dorsiflexion, where toes are known: 0 at right angles.
+
+    Args:
+        joints: Names of the J joints.
+        xyz: (T, J, 3) m, world, NaN where unknown.
+        up: (3,) the world's up; z if None.
+
+    Returns:
+        (T,) deg by name, NaN where a joint is unknown.
+
+    Raises:
+        ConfigError: The skeleton lacks a limb.
+
+    References:
+        Wu et al. 2002, J. Biomechanics 35, 543-548.
     """
     at = points(joints, xyz)
     trunk = at["UpperChest"] - at["Hips"]

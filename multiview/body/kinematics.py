@@ -62,19 +62,37 @@ class Bone:
 
 @dataclass(frozen=True, slots=True)
 class Humanoid:
-    """A person's B bones, parents first, and the points that the head carries (m, in the head's frame)."""
+    """A person's B bones, and the points that the head carries.
+
+    Attributes:
+        bones: With VRM's humanoid names, parents first.
+        face: Offsets of nose, eyes and ears in the head's frame, m, by joint name.
+    """
 
     bones: tuple[Bone, ...]
     face: dict[str, Float64[np.ndarray, " 3"]]
 
     def index(self, name: str) -> int:
+        """The place of a bone.
+
+        Args:
+            name: Its VRM name.
+
+        Returns:
+            Its index in `bones`.
+        """
         return [bone.name for bone in self.bones].index(name)
 
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """A person's movement: where the hips are (m, world) and each bone's rotation, parent_from_bone (root:
-    world_from_bone); `known` where it was seen rather than held."""
+    """A person's movement over T frames.
+
+    Attributes:
+        root: (T, 3) position of the hips, m, world.
+        local: (T, B, 3, 3) each bone's rotation parent_from_bone; of the root world_from_bone.
+        known: (T, B) True where the rotation follows from joints of the frame, False where it is held.
+    """
 
     root: Float64[np.ndarray, "T 3"]
     local: Float64[np.ndarray, "T B 3 3"]
@@ -82,9 +100,17 @@ class Motion:
 
 
 def points(joints: tuple[str, ...], xyz: Float64[np.ndarray, "T J 3"]) -> dict[str, Float64[np.ndarray, "T 3"]]:
-    """The places of the humanoid's bones and of the face, by name (m, NaN where unknown).
+    """The positions of the humanoid's bones and of the face.
 
-    Raises ConfigError if the skeleton lacks a shoulder, elbow, wrist, hip, knee or ankle.
+    Args:
+        joints: Names of the J joints.
+        xyz: (T, J, 3) m, NaN where unknown.
+
+    Returns:
+        (T, 3) m for each VRM bone and each point of the face, by name.
+
+    Raises:
+        ConfigError: The skeleton lacks a shoulder, elbow, wrist, hip, knee or ankle.
     """
     index = {name: i for i, name in enumerate(joints)}
     missing = [name for name in _NEEDED if name not in index]
@@ -110,7 +136,18 @@ def points(joints: tuple[str, ...], xyz: Float64[np.ndarray, "T J 3"]) -> dict[s
 
 
 def humanoid(joints: tuple[str, ...], xyz: Float64[np.ndarray, "T J 3"]) -> Humanoid:
-    """A person's rest pose: the median bone lengths over time; a length that was never seen is 0.1 m."""
+    """A person's rest pose: the median bone lengths over time; a length that was never observed is 0.1 m.
+
+    Args:
+        joints: Names of the J joints.
+        xyz: (T, J, 3) m, NaN where unknown.
+
+    Returns:
+        The bones of the T-pose.
+
+    Raises:
+        ConfigError: As `points`.
+    """
     at = points(joints, xyz)
     names = [name for name in HIERARCHY if name in at or name == "Chest"]
     half_trunk = _SLACK * _quantile(at["UpperChest"] - at["Hips"], 0.99) / 2
@@ -134,9 +171,12 @@ def humanoid(joints: tuple[str, ...], xyz: Float64[np.ndarray, "T J 3"]) -> Huma
 
 @dataclass(slots=True)
 class Solver:
-    """Solves a person's frames in order; remembers the hinge axes and the last rotations between calls.
+    """Joint rotations of one person, frames in order; remembers hinge axes and last rotations from call to call.
 
-    `frame_s` is the time between frames.
+    Attributes:
+        person: The rest pose.
+        joints: Names of the J joints of what will be solved.
+        frame_s: Time between frames, s.
     """
 
     person: Humanoid
@@ -147,7 +187,14 @@ class Solver:
     _root: Float64[np.ndarray, " 3"] = field(default_factory=lambda: np.zeros(3))
 
     def solve(self, xyz: Float64[np.ndarray, "T J 3"]) -> Motion:
-        """The rotations of the next frames, from joint positions (m, NaN where unknown)."""
+        """The rotations of the next T frames.
+
+        Args:
+            xyz: (T, J, 3) m, world, NaN where unknown.
+
+        Returns:
+            The motion, rotations held where joints are unknown.
+        """
         at = points(self.joints, xyz)
         frames = self._world_frames(at)
         bones = self.person.bones
@@ -220,7 +267,15 @@ class Solver:
 
 
 def forward(person: Humanoid, motion: Motion) -> dict[str, Float64[np.ndarray, "T 3"]]:
-    """Where the bones begin, and the points of the face, by name (m, world): the inverse of `Solver.solve`."""
+    """Forward kinematics, the inverse of `Solver.solve`.
+
+    Args:
+        person: The rest pose.
+        motion: Root and rotations.
+
+    Returns:
+        (T, 3) m, world: where each bone begins, and the points of the face, by name.
+    """
     world: list[np.ndarray] = []
     place: list[np.ndarray] = []
     for b, bone in enumerate(person.bones):

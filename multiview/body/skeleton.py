@@ -30,7 +30,15 @@ __all__ = ["Skeleton", "SkeletonFile", "load_skeleton", "mapping", "skeleton_nam
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Skeleton:
-    """J joints, the bones between them (parent, child) and the left/right pairs, as indices into `joints`."""
+    """J joints and how they are connected; joints are indices into `joints`.
+
+    Attributes:
+        name: That of its file.
+        joints: Names, in the order of every array with one entry per joint.
+        bones: Pairs (parent, child).
+        symmetric_pairs: Pairs (left, right).
+        oks_sigmas: (J,) COCO's per-joint standard deviations, as a fraction of the root of a person's area.
+    """
 
     name: str
     joints: tuple[str, ...]
@@ -39,7 +47,17 @@ class Skeleton:
     oks_sigmas: Float64[np.ndarray, " J"]
 
     def index(self, joint: str) -> int:
-        """Where `joint` stands; ConfigError if the skeleton does not have it."""
+        """Where a joint stands.
+
+        Args:
+            joint: Its name.
+
+        Returns:
+            Its index in `joints`.
+
+        Raises:
+            ConfigError: The skeleton does not have it; the message lists what it has.
+        """
         try:
             return self.joints.index(joint)
         except ValueError:
@@ -66,15 +84,26 @@ class SkeletonFile(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def skeleton_names() -> tuple[str, ...]:
-    """The skeletons that ship with multiview."""
+    """The skeletons that ship with multiview.
+
+    Returns:
+        Names that `load_skeleton` takes, sorted.
+    """
     return tuple(sorted(path.stem for path in package_file("skeletons").glob("*.toml")))
 
 
 @lru_cache(maxsize=32)
 def load_skeleton(name_or_path: str | Path) -> Skeleton:
-    """A skeleton by its name (`coco17`) or from one's own TOML file.
+    """A skeleton by its name, or from one's own TOML file.
 
-    Raises ConfigError if there is none of that name (listing those that exist) or the file contradicts itself.
+    Args:
+        name_or_path: "coco17", "body25" ... or the path of a file in the format of docs/formats.md.
+
+    Returns:
+        The skeleton.
+
+    Raises:
+        ConfigError: There is none of that name (the message lists those that exist), or the file contradicts itself.
     """
     path = package_file("skeletons", f"{name_or_path}.toml")
     if not path.is_file():
@@ -109,6 +138,14 @@ def _check(path: Path, content: SkeletonFile) -> Skeleton:
 
 
 def mapping(source: Skeleton, target: Skeleton) -> Int64[np.ndarray, " J_target"]:
-    """For each joint of `target` its index in `source`, -1 where `source` does not have it."""
+    """How the joints of one skeleton are found in another, by name.
+
+    Args:
+        source: Whose joints there are.
+        target: Whose joints are wanted.
+
+    Returns:
+        For each joint of `target` its index in `source`, -1 where `source` does not have it.
+    """
     index = {joint: i for i, joint in enumerate(source.joints)}
     return np.array([index.get(joint, -1) for joint in target.joints], dtype=np.int64)

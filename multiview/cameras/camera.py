@@ -22,9 +22,20 @@ __all__ = ["Camera", "Rig"]
 class Camera:
     """One calibrated camera.
 
-    `size` width, height in px; `K` px; `dist` 4, 5, 8, 12 or 14 coefficients for "pinhole", 4 for "fisheye"; `t` m;
-    `time_offset_s` is added to this camera's stamps to bring it in step with the others.
-    Raises ValueError for arrays of the wrong shape or an unknown model.
+    Attributes:
+        name: Unique in its rig.
+        size: Width and height of the pictures, px.
+        K: (3, 3) intrinsic matrix, px.
+        dist: Distortion coefficients in OpenCV's order: 4, 5, 8, 12 or 14 for "pinhole", 4 for "fisheye".
+        R: (3, 3) rotation cam_from_world.
+        t: (3,) translation cam_from_world, m.
+        model: "pinhole" (Brown's distortion) or "fisheye" (Kannala and Brandt 2006), as in OpenCV.
+        time_offset_s: Added to this camera's stamps (s) to bring it in step with the others.
+        largest_radius: Normalised distance from the axis beyond which no point has an image; inf where the lens has no
+            such limit.
+
+    Raises:
+        ValueError: An array has the wrong shape, or the model is unknown.
     """
 
     name: str
@@ -57,14 +68,27 @@ class Camera:
         return -self.R.T @ self.t
 
     def project(self, points: Float64[np.ndarray, "*batch 3"]) -> Float64[np.ndarray, "*batch 2"]:
-        """Pixels of points in the world (m); NaN behind the camera and where the lens has no image (it may still be
-        outside the picture)."""
+        """Pixels of points in the world, which may lie outside the picture.
+
+        Args:
+            points: (..., 3) m, world.
+
+        Returns:
+            (..., 2) px; NaN behind the camera and where the lens has no image.
+        """
         return self._pixels(distort(self._ideal(points)[0], self.dist, self.model))
 
     def project_with_jacobian(
         self, points: Float64[np.ndarray, "*batch 3"]
     ) -> tuple[Float64[np.ndarray, "*batch 2"], Float64[np.ndarray, "*batch 2 3"]]:
-        """`project`, and the derivative of the pixels by the points, px/m."""
+        """`project`, and the derivative of the pixels by the points.
+
+        Args:
+            points: (..., 3) m, world.
+
+        Returns:
+            (..., 2) px and (..., 2, 3) px/m.
+        """
         ideal, depth = self._ideal(points)
         distorted, by_ideal, _ = distort_with_jacobian(ideal, self.dist, self.model)
         # d (x / z, y / z) by the world = (R[:2] - ideal R[2]) / z
@@ -72,7 +96,14 @@ class Camera:
         return self._pixels(distorted), self.K[:2, :2] @ by_ideal @ by_point
 
     def undistort(self, xy: Float64[np.ndarray, "*batch 2"]) -> Float64[np.ndarray, "*batch 2"]:
-        """Ideal normalised image coordinates (z = 1) of pixels; NaN where no ray reaches the pixel."""
+        """Normalised image coordinates (x / z, y / z in the camera, without distortion) of pixels.
+
+        Args:
+            xy: (..., 2) px.
+
+        Returns:
+            (..., 2), NaN where no ray reaches the pixel.
+        """
         xy = np.asarray(xy, dtype=np.float64)
         distorted = xy @ self._K_inverse[:2, :2].T + self._K_inverse[:2, 2]
         return undistort(distorted, self.dist, self.model, self.largest_radius)
@@ -80,13 +111,27 @@ class Camera:
     def undistort_with_jacobian(
         self, xy: Float64[np.ndarray, "*batch 2"]
     ) -> tuple[Float64[np.ndarray, "*batch 2"], Float64[np.ndarray, "*batch 2 2"]]:
-        """`undistort`, and its derivative by the pixels, 1/px."""
+        """`undistort`, and its derivative by the pixels.
+
+        Args:
+            xy: (..., 2) px.
+
+        Returns:
+            (..., 2) and (..., 2, 2) 1/px.
+        """
         ideal = self.undistort(xy)
         forward = self.K[:2, :2] @ distort_with_jacobian(ideal, self.dist, self.model)[1]
         return ideal, _inverse_2x2(forward)
 
     def rays(self, xy: Float64[np.ndarray, "*batch 2"]) -> Float64[np.ndarray, "*batch 3"]:
-        """Unit directions in the world of the rays through pixels, from `centre`; NaN where no ray reaches."""
+        """Directions in the world of the rays through pixels, from `centre`.
+
+        Args:
+            xy: (..., 2) px.
+
+        Returns:
+            (..., 3) unit vectors, NaN where no ray reaches the pixel.
+        """
         ideal = self.undistort(xy)
         direction = ideal @ self.R[:2] + self.R[2]
         return direction / np.linalg.norm(direction, axis=-1, keepdims=True)
@@ -94,7 +139,14 @@ class Camera:
     def rays_with_jacobian(
         self, xy: Float64[np.ndarray, "*batch 2"]
     ) -> tuple[Float64[np.ndarray, "*batch 3"], Float64[np.ndarray, "*batch 3 2"]]:
-        """`rays`, and their derivative by the pixels, 1/px."""
+        """`rays`, and their derivative by the pixels.
+
+        Args:
+            xy: (..., 2) px.
+
+        Returns:
+            (..., 3) unit vectors and (..., 3, 2) 1/px.
+        """
         ideal, by_pixel = self.undistort_with_jacobian(xy)
         direction = ideal @ self.R[:2] + self.R[2]
         length = np.linalg.norm(direction, axis=-1)[..., None]
@@ -119,7 +171,12 @@ class Camera:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rig:
-    """The cameras of a studio; `world` is "camera" where the world is the first camera's, so that up is unknown."""
+    """The cameras of a studio.
+
+    Attributes:
+        cameras: In the order of every array with one entry per camera.
+        world: "camera" where the world is the first camera's frame, so that up is unknown; else z is up.
+    """
 
     cameras: tuple[Camera, ...]
     world: str = ""
@@ -132,7 +189,17 @@ class Rig:
         return tuple(camera.name for camera in self.cameras)
 
     def index(self, name: str) -> int:
-        """The place of a camera; raises ConfigError, naming those there are."""
+        """The place of a camera.
+
+        Args:
+            name: Its name.
+
+        Returns:
+            Its index in `cameras`.
+
+        Raises:
+            ConfigError: There is no camera of this name; the message lists those there are.
+        """
         if name not in self.names:
             raise ConfigError(f"no camera {name!r} in the rig, which has {', '.join(self.names)}")
         return self.names.index(name)

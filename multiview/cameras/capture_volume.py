@@ -30,5 +30,12 @@ class Volume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"max_people {self.max_people}: a number of people, 0 for any")
 
     def contains(self, point: Float64[np.ndarray, " 3"]) -> bool:
-        """Whether a point lies in the box."""
+        """Whether a point lies in the box.
+
+        Args:
+            point: (3,) m, world.
+
+        Returns:
+            True inside and on the border.
+        """
         return all(low <= x <= high for low, x, high in zip(self.min, point.tolist(), self.max, strict=True))

@@ -18,12 +18,23 @@ SAME_PERSON_PX = 100.0  # beyond it, on the median joint, a detection is of some
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReprojectionErrors:
-    """Distances (px) between measured joints, projected, and the 2D joints of the same person, for each camera."""
+    """How far measured joints, projected, are from the 2D joints of the same person.
+
+    Attributes:
+        px: For each camera by name its N distances, px.
+    """
 
     px: dict[str, Float64[np.ndarray, " N"]]
 
     def median(self, camera: str | None = None) -> float:
-        """The median of one camera, or of all; 0 where nothing was compared."""
+        """The median distance.
+
+        Args:
+            camera: Name of one camera; None for all together.
+
+        Returns:
+            px; 0 where nothing was compared.
+        """
         px = np.concatenate([*self.px.values()]) if camera is None else self.px[camera]
         return float(np.median(px)) if len(px) else 0.0
 
@@ -48,7 +59,16 @@ def residuals_px(
 
 
 def reprojection_errors(rig: Rig, views: list[Views], tracks: list[Tracks]) -> ReprojectionErrors:
-    """For every person and view, against the nearest detection; only joints that were measured."""
+    """Compare 3D people with 2D poses, in every view: each person with the nearest detection, measured joints alone.
+
+    Args:
+        rig: The cameras.
+        views: What they saw; their ticks must contain those of `tracks`.
+        tracks: The people, tick by tick.
+
+    Returns:
+        The distances by camera.
+    """
     px: dict[str, list[np.ndarray]] = {name: [np.empty(0)] for name in rig.names}
     seen_at = {seen.tick: seen for seen in views}
     for tick in tracks:

@@ -96,19 +96,41 @@ class RigTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load_rig(path: str | Path) -> Rig:
-    """Read a rig TOML file; raises ConfigError that names the file, the camera, the key and what was expected."""
+    """Read a rig file.
+
+    Args:
+        path: `rig.toml`, in the format of docs/formats.md.
+
+    Returns:
+        The cameras, in the file's order.
+
+    Raises:
+        ConfigError: The file is missing or wrong; the message names the camera, the key and what was expected.
+    """
     table = decode_toml(path, RigTable, "`multiview calibrate solve` writes one")
     return Rig(tuple(map(_camera, table.cameras)), table.world)
 
 
 def save_rig(rig: Rig, path: str | Path) -> None:
-    """Write a rig TOML file, whole or not at all."""
+    """Write a rig file, whole or not at all.
+
+    Args:
+        rig: The cameras.
+        path: Where; an older file is replaced.
+    """
     with replacing(Path(path)) as file:
         file.write_text(dumps(rig), encoding="utf-8", newline="\n")
 
 
 def dumps(rig: Rig) -> str:
-    """The text of a rig file; every number reads back as the same bits."""
+    """The text of a rig file; every number reads back as the same bits.
+
+    Args:
+        rig: The cameras.
+
+    Returns:
+        TOML.
+    """
     tables = ({key: getattr(camera, key) for key in CameraTable.__struct_fields__} for camera in rig.cameras)
     return "\n[[cameras]]\n".join(map(_lines, ({"version": 1, "world": rig.world}, *tables)))
 
