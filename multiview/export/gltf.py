@@ -5,30 +5,33 @@ https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from jaxtyping import Float64
+from scipy.spatial.transform import Rotation
 
 from multiview.body.kinematics import Humanoid, Motion, Solver
 from multiview.common.atomic_file import replacing
 from multiview.common.palette import person_colour
+from multiview.errors import MultiviewError
 from multiview.export import Progress, silent
 from multiview.export._dense import Dense, dense, rest_pose, write_intervals
 from multiview.recordings.pose_table import Poses
 
+try:
+    import pygltflib as gl
+except ModuleNotFoundError:
+    raise MultiviewError("glTF needs one more package: pip install multiview-mocap[gltf]") from None
+
 __all__ = ["Exporter"]
 
 _GLTF_FROM_WORLD = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # y up instead of z up
-_FLOAT, _UNSIGNED_SHORT = 5126, 5123
 _STICK_M = 0.03
 # An octahedron of length 1 along y, thickest at a fifth of it.
 _STICK = np.array([[0, 0, 0], [1, 0.2, 0], [0, 0.2, 1], [-1, 0.2, 0], [0, 0.2, -1], [0, 1, 0]], dtype=np.float32)
-_FACES = [[0, 1, 2], [0, 2, 3], [0, 3, 4], [0, 4, 1], [5, 2, 1], [5, 3, 2], [5, 4, 3], [5, 1, 4]]
+_FACES = np.array([0, 1, 2, 0, 2, 3, 0, 3, 4, 0, 4, 1, 5, 2, 1, 5, 3, 2, 5, 4, 3, 5, 1, 4])
 
 
 class Exporter:
@@ -45,119 +48,95 @@ class Exporter:
             paths.append(write_intervals(person, stem.with_name(f"{stem.name}_{poses.label(int(number))}.glb")))
             progress(done / (len(poses.people) + 1))
         with replacing(path) as temporary:
-            temporary.write_bytes(document.encode())
+            document.save(temporary)
         return paths
 
 
-@dataclass(slots=True)
 class _Document:
-    """The parts of the file, as they grow."""
+    """The file, as it grows."""
 
-    nodes: list[dict[str, Any]] = field(default_factory=list)
-    roots: list[int] = field(default_factory=list)
-    meshes: list[dict[str, Any]] = field(default_factory=list)
-    materials: list[dict[str, Any]] = field(default_factory=list)
-    accessors: list[dict[str, Any]] = field(default_factory=list)
-    views: list[dict[str, Any]] = field(default_factory=list)
-    channels: list[dict[str, Any]] = field(default_factory=list)
-    samplers: list[dict[str, Any]] = field(default_factory=list)
-    blob: bytearray = field(default_factory=bytearray)
+    def __init__(self) -> None:
+        self._scene, self._animation, self._blob = gl.Scene(), gl.Animation(name="take"), bytearray()
+        self._file = gl.GLTF2(
+            asset=gl.Asset(generator="multiview"), scene=0, scenes=[self._scene], animations=[self._animation]
+        )
+        normals = _STICK - np.array([0.0, 0.3, 0.0], dtype=np.float32)
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+        vertices = gl.Attributes(POSITION=self._add(_STICK, gl.VEC3), NORMAL=self._add(normals, gl.VEC3))
+        self._stick = {"attributes": vertices, "indices": self._add(_FACES, gl.SCALAR)}
 
     def add_person(self, poses: Poses, person: Dense, start_s: float) -> None:
         """A tree of nodes, a stick on each bone, and the animation."""
         rest = rest_pose(poses, person)
         motion = Solver(rest, person.joints, 1 / person.rate).solve(person.xyz)
-        mesh = self._add_mesh(person.person)
-        first = len(self.nodes)
-        for bone in rest.bones:
-            self.nodes.append({"name": f"{bone.name}.{person.person}", "translation": bone.offset.tolist()})
+        colour = [channel**2.2 for channel in person_colour(person.person)]  # colours of glTF are linear
+        surface = gl.PbrMetallicRoughness(baseColorFactor=[*colour, 1.0], metallicFactor=0.0)
+        material = _append(self._file.materials, gl.Material(pbrMetallicRoughness=surface))
+        primitives = [gl.Primitive(**self._stick, material=material)]
+        mesh = _append(self._file.meshes, gl.Mesh(name=f"stick.{person.person}", primitives=primitives))
+        nodes, first = self._file.nodes, len(self._file.nodes)
+        self._scene.nodes.append(first)
+        nodes += [gl.Node(name=f"{b.name}.{person.person}", translation=b.offset.tolist()) for b in rest.bones]
         for index, bone in enumerate(rest.bones):
             if bone.parent >= 0:
-                parent = self.nodes[first + bone.parent]
-                parent.setdefault("children", []).append(first + index)
+                children = nodes[first + bone.parent].children
+                children.append(first + index)
                 if np.linalg.norm(bone.offset) > 1e-6:
-                    parent["children"].append(self._add_stick(bone.offset, mesh, f"{bone.name}.{person.person}"))
-        self.roots.append(first)
+                    stick = gl.Node(name=f"stick.{bone.name}.{person.person}", mesh=mesh, **_laid_along(bone.offset))
+                    children.append(_append(nodes, stick))
         self._animate(rest, motion, first, start_s + np.arange(len(motion.root)) / person.rate)
 
-    def _add_mesh(self, person: int) -> int:
-        red, green, blue = (channel**2.2 for channel in person_colour(person))  # colours of glTF are linear
-        self.materials.append(
-            {"pbrMetallicRoughness": {"baseColorFactor": [red, green, blue, 1.0], "metallicFactor": 0.0}}
-        )
-        if not self.meshes:
-            normals = _STICK - [0.0, 0.3, 0.0]
-            normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-            self._add(_STICK, "VEC3", bounds=True)
-            self._add(normals.astype(np.float32), "VEC3")
-            self._add(np.array(_FACES, dtype=np.uint16).ravel(), "SCALAR")
-        primitive = {"attributes": {"POSITION": 0, "NORMAL": 1}, "indices": 2, "material": len(self.materials) - 1}
-        self.meshes.append({"name": f"stick.{person}", "primitives": [primitive]})
-        return len(self.meshes) - 1
-
-    def _add_stick(self, offset: Float64[np.ndarray, " 3"], mesh: int, name: str) -> int:
-        length = float(np.linalg.norm(offset))
-        y = offset / length
-        half = np.array([0.0, 1.0, 0.0]) + y  # the shortest turn from y to the offset, by the half-way vector
-        if np.linalg.norm(half) < 1e-6:
-            quaternion = [1.0, 0.0, 0.0, 0.0]
-        else:
-            half /= np.linalg.norm(half)
-            quaternion = [*np.cross([0.0, 1.0, 0.0], half).tolist(), float(half[1])]
-        scale = [_STICK_M, length, _STICK_M]
-        self.nodes.append({"name": f"stick.{name}", "mesh": mesh, "rotation": quaternion, "scale": scale})
-        return len(self.nodes) - 1
-
     def _animate(self, rest: Humanoid, motion: Motion, first: int, times: Float64[np.ndarray, " T"]) -> None:
-        at = self._add(times.astype(np.float32), "SCALAR", bounds=True)
+        at = self._add(times, gl.SCALAR)
         local = motion.local.copy()
         local[:, 0] = _GLTF_FROM_WORLD @ local[:, 0]
-        self._channel(first, "translation", at, (motion.root @ _GLTF_FROM_WORLD.T).astype(np.float32))
+        self._channel(first, "translation", at, self._add(motion.root @ _GLTF_FROM_WORLD.T, gl.VEC3))
         for index, bone in enumerate(rest.bones):
             if not bone.name.endswith(("Hand", "Toes")):
-                self._channel(first + index, "rotation", at, _quaternions(local[:, index]).astype(np.float32))
+                self._channel(first + index, "rotation", at, self._add(_quaternions(local[:, index]), gl.VEC4))
 
-    def _channel(self, node: int, what: str, times: int, values: np.ndarray) -> None:
-        output = self._add(values, "VEC3" if what == "translation" else "VEC4")
-        self.samplers.append({"input": times, "output": output, "interpolation": "LINEAR"})
-        self.channels.append({"sampler": len(self.samplers) - 1, "target": {"node": node, "path": what}})
+    def _channel(self, node: int, what: str, times: int, values: int) -> None:
+        sampler = _append(self._animation.samplers, gl.AnimationSampler(input=times, output=values))
+        target = gl.AnimationChannelTarget(node=node, path=what)
+        self._animation.channels.append(gl.AnimationChannel(sampler=sampler, target=target))
 
-    def _add(self, values: np.ndarray, kind: str, bounds: bool = False) -> int:
-        data = np.ascontiguousarray(values).tobytes()
-        self.views.append({"buffer": 0, "byteOffset": len(self.blob), "byteLength": len(data)})
-        self.blob += data + b"\0" * (-len(data) % 4)
-        accessor: dict[str, Any] = {"bufferView": len(self.views) - 1, "count": len(values), "type": kind}
-        accessor["componentType"] = _UNSIGNED_SHORT if values.dtype == np.uint16 else _FLOAT
-        if bounds:
-            table = values.reshape(len(values), -1)
-            accessor["min"], accessor["max"] = table.min(axis=0).tolist(), table.max(axis=0).tolist()
-        self.accessors.append(accessor)
-        return len(self.accessors) - 1
+    def _add(self, values: np.ndarray, kind: str) -> int:
+        """The accessor of an array that is put into the file, whole numbers as uint16 and others as float32."""
+        whole = np.issubdtype(values.dtype, np.integer)
+        values = values.astype(np.uint16 if whole else np.float32)
+        data, table = values.tobytes(), values.reshape(len(values), -1)
+        view = gl.BufferView(buffer=0, byteOffset=len(self._blob), byteLength=len(data))
+        self._blob += data + b"\0" * (-len(data) % 4)
+        accessor = gl.Accessor(
+            bufferView=_append(self._file.bufferViews, view),
+            componentType=gl.UNSIGNED_SHORT if whole else gl.FLOAT,
+            count=len(values),
+            type=kind,
+            min=table.min(axis=0).tolist(),
+            max=table.max(axis=0).tolist(),
+        )
+        return _append(self._file.accessors, accessor)
 
-    def encode(self) -> bytes:
-        content = {
-            "asset": {"version": "2.0", "generator": "multiview"},
-            "scene": 0,
-            "scenes": [{"nodes": self.roots}],
-            "nodes": self.nodes,
-            "meshes": self.meshes,
-            "materials": self.materials,
-            "animations": [{"name": "take", "channels": self.channels, "samplers": self.samplers}],
-            "accessors": self.accessors,
-            "bufferViews": self.views,
-            "buffers": [{"byteLength": len(self.blob)}],
-        }
-        text = msgspec.json.encode(content)
-        text += b" " * (-len(text) % 4)
-        chunks = struct.pack("<I4s", len(text), b"JSON") + text
-        chunks += struct.pack("<I4s", len(self.blob), b"BIN\0") + bytes(self.blob)
-        return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+    def save(self, path: Path) -> None:
+        self._file.buffers = [gl.Buffer(byteLength=len(self._blob))]
+        self._file.set_binary_blob(bytes(self._blob))
+        self._file.save_binary(path)
+
+
+def _append(items: list[Any], item: Any) -> int:
+    """Its index."""
+    items.append(item)
+    return len(items) - 1
+
+
+def _laid_along(offset: Float64[np.ndarray, " 3"]) -> dict[str, list[float]]:
+    """Rotation and scale of a stick along a bone."""
+    turn, _ = Rotation.align_vectors(offset, [0.0, 1.0, 0.0])
+    return {"rotation": turn.as_quat().tolist(), "scale": [_STICK_M, float(np.linalg.norm(offset)), _STICK_M]}
 
 
 def _quaternions(R: Float64[np.ndarray, "T 3 3"]) -> Float64[np.ndarray, "T 4"]:
     """x, y, z, w, of one sign over time, so that programs that interpolate take the short way."""
-    from scipy.spatial.transform import Rotation
-
     q: np.ndarray = Rotation.from_matrix(R).as_quat()
     flips = np.cumprod(np.where(np.sum(q[1:] * q[:-1], axis=1) < 0, -1.0, 1.0))
     q[1:] *= flips[:, None]

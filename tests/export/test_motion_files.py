@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 from pathlib import Path
 
 import ezc3d
@@ -14,6 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from multiview.body.kinematics import points
 from multiview.body.skeleton import load_skeleton
+from multiview.errors import MultiviewError
 from multiview.export import load_exporter
 from multiview.recordings.pose_table import Poses
 from multiview.synthetic import Options, make_studio
@@ -165,6 +167,25 @@ def test_gltf_gives_the_joints_back(poses: Poses, tmp_path: Path) -> None:
         for name in _NAMES:
             difference = found[f"{name}.{person}"] @ _WORLD_FROM_YUP.T - _expected(poses, person)[name]
             assert np.nanmax(np.linalg.norm(difference, axis=1)) < 0.015, name
+
+
+def test_gltf_is_one_binary_file_of_two_chunks(poses: Poses, tmp_path: Path) -> None:
+    data = load_exporter("gltf").write(poses, tmp_path / "take")[0].read_bytes()
+    magic, version, length, first, kind = struct.unpack_from("<4sIII4s", data)
+    assert (magic, version, length, first % 4, kind) == (b"glTF", 2, len(data), 0, b"JSON")
+    content = json.loads(data[20 : 20 + first])
+    second, kind = struct.unpack_from("<I4s", data, 20 + first)
+    assert (28 + first + second, kind) == (len(data), b"BIN\0")
+    assert content["buffers"] == [{"byteLength": second}]
+    assert max(view["byteOffset"] + view["byteLength"] for view in content["bufferViews"]) <= second
+    assert all(view["byteOffset"] % 4 == 0 for view in content["bufferViews"])
+
+
+def test_gltf_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pygltflib", None)
+    monkeypatch.delitem(sys.modules, "multiview.export.gltf", raising=False)
+    with pytest.raises(MultiviewError, match=r"multiview-mocap\[gltf\]"):
+        load_exporter("gltf")
 
 
 def test_c3d_gives_everything_back(poses: Poses, tmp_path: Path) -> None:
