@@ -2,7 +2,7 @@
 
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from itertools import pairwise
 
 import cv2
@@ -12,21 +12,7 @@ import pytest
 from multiview.data import VideoFrame
 from multiview.errors import SourceError
 from multiview.sources import Reader, open_source, stream, video
-
-
-def picture(i, size=(64, 48)):
-    image = np.zeros((size[1], size[0], 3), np.uint8)
-    image[:, : size[0] // 2] = 40 + 20 * (i % 10)
-    return image
-
-
-def write_video(path, frames=10, fps=25.0, size=(64, 48), codec="MJPG"):
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), fps, size)
-    assert writer.isOpened()
-    for i in range(frames):
-        writer.write(picture(i, size))
-    writer.release()
-    return path
+from tests.footage import MotionJpeg, picture, write_video
 
 
 def read_all(source):
@@ -200,23 +186,6 @@ def test_a_reader_that_nobody_reads_can_be_closed():
     reader = Reader(Counting(1000), "every", ahead=2)
     reader.close()
     assert not reader._thread.is_alive()
-
-
-class MotionJpeg(BaseHTTPRequestHandler):
-    """Five pictures, then the connection is cut."""
-
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=cut")
-        self.end_headers()
-        for i in range(5):
-            jpeg = cv2.imencode(".jpg", picture(i))[1].tobytes()
-            self.wfile.write(
-                b"--cut\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg) + jpeg + b"\r\n"
-            )
-
-    def log_message(self, *_):
-        pass
 
 
 def test_a_stream_that_is_cut_comes_back_and_gives_up_in_the_end():
