@@ -56,9 +56,11 @@ API: dict[str, tuple[str, ...]] = {
     "Pictures and detectors": ("multiview.sources: FrameSource open_source", "multiview.detect"),
     "Geometry": (
         "multiview.geometry.triangulate",
-        "multiview.geometry.rigid",
+        "multiview.geometry.rigid: alignment compose invert left_jacobian nearest_rotation rotation_angle "
+        "rotation_from_vector transform vector_from_rotation",
         "multiview.geometry.lens",
         "multiview.geometry.bundle",
+        "multiview.geometry.least_squares",
     ),
     "Synthetic studios": ("multiview.synthetic",),
     "Evaluation and export": (

@@ -36,10 +36,17 @@ _HEARTBEAT_MS = 200
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Person:
-    """One person. `person["left_wrist"]` is that joint's place (3,), m, world; NaN where unknown.
+    """One person. `person["left_wrist"]` is the position (3,) of that joint, m, world; NaN where unknown.
 
-    Arrays are in the order of `joints`: `xyz` m, `cov` m^2, `score` in [0, 1], `views` rays that the joint rests on,
-    `filled` True where bones and motion placed it rather than cameras. `name` is that of a known actor, or empty.
+    Attributes:
+        id: Number of the person, never given to another.
+        joints: Names of the J joints, in the order of the arrays.
+        xyz: (J, 3) m, world; NaN where unknown.
+        cov: (J, 3, 3) m^2, NaN where unknown.
+        score: (J,) in [0, 1], 0 where unknown.
+        views: (J,) number of rays that the joint rests on.
+        filled: (J,) True where bones and motion place the joint rather than cameras.
+        name: That of a known actor, or empty.
     """
 
     id: int
@@ -61,8 +68,17 @@ class Person:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PoseFrame:
-    """Everyone at one tick. `time_s` is on the studio's clock, `utc_ns` 0 where unknown; `missing` names the cameras
-    that gave nothing for it."""
+    """Everyone at one tick.
+
+    Attributes:
+        tick: Number of the tick.
+        time_s: s, on the studio's clock.
+        utc_ns: ns since 1970 (UTC), 0 where unknown.
+        people: Everyone who is published.
+        cameras: Names of the rig's cameras.
+        missing: Names of those that gave nothing for this tick.
+        skeleton: Name of the skeleton.
+    """
 
     tick: int
     time_s: float
@@ -74,7 +90,13 @@ class PoseFrame:
 
 
 class Connection:
-    """An iterator of frames; `poll` is for programs with a loop of their own. Close it, or use it in a `with`."""
+    """An iterator of frames; `poll` is for programs with a loop of their own. Close it, or use it in a `with`.
+
+    Args:
+        address: The hub's publish port.
+        latest: Skip frames instead of falling behind.
+        timeout_s: End the iteration when nothing has come for so long; None: never.
+    """
 
     def __init__(self, address: str, latest: bool, timeout_s: float | None) -> None:
         self._latest, self._timeout_s = latest, timeout_s
@@ -101,7 +123,14 @@ class Connection:
                 raise StopIteration
 
     def poll(self, timeout_s: float = 0.0) -> PoseFrame | None:
-        """A frame that has come, or comes within `timeout_s`; None if there is none."""
+        """A frame that has come, or comes in time.
+
+        Args:
+            timeout_s: How long to wait, s.
+
+        Returns:
+            The next frame, or the newest one with `latest`; None if there is none.
+        """
         frame = None
         while self._socket.poll(round(timeout_s * 1e3)):
             frame = _frame(self._socket.recv_multipart()) or frame
@@ -111,6 +140,7 @@ class Connection:
         return frame
 
     def close(self) -> None:
+        """End the connection."""
         self._socket.close()
 
     def __enter__(self) -> Connection:
@@ -121,10 +151,16 @@ class Connection:
 
 
 def connect(address: str = DEFAULT_ADDRESS, *, latest: bool = True, timeout_s: float | None = None) -> Connection:
-    """Frames as they come, from the hub's publish port, for ever.
+    """Frames as they come, from the hub's publish port, for ever. What is no message of ours is skipped.
 
-    With `latest`, a program that is slower than the studio skips frames instead of falling behind; else it gets every
-    frame. With `timeout_s` the iteration ends when nothing has come for so long. What is no message of ours is skipped.
+    Args:
+        address: "tcp://HOST:PORT".
+        latest: Let a program that is slower than the studio skip frames instead of falling behind; else it gets every
+            one.
+        timeout_s: End the iteration when nothing has come for so long, s; None: never.
+
+    Returns:
+        An iterator of frames that reconnects by itself.
     """
     return Connection(address, latest, timeout_s)
 

@@ -21,7 +21,16 @@ _LONGEST_M = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A ChArUco board: `squares` columns, rows; lengths in m; `legacy`, `inverted` None where yet to be found out."""
+    """A ChArUco board.
+
+    Attributes:
+        squares: Columns and rows.
+        square_length: Side of a square, m.
+        marker_length: Side of a marker, m.
+        dictionary: OpenCV's name of the marker dictionary.
+        legacy: OpenCV's pattern before 4.6; None where yet to be found out.
+        inverted: White and black exchanged; None where yet to be found out.
+    """
 
     squares: tuple[int, int]
     square_length: float
@@ -43,7 +52,14 @@ class Board:
         return len(self.opencv().getIds())
 
     def opencv(self, legacy: bool | None = None) -> Any:
-        """OpenCV's board, on which detection and printing rest."""
+        """OpenCV's board, on which detection and printing rest.
+
+        Args:
+            legacy: The pattern; None: the board's own.
+
+        Returns:
+            A `cv2.aruco.CharucoBoard`.
+        """
         import cv2
 
         code = getattr(cv2.aruco, self.dictionary)
@@ -53,7 +69,14 @@ class Board:
         return made
 
     def picture(self, px_per_square: int) -> UInt8[np.ndarray, "H W"]:
-        """The board as it is printed, without a margin."""
+        """The board as it is printed, without a margin.
+
+        Args:
+            px_per_square: Its resolution.
+
+        Returns:
+            (H, W) grey levels.
+        """
         columns, rows = self.squares
         image = self.opencv().generateImage((columns * px_per_square, rows * px_per_square), marginSize=0)
         return 255 - image if self.inverted else image
@@ -113,7 +136,17 @@ class BoardTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load_board(path: str | Path) -> Board:
-    """Read board.toml; raises ConfigError that names the key and what was expected."""
+    """Read a board file.
+
+    Args:
+        path: `board.toml`, in the format of docs/formats.md.
+
+    Returns:
+        The board.
+
+    Raises:
+        ConfigError: The file is missing or wrong; the message names the key and what was expected.
+    """
     return decode_toml(path, BoardTable, "`multiview calibrate board` writes one").board()
 
 

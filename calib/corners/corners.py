@@ -31,7 +31,17 @@ COLUMNS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Corners:
-    """One row per corner that a camera saw; `camera` indexes `names` and `sizes`, `time` in s, `xy` in px."""
+    """Detected corners: M rows, one for each corner that a camera saw.
+
+    Attributes:
+        names: Of the cameras.
+        sizes: Width and height of each camera's pictures, px.
+        camera: (M,) index into `names` and `sizes`.
+        frame: (M,) number of the frame.
+        time: (M,) s, by the camera's stamps.
+        corner: (M,) ChArUco id.
+        xy: (M, 2) px.
+    """
 
     names: tuple[str, ...]
     sizes: tuple[tuple[int, int], ...]
@@ -45,14 +55,29 @@ class Corners:
         return len(self.camera)
 
     def only(self, rows: Bool[np.ndarray, " M"]) -> Corners:
-        """Some of the rows, of the same cameras."""
+        """Some of the rows, of the same cameras.
+
+        Args:
+            rows: (M,) mask.
+
+        Returns:
+            A smaller table.
+        """
         columns = (self.camera, self.frame, self.time, self.corner, self.xy)
         return Corners(self.names, self.sizes, *(column[rows] for column in columns))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoardViews:
-    """Corners by view, in the order of camera, then frame; `xy` is 0 and `row` -1 where a corner was not seen."""
+    """Corners by view (one camera in one frame), V of them in the order of camera, then frame; N corners on the board.
+
+    Attributes:
+        camera: (V,) index of the camera.
+        frame: (V,) number of the frame.
+        time: (V,) s.
+        xy: (V, N, 2) px, 0 where a corner was not seen.
+        row: (V, N) row of the corner table, -1 where not seen.
+    """
 
     camera: Int64[np.ndarray, " V"]
     frame: Int64[np.ndarray, " V"]
@@ -62,7 +87,18 @@ class BoardViews:
 
     @staticmethod
     def of(corners: Corners, points: int) -> BoardViews:
-        """Raises ConfigError for a corner that a board of so many points does not have."""
+        """Rearrange a corner table.
+
+        Args:
+            corners: The table.
+            points: Number of corners on the board.
+
+        Returns:
+            The views.
+
+        Raises:
+            ConfigError: The table has a corner that such a board does not have.
+        """
         if len(corners) and corners.corner.max() >= points:
             raise ConfigError(
                 f"corner {corners.corner.max()} in the table, but the board has corners 0 to {points - 1}: "
@@ -77,7 +113,12 @@ class BoardViews:
 
 
 def write_corners(corners: Corners, path: str | Path) -> None:
-    """Write corners.parquet, whole or not at all."""
+    """Write corners.parquet, whole or not at all.
+
+    Args:
+        corners: The table.
+        path: Where.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -100,9 +141,16 @@ def write_corners(corners: Corners, path: str | Path) -> None:
 
 
 def read_corners(path: str | Path) -> Corners:
-    """Read corners.parquet; raises SourceError naming what is wrong with it. Cameras come in the order of their names.
+    """Read corners.parquet; rows with a NaN are left out, and a corner given twice in a view counts once.
 
-    Rows with a NaN are left out; a corner given twice in a view counts once.
+    Args:
+        path: The file, in the format of docs/formats.md.
+
+    Returns:
+        The table, cameras in the order of their names.
+
+    Raises:
+        SourceError: The file is missing, not a table of corners, or has no corner.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

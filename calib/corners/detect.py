@@ -24,7 +24,16 @@ _MOST_FRAMES = 900  # per camera; a longer video is read at every second frame, 
 
 @dataclass(frozen=True, slots=True)
 class CameraSummary:
-    """What one camera gave: pictures looked at, pictures with the board, corners kept and refused; remarks in words."""
+    """What one camera gave.
+
+    Attributes:
+        name: Of the camera.
+        pictures: How many were looked at.
+        boards: In how many of them the board was found.
+        corners: How many were kept.
+        refused: How many were rejected for blur or glare.
+        remarks: In words.
+    """
 
     name: str
     pictures: int
@@ -36,6 +45,14 @@ class CameraSummary:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detected:
+    """The board's corners in a recording.
+
+    Attributes:
+        corners: The table.
+        identified: Which board it is, and which cameras mirror it.
+        summaries: One per camera.
+    """
+
     corners: Corners
     identified: Identified
     summaries: tuple[CameraSummary, ...]
@@ -47,10 +64,19 @@ def detect(
     every: int | None = None,
     advanced: Callable[[str, int], None] = lambda name, count: None,
 ) -> Detected:
-    """Find the board in all pictures; `advanced(camera, pictures)` is called as work is done, from several threads.
+    """Find the board in all pictures, one thread per camera.
 
-    Raises SourceError for cameras of one name, for pictures of two sizes in one camera, and where no picture shows a
-    board.
+    Args:
+        sources: Pictures of each camera.
+        stated: The board as its file says; what is left open or wrong is found out.
+        every: Look at every so many-th picture; None: as many as 900 per camera.
+        advanced: Called as `advanced(camera, pictures)` while work is done, from several threads.
+
+    Returns:
+        The corners, and what was found out.
+
+    Raises:
+        SourceError: Two cameras have one name, one camera has pictures of two sizes, or no picture shows a board.
     """
     import cv2
 

@@ -32,7 +32,13 @@ _CERTAIN = 4.0  # deviations
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A camera that is elsewhere: by how far its centre moved and by how much it turned."""
+    """A camera that is elsewhere.
+
+    Attributes:
+        name: Of the camera.
+        distance_mm: By how far its centre moved.
+        angle_deg: By how much it rotated.
+    """
 
     name: str
     distance_mm: float
@@ -41,7 +47,16 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """`right` where nothing is wrong; `stayed` cameras agree with each other; `problems` and `notes` are in words."""
+    """Whether a rig still fits.
+
+    Attributes:
+        right: Nothing is wrong.
+        stayed: Cameras that agree with each other.
+        moved: Cameras that do not agree with those.
+        rms_px: Of the fresh recording.
+        problems: In words.
+        notes: In words.
+    """
 
     right: bool
     stayed: tuple[str, ...]
@@ -52,7 +67,20 @@ class CheckOutcome:
 
 
 def check_rig(rig: Rig, corners: Corners, board: Board) -> CheckOutcome:
-    """Raises ConfigError where names do not fit, CalibrationError where the recording shares no board."""
+    """Solve a fresh recording of the board with the rig's lenses, and compare the poses.
+
+    Args:
+        rig: To be checked.
+        corners: Of the fresh recording.
+        board: The board.
+
+    Returns:
+        Which cameras stayed and which moved.
+
+    Raises:
+        ConfigError: Fewer than two cameras are in both the rig and the recording.
+        CalibrationError: No two cameras see the board at the same time.
+    """
     common = [c for c, name in enumerate(corners.names) if name in rig.names]
     if len(common) < 2:
         raise ConfigError(

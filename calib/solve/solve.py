@@ -32,10 +32,22 @@ _LEAST_SIGMA_PX = 0.02
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """A solved component: its cameras (indices into the corner table), the bundle at its end, and what it rests on.
+    """A solved group of cameras, the bundle at its end, and what it rests on.
 
-    The bundle's cameras are numbered as in `cameras`. `row` (V,N) is the row of the corner table, -1 where not seen;
-    `inlier` (M,) marks rows of the whole table. `covariance` is that of the bundle's shared unknowns.
+    Attributes:
+        cameras: Indices into the corner table's cameras; the bundle's are numbered in this order.
+        bundle: The measurements and what was free.
+        state: Lenses, poses, time offsets, board poses.
+        frame: (K,) frame of each board pose.
+        row: (V, N) row of the corner table, -1 where not seen.
+        inlier: (M,) rows of the whole table that were used.
+        sigma: (C,) noise of each camera's corners, px.
+        covariance: (S, S) of the bundle's shared unknowns, for residuals of unit deviation.
+        intrinsics: Of each camera alone, before the bundle.
+        graph: Co-visibility of the cameras.
+        loops: (camera, camera, angle in rad, length in m): how badly loops of the graph close.
+        left_out: Why other cameras could not be solved, by name.
+        offset_sigma: (C,) standard deviation of the time offsets, s; 0 where fixed.
     """
 
     cameras: tuple[int, ...]
@@ -69,10 +81,24 @@ def solve(
     offsets: bool = True,
     known: dict[int, Intrinsics] | None = None,
 ) -> Calibration:
-    """The rig of the largest group of cameras that share boards; raises CalibrationError where there is none.
+    """The rig of the largest group of cameras that share boards: lenses, poses, time offsets.
 
-    `model` fixes the lens model for all cameras; `offsets` lets every camera have a time offset, where the board moves
-    smoothly enough to tell. `known` lenses, by camera, are kept as they are.
+    Args:
+        corners: The table.
+        board: The board.
+        model: Lens model of all cameras ("pinhole5", "pinhole8", "fisheye"); None: chosen on held-out pictures.
+        offsets: Let every camera have a time offset, where the board moves smoothly enough to tell.
+        known: Lenses that are kept as they are, by camera index; None: all are estimated.
+
+    Returns:
+        The calibration; `calib.report.outcome` makes a rig and a verdict of it.
+
+    Raises:
+        CalibrationError: No camera can be calibrated.
+
+    References:
+        Zhang 2000, A Flexible New Technique for Camera Calibration; Triggs et al. 2000, Bundle adjustment: a modern
+        synthesis.
     """
     points = board.points - board.points.mean(axis=0)
     views = BoardViews.of(corners, len(points))

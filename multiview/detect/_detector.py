@@ -17,17 +17,34 @@ class ExpectsPeople(Protocol):
     """A detector that can be told where people will be, and then searches for new ones less often."""
 
     def expect(self, camera: str, boxes: Float64[np.ndarray, "N 4"]) -> None:
-        """Boxes about the joints of those expected in the camera's next frame, x1 y1 x2 y2 px of the picture."""
+        """Tell the detector where people will be.
+
+        Args:
+            camera: Whose next frame it is.
+            boxes: (N, 4) boxes about the joints of those expected there: x1 y1 x2 y2, px of the picture.
+        """
         ...
 
 
 @runtime_checkable
 class PoseDetector(Protocol):
-    """Made as `Detector(options)`; loads its network there, and raises ConfigError if it cannot."""
+    """Made as `Detector(options)`; loads its network there, and raises ConfigError if it cannot.
+
+    Attributes:
+        skeleton: Of what it finds.
+        stage_ns: Time of each stage of the last call.
+    """
 
     skeleton: Skeleton
     stage_ns: dict[str, int]  # where the last call's time went
 
     def detect(self, frames: Sequence[VideoFrame]) -> list[Keypoints2D]:
-        """Who is seen in each frame, in its own pixels; the frames are of different cameras, at most one of each."""
+        """Find everyone.
+
+        Args:
+            frames: Of different cameras, at most one of each.
+
+        Returns:
+            For each frame the people in it, in its own pixels.
+        """
         ...

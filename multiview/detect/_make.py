@@ -13,9 +13,18 @@ __all__ = ["make_detector"]
 
 
 def make_detector(name: str, options: dict[str, Any] | None = None, folder: Path | None = None) -> PoseDetector:
-    """The detector `name` ("blazepose", "./my.py" from `folder`), with its network loaded.
+    """A 2D detector, with its network loaded.
 
-    Raises ConfigError for an unknown name or option, listing what there is, and where the weights are not here.
+    Args:
+        name: "blazepose", "rtmpose" ... (a file of multiview/detect), or "./my.py".
+        options: The fields of its `Options`; None: the defaults.
+        folder: Where a path of one's own starts.
+
+    Returns:
+        The detector.
+
+    Raises:
+        ConfigError: The name or an option is unknown (the message lists what there is), or the weights are not here.
     """
     if name.endswith(".py") and folder is not None:
         name = str(folder / name)

@@ -49,9 +49,17 @@ PARTS = (
 class Comparison:
     """Matched pairs of a true actor and a person, M of them; N rows of truth, K joints that both have.
 
-    `distance` m is the pair's mean capped joint distance; `found` says whether it is at most 0.5 m. `error` m is person
-    minus truth, NaN where either is unknown. `age` counts the frames of the person before this one. `predictions` is
-    the number of people in frames from the truth's first to its last.
+    Attributes:
+        truth: What was compared.
+        poses: With what.
+        joints: Names of the K joints.
+        truth_row: (M,) row of the truth.
+        pose_row: (M,) row of the poses.
+        distance: (M,) m, mean capped joint distance of the pair.
+        found: (M,) True where it is at most 0.5 m.
+        error: (M, K, 3) m, person minus truth; NaN where either is unknown.
+        age: (M,) frames of the person before this one.
+        predictions: How many people there are in frames from the truth's first to its last.
     """
 
     truth: Truth
@@ -87,7 +95,15 @@ class Comparison:
         return float(np.nanmean(self.error_m)) if np.isfinite(self.error_m).any() else float("nan")
 
     def of_joints(self, values: np.ndarray, missing: float) -> np.ndarray:
-        """A column of the poses (filled, views, cov ...) for the M pairs and K joints; `missing` for derived joints."""
+        """A column of the poses for the M pairs and K joints.
+
+        Args:
+            values: (N, J, ...) such as `poses.filled`, `poses.cov`.
+            missing: For joints that are derived from others.
+
+        Returns:
+            (M, K, ...).
+        """
         names = [canonical_name(joint) for joint in self.poses.joints]
         picked = np.full((len(self.pose_row), len(self.joints), *values.shape[2:]), missing, dtype=values.dtype)
         for k, joint in enumerate(self.joints):
@@ -108,7 +124,18 @@ class Comparison:
 
 
 def compare(truth: Truth, poses: Poses) -> Comparison:
-    """Match people to true actors in every frame; SourceError if they have no joint in common."""
+    """Match people to true actors, frame by frame: the assignment with the least sum of mean capped joint distances.
+
+    Args:
+        truth: True joints.
+        poses: People.
+
+    Returns:
+        The pairs and their errors.
+
+    Raises:
+        SourceError: They have no joint in common.
+    """
     true_joints = tuple(canonical_name(joint) for joint in truth.joints)
     predicted = select_joints(poses.xyz, poses.joints, true_joints)
     derived = select_joints(np.zeros((1, len(poses.joints), 3)), poses.joints, true_joints)
@@ -169,9 +196,17 @@ def _age(poses: Poses) -> np.ndarray:
 
 
 def pck3d(comparison: Comparison, threshold: float) -> float:
-    """Share of the true joints within `threshold` m; a joint that is missing, or of nobody found, is wrong.
+    """Share of the true joints within a distance; a joint that is missing, or of nobody found, is wrong.
 
-    Mehta et al., Monocular 3D Human Pose Estimation in the Wild (2017), section 6.
+    Args:
+        comparison: By `compare`.
+        threshold: The distance, m.
+
+    Returns:
+        In [0, 1].
+
+    References:
+        Mehta et al. 2017, Monocular 3D Human Pose Estimation in the Wild, section 6.
     """
     known = ~np.isnan(comparison.truth.xyz).any(axis=-1)
     shared = [canonical_name(joint) in comparison.joints for joint in comparison.truth.joints]
@@ -184,7 +219,16 @@ def pcp3d(comparison: Comparison) -> dict[int, float]:
     """For each actor the share of the ten parts that are correct, over all their frames.
 
     A part is correct if the mean of its two ends' errors is at most half its true length; a part with a missing end is
-    wrong. Burenius et al., 3D Pictorial Structures for Multiple View Articulated Pose Estimation (2013).
+    wrong.
+
+    Args:
+        comparison: By `compare`.
+
+    Returns:
+        {actor: share in [0, 1]}.
+
+    References:
+        Burenius et al. 2013, 3D Pictorial Structures for Multiple View Articulated Pose Estimation.
     """
     truth, poses = comparison.truth, comparison.poses
     ends = tuple(dict.fromkeys(joint for part in PARTS for joint in part))
@@ -205,10 +249,19 @@ def pcp3d(comparison: Comparison) -> dict[int, float]:
 
 
 def identity_switches(comparison: Comparison) -> list[tuple[int, int, int, int]]:
-    """Each (frame, actor, person before, person now) where a found actor is another person than when last found.
+    """Where a found actor is another person than when last found; coming back under a new number counts.
 
-    As in the CLEAR MOT metrics (Bernardin and Stiefelhagen 2008), but with the assignment of least distance in every
-    frame, not preferring the one before; coming back under a new number counts.
+    As in the CLEAR MOT metrics, but with the assignment of least distance in every frame, not preferring the one
+    before.
+
+    Args:
+        comparison: By `compare`.
+
+    Returns:
+        (frame, actor, person before, person now) of each switch.
+
+    References:
+        Bernardin and Stiefelhagen 2008, Evaluating Multiple Object Tracking Performance.
     """
     found = np.flatnonzero(comparison.found)
     truth, poses = comparison.truth, comparison.poses
@@ -225,10 +278,16 @@ def identity_switches(comparison: Comparison) -> list[tuple[int, int, int, int]]
 
 
 def nees(comparison: Comparison) -> Float64[np.ndarray, "M K"]:
-    """Normalised estimation error squared per degree of freedom, e^T C^-1 e / 3; 1 on average if C is honest.
+    """Normalised estimation error squared per degree of freedom, e^T C^-1 e / 3; 1 on average if C is calibrated.
 
-    NaN where unknown and for filled joints. Bar-Shalom et al., Estimation with Applications to Tracking and Navigation
-    (2001), section 5.4.
+    Args:
+        comparison: By `compare`.
+
+    Returns:
+        (M, K), NaN where unknown and for filled joints.
+
+    References:
+        Bar-Shalom et al. 2001, Estimation with Applications to Tracking and Navigation, section 5.4.
     """
     cov = comparison.of_joints(comparison.poses.cov, np.nan)
     with np.errstate(invalid="ignore"):
@@ -247,7 +306,15 @@ def trimmed_mean(values: Float64[np.ndarray, "*shape"], trim: float = 0.001) -> 
 
 
 def share_inside_ellipsoid(values: Float64[np.ndarray, "*shape"], probability: float) -> float:
-    """Share of joints, given their NEES per degree of freedom, inside the ellipsoid that should hold `probability`."""
+    """Share of joints inside the ellipsoid that should hold a given probability.
+
+    Args:
+        values: NEES per degree of freedom, of any shape; NaN is left out.
+        probability: In (0, 1).
+
+    Returns:
+        In [0, 1]; equal to `probability` if covariances are calibrated.
+    """
     known = values[np.isfinite(values)]
     return float((known * 3 <= chi2.ppf(probability, 3)).mean()) if len(known) else float("nan")
 
@@ -255,7 +322,11 @@ def share_inside_ellipsoid(values: Float64[np.ndarray, "*shape"], probability: f
 def normalised_rmse(comparison: Comparison) -> float:
     """Root mean square of the error of each measured joint over its single-frame Cramer-Rao bound.
 
-    1 is what the best estimator without memory reaches; NaN if the truth does not know the bound.
+    Args:
+        comparison: By `compare`.
+
+    Returns:
+        1 is what the best estimator without memory reaches; NaN if the truth does not know the bound.
     """
     bound = comparison.truth.bound
     if bound is None:
@@ -269,7 +340,15 @@ def normalised_rmse(comparison: Comparison) -> float:
 
 
 def bone_length_spread(poses: Poses, skeleton: Skeleton) -> Float64[np.ndarray, "P B"]:
-    """Standard deviation of each person's bones over their frames, as a fraction of the bone's mean length."""
+    """Standard deviation of each person's bones over their frames.
+
+    Args:
+        poses: Of P people.
+        skeleton: With B bones.
+
+    Returns:
+        (P, B) as a fraction of the bone's mean length; NaN with fewer than two lengths.
+    """
     parents, children = (np.array([bone[end] for bone in skeleton.bones], dtype=np.int64) for end in (0, 1))
     spread = np.full((len(poses.people), len(skeleton.bones)), np.nan)
     for i, person in enumerate(poses.people):

@@ -30,20 +30,41 @@ class Exporter(Protocol):
     """Writes poses in one format; a module whose format may have other units than its own lists them in `UNITS`."""
 
     def write(self, poses: Poses, stem: Path, progress: Progress = silent) -> list[Path]:
-        """Write one file or, where the format holds one person only, one per person; `stem` lacks what follows it.
+        """Write one file or, where the format holds one person only, one per person; nobody at all is no error.
 
-        Returns what was written, each whole (`multiview.common.atomic_file.replacing`); nobody at all is no error.
+        Args:
+            poses: The poses.
+            stem: Path without what follows the name: "out/walk" becomes "out/walk.c3d".
+            progress: Told which share, 0 to 1, is done.
+
+        Returns:
+            What was written, each whole (`multiview.common.atomic_file.replacing`).
         """
         ...
 
 
 def exporter_names() -> tuple[str, ...]:
-    """The formats there are."""
+    """The formats that ship with multiview.
+
+    Returns:
+        Names that `load_exporter` takes, sorted.
+    """
     return plugin_names(__name__)
 
 
 def load_exporter(name: str, unit: str = "") -> Exporter:
-    """The exporter of a format, in a unit of length or its own; ConfigError naming the formats or units there are."""
+    """The exporter of a format.
+
+    Args:
+        name: "trc", "bvh" ... (a file of multiview/export), or "./my.py".
+        unit: "m", "mm" ... ; empty: the format's own.
+
+    Returns:
+        The exporter.
+
+    Raises:
+        ConfigError: There is no such format or unit; the message lists those there are.
+    """
     module = load_plugin(__name__, name, "Exporter")
     units = getattr(module, "UNITS", ())
     if not unit or (unit == "m" and not units):

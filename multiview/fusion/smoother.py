@@ -32,14 +32,30 @@ class _Frame:
 
 
 class Smoothed:
-    """A pipeline whose output comes `lag` frames late or, in blocks of `block` frames, up to lag + block."""
+    """A pipeline whose output comes later and better: each joint is smoothed with frames that follow.
+
+    Args:
+        pipeline: Is stepped along.
+        lag: Frames that follow, at least, before a tick is given out.
+        block: Ticks that are given out together.
+
+    References:
+        Rauch, Tung and Striebel 1965, Maximum likelihood estimates of linear dynamic systems.
+    """
 
     def __init__(self, pipeline: Pipeline, lag: int, block: int = 1) -> None:
         self.pipeline, self.lag, self.block = pipeline, lag, block
         self.frames: list[_Frame] = []
 
     def step(self, views: Views) -> list[Tracks]:
-        """Take in one tick; the ticks that are ready, oldest first."""
+        """Take in one tick.
+
+        Args:
+            views: At the tick.
+
+        Returns:
+            The ticks that are ready, oldest first.
+        """
         tracks = self.pipeline.step(views)
         present = self.pipeline.present
         slots = np.array([one.slot for one in present], dtype=np.int64)
@@ -51,7 +67,11 @@ class Smoothed:
         return self._emit(self.block)
 
     def finish(self) -> list[Tracks]:
-        """The ticks that are left."""
+        """End the recording.
+
+        Returns:
+            The ticks that are left, oldest first.
+        """
         return self._emit(len(self.frames))
 
     def _emit(self, count: int) -> list[Tracks]:

@@ -26,14 +26,27 @@ _NEAREST_M = 1e-3  # a point closer than this, or behind, is measured as if it w
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lens:
-    """Intrinsics of one camera: `focal` fx, fy, cx, cy in px, `dist` in OpenCV's order."""
+    """Intrinsics of one camera.
+
+    Attributes:
+        focal: (4,) fx, fy, cx, cy, px.
+        dist: Coefficients in OpenCV's order.
+        model: "pinhole" or "fisheye".
+    """
 
     focal: Float64[np.ndarray, " 4"]
     dist: Float64[np.ndarray, " n"]
     model: str = "pinhole"
 
     def project(self, x: Float64[np.ndarray, "*batch 3"]) -> Float64[np.ndarray, "*batch 2"]:
-        """Pixels of points in the camera's axes."""
+        """Pixels of points in the camera's axes.
+
+        Args:
+            x: (..., 3) m; a point nearer than a millimetre, or behind, counts as one at a millimetre.
+
+        Returns:
+            (..., 2) px.
+        """
         ideal = x[..., :2] / np.maximum(x[..., 2:], _NEAREST_M)
         return distort(ideal, self.dist, self.model) * self.focal[:2] + self.focal[2:]
 
@@ -45,7 +58,16 @@ class Lens:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BundleState:
-    """Everything unknown: lenses, `R`, `t` of the cameras (cam_from_world), their time offsets (s), target poses."""
+    """Everything unknown.
+
+    Attributes:
+        lenses: Of the C cameras.
+        R: (C, 3, 3) cam_from_world.
+        t: (C, 3) cam_from_world, m.
+        offset: (C,) time offsets, s.
+        target_R: (K, 3, 3) world_from_target at each knot.
+        target_t: (K, 3) world_from_target, m.
+    """
 
     lenses: tuple[Lens, ...]
     R: Float64[np.ndarray, "C 3 3"]
@@ -57,13 +79,27 @@ class BundleState:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
-    """The measurements, and what is free to move.
+    """The measurements, and what is free to move; a `Problem` for `levenberg_marquardt`.
 
-    `xy` px; `weight` 1 / sigma per point in 1/px, 0 where not seen or rejected; `camera`, `knot` index into the state;
-    `free_lens[c]` masks fx fy cx cy and the coefficients; `free_pose`, `free_offset` mask cameras. `cauchy` is the
-    scale of the robust loss in sigmas, infinite for plain least squares. With `knots`, a view's target pose is taken
-    at `time` + its camera's offset; without, at its knot. `acceleration` is the deviation expected of the target's
-    angular and linear acceleration, which keeps knots that few views see in place.
+    With `knots`, a view's target pose is taken at `time` + its camera's offset; without, at its knot.
+
+    Attributes:
+        points: (N, 3) of the target, m, in its own frame.
+        camera: (V,) camera of each view.
+        knot: (V,) index of each view's target pose.
+        xy: (V, N, 2) px.
+        weight: (V, N) 1 / sigma, 1/px; 0 where not seen or rejected.
+        free_lens: For each camera a mask of fx, fy, cx, cy and the coefficients.
+        free_pose: (C,) mask of cameras.
+        free_offset: (C,) mask of cameras.
+        cauchy: Scale of the robust loss in sigmas; inf for plain least squares.
+        time: (V,) stamp of each view, s.
+        knots: Of the target's continuous motion.
+        acceleration: Deviation expected of the target's angular (rad/s^2) and linear (m/s^2) acceleration, which keeps
+            knots in place that few views see.
+
+    References:
+        Triggs et al. 2000, Bundle adjustment: a modern synthesis.
     """
 
     points: Float64[np.ndarray, "N 3"]
@@ -89,7 +125,15 @@ class Bundle:
         return places
 
     def motion(self, state: BundleState, views: Int64[np.ndarray, " v"] | slice = slice(None)) -> Motion:
-        """The target as each view saw it."""
+        """The target as each view saw it.
+
+        Args:
+            state: The unknowns.
+            views: Which of them.
+
+        Returns:
+            Their poses and how these depend on the knots.
+        """
         knot = self.knot[views]
         if self.knots is None or self.time is None:
             return trajectory.on_knots(state.target_R, state.target_t, knot)
@@ -97,7 +141,14 @@ class Bundle:
         return trajectory.at(self.knots, state.target_R, state.target_t, knot, time)
 
     def residuals(self, state: BundleState) -> Float64[np.ndarray, "V N 2"]:
-        """Measured minus projected, px, whatever the weights."""
+        """Measured minus projected, whatever the weights.
+
+        Args:
+            state: The unknowns.
+
+        Returns:
+            (V, N, 2) px.
+        """
         motion = self.motion(state)
         in_world = self.points @ np.swapaxes(motion.R, -1, -2) + motion.t[:, None]
         missed = np.empty(self.xy.shape)
@@ -107,6 +158,14 @@ class Bundle:
         return missed
 
     def cost(self, state: BundleState) -> float:
+        """Half the sum of squared weighted residuals, or of their Cauchy loss, and of the motion's prior.
+
+        Args:
+            state: The unknowns.
+
+        Returns:
+            The cost.
+        """
         square = ((self.residuals(state) * self.weight[..., None]) ** 2)[self.weight > 0].sum(axis=-1)
         if np.isfinite(self.cauchy):
             square = self.cauchy**2 * np.log1p(square / self.cauchy**2)
@@ -117,6 +176,14 @@ class Bundle:
         return 0.5 * float(square.sum() + prior)
 
     def linearised(self, state: BundleState) -> ArrowSystem:
+        """Gauss-Newton's normal equations.
+
+        Args:
+            state: The unknowns.
+
+        Returns:
+            The equations, cameras shared, target poses in the chain.
+        """
         layout = self.layout()
         shared_size = 1 + max(int(places.max(initial=-1)) for places in layout)
         length = len(state.target_R)
@@ -147,6 +214,16 @@ class Bundle:
     def moved(
         self, state: BundleState, shared: Float64[np.ndarray, " S"], chain: Float64[np.ndarray, "K 6"]
     ) -> BundleState:
+        """The unknowns after a step.
+
+        Args:
+            state: Before it.
+            shared: (S,) step of lenses, camera poses and offsets, as `layout` places them.
+            chain: (K, 6) step of the target poses: rotation vector (rad) and translation (m).
+
+        Returns:
+            A new state.
+        """
         padded = np.append(shared, 0.0)  # a fixed unknown has place -1: the zero at the end
         lenses, R, t, offset = list(state.lenses), state.R.copy(), state.t.copy(), state.offset.copy()
         for c, places in enumerate(self.layout()):

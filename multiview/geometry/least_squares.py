@@ -23,9 +23,14 @@ State = TypeVar("State")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArrowSystem:
-    """Normal equations `H step = -gradient` whose chain part is block-banded.
+    """Normal equations `H step = -gradient` of S shared unknowns and a chain of K blocks of p, block-banded.
 
-    `band[d, k]` is the block of H in row k + d, column k; the last d entries of band[d] are zero.
+    Attributes:
+        shared: (S, S) block of H.
+        cross: (K, p, S) blocks of H between chain and shared unknowns.
+        band: (B, K, p, p), where band[d, k] is the block of H in row k + d, column k; the last d of band[d] are zero.
+        gradient_shared: (S,).
+        gradient_chain: (K, p).
     """
 
     shared: Float64[np.ndarray, "S S"]
@@ -35,9 +40,19 @@ class ArrowSystem:
     gradient_chain: Float64[np.ndarray, "K p"]
 
     def solve(self, damping: float = 0.0) -> tuple[Float64[np.ndarray, " S"], Float64[np.ndarray, "K p"]]:
-        """The step of the shared unknowns and of the chain, with H's diagonal scaled by 1 + damping (Marquardt 1963).
+        """The step, with H's diagonal scaled by 1 + damping.
 
-        Raises numpy.linalg.LinAlgError where H is not positive definite.
+        Args:
+            damping: Marquardt's.
+
+        Returns:
+            The step of the shared unknowns (S,) and of the chain (K, p).
+
+        Raises:
+            numpy.linalg.LinAlgError: H is not positive definite.
+
+        References:
+            Marquardt 1963; Triggs et al. 2000, Bundle adjustment: a modern synthesis, section 6.
         """
         reduced, eliminated = self._reduce(damping)
         free = np.einsum("kps,kp->s", eliminated, self.gradient_chain) - self.gradient_shared
@@ -87,21 +102,51 @@ class Problem(Protocol[State]):
     """What `levenberg_marquardt` minimises; a state is any value that `moved` makes anew."""
 
     def cost(self, state: State) -> float:
-        """Half the sum of squares, or of a robust loss."""
+        """Half the sum of squares, or of a robust loss.
+
+        Args:
+            state: Where.
+
+        Returns:
+            The cost, which the minimiser lowers.
+        """
         ...
 
     def linearised(self, state: State) -> ArrowSystem:
-        """Gauss-Newton's normal equations at the state."""
+        """Gauss-Newton's normal equations.
+
+        Args:
+            state: Where.
+
+        Returns:
+            The equations.
+        """
         ...
 
     def moved(self, state: State, shared: Float64[np.ndarray, " S"], chain: Float64[np.ndarray, "K p"]) -> State:
-        """The state after a step."""
+        """The state after a step.
+
+        Args:
+            state: Before it.
+            shared: (S,) step of the shared unknowns.
+            chain: (K, p) step of the chain.
+
+        Returns:
+            A new state.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Solution(Generic[State]):
-    """Where the minimiser stopped; `converged` is False where it ran out of steps."""
+    """Where the minimiser stopped.
+
+    Attributes:
+        state: The best state.
+        cost: There.
+        steps: How many were taken.
+        converged: False where it ran out of steps.
+    """
 
     state: State
     cost: float
@@ -116,8 +161,21 @@ def levenberg_marquardt(
     tolerance: float = 1e-8,
     damping: float = 1e-4,
 ) -> Solution[State]:
-    """Minimise by damped Gauss-Newton steps (Nielsen 1999 for the damping) until the cost changes by less than
-    `tolerance` of itself; a step that does not lower the cost is never taken."""
+    """Minimise by damped Gauss-Newton steps; a step that does not lower the cost is never taken.
+
+    Args:
+        problem: What is minimised.
+        state: Where to begin.
+        max_steps: How many steps at most.
+        tolerance: Stop when the cost changes by less than this share of itself.
+        damping: To begin with.
+
+    Returns:
+        Where it stopped.
+
+    References:
+        Levenberg 1944; Marquardt 1963; Nielsen 1999 for the damping.
+    """
     cost, growth = problem.cost(state), 2.0
     for step in range(max_steps):
         system = problem.linearised(state)

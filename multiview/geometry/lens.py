@@ -30,7 +30,19 @@ _CONVERGED = 2e-15  # normalised; at a focal length of 10,000 px this is 2e-11 p
 def distort(
     ideal: Float64[np.ndarray, "*batch 2"], dist: Float64[np.ndarray, " n"], model: str = "pinhole"
 ) -> Float64[np.ndarray, "*batch 2"]:
-    """Where the lens puts ideal normalised image coordinates."""
+    """Where the lens puts ideal normalised image coordinates.
+
+    Args:
+        ideal: (..., 2) x / z, y / z in the camera.
+        dist: Coefficients in OpenCV's order.
+        model: "pinhole" or "fisheye".
+
+    Returns:
+        (..., 2) distorted normalised coordinates; K takes them to pixels.
+
+    References:
+        Brown 1971; Kannala and Brandt 2006.
+    """
     if not dist.any() and model == "pinhole":
         return np.array(ideal, dtype=np.float64)
     if model == "fisheye":
@@ -41,7 +53,16 @@ def distort(
 def distort_with_jacobian(
     ideal: Float64[np.ndarray, "*batch 2"], dist: Float64[np.ndarray, " n"], model: str = "pinhole"
 ) -> tuple[Float64[np.ndarray, "*batch 2"], Float64[np.ndarray, "*batch 2 2"], Float64[np.ndarray, "*batch 2 n"]]:
-    """`distort`, its derivative by the point, and its derivative by the coefficients."""
+    """`distort`, its derivative by the point, and its derivative by the coefficients.
+
+    Args:
+        ideal: (..., 2) x / z, y / z in the camera.
+        dist: (n,) coefficients in OpenCV's order.
+        model: "pinhole" or "fisheye".
+
+    Returns:
+        (..., 2), (..., 2, 2) and (..., 2, n).
+    """
     if model == "fisheye":
         return _fisheye_with_jacobian(ideal, dist)
     flat, by_point, by_dist = _brown_with_jacobian(ideal, dist)
@@ -58,9 +79,16 @@ def undistort(
     model: str = "pinhole",
     radius: float | None = None,
 ) -> Float64[np.ndarray, "*batch 2"]:
-    """The ideal normalised image coordinates that `distort` maps here, by Newton's method; NaN where there are none.
+    """The ideal normalised image coordinates that `distort` maps here, by Newton's method.
 
-    `radius` is `largest_radius(dist, model)`, for callers who keep it.
+    Args:
+        distorted: (..., 2) normalised coordinates of the real lens.
+        dist: Coefficients in OpenCV's order.
+        model: "pinhole" or "fisheye".
+        radius: `largest_radius(dist, model)`, for callers who keep it.
+
+    Returns:
+        (..., 2), NaN where there are none.
     """
     distorted = np.asarray(distorted, dtype=np.float64)
     if model == "pinhole" and not dist.any():
@@ -88,7 +116,14 @@ def undistort(
 def largest_radius(dist: Float64[np.ndarray, " n"], model: str = "pinhole") -> float:
     """The distance from the axis, in ideal normalised coordinates, at which the lens stops being one-to-one.
 
-    Infinite for a polynomial that never turns back. Tangential and prism terms, which are small, are left out.
+    Tangential and prism terms, which are small, are left out.
+
+    Args:
+        dist: Coefficients in OpenCV's order.
+        model: "pinhole" or "fisheye".
+
+    Returns:
+        Infinite for a polynomial that never turns back.
     """
     if model == "fisheye":
         k1, k2, k3, k4 = dist

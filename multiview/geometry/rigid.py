@@ -37,21 +37,45 @@ def cross_matrix(v: Float64[np.ndarray, "*batch 3"]) -> Float64[np.ndarray, "*ba
 
 
 def rotation_from_vector(vector: Float64[np.ndarray, "*batch 3"]) -> Float64[np.ndarray, "*batch 3 3"]:
-    """The rotation by |vector| rad about the vector."""
+    """The rotation by |vector| rad about the vector.
+
+    Args:
+        vector: (..., 3) rad.
+
+    Returns:
+        (..., 3, 3).
+    """
     from scipy.spatial.transform import Rotation  # half a second to import, and whoever reads a rig turns nothing
 
     return Rotation.from_rotvec(vector).as_matrix()
 
 
 def vector_from_rotation(rotation: Float64[np.ndarray, "*batch 3 3"]) -> Float64[np.ndarray, "*batch 3"]:
-    """The rotation vector, of length in [0, pi]."""
+    """The rotation vector of a rotation.
+
+    Args:
+        rotation: (..., 3, 3).
+
+    Returns:
+        (..., 3) rad, of length in [0, pi].
+    """
     from scipy.spatial.transform import Rotation
 
     return Rotation.from_matrix(rotation, assume_valid=True).as_rotvec()
 
 
 def left_jacobian(vector: Float64[np.ndarray, "*batch 3"]) -> Float64[np.ndarray, "*batch 3 3"]:
-    """J with `rotation(vector + d) = rotation(J d) @ rotation(vector)` to first order (Barfoot 2017, section 7.1.3)."""
+    """J with `rotation(vector + d) = rotation(J d) @ rotation(vector)` to first order in d.
+
+    Args:
+        vector: (..., 3) rad.
+
+    Returns:
+        (..., 3, 3).
+
+    References:
+        Barfoot 2017, State Estimation for Robotics, section 7.1.3.
+    """
     vector = np.asarray(vector, dtype=np.float64)
     square = (vector**2).sum(axis=-1)[..., None, None]
     small = square < _SMALL_ANGLE**2
@@ -68,14 +92,30 @@ def left_jacobian_inverse(vector: Float64[np.ndarray, "*batch 3"]) -> Float64[np
 
 
 def rotation_angle(rotation: Float64[np.ndarray, "*batch 3 3"]) -> Float64[np.ndarray, "*batch"] | np.float64:
-    """The angle of a rotation, rad in [0, pi]."""
+    """The angle of a rotation.
+
+    Args:
+        rotation: (..., 3, 3).
+
+    Returns:
+        (...,) rad in [0, pi].
+    """
     return np.linalg.norm(vector_from_rotation(rotation), axis=-1)
 
 
 def nearest_rotation(matrix: Float64[np.ndarray, "*batch 3 3"]) -> Float64[np.ndarray, "*batch 3 3"]:
-    """The rotation nearest to a matrix in the Frobenius norm (Higham 1989), right-handed always.
+    """The rotation nearest to a matrix in the Frobenius norm, right-handed always.
 
     Of `sum(target_i @ source_i.T)` it is the one that turns source nearest to target in least squares (Kabsch 1976).
+
+    Args:
+        matrix: (..., 3, 3).
+
+    Returns:
+        (..., 3, 3).
+
+    References:
+        Higham 1989, Matrix nearness problems and applications; Kabsch 1976.
     """
     u, _, vt = np.linalg.svd(matrix)
     u[..., :, 2] *= np.sign(np.linalg.det(u) * np.linalg.det(vt))[..., None]
@@ -87,7 +127,16 @@ def transform(
     translation: Float64[np.ndarray, "... 3"],
     points: Float64[np.ndarray, "... 3"],
 ) -> Float64[np.ndarray, "... 3"]:
-    """`R @ x + t` for points with the coordinates last; leading dimensions are broadcast."""
+    """`R @ x + t` for points with the coordinates last; leading dimensions are broadcast.
+
+    Args:
+        rotation: (..., 3, 3) a_from_b.
+        translation: (..., 3) a_from_b, m.
+        points: (..., 3) in frame b, m.
+
+    Returns:
+        (..., 3) in frame a, m.
+    """
     return np.einsum("...ij,...j->...i", rotation, points) + translation
 
 
@@ -95,14 +144,29 @@ def compose(
     a_from_b: tuple[Float64[np.ndarray, "... 3 3"], Float64[np.ndarray, "... 3"]],
     b_from_c: tuple[Float64[np.ndarray, "... 3 3"], Float64[np.ndarray, "... 3"]],
 ) -> tuple[Float64[np.ndarray, "... 3 3"], Float64[np.ndarray, "... 3"]]:
-    """`a_from_c = a_from_b @ b_from_c`."""
+    """`a_from_c = a_from_b @ b_from_c`.
+
+    Args:
+        a_from_b: Rotation (..., 3, 3) and translation (..., 3), m.
+        b_from_c: Likewise.
+
+    Returns:
+        a_from_c, likewise.
+    """
     return a_from_b[0] @ b_from_c[0], transform(*a_from_b, b_from_c[1])
 
 
 def invert(
     a_from_b: tuple[Float64[np.ndarray, "*batch 3 3"], Float64[np.ndarray, "*batch 3"]],
 ) -> tuple[Float64[np.ndarray, "*batch 3 3"], Float64[np.ndarray, "*batch 3"]]:
-    """`b_from_a`."""
+    """`b_from_a` of `a_from_b`.
+
+    Args:
+        a_from_b: Rotation (..., 3, 3) and translation (..., 3), m.
+
+    Returns:
+        b_from_a, likewise.
+    """
     transposed = np.swapaxes(a_from_b[0], -1, -2)
     return transposed, -np.einsum("...ij,...j->...i", transposed, a_from_b[1])
 
@@ -112,9 +176,21 @@ def alignment(
     target: Float64[np.ndarray, "N 3"],
     weights: Float64[np.ndarray, " N"] | None = None,
 ) -> tuple[Float64[np.ndarray, "3 3"], Float64[np.ndarray, " 3"]]:
-    """The rigid (R, t) that brings source nearest to target in least squares (Kabsch 1976).
+    """The rigid (R, t) that brings source nearest to target in least squares.
 
-    Raises ValueError with fewer than three points or points on one line, which leave a turn undetermined.
+    Args:
+        source: (N, 3) m.
+        target: (N, 3) m, the same points in another frame.
+        weights: (N,) of the points; all alike if None.
+
+    Returns:
+        target_from_source: rotation (3, 3) and translation (3,), m.
+
+    Raises:
+        ValueError: There are fewer than three points, or they lie on one line, which leaves a rotation undetermined.
+
+    References:
+        Kabsch 1976.
     """
     w = np.ones(len(source)) if weights is None else np.asarray(weights, dtype=np.float64)
     w = w / w.sum()

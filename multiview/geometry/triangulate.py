@@ -14,7 +14,13 @@ __all__ = ["Points", "directions", "triangulate"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """Triangulated points: `xyz` m and `cov` m^2, NaN where no two rays agree; `inliers`: the rays they rest on."""
+    """N triangulated points from C cameras.
+
+    Attributes:
+        xyz: (N, 3) m, world; NaN where no two rays agree.
+        cov: (N, 3, 3) m^2, NaN likewise.
+        inliers: (N, C) the rays that the point rests on.
+    """
 
     xyz: Float64[np.ndarray, "N 3"]
     cov: Float64[np.ndarray, "N 3 3"]
@@ -22,7 +28,15 @@ class Points:
 
 
 def directions(xy: Float64[np.ndarray, "N C 2"], R: Float64[np.ndarray, "C 3 3"]) -> Float64[np.ndarray, "N C 3"]:
-    """Unit directions in the world of normalised image coordinates, one per camera."""
+    """Unit directions in the world of normalised image coordinates.
+
+    Args:
+        xy: (N, C, 2) normalised image coordinates.
+        R: (C, 3, 3) cam_from_world.
+
+    Returns:
+        (N, C, 3) unit vectors.
+    """
     local = np.concatenate([xy, np.ones_like(xy[..., :1])], axis=-1)
     world: np.ndarray = np.einsum("cki,nck->nci", R, local)
     return world / np.linalg.norm(world, axis=-1, keepdims=True)
@@ -35,12 +49,24 @@ def triangulate(
     t: Float64[np.ndarray, "C 3"],
     gate: float = 4.5,
 ) -> Points:
-    """Robust maximum-likelihood points from normalised image coordinates, NaN where a camera does not see the point.
+    """Robust maximum-likelihood points from normalised image coordinates.
 
-    Pairs of rays propose midpoints, all rays vote with their capped chi-square, Gauss-Newton on the inliers'
-    reprojection error refines (Hartley and Zisserman 2004, sections 4.7 and 12); the covariance is (J' W J)^-1. `gate`
-    is the largest reprojection error of an inlier, in standard deviations. Nearly parallel pairs propose nothing,
-    points behind a camera are refused.
+    Pairs of rays propose midpoints, all rays vote with their capped chi-square, and Gauss-Newton on the inliers'
+    reprojection error refines the best; the covariance is (J' W J)^-1. Nearly parallel pairs propose nothing; points
+    behind a camera are rejected.
+
+    Args:
+        xy: (N, C, 2) normalised image coordinates (`Camera.undistort`), NaN where a camera does not see the point.
+        cov: (N, C, 2, 2) their covariance.
+        R: (C, 3, 3) cam_from_world.
+        t: (C, 3) cam_from_world, m.
+        gate: Largest reprojection error of an inlier, in standard deviations.
+
+    Returns:
+        The points, NaN where no two rays agree.
+
+    References:
+        Hartley and Zisserman 2004, Multiple View Geometry, sections 4.7 and 12.
     """
     points, cameras = xy.shape[:2]
     seen = np.isfinite(xy).all(axis=-1)

@@ -30,10 +30,15 @@ _REQUIRED = ("frame", "actor", "xyz", "joints")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Truth:
-    """N rows, one for each (frame, actor): `xyz` m of the J `joints`, NaN where unknown.
+    """True joints: N rows, one for each (frame, actor), of J joints.
 
-    `bound` m, of synthetic studios: the least root mean square error that an estimator without memory can have for
-    the joint, the root of the trace of the Cramer-Rao bound; NaN where fewer than two views determine it.
+    Attributes:
+        frame: (N,) number of the frame.
+        actor: (N,) who it is.
+        xyz: (N, J, 3) m, world; NaN where unknown.
+        joints: Names of the joints.
+        bound: (N, J) m, of synthetic studios: the least root mean square error that an estimator without memory can
+            have, the root of the trace of the Cramer-Rao bound; NaN where fewer than two views determine the joint.
     """
 
     frame: Int64[np.ndarray, " N"]
@@ -44,7 +49,17 @@ class Truth:
 
 
 def read_truth(path: str | Path) -> Truth:
-    """Read an npz file; SourceError if it is missing, cut, or not of this form."""
+    """Read a file of true joints.
+
+    Args:
+        path: An npz file in the format of docs/formats.md.
+
+    Returns:
+        The truth.
+
+    Raises:
+        SourceError: The file is missing, cut, or not of this form.
+    """
     path = Path(path)
     if not path.is_file():
         raise SourceError(f"{path}: no such file of true joints (npz with frame, actor, xyz, joints)")
@@ -68,7 +83,12 @@ def read_truth(path: str | Path) -> Truth:
 
 
 def write_truth(truth: Truth, path: str | Path) -> None:
-    """Write the npz file, whole or not at all."""
+    """Write the npz file, whole or not at all.
+
+    Args:
+        truth: The true joints.
+        path: Where.
+    """
     arrays = {"frame": truth.frame, "actor": truth.actor, "xyz": truth.xyz, "joints": np.array(truth.joints)}
     if truth.bound is not None:
         arrays["bound"] = truth.bound

@@ -39,7 +39,12 @@ _DECODER = msgspec.json.Decoder(_File)
 
 
 class KeypointFolders:
-    """The recorded keypoints of a rig's cameras; made by `open_keypoint_folders`."""
+    """The recorded keypoints of a rig's cameras; made by `open_keypoint_folders`. `frames` are the numbers that occur.
+
+    Args:
+        files: For each camera of the rig its files by frame.
+        skeleton: Of the files.
+    """
 
     def __init__(self, files: list[dict[int, str]], skeleton: Skeleton) -> None:
         self._files = files
@@ -47,7 +52,18 @@ class KeypointFolders:
         self.frames: tuple[int, ...] = tuple(sorted(set().union(*files)))
 
     def read(self, camera: int, frame: int) -> Keypoints2D | None:
-        """What `camera` (its place in the rig) saw, None if it has no file for this frame; SourceError as below."""
+        """What one camera saw in one frame.
+
+        Args:
+            camera: Its place in the rig.
+            frame: The number in the file's name.
+
+        Returns:
+            Its keypoints; None if it has no file for this frame.
+
+        Raises:
+            SourceError: The file is cut or of another form.
+        """
         path = self._files[camera].get(frame)
         return None if path is None else read_keypoints(path, self._skeleton)
 
@@ -57,10 +73,19 @@ class KeypointFolders:
 
 
 def open_keypoint_folders(directory: str | Path, rig: Rig, skeleton: Skeleton) -> KeypointFolders:
-    """Find every camera's files under `directory`; a camera of the rig may have no folder.
+    """Find every camera's files; a camera of the rig may have no folder.
 
-    Raises SourceError if the directory is missing, holds no camera's folder, or a folder of a camera that the rig does
-    not have, or a folder without frames, or if its files are not of `skeleton`.
+    Args:
+        directory: Holds one folder per camera.
+        rig: Whose names the folders have.
+        skeleton: Of the files.
+
+    Returns:
+        The folders, to be read frame by frame.
+
+    Raises:
+        SourceError: The directory is missing or holds no camera's folder, a folder is of a camera that the rig does not
+            have or has no frames, or its files are of another skeleton.
     """
     directory = Path(directory)
     if not directory.is_dir():
@@ -91,9 +116,16 @@ def _camera_of(folder: Path, rig: Rig) -> int:
 
 
 def frames_in(folder: Path) -> dict[int, str]:
-    """The files of one camera by frame; SourceError if there is none, or one without a number, or with another's.
+    """The files of one camera by frame; plain strings, because a long recording has hundreds of thousands.
 
-    They are plain strings: of a long recording there are hundreds of thousands.
+    Args:
+        folder: The camera's folder.
+
+    Returns:
+        {frame: path}.
+
+    Raises:
+        SourceError: There is no file, one without a number, or two of one number.
     """
     frames: dict[int, str] = {}
     for name in sorted(os.listdir(folder)):
@@ -123,7 +155,15 @@ def _first_people(frames: dict[int, str], skeleton: Skeleton) -> None:
 def read_keypoints(path: str | Path, skeleton: Skeleton) -> Keypoints2D:
     """The people in one OpenPose JSON file; a joint with score 0 is missing, a person without any joint is left out.
 
-    Raises SourceError if the file is cut, not of this form, or of another number of joints.
+    Args:
+        path: The file.
+        skeleton: Whose joints it has.
+
+    Returns:
+        Their joints, rounded to float32.
+
+    Raises:
+        SourceError: The file is cut, not of this form, or of another number of joints.
     """
     try:
         people = [person.pose_keypoints_2d for person in _DECODER.decode(_content(path)).people]
@@ -163,7 +203,12 @@ def _wrong_count(path: str | Path, count: int, skeleton: Skeleton) -> str:
 
 
 def write_keypoints(keypoints: Keypoints2D, path: str | Path) -> None:
-    """Write one frame as OpenPose JSON; a missing joint is 0, 0, 0. What is read back is the same to the float32."""
+    """Write one frame as OpenPose JSON; a missing joint is 0, 0, 0. What is read back is the same to the float32.
+
+    Args:
+        keypoints: Of one camera.
+        path: Where; the last number in its name is the frame.
+    """
     triples = np.concatenate([np.nan_to_num(keypoints.xy), keypoints.score[..., None]], axis=-1)
     shortest = triples.astype(np.float32).astype(str).astype(np.float64)  # 0.1, not 0.10000000149011612
     people = [{"person_id": [-1], "pose_keypoints_2d": person.ravel().tolist()} for person in shortest]

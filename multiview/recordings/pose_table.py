@@ -50,10 +50,21 @@ _BLOCK, _ROW_GROUP = 512, 8192  # ticks, poses
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Poses:
-    """N rows, one for each (frame, person), in the order of frame, then person; J joints.
+    """Everyone at every frame: N rows, one for each (frame, person), in the order of frame, then person; J joints.
 
-    `xyz` m and `cov` m^2, NaN where unknown; `score` in [0, 1], 0 where unknown; `views` rays that a joint rests on;
-    `filled` marks joints placed by bones and motion. `person` is never used again for another. `utc_ns` 0 if unknown.
+    Attributes:
+        frame: (N,) number of the frame or tick.
+        time_ns: (N,) on the clock of the ticks.
+        utc_ns: (N,) since 1970 (UTC), 0 where unknown.
+        person: (N,) identity, never given to another person.
+        xyz: (N, J, 3) m, world; NaN where unknown.
+        cov: (N, J, 3, 3) m^2, NaN where unknown.
+        score: (N, J) in [0, 1], 0 where unknown.
+        views: (N, J) number of rays that a joint rests on.
+        filled: (N, J) True where bones and motion place the joint.
+        joints: Names of the joints.
+        skeleton: Name of the skeleton; empty where unknown.
+        names: Of those people who are known actors, by person.
     """
 
     frame: Int64[np.ndarray, " N"]
@@ -105,20 +116,42 @@ class Poses:
         )
 
     def take(self, rows: Int64[np.ndarray, " M"] | Bool[np.ndarray, " N"] | slice) -> Poses:
-        """The poses of some rows only."""
+        """The poses of some rows only.
+
+        Args:
+            rows: M indices, a mask (N,), or a slice.
+
+        Returns:
+            A table of these rows.
+        """
         arrays = ("frame", "time_ns", "utc_ns", "person", "xyz", "cov", "score", "views", "filled")
         return replace(self, **{name: getattr(self, name)[rows] for name in arrays})
 
     @staticmethod
     def from_tracks(ticks: Iterable[Tracks], skeleton: Skeleton) -> Poses:
-        """The table of what the pipeline gave, tick by tick; of the ticks, no more than a block is kept at a time."""
+        """The table of what the pipeline gave, tick by tick; of the ticks, no more than a block is kept at a time.
+
+        Args:
+            ticks: In order, for example `map(pipeline.step, views)`.
+            skeleton: Of the pipeline.
+
+        Returns:
+            The table.
+        """
         parts = [_columns(block, skeleton) for block in _blocks(ticks)]
         names = {person: name for part in parts for person, name in part.pop("names").items()}
         columns = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
         return Poses(**columns, joints=skeleton.joints, skeleton=skeleton.name, names=names)
 
     def label(self, person: int) -> str:
-        """What a person is called in files: the actor's name if no other has it, else `personN`."""
+        """What a person is called in files.
+
+        Args:
+            person: Their identity.
+
+        Returns:
+            The actor's name if no other person has it, else "personN".
+        """
         name = self.names.get(person, "")
         return name if name and list(self.names.values()).count(name) == 1 else f"person{person}"
 
@@ -155,7 +188,14 @@ def _columns(ticks: list[Tracks], skeleton: Skeleton) -> dict[str, Any]:
 
 
 def to_table(poses: Poses) -> pa.Table:
-    """One row for each (frame, person, joint), with the columns of the published format."""
+    """The columns of the published format.
+
+    Args:
+        poses: The poses.
+
+    Returns:
+        An Arrow table with one row for each (frame, person, joint) and the columns of `COLUMNS`.
+    """
     n, j = len(poses), len(poses.joints)
     names = pa.DictionaryArray.from_arrays(np.tile(np.arange(j, dtype=np.int32), n), list(poses.joints))
     columns: dict[str, object] = {
@@ -181,13 +221,27 @@ def to_table(poses: Poses) -> pa.Table:
 
 
 def write_poses(poses: Poses, path: str | Path) -> None:
-    """Write the table as parquet; an older file stays whole until the new one is."""
+    """Write the table as parquet; an older file stays whole until the new one is.
+
+    Args:
+        poses: The poses.
+        path: Where.
+    """
     begins = range(0, max(len(poses), 1), _ROW_GROUP)
     _write((poses.take(slice(begin, begin + _ROW_GROUP)) for begin in begins), path)
 
 
 def write_ticks(ticks: Iterable[Tracks], skeleton: Skeleton, path: str | Path) -> set[int]:
-    """Write what comes as `write_poses` would all of it, but keep no more than a block at a time; who occurs."""
+    """Write ticks as they come, as `write_poses` would all of them, but keep no more than a block of them at a time.
+
+    Args:
+        ticks: In order.
+        skeleton: Of the pipeline.
+        path: Where.
+
+    Returns:
+        The identities that occur.
+    """
     people: set[int] = set()
 
     def blocks() -> Iterator[Poses]:
@@ -212,8 +266,14 @@ def _write(blocks: Iterator[Poses], path: str | Path) -> None:
 def read_poses(path: str | Path) -> Poses:
     """Read what `write_poses` wrote, or any parquet file with at least frame, time, person, joint, x, y and z.
 
-    A folder (a take, the output of `fuse`) stands for the `poses.parquet` in it. Raises SourceError if there is no such
-    file, if it is not parquet, or lacks a column.
+    Args:
+        path: A parquet file, or a folder (a take, the output of `fuse`) that holds `poses.parquet`.
+
+    Returns:
+        The poses.
+
+    Raises:
+        SourceError: There is no such file, it is not parquet, it lacks a column, or a joint occurs twice.
     """
     path = Path(path)
     if path.is_dir():

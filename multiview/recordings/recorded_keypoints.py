@@ -17,7 +17,16 @@ IN_STEP = 0.1  # of a frame's time: cameras that differ by less were triggered t
 
 @dataclass(slots=True)
 class Recording:
-    """One camera's 2D poses, frame by frame, in pixels of the calibrated size; `trouble` says how it broke off."""
+    """One camera's 2D poses, frame by frame, in pixels of the calibrated size.
+
+    Attributes:
+        camera: Its name.
+        fps: Nominal frame rate.
+        frames: Numbers of the frames, ascending.
+        times_ns: Time of each frame, on a clock that all cameras share.
+        keypoints: What the camera saw in each.
+        trouble: Why the recording ended early; empty if it did not.
+    """
 
     camera: str
     fps: float
@@ -34,8 +43,18 @@ def frame_views(folders: KeypointFolders, cameras: int, frame: int, fps: float) 
 
 
 def folder_views(folders: KeypointFolders, rig: Rig, fps: float) -> tuple[Iterable[Views], int]:
-    """What all cameras saw, and at how many instants: frames of one number, unless the rig knows that its cameras were
-    not in step (`time_offset_s`); then they are brought together at the frames' times.
+    """What all cameras saw at each instant of a recording.
+
+    These are frames of one number, unless the rig knows that its cameras were not in step (`time_offset_s`); then
+    keypoints are interpolated to common instants.
+
+    Args:
+        folders: Of the cameras.
+        rig: Of the cameras.
+        fps: Frame rate; frame i has the time i / fps.
+
+    Returns:
+        The views in order of time, and how many they are.
     """
     if not any(camera.time_offset_s for camera in rig.cameras):
         return (frame_views(folders, len(rig), frame, fps) for frame in folders.frames), len(folders.frames)
@@ -44,7 +63,16 @@ def folder_views(folders: KeypointFolders, rig: Rig, fps: float) -> tuple[Iterab
 
 
 def folder_recordings(folders: KeypointFolders, rig: Rig, fps: float) -> list[Recording]:
-    """All that the folders hold, in memory, each frame at the time that the camera's `time_offset_s` gives it."""
+    """All that the folders hold, in memory, each frame at the time that the camera's `time_offset_s` gives it.
+
+    Args:
+        folders: Of the cameras.
+        rig: Of the cameras.
+        fps: Frame rate; frame i has the time i / fps before the offset.
+
+    Returns:
+        One recording per camera of the rig.
+    """
     recordings = []
     for index, camera in enumerate(rig.cameras):
         offset = round(camera.time_offset_s * NS_PER_S)
@@ -60,7 +88,15 @@ def folder_recordings(folders: KeypointFolders, rig: Rig, fps: float) -> list[Re
 
 
 def recorded_views(rig: Rig, recordings: list[Recording]) -> Iterator[Views]:
-    """What all cameras saw at each instant: frames of one number where the cameras run in step, else interpolated."""
+    """What all cameras saw at each instant: frames of one number where the cameras run in step, else interpolated.
+
+    Args:
+        rig: Of the cameras.
+        recordings: Of its cameras, or some of them.
+
+    Yields:
+        The views in order of time.
+    """
     if _in_step(recordings):
         by_frame = [dict(zip(r.frames, zip(r.times_ns, r.keypoints, strict=True), strict=True)) for r in recordings]
         places = [rig.index(r.camera) for r in recordings]

@@ -44,7 +44,20 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def prepare(poses: Poses, options: Options) -> Poses:
-    """The poses, ready. Raises ConfigError if a person does not exist or a frequency makes no sense."""
+    """Poses made ready for another program, by the steps of `Options` in their order.
+
+    Covariances stay those of the unsmoothed joints.
+
+    Args:
+        poses: The poses.
+        options: What is done.
+
+    Returns:
+        The poses, ready.
+
+    Raises:
+        ConfigError: A person does not exist, or a frequency makes no sense.
+    """
     if options.measured_only:
         poses = poses.measured_only()
     missing = sorted(set(options.people) - set(poses.people.tolist()))

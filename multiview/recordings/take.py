@@ -46,7 +46,11 @@ class TakeInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """The paths of a take; a file may be missing."""
+    """The paths of a take; a file may be missing.
+
+    Attributes:
+        folder: Where it lies.
+    """
 
     folder: Path
 
@@ -57,18 +61,22 @@ class Take:
 
     @property
     def rig(self) -> Path:
+        """The calibrated cameras, as they were when the take began."""
         return self.folder / "rig.toml"
 
     @property
     def studio(self) -> Path:
+        """The studio's settings, likewise."""
         return self.folder / "studio.toml"
 
     @property
     def poses(self) -> Path:
+        """The poses as a table."""
         return self.folder / "poses.parquet"
 
     @property
     def videos(self) -> Path:
+        """The folder of the cameras' videos."""
         return self.folder / "videos"
 
     @property
@@ -136,7 +144,17 @@ def finish_take(take: Take) -> Take:
 
 
 def open_take(path: Path) -> Take:
-    """The take in this folder, or whose take.mcap this is; SourceError if it is none."""
+    """Open a take, also one that was never finished (`NAME.partial`).
+
+    Args:
+        path: Its folder, or the `take.mcap` in it.
+
+    Returns:
+        Its paths.
+
+    Raises:
+        SourceError: There is no such folder, or it is not a take.
+    """
     folder = path.parent if path.is_file() and path.name.endswith(".mcap") else path
     if not folder.is_dir() and folder.with_name(folder.name + PARTIAL).is_dir():
         folder = folder.with_name(folder.name + PARTIAL)

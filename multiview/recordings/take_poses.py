@@ -15,7 +15,17 @@ __all__ = ["take_poses"]
 
 
 def take_poses(path: Path) -> tuple[Poses, Path]:
-    """The table, and where its poses.parquet is or would be; SourceError if there is neither table nor recording."""
+    """The poses of a take: its `poses.parquet`, or else what fusion sent while it was recorded.
+
+    Args:
+        path: A take, any folder with poses.parquet, or a parquet file.
+
+    Returns:
+        The poses, and where their parquet file is or would be.
+
+    Raises:
+        SourceError: There is neither a table nor a recording with poses.
+    """
     table = path / "poses.parquet" if path.is_dir() else path
     if table.is_file() or not path.is_dir() or not Take(path).recordings():
         return read_poses(path), table

@@ -12,9 +12,19 @@ __all__ = ["open_source"]
 
 
 def open_source(address: str, name: str = "", folder: Path | None = None, fps: float = 0.0) -> FrameSource:
-    """What `address` names: "0" or /dev/video0 (webcam), rtsp:// or http:// (stream), a video, a folder, or "./my.py".
+    """Open a camera, a stream, a video, a folder of pictures, or a source of one's own.
 
-    Relative paths start from `folder`; `name` is the camera's. Raises SourceError if it cannot be opened.
+    Args:
+        address: "0" or "/dev/video0" (webcam), "rtsp://..." or "http://..." (stream), a video, a folder, or "./my.py".
+        name: The camera's.
+        folder: Where relative paths start.
+        fps: Frame rate, where it is not that of the file or camera; 0: theirs.
+
+    Returns:
+        The source, opened.
+
+    Raises:
+        SourceError: It cannot be opened.
     """
     if address.isdigit() or address.startswith("/dev/video") or "://" in address:
         return load_plugin("multiview.sources", "stream").Source(address, name, fps=fps)

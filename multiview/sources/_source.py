@@ -9,7 +9,15 @@ from multiview.data import VideoFrame
 
 @runtime_checkable
 class FrameSource(Protocol):
-    """One camera's frames in order; `read`, `skip` and `close` are called from one thread."""
+    """One camera's frames in order; `read`, `skip` and `close` are called from one thread.
+
+    Attributes:
+        name: The camera's.
+        live: True for a camera or stream, where waiting loses frames; False for a file, which waits.
+        frames: How many there are; 0 if unknown.
+        fps: Nominal frame rate; 0.0 if unknown.
+        size: Width and height of the frames, px.
+    """
 
     name: str
     live: bool  # a camera or stream, where waiting loses frames; else a file, which waits
@@ -18,11 +26,27 @@ class FrameSource(Protocol):
     size: tuple[int, int]  # width, height of the frames
 
     def read(self) -> VideoFrame | None:
-        """The next frame; None at the end. SourceError if it broke off."""
+        """The next frame.
+
+        Returns:
+            None at the end.
+
+        Raises:
+            SourceError: The source broke off.
+        """
         ...
 
     def skip(self) -> bool:
-        """Pass over the next frame, which costs less than reading it; False at the end. SourceError as `read`."""
+        """Pass over the next frame, which costs less than reading it.
+
+        Returns:
+            False at the end.
+
+        Raises:
+            SourceError: The source broke off.
+        """
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of the camera or file."""
+        ...

@@ -23,13 +23,20 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     cameras: Annotated[int, Meta(ge=1, le=64)] = 5
+    """How many."""
     people: Count = 4
+    """How many."""
     seconds: Positive = 20.0
+    """How long."""
     fps: Positive = 30.0
+    """Frames per second of every camera."""
     seed: Annotated[int, Meta(ge=0)] = 0
+    """Of all random numbers."""
     skeleton: str = "coco17"
+    """Of the detectors."""
 
     layout: Literal["ring", "row"] = "ring"
+    """Cameras in a ring around the floor, or in a row along one side."""
     size: tuple[int, int] = (1920, 1080)
     """Pictures, px."""
     area_m: NotNegative = 0.0
@@ -85,7 +92,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How much, at most, a camera's clock runs fast or slow."""
 
     def perfect(self) -> Options:
-        """The same studio and people, seen without any error; nothing is hidden."""
+        """The same studio and people, seen without any error; nothing is hidden.
+
+        Returns:
+            Options without noise, faults, occlusion or clocks of their own.
+        """
         none = dict.fromkeys(
             ("sigma_px", "outliers", "dropped", "missed", "swaps", "ghosts", "merged", "frame_drops", "phase_ms"), 0.0
         )

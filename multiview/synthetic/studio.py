@@ -31,9 +31,13 @@ _PAD = 6  # frames of motion before the first and after the last, for cameras ou
 class Labels:
     """The truth about the P detections of one camera in one frame, in the order of its Keypoints2D.
 
-    `actor` whose detection it is, -1 a ghost's; `joint_actor` the same per joint (they differ in merged detections);
-    `sigma` px, true standard deviation of a coordinate's error, NaN where missing; `outlier`, `hidden` per joint;
-    `swapped` says that left and right are exchanged.
+    Attributes:
+        actor: (P,) whose detection it is, -1 a ghost's.
+        joint_actor: (P, J) the same per joint; they differ in merged detections.
+        sigma: (P, J) px, true standard deviation of a coordinate's error, NaN where missing.
+        outlier: (P, J) True where the joint is a gross error.
+        hidden: (P, J) True where a body hides the joint.
+        swapped: (P,) True where left and right are exchanged.
     """
 
     actor: Int64[np.ndarray, " P"]
@@ -45,9 +49,16 @@ class Labels:
 
 
 class Studio:
-    """Made by `make_studio`. All of it follows from the options alone, so separate processes agree on every number.
+    """A simulated studio, made by `make_studio`: `rig`, `skeleton`, `truth`, `fps` and `frames`, the number of ticks.
 
-    `frames` is the number of ticks. Each camera is simulated when it is first asked for.
+    All of it follows from the options alone, so separate processes agree on every number. Each camera is simulated when
+    it is first asked for.
+
+    Args:
+        options: What it is like.
+        rig: Its cameras.
+        skeleton: Of its detectors.
+        motion: Of its people.
     """
 
     def __init__(self, options: Options, rig: Rig, skeleton: Skeleton, motion: _Motion) -> None:
@@ -65,32 +76,78 @@ class Studio:
         self._clock_drift = clocks.uniform(-1, 1, len(rig)) * options.clock_drift_ppm / 1e6
 
     def time_ns(self, frame: int) -> int:
-        """The tick of `frame` on the studio's own clock."""
+        """The tick of a frame on the studio's own clock.
+
+        Args:
+            frame: From 0.
+
+        Returns:
+            ns.
+        """
         return round(frame * NS_PER_S / self.fps)
 
     def capture_ns(self, camera: int, frame: int) -> int:
-        """When `camera` really exposed `frame`, on the studio's own clock."""
+        """When a camera really exposed a frame, on the studio's own clock.
+
+        Args:
+            camera: Its place in the rig.
+            frame: From 0.
+
+        Returns:
+            ns.
+        """
         return self.time_ns(frame) + round(self._phase_s[camera] * NS_PER_S)
 
     def stamp_ns(self, camera: int, frame: int) -> int:
-        """What `camera`'s own clock, offset and drifting, said then."""
+        """What the camera's own clock, offset and drifting, said then.
+
+        Args:
+            camera: Its place in the rig.
+            frame: From 0.
+
+        Returns:
+            ns.
+        """
         captured = self.capture_ns(camera, frame)
         return captured + round(self._clock_offset_s[camera] * NS_PER_S + captured * self._clock_drift[camera])
 
     def keypoints(self, camera: int, frame: int) -> Keypoints2D | None:
-        """What `camera` found in `frame`; None if the frame was lost."""
+        """What a camera found in a frame.
+
+        Args:
+            camera: Its place in the rig.
+            frame: From 0.
+
+        Returns:
+            The detections; None if the frame was lost.
+        """
         seen, slots = self._detections(camera, frame)
         if self.lost_frames(camera)[frame]:
             return None
         return Keypoints2D(seen.xy[frame, slots], seen.score[frame, slots])
 
     def views(self, frame: int) -> Views:
-        """What all cameras found."""
+        """What all cameras found in a frame.
+
+        Args:
+            frame: From 0.
+
+        Returns:
+            The views at its tick.
+        """
         found = tuple(self.keypoints(camera, frame) for camera in range(len(self.rig)))
         return Views(tick=frame, time_ns=self.time_ns(frame), keypoints=found)
 
     def labels(self, camera: int, frame: int) -> Labels:
-        """The truth about `keypoints(camera, frame)`."""
+        """The truth about `keypoints(camera, frame)`.
+
+        Args:
+            camera: Its place in the rig.
+            frame: From 0.
+
+        Returns:
+            Labels of each detection and joint.
+        """
         seen, slots = self._detections(camera, frame)
         return Labels(
             actor=np.where(slots < self._motion.people, slots, -1),
@@ -102,11 +159,26 @@ class Studio:
         )
 
     def observation_sigma(self, camera: int, frame: int) -> Float64[np.ndarray, "P J"]:
-        """True standard deviation, px, of each coordinate's error in `keypoints(camera, frame)`, NaN where missing."""
+        """True standard deviation of each coordinate's error in `keypoints(camera, frame)`.
+
+        Args:
+            camera: Its place in the rig.
+            frame: From 0.
+
+        Returns:
+            (P, J) px, NaN where missing.
+        """
         return self.labels(camera, frame).sigma
 
     def observations(self, camera: int) -> Observations:
-        """Everything `camera` sees in all frames, in arrays."""
+        """Everything a camera sees in all frames, in arrays.
+
+        Args:
+            camera: Its place in the rig.
+
+        Returns:
+            The arrays.
+        """
         if camera not in self._observed:
             xyz, axes = self._motion.at(self._phase_s[camera], self.frames)
             rng = _rng(self.options, f"camera {camera}")
@@ -114,7 +186,15 @@ class Studio:
         return self._observed[camera]
 
     def keypoints_at(self, camera: int, times_s: Float64[np.ndarray, " N"]) -> list[Keypoints2D]:
-        """What a camera that exposes at these instants finds, each time; the instants need not be ticks."""
+        """What a camera that exposes at these instants finds, each time; the instants need not be ticks.
+
+        Args:
+            camera: Its place in the rig.
+            times_s: (N,) s since the first tick.
+
+        Returns:
+            N keypoints.
+        """
         xyz, axes = self.true_at(times_s), self._motion.sampled(self._motion.axes, times_s)
         rng = _rng(self.options, f"camera {camera}")
         seen = observe(self.rig.cameras[camera], xyz, axes, self.skeleton, self.options, rng)
@@ -122,7 +202,14 @@ class Studio:
         return [Keypoints2D(seen.xy[n, row], seen.score[n, row]) for n, row in enumerate(rows)]
 
     def true_at(self, times_s: Float64[np.ndarray, " N"]) -> Float64[np.ndarray, "N P J 3"]:
-        """Everyone's joints (m) at any instants between the first and the last tick."""
+        """Everyone's joints at any instants between the first and the last tick.
+
+        Args:
+            times_s: (N,) s since the first tick.
+
+        Returns:
+            (N, P, J, 3) m, NaN while absent.
+        """
         return self._motion.sampled(self._motion.xyz, times_s)
 
     def _detections(self, camera: int, frame: int) -> tuple[Observations, Int64[np.ndarray, " P"]]:
@@ -133,7 +220,14 @@ class Studio:
         return seen, order[seen.found[frame, order]]
 
     def lost_frames(self, camera: int) -> Bool[np.ndarray, " T"]:
-        """Which of `camera`'s frames never arrive."""
+        """Which of a camera's frames never arrive.
+
+        Args:
+            camera: Its place in the rig.
+
+        Returns:
+            (T,) True where lost.
+        """
         return np.asarray(_rng(self.options, f"lost {camera}").random(self.frames) < self.options.frame_drops)
 
 
@@ -182,14 +276,34 @@ def _catmull_rom(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, x: 
 
 
 def make_studio(options: Options | None = None) -> Studio:
-    """The studio that `options` describe; ConfigError if they contradict each other."""
+    """The studio that some options describe.
+
+    Args:
+        options: What it is like; None for the defaults.
+
+    Returns:
+        The studio.
+
+    Raises:
+        ConfigError: The options contradict each other.
+    """
     options = options or Options()
     rig, skeleton = make_rig(options), load_skeleton(options.skeleton)
     return Studio(options, rig, skeleton, _move(options, skeleton, _side(options)))
 
 
 def make_rig(options: Options) -> Rig:
-    """The rig of the studio that `options` describe, without anybody in it; ConfigError as `make_studio`."""
+    """The rig of a studio, without anybody in it.
+
+    Args:
+        options: What the studio is like.
+
+    Returns:
+        Its cameras.
+
+    Raises:
+        ConfigError: The options contradict each other.
+    """
     _check(options)
     radius = options.radius_m or 0.7 * _side(options) + 2.2
     focal_px = options.person_px / 1.7 * radius
