@@ -18,12 +18,12 @@ from rich.table import Table
 
 from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.common.package_data import package_file
-from multiview.learn.check import pck, sides_told
 from multiview.learn.coco import Person, read_coco
 from multiview.learn.evaluate import average_precision, person_oks
 from multiview.learn.model_file import open_model
 from multiview.learn.sample import ABSENT, HIDDEN, Sample
 from multiview.learn.source import held_out_samples
+from multiview.learn.validation import left_right_accuracy, pck
 
 PADDING = 1.25
 
@@ -45,7 +45,13 @@ def main() -> None:
     table = Table("if", "AP", "AP50", "AP75", "PCK@0.1", "left and right")
     for name, answer, sure in _variants(people, samples, xy, score.mean(1), size, skeleton):
         ap, (right, known) = average_precision(people, answer, sure, skeleton), pck(answer, samples)
-        figures = (ap["ap"], ap["ap50"], ap["ap75"], right[known].mean(), sides_told(answer, samples, skeleton))
+        figures = (
+            ap["ap"],
+            ap["ap50"],
+            ap["ap75"],
+            right[known].mean(),
+            left_right_accuracy(answer, samples, skeleton),
+        )
         table.add_row(name, *(f"{value:.3f}" for value in figures))
     hidden = np.stack([sample.visibility for sample in samples])
     console = Console()
@@ -58,7 +64,7 @@ def _people(
 ) -> tuple[list[Person], list[Sample]]:
     if annotations is None:
         samples = held_out_samples(count, size)
-        shown = [np.count_nonzero(sample.parts) if sample.parts is not None else 1 for sample in samples]
+        shown = [np.count_nonzero(sample.part_labels) if sample.part_labels is not None else 1 for sample in samples]
         rows = enumerate(zip(samples, shown, strict=True))
         return [
             Person(i, Path(), s.xy, s.visibility, s.box, float(max(1, area)), i + 1) for i, (s, area) in rows

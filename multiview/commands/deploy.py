@@ -22,7 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", metavar="DIR", type=Path, help="its pictures (default: `images` beside the file)")
     parser.add_argument("--people", type=int, default=1000, help="people to measure on (default 1000)")
     parser.add_argument("--calibration", type=int, default=256, help="crops that INT8's ranges come from (default 256)")
-    parser.add_argument("--smaller", type=float, default=0.75, help="also try a smaller input (default 0.75; 1 = no)")
+    parser.add_argument(
+        "--extra-scale",
+        type=float,
+        default=0.75,
+        metavar="SCALE",
+        help="also deploy the network at this scale of its input size (default 0.75; 1: no)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
     with console.status("reading people to measure on"):
         people, samples = measuring_set(args.annotations, args.images, recipe, args.people)
     sizes = [recipe.network.input]
-    if args.smaller < 1:
-        sizes.append(tuple(max(32, round(side * args.smaller / 16) * 16) for side in recipe.network.input))
+    if args.extra_scale < 1:
+        sizes.append(tuple(max(32, round(side * args.extra_scale / 16) * 16) for side in recipe.network.input))
     table = Table("model", "input", "MB", "AP", "PCK@0.1", "ms, one person", "ms each of four", "fps of one")
     rows = {}
     for size in sizes:
@@ -86,7 +92,7 @@ def _deploy_finder(args: argparse.Namespace, recipe: Recipe, network: Any) -> in
     from rich.table import Table
 
     from multiview.learn.deploy import export, quantise, time_per_person, write_card
-    from multiview.learn.finder_task import FinderTask, check_finder
+    from multiview.learn.finder_task import FinderTask, validate_finder
     from multiview.learn.model_file import open_model
 
     name, console = args.name or args.weights.parent.name, Console()
@@ -101,7 +107,7 @@ def _deploy_finder(args: argparse.Namespace, recipe: Recipe, network: Any) -> in
     table = Table("model", "MB", "recall", "precision", "ms a picture")
     kept = {}
     for path, kind in ((plain, "fp32"), (small, "INT8")):
-        figures = check_finder(open_model(path), task.validation).figures
+        figures = validate_finder(open_model(path), task.validation).figures
         milliseconds = time_per_person(path, recipe.network.input).one
         megabytes = f"{path.stat().st_size / 1e6:.2f}"
         table.add_row(kind, megabytes, f"{figures['recall']:.3f}", f"{figures['precision']:.3f}", f"{milliseconds:.2f}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from multiview.cameras.camera import Rig
-    from multiview.learn.label_take import Seen
+    from multiview.learn.label_take import DetectionsOf
     from multiview.recordings.pose_table import Poses
     from multiview.recordings.take import Take
     from multiview.sources import FrameSource
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.9,
         metavar="PX",
-        help="the most certain joints are labelled, so many that their errors are of PX to be expected (default 1.9)",
+        help="label only joints so that their expected RMS error is at most PX (default 1.9)",
     )
     text = "render people, with exact labels"
     rendered = kinds.add_parser("rendered", help=text, description=text.capitalize() + ".")
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _label_take(args: argparse.Namespace, bar: Progress) -> tuple[int, int]:
     from multiview.cameras.rig_file import load_rig
-    from multiview.learn.label import Trust, largest_sigma
+    from multiview.learn.label import LabelCriteria, sigma_for_rms
     from multiview.learn.label_take import label_recording
     from multiview.sources.video import Source
 
@@ -87,16 +87,16 @@ def _label_take(args: argparse.Namespace, bar: Progress) -> tuple[int, int]:
     if not rig_path or not videos or not (folder or args.poses):
         raise ConfigError("give a take's folder with videos/, or all of --rig, --poses and --videos")
     rig = load_rig(rig_path)
-    poses, seen = _poses(args, rig)
-    trust = Trust(views=args.views, sigma_px=largest_sigma(rig, poses, args.rms_px, args.views))
+    poses, detections = _poses(args, rig)
+    criteria = LabelCriteria(views=args.views, sigma_px=sigma_for_rms(rig, poses, args.rms_px, args.views))
     sources: dict[str, FrameSource] = {video.stem: Source(video, video.stem) for video in videos}
     task = bar.add_task("labelling", total=sum(source.frames for source in sources.values()) or None)
     return label_recording(
-        args.out, rig, poses, sources, max(1, args.every), trust, seen, lambda n: bar.advance(task, n)
+        args.out, rig, poses, sources, max(1, args.every), criteria, detections, lambda n: bar.advance(task, n)
     )
 
 
-def _poses(args: argparse.Namespace, rig: Rig) -> tuple[Poses, Seen | None]:
+def _poses(args: argparse.Namespace, rig: Rig) -> tuple[Poses, DetectionsOf | None]:
     """The people, and what each camera itself saw of them."""
     from multiview.body.skeleton import load_skeleton
     from multiview.recordings.keypoint_folder import open_keypoint_folders
@@ -111,7 +111,7 @@ def _poses(args: argparse.Namespace, rig: Rig) -> tuple[Poses, Seen | None]:
     return fuse_take(open_take(args.take), rig)
 
 
-def fuse_take(take: Take, rig: Rig) -> tuple[Poses, Seen]:
+def fuse_take(take: Take, rig: Rig) -> tuple[Poses, DetectionsOf]:
     """The people of a take, each frame corrected by what came later, and what each camera itself saw of them."""
     from multiview.body.skeleton import load_skeleton
     from multiview.commands.fuse_run import fuse_views

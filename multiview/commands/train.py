@@ -50,8 +50,8 @@ def run(args: argparse.Namespace) -> int:
         def watch(step: Step) -> None:
             smooth[0] = step.loss if smooth[0] != smooth[0] else 0.98 * smooth[0] + 0.02 * step.loss
             bar.update(bar_task, completed=step.step, loss=smooth[0])
-            if step.check:
-                figures = "  ".join(f"{name} {value:.3f}" for name, value in step.check.figures.items())
+            if step.validation:
+                figures = "  ".join(f"{name} {value:.3f}" for name, value in step.validation.figures.items())
                 console.print(f"step {step.step}: {figures}")
 
         train(recipe, folder, path.parent, watch, args.threads)

@@ -1,4 +1,4 @@
-"""Several processes train as one: each computes its share of every batch, and what they found is averaged.
+"""Data-parallel training on one machine: each process computes a shard of every batch, and the gradients are averaged.
 
 On a CPU this uses two cores better than two threads do, which wait for each other at every convolution.
 """
@@ -18,67 +18,67 @@ from torch import Tensor
 
 from multiview.errors import MultiviewError
 
-__all__ = ["WHOLE", "Exchange", "Share", "start_helpers", "watch_parent"]
+__all__ = ["WHOLE", "AllReduce", "Shard", "start_workers", "watch_parent"]
 
 
-class Share(NamedTuple):
-    """The `number`-th of `of` equal shares of a batch."""
+class Shard(NamedTuple):
+    """The part of a batch that process `rank` of `world_size` computes; all parts are equal."""
 
-    number: int
-    of: int
-
-
-WHOLE = Share(0, 1)
+    rank: int
+    world_size: int
 
 
-class Exchange:
-    """Averages tensors of together `size` numbers over processes, through memory that they share."""
+WHOLE = Shard(0, 1)
+
+
+class AllReduce:
+    """Averages tensors of together `size` numbers over processes, through shared memory."""
 
     def __init__(self, processes: int, size: int) -> None:
-        # Two boards in turn: nobody can be more than one exchange ahead, so nothing is overwritten before it is read.
-        self.boards = torch.zeros(2, processes, size).share_memory_()  # type: ignore[no-untyped-call]
+        # Two buffers in turn: no process can be more than one step ahead, so nothing is overwritten before it is read.
+        self.buffers = torch.zeros(2, processes, size).share_memory_()  # type: ignore[no-untyped-call]
         self.barrier = multiprocessing.get_context("spawn").Barrier(processes)
         self.turn = 0
 
-    def average(self, number: int, tensors: Sequence[Tensor]) -> None:
+    def average(self, rank: int, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by its mean over the processes, the same in every bit in each of them."""
-        board = self.boards[self.turn]
-        torch.cat([tensor.flatten() for tensor in tensors], out=board[number])
+        buffer = self.buffers[self.turn]
+        torch.cat([tensor.flatten() for tensor in tensors], out=buffer[rank])
         try:
             self.barrier.wait()
         except threading.BrokenBarrierError:
             raise MultiviewError("a process of this training has died; start the same command again") from None
-        mean = board.mean(0)
+        mean = buffer.mean(0)
         for tensor, part in zip(tensors, mean.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(part.view(tensor.shape))
         self.turn = 1 - self.turn
 
 
-def start_helpers(target: Callable[..., None], exchange: Exchange, *arguments: Any) -> list[threading.Thread]:
-    """Run `target(share, exchange, *arguments)` in a process for each share but the first.
+def start_workers(target: Callable[..., None], all_reduce: AllReduce, *arguments: Any) -> list[threading.Thread]:
+    """Run `target(shard, all_reduce, *arguments)` in a process for each shard but the first.
 
-    If one of them dies, the exchange breaks rather than wait for it for ever. Join the threads at the end, lest the
-    helpers are ended while they end.
+    If one of them dies, the barrier breaks instead of waiting forever. Join the threads at the end, so that no worker
+    is killed before it has finished.
     """
     context = multiprocessing.get_context("spawn")
-    processes = exchange.barrier.parties
+    processes = all_reduce.barrier.parties
     watchers = []
-    for number in range(1, processes):
-        helper = context.Process(target=target, args=(Share(number, processes), exchange, *arguments), daemon=True)
-        helper.start()
-        watchers.append(threading.Thread(target=_break_when_dead, args=(helper, exchange), daemon=True))
+    for rank in range(1, processes):
+        worker = context.Process(target=target, args=(Shard(rank, processes), all_reduce, *arguments), daemon=True)
+        worker.start()
+        watchers.append(threading.Thread(target=_break_when_dead, args=(worker, all_reduce), daemon=True))
         watchers[-1].start()
     return watchers
 
 
-def _break_when_dead(helper: SpawnProcess, exchange: Exchange) -> None:
-    helper.join()
-    if helper.exitcode:
-        exchange.barrier.abort()
+def _break_when_dead(worker: SpawnProcess, all_reduce: AllReduce) -> None:
+    worker.join()
+    if worker.exitcode:
+        all_reduce.barrier.abort()
 
 
 def watch_parent() -> None:
-    """End this helper when the process that started it ends; an interrupt at the terminal is the parent's to handle."""
+    """End this worker when its parent process ends; the parent alone handles an interrupt at the terminal."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
 

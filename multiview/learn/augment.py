@@ -23,19 +23,19 @@ class Augmentation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How much training crops vary."""
 
     rotation_deg: float = 25.0
-    """Deviation of the crop's turn, degrees; it is cut at twice that, and every other crop stays upright."""
+    """Deviation of the crop's rotation, degrees; it is clipped at twice that, and every other crop stays upright."""
     scale: float = 0.15
     """Deviation of the logarithm of the crop's size."""
     shift: float = 0.05
     """Deviation of the crop's centre, as a fraction of its size."""
     flip: float = 0.5
-    """Share of mirrored crops; left and right joints change places."""
+    """Share of mirrored crops; left and right joints are swapped."""
     half_body: float = 0.08
     """Share of crops that show only the upper or the lower body."""
     cutout: float = 0.25
     """Share of crops with a patch painted over; the joints under it become hidden."""
-    far: float = 0.2
-    """Share of crops of someone far away: few pixels, enlarged."""
+    low_res: float = 0.2
+    """Share of crops of a distant person: few pixels, enlarged."""
     degrade: float = 0.9
     """Share of crops with a camera's faults: exposure, colour, blur, noise, compression."""
 
@@ -44,21 +44,23 @@ def crop_sample(sample: Sample, size: tuple[int, int], A: Float64[np.ndarray, "2
     """The crop that the affine map `A` (crop_from_image) cuts out; joints outside it become absent."""
     width, height = size
     image = cv2.warpAffine(sample.image, A, size, flags=cv2.INTER_LINEAR)
-    parts = None if sample.parts is None else cv2.warpAffine(sample.parts, A, size, flags=cv2.INTER_NEAREST)
+    labels = (
+        None if sample.part_labels is None else cv2.warpAffine(sample.part_labels, A, size, flags=cv2.INTER_NEAREST)
+    )
     xy = transform_points(A, sample.xy)
     inside = ((xy >= -0.5) & (xy <= np.array([width, height]) - 0.5)).all(-1)
     corners = transform_points(A, sample.box[[[0, 1], [2, 1], [2, 3], [0, 3]]])
     box = np.concatenate([corners.min(0), corners.max(0)])
-    facing = None if sample.facing is None else _turned(sample.facing, A)
-    return Sample(image, xy, np.where(inside, sample.visibility, ABSENT), box, parts, facing)
+    orientation = None if sample.orientation is None else _transformed(sample.orientation, A)
+    return Sample(image, xy, np.where(inside, sample.visibility, ABSENT), box, labels, orientation)
 
 
-def _turned(facing: Float64[np.ndarray, "3 3"], A: Float64[np.ndarray, "2 3"]) -> Float64[np.ndarray, "3 3"]:
+def _transformed(orientation: Float64[np.ndarray, "3 3"], A: Float64[np.ndarray, "2 3"]) -> Float64[np.ndarray, "3 3"]:
     """Directions in camera axes, as the crop's camera would have them; a mirrored person's left is the other way."""
     scale = np.sqrt(abs(np.linalg.det(A[:, :2])))
     sign = np.sign(np.linalg.det(A[:, :2]))
-    turned = np.concatenate([facing[:, :2] @ A[:, :2].T / scale, facing[:, 2:]], axis=1)
-    return np.asarray(sign * turned)
+    rotated = np.concatenate([orientation[:, :2] @ A[:, :2].T / scale, orientation[:, 2:]], axis=1)
+    return np.asarray(sign * rotated)
 
 
 def augment(
@@ -85,27 +87,27 @@ def augment(
         A = np.array([[-1.0, 0, size[0] - 1], [0, 1, 0]]) @ np.vstack([A, [0, 0, 1]])
     crop = crop_sample(sample, size, A)
     if mirrored:
-        crop = _swap_sides(crop, symmetric_pairs, symmetric_parts)
+        crop = _swap_left_right(crop, symmetric_pairs, symmetric_parts)
     image, visibility = crop.image, crop.visibility
     if rng.random() < options.cutout:
         image, visibility = _cutout(crop, rng)
-    if rng.random() < options.far:
+    if rng.random() < options.low_res:
         image = coarse(image, rng.uniform(0.3, 0.9))
     if rng.random() < options.degrade:
         image = degrade(rng, image)
-    return Sample(image, crop.xy, visibility, crop.box, crop.parts, crop.facing)
+    return Sample(image, crop.xy, visibility, crop.box, crop.part_labels, crop.orientation)
 
 
-def _swap_sides(crop: Sample, pairs: tuple[tuple[int, int], ...], parts: tuple[tuple[int, int], ...]) -> Sample:
+def _swap_left_right(crop: Sample, pairs: tuple[tuple[int, int], ...], parts: tuple[tuple[int, int], ...]) -> Sample:
     """A mirrored person's left is the picture's right."""
     order = flip_pairs(pairs, len(crop.xy))
-    labels = crop.parts
+    labels = crop.part_labels
     if labels is not None:
         table = np.arange(256, dtype=np.uint8)
         for a, b in parts:
             table[a], table[b] = b, a
         labels = table[labels]
-    return Sample(crop.image, crop.xy[order], crop.visibility[order], crop.box, labels, crop.facing)
+    return Sample(crop.image, crop.xy[order], crop.visibility[order], crop.box, labels, crop.orientation)
 
 
 def _half_body(sample: Sample, rng: np.random.Generator) -> Float64[np.ndarray, " 4"]:

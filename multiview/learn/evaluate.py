@@ -16,10 +16,10 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from multiview.body.skeleton import Skeleton
-from multiview.learn.check import pck, sides_told
 from multiview.learn.coco import Person, coco_document
 from multiview.learn.model_file import Model
 from multiview.learn.sample import ABSENT, HIDDEN, VISIBLE, Sample
+from multiview.learn.validation import left_right_accuracy, pck
 
 __all__ = ["average_precision", "evaluate_model", "person_oks"]
 
@@ -97,7 +97,7 @@ def evaluate_model(
         "pck": _share(right, known),
         "pck_visible": _share(right, visibility == VISIBLE),
         "pck_hidden": _share(right, visibility == HIDDEN),
-        "sides": sides_told(xy, samples, skeleton),
+        "left_right": left_right_accuracy(xy, samples, skeleton),
         "pck_per_joint": {name: _share(right[:, j], known[:, j]) for j, name in enumerate(skeleton.joints)},
     }
     for name, (low, high) in SIZES.items():

@@ -16,16 +16,16 @@ from torch.nn import functional as F
 
 from multiview.keypoints.finder import decode_boxes
 from multiview.keypoints.suppress import box_iou
-from multiview.learn.all_reduce import WHOLE, Share
-from multiview.learn.check import Check
+from multiview.learn.all_reduce import WHOLE, Shard
 from multiview.learn.model_file import Model, from_network
 from multiview.learn.pictures import tile_pictures
 from multiview.learn.recipe import Recipe, build_network
 from multiview.learn.tensors import images_to_tensor, normalise
+from multiview.learn.validation import Validation
 from multiview.synthetic.backdrop import degrade
 from multiview.synthetic.rendered_image import Photo, sample_photo
 
-__all__ = ["FinderTask", "check_finder", "focal_loss"]
+__all__ = ["FinderTask", "focal_loss", "validate_finder"]
 
 STRIDE = 4
 LEAST_SIDE = 0.08
@@ -41,10 +41,10 @@ def focal_loss(logits: Float[Tensor, "N h w"], goal: Float[Tensor, "N h w"]) -> 
 
 
 class FinderTask:
-    """Rendered rooms with several people; the check is recall and precision at an overlap of a half."""
+    """Rendered rooms with several people; validated by recall and precision at an overlap of a half."""
 
-    def __init__(self, recipe: Recipe, folder: Path, share: Share = WHOLE) -> None:
-        self.recipe, self.share = recipe, share
+    def __init__(self, recipe: Recipe, folder: Path, shard: Shard = WHOLE) -> None:
+        self.recipe, self.shard = recipe, shard
         self.model = self.network = build_network(recipe.network, 3)
         with torch.no_grad():
             bias = self.network.head.bias  # type: ignore[union-attr]
@@ -57,16 +57,19 @@ class FinderTask:
 
     def _photo(self, number: int) -> Photo:
         if number not in self.pool:
-            rng = np.random.default_rng((self.recipe.seed, 1, number, self.share.number))
+            rng = np.random.default_rng((self.recipe.seed, 1, number, self.shard.rank))
             self.pool[number] = sample_photo(rng, self.recipe.network.input, supersample=1)
         return self.pool[number]
 
     def batch(self, step: int) -> tuple[Tensor, list[Photo]]:
-        size, window = self.recipe.schedule.batch // self.share.of, max(1, self.recipe.data.pool // self.share.of)
+        size, window = (
+            self.recipe.schedule.batch // self.shard.world_size,
+            max(1, self.recipe.data.pool // self.shard.world_size),
+        )
         newest = window + step * size // self.recipe.data.reuse
         for number in [number for number in self.pool if number < newest - window]:
             del self.pool[number]
-        rng = np.random.default_rng((self.recipe.seed, 2, step, self.share.number))
+        rng = np.random.default_rng((self.recipe.seed, 2, step, self.shard.rank))
         photos = [self._photo(int(n)) for n in rng.integers(newest - window, newest, size)]
         photos = [_mirror(photo) if rng.random() < 0.5 else photo for photo in photos]
         return images_to_tensor([degrade(rng, photo.image) for photo in photos]), photos
@@ -94,11 +97,11 @@ class FinderTask:
             loss = loss + (output[picture, 1:, row, column] - goal).abs().mean()
         return loss, loss
 
-    def check(self, network: nn.Module, picture: Path) -> Check:
-        return check_finder(from_network(network, self.recipe), self.validation, picture)
+    def validate(self, network: nn.Module, picture: Path) -> Validation:
+        return validate_finder(from_network(network, self.recipe), self.validation, picture)
 
 
-def check_finder(model: Model, photos: list[Photo], picture: Path | None = None) -> Check:
+def validate_finder(model: Model, photos: list[Photo], picture: Path | None = None) -> Validation:
     """Recall, precision and their harmonic mean at an overlap of a half; draws the first photos into `picture`."""
     found, hits, people = 0, 0, 0
     tiles: list[UInt8[np.ndarray, "H W 3"]] = []
@@ -113,7 +116,7 @@ def check_finder(model: Model, photos: list[Photo], picture: Path | None = None)
         tile_pictures(tiles[:24], picture, columns=4)
     recall, precision = hits / max(people, 1), min(1.0, hits / max(found, 1))
     quality = 2 * recall * precision / max(recall + precision, 1e-9)
-    return Check(quality, {"recall": recall, "precision": precision, "f1": quality})
+    return Validation(quality, {"recall": recall, "precision": precision, "f1": quality})
 
 
 def _seen(photo: Photo) -> Float64[np.ndarray, "P 4"]:

@@ -18,27 +18,27 @@ from multiview.keypoints.suppress import boxes_of
 from multiview.learn.sample import ABSENT, HIDDEN, VISIBLE
 from multiview.recordings.pose_table import Poses
 
-__all__ = ["Labelled", "Trust", "label_view", "largest_sigma"]
+__all__ = ["LabelCriteria", "LabelledPeople", "label_view", "sigma_for_rms"]
 
 
-class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LabelCriteria(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which fused joints are good enough to be labels."""
 
     views: int = 2
-    """Rays that a joint rests on, at least."""
+    """Rays that a joint was measured by, at least."""
     sigma_px: float = 1.4
-    """Deviation of each coordinate of its reprojection, at most; see `largest_sigma`."""
-    least_joints: int = 6
+    """Standard deviation of each coordinate of its reprojection, at most; see `sigma_for_rms`."""
+    min_joints: int = 6
     """Of a person in a view, else they are not labelled there."""
-    agree_px: float = 0.06
-    """A view's own detection within this fraction of the person's size says that the joint is visible there."""
+    max_distance: float = 0.06
+    """Fraction of the person's size: a joint is visible in a view whose own detection lies so close to it."""
 
 
-DEFAULT = Trust()
+DEFAULT = LabelCriteria()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Labelled:
+class LabelledPeople:
     """The P labelled people of one picture: joints px, COCO's flags, boxes x1 y1 x2 y2 px, and who they are."""
 
     xy: Float64[np.ndarray, "P J 2"]
@@ -48,28 +48,31 @@ class Labelled:
 
 
 def label_view(
-    camera: Camera, poses: Poses, rows: np.ndarray, seen: Keypoints2D | None = None, trust: Trust = DEFAULT
-) -> Labelled:
+    camera: Camera,
+    poses: Poses,
+    rows: np.ndarray,
+    detected: Keypoints2D | None = None,
+    criteria: LabelCriteria = DEFAULT,
+) -> LabelledPeople:
     """Label one camera's picture with the people in `rows` of `poses`, the frame that it shows.
 
-    `seen` is what this camera itself found, in the poses' joints, to tell visible joints from hidden ones; without it
-    every joint in the picture counts as visible.
+    `detected` is what this camera itself found, in the poses' joints, to tell visible joints from hidden ones; without
+    it every joint in the picture counts as visible.
     """
-    xy, sigma = _reproject(camera, poses, rows, trust.views)
-    trusted = sigma <= trust.sigma_px
-    keep = trusted.sum(1) >= trust.least_joints
+    xy, sigma = _reproject(camera, poses, rows, criteria.views)
+    trusted = sigma <= criteria.sigma_px
+    keep = trusted.sum(1) >= criteria.min_joints
     xy, trusted, rows = xy[keep], trusted[keep], rows[keep]
     box = _boxes(np.where(trusted[..., None], xy, np.nan), camera.size)
     visibility = np.where(trusted, VISIBLE, ABSENT)
-    if seen is not None:
-        visibility[trusted & ~_agreed(xy, box, seen, trust.agree_px)] = HIDDEN
-    return Labelled(np.where(trusted[..., None], xy, 0.0), visibility, box, poses.person[rows])
+    if detected is not None:
+        visibility[trusted & ~_detected(xy, box, detected, criteria.max_distance)] = HIDDEN
+    return LabelledPeople(np.where(trusted[..., None], xy, 0.0), visibility, box, poses.person[rows])
 
 
-def largest_sigma(rig: Rig, poses: Poses, rms_px: float, views: int = 2) -> float:
-    """How uncertain (px) a label may be so that all of them together, in every view, are of `rms_px` to be expected.
-
-    The most certain joints are taken first, for as long as the mean of their variances allows.
+def sigma_for_rms(rig: Rig, poses: Poses, rms_px: float, views: int = 2) -> float:
+    """The largest standard deviation (px) of a label for which all labels in all views have an expected RMS error of
+    `rms_px`: the most certain joints first, as long as the mean of their variances allows.
     """
     everyone = np.arange(len(poses))
     sigma = np.concatenate([_reproject(camera, poses, everyone, views)[1].ravel() for camera in rig.cameras])
@@ -98,12 +101,12 @@ def _boxes(xy: Float64[np.ndarray, "P J 2"], size: tuple[int, int]) -> Float64[n
     return np.asarray(np.clip(grown, 0, np.array([*size, *size]) - 1.0))
 
 
-def _agreed(
-    xy: Float64[np.ndarray, "P J 2"], box: Float64[np.ndarray, "P 4"], seen: Keypoints2D, share: float
+def _detected(
+    xy: Float64[np.ndarray, "P J 2"], box: Float64[np.ndarray, "P 4"], detected: Keypoints2D, max_distance: float
 ) -> Bool[np.ndarray, "P J"]:
-    """Which joints someone detected in this very view lies close to."""
-    if not seen.people:
+    """Which joints lie close to the same joint of a detection in this very view."""
+    if not detected.people:
         return np.zeros(xy.shape[:2], np.bool_)
-    distance = np.linalg.norm(xy[:, None] - seen.xy[None], axis=-1)
+    distance = np.linalg.norm(xy[:, None] - detected.xy[None], axis=-1)
     nearest = np.nanmin(np.where(np.isfinite(distance), distance, np.inf), axis=1)
-    return np.asarray(nearest <= share * (box[:, 2:] - box[:, :2]).max(1, keepdims=True))
+    return np.asarray(nearest <= max_distance * (box[:, 2:] - box[:, :2]).max(1, keepdims=True))

@@ -13,14 +13,14 @@ from multiview.cameras.camera import Rig
 from multiview.data import Keypoints2D, VideoFrame
 from multiview.errors import SourceError
 from multiview.learn.coco import Person, coco_document, write_coco
-from multiview.learn.label import Trust, label_view
+from multiview.learn.label import LabelCriteria, label_view
 from multiview.recordings.pose_table import Poses
 from multiview.sources import FrameSource
 
-__all__ = ["Seen", "label_recording"]
+__all__ = ["DetectionsOf", "label_recording"]
 
-Seen = Callable[[int, int], Keypoints2D | None]
-"""What a camera, by its place in the rig, found itself in a frame of the poses."""
+DetectionsOf = Callable[[int, int], Keypoints2D | None]
+"""What a camera (index in the rig) detected itself in a frame of the poses."""
 
 
 def label_recording(
@@ -29,14 +29,14 @@ def label_recording(
     poses: Poses,
     sources: dict[str, FrameSource],
     every: int,
-    trust: Trust,
-    seen: Seen | None = None,
+    criteria: LabelCriteria,
+    detections: DetectionsOf | None = None,
     watch: Callable[[int], None] = lambda _: None,
 ) -> tuple[int, int]:
     """Write `images/` and `annotations.json` from each camera's frames; how many pictures, and people in them.
 
     A frame is labelled by the tick nearest to it, at most a quarter of a frame away; `every` takes only each n-th. With
-    `seen`, joints that the camera did not find itself are labelled as hidden.
+    `detections`, joints that the camera did not find itself are labelled as hidden.
     """
     skeleton = load_skeleton(poses.skeleton) if poses.skeleton else None
     if skeleton is None:
@@ -55,8 +55,8 @@ def label_recording(
             if number % every or abs(int(ticks[nearest]) - frame.time_ns) > tolerance:
                 continue
             rows = np.flatnonzero(poses.time_ns == ticks[nearest])
-            found = seen(index, int(poses.frame[first[nearest]])) if seen else None
-            labelled = label_view(camera, poses, rows, found, trust)
+            found = detections(index, int(poses.frame[first[nearest]])) if detections else None
+            labelled = label_view(camera, poses, rows, found, criteria)
             picture = f"{name}_{frame.index:06d}.jpg"
             path = folder / "images" / picture
             cv2.imwrite(str(path), frame.image, [cv2.IMWRITE_JPEG_QUALITY, 92])

@@ -111,13 +111,13 @@ LOSSES: dict[str, Callable[[Maps, Target, float], PerJoint]] = {
 }
 
 
-def reduce(per_joint: PerJoint, weight: PerJoint, hardest: int = 0) -> Float[Tensor, ""]:
-    """The weighted mean over joints; with `hardest`, only each picture's that many worst ones count.
+def reduce(per_joint: PerJoint, weight: PerJoint, ohkm_top_k: int = 0) -> Float[Tensor, ""]:
+    """The weighted mean over joints; with `ohkm_top_k`, only each picture's that many worst ones count.
 
     Online hard keypoint mining as in Chen et al., Cascaded Pyramid Network, 2018.
     """
     weighted = per_joint * weight
-    if hardest and hardest < weighted.shape[1]:
-        weighted, chosen = weighted.topk(hardest, dim=1)
+    if ohkm_top_k and ohkm_top_k < weighted.shape[1]:
+        weighted, chosen = weighted.topk(ohkm_top_k, dim=1)
         weight = weight.gather(1, chosen)
     return weighted.sum() / weight.sum().clamp_min(1.0)

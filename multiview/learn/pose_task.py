@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from multiview.body.skeleton import Skeleton, load_skeleton
-from multiview.learn.all_reduce import WHOLE, Share
+from multiview.learn.all_reduce import WHOLE, Shard
 from multiview.learn.augment import augment
-from multiview.learn.check import Check, check_model
 from multiview.learn.losses import LOSSES, Target, reduce
 from multiview.learn.model_file import from_network
 from multiview.learn.recipe import Recipe, build_network
 from multiview.learn.sample import ABSENT, VISIBLE, Sample
 from multiview.learn.source import open_source, validation_samples
 from multiview.learn.tensors import images_to_tensor
+from multiview.learn.validation import Validation, validate_pose_model
 from multiview.nets.light import Light
 from multiview.synthetic.body import PARTS
 
@@ -41,45 +41,45 @@ def pose_target(
     return Target(*(torch.as_tensor(value, dtype=torch.float32, device=device) for value in (xy, weight, scale)))
 
 
-class _Tutored(nn.Module):
-    """The network and, while it learns, heads that name each heatmap pixel's body part and which way the person faces.
+class _WithAuxiliaryHeads(nn.Module):
+    """The network and, during training, heads for the body part of each heatmap pixel and for the body's orientation.
 
-    Only rendered pictures can teach these; they are what makes left and right come early.
+    Only rendered images have labels for these; with them left and right are learnt early.
     """
 
     def __init__(self, network: Light) -> None:
         super().__init__()
         self.network = network
         fine, coarse = network.head.in_channels, network.gate16.inner.in_channels
-        self.parts = nn.Conv2d(fine, len(PARTS), 1)
-        self.facing = nn.Conv2d(coarse, 9, 1)
+        self.segmentation = nn.Conv2d(fine, len(PARTS), 1)
+        self.orientation = nn.Conv2d(coarse, 9, 1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         fine, whole = self.network.features(image)
-        return self.network.head(fine), self.parts(fine), self.facing(whole).reshape(-1, 3, 3)
+        return self.network.head(fine), self.segmentation(fine), self.orientation(whole).reshape(-1, 3, 3)
 
 
 class PoseTask:
-    """Crops of single people, heatmap losses, and PCK and OKS on people never trained on."""
+    """Crops of single people, heatmap losses, and PCK and OKS on held-out people."""
 
-    def __init__(self, recipe: Recipe, folder: Path, share: Share = WHOLE) -> None:
-        self.recipe, self.share = recipe, share
+    def __init__(self, recipe: Recipe, folder: Path, shard: Shard = WHOLE) -> None:
+        self.recipe, self.shard = recipe, shard
         data, size = recipe.data, recipe.network.input
         self.skeleton = load_skeleton(data.skeleton)
-        self.source = open_source(recipe.seed, data, size, self.skeleton.joints, folder, share)
-        # The first process does the checks.
-        self.validation = validation_samples(data, size, self.skeleton.joints, folder) if share.number == 0 else []
+        self.source = open_source(recipe.seed, data, size, self.skeleton.joints, folder, shard)
+        # The first process does the validation.
+        self.validation = validation_samples(data, size, self.skeleton.joints, folder) if shard.rank == 0 else []
         network = build_network(recipe.network, len(self.skeleton.joints))
         self.model: nn.Module = network
         if recipe.data.source == "rendered" and isinstance(network, Light):
-            self.model = _Tutored(network)
+            self.model = _WithAuxiliaryHeads(network)
         self.network = network
 
     def batch(self, step: int) -> tuple[Tensor, list[Sample]]:
-        rng = np.random.default_rng((self.recipe.seed, 4, step, self.share.number))
+        rng = np.random.default_rng((self.recipe.seed, 4, step, self.shard.rank))
         schedule, options, pairs = self.recipe.schedule, self.recipe.augmentation, self.skeleton.symmetric_pairs
-        size = schedule.small_input if step < schedule.small_until else self.recipe.network.input
-        people = self.source.batch(step, schedule.batch // self.share.of)
+        size = schedule.low_res_input if step < schedule.low_res_steps else self.recipe.network.input
+        people = self.source.batch(step, schedule.batch // self.shard.world_size)
         crops = [augment(sample, rng, size, options, pairs, SYMMETRIC_PARTS) for sample in people]
         return images_to_tensor([crop.image for crop in crops]), crops
 
@@ -91,26 +91,26 @@ class PoseTask:
         target = pose_target(crops, recipe, self.skeleton, stride, maps.device)
         shown = maps.new_zeros(())
         for name, weight in recipe.loss.items():
-            shown = shown + weight * reduce(LOSSES[name](maps, target, recipe.sigma), target.weight, recipe.hardest)
+            shown = shown + weight * reduce(LOSSES[name](maps, target, recipe.sigma), target.weight, recipe.ohkm_top_k)
         if not isinstance(output, tuple):
             return shown, shown
-        _, parts, facing = (value.float() for value in output)
-        return shown + recipe.parts * _parts_loss(parts, crops, stride) + recipe.facing * _facing_loss(
-            facing, crops
-        ), shown
+        _, segmentation, orientation = (value.float() for value in output)
+        auxiliary = recipe.segmentation_weight * _segmentation_loss(segmentation, crops, stride)
+        auxiliary = auxiliary + recipe.orientation_weight * _orientation_loss(orientation, crops)
+        return shown + auxiliary, shown
 
-    def check(self, network: nn.Module, picture: Path) -> Check:
-        return check_model(from_network(network, self.recipe), self.validation, self.skeleton, picture)
+    def validate(self, network: nn.Module, picture: Path) -> Validation:
+        return validate_pose_model(from_network(network, self.recipe), self.validation, self.skeleton, picture)
 
 
-def _parts_loss(logits: Tensor, crops: list[Sample], stride: int) -> Tensor:
+def _segmentation_loss(logits: Tensor, crops: list[Sample], stride: int) -> Tensor:
     """Cross entropy of body parts; the background, most of the picture, counts little."""
-    labels = np.stack([crop.parts[::stride, ::stride] for crop in crops if crop.parts is not None])
+    labels = np.stack([crop.part_labels[::stride, ::stride] for crop in crops if crop.part_labels is not None])
     weight = torch.ones(len(PARTS), device=logits.device)
     weight[0] = 0.2
     return F.cross_entropy(logits, torch.from_numpy(labels.astype(np.int64)).to(logits.device), weight)
 
 
-def _facing_loss(found: Tensor, crops: list[Sample]) -> Tensor:
-    goal = np.stack([crop.facing for crop in crops if crop.facing is not None])
+def _orientation_loss(found: Tensor, crops: list[Sample]) -> Tensor:
+    goal = np.stack([crop.orientation for crop in crops if crop.orientation is not None])
     return F.mse_loss(found, torch.from_numpy(goal).to(found))

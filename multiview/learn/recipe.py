@@ -43,18 +43,18 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reuse: int = 4
     """rendered: how often a picture is shown, each time augmented anew, before a fresh one takes its place."""
     margin: float = 1.6
-    """rendered: how much wider than the person a picture is, so that crops can be turned and moved in it."""
-    easy_until: int = 0
-    """rendered: the share of easy pictures (one person, upright, in full view) falls from all to none over so many."""
+    """rendered: how much wider than the person a picture is, so that crops can be rotated and moved in it."""
+    curriculum_images: int = 0
+    """rendered: the share of easy pictures (one person, upright, in full view) falls to 0 over so many pictures."""
     annotations: str = ""
     """coco: the JSON file, relative to the recipe."""
     images: str = ""
     """coco: the folder of pictures, relative to the recipe."""
     validation_annotations: str = ""
-    """coco: the JSON file to check against; rendered trainings check against held-out rendered pictures."""
+    """coco: the JSON file to validate on; rendered trainings use held-out rendered pictures."""
     validation_images: str = ""
     validation: int = 512
-    """People in the check."""
+    """People in the validation set."""
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,20 +64,20 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch: int = 32
     processes: int = 1
     """CPU: processes that each compute an equal share of a batch; as many as there are cores trains fastest."""
-    small_until: int = 0
-    """Steps at the beginning that learn from crops of `small_input`, which is faster (Howard, 2018, and Tan and Le,
+    low_res_steps: int = 0
+    """The first steps use crops of `low_res_input`, which is faster (progressive resizing: Howard, 2018; Tan and Le,
     EfficientNetV2, 2021)."""
-    small_input: tuple[int, int] = (64, 96)
+    low_res_input: tuple[int, int] = (64, 96)
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup: int = 200
     """Steps over which the rate rises."""
     cooldown: float = 0.25
     """Share of the steps, at the end, over which the rate falls to nothing."""
-    average: float = 0.998
-    """Decay of the running average of the weights, which is what is checked and deployed."""
+    ema_decay: float = 0.998
+    """Decay of the running average of the weights, which is what is validated and deployed."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
-    check_every: int = 1000
+    validate_every: int = 1000
     save_every: int = 200
     log_every: int = 20
 
@@ -91,15 +91,15 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     loss: dict[str, float] = msgspec.field(default_factory=lambda: {"spatial_cross_entropy": 1.0})
     """Weights of the losses by name."""
     sigma: float = 0.75
-    """Deviation of the blob that the network is taught to draw, heatmap px."""
-    hardest: int = 0
-    """Only the worst joints of each picture count (online hard keypoint mining); 0 counts all."""
+    """Standard deviation of the target Gaussian, heatmap px."""
+    ohkm_top_k: int = 0
+    """Online hard keypoint mining: only the k joints of largest loss in each picture count; 0 counts all."""
     hidden_weight: float = 0.5
-    """What a hidden joint counts against a visible one's 1."""
-    parts: float = 0.3
-    """rendered, light: weight of naming each pixel's body part, left and right apart; that head is dropped later."""
-    facing: float = 1.0
-    """rendered, light: weight of naming which way the person faces; that head is dropped later, too."""
+    """Weight of a hidden joint; that of a visible one is 1."""
+    segmentation_weight: float = 0.3
+    """rendered, light: weight of the auxiliary loss on each pixel's body part, left and right apart; training only."""
+    orientation_weight: float = 1.0
+    """rendered, light: weight of the auxiliary loss on the body's orientation; training only."""
     network: Network = Network()
     data: Data = Data()
     augmentation: Augmentation = Augmentation()
@@ -109,7 +109,10 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         unknown = sorted(set(self.loss) - set(LOSSES))
         if unknown or not self.loss:
             raise ConfigError(f"loss: {', '.join(unknown) or 'none given'}; known are: {', '.join(LOSSES)}")
-        for name, size in (("network.input", self.network.input), ("schedule.small_input", self.schedule.small_input)):
+        for name, size in (
+            ("network.input", self.network.input),
+            ("schedule.low_res_input", self.schedule.low_res_input),
+        ):
             if any(side % 32 or side <= 0 for side in size):
                 raise ConfigError(f"{name}: {size} must be multiples of 32")
         if self.schedule.processes < 1 or self.schedule.batch % self.schedule.processes:

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from multiview.learn.all_reduce import WHOLE, Share
+from multiview.learn.all_reduce import WHOLE, Shard
 from multiview.learn.coco import read_coco
 from multiview.learn.recipe import Data
 from multiview.learn.sample import Sample
@@ -43,24 +43,24 @@ def rendered_sample(
     photo = sample_crop(rng, size, held_out, zoom, cut_off, easy)
     x, y, w, h = photo.box[0]
     left = photo.xyz[0, [5, 11, 3]] - photo.xyz[0, [6, 12, 4]]
-    facing = left / np.maximum(np.linalg.norm(left, axis=1, keepdims=True), 1e-9)
+    orientation = left / np.maximum(np.linalg.norm(left, axis=1, keepdims=True), 1e-9)
     box = np.array([x, y, x + w, y + h])
-    return Sample(photo.image, photo.xy[0], photo.visibility[0], box, photo.parts, facing)
+    return Sample(photo.image, photo.xy[0], photo.visibility[0], box, photo.parts, orientation)
 
 
 class RenderedSource:
     """Rendered people, drawn as they are needed: a window of `pool` pictures slides over an endless numbered row."""
 
-    def __init__(self, seed: int, data: Data, input_size: tuple[int, int], share: Share = WHOLE) -> None:
-        self.seed, self.data, self.share = seed, data, share
-        self.window = max(1, data.pool // share.of)
+    def __init__(self, seed: int, data: Data, input_size: tuple[int, int], shard: Shard = WHOLE) -> None:
+        self.seed, self.data, self.shard = seed, data, shard
+        self.window = max(1, data.pool // shard.world_size)
         self.size = (round(input_size[0] * data.margin / 1.25), round(input_size[1] * data.margin / 1.25))
         self.pool: dict[int, Sample] = {}
 
     def _photo(self, number: int) -> Sample:
         if number not in self.pool:
-            rng = np.random.default_rng((self.seed, 1, number, self.share.number))
-            easy = rng.random() > number * self.share.of / max(1, self.data.easy_until)
+            rng = np.random.default_rng((self.seed, 1, number, self.shard.rank))
+            easy = rng.random() > number * self.shard.world_size / max(1, self.data.curriculum_images)
             self.pool[number] = rendered_sample(rng, self.size, self.data.margin, 0.0 if easy else 0.1, easy=easy)
         return self.pool[number]
 
@@ -68,7 +68,7 @@ class RenderedSource:
         newest = self.window + step * size // self.data.reuse
         for number in [number for number in self.pool if number < newest - self.window]:
             del self.pool[number]
-        rng = np.random.default_rng((self.seed, 2, step, self.share.number))
+        rng = np.random.default_rng((self.seed, 2, step, self.shard.rank))
         return [self._photo(int(n)) for n in rng.integers(newest - self.window, newest, size)]
 
 
@@ -76,14 +76,14 @@ class CocoSource:
     """The people of a COCO keypoint file, in an order drawn anew for each pass."""
 
     def __init__(
-        self, seed: int, annotations: Path, images: Path, joints: tuple[str, ...], share: Share = WHOLE
+        self, seed: int, annotations: Path, images: Path, joints: tuple[str, ...], shard: Shard = WHOLE
     ) -> None:
-        self.seed, self.share = seed, share
+        self.seed, self.shard = seed, shard
         self.people = read_coco(annotations, images, joints)
 
     def batch(self, step: int, size: int) -> list[Sample]:
         count = len(self.people)
-        first = (step * self.share.of + self.share.number) * size
+        first = (step * self.shard.world_size + self.shard.rank) * size
         numbers = range(first, first + size)
         orders = {n // count: np.random.default_rng((self.seed, 3, n // count)).permutation(count) for n in numbers}
         return [self.people.load(int(orders[n // count][n % count])) for n in numbers]
@@ -95,16 +95,16 @@ def open_source(
     input_size: tuple[int, int],
     joints: tuple[str, ...],
     folder: Path,
-    share: Share = WHOLE,
+    shard: Shard = WHOLE,
 ) -> Source:
-    """The source that a recipe names, and of its batches one share; its paths are relative to `folder`."""
+    """The source that a recipe names, and of its batches one shard; its paths are relative to `folder`."""
     if data.source == "rendered":
-        return RenderedSource(seed, data, input_size, share)
-    return CocoSource(seed, folder / data.annotations, folder / data.images, joints, share)
+        return RenderedSource(seed, data, input_size, shard)
+    return CocoSource(seed, folder / data.annotations, folder / data.images, joints, shard)
 
 
 def validation_samples(data: Data, input_size: tuple[int, int], joints: tuple[str, ...], folder: Path) -> list[Sample]:
-    """What a training is checked against: the recipe's COCO file, else held-out rendered people."""
+    """What a training is validated on: the recipe's COCO file, else held-out rendered people."""
     if not data.validation_annotations:
         return held_out_samples(data.validation, input_size)
     people = read_coco(folder / data.validation_annotations, folder / data.validation_images, joints)

@@ -1,4 +1,4 @@
-"""The training loop: one recipe, any network; killed at any moment, it goes on from its last checkpoint."""
+"""The training loop: one recipe, any network; interrupted at any moment, it resumes from its last checkpoint."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from multiview.common.atomic_file import replacing
 from multiview.errors import ConfigError
-from multiview.learn.all_reduce import WHOLE, Exchange, Share, start_helpers, watch_parent
-from multiview.learn.check import Check
+from multiview.learn.all_reduce import WHOLE, AllReduce, Shard, start_workers, watch_parent
 from multiview.learn.finder_task import FinderTask
 from multiview.learn.pose_task import PoseTask
 from multiview.learn.recipe import Recipe
+from multiview.learn.validation import Validation
 from multiview.learn.weights import save_weights
 
 __all__ = ["Progress", "Trainer", "learning_rate", "train"]
@@ -38,31 +38,31 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 
 @runtime_checkable
 class Task(Protocol):
-    """What is learnt: pictures by number, a loss, and a check. `model` is trained; `network`, a part of it, is kept."""
+    """What is learnt: batches, a loss, and a validation. `model` is trained; `network`, a part of it, is kept."""
 
     model: nn.Module
     network: nn.Module
 
     def batch(self, step: int) -> tuple[Tensor, Any]: ...
     def loss(self, output: Any, truth: Any) -> tuple[Tensor, Tensor]: ...
-    def check(self, network: nn.Module, picture: Path) -> Check: ...
+    def validate(self, network: nn.Module, picture: Path) -> Validation: ...
 
 
-TASKS: dict[str, Callable[[Recipe, Path, Share], Task]] = {"pose": PoseTask, "finder": FinderTask}
+TASKS: dict[str, Callable[[Recipe, Path, Shard], Task]] = {"pose": PoseTask, "finder": FinderTask}
 
 
 class Trainer:
-    """A training at some step: `step()` takes one more. Paths in the recipe are relative to `recipe_folder`."""
+    """A training in progress: `step()` takes one more step. Paths in the recipe are relative to `recipe_folder`."""
 
     def __init__(
-        self, recipe: Recipe, recipe_folder: Path, share: Share = WHOLE, exchange: Exchange | None = None
+        self, recipe: Recipe, recipe_folder: Path, shard: Shard = WHOLE, all_reduce: AllReduce | None = None
     ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.share, self.exchange = recipe, share, exchange
+        self.recipe, self.shard, self.all_reduce = recipe, shard, all_reduce
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.task = TASKS[recipe.task](recipe, recipe_folder, share)
+        self.task = TASKS[recipe.task](recipe, recipe_folder, shard)
         self.model = self.task.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = copy.deepcopy(self.task.network).requires_grad_(False)
+        self.averaged = copy.deepcopy(self.task.network).requires_grad_(False)
         groups = [
             {
                 "params": [p for p in self.model.parameters() if p.ndim > 1],
@@ -73,15 +73,15 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(groups, lr=recipe.schedule.learning_rate)
         precision = recipe.schedule.precision
         self.half = precision == "bfloat16" or (precision == "auto" and _bfloat16_pays(self.device))
-        self.number = 0
+        self.step_number = 0
         self.cpu = 0.0
         """Processor seconds of all processes so far."""
 
     def step(self) -> float:
         """One step of the optimiser; the loss."""
-        image, truth = self.task.batch(self.number)
+        image, truth = self.task.batch(self.step_number)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.recipe, self.number)
+            group["lr"] = learning_rate(self.recipe, self.step_number)
         self.model.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             output = self.model(image.to(self.device))
@@ -89,20 +89,20 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         spent = torch.tensor(time.process_time())
-        if self.exchange is not None:
-            self.exchange.average(self.share.number, [shown.detach(), spent, *self._shared()])
-        self.cpu = float(spent) * self.share.of
+        if self.all_reduce is not None:
+            self.all_reduce.average(self.shard.rank, [shown.detach(), spent, *self._shared()])
+        self.cpu = float(spent) * self.shard.world_size
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()
-        self.number += 1
-        self._follow()
+        self.step_number += 1
+        self._update_average()
         return float(shown.detach())
 
-    def share_out(self) -> Exchange:
-        """The exchange of a training that this process is the first of."""
+    def make_all_reduce(self) -> AllReduce:
+        """The exchange of gradients with the other processes of this training, of which this is the first."""
         numbers = [p.numel() for p in self.model.parameters()] + [b.numel() for b in self._running()]
-        self.exchange = Exchange(self.share.of, sum(numbers) + 2)
-        return self.exchange
+        self.all_reduce = AllReduce(self.shard.world_size, sum(numbers) + 2)
+        return self.all_reduce
 
     def _running(self) -> list[Tensor]:
         """Running means and variances."""
@@ -118,11 +118,11 @@ class Trainer:
         return [*gradients, *self._running()]
 
     @torch.no_grad()
-    def _follow(self) -> None:
-        """Move the running average; it forgets its beginning fast."""
-        decay = min(self.recipe.schedule.average, (1 + self.number) / (10 + self.number))
+    def _update_average(self) -> None:
+        """Move the running average of the weights, faster at the beginning."""
+        decay = min(self.recipe.schedule.ema_decay, (1 + self.step_number) / (10 + self.step_number))
         own = self.task.network.state_dict()
-        for name, value in self.average.state_dict().items():
+        for name, value in self.averaged.state_dict().items():
             if value.dtype.is_floating_point:
                 value.lerp_(own[name], 1 - decay)
             else:
@@ -131,25 +131,25 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Everything that the next step depends on, whole or not at all."""
         state = {
-            "step": self.number,
+            "step": self.step_number,
             "recipe": msgspec.json.encode(self.recipe).decode(),
             "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
+            "average": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
         with replacing(path) as temporary:
             torch.save(state, temporary)
 
     def load(self, path: Path) -> None:
-        """Go on where `save` left off."""
+        """Resume from what `save` wrote."""
         state = torch.load(path, map_location=self.device, weights_only=True)
         try:
             self.model.load_state_dict(state["model"])
-            self.average.load_state_dict(state["average"])
+            self.averaged.load_state_dict(state["average"])
         except RuntimeError:
             raise ConfigError(f"{path}: is of another network than the recipe's; give another --out") from None
         self.optimizer.load_state_dict(state["optimizer"])
-        self.number = state["step"]
+        self.step_number = state["step"]
 
 
 def _bfloat16_pays(device: torch.device) -> bool:
@@ -173,7 +173,7 @@ class _Curve:
         self.cpu = float(self.rows[-1].get("cpu_seconds") or 0.0) if self.rows else 0.0
         self.best = max((float(row["quality"]) for row in self.rows if row.get("quality")), default=-1.0)
 
-    def add(self, step: int, cpu: float, rate: float, loss: float, check: Check | None) -> None:
+    def add(self, step: int, cpu: float, rate: float, loss: float, result: Validation | None) -> None:
         """One more row; the file is written anew, whole, so that a kill never leaves half a row."""
         row: dict[str, Any] = {
             "step": step,
@@ -182,8 +182,10 @@ class _Curve:
             "learning_rate": f"{rate:.3e}",
             "loss": f"{loss:.6f}",
         }
-        if check:
-            row |= {"quality": f"{check.quality:.4f}"} | {name: f"{value:.4f}" for name, value in check.figures.items()}
+        if result:
+            row |= {"quality": f"{result.quality:.4f}"} | {
+                name: f"{value:.4f}" for name, value in result.figures.items()
+            }
         self.rows.append(row)
         fields = list(dict.fromkeys(name for row in self.rows for name in row))
         with replacing(self.path) as temporary, temporary.open("w", newline="") as file:
@@ -193,11 +195,11 @@ class _Curve:
 
 
 class Progress(NamedTuple):
-    """What one step tells whoever watches."""
+    """The state after one step, for a progress display."""
 
     step: int
     loss: float
-    check: Check | None
+    validation: Validation | None
 
 
 def train(
@@ -216,47 +218,47 @@ def train(
     threads = max(1, (threads or os.cpu_count() or 1) // processes)
     torch.set_num_threads(threads)
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(recipe, recipe_folder, Share(0, processes))
+    trainer = Trainer(recipe, recipe_folder, Shard(0, processes))
     if (folder / CHECKPOINT).exists():
         trainer.load(folder / CHECKPOINT)
-    helpers = []
+    workers = []
     if processes > 1:
-        more = (recipe, recipe_folder, folder / CHECKPOINT, trainer.number, threads)
-        helpers = start_helpers(_help, trainer.share_out(), *more)
-    curve = _Curve(folder / "curve.csv", trainer.number)
+        more = (recipe, recipe_folder, folder / CHECKPOINT, trainer.step_number, threads)
+        workers = start_workers(_run_worker, trainer.make_all_reduce(), *more)
+    curve = _Curve(folder / "curve.csv", trainer.step_number)
     schedule = recipe.schedule
     losses: list[float] = []
-    while trainer.number < schedule.steps:
+    while trainer.step_number < schedule.steps:
         losses.append(trainer.step())
-        step = trainer.number
+        step = trainer.step_number
         last = step == schedule.steps
-        check = None
-        if step % schedule.check_every == 0 or last:
-            check = trainer.task.check(trainer.average, folder / "pictures" / f"{step:07d}.png")
-            if check.quality >= curve.best:
-                curve.best = check.quality
-                save_weights(trainer.average, recipe, step, folder / "best.pt")
-        watch(Progress(step, losses[-1], check))
+        result = None
+        if step % schedule.validate_every == 0 or last:
+            result = trainer.task.validate(trainer.averaged, folder / "pictures" / f"{step:07d}.png")
+            if result.quality >= curve.best:
+                curve.best = result.quality
+                save_weights(trainer.averaged, recipe, step, folder / "best.pt")
+        watch(Progress(step, losses[-1], result))
         if step % schedule.log_every == 0 or last:
-            curve.add(step, trainer.cpu, learning_rate(recipe, step - 1), float(np.mean(losses)), check)
+            curve.add(step, trainer.cpu, learning_rate(recipe, step - 1), float(np.mean(losses)), result)
             losses.clear()
         # A checkpoint stands at the end of a row of the curve, so that a resumed curve has the same rows.
         if step % schedule.save_every == 0 or last:
             trainer.save(folder / CHECKPOINT)
-    save_weights(trainer.average, recipe, trainer.number, folder / "last.pt")
-    for helper in helpers:
-        helper.join()
+    save_weights(trainer.averaged, recipe, trainer.step_number, folder / "last.pt")
+    for worker in workers:
+        worker.join()
     return folder / "last.pt"
 
 
-def _help(
-    share: Share, exchange: Exchange, recipe: Recipe, recipe_folder: Path, checkpoint: Path, step: int, threads: int
+def _run_worker(
+    shard: Shard, all_reduce: AllReduce, recipe: Recipe, recipe_folder: Path, checkpoint: Path, step: int, threads: int
 ) -> None:
-    """What every process of a training but the first does: the same steps on other pictures."""
+    """What every process of a training but the first does: the same steps on other images."""
     watch_parent()
     torch.set_num_threads(threads)
-    trainer = Trainer(recipe, recipe_folder, share, exchange)
+    trainer = Trainer(recipe, recipe_folder, shard, all_reduce)
     if step:
         trainer.load(checkpoint)
-    while trainer.number < recipe.schedule.steps:
+    while trainer.step_number < recipe.schedule.steps:
         trainer.step()

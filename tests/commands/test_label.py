@@ -10,7 +10,7 @@ import pytest
 from multiview.__main__ import main
 from multiview.cameras.rig_file import save_rig
 from multiview.commands.label import fuse_take
-from multiview.learn.label import Trust, label_view, largest_sigma
+from multiview.learn.label import LabelCriteria, label_view, sigma_for_rms
 from multiview.recordings.mcap_log import Record, RecordingWriter
 from multiview.recordings.take import Take, begin_take, finish_take
 from multiview.studio.config import Studio, SyntheticSource, write_studio
@@ -50,7 +50,7 @@ def take(simulated, tmp_path_factory) -> Take:
 def test_most_joints_of_a_take_is_labelled_within_two_pixels(simulated, take):
     rig = simulated.rig
     poses, seen = fuse_take(take, rig)
-    trust = Trust(sigma_px=largest_sigma(rig, poses, 1.9))
+    criteria = LabelCriteria(sigma_px=sigma_for_rms(rig, poses, 1.9))
     errors, asked = [], 0
     time_ns = {simulated.views(f).time_ns: f for f in range(simulated.frames)}
     for tick in np.unique(poses.frame)[::7]:
@@ -60,7 +60,7 @@ def test_most_joints_of_a_take_is_labelled_within_two_pixels(simulated, take):
         who = [int(np.nanmean(np.linalg.norm(xyz - truth, axis=-1), axis=1).argmin()) for xyz in poses.xyz[rows]]
         views = np.stack([found(simulated, c, frame, len(truth)) for c in range(len(rig))])
         for c, camera in enumerate(rig.cameras):
-            labels = label_view(camera, poses, rows, seen(c, int(tick)), trust)
+            labels = label_view(camera, poses, rows, seen(c, int(tick)), criteria)
             place = camera.project(truth)
             inside = ((place > 0) & (place < np.array(camera.size) - 1)).all(-1)
             two_others = inside & (views.sum(0) - views[c] >= 2)

@@ -8,9 +8,9 @@ import pytest
 from multiview.common.package_data import package_file
 from multiview.data import VideoFrame
 from multiview.detect import make_detector
-from multiview.learn.check import pck
 from multiview.learn.model_file import open_model
 from multiview.learn.source import held_out_samples
+from multiview.learn.validation import pck
 from multiview.synthetic.rendered_image import VISIBLE, sample_photo
 
 
@@ -67,4 +67,4 @@ def test_the_recipes_of_the_shipped_networks_are_shipped(name):
     from multiview.learn.recipe import Recipe
 
     recipe = decode_toml(package_file("recipes", f"{name}.toml"), Recipe)
-    assert open_model(package_file("models", f"{name}.onnx")).recipe.network == recipe.network
+    assert open_model(package_file("models", f"{name}.onnx")).recipe == recipe

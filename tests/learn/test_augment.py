@@ -34,7 +34,7 @@ def marked(rng: np.random.Generator) -> Sample:
 def test_keypoints_follow_the_pixels(seed):
     rng = np.random.default_rng(seed)
     sample = marked(rng)
-    options = msgspec.structs.replace(GEOMETRY, far=float(seed % 2))
+    options = msgspec.structs.replace(GEOMETRY, low_res=float(seed % 2))
     crop = augment(sample, rng, (192, 256), options, ())
     x, y = crop.xy[0]
     if crop.visibility[0] == ABSENT or not (12 < x < 180 and 12 < y < 244):
@@ -66,12 +66,12 @@ def test_a_mirrored_person_has_mirrored_parts():
     rng = np.random.default_rng(0)
     sample = marked(rng)
     a, b = SYMMETRIC_PARTS[0]
-    sample.parts[:] = a
+    sample.part_labels[:] = a
     crop = augment(
         sample, rng, (96, 128), Augmentation(flip=1.0, shift=0.0, scale=0.0), COCO.symmetric_pairs, SYMMETRIC_PARTS
     )
-    assert b in crop.parts
-    assert a not in crop.parts
+    assert b in crop.part_labels
+    assert a not in crop.part_labels
 
 
 def test_cutout_hides_what_it_covers():

@@ -11,13 +11,13 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from multiview.body.skeleton import load_skeleton
-from multiview.learn.check import pck, sides_told
 from multiview.learn.coco import Person, coco_document
 from multiview.learn.evaluate import average_precision, evaluate_model
 from multiview.learn.evaluation_page import write_page
 from multiview.learn.model_file import from_network
 from multiview.learn.recipe import Network, Recipe, build_network
 from multiview.learn.sample import Sample
+from multiview.learn.validation import left_right_accuracy, pck
 
 COCO17 = load_skeleton("coco17")
 
@@ -71,8 +71,8 @@ def test_pck_and_sides():
     assert hit.all()
     assert known.all()
     assert not pck((truth + np.array([0, 10.1]))[None], samples)[0].any()
-    assert sides_told(truth[None], samples, COCO17) == 1.0
-    assert sides_told(truth[None][:, COCO17.mirrored], samples, COCO17) == 0.0
+    assert left_right_accuracy(truth[None], samples, COCO17) == 1.0
+    assert left_right_accuracy(truth[None][:, COCO17.mirrored], samples, COCO17) == 0.0
 
 
 def test_a_page_of_the_worst(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from multiview.fusion.pipeline import Pipeline
 from multiview.learn.coco import read_coco
-from multiview.learn.label import Trust, label_view, largest_sigma
+from multiview.learn.label import LabelCriteria, label_view, sigma_for_rms
 from multiview.learn.label_take import label_recording
 from multiview.recordings.pose_table import Poses
 from multiview.sources.images import Source
@@ -59,11 +59,11 @@ def test_as_many_joints_as_the_error_allows(fused):
     studio, poses = fused
     rms, count = [], []
     for asked in (0.8, 1.2):
-        trust = Trust(sigma_px=largest_sigma(studio.rig, poses, asked), least_joints=1)
+        criteria = LabelCriteria(sigma_px=sigma_for_rms(studio.rig, poses, asked), min_joints=1)
         errors = []
         for camera in studio.rig.cameras:
             for frame in range(0, studio.frames, 5):
-                labels = label_view(camera, poses, np.flatnonzero(poses.frame == frame), None, trust)
+                labels = label_view(camera, poses, np.flatnonzero(poses.frame == frame), None, criteria)
                 truth = camera.project(studio.truth.xyz[studio.truth.frame == frame])
                 for xy, flags in zip(labels.xy, labels.visibility, strict=True):
                     distance = np.linalg.norm(truth - xy, axis=-1)[:, flags > 0]
@@ -74,7 +74,7 @@ def test_as_many_joints_as_the_error_allows(fused):
     assert 0.6 < rms[0] < 1.0
     assert 0.9 < rms[1] < 1.5
     assert count[0] < count[1]
-    assert largest_sigma(studio.rig, poses, 0.0) == 0.0
+    assert sigma_for_rms(studio.rig, poses, 0.0) == 0.0
 
 
 def test_an_uncertain_or_filled_joint_is_no_label(fused):
@@ -82,8 +82,8 @@ def test_an_uncertain_or_filled_joint_is_no_label(fused):
     rows = np.flatnonzero(poses.frame == 10)
     camera = studio.rig.cameras[0]
     everything = label_view(camera, poses, rows)
-    assert (label_view(camera, poses, rows, trust=Trust(views=7)).xy.size) == 0
-    strict = label_view(camera, poses, rows, trust=Trust(sigma_px=0.8, least_joints=1))
+    assert (label_view(camera, poses, rows, criteria=LabelCriteria(views=7)).xy.size) == 0
+    strict = label_view(camera, poses, rows, criteria=LabelCriteria(sigma_px=0.8, min_joints=1))
     assert (strict.visibility > 0).sum() < (everything.visibility > 0).sum()
     poses.filled[rows, 5] = True
     assert (label_view(camera, poses, rows).visibility[:, 5] == 0).all()
@@ -98,7 +98,7 @@ def test_a_recording_becomes_a_coco_set(fused, tmp_path):
     for frame in range(studio.frames):
         cv2.imwrite(str(folder / f"{frame:06d}.png"), np.zeros((camera.size[1], camera.size[0], 3), np.uint8))
     source = Source(folder, camera.name, fps=studio.fps)
-    pictures, people = label_recording(tmp_path / "set", studio.rig, poses, {camera.name: source}, 10, Trust())
+    pictures, people = label_recording(tmp_path / "set", studio.rig, poses, {camera.name: source}, 10, LabelCriteria())
     assert pictures == 3
     back = read_coco(tmp_path / "set" / "annotations.json", tmp_path / "set" / "images", studio.skeleton.joints)
     assert len(back) == people >= 3

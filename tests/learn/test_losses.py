@@ -21,13 +21,13 @@ def some_target(n=2, k=3, dtype=torch.float64):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("hardest", [0, 2])
-def test_gradient(name, hardest):
+@pytest.mark.parametrize("ohkm_top_k", [0, 2])
+def test_gradient(name, ohkm_top_k):
     target = some_target()
     maps = torch.randn(
         (2, 3, 6, 7), dtype=torch.float64, generator=torch.Generator().manual_seed(1), requires_grad=True
     )
-    value = lambda m: reduce(LOSSES[name](m, target, 1.0), target.weight, hardest)
+    value = lambda m: reduce(LOSSES[name](m, target, 1.0), target.weight, ohkm_top_k)
     assert torch.autograd.gradcheck(value, (maps,))
     value(maps).backward()
     assert (maps.grad[0, 1] == 0).all()
@@ -43,7 +43,7 @@ def test_perfect_maps_cost_nothing(name):
     assert (LOSSES[name](maps, target, 1.0) < (1e-9 if name in ("heatmap_mse", "spatial_cross_entropy") else 0.2)).all()
 
 
-def test_hardest_keeps_the_worst():
+def test_reduce_with_ohkm_keeps_the_worst():
     loss, weight = torch.tensor([[1.0, 5.0, 3.0]]), torch.tensor([[1.0, 1.0, 1.0]])
     assert reduce(loss, weight, 2) == 4.0
     assert reduce(loss, weight) == 3.0

@@ -18,7 +18,7 @@ import torch
 
 from multiview.common.toml import decode_toml
 from multiview.errors import ConfigError, MultiviewError, SourceError
-from multiview.learn.all_reduce import Exchange
+from multiview.learn.all_reduce import AllReduce
 from multiview.learn.model_file import open_model
 from multiview.learn.recipe import Data, Network, Recipe, Schedule
 from multiview.learn.train import learning_rate, train
@@ -38,7 +38,7 @@ validation = 4
 steps = 24
 batch = 4
 warmup = 4
-check_every = 12
+validate_every = 12
 save_every = 4
 log_every = 2
 precision = "float32"
@@ -50,7 +50,7 @@ def curve(folder: Path) -> list[tuple[str, str]]:
         return [(row["step"], row["loss"]) for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("more", ["", "processes = 2\nsmall_until = 8\nsmall_input = [32, 32]\n"])
+@pytest.mark.parametrize("more", ["", "processes = 2\nlow_res_steps = 8\nlow_res_input = [32, 32]\n"])
 def test_killed_and_resumed_is_the_same_curve(tmp_path, more):
     (tmp_path / "tiny.toml").write_text(TINY + more)
     command = [sys.executable, "-m", "multiview", "train", str(tmp_path / "tiny.toml"), "--threads", "1", "--out"]
@@ -77,13 +77,13 @@ def test_killed_and_resumed_is_the_same_curve(tmp_path, more):
 
 def test_an_exchange_gives_everyone_the_mean():
     mine = [torch.randn(4, 3, generator=torch.Generator().manual_seed(n)) for n in range(6)]
-    first = Exchange(2, 12)
+    first = AllReduce(2, 12)
     second = copy.copy(first)  # as another process has it: the same memory, its own turn
 
-    def three_times(exchange: Exchange, number: int) -> list[torch.Tensor]:
+    def three_times(all_reduce: AllReduce, number: int) -> list[torch.Tensor]:
         given = [tensor.clone() for tensor in mine[number::2]]
         for tensor in given:
-            exchange.average(number, [tensor[:1], tensor[1:]])
+            all_reduce.average(number, [tensor[:1], tensor[1:]])
         return given
 
     with ThreadPoolExecutor(2) as pool:
@@ -95,10 +95,10 @@ def test_an_exchange_gives_everyone_the_mean():
 
 
 def test_a_training_whose_helper_died_says_so():
-    exchange = Exchange(2, 3)
-    exchange.barrier.abort()
+    all_reduce = AllReduce(2, 3)
+    all_reduce.barrier.abort()
     with pytest.raises(MultiviewError, match="start the same command again"):
-        exchange.average(0, [torch.zeros(3)])
+        all_reduce.average(0, [torch.zeros(3)])
 
 
 @pytest.mark.parametrize("name", ["hrnet", "simple_baseline"])
@@ -107,7 +107,7 @@ def test_the_larger_networks_train_by_the_same_recipe(name, tmp_path):
     recipe = Recipe(
         network=Network(name=name, width=8, depth=18, input=(32, 64)),
         data=Data(pool=8, validation=2),
-        schedule=Schedule(steps=2, batch=2, check_every=2),
+        schedule=Schedule(steps=2, batch=2, validate_every=2),
     )
     weights = train(recipe, tmp_path, tmp_path)
     assert load_weights(weights)[0] == recipe
@@ -120,7 +120,7 @@ def test_the_finder_trains_by_the_same_recipe(tmp_path):
         task="finder",
         network=small,
         data=Data(pool=16, validation=4),
-        schedule=Schedule(steps=6, batch=4, check_every=6, log_every=2),
+        schedule=Schedule(steps=6, batch=4, validate_every=6, log_every=2),
     )
     train(recipe, tmp_path, tmp_path)
     with (tmp_path / "curve.csv").open() as file:

@@ -1,4 +1,4 @@
-"""A quick look at a network while it learns: PCK, how much left/right costs, mean OKS, and a picture."""
+"""Validation of a network during training: PCK, left/right accuracy, mean OKS, and a picture."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from multiview.learn.model_file import Model
 from multiview.learn.pictures import draw_person, tile_pictures
 from multiview.learn.sample import ABSENT, VISIBLE, Sample
 
-__all__ = ["Check", "check_model", "pck", "sides_told"]
+__all__ = ["Validation", "left_right_accuracy", "pck", "validate_pose_model"]
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Validation:
     """How good a network is: one number to choose the best by, and the figures for the curve."""
 
     quality: float
@@ -33,12 +33,12 @@ def pck(
     return error <= threshold * side[:, None], np.stack([sample.visibility for sample in samples]) > ABSENT
 
 
-def check_model(model: Model, samples: list[Sample], skeleton: Skeleton, picture: Path) -> Check:
+def validate_pose_model(model: Model, samples: list[Sample], skeleton: Skeleton, picture: Path) -> Validation:
     """Measure a model on samples and draw the first of them.
 
-    Of the labelled joints, `pck` is the share within a tenth of the box's longer side of the truth. `sides` tells left
-    from right: of the visible joints that are apart from their mirror image, the share found nearer to where they are
-    than to where the other is, a half by guessing. `oks` is the mean over people.
+    Of the labelled joints, `pck` is the share within a tenth of the box's longer side of the truth. `left_right` is
+    the share of visible joints, apart from their mirror image, that are found nearer to their own place than to that of
+    the mirror image (0.5 by guessing). `oks` is the mean over people.
     """
     xy, _ = model.predict(samples)
     right, known = pck(xy, samples)
@@ -48,19 +48,20 @@ def check_model(model: Model, samples: list[Sample], skeleton: Skeleton, picture
     oks = (np.exp(-e) * known).sum(1) / np.maximum(known.sum(1), 1)
     tile_pictures([draw_person(*pair, skeleton) for pair in zip(samples[:24], xy[:24], strict=True)], picture)
     quality = float(oks[known.any(1)].mean())
-    return Check(
-        quality, {"pck": float(right[known].mean()), "sides": sides_told(xy, samples, skeleton), "oks": quality}
+    return Validation(
+        quality,
+        {"pck": float(right[known].mean()), "left_right": left_right_accuracy(xy, samples, skeleton), "oks": quality},
     )
 
 
-def sides_told(
+def left_right_accuracy(
     xy: Float64[np.ndarray, "N J 2"], samples: list[Sample], skeleton: Skeleton, apart: float = 0.1
 ) -> float:
     """Of visible joints at least `apart` of the box from their mirror image, the share nearer to their own place."""
     truth = np.stack([sample.xy for sample in samples])
     other = truth[:, skeleton.mirrored]
     side = np.array([(sample.box[2:] - sample.box[:2]).max() for sample in samples])
-    asked = np.linalg.norm(truth - other, axis=-1) > apart * side[:, None]
-    asked &= np.stack([sample.visibility for sample in samples]) == VISIBLE
+    counted = np.linalg.norm(truth - other, axis=-1) > apart * side[:, None]
+    counted &= np.stack([sample.visibility for sample in samples]) == VISIBLE
     nearer = np.linalg.norm(xy - truth, axis=-1) < np.linalg.norm(xy - other, axis=-1)
-    return float(nearer[asked].mean()) if asked.any() else float("nan")
+    return float(nearer[counted].mean()) if counted.any() else float("nan")
