@@ -5,17 +5,43 @@ Letters in shapes: V views, N corners on the board.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from multiview.geometry.bundle import Bundle, BundleState, Lens
 from multiview.geometry.least_squares import levenberg_marquardt
 from multiview.geometry.lens import undistort
 from multiview.geometry.rigid import nearest_rotation
 
-__all__ = ["board_poses", "consistent_with_plane", "faces_camera", "ideal_coordinates", "noise", "refined_poses"]
+__all__ = [
+    "CameraViews",
+    "board_poses",
+    "consistent_with_plane",
+    "faces_camera",
+    "ideal_coordinates",
+    "noise",
+    "planar_poses",
+    "refined_poses",
+]
 
 FEWEST_CORNERS = 6  # a homography has 8 unknowns; with 6 corners one wrong one is still noticed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CameraViews:
+    """One camera's views of the board: `points` on it (m), where each was seen (px), and which of them are used."""
+
+    points: Float64[np.ndarray, "N 3"]
+    xy: Float64[np.ndarray, "V N 2"]
+    used: Bool[np.ndarray, "V N"]
+
+    def __len__(self) -> int:
+        return len(self.xy)
+
+    def __getitem__(self, views: Int64[np.ndarray, " v"]) -> CameraViews:
+        return CameraViews(self.points, self.xy[views], self.used[views])
 
 
 def consistent_with_plane(
@@ -83,38 +109,46 @@ def faces_camera(R: Float64[np.ndarray, "V 3 3"], t: Float64[np.ndarray, "V 3"])
 
 
 def refined_poses(
-    points: Float64[np.ndarray, "N 3"],
-    lens: Lens,
-    xy: Float64[np.ndarray, "V N 2"],
-    used: Bool[np.ndarray, "V N"],
-    R: Float64[np.ndarray, "V 3 3"],
-    t: Float64[np.ndarray, "V 3"],
-    sigma: float,
-    steps: int = 8,
+    views: CameraViews, lens: Lens, R: Float64[np.ndarray, "V 3 3"], t: Float64[np.ndarray, "V 3"], sigma: float
 ) -> tuple[Float64[np.ndarray, "V 3 3"], Float64[np.ndarray, "V 3"], Float64[np.ndarray, "V N"]]:
     """Poses by robust reprojection error with the lens fixed, and the error of every corner, px (NaN where unused)."""
-    bundle, state = one_camera(points, lens, xy, used, R, t, sigma, free=np.zeros(4 + len(lens.dist), dtype=bool))
-    state = levenberg_marquardt(bundle, state, max_steps=steps, tolerance=1e-4).state
+    bundle, state = one_camera(views, lens, R, t, sigma, free=np.zeros(4 + len(lens.dist), dtype=bool))
+    state = levenberg_marquardt(bundle, state, max_steps=8, tolerance=1e-4).state
     errors = np.linalg.norm(bundle.residuals(state), axis=-1)
-    return state.target_R, state.target_t, np.where(used, errors, np.nan)
+    return state.target_R, state.target_t, np.where(views.used, errors, np.nan)
+
+
+def planar_poses(
+    views: CameraViews, lens: Lens, threshold_px: float, sigma: float
+) -> tuple[CameraViews, Float64[np.ndarray, "V 3 3"], Float64[np.ndarray, "V 3"], Float64[np.ndarray, "V N"]]:
+    """The views with only those corners that agree with a plane, their poses, and errors (px, NaN where unused).
+
+    A view in which too few agree has no corner left, and a pose that means nothing.
+    """
+    ideal = ideal_coordinates(lens, views.xy)
+    seen = views.used & np.isfinite(ideal).all(axis=-1)
+    ideal = np.where(seen[..., None], ideal, 0.0)
+    views = replace(views, used=consistent_with_plane(views.points, ideal, seen, threshold_px / lens.focal[0]))
+    good = np.flatnonzero(views.used.any(axis=1))
+    R, t = np.tile(np.eye(3), (len(views), 1, 1)), np.tile([0.0, 0.0, 1.0], (len(views), 1))
+    errors = np.full(views.used.shape, np.nan)
+    first = board_poses(views.points, ideal[good], views.used[good])
+    R[good], t[good], errors[good] = refined_poses(views[good], lens, *first, sigma)
+    return views, R, t, errors
 
 
 def one_camera(
-    points: Float64[np.ndarray, "N 3"],
+    views: CameraViews,
     lens: Lens,
-    xy: Float64[np.ndarray, "V N 2"],
-    used: Bool[np.ndarray, "V N"],
     R: Float64[np.ndarray, "V 3 3"],
     t: Float64[np.ndarray, "V 3"],
     sigma: float,
     free: Bool[np.ndarray, " n"],
-    cauchy: float = 2.0,
 ) -> tuple[Bundle, BundleState]:
-    """The bundle of a single camera in its own axes, with one board pose per view."""
-    views, none = len(xy), np.zeros(1, dtype=bool)
-    bundle = Bundle(
-        points, np.zeros(views, dtype=np.int64), np.arange(views), xy, used / sigma, (free,), none, none, cauchy
-    )
+    """The bundle of a single camera in its own axes, with one board pose per view; `free` of its lens may move."""
+    count, none = len(views), np.zeros(1, dtype=bool)
+    camera, knot, weight = np.zeros(count, dtype=np.int64), np.arange(count), views.used / sigma
+    bundle = Bundle(views.points, camera, knot, views.xy, weight, (free,), none, none, cauchy=2.0)
     return bundle, BundleState((lens,), np.eye(3)[None], np.zeros((1, 3)), np.zeros(1), R, t)
 
 

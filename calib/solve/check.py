@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from calib.board.board import Board
-from calib.board.poses import board_poses, consistent_with_plane, ideal_coordinates, noise, refined_poses
+from calib.board.poses import CameraViews, noise, planar_poses
 from calib.corners.corners import BoardViews, Corners
 from calib.solve.intrinsics import Intrinsics
 from calib.solve.solve import Calibration, solve
@@ -134,17 +134,10 @@ def _model(camera: Camera) -> str:
 
 def _own_noise(views: BoardViews, c: int, camera: Camera, points: Float64[np.ndarray, "N 3"]) -> float:
     """How far a camera's corners are from boards seen through the rig's lens, px per axis."""
-    own, lens = views.camera == c, _lens(camera)
-    xy, seen = views.xy[own], views.row[own] >= 0
-    ideal = ideal_coordinates(lens, xy)
-    seen &= np.isfinite(ideal).all(axis=-1)
-    ideal = np.where(seen[..., None], ideal, 0.0)
-    agree = consistent_with_plane(points, ideal, seen, 20.0 / lens.focal[0])
-    good = agree.any(axis=1)
-    if not good.any():
-        return float("nan")
-    R, t = board_poses(points, ideal[good], agree[good])
-    return noise(refined_poses(points, lens, xy[good], agree[good], R, t, 1.0)[2])
+    own = views.camera == c
+    seen = CameraViews(points, views.xy[own], views.row[own] >= 0)
+    *_, errors = planar_poses(seen, _lens(camera), threshold_px=20.0, sigma=1.0)
+    return noise(errors)
 
 
 def _stayed(fresh: Calibration, cameras: list[Camera]) -> list[int]:

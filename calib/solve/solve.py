@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from calib.board.board import Board
-from calib.board.poses import board_poses, consistent_with_plane, ideal_coordinates, noise, refined_poses
+from calib.board.poses import CameraViews, noise, planar_poses
 from calib.corners.corners import BoardViews, Corners
 from calib.solve.extrinsics import ViewPoses, covisibility, place_boards, place_cameras
 from calib.solve.intrinsics import Intrinsics, calibrate_lens, free_parameters
@@ -154,7 +154,7 @@ def _lenses(
     for c, name in enumerate(corners.names):
         own = views.camera == c
         try:
-            found = calibrate_lens(points, corners.sizes[c], views.xy[own], views.row[own] >= 0, model)
+            found = calibrate_lens(CameraViews(points, views.xy[own], views.row[own] >= 0), corners.sizes[c], model)
             if "mirrored" in found.notes:  # no camera that turns and moves can see a board so
                 raise CalibrationError("shows the board mirrored; switch mirroring off in the camera's settings")
             lenses[c] = found
@@ -174,19 +174,12 @@ def _view_poses(
     frames, knot = np.unique(views.frame[kept], return_inverse=True)
     seen = views.row[kept] >= 0
     camera = np.searchsorted(sorted(lenses), views.camera[kept])
-    R, t = np.tile(np.eye(3), (len(kept), 1, 1)), np.tile([0.0, 0.0, 1.0], (len(kept), 1))
-    used = np.zeros_like(seen)
+    R, t, used = np.empty((len(kept), 3, 3)), np.empty((len(kept), 3)), np.zeros_like(seen)
     for i, c in enumerate(sorted(lenses)):
         lens, sigma, own = lenses[c].lens, lenses[c].sigma, np.flatnonzero(camera == i)
-        xy = views.xy[kept[own]]
-        ideal = ideal_coordinates(lens, xy)
-        finite = seen[own] & np.isfinite(ideal).all(axis=-1)
-        ideal = np.where(finite[..., None], ideal, 0.0)
-        agree = consistent_with_plane(points, ideal, finite, max(2.0, 6 * sigma) / lens.focal[0])
-        good = agree.any(axis=1)
-        first = board_poses(points, ideal[good], agree[good])
-        R[own[good]], t[own[good]], _ = refined_poses(points, lens, xy[good], agree[good], *first, sigma)
-        used[own] = agree
+        ours = CameraViews(points, views.xy[kept[own]], seen[own])
+        planar, R[own], t[own], _ = planar_poses(ours, lens, max(2.0, 6 * sigma), sigma)
+        used[own] = planar.used
     return ViewPoses(camera, knot, R, t, views.xy[kept], used), kept, frames
 
 

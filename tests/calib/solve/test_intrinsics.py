@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from calib.board.board import Board
-from calib.board.poses import ideal_coordinates
+from calib.board.poses import CameraViews, ideal_coordinates
 from calib.solve.intrinsics import calibrate_lens, spread_out
 from multiview.cameras.camera import Camera
 from multiview.errors import CalibrationError
@@ -35,13 +35,13 @@ def views_all_over(name, count, rng, sigma=0.3):
         image = camera.project(POINTS @ turn.T + ray * rng.uniform(0.8, 1.6))
         seen[v] = ((image >= 0) & (image < camera.size)).all(axis=1)
         xy[v] = np.where(seen[v][:, None], image, 0)
-    return camera, xy + rng.normal(0, sigma, xy.shape) * seen[..., None], seen
+    return camera, CameraViews(POINTS, xy + rng.normal(0, sigma, xy.shape) * seen[..., None], seen)
 
 
 @pytest.mark.parametrize("name", LENSES)
 def test_the_simplest_model_that_predicts_is_chosen(name):
-    camera, xy, seen = views_all_over(name, 40, np.random.default_rng(3))
-    found = calibrate_lens(POINTS, camera.size, xy, seen)
+    camera, views = views_all_over(name, 40, np.random.default_rng(3))
+    found = calibrate_lens(views, camera.size)
     # A rational lens and a fisheye describe each other to a few hundredths of a pixel; either will do.
     assert found.model == name or (name, found.model) == ("pinhole8", "fisheye")
     assert found.sigma == pytest.approx(0.3, rel=0.2)
@@ -55,22 +55,21 @@ def test_the_simplest_model_that_predicts_is_chosen(name):
 
 
 def test_few_views_keep_the_lens_simple():
-    camera, xy, seen = views_all_over("pinhole5", 4, np.random.default_rng(4))
-    found = calibrate_lens(POINTS, camera.size, xy, seen)
+    camera, views = views_all_over("pinhole5", 4, np.random.default_rng(4))
+    found = calibrate_lens(views, camera.size)
     assert found.model == "pinhole5"
     assert found.lens.dist[4] == 0  # k3 was not freed
     assert found.lens.focal[:2] == pytest.approx([1100, 1100], rel=0.05)
 
 
 def test_one_view_is_refused():
-    camera, xy, seen = views_all_over("pinhole5", 1, np.random.default_rng(5))
+    camera, views = views_all_over("pinhole5", 1, np.random.default_rng(5))
     with pytest.raises(CalibrationError, match=r"too few pictures \(1\)"):
-        calibrate_lens(POINTS, camera.size, xy, seen)
+        calibrate_lens(views, camera.size)
 
 
 def test_views_are_chosen_for_spread():
-    _, xy, seen = views_all_over("pinhole5", 60, np.random.default_rng(6))
-    repeated = np.concatenate([np.repeat(xy[:1], 200, axis=0), xy])
-    chosen = spread_out(repeated, np.concatenate([np.repeat(seen[:1], 200, axis=0), seen]), (1280, 720), 40)
+    _, views = views_all_over("pinhole5", 60, np.random.default_rng(6))
+    chosen = spread_out(views[np.concatenate([np.zeros(200, dtype=int), np.arange(60)])], (1280, 720), 40)
     assert len(set(chosen.tolist())) == 40
     assert (chosen < 200).sum() <= 1  # of 200 equal views, one is enough
