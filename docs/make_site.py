@@ -7,6 +7,8 @@ which refuses links that lead nowhere. Needs `pip install -e .[docs]`.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
 import re
 import shutil
@@ -18,6 +20,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import tomli_w
+
+import multiview
 
 REPOSITORY = Path(__file__).parents[1]
 SETTINGS = REPOSITORY / "docs" / "zensical.toml"
@@ -76,6 +80,15 @@ API: dict[str, tuple[str, ...]] = {
     ),
 }
 
+API_HEAD = """# API
+
+`import multiview as mv` offers these names, and imports each of them on first use. Everything else that a program may
+call is on the pages that follow, with the module it is imported from; [examples](../examples/01_fuse_keypoints.md)
+show them at work. Shapes, units and terms are those of the [conventions](../conventions.md).
+
+| name | what it is |
+|---|---|"""
+
 _FENCE = re.compile(r"^( *)(```+|~~~+)(.*?)\n(.*?)^\1\2 *$", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 _LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s]+)((?:\s+\"[^\"]*\")?\))")
@@ -100,8 +113,7 @@ def assemble(settings: dict[str, Any], folder: Path) -> dict[str, str]:
     """Write every page of the navigation into `folder`; {path in the repository: path in the site}."""
     pages = {source: _target(source) for source in sources(settings["project"]["nav"])}
     for source, target in pages.items():
-        text = (REPOSITORY / source).read_text(encoding="utf-8")
-        _write(folder / target, with_mathml(with_links(text, source, pages, folder)))
+        _write(folder / target, with_mathml(with_links(page_text(source), source, pages, folder)))
     for name, text in api_pages().items():
         pages[f"api/{name}"] = f"api/{name}"
         _write(folder / "api" / name, text)
@@ -117,7 +129,9 @@ def sources(nav: list[Any]) -> Iterator[str]:
         if isinstance(value, list):
             yield from sources(value)
         elif value.endswith("/"):
-            yield from (path.relative_to(REPOSITORY).as_posix() for path in sorted((REPOSITORY / value).glob("*.md")))
+            found = [path for path in (REPOSITORY / value).glob("*") if path.suffix in (".md", ".py")]
+            found.sort(key=lambda path: (path.name != "index.md", path.name))
+            yield from (path.relative_to(REPOSITORY).as_posix() for path in found)
         elif (REPOSITORY / value).is_file():
             yield value
 
@@ -138,8 +152,21 @@ def navigation(nav: list[Any], pages: dict[str, str]) -> list[Any]:
     return found
 
 
+def page_text(source: str) -> str:
+    """The Markdown of a page; a program becomes one with its docstring as the text above it."""
+    text = (REPOSITORY / source).read_text(encoding="utf-8")
+    if not source.endswith(".py"):
+        return text
+    number, _, title = Path(source).stem.partition("_")
+    code = text[text.index('"""', 3) + 3 :].strip()
+    lead = ast.get_docstring(ast.parse(text))
+    return f"# {int(number)}. {title.replace('_', ' ').capitalize()}\n\n{lead}\n\n```python\n{code}\n```\n"
+
+
 def _target(source: str) -> str:
-    name = source.removeprefix("docs/")
+    name = source.removeprefix("docs/").removesuffix(".py")
+    if source.endswith(".py"):
+        return f"{name}.md"
     return "index.md" if name == "README.md" else name.lower() if name.isupper() or "/" not in source else name
 
 
@@ -206,8 +233,8 @@ def outside_code(text: str, change: Callable[[str], str]) -> str:
 
 
 def api_pages() -> dict[str, str]:
-    """One page per group of `API`."""
-    pages = {}
+    """One page per group of `API`, and one of what `import multiview` gives."""
+    pages = {"index.md": api_index()}
     for title, modules in API.items():
         parts = [f"# {title}\n"]
         for entry in modules:
@@ -216,6 +243,16 @@ def api_pages() -> dict[str, str]:
             parts.append(f"::: {module}\n    options:\n      show_root_full_path: true{members}\n")
         pages[f"{title.lower().replace(' ', '_')}.md"] = "\n".join(parts)
     return pages
+
+
+def api_index() -> str:
+    """A table of the public names with the first line of what each says of itself."""
+    rows = []
+    for name in multiview.__all__:
+        value = getattr(multiview, name)
+        line = (inspect.getdoc(value) or "").splitlines()[0].replace("|", r"\|")
+        rows.append(f"| [`{name}`][{value.__module__}.{name}] | {line} |")
+    return "\n".join([API_HEAD, *rows, ""])
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ def nav() -> list[Any]:
 
 
 def test_navigation_has_every_page(site: dict[str, Any], nav: list[Any]) -> None:
-    pages = {path.relative_to(REPOSITORY).as_posix() for path in [*DOCS.rglob("*.md"), *REPOSITORY.glob("*.md")]}
-    assert pages == set(site["sources"](nav))
+    pages = [*DOCS.rglob("*.md"), *REPOSITORY.glob("*.md"), *(REPOSITORY / "examples").glob("*.py")]
+    assert {path.relative_to(REPOSITORY).as_posix() for path in pages} == set(site["sources"](nav))
 
 
 def test_site_builds_and_fetches_nothing(monkeypatch: pytest.MonkeyPatch, site: dict[str, Any]) -> None:
