@@ -28,7 +28,7 @@ from benchmarks.studios import NOISES, STUDIOS, studio_options
 from benchmarks.wide import wide_console
 from multiview.data import Tracks, Views
 from multiview.evaluation import metrics
-from multiview.fusion.pipeline import Options, Pipeline
+from multiview.fusion.pipeline import Pipeline, PipelineOptions
 from multiview.fusion.smoother import WHOLE_TAKE_S, Smoothed
 from multiview.recordings.ground_truth import Truth
 from multiview.recordings.pose_table import Poses
@@ -47,7 +47,7 @@ def _causal(studio: Studio) -> Poses:
 
 
 def _independent(studio: Studio) -> Poses:
-    return _frames(Pipeline(studio.rig, studio.skeleton, Options(independent=True)).step, studio)
+    return _frames(Pipeline(studio.rig, studio.skeleton, PipelineOptions(independent=True)).step, studio)
 
 
 def _baseline(studio: Studio) -> Poses:

@@ -24,7 +24,7 @@ from benchmarks.accuracy import seeds
 from benchmarks.wide import wide_console
 from multiview.data import Keypoints2D, Views
 from multiview.fusion.pipeline import Pipeline
-from multiview.synthetic import Options, Studio, make_studio
+from multiview.synthetic import Studio, StudioOptions, make_studio
 
 __all__ = ["add_arguments", "run"]
 
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     views = {"one view": 1, "two views": 2, "all but one": args.cameras - 1}
     rows: dict[tuple[str, int], list[dict[str, float]]] = {}
     for seed in progress(args.seeds, "disturbance", console=Console(stderr=True), transient=True):
-        options = Options(cameras=args.cameras, people=2, seconds=7, seed=seed, skeleton="body25", area_m=3.0)
+        options = StudioOptions(cameras=args.cameras, people=2, seconds=7, seed=seed, skeleton="body25", area_m=3.0)
         studio = make_studio(options)
         usual = _errors(studio, [studio.views(frame) for frame in range(studio.frames)])
         for name, count in views.items():

@@ -15,7 +15,7 @@ import numpy as np
 from multiview.body.skeleton import load_skeleton
 from multiview.export import exporter_names
 from multiview.recordings.pose_table import Poses, write_poses
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 __all__ = ["add_arguments", "long_take", "run"]
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 def long_take(people: int, minutes: float, fps: float, skeleton: str) -> Poses:
     """Synthetic people with noise, joints that are now and then unknown or filled; nobody is there all the time."""
-    options = Options(people=people, seconds=60.0 * minutes, fps=fps, skeleton=skeleton)
+    options = StudioOptions(people=people, seconds=60.0 * minutes, fps=fps, skeleton=skeleton)
     truth, rng = make_studio(options).truth, np.random.default_rng(0)
     order = np.lexsort((truth.actor, truth.frame))
     xyz = truth.xyz[order] + rng.normal(0.0, 0.005, truth.xyz.shape)

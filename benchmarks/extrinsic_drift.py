@@ -33,7 +33,7 @@ from multiview.geometry.rigid import rotation_from_vector
 from multiview.recordings.ground_truth import Truth
 from multiview.recordings.pose_table import Poses
 from multiview.selfcalib.extrinsic_drift import ExtrinsicDriftDetector
-from multiview.synthetic import Options, Studio, make_studio
+from multiview.synthetic import Studio, StudioOptions, make_studio
 
 RIGS = {"true": (0.0, 0.0), "fair": (0.2, 0.01), "poor": (0.4, 0.02)}  # degrees, m
 
@@ -139,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
     for name in args.rigs:
         delays, wrong, alarms, minutes, excluded, compensated, ignored, absent = [], 0, 0, 0.0, [], [], [], []
         for seed in progress(args.seeds, name, console=Console(stderr=True), transient=True):
-            options = Options(
+            options = StudioOptions(
                 cameras=4 + seed % 5,
                 people=1 + seed % 3,
                 seconds=args.seconds,

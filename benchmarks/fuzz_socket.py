@@ -26,7 +26,7 @@ from benchmarks.mutations import mutate
 from multiview.errors import MultiviewError
 from multiview.recordings.take import open_take
 from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 from multiview.wire import topics
 from multiview.wire.messages import (
     CameraHealth,
@@ -187,7 +187,7 @@ class Cameras:
     """True ones on one time line, each with a boot id that nobody has used."""
 
     def __init__(self, hub: HubOptions) -> None:
-        self._hub, self._studio, self._runs = hub, make_studio(msgspec.convert(OPTIONS, Options)), 0
+        self._hub, self._studio, self._runs = hub, make_studio(msgspec.convert(OPTIONS, StudioOptions)), 0
         self._began = time.monotonic()
 
     def play(self, ear: Subscriber, good: object, seconds: float = LOADS_S) -> bool:
@@ -256,7 +256,7 @@ def _ask(hub: HubOptions, rng: random.Random, questions: int) -> tuple[int, int]
 
 def _seeds() -> list[tuple[bytes, bytes]]:
     """Messages of every kind under topics that are for them, and under others."""
-    studio, rows = make_studio(msgspec.convert(OPTIONS, Options)), []
+    studio, rows = make_studio(msgspec.convert(OPTIONS, StudioOptions)), []
     for index, camera in enumerate(studio.rig.names):
         header = {"camera": camera, "boot_id": 1, "frame": 7, "time_ns": 280_000_000, "skeleton": "coco17"}
         seen = studio.keypoints(index, 7)

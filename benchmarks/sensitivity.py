@@ -25,7 +25,7 @@ from benchmarks.speed import SHELF, shelf_views
 from benchmarks.studios import STUDIOS, studio_options
 from benchmarks.wide import wide_console
 from multiview.evaluation import metrics
-from multiview.fusion.pipeline import Options, Pipeline
+from multiview.fusion.pipeline import Pipeline, PipelineOptions
 from multiview.recordings.ground_truth import read_truth
 from multiview.recordings.pose_table import Poses
 from multiview.synthetic import make_studio
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     for column in ("setting", "value", "recall", "precision", "rmse", "PCP"):
         table.add_column(column, justify="left" if column == "setting" else "right")
 
-    def row(name: str, value: object, options: Options) -> None:
+    def row(name: str, value: object, options: PipelineOptions) -> None:
         comparisons = []
         for studio, truth in zip(studios, truths, strict=True):
             step = Pipeline(studio.rig, studio.skeleton, options).step
@@ -67,8 +67,8 @@ def run(args: argparse.Namespace) -> int:
         cells = (f"{pooled['recall']:.2f}", f"{pooled['precision']:.2f}", f"{pooled['rmse']:.3f}", f"{pcp:.1f}")
         table.add_row(name, f"{value:g}" if isinstance(value, float | int) else "", *cells)
 
-    row("as it is", None, Options())
-    changes = list(variations(Options()))
+    row("as it is", None, PipelineOptions())
+    changes = list(variations(PipelineOptions()))
     for name, value, options in progress(changes, "sensitivity", console=Console(stderr=True), transient=True):
         row(name, value, options)
     wide_console().print(table)

@@ -32,7 +32,7 @@ from multiview.data import Tracks, Views
 from multiview.fusion.pipeline import STAGES, Pipeline
 from multiview.recordings.keypoint_folder import open_keypoint_folders
 from multiview.recordings.recorded_keypoints import frame_views
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 __all__ = ["SHELF", "add_arguments", "run", "shelf_views"]
 
@@ -42,13 +42,13 @@ _PEOPLE = (1, 2, 4, 8, 12, 16, 20)
 _CAMERAS = (2, 4, 8, 12, 16)
 
 
-def _sweep() -> dict[str, Options]:
+def _sweep() -> dict[str, StudioOptions]:
     """Every synthetic row by its name, cameras x people."""
-    rows = {f"8x{people}": Options(cameras=8, people=people, area_m=6.0) for people in _PEOPLE}
-    rows |= {f"{cameras}x4": Options(cameras=cameras, people=4, area_m=6.0) for cameras in _CAMERAS}
-    rows["16x6"] = Options(cameras=16, people=6)
-    rows["16x10"] = Options(cameras=16, people=10)
-    rows["8x4 133 joints"] = Options(cameras=8, people=4, skeleton="coco133")
+    rows = {f"8x{people}": StudioOptions(cameras=8, people=people, area_m=6.0) for people in _PEOPLE}
+    rows |= {f"{cameras}x4": StudioOptions(cameras=cameras, people=4, area_m=6.0) for cameras in _CAMERAS}
+    rows["16x6"] = StudioOptions(cameras=16, people=6)
+    rows["16x10"] = StudioOptions(cameras=16, people=10)
+    rows["8x4 133 joints"] = StudioOptions(cameras=8, people=4, skeleton="coco133")
     return rows
 
 
@@ -91,7 +91,7 @@ def measure(name: str, rig: Rig, skeleton: Skeleton, views: Sequence[Views]) -> 
     }
 
 
-def _synthetic_views(options: Options, frames: int) -> tuple[Rig, Skeleton, list[Views]]:
+def _synthetic_views(options: StudioOptions, frames: int) -> tuple[Rig, Skeleton, list[Views]]:
     studio = make_studio(options)
     return studio.rig, studio.skeleton, [studio.views(frame) for frame in range(min(frames, studio.frames))]
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import msgspec
 
-from multiview.synthetic import Options
+from multiview.synthetic import StudioOptions
 
 __all__ = ["NOISES", "STUDIOS", "studio_options"]
 
-_LEAVING = Options(leaving=2)
+_LEAVING = StudioOptions(leaving=2)
 
-STUDIOS: dict[str, Options] = {
+STUDIOS: dict[str, StudioOptions] = {
     "5x4": _LEAVING,
     "8x8": msgspec.structs.replace(_LEAVING, cameras=8, people=8),
     "close": msgspec.structs.replace(_LEAVING, passing_m=0.2),
-    "crowd": Options(cameras=8, people=20, area_m=6.0),
-    "many-cameras": Options(cameras=16, people=10),
-    "two-cameras": Options(cameras=2, people=2),
+    "crowd": StudioOptions(cameras=8, people=20, area_m=6.0),
+    "many-cameras": StudioOptions(cameras=16, people=10),
+    "two-cameras": StudioOptions(cameras=2, people=2),
     "row": msgspec.structs.replace(_LEAVING, layout="row"),
     "ring-2m": msgspec.structs.replace(_LEAVING, radius_m=2.0, area_m=2.0),
     "ring-20m": msgspec.structs.replace(_LEAVING, radius_m=20.0, area_m=4.1),
-    "whole-body": Options(cameras=8, people=4, skeleton="coco133"),
+    "whole-body": StudioOptions(cameras=8, people=4, skeleton="coco133"),
 }
 """Cameras x people, 30 frames per second, 20 s; `close` passes at 0.2 m."""
 
@@ -28,6 +28,6 @@ NOISES = {"white": 0.0, "correlated": 0.85}
 """Correlation of the pixel noise from one frame to the next."""
 
 
-def studio_options(name: str, noise: str, seed: int, seconds: float = 20.0) -> Options:
+def studio_options(name: str, noise: str, seed: int, seconds: float = 20.0) -> StudioOptions:
     """One study's options."""
     return msgspec.structs.replace(STUDIOS[name], correlation=NOISES[noise], seed=seed, seconds=seconds)

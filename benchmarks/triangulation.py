@@ -25,7 +25,7 @@ from benchmarks.timing import best_of
 from benchmarks.wide import wide_console
 from multiview.cameras.camera import Rig
 from multiview.geometry.triangulate import triangulate
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 __all__ = ["add_arguments", "run"]
 
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _points(count: int, cameras: int, outliers: float) -> tuple[Rig, Points, Pixels, np.ndarray]:
     studio = make_studio(
-        Options(cameras=cameras, people=4, seconds=count / 17 / 4 / 30 + 0.1, outliers=outliers, merged=0)
+        StudioOptions(cameras=cameras, people=4, seconds=count / 17 / 4 / 30 + 0.1, outliers=outliers, merged=0)
     )
     truth = studio.truth
     row = (truth.frame, truth.actor)

@@ -31,7 +31,7 @@ from multiview.data import NS_PER_S
 from multiview.studio.config import RecorderOptions
 from multiview.studio.config import Studio as Settings
 from multiview.studio.stream_fusion import FusedTick, StreamFusion
-from multiview.synthetic import Options, Studio, make_studio
+from multiview.synthetic import Studio, StudioOptions, make_studio
 from multiview.synthetic.unsynchronised import HUB_S, Arrival, Pace, Unsynchronised, arrivals, random_paces
 from multiview.timing.sync_buffer import SyncOptions
 from multiview.wire.messages import Stamp, encode
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def studio_of(seed: int, seconds: float, people: int, correlation: float) -> Studio:
     """Eight cameras, and people who walk at 1.5 m/s."""
-    options = Options(
+    options = StudioOptions(
         cameras=8,
         people=people,
         seconds=seconds,

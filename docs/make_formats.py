@@ -25,7 +25,7 @@ from multiview.cameras.rig_file import CameraTable, RigTable, dumps
 from multiview.data import Keypoints2D
 from multiview.models.card import CardFile, ModelCard, card_names
 from multiview.recordings import ground_truth, keypoint_folder, mcap_log, pose_table, take
-from multiview.synthetic import Options, make_rig
+from multiview.synthetic import StudioOptions, make_rig
 
 TEXT = Path(__file__).with_name("formats.md.in")
 
@@ -113,7 +113,7 @@ def _words(schema: dict[str, Any], plural: str = "") -> str:
 
 def rig_example() -> str:
     """The beginning of a rig file: one camera."""
-    rig = make_rig(Options(cameras=1, people=1, distortion=False))
+    rig = make_rig(StudioOptions(cameras=1, people=1, distortion=False))
     return dumps(rig)
 
 

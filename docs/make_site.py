@@ -53,7 +53,7 @@ API: dict[str, tuple[str, ...]] = {
     "Fusion": (
         "multiview.fusion.pipeline",
         "multiview.fusion.smoother: Smoothed",
-        "multiview.fusion.tracker: Options",
+        "multiview.fusion.tracker: TrackerOptions",
         "multiview.cameras.capture_volume",
     ),
     "Live": ("multiview.client",),

@@ -9,11 +9,11 @@ The keypoints come from a simulated studio, so that the true joints are known. W
 import numpy as np
 
 import multiview as mv
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 
 def main() -> None:
-    studio = make_studio(Options(cameras=4, people=2, seconds=2.0, seed=1))
+    studio = make_studio(StudioOptions(cameras=4, people=2, seconds=2.0, seed=1))
     pipeline = mv.Pipeline(studio.rig, studio.skeleton)
     ticks = [pipeline.step(studio.views(frame)) for frame in range(studio.frames)]
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 import multiview as mv
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 
 def make_table(path: Path) -> Path:
     """Poses of a simulated studio."""
-    studio = make_studio(Options(cameras=4, people=1, seconds=2.0))
+    studio = make_studio(StudioOptions(cameras=4, people=1, seconds=2.0))
     pipeline = mv.Pipeline(studio.rig, studio.skeleton)
     ticks = (pipeline.step(studio.views(frame)) for frame in range(studio.frames))
     mv.write_poses(mv.Poses.from_tracks(ticks, studio.skeleton), path)

@@ -8,11 +8,11 @@ A marker on a wall, a ball, a landmark: anything that you found in two or more p
 import numpy as np
 
 import multiview as mv
-from multiview.synthetic import Options, make_rig
+from multiview.synthetic import StudioOptions, make_rig
 
 
 def main() -> None:
-    rig = make_rig(Options(cameras=4))  # mv.load_rig("rig.toml") reads your own
+    rig = make_rig(StudioOptions(cameras=4))  # mv.load_rig("rig.toml") reads your own
     truth = np.array([[0.5, 0.2, 1.0], [-0.4, 0.3, 1.6], [0.0, 0.0, 0.1]])  # m
     sigma_px = 1.0
     rng = np.random.default_rng(0)

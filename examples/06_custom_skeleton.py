@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import multiview as mv
-from multiview.synthetic import Options, make_rig
+from multiview.synthetic import StudioOptions, make_rig
 
 UPPER_BODY = """
 joints = [
@@ -31,7 +31,7 @@ bones = [
 def main() -> None:
     path = Path(tempfile.mkdtemp()) / "upper_body.toml"
     path.write_text(UPPER_BODY, encoding="utf-8")
-    skeleton, rig = mv.load_skeleton(str(path)), make_rig(Options(cameras=4))
+    skeleton, rig = mv.load_skeleton(str(path)), make_rig(StudioOptions(cameras=4))
 
     # Somebody who waves with the left hand, as four cameras see it, with 2 px of noise.
     pose = np.array(

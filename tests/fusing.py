@@ -8,13 +8,13 @@ from scipy.linalg import solve_discrete_are
 from multiview.cameras.camera import Rig
 from multiview.data import Tracks
 from multiview.evaluation.metrics import Comparison, compare
-from multiview.fusion.pipeline import Options, Pipeline
+from multiview.fusion.pipeline import Pipeline, PipelineOptions
 from multiview.recordings.pose_table import Poses
 from multiview.synthetic import Studio
 from multiview.synthetic.cramer_rao import truth_with_bound
 
 
-def fuse(studio: Studio, rig: Rig | None = None, options: Options = Options()) -> list[Tracks]:  # noqa: B008  (frozen)
+def fuse(studio: Studio, rig: Rig | None = None, options: PipelineOptions = PipelineOptions()) -> list[Tracks]:  # noqa: B008  (frozen)
     """Every frame of the studio, by its own rig or another."""
     pipeline = Pipeline(rig or studio.rig, studio.skeleton, options)
     return [pipeline.step(studio.views(frame)) for frame in range(studio.frames)]

@@ -18,10 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from multiview.fusion.pipeline import Pipeline
     from multiview.selfcalib.time_offset import TimeOffsetEstimator
-    from multiview.synthetic import Options, make_studio
+    from multiview.synthetic import StudioOptions, make_studio
 
     began = time.perf_counter()
-    studio = make_studio(Options(cameras=3, people=2, seconds=0.2))
+    studio = make_studio(StudioOptions(cameras=3, people=2, seconds=0.2))
     pipeline = Pipeline(studio.rig, studio.skeleton)
     pipeline.warm_up()
     TimeOffsetEstimator(studio.rig, studio.fps).warm_up()

@@ -10,7 +10,7 @@ from multiview.commands.arguments import add_person_numbers
 from multiview.errors import ConfigError
 
 if TYPE_CHECKING:
-    from multiview.recordings.resample import Options
+    from multiview.recordings.resample import ResampleOptions
 
 __all__ = ["add_arguments", "run"]
 
@@ -64,13 +64,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _options(args: argparse.Namespace) -> Options:
-    from multiview.recordings.resample import Options
+def _options(args: argparse.Namespace) -> ResampleOptions:
+    from multiview.recordings.resample import ResampleOptions
 
     if args.axes == "yup" and args.to in _FIXED_AXES:
         raise ConfigError(f"{args.to} files are always {_FIXED_AXES[args.to]}: leave --axes out")
     limits = {name: value for name, value in (("start_s", args.start), ("end_s", args.end)) if value is not None}
-    return Options(
+    return ResampleOptions(
         measured_only=args.measured_only,
         people=tuple(args.person),
         max_gap_s=args.max_gap,

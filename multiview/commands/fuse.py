@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from multiview.cameras.rig_file import load_rig
     from multiview.commands.fuse_run import fuse_folders, refined, write_summary
     from multiview.errors import ConfigError
-    from multiview.fusion.pipeline import Options
+    from multiview.fusion.pipeline import PipelineOptions
     from multiview.recordings.keypoint_folder import open_keypoint_folders
     from multiview.recordings.recorded_keypoints import folder_views
 
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     folders = open_keypoint_folders(args.keypoints, rig, skeleton)
     if args.refine_cameras:
         rig = refined(rig, skeleton, folder_views(folders, rig, args.fps)[0], args.out)
-    options = Options(independent=args.independent, volume=_volume(args))
+    options = PipelineOptions(independent=args.independent, volume=_volume(args))
     out = args.out / "poses.parquet"
     found, timing = fuse_folders(rig, skeleton, folders, args.fps, options, out, args.lag, args.smooth)
     summary = write_summary(len(found), timing, args.out / "summary.json")

@@ -20,7 +20,7 @@ from multiview.cameras.rig_file import save_rig
 from multiview.common.atomic_file import replacing
 from multiview.data import Tracks, Views
 from multiview.errors import CalibrationError
-from multiview.fusion.pipeline import STAGES, Options, Pipeline
+from multiview.fusion.pipeline import STAGES, Pipeline, PipelineOptions
 from multiview.fusion.smoother import WHOLE_TAKE_S, Smoothed
 from multiview.recordings.keypoint_folder import KeypointFolders
 from multiview.recordings.pose_table import write_ticks
@@ -38,7 +38,7 @@ def fuse_folders(
     skeleton: Skeleton,
     folders: KeypointFolders,
     fps: float,
-    options: Options,
+    options: PipelineOptions,
     out: Path,
     lag: int = 0,
     smooth: bool = False,
@@ -60,7 +60,7 @@ def fuse_views(
     views: Iterable[Views],
     count: int,
     fps: float,
-    options: Options,
+    options: PipelineOptions,
     lag: int = 0,
     smooth: bool = False,
 ) -> tuple[list[Tracks], Float64[np.ndarray, "N S"]]:
@@ -74,7 +74,7 @@ def _fuse(
     skeleton: Skeleton,
     views: Iterable[Views],
     fps: float,
-    options: Options,
+    options: PipelineOptions,
     lag: int,
     smooth: bool,
     timing: Float64[np.ndarray, "N S"],
@@ -104,7 +104,7 @@ def _read_ahead(views: Iterable[Views]) -> Iterator[Views]:
             yield from read
 
 
-def refine_from_views(rig: Rig, skeleton: Skeleton, views: Iterable[Views], options: Options) -> Refinement:
+def refine_from_views(rig: Rig, skeleton: Skeleton, views: Iterable[Views], options: PipelineOptions) -> Refinement:
     """Fuse the first minute or so, and correct the cameras from the joints that three views agreed on."""
     pipeline = Pipeline(rig, skeleton, options)
     xyz, xy, sigma = [], [], []
@@ -128,7 +128,7 @@ def refine_from_views(rig: Rig, skeleton: Skeleton, views: Iterable[Views], opti
 
 def refined(rig: Rig, skeleton: Skeleton, views: Iterable[Views], out: Path) -> Rig:
     """The corrected rig, which is also written to the folder `out`; what changed is printed."""
-    found = refine_from_views(rig, skeleton, views, Options())
+    found = refine_from_views(rig, skeleton, views, PipelineOptions())
     save_rig(found.rig, out / "rig.toml")
     print("camera: median reprojection error, before -> after; moved, rotated")
     for c, name in enumerate(rig.names):

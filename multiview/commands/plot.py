@@ -40,12 +40,12 @@ def run(args: argparse.Namespace) -> int:
     from multiview.commands.progress import progress_bar
     from multiview.drawing import plot
     from multiview.drawing.plot_errors import folder_errors, recorded_errors
-    from multiview.recordings.resample import Options, prepare
+    from multiview.recordings.resample import ResampleOptions, prepare
     from multiview.recordings.take import Take
     from multiview.recordings.take_poses import take_poses
 
     poses, table = take_poses(args.take)
-    poses = prepare(poses, Options(people=tuple(args.person)))
+    poses = prepare(poses, ResampleOptions(people=tuple(args.person)))
     if args.joint and args.joint not in poses.joints:
         raise ConfigError(f"no joint {args.joint}; there are {', '.join(poses.joints)}")
     if not len(poses):

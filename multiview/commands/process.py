@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from multiview.common.plugins import plugin_options
     from multiview.detect import make_detector
     from multiview.errors import ConfigError, SourceError
-    from multiview.fusion.pipeline import Options
+    from multiview.fusion.pipeline import PipelineOptions
     from multiview.recordings.keypoint_folder import write_keypoints
     from multiview.recordings.pose_table import write_poses
     from multiview.recordings.recorded_keypoints import recorded_views
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
                 write_keypoints(keypoints, folder / f"{recording.camera}_{index:06d}_keypoints.json")
     if args.refine_cameras:
         rig = refined(rig, skeleton, recorded_views(rig, recordings), args.out)
-    fused = fuse_recordings(rig, skeleton, recordings, Options(independent=args.independent), args.smooth)
+    fused = fuse_recordings(rig, skeleton, recordings, PipelineOptions(independent=args.independent), args.smooth)
     write_poses(fused.poses, args.out / "poses.parquet")
     errors = reprojection_errors(rig, fused.views, fused.tracks)
     extra = {

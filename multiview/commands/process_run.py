@@ -19,7 +19,7 @@ from multiview.commands.fuse_run import fuse_views
 from multiview.data import NS_PER_S, Keypoints2D, Tracks, VideoFrame, Views
 from multiview.detect import PoseDetector
 from multiview.errors import ConfigError, SourceError
-from multiview.fusion.pipeline import Options
+from multiview.fusion.pipeline import PipelineOptions
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.recorded_keypoints import Recording, recorded_views
 from multiview.sources import FrameSource, Reader, open_source
@@ -106,7 +106,7 @@ def _detect(
 
 
 def fuse_recordings(
-    rig: Rig, skeleton: Skeleton, recordings: list[Recording], options: Options, smooth: bool = False
+    rig: Rig, skeleton: Skeleton, recordings: list[Recording], options: PipelineOptions, smooth: bool = False
 ) -> Fused:
     """All ticks through one pipeline; `smooth` lets the whole take correct each."""
     views = list(recorded_views(rig, recordings))

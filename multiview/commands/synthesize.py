@@ -37,12 +37,12 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from multiview.common.toml import decode_toml
-    from multiview.synthetic import Options, make_studio
+    from multiview.synthetic import StudioOptions, make_studio
     from multiview.synthetic.folder import write_studio
 
     if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
         raise ConfigError(f"{args.out} is not an empty folder; name one that does not exist yet")
-    options = decode_toml(args.options, Options) if args.options else Options()
+    options = decode_toml(args.options, StudioOptions) if args.options else StudioOptions()
     names = [*(name.replace("-", "_") for name in _NUMBERS), "layout"]
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     options = msgspec.structs.replace(options, **given)

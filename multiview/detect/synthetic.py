@@ -11,8 +11,7 @@ import msgspec
 from multiview.common.toml import convert
 from multiview.data import Keypoints2D, VideoFrame
 from multiview.errors import ConfigError
-from multiview.synthetic import Options as StudioOptions
-from multiview.synthetic import make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 __all__ = ["Detector", "Options"]
 
@@ -20,7 +19,7 @@ __all__ = ["Detector", "Options"]
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which studio."""
 
-    studio: dict[str, Any] = {}  # the fields of multiview.synthetic.Options
+    studio: dict[str, Any] = {}  # the fields of multiview.synthetic.StudioOptions
 
 
 class Detector:

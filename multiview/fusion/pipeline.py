@@ -25,19 +25,18 @@ from multiview.fusion import stage_kernels as kernels
 from multiview.fusion.association import make_associator
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.measurement_noise import PixelNoise
-from multiview.fusion.tracker import Identity, Tracker
-from multiview.fusion.tracker import Options as TrackOptions
+from multiview.fusion.tracker import Identity, Tracker, TrackerOptions
 from multiview.fusion.workspace import FusionArrays, Workspace
 from multiview.geometry.point_batch_kernels import padded
 from multiview.geometry.struct_kernels import as_struct
 
-__all__ = ["STAGES", "Options", "Pipeline", "Present"]
+__all__ = ["STAGES", "Pipeline", "PipelineOptions", "Present"]
 
 STAGES = ("undistort", "assign", "graph", "repair", "triangulate", "fit", "track")
 LONGEST_STEP_S = 0.5  # after a longer pause everyone is where they were, with this much uncertainty
 
 
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PipelineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Fusion's settings; the defaults serve every rig."""
 
     sigma_px: float = 5.0
@@ -52,7 +51,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How detections of nobody known are grouped: a file of fusion/association, or "./my.py"."""
     associator_options: dict[str, Any] = {}
     """The associator's own."""
-    track: TrackOptions = TrackOptions()
+    track: TrackerOptions = TrackerOptions()
     """When a person is believed in."""
     volume: Volume = Volume()
     """Where people may appear, and how many."""
@@ -70,7 +69,7 @@ class Present(msgspec.Struct, frozen=True, eq=False):
 class Pipeline:
     """Fuses the views of one rig; `present` has the last step's people."""
 
-    def __init__(self, rig: Rig, skeleton: Skeleton, options: Options = Options()) -> None:  # noqa: B008  (frozen)
+    def __init__(self, rig: Rig, skeleton: Skeleton, options: PipelineOptions = PipelineOptions()) -> None:  # noqa: B008  (frozen)
         self.rig, self.skeleton, self.options = rig, skeleton, options
         self.packed = PackedRig.of(rig)
         self.body = Body.of(skeleton)
@@ -88,7 +87,7 @@ class Pipeline:
         """Forget everyone; what was learned of the rig's noise stays."""
         track = self.options.track
         if self.options.independent:
-            track = msgspec.structs.replace(track, two_view_frames=1)
+            track = msgspec.structs.replace(track, confirmation_frames=1)
         self.tracker = Tracker(self.body, track, self.options.volume)
         self.last_ns: int | None = None
         self.present: list[Present] = []
@@ -217,7 +216,7 @@ class Pipeline:
         for n in range(tracked, len(slots)):
             size = kernels.select_hypotheses(self.arrays, n, self.gate)
             measured = work.used[n] >= 2
-            if measured[self.body.matching_joints].sum() < self.options.track.person_joints:
+            if measured[self.body.matching_joints].sum() < self.options.track.min_joints:
                 continue
             self.tracker.people.place(slots[n], work.xyz[n], measured, size)
             for rows in (work.slots, work.table, work.xyz, work.H, work.used):

@@ -12,26 +12,26 @@ from multiview.data import NS_PER_S
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.track_state import People
 
-__all__ = ["Identity", "Options", "Tracker"]
+__all__ = ["Identity", "Tracker", "TrackerOptions"]
 
 
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When a person is believed in."""
+class TrackerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When tracks are confirmed, held, recognised and deleted."""
 
     hold_s: float = 5.0
-    """s. How long someone nobody sees is remembered, to be recognised on return."""
+    """s. How long an unobserved track is held, to be recognised on return."""
     coast_s: float = 0.2
-    """s. How long someone nobody sees is still published."""
-    two_view_frames: int = 4
-    """Frames that only two views must see someone before they are believed; three views are believed at once."""
-    person_joints: int = 5
-    """Joints that two views agree on, at least, for a person to be born."""
-    same_m: float = 0.15
-    """m. Two skeletons whose joints lie nearer on average are one person seen twice."""
-    walk_m_s: float = 2.5
-    """m/s. How fast someone may have gone on while nobody saw them."""
+    """s. How long an unobserved track is still published."""
+    confirmation_frames: int = 4
+    """Frames that a track must be seen by two views before it is confirmed; three views confirm it at once."""
+    min_joints: int = 5
+    """Joints that two views agree on, at least, for a track to be initiated."""
+    duplicate_distance_m: float = 0.15
+    """m. Two tracks whose joints lie nearer on average are one person tracked twice."""
+    max_walk_m_s: float = 2.5
+    """m/s. Speed at which a person may have moved on while unobserved."""
     height_tolerance: float = 0.15
-    """Relative difference of body size up to which someone who returns is recognised."""
+    """Relative difference of body size up to which a returning person is recognised."""
 
 
 @dataclass(slots=True, eq=False)
@@ -48,7 +48,7 @@ class Identity:
 class Tracker:
     """Keeps who is who; `people` holds their joints."""
 
-    def __init__(self, body: Body, options: Options, volume: Volume = Volume()) -> None:  # noqa: B008  (frozen)
+    def __init__(self, body: Body, options: TrackerOptions, volume: Volume = Volume()) -> None:  # noqa: B008  (frozen)
         self.body, self.options, self.volume = body, options, volume
         self.people = People(body)
         self.identities: dict[int, Identity] = {}  # by slot
@@ -81,7 +81,7 @@ class Tracker:
         if self.full() or not self.volume.contains(torso) or self.duplicate(slot):
             return False
         who = self.identities[slot] = Identity(number=0, seen_ns=time_ns)
-        if views >= 3 or self.options.two_view_frames <= 1:
+        if views >= 3 or self.options.confirmation_frames <= 1:
             self._believe(slot, time_ns)
         return who.number > 0
 
@@ -104,7 +104,7 @@ class Tracker:
         if views >= 2:
             who.seen_ns = time_ns
             who.hits += 1
-            if who.number == 0 and not self.full() and (views >= 3 or who.hits >= options.two_view_frames):
+            if who.number == 0 and not self.full() and (views >= 3 or who.hits >= options.confirmation_frames):
                 self._believe(slot, time_ns)
             return who.number > 0
         if views == 1 and expected < 4:
@@ -125,7 +125,7 @@ class Tracker:
         others = [other for other in self.active() if other != slot]
         joints = self.people.state.pos[:, self.body.matching_joints]
         gaps = np.sqrt(((joints[others] - joints[slot]) ** 2).sum(axis=-1)).mean(axis=-1)
-        return bool((gaps < self.options.same_m).any())
+        return bool((gaps < self.options.duplicate_distance_m).any())
 
     def _recognise(self, slot: int, time_ns: int) -> int | None:
         """The held person who most likely is the newborn: near enough for the time away, of the same size."""
@@ -136,7 +136,7 @@ class Tracker:
             if not who.held or who.number == 0:
                 continue
             away = (time_ns - who.seen_ns) / NS_PER_S
-            reach = 0.5 + self.options.walk_m_s * away
+            reach = 0.5 + self.options.max_walk_m_s * away
             distance = float(np.linalg.norm(people.pos[other, torso].mean(axis=0) - here)) / reach
             bones = (people.length[slot] > 0.1) & (people.length[other] > 0.1)
             size = (

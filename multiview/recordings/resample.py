@@ -19,10 +19,10 @@ from multiview.data import NS_PER_S
 from multiview.errors import ConfigError
 from multiview.recordings.pose_table import Poses
 
-__all__ = ["Options", "prepare"]
+__all__ = ["ResampleOptions", "prepare"]
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ResampleOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is done, in this order."""
 
     measured_only: bool = False
@@ -43,8 +43,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Turn the world so that y is up: (x, y, z) becomes (x, z, -y)."""
 
 
-def prepare(poses: Poses, options: Options) -> Poses:
-    """Poses made ready for another program, by the steps of `Options` in their order.
+def prepare(poses: Poses, options: ResampleOptions) -> Poses:
+    """Poses made ready for another program, by the steps of `ResampleOptions` in their order.
 
     Covariances stay those of the unsmoothed joints.
 
@@ -77,7 +77,7 @@ def prepare(poses: Poses, options: Options) -> Poses:
     return _y_up(poses) if options.y_up else poses
 
 
-def _person(poses: Poses, person: int, rate: float, options: Options) -> Poses:
+def _person(poses: Poses, person: int, rate: float, options: ResampleOptions) -> Poses:
     """One person's rows, without gaps between frames, treated."""
     own = poses.take(poses.person == person)
     first, count = int(own.frame[0]), int(own.frame[-1] - own.frame[0]) + 1

@@ -23,8 +23,8 @@ from multiview.errors import ConfigError
 from multiview.timing.sync_buffer import SyncOptions
 
 if TYPE_CHECKING:
-    from multiview.fusion.pipeline import Options as PipelineOptions
-    from multiview.synthetic import Options as SyntheticOptions
+    from multiview.fusion.pipeline import PipelineOptions
+    from multiview.synthetic import StudioOptions
 
 __all__ = [
     "RENAMED_KEYS",
@@ -60,8 +60,11 @@ RENAMED_KEYS = {
     "correct_latency": "correct_time_offsets",
     "horizon_s": "max_skew_s",
     "leave_out_knocked": "exclude_displaced_cameras",
+    "person_joints": "min_joints",
     "same_m": "duplicate_distance_m",
     "turn_back_knocked": "compensate_rotation",
+    "two_view_frames": "confirmation_frames",
+    "walk_m_s": "max_walk_m_s",
     "watch_latency": "estimate_time_offsets",
 }
 
@@ -91,7 +94,7 @@ class SyntheticSource(_Section, frozen=True, kw_only=True, tag_field="type", tag
     """Simulated people; every worker simulates the same studio and sends what its own camera sees."""
 
     options: dict[str, Any] = {}
-    """What the studio is like: the fields of `multiview.synthetic.Options`."""
+    """What the studio is like: the fields of `multiview.synthetic.StudioOptions`."""
     speed: float = 1.0
     """1: at the frame rate; 0: as fast as fusion can take it."""
     loop: bool = False
@@ -302,18 +305,18 @@ def write_studio(studio: Studio, path: Path | str) -> None:
 def pipeline_options(studio: Studio) -> PipelineOptions:
     """`[pipeline]` and `[volume]`, typed; ConfigError for what is wrong in them."""
     from multiview.fusion.association import associator_options
-    from multiview.fusion.pipeline import Options
+    from multiview.fusion.pipeline import PipelineOptions
 
-    options = convert(studio.pipeline, Options, "[pipeline]", RENAMED_KEYS)
+    options = convert(studio.pipeline, PipelineOptions, "[pipeline]", RENAMED_KEYS)
     associator_options(options.associator, options.associator_options)
     return options if "volume" in studio.pipeline else msgspec.structs.replace(options, volume=studio.volume)
 
 
-def synthetic_options(source: SyntheticSource) -> SyntheticOptions:
+def synthetic_options(source: SyntheticSource) -> StudioOptions:
     """`[source.options]` of a synthetic source, typed."""
-    from multiview.synthetic import Options
+    from multiview.synthetic import StudioOptions
 
-    return convert(source.options, Options, "[source.options]")
+    return convert(source.options, StudioOptions, "[source.options]")
 
 
 def studio_rig(studio: Studio) -> Rig:

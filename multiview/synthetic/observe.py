@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64, Int64
 from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Camera
 from multiview.synthetic.occlusion import hidden_joints
-from multiview.synthetic.options import Options
+from multiview.synthetic.options import StudioOptions
 
 __all__ = ["Observations", "observe"]
 
@@ -46,7 +46,7 @@ def observe(
     xyz: Float64[np.ndarray, "T P J 3"],
     axes: Float64[np.ndarray, "T P L 2 3"],
     skeleton: Skeleton,
-    options: Options,
+    options: StudioOptions,
     rng: np.random.Generator,
 ) -> Observations:
     """Everything `camera` sees of people at `xyz` (m, NaN while absent), with bodies `axes` that hide each other."""
@@ -93,7 +93,7 @@ def _joint_factor(skeleton: Skeleton) -> np.ndarray:
     return np.asarray(factor / np.sqrt((factor**2).mean()))
 
 
-def _size_factor(camera: Camera, xyz: np.ndarray, options: Options) -> np.ndarray:
+def _size_factor(camera: Camera, xyz: np.ndarray, options: StudioOptions) -> np.ndarray:
     """By the size of the person in the picture against that of the mean person."""
     depth = _nan_free((xyz.mean(axis=2) @ camera.R.T + camera.t)[..., 2], 1.0)
     pixels_per_metre = camera.K[0, 0] / np.maximum(depth, 0.5)
@@ -156,7 +156,7 @@ def _swap(seen: Observations, skeleton: Skeleton) -> None:
         array[seen.swapped] = array[seen.swapped][:, mirrored]
 
 
-def _merge(seen: Observations, skeleton: Skeleton, options: Options, rng: np.random.Generator) -> None:
+def _merge(seen: Observations, skeleton: Skeleton, options: StudioOptions, rng: np.random.Generator) -> None:
     """Give some limbs of a person to a neighbour's detection; the neighbour's own go the other way, or are lost."""
     frames, people = seen.found.shape
     limb = _limbs(skeleton)
@@ -196,7 +196,7 @@ def _nan_free(values: np.ndarray, instead: float) -> np.ndarray:
     return np.where(np.isnan(values), instead, values)
 
 
-def _with_ghosts(seen: Observations, camera: Camera, options: Options, rng: np.random.Generator) -> Observations:
+def _with_ghosts(seen: Observations, camera: Camera, options: StudioOptions, rng: np.random.Generator) -> Observations:
     """Add false people: someone's outline of another moment, elsewhere in the picture and of another size."""
     frames, people = seen.found.shape
     share = min(0.9, options.ghosts * people / _GHOSTS_AT_ONCE)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-__all__ = ["Options"]
+__all__ = ["StudioOptions"]
 
 Count = Annotated[int, Meta(ge=0, le=100)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -15,7 +15,7 @@ NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class StudioOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A studio, its people, and all that goes wrong when cameras watch them.
 
     Shares are probabilities per detection, joint or frame. The defaults are a fair day: noise, occlusion and a few of
@@ -91,11 +91,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     clock_drift_ppm: NotNegative = 0.0
     """How much, at most, a camera's clock runs fast or slow."""
 
-    def perfect(self) -> Options:
+    def perfect(self) -> StudioOptions:
         """The same studio and people, seen without any error; nothing is hidden.
 
         Returns:
-            Options without noise, faults, occlusion or clocks of their own.
+            StudioOptions without noise, faults, occlusion or clocks of their own.
         """
         none = dict.fromkeys(
             ("sigma_px", "outliers", "dropped", "missed", "swaps", "ghosts", "merged", "frame_drops", "phase_ms"), 0.0

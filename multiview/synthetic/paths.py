@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from multiview.synthetic.options import Options
+from multiview.synthetic.options import StudioOptions
 
 __all__ = ["MAX_TURN_RATE", "Paths", "simulate_paths"]
 
@@ -53,7 +53,7 @@ class _Person:
 
 class _Crowd:
     def __init__(
-        self, people: int, side: float, options: Options, leave_at: list[float], rng: np.random.Generator
+        self, people: int, side: float, options: StudioOptions, leave_at: list[float], rng: np.random.Generator
     ) -> None:
         self.rng = rng
         self.likelihood = _WALKING if options.only_walking else _LIKELIHOOD
@@ -198,7 +198,7 @@ class _Crowd:
 
 
 def simulate_paths(
-    people: int, instants: int, fps: float, side: float, options: Options, rng: np.random.Generator
+    people: int, instants: int, fps: float, side: float, options: StudioOptions, rng: np.random.Generator
 ) -> Paths:
     """Let `people` move about a square of `side` m for `instants` steps, as the options say."""
     seconds = instants / fps

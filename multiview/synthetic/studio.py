@@ -19,7 +19,7 @@ from multiview.synthetic.anatomy import joint_positions, random_build
 from multiview.synthetic.motion import posture_of
 from multiview.synthetic.observe import Observations, observe
 from multiview.synthetic.occlusion import CAPSULE_JOINTS
-from multiview.synthetic.options import Options
+from multiview.synthetic.options import StudioOptions
 from multiview.synthetic.paths import simulate_paths
 
 __all__ = ["Labels", "Studio", "make_rig", "make_studio"]
@@ -61,7 +61,7 @@ class Studio:
         motion: Of its people.
     """
 
-    def __init__(self, options: Options, rig: Rig, skeleton: Skeleton, motion: _Motion) -> None:
+    def __init__(self, options: StudioOptions, rig: Rig, skeleton: Skeleton, motion: _Motion) -> None:
         self.options = options
         self.rig = rig
         self.skeleton = skeleton
@@ -275,7 +275,7 @@ def _catmull_rom(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, x: 
     return np.asarray(0.5 * (before * a + own * b + other * c + beyond * d))
 
 
-def make_studio(options: Options | None = None) -> Studio:
+def make_studio(options: StudioOptions | None = None) -> Studio:
     """The studio that some options describe.
 
     Args:
@@ -287,12 +287,12 @@ def make_studio(options: Options | None = None) -> Studio:
     Raises:
         ConfigError: The options contradict each other.
     """
-    options = options or Options()
+    options = options or StudioOptions()
     rig, skeleton = make_rig(options), load_skeleton(options.skeleton)
     return Studio(options, rig, skeleton, _move(options, skeleton, _side(options)))
 
 
-def make_rig(options: Options) -> Rig:
+def make_rig(options: StudioOptions) -> Rig:
     """The rig of a studio, without anybody in it.
 
     Args:
@@ -312,24 +312,24 @@ def make_rig(options: Options) -> Rig:
     return layout(options.cameras, radius, focal_px, options.size, dist, _rng(options, "rig"))
 
 
-def _side(options: Options) -> float:
+def _side(options: StudioOptions) -> float:
     """Of the square that people walk in, m."""
     return options.area_m or 2.5 + 0.8 * float(np.sqrt(options.people))
 
 
-def _check(options: Options) -> None:
-    """Options made in a program are held to the same ranges as those read from a file."""
-    convert(msgspec.to_builtins(options), Options, "synthetic studio")
+def _check(options: StudioOptions) -> None:
+    """StudioOptions made in a program are held to the same ranges as those read from a file."""
+    convert(msgspec.to_builtins(options), StudioOptions, "synthetic studio")
     if options.phase_ms / 1e3 * options.fps > _PAD - 3:
         raise ConfigError(f"synthetic studio: phase_ms must be at most {1e3 * (_PAD - 3) / options.fps:.0f}")
 
 
-def _rng(options: Options, purpose: str) -> np.random.Generator:
+def _rng(options: StudioOptions, purpose: str) -> np.random.Generator:
     """Independent random numbers for each purpose, the same in every process."""
     return np.random.default_rng([options.seed, *purpose.encode()])
 
 
-def _move(options: Options, skeleton: Skeleton, side: float) -> _Motion:
+def _move(options: StudioOptions, skeleton: Skeleton, side: float) -> _Motion:
     instants = max(1, round(options.seconds * options.fps)) + 2 * _PAD
     rng = _rng(options, "people")
     names = tuple(dict.fromkeys([*skeleton.joints, *(joint for limb in CAPSULE_JOINTS for joint in limb)]))

@@ -73,10 +73,10 @@ def run(args: argparse.Namespace) -> int:
 
 def film_studio(cameras: int, people: int, seconds: float, seed: int) -> tuple[SyntheticStudio, Film]:
     """The simulated people and the film of them."""
-    from multiview.synthetic import Options, make_studio
+    from multiview.synthetic import StudioOptions, make_studio
     from multiview.synthetic.film import Film
 
-    options = Options(
+    options = StudioOptions(
         cameras=cameras,
         people=people,
         seconds=seconds,

@@ -18,7 +18,7 @@ from multiview.errors import ConfigError
 from multiview.export import load_exporter
 from multiview.recordings.pose_table import Poses, read_poses, write_poses
 from multiview.studio.config import load_studio, write_studio
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 from multiview.wire.messages import PosesMessage, decode, encode
 from multiview.wire.packing import pack_tracks, unpack_tracks
 from tests.figures import figure
@@ -62,7 +62,7 @@ def test_probabilities_are_as_often_right_as_they_say() -> None:
 
 
 def walk(seed: int = 0, people: int = 3, seconds: float = 4.0) -> list[Tracks]:
-    truth = make_studio(Options(people=people, seconds=seconds, skeleton="coco17", seed=seed)).truth
+    truth = make_studio(StudioOptions(people=people, seconds=seconds, skeleton="coco17", seed=seed)).truth
     rng, ticks = np.random.default_rng(seed), []
     for frame in np.unique(truth.frame):
         rows = np.flatnonzero(truth.frame == frame)

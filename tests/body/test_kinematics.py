@@ -11,7 +11,7 @@ from multiview.body.kinematics_kernels import carry_hinge
 from multiview.body.skeleton import load_skeleton
 from multiview.errors import ConfigError
 from multiview.geometry.rigid import rotation_angle, rotation_from_vector
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 from tests.figures import figure
 
 FPS = 25.0
@@ -20,7 +20,7 @@ FPS = 25.0
 @pytest.fixture(scope="module")
 def walk() -> tuple[tuple[str, ...], np.ndarray]:
     """A minute of someone's true joints."""
-    truth = make_studio(Options(cameras=2, people=1, seconds=60.0, fps=FPS, seed=5)).truth
+    truth = make_studio(StudioOptions(cameras=2, people=1, seconds=60.0, fps=FPS, seed=5)).truth
     return tuple(truth.joints), truth.xyz[truth.actor == truth.actor[0]]
 
 

@@ -6,10 +6,9 @@ import pytest
 
 from multiview.cameras.capture_volume import Volume
 from multiview.errors import ConfigError
-from multiview.fusion.pipeline import Options, Pipeline
+from multiview.fusion.pipeline import Pipeline, PipelineOptions
 from multiview.studio.config import load_studio, pipeline_options, write_studio
-from multiview.synthetic import Options as StudioOptions
-from multiview.synthetic import Studio, make_studio
+from multiview.synthetic import Studio, StudioOptions, make_studio
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +18,7 @@ def studio() -> Studio:
 
 def torsos_at_birth(studio: Studio, volume: Volume) -> tuple[dict[int, np.ndarray], int]:
     """Where the middle of each person was when they were first published, and the most people at a time."""
-    pipeline = Pipeline(studio.rig, studio.skeleton, Options(volume=volume))
+    pipeline = Pipeline(studio.rig, studio.skeleton, PipelineOptions(volume=volume))
     first: dict[int, np.ndarray] = {}
     most = 0
     for frame in range(studio.frames):

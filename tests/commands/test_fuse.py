@@ -15,10 +15,10 @@ from multiview.fusion.pipeline import STAGES
 from multiview.geometry.rigid import rotation_from_vector
 from multiview.recordings.keypoint_folder import write_keypoints
 from multiview.recordings.pose_table import read_poses
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 from multiview.synthetic.cramer_rao import truth_with_bound
 
-STUDIO = make_studio(Options(cameras=3, people=2, seconds=0.8, fps=25.0, skeleton="body25"))
+STUDIO = make_studio(StudioOptions(cameras=3, people=2, seconds=0.8, fps=25.0, skeleton="body25"))
 
 
 @pytest.fixture(scope="module")

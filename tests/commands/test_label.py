@@ -14,7 +14,7 @@ from multiview.learn.label import LabelCriteria, label_view, sigma_for_rms
 from multiview.recordings.mcap_log import Record, RecordingWriter
 from multiview.recordings.take import Take, begin_take, finish_take
 from multiview.studio.config import Studio, SyntheticSource, write_studio
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 from multiview.wire.messages import Stamp, encode
 from multiview.wire.packing import pack_keypoints
 
@@ -23,7 +23,7 @@ OPTIONS = {"cameras": 5, "people": 2, "seconds": 3.0, "fps": 20.0, "seed": 4, "s
 
 @pytest.fixture(scope="module")
 def simulated():
-    return make_studio(Options(**OPTIONS))
+    return make_studio(StudioOptions(**OPTIONS))
 
 
 @pytest.fixture(scope="module")

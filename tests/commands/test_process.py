@@ -14,7 +14,7 @@ from multiview.errors import ConfigError
 from multiview.fusion.pipeline import Pipeline
 from multiview.recordings.pose_table import Poses, read_poses
 from multiview.recordings.recorded_keypoints import Recording, recorded_views
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 STUDIO = {"cameras": 3, "people": 2, "seconds": 0.4, "fps": 25.0, "size": (1280, 720)}
 FRAMES = 10
@@ -29,13 +29,13 @@ def write_video(path, size, frames=FRAMES, fps=25.0):
 
 @pytest.fixture
 def studio(tmp_path):
-    made = make_studio(Options(**STUDIO))
+    made = make_studio(StudioOptions(**STUDIO))
     save_rig(made.rig, tmp_path / "rig.toml")
     for camera in made.rig.cameras:
         write_video(tmp_path / f"{camera.name}.avi", camera.size)
     detector = tmp_path / "mine.py"
     detector.write_text(
-        "from multiview.detect.synthetic import Detector, Options\n"  # one's own file may use what there is
+        "from multiview.detect.synthetic import Detector, StudioOptions\n"  # one's own file may use what there is
     )
     option = "studio={ " + ", ".join(f"{k} = {json.dumps(v)}" for k, v in STUDIO.items()) + " }"
     arguments = ["process", "--rig", str(tmp_path / "rig.toml"), "--detector", str(detector), "--option", option]

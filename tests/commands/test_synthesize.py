@@ -9,7 +9,7 @@ from multiview.cameras.rig_file import load_rig
 from multiview.common.toml import decode_toml
 from multiview.recordings.ground_truth import read_truth
 from multiview.recordings.keypoint_folder import open_keypoint_folders
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 from multiview.synthetic.cramer_rao import truth_with_bound
 
 ARGUMENTS = ["--cameras", "3", "--people", "2", "--seconds", "0.5", "--seed", "3", "--skeleton", "body25"]
@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_files_say_what_the_studio_says(folder):
-    studio = make_studio(Options(cameras=3, people=2, seconds=0.5, seed=3, skeleton="body25"))
+    studio = make_studio(StudioOptions(cameras=3, people=2, seconds=0.5, seed=3, skeleton="body25"))
     rig = load_rig(folder / "rig.toml")
     folders = open_keypoint_folders(folder / "keypoints", rig, load_skeleton("body25"))
     assert rig.calibration_hash == studio.rig.calibration_hash
@@ -40,17 +40,17 @@ def test_the_files_say_what_the_studio_says(folder):
 
 
 def test_its_options_make_it_again(folder, tmp_path: Path):
-    assert decode_toml(folder / "synthetic.toml", Options).cameras == 3
+    assert decode_toml(folder / "synthetic.toml", StudioOptions).cameras == 3
     again = ["synthesize", "--out", str(tmp_path / "again"), "--options", str(folder / "synthetic.toml")]
     assert main([*again, "--seconds", "0.2"]) == 0
     name = Path("keypoints") / "cam02" / "cam02_000004_keypoints.json"
     assert (tmp_path / "again" / name).read_bytes() != b""
-    assert decode_toml(tmp_path / "again" / "synthetic.toml", Options).seconds == 0.2
+    assert decode_toml(tmp_path / "again" / "synthetic.toml", StudioOptions).seconds == 0.2
 
 
 def test_perfect_is_perfect(tmp_path: Path):
     assert main(["synthesize", "--out", str(tmp_path / "p"), "--seconds", "0.1", "--perfect"]) == 0
-    assert decode_toml(tmp_path / "p" / "synthetic.toml", Options).sigma_px == 0
+    assert decode_toml(tmp_path / "p" / "synthetic.toml", StudioOptions).sigma_px == 0
 
 
 @pytest.mark.parametrize(

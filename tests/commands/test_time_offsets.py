@@ -13,7 +13,7 @@ import pytest
 from multiview.__main__ import main
 from multiview.cameras.rig_file import load_rig, save_rig
 from multiview.recordings.keypoint_folder import write_keypoints
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 FPS = 20.0
 LATE_S = 0.06
@@ -23,7 +23,7 @@ LATE_S = 0.06
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve seconds of keypoints; what cam02 shows is from a little before its frames' times."""
     folder = tmp_path_factory.mktemp("late")
-    options = Options(cameras=4, people=2, seconds=15, fps=40.0, skeleton="coco17", only_walking=True, seed=8)
+    options = StudioOptions(cameras=4, people=2, seconds=15, fps=40.0, skeleton="coco17", only_walking=True, seed=8)
     studio = make_studio(options)
     save_rig(studio.rig, folder / "rig.toml")
     times = 1.0 + np.arange(int(12 * FPS)) / FPS
@@ -76,7 +76,7 @@ def residual(rig: Path, recorded: Path, out: Path) -> float:
     from multiview.recordings.pose_table import read_poses
 
     studio = make_studio(
-        Options(cameras=4, people=2, seconds=15, fps=40.0, skeleton="coco17", only_walking=True, seed=8)
+        StudioOptions(cameras=4, people=2, seconds=15, fps=40.0, skeleton="coco17", only_walking=True, seed=8)
     )
     poses = read_poses(out / "poses.parquet")
     poses = poses.take(poses.frame > 40)
@@ -103,7 +103,7 @@ def test_time_offsets_explains_mistakes_in_one_line(
 
 
 def test_time_offsets_needs_people_who_move(recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    empty = make_studio(Options(cameras=4, people=0, seconds=1, fps=FPS)).keypoints(0, 0)
+    empty = make_studio(StudioOptions(cameras=4, people=0, seconds=1, fps=FPS)).keypoints(0, 0)
     assert empty is not None
     for name in ("cam01", "cam02", "cam03", "cam04"):
         (tmp_path / "keypoints" / name).mkdir(parents=True)

@@ -12,11 +12,10 @@ from multiview.cameras.observations import PackedRig, Rays, pack
 from multiview.common.plugins import load_plugin, plugin_names
 from multiview.errors import ConfigError
 from multiview.fusion.association import DetectionAssociator, associator_options, make_associator
-from multiview.fusion.pipeline import Options, Pipeline
+from multiview.fusion.pipeline import Pipeline, PipelineOptions
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.measurement_noise import SCORES, PixelNoise
-from multiview.synthetic import Options as StudioOptions
-from multiview.synthetic import Studio, make_studio
+from multiview.synthetic import Studio, StudioOptions, make_studio
 
 NAMES = plugin_names("multiview.fusion.association")
 
@@ -78,7 +77,7 @@ class TestEveryAssociator:
 
     def test_the_pipeline_takes_it_by_name(self, name: str) -> None:
         studio = make_studio(StudioOptions(cameras=4, people=2, seconds=0.2))
-        pipeline = Pipeline(studio.rig, studio.skeleton, Options(associator=name))
+        pipeline = Pipeline(studio.rig, studio.skeleton, PipelineOptions(associator=name))
         for frame in range(studio.frames):
             tracks = pipeline.step(studio.views(frame))
         assert len(tracks.tracks) == 2
@@ -101,5 +100,5 @@ def test_associator_of_ones_own_is_used(tmp_path: Path) -> None:
         "    def __call__(self, rays, rig, free):\n        return np.full((0, len(rig.R)), -1)\n"
     )
     studio = make_studio(StudioOptions(cameras=4, people=2, seconds=0.2))
-    pipeline = Pipeline(studio.rig, studio.skeleton, Options(associator=str(tmp_path / "nobody.py")))
+    pipeline = Pipeline(studio.rig, studio.skeleton, PipelineOptions(associator=str(tmp_path / "nobody.py")))
     assert all(not pipeline.step(studio.views(frame)).tracks for frame in range(studio.frames))

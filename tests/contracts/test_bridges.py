@@ -20,7 +20,7 @@ from multiview.body.kinematics import points
 from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.data import Pose3D, Track, Tracks
 from multiview.errors import ConfigError
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 from services.bridges import LiveBridge
 from services.bridges._serve import bridge_names, open_bridge
 from services.bridges._slots import SlotAllocator
@@ -155,7 +155,7 @@ class _Avatar(NamedTuple):
 
 def vmc_avatar(seconds: float, seed: int, name: str = "") -> _Avatar:
     """Send someone's true joints, read the packets with another decoder, and put the bones together again."""
-    truth = make_studio(Options(cameras=2, people=1, seconds=seconds, fps=30.0, seed=seed)).truth
+    truth = make_studio(StudioOptions(cameras=2, people=1, seconds=seconds, fps=30.0, seed=seed)).truth
     joints = load_skeleton("coco17")
     listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
@@ -207,7 +207,7 @@ def test_vmc_uses_the_bones_of_an_actor_from_the_first_frame_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MULTIVIEW_ACTORS", str(tmp_path))
-    xyz = make_studio(Options(cameras=2, people=1, seconds=8.0, fps=30.0, seed=4)).truth.xyz
+    xyz = make_studio(StudioOptions(cameras=2, people=1, seconds=8.0, fps=30.0, seed=4)).truth.xyz
     joints = load_skeleton("coco17").joints
     amy = measure("amy", "coco17", joints, 1.1 * xyz, np.zeros(xyz.shape[:2], dtype=bool))
     save_actor(amy)

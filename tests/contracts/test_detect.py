@@ -12,8 +12,7 @@ from multiview.data import VideoFrame
 from multiview.detect import PoseDetector, make_detector
 from multiview.errors import ConfigError, MultiviewError
 from multiview.recordings.keypoint_folder import write_keypoints
-from multiview.synthetic import Options as StudioOptions
-from multiview.synthetic import make_studio
+from multiview.synthetic import StudioOptions, make_studio
 from tests.detect import tiny
 
 NAMES = plugin_names("multiview.detect")

@@ -17,12 +17,12 @@ from multiview.data import Pose3D, Track, Tracks
 from multiview.errors import ConfigError
 from multiview.export import exporter_names, load_exporter
 from multiview.recordings.pose_table import Poses, write_poses
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 
 def some_poses(skeleton: str = "body25") -> Poses:
     """Two people; one comes late, is away for a while and lacks a joint now and then."""
-    truth = make_studio(Options(people=2, seconds=1.0, skeleton=skeleton)).truth
+    truth = make_studio(StudioOptions(people=2, seconds=1.0, skeleton=skeleton)).truth
     rng = np.random.default_rng(0)
     ticks = []
     for frame in range(4, 30):

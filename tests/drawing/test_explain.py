@@ -6,12 +6,12 @@ import numpy as np
 
 from multiview.common.palette import person_colour
 from multiview.drawing.explain import draw, explain, table
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 from tests.figures import pixels_of
 
 
 def test_explain_accounts_for_every_pair_and_joins_the_same_person() -> None:
-    studio = make_studio(Options(cameras=4, people=2, seconds=0.1, ghosts=0.0, merged=0.0))
+    studio = make_studio(StudioOptions(cameras=4, people=2, seconds=0.1, ghosts=0.0, merged=0.0))
     explained = explain(studio.rig, studio.skeleton, studio.views(0))
     actor = np.concatenate([studio.labels(camera, 0).actor for camera in range(4)])
     pairs = [(a, b) for a in range(len(actor)) for b in range(a) if explained.camera[a] != explained.camera[b]]
@@ -22,7 +22,7 @@ def test_explain_accounts_for_every_pair_and_joins_the_same_person() -> None:
 
 
 def test_explained_frame_is_drawn_in_the_colours_of_its_people(tmp_path: Path) -> None:
-    studio = make_studio(Options(cameras=4, people=2, seconds=0.1, ghosts=0.0, merged=0.0, missed=0.0))
+    studio = make_studio(StudioOptions(cameras=4, people=2, seconds=0.1, ghosts=0.0, merged=0.0, missed=0.0))
     explained = explain(studio.rig, studio.skeleton, studio.views(0))
     nobody = replace(explained, person=np.full_like(explained.person, -1))
     for number, shown in enumerate((explained, nobody)):

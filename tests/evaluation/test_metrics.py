@@ -11,9 +11,9 @@ from multiview.data import Pose3D, Track, Tracks
 from multiview.evaluation import metrics
 from multiview.recordings.ground_truth import Truth, read_truth, write_truth
 from multiview.recordings.pose_table import Poses, write_poses
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
-STUDIO = make_studio(Options(cameras=2, people=3, seconds=1.5, skeleton="body25", seed=3))
+STUDIO = make_studio(StudioOptions(cameras=2, people=3, seconds=1.5, skeleton="body25", seed=3))
 TRUTH = STUDIO.truth
 SKELETON = STUDIO.skeleton
 

@@ -18,7 +18,7 @@ from multiview.body.skeleton import load_skeleton
 from multiview.errors import MultiviewError
 from multiview.export import load_exporter
 from multiview.recordings.pose_table import Poses
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 _WORLD_FROM_YUP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 _NAMES = ["Hips", "UpperChest", "Head", *(f"{s}{b}" for s in ("Left", "Right") for b in
@@ -28,7 +28,7 @@ _NAMES = ["Hips", "UpperChest", "Head", *(f"{s}{b}" for s in ("Left", "Right") f
 @pytest.fixture(scope="module")
 def poses() -> Poses:
     """Two people over ten seconds from frame 7 on; the second comes later; some joints are filled, some unknown."""
-    truth = make_studio(Options(cameras=2, people=2, seconds=10.0, fps=30.0, seed=2, skeleton="body25")).truth
+    truth = make_studio(StudioOptions(cameras=2, people=2, seconds=10.0, fps=30.0, seed=2, skeleton="body25")).truth
     keep = (truth.frame >= 7) & ~((truth.actor == 1) & (truth.frame < 40))
     n, joints = int(keep.sum()), len(truth.joints)
     filled = np.zeros((n, joints), dtype=bool)

@@ -10,9 +10,8 @@ from multiview.evaluation.metrics import (
     normalised_rmse,
     share_inside_ellipsoid,
 )
-from multiview.fusion.pipeline import Options, Pipeline
-from multiview.synthetic import Options as StudioOptions
-from multiview.synthetic import Studio, make_studio
+from multiview.fusion.pipeline import Pipeline, PipelineOptions
+from multiview.synthetic import Studio, StudioOptions, make_studio
 from tests.fusing import compared, filter_rmse, fuse
 
 FAIR = StudioOptions(cameras=5, people=3, seconds=2.0, skeleton="body25")
@@ -43,7 +42,7 @@ def test_pipeline_finds_everyone_better_than_one_frame_can(studio: Studio) -> No
 
 def test_pipeline_with_memory_is_better_than_without(studio: Studio) -> None:
     """Without memory, what is alike in everybody's bones is all that it knows besides the frame."""
-    alone = compared(studio, fuse(studio, options=Options(independent=True)))
+    alone = compared(studio, fuse(studio, options=PipelineOptions(independent=True)))
     assert alone.recall >= 0.98
     assert filter_rmse(studio) < normalised_rmse(alone) < 1.0
 
@@ -68,7 +67,7 @@ def test_pipeline_follows_perfect_views_perfectly() -> None:
 def test_pipeline_works_with_few_and_many_cameras(cameras: int, people: int) -> None:
     studio = make_studio(msgspec.structs.replace(FAIR, cameras=cameras, people=people, seconds=1.0))
     comparison = compared(studio, fuse(studio))
-    late = Options().track.two_view_frames + 1  # two views are believed after a few frames
+    late = PipelineOptions().track.confirmation_frames + 1  # two views are believed after a few frames
     assert comparison.recall >= 1.0 - late * people / len(studio.truth.frame)
     assert comparison.precision >= 0.98
     assert normalised_rmse(comparison) < filter_rmse(studio)
@@ -116,7 +115,7 @@ def test_pipeline_takes_nobody_and_no_camera_as_data(studio: Studio) -> None:
 def test_learned_noise_never_runs_away() -> None:
     """A joint whose prediction three rays overruled keeps nothing of it; else its bias, and the noise, ran away."""
     studio = make_studio(StudioOptions(cameras=5, people=4, seconds=20.0, leaving=2, seed=0))
-    pipeline = Pipeline(studio.rig, studio.skeleton, Options(sigma_px=3.5))
+    pipeline = Pipeline(studio.rig, studio.skeleton, PipelineOptions(sigma_px=3.5))
     people, noise = [], []
     for frame in range(60):
         people.append(len(pipeline.step(studio.views(frame)).tracks))
@@ -128,5 +127,5 @@ def test_learned_noise_never_runs_away() -> None:
 
 def test_no_joint_flies_away_where_rays_are_nearly_parallel(studio: Studio) -> None:
     """Six standard deviations: one joint in 10^8 whose error is normal."""
-    alone = compared(studio, fuse(studio, options=Options(independent=True)))
+    alone = compared(studio, fuse(studio, options=PipelineOptions(independent=True)))
     assert ratios(alone).max() < 6.0

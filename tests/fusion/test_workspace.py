@@ -10,12 +10,12 @@ import pytest
 from multiview.data import Tracks
 from multiview.fusion.pipeline import Pipeline
 from multiview.fusion.workspace import Workspace
-from multiview.synthetic import Options, Studio, make_studio
+from multiview.synthetic import Studio, StudioOptions, make_studio
 
 
 @pytest.fixture(scope="module")
 def studio() -> Studio:
-    return make_studio(Options(cameras=3, people=2, seconds=1.0))
+    return make_studio(StudioOptions(cameras=3, people=2, seconds=1.0))
 
 
 def test_workspace_grows_to_twice_the_size_and_keeps_what_it_holds(studio: Studio) -> None:

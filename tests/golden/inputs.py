@@ -28,10 +28,10 @@ def main() -> None:
 def _write_studio(name: str, cameras: int, seed: int, fisheye: int | None, covariances: bool) -> None:
     """Three people, of whom one is seen only from tick `ENTERS` on."""
     from multiview.cameras.camera import Camera, Rig
-    from multiview.synthetic import Options, make_studio
+    from multiview.synthetic import StudioOptions, make_studio
 
     seconds = TICKS / reference.FPS
-    options = Options(
+    options = StudioOptions(
         cameras=cameras, people=3, seconds=seconds, fps=reference.FPS, seed=seed, skeleton=reference.SKELETON,
         area_m=4.5, outliers=0.02, dropped=0.08, ghosts=0.03, hidden_found=0.3, frame_drops=0.02,
     )  # fmt: skip

@@ -75,7 +75,7 @@ def fused(given: Arrays, result: str) -> Poses:
     from multiview.body.skeleton import load_skeleton
     from multiview.commands.fuse_run import fuse_views
     from multiview.data import Keypoints2D, Views
-    from multiview.fusion.pipeline import Options
+    from multiview.fusion.pipeline import PipelineOptions
 
     xy = np.where(given["score"][..., None] > 0, given["xy"] * XY_UNIT, np.nan)
     score, cov = given["score"] * SCORE_UNIT, _covariances(given)
@@ -91,7 +91,7 @@ def fused(given: Arrays, result: str) -> Poses:
         for tick in range(ticks)
     ]
     smooth = result == "smooth"
-    tracks, _ = fuse_views(_rig_of(given), load_skeleton(SKELETON), views, ticks, FPS, Options(), smooth=smooth)
+    tracks, _ = fuse_views(_rig_of(given), load_skeleton(SKELETON), views, ticks, FPS, PipelineOptions(), smooth=smooth)
     kept = tracks[:: KEPT_TICKS[result]]
     people = [(tick.tick, track.person, track.pose) for tick in kept for track in tick.tracks]
     half = np.triu_indices(3)

@@ -14,12 +14,12 @@ from multiview.learn.label import LabelCriteria, label_view, sigma_for_rms
 from multiview.learn.label_take import label_recording
 from multiview.recordings.pose_table import Poses
 from multiview.sources.images import Source
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 
 @pytest.fixture(scope="module")
 def fused():
-    studio = make_studio(Options(cameras=6, people=2, seconds=2.0, fps=15, seed=3, sigma_px=2.0))
+    studio = make_studio(StudioOptions(cameras=6, people=2, seconds=2.0, fps=15, seed=3, sigma_px=2.0))
     pipeline = Pipeline(studio.rig, studio.skeleton)
     return studio, Poses.from_tracks([pipeline.step(studio.views(f)) for f in range(studio.frames)], studio.skeleton)
 

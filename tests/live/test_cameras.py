@@ -24,7 +24,7 @@ from multiview.studio.config import (
     write_studio,
 )
 from multiview.studio.rerun import recorded_poses
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 from services.supervise.launch import Launch, LaunchError
 from tests.live.conftest import FREE
 
@@ -40,7 +40,7 @@ def write_video(path: Path, size: tuple[int, int], frames: int = 25) -> None:
 
 @pytest.fixture
 def studio(tmp_path: Path) -> Studio:
-    made = make_studio(Options(**{**SIMULATED, "size": (640, 360)}))  # type: ignore[arg-type]
+    made = make_studio(StudioOptions(**{**SIMULATED, "size": (640, 360)}))  # type: ignore[arg-type]
     save_rig(made.rig, tmp_path / "rig.toml")
     for camera in made.rig.cameras:
         write_video(tmp_path / f"{camera.name}.avi", camera.size)
@@ -63,7 +63,7 @@ def test_videos_live_are_what_their_detector_says(studio: Studio, tmp_path: Path
     assert launch.take is not None
     live = list(recorded_poses(launch.take.records()))
     assert [message.tick for message in live] == list(range(25))
-    made = make_studio(Options(**{**SIMULATED, "size": (640, 360)}))  # type: ignore[arg-type]
+    made = make_studio(StudioOptions(**{**SIMULATED, "size": (640, 360)}))  # type: ignore[arg-type]
     pipeline = Pipeline(made.rig, made.skeleton)
     pipeline.warm_up()
     people = [len(pipeline.step(made.views(tick)).tracks) for tick in range(25)]

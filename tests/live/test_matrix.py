@@ -22,7 +22,7 @@ import pytest
 from multiview.commands.recover import recover
 from multiview.recordings.take import open_take
 from multiview.studio.config import HubOptions
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 from multiview.wire.messages import (
     MAX_BYTES,
     KeypointsMessage,
@@ -40,7 +40,7 @@ from services.transport.bus import RequestClient, Sender, Subscriber
 from services.transport.requests import Status, StatusReply, request
 from tests.live.conftest import SYNTHETIC, Processes, synthetic_studio, until
 
-SIMULATED = make_studio(msgspec.convert({**SYNTHETIC, "seconds": 4.0}, Options))
+SIMULATED = make_studio(msgspec.convert({**SYNTHETIC, "seconds": 4.0}, StudioOptions))
 PERIOD_S = 1.0 / SIMULATED.fps
 BAD = "cam02"
 LOADS_S = 300.0

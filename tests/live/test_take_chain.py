@@ -15,7 +15,7 @@ from calib.board.board import Board
 from multiview.__main__ import main
 from multiview.cameras.rig_file import save_rig
 from multiview.sources.video import Source
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 FPS, FRAMES, SIZE = 20.0, 30, (320, 240)
 SIMULATED = "{cameras = 4, people = 2, seconds = 1.5, fps = 20.0, size = [320, 240], person_px = 100.0}"
@@ -26,7 +26,7 @@ BOARD = Board((6, 5), 0.1, 0.075, "DICT_4X4_100")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four videos of a board that is moved about, and a studio file that takes them for cameras."""
     folder = tmp_path_factory.mktemp("studio")
-    rig = make_studio(Options(cameras=4, people=2, seconds=1.5, fps=FPS, size=SIZE, person_px=100.0)).rig
+    rig = make_studio(StudioOptions(cameras=4, people=2, seconds=1.5, fps=FPS, size=SIZE, person_px=100.0)).rig
     save_rig(rig, folder / "rig.toml")
     (folder / "board.toml").write_text(
         'squares = [6, 5]\nsquare_length = 0.1\nmarker_length = 0.075\ndictionary = "DICT_4X4_100"\n'

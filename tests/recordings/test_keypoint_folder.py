@@ -9,10 +9,10 @@ from multiview.cameras.camera import Rig
 from multiview.data import Keypoints2D
 from multiview.errors import SourceError
 from multiview.recordings.keypoint_folder import KeypointFolders, open_keypoint_folders, write_keypoints
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 COCO17 = load_skeleton("coco17")
-STUDIO = make_studio(Options(cameras=3, people=2, seconds=0.2))
+STUDIO = make_studio(StudioOptions(cameras=3, people=2, seconds=0.2))
 RIG: Rig = STUDIO.rig
 
 

@@ -17,9 +17,9 @@ from multiview.geometry.rigid import rotation_from_vector
 from multiview.selfcalib.extrinsic_drift import ExtrinsicDriftDetector
 from multiview.selfcalib.matching_kernels import match_by_shape
 from multiview.selfcalib.rotation_equations import rotation_normal_equations
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
-STUDIO = make_studio(Options(cameras=5, people=3, seconds=16.0, fps=25.0, seed=3))
+STUDIO = make_studio(StudioOptions(cameras=5, people=3, seconds=16.0, fps=25.0, seed=3))
 SIDEWAYS = np.array([0.0, 1.0, 0.0])
 
 
@@ -112,7 +112,7 @@ def test_unrotate_keypoints_inverts_rotate_keypoints() -> None:
 
 def test_rotation_normal_equations_give_the_rotations_of_all_cameras() -> None:
     """Without noise, the solution of the whole system is each camera's small rotation."""
-    studio = make_studio(Options(cameras=4, people=2, seconds=1.0, fps=25.0, seed=2).perfect())
+    studio = make_studio(StudioOptions(cameras=4, people=2, seconds=1.0, fps=25.0, seed=2).perfect())
     rng = np.random.default_rng(1)
     true = np.radians(0.1) * rng.normal(size=(4, 3))
     seen = []

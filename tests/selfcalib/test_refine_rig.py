@@ -7,12 +7,12 @@ from multiview.cameras.camera import Rig
 from multiview.errors import CalibrationError
 from multiview.geometry.rigid import rotation_from_vector
 from multiview.selfcalib.refine_rig import JointObservations, refine_rig
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 
 def test_refine_rig_corrects_displaced_cameras() -> None:
     rng = np.random.default_rng(10)
-    true = make_studio(Options(cameras=4, people=1, seconds=0.1, distortion=False)).rig
+    true = make_studio(StudioOptions(cameras=4, people=1, seconds=0.1, distortion=False)).rig
     xyz = rng.uniform([-1.2, -1.2, 0.1], [1.2, 1.2, 1.8], (800, 3))
     focal = np.array([camera.K[0, 0] for camera in true.cameras])
     xy = np.stack([camera.undistort(camera.project(xyz)) for camera in true.cameras], axis=1)
@@ -45,7 +45,7 @@ def test_refine_rig_corrects_displaced_cameras() -> None:
 
 
 def test_refine_rig_needs_enough_joints() -> None:
-    rig = make_studio(Options(cameras=3, people=1, seconds=0.1)).rig
+    rig = make_studio(StudioOptions(cameras=3, people=1, seconds=0.1)).rig
     nothing = JointObservations(np.empty((0, 3)), np.empty((0, 3, 2)), np.empty((0, 3, 2)))
     with pytest.raises(CalibrationError, match="too few"):
         refine_rig(rig, nothing)

@@ -10,7 +10,7 @@ from multiview.data import NS_PER_S, Views
 from multiview.fusion.pipeline import Pipeline
 from multiview.selfcalib import time_offset_kernels as kernels
 from multiview.selfcalib.time_offset import TimeOffset, TimeOffsetEstimator
-from multiview.synthetic import Options, Studio, make_studio
+from multiview.synthetic import Studio, StudioOptions, make_studio
 
 FPS = 25.0
 SECONDS = 20.0
@@ -18,7 +18,9 @@ SECONDS = 20.0
 
 @pytest.fixture(scope="module")
 def studio() -> Studio:
-    options = Options(cameras=4, people=3, seconds=SECONDS + 2, fps=50.0, correlation=0.8, only_walking=True, seed=3)
+    options = StudioOptions(
+        cameras=4, people=3, seconds=SECONDS + 2, fps=50.0, correlation=0.8, only_walking=True, seed=3
+    )
     return make_studio(options)
 
 
@@ -53,7 +55,7 @@ def test_time_offset_of_no_camera_is_confirmed_if_none_is_late(studio: Studio) -
 
 
 def test_time_offset_is_unknown_while_people_stand_still() -> None:
-    studio = make_studio(Options(cameras=3, people=1, seconds=2, fps=FPS))
+    studio = make_studio(StudioOptions(cameras=3, people=1, seconds=2, fps=FPS))
     pipeline = Pipeline(studio.rig, studio.skeleton)
     estimator = TimeOffsetEstimator(studio.rig, FPS)
     standing = tuple(studio.keypoints(camera, 0) for camera in range(3))

@@ -7,14 +7,14 @@ import pytest
 
 from multiview.data import NS_PER_S, Views
 from multiview.selfcalib.time_offset_scan import scan_time_offsets
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 FPS = 25.0
 
 
 def views_of(cameras: int, started: list[int], people: int = 2) -> tuple[object, list[Views]]:
     """Twelve seconds; camera c's clock began `started[c]` frames after the true time."""
-    studio = make_studio(Options(cameras=cameras, people=people, seconds=16, fps=FPS, seed=5, only_walking=True))
+    studio = make_studio(StudioOptions(cameras=cameras, people=people, seconds=16, fps=FPS, seed=5, only_walking=True))
     times = 2.0 + np.arange(int(12 * FPS)) / FPS
     seen = [studio.keypoints_at(camera, times + late / FPS) for camera, late in enumerate(started)]
     views = [Views(i, round(i * NS_PER_S / FPS), k) for i, k in enumerate(zip(*seen, strict=True))]

@@ -12,7 +12,7 @@ import pytest
 
 from multiview.common.package_data import package_file
 from multiview.errors import ConfigError
-from multiview.fusion.pipeline import Options as PipelineOptions
+from multiview.fusion.pipeline import PipelineOptions
 from multiview.recordings.take import begin_take
 from multiview.studio import config
 from multiview.studio.config import (
@@ -108,7 +108,10 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, expected: str) -> None:
     ("text", "expected"),
     [
         ('associator = "epipolar"', 'has no "epipolar"; did you mean "epipolar_graph"?'),
-        ("associator_options = { sof = 2.0 }", 'options of epipolar_graph: unknown key "sof"; did you mean "soft"?'),
+        (
+            "associator_options = { soft_treshold = 2.0 }",
+            'options of epipolar_graph: unknown key "soft_treshold"; did you mean "soft_threshold"?',
+        ),
     ],
 )
 def test_associator_of_a_studio_is_checked(tmp_path: Path, text: str, expected: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from multiview.data import NS_PER_S
 from multiview.studio.config import FusionOptions, Studio, SyntheticSource
 from multiview.studio.stream_fusion import FusedTick, StreamFusion
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 from multiview.synthetic.unsynchronised import Pace, Unsynchronised, arrivals
 from multiview.timing.sync_buffer import SyncOptions
 from multiview.wire.messages import (
@@ -32,7 +32,7 @@ from services.nodes.fusion import FusionService
 
 OPTIONS = {"cameras": 3, "people": 1, "seconds": 2.0, "fps": 25.0, "skeleton": "coco17"}
 STUDIO = Studio(skeleton="coco17", source=SyntheticSource(options=OPTIONS))
-SIMULATED = make_studio(msgspec.convert(OPTIONS, Options))
+SIMULATED = make_studio(msgspec.convert(OPTIONS, StudioOptions))
 FRAMES = SIMULATED.frames
 MS = 1_000_000
 BASE = 3_000 * NS_PER_S
@@ -284,7 +284,7 @@ def test_the_same_stream_gives_the_same_bits() -> None:
 
 def of_cameras_out_of_step(settings: Studio) -> StreamFusion:
     """Fourteen seconds of four cameras with clocks of their own, of which cam02 stamps 40 ms late."""
-    simulated = make_studio(Options(cameras=4, people=2, seconds=14.0, fps=30.0, only_walking=True, seed=2))
+    simulated = make_studio(StudioOptions(cameras=4, people=2, seconds=14.0, fps=30.0, only_walking=True, seed=2))
     paces = [Pace(30.0, 0.003 * c, 1.0 + c, 2e-5 * c, 0.04 * (c == 1)) for c in range(4)]
     rng = np.random.default_rng(0)
     fusion = StreamFusion(settings, simulated.rig)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from multiview.synthetic import Options, Studio, make_studio
+from multiview.synthetic import Studio, StudioOptions, make_studio
 from multiview.synthetic.cramer_rao import truth_with_bound
 
 
@@ -45,7 +45,7 @@ def oracle(studio: Studio, weighted: bool) -> np.ndarray:
 
 @pytest.fixture(scope="module", params=["white", "correlated"])
 def studio(request) -> Studio:
-    return make_studio(Options(seconds=6, seed=2, correlation=0.0 if request.param == "white" else 0.85))
+    return make_studio(StudioOptions(seconds=6, seed=2, correlation=0.0 if request.param == "white" else 0.85))
 
 
 def ratio(studio: Studio, weighted: bool) -> float:
@@ -64,7 +64,7 @@ def test_who_does_not_know_the_deviations_stays_above_it(studio):
 
 
 def test_without_noise_the_truth_is_recovered_exactly():
-    studio = make_studio(Options(seconds=0.5, seed=1, sigma_px=1e-9))
+    studio = make_studio(StudioOptions(seconds=0.5, seed=1, sigma_px=1e-9))
     error = np.linalg.norm(oracle(studio, weighted=True) - studio.truth.xyz, axis=-1)
     assert np.nanmax(error) < 1e-5  # what is left is the keypoints' float32
 

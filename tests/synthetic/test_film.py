@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 from multiview.synthetic.film import Film, Poster
 
 
 @pytest.fixture(scope="module")
 def studio():
     return make_studio(
-        Options(cameras=2, people=1, seconds=0.2, fps=10, skeleton="halpe26", size=(640, 360), person_px=170)
+        StudioOptions(cameras=2, people=1, seconds=0.2, fps=10, skeleton="halpe26", size=(640, 360), person_px=170)
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from multiview.body.skeleton import load_skeleton, skeleton_names
-from multiview.synthetic import Options, Studio, make_studio
+from multiview.synthetic import Studio, StudioOptions, make_studio
 from multiview.synthetic.anatomy import joint_names
 from multiview.synthetic.paths import MAX_TURN_RATE, simulate_paths
 
@@ -13,7 +13,7 @@ _SIDES = ("left", "right")
 
 @pytest.fixture(scope="module")
 def studio() -> Studio:
-    return make_studio(Options(people=5, seconds=20, leaving=2, skeleton="body25", seed=4))
+    return make_studio(StudioOptions(people=5, seconds=20, leaving=2, skeleton="body25", seed=4))
 
 
 def positions(studio: Studio, joint: str) -> np.ndarray:
@@ -64,7 +64,7 @@ def test_motion_is_smooth_and_no_faster_than_people(studio):
 
 @pytest.mark.parametrize("apart", [0.4, 0.2])
 def test_people_meet_at_the_passing_distance_and_turn_no_faster_than_asked(apart):
-    paths = simulate_paths(4, 900, 30.0, 4.0, Options(passing_m=apart), np.random.default_rng(1))
+    paths = simulate_paths(4, 900, 30.0, 4.0, StudioOptions(passing_m=apart), np.random.default_rng(1))
     between = np.linalg.norm(paths.position[:, None] - paths.position, axis=-1)
     between = between[np.triu_indices(4, 1)]
     assert 0.85 * apart < between.min() < 1.2 * apart

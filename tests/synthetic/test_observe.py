@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from multiview.synthetic import Options, Studio, make_studio
+from multiview.synthetic import Studio, StudioOptions, make_studio
 from multiview.synthetic.observe import Observations
 from multiview.synthetic.occlusion import CAPSULE_JOINTS, hidden_joints
 from multiview.synthetic.studio import _PAD
 
-PERFECT = Options(cameras=3, people=4, seconds=20, seed=1).perfect()
+PERFECT = StudioOptions(cameras=3, people=4, seconds=20, seed=1).perfect()
 
 
 def observed(**changes: object) -> tuple[Studio, list[Observations]]:
     fields = {name: getattr(PERFECT, name) for name in PERFECT.__struct_fields__}
-    studio = make_studio(Options(**(fields | changes)))
+    studio = make_studio(StudioOptions(**(fields | changes)))
     return studio, [studio.observations(camera) for camera in range(3)]
 
 

@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 
 from multiview.errors import ConfigError
-from multiview.synthetic import Options, Studio, make_studio
+from multiview.synthetic import Studio, StudioOptions, make_studio
 
 
 @pytest.fixture(scope="module")
 def studio() -> Studio:
-    return make_studio(Options(cameras=4, people=3, seconds=3, leaving=1, frame_drops=0.05, seed=5))
+    return make_studio(StudioOptions(cameras=4, people=3, seconds=3, leaving=1, frame_drops=0.05, seed=5))
 
 
 def test_perfect_studio_sees_exactly_the_truth():
-    studio = make_studio(Options(cameras=3, people=2, seconds=1, skeleton="body25").perfect())
+    studio = make_studio(StudioOptions(cameras=3, people=2, seconds=1, skeleton="body25").perfect())
     for frame in (0, 17, 29):
         rows = studio.truth.frame == frame
         for camera, seen in enumerate(studio.views(frame).keypoints):
@@ -49,6 +49,11 @@ def test_missing_joints_have_nan_and_score_0_together_and_values_are_float32(stu
 
 
 def test_a_contradiction_is_refused():
-    for options in (Options(cameras=0), Options(outliers=1.5), Options(correlation=1.0), Options(phase_ms=500.0)):
+    for options in (
+        StudioOptions(cameras=0),
+        StudioOptions(outliers=1.5),
+        StudioOptions(correlation=1.0),
+        StudioOptions(phase_ms=500.0),
+    ):
         with pytest.raises(ConfigError, match="synthetic studio"):
             make_studio(options)

@@ -27,12 +27,12 @@ __all__ = ["Associator", "Options"]
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How detections are grouped."""
 
-    soft: float = 3.0
-    """Ray distance, in expected deviations, at which a joint speaks neither for nor against."""
+    soft_threshold: float = 3.0
+    """Ray distance, in expected standard deviations, at which a joint counts neither for nor against."""
     shared_joints: int = 3
-    """An edge needs this many joints that both views see."""
-    budget: int = 20_000
-    """Steps of branch and bound per component; above, the best found so far stands."""
+    """Joints that both views must see for an edge."""
+    max_search_steps: int = 20_000
+    """Steps of branch and bound per component, after which the best partition so far is taken."""
 
 
 class Associator:
@@ -72,7 +72,7 @@ class Associator:
     ) -> tuple[Float64[np.ndarray, "F F"], Int64[np.ndarray, "F F"]]:
         weight = np.zeros((len(free), len(free)))
         shared = np.zeros((len(free), len(free)), dtype=np.int64)
-        kernels.agreements(free, rays, rig, self.body, self.options.soft, weight, shared)
+        kernels.agreements(free, rays, rig, self.body, self.options.soft_threshold, weight, shared)
         return weight, shared
 
     def _divide(
@@ -80,7 +80,7 @@ class Associator:
     ) -> list[tuple[float, np.ndarray]]:
         inside = np.ascontiguousarray(weight[np.ix_(nodes, nodes)])
         detections = free[nodes]
-        labels, _ = kernels.best_partition(inside, rays.camera[detections], self.options.budget)
+        labels, _ = kernels.best_partition(inside, rays.camera[detections], self.options.max_search_steps)
         found = []
         for label in np.unique(labels):
             members = np.flatnonzero(labels == label)

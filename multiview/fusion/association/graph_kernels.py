@@ -126,11 +126,11 @@ def compatible(label: Array, camera: Array, a: int, b: int) -> bool:
 
 
 @kernel
-def best_partition(weight: Array, camera: Array, budget: int) -> tuple[Array, bool]:
+def best_partition(weight: Array, camera: Array, max_steps: int) -> tuple[Array, bool]:
     """Labels that maximise the weight inside groups with one detection per camera, and whether that is proven.
 
     Depth-first branch and bound: each detection in turn joins a group or founds one; a branch is left when even all
-    remaining positive weights could not beat the best. It starts from the greedy answer and stops after `budget` steps.
+    remaining positive weights could not beat the best. It starts from the greedy answer and ends after `max_steps`.
     """
     n = weight.shape[0]
     best = greedy_partition(weight, camera)
@@ -155,7 +155,7 @@ def best_partition(weight: Array, camera: Array, budget: int) -> tuple[Array, bo
             i -= 1
             continue
         steps += 1
-        if steps > budget:
+        if steps > max_steps:
             return best, False
         choice[i] += 1
         label[i] = -1

@@ -8,7 +8,7 @@ from multiview.fusion.association.assignment_kernels import CHANCE, FITS, assign
 from multiview.fusion.pipeline import Pipeline
 from multiview.fusion.state.measurement_noise import SCORES
 from multiview.fusion.workspace import Workspace
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (5, 3), (6, 6), (4, 1)])
@@ -50,7 +50,7 @@ def test_distances_are_the_plain_formula_and_unknown_joints_are_neutral() -> Non
 
 def fused(seed: int) -> tuple[Pipeline, Rays, np.ndarray]:
     """A pipeline that knows three people, the next frame's rays, and who is to be expected in them."""
-    studio = make_studio(Options(cameras=4, people=3, seconds=1.0, seed=seed))
+    studio = make_studio(StudioOptions(cameras=4, people=3, seconds=1.0, seed=seed))
     pipeline = Pipeline(studio.rig, studio.skeleton)
     for frame in range(8):
         pipeline.step(studio.views(frame))

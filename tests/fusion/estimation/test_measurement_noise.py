@@ -8,7 +8,7 @@ from multiview.fusion.pipeline import Pipeline
 from multiview.fusion.state.measurement_noise import SCORES, SIZES, PixelNoise
 from multiview.fusion.state.track_state import State
 from multiview.geometry.point_batch_kernels import padded
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 
 def test_noise_is_learned_by_joint_score_and_size() -> None:
@@ -33,7 +33,7 @@ def test_noise_is_learned_by_joint_score_and_size() -> None:
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_rays_are_scaled_by_how_large_their_person_is(whole: bool) -> None:
-    studio = make_studio(Options(cameras=3, people=1, seconds=0.1))
+    studio = make_studio(StudioOptions(cameras=3, people=1, seconds=0.1))
     pipeline = Pipeline(studio.rig, studio.skeleton)
     rays = pack(studio.views(0), pipeline.packed, 17, pipeline.noise.variance, SCORES)
     before = rays.info.copy()
@@ -52,7 +52,7 @@ def test_rays_are_scaled_by_how_large_their_person_is(whole: bool) -> None:
 
 
 def test_the_pipeline_finds_how_noise_grows_with_size() -> None:
-    options = Options(cameras=6, people=3, seconds=6.0, area_m=6.0, radius_m=4.0, size_exponent=0.0)
+    options = StudioOptions(cameras=6, people=3, seconds=6.0, area_m=6.0, radius_m=4.0, size_exponent=0.0)
 
     def slope(exponent: float) -> float:
         studio = make_studio(msgspec.structs.replace(options, size_exponent=exponent))

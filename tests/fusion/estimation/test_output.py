@@ -6,7 +6,7 @@ import pytest
 from multiview.fusion import stage_kernels as kernels
 from multiview.fusion.estimation.output_kernels import FILLED_SCORE, VIEW_JOINTS
 from multiview.fusion.pipeline import Pipeline
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 UNKNOWN, HIDDEN = 3, 5  # joints
 
@@ -14,7 +14,7 @@ UNKNOWN, HIDDEN = 3, 5  # joints
 @pytest.fixture(scope="module")
 def crowd() -> Pipeline:
     """Three people who were followed for some frames; some rays, and two joints of person 1, are taken away."""
-    studio = make_studio(Options(cameras=4, people=3, seconds=1.0))
+    studio = make_studio(StudioOptions(cameras=4, people=3, seconds=1.0))
     pipeline = Pipeline(studio.rig, studio.skeleton)
     for tick in range(8):
         pipeline.step(studio.views(tick))

@@ -5,7 +5,7 @@ import numpy as np
 from multiview.fusion.estimation.residual_kernels import LEAST_VIEWS, STRAY, SURE, Misses, residuals
 from multiview.fusion.pipeline import Pipeline
 from multiview.fusion.state.measurement_noise import SCORES, SIZES
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 SYM = [[0, 1, 2], [1, 3, 4], [2, 4, 5]]
 
@@ -17,7 +17,7 @@ def place(value: float, nodes: np.ndarray) -> tuple[int, float]:
 
 
 def test_sums_are_those_of_one_ray_after_the_other() -> None:
-    studio = make_studio(Options(cameras=5, people=3, seconds=1.0))
+    studio = make_studio(StudioOptions(cameras=5, people=3, seconds=1.0))
     pipeline = Pipeline(studio.rig, studio.skeleton)
     for tick in range(6):
         pipeline.step(studio.views(tick))

@@ -11,7 +11,7 @@ from multiview.fusion.pipeline import Pipeline
 from multiview.fusion.state.track_state import State
 from multiview.fusion.workspace import FusionArrays
 from multiview.geometry.struct_kernels import as_struct
-from multiview.synthetic import Options, make_studio
+from multiview.synthetic import StudioOptions, make_studio
 
 NEWBORN, LOST = 2, 1  # a joint of person 2 has no prediction; one of person 1 is half a metre off its bone
 JOINT = 9
@@ -20,7 +20,7 @@ JOINT = 9
 @pytest.fixture(scope="module")
 def crowd() -> Pipeline:
     """Nine people who were followed for some frames."""
-    studio = make_studio(Options(cameras=5, people=9, seconds=1.0, area_m=8.0, radius_m=8.0))
+    studio = make_studio(StudioOptions(cameras=5, people=9, seconds=1.0, area_m=8.0, radius_m=8.0))
     pipeline = Pipeline(studio.rig, studio.skeleton)
     for frame in range(8):
         pipeline.step(studio.views(frame))
