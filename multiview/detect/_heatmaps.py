@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Float32
 
+from multiview.detect._top_down import TopDown, TopDownOptions
 from multiview.errors import ConfigError
 from multiview.keypoints import heatmaps
 from multiview.keypoints.crop import input_from_heatmap, transform_covariance, transform_points
@@ -14,24 +15,30 @@ from multiview.keypoints.flip import merge_flipped
 from multiview.keypoints.heatmaps import Joints
 from multiview.models.card import ModelCard
 
-__all__ = ["Network", "joints_of_crops"]
+__all__ = ["HeatmapDetector", "HeatmapOptions", "Network"]
 
 Network = Callable[[Float32[np.ndarray, "N _ _ _"]], Float32[np.ndarray, "N _ _ _"]]
 
 
-def joints_of_crops(
-    crops: Float32[np.ndarray, "N _ _ _"],
-    network: Network,
-    card: ModelCard,
-    symmetric_pairs: tuple[tuple[int, int], ...],
-    flip: bool,
-) -> Joints:
-    """Joints that a network of heatmaps finds; with `flip` in the mirrored crops too, the two merged."""
-    maps = network(crops)
-    if flip:
-        mirrored = network(np.ascontiguousarray(crops[..., ::-1]))
-        maps = merge_flipped(maps, mirrored, symmetric_pairs, card.crop == "person")
-    return joints_of_heatmaps(maps, card)
+class HeatmapOptions(TopDownOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every top-down detector whose network gives heatmaps can be told."""
+
+    flip: bool = False  # also look at the mirrored crop: a little better, twice the time
+
+
+class HeatmapDetector(TopDown):
+    """Top-down with a network of heatmaps."""
+
+    def __init__(self, card: ModelCard, options: HeatmapOptions, network: Network) -> None:
+        self._network, self._flip = network, options.flip
+        super().__init__(card, options, self._joints)
+
+    def _joints(self, crops: Float32[np.ndarray, "N _ _ _"]) -> Joints:
+        maps = self._network(crops)
+        if self._flip:
+            mirrored = self._network(np.ascontiguousarray(crops[..., ::-1]))
+            maps = merge_flipped(maps, mirrored, self.skeleton.symmetric_pairs, self.card.crop == "person")
+        return joints_of_heatmaps(maps, self.card)
 
 
 def joints_of_heatmaps(maps: Float[np.ndarray, "N K H W"], card: ModelCard) -> Joints:

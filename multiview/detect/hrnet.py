@@ -13,10 +13,8 @@ import torch
 from jaxtyping import Float32
 from torch import nn
 
-from multiview.detect._heatmaps import joints_of_crops
-from multiview.detect._top_down import TopDown, TopDownOptions
+from multiview.detect._heatmaps import HeatmapDetector, HeatmapOptions
 from multiview.errors import ConfigError
-from multiview.keypoints.heatmaps import Joints
 from multiview.models.card import load_card, model_file
 from multiview.nets.checkpoint import load_weights
 from multiview.nets.folding import fold_batch_norms
@@ -34,21 +32,19 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
 }
 
 
-class Options(TopDownOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Options(HeatmapOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which network, and how people are found."""
 
     model: str = "hrnet-w32"  # a card, or one's own card's path
-    flip: bool = False  # also look at the mirrored crop: a little better, twice the time
 
 
-class Detector(TopDown):
+class Detector(HeatmapDetector):
     """A network of `nets/` by its card; bfloat16 on a GPU, float32 on a CPU."""
 
     def __init__(self, options: Options) -> None:
         name, card = load_card(options.model)
         if card.network not in NETWORKS:
             raise ConfigError(f'the card {name} has the network "{card.network}"; there are {", ".join(NETWORKS)}')
-        self._flip = options.flip
         has_cuda = torch.cuda.is_available()
         if options.device == "cuda" and not has_cuda:
             raise ConfigError("device = cuda, but torch finds no CUDA device here: use device = cpu")
@@ -62,10 +58,7 @@ class Detector(TopDown):
         load_weights(net, model_file(name, card.files[0]))
         self._type = torch.bfloat16 if self._device.type == "cuda" else torch.float32
         self._net = fold_batch_norms(net).to(self._device, self._type).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        super().__init__(card, options, self._joints)
-
-    def _joints(self, tensor: Float32[np.ndarray, "N _ _ _"]) -> Joints:
-        return joints_of_crops(tensor, self._heatmaps, self.card, self.skeleton.symmetric_pairs, self._flip)
+        super().__init__(card, options, self._heatmaps)
 
     def _heatmaps(self, tensor: Float32[np.ndarray, "N _ _ _"]) -> Float32[np.ndarray, "N _ _ _"]:
         with torch.inference_mode():

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from multiview.body.skeleton import load_skeleton
-from multiview.detect._top_down import TopDown, TopDownOptions
+from multiview.detect._heatmaps import HeatmapOptions
+from multiview.detect._top_down import TopDown
 from multiview.errors import ConfigError
 from multiview.keypoints.crop import transform_covariance
 from multiview.keypoints.expected_oks import expected_oks
@@ -24,11 +25,10 @@ __all__ = ["Detector", "Options"]
 QUANTISATION_VARIANCE = 0.15**2  # heatmap px: how far INT8 and the grid move a joint that the network is sure of
 
 
-class Options(TopDownOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Options(HeatmapOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How people are found, and which network reads them."""
 
     model: str = "light"  # a card that `multiview deploy` wrote
-    flip: bool = False  # also look at the mirrored crop: a little better, twice the time
 
 
 class Detector(TopDown):

@@ -8,34 +8,27 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32
 
-from multiview.detect._heatmaps import joints_of_crops
-from multiview.detect._top_down import TopDown, TopDownOptions
+from multiview.detect._heatmaps import HeatmapDetector, HeatmapOptions
 from multiview.errors import ConfigError
-from multiview.keypoints.heatmaps import Joints
 from multiview.models.card import load_card, model_file
 from multiview.models.onnx import OnnxModel
 
 __all__ = ["Detector", "Options"]
 
 
-class Options(TopDownOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Options(HeatmapOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which network, and how people are found."""
 
     model: str = "vitpose-b"  # a card, or one's own card's path
-    flip: bool = False  # also look at the mirrored crop: a little better, twice the time
 
 
-class Detector(TopDown):
+class Detector(HeatmapDetector):
     """Heatmaps from an ONNX file."""
 
     def __init__(self, options: Options) -> None:
         name, card = load_card(options.model)
-        self._flip = options.flip
         self._model = OnnxModel(model_file(name, card.files[0]), options.device, options.threads)
-        super().__init__(card, options, self._joints)
-
-    def _joints(self, tensor: Float32[np.ndarray, "N _ _ _"]) -> Joints:
-        return joints_of_crops(tensor, self._heatmaps, self.card, self.skeleton.symmetric_pairs, self._flip)
+        super().__init__(card, options, self._heatmaps)
 
     def _heatmaps(self, tensor: Float32[np.ndarray, "N _ _ _"]) -> Float32[np.ndarray, "N _ _ _"]:
         maps = self._model(tensor)[self._model.outputs[0]]

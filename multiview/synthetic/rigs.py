@@ -7,7 +7,7 @@ from jaxtyping import Float64
 
 from multiview.cameras.camera import Camera, Rig
 
-__all__ = ["looking_at", "ring", "row"]
+__all__ = ["PLACEMENTS", "looking_at", "rig_at"]
 
 
 def looking_at(
@@ -21,44 +21,33 @@ def looking_at(
     return R, -R @ centre
 
 
-def ring(
-    cameras: int,
-    radius: float,
-    focal_px: float,
-    size: tuple[int, int],
-    dist: Float64[np.ndarray, " n"],
-    rng: np.random.Generator,
-) -> Rig:
-    """Cameras all around, 2.2 to 3 m high, their places and aims slightly off the perfect ring as in a real studio."""
+def ring(cameras: int, radius: float, rng: np.random.Generator) -> Float64[np.ndarray, "C 2"]:
+    """Places all around, m, slightly off the perfect ring as in a real studio."""
     angles = 2 * np.pi * (np.arange(cameras) + rng.uniform(-0.15, 0.15, cameras)) / cameras
     if cameras == 2:  # opposite cameras would look along one line and see no depth
         angles = np.pi * (np.arange(2) * 0.5 + rng.uniform(-0.05, 0.05, 2))
-    return _rig(np.stack([np.cos(angles), np.sin(angles)], axis=-1) * radius, focal_px, size, dist, rng)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=-1) * radius
 
 
-def row(
-    cameras: int,
-    radius: float,
-    focal_px: float,
-    size: tuple[int, int],
-    dist: Float64[np.ndarray, " n"],
-    rng: np.random.Generator,
-) -> Rig:
-    """Cameras along one side, `radius` from the middle, spread over 1.6 of it."""
+def row(cameras: int, radius: float, rng: np.random.Generator) -> Float64[np.ndarray, "C 2"]:
+    """Places along one side, m, `radius` from the middle, spread over 1.6 of it."""
     along = np.linspace(-0.8, 0.8, cameras) if cameras > 1 else np.zeros(1)
-    ground = np.stack([along * radius, np.full(cameras, -radius)], axis=-1) + rng.uniform(-0.03, 0.03, (cameras, 2))
-    return _rig(ground, focal_px, size, dist, rng)
+    return np.stack([along * radius, np.full(cameras, -radius)], axis=-1) + rng.uniform(-0.03, 0.03, (cameras, 2))
 
 
-def _rig(
-    ground: Float64[np.ndarray, "C 2"],
+PLACEMENTS = {"ring": ring, "row": row}
+
+
+def rig_at(
+    places: Float64[np.ndarray, "C 2"],
     focal_px: float,
     size: tuple[int, int],
     dist: Float64[np.ndarray, " n"],
     rng: np.random.Generator,
 ) -> Rig:
+    """Cameras at these places of the floor, 2.2 to 3 m high, aimed at the middle, but not perfectly."""
     cameras = []
-    for i, (x, y) in enumerate(ground):
+    for i, (x, y) in enumerate(places):
         target = np.append(rng.uniform(-0.15, 0.15, 2), 0.85)
         R, t = looking_at(np.array([x, y, rng.uniform(2.2, 3.0)]), target)
         focal = focal_px * rng.uniform(0.98, 1.02)

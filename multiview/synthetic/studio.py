@@ -14,13 +14,13 @@ from multiview.common.toml import convert
 from multiview.data import NS_PER_S, Keypoints2D, Views
 from multiview.errors import ConfigError
 from multiview.recordings.ground_truth import Truth
-from multiview.synthetic import rigs
 from multiview.synthetic.anatomy import joint_positions, random_build
 from multiview.synthetic.motion import posture_of
 from multiview.synthetic.observe import Observations, observe
 from multiview.synthetic.occlusion import CAPSULE_JOINTS
 from multiview.synthetic.options import StudioOptions
 from multiview.synthetic.paths import simulate_paths
+from multiview.synthetic.rigs import PLACEMENTS, rig_at
 
 __all__ = ["Labels", "Studio", "make_rig", "make_studio"]
 
@@ -308,8 +308,9 @@ def make_rig(options: StudioOptions) -> Rig:
     radius = options.radius_m or 0.7 * _side(options) + 2.2
     focal_px = options.person_px / 1.7 * radius
     dist = np.array([-0.08, 0.01, 0.0005, -0.0003, 0.0]) if options.distortion else np.zeros(5)
-    layout = {"ring": rigs.ring, "row": rigs.row}[options.layout]
-    return layout(options.cameras, radius, focal_px, options.size, dist, _rng(options, "rig"))
+    rng = _rng(options, "rig")
+    places = PLACEMENTS[options.layout](options.cameras, radius, rng)
+    return rig_at(places, focal_px, options.size, dist, rng)
 
 
 def _side(options: StudioOptions) -> float:
