@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import math
-from pathlib import Path
 
 import numpy as np
 from rich import box
@@ -25,6 +24,7 @@ from multiview.body.skeleton import load_skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig
 from multiview.cameras.rotate import rotate_keypoints
+from multiview.commands.arguments import add_recorded_keypoints
 from multiview.data import NS_PER_S, Keypoints2D, Views
 from multiview.fusion.pipeline import Pipeline
 from multiview.recordings.keypoint_folder import open_keypoint_folders
@@ -35,9 +35,7 @@ HORIZONTAL, VERTICAL = np.array([0.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0])  # a
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The study's own arguments."""
-    parser.add_argument("--rig", type=Path, required=True, help="calibration of the cameras")
-    parser.add_argument("--keypoints", type=Path, required=True, metavar="DIR", help="one folder per camera")
-    parser.add_argument("--skeleton", default="body25")
+    add_recorded_keypoints(parser)
     parser.add_argument("--fps", type=float, default=25.0)
     parser.add_argument("--seconds", type=float, default=60.0, help="of each session (60)")
     parser.add_argument("--degrees", type=float, default=0.5, help="by how much the camera is rotated (0.5)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from multiview.errors import ConfigError
 from multiview.geometry.lens import COEFFICIENTS
 from multiview.geometry.rigid import nearest_rotation, rotation_from_vector
 
-__all__ = ["make_camera", "make_rig", "read_toml", "unit_of"]
+__all__ = ["make_camera", "make_rig", "unit_of"]
 
 _ROTATION_TOLERANCE = 1e-3
 _FARTHEST_M = 30.0
@@ -64,16 +63,6 @@ def make_rig(path: Path, cameras: list[Camera]) -> Rig:
         if names.count(name) > 1:
             raise ConfigError(f"{path}: two cameras are named {name!r}")
     return Rig(tuple(cameras))
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Raises ConfigError."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as TOML: {error}") from None
 
 
 def unit_of(translations: list[Any], stated: object) -> tuple[float, str]:

@@ -9,9 +9,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from calib.formats._cameras import make_camera, make_rig, read_toml
+from calib.formats._cameras import make_camera, make_rig
 from multiview.cameras.camera import Rig
 from multiview.common.atomic_file import replacing
+from multiview.common.toml import read_toml
 from multiview.errors import ConfigError
 
 SUFFIX = ".toml"

@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from calib.formats._anipose_like import cameras_of, looks_alike, text_of
-from calib.formats._cameras import make_rig, read_toml
+from calib.formats._cameras import make_rig
 from multiview.cameras.camera import Rig
 from multiview.common.atomic_file import replacing
+from multiview.common.toml import read_toml
 
 SUFFIX = ".toml"
 

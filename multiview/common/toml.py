@@ -14,10 +14,26 @@ from msgspec.inspect import DictType, ListType, LiteralType, StructType, TupleTy
 
 from multiview.errors import ConfigError
 
-__all__ = ["convert", "decode_toml"]
+__all__ = ["convert", "decode_toml", "read_toml"]
 
 T = TypeVar("T")
 _NO_RENAMES: Mapping[str, str] = {}
+
+
+def read_toml(path: Path | str, remedy: str = "") -> dict[str, Any]:
+    """The tables of the TOML file at `path`; `remedy` says how to get a file that is not there.
+
+    Raises ConfigError naming the file: there is none, or it is not TOML.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file{'; ' * bool(remedy)}{remedy}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
 
 
 def decode_toml(path: Path | str, type: type[T], remedy: str = "", renamed: Mapping[str, str] = _NO_RENAMES) -> T:
@@ -27,17 +43,7 @@ def decode_toml(path: Path | str, type: type[T], remedy: str = "", renamed: Mapp
     new name if `renamed` has it, else with the nearest that it knows), a value of the wrong kind, what a struct's
     `__post_init__` rejects (a ValueError there).
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            data = tomllib.load(file)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file{'; ' * bool(remedy)}{remedy}") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
-    return convert(data, type, str(path), renamed)
+    return convert(read_toml(path, remedy), type, str(path), renamed)
 
 
 def convert(data: dict[str, Any], type: type[T], where: str, renamed: Mapping[str, str] = _NO_RENAMES) -> T:

@@ -117,4 +117,4 @@ def test_the_command_converts_there_and_back(tmp_path, capsys):
     assert farthest_px(rig, load_rig(back)) < 1e-6
     assert "lengths are in millimetres" in capsys.readouterr().out
     assert main(["calibrate", "convert", str(tmp_path / "none.toml"), str(back)]) == 2
-    assert "there is no such file" in capsys.readouterr().err
+    assert "no such file" in capsys.readouterr().err
