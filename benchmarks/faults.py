@@ -3,7 +3,7 @@
 Workers with clocks of their own, hub, fusion, recorder and viewer are supervised as `multiview run` does it, and killed
 by SIGKILL one after the other; the network is cut between one worker and the rest. Times are those of a subscriber like
 any other, in seconds: the best and the worst of all repeats. What was recorded before the recorder's death is compared
-with what the subscriber had heard by then.
+with what the subscriber had received by then.
 
     python -m benchmarks faults
     python -m benchmarks faults --only hub fusion --repeats 10
@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.cable import Cable
-from benchmarks.ear import FRAMING, Ear, Heard
+from benchmarks.stream_listener import FRAMING, Arrival, StreamListener
 from multiview.commands.recover import recover
 from multiview.errors import MultiviewError
 from multiview.recordings.mcap_log import RecordingReader
@@ -53,7 +53,7 @@ LIMITS = {
     ("network", "cut to a pose without the camera"): 0.6,
     ("network", "cut to `status` saying so"): 0.6,
     ("network", "cut to its sender knowing"): 0.6,
-    ("recorder", "heard before the kill, not recorded, KB"): CHUNK_KB,
+    ("recorder", "received before the kill, not recorded, KB"): CHUNK_KB,
     ("recorder", "messages missing before that"): 0.0,
 }
 
@@ -109,8 +109,8 @@ def _studio(args: argparse.Namespace, folder: Path, hub: HubOptions, seconds: fl
 class Room:
     """A supervised studio, and someone who listens."""
 
-    def __init__(self, launch: Launch, ear: Ear, figures: Figures) -> None:
-        self.launch, self.ear, self.figures = launch, ear, figures
+    def __init__(self, launch: Launch, listener: StreamListener, figures: Figures) -> None:
+        self.launch, self.listener, self.figures = launch, listener, figures
         self._deaths: dict[str, float] = {}
 
     def until(self, condition: Callable[[], float | bool | None]) -> float:
@@ -132,9 +132,9 @@ class Room:
 
     def kill(self, name: str) -> float:
         """When it was killed; only once all is well, and not too soon after the last time."""
-        self.until(self.ear.whole)
+        self.until(self.listener.whole)
         self.pause(max(0.5, self._deaths.get(name, 0.0) + APART_S - time.monotonic()))
-        self.until(self.ear.whole)
+        self.until(self.listener.whole)
         killed = self._deaths[name] = time.monotonic()
         os.kill(self.launch.pids()[name], signal.SIGKILL)
         return killed
@@ -151,28 +151,28 @@ def _supervised(args: argparse.Namespace, folder: Path, faults: list[str], figur
         launch = Launch(_studio(args, folder, hub), take="faults", viewer=shows, logs=folder / "logs")
         with launch:
             launch.start()
-            ear = Ear(launch.studio.hub)
-            ear.start()
-            room = Room(launch, ear, figures)
+            listener = StreamListener(launch.studio.hub)
+            listener.start()
+            room = Room(launch, listener, figures)
             for repeat in range(args.repeats):
                 for fault in faults:
                     print(f"\r{repeat + 1}: {fault:10}", end="", file=sys.stderr, flush=True)
                     acts[fault](room)
             print(end="\r", file=sys.stderr)
-            ear.ending = True
-            ear.join()
+            listener.ending = True
+            listener.join()
 
 
 def _worker(room: Room) -> None:
-    ear, camera = room.ear, room.launch.rig.names[-1]
+    listener, camera = room.listener, room.launch.rig.names[-1]
     name = f"worker {camera}"
     pid = room.launch.pids()[name]
     killed = room.kill(name)
-    before = set(ear.first_words)
-    without = room.until(lambda: ear.first(killed, lambda m: camera in m.missing))
+    before = set(listener.first_frames)
+    without = room.until(lambda: listener.first(killed, lambda m: camera in m.missing))
     started = room.until(lambda: time.monotonic() if room.launch.pids()[name] != pid else None)
-    used = room.until(lambda: ear.first(max(started, without), lambda m: camera in m.cameras))
-    spoke = min(at for run, at in ear.first_words.items() if run not in before and run[0] == camera)
+    used = room.until(lambda: listener.first(max(started, without), lambda m: camera in m.cameras))
+    spoke = min(at for run, at in listener.first_frames.items() if run not in before and run[0] == camera)
     room.note("worker", "kill to a pose without its camera", without - killed)
     room.note("worker", "its process's start to its first frame", spoke - started)
     room.note("worker", "its process's start to a pose with its camera", used - started)
@@ -180,12 +180,12 @@ def _worker(room: Room) -> None:
 
 
 def _fusion(room: Room) -> None:
-    boot = room.ear.poses[-1][1].boot_id
+    boot = room.listener.poses[-1][1].boot_id
     killed = room.kill("fusion")
     fresh = lambda m: m.boot_id != boot
-    first = room.until(lambda: room.ear.first(killed, fresh))
-    everyone = room.until(lambda: room.ear.first(killed, lambda m: fresh(m) and bool(m.people)))
-    whole = room.until(lambda: room.ear.first(everyone, lambda m: not m.missing))
+    first = room.until(lambda: room.listener.first(killed, fresh))
+    everyone = room.until(lambda: room.listener.first(killed, lambda m: fresh(m) and bool(m.people)))
+    whole = room.until(lambda: room.listener.first(everyone, lambda m: not m.missing))
     room.note("fusion", "kill to the first tick", first - killed)
     room.note("fusion", "kill to poses of everyone", everyone - killed)
     room.note("fusion", "kill to all cameras in use", whole - killed)
@@ -194,8 +194,8 @@ def _fusion(room: Room) -> None:
 def _hub(room: Room) -> None:
     killed = room.kill("hub")
     silent = killed + 0.1  # what the hub had sent before may still be on its way
-    everyone = room.until(lambda: room.ear.first(silent, lambda m: bool(m.people)))
-    whole = room.until(lambda: room.ear.first(everyone, lambda m: not m.missing))
+    everyone = room.until(lambda: room.listener.first(silent, lambda m: bool(m.people)))
+    whole = room.until(lambda: room.listener.first(everyone, lambda m: not m.missing))
     room.note("hub", "kill to poses of everyone", everyone - killed)
     room.note("hub", "kill to all cameras in use", whole - killed)
 
@@ -208,18 +208,18 @@ def _recorder(room: Room) -> None:
     kept = _recovered(take, part)
     begun = max(i for i, h in enumerate(kept) if i == 0 or h.sequence < kept[i - 1].sequence)  # of this hub's run
     kept = kept[begun:]
-    heard = [h for h in room.ear.heard if h.arrival_ns >= kept[0].arrival_ns]
-    before = [h for h in heard if h.arrival_ns <= kept[-1].arrival_ns]
-    lost = [h for h in heard if kept[-1].arrival_ns < h.arrival_ns <= killed_ns]
+    arrivals = [h for h in room.listener.arrivals if h.arrival_ns >= kept[0].arrival_ns]
+    before = [h for h in arrivals if h.arrival_ns <= kept[-1].arrival_ns]
+    unrecorded = [h for h in arrivals if kept[-1].arrival_ns < h.arrival_ns <= killed_ns]
     room.until(lambda: len(take.recordings()) > parts)
     room.pause(2.0)
     again = _stamps(take.recordings()[-1])
-    room.note("recorder", "heard before the kill, not recorded, KB", sum(h.size for h in lost) / 1024)
+    room.note("recorder", "received before the kill, not recorded, KB", sum(h.size for h in unrecorded) / 1024)
     room.note("recorder", "messages missing before that", len(set(before) - set(kept)))
     room.note("recorder", "kill to the next message recorded", (again[0].arrival_ns - killed_ns) / 1e9)
 
 
-def _recovered(take: Take, part: Path) -> list[Heard]:
+def _recovered(take: Take, part: Path) -> list[Arrival]:
     """What a copy of the take holds of the part that was cut off, once it has been made whole."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / take.folder.name
@@ -228,22 +228,22 @@ def _recovered(take: Take, part: Path) -> list[Heard]:
         return _stamps(whole.folder / part.name)
 
 
-def _stamps(path: Path) -> list[Heard]:
+def _stamps(path: Path) -> list[Arrival]:
     records = RecordingReader(path)
-    return [Heard(r.stamp.arrival_ns, r.stamp.sequence, len(r.body) + FRAMING) for r in records]
+    return [Arrival(r.stamp.arrival_ns, r.stamp.sequence, len(r.body) + FRAMING) for r in records]
 
 
 def _viewer(room: Room) -> None:
     log = room.launch.logs / "viewer.log"
     shown = lambda: log.read_text().count("shows people")
     room.until(lambda: shown() > 0)
-    lost, boot, seen = room.ear.poses[-1][1].lost, room.ear.poses[-1][1].boot_id, shown()
+    dropped, boot, seen = room.listener.poses[-1][1].dropped, room.listener.poses[-1][1].boot_id, shown()
     killed = room.kill("viewer")
     back = room.until(lambda: time.monotonic() if shown() > seen else None)
-    poses = [(at, message) for at, message in room.ear.poses if at > killed - 0.5]
+    poses = [(at, message) for at, message in room.listener.poses if at > killed - 0.5]
     gaps = [after - before for (before, _), (after, _) in itertools.pairwise(poses)]
     room.note("viewer", "longest pause in the poses meanwhile", max(gaps))
-    room.note("viewer", "messages that fusion lost meanwhile", poses[-1][1].lost - lost)
+    room.note("viewer", "messages dropped before fusion meanwhile", poses[-1][1].dropped - dropped)
     room.note("viewer", "other processes that died", float(poses[-1][1].boot_id != boot))
     room.note("viewer", "kill to people shown again", back - killed)
 
@@ -257,16 +257,16 @@ def _network(args: argparse.Namespace, folder: Path, figures: Figures) -> None:
     for cable in cables:
         cable.start()
     names = [f"cam{number + 1:02}" for number in range(args.cameras)]
-    ear = Ear(hub)
+    listener = StreamListener(hub)
     with _processes(folder / "network.toml", names):
-        ear.start()
+        listener.start()
         for repeat in range(args.repeats):
             print(f"\r{repeat + 1}: network   ", end="", file=sys.stderr, flush=True)
-            for figure, value in _cut(ear, hub, cables, names[-1]).items():
+            for figure, value in _cut(listener, hub, cables, names[-1]).items():
                 figures["network", figure].append(value)
         print(end="\r", file=sys.stderr)
-        ear.ending = True
-        ear.join()
+        listener.ending = True
+        listener.join()
     for cable in cables:
         cable.ending = True
         cable.join()
@@ -288,30 +288,30 @@ def _processes(studio: Path, cameras: list[str]) -> Iterator[None]:
         log.close()
 
 
-def _cut(ear: Ear, hub: HubOptions, cables: list[Cable], camera: str) -> dict[str, float]:
+def _cut(listener: StreamListener, hub: HubOptions, cables: list[Cable], camera: str) -> dict[str, float]:
     sender = Sender(HubOptions(host=ELSEWHERE, ingest_port=hub.ingest_port), "cut")
-    _until(lambda: sender.send("service/cut", b"there"))
-    _until(ear.whole)
+    _until(lambda: sender.send("service_health/cut", b"there"))
+    _until(listener.whole)
     time.sleep(1.0)
-    _until(ear.whole)
+    _until(listener.whole)
     cut = time.monotonic()
     for cable in cables:
         cable.cut = True
     knows = [0.0]
 
     def everyone_knows() -> bool:
-        if not knows[0] and not sender.send("service/cut", b"there?"):
+        if not knows[0] and not sender.send("service_health/cut", b"there?"):
             knows[0] = time.monotonic()
-        return bool(knows[0] and ear.first(cut, lambda m: camera in m.missing) and ear.noticed(cut, camera))
+        return bool(knows[0] and listener.first(cut, lambda m: camera in m.missing) and listener.noticed(cut, camera))
 
     _until(everyone_knows, every_s=1 / 60)
     time.sleep(2.0)
     mended = time.monotonic()
     for cable in cables:
         cable.cut = False
-    back = _until(lambda: ear.first(mended, lambda m: camera in m.cameras))
+    back = _until(lambda: listener.first(mended, lambda m: camera in m.cameras))
     sender.close()
-    without, said = ear.first(cut, lambda m: camera in m.missing), ear.noticed(cut, camera)
+    without, said = listener.first(cut, lambda m: camera in m.missing), listener.noticed(cut, camera)
     assert without
     assert said
     return {

@@ -1,6 +1,6 @@
 """Mutated messages, half with a true CRC: at the decoder, and over real sockets at hub, fusion and recorder.
 
-Every one is decoded or refused, each is accounted for, and memory stays flat.
+Every one is decoded or rejected, each is accounted for, and memory stays flat.
 
     python -m benchmarks fuzz --messages 1000000
     python -m benchmarks fuzz --socket --messages 100000
@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.mutations import mutate
 from multiview.data import Keypoints2D
 from multiview.errors import MessageError
-from multiview.wire.messages import ClockSample, HubBeat, KeypointsMessage, decode, encode
+from multiview.wire.messages import ClockSample, Heartbeat, KeypointsMessage, decode, encode
 from multiview.wire.packing import pack_keypoints, unpack_keypoints
 
 
@@ -37,13 +37,13 @@ def run(args: argparse.Namespace) -> int:
 
         return fuzz(args.messages, args.rate, args.seed)
     rng, bodies = random.Random(args.seed), seeds()
-    decoded = refused = 0
+    decoded = rejected = 0
     began, memory = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(args.messages):
         try:
             message = decode(mutate(rng, rng.choice(bodies)))
         except MessageError:
-            refused += 1
+            rejected += 1
             continue
         decoded += 1
         if isinstance(message, KeypointsMessage):
@@ -51,13 +51,13 @@ def run(args: argparse.Namespace) -> int:
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024
     seconds = time.perf_counter() - began
     print(
-        f"{args.messages} messages: {refused} refused, {decoded} decoded, {seconds:.0f} s, memory grew {grown:.1f} MB"
+        f"{args.messages} messages: {rejected} rejected, {decoded} decoded, {seconds:.0f} s, memory grew {grown:.1f} MB"
     )
-    return 0 if decoded + refused == args.messages else 1
+    return 0 if decoded + rejected == args.messages else 1
 
 
 def seeds() -> list[bytes]:
     keypoints = Keypoints2D(np.full((2, 17, 2), 100.0), np.ones((2, 17)), np.broadcast_to(np.eye(2), (2, 17, 2, 2)))
     header = {"camera": "cam01", "boot_id": 1, "frame": 1, "time_ns": 1, "skeleton": "coco17"}
-    probe = ClockSample(camera="c", boot_id=1, sent_ns=1, hub_received_ns=2, hub_replied_ns=3, answered_ns=4)
-    return [encode(m) for m in (pack_keypoints(keypoints, **header), probe, HubBeat(boot_id=1, hub_ns=1, utc_ns=2))]
+    probe = ClockSample(camera="c", boot_id=1, sent_ns=1, hub_received_ns=2, hub_replied_ns=3, reply_received_ns=4)
+    return [encode(m) for m in (pack_keypoints(keypoints, **header), probe, Heartbeat(boot_id=1, hub_ns=1, utc_ns=2))]

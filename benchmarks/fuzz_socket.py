@@ -1,6 +1,6 @@
 """Mutated messages over real sockets: what the hub, fusion and the recorder make of them, each one accounted for.
 
-Mutated are bodies, topics, the number of parts, and questions at the hub's request port; senders stay below the hub's
+Mutated are bodies, topics, the number of parts, and requests at the hub's request port; senders stay below the hub's
 limit of rate, so that everything is looked at. Then true cameras speak, and everyone must be there again.
 """
 
@@ -31,8 +31,8 @@ from multiview.wire import topics
 from multiview.wire.messages import (
     CameraHealth,
     ClockSample,
-    Goodbye,
-    HubBeat,
+    EndOfStream,
+    Heartbeat,
     PosesMessage,
     ServiceHealth,
     decode,
@@ -49,36 +49,36 @@ __all__ = ["Account", "attack", "fuzz"]
 CAMERAS = 8
 OPTIONS = {"cameras": CAMERAS, "people": 2, "seconds": 2.0, "fps": 25.0, "skeleton": "coco17"}
 LIMIT_MB = 20.0
-LOADS_S = 300.0
-QUESTIONS = 0.05  # of all that is sent
+LOADING_S = 300.0
+REQUESTS = 0.05  # of all that is sent
 BATCH = 32
 
 
 class Account(NamedTuple):
-    """What became of `sent` messages and `asked` questions, and how much memory (MB) each process grew by."""
+    """What became of `sent` messages and `requested` requests, and how much memory (MB) each process grew by."""
 
     sent: int
-    asked: int
-    at_hub: Counter[str]  # refused by the hub, by reason
-    answered: int
+    requested: int
+    at_hub: Counter[str]  # rejected by the hub, by reason
+    replied: int
     recorded: int
     to_fusion: int  # of those recorded, what fusion listens to
-    heard: int
-    early: int
-    refused: int
-    lost: int
+    received: int
+    clock_unknown: int
+    rejected: int
+    dropped: int
     grown_mb: dict[str, float]
     whole: bool  # true cameras were used again afterwards
 
     def complete(self) -> bool:
         """Whether everything is accounted for, and nobody died or swelled."""
-        questions = self.at_hub["malformed question"]
-        refused = self.at_hub.total() - questions
+        requests = self.at_hub["malformed request"]
+        rejected = self.at_hub.total() - requests
         return (
-            refused + self.recorded == self.sent
-            and questions + self.answered == self.asked
-            and self.heard == self.to_fusion
-            and self.lost == 0
+            rejected + self.recorded == self.sent
+            and requests + self.replied == self.requested
+            and self.received == self.to_fusion
+            and self.dropped == 0
             and self.whole
             and not any("too fast" in reason for reason in self.at_hub)
             and max(self.grown_mb.values()) <= LIMIT_MB
@@ -86,18 +86,19 @@ class Account(NamedTuple):
 
 
 def fuzz(messages: int, rate: float, seed: int) -> int:
-    """Print what became of them; 1 if anything is missing, lost or beyond its limit."""
+    """Print what became of them; 1 if anything is missing, dropped or beyond its limit."""
     with tempfile.TemporaryDirectory() as folder:
         hub = HubOptions(ingest_port=17755, publish_port=17756, request_port=17757)
         account = attack(Path(folder), hub, messages, rate, seed)
-    print(f"{account.sent} messages and {account.asked} questions sent")
+    print(f"{account.sent} messages and {account.requested} requests sent")
     for reason, number in sorted(account.at_hub.items()):
-        print(f"  hub       {number:7} refused: {reason}")
-    print(f"  hub       {account.answered:7} questions answered")
+        print(f"  hub       {number:7} rejected: {reason}")
+    print(f"  hub       {account.replied:7} requests replied to")
     print(f"  recorder  {account.recorded:7} recorded as they came")
-    used = account.heard - account.early - account.refused
-    print(f"  fusion    {account.heard:7} heard of {account.to_fusion}: {used} taken in, {account.refused} refused, "
-          f"{account.early} before a clock was known; {account.lost} lost")  # fmt: skip
+    used = account.received - account.clock_unknown - account.rejected
+    print(f"  fusion    {account.received:7} received of {account.to_fusion}: {used} used, "
+          f"{account.rejected} rejected, {account.clock_unknown} before a clock was known; "
+          f"{account.dropped} dropped")  # fmt: skip
     print("  memory    " + ", ".join(f"{name} {mb:+.1f} MB" for name, mb in account.grown_mb.items()))
     print("  true cameras afterwards: " + ("all used, people there" if account.whole else "NOT WHOLE"))
     print("everything is accounted for" if account.complete() else "NOT EVERYTHING IS ACCOUNTED FOR")
@@ -110,52 +111,52 @@ def attack(folder: Path, hub: HubOptions, messages: int, rate: float, seed: int)
     source, recorder = SyntheticSource(options=OPTIONS), RecorderOptions(directory=str(folder))
     write_studio(Studio(skeleton="coco17", source=source, hub=hub, recorder=recorder), path)
     with _services(path) as processes:
-        client, cameras, ear = RequestClient(hub), Cameras(hub), Subscriber(hub, ["poses", "service/"])
+        client, cameras, subscriber = RequestClient(hub), Cameras(hub), Subscriber(hub, ["poses", "service_health/"])
         _wait(client)
-        cameras.play(ear, lambda pose: bool(pose.people) and not pose.missing)
+        cameras.play(subscriber, lambda pose: bool(pose.people) and not pose.missing)
         time.sleep(1.5)  # the last words of all who spoke
-        before = Books(client, ear)
+        before = Counters(client, subscriber)
         memory = {name: _resident_mb(process.pid) for name, process in processes.items()}
         counted = _send(hub, random.Random(seed), messages, rate)
-        asked, answered = _ask(hub, random.Random(seed + 1), round(QUESTIONS * messages))
-        after = Books(client, ear)
+        requested, replied = _send_requests(hub, random.Random(seed + 1), round(REQUESTS * messages))
+        after = Counters(client, subscriber)
         while after.received < before.received + sum(counted.values()):
-            after = Books(client, ear)
-        after = Books(client, ear, settle=True)
+            after = Counters(client, subscriber)
+        after = Counters(client, subscriber, settle=True)
         grown = {name: _resident_mb(process.pid) - memory[name] for name, process in processes.items()}
         alive = all(process.poll() is None for process in processes.values())
-        whole = alive and cameras.play(ear, lambda pose: bool(pose.people) and not pose.missing)
+        whole = alive and cameras.play(subscriber, lambda pose: bool(pose.people) and not pose.missing)
         client.close()
-        ear.close()
+        subscriber.close()
         for process in reversed(processes.values()):
             process.send_signal(signal.SIGTERM)
             process.wait(30)
     recorded = to_fusion = 0
     for record in open_take(folder / "fuzz").records():
         if before.now_ns < record.stamp.arrival_ns <= after.now_ns:
-            ours = record.topic.partition("/")[0] in ("keypoints", "clock", "camera") or "fuzz" in record.topic
+            ours = record.topic.partition("/")[0] in ("keypoints", "clock", "camera_health") or "fuzz" in record.topic
             recorded += ours
             to_fusion += record.topic.partition("/")[0] in (topics.KEYPOINTS, topics.CLOCK)
     return Account(
         sent=sum(counted.values()),
-        asked=asked,
+        requested=requested,
         at_hub=after.reasons - before.reasons,
-        answered=answered,
+        replied=replied,
         recorded=recorded,
         to_fusion=to_fusion,
-        heard=after.fusion["heard"] - before.fusion["heard"],
-        early=after.fusion["early"] - before.fusion["early"],
-        refused=after.fusion["refused"] - before.fusion["refused"],
-        lost=after.fusion["lost"] + after.recorder["lost"] + after.recorder["missed"],
+        received=after.fusion["received"] - before.fusion["received"],
+        clock_unknown=after.fusion["clock_unknown"] - before.fusion["clock_unknown"],
+        rejected=after.fusion["rejected"] - before.fusion["rejected"],
+        dropped=after.fusion["dropped"] + after.recorder["dropped"] + after.recorder["missed"],
         grown_mb=grown,
         whole=whole,
     )
 
 
-class Books:
+class Counters:
     """What the services have counted by now."""
 
-    def __init__(self, client: RequestClient, ear: Subscriber, settle: bool = False) -> None:
+    def __init__(self, client: RequestClient, subscriber: Subscriber, settle: bool = False) -> None:
         """With `settle`, once nothing is on its way any more."""
         self.fusion: dict[str, int] = {}
         self.recorder: dict[str, int] = {}
@@ -163,24 +164,24 @@ class Books:
         if status is None:
             raise MultiviewError("the hub does not answer")
         self.received, self.reasons, self.now_ns = status.received, Counter(status.reasons), status.hub_ns
-        for _ in ear.drain():
+        for _ in subscriber.drain():
             pass
         rounds, last, end = 0, -1, time.monotonic() + 60.0
         while rounds < (3 if settle else 1) or not (self.fusion and self.recorder):
             if time.monotonic() > end:
                 raise MultiviewError("fusion or the recorder fell silent")
-            received = ear.receive(1.0)
-            if received is None or not received.topic.startswith("service/"):
+            received = subscriber.receive(1.0)
+            if received is None or not received.topic.startswith("service_health/"):
                 continue
             with contextlib.suppress(MultiviewError):
                 health = decode(received.body)
-                if isinstance(health, ServiceHealth) and received.topic == f"service/{health.service}":
+                if isinstance(health, ServiceHealth) and received.topic == f"service_health/{health.service}":
                     if health.service == "recorder":
                         self.recorder = health.counts
                     elif health.service == "fusion":
                         self.fusion = health.counts
-                        rounds = rounds + 1 if last == health.counts["heard"] else 0 if settle else 1
-                        last = health.counts["heard"]
+                        rounds = rounds + 1 if last == health.counts["received"] else 0 if settle else 1
+                        last = health.counts["received"]
 
 
 class Cameras:
@@ -190,7 +191,7 @@ class Cameras:
         self._hub, self._studio, self._runs = hub, make_studio(msgspec.convert(OPTIONS, StudioOptions)), 0
         self._began = time.monotonic()
 
-    def play(self, ear: Subscriber, good: object, seconds: float = LOADS_S) -> bool:
+    def play(self, subscriber: Subscriber, good: object, seconds: float = LOADING_S) -> bool:
         """For three seconds, and until the poses are good."""
         assert callable(good)
         self._runs += 1
@@ -208,7 +209,7 @@ class Cameras:
                         socket.send_multipart([f"keypoints/{name}".encode(), encode(message)])
                 frame += 1
                 time.sleep(max(0.0, self._began + frame * 0.04 - time.monotonic()))
-                for received in ear.drain():
+                for received in subscriber.drain():
                     if received.topic == topics.POSES:
                         pose = decode(received.body)
                         if time.monotonic() > began + 3.0 and isinstance(pose, PosesMessage) and good(pose):
@@ -238,20 +239,20 @@ def _send(hub: HubOptions, rng: random.Random, messages: int, rate: float) -> Co
     return counted
 
 
-def _ask(hub: HubOptions, rng: random.Random, questions: int) -> tuple[int, int]:
-    """Mutated questions; how many, and how many of them had an answer."""
-    socket, answered = _dealer(hub.host, hub.request_port), 0
+def _send_requests(hub: HubOptions, rng: random.Random, requests: int) -> tuple[int, int]:
+    """Mutated requests; how many, and how many of them had an answer."""
+    socket, replied = _dealer(hub.host, hub.request_port), 0
     seeds = [msgspec.msgpack.encode(q) for q in (Probe(), Ready(role="service/fuzz", pid=1), Start(), Status())]
-    for _ in range(questions):
+    for _ in range(requests):
         socket.send(mutate(rng, rng.choice(seeds) + b"1234")[:-4])
         while socket.poll(0):
             socket.recv()
-            answered += 1
+            replied += 1
     while socket.poll(1000):
         socket.recv()
-        answered += 1
+        replied += 1
     socket.close(linger=0)
-    return questions, answered
+    return requests, replied
 
 
 def _seeds() -> list[tuple[bytes, bytes]]:
@@ -261,16 +262,18 @@ def _seeds() -> list[tuple[bytes, bytes]]:
         header = {"camera": camera, "boot_id": 1, "frame": 7, "time_ns": 280_000_000, "skeleton": "coco17"}
         seen = studio.keypoints(index, 7)
         assert seen is not None
-        probe = ClockSample(camera=camera, boot_id=1, sent_ns=1, hub_received_ns=2, hub_replied_ns=3, answered_ns=4)
+        probe = ClockSample(
+            camera=camera, boot_id=1, sent_ns=1, hub_received_ns=2, hub_replied_ns=3, reply_received_ns=4
+        )
         bodies = [pack_keypoints(seen, clock=clock, **header) for clock in ("epoch", "worker")]
-        for body in (*bodies, probe, Goodbye(camera=camera, boot_id=1), HubBeat(boot_id=1, hub_ns=1, utc_ns=2)):
+        for body in (*bodies, probe, EndOfStream(camera=camera, boot_id=1), Heartbeat(boot_id=1, hub_ns=1, utc_ns=2)):
             kind = "clock" if body is probe else "keypoints"
             rows.append((f"{kind}/{camera}".encode(), encode(body)))
-        rows.append((f"camera/{camera}".encode(), encode(CameraHealth(camera=camera, boot_id=1, frames=3))))
+        rows.append((f"camera_health/{camera}".encode(), encode(CameraHealth(camera=camera, boot_id=1, frames=3))))
     poses = PosesMessage(tick=1, time_ns=1, cameras=["cam01"], missing=[], skeleton="coco17", joints=17, people=[1],
                          blob=write_blob(studio.truth.xyz[:1, :, [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]]))  # fmt: skip
     health = ServiceHealth(service="fuzz", boot_id=1, counts={"a": 1}, values={"b": 2.0}, texts={"c": "d"})
-    return [*rows, (b"service/fuzz", encode(poses)), (b"service/fuzz", encode(health))]
+    return [*rows, (b"service_health/fuzz", encode(poses)), (b"service_health/fuzz", encode(health))]
 
 
 def _dealer(host: str, port: int) -> zmq.Socket[bytes]:
@@ -299,7 +302,7 @@ def _services(studio: Path) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
 
 
 def _wait(client: RequestClient) -> None:
-    end = time.monotonic() + LOADS_S
+    end = time.monotonic() + LOADING_S
     while time.monotonic() < end:
         status = request(client, Status(), StatusReply, 0.5)
         if status is not None and {"service/fusion", "service/recorder"} <= status.roles.keys():

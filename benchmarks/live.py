@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     """Print one row per run, and the best run's latency as a histogram."""
     print(f"{args.cameras} cameras x {args.fps:g} Hz x {args.people} people, {args.seconds:g} s")
     print(
-        "run ticks %  lost dropped  late | pose p50   p99   max ms | at hub p50   p99 | echo p50   p99   max ms | "
+        "run ticks %  gaps dropped  late | pose p50   p99   max ms | at hub p50   p99 | echo p50   p99   max ms | "
         "CPU hub, fusion, recorder, load % | MB at 1/4, end | recorded"
     )
     runs = []
@@ -72,7 +72,7 @@ class Run(NamedTuple):
     """What one run gave."""
 
     ticks: float  # per cent of those due
-    lost: int
+    gaps: int
     dropped: int
     late: int
     poses_ms: np.ndarray
@@ -87,7 +87,7 @@ class Run(NamedTuple):
         cpu = ", ".join(f"{share:3.0f}" for share in self.cpu)
         quarter, end = (sum(self.memory[len(self.memory) * part // 4 - 1][1:]) for part in (1, 4))
         return (
-            f"{self.ticks:7.2f} {self.lost:5} {self.dropped:7} {self.late:5} | {_figures(self.poses_ms)} | "
+            f"{self.ticks:7.2f} {self.gaps:5} {self.dropped:7} {self.late:5} | {_figures(self.poses_ms)} | "
             f"{_figures(self.hub_ms)[:14]}   | {_figures(self.echoes_ms)} | {cpu:>33} | {quarter:6.1f}, {end:5.1f} | "
             f"{self.recorded} of {self.due}"
         )
@@ -114,8 +114,8 @@ def measure(cameras: int, people: int, fps: float, seconds: float, port: int) ->
             _wait_for(hub, {"service/fusion", "service/recorder"})
             player.stdin.write(b"go\n")
             player.stdin.flush()
-            heard = Listener(hub, [p.pid for p in (*processes, player)])
-            heard.listen(seconds)
+            listener = Listener(hub, [p.pid for p in (*processes, player)])
+            listener.listen(seconds)
             dropped = int(player.stdout.readline().split()[1])
         finally:
             for process in (echo, player):
@@ -127,15 +127,15 @@ def measure(cameras: int, people: int, fps: float, seconds: float, port: int) ->
         records = open_take(Path(folder) / "load").records()
         recorded = sum(record.topic.startswith("keypoints/") for record in records)
     return Run(
-        ticks=100.0 * len(heard.poses) / round(seconds * fps),
-        lost=heard.lost,
+        ticks=100.0 * len(listener.poses) / round(seconds * fps),
+        gaps=listener.gaps,
         dropped=dropped,
-        late=heard.late,
-        poses_ms=np.array(heard.poses) / 1e6,
-        hub_ms=np.array(heard.at_hub) / 1e6,
-        echoes_ms=np.array(heard.echoes) / 1e6,
-        cpu=heard.cpu,
-        memory=heard.memory,
+        late=listener.late,
+        poses_ms=np.array(listener.poses) / 1e6,
+        hub_ms=np.array(listener.at_hub) / 1e6,
+        echoes_ms=np.array(listener.echoes) / 1e6,
+        cpu=listener.cpu,
+        memory=listener.memory,
         recorded=recorded,
         due=round(seconds * fps) * cameras + cameras,
     )
@@ -145,14 +145,14 @@ class Listener:
     """A subscriber like any other, which also watches the processes that it is told of."""
 
     def __init__(self, hub: HubOptions, pids: list[int]) -> None:
-        self._subscriber = Subscriber(hub, ["poses", PONG, "service/fusion"])
+        self._subscriber = Subscriber(hub, ["poses", PONG, "service_health/fusion"])
         self._pids = pids
         self.poses: list[int] = []
         self.at_hub: list[int] = []
         self.echoes: list[int] = []
         self.memory: list[tuple[float, ...]] = [(0.0,) * (1 + len(SERVICES))]  # s; MB of hub, fusion and recorder
         self.cpu: list[float] = []
-        self.lost, self.late = -1, -1
+        self.gaps, self.late = -1, -1
 
     def listen(self, seconds: float) -> None:
         """Until some seconds after the last frame is due."""
@@ -170,7 +170,7 @@ class Listener:
             if isinstance(message, PosesMessage):
                 self.poses.append(now_ns - message.arrival_ns)
                 self.at_hub.append(received.stamp.arrival_ns - message.arrival_ns)
-                self.lost, self.late = message.lost + self._subscriber.lost, message.late
+                self.gaps, self.late = message.dropped + self._subscriber.dropped, message.late
             elif isinstance(message, ServiceHealth):
                 self.memory.append((time.monotonic() - began, *map(_resident_mb, self._pids[: len(SERVICES)])))
                 finished = message.state == "finished"

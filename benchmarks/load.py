@@ -19,13 +19,13 @@ from pathlib import Path
 from multiview.data import NS_PER_S, Keypoints2D
 from multiview.studio.config import HubOptions, SyntheticSource, load_studio, synthetic_options
 from multiview.synthetic import make_studio
-from multiview.wire.messages import Goodbye, encode
+from multiview.wire.messages import EndOfStream, encode
 from multiview.wire.packing import pack_keypoints
 from services.transport.bus import Sender, Subscriber
 
 __all__ = ["PING", "PONG", "Patched", "fold"]
 
-PING, PONG = "service/ping", "service/echo"
+PING, PONG = "service_health/ping", "service_health/echo"
 FIRST_FRAME = 1 << 20  # numbers that MessagePack writes in their longest form, whatever is put in their place
 FIRST_NS = 10 * NS_PER_S
 BOOT_ID = 1
@@ -80,7 +80,7 @@ def play(studio_path: Path, seconds: float) -> int:
             dropped += not sender.send(topic, body)
         pinger.send(PING, bodies[0])
     for sender, topic, name in zip(senders, topics, names, strict=True):
-        dropped += not sender.send_within(topic, encode(Goodbye(camera=name, boot_id=BOOT_ID)), 1.0)
+        dropped += not sender.send_within(topic, encode(EndOfStream(camera=name, boot_id=BOOT_ID)), 1.0)
         sender.close(linger_s=1.0)
     pinger.close()
     return dropped

@@ -1,4 +1,4 @@
-"""Writes docs/wire_format.md from the message structs: `python docs/make_wire_format.py`; a test says when to."""
+"""Writes docs/wire_format.md and docs/wire_format.schema.json from the message structs; a test says when to run it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from multiview.wire import messages
 
 HEAD = """# Wire format
 
-Generated from `multiview/wire/messages.py` by `python docs/make_wire_format.py`; version {version} of the schema.
+Schema version {version}, generated from `multiview/wire/messages.py` by `python docs/make_wire_format.py`. The same as
+JSON Schema: [wire_format.schema.json](wire_format.schema.json), where bytes appear as base64 text; on the wire they
+are MessagePack's bin type.
 
 Everything live goes through the hub as ZeroMQ multipart messages, and a recording (`take.mcap`) holds the same bytes.
 Subscribe (SUB) to the hub's publish port, `tcp://HOST:5556` by default. A message has three parts:
@@ -22,21 +24,22 @@ Subscribe (SUB) to the hub's publish port, `tcp://HOST:5556` by default. A messa
 | stamp | 24 bytes, 3 little-endian int64: place in the stream, place in its topic, arrival on the hub's clock (ns) |
 | body | one MessagePack map, then the CRC-32 of the map's bytes (as in zlib), 4 bytes, little-endian |
 
-The map's key `type` names the message. Unknown keys are ignored, absent keys have their default; another major
-`version` must be refused. A body is at most {max_bytes} bytes. Bulk numbers are in `blob`: little-endian float32, row
-by row. Positions are metres in the world (x, y, z; z up where there is a floor), times integer nanoseconds. A missing
-joint has score 0 and NaN coordinates, together. A gap in the stamp's second number is a lost message.
+The map's key `type` names the message, `version` is the schema version and always there. Unknown keys are ignored,
+other absent keys have their default; a message of another version, or without one, must be rejected. A body is at most
+{max_bytes} bytes. Bulk numbers are in `blob`: little-endian float32, row by row. Positions are metres in the world
+(x, y, z; z up where there is a floor), times integer nanoseconds. A missing joint has score 0 and NaN coordinates,
+together. A gap in the stamp's second number means dropped messages.
 
 | topic | sent by | carries |
 |---|---|---|
 | `poses` | fusion | `poses`: everyone at one tick; this is the one to read |
-| `regions` | fusion | `regions`: where each camera should see people; only where a source has `regions = true` |
-| `keypoints/CAMERA` | a worker | `keypoints`, and `goodbye` at the end |
+| `regions` | fusion | `regions`: predicted boxes of people; only where a source has `regions = true` |
+| `keypoints/CAMERA` | a worker | `keypoints`, and `end_of_stream` at the end |
 | `clock/CAMERA` | a worker | `clock` |
-| `camera/CAMERA` | a worker | `camera_health`, about once a second |
-| `naming` | the viewer, `multiview actor` | `naming`: who a person is, said by somebody who knows |
-| `service/SERVICE` | a service | `service_health`, about once a second |
-| `hub` | the hub | `hub`, 20 times a second |
+| `camera_health/CAMERA` | a worker | `camera_health`, about once a second |
+| `identity_label` | the viewer, `multiview actor` | `identity_label`: a name that a user assigns to a person |
+| `service_health/SERVICE` | a service | `service_health`, about once a second |
+| `heartbeat` | the hub | `heartbeat`, 20 times a second |
 
 In Python, `multiview.client` does all of this. Joint names and their order are those of the named skeleton, in
 `configs/skeletons/NAME.toml`.
@@ -57,13 +60,15 @@ def document() -> str:
         for name, described in properties.items():
             if name != "type":
                 default = "required" if name in required else f"`{json.dumps(described.get('default', ''))}`"
+                default = f"always `{messages.SCHEMA_VERSION}`" if name == "version" else default
                 parts.append(f"| `{name}` | {_type(described)} | {default} |\n")
         parts.append("\n")
-    parts.append(
-        "## JSON Schema\n\nBytes appear as base64 text in JSON Schema; on the wire they are MessagePack's bin type.\n\n"
-    )
-    parts.append("```json\n" + json.dumps(schema, indent=1) + "\n```\n")
-    return "".join(parts)
+    return "".join(parts).rstrip("\n") + "\n"
+
+
+def schema_text() -> str:
+    """The JSON Schema file."""
+    return json.dumps(messages.json_schema(), indent=1) + "\n"
 
 
 def _kinds() -> list[type[messages.Message]]:
@@ -93,3 +98,4 @@ def _type(described: dict[str, object]) -> str:
 
 if __name__ == "__main__":
     Path(__file__).with_name("wire_format.md").write_text(document(), encoding="utf-8")
+    Path(__file__).with_name("wire_format.schema.json").write_text(schema_text(), encoding="utf-8")

@@ -16,13 +16,13 @@ from multiview.recordings.take import Take, open_take
 
 class _Topic:
     def __init__(self) -> None:
-        self.count = self.bytes = self.lost = 0
+        self.count = self.bytes = self.dropped = 0
         self.first_ns = self.last_ns = 0
         self.next_sequence: int | None = None
 
     def add(self, sequence: int, arrival_ns: int, size: int) -> None:
         if self.next_sequence is not None and sequence > self.next_sequence:
-            self.lost += sequence - self.next_sequence
+            self.dropped += sequence - self.next_sequence
         self.next_sequence = sequence + 1
         self.first_ns = self.first_ns or arrival_ns
         self.last_ns = arrival_ns
@@ -48,10 +48,10 @@ def run(args: argparse.Namespace) -> None:
         console.print(str(error), style="yellow")
     topics, troubles = read_topics(take)
     table = Table()
-    for column in ("topic", "messages", "Hz", "KB", "lost"):
+    for column in ("topic", "messages", "Hz", "KB", "dropped"):
         table.add_column(column, justify="left" if column == "topic" else "right")
     for name, topic in sorted(topics.items()):
-        table.add_row(name, str(topic.count), f"{topic.rate_hz:.1f}", f"{topic.bytes / 1e3:.0f}", str(topic.lost))
+        table.add_row(name, str(topic.count), f"{topic.rate_hz:.1f}", f"{topic.bytes / 1e3:.0f}", str(topic.dropped))
     console.print(table)
     first, last = min(t.first_ns for t in topics.values()), max(t.last_ns for t in topics.values())
     others = [p.name for p in (take.rig, take.studio, take.poses, take.videos) if p.exists()]

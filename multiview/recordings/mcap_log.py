@@ -1,24 +1,25 @@
-"""Recordings: the hub's stream in an MCAP file, as it came. A file that was cut off is read up to the cut.
+"""Recordings: the hub's stream in an MCAP file, unchanged. A file that was cut off is read up to the cut.
 
-Each record holds the hub's stamp (24 bytes) and the message's body, unchanged; its log time is the hub's time of
-arrival. The rig and the studio file are attached, so that a recording explains itself.
+Each record holds the hub's stamp (24 bytes) and the message's body; its log time is the hub's time of arrival. The
+MCAP schema is the JSON Schema of the messages, its name their schema version. The rig and the studio file are attached.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from mcap.exceptions import McapError
-from mcap.records import Attachment, Channel, Footer, Message
+from mcap.records import Attachment, Channel, Footer, Message, Schema
 from mcap.stream_reader import StreamReader
 from mcap.writer import CompressionType, IndexType, Writer
 
 from multiview.errors import MessageError, SourceError
-from multiview.wire.messages import Stamp, json_schema
+from multiview.wire.messages import SCHEMA_VERSION, Stamp, json_schema
 
 __all__ = ["Record", "RecordingReader", "RecordingWriter"]
 
@@ -28,6 +29,7 @@ SYNC_NS = 1_000_000_000
 # Indexes are kept in memory until the end; an index of messages would be most of that, and every reader does without.
 INDEXES = IndexType.CHUNK | IndexType.ATTACHMENT | IndexType.METADATA
 ENCODING = "multiview-msgpack"  # 24 bytes of stamp, MessagePack, 4 bytes of CRC-32
+SCHEMA_NAME = f"multiview-{SCHEMA_VERSION}"  # "multiview" alone is version 1
 
 
 class Record(NamedTuple):
@@ -38,7 +40,7 @@ class Record(NamedTuple):
     body: bytes
 
 
-class _Straight:
+class _UnbufferedFile:
     """A file whose every write reaches the system at once; MCAP's writer would put a buffer around a raw one."""
 
     def __init__(self, path: Path) -> None:
@@ -69,7 +71,7 @@ class RecordingWriter:
     def __init__(self, path: Path, attachments: dict[str, bytes] | None = None) -> None:
         """SourceError if the file cannot be made or exists."""
         try:
-            self._file = _Straight(path)
+            self._file = _UnbufferedFile(path)
         except OSError as error:
             raise SourceError(f"{path}: cannot be written ({error.strerror})") from None
         self._writer = Writer(
@@ -80,7 +82,7 @@ class RecordingWriter:
         )
         self._writer.start(profile=PROFILE, library="multiview")
         schema = json.dumps(json_schema()).encode()
-        self._schema = self._writer.register_schema("multiview", "jsonschema", schema)
+        self._schema = self._writer.register_schema(SCHEMA_NAME, "jsonschema", schema)
         self._channels: dict[str, int] = {}
         self._synced_ns = 0  # arrival of the last record that is known to be on the disk
         self.messages = 0
@@ -126,14 +128,16 @@ class RecordingReader:
         self.attachments: dict[str, bytes] = {}
 
     def __iter__(self) -> Iterator[Record]:
-        """Every record; SourceError if this is no recording of ours."""
+        """Every record; SourceError if this is no recording of ours, or of another schema version."""
         channels: dict[int, str] = {}
         self.torn, ended, seen = "", False, False
         try:
             with self.path.open("rb") as file:
                 for record in _records(StreamReader(file, validate_crcs=True)):
                     seen = True
-                    if isinstance(record, Channel):
+                    if isinstance(record, Schema):
+                        self._check_version(record.name)
+                    elif isinstance(record, Channel):
                         if record.message_encoding != ENCODING:
                             raise SourceError(f"{self.path}: not a recording of multiview ({record.message_encoding})")
                         channels[record.id] = record.topic
@@ -153,6 +157,21 @@ class RecordingReader:
             raise SourceError(f"{self.path}: not a recording (MCAP file)")
         if not ended and not self.torn:
             self.torn = "cut off"
+
+    def _check_version(self, schema: str) -> None:
+        name = re.fullmatch(r"multiview(?:-(\d+))?", schema)
+        version = int(name[1] or 1) if name else SCHEMA_VERSION
+        if version < SCHEMA_VERSION:
+            raise SourceError(
+                f"{self.path}: recorded by an older multiview (schema version {version}, this one reads "
+                f"{SCHEMA_VERSION}): record again, or let the multiview that recorded it write poses.parquet, which "
+                "this one reads (`multiview replay TAKE --out DIR`)"
+            )
+        if version > SCHEMA_VERSION:
+            raise SourceError(
+                f"{self.path}: recorded by a newer multiview (schema version {version}, this one reads "
+                f"{SCHEMA_VERSION}): update multiview"
+            )
 
 
 def _records(reader: StreamReader) -> Iterable[object]:

@@ -60,4 +60,4 @@ def compare(fused: Iterable[FusedTick], recorded: Iterable[PosesMessage]) -> tup
 
 def _result(message: PosesMessage) -> PosesMessage:
     """Without what depends on the process and not on the stream."""
-    return msgspec.structs.replace(message, boot_id=0, lost=0)
+    return msgspec.structs.replace(message, boot_id=0, dropped=0)

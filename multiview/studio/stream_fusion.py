@@ -1,7 +1,7 @@
-"""The hub's stream in, poses out: what the fusion process and a replay both run.
+"""The hub's stream in, poses out: run by the fusion process and by a replay alike.
 
 A function of the stream alone: the order of its messages and the hub's times of arrival decide everything, so that a
-recording gives again, bit for bit, what was given live.
+recording gives the same poses as live, bit for bit.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from multiview.timing.sync_buffer import SyncBuffer, SyncOptions
 from multiview.wire import topics
 from multiview.wire.messages import (
     ClockSample,
-    Goodbye,
-    HubBeat,
+    EndOfStream,
+    Heartbeat,
+    IdentityLabel,
     KeypointsMessage,
-    NamingMessage,
     PosesMessage,
     Stamp,
     decode,
@@ -58,7 +58,7 @@ class FusedTick(NamedTuple):
 
 
 class _WorkerSession:
-    """One camera's worker: the run of it that is listened to, those that are over, and its clock."""
+    """One camera's worker: its current run, those that are over, and its clock."""
 
     def __init__(self, boot_id: int) -> None:
         self.boot_id = boot_id
@@ -86,11 +86,11 @@ class StreamFusion:
         known = studio.actors
         self._recogniser = Recogniser(known, self.skeleton, self.sync.rate_hz) if known else None
         self._given = GivenNames()
-        self.refused: Counter[str] = Counter()
-        self.heard = 0  # messages of cameras, whatever became of them
-        self.early = 0  # frames that came before their camera's clock was known
-        self.lost = 0  # set by whoever receives, who sees the gaps
-        self.gone: set[str] = set()  # cameras that said goodbye
+        self.rejected: Counter[str] = Counter()
+        self.received = 0  # messages of cameras, whether used or not
+        self.clock_unknown = 0  # frames that came before their camera's clock was known
+        self.dropped = 0  # gaps in the stream, set by the subscriber's owner
+        self.ended: set[str] = set()  # cameras whose stream has ended
         self.step_ns = 0  # time that the last tick took to compute
         exclude, compensate = studio.fusion.exclude_displaced_cameras, studio.fusion.compensate_rotation
         self.extrinsic_drift: ExtrinsicDriftDetector | None = None
@@ -119,36 +119,36 @@ class StreamFusion:
 
     @property
     def finished(self) -> bool:
-        """Whether every camera has said goodbye."""
-        return len(self.gone) == len(self._index)
+        """Whether the stream of every camera has ended."""
+        return len(self.ended) == len(self._index)
 
     def feed(self, topic: str, stamp: Stamp, body: bytes) -> Iterator[FusedTick]:
-        """The ticks that this message completes. Trouble in a message is counted in `refused`, never raised.
+        """The ticks that this message completes. An invalid message is counted in `rejected`, never raised.
 
-        To be iterated to its end: a tick is given out before the next is computed, and before cameras are checked.
+        To be iterated to its end: a tick is emitted before the next is computed, and before cameras are checked.
         """
         kind = topic.partition("/")[0]
         if kind not in topics.FUSION_READS:
             return
-        self.heard += kind != topics.HUB
+        self.received += kind != topics.HEARTBEAT
         views: list[Views] = []
         try:
             message = decode(body)
             if isinstance(message, KeypointsMessage):
                 views = self._keypoints(topic, stamp, message)
-            elif isinstance(message, Goodbye):
-                views = self._goodbye(topic, stamp, message)
+            elif isinstance(message, EndOfStream):
+                views = self._end_of_stream(topic, stamp, message)
             elif isinstance(message, ClockSample):
                 self._check_sender(topic, message.camera, message.boot_id).clock.add(message)
-            elif isinstance(message, NamingMessage):
+            elif isinstance(message, IdentityLabel):
                 self._given.give(message.person, message.name)
-            elif isinstance(message, HubBeat) and topic == topics.HUB:
+            elif isinstance(message, Heartbeat) and topic == topics.HEARTBEAT:
                 self._utc_less_hub_ns = message.utc_ns - message.hub_ns
                 views = self.sync.advance(stamp.arrival_ns)
             else:
                 raise MessageError(f"a message of another kind than the topic {topic} is for")
         except MessageError as error:
-            self._refuse(str(error))
+            self._reject(str(error))
             views = self.sync.advance(stamp.arrival_ns)
         if self.sync.restarts != self._restarts:
             self._restarts = self.sync.restarts
@@ -171,10 +171,10 @@ class StreamFusion:
                 f"{message.camera} works with another calibration ({message.calibration}) than the rig "
                 f"({self._calibration}): give it the same rig file"
             )
-        self.gone.discard(message.camera)
+        self.ended.discard(message.camera)
         time_ns = self._time_ns(message, peer, stamp)
         if time_ns is None:
-            self.early += 1
+            self.clock_unknown += 1
             return self.sync.advance(stamp.arrival_ns)
         return self.sync.add(self._index[message.camera], time_ns, unpack_keypoints(message), stamp.arrival_ns)
 
@@ -202,13 +202,13 @@ class StreamFusion:
             raise MessageError(f"{message.camera}: a frame from the future; its clock has jumped")
         return time_ns
 
-    def _goodbye(self, topic: str, stamp: Stamp, message: Goodbye) -> list[Views]:
+    def _end_of_stream(self, topic: str, stamp: Stamp, message: EndOfStream) -> list[Views]:
         self._check_sender(topic, message.camera, message.boot_id)
-        self.gone.add(message.camera)
+        self.ended.add(message.camera)
         return self.sync.end_of_stream(self._index[message.camera], stamp.arrival_ns)
 
     def _check_sender(self, topic: str, camera: str, boot_id: int) -> _WorkerSession:
-        """Who sent this; a worker that was replaced by a newer one is not heard again."""
+        """The session of the sender; MessageError for a worker that was replaced by a newer one."""
         if topic.partition("/")[2] != camera:
             raise MessageError(f"a message of {camera} came under the topic {topic}")
         if camera not in self._index:
@@ -240,12 +240,12 @@ class StreamFusion:
         xyz = np.stack([people[int(observations.slots[n])] for n in rows])
         return residuals_px(self.rig, self.pipeline.packed, observations.rays, observations.table[rows], xyz)
 
-    def _refuse(self, reason: str) -> None:
-        if reason not in self.refused and len(self.refused) >= MOST_REASONS:
+    def _reject(self, reason: str) -> None:
+        if reason not in self.rejected and len(self.rejected) >= MOST_REASONS:
             reason = "for yet other reasons"
-        if reason not in self.refused:
-            logging.warning("refused: %s (further ones are only counted)", reason)
-        self.refused[reason] += 1
+        if reason not in self.rejected:
+            logging.warning("rejected: %s (further ones are only counted)", reason)
+        self.rejected[reason] += 1
 
     def _update_selfcalibration(self, fused: FusedTick) -> None:
         """Check the cameras against a tick whose poses have been sent."""
@@ -295,14 +295,14 @@ class StreamFusion:
             clock=self.clock,
             clock_sigma_ns=max((clock.uncertainty_ns for clock in self.clocks().values()), default=-1),
             arrival_ns=stamp.arrival_ns,
-            age_ns=stamp.arrival_ns - views.time_ns - (self.sync.delay_ns if self.clock == "epoch" else 0),
+            latency_ns=stamp.arrival_ns - views.time_ns - (self.sync.delay_ns if self.clock == "epoch" else 0),
             boot_id=self.boot_id,
             skeleton=self.skeleton.name,
             cameras=[name for name, there in zip(self._index, seen, strict=True) if there],
             missing=[name for name, there in zip(self._index, seen, strict=True) if not there],
-            lost=self.lost,
+            dropped=self.dropped,
             late=sum(counts.late for counts in self.sync.counts()),
-            refused=self.refused.total(),
+            rejected=self.rejected.total(),
         )
         return FusedTick(views, tracks, message)
 

@@ -108,7 +108,7 @@ def _probes(studio: Studio, camera: int, pace: Pace, rng: np.random.Generator) -
             sent_ns=pace.shows_ns(time_s),
             hub_received_ns=_hub_ns(time_s + there),
             hub_replied_ns=_hub_ns(time_s + there + 20e-6),
-            answered_ns=pace.shows_ns(time_s + there + 20e-6 + back),
+            reply_received_ns=pace.shows_ns(time_s + there + 20e-6 + back),
         )
         came.append(Arrival(_hub_ns(time_s + there + back + TRANSPORT_S), camera, sample))
     return came

@@ -43,11 +43,11 @@ class ClockMap:
     def add(self, sample: ClockSample) -> None:
         """Take in one probe. Several that contradict the map beyond their round trips are a jump: it begins anew."""
         probe = _Probe(
-            (sample.sent_ns + sample.answered_ns) // 2,
-            (sample.hub_received_ns - sample.sent_ns + sample.hub_replied_ns - sample.answered_ns) // 2,
-            sample.answered_ns - sample.sent_ns - (sample.hub_replied_ns - sample.hub_received_ns),
+            (sample.sent_ns + sample.reply_received_ns) // 2,
+            (sample.hub_received_ns - sample.sent_ns + sample.hub_replied_ns - sample.reply_received_ns) // 2,
+            sample.reply_received_ns - sample.sent_ns - (sample.hub_replied_ns - sample.hub_received_ns),
         )
-        if probe.trip_ns < 0 or sample.answered_ns < sample.sent_ns:
+        if probe.trip_ns < 0 or sample.reply_received_ns < sample.sent_ns:
             return
         if not self.quarantined and abs(self._offset(probe.at_ns) - probe.offset_ns) > probe.trip_ns / 2 + TOLERANCE_NS:
             self._against += 1

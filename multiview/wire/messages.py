@@ -1,9 +1,9 @@
-"""What goes over the wire and into recordings: encode, decode, refuse. Bytes only; sockets live elsewhere.
+"""Messages on the wire and in recordings: their structs, encoding and decoding. Bytes only; sockets live elsewhere.
 
 A body is one MessagePack map (a tagged struct, tag `type`), followed by the CRC-32 of the map, little-endian, 4 bytes.
-Arrays are little-endian float32 in the field `blob`. Unknown fields are ignored, so that a newer minor version can be
-read; another major version is refused. Whatever is wrong with the bytes, the answer is a `MessageError`. This file
-needs numpy and msgspec alone, for programs downstream; `packing.py` turns messages into the library's values.
+Arrays are little-endian float32 in the field `blob`. Unknown fields are ignored, so that fields can be added; a message
+of another schema version is rejected. Whatever is wrong with the bytes, the result is a `MessageError`. This file needs
+numpy and msgspec alone, for programs downstream; `packing.py` turns messages into the library's values.
 
 The hub puts a `Stamp` before each body: its place in the one ordered stream, and the hub's time of arrival.
 """
@@ -26,11 +26,11 @@ __all__ = [
     "AnyMessage",
     "CameraHealth",
     "ClockSample",
-    "Goodbye",
-    "HubBeat",
+    "EndOfStream",
+    "Heartbeat",
+    "IdentityLabel",
     "KeypointsMessage",
     "Message",
-    "NamingMessage",
     "PosesMessage",
     "RegionsMessage",
     "ServiceHealth",
@@ -42,7 +42,7 @@ __all__ = [
     "write_blob",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAX_BYTES = 256 * 1024
 
 Table = npt.NDArray[np.float64]
@@ -57,13 +57,16 @@ Names = Annotated[list[Name], msgspec.Meta(max_length=256)]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
-    """What every message carries; `version` is the major version of the schema."""
+    """What every message carries; `version` is that of the schema, and always sent."""
 
-    version: Annotated[int, msgspec.Meta(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)] = SCHEMA_VERSION
+    # A plain default would not be sent, and version 1, which did not send it, could not be told from this one.
+    version: Annotated[int, msgspec.Meta(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)] = msgspec.field(
+        default_factory=lambda: SCHEMA_VERSION
+    )
 
 
 class KeypointsMessage(Message, frozen=True, kw_only=True, tag="keypoints"):
-    """What one camera saw at one instant.
+    """2D keypoints that one camera detected at one instant.
 
     `time_ns` is the middle of the exposure on the clock that `clock` names: "worker" is the sender's own monotonic
     clock, mapped to the hub's by clock samples; "epoch" is one that all sources share already (simulations, recorded
@@ -101,14 +104,15 @@ class KeypointsMessage(Message, frozen=True, kw_only=True, tag="keypoints"):
 
 
 class PosesMessage(Message, frozen=True, kw_only=True, tag="poses"):
-    """Everyone in the room at one tick, and what the tick rests on.
+    """3D poses of everyone at one tick, and the state of the input.
 
     `time_ns` is on the clock that `clock` names: "hub", the hub's monotonic clock, or "epoch". `utc_ns` is 0 where
-    unknown; `clock_sigma_ns` is how well the cameras' clocks are known, -1 where unknown. `arrival_ns` is the hub's
-    time of the message that completed the tick, `age_ns` how long after the tick that was. `lost`, `late` and
-    `refused` count messages since fusion started. `blob` is (people, joints, 12): x y z m, cxx cxy cxz cyy cyz czz
-    m^2, score, views, filled.
-    `names` are those of known actors, one for each of `people`, "" for who is unknown; none where nobody is known.
+    unknown; `clock_sigma_ns` is the uncertainty of the cameras' clocks, -1 where unknown. `arrival_ns` is the hub's
+    time of the message that completed the tick, `latency_ns` the time from the tick to that arrival. `cameras` gave
+    keypoints for the tick, `missing` did not. `dropped` (gaps in the stream), `late` (after their tick had been
+    emitted) and `rejected` (invalid) count messages since fusion started. `people` are the identities of the tracks,
+    `names` one name for each, "" where unknown; empty where no name is known. `blob` is (people, joints, 12): x y z m,
+    cxx cxy cxz cyy cyz czz m^2, score, views, filled.
     """
 
     tick: Int
@@ -117,13 +121,13 @@ class PosesMessage(Message, frozen=True, kw_only=True, tag="poses"):
     utc_ns: Int = 0
     clock_sigma_ns: Int = -1
     arrival_ns: Int = 0
-    age_ns: Int = 0
+    latency_ns: Int = 0
     boot_id: Count = 0
     cameras: Names
     missing: Names
-    lost: Count = 0
+    dropped: Count = 0
     late: Count = 0
-    refused: Count = 0
+    rejected: Count = 0
     skeleton: Name
     joints: Joints
     people: Annotated[list[Count], msgspec.Meta(max_length=1024)]
@@ -141,11 +145,11 @@ class PosesMessage(Message, frozen=True, kw_only=True, tag="poses"):
 
 
 class RegionsMessage(Message, frozen=True, kw_only=True, tag="regions"):
-    """Where fusion expects people in its cameras' pictures: a worker that looks there need not search everywhere.
+    """Predicted boxes of people in the cameras' images: a detector that searches there need not search everywhere.
 
-    `people[i]` are those in the picture of `cameras[i]` at `time_ns`, on the clock that `clock` names as in `poses`.
-    `blob` is (people, 6), camera after camera: a box about the joints, x1 y1 x2 y2 px of the calibrated picture, and
-    the velocity of its middle, px/s.
+    `people[i]` are those in the image of `cameras[i]` at `time_ns`, on the clock that `clock` names as in `poses`.
+    `blob` is (people, 6), camera after camera: a box around the joints, x1 y1 x2 y2 px of the calibrated image, and
+    the velocity of its centre, px/s.
     """
 
     time_ns: Int
@@ -164,26 +168,26 @@ class RegionsMessage(Message, frozen=True, kw_only=True, tag="regions"):
         return read_blob(self.blob, (sum(map(len, self.people)), 6))
 
 
-class NamingMessage(Message, frozen=True, kw_only=True, tag="naming"):
-    """Somebody says who a person is: from now on the person of this number is called `name`, or nothing if it is ""."""
+class IdentityLabel(Message, frozen=True, kw_only=True, tag="identity_label"):
+    """A name assigned by a user: from now on the track `person` has this `name`; "" removes it."""
 
     person: Count
     name: MaybeName
 
 
 class ClockSample(Message, frozen=True, kw_only=True, tag="clock"):
-    """One probe of the hub's clock: sent and answered at worker times, received and replied to at hub times."""
+    """One probe of the hub's clock: sent and its reply received on the worker's clock, in between on the hub's."""
 
     camera: Name
     boot_id: Count
     sent_ns: Int
     hub_received_ns: Int
     hub_replied_ns: Int
-    answered_ns: Int
+    reply_received_ns: Int
 
 
 class CameraHealth(Message, frozen=True, kw_only=True, tag="camera_health"):
-    """What a worker says of itself about once a second."""
+    """State of a worker, about once a second; `frames` are those sent, `dropped` those that were not."""
 
     camera: Name
     boot_id: Count
@@ -197,7 +201,7 @@ class CameraHealth(Message, frozen=True, kw_only=True, tag="camera_health"):
 
 
 class ServiceHealth(Message, frozen=True, kw_only=True, tag="service_health"):
-    """What fusion, the recorder and other services say of themselves about once a second."""
+    """State of fusion, the recorder or another service, about once a second."""
 
     service: Name
     boot_id: Count
@@ -207,43 +211,47 @@ class ServiceHealth(Message, frozen=True, kw_only=True, tag="service_health"):
     texts: dict[str, Text] = {}
 
 
-class Goodbye(Message, frozen=True, kw_only=True, tag="goodbye"):
-    """The last message of a camera that ends on purpose: nothing more is to be waited for."""
+class EndOfStream(Message, frozen=True, kw_only=True, tag="end_of_stream"):
+    """The last message of a camera that ends on purpose; `frames` are those sent."""
 
     camera: Name
     boot_id: Count
     frames: Count = 0
 
 
-class HubBeat(Message, frozen=True, kw_only=True, tag="hub"):
-    """The hub's pulse: it moves time forward when no camera speaks, and ties the hub's clock to UTC."""
+class Heartbeat(Message, frozen=True, kw_only=True, tag="heartbeat"):
+    """The hub's time, also in UTC: deadlines of ticks advance with it while no camera sends."""
 
     boot_id: Count
     hub_ns: Int
     utc_ns: Int
     received: Count = 0
-    refused: Count = 0
-    dropped: Count = 0
+    rejected: Count = 0
+
+
+class _Version(msgspec.Struct):
+    version: int = 1  # which version 1 did not send
 
 
 AnyMessage = (
     KeypointsMessage
     | PosesMessage
     | RegionsMessage
-    | NamingMessage
+    | IdentityLabel
     | ClockSample
     | CameraHealth
     | ServiceHealth
-    | Goodbye
-    | HubBeat
+    | EndOfStream
+    | Heartbeat
 )
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(AnyMessage)
+_VERSION_DECODER = msgspec.msgpack.Decoder(_Version)
 
 
 def encode(message: Message) -> bytes:
-    """The message's bytes, its CRC-32 at the end."""
+    """The message's bytes, with their CRC-32 at the end."""
     body = _ENCODER.encode(message)
     return body + zlib.crc32(body).to_bytes(4, "little")
 
@@ -255,28 +263,20 @@ def decode(body: bytes) -> AnyMessage:
     if zlib.crc32(body[:-4]) != int.from_bytes(body[-4:], "little"):
         raise MessageError("a message whose CRC-32 does not match: it is corrupt or truncated")
     try:
-        message: AnyMessage = _DECODER.decode(body[:-4])
+        version = _VERSION_DECODER.decode(body[:-4]).version
+        message: AnyMessage | None = _DECODER.decode(body[:-4]) if version == SCHEMA_VERSION else None
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise MessageError(_reason(body[:-4], error)) from None
+        raise MessageError(f"a malformed message: {error}") from None
+    if message is None:
+        raise MessageError(
+            f"a message of schema version {version}, but this program reads version {SCHEMA_VERSION}: "
+            f"update the {'sender' if version < SCHEMA_VERSION else 'receiver'}"
+        )
     return message
 
 
-class _Version(msgspec.Struct):
-    version: int = SCHEMA_VERSION
-
-
-def _reason(body: bytes, error: Exception) -> str:
-    try:
-        version = msgspec.msgpack.decode(body, type=_Version).version
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        version = SCHEMA_VERSION
-    if version != SCHEMA_VERSION:
-        return f"a message of schema version {version}: this program reads version {SCHEMA_VERSION}; update the older"
-    return f"a malformed message: {error}"
-
-
 class Stamp(NamedTuple):
-    """The hub's mark on a message: place in the whole stream, place in its topic, and time of arrival (hub's clock)."""
+    """The hub's stamp on a message: place in the whole stream, place in its topic, time of arrival (hub's clock)."""
 
     sequence: int
     topic_sequence: int
@@ -299,6 +299,8 @@ _STAMP = struct.Struct("<qqq")
 def json_schema() -> dict[str, Any]:
     """JSON Schema of every message, generated from the structs (bytes appear as base64 text)."""
     _, components = msgspec.json.schema_components(get_args(AnyMessage))
+    for component in components.values():
+        component["required"].insert(1, "version")  # after `type`
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": dict(components)}
 
 

@@ -1,13 +1,13 @@
 """Every topic of the hub's stream, in one table: who may send it, and what it carries.
 
-keypoints/CAMERA   a worker      KeypointsMessage, Goodbye
-clock/CAMERA       a worker      ClockSample
-camera/CAMERA      a worker      CameraHealth, about once a second
-poses              fusion        PosesMessage
-regions            fusion        RegionsMessage, if a camera's worker is to look where people are expected
-naming             the viewer    NamingMessage, when someone says who a person is
-service/SERVICE    a service     ServiceHealth, about once a second
-hub                the hub       HubBeat, 20 times a second
+keypoints/CAMERA         a worker      KeypointsMessage, EndOfStream
+clock/CAMERA             a worker      ClockSample
+camera_health/CAMERA     a worker      CameraHealth, about once a second
+poses                    fusion        PosesMessage
+regions                  fusion        RegionsMessage, if a detector searches where people are expected
+identity_label           the viewer    IdentityLabel, when a user names a person
+service_health/SERVICE   a service     ServiceHealth, about once a second
+heartbeat                the hub       Heartbeat, 20 times a second
 """
 
 from __future__ import annotations
@@ -15,26 +15,28 @@ from __future__ import annotations
 import re
 
 __all__ = [
-    "CAMERA",
+    "CAMERA_HEALTH",
     "CLOCK",
     "FUSION_READS",
-    "HUB",
+    "HEARTBEAT",
+    "IDENTITY_LABEL",
     "KEYPOINTS",
-    "NAMING",
     "POSES",
     "REGIONS",
-    "SERVICE",
+    "SERVICE_HEALTH",
     "owner_of",
     "topic_of",
 ]
 
-KEYPOINTS, CLOCK, CAMERA = "keypoints", "clock", "camera"
-POSES, REGIONS, NAMING, SERVICE, HUB = "poses", "regions", "naming", "service", "hub"
+KEYPOINTS, CLOCK, CAMERA_HEALTH, SERVICE_HEALTH = "keypoints", "clock", "camera_health", "service_health"
+POSES, REGIONS, IDENTITY_LABEL, HEARTBEAT = "poses", "regions", "identity_label", "heartbeat"
 
-# What fusion is a function of; a recording holds everything.
-FUSION_READS = (KEYPOINTS, CLOCK, NAMING, HUB)
+# The topics that fusion is a function of; a recording holds all.
+FUSION_READS = (KEYPOINTS, CLOCK, IDENTITY_LABEL, HEARTBEAT)
 
-_TOPIC = re.compile(rb"(keypoints|clock|camera|service)/([A-Za-z0-9_-]{1,64})|(poses|regions|naming)")
+_TOPIC = re.compile(
+    rb"(keypoints|clock|camera_health|service_health)/([A-Za-z0-9_-]{1,64})|(poses|regions|identity_label)"
+)
 
 
 def topic_of(kind: str, name: str) -> str:
@@ -47,6 +49,6 @@ def owner_of(topic: bytes) -> str | None:
     if match is None:
         return None
     if match[3]:
-        return "service/viewer" if match[3] == b"naming" else "service/fusion"
-    kind = "service" if match[1] == b"service" else "camera"
+        return "service/viewer" if match[3] == b"identity_label" else "service/fusion"
+    kind = "service" if match[1] == b"service_health" else "camera"
     return f"{kind}/{match[2].decode()}"

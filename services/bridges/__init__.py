@@ -16,5 +16,5 @@ class LiveBridge(Protocol):
         ...
 
     def close(self) -> None:
-        """Say goodbye, and let go of sockets."""
+        """End what the protocol needs ended, and close sockets."""
         ...

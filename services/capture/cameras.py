@@ -41,7 +41,7 @@ class PlaybackCamera:
         self._closed = threading.Event()
 
     def read(self) -> VideoFrame | None:
-        """The next frame that is not lost, when it has come; None once closed."""
+        """The next frame that is not dropped, when it is due; None once closed."""
         while not self._closed.is_set():
             frame = self._source.read() or self._again()
             due_ns = self._began_ns + round(self._played * 1e9 / self.fps)

@@ -31,7 +31,7 @@ from multiview.recordings.take import Take, begin_take, finish_take, free_name
 from multiview.sources import FrameSource
 from multiview.studio.config import CameraSource, Studio, load_studio, studio_text
 from multiview.wire.messages import CameraHealth, Stamp, encode
-from multiview.wire.topics import CAMERA, topic_of
+from multiview.wire.topics import CAMERA_HEALTH, topic_of
 from services.capture.cameras import open_camera
 from services.capture.coverage import Coverage
 from services.capture.image_quality import ImageQuality, measure_quality
@@ -263,6 +263,6 @@ def note_frames(cameras: list[CapturedCamera], take: Take) -> None:
             rate_hz=rate_of(camera.arrivals),
             expected_hz=camera.camera.fps,
         )
-        topic = topic_of(CAMERA, camera.name)
+        topic = topic_of(CAMERA_HEALTH, camera.name)
         writer.write(Record(topic, Stamp(number, 0, time.monotonic_ns()), encode(health)))
     writer.close()

@@ -244,7 +244,7 @@ def watch(name: str, source: CameraSource) -> Finding:
     rate = 1e9 * len(gaps) / (times[-1] - times[0])
     seen = f"{camera.size[0]}x{camera.size[1]}, {rate:.1f} Hz of {camera.fps:.1f}, {dropped} frames dropped"
     if dropped > 0.02 * len(times):
-        return Finding(name, "look", seen, "frames are lost: another USB port or cable, fewer pixels, MJPG")
+        return Finding(name, "look", seen, "frames are dropped: another USB port or cable, fewer pixels, MJPG")
     if camera.fps and rate < 0.9 * camera.fps:
         return Finding(name, "look", seen, "slower than it says: more light, or a shorter exposure")
     return Finding(name, "good", seen)

@@ -51,7 +51,7 @@ def read_take(take: Take) -> tuple[Poses, list[float], float]:
         if isinstance(message, PosesMessage):
             ticks.append(unpack_tracks(message))
             came_ns.append(record.stamp.arrival_ns)
-            latency.append((message.age_ns + record.stamp.arrival_ns - message.arrival_ns) / 1e6)
+            latency.append((message.latency_ns + record.stamp.arrival_ns - message.arrival_ns) / 1e6)
             skeleton = message.skeleton
     if not ticks:
         raise MultiviewError(f"{take.folder} holds no poses: fusion sent none; look at its log with --debug")

@@ -16,7 +16,7 @@ from multiview.data import Track
 from multiview.errors import ConfigError, MessageError, MultiviewError
 from multiview.studio.config import Studio, load_studio
 from multiview.wire import topics
-from multiview.wire.messages import NamingMessage, PosesMessage, decode, encode
+from multiview.wire.messages import IdentityLabel, PosesMessage, decode, encode
 from multiview.wire.packing import unpack_tracks
 from services.transport.bus import Sender, Subscriber
 
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
 def send_identity_label(sender: Sender, person: int, name: str, timeout_s: float = 0.0) -> bool:
     """Tell fusion who a person is; whether that could leave."""
-    return sender.send_within(topics.NAMING, encode(NamingMessage(person=person, name=name)), timeout_s)
+    return sender.send_within(topics.IDENTITY_LABEL, encode(IdentityLabel(person=person, name=name)), timeout_s)
 
 
 def _live(studio: Studio, name: str, person: int | None, seconds: float, folder: Path | None) -> int:

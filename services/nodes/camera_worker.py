@@ -26,14 +26,14 @@ from multiview.sources import FrameSource, Paced, Reader, open_source
 from multiview.studio.config import CameraSource, Studio, studio_rig
 from multiview.timing.clock import ClockMap
 from multiview.wire import topics
-from multiview.wire.messages import CameraHealth, Goodbye, encode
+from multiview.wire.messages import CameraHealth, EndOfStream, encode
 from multiview.wire.packing import pack_keypoints
 from services.nodes.clock_probe import ClockProber
 from services.nodes.ready_signal import wait_for_start
 from services.nodes.recording_source import RecordingSource
 from services.nodes.regions import RegionReceiver
 from services.runtime.process import Stopping, lower_thread_priority
-from services.transport.bus import GOODBYE_S, RequestClient, Sender
+from services.transport.bus import FINAL_SEND_S, RequestClient, Sender
 from services.transport.requests import Ready, notify
 
 __all__ = ["CameraWorker"]
@@ -140,14 +140,14 @@ class CameraStream:
             detect_ms=detect_ms,
             note=(self.note or note)[:500],
         )
-        self.sender.send(topics.topic_of(topics.CAMERA, self.camera.name), encode(health))
+        self.sender.send(topics.topic_of(topics.CAMERA_HEALTH, self.camera.name), encode(health))
         notify(self.client, Ready(role=f"camera/{self.camera.name}", pid=os.getpid(), start_ns=start_ns))
 
     def end(self) -> None:
         if self.reader:
             self.reader.close()
-        goodbye = Goodbye(camera=self.camera.name, boot_id=self.boot_id, frames=self.sent)
-        self.sender.send_within(topics.topic_of(topics.KEYPOINTS, self.camera.name), encode(goodbye), GOODBYE_S)
+        ending = EndOfStream(camera=self.camera.name, boot_id=self.boot_id, frames=self.sent)
+        self.sender.send_within(topics.topic_of(topics.KEYPOINTS, self.camera.name), encode(ending), FINAL_SEND_S)
         if self.state == "running":
             self.state = "finished"
 

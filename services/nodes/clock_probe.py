@@ -58,7 +58,7 @@ class ClockProber:
         while not self._ending.is_set():
             sent = self._clock()
             reply = request(client, Probe(), ProbeReply, 0.5)
-            answered = self._clock()
+            reply_received = self._clock()
             if reply is not None:
                 count += 1
                 sample = ClockSample(
@@ -67,7 +67,7 @@ class ClockProber:
                     sent_ns=sent,
                     hub_received_ns=reply.received_ns,
                     hub_replied_ns=reply.replied_ns,
-                    answered_ns=answered,
+                    reply_received_ns=reply_received,
                 )
                 self._samples.append(sample)
                 self._map.add(sample)

@@ -78,12 +78,12 @@ class FusionService:
                 self._finished = self._fusion.finished
                 self._send_health()
                 next_health = time.monotonic() + HEALTH_S
-        for received in self._subscriber.rest():
+        for received in self._subscriber.remaining():
             self._feed(received)
         self._sender.close(linger_s=0.5)
 
     def _feed(self, received: Received) -> None:
-        self._fusion.lost = self._subscriber.lost
+        self._fusion.dropped = self._subscriber.dropped
         for fused in self._fusion.feed(*received):
             self._send(fused)
 
@@ -120,8 +120,9 @@ class FusionService:
             p50, p99 = np.percentile(self._latency_ns, [50, 99])
             values |= {"latency_p50_ms": float(p50) / 1e6, "latency_p99_ms": float(p99) / 1e6}
         values |= self._camera_values()
-        counts = {"ticks": self._ticks, "unsent": self._unsent, "lost": self._subscriber.lost}
-        counts |= {"heard": fusion.heard, "early": fusion.early, "refused": fusion.refused.total()}
+        counts = {"ticks": self._ticks, "unsent": self._unsent, "dropped": self._subscriber.dropped}
+        counts |= {"received": fusion.received, "clock_unknown": fusion.clock_unknown}
+        counts["rejected"] = fusion.rejected.total()
         for camera, count in zip(fusion.rig.names, fusion.sync.counts(), strict=True):
             counts |= {f"{camera}.{name}": number for name, number in count._asdict().items()}
         health = ServiceHealth(
@@ -132,7 +133,7 @@ class FusionService:
             values={name: float(value) for name, value in values.items()},
             texts=fusion.camera_trouble()
             | self._time_offsets()
-            | {reason[:80]: str(number) for reason, number in fusion.refused.most_common(5)},
+            | {reason[:80]: str(number) for reason, number in fusion.rejected.most_common(5)},
         )
-        self._sender.send(topics.topic_of(topics.SERVICE, "fusion"), encode(health))
+        self._sender.send(topics.topic_of(topics.SERVICE_HEALTH, "fusion"), encode(health))
         gc.collect()

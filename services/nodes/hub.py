@@ -18,7 +18,7 @@ import msgspec
 from multiview.errors import MessageError
 from multiview.studio.config import HubOptions, load_studio
 from multiview.wire import topics
-from multiview.wire.messages import HubBeat, Stamp, encode
+from multiview.wire.messages import Heartbeat, Stamp, encode
 from services.runtime.process import Stopping, begin_service, use_realtime_scheduling
 from services.transport.bus import HubSockets, Incoming, ZapSocket
 from services.transport.keyring import load_allowed
@@ -56,7 +56,7 @@ class Hub:
         self._buckets: dict[str, tuple[float, int]] = {}
         self._roles: dict[str, int] = {}
         self._received = 0
-        self._refused: Counter[str] = Counter()
+        self._rejected: Counter[str] = Counter()
 
     def serve(self) -> None:
         """Until the process is told to stop."""
@@ -79,29 +79,29 @@ class Hub:
     def _relay(self, message: Incoming | None, now_ns: int) -> None:
         self._received += 1
         if message is None:
-            self._refuse("malformed")
+            self._reject("malformed")
             return
         owner = topics.owner_of(message.topic)
         if owner is None or (owner not in self._owners and len(self._owners) >= MOST_SENDERS):
-            self._refuse("unknown topic")
+            self._reject("unknown topic")
             return
         if message.user is not None and message.user != owner.partition("/")[2]:
-            self._refuse(f"{message.user}'s key used for {owner}")
+            self._reject(f"{message.user}'s key used for {owner}")
             return
         if not self._within_rate(owner, now_ns):
-            self._refused[f"too fast: {owner}"] += 1
+            self._rejected[f"too fast: {owner}"] += 1
             return
         connection, last_ns = self._owners.get(owner, (message.connection, now_ns))
         if connection != message.connection and now_ns - last_ns < LEASE_NS:
-            self._refuse(f"second sender for {owner}")
+            self._reject(f"second sender for {owner}")
             return
         self._owners[owner] = (message.connection, now_ns)
         self._publish(message.topic, now_ns, message.body)
 
-    def _refuse(self, reason: str) -> None:
-        if reason not in self._refused:
-            logging.warning("refused: %s (further ones are only counted)", reason)
-        self._refused[reason] += 1
+    def _reject(self, reason: str) -> None:
+        if reason not in self._rejected:
+            logging.warning("rejected: %s (further ones are only counted)", reason)
+        self._rejected[reason] += 1
 
     def _within_rate(self, owner: str, now_ns: int) -> bool:
         """A token bucket for each sender, refilled at RATE tokens a second."""
@@ -113,8 +113,8 @@ class Hub:
     def _note_failures(self) -> None:
         failed = self._sockets.failed_handshakes()
         if failed:
-            self._refuse("handshake")
-            self._refused["handshake"] += failed - 1
+            self._reject("handshake")
+            self._rejected["handshake"] += failed - 1
 
     def _publish(self, topic: bytes, now_ns: int, body: bytes) -> None:
         self._sockets.publish(topic, Stamp(self._sequence, self._topic_sequences[topic], now_ns), body)
@@ -122,20 +122,20 @@ class Hub:
         self._topic_sequences[topic] += 1
 
     def _beat(self, now_ns: int) -> None:
-        beat = HubBeat(
+        beat = Heartbeat(
             boot_id=self.boot_id,
             hub_ns=now_ns,
             utc_ns=time.time_ns(),
             received=self._received,
-            refused=self._refused.total(),
+            rejected=self._rejected.total(),
         )
-        self._publish(topics.HUB.encode(), now_ns, encode(beat))
+        self._publish(topics.HEARTBEAT.encode(), now_ns, encode(beat))
 
     def _reply(self, client: bytes, data: bytes, now_ns: int) -> None:
         try:
             request = decode_request(data)
         except MessageError:
-            self._refused["malformed request"] += 1
+            self._rejected["malformed request"] += 1
             return
         if isinstance(request, Probe):
             reply: msgspec.Struct = ProbeReply(received_ns=now_ns, replied_ns=time.monotonic_ns())
@@ -155,8 +155,8 @@ class Hub:
             start_ns=self.start_ns,
             roles={role: (now_ns - last_ns) / 1e9 for role, last_ns in self._roles.items()},
             received=self._received,
-            refused=self._refused.total(),
-            reasons=dict(self._refused.most_common(50)),
+            rejected=self._rejected.total(),
+            reasons=dict(self._rejected.most_common(50)),
         )
 
 

@@ -70,7 +70,7 @@ class Recorder:
                 if self._reports:
                     self._ready_signal.refresh()
             self._report()
-        for received in self._subscriber.rest():
+        for received in self._subscriber.remaining():
             self._write(Record(*received))
         if self._writer is not None:
             self._guarded(self._writer.close)
@@ -107,7 +107,7 @@ class Recorder:
         if not self._reports or time.monotonic() < self._next_health:
             return
         self._next_health = time.monotonic() + 1.0
-        counts = {"messages": self._messages, "missed": self._missed, "lost": self._subscriber.lost}
+        counts = {"messages": self._messages, "missed": self._missed, "dropped": self._subscriber.dropped}
         health = ServiceHealth(
             service="recorder",
             boot_id=self._boot_id,
@@ -115,4 +115,4 @@ class Recorder:
             counts=counts,
             texts={"take": str(self._take.folder)[-500:], "trouble": self._trouble[:500]},
         )
-        self._sender.send(topics.topic_of(topics.SERVICE, "recorder"), encode(health))
+        self._sender.send(topics.topic_of(topics.SERVICE_HEALTH, "recorder"), encode(health))

@@ -13,7 +13,7 @@ from multiview.errors import SourceError
 
 __all__ = ["VideoLog"]
 
-WAITING = 120  # frames that may wait for the disk; more are lost, and counted
+WAITING = 120  # frames that may wait for the disk; more are dropped, and counted
 
 
 class VideoLog:

@@ -19,14 +19,14 @@ from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
 from multiview.studio.config import CameraSource, Studio, load_studio
 from multiview.wire import topics
-from multiview.wire.messages import CameraHealth, Goodbye, decode, encode
+from multiview.wire.messages import CameraHealth, EndOfStream, decode, encode
 from multiview.wire.messages import PosesMessage as Poses
 from multiview.wire.packing import pack_keypoints
 from services.nodes.clock_probe import ClockProber
 from services.nodes.ready_signal import wait_for_start
 from services.nodes.sources import KeypointPlayback, open_playback
 from services.runtime.process import Stopping, begin_service
-from services.transport.bus import GOODBYE_S, RequestClient, Sender, Subscriber
+from services.transport.bus import FINAL_SEND_S, RequestClient, Sender, Subscriber
 from services.transport.requests import Ready, notify
 
 AHEAD_NS = 1_000_000_000  # how far an unpaced source runs ahead of fusion
@@ -81,8 +81,8 @@ class Worker:
             self._play_paced(stopping)
         else:
             self._play_unpaced(stopping)
-        goodbye = Goodbye(camera=self._camera, boot_id=self._boot_id, frames=self._sent)
-        self._sender.send_within(topics.topic_of(topics.KEYPOINTS, self._camera), encode(goodbye), GOODBYE_S)
+        ending = EndOfStream(camera=self._camera, boot_id=self._boot_id, frames=self._sent)
+        self._sender.send_within(topics.topic_of(topics.KEYPOINTS, self._camera), encode(ending), FINAL_SEND_S)
         self._report("finished")
         if self._prober:
             self._prober.close()
@@ -163,5 +163,5 @@ class Worker:
             dropped=self._dropped,
             expected_hz=self._source.fps,
         )
-        self._sender.send(topics.topic_of(topics.CAMERA, self._camera), encode(health))
+        self._sender.send(topics.topic_of(topics.CAMERA_HEALTH, self._camera), encode(health))
         notify(self._client, Ready(role=f"camera/{self._camera}", pid=os.getpid(), start_ns=self._start_ns))

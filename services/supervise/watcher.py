@@ -50,14 +50,14 @@ class Watcher:
         self.tick_latencies: deque[int] = deque(maxlen=400)
         self.fusion_latencies: deque[int] = deque(maxlen=400)
         self.consecutive_misses: dict[str, int] = {}  # ticks without the camera
-        self.received = self.refused = 0
+        self.received = self.rejected = 0
 
     def take(self, received: Received) -> None:
         self.received += 1
         try:
             message = decode(received.body)
         except MessageError:
-            self.refused += 1
+            self.rejected += 1
             return
         now_ns = received.stamp.arrival_ns
         if isinstance(message, KeypointsMessage):
@@ -72,7 +72,7 @@ class Watcher:
         elif isinstance(message, PosesMessage):
             self.pose = message
             self.ticks.append(now_ns)
-            self.tick_latencies.append(message.age_ns)
+            self.tick_latencies.append(message.latency_ns)
             self.fusion_latencies.append(now_ns - message.arrival_ns)
             for name in message.cameras:
                 self.consecutive_misses[name] = 0

@@ -19,21 +19,29 @@ from zmq.utils import z85
 
 from multiview.errors import ConfigError, MessageError
 from multiview.studio.config import HubOptions
-from multiview.wire import topics
 from multiview.wire.messages import MAX_BYTES, Stamp
+from multiview.wire.topics import HEARTBEAT
 from services.transport.keyring import ANYONE, HUB, load_hub_public, load_key
 
-__all__ = ["GOODBYE_S", "PUBLISH_QUEUE", "HubSockets", "Incoming", "Received", "RequestClient", "Sender", "Subscriber"]
+__all__ = [
+    "FINAL_SEND_S",
+    "PUBLISH_QUEUE",
+    "HubSockets",
+    "Incoming",
+    "Received",
+    "RequestClient",
+    "Sender",
+    "Subscriber",
+]
 
-HEARTBEAT_MS = 200
+ZMQ_HEARTBEAT_MS = 200
 SEND_QUEUE = 8
 PUBLISH_QUEUE = 1000
-GOODBYE_S = 1.0  # the longest that a last word may take to leave
+FINAL_SEND_S = 1.0  # the longest that the last message may take to leave
 RECEIVE_QUEUE = 20_000
-LONGEST_REST_S = 2.0  # the longest that a process told to stop goes on taking in
+MAX_REMAINING_S = 2.0  # the longest that a process told to stop goes on receiving
 DEAD_SENDER_S = 1.0
 DEAD_HUB_S = 2.0
-HUB_PULSE = topics.HUB
 QUIET_S = 0.2  # nothing for so long: the hub is gone
 
 
@@ -59,9 +67,9 @@ def _socket(kind: int, send_queue: int, receive_queue: int) -> zmq.Socket[bytes]
     socket.linger = 0
     socket.sndhwm, socket.rcvhwm = send_queue, receive_queue
     socket.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES)
-    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * HEARTBEAT_MS)
-    socket.setsockopt(zmq.HEARTBEAT_TTL, 3 * HEARTBEAT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, ZMQ_HEARTBEAT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * ZMQ_HEARTBEAT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TTL, 3 * ZMQ_HEARTBEAT_MS)
     socket.setsockopt(zmq.RECONNECT_IVL, 50)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, 400)
     return socket
@@ -184,7 +192,7 @@ class ZapSocket:
 class Sender:
     """One connection to the hub's ingest port.
 
-    ZeroMQ gives a connection up for good when bytes in it make no sense (a flipped bit, a refused key): one that has
+    ZeroMQ gives a connection up for good when bytes in it make no sense (a flipped bit, a rejected key): one that has
     let nothing through for a second is made anew.
     """
 
@@ -192,7 +200,7 @@ class Sender:
         """`queue` messages may wait to leave: few where a late one is worthless, many where bursts are to arrive."""
         self._options, self._name, self._queue = options, name, queue
         self._socket = self._connect()
-        self._good = time.monotonic()
+        self._last_ok = time.monotonic()
 
     def send_within(self, topic: str, body: bytes, timeout_s: float) -> bool:
         """For what must arrive: waits for room; False if there was none in time."""
@@ -206,11 +214,11 @@ class Sender:
         try:
             self._socket.send_multipart([topic.encode(), body], zmq.NOBLOCK)
         except zmq.Again:
-            if time.monotonic() > self._good + DEAD_SENDER_S:
+            if time.monotonic() > self._last_ok + DEAD_SENDER_S:
                 self._socket.close()
-                self._socket, self._good = self._connect(), time.monotonic()
+                self._socket, self._last_ok = self._connect(), time.monotonic()
             return False
-        self._good = time.monotonic()
+        self._last_ok = time.monotonic()
         return True
 
     def _connect(self) -> zmq.Socket[bytes]:
@@ -225,18 +233,18 @@ class Sender:
 
 
 class Subscriber:
-    """The hub's stream, or the topics of it that begin with one of `topics`; it counts what is missing in between.
+    """The hub's stream, or its topics that begin with one of `topics`; gaps are counted in `dropped`.
 
-    It always listens to the hub's pulse too, and connects anew when that has stopped for two seconds.
+    It always receives the hub's heartbeat too, and reconnects when that has stopped for two seconds.
     """
 
     def __init__(self, options: HubOptions, topics: Iterable[str] = ("",), name: str = ANYONE) -> None:
         self._options, self._name, self._topics = options, name, tuple(topics)
         self._sequences: dict[str, int] = {}
-        self.lost = 0
+        self.dropped = 0
         self.malformed = 0
         self._socket = self._connect()
-        self._good, self._heard = time.monotonic(), False
+        self._last_ok, self._received = time.monotonic(), False
 
     def receive(self, timeout_s: float) -> Received | None:
         """The next message; None when none comes within `timeout_s`."""
@@ -250,42 +258,42 @@ class Subscriber:
                 if now < end and self._socket.poll(_ms(end - now)):
                     continue
                 break
-            self._heard = True
+            self._received = True
             received = self._decode(parts)
             if received is not None and received.topic.startswith(self._topics):
                 return received
-        if self._heard:
-            self._heard, self._good = False, time.monotonic()
-        elif time.monotonic() > self._good + DEAD_HUB_S:
+        if self._received:
+            self._received, self._last_ok = False, time.monotonic()
+        elif time.monotonic() > self._last_ok + DEAD_HUB_S:
             self._socket.close()
-            self._socket, self._good = self._connect(), time.monotonic()
+            self._socket, self._last_ok = self._connect(), time.monotonic()
         return None
 
-    def listen(self, *topics: str) -> None:
-        """From now on to these topics; what is not listened to is not sent at all."""
-        wanted = {*topics, HUB_PULSE}
-        for topic in wanted - {*self._topics, HUB_PULSE}:
+    def subscribe(self, *topics: str) -> None:
+        """Receive these topics from now on; the hub does not send the others."""
+        wanted = {*topics, HEARTBEAT}
+        for topic in wanted - {*self._topics, HEARTBEAT}:
             self._socket.subscribe(topic)
-        for topic in {*self._topics, HUB_PULSE} - wanted:
+        for topic in {*self._topics, HEARTBEAT} - wanted:
             self._socket.unsubscribe(topic)
             self._sequences = {known: n for known, n in self._sequences.items() if not known.startswith(topic)}
         self._topics = topics
 
     def _connect(self) -> zmq.Socket[bytes]:
         socket = _socket(zmq.SUB, 1000, RECEIVE_QUEUE)  # subscriptions are sent, and must fit
-        for topic in {*self._topics, HUB_PULSE}:
+        for topic in {*self._topics, HEARTBEAT}:
             socket.subscribe(topic)
         _connect(socket, self._options, self._options.publish_port, self._name)
         return socket
 
     def drain(self) -> Iterator[Received]:
-        """What has come already."""
+        """The messages that have arrived already."""
         while (received := self.receive(0.0)) is not None:
             yield received
 
-    def rest(self) -> Iterator[Received]:
-        """What was on its way when this was called: the hub's beat tells when all of it has come."""
-        called_ns, end = time.monotonic_ns(), time.monotonic() + LONGEST_REST_S
+    def remaining(self) -> Iterator[Received]:
+        """The messages on their way when this is called: a later heartbeat of the hub shows that all have arrived."""
+        called_ns, end = time.monotonic_ns(), time.monotonic() + MAX_REMAINING_S
         while time.monotonic() < end and (received := self.receive(QUIET_S)) is not None:
             yield received
             if received.stamp.arrival_ns > called_ns:
@@ -302,8 +310,8 @@ class Subscriber:
             self.malformed += 1
             return None
         expected = self._sequences.get(topic, stamp.topic_sequence)
-        if stamp.topic_sequence > expected:  # smaller: the hub has started anew
-            self.lost += stamp.topic_sequence - expected
+        if stamp.topic_sequence > expected:  # smaller: the hub was restarted
+            self.dropped += stamp.topic_sequence - expected
         self._sequences[topic] = stamp.topic_sequence + 1
         return Received(topic, stamp, body)
 

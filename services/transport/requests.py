@@ -55,14 +55,14 @@ class ProbeReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
-    """`roles` are the seconds since each was last heard of; `start_ns` is 0 until sources may play."""
+    """`roles` are the seconds since each last reported; `start_ns` is 0 until sources may play."""
 
     boot_id: int
     hub_ns: int
     start_ns: int
     roles: dict[str, float]
     received: int
-    refused: int
+    rejected: int
     reasons: dict[str, int]
 
 

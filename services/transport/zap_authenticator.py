@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 __all__ = ["ReplySocket", "ZapAuthenticator"]
 
-QUIET_S = 1.0  # refusals are logged at most this often
+QUIET_S = 1.0  # rejections are logged at most this often
 
 
 @runtime_checkable
@@ -32,8 +32,8 @@ class ZapAuthenticator:
         """`allowed` is public keys by name."""
         self._socket, self._encode = socket, encode_key
         self._names = {public: name for name, public in allowed.items()}
-        self._next_word = 0.0
-        self.refused = 0
+        self._next_log = 0.0
+        self.rejected = 0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -54,10 +54,10 @@ class ZapAuthenticator:
         name = self._names.get(self._encode(parts[6])) if mechanism == b"CURVE" and len(parts) == 7 else None
         if name is not None:
             return [version, request, b"200", b"OK", name.encode(), b""]
-        self.refused += 1
-        if time.monotonic() >= self._next_word:
-            self._next_word = time.monotonic() + QUIET_S
+        self.rejected += 1
+        if time.monotonic() >= self._next_log:
+            self._next_log = time.monotonic() + QUIET_S
             logging.warning(
-                "refused a connection from %s: its key is not in allowed.toml", address.decode(errors="replace")
+                "rejected a connection from %s: its key is not in allowed.toml", address.decode(errors="replace")
             )
         return [version, request, b"400", b"not allowed", b"", b""]

@@ -41,38 +41,38 @@ class StreamFeed:
         self._message: PosesMessage | None = None
         self._stamp = Stamp(0, 0, 0)
         self._tracks: tuple[Track, ...] = ()
-        self._came: deque[float] = deque(maxlen=60)
+        self._received_s: deque[float] = deque(maxlen=60)
         self._seen_s: dict[str, float] = {}
         self._bodies: dict[str, bytes] = {}  # of keypoints, decoded only if someone asks
-        self._listens, self._wanted_until = False, -math.inf  # to keypoints, of which there are many
+        self._subscribed, self._wanted_until = False, -math.inf  # to keypoints, of which there are many
         self._paused = False
         self._headline, self._headline_at = "", 0.0
 
     def tracks(self) -> tuple[Track, ...]:
-        self._hear()
+        self._receive()
         latest, self._latest = self._latest, None
         if latest is not None and not self._paused:
             self._take(latest.body, latest.stamp)
         return _NOBODY if self._silent() else self._tracks
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         wanted = time.monotonic() < self._wanted_until
-        if wanted != self._listens:
-            self._listens = wanted
+        if wanted != self._subscribed:
+            self._subscribed = wanted
             self._bodies.clear()
-            self._subscriber.listen(topics.POSES, *([topics.KEYPOINTS] if wanted else []))
+            self._subscriber.subscribe(topics.POSES, *([topics.KEYPOINTS] if wanted else []))
         for received in self._subscriber.drain():
             self._keep(received)
 
     def _keep(self, received: Received) -> None:
         if received.topic == topics.POSES:
             self._latest = received
-            self._came.append(time.monotonic())
+            self._received_s.append(time.monotonic())
         else:
             self._bodies[received.topic.partition("/")[2]] = received.body
 
     def wait(self, timeout_s: float) -> None:
-        self._hear()  # what came before this call is not waited for
+        self._receive()  # what came before this call is not waited for
         end = time.monotonic() + timeout_s
         while (left := end - time.monotonic()) > 0:
             received = self._subscriber.receive(left)
@@ -107,7 +107,7 @@ class StreamFeed:
             self._seen_s |= dict.fromkeys(message.cameras, time.monotonic())
 
     def _silent(self) -> bool:
-        return not self._came or (time.monotonic() - self._came[-1] > SILENT_S and not self._paused)
+        return not self._received_s or (time.monotonic() - self._received_s[-1] > SILENT_S and not self._paused)
 
     def headline(self) -> str:
         message, now = self._message, time.monotonic()
@@ -119,9 +119,9 @@ class StreamFeed:
         return self._headline + ("   frozen" if self._paused else "")
 
     def _figures(self, message: PosesMessage) -> str:
-        span = self._came[-1] - self._came[0]
-        rate = (len(self._came) - 1) / span if span > 0 else 0.0
-        latency = (message.age_ns + self._stamp.arrival_ns - message.arrival_ns) / 1e6
+        span = self._received_s[-1] - self._received_s[0]
+        rate = (len(self._received_s) - 1) / span if span > 0 else 0.0
+        latency = (message.latency_ns + self._stamp.arrival_ns - message.arrival_ns) / 1e6
         cameras = f"{len(message.cameras)} of {len(self._rig)} cameras"
         people = count(len(self._tracks), "person", "people")
         return f"{rate:.1f} fps   latency {latency:.0f} ms   {people}   {cameras}"

@@ -12,9 +12,10 @@ from multiview.wire.messages import AnyMessage
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_wire_format_page_is_up_to_date() -> None:
-    document = runpy.run_path(str(DOCS / "make_wire_format.py"))["document"]
-    assert (DOCS / "wire_format.md").read_text(encoding="utf-8") == document(), "run python docs/make_wire_format.py"
+def test_wire_format_page_and_schema_are_up_to_date() -> None:
+    made = runpy.run_path(str(DOCS / "make_wire_format.py"))
+    for name, text in (("wire_format.md", made["document"]()), ("wire_format.schema.json", made["schema_text"]())):
+        assert (DOCS / name).read_text(encoding="utf-8") == text, "run python docs/make_wire_format.py"
 
 
 def test_wire_format_page_describes_every_message_that_is_decoded() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
 from services.transport.bus import RequestClient
-from services.transport.requests import Status, StatusReply
+from services.transport.requests import Status, StatusReply, request
 
 FREE = HubOptions(ingest_port=0, publish_port=0, request_port=0)
 SYNTHETIC = {"cameras": 3, "people": 2, "seconds": 60.0, "fps": 25.0, "skeleton": "coco17"}
@@ -71,8 +71,8 @@ class Processes:
 
     def hub(self, keys: str = "") -> HubOptions:
         """A hub that answers."""
-        ingest, publish, request = free_ports(3)
-        options = HubOptions(ingest_port=ingest, publish_port=publish, request_port=request, keys=keys)
+        ports = free_ports(3)
+        options = HubOptions(ingest_port=ports[0], publish_port=ports[1], request_port=ports[2], keys=keys)
         path = self.folder / "studio.toml"
         write_studio(synthetic_studio(self.folder, options), path)
         self.start("hub", path)

@@ -105,10 +105,10 @@ def test_a_cut_cable_and_a_noisy_one(processes: Processes) -> None:
     end = time.monotonic() + 1.0
     while time.monotonic() < end:
         step()
-    heard = count["cam01"]
+    received = count["cam01"]
     cable.cut = False
     until(step)
-    assert count["cam01"] > heard
+    assert count["cam01"] > received
     cable.noise = random.Random(1)
     end = time.monotonic() + 1.5
     while time.monotonic() < end:
@@ -116,7 +116,7 @@ def test_a_cut_cable_and_a_noisy_one(processes: Processes) -> None:
     cable.noise = None
     until(step)
     until(lambda: (step(), count["cam02"] >= sent - unheard - 5)[1])
-    assert listener.lost == 0
+    assert listener.dropped == 0
     cable.ending = True
     cable.join()
     for ending in (listener, far, near):
@@ -127,14 +127,14 @@ def test_a_slow_listener_slows_nobody(processes: Processes) -> None:
     hub = processes.hub()
     slow, quick, sender = Subscriber(hub, ["keypoints"]), Subscriber(hub, ["keypoints"]), Sender(hub)
     until(lambda: sender.send("keypoints/cam01", keypoints("cam01", 0)) and quick.receive(0.05) is not None)
-    heard, sent, end = 0, 0, time.monotonic() + 3.0
+    received, sent, end = 0, 0, time.monotonic() + 3.0
     while time.monotonic() < end and sent < 800:
         sent += sender.send("keypoints/cam01", keypoints("cam01", sent))
-        heard += len(list(quick.drain()))
+        received += len(list(quick.drain()))
         time.sleep(0.002)
     until(lambda: len(list(quick.drain())) == 0)
-    assert quick.lost == 0
-    assert heard > 100
+    assert quick.dropped == 0
+    assert received > 100
     slow.close()
     quick.close()
     sender.close()
@@ -166,7 +166,7 @@ def test_a_full_disk_loses_nothing_that_was_written(processes: Processes, tmp_pa
 
 
 def _nobody() -> StatusReply:
-    return StatusReply(boot_id=0, hub_ns=0, start_ns=0, roles={}, received=0, refused=0, reasons={})
+    return StatusReply(boot_id=0, hub_ns=0, start_ns=0, roles={}, received=0, rejected=0, reasons={})
 
 
 def test_a_torn_recording_is_read_up_to_the_cut_and_recovered(tmp_path: Path) -> None:

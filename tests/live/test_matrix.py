@@ -157,8 +157,11 @@ def malformed(message: KeypointsMessage) -> list[KeypointsMessage | bytes]:
     return [noise + zlib.crc32(noise).to_bytes(4, "little")]
 
 
-def newer(message: KeypointsMessage) -> list[KeypointsMessage | bytes]:
-    content = msgspec.msgpack.encode(msgspec.msgpack.decode(encode(message)[:-4]) | {"version": 2})
+def older(message: KeypointsMessage) -> list[KeypointsMessage | bytes]:
+    """Schema version 1, which did not send its number."""
+    fields = msgspec.msgpack.decode(encode(message)[:-4])
+    del fields["version"]
+    content = msgspec.msgpack.encode(fields)
     return [content + zlib.crc32(content).to_bytes(4, "little")]
 
 
@@ -194,16 +197,16 @@ class Reordered:
         (lambda m: [encode(m)[:-9]], "CRC-32"),
         (lambda m: [b""], "bytes"),
         (malformed, "malformed"),
-        (newer, "schema version 2"),
+        (older, "schema version 1"),
         (lambda m: [msgspec.structs.replace(m, calibration="another")], "another calibration"),
         (lambda m: [msgspec.structs.replace(m, skeleton="body25")], "sends skeleton body25"),
         (lambda m: [msgspec.structs.replace(m, camera="cam01")], "came under the topic"),
     ],
-    ids=["corrupt", "cut", "empty", "malformed", "newer schema", "calibration", "skeleton", "another's name"],
+    ids=["corrupt", "cut", "empty", "malformed", "older schema", "calibration", "skeleton", "another's name"],
 )
 def test_what_is_wrong_is_refused_and_counted_and_the_others_go_on(room: Room, edit: Edit, reason: str) -> None:
-    before = room.poses[-1].refused
-    room.play_until(lambda: room.without_the_bad_one() and room.poses[-1].refused > before, edit)
+    before = room.poses[-1].rejected
+    room.play_until(lambda: room.without_the_bad_one() and room.poses[-1].rejected > before, edit)
     room.play_until(lambda: reason in room.words(), edit)
     room.play_until(lambda: any(message.people for message in room.last(5)) and room.without_the_bad_one(), edit)
     room.play_until(room.whole)
@@ -269,11 +272,11 @@ def test_what_was_recorded_before_the_recorder_was_killed_is_lost_by_a_chunk_at_
     """It had taken in all of them; what is not in the file is less than 64 KB, and the file can be made whole."""
     hub = processes.hub()
     recorder = processes.start("record", processes.folder / "studio.toml", "--take", "cut")
-    sender, ear, noise = Sender(hub), Subscriber(hub, ["service/recorder"]), random.Random(3)
+    sender, listener, noise = Sender(hub), Subscriber(hub, ["service_health/recorder"]), random.Random(3)
     taken = [0]
 
     def listens() -> int:
-        for received in ear.drain():
+        for received in listener.drain():
             health = decode(received.body)
             assert isinstance(health, ServiceHealth)
             taken[0] = health.counts["messages"]
@@ -283,7 +286,7 @@ def test_what_was_recorded_before_the_recorder_was_killed_is_lost_by_a_chunk_at_
     sizes = [noise.randrange(100, 4000) for _ in range(400)]
     for number, size in enumerate(sizes):
         body = number.to_bytes(4, "little") + noise.randbytes(size)
-        until(lambda body=body: sender.send("camera/numbered", body))
+        until(lambda body=body: sender.send("camera_health/numbered", body))
         time.sleep(0.002)  # below the hub's limit of rate
     before = listens()
     until(lambda: listens() >= before + len(sizes))
@@ -292,13 +295,13 @@ def test_what_was_recorded_before_the_recorder_was_killed_is_lost_by_a_chunk_at_
     take, rows = recover(open_take(processes.folder / "cut"))
     assert take.folder == processes.folder / "cut"
     assert "cut off" in rows[0][2]
-    bodies = [record.body for record in take.records() if record.topic == "camera/numbered"]
+    bodies = [record.body for record in take.records() if record.topic == "camera_health/numbered"]
     numbers = [int.from_bytes(body[:4], "little") for body in bodies]
     assert numbers == list(range(len(numbers)))
     assert sum(sizes[len(numbers) :]) < 64 * 1024
     assert [len(body) - 4 for body in bodies] == sizes[: len(numbers)]
     sender.close()
-    ear.close()
+    listener.close()
 
 
 @pytest.mark.skipif(
@@ -327,7 +330,7 @@ def test_a_viewer_that_is_killed_harms_nobody_and_comes_back(tmp_path: Path) -> 
     ticks = [message.tick for message in poses]
     assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
     assert {message.boot_id for message in poses} == {poses[0].boot_id}
-    assert poses[-1].lost == 0
+    assert poses[-1].dropped == 0
     assert launch.take is not None
     sequences = [record.stamp.sequence for record in launch.take.records()]
     assert sequences == list(range(sequences[0], sequences[0] + len(sequences)))

@@ -108,7 +108,7 @@ def test_the_dead_come_back(tmp_path: Path) -> None:
         assert len(list(launch.take.records())) > 0  # readable as it is
         launch.watch()
         until(lambda: cameras() == 3 and len(launch.take.recordings()) == 2 if launch.take else False)
-        begun = len(poses.seen)  # a recorder that has opened its file need not have been heard by the hub yet
+        begun = len(poses.seen)  # a recorder that has opened its file need not have reached the hub yet
         until(lambda: cameras() == 3 and len(poses.seen) > begun + 60)
         pids = launch.pids()
     assert not any(_alive(pid) for pid in pids.values())

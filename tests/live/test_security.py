@@ -52,7 +52,7 @@ def test_only_known_keys_speak_and_only_for_their_camera(processes: Processes, t
     good = Sender(hub, "cam01")
     assert keep_sending(good, "cam01", listener)
 
-    # A key that is not in the list; none at all; a plain connection of an old protocol; bytes that were heard before.
+    # A key that is not in the list; none at all; a plain connection of an old protocol; bytes recorded before.
     make_keys(tmp_path / "other", NAMES)
     (tmp_path / "other" / "hub.pub").write_text((tmp_path / "keys" / "hub.pub").read_text())
     stranger = Sender(_with_keys(hub, tmp_path / "other"), "cam02")
@@ -87,7 +87,7 @@ def test_bytes_heard_on_the_wire_are_useless_a_second_time(processes: Processes,
     make_keys(Path(keys), NAMES)
     hub = processes.hub(keys)
     listener = Subscriber(hub, ["keypoints"])
-    heard = bytearray()
+    recorded = bytearray()
     with socket.create_server(("127.0.0.1", 0)) as tap:
         sender = Sender(_with_port(hub, tap.getsockname()[1]), "cam01")
         inner, _ = tap.accept()
@@ -104,14 +104,14 @@ def test_bytes_heard_on_the_wire_are_useless_a_second_time(processes: Processes,
                     continue
                 other.sendall(data)
                 if keep:
-                    heard += data
+                    recorded += data
             through += sum(received.topic == "keypoints/cam01" for received in listener.drain())
         assert through >= 3
         inner.close()
         outer.close()
     sender.close()
     with socket.create_connection(("127.0.0.1", hub.ingest_port)) as again:
-        again.sendall(heard)
+        again.sendall(recorded)
         assert listener.receive(0.5) is None
     other = Sender(hub, "cam02")
     assert keep_sending(other, "cam02", listener)
@@ -130,7 +130,7 @@ def test_what_is_wrong_on_the_loopback_is_refused(processes: Processes) -> None:
     raw.connect(f"tcp://127.0.0.1:{hub.ingest_port}")
     raw.send_multipart([b"keypoints/cam02", b"a", b"b", b"c"])
     raw.send_multipart([b"../../etc", b"x"])
-    raw.send_multipart([b"hub", b"x"])
+    raw.send_multipart([b"heartbeat", b"x"])
     assert not keep_sending(second, "cam01", _Deaf(), 0.01)
     for _ in range(20):
         good.send("keypoints/cam01", body("cam01", 2))

@@ -1,4 +1,4 @@
-"""Whatever comes down the stream, fusion goes on, and counts what it refused."""
+"""Whatever comes down the stream, fusion goes on, and counts what it rejected."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from multiview.timing.sync_buffer import SyncOptions
 from multiview.wire.messages import (
     AnyMessage,
     ClockSample,
-    Goodbye,
-    HubBeat,
+    EndOfStream,
+    Heartbeat,
+    IdentityLabel,
     KeypointsMessage,
-    NamingMessage,
     ServiceHealth,
     Stamp,
     decode,
@@ -86,7 +86,7 @@ def corrupt(message: KeypointsMessage) -> bytes:
 def newer(message: KeypointsMessage) -> bytes:
     import zlib
 
-    content = msgspec.msgpack.decode(encode(message)[:-4]) | {"version": 2}
+    content = msgspec.msgpack.decode(encode(message)[:-4]) | {"version": 3}
     body = msgspec.msgpack.encode(content)
     return body + zlib.crc32(body).to_bytes(4, "little")
 
@@ -109,7 +109,7 @@ def with_joints(message: KeypointsMessage, senseless: bool) -> KeypointsMessage:
     ("change", "reason"),
     [
         (corrupt, "CRC-32"),
-        (newer, "schema version 2"),
+        (newer, "schema version 3"),
         (lambda m: encode(m)[:-9], "CRC-32"),
         (lambda m: b"", "bytes"),
         (lambda m: msgspec.structs.replace(m, calibration="another"), "another calibration"),
@@ -121,10 +121,10 @@ def with_joints(message: KeypointsMessage, senseless: bool) -> KeypointsMessage:
 def test_one_bad_camera_is_refused_and_the_others_go_on(change: Edit, reason: str) -> None:
     stream = Stream()
     stream.play(of_second(change))
-    stream.put("hub", HubBeat(boot_id=1, hub_ns=0, utc_ns=0), BASE + 3 * NS_PER_S)
+    stream.put("heartbeat", Heartbeat(boot_id=1, hub_ns=0, utc_ns=0), BASE + 3 * NS_PER_S)
     assert stream.ticks()[:FRAMES] == list(range(FRAMES))
     assert all("cam02" in fused.message.missing for fused in stream.fused)
-    assert sum(n for text, n in stream.fusion.refused.items() if reason in text) >= FRAMES - 5
+    assert sum(n for text, n in stream.fusion.rejected.items() if reason in text) >= FRAMES - 5
     assert any(fused.tracks.tracks for fused in stream.fused)
 
 
@@ -144,8 +144,8 @@ def test_when_all_cameras_fall_silent_people_are_kept_for_a_moment(last: int) ->
     stream = Stream()
     stream.play(last=last)
     for tick in range(last, last + 20):
-        beat = HubBeat(boot_id=1, hub_ns=0, utc_ns=0)
-        stream.put("hub", beat, BASE + SIMULATED.time_ns(tick) + 50 * MS)
+        beat = Heartbeat(boot_id=1, hub_ns=0, utc_ns=0)
+        stream.put("heartbeat", beat, BASE + SIMULATED.time_ns(tick) + 50 * MS)
     silent = [fused.message for fused in stream.fused[last:]]
     assert len(silent) >= 3
     assert all(len(message.missing) == 3 for message in silent)
@@ -157,19 +157,19 @@ def test_when_all_cameras_fall_silent_people_are_kept_for_a_moment(last: int) ->
 def test_whatever_is_refused_is_counted_however_many_reasons_there_are() -> None:
     stream = Stream()
     for number in range(1200):
-        stream.put(f"keypoints/cam{number + 100}", Goodbye(camera=f"cam{number + 100}", boot_id=1), BASE)
+        stream.put(f"keypoints/cam{number + 100}", EndOfStream(camera=f"cam{number + 100}", boot_id=1), BASE)
         stream.put("keypoints/cam01", ServiceHealth(service=f"cam{number}", boot_id=1), BASE)
-    assert stream.fusion.refused.total() == stream.fusion.heard == 2400
-    assert len(stream.fusion.refused) <= 1001
-    assert sum(n for reason, n in stream.fusion.refused.items() if "another kind" in reason) == 1200
+    assert stream.fusion.rejected.total() == stream.fusion.received == 2400
+    assert len(stream.fusion.rejected) <= 1001
+    assert sum(n for reason, n in stream.fusion.rejected.items() if "another kind" in reason) == 1200
 
 
 def test_of_a_worker_that_begins_again_and_again_only_so_many_runs_are_remembered() -> None:
     stream = Stream()
     for number in range(1500):
-        stream.put("keypoints/cam01", Goodbye(camera="cam01", boot_id=number), BASE)
-    stream.put("keypoints/cam01", Goodbye(camera="cam01", boot_id=1490), BASE)
-    assert stream.fusion.refused.total() == 1
+        stream.put("keypoints/cam01", EndOfStream(camera="cam01", boot_id=number), BASE)
+    stream.put("keypoints/cam01", EndOfStream(camera="cam01", boot_id=1490), BASE)
+    assert stream.fusion.rejected.total() == 1
     assert len(stream.fusion._sessions["cam01"].over) == 1000
 
 
@@ -191,7 +191,7 @@ def test_a_replaced_worker_is_not_heard_again() -> None:
     newcomer = of_second(lambda m: msgspec.structs.replace(m, boot_id=2))
     stream.play(newcomer, first=10, last=20)
     stream.play(first=20, last=30)  # the old one speaks again
-    assert sum(n for text, n in stream.fusion.refused.items() if "was replaced" in text) == 10
+    assert sum(n for text, n in stream.fusion.rejected.items() if "was replaced" in text) == 10
     stream.play(newcomer, first=30, last=40)
     assert "cam02" in stream.fused[-1].message.cameras
 
@@ -202,7 +202,7 @@ def test_the_end_is_flushed() -> None:
     assert stream.ticks()[-1] == FRAMES - 2
     assert not stream.fusion.finished
     for name in SIMULATED.rig.names:
-        stream.put(f"keypoints/{name}", Goodbye(camera=name, boot_id=1), BASE + 2 * NS_PER_S)
+        stream.put(f"keypoints/{name}", EndOfStream(camera=name, boot_id=1), BASE + 2 * NS_PER_S)
     assert stream.ticks() == list(range(FRAMES))
     assert stream.fusion.finished
 
@@ -223,14 +223,14 @@ class OwnClocks(Stream):
             sent_ns=own - trip // 2,
             hub_received_ns=hub_ns,
             hub_replied_ns=hub_ns,
-            answered_ns=own + trip // 2,
+            reply_received_ns=own + trip // 2,
         )
         self.put(f"clock/{name}", sample, hub_ns + trip)
 
     def run(self, first: int, last: int) -> None:
         for frame in range(first, last):
             hub_ns = BASE + SIMULATED.time_ns(frame)
-            self.put("hub", HubBeat(boot_id=1, hub_ns=hub_ns, utc_ns=hub_ns + 5), hub_ns)
+            self.put("heartbeat", Heartbeat(boot_id=1, hub_ns=hub_ns, utc_ns=hub_ns + 5), hub_ns)
             for camera, name in enumerate(SIMULATED.rig.names):
                 if frame < 6 or frame % 5 == 0:
                     self.probe(name, hub_ns)
@@ -255,9 +255,11 @@ def test_clocks_of_their_own_are_brought_together() -> None:
 def test_frames_of_a_camera_that_has_just_begun_are_no_trouble() -> None:
     stream = OwnClocks()
     stream.run(0, 10)
-    assert stream.fusion.early >= 3
-    assert stream.fusion.refused.total() == 0
-    assert stream.fusion.heard == sum(c.used for c in stream.fusion.sync.counts()) + stream.fusion.early + 3 * 6
+    assert stream.fusion.clock_unknown >= 3
+    assert stream.fusion.rejected.total() == 0
+    assert (
+        stream.fusion.received == sum(c.used for c in stream.fusion.sync.counts()) + stream.fusion.clock_unknown + 3 * 6
+    )
 
 
 @pytest.mark.parametrize("jump_ns", [500 * MS, -500 * MS, 3600 * NS_PER_S])
@@ -335,11 +337,11 @@ def test_a_person_is_called_by_the_name_that_was_given_from_the_next_tick_on() -
     stream = Stream()
     stream.play(last=20)
     person = stream.fused[-1].tracks.tracks[0].person
-    heard = {}
+    received = {}
     for until, name in ((25, "amy"), (30, "bo"), (35, "")):
         arrival_ns = BASE + SIMULATED.time_ns(until - 5)
-        stream.put("naming", NamingMessage(person=person, name=name), arrival_ns)
+        stream.put("identity_label", IdentityLabel(person=person, name=name), arrival_ns)
         stream.play(first=until - 5, last=until)
-        heard[name] = {track.name for fused in stream.fused[until - 5 :] for track in fused.tracks.tracks}
-    assert heard == {"amy": {"amy"}, "bo": {"bo"}, "": {""}}
+        received[name] = {track.name for fused in stream.fused[until - 5 :] for track in fused.tracks.tracks}
+    assert received == {"amy": {"amy"}, "bo": {"bo"}, "": {""}}
     assert all(track.name == "" for fused in stream.fused[:20] for track in fused.tracks.tracks)

@@ -29,7 +29,7 @@ def probe(rng: random.Random, hub_ns: int, offset_ns: int, drift: float, queue_m
         sent_ns=worker(hub_ns - there),
         hub_received_ns=hub_ns,
         hub_replied_ns=hub_ns + 10_000,
-        answered_ns=worker(hub_ns + 10_000 + back),
+        reply_received_ns=worker(hub_ns + 10_000 + back),
     )
 
 

@@ -16,8 +16,8 @@ from multiview.wire.messages import (
     MAX_BYTES,
     CameraHealth,
     ClockSample,
-    Goodbye,
-    HubBeat,
+    EndOfStream,
+    Heartbeat,
     KeypointsMessage,
     PosesMessage,
     ServiceHealth,
@@ -94,11 +94,11 @@ def examples() -> list[bytes]:
     return [
         encode(pack_keypoints(make_keypoints(2, 17, 1, True, True), **HEADER)),
         encode(pack_tracks(make_tracks(2, 17, 1), 17, **POSES_HEADER)),
-        encode(ClockSample(camera="c", boot_id=1, sent_ns=1, hub_received_ns=2, hub_replied_ns=3, answered_ns=4)),
+        encode(ClockSample(camera="c", boot_id=1, sent_ns=1, hub_received_ns=2, hub_replied_ns=3, reply_received_ns=4)),
         encode(CameraHealth(camera="c", boot_id=1, rate_hz=25.0)),
-        encode(ServiceHealth(service="fusion", boot_id=1, counts={"lost": 1}, values={"ms": 0.5}, texts={"a": "b"})),
-        encode(Goodbye(camera="c", boot_id=1, frames=120)),
-        encode(HubBeat(boot_id=1, hub_ns=5, utc_ns=6)),
+        encode(ServiceHealth(service="fusion", boot_id=1, counts={"dropped": 1}, values={"ms": 0.5}, texts={"a": "b"})),
+        encode(EndOfStream(camera="c", boot_id=1, frames=120)),
+        encode(Heartbeat(boot_id=1, hub_ns=5, utc_ns=6)),
     ]
 
 
@@ -172,8 +172,8 @@ def test_unknown_fields_are_ignored() -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"version": 2}, "schema version 2: this program reads version 1"),
-        ({"version": 2, "camera": 5}, "schema version 2"),
+        ({"version": 1}, "schema version 1, but this program reads version 2: update the sender"),
+        ({"version": 3, "camera": 5}, "schema version 3, but this program reads version 2: update the receiver"),
         ({"type": "telepathy"}, "malformed"),
         ({"camera": "../../etc"}, "malformed"),
         ({"people": 3}, "blob of"),
@@ -187,6 +187,14 @@ def test_unknown_fields_are_ignored() -> None:
 def test_what_is_wrong_is_said(fields: dict[str, object], expected: str) -> None:
     with pytest.raises(MessageError, match=expected):
         decode(edited(0, **fields))
+
+
+def test_message_without_a_version_is_of_version_1() -> None:
+    """Version 1 did not send its number."""
+    content = msgspec.msgpack.decode(examples()[0][:-4])
+    assert content.pop("version") == 2
+    with pytest.raises(MessageError, match="schema version 1"):
+        decode(with_crc(msgspec.msgpack.encode(content)))
 
 
 def test_too_long_is_refused() -> None:
@@ -227,4 +235,6 @@ def test_a_stamp_comes_back_and_others_are_refused() -> None:
 
 
 def test_the_schema_names_every_message() -> None:
-    assert {"KeypointsMessage", "PosesMessage", "HubBeat"} <= set(json_schema()["$defs"])
+    schema = json_schema()["$defs"]
+    assert all("version" in message["required"] for message in schema.values())
+    assert {"KeypointsMessage", "PosesMessage", "Heartbeat", "IdentityLabel"} <= set(schema)

@@ -31,14 +31,14 @@ def watcher() -> Watcher:
         )
         messages.append(("keypoints/cam01", keypoints, i * 20 * MS))
         pose = PosesMessage(
-            tick=i, time_ns=0, arrival_ns=i * 20 * MS, age_ns=9 * MS, cameras=["cam01"], missing=["cam02"],
+            tick=i, time_ns=0, arrival_ns=i * 20 * MS, latency_ns=9 * MS, cameras=["cam01"], missing=["cam02"],
             skeleton="coco17", joints=17, people=[], blob=b"",
         )  # fmt: skip
         messages.append(("poses", pose, i * 20 * MS + 2 * MS))
-    messages.append(("camera/cam01", CameraHealth(camera="cam01", boot_id=1, dropped=3, expected_hz=50.0), 0))
+    messages.append(("camera_health/cam01", CameraHealth(camera="cam01", boot_id=1, dropped=3, expected_hz=50.0), 0))
     values = {"cam01.clock_sigma_ms": 0.04, "cam01.residual_px": 3.5, "cam01.time_offset_ms": -25.0, "fit_ms": 0.25}
     health = ServiceHealth(service="fusion", boot_id=1, counts={"ticks": 20, "cam01.late": 1}, values=values)
-    messages.append(("service/fusion", health, 0))
+    messages.append(("service_health/fusion", health, 0))
     for topic, message, arrival_ns in messages:
         watcher.take(Received(topic, Stamp(0, 0, arrival_ns), encode(message)))
     return watcher

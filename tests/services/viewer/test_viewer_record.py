@@ -41,7 +41,7 @@ def test_a_press_begins_a_take_and_the_next_ends_it(studio: Studio, tmp_path: Pa
         partial, sent = tmp_path / "takes" / f"{name}.partial", 0
         end = time.monotonic() + 60
         while time.monotonic() < end and not (list(partial.glob("*.mcap")) and sent > 20):
-            hub.publish(b"service/x", Stamp(sent, sent, time.monotonic_ns()), b"12345678")
+            hub.publish(b"service_health/x", Stamp(sent, sent, time.monotonic_ns()), b"12345678")
             sent += list(partial.glob("*.mcap")) != []
             time.sleep(0.02)
         assert name in recording.status()
@@ -52,7 +52,7 @@ def test_a_press_begins_a_take_and_the_next_ends_it(studio: Studio, tmp_path: Pa
         hub.close()
     records = list(open_take(tmp_path / "takes" / name).records())
     assert len(records) >= 10
-    assert {record.topic for record in records} == {"service/x"}
+    assert {record.topic for record in records} == {"service_health/x"}
 
 
 def test_a_recorder_that_fails_says_why(studio: Studio, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def options() -> HubOptions:
 
 def _poses(frame: int, cameras: list[str], missing: list[str]) -> tuple[bytes, Tracks]:
     skeleton, tracks = crowd(frame)
-    header = {"cameras": cameras, "missing": missing, "skeleton": "coco17", "age_ns": 4_000_000}
+    header = {"cameras": cameras, "missing": missing, "skeleton": "coco17", "latency_ns": 4_000_000}
     return encode(pack_tracks(tracks, len(skeleton.joints), arrival_ns=1_000_000_000, **header)), tracks
 
 

@@ -1,4 +1,4 @@
-"""A subscriber that writes down when it heard what."""
+"""A subscriber that records when each message arrived."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from multiview.wire.messages import KeypointsMessage, PosesMessage, decode
 from services.supervise.watcher import Watcher
 from services.transport.bus import Subscriber
 
-__all__ = ["FRAMING", "Ear", "Heard"]
+__all__ = ["FRAMING", "Arrival", "StreamListener"]
 
 WHOLE = 10  # ticks on end with every camera
 FRAMING = 24 + 31  # bytes of a record's stamp and of its header in a recording
 
 
-class Heard(NamedTuple):
+class Arrival(NamedTuple):
     """One message of the hub's stream: when it was stamped, its number, and its bytes in a recording."""
 
     arrival_ns: int
@@ -28,17 +28,17 @@ class Heard(NamedTuple):
     size: int
 
 
-class Ear(threading.Thread):
-    """A subscriber that writes down when it heard what."""
+class StreamListener(threading.Thread):
+    """A subscriber that records when each message arrived."""
 
     def __init__(self, hub: HubOptions) -> None:
         super().__init__(daemon=True)
         self._hub = hub
         self.ending = False
-        self.heard: list[Heard] = []
+        self.arrivals: list[Arrival] = []
         self.poses: list[tuple[float, PosesMessage]] = []
-        self.first_words: dict[tuple[str, int], float] = {}  # of each run of each camera's worker
-        self.status: list[tuple[float, str, bool]] = []  # whenever `status` changes its mind on a camera's use
+        self.first_frames: dict[tuple[str, int], float] = {}  # of each run of each camera's worker
+        self.status: list[tuple[float, str, bool]] = []  # every change in whether a camera is used
 
     def run(self) -> None:
         subscriber, watcher, valid = Subscriber(self._hub), Watcher(), dict[str, bool]()
@@ -47,7 +47,7 @@ class Ear(threading.Thread):
             now = time.monotonic()
             if received is not None:
                 size = len(received.body) + FRAMING
-                self.heard.append(Heard(received.stamp.arrival_ns, received.stamp.sequence, size))
+                self.arrivals.append(Arrival(received.stamp.arrival_ns, received.stamp.sequence, size))
                 watcher.take(received)
                 self._note(received.body, now)
             for name in watcher.cameras:
@@ -63,7 +63,7 @@ class Ear(threading.Thread):
             if isinstance(message, PosesMessage):
                 self.poses.append((now, message))
             elif isinstance(message, KeypointsMessage):
-                self.first_words.setdefault((message.camera, message.boot_id), now)
+                self.first_frames.setdefault((message.camera, message.boot_id), now)
 
     def first(self, since: float, wanted: Callable[[PosesMessage], bool]) -> float | None:
         """When the first such poses came, after `since`."""
