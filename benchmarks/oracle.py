@@ -115,7 +115,7 @@ def _tell_bones(pipeline: Pipeline, studio: Studio, frame: int) -> None:
     truth, state, body = studio.truth, pipeline.tracker.people.state, pipeline.body
     actors = truth.xyz[truth.frame == frame][:, [truth.joints.index(joint) for joint in studio.skeleton.joints]]
     bones = np.flatnonzero(body.ends[:, 1] >= 0)
-    for one in pipeline.present:
+    for one in pipeline.estimates:
         gaps = np.linalg.norm(actors - one.pose.xyz, axis=-1).mean(axis=-1)
         if not len(gaps) or not np.nanmin(gaps) < _SAME_M:
             continue

@@ -111,7 +111,7 @@ def play(pictures: Pictures, detector: Any, lag: int | None) -> Played:
 
 
 def regions_of(pipeline: Pipeline) -> list[Regions]:
-    state, slots = pipeline.tracker.people.state, [one.slot for one in pipeline.present]
+    state, slots = pipeline.tracker.people.state, [one.slot for one in pipeline.estimates]
     xyz = np.where(state.has_estimate[slots, :, None], state.pos[slots], np.nan)
     return [expected_regions(camera, xyz, state.vel[slots]) for camera in pipeline.rig.cameras]
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from multiview.detect import make_detector
     from multiview.errors import CalibrationError, ConfigError, MessageError, MultiviewError, SourceError
     from multiview.evaluation.metrics import compare
-    from multiview.fusion.pipeline import Pipeline
+    from multiview.fusion.pipeline import Pipeline, PipelineOptions
     from multiview.fusion.smoother import Smoothed
     from multiview.geometry.triangulate import triangulate
     from multiview.recordings.ground_truth import Truth, read_truth
@@ -47,6 +47,7 @@ __all__ = [
     "MessageError",
     "MultiviewError",
     "Pipeline",
+    "PipelineOptions",
     "Pose3D",
     "Poses",
     "Rig",
@@ -83,7 +84,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {
     "multiview.detect": ("make_detector",),
     "multiview.errors": ("CalibrationError", "ConfigError", "MessageError", "MultiviewError", "SourceError"),
     "multiview.evaluation.metrics": ("compare",),
-    "multiview.fusion.pipeline": ("Pipeline",),
+    "multiview.fusion.pipeline": ("Pipeline", "PipelineOptions"),
     "multiview.fusion.smoother": ("Smoothed",),
     "multiview.geometry.triangulate": ("triangulate",),
     "multiview.recordings.ground_truth": ("Truth", "read_truth"),

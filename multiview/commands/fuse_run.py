@@ -112,7 +112,7 @@ def refine_from_views(rig: Rig, skeleton: Skeleton, views: Iterable[Views], opti
         pipeline.step(seen)
         if (observations := pipeline.last_observations) is None:
             continue
-        for one in pipeline.present:
+        for one in pipeline.estimates:
             table = observations.table[int(np.flatnonzero(observations.slots == one.slot)[0])]
             joints = np.flatnonzero((table >= 0).sum(axis=0) >= 3)
             rows, measured = table[:, joints].T, (table[:, joints].T >= 0)[..., None]

@@ -30,7 +30,7 @@ from multiview.fusion.workspace import FusionArrays, Workspace
 from multiview.geometry.point_batch_kernels import padded
 from multiview.geometry.struct_kernels import as_struct
 
-__all__ = ["STAGES", "Pipeline", "PipelineOptions", "Present"]
+__all__ = ["STAGES", "Pipeline", "PipelineOptions", "TrackEstimate"]
 
 STAGES = ("undistort", "assign", "graph", "repair", "triangulate", "fit", "track")
 LONGEST_STEP_S = 0.5  # after a longer pause everyone is where they were, with this much uncertainty
@@ -48,17 +48,24 @@ class PipelineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     independent: bool = False
     """Treat every frame on its own: no memory, people numbered inside the frame."""
     associator: str = "epipolar_graph"
-    """How detections of nobody known are grouped: a file of fusion/association, or "./my.py"."""
+    """How detections of unknown people are grouped: a file of fusion/association, or "./my.py"."""
     associator_options: dict[str, Any] = {}
-    """The associator's own."""
+    """The associator's own options."""
     track: TrackerOptions = TrackerOptions()
-    """When a person is believed in."""
+    """When a track is initiated, published, held and ended."""
     volume: Volume = Volume()
-    """Where people may appear, and how many."""
+    """Where new people may appear, and how many."""
 
 
-class Present(msgspec.Struct, frozen=True, eq=False):
-    """Someone whom the last step placed; not yet `published` while too little speaks for them."""
+class TrackEstimate(msgspec.Struct, frozen=True, eq=False):
+    """A track's estimate at the last tick, published or not.
+
+    Attributes:
+        slot: Its row in the arrays of the state.
+        who: Its identity.
+        pose: Its joints.
+        published: False while too few views have measured it.
+    """
 
     slot: int
     who: Identity
@@ -67,7 +74,17 @@ class Present(msgspec.Struct, frozen=True, eq=False):
 
 
 class Pipeline:
-    """Fuses the views of one rig; `present` has the last step's people."""
+    """Fuses the views of one rig, tick by tick; `estimates` has the last tick's tracks, also those not yet published.
+
+    Args:
+        rig: The cameras, in the order of every `Views.keypoints`.
+        skeleton: Of the keypoints.
+        options: Settings; the defaults serve every rig.
+
+    Raises:
+        ConfigError: The associator, or an option of it, is unknown.
+        ValueError: A camera has a tilted sensor, which fusion does not know.
+    """
 
     def __init__(self, rig: Rig, skeleton: Skeleton, options: PipelineOptions = PipelineOptions()) -> None:  # noqa: B008  (frozen)
         self.rig, self.skeleton, self.options = rig, skeleton, options
@@ -90,7 +107,7 @@ class Pipeline:
             track = msgspec.structs.replace(track, confirmation_frames=1)
         self.tracker = Tracker(self.body, track, self.options.volume)
         self.last_ns: int | None = None
-        self.present: list[Present] = []
+        self.estimates: list[TrackEstimate] = []
         self.placed = -1  # how many people the last step's frame holds
         self._observations: TrackObservations | None = None
         self.last = np.full((0, len(self.rig), 2, padded(len(self.skeleton.joints))), np.nan)
@@ -125,7 +142,14 @@ class Pipeline:
         return self._observations
 
     def step(self, views: Views) -> Tracks:
-        """Everyone at the views' tick. Ticks must come in order of time."""
+        """Fuse one tick.
+
+        Args:
+            views: What every camera saw; ticks must come in order of time.
+
+        Returns:
+            Everyone who is published, by ascending number.
+        """
         if self.options.independent:
             self.reset()
         clock = time.perf_counter_ns
@@ -154,11 +178,18 @@ class Pipeline:
     def warm_up(self) -> None:
         """Compile or load every kernel, so that the first frame is not the slow one."""
         twin = Pipeline(self.rig, self.skeleton, self.options)
-        for views in self.rehearsal(3):
+        for views in self.warm_up_views(3):
             twin.step(views)
 
-    def rehearsal(self, ticks: int) -> Iterator[Views]:
-        """Someone who stands before the cameras: what kernels are tried on before there is anyone."""
+    def warm_up_views(self, ticks: int) -> Iterator[Views]:
+        """Views of one standing person, on which kernels are compiled before there is anyone.
+
+        Args:
+            ticks: How many.
+
+        Yields:
+            One view after the other, 40 ms apart.
+        """
         joints = len(self.skeleton.joints)
         standing = np.where(np.isnan(self.body.rest_pose), 1.0, self.body.rest_pose)
         centre, ahead = self.packed.centre.mean(axis=0), self.packed.R[:, 2].mean(axis=0)
@@ -233,7 +264,7 @@ class Pipeline:
         )
 
     def _track(self, slots: list[int], tracked: int, views: Views) -> Tracks:
-        """Decide who is there and who is published, and put that into `present`."""
+        """Decide which tracks there are and which are published; fills `estimates`."""
         people, joints, time_ns = len(slots), len(self.skeleton.joints), views.time_ns
         xyz, cov = np.empty((people, joints, 3)), np.empty((people, joints, 3, 3))
         score, seen = np.empty((people, joints)), np.empty((people, joints), np.int64)
@@ -241,7 +272,7 @@ class Pipeline:
         tracker, work = self.tracker, self.workspace
         kernels.write_output(self.arrays, people, tracked, xyz, cov, score, seen, filled)
         support, due = work.support[:people].tolist(), work.due[:people].tolist()
-        self.present, published = [], []
+        self.estimates, published = [], []
         for n, slot in enumerate(slots):
             if n < tracked:
                 publish = tracker.seen(slot, time_ns, support[n], due[n])
@@ -249,7 +280,7 @@ class Pipeline:
                 publish = support[n] >= 2 and tracker.born(slot, time_ns, support[n])
             if who := tracker.identities.get(slot):
                 pose = Pose3D(xyz[n], cov[n], score[n], seen[n], filled[n])
-                self.present.append(Present(slot, who, pose, publish))
+                self.estimates.append(TrackEstimate(slot, who, pose, publish))
                 if publish:
                     published.append(Track(who.number, pose))
         published.sort(key=_person)

@@ -1,8 +1,7 @@
-"""The same people, some frames later and better: what is seen afterwards corrects what was said before.
+"""Fixed-lag smoothing: frames that follow correct the estimates of earlier ones.
 
-`Smoothed` runs a pipeline and gives its output back in blocks, each joint smoothed with at least `lag` later frames. A
-long lag gives what smoothing the whole take would, in memory that does not depend on the take: what happens two seconds
-later moves nobody now.
+`Smoothed` runs a pipeline and returns its output in blocks, each joint smoothed with at least `lag` later frames. With
+a lag of two seconds the result is that of smoothing the whole take, in memory that does not depend on its length.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from jaxtyping import Float64
 
 from multiview.data import NS_PER_S, Pose3D, Track, Tracks, Views
 from multiview.fusion.estimation import rts_kernels
-from multiview.fusion.pipeline import Pipeline, Present
+from multiview.fusion.pipeline import Pipeline, TrackEstimate
 from multiview.fusion.tracker import Identity
 
 __all__ = ["WHOLE_TAKE_S", "Smoothed"]
@@ -24,10 +23,10 @@ WHOLE_TAKE_S = 2.0  # a lag after which nothing changes any more
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Frame:
-    """One step's output, its people (also those not yet believed in), and the filters' state of each."""
+    """One step's output, its tracks (also those not yet published), and the state of each joint's filter."""
 
     tracks: Tracks
-    present: list[Present]
+    estimates: list[TrackEstimate]
     packed: Float64[np.ndarray, "P J S"]
 
 
@@ -57,11 +56,11 @@ class Smoothed:
             The ticks that are ready, oldest first.
         """
         tracks = self.pipeline.step(views)
-        present = self.pipeline.present
-        slots = np.array([one.slot for one in present], dtype=np.int64)
+        estimates = self.pipeline.estimates
+        slots = np.array([one.slot for one in estimates], dtype=np.int64)
         packed = np.empty((len(slots), len(self.pipeline.skeleton.joints), rts_kernels.SIZE))
         rts_kernels.pack(slots, self.pipeline.tracker.people.state, packed)
-        self.frames.append(_Frame(tracks, present, packed))
+        self.frames.append(_Frame(tracks, estimates, packed))
         if len(self.frames) < self.lag + self.block:
             return []
         return self._emit(self.block)
@@ -87,7 +86,7 @@ class Smoothed:
             for i, (k, n) in enumerate(rows):
                 if k >= count:
                     break
-                one = self.frames[k].present[n]
+                one = self.frames[k].estimates[n]
                 # Who is believed in later was there before.
                 if one.published or who.believed_ns > self.frames[k].tracks.time_ns:
                     pose = one.pose
@@ -102,6 +101,6 @@ class Smoothed:
         """For each person in each slot the (frame, row) where they are, in order; who returned begins anew."""
         chains: dict[Identity, list[tuple[int, int]]] = {}
         for k, frame in enumerate(self.frames):
-            for n, one in enumerate(frame.present):
+            for n, one in enumerate(frame.estimates):
                 chains.setdefault(one.who, []).append((k, n))
         return chains

@@ -230,7 +230,7 @@ class StreamFusion:
         """Each camera's median distance between its keypoints and the last tick's people."""
         observations, people = (
             self.pipeline.last_observations,
-            {one.slot: one.pose.xyz for one in self.pipeline.present},
+            {one.slot: one.pose.xyz for one in self.pipeline.estimates},
         )
         if observations is None:
             return {}

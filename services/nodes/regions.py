@@ -35,8 +35,8 @@ def wanted(studio: Studio) -> bool:
 def pack_regions(fusion: StreamFusion, time_ns: int) -> RegionsMessage:
     """Everyone whom fusion follows, in every camera's picture, at the last tick."""
     pipeline = fusion.pipeline
-    slots = [one.slot for one in pipeline.present]
-    numbers = [one.who.number for one in pipeline.present]
+    slots = [one.slot for one in pipeline.estimates]
+    numbers = [one.who.number for one in pipeline.estimates]
     state = pipeline.tracker.people.state
     xyz = np.where(state.has_estimate[slots, :, None], state.pos[slots], np.nan)
     regions = [expected_regions(camera, xyz, state.vel[slots]) for camera in fusion.rig.cameras]
