@@ -37,7 +37,7 @@ def cross_matrix(v: Float64[np.ndarray, "*batch 3"]) -> Float64[np.ndarray, "*ba
 
 
 def rotation_from_vector(vector: Float64[np.ndarray, "*batch 3"]) -> Float64[np.ndarray, "*batch 3 3"]:
-    """The rotation by |vector| rad about the vector.
+    """The rotation by |vector| rad about the vector, I + [v]x J with its left Jacobian J.
 
     Args:
         vector: (..., 3) rad.
@@ -45,9 +45,7 @@ def rotation_from_vector(vector: Float64[np.ndarray, "*batch 3"]) -> Float64[np.
     Returns:
         (..., 3, 3).
     """
-    from scipy.spatial.transform import Rotation  # half a second to import, and whoever reads a rig turns nothing
-
-    return Rotation.from_rotvec(vector).as_matrix()
+    return np.eye(3) + cross_matrix(vector) @ left_jacobian(vector)
 
 
 def vector_from_rotation(rotation: Float64[np.ndarray, "*batch 3 3"]) -> Float64[np.ndarray, "*batch 3"]:
@@ -59,7 +57,7 @@ def vector_from_rotation(rotation: Float64[np.ndarray, "*batch 3 3"]) -> Float64
     Returns:
         (..., 3) rad, of length in [0, pi].
     """
-    from scipy.spatial.transform import Rotation
+    from scipy.spatial.transform import Rotation  # takes half a second to import: live fusion does without
 
     return Rotation.from_matrix(rotation, assume_valid=True).as_rotvec()
 
