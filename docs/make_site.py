@@ -1,8 +1,7 @@
 """Builds the documentation site into build/site, without the internet: `python docs/make_site.py` (or `make site`).
 
 Pages are written to be read where they stand (README.md, docs/*.md). This copies them into one folder, rewrites their
-links, sets their equations as MathML, which browsers draw without a script, adds the API pages, and calls Zensical,
-which refuses links that lead nowhere. Needs `pip install -e .[docs]`.
+links, adds the API pages, and calls Zensical, which rejects links that lead nowhere. Needs `pip install -e .[docs]`.
 """
 
 from __future__ import annotations
@@ -92,8 +91,6 @@ show them at work. Shapes, units and terms are those of the [conventions](../con
 _FENCE = re.compile(r"^( *)(```+|~~~+)(.*?)\n(.*?)^\1\2 *$", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 _LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s]+)((?:\s+\"[^\"]*\")?\))")
-_BLOCK_MATH = re.compile(r"^\$\$\n?(.+?)\n?\$\$$", re.DOTALL | re.MULTILINE)
-_INLINE_MATH = re.compile(r"(?<![\\$\w])\$(?![\s$])([^$\n]+?)(?<![\s\\])\$(?![\w$])")
 
 
 def main() -> int:
@@ -113,7 +110,7 @@ def assemble(settings: dict[str, Any], folder: Path) -> dict[str, str]:
     """Write every page of the navigation into `folder`; {path in the repository: path in the site}."""
     pages = {source: _target(source) for source in sources(settings["project"]["nav"])}
     for source, target in pages.items():
-        _write(folder / target, with_mathml(with_links(page_text(source), source, pages, folder)))
+        _write(folder / target, with_links(page_text(source), source, pages, folder))
     for name, text in api_pages().items():
         pages[f"api/{name}"] = f"api/{name}"
         _write(folder / "api" / name, text)
@@ -197,25 +194,6 @@ def with_links(text: str, source: str, pages: dict[str, str], folder: Path) -> s
         return f"{match[1]}{os.path.relpath(target, here).replace(os.sep, '/')}{hash_}{part}{match[3]}"
 
     return outside_code(text, lambda prose: _LINK.sub(relink, prose))
-
-
-def with_mathml(text: str) -> str:
-    """The page with $equations$ (as GitHub reads them) as MathML."""
-    text = _FENCE.sub(lambda m: f"$$\n{m[4]}$$" if m[3].strip() == "math" else m[0], text)
-
-    def convert(prose: str) -> str:
-        prose = _BLOCK_MATH.sub(lambda m: f'<div class="math">{mathml(m[1], "block")}</div>', prose)
-        return _INLINE_MATH.sub(lambda m: f"<span>{mathml(m[1], 'inline')}</span>", prose)  # alone it would be a block
-
-    return outside_code(text, convert)
-
-
-def mathml(tex: str, display: str) -> str:
-    """One equation; characters that Markdown would read are written as entities."""
-    import latex2mathml.converter
-
-    made = latex2mathml.converter.convert(tex.strip(), display=display)
-    return re.sub(r"[*_`\\\[\]~^]", lambda m: f"&#{ord(m[0])};", made)
 
 
 def outside_code(text: str, change: Callable[[str], str]) -> str:

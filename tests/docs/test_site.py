@@ -62,16 +62,6 @@ def test_links_lead_to_pages_of_the_site_and_to_files(tmp_path: Path, site: dict
         site["with_links"]("[d](gone.md)", "README.md", pages, tmp_path)
 
 
-def test_equations_become_mathml_outside_code(site: dict[str, Any]) -> None:
-    pytest.importorskip("latex2mathml", reason="the site needs pip install -e .[docs]")
-    page = site["with_mathml"]("cost $x_i^2$ of `$HOME` and\n\n```math\n\\sum_i x_i\n```\n\n```\n$a$\n```\n")
-    assert page.count("<math") == 2
-    assert 'display="block"' in page
-    assert "`$HOME`" in page
-    assert "$a$" in page
-    assert "_" not in page.split("```")[0].replace("`$HOME`", "")
-
-
 def test_api_reference_names_what_modules_export(site: dict[str, Any]) -> None:
     for entry in (entry for entries in site["API"].values() for entry in entries):
         module, _, names = entry.partition(":")
