@@ -27,7 +27,6 @@ from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.measurement_noise import PixelNoise
 from multiview.fusion.tracker import Identity, Tracker, TrackerOptions
 from multiview.fusion.workspace import FusionArrays, Workspace
-from multiview.geometry.point_batch_kernels import padded
 from multiview.geometry.struct_kernels import as_struct
 
 __all__ = ["STAGES", "Pipeline", "PipelineOptions", "TrackEstimate"]
@@ -110,7 +109,7 @@ class Pipeline:
         self.estimates: list[TrackEstimate] = []
         self.placed = -1  # how many people the last step's frame holds
         self._observations: TrackObservations | None = None
-        self.last = np.full((0, len(self.rig), 2, padded(len(self.skeleton.joints))), np.nan)
+        self.last_residuals = np.full((0, len(self.rig), len(self.skeleton.joints), 2), np.nan)
 
     @property
     def arrays(self) -> Any:
@@ -256,12 +255,12 @@ class Pipeline:
         return left
 
     def _fit(self, people: int, tracked: int, dt: float) -> None:
-        more = self.tracker.people.slots - len(self.last)
+        more = self.tracker.people.slots - len(self.last_residuals)
         if more:
-            self.last = np.concatenate([self.last, np.full((more, *self.last.shape[1:]), np.nan)])
-        kernels.fit(
-            self.arrays, self.acceleration_psd, self.last, people, tracked, dt, self.gate, not self.options.independent
-        )
+            rows = np.full((more, *self.last_residuals.shape[1:]), np.nan)
+            self.last_residuals = np.concatenate([self.last_residuals, rows])
+        psd, last, learning = self.acceleration_psd, self.last_residuals, not self.options.independent
+        kernels.fit(self.arrays, psd, last, people, tracked, dt, self.gate, learning)
 
     def _track(self, slots: list[int], tracked: int, views: Views) -> Tracks:
         """Decide which tracks there are and which are published; fills `estimates`."""

@@ -13,7 +13,7 @@ from multiview.fusion.association.initiation_kernels import choose_rays
 from multiview.fusion.estimation.joint_kernels import Work, triangulate_people
 from multiview.fusion.estimation.measurement_noise_kernels import learn, scale_by_size
 from multiview.fusion.estimation.output_kernels import output, supporting_views
-from multiview.fusion.estimation.residual_kernels import residuals
+from multiview.fusion.estimation.residual_kernels import accumulate
 from multiview.fusion.estimation.update_kernels import fit_people
 from multiview.fusion.workspace import FusionArrays
 from multiview.geometry.jit import Array, kernel
@@ -76,8 +76,8 @@ def select_hypotheses(arrays: FusionArrays, n: int, gate: float) -> float:
 @kernel
 def fit(
     arrays: FusionArrays,
-    acceleration_psd: Array,
-    last: Array,
+    nominal_psd: Array,
+    last_residuals: Array,
     count: int,
     tracked: int,
     dt: float,
@@ -90,13 +90,12 @@ def fit(
     work, people, rig, body, noise = arrays.workspace, arrays.people, arrays.rig, arrays.body, arrays.noise
     slots, table = work.slots[:count], work.table[:count]
     fit_people(
-        slots, tracked, dt, table, work.rays, rig, body, acceleration_psd, gate, noise.error_autocorrelation[0], people,
+        slots, tracked, dt, table, work.rays, rig, body, nominal_psd, gate, noise.error_autocorrelation[0], people,
         work.xyz, work.H, work.used, work.fit,
     )  # fmt: skip
     if learning:
-        misses = work.misses
-        residuals(slots, table, work.rays, rig, noise.scores, noise.sizes, people, body.torso, work.used, last, misses)
-        learn(noise, misses.sums, misses.sizes, misses.products)
+        accumulate(slots, table, work.rays, rig, noise, people, body.torso, work.used, last_residuals, work.statistics)
+        learn(noise, work.statistics)
 
 
 @kernel

@@ -10,9 +10,8 @@ from jaxtyping import Bool, Float64, Int64
 from multiview.cameras.observations import PackedRig, Rays
 from multiview.fusion.association import assignment_kernels, repair_kernels
 from multiview.fusion.estimation.fit_scratch import FitScratch
-from multiview.fusion.estimation.residual_kernels import Misses
 from multiview.fusion.state.body_model import Body
-from multiview.fusion.state.measurement_noise import NoiseTables
+from multiview.fusion.state.measurement_noise import NoiseTables, ResidualStatistics
 from multiview.fusion.state.track_state import State
 from multiview.geometry.point_batch_kernels import Batch, L, padded
 
@@ -27,7 +26,7 @@ class Workspace(NamedTuple):
     `table[n, c, j]` is the row (detection * J + joint) of the ray on which joint j rests, or -1; `repair_kernels` work
     in `mending`. `xyz`, `H` and `used` are as in `point_kernels`, which work with `batch`, `other`, `trial` (points
     that pairs of rays propose), `doubtful` (person, joint, and the point of `other` that contests it or -1) and `alone`
-    (person, joint). `fit` is where one person after the other is fitted, `misses` what their rays say of the noise.
+    (person, joint). `fit` is where one person after the other is fitted, `statistics` what their rays say of the noise.
     `support[n]` views measure person n, `due[n]` should.
     """
 
@@ -52,7 +51,7 @@ class Workspace(NamedTuple):
     support: Int64[np.ndarray, " P"]
     due: Int64[np.ndarray, " P"]
     fit: FitScratch
-    misses: Misses
+    statistics: ResidualStatistics
 
     @staticmethod
     def empty(people: int, detections: int, cameras: int, body: Body) -> Workspace:
@@ -80,7 +79,7 @@ class Workspace(NamedTuple):
             support=np.empty(P, np.int64),
             due=np.empty(P, np.int64),
             fit=FitScratch.empty(body.graph),
-            misses=Misses.empty(J),
+            statistics=ResidualStatistics.empty(J),
         )
 
     def with_room(self, people: int, detections: int, body: Body) -> Workspace:

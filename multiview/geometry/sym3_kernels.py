@@ -69,6 +69,12 @@ def mat3(row: Array) -> Mat3:
 
 
 @inner
+def matrix(a: Array) -> Mat3:
+    """The numbers of a (3, 3) array."""
+    return a[0, 0], a[0, 1], a[0, 2], a[1, 0], a[1, 1], a[1, 2], a[2, 0], a[2, 1], a[2, 2]
+
+
+@inner
 def put_mat3(row: Array, m: Mat3) -> None:
     """Write a matrix into one row of an array."""
     row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8] = m
@@ -166,6 +172,12 @@ def add_vec(a: Vec3, b: Vec3) -> Vec3:
 def sub_vec(a: Vec3, b: Vec3) -> Vec3:
     """The difference of two vectors."""
     return a[0] - b[0], a[1] - b[1], a[2] - b[2]
+
+
+@inner
+def dot(a: Vec3, b: Vec3) -> float:
+    """The product a' b."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 @inner

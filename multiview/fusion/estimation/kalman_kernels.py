@@ -82,8 +82,8 @@ def update_joints(
     """
     xyz, cov = fit.xyz, fit.cov
     pos, information = people.pos[m], people.predicted_information[m]
-    fit.innovation_sq[:], fit.expected_innovation_sq[:] = 0.0, 0.0
     for j in range(views.shape[0]):
+        fit.innovation_sq[j], fit.expected_innovation_sq[j] = 0.0, 0.0
         if information[j, 0] == 0.0:
             _initialise(m, j, vec3(xyz[j]), sym3(cov[j]), people)
             continue

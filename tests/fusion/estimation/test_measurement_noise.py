@@ -5,13 +5,12 @@ import pytest
 from multiview.cameras.observations import pack
 from multiview.fusion.estimation.measurement_noise_kernels import learn, scale_by_size
 from multiview.fusion.pipeline import Pipeline
-from multiview.fusion.state.measurement_noise import SCORES, SIZES, PixelNoise
+from multiview.fusion.state.measurement_noise import SCORES, SIZES, PixelNoise, ResidualStatistics
 from multiview.fusion.state.track_state import State
-from multiview.geometry.point_batch_kernels import padded
 from multiview.synthetic import StudioOptions, make_studio
 
 
-def test_noise_is_learned_by_joint_score_and_size() -> None:
+def test_measurement_noise_is_learned_by_joint_score_and_size() -> None:
     """Chi-squares under the present model are the true variance over the modelled one, times their expectation."""
     rng = np.random.default_rng(1)
     noise = PixelNoise(8.0, np.ones(3))
@@ -21,10 +20,11 @@ def test_noise_is_learned_by_joint_score_and_size() -> None:
         share = rng.uniform(5, 15, (3, len(SCORES), len(SIZES)))
         ratio = (true / noise.variance)[..., None] * (size / noise.size)
         chi2 = ratio * share
-        sums = np.zeros((2 * len(SCORES), padded(3)))
-        sums[:, :3] = np.concatenate([chi2.sum(axis=2).T, share.sum(axis=2).T])
-        sizes = np.stack([chi2.sum(axis=(0, 1)), share.sum(axis=(0, 1))], axis=-1)
-        learn(noise.tables, sums, sizes, np.array([0.3, 1.0]))
+        chi2_sums, expected_sums = chi2.sum(axis=2).T.copy(), share.sum(axis=2).T.copy()
+        by_size = np.stack([chi2.sum(axis=(0, 1)), share.sum(axis=(0, 1))], axis=-1)
+        learn(
+            noise.tables, ResidualStatistics(chi2_sums, expected_sums, by_size, np.array([0.3, 1.0]), np.empty((3, 4)))
+        )
     both = noise.variance[..., None] * noise.size
     # The start values, off by up to a factor of 9, keep a few percent of the weight in each of the three tables.
     np.testing.assert_allclose(both, true[..., None] * size, rtol=0.25)
@@ -32,7 +32,7 @@ def test_noise_is_learned_by_joint_score_and_size() -> None:
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_rays_are_scaled_by_how_large_their_person_is(whole: bool) -> None:
+def test_scale_by_size_scales_rays_by_how_large_their_person_is(whole: bool) -> None:
     studio = make_studio(StudioOptions(cameras=3, people=1, seconds=0.1))
     pipeline = Pipeline(studio.rig, studio.skeleton)
     rays = pack(studio.views(0), pipeline.packed, 17, pipeline.noise.variance, SCORES)
@@ -51,7 +51,7 @@ def test_rays_are_scaled_by_how_large_their_person_is(whole: bool) -> None:
     np.testing.assert_array_equal(before[1:], rays.info[1:])
 
 
-def test_the_pipeline_finds_how_noise_grows_with_size() -> None:
+def test_measurement_noise_that_grows_with_size_is_found_by_the_pipeline() -> None:
     options = StudioOptions(cameras=6, people=3, seconds=6.0, area_m=6.0, radius_m=4.0, size_exponent=0.0)
 
     def slope(exponent: float) -> float:

@@ -1,10 +1,10 @@
-"""What rays say of the noise, four joints at once, against the same one by one."""
+"""What rays say of the noise, against the same in numpy."""
 
 import numpy as np
 
-from multiview.fusion.estimation.residual_kernels import LEAST_VIEWS, STRAY, SURE, Misses, residuals
+from multiview.fusion.estimation.residual_kernels import MAX_CHI2, MAX_TAKEN, MIN_VIEWS, accumulate
 from multiview.fusion.pipeline import Pipeline
-from multiview.fusion.state.measurement_noise import SCORES, SIZES
+from multiview.fusion.state.measurement_noise import SCORES, SIZES, ResidualStatistics
 from multiview.synthetic import StudioOptions, make_studio
 
 SYM = [[0, 1, 2], [1, 3, 4], [2, 4, 5]]
@@ -16,7 +16,7 @@ def place(value: float, nodes: np.ndarray) -> tuple[int, float]:
     return b, float(np.clip((value - nodes[b]) / (nodes[b + 1] - nodes[b]), 0.0, 1.0))
 
 
-def test_sums_are_those_of_one_ray_after_the_other() -> None:
+def test_residual_statistics_are_numpys() -> None:
     studio = make_studio(StudioOptions(cameras=5, people=3, seconds=1.0))
     pipeline = Pipeline(studio.rig, studio.skeleton)
     for tick in range(6):
@@ -24,19 +24,17 @@ def test_sums_are_those_of_one_ray_after_the_other() -> None:
     frame, state, rig, torso = pipeline.workspace, pipeline.tracker.people.state, pipeline.packed, pipeline.body.torso
     slots, table, joints = frame.slots[: pipeline.placed], frame.table[: pipeline.placed], len(studio.skeleton.joints)
     table[0, 1, 3] = -1
-    frame.used[0, 5] = LEAST_VIEWS - 1
+    frame.used[0, 5] = MIN_VIEWS - 1
     frame.rays.xy[table[1, 2, 4] // joints, table[1, 2, 4] % joints] += 0.5  # a stray one
-    misses, last = Misses.empty(joints), pipeline.last.copy()
-    residuals(slots, table, frame.rays, rig, SCORES, SIZES, state, torso, frame.used, last, misses)
-    kept = pipeline.last.copy()
+    statistics, last, kept = ResidualStatistics.empty(joints), *pipeline.last_residuals.copy()[None].repeat(2, axis=0)
+    noise = pipeline.noise.tables
+    accumulate(slots, table, frame.rays, rig, noise, state, torso, frame.used, last, statistics)
     sums, sizes, products = _one_by_one(pipeline, slots, table, kept)
-    np.testing.assert_allclose(misses.sums[:, :joints].reshape(2, len(SCORES), joints), sums, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(misses.sizes, sizes, rtol=1e-9)
-    np.testing.assert_allclose(misses.products, products, rtol=1e-9)
-    told = ~np.isnan(kept[..., 0, :joints])
-    np.testing.assert_array_equal(~np.isnan(last[..., 0, :joints]), told)
-    for i in range(2):
-        np.testing.assert_allclose(last[..., i, :joints][told], kept[..., i, :joints][told], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose([statistics.chi2, statistics.expected_chi2], sums, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(statistics.by_size, sizes, rtol=1e-9)
+    np.testing.assert_allclose(statistics.products, products, rtol=1e-9)
+    np.testing.assert_allclose(last, kept, rtol=1e-9, atol=1e-12)
+    told = ~np.isnan(kept[..., 0])
     assert products[1] > 0.0
     assert not told[slots[0], 1, 3]
     assert not told[slots[0], :, 5].any()
@@ -50,9 +48,9 @@ def _one_by_one(
     joints = table.shape[2]
     sums, sizes, products = np.zeros((2, len(SCORES), joints)), np.zeros((len(SIZES), 2)), np.zeros(2)
     for (n, c, j), i in np.ndenumerate(table):
-        m, before = slots[n], last[slots[n], c, :, j].copy()
-        last[m, c, 0, j] = np.nan
-        if i < 0 or frame.used[n, j] < LEAST_VIEWS:
+        m, before = slots[n], last[slots[n], c, j].copy()
+        last[m, c, j] = np.nan
+        if i < 0 or frame.used[n, j] < MIN_VIEWS:
             continue
         x, y, z = rig.R[c] @ state.measurement[m, j] + rig.t[c]
         miss = np.array([x / z, y / z]) - frame.rays.xy.reshape(-1, 2)[i]
@@ -60,7 +58,7 @@ def _one_by_one(
         chi2 = miss @ W @ miss
         J = np.array([[1, 0, -x / z], [0, 1, -y / z]]) / z @ rig.R[c]
         taken = min(1.0, 3.0 / np.sqrt(chi2)) * np.trace(J.T @ W @ J @ state.measurement_cov[m, j][SYM])
-        if not (taken < SURE and chi2 < STRAY and z > 0.05):
+        if not (taken < MAX_TAKEN and chi2 < MAX_CHI2 and z > 0.05):
             continue
         both = np.array([chi2, 2.0 - taken])
         b, f = place(frame.rays.score.reshape(-1)[i], SCORES)
@@ -70,7 +68,7 @@ def _one_by_one(
         s, g = place(np.log(rig.K[c, 0, 0] / depth), np.log(SIZES))
         sizes[s] += (1 - g) * both
         sizes[s + 1] += g * both
-        last[m, c, :, j] = np.sqrt(W.diagonal()) * miss
+        last[m, c, j] = np.sqrt(W.diagonal()) * miss
         if not np.isnan(before[0]):
-            products += before @ last[m, c, :, j], 0.5 * (before @ before + last[m, c, :, j] @ last[m, c, :, j])
+            products += before @ last[m, c, j], 0.5 * (before @ before + last[m, c, j] @ last[m, c, j])
     return sums, sizes, products

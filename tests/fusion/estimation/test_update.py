@@ -37,7 +37,9 @@ def fitted(crowd: Pipeline, who: Sequence[int]) -> tuple[State, np.ndarray]:
     people.predicted_information[frame.slots[NEWBORN], JOINT] = 0.0
     few.xyz[: len(who), JOINT] += 0.5 * (np.array(who) == LOST)[:, None]
     arrays = FusionArrays(few, people, crowd.packed, crowd.body, crowd.noise.tables)
-    kernels.fit(as_struct(arrays), crowd.acceleration_psd, crowd.last, len(who), len(who), 0.04, crowd.gate, False)
+    kernels.fit(
+        as_struct(arrays), crowd.acceleration_psd, crowd.last_residuals, len(who), len(who), 0.04, crowd.gate, False
+    )
     return people, few.table[: len(who)]
 
 
