@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
 
 import pytest
 
-from tests.source_files import REPOSITORY
+from tests.source_files import REPOSITORY, repository_files
 
+# Words that names in the code no longer have: the glossary has the term to use.
+RETIRED = (
+    *("astray", "asker", "filmed", "forgive", "goodbye", "heeded", "knock", "knocked", "naming", "persistence"),
+    *("refuse", "rehearsal", "sighted", "strange", "surprise", "tether", "wobble"),
+)
 PAGE = (REPOSITORY / "docs" / "conventions.md").read_text(encoding="utf-8")
 _GLOSSARY = PAGE[PAGE.index("## Glossary") :]
 
@@ -44,6 +50,22 @@ def _instance_names(kind: type) -> set[str]:
     """What instances have: annotated fields, and what `self` is given in methods of the class."""
     given = re.findall(r"self\.(\w+)(?:, self\.\w+)* *[:=,]", inspect.getsource(kind))
     return set(kind.__annotations__) | set(given)
+
+
+def words_of_names(source: str) -> set[str]:
+    """The words of all names that a file gives or uses, in lower case."""
+    words: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        for field in ("name", "id", "attr", "arg"):
+            if isinstance(name := getattr(node, field, None), str):
+                words.update(word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name))
+    return words
+
+
+def test_retired_words_are_in_no_name() -> None:
+    assert words_of_names("KnockDetector.forgive(self._sighted_ns)") >= {"knock", "forgive", "sighted"}
+    found = {path: words_of_names(source) & set(RETIRED) for path, source in repository_files().items()}
+    assert {path: words for path, words in found.items() if words} == {}
 
 
 def test_glossary_has_its_terms() -> None:
