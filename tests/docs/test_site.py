@@ -47,7 +47,9 @@ def test_site_builds_and_fetches_nothing(monkeypatch: pytest.MonkeyPatch, site: 
     pages = list((site["BUILD"] / "site").rglob("*.html"))
     assert {"index.html", "architecture.html", "wire_format.html"} <= {page.name for page in pages}
     for page in pages:
-        assert _FETCHED.findall(page.read_text(encoding="utf-8")) == [], page
+        text = page.read_text(encoding="utf-8")
+        assert _FETCHED.findall(text) == [], page
+        assert 'class="mermaid"' not in text, f"{page}: Zensical draws Mermaid with a script from the internet"
     for sheet in (site["BUILD"] / "site").rglob("*.css"):
         assert _IN_STYLES.findall(sheet.read_text(encoding="utf-8")) == [], sheet
 
