@@ -67,4 +67,4 @@ def long_take(people: int, minutes: float, fps: float, skeleton: str) -> Poses:
         joints=load_skeleton(skeleton).joints,
         skeleton=skeleton,
     )
-    return poses.take(~((poses.person == 1) & (poses.frame < 10 * fps)))
+    return poses.select(~((poses.person == 1) & (poses.frame < 10 * fps)))

@@ -112,7 +112,7 @@ def mpjpe_mm(studio: Studio, session: Session, first: int) -> float:
     truth, poses = studio.truth, session.poses
     rows = truth.frame >= first
     later = Truth(truth.frame[rows], truth.actor[rows], truth.xyz[rows], truth.joints)
-    return 1e3 * compare(later, poses.take(poses.frame >= first)).mpjpe
+    return 1e3 * compare(later, poses.select(poses.frame >= first)).mpjpe
 
 
 def run(args: argparse.Namespace) -> int:

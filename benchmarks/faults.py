@@ -25,8 +25,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.cable import Cable
 from benchmarks.stream_listener import FRAMING, Arrival, StreamListener
+from benchmarks.tcp_proxy import TcpProxy
 from multiview.commands.recover import recover
 from multiview.errors import MultiviewError
 from multiview.recordings.mcap_log import RecordingReader
@@ -40,7 +40,7 @@ FAULTS = ("worker", "fusion", "hub", "recorder", "viewer", "network")
 WATCH_S = 0.05  # how often `run` looks at its processes
 PATIENCE_S = 120.0
 APART_S = 10.5  # between two deaths of one process, which `run` would take for one that keeps dying
-ELSEWHERE = "127.0.0.2"  # the hub as the camera behind the cable knows it
+ELSEWHERE = "127.0.0.2"  # the hub as the camera behind the proxy knows it
 CHUNK_KB = 64.0
 
 Figures = dict[tuple[str, str], list[float]]
@@ -106,7 +106,7 @@ def _studio(args: argparse.Namespace, folder: Path, hub: HubOptions, seconds: fl
     )
 
 
-class Room:
+class RunningStudio:
     """A supervised studio, and someone who listens."""
 
     def __init__(self, launch: Launch, listener: StreamListener, figures: Figures) -> None:
@@ -153,70 +153,70 @@ def _supervised(args: argparse.Namespace, folder: Path, faults: list[str], figur
             launch.start()
             listener = StreamListener(launch.studio.hub)
             listener.start()
-            room = Room(launch, listener, figures)
+            running = RunningStudio(launch, listener, figures)
             for repeat in range(args.repeats):
                 for fault in faults:
                     print(f"\r{repeat + 1}: {fault:10}", end="", file=sys.stderr, flush=True)
-                    acts[fault](room)
+                    acts[fault](running)
             print(end="\r", file=sys.stderr)
             listener.ending = True
             listener.join()
 
 
-def _worker(room: Room) -> None:
-    listener, camera = room.listener, room.launch.rig.names[-1]
+def _worker(running: RunningStudio) -> None:
+    listener, camera = running.listener, running.launch.rig.names[-1]
     name = f"worker {camera}"
-    pid = room.launch.pids()[name]
-    killed = room.kill(name)
+    pid = running.launch.pids()[name]
+    killed = running.kill(name)
     before = set(listener.first_frames)
-    without = room.until(lambda: listener.first(killed, lambda m: camera in m.missing))
-    started = room.until(lambda: time.monotonic() if room.launch.pids()[name] != pid else None)
-    used = room.until(lambda: listener.first(max(started, without), lambda m: camera in m.cameras))
+    without = running.until(lambda: listener.first(killed, lambda m: camera in m.missing))
+    started = running.until(lambda: time.monotonic() if running.launch.pids()[name] != pid else None)
+    used = running.until(lambda: listener.first(max(started, without), lambda m: camera in m.cameras))
     spoke = min(at for run, at in listener.first_frames.items() if run not in before and run[0] == camera)
-    room.note("worker", "kill to a pose without its camera", without - killed)
-    room.note("worker", "its process's start to its first frame", spoke - started)
-    room.note("worker", "its process's start to a pose with its camera", used - started)
-    room.note("worker", "kill to a pose with its camera", used - killed)
+    running.note("worker", "kill to a pose without its camera", without - killed)
+    running.note("worker", "its process's start to its first frame", spoke - started)
+    running.note("worker", "its process's start to a pose with its camera", used - started)
+    running.note("worker", "kill to a pose with its camera", used - killed)
 
 
-def _fusion(room: Room) -> None:
-    boot = room.listener.poses[-1][1].boot_id
-    killed = room.kill("fusion")
+def _fusion(running: RunningStudio) -> None:
+    boot = running.listener.poses[-1][1].boot_id
+    killed = running.kill("fusion")
     fresh = lambda m: m.boot_id != boot
-    first = room.until(lambda: room.listener.first(killed, fresh))
-    everyone = room.until(lambda: room.listener.first(killed, lambda m: fresh(m) and bool(m.people)))
-    whole = room.until(lambda: room.listener.first(everyone, lambda m: not m.missing))
-    room.note("fusion", "kill to the first tick", first - killed)
-    room.note("fusion", "kill to poses of everyone", everyone - killed)
-    room.note("fusion", "kill to all cameras in use", whole - killed)
+    first = running.until(lambda: running.listener.first(killed, fresh))
+    everyone = running.until(lambda: running.listener.first(killed, lambda m: fresh(m) and bool(m.people)))
+    whole = running.until(lambda: running.listener.first(everyone, lambda m: not m.missing))
+    running.note("fusion", "kill to the first tick", first - killed)
+    running.note("fusion", "kill to poses of everyone", everyone - killed)
+    running.note("fusion", "kill to all cameras in use", whole - killed)
 
 
-def _hub(room: Room) -> None:
-    killed = room.kill("hub")
+def _hub(running: RunningStudio) -> None:
+    killed = running.kill("hub")
     silent = killed + 0.1  # what the hub had sent before may still be on its way
-    everyone = room.until(lambda: room.listener.first(silent, lambda m: bool(m.people)))
-    whole = room.until(lambda: room.listener.first(everyone, lambda m: not m.missing))
-    room.note("hub", "kill to poses of everyone", everyone - killed)
-    room.note("hub", "kill to all cameras in use", whole - killed)
+    everyone = running.until(lambda: running.listener.first(silent, lambda m: bool(m.people)))
+    whole = running.until(lambda: running.listener.first(everyone, lambda m: not m.missing))
+    running.note("hub", "kill to poses of everyone", everyone - killed)
+    running.note("hub", "kill to all cameras in use", whole - killed)
 
 
-def _recorder(room: Room) -> None:
-    take = room.launch.take
+def _recorder(running: RunningStudio) -> None:
+    take = running.launch.take
     assert take is not None
     part, parts = take.recordings()[-1], len(take.recordings())
-    killed_ns = round(room.kill("recorder") * 1e9)
+    killed_ns = round(running.kill("recorder") * 1e9)
     kept = _recovered(take, part)
     begun = max(i for i, h in enumerate(kept) if i == 0 or h.sequence < kept[i - 1].sequence)  # of this hub's run
     kept = kept[begun:]
-    arrivals = [h for h in room.listener.arrivals if h.arrival_ns >= kept[0].arrival_ns]
+    arrivals = [h for h in running.listener.arrivals if h.arrival_ns >= kept[0].arrival_ns]
     before = [h for h in arrivals if h.arrival_ns <= kept[-1].arrival_ns]
     unrecorded = [h for h in arrivals if kept[-1].arrival_ns < h.arrival_ns <= killed_ns]
-    room.until(lambda: len(take.recordings()) > parts)
-    room.pause(2.0)
+    running.until(lambda: len(take.recordings()) > parts)
+    running.pause(2.0)
     again = _stamps(take.recordings()[-1])
-    room.note("recorder", "received before the kill, not recorded, KB", sum(h.size for h in unrecorded) / 1024)
-    room.note("recorder", "messages missing before that", len(set(before) - set(kept)))
-    room.note("recorder", "kill to the next message recorded", (again[0].arrival_ns - killed_ns) / 1e9)
+    running.note("recorder", "received before the kill, not recorded, KB", sum(h.size for h in unrecorded) / 1024)
+    running.note("recorder", "messages missing before that", len(set(before) - set(kept)))
+    running.note("recorder", "kill to the next message recorded", (again[0].arrival_ns - killed_ns) / 1e9)
 
 
 def _recovered(take: Take, part: Path) -> list[Arrival]:
@@ -233,43 +233,43 @@ def _stamps(path: Path) -> list[Arrival]:
     return [Arrival(r.stamp.arrival_ns, r.stamp.sequence, len(r.body) + FRAMING) for r in records]
 
 
-def _viewer(room: Room) -> None:
-    log = room.launch.logs / "viewer.log"
+def _viewer(running: RunningStudio) -> None:
+    log = running.launch.logs / "viewer.log"
     shown = lambda: log.read_text().count("shows people")
-    room.until(lambda: shown() > 0)
-    dropped, boot, seen = room.listener.poses[-1][1].dropped, room.listener.poses[-1][1].boot_id, shown()
-    killed = room.kill("viewer")
-    back = room.until(lambda: time.monotonic() if shown() > seen else None)
-    poses = [(at, message) for at, message in room.listener.poses if at > killed - 0.5]
+    running.until(lambda: shown() > 0)
+    dropped, boot, seen = running.listener.poses[-1][1].dropped, running.listener.poses[-1][1].boot_id, shown()
+    killed = running.kill("viewer")
+    back = running.until(lambda: time.monotonic() if shown() > seen else None)
+    poses = [(at, message) for at, message in running.listener.poses if at > killed - 0.5]
     gaps = [after - before for (before, _), (after, _) in itertools.pairwise(poses)]
-    room.note("viewer", "longest pause in the poses meanwhile", max(gaps))
-    room.note("viewer", "messages dropped before fusion meanwhile", poses[-1][1].dropped - dropped)
-    room.note("viewer", "other processes that died", float(poses[-1][1].boot_id != boot))
-    room.note("viewer", "kill to people shown again", back - killed)
+    running.note("viewer", "longest pause in the poses meanwhile", max(gaps))
+    running.note("viewer", "messages dropped before fusion meanwhile", poses[-1][1].dropped - dropped)
+    running.note("viewer", "other processes that died", float(poses[-1][1].boot_id != boot))
+    running.note("viewer", "kill to people shown again", back - killed)
 
 
 def _network(args: argparse.Namespace, folder: Path, figures: Figures) -> None:
-    """One worker reaches the hub over cables that can be cut; the others are on the hub's machine."""
+    """One worker reaches the hub over proxies that can be cut; the others are on the hub's machine."""
     hub = HubOptions(ingest_port=17655, publish_port=17656, request_port=17657)
     write_studio(_studio(args, folder, hub), folder / "network.toml")
     ports = (hub.ingest_port, hub.publish_port, hub.request_port)
-    cables = [Cable(port, ELSEWHERE, port) for port in ports]
-    for cable in cables:
-        cable.start()
+    proxies = [TcpProxy(port, ELSEWHERE, port) for port in ports]
+    for proxy in proxies:
+        proxy.start()
     names = [f"cam{number + 1:02}" for number in range(args.cameras)]
     listener = StreamListener(hub)
     with _processes(folder / "network.toml", names):
         listener.start()
         for repeat in range(args.repeats):
             print(f"\r{repeat + 1}: network   ", end="", file=sys.stderr, flush=True)
-            for figure, value in _cut(listener, hub, cables, names[-1]).items():
+            for figure, value in _cut(listener, hub, proxies, names[-1]).items():
                 figures["network", figure].append(value)
         print(end="\r", file=sys.stderr)
         listener.ending = True
         listener.join()
-    for cable in cables:
-        cable.ending = True
-        cable.join()
+    for proxy in proxies:
+        proxy.ending = True
+        proxy.join()
 
 
 @contextlib.contextmanager
@@ -288,15 +288,15 @@ def _processes(studio: Path, cameras: list[str]) -> Iterator[None]:
         log.close()
 
 
-def _cut(listener: StreamListener, hub: HubOptions, cables: list[Cable], camera: str) -> dict[str, float]:
+def _cut(listener: StreamListener, hub: HubOptions, proxies: list[TcpProxy], camera: str) -> dict[str, float]:
     sender = Sender(HubOptions(host=ELSEWHERE, ingest_port=hub.ingest_port), "cut")
     _until(lambda: sender.send("service_health/cut", b"there"))
     _until(listener.whole)
     time.sleep(1.0)
     _until(listener.whole)
     cut = time.monotonic()
-    for cable in cables:
-        cable.cut = True
+    for proxy in proxies:
+        proxy.cut = True
     knows = [0.0]
 
     def everyone_knows() -> bool:
@@ -307,8 +307,8 @@ def _cut(listener: StreamListener, hub: HubOptions, cables: list[Cable], camera:
     _until(everyone_knows, every_s=1 / 60)
     time.sleep(2.0)
     mended = time.monotonic()
-    for cable in cables:
-        cable.cut = False
+    for proxy in proxies:
+        proxy.cut = False
     back = _until(lambda: listener.first(mended, lambda m: camera in m.cameras))
     sender.close()
     without, said = listener.first(cut, lambda m: camera in m.missing), listener.noticed(cut, camera)

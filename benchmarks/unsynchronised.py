@@ -32,7 +32,7 @@ from multiview.studio.config import RecorderOptions
 from multiview.studio.config import Studio as Settings
 from multiview.studio.stream_fusion import FusedTick, StreamFusion
 from multiview.synthetic import Studio, StudioOptions, make_studio
-from multiview.synthetic.unsynchronised import HUB_S, Arrival, Pace, Unsynchronised, arrivals, random_paces
+from multiview.synthetic.unsynchronised import HUB_S, Arrival, CameraTiming, TimingFaults, arrivals, random_timings
 from multiview.timing.sync_buffer import SyncOptions
 from multiview.wire.messages import Stamp, encode
 from multiview.wire.packing import pack_keypoints
@@ -41,7 +41,7 @@ __all__ = ["add_arguments", "run"]
 
 RATE_HZ = 60.0
 SETTLED_S = 3.0  # clocks and identities are known by then
-IN_STEP = Unsynchronised(drops=0.0, jitter_s=0.0, drift_ppm=0.0, offset_s=0.0)
+IN_STEP = TimingFaults(drops=0.0, jitter_s=0.0, drift_ppm=0.0, offset_s=0.0)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -141,10 +141,10 @@ def rms_mm(difference: Float64[np.ndarray, "T P J 3"]) -> float:
 
 def both_ways(studio: Studio, seed: int) -> tuple[Found, Found, float]:
     """Unsynchronised and in step, and the share of ticks that came out."""
-    faults, rng = Unsynchronised(), np.random.default_rng([seed, 1])
-    came = arrivals(studio, random_paces(8, faults, rng), faults, rng)
+    faults, rng = TimingFaults(), np.random.default_rng([seed, 1])
+    came = arrivals(studio, random_timings(8, faults, rng), faults, rng)
     apart = fuse(studio, fuser_of(studio), came)
-    in_step = [Pace(RATE_HZ, 0.0)] * 8
+    in_step = [CameraTiming(RATE_HZ, 0.0)] * 8
     together = fuse(studio, fuser_of(studio), arrivals(studio, in_step, IN_STEP, np.random.default_rng([seed, 2])))
     return found(studio, apart), found(studio, together), len(apart) / len(together)
 
@@ -188,12 +188,12 @@ def run_late(args: argparse.Namespace) -> None:
     for seed in progress(args.seeds, "late", console=Console(stderr=True), transient=True):
         studio, faults, rng = (
             studio_of(seed, args.seconds, args.people, args.correlation),
-            Unsynchronised(),
+            TimingFaults(),
             np.random.default_rng([seed, 1]),
         )
-        paces, camera = random_paces(8, faults, rng), seed % 8
-        paces[camera] = paces[camera]._replace(stamp_delay_s=late_s)
-        said = listen(studio, fuser_of(studio), arrivals(studio, paces, faults, rng), camera, not args.none)
+        timings, camera = random_timings(8, faults, rng), seed % 8
+        timings[camera] = timings[camera]._replace(stamp_delay_s=late_s)
+        said = listen(studio, fuser_of(studio), arrivals(studio, timings, faults, rng), camera, not args.none)
         cells = []
         for second in (20, 60):
             at = said.at.get(second)
@@ -203,7 +203,7 @@ def run_late(args: argparse.Namespace) -> None:
     wide_console().print(table)
 
 
-class Said(NamedTuple):
+class LateCameraResult(NamedTuple):
     """Of the late camera: the offset believed after so many seconds, and when it was advised; of the others: the
     largest offset believed after ten seconds, and how many were ever accused."""
 
@@ -213,7 +213,7 @@ class Said(NamedTuple):
     false: int
 
 
-def listen(studio: Studio, fusion: StreamFusion, came: list[Arrival], camera: int, is_late: bool) -> Said:
+def listen(studio: Studio, fusion: StreamFusion, came: list[Arrival], camera: int, is_late: bool) -> LateCameraResult:
     at: dict[int, float] = {}
     advised, worst, accused = None, 0.0, set[int]()
     assert fusion.time_offsets is not None
@@ -230,7 +230,7 @@ def listen(studio: Studio, fusion: StreamFusion, came: list[Arrival], camera: in
             accused |= fusion.time_offsets.confirmed.keys()
             if advised is None and camera in fusion.time_offsets.confirmed:
                 advised = second
-    return Said(at, advised, worst, len(accused - ({camera} if is_late else set())))
+    return LateCameraResult(at, advised, worst, len(accused - ({camera} if is_late else set())))
 
 
 def run(args: argparse.Namespace) -> int:

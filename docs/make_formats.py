@@ -19,7 +19,7 @@ import numpy as np
 
 from calib.board.board import BoardTable
 from calib.corners import corners
-from multiview.body.actor import LENGTHS, Actor
+from multiview.body.actor import BONE_LENGTHS, Actor
 from multiview.body.skeleton import SkeletonFile, load_skeleton, skeleton_names
 from multiview.cameras.rig_file import CameraTable, RigTable, dumps
 from multiview.data import Keypoints2D
@@ -47,7 +47,7 @@ def document() -> str:
         "truth": column_table(ground_truth.ARRAYS, "array"),
         "skeletons": in_words(skeleton_names()),
         "cards": in_words(card_names()),
-        "lengths": ", ".join(f"`{name}`" for name in LENGTHS),
+        "lengths": ", ".join(f"`{name}`" for name in BONE_LENGTHS),
     }
     for name, part in parts.items():
         text = text.replace(f"{{{{{name}}}}}", part)

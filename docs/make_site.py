@@ -36,9 +36,9 @@ API: dict[str, tuple[str, ...]] = {
     ),
     "People": (
         "multiview.body.skeleton: Skeleton load_skeleton skeleton_names mapping",
-        "multiview.body.kinematics: Humanoid Motion Solver forward humanoid points",
+        "multiview.body.kinematics: Humanoid Motion RotationSolver forward_kinematics humanoid points",
         "multiview.body.joint_angles",
-        "multiview.body.actor: Actor actor_names load_actor measure probabilities save_actor",
+        "multiview.body.actor: Actor actor_names load_actor measure actor_probabilities save_actor",
     ),
     "Recordings": (
         "multiview.recordings.pose_table: Poses read_poses write_poses write_ticks to_table",

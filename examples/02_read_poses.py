@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     path = Path(argv[0]) if argv else make_table(Path(tempfile.mkdtemp()) / "poses.parquet")
     poses = mv.read_poses(path)
     for person in poses.people:
-        own = poses.take(poses.person == person)
+        own = poses.select(poses.person == person)
         seconds = own.time_ns / 1e9
         for side in ("left", "right"):
             joint = own.joints.index(f"{side}_wrist")

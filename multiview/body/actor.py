@@ -1,7 +1,7 @@
 """Actors: people whose bone lengths are kept in a file, so that they are known by name when they come back.
 
 Bone lengths come out within about 2 % from one day to the next, and two people of like build differ by little more.
-So recognition gives a probability, and a name is given only where that is high: see `probabilities`.
+So recognition gives a probability, and a name is given only where that is high: see `actor_probabilities`.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from multiview.body.kinematics import Humanoid
 
 __all__ = [
-    "LENGTHS",
+    "BONE_LENGTHS",
     "Actor",
     "actor_names",
+    "actor_probabilities",
     "actors_folder",
     "check_name",
-    "kept_rest",
-    "lengths_of",
+    "lengths_by_frame",
     "load_actor",
+    "load_rest_pose",
     "measure",
-    "medians",
-    "probabilities",
+    "median_bone_lengths",
     "save_actor",
 ]
 
 # What is measured of a person: a name for the length between two joints.
-LENGTHS: dict[str, tuple[str, str]] = {
+BONE_LENGTHS: dict[str, tuple[str, str]] = {
     **{f"{side}_{bone}": (f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for bone, a, b in (
         ("upper_arm", "shoulder", "elbow"), ("forearm", "elbow", "wrist"),
         ("thigh", "hip", "knee"), ("shank", "knee", "ankle"))},
@@ -51,8 +51,8 @@ _FRAMES = 30  # that a length must be seen in, at least
 # Relative deviations: of one person measured again (all lengths together by the calibration's scale; one length by the
 # 2D model, more for the widths, which posture changes), and between people (stature; proportions at a given stature:
 # Winter 2009, chapter 4; Gordon et al. 2014, ANSUR II, has about 4.5 % and 3 %).
-_AGAIN_ALL, _AGAIN_ONE, _AGAIN_WIDTH = 0.01, 0.02, 0.05
-_STATURE, _PROPORTION = 0.045, 0.03
+_REPEAT_SD_ALL, _REPEAT_SD_ONE, _REPEAT_SD_WIDTH = 0.01, 0.02, 0.05
+_STATURE_SD, _PROPORTION_SD = 0.045, 0.03
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,7 +69,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     frames: int = 0
     """In how many frames."""
     lengths: dict[str, float]
-    """m. Median length of each bone, by its name in `LENGTHS`."""
+    """m. Median length of each bone, by its name in `BONE_LENGTHS`."""
     rest: dict[str, tuple[float, float, float]] = {}
     """m, the offset of each bone from its parent in the T-pose: x to the left, y up, z forward."""
     face: dict[str, tuple[float, float, float]] = {}
@@ -122,8 +122,8 @@ def measure(
 
     check_name(name)
     measured = np.where(filled[..., None], np.nan, xyz)
-    lengths = medians(joints, measured)
-    if len(lengths) < len(LENGTHS) // 2:
+    lengths = median_bone_lengths(joints, measured)
+    if len(lengths) < len(BONE_LENGTHS) // 2:
         raise ConfigError(f"too little was seen of them to measure {name}: let all limbs be seen for a few seconds")
     rest = humanoid(joints, measured)
     return Actor(
@@ -137,31 +137,31 @@ def measure(
     )
 
 
-def medians(joints: Sequence[str], xyz: Float64[np.ndarray, "T J 3"]) -> dict[str, float]:
+def median_bone_lengths(joints: Sequence[str], xyz: Float64[np.ndarray, "T J 3"]) -> dict[str, float]:
     """The lengths (m) that were seen often enough, by name."""
-    table = lengths_of(joints, xyz)
+    table = lengths_by_frame(joints, xyz)
     often = np.isfinite(table).sum(axis=0) >= _FRAMES
-    return {name: float(np.nanmedian(table[:, i])) for i, name in enumerate(LENGTHS) if often[i]}
+    return {name: float(np.nanmedian(table[:, i])) for i, name in enumerate(BONE_LENGTHS) if often[i]}
 
 
-def lengths_of(joints: Sequence[str], xyz: Float64[np.ndarray, "T J 3"]) -> Float64[np.ndarray, "T L"]:
-    """All of `LENGTHS` (m) in each frame, NaN where unknown."""
+def lengths_by_frame(joints: Sequence[str], xyz: Float64[np.ndarray, "T J 3"]) -> Float64[np.ndarray, "T L"]:
+    """All of `BONE_LENGTHS` (m) in each frame, NaN where unknown."""
     index = {name: i for i, name in enumerate(joints)}
-    ends = np.array([[index.get(joint, -1) for joint in pair] for pair in LENGTHS.values()])
+    ends = np.array([[index.get(joint, -1) for joint in pair] for pair in BONE_LENGTHS.values()])
     padded = np.concatenate([xyz, np.full((len(xyz), 1, 3), np.nan)], axis=1)  # -1: the skeleton has no such joint
     between = padded[:, ends[:, 0]] - padded[:, ends[:, 1]]
     length: np.ndarray = np.sqrt(np.sum(between * between, axis=2))
     return length
 
 
-def probabilities(lengths: Mapping[str, float], actors: Sequence[Actor]) -> Float64[np.ndarray, " A"]:
+def actor_probabilities(lengths: Mapping[str, float], actors: Sequence[Actor]) -> Float64[np.ndarray, " A"]:
     """How probable it is that these lengths are each actor's, by Bayes' rule.
 
     Logarithms of lengths differ from the actor's by the repeatability of a measurement if it is them, and by the
     variation between people if not; beforehand each actor and somebody else are equally probable.
 
     Args:
-        lengths: m, by the names of `LENGTHS`.
+        lengths: m, by the names of `BONE_LENGTHS`.
         actors: The A candidates.
 
     Returns:
@@ -178,13 +178,13 @@ def probabilities(lengths: Mapping[str, float], actors: Sequence[Actor]) -> Floa
 
 def _log_likelihood_ratio(lengths: Mapping[str, float], actor: Actor) -> float:
     """Of being this actor against being somebody else; 0 where nothing can be compared."""
-    common = [name for name in LENGTHS if name in lengths and name in actor.lengths]
+    common = [name for name in BONE_LENGTHS if name in lengths and name in actor.lengths]
     if not common:
         return 0.0
     apart = np.log([lengths[name] / actor.lengths[name] for name in common])
-    one = np.array([_AGAIN_WIDTH if name in ("shoulders", "hips") else _AGAIN_ONE for name in common])
-    same = _AGAIN_ALL**2 + np.diag(one**2)
-    other = same + 2 * (_STATURE**2 + np.diag(np.full(len(common), _PROPORTION**2)))
+    one = np.array([_REPEAT_SD_WIDTH if name in ("shoulders", "hips") else _REPEAT_SD_ONE for name in common])
+    same = _REPEAT_SD_ALL**2 + np.diag(one**2)
+    other = same + 2 * (_STATURE_SD**2 + np.diag(np.full(len(common), _PROPORTION_SD**2)))
     return _log_normal(apart, same) - _log_normal(apart, other)
 
 
@@ -234,7 +234,7 @@ def load_actor(name: str, folder: Path | None = None) -> Actor:
     return decode_toml(path, Actor)
 
 
-def kept_rest(name: str, skeleton: str) -> Humanoid | None:
+def load_rest_pose(name: str, skeleton: str) -> Humanoid | None:
     """The rest pose of one of this user's actors; None for anyone else, or if it was measured with another skeleton."""
     if not name or name not in actor_names():
         return None

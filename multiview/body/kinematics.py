@@ -9,7 +9,7 @@ person's left, y up, z forward, so that all local rotations are the identity the
 - UpperChest, at the middle of the shoulders: x along the line of the shoulders.
 - Neck: y towards the middle of the ears; Head, there: x along the line of the ears, z towards the nose.
 - Limbs: the bone's direction, and the plane of elbow or knee for the twist. A straight limb has no plane: the hinge
-  axis is then carried along with the bone from before, and turns back no faster than `MOST_TURN`, so it never flips.
+  axis is then carried along with the bone from before, and turns back at `MAX_HINGE_RAD_S` at most: it never flips.
 - Feet, where toes are known: z towards them, twist from the knee's axis.
 
 Bone lengths are constant, the medians over time, so forward kinematics gives every joint back as far as the data keeps
@@ -26,10 +26,10 @@ from jaxtyping import Bool, Float64
 from multiview.body.kinematics_kernels import carry_hinge
 from multiview.errors import ConfigError
 
-__all__ = ["HIERARCHY", "Bone", "Humanoid", "Motion", "Solver", "forward", "humanoid", "points"]
+__all__ = ["HIERARCHY", "Bone", "Humanoid", "Motion", "RotationSolver", "forward_kinematics", "humanoid", "points"]
 
-_SLACK = 1.02  # the trunk's bones are this much longer than hips to shoulders ever get: never quite straight
-MOST_TURN = 9.0  # rad/s, of a limb's hinge axis about the limb
+_TRUNK_FACTOR = 1.02  # the trunk's bones are this much longer than hips to shoulders ever get: never quite straight
+MAX_HINGE_RAD_S = 9.0  # rad/s, of a limb's hinge axis about the limb
 
 # Bone: parent, the direction of its offset from the parent in the rest pose (whose length is the person's).
 HIERARCHY: dict[str, tuple[str, tuple[float, float, float]]] = {
@@ -150,7 +150,7 @@ def humanoid(joints: tuple[str, ...], xyz: Float64[np.ndarray, "T J 3"]) -> Huma
     """
     at = points(joints, xyz)
     names = [name for name in HIERARCHY if name in at or name == "Chest"]
-    half_trunk = _SLACK * _quantile(at["UpperChest"] - at["Hips"], 0.99) / 2
+    half_trunk = _TRUNK_FACTOR * _quantile(at["UpperChest"] - at["Hips"], 0.99) / 2
     bones = []
     for name in names:
         parent, direction = HIERARCHY[name]
@@ -170,7 +170,7 @@ def humanoid(joints: tuple[str, ...], xyz: Float64[np.ndarray, "T J 3"]) -> Huma
 
 
 @dataclass(slots=True)
-class Solver:
+class RotationSolver:
     """Joint rotations of one person, frames in order; remembers hinge axes and last rotations from call to call.
 
     Attributes:
@@ -259,15 +259,15 @@ class Solver:
             body = frames["Hips" if "Leg" in names[0] else "UpperChest"][:, :, "xyz".index(hinge)]
             body = body[np.isfinite(body).all(axis=1)]
             start = hinge_sign * body[0] if len(body) else np.array([0.0, 0.0, 1.0])
-        axes = carry_hinge(upper, np.cross(upper, lower), np.ascontiguousarray(start), MOST_TURN * self.frame_s)
+        axes = carry_hinge(upper, np.cross(upper, lower), np.ascontiguousarray(start), MAX_HINGE_RAD_S * self.frame_s)
         if len(axes):
             self._hinges[names[0]] = axes[-1]
         frames[names[0]] = _frames(along, along_sign * upper, hinge, hinge_sign * axes)
         frames[names[1]] = _frames(along, along_sign * lower, hinge, hinge_sign * axes)
 
 
-def forward(person: Humanoid, motion: Motion) -> dict[str, Float64[np.ndarray, "T 3"]]:
-    """Forward kinematics, the inverse of `Solver.solve`.
+def forward_kinematics(person: Humanoid, motion: Motion) -> dict[str, Float64[np.ndarray, "T 3"]]:
+    """Forward kinematics, the inverse of `RotationSolver.solve`.
 
     Args:
         person: The rest pose.

@@ -13,17 +13,17 @@ import msgspec
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.body.actor import LENGTHS, Actor, lengths_of, probabilities
+from multiview.body.actor import BONE_LENGTHS, Actor, actor_probabilities, lengths_by_frame
 from multiview.body.skeleton import Skeleton
 from multiview.data import Track, Tracks
 from multiview.errors import ConfigError
 
-__all__ = ["GIVE", "GivenNames", "Recogniser", "assign"]
+__all__ = ["ASSIGN_PROBABILITY", "IdentityLabels", "Recogniser", "assign"]
 
-GIVE, TAKE_BACK = 0.98, 0.5  # the probability from which a name is given, and below which it is taken back
-_LOOK_S, _MEMORY_S = 0.5, 10.0
+ASSIGN_PROBABILITY, REVOKE_PROBABILITY = 0.98, 0.5  # to assign a name, and to keep it
+_UPDATE_S, _MEMORY_S = 0.5, 10.0
 _FRAMES = 30
-_MOST_GIVEN = 200  # names that are remembered
+_MAX_NAMES = 200
 
 
 class Recogniser:
@@ -38,54 +38,56 @@ class Recogniser:
                     f"measure them again with `multiview actor {actor.name} TAKE`"
                 )
         self._actors, self._joints = tuple(actors), skeleton.joints
-        self._every = max(1, round(_LOOK_S * rate_hz))
+        self._every = max(1, round(_UPDATE_S * rate_hz))
         self._memory = max(_FRAMES, round(_MEMORY_S * rate_hz))
-        self._seen: dict[int, deque[Float64[np.ndarray, " L"]]] = {}
+        self._lengths: dict[int, deque[Float64[np.ndarray, " L"]]] = {}
         self._names: dict[int, str] = {}
-        self._until_look = self._every
-        self.shares: dict[int, Float64[np.ndarray, " A"]] = {}  # the last probabilities
+        self._until_update = self._every
+        self.probabilities: dict[int, Float64[np.ndarray, " A"]] = {}  # the last ones
 
-    def named(self, tracks: Tracks) -> Tracks:
-        """The same people, with the names of those who are known."""
+    def with_names(self, tracks: Tracks) -> Tracks:
+        """The same tracks, with the names of known actors."""
         for track in tracks.tracks:
             xyz = np.where(track.pose.filled[:, None], np.nan, track.pose.xyz)
-            seen = self._seen.setdefault(track.person, deque(maxlen=self._memory))
-            seen.append(lengths_of(self._joints, xyz[None])[0])
-        self._until_look -= 1
-        if self._until_look <= 0:
-            self._until_look = self._every
-            self._look([track.person for track in tracks.tracks])
+            lengths = self._lengths.setdefault(track.person, deque(maxlen=self._memory))
+            lengths.append(lengths_by_frame(self._joints, xyz[None])[0])
+        self._until_update -= 1
+        if self._until_update <= 0:
+            self._until_update = self._every
+            self._update([track.person for track in tracks.tracks])
         people = (msgspec.structs.replace(track, name=self._names.get(track.person, "")) for track in tracks.tracks)
         return msgspec.structs.replace(tracks, tracks=tuple(people))
 
-    def _look(self, present: list[int]) -> None:
-        """Weigh the lengths of everyone present again."""
+    def _update(self, present: list[int]) -> None:
+        """Recompute the probabilities of everyone present."""
         for person in present:
-            table = np.array(self._seen[person])
+            table = np.array(self._lengths[person])
             often = np.isfinite(table).sum(axis=0) >= _FRAMES
             if often.any():
                 middle = np.nanmedian(table[:, often], axis=0)
-                names = (name for name, there in zip(LENGTHS, often, strict=True) if there)
+                names = (name for name, there in zip(BONE_LENGTHS, often, strict=True) if there)
                 lengths = dict(zip(names, middle.tolist(), strict=True))
-                self.shares[person] = probabilities(lengths, self._actors)
-        for gone in [person for person in self._seen if person not in present][:-50]:
-            del self._seen[gone]
-        self._names = assign({p: self.shares[p] for p in present if p in self.shares}, self._actors, self._names)
+                self.probabilities[person] = actor_probabilities(lengths, self._actors)
+        for gone in [person for person in self._lengths if person not in present][:-50]:
+            del self._lengths[gone]
+        self._names = assign(
+            {p: self.probabilities[p] for p in present if p in self.probabilities}, self._actors, self._names
+        )
 
 
-class GivenNames:
-    """Names that somebody gave to people of these numbers; they go before what the lengths of bones say."""
+class IdentityLabels:
+    """Names that a user assigned to identities; they precede what the bone lengths say."""
 
     def __init__(self) -> None:
         self._names: dict[int, str] = {}
 
-    def give(self, person: int, name: str) -> None:
-        """From now on; whoever had the name before loses it. An empty name takes back what was given."""
+    def set_name(self, person: int, name: str) -> None:
+        """Name an identity; another one of this name loses it. An empty name removes it."""
         kept = [(p, n) for p, n in self._names.items() if p != person and n != name]
-        self._names = dict([*kept[-_MOST_GIVEN:], (person, name)] if name else kept)
+        self._names = dict([*kept[-_MAX_NAMES:], (person, name)] if name else kept)
 
-    def named(self, tracks: Tracks) -> Tracks:
-        """The same people by these names; nobody else has one of them."""
+    def with_names(self, tracks: Tracks) -> Tracks:
+        """The same tracks with these names; no other track has one of them."""
         if not self._names:
             return tracks
         taken = {self._names[track.person] for track in tracks.tracks if track.person in self._names}
@@ -99,18 +101,18 @@ class GivenNames:
 
 
 def assign(
-    shares: dict[int, Float64[np.ndarray, " A"]], actors: Sequence[Actor], before: dict[int, str]
+    probabilities: dict[int, Float64[np.ndarray, " A"]], actors: Sequence[Actor], before: dict[int, str]
 ) -> dict[int, str]:
-    """Names of people from their probabilities, each name once among those present; `before` are names they have."""
-    kept = {person: name for person, name in before.items() if person not in shares}  # away: they keep theirs
-    claims = []
-    for person, share in shares.items():
+    """Names of people from their probabilities, each name once among those present; `before` are the present names."""
+    kept = {person: name for person, name in before.items() if person not in probabilities}  # away: they keep theirs
+    candidates = []
+    for person, share in probabilities.items():
         for actor, probability in zip(actors, share.tolist(), strict=True):
             own = before.get(person) == actor.name
-            if probability >= (TAKE_BACK if own else GIVE):
-                claims.append((own, probability, person, actor.name))
+            if probability >= (REVOKE_PROBABILITY if own else ASSIGN_PROBABILITY):
+                candidates.append((own, probability, person, actor.name))
     names: dict[int, str] = {}
-    for _, _, person, name in sorted(claims, reverse=True):
+    for _, _, person, name in sorted(candidates, reverse=True):
         if person not in names and name not in names.values():
             names[person] = name
     return {person: name for person, name in kept.items() if name not in names.values()} | names

@@ -8,13 +8,13 @@ from jaxtyping import Float64
 from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
 
-__all__ = ["from_calibrated_size", "to_calibrated_size", "why_sizes_differ"]
+__all__ = ["from_calibrated_size", "scaling_note", "to_calibrated_size"]
 
 CROPPED_PX = 16  # video codecs pad pictures to multiples of 8 or 16, and players take the padding off again
 SAME_SHAPE = 0.005
 
 
-def why_sizes_differ(picture: tuple[int, int], calibrated: tuple[int, int], camera: str) -> str:
+def scaling_note(picture: tuple[int, int], calibrated: tuple[int, int], camera: str) -> str:
     """Empty where the sizes agree, else how keypoints are brought over; ConfigError where nobody can know."""
     if picture == calibrated:
         return ""

@@ -15,28 +15,28 @@ from multiview.cameras import undistort_kernels
 from multiview.cameras.camera import Rig
 from multiview.data import Views
 
-__all__ = ["PackedRig", "Rays", "Said", "TrackObservations", "gather", "pack"]
+__all__ = ["PackedRig", "RawDetections", "Rays", "TrackObservations", "pack", "stack_detections"]
 
 BROWN_TERMS = 14
 
 
 class PackedRig(NamedTuple):
-    """The cameras of a rig, one row each; `reach` is the largest normalised radius that the lens model covers."""
+    """The cameras of a rig, one row each; `max_radius` is the largest normalised radius that the lens model covers."""
 
     K: Float64[np.ndarray, "C 3 3"]
     dist: Float64[np.ndarray, "C 14"]
     fisheye: Bool[np.ndarray, " C"]
-    reach: Float64[np.ndarray, " C"]
+    max_radius: Float64[np.ndarray, " C"]
     R: Float64[np.ndarray, "C 3 3"]
     t: Float64[np.ndarray, "C 3"]
     centre: Float64[np.ndarray, "C 3"]
-    frame: Float64[np.ndarray, "C 4"]  # the picture's edges in normalised coordinates: left, top, right, bottom
+    image_bounds: Float64[np.ndarray, "C 4"]  # the picture's edges in normalised coordinates: left, top, right, bottom
 
     @staticmethod
     def of(rig: Rig) -> PackedRig:
         cameras = rig.cameras
         dist = np.zeros((len(cameras), BROWN_TERMS))
-        frame = np.empty((len(cameras), 4))
+        bounds = np.empty((len(cameras), 4))
         for row, camera in enumerate(cameras):
             if len(camera.dist) == BROWN_TERMS and camera.dist[12:].any():
                 raise ValueError(
@@ -45,16 +45,16 @@ class PackedRig(NamedTuple):
             dist[row, : len(camera.dist)] = camera.dist
             width, height = camera.size
             edge = np.array([[0, height / 2], [width / 2, 0], [width, height / 2], [width / 2, height]])
-            frame[row] = camera.undistort(edge)[[0, 1, 2, 3], [0, 1, 0, 1]]
+            bounds[row] = camera.undistort(edge)[[0, 1, 2, 3], [0, 1, 0, 1]]
         return PackedRig(
             K=np.stack([camera.K for camera in cameras]),
             dist=dist,
             fisheye=np.array([camera.model == "fisheye" for camera in cameras]),
-            reach=np.array([camera.largest_radius for camera in cameras]),
+            max_radius=np.array([camera.largest_radius for camera in cameras]),
             R=np.stack([camera.R for camera in cameras]),
             t=np.stack([camera.t for camera in cameras]),
             centre=np.stack([camera.centre for camera in cameras]),
-            frame=np.nan_to_num(frame, nan=np.inf),
+            image_bounds=np.nan_to_num(bounds, nan=np.inf),
         )
 
 
@@ -106,7 +106,7 @@ class TrackObservations(NamedTuple):
     xyz: Float64[np.ndarray, "P J 3"]
 
 
-class Said(NamedTuple):
+class RawDetections(NamedTuple):
     """What all detectors say at one instant: pixels and scores of D detections, and how many of them are camera c's
     (-1: it gave nothing). `cov` px^2 (xx, xy, yy) has no rows where no detector knows it, and NaN where one does not.
     """
@@ -117,7 +117,7 @@ class Said(NamedTuple):
     counts: Int64[np.ndarray, " C"]
 
 
-def gather(views: Views, joints: int) -> Said:
+def stack_detections(views: Views, joints: int) -> RawDetections:
     """What all detectors say."""
     xy, score, counts, known = [], [], [], False
     for seen in views.keypoints:
@@ -130,8 +130,8 @@ def gather(views: Views, joints: int) -> Said:
         known = known or seen.cov is not None
     cov = _noise(views, joints) if known else np.empty((0, joints, 3))
     if not xy:
-        return Said(np.empty((0, joints, 2)), np.empty((0, joints)), cov, np.array(counts))
-    return Said(np.concatenate(xy), np.concatenate(score), cov, np.array(counts))
+        return RawDetections(np.empty((0, joints, 2)), np.empty((0, joints)), cov, np.array(counts))
+    return RawDetections(np.concatenate(xy), np.concatenate(score), cov, np.array(counts))
 
 
 def _noise(views: Views, joints: int) -> Float64[np.ndarray, "D J 3"]:
@@ -149,11 +149,11 @@ def pack(
     nodes: Float64[np.ndarray, " B"],
 ) -> Rays:
     """Rays of every detection; `variance[joint, node]` px^2 is the noise of a joint whose score is `nodes[node]`."""
-    said = gather(views, joints)
-    rays = Rays.empty(len(said.xy), len(said.counts), joints)
-    undistort_kernels.index_detections(said.counts, rays.first, rays.alive, rays.camera)
+    detections = stack_detections(views, joints)
+    rays = Rays.empty(len(detections.xy), len(detections.counts), joints)
+    undistort_kernels.index_detections(detections.counts, rays.first, rays.alive, rays.camera)
     undistort_kernels.undistort_to_rays(
-        said.xy, said.score, said.cov, rig.K, rig.dist, rig.fisheye, rig.reach, rig.R, variance, nodes,
-        rays.camera, rays.score, rays.xy, rays.ray, rays.info, rays.noise,
+        detections.xy, detections.score, detections.cov, rig.K, rig.dist, rig.fisheye, rig.max_radius, rig.R,
+        variance, nodes, rays.camera, rays.score, rays.xy, rays.ray, rays.info, rays.noise,
     )  # fmt: skip
     return rays

@@ -55,7 +55,7 @@ def _save(args: argparse.Namespace) -> int:
 
     poses, path = take_poses(args.take)
     person = _choose(poses, args.person, args.take)
-    own = poses.take(poses.person == person)
+    own = poses.select(poses.person == person)
     actor = measure(args.name, poses.skeleton, poses.joints, own.xyz, own.filled, args.take.resolve().name)
     show(actor)
     compare(actor, args.folder)
@@ -89,12 +89,12 @@ def _choose(poses: Poses, person: int | None, take: Path) -> int:
 
 def compare(actor: Actor, folder: Path | None) -> None:
     """Say if the new actor could be taken for one of the others."""
-    from multiview.body.actor import actor_names, load_actor, probabilities
+    from multiview.body.actor import actor_names, actor_probabilities, load_actor
 
     others = [load_actor(name, folder) for name in actor_names(folder) if name != actor.name]
     for other in others:
         if other.skeleton == actor.skeleton:
-            alike = float(probabilities(actor.lengths, [other])[0])
+            alike = float(actor_probabilities(actor.lengths, [other])[0])
             if alike > 0.05:
                 print(f"beware: of the same build as {other.name} ({alike:.0%}); they may be taken for each other")
 
@@ -102,8 +102,8 @@ def compare(actor: Actor, folder: Path | None) -> None:
 def _recognise(take: Path, folder: Path | None) -> int:
     import numpy as np
 
-    from multiview.body.actor import actor_names, load_actor, medians, probabilities
-    from multiview.body.recognition import GIVE, assign
+    from multiview.body.actor import actor_names, actor_probabilities, load_actor, median_bone_lengths
+    from multiview.body.recognition import ASSIGN_PROBABILITY, assign
     from multiview.recordings.take_poses import take_poses
 
     poses, path = take_poses(take)
@@ -111,19 +111,20 @@ def _recognise(take: Path, folder: Path | None) -> int:
     if not actors:
         how = "save one with `multiview actor NAME TAKE`"
         raise ConfigError(f"no actor was measured with skeleton {poses.skeleton}: {how}")
-    shares = {}
+    probabilities = {}
     for person in poses.people.tolist():
-        own = poses.measured_only().take(poses.person == person)
-        lengths = medians(poses.joints, own.xyz)
-        shares[person] = probabilities(lengths, actors) if lengths else np.zeros(len(actors))
-        best = sorted(zip(shares[person].tolist(), (a.name for a in actors), strict=True), reverse=True)[:3]
+        own = poses.measured_only().select(poses.person == person)
+        lengths = median_bone_lengths(poses.joints, own.xyz)
+        probabilities[person] = actor_probabilities(lengths, actors) if lengths else np.zeros(len(actors))
+        best = sorted(zip(probabilities[person].tolist(), (a.name for a in actors), strict=True), reverse=True)[:3]
         words = ", ".join(f"{name} {share:.0%}" for share, name in best)
-        print(f"person {person}: {words}, somebody else {1 - shares[person].sum():.0%}")
-    names = assign(shares, actors, {})
+        print(f"person {person}: {words}, somebody else {1 - probabilities[person].sum():.0%}")
+    names = assign(probabilities, actors, {})
     if names:
         _name(poses, path, names)
     else:
-        print(f"nobody is known with {GIVE:.0%}; `multiview actor NAME TAKE --person ID` names them all the same")
+        hint = "`multiview actor NAME TAKE --person ID` names them all the same"
+        print(f"nobody is known with {ASSIGN_PROBABILITY:.0%}; {hint}")
     return 0
 
 

@@ -32,8 +32,8 @@ def run(args: argparse.Namespace) -> int:
     folders = open_keypoint_folders(args.keypoints, rig, skeleton)
     if args.frame not in folders.frames:
         raise ConfigError(f"no frame {args.frame}: there are {folders.frames[0]} to {folders.frames[-1]}")
-    explained = explain(rig, skeleton, frame_views(folders, len(rig), args.frame, 25.0))
-    Console().print(table(explained))
-    draw(explained, args.out)
+    explanation = explain(rig, skeleton, frame_views(folders, len(rig), args.frame, 25.0))
+    Console().print(table(explanation))
+    draw(explanation, args.out)
     print(f"picture -> {args.out}")
     return 0

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from multiview.commands.progress import progress_bar
     from multiview.export import load_exporter
-    from multiview.recordings.resample import prepare
+    from multiview.recordings.resample import resample_poses
     from multiview.recordings.take_poses import take_poses
 
     exporter = load_exporter(args.to, args.units)
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     with progress_bar(f"{source.name} to {args.to}") as progress:
         poses, _ = take_poses(args.poses)
         progress(_READ)
-        poses = prepare(poses, options)
+        poses = resample_poses(poses, options)
         progress(_PREPARED)
         writing = lambda share: progress(_PREPARED + (1 - _PREPARED) * share)
         paths = exporter.write(poses, (args.out or source.parent) / source.stem, writing)

@@ -40,12 +40,12 @@ def run(args: argparse.Namespace) -> int:
     from multiview.commands.progress import progress_bar
     from multiview.drawing import plot
     from multiview.drawing.plot_errors import folder_errors, recorded_errors
-    from multiview.recordings.resample import ResampleOptions, prepare
+    from multiview.recordings.resample import ResampleOptions, resample_poses
     from multiview.recordings.take import Take
     from multiview.recordings.take_poses import take_poses
 
     poses, table = take_poses(args.take)
-    poses = prepare(poses, ResampleOptions(people=tuple(args.person)))
+    poses = resample_poses(poses, ResampleOptions(people=tuple(args.person)))
     if args.joint and args.joint not in poses.joints:
         raise ConfigError(f"no joint {args.joint}; there are {', '.join(poses.joints)}")
     if not len(poses):
@@ -119,7 +119,7 @@ def _people(poses: Poses) -> str:
 
     rows = []
     for person in poses.people.tolist():
-        own = poses.take(poses.person == person)
+        own = poses.select(poses.person == person)
         known = np.isfinite(own.xyz[..., 0])
         measured, sigma = known & ~own.filled, own.sigma[known & ~own.filled]
         sigma = sigma[np.isfinite(sigma)]

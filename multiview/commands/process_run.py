@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Rig
-from multiview.cameras.image_size import to_calibrated_size, why_sizes_differ
+from multiview.cameras.image_size import scaling_note, to_calibrated_size
 from multiview.commands.fuse_run import fuse_views
 from multiview.data import NS_PER_S, Keypoints2D, Tracks, VideoFrame, Views
 from multiview.detect import PoseDetector
@@ -59,7 +59,7 @@ def detect_all(rig: Rig, sources: list[FrameSource], detectors: list[PoseDetecto
     """
     console = Console(stderr=True)
     for source in sources:
-        if note := why_sizes_differ(source.size, rig.cameras[rig.index(source.name)].size, source.name):
+        if note := scaling_note(source.size, rig.cameras[rig.index(source.name)].size, source.name):
             console.print(f"[yellow]{note}[/]")
     start = time.perf_counter()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -23,7 +23,7 @@ from multiview.fusion.association.epipolar_graph import Associator, Options
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.measurement_noise import SCORES, PixelNoise
 
-__all__ = ["Edge", "Explained", "draw", "explain", "table"]
+__all__ = ["Edge", "Explanation", "draw", "explain", "table"]
 
 Verdict = Literal["joined", "kept apart", "too few joints", "rays miss"]
 
@@ -40,7 +40,7 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Explained:
+class Explanation:
     """All detections of a frame, `names` as camera:number, the person of each (-1 for none), and all pairs of views."""
 
     rig: Rig
@@ -53,7 +53,7 @@ class Explained:
     edges: tuple[Edge, ...]
 
 
-def explain(rig: Rig, skeleton: Skeleton, views: Views, options: Options = Options()) -> Explained:  # noqa: B008
+def explain(rig: Rig, skeleton: Skeleton, views: Views, options: Options = Options()) -> Explanation:  # noqa: B008
     """Build the graph of one frame and say of every pair of detections what became of it."""
     body, packed = Body.of(skeleton), PackedRig.of(rig)
     noise = PixelNoise(5.0, body.noise)
@@ -81,20 +81,20 @@ def explain(rig: Rig, skeleton: Skeleton, views: Views, options: Options = Optio
     names = tuple(f"{rig.names[c]}:{n}" for c, n in zip(rays.camera, number, strict=True))
     seen = [keypoints.xy for keypoints in views.keypoints if keypoints is not None and keypoints.people]
     centre = np.nanmean(np.concatenate(seen), axis=1) if seen else np.empty((0, 2))
-    return Explained(rig, views, skeleton, names, rays.camera, centre, person, tuple(edges))
+    return Explanation(rig, views, skeleton, names, rays.camera, centre, person, tuple(edges))
 
 
-def table(explained: Explained) -> Table:
+def table(explanation: Explanation) -> Table:
     """All pairs that a rule spoke about, the strongest first; pairs whose rays plainly miss are only counted."""
-    told = [edge for edge in explained.edges if edge.verdict in ("joined", "kept apart")]
-    missed = len(explained.edges) - len(told)
-    found = Table(title=f"frame {explained.views.tick}", caption=f"{missed} more pairs: rays miss, or too few joints")
+    told = [edge for edge in explanation.edges if edge.verdict in ("joined", "kept apart")]
+    missed = len(explanation.edges) - len(told)
+    found = Table(title=f"frame {explanation.views.tick}", caption=f"{missed} more pairs: rays miss, or too few joints")
     for name in ("detections", "person", "agreement", "joints", "verdict"):
         found.add_column(name, justify="right" if name in ("agreement", "joints") else "left")
     for edge in sorted(told, key=lambda edge: -edge.agreement):
-        people = {int(explained.person[edge.a]), int(explained.person[edge.b])} - {-1}
+        people = {int(explanation.person[edge.a]), int(explanation.person[edge.b])} - {-1}
         found.add_row(
-            f"{explained.names[edge.a]} - {explained.names[edge.b]}",
+            f"{explanation.names[edge.a]} - {explanation.names[edge.b]}",
             " | ".join(str(one) for one in sorted(people)),
             f"{edge.agreement:+.1f}",
             str(edge.shared),
@@ -103,42 +103,42 @@ def table(explained: Explained) -> Table:
     return found
 
 
-def draw(explained: Explained, path: Path) -> None:
+def draw(explanation: Explanation, path: Path) -> None:
     """Each camera's skeletons, coloured by person; lines join pairs that became one person, dotted ones did not."""
     from matplotlib.figure import Figure
     from matplotlib.patches import ConnectionPatch
 
-    cameras = explained.rig.cameras
+    cameras = explanation.rig.cameras
     columns = int(np.ceil(np.sqrt(len(cameras))))
     rows = int(np.ceil(len(cameras) / columns))
     figure = Figure(figsize=(5.5 * columns, 3.6 * rows), layout="constrained")
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     grey = (0.6, 0.6, 0.6)
-    colours = [person_colour(int(one)) if one >= 0 else grey for one in explained.person]
+    colours = [person_colour(int(one)) if one >= 0 else grey for one in explanation.person]
     for panel in axes[len(cameras) :]:
         panel.set_axis_off()
     for c, (camera, panel) in enumerate(zip(cameras, axes, strict=False)):
         panel.set(
             xlim=(0, camera.size[0]), ylim=(camera.size[1], 0), xticks=[], yticks=[], aspect="equal", title=camera.name
         )
-        keypoints = explained.views.keypoints[c]
-        for n, d in enumerate(np.flatnonzero(explained.camera == c)):
+        keypoints = explanation.views.keypoints[c]
+        for n, d in enumerate(np.flatnonzero(explanation.camera == c)):
             xy = keypoints.xy[n] if keypoints is not None else np.empty((0, 2))
-            for a, b in explained.skeleton.bones:
+            for a, b in explanation.skeleton.bones:
                 panel.plot(*xy[[a, b]].T, color=colours[d], lw=2)
-            panel.annotate(str(n), explained.centre_px[d], color="black", weight="bold")
-    for edge in explained.edges:
+            panel.annotate(str(n), explanation.centre_px[d], color="black", weight="bold")
+    for edge in explanation.edges:
         if edge.verdict in ("joined", "kept apart"):
             joined = edge.verdict == "joined"
             a, b = edge.a, edge.b
             figure.add_artist(
                 ConnectionPatch(
-                    explained.centre_px[a],
-                    explained.centre_px[b],
+                    explanation.centre_px[a],
+                    explanation.centre_px[b],
                     "data",
                     "data",
-                    axesA=axes[explained.camera[a]],
-                    axesB=axes[explained.camera[b]],
+                    axesA=axes[explanation.camera[a]],
+                    axesB=axes[explanation.camera[b]],
                     color=colours[a] if joined else grey,
                     linestyle="-" if joined else ":",
                     linewidth=0.3 + 0.25 * max(edge.agreement, 0.0) if joined else 1.0,
@@ -146,7 +146,7 @@ def draw(explained: Explained, path: Path) -> None:
                 )
             )
     figure.suptitle(
-        f"frame {explained.views.tick}: solid = joined (the thicker, the more joints agree), dotted = kept apart"
+        f"frame {explanation.views.tick}: solid = joined (the thicker, the more joints agree), dotted = kept apart"
     )
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=80)

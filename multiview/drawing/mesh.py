@@ -17,7 +17,7 @@ from multiview.common.palette import RGB, blend, person_colour, side_colour
 from multiview.data import Track
 from multiview.drawing.stick_figure import stick_figure
 
-__all__ = ["Crowd", "Mesh", "joint_radii"]
+__all__ = ["Mesh", "PeopleMesh", "joint_radii"]
 
 _SMALL_M = 0.01  # a joint of no more than this radius is drawn in a simpler shape
 _TUBE, _THIN_TUBE = 0.72, 0.2  # a bone's radius as a part of its joints'; thin ones let ellipsoids be seen
@@ -74,7 +74,7 @@ class _Tubes:
         return np.concatenate(halves).astype(np.int32)
 
 
-class Crowd:
+class PeopleMesh:
     """The solids of people of one skeleton; `fine` ones are rounder, and cost three times as much to draw."""
 
     def __init__(self, skeleton: Skeleton, fine: bool = False) -> None:

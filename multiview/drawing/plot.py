@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.body.actor import LENGTHS, lengths_of
+from multiview.body.actor import BONE_LENGTHS, lengths_by_frame
 from multiview.cameras.camera import Rig
 from multiview.common.palette import RGB, blend, person_colour
 from multiview.data import NS_PER_S
@@ -84,14 +84,14 @@ def bone_lengths(figure: Figure, poses: Poses) -> None:
     people = poses.people.tolist()
     grid = figure.subplots(max(1, len(people)), 2, squeeze=False, width_ratios=(3, 1), sharey=True)
     measured = poses.measured_only()
-    tones = [figure_colour(i, len(LENGTHS)) for i in range(len(LENGTHS))]
+    tones = [figure_colour(i, len(BONE_LENGTHS)) for i in range(len(BONE_LENGTHS))]
     for row, person in zip(grid, people, strict=False):
-        own = measured.take(measured.person == person)
-        table = lengths_of(poses.joints, own.xyz)
+        own = measured.select(measured.person == person)
+        table = lengths_by_frame(poses.joints, own.xyz)
         middle = _middle(table)
         percent = 100 * (table / middle - 1)
         time_s = own.time_ns / NS_PER_S
-        for i, name in enumerate(LENGTHS):
+        for i, name in enumerate(BONE_LENGTHS):
             known = percent[np.isfinite(percent[:, i]), i]
             if len(known) < 2:
                 continue
@@ -178,7 +178,7 @@ def figure_colour(index: int, count: int) -> RGB:
 
 def _way(poses: Poses, person: int, joint: str) -> tuple[Float64[np.ndarray, " T"], Float64[np.ndarray, "T 3"]]:
     """Times (s) and places (m): of a joint, or of the middle of the hips, or of all joints."""
-    own = poses.take(poses.person == person)
+    own = poses.select(poses.person == person)
     names = [joint] if joint else [name for name in ("left_hip", "right_hip") if name in poses.joints]
     columns = [poses.joints.index(name) for name in names] or list(range(len(poses.joints)))
     place: np.ndarray = own.xyz[:, columns].mean(axis=1)

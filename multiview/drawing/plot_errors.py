@@ -97,7 +97,7 @@ class _Motion:
     """Everyone's pose at any time, between two frames on the straight line; measured only where both were."""
 
     def __init__(self, poses: Poses) -> None:
-        self._people = [poses.take(poses.person == person) for person in poses.people]
+        self._people = [poses.select(poses.person == person) for person in poses.people]
 
     def at(self, time_ns: int) -> tuple[Track, ...]:
         found = []

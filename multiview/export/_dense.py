@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from multiview.body.actor import kept_rest
+from multiview.body.actor import load_rest_pose
 from multiview.body.kinematics import Humanoid, humanoid
 from multiview.common.atomic_file import replacing
 from multiview.data import NS_PER_S
@@ -33,7 +33,7 @@ class Dense:
 
 def dense(poses: Poses, person: int) -> Dense:
     """The frames of one person from their first to their last."""
-    own = poses.take(poses.person == person)
+    own = poses.select(poses.person == person)
     first = int(own.frame[0])
     frames = int(own.frame[-1]) - first + 1
     xyz = np.full((frames, len(poses.joints), 3), np.nan)
@@ -45,7 +45,7 @@ def dense(poses: Poses, person: int) -> Dense:
 
 def rest_pose(poses: Poses, person: Dense) -> Humanoid:
     """The skeleton of a known actor, the same in every take; of anyone else, from what was seen of them here."""
-    kept = kept_rest(poses.names.get(person.person, ""), poses.skeleton)
+    kept = load_rest_pose(poses.names.get(person.person, ""), poses.skeleton)
     return humanoid(person.joints, person.xyz) if kept is None else kept
 
 

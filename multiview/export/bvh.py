@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.body.kinematics import Humanoid, Motion, Solver
+from multiview.body.kinematics import Humanoid, Motion, RotationSolver
 from multiview.common.atomic_file import replacing
 from multiview.export import PER_METRE, Progress, part, silent
 from multiview.export._dense import dense, rest_pose, write_intervals
@@ -36,7 +36,7 @@ class Exporter:
             person = dense(poses, int(number))
             path = stem.with_name(f"{stem.name}_{poses.label(int(number))}.bvh")
             rest = rest_pose(poses, person)
-            motion = Solver(rest, person.joints, 1 / person.rate).solve(person.xyz)
+            motion = RotationSolver(rest, person.joints, 1 / person.rate).solve(person.xyz)
             with replacing(path) as temporary, temporary.open("wb") as file:
                 head = "HIERARCHY\n" + "\n".join(_hierarchy(rest, 0, 0, self._scale)) + "\nMOTION\n"
                 head += f"Frames: {len(motion.root)}\nFrame Time: {1 / person.rate:.8f}\n"

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.spatial.transform import Rotation
 
-from multiview.body.kinematics import Humanoid, Motion, Solver
+from multiview.body.kinematics import Humanoid, Motion, RotationSolver
 from multiview.common.atomic_file import replacing
 from multiview.common.palette import person_colour
 from multiview.errors import MultiviewError
@@ -68,7 +68,7 @@ class _Document:
     def add_person(self, poses: Poses, person: Dense, start_s: float) -> None:
         """A tree of nodes, a stick on each bone, and the animation."""
         rest = rest_pose(poses, person)
-        motion = Solver(rest, person.joints, 1 / person.rate).solve(person.xyz)
+        motion = RotationSolver(rest, person.joints, 1 / person.rate).solve(person.xyz)
         colour = [channel**2.2 for channel in person_colour(person.person)]  # colours of glTF are linear
         surface = gl.PbrMetallicRoughness(baseColorFactor=[*colour, 1.0], metallicFactor=0.0)
         material = _append(self._file.materials, gl.Material(pbrMetallicRoughness=surface))

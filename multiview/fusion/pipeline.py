@@ -19,7 +19,7 @@ from jaxtyping import Float64, Int64
 from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.capture_volume import Volume
-from multiview.cameras.observations import PackedRig, TrackObservations, gather
+from multiview.cameras.observations import PackedRig, TrackObservations, stack_detections
 from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
 from multiview.fusion import stage_kernels as kernels
 from multiview.fusion.association import make_associator
@@ -199,10 +199,10 @@ class Pipeline:
 
     def _undistort(self, views: Views) -> bool:
         """Rays of all views; whether their noise is still to be told by people's size: a detector that knows, knows."""
-        said = gather(views, len(self.skeleton.joints))
-        self._make_room(0, len(said.xy))
-        kernels.undistort(self.arrays, *said)
-        return not len(said.cov)
+        detections = stack_detections(views, len(self.skeleton.joints))
+        self._make_room(0, len(detections.xy))
+        kernels.undistort(self.arrays, *detections)
+        return not len(detections.cov)
 
     def _active(self, time_ns: int) -> tuple[list[int], float]:
         """Slots of those who may be seen, and the seconds since the last step."""

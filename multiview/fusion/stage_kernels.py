@@ -21,11 +21,11 @@ from multiview.geometry.jit import Array, kernel
 
 @kernel
 def undistort(arrays: FusionArrays, pixels: Array, score: Array, cov: Array, counts: Array) -> None:
-    """Rays of what all detectors said, as in `rays.Said`."""
+    """Rays of all detections, as in `cameras.observations.RawDetections`."""
     rays, rig, noise = arrays.workspace.rays, arrays.rig, arrays.noise
     index_detections(counts, rays.first, rays.alive, rays.camera)
     undistort_to_rays(
-        pixels, score, cov, rig.K, rig.dist, rig.fisheye, rig.reach, rig.R, noise.variance, noise.scores,
+        pixels, score, cov, rig.K, rig.dist, rig.fisheye, rig.max_radius, rig.R, noise.variance, noise.scores,
         rays.camera, rays.score, rays.xy, rays.ray, rays.info, rays.noise,
     )  # fmt: skip
 

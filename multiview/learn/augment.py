@@ -14,7 +14,7 @@ from jaxtyping import Float64, Int64, UInt8
 from multiview.keypoints.crop import crop_affine, crop_region, transform_points
 from multiview.keypoints.flip import flip_pairs
 from multiview.learn.sample import ABSENT, HIDDEN, VISIBLE, Sample
-from multiview.synthetic.backdrop import coarse, degrade
+from multiview.synthetic.backdrop import degrade, downsample
 
 __all__ = ["Augmentation", "augment", "crop_sample"]
 
@@ -92,7 +92,7 @@ def augment(
     if rng.random() < options.cutout:
         image, visibility = _cutout(crop, rng)
     if rng.random() < options.low_res:
-        image = coarse(image, rng.uniform(0.3, 0.9))
+        image = downsample(image, rng.uniform(0.3, 0.9))
     if rng.random() < options.degrade:
         image = degrade(rng, image)
     return Sample(image, crop.xy, visibility, crop.box, crop.part_labels, crop.orientation)

@@ -23,7 +23,7 @@ from multiview.learn.recipe import Recipe, build_network
 from multiview.learn.tensors import images_to_tensor, normalise
 from multiview.learn.validation import Validation
 from multiview.synthetic.backdrop import degrade
-from multiview.synthetic.rendered_image import Photo, sample_photo
+from multiview.synthetic.rendered_image import RenderedImage, sample_image
 
 __all__ = ["FinderTask", "focal_loss", "validate_finder"]
 
@@ -49,19 +49,19 @@ class FinderTask:
         with torch.no_grad():
             bias = self.network.head.bias  # type: ignore[union-attr]
             bias.copy_(torch.tensor([-4.0, -1.5, -0.8]))  # type: ignore[operator]
-        self.pool: dict[int, Photo] = {}
+        self.pool: dict[int, RenderedImage] = {}
         rng = np.random.default_rng(9_998)
         self.validation = [
-            sample_photo(rng, recipe.network.input, held_out=True) for _ in range(recipe.data.validation)
+            sample_image(rng, recipe.network.input, held_out=True) for _ in range(recipe.data.validation)
         ]
 
-    def _photo(self, number: int) -> Photo:
+    def _sample(self, number: int) -> RenderedImage:
         if number not in self.pool:
             rng = np.random.default_rng((self.recipe.seed, 1, number, self.shard.rank))
-            self.pool[number] = sample_photo(rng, self.recipe.network.input, supersample=1)
+            self.pool[number] = sample_image(rng, self.recipe.network.input, supersample=1)
         return self.pool[number]
 
-    def batch(self, step: int) -> tuple[Tensor, list[Photo]]:
+    def batch(self, step: int) -> tuple[Tensor, list[RenderedImage]]:
         size, window = (
             self.recipe.schedule.batch // self.shard.world_size,
             max(1, self.recipe.data.pool // self.shard.world_size),
@@ -70,17 +70,17 @@ class FinderTask:
         for number in [number for number in self.pool if number < newest - window]:
             del self.pool[number]
         rng = np.random.default_rng((self.recipe.seed, 2, step, self.shard.rank))
-        photos = [self._photo(int(n)) for n in rng.integers(newest - window, newest, size)]
-        photos = [_mirror(photo) if rng.random() < 0.5 else photo for photo in photos]
-        return images_to_tensor([degrade(rng, photo.image) for photo in photos]), photos
+        images = [self._sample(int(n)) for n in rng.integers(newest - window, newest, size)]
+        images = [_mirror(rendered) if rng.random() < 0.5 else rendered for rendered in images]
+        return images_to_tensor([degrade(rng, rendered.image) for rendered in images]), images
 
-    def loss(self, output: Tensor, photos: list[Photo]) -> tuple[Tensor, Tensor]:
+    def loss(self, output: Tensor, images: list[RenderedImage]) -> tuple[Tensor, Tensor]:
         output = output.float()
         height, width = output.shape[-2:]
-        heat = np.zeros((len(photos), height, width), np.float32)
+        heat = np.zeros((len(images), height, width), np.float32)
         places, sizes = [], []
-        for i, photo in enumerate(photos):
-            for box in _seen(photo):
+        for i, rendered in enumerate(images):
+            for box in _seen(rendered):
                 middle = np.clip((box[:2] + box[2:]) / 2 / STRIDE, 0, [width - 1, height - 1])
                 column, row = np.rint(middle).astype(int)
                 side = (box[2:] - box[:2]) / np.array([width, height]) / STRIDE
@@ -101,17 +101,17 @@ class FinderTask:
         return validate_finder(from_network(network, self.recipe), self.validation, picture)
 
 
-def validate_finder(model: Model, photos: list[Photo], picture: Path | None = None) -> Validation:
-    """Recall, precision and their harmonic mean at an overlap of a half; draws the first photos into `picture`."""
+def validate_finder(model: Model, images: list[RenderedImage], picture: Path | None = None) -> Validation:
+    """Recall, precision and their harmonic mean at an overlap of a half; draws the first images into `picture`."""
     found, hits, people = 0, 0, 0
     tiles: list[UInt8[np.ndarray, "H W 3"]] = []
-    for photo in photos:
-        boxes, _ = decode_boxes(model.logits(normalise([photo.image]))[0], STRIDE)
-        truth = _seen(photo)
+    for rendered in images:
+        boxes, _ = decode_boxes(model.logits(normalise([rendered.image]))[0], STRIDE)
+        truth = _seen(rendered)
         overlap = box_iou(boxes, truth)
         hits += int((overlap.max(0) > 0.5).sum()) if overlap.size else 0
         people, found = people + len(truth), found + len(boxes)
-        tiles.append(_drawn(photo, boxes, truth))
+        tiles.append(_drawn(rendered, boxes, truth))
     if picture is not None:
         tile_pictures(tiles[:24], picture, columns=4)
     recall, precision = hits / max(people, 1), min(1.0, hits / max(found, 1))
@@ -119,29 +119,35 @@ def validate_finder(model: Model, photos: list[Photo], picture: Path | None = No
     return Validation(quality, {"recall": recall, "precision": precision, "f1": quality})
 
 
-def _seen(photo: Photo) -> Float64[np.ndarray, "P 4"]:
+def _seen(rendered: RenderedImage) -> Float64[np.ndarray, "P 4"]:
     """Boxes x1 y1 x2 y2 (px), cut at the frame, of people who are large enough and not almost wholly hidden."""
-    height, width = photo.image.shape[:2]
-    boxes = np.concatenate([photo.box[:, :2], photo.box[:, :2] + photo.box[:, 2:]], axis=1)
+    height, width = rendered.image.shape[:2]
+    boxes = np.concatenate([rendered.box[:, :2], rendered.box[:, :2] + rendered.box[:, 2:]], axis=1)
     boxes = np.clip(boxes, 0, [width - 1, height - 1, width - 1, height - 1])
-    keep = ((photo.visibility == 2).sum(1) >= 4) & ((boxes[:, 2:] - boxes[:, :2]).max(1) > LEAST_SIDE * height)
+    keep = ((rendered.visibility == 2).sum(1) >= 4) & ((boxes[:, 2:] - boxes[:, :2]).max(1) > LEAST_SIDE * height)
     return boxes[keep]
 
 
-def _mirror(photo: Photo) -> Photo:
-    width = photo.image.shape[1]
-    box = photo.box.copy()
+def _mirror(rendered: RenderedImage) -> RenderedImage:
+    width = rendered.image.shape[1]
+    box = rendered.box.copy()
     box[:, 0] = width - 1 - box[:, 0] - box[:, 2]
     # Only boxes are learnt here: which joint is left does not matter.
-    return Photo(
-        np.ascontiguousarray(photo.image[:, ::-1]), photo.xy, photo.visibility, box, photo.area, photo.xyz, photo.parts
+    return RenderedImage(
+        np.ascontiguousarray(rendered.image[:, ::-1]),
+        rendered.xy,
+        rendered.visibility,
+        box,
+        rendered.area,
+        rendered.xyz,
+        rendered.parts,
     )
 
 
 def _drawn(
-    photo: Photo, boxes: Float64[np.ndarray, "N 4"], truth: Float64[np.ndarray, "M 4"]
+    rendered: RenderedImage, boxes: Float64[np.ndarray, "N 4"], truth: Float64[np.ndarray, "M 4"]
 ) -> UInt8[np.ndarray, "H W 3"]:
-    image = photo.image.copy()
+    image = rendered.image.copy()
     for shown, colour in ((truth, (255, 255, 255)), (boxes, (60, 200, 60))):
         for x1, y1, x2, y2 in np.rint(shown).astype(int).tolist():
             cv2.rectangle(image, (x1, y1), (x2, y2), colour, 1)

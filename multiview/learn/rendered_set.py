@@ -11,7 +11,7 @@ import numpy as np
 from multiview.body.skeleton import load_skeleton
 from multiview.learn.coco import Person, coco_document, write_coco
 from multiview.synthetic.backdrop import degrade
-from multiview.synthetic.rendered_image import VISIBLE, sample_photo
+from multiview.synthetic.rendered_image import VISIBLE, sample_image
 
 __all__ = ["write_rendered_set"]
 
@@ -34,12 +34,14 @@ def write_rendered_set(
     pictures = []
     for number in range(count):
         rng = np.random.default_rng((seed, int(held_out), number))
-        photo = sample_photo(rng, size, held_out, measure=True)
+        rendered = sample_image(rng, size, held_out, measure=True)
         name = f"{number:06d}.jpg"
         path = folder / "images" / name
-        cv2.imwrite(str(path), degrade(rng, photo.image)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+        cv2.imwrite(str(path), degrade(rng, rendered.image)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
         pictures.append((number, name, *size))
-        for xy, flags, (x, y, w, h), area in zip(photo.xy, photo.visibility, photo.box, photo.area, strict=True):
+        for xy, flags, (x, y, w, h), area in zip(
+            rendered.xy, rendered.visibility, rendered.box, rendered.area, strict=True
+        ):
             box = np.clip([x, y, x + w, y + h], 0, [size[0] - 1, size[1] - 1] * 2).astype(np.float64)
             if (flags == VISIBLE).sum() >= LEAST_VISIBLE and area > 0:
                 people.append(Person(number, path, xy, flags, box, float(area), len(people) + 1))

@@ -11,7 +11,7 @@ from multiview.learn.all_reduce import WHOLE, Shard
 from multiview.learn.coco import read_coco
 from multiview.learn.recipe import Data
 from multiview.learn.sample import Sample
-from multiview.synthetic.rendered_image import sample_crop
+from multiview.synthetic.rendered_image import sample_person_image
 
 __all__ = [
     "CocoSource",
@@ -40,12 +40,12 @@ def rendered_sample(
     easy: bool = False,
 ) -> Sample:
     """One rendered person, in a picture `zoom` times as large as they are; `easy`: upright, alone and in full view."""
-    photo = sample_crop(rng, size, held_out, zoom, cut_off, easy)
-    x, y, w, h = photo.box[0]
-    left = photo.xyz[0, [5, 11, 3]] - photo.xyz[0, [6, 12, 4]]
+    rendered = sample_person_image(rng, size, held_out, zoom, cut_off, easy)
+    x, y, w, h = rendered.box[0]
+    left = rendered.xyz[0, [5, 11, 3]] - rendered.xyz[0, [6, 12, 4]]
     orientation = left / np.maximum(np.linalg.norm(left, axis=1, keepdims=True), 1e-9)
     box = np.array([x, y, x + w, y + h])
-    return Sample(photo.image, photo.xy[0], photo.visibility[0], box, photo.parts, orientation)
+    return Sample(rendered.image, rendered.xy[0], rendered.visibility[0], box, rendered.parts, orientation)
 
 
 class RenderedSource:
@@ -57,7 +57,7 @@ class RenderedSource:
         self.size = (round(input_size[0] * data.margin / 1.25), round(input_size[1] * data.margin / 1.25))
         self.pool: dict[int, Sample] = {}
 
-    def _photo(self, number: int) -> Sample:
+    def _sample(self, number: int) -> Sample:
         if number not in self.pool:
             rng = np.random.default_rng((self.seed, 1, number, self.shard.rank))
             easy = rng.random() > number * self.shard.world_size / max(1, self.data.curriculum_images)
@@ -69,7 +69,7 @@ class RenderedSource:
         for number in [number for number in self.pool if number < newest - self.window]:
             del self.pool[number]
         rng = np.random.default_rng((self.seed, 2, step, self.shard.rank))
-        return [self._photo(int(n)) for n in rng.integers(newest - self.window, newest, size)]
+        return [self._sample(int(n)) for n in rng.integers(newest - self.window, newest, size)]
 
 
 class CocoSource:

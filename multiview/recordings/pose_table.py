@@ -115,7 +115,7 @@ class Poses:
             filled=np.zeros_like(self.filled),
         )
 
-    def take(self, rows: Int64[np.ndarray, " M"] | Bool[np.ndarray, " N"] | slice) -> Poses:
+    def select(self, rows: Int64[np.ndarray, " M"] | Bool[np.ndarray, " N"] | slice) -> Poses:
         """The poses of some rows only.
 
         Args:
@@ -228,7 +228,7 @@ def write_poses(poses: Poses, path: str | Path) -> None:
         path: Where.
     """
     begins = range(0, max(len(poses), 1), _ROW_GROUP)
-    _write((poses.take(slice(begin, begin + _ROW_GROUP)) for begin in begins), path)
+    _write((poses.select(slice(begin, begin + _ROW_GROUP)) for begin in begins), path)
 
 
 def write_ticks(ticks: Iterable[Tracks], skeleton: Skeleton, path: str | Path) -> set[int]:

@@ -12,7 +12,7 @@ from multiview.timing.sync_buffer import SyncBuffer, SyncOptions
 
 __all__ = ["Recording", "folder_recordings", "folder_views", "frame_views", "recorded_views"]
 
-IN_STEP = 0.1  # of a frame's time: cameras that differ by less were triggered together
+MAX_SKEW_FRAMES = 0.1  # of a frame's time: cameras that differ by less were triggered together
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ def recorded_views(rig: Rig, recordings: list[Recording]) -> Iterator[Views]:
     Yields:
         The views in order of time.
     """
-    if _in_step(recordings):
+    if _synchronised(recordings):
         by_frame = [dict(zip(r.frames, zip(r.times_ns, r.keypoints, strict=True), strict=True)) for r in recordings]
         places = [rig.index(r.camera) for r in recordings]
         for frame in sorted(set().union(*by_frame)):
@@ -124,11 +124,11 @@ def recorded_views(rig: Rig, recordings: list[Recording]) -> Iterator[Views]:
             yield from buffer.end_of_stream(camera, time_ns)
 
 
-def _in_step(recordings: list[Recording]) -> bool:
+def _synchronised(recordings: list[Recording]) -> bool:
     """Whether frames of one number were taken at one instant, to a tenth of a frame."""
     times: dict[int, list[int]] = {}
     for recording in recordings:
         for frame, time_ns in zip(recording.frames, recording.times_ns, strict=True):
             times.setdefault(frame, []).append(time_ns)
     fps = max((r.fps for r in recordings), default=0.0) or 30.0
-    return all(max(t) - min(t) <= IN_STEP * NS_PER_S / fps for t in times.values())
+    return all(max(t) - min(t) <= MAX_SKEW_FRAMES * NS_PER_S / fps for t in times.values())

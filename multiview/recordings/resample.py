@@ -19,7 +19,7 @@ from multiview.data import NS_PER_S
 from multiview.errors import ConfigError
 from multiview.recordings.pose_table import Poses
 
-__all__ = ["ResampleOptions", "prepare"]
+__all__ = ["ResampleOptions", "resample_poses"]
 
 
 class ResampleOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,7 +43,7 @@ class ResampleOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Turn the world so that y is up: (x, y, z) becomes (x, z, -y)."""
 
 
-def prepare(poses: Poses, options: ResampleOptions) -> Poses:
+def resample_poses(poses: Poses, options: ResampleOptions) -> Poses:
     """Poses made ready for another program, by the steps of `ResampleOptions` in their order.
 
     Covariances stay those of the unsmoothed joints.
@@ -66,7 +66,7 @@ def prepare(poses: Poses, options: ResampleOptions) -> Poses:
         raise ConfigError(f"no person {', '.join(map(str, missing))}; there are {known}")
     keep = np.isin(poses.person, options.people) if options.people else np.ones(len(poses), dtype=bool)
     time_s = poses.time_ns / NS_PER_S
-    poses = poses.take(keep & (time_s >= options.start_s) & (time_s <= options.end_s))
+    poses = poses.select(keep & (time_s >= options.start_s) & (time_s <= options.end_s))
     rate = poses.frames_per_second
     if options.lowpass_hz and not 0 < options.lowpass_hz < rate / 2:
         raise ConfigError(f"a low pass of {options.lowpass_hz:g} Hz needs more than {rate:g} frames per second")
@@ -79,7 +79,7 @@ def prepare(poses: Poses, options: ResampleOptions) -> Poses:
 
 def _person(poses: Poses, person: int, rate: float, options: ResampleOptions) -> Poses:
     """One person's rows, without gaps between frames, treated."""
-    own = poses.take(poses.person == person)
+    own = poses.select(poses.person == person)
     first, count = int(own.frame[0]), int(own.frame[-1] - own.frame[0]) + 1
     source = np.full(count, -1)
     source[own.frame - first] = np.arange(len(own))
@@ -96,7 +96,7 @@ def _person(poses: Poses, person: int, rate: float, options: ResampleOptions) ->
         filled |= np.isfinite(xyz[..., 0]) & ~was_known
     if options.lowpass_hz:
         xyz = _lowpass(xyz, butter(2, options.lowpass_hz, fs=rate, output="sos"))
-    dense = replace(own.take(nearest), frame=frame, time_ns=time_ns, xyz=xyz, filled=filled)
+    dense = replace(own.select(nearest), frame=frame, time_ns=time_ns, xyz=xyz, filled=filled)
     if options.resample_hz:
         dense = _resample(dense, options.resample_hz)
     return _consistent(dense, filled_only=~was_known if not options.resample_hz else None)
@@ -113,7 +113,7 @@ def _consistent(poses: Poses, filled_only: Bool[np.ndarray, "N J"] | None) -> Po
         views=np.where(nothing, 0, poses.views),
         filled=poses.filled & known,
     )
-    return poses.take(known.any(axis=1))
+    return poses.select(known.any(axis=1))
 
 
 def _close_gaps(xyz: Float64[np.ndarray, "T J 3"], most: int) -> Float64[np.ndarray, "T J 3"]:
@@ -157,7 +157,7 @@ def _resample(poses: Poses, rate: float) -> Poses:
     between = poses.xyz[before] * (1 - share) + poses.xyz[after] * share
     between = np.where(share < 1e-6, poses.xyz[before], np.where(share > 1 - 1e-6, poses.xyz[after], between))
     nearest = np.where(share[:, 0, 0] < 0.5, before, after)
-    moved = replace(poses.take(nearest), frame=frame, xyz=between)
+    moved = replace(poses.select(nearest), frame=frame, xyz=between)
     time_ns = np.round(frame * (NS_PER_S / rate)).astype(np.int64)
     utc_ns = np.where(moved.utc_ns > 0, moved.utc_ns + time_ns - moved.time_ns, 0)
     return replace(moved, time_ns=time_ns, utc_ns=utc_ns)
@@ -176,7 +176,7 @@ def _join(parts: Iterable[Poses], like: Poses) -> Poses:
     arrays = ("frame", "time_ns", "utc_ns", "person", "xyz", "cov", "score", "views", "filled")
     columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
     joined = replace(like, **columns)
-    return joined.take(np.lexsort((joined.person, joined.frame)))
+    return joined.select(np.lexsort((joined.person, joined.frame)))
 
 
 def _nearest(present: Bool[np.ndarray, " T"]) -> Int64[np.ndarray, " T"]:

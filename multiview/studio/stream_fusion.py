@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from multiview.body.recognition import GivenNames, Recogniser
+from multiview.body.recognition import IdentityLabels, Recogniser
 from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.reprojection import residuals_px
@@ -85,7 +85,7 @@ class StreamFusion:
         self.boot_id = boot_id
         known = studio.actors
         self._recogniser = Recogniser(known, self.skeleton, self.sync.rate_hz) if known else None
-        self._given = GivenNames()
+        self._labels = IdentityLabels()
         self.rejected: Counter[str] = Counter()
         self.received = 0  # messages of cameras, whether used or not
         self.clock_unknown = 0  # frames that came before their camera's clock was known
@@ -141,7 +141,7 @@ class StreamFusion:
             elif isinstance(message, ClockSample):
                 self._check_sender(topic, message.camera, message.boot_id).clock.add(message)
             elif isinstance(message, IdentityLabel):
-                self._given.give(message.person, message.name)
+                self._labels.set_name(message.person, message.name)
             elif isinstance(message, Heartbeat) and topic == topics.HEARTBEAT:
                 self._utc_less_hub_ns = message.utc_ns - message.hub_ns
                 views = self.sync.advance(stamp.arrival_ns)
@@ -153,7 +153,7 @@ class StreamFusion:
         if self.sync.restarts != self._restarts:
             self._restarts = self.sync.restarts
             self.pipeline.reset()
-            self._given = GivenNames()
+            self._labels = IdentityLabels()
         for view in views:
             fused = self._fuse(view, stamp)
             yield fused
@@ -285,8 +285,8 @@ class StreamFusion:
             views = replace(views, utc_ns=views.time_ns + self._utc_less_hub_ns)
         tracks = self.pipeline.step(views)
         if self._recogniser is not None:
-            tracks = self._recogniser.named(tracks)
-        tracks = self._given.named(tracks)
+            tracks = self._recogniser.with_names(tracks)
+        tracks = self._labels.with_names(tracks)
         self.step_ns = time.perf_counter_ns() - began
         seen = [keypoints is not None for keypoints in views.keypoints]
         message = pack_tracks(

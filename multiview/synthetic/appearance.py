@@ -9,11 +9,11 @@ from jaxtyping import Float64
 
 from multiview.synthetic import raycast_kernels as kernels
 
-__all__ = ["Look", "sample_look"]
+__all__ = ["Appearance", "sample_appearance"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class Appearance:
     """Build, hair and clothes of one person; colours are RGB in [0, 1]."""
 
     girth: float
@@ -79,11 +79,11 @@ def _pattern(rng: np.random.Generator, held_out: bool) -> tuple[int, float, floa
     return kind, float(rng.uniform(0.8, 4.0)), float(rng.uniform(0, 6.28))
 
 
-def sample_look(rng: np.random.Generator, held_out: bool = False) -> Look:
+def sample_appearance(rng: np.random.Generator, held_out: bool = False) -> Appearance:
     """Draw one person's build and clothes; `held_out` uses the weaves that training never shows."""
     top, trousers = _cloth_colour(rng), _cloth_colour(rng)
     short = rng.random()
-    return Look(
+    return Appearance(
         girth=float(np.clip(rng.normal(1.0, 0.11), 0.8, 1.4)),
         skin=np.clip(_SKIN[rng.integers(len(_SKIN))] + rng.normal(0, 0.03, 3), 0.05, 1),
         hair=np.clip(_HAIR[rng.integers(len(_HAIR))] + rng.normal(0, 0.03, 3), 0.02, 1),

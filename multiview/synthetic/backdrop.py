@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-__all__ = ["HELD_OUT", "TRAINING", "backdrop", "coarse", "degrade"]
+__all__ = ["HELD_OUT", "TRAINING", "backdrop", "degrade", "downsample"]
 
 Image = Float32[np.ndarray, "H W 3"]
 
@@ -143,7 +143,7 @@ def backdrop(rng: np.random.Generator, height: int, width: int, held_out: bool =
     return np.clip(image, 0, 1).astype(np.float32)
 
 
-def coarse(image: np.ndarray, share: float) -> np.ndarray:
+def downsample(image: np.ndarray, share: float) -> np.ndarray:
     """The picture with `share` as many pixels a side, enlarged to its own size again."""
     height, width = image.shape[:2]
     # By size, not by factor: only then do both ways use the same scale, and nothing moves.
@@ -178,7 +178,7 @@ def degrade(rng: np.random.Generator, image: UInt8[np.ndarray, "H W 3"]) -> UInt
         )
     if rng.random() < 0.15:
         # Someone far away: few pixels, enlarged.
-        picture = np.asarray(coarse(picture, rng.uniform(0.35, 0.8)), np.float32)
+        picture = np.asarray(downsample(picture, rng.uniform(0.35, 0.8)), np.float32)
     if rng.random() < 0.6:
         picture = picture + rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(rng.uniform(1, 14))
     out = np.clip(picture, 0, 255).astype(np.uint8)

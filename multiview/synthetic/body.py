@@ -2,7 +2,7 @@
 
 A body is built from joint positions alone, whatever moved them, so the keypoints are exact by construction: the
 ankle is where the shank ends, the eye lies on the face. Left and right can be told only as they can in a
-photograph: by face and hair, the chest's print, the heel and the toes, and which limb hides which.
+render_scene: by face and hair, the chest's print, the heel and the toes, and which limb hides which.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from jaxtyping import Float32, Float64, Int64
 
 from multiview.body.skeleton import load_skeleton
 from multiview.synthetic import raycast_kernels as kernels
-from multiview.synthetic.appearance import Look
+from multiview.synthetic.appearance import Appearance
 
 __all__ = ["JOINTS", "LIMB_RADII", "PARTS", "Figure", "J", "build_figure"]
 
@@ -78,8 +78,8 @@ def _frame(z: Float64[np.ndarray, " 3"], forward: Float64[np.ndarray, " 3"]) -> 
 class _Builder:
     """Collects primitives in world coordinates."""
 
-    def __init__(self, look: Look) -> None:
-        self.look = look
+    def __init__(self, appearance: Appearance) -> None:
+        self.appearance = appearance
         self.rows: list[tuple[Float64[np.ndarray, "3 4"], tuple[float, float, float], Float64[np.ndarray, " 4"]]] = []
         self.colours: list[Float64[np.ndarray, "3 3"]] = []
         self.styles: list[tuple[float, ...]] = []
@@ -112,7 +112,7 @@ class _Builder:
             )
         )
         self.colours.append(np.zeros((3, 3)) if colours is None else colours)
-        self.styles.append((*pattern, cut, feature, self.look.gloss, 0, 0))
+        self.styles.append((*pattern, cut, feature, self.appearance.gloss, 0, 0))
         self.parts.append(PARTS.index(part))
 
     def limb(
@@ -151,13 +151,13 @@ class _Builder:
         )
 
 
-def build_figure(xyz: Float64[np.ndarray, "26 3"], look: Look, stature: float = 1.7) -> Figure:
-    """Dress a skeleton: the primitives of one person from HALPE-26 joints (world, m) and a look.
+def build_figure(xyz: Float64[np.ndarray, "26 3"], appearance: Appearance, stature: float = 1.7) -> Figure:
+    """Dress a skeleton: the primitives of one person from HALPE-26 joints (world, m) and an appearance.
 
     `stature` m sets the thickness of limbs and trunk.
     """
-    build = _Builder(look)
-    size = stature * look.girth
+    build = _Builder(appearance)
+    size = stature * appearance.girth
     up = xyz[J["neck"]] - xyz[J["mid_hip"]]
     chest = _frame(up, _cross(xyz[J["left_shoulder"]] - xyz[J["right_shoulder"]], up))
     pelvis = _frame(up, _cross(xyz[J["left_hip"]] - xyz[J["right_hip"]], up))
@@ -176,22 +176,22 @@ def _trunk(
     pelvis: Float64[np.ndarray, "3 3"],
     size: float,
 ) -> None:
-    look = build.look
+    appearance = build.appearance
     hip, neck = xyz[J["mid_hip"]], xyz[J["neck"]]
     length = float(np.linalg.norm(neck - hip))
-    cloth = np.vstack([look.top, look.print_colour])
-    legs = np.vstack([look.trousers, look.skin])
+    cloth = np.vstack([appearance.top, appearance.print_colour])
+    legs = np.vstack([appearance.trousers, appearance.skin])
     wide = 0.72 * float(np.linalg.norm(xyz[J["left_shoulder"]] - xyz[J["right_shoulder"]])) / 2
     build.add(
         "torso_front",
         hip + chest[:, 2] * 0.38 * length,
         chest,
-        (0.062 * size, wide * look.girth),
+        (0.062 * size, wide * appearance.girth),
         0.42 * length,
         (0.9, 1.02),
-        feature=look.top_feature,
+        feature=appearance.top_feature,
         colours=cloth,
-        pattern=look.top_pattern,
+        pattern=appearance.top_pattern,
     )
     build.add(
         "torso_front",
@@ -201,7 +201,7 @@ def _trunk(
         0.35 * length,
         (1.1, 1.0),
         colours=cloth,
-        pattern=look.top_pattern,
+        pattern=appearance.top_pattern,
     )
     build.add(
         "torso_front",
@@ -209,7 +209,7 @@ def _trunk(
         pelvis,
         (0.066 * size, 0.094 * size),
         colours=legs,
-        pattern=look.trouser_pattern,
+        pattern=appearance.trouser_pattern,
     )
     shoulders = xyz[J["left_shoulder"]] - xyz[J["right_shoulder"]]
     yoke = _frame(shoulders, chest[:, 0])
@@ -220,7 +220,7 @@ def _trunk(
         (0.04 * size, 0.037 * size),
         float(np.linalg.norm(shoulders)),
         colours=cloth,
-        pattern=look.top_pattern,
+        pattern=appearance.top_pattern,
     )
     for sign in (-1.0, 1.0):
         build.add(
@@ -229,27 +229,27 @@ def _trunk(
             pelvis,
             (0.045 * size, 0.047 * size),
             colours=legs,
-            pattern=look.trouser_pattern,
+            pattern=appearance.trouser_pattern,
         )
-        if look.bust > 0.3:
+        if appearance.bust > 0.3:
             build.add(
                 "torso_front",
                 hip + chest[:, 2] * 0.68 * length + chest[:, 0] * 0.04 * size + sign * chest[:, 1] * 0.045 * size,
                 chest,
-                (0.03 * size * (0.6 + look.bust), 0.04 * size),
+                (0.03 * size * (0.6 + appearance.bust), 0.04 * size),
                 colours=cloth,
-                pattern=look.top_pattern,
+                pattern=appearance.top_pattern,
             )
-    if look.backpack is not None:
+    if appearance.backpack is not None:
         build.add(
             "torso_back",
             neck - chest[:, 0] * 0.1 * size - chest[:, 2] * 0.38 * length,
             chest,
             (0.07 * size, 0.085 * size),
             0.25 * length,
-            colours=np.tile(look.backpack, (3, 1)),
+            colours=np.tile(appearance.backpack, (3, 1)),
         )
-    if look.skirt:
+    if appearance.skirt:
         knees = (xyz[J["left_knee"]] + xyz[J["right_knee"]]) / 2
         build.add(
             "torso_front",
@@ -259,12 +259,12 @@ def _trunk(
             0.75 * float(np.linalg.norm(knees - hip)),
             (1.0, 1.35),
             legs,
-            look.trouser_pattern,
+            appearance.trouser_pattern,
         )
 
 
 def _head(build: _Builder, xyz: Float64[np.ndarray, "26 3"], chest: Float64[np.ndarray, "3 3"], stature: float) -> None:
-    look = build.look
+    appearance = build.appearance
     ears = xyz[J["left_ear"]] - xyz[J["right_ear"]]
     middle = (xyz[J["left_ear"]] + xyz[J["right_ear"]]) / 2
     eyes = (xyz[J["left_eye"]] + xyz[J["right_eye"]]) / 2
@@ -272,8 +272,8 @@ def _head(build: _Builder, xyz: Float64[np.ndarray, "26 3"], chest: Float64[np.n
     # Eyes sit a little above the ears' line: tilt back so that the face looks along x.
     head = _frame(up, _cross(ears, up))
     width = float(np.linalg.norm(ears)) / 2
-    skin, hair = np.tile(look.skin, (3, 1)), np.tile(look.hair, (3, 1))
-    scalp = np.vstack([look.hair, look.hair, look.skin])
+    skin, hair = np.tile(appearance.skin, (3, 1)), np.tile(appearance.hair, (3, 1))
+    scalp = np.vstack([appearance.hair, appearance.hair, appearance.skin])
     centre = middle + head[:, 2] * 0.012 * stature + head[:, 0] * 0.004 * stature
     turned = np.stack([head[:, 0], head[:, 1], head[:, 2]], axis=1)
     build.limb(
@@ -316,7 +316,7 @@ def _head(build: _Builder, xyz: Float64[np.ndarray, "26 3"], chest: Float64[np.n
         centre + head[:, 0] * 0.05 * stature - head[:, 2] * 0.045 * stature,
         head,
         (0.009 * stature, 0.016 * stature),
-        colours=np.tile(look.skin * np.array([0.75, 0.45, 0.45]), (3, 1)),
+        colours=np.tile(appearance.skin * np.array([0.75, 0.45, 0.45]), (3, 1)),
     )
     build.add(
         "head",
@@ -325,44 +325,60 @@ def _head(build: _Builder, xyz: Float64[np.ndarray, "26 3"], chest: Float64[np.n
         (0.053 * stature, width * 1.06),
         colours=hair,
     )
-    if look.long_hair:
+    if appearance.long_hair:
         down = _frame(-head[:, 2], head[:, 0])
         build.add(
             "head", centre - head[:, 0] * 0.035 * stature, down, (0.028 * stature, width), 0.1 * stature, colours=hair
         )
-    if look.cap:
+    if appearance.cap:
         build.add(
             "head",
             centre + head[:, 2] * 0.03 * stature,
             head,
             (0.06 * stature, width * 1.08),
-            colours=_cap_colour(look),
+            colours=_cap_colour(appearance),
         )
         build.add(
             "head",
             centre + head[:, 2] * 0.04 * stature + head[:, 0] * 0.06 * stature,
             _frame(head[:, 0], head[:, 2]),
             (0.006 * stature, 0.04 * stature),
-            colours=_cap_colour(look),
+            colours=_cap_colour(appearance),
         )
 
 
-def _cap_colour(look: Look) -> Float64[np.ndarray, "3 3"]:
+def _cap_colour(appearance: Appearance) -> Float64[np.ndarray, "3 3"]:
     """A cap goes with the shirt's print."""
-    return np.tile(look.print_colour, (3, 1))
+    return np.tile(appearance.print_colour, (3, 1))
 
 
 def _arm(
     build: _Builder, xyz: Float64[np.ndarray, "26 3"], side: str, forward: Float64[np.ndarray, " 3"], size: float
 ) -> None:
-    look = build.look
+    appearance = build.appearance
     shoulder, elbow, wrist = (xyz[J[f"{side}_{name}"]] for name in ("shoulder", "elbow", "wrist"))
-    cloth, skin = np.vstack([look.top, look.skin]), np.tile(look.skin, (3, 1))
+    cloth, skin = np.vstack([appearance.top, appearance.skin]), np.tile(appearance.skin, (3, 1))
     build.limb(
-        f"{side}_upper_arm", shoulder, elbow, forward, 0.034 * size, 0.026 * size, cloth, look.top_pattern, look.sleeve
+        f"{side}_upper_arm",
+        shoulder,
+        elbow,
+        forward,
+        0.034 * size,
+        0.026 * size,
+        cloth,
+        appearance.top_pattern,
+        appearance.sleeve,
     )
     build.limb(
-        f"{side}_forearm", elbow, wrist, forward, 0.026 * size, 0.018 * size, cloth, look.top_pattern, look.sleeve - 1.0
+        f"{side}_forearm",
+        elbow,
+        wrist,
+        forward,
+        0.026 * size,
+        0.018 * size,
+        cloth,
+        appearance.top_pattern,
+        appearance.sleeve - 1.0,
     )
     along = _frame(wrist - elbow, forward)
     build.add(
@@ -379,10 +395,10 @@ def _arm(
 def _leg(
     build: _Builder, xyz: Float64[np.ndarray, "26 3"], side: str, forward: Float64[np.ndarray, " 3"], size: float
 ) -> None:
-    look = build.look
+    appearance = build.appearance
     hip, knee, ankle, heel = (xyz[J[f"{side}_{name}"]] for name in ("hip", "knee", "ankle", "heel"))
     toes = (xyz[J[f"{side}_big_toe"]] + xyz[J[f"{side}_small_toe"]]) / 2
-    cloth = np.vstack([look.trousers, look.skin])
+    cloth = np.vstack([appearance.trousers, appearance.skin])
     build.limb(
         f"{side}_thigh",
         hip,
@@ -391,8 +407,8 @@ def _leg(
         0.054 * size,
         0.038 * size,
         cloth,
-        look.trouser_pattern,
-        look.trouser_length,
+        appearance.trouser_pattern,
+        appearance.trouser_length,
     )
     build.limb(
         f"{side}_shank",
@@ -402,8 +418,8 @@ def _leg(
         0.037 * size,
         0.025 * size,
         cloth,
-        look.trouser_pattern,
-        look.trouser_length - 1.0,
+        appearance.trouser_pattern,
+        appearance.trouser_length - 1.0,
     )
     shank = _frame(ankle - knee, toes - heel)
     build.limb(
@@ -414,10 +430,10 @@ def _leg(
         0.034 * size,
         0.027 * size,
         cloth,
-        look.trouser_pattern,
-        look.trouser_length - 1.0,
+        appearance.trouser_pattern,
+        appearance.trouser_length - 1.0,
     )
-    shoe = np.vstack([look.shoes, look.shoes, look.shoes])
+    shoe = np.vstack([appearance.shoes, appearance.shoes, appearance.shoes])
     sole = _frame(toes - heel, _cross(xyz[J[f"{side}_small_toe"]] - xyz[J[f"{side}_big_toe"]], toes - heel))
     build.add(
         f"{side}_shank",

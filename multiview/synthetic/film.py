@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
 from multiview.cameras.camera import Camera, Rig
-from multiview.synthetic.appearance import Look, sample_look
+from multiview.synthetic.appearance import Appearance, sample_appearance
 from multiview.synthetic.backdrop import backdrop
 from multiview.synthetic.body import build_figure
-from multiview.synthetic.rendered_image import cast_figures, in_camera
+from multiview.synthetic.rendered_image import draw_figures, in_camera
 
 __all__ = ["Film", "Poster"]
 
@@ -58,7 +58,7 @@ class Film:
     def __init__(self, rig: Rig, joints: Float64[np.ndarray, "F P 26 3"], seed: int = 0) -> None:
         self.rig, self.joints, self.seed = rig, joints, seed
         rng = np.random.default_rng((seed, 1))
-        self.looks: list[Look] = [sample_look(rng) for _ in range(joints.shape[1])]
+        self.appearances: list[Appearance] = [sample_appearance(rng) for _ in range(joints.shape[1])]
         self.stature = [_stature(joints[:, person]) for person in range(joints.shape[1])]
         self._walls = [_texture(rng, bright) for bright in (0.35, 0.7, 0.65, 0.8)]
         self._views: dict[int, _View] = {}
@@ -72,12 +72,12 @@ class Film:
             _draw_poster(image, view.K, cam, poster)
         people = self.joints[frame] if frame >= 0 else self.joints[:0]
         figures = [
-            in_camera(build_figure(xyz, look, stature), cam.R, cam.t)
-            for xyz, look, stature in zip(people, self.looks, self.stature, strict=False)
+            in_camera(build_figure(xyz, appearance, stature), cam.R, cam.t)
+            for xyz, appearance, stature in zip(people, self.appearances, self.stature, strict=False)
             if np.isfinite(xyz).all()
         ]
         if figures:
-            cast_figures(figures, len(figures), view.light, view.K, image)
+            draw_figures(figures, len(figures), view.light, view.K, image)
         bent = cv2.remap(image, *view.source, cv2.INTER_LINEAR)
         rng = np.random.default_rng((self.seed, 2 if frame >= 0 else 3, camera, abs(frame)))
         out = np.clip(bent * 255, 0, 255) + rng.standard_normal(bent.shape[:2], dtype=np.float32)[..., None] * NOISE

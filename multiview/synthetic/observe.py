@@ -19,13 +19,13 @@ _SCORE_MEAN, _SCORE_SPREAD, _SCORE_HIDDEN = 0.78, 0.12, -0.35
 _SCORE_SCALE = _SCORE_MEAN / np.sqrt(1 + 3 * (_SCORE_SPREAD / _SCORE_MEAN) ** 2)
 _SCORE_ERROR = 0.10
 _OUTLIER_PX = (50.0, 200.0)
-_GHOSTS_AT_ONCE = 2
+_MAX_FALSE_POSITIVES = 2
 _VISIBLE_AT_LEAST = 0.25  # of the joints; of a person hidden further nothing is found
 
 
 @dataclass(slots=True, eq=False)
 class Observations:
-    """All that a camera sees in T frames, in S slots: one per person, then ghosts; `order` of the slots in a frame.
+    """All that a camera sees in T frames, in S slots: one per person, then false positives, in `order`.
 
     `sigma` px, true standard deviation of a coordinate's error; `joint_actor` whose joint it is, -1 nobody's.
     """
@@ -62,12 +62,12 @@ def observe(
     noise = _correlated(rng, (frames, people, joints, 2), options.correlation)
     outlier, start = _bursts(rng, (frames, people, joints), options.outliers, options.burst_frames)
     xy = clean + sigma[..., None] * noise + outlier[..., None] * _displacement(rng, start)
-    guessed = _correlated(rng, hidden.shape, 0.9) < _normal_quantile(options.hidden_found)
-    dropped = _bursts(rng, hidden.shape, options.dropped, options.burst_frames)[0]
-    seen = inside & ~dropped & (~hidden | guessed)
+    guessed = _correlated(rng, hidden.shape, 0.9) < _normal_quantile(options.hidden_detected)
+    missing = _bursts(rng, hidden.shape, options.missing_joints, options.burst_frames)[0]
+    seen = inside & ~missing & (~hidden | guessed)
     with np.errstate(invalid="ignore"):
         found = (inside & ~hidden).mean(axis=-1) >= _VISIBLE_AT_LEAST
-    found &= ~_bursts(rng, (frames, people), options.missed, options.burst_frames)[0]
+    found &= ~_bursts(rng, (frames, people), options.missed_people, options.burst_frames)[0]
     swapped = _bursts(rng, (frames, people), options.swaps, options.burst_frames)[0]
     actor = np.broadcast_to(np.arange(people)[:, None], hidden.shape).copy()
     seen_xy = np.where(seen[..., None], xy, np.nan)
@@ -75,7 +75,7 @@ def observe(
     people_seen = Observations(seen_xy, score, sigma, actor, outlier, hidden, swapped, found, order)
     _swap(people_seen, skeleton)
     _merge(people_seen, skeleton, options, rng)
-    return _arrange(_with_ghosts(people_seen, camera, options, rng), rng)
+    return _arrange(_with_false_positives(people_seen, camera, options, rng), rng)
 
 
 def _in_order(frames: int, slots: int) -> np.ndarray:
@@ -196,13 +196,15 @@ def _nan_free(values: np.ndarray, instead: float) -> np.ndarray:
     return np.where(np.isnan(values), instead, values)
 
 
-def _with_ghosts(seen: Observations, camera: Camera, options: StudioOptions, rng: np.random.Generator) -> Observations:
+def _with_false_positives(
+    seen: Observations, camera: Camera, options: StudioOptions, rng: np.random.Generator
+) -> Observations:
     """Add false people: someone's outline of another moment, elsewhere in the picture and of another size."""
     frames, people = seen.found.shape
-    share = min(0.9, options.ghosts * people / _GHOSTS_AT_ONCE)
+    share = min(0.9, options.false_positives * people / _MAX_FALSE_POSITIVES)
     if share <= 0:
         return seen
-    on, start = _bursts(rng, (frames, _GHOSTS_AT_ONCE), share, options.burst_frames)
+    on, start = _bursts(rng, (frames, _MAX_FALSE_POSITIVES), share, options.burst_frames)
     donor = _held(rng, start, 0, frames).astype(np.int64), _held(rng, start, 0, people).astype(np.int64)
     outline = seen.xy[donor]
     known = ~np.isnan(outline).any(axis=-1)
@@ -223,7 +225,7 @@ def _with_ghosts(seen: Observations, camera: Camera, options: StudioOptions, rng
         hidden=np.concatenate([seen.hidden, nobody], axis=1),
         swapped=np.concatenate([seen.swapped, nobody[..., 0]], axis=1),
         found=np.concatenate([seen.found, on & (known.sum(axis=2) >= 4)], axis=1),
-        order=_in_order(on.shape[0], people + _GHOSTS_AT_ONCE),
+        order=_in_order(on.shape[0], people + _MAX_FALSE_POSITIVES),
     )
 
 

@@ -65,22 +65,22 @@ class StudioOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How the error grows with the size of a person in the picture; 0 is not at all, 1 in proportion."""
     outliers: Share = 0.03
     """Share of joints found 50 to 200 px from where they are."""
-    dropped: Share = 0.05
+    missing_joints: Share = 0.05
     """Share of joints not found, besides those hidden or outside the picture."""
-    missed: Share = 0.02
+    missed_people: Share = 0.02
     """Share of people not found."""
     swaps: Share = 0.01
-    """Share of people whose left and right are exchanged."""
-    ghosts: Share = 0.05
+    """Share of people whose left and right are swapped."""
+    false_positives: Share = 0.05
     """False people as a share of true ones."""
     merged: Share = 0.02
     """Share of pairs of people close together in a picture of whom a part is taken for the other's."""
     occlusion: bool = True
     """Whether bodies hide what is behind them."""
-    hidden_found: Share = 0.5
+    hidden_detected: Share = 0.5
     """Share of hidden joints that are found all the same, with a larger error and a lower score."""
     burst_frames: Annotated[int, Meta(ge=1)] = 3
-    """How many frames a fault (outlier, drop, miss, swap, ghost, merger) lasts."""
+    """How many frames a fault (outlier, missing joint, missed person, swap, false positive, merger) lasts."""
 
     frame_drops: Share = 0.0
     """Share of a camera's frames that never arrive."""
@@ -98,6 +98,17 @@ class StudioOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             StudioOptions without noise, faults, occlusion or clocks of their own.
         """
         none = dict.fromkeys(
-            ("sigma_px", "outliers", "dropped", "missed", "swaps", "ghosts", "merged", "frame_drops", "phase_ms"), 0.0
+            (
+                "sigma_px",
+                "outliers",
+                "missing_joints",
+                "missed_people",
+                "swaps",
+                "false_positives",
+                "merged",
+                "frame_drops",
+                "phase_ms",
+            ),
+            0.0,
         )
         return msgspec.structs.replace(self, occlusion=False, clock_offset_ms=0.0, clock_drift_ppm=0.0, **none)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt8
 
 from multiview.synthetic import raycast_kernels as kernels
-from multiview.synthetic.appearance import sample_look
+from multiview.synthetic.appearance import sample_appearance
 from multiview.synthetic.backdrop import backdrop
 from multiview.synthetic.body import LIMB_RADII, PARTS, Figure, J, build_figure
 from multiview.synthetic.postures import EASY, sample_postures
@@ -18,13 +18,13 @@ __all__ = [
     "ABSENT",
     "HIDDEN",
     "VISIBLE",
-    "Photo",
+    "RenderedImage",
     "Scene",
-    "cast_figures",
-    "photograph",
+    "draw_figures",
     "project",
-    "sample_crop",
-    "sample_photo",
+    "render_scene",
+    "sample_image",
+    "sample_person_image",
     "sample_scene",
 ]
 
@@ -33,7 +33,7 @@ COCO = 17
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Photo:
+class RenderedImage:
     """A picture and its P people: COCO keypoints (px), visibility (0 absent, 1 hidden, 2 visible), boxes x y w h (px).
 
     `area` px^2 is what a person would cover if nothing hid them, NaN where not measured; `parts` is the part of
@@ -61,7 +61,7 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cast:
+class GBuffer:
     """Depth (m, inf where empty), owner primitive (-1), and each primitive's person (-1 for things) and part."""
 
     depth: Float32[np.ndarray, "H W"]
@@ -95,13 +95,13 @@ def project(xyz: Float64[np.ndarray, "*N 3"], K: Float64[np.ndarray, "3 3"]) -> 
     return xyz[..., :2] / xyz[..., 2:] * K[[0, 1], [0, 1]] + K[:2, 2]
 
 
-def cast_figures(
+def draw_figures(
     figures: list[Figure],
     people: int,
     light: Float64[np.ndarray, "4 3"],
     K: Float64[np.ndarray, "3 3"],
     image: Float32[np.ndarray, "H W 3"],
-) -> Cast:
+) -> GBuffer:
     """Draw figures (camera coordinates; the first `people` of them are people) over `image`, in place."""
     height, width = image.shape[:2]
     depth = np.full((height, width), np.inf, np.float32)
@@ -112,34 +112,34 @@ def cast_figures(
     affine, shape = everything.affine, everything.shape
     kernels.cast_rays(affine, shape, everything.reach, *lens, depth, owner)
     kernels.shade(affine, shape, everything.colour, everything.style, light, *lens, depth, owner, image)
-    return Cast(depth, owner, person, everything.part)
+    return GBuffer(depth, owner, person, everything.part)
 
 
-def _part_map(cast: Cast, figures: list[Figure], K: Float64[np.ndarray, "3 3"]) -> UInt8[np.ndarray, "H W"]:
+def _part_map(gbuffer: GBuffer, figures: list[Figure], K: Float64[np.ndarray, "3 3"]) -> UInt8[np.ndarray, "H W"]:
     """Parts of person 0; the trunk and the face are relabelled where the surface looks backwards."""
-    front = np.zeros(cast.depth.shape, np.bool_)
+    front = np.zeros(gbuffer.depth.shape, np.bool_)
     affine = np.concatenate([figure.affine for figure in figures])
-    kernels.facing(affine, K[0, 0], K[1, 1], K[0, 2], K[1, 2], cast.depth, cast.owner, front)
-    label = np.where(cast.person == 0, cast.part, 0)[cast.owner]
-    label[cast.owner < 0] = 0
+    kernels.facing(affine, K[0, 0], K[1, 1], K[0, 2], K[1, 2], gbuffer.depth, gbuffer.owner, front)
+    label = np.where(gbuffer.person == 0, gbuffer.part, 0)[gbuffer.owner]
+    label[gbuffer.owner < 0] = 0
     label[(label == PARTS.index("face")) & ~front] = PARTS.index("head")
     label[(label == PARTS.index("torso_front")) & ~front] = PARTS.index("torso_back")
     return label.astype(np.uint8)
 
 
 def joint_visibility(
-    cast: Cast,
+    gbuffer: GBuffer,
     xyz: Float64[np.ndarray, "P 17 3"],
     xy: Float64[np.ndarray, "P 17 2"],
     stature: Float64[np.ndarray, " P"],
 ) -> Int64[np.ndarray, "P 17"]:
     """Visible where nothing lies before the skin above the joint; absent outside the picture."""
-    height, width = cast.depth.shape
+    height, width = gbuffer.depth.shape
     inside = ((xy > -0.5) & (xy < np.array([width, height]) - 0.5)).all(-1) & (xyz[..., 2] > 0)
     column, row = (
         np.clip(np.rint(np.nan_to_num(xy[..., i])), 0, size - 1).astype(int) for i, size in ((0, width), (1, height))
     )
-    seen = cast.depth[row, column] > xyz[..., 2] - (LIMB_RADII * 1.3) * stature[:, None] - 0.01
+    seen = gbuffer.depth[row, column] > xyz[..., 2] - (LIMB_RADII * 1.3) * stature[:, None] - 0.01
     return np.where(inside, np.where(seen, VISIBLE, HIDDEN), ABSENT)
 
 
@@ -158,7 +158,7 @@ def person_boxes(
     return np.concatenate([low, high - low], axis=1)
 
 
-def photograph(
+def render_scene(
     rng: np.random.Generator,
     scene: Scene,
     K: Float64[np.ndarray, "3 3"],
@@ -166,7 +166,7 @@ def photograph(
     held_out: bool = False,
     supersample: int = 2,
     measure: bool = False,
-) -> Photo:
+) -> RenderedImage:
     """Render a scene with a pinhole camera; `size` = width, height (px). `measure` finds the people's areas, too."""
     width, height = size
     s = supersample
@@ -177,16 +177,16 @@ def photograph(
     image = cv2.resize(backdrop(rng, height, width, held_out), (width * s, height * s), interpolation=cv2.INTER_LINEAR)
     figures = [*scene.figures, *([scene.things] if scene.things is not None else [])]
     people = len(scene.figures)
-    cast = cast_figures(figures, people, scene.light, fine, image)
+    gbuffer = draw_figures(figures, people, scene.light, fine, image)
     xyz = scene.joints[:, :COCO]
-    visibility = joint_visibility(cast, xyz, project(xyz, fine), scene.stature)
+    visibility = joint_visibility(gbuffer, xyz, project(xyz, fine), scene.stature)
     image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    parts = _part_map(cast, figures, fine)[s // 2 :: s, s // 2 :: s]
+    parts = _part_map(gbuffer, figures, fine)[s // 2 :: s, s // 2 :: s]
     box = person_boxes(scene.joints, scene.stature, K)
     area = np.full(people, np.nan)
     if measure:
-        area = np.array([_covered(figure, fine, cast.depth.shape) / s**2 for figure in scene.figures])
-    return Photo(
+        area = np.array([_covered(figure, fine, gbuffer.depth.shape) / s**2 for figure in scene.figures])
+    return RenderedImage(
         (np.clip(image, 0, 1) * 255).astype(np.uint8),
         project(xyz, K),
         visibility,
@@ -285,7 +285,8 @@ def sample_scene(
     R = _look_at(eye, target + rng.normal(0, 0.12, 3) * distance, float(np.radians(np.clip(rng.normal(0, 8), -30, 30))))
     t = -R @ eye
     figures = [
-        in_camera(build_figure(joints[i], sample_look(rng, held_out), float(stature[i])), R, t) for i in range(count)
+        in_camera(build_figure(joints[i], sample_appearance(rng, held_out), float(stature[i])), R, t)
+        for i in range(count)
     ]
     things = None if easy else _things(rng, target, toward)
     cam = joints @ R.T + t
@@ -312,14 +313,14 @@ def _crop_camera(
     )
 
 
-def sample_crop(
+def sample_person_image(
     rng: np.random.Generator,
     size: tuple[int, int],
     held_out: bool = False,
     zoom: float = 1.25,
     cut_off: float = 0.0,
     easy: bool = False,
-) -> Photo:
+) -> RenderedImage:
     """A picture centred on its first person and `zoom` times as large; others may stand about, before or behind.
 
     A share `cut_off` ends early, as at the frame of a larger image: black beyond, joints absent. `easy`: one upright
@@ -327,15 +328,15 @@ def sample_crop(
     """
     scene = sample_scene(rng, 1 if easy else None, held_out, easy=easy)
     box = person_boxes(scene.joints[:1], scene.stature[:1], np.eye(3))[0]
-    photo = photograph(rng, scene, _crop_camera(box, size, zoom, np.zeros(2)), size, held_out)
+    rendered = render_scene(rng, scene, _crop_camera(box, size, zoom, np.zeros(2)), size, held_out)
     if rng.random() < cut_off:
-        _cut_off(rng, photo)
-    return photo
+        _cut_off(rng, rendered)
+    return rendered
 
 
-def _cut_off(rng: np.random.Generator, photo: Photo) -> None:
+def _cut_off(rng: np.random.Generator, rendered: RenderedImage) -> None:
     """The whole image ends inside this crop: black beyond, joints absent, the person's box ends there, too."""
-    height, width = photo.image.shape[:2]
+    height, width = rendered.image.shape[:2]
     low, high = np.zeros(2), np.array([width, height], float)
     axis, share = int(rng.integers(2)), rng.uniform(0.05, 0.45)
     if rng.random() < 0.5:
@@ -345,24 +346,27 @@ def _cut_off(rng: np.random.Generator, photo: Photo) -> None:
     x0, y0, x1, y1 = (int(v) for v in (*low, *high))
     outside = np.ones((height, width), np.bool_)
     outside[y0:y1, x0:x1] = False
-    photo.image[outside] = 0
-    photo.parts[outside] = 0
-    photo.visibility[((photo.xy < low - 0.5) | (photo.xy > high - 0.5)).any(-1)] = ABSENT
-    start, end = np.clip(photo.box[:, :2], low, high - 1), np.clip(photo.box[:, :2] + photo.box[:, 2:], low, high - 1)
-    photo.box[:] = np.concatenate([start, np.maximum(end - start, 8.0)], axis=1)
+    rendered.image[outside] = 0
+    rendered.parts[outside] = 0
+    rendered.visibility[((rendered.xy < low - 0.5) | (rendered.xy > high - 0.5)).any(-1)] = ABSENT
+    start, end = (
+        np.clip(rendered.box[:, :2], low, high - 1),
+        np.clip(rendered.box[:, :2] + rendered.box[:, 2:], low, high - 1),
+    )
+    rendered.box[:] = np.concatenate([start, np.maximum(end - start, 8.0)], axis=1)
 
 
-def sample_photo(
+def sample_image(
     rng: np.random.Generator,
     size: tuple[int, int],
     held_out: bool = False,
     people: int | None = None,
     measure: bool = False,
     supersample: int = 2,
-) -> Photo:
+) -> RenderedImage:
     """A whole picture of 1 to 4 people of various sizes, as a person detector is given it."""
     scene = sample_scene(rng, int(rng.integers(1, 5)) if people is None else people, held_out, spread=1.6)
     box = person_boxes(scene.joints[:1], scene.stature[:1], np.eye(3))[0]
     zoom = float(np.exp(rng.uniform(np.log(1.2), np.log(5.0))))
     K = _crop_camera(box, size, zoom, rng.uniform(-0.3, 0.3, 2) * (1 - 1 / zoom))
-    return photograph(rng, scene, K, size, held_out, supersample, measure)
+    return render_scene(rng, scene, K, size, held_out, supersample, measure)

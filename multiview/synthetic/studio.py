@@ -32,7 +32,7 @@ class Labels:
     """The truth about the P detections of one camera in one frame, in the order of its Keypoints2D.
 
     Attributes:
-        actor: (P,) whose detection it is, -1 a ghost's.
+        actor: (P,) whose detection it is, -1 for a false positive.
         joint_actor: (P, J) the same per joint; they differ in merged detections.
         sigma: (P, J) px, true standard deviation of a coordinate's error, NaN where missing.
         outlier: (P, J) True where the joint is a gross error.

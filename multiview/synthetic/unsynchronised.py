@@ -15,7 +15,7 @@ from multiview.data import NS_PER_S, Keypoints2D
 from multiview.synthetic.studio import Studio
 from multiview.wire.messages import ClockSample
 
-__all__ = ["HUB_S", "Arrival", "Pace", "Unsynchronised", "arrivals", "random_paces"]
+__all__ = ["HUB_S", "Arrival", "CameraTiming", "TimingFaults", "arrivals", "random_timings"]
 
 HUB_S = 1000
 RATES_HZ = (59.94, 60.0, 29.97)
@@ -24,7 +24,7 @@ PROBES_S = (0.02, 0.5)  # apart: the first eight, and the others
 TRIP_S, TRIP_JITTER_S = 60e-6, 0.5e-3  # of a probe, one way
 
 
-class Pace(NamedTuple):
+class CameraTiming(NamedTuple):
     """One camera: frames per second, when it exposes the first, what its clock shows, and how late its stamps are."""
 
     rate_hz: float
@@ -33,13 +33,13 @@ class Pace(NamedTuple):
     clock_drift: float = 0.0
     stamp_delay_s: float = 0.0
 
-    def shows_ns(self, time_s: float) -> int:
+    def clock_ns(self, time_s: float) -> int:
         """Its clock at a time of the studio."""
         return round((time_s * (1.0 + self.clock_drift) + self.clock_offset_s) * NS_PER_S)
 
 
 @dataclass(frozen=True, slots=True)
-class Unsynchronised:
+class TimingFaults:
     """What goes wrong between the cameras and the hub."""
 
     drops: float = 0.02
@@ -63,11 +63,11 @@ class Arrival(NamedTuple):
     keypoints: Keypoints2D | None = None
 
 
-def random_paces(cameras: int, faults: Unsynchronised, rng: np.random.Generator) -> list[Pace]:
+def random_timings(cameras: int, faults: TimingFaults, rng: np.random.Generator) -> list[CameraTiming]:
     """Cameras of the usual rates, one after the other, with clocks and phases of their own."""
     rates = [RATES_HZ[camera % len(RATES_HZ)] for camera in range(cameras)]
     return [
-        Pace(
+        CameraTiming(
             rate_hz=rate,
             phase_s=float(rng.uniform(0, 1 / rate)),
             clock_offset_s=float(rng.uniform(-1, 1) * faults.offset_s),
@@ -77,25 +77,27 @@ def random_paces(cameras: int, faults: Unsynchronised, rng: np.random.Generator)
     ]
 
 
-def arrivals(studio: Studio, paces: list[Pace], faults: Unsynchronised, rng: np.random.Generator) -> list[Arrival]:
+def arrivals(
+    studio: Studio, timings: list[CameraTiming], faults: TimingFaults, rng: np.random.Generator
+) -> list[Arrival]:
     """Everything that reaches the hub while the studio lasts, in order."""
     came: list[Arrival] = []
-    for camera, pace in enumerate(paces):
-        count = int((studio.options.seconds - pace.phase_s) * pace.rate_hz)
-        times = pace.phase_s + np.arange(count) / pace.rate_hz
+    for camera, timing in enumerate(timings):
+        count = int((studio.options.seconds - timing.phase_s) * timing.rate_hz)
+        times = timing.phase_s + np.arange(count) / timing.rate_hz
         held_up = TRANSPORT_S + np.abs(rng.normal(0, faults.jitter_s, count)) if faults.jitter_s else np.zeros(count)
-        stamped = times + pace.stamp_delay_s  # by a driver, when it got the frame at last
+        stamped = times + timing.stamp_delay_s  # by a driver, when it got the frame at last
         at_hub = np.maximum.accumulate(np.maximum(times, stamped) + held_up)  # a connection keeps the order
         lost = rng.random(count) < faults.drops
         for n, keypoints in enumerate(studio.keypoints_at(camera, times)):
             if not lost[n]:
-                stamp_ns = pace.shows_ns(float(stamped[n]))
+                stamp_ns = timing.clock_ns(float(stamped[n]))
                 came.append(Arrival(_hub_ns(at_hub[n]), camera, None, n, stamp_ns, keypoints))
-        came += _probes(studio, camera, pace, rng)
+        came += _probes(studio, camera, timing, rng)
     return sorted(came, key=lambda arrival: arrival.arrival_ns)
 
 
-def _probes(studio: Studio, camera: int, pace: Pace, rng: np.random.Generator) -> list[Arrival]:
+def _probes(studio: Studio, camera: int, timing: CameraTiming, rng: np.random.Generator) -> list[Arrival]:
     """Probes of the hub's clock, from a little before the first frame on."""
     first = -0.5 + PROBES_S[0] * np.arange(8)
     sent = np.concatenate([first, np.arange(first[-1] + PROBES_S[1], studio.options.seconds, PROBES_S[1])])
@@ -105,10 +107,10 @@ def _probes(studio: Studio, camera: int, pace: Pace, rng: np.random.Generator) -
         sample = ClockSample(
             camera=studio.rig.names[camera],
             boot_id=camera + 1,
-            sent_ns=pace.shows_ns(time_s),
+            sent_ns=timing.clock_ns(time_s),
             hub_received_ns=_hub_ns(time_s + there),
             hub_replied_ns=_hub_ns(time_s + there + 20e-6),
-            reply_received_ns=pace.shows_ns(time_s + there + 20e-6 + back),
+            reply_received_ns=timing.clock_ns(time_s + there + 20e-6 + back),
         )
         came.append(Arrival(_hub_ns(time_s + there + back + TRANSPORT_S), camera, sample))
     return came

@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.spatial.transform import Rotation
 
-from multiview.body.actor import kept_rest
-from multiview.body.kinematics import HIERARCHY, Humanoid, Motion, Solver, humanoid
+from multiview.body.actor import load_rest_pose
+from multiview.body.kinematics import HIERARCHY, Humanoid, Motion, RotationSolver, humanoid
 from multiview.body.skeleton import Skeleton
 from multiview.common.package_data import package_file
 from multiview.common.toml import decode_toml
@@ -57,13 +57,13 @@ class _Person:
         self.name, self._joints, self._frame_s = "", joints, 1.0 / rate_hz
         self._learn = max(1, round(learn_s * rate_hz))
         self._seen: list[Float64[np.ndarray, "J 3"]] = []
-        self._solver: Solver | None = None
+        self._solver: RotationSolver | None = None
 
     def become(self, name: str, kept: Humanoid | None) -> None:
         """Another name, and with it the bones of the actor who has it, if there is one."""
         self.name = name
         if kept is not None:
-            self._solver = self._solver or Solver(kept, self._joints, self._frame_s)
+            self._solver = self._solver or RotationSolver(kept, self._joints, self._frame_s)
             self._solver.person, self._learn = kept, 0
 
     def solve(self, xyz: Float64[np.ndarray, "J 3"]) -> tuple[Humanoid, Motion]:
@@ -72,7 +72,7 @@ class _Person:
             if self._solver is None or len(self._seen) & (len(self._seen) - 1) == 0 or len(self._seen) == self._learn:
                 rest = humanoid(self._joints, np.stack(self._seen))
                 if self._solver is None:
-                    self._solver = Solver(rest, self._joints, self._frame_s)
+                    self._solver = RotationSolver(rest, self._joints, self._frame_s)
                 self._solver.person = rest
         assert self._solver is not None
         return self._solver.person, self._solver.solve(xyz[None])
@@ -106,7 +106,7 @@ class Bridge:
                 continue
             person = self._people.setdefault(track.person, _Person(self._joints, self._rate_hz, self._options.learn_s))
             if track.name != person.name:
-                person.become(track.name, kept_rest(track.name, self._skeleton))
+                person.become(track.name, load_rest_pose(track.name, self._skeleton))
             rest, motion = person.solve(track.pose.xyz)
             for packet in self._packets(rest, motion, tracks.time):
                 self._transmit(packet, self._options.port + slot)

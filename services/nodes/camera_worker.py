@@ -18,7 +18,7 @@ import numpy as np
 
 from multiview.body.skeleton import load_skeleton
 from multiview.cameras.camera import Camera
-from multiview.cameras.image_size import to_calibrated_size, why_sizes_differ
+from multiview.cameras.image_size import scaling_note, to_calibrated_size
 from multiview.data import NS_PER_S, Keypoints2D, VideoFrame
 from multiview.detect import ExpectsPeople, PoseDetector, make_detector
 from multiview.errors import ConfigError, SourceError
@@ -51,7 +51,7 @@ class CameraStream:
         self.options, self.camera, self.calibration = source, camera, calibration
         self.address = source.address.replace("{camera}", camera.name)
         self.source = self.open()
-        if note := why_sizes_differ(self.source.size, camera.size, camera.name):
+        if note := scaling_note(self.source.size, camera.size, camera.name):
             logging.warning("%s", note)
         self.boot_id = secrets.randbits(62)
         self.sender, self.client = Sender(studio.hub, camera.name), RequestClient(studio.hub, camera.name)
@@ -94,7 +94,7 @@ class CameraStream:
         """Send one frame's people; without a hub the frame is dropped, unless the source can wait for it."""
         picture = (frame.image.shape[1], frame.image.shape[0])
         try:
-            why_sizes_differ(picture, self.camera.size, self.camera.name)
+            scaling_note(picture, self.camera.size, self.camera.name)
         except ConfigError as error:
             self.rejected, self.note = self.rejected + 1, str(error)
             return

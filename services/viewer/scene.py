@@ -13,7 +13,7 @@ from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.palette import RGB, person_colour
 from multiview.data import Keypoints2D, Track
-from multiview.drawing.mesh import Crowd, Mesh
+from multiview.drawing.mesh import Mesh, PeopleMesh
 from services.viewer.text import GROUND
 
 __all__ = ["STATE_COLOURS", "Lines", "Scene", "Text", "Triangles", "centre", "frustum", "level_from_world"]
@@ -87,12 +87,12 @@ class Scene:
     rays_of: tuple[Mapping[str, Keypoints2D], Track] | None = None  # one person, and what the cameras saw
     trails: dict[int, deque[Float64[np.ndarray, " 3"]]] = field(default_factory=dict)
     version: int = 0
-    _crowd: Crowd = field(init=False)
+    _crowd: PeopleMesh = field(init=False)
     _frusta: dict[str, tuple[Float64[np.ndarray, "6 3"], list[tuple[int, int]]]] = field(init=False)
     _up: Float64[np.ndarray, " 3"] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._crowd = Crowd(self.skeleton, self.fine)
+        self._crowd = PeopleMesh(self.skeleton, self.fine)
         self._frusta = {camera.name: frustum(camera, _FRUSTUM_M) for camera in self.rig.cameras}
         self._up = np.linalg.inv(level_from_world(self.rig))[:, 2]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from multiview.__main__ import main
-from multiview.body.actor import LENGTHS, Actor, load_actor, measure, probabilities, save_actor
-from multiview.body.recognition import GIVE, GivenNames, Recogniser, assign
+from multiview.body.actor import BONE_LENGTHS, Actor, actor_probabilities, load_actor, measure, save_actor
+from multiview.body.recognition import ASSIGN_PROBABILITY, IdentityLabels, Recogniser, assign
 from multiview.body.skeleton import load_skeleton
 from multiview.data import Track, Tracks
 from multiview.errors import ConfigError
@@ -28,7 +28,7 @@ COCO17 = load_skeleton("coco17")
 
 def somebody(rng: np.random.Generator) -> dict[str, float]:
     """Lengths (m) of a person out of a population like that of the model."""
-    base = dict.fromkeys(LENGTHS, 0.3) | {"hips": 0.2}
+    base = dict.fromkeys(BONE_LENGTHS, 0.3) | {"hips": 0.2}
     stature = rng.normal(0.0, 0.045)
     return {name: length * np.exp(stature + rng.normal(0.0, 0.03)) for name, length in base.items()}
 
@@ -48,13 +48,13 @@ def test_probabilities_are_as_often_right_as_they_say() -> None:
         cast = [Actor(name=f"a{i}", skeleton="coco17", lengths=somebody(rng)) for i in range(3)]
         who = int(rng.integers(4))  # 3: somebody else
         lengths = again(cast[who].lengths, rng) if who < 3 else somebody(rng)
-        share = probabilities(lengths, cast)
+        share = actor_probabilities(lengths, cast)
         best = int(np.argmax(share))
         if share[best] > 0.5:
             said.append(float(share[best]))
             right.append(best == who)
     assert len(said) > 0.6 * trials
-    for least in (0.5, GIVE):
+    for least in (0.5, ASSIGN_PROBABILITY):
         often, true = (np.array(x)[np.array(said) >= least] for x in (said, right))
         bound = 3 * np.sqrt(np.sum(often * (1 - often))) + 1  # of a sum of independent draws
         assert len(often) > 0.4 * trials
@@ -90,10 +90,10 @@ def test_known_people_get_their_names_and_strangers_none() -> None:
         Tracks(t.tick, t.time_ns, tuple(msgspec.structs.replace(x, person=x.person + 7) for x in t.tracks))
         for t in ticks[60:]
     ]
-    named = [recogniser.named(tick) for tick in moved]
+    named = [recogniser.with_names(tick) for tick in moved]
     assert [t.name for t in named[0].tracks] == ["", "", ""]  # nobody is known at first sight
     assert [t.name for t in named[-1].tracks] == ["amy", "", "bo"]
-    assert recogniser.shares[8].sum() < 0.5
+    assert recogniser.probabilities[8].sum() < 0.5
     for before, after in zip(moved[-1].tracks, named[-1].tracks, strict=True):
         assert after.pose is before.pose
 
@@ -115,14 +115,14 @@ def test_a_given_name_goes_before_a_recognised_one_and_is_given_once() -> None:
     known = msgspec.structs.replace(
         tick, tracks=tuple(msgspec.structs.replace(t, name="amy" if t.person == people[0] else "") for t in tick.tracks)
     )
-    given = GivenNames()
-    assert given.named(known) is known
-    given.give(people[1], "amy")
-    assert [track.name for track in given.named(known).tracks][:2] == ["", "amy"]
-    given.give(people[2], "amy")
-    assert [track.name for track in given.named(known).tracks][:3] == ["", "", "amy"]
-    given.give(people[2], "")
-    assert [track.name for track in given.named(known).tracks] == [track.name for track in known.tracks]
+    labels = IdentityLabels()
+    assert labels.with_names(known) is known
+    labels.set_name(people[1], "amy")
+    assert [track.name for track in labels.with_names(known).tracks][:2] == ["", "amy"]
+    labels.set_name(people[2], "amy")
+    assert [track.name for track in labels.with_names(known).tracks][:3] == ["", "", "amy"]
+    labels.set_name(people[2], "")
+    assert [track.name for track in labels.with_names(known).tracks] == [track.name for track in known.tracks]
 
 
 def test_names_travel_on_the_wire_and_in_tables(tmp_path: Path) -> None:

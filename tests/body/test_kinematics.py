@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from multiview.body.joint_angles import joint_angles
-from multiview.body.kinematics import Motion, Solver, forward, humanoid, points
+from multiview.body.kinematics import Motion, RotationSolver, forward_kinematics, humanoid, points
 from multiview.body.kinematics_kernels import carry_hinge
 from multiview.body.skeleton import load_skeleton
 from multiview.errors import ConfigError
@@ -26,8 +26,8 @@ def walk() -> tuple[tuple[str, ...], np.ndarray]:
 
 def _solve(joints: tuple[str, ...], xyz: np.ndarray) -> tuple[Motion, dict[str, np.ndarray]]:
     person = humanoid(joints, xyz)
-    motion = Solver(person, joints, 1 / FPS).solve(xyz)
-    return motion, forward(person, motion)
+    motion = RotationSolver(person, joints, 1 / FPS).solve(xyz)
+    return motion, forward_kinematics(person, motion)
 
 
 def test_forward_kinematics_gives_the_joints_back(walk: tuple[tuple[str, ...], np.ndarray]) -> None:
@@ -61,8 +61,8 @@ def test_frame_by_frame_is_the_same_as_all_at_once(walk: tuple[tuple[str, ...], 
     joints, xyz = walk[0], walk[1][:40].copy()
     xyz[10:20, joints.index("left_wrist")] = np.nan
     person = humanoid(joints, walk[1])
-    at_once = Solver(person, joints, 1 / FPS).solve(xyz)
-    live = Solver(person, joints, 1 / FPS)
+    at_once = RotationSolver(person, joints, 1 / FPS).solve(xyz)
+    live = RotationSolver(person, joints, 1 / FPS)
     one_by_one = [live.solve(xyz[i : i + 1]) for i in range(len(xyz))]
     np.testing.assert_allclose(np.concatenate([motion.local for motion in one_by_one]), at_once.local, atol=1e-12)
     np.testing.assert_allclose(np.concatenate([motion.root for motion in one_by_one]), at_once.root)
@@ -105,7 +105,7 @@ def test_angles_are_those_of_the_posture(knee: float) -> None:
     skeleton = load_skeleton("coco17")
     standing = figure(skeleton, (0.0, 0.0), 0.7).xyz[None]
     person = humanoid(skeleton.joints, standing)
-    rest = Solver(person, skeleton.joints, 1.0).solve(standing)
+    rest = RotationSolver(person, skeleton.joints, 1.0).solve(standing)
     local = np.tile(np.eye(3), (1, len(person.bones), 1, 1))
     local[0, 0] = rest.local[0, 0]
     about_x = np.array([1.0, 0.0, 0.0])
@@ -113,7 +113,7 @@ def test_angles_are_those_of_the_posture(knee: float) -> None:
     local[0, person.index("RightUpperLeg")] = rotation_from_vector(np.radians(-40.0) * about_x)
     local[0, person.index("LeftLowerArm")] = rotation_from_vector(np.radians(-75.0) * np.array([0.0, 1.0, 0.0]))
     local[0, person.index("RightUpperArm")] = rotation_from_vector(np.radians(50.0) * np.array([0.0, 0.0, 1.0]))
-    place = forward(person, Motion(rest.root, local, rest.known))
+    place = forward_kinematics(person, Motion(rest.root, local, rest.known))
     xyz = np.full_like(standing, np.nan)
     parts = {"shoulder": "UpperArm", "elbow": "LowerArm", "wrist": "Hand", "hip": "UpperLeg", "knee": "LowerLeg"}
     for part, bone in (parts | {"ankle": "Foot"}).items():

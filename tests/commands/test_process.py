@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from multiview.__main__ import main
-from multiview.cameras.image_size import to_calibrated_size, why_sizes_differ
+from multiview.cameras.image_size import scaling_note, to_calibrated_size
 from multiview.cameras.rig_file import save_rig
 from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
@@ -108,11 +108,11 @@ def test_pictures_of_another_size():
     np.testing.assert_allclose(larger.xy, [[[-0.5, -0.5], [1279.5, 719.5]]])
     np.testing.assert_allclose(larger.cov, 4.0)
     assert to_calibrated_size(keypoints, (1080, 1920), (1088, 1920)) is keypoints
-    assert "padding" in why_sizes_differ((1080, 1920), (1088, 1920), "cam01")
-    assert "scaled by 2" in why_sizes_differ((640, 360), (1280, 720), "cam01")
-    assert why_sizes_differ((640, 360), (640, 360), "cam01") == ""
+    assert "padding" in scaling_note((1080, 1920), (1088, 1920), "cam01")
+    assert "scaled by 2" in scaling_note((640, 360), (1280, 720), "cam01")
+    assert scaling_note((640, 360), (640, 360), "cam01") == ""
     with pytest.raises(ConfigError, match="another shape"):
-        why_sizes_differ((640, 480), (1280, 720), "cam01")
+        scaling_note((640, 480), (1280, 720), "cam01")
 
 
 def test_cameras_out_of_step_are_interpolated(studio):

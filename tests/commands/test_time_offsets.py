@@ -79,7 +79,7 @@ def residual(rig: Path, recorded: Path, out: Path) -> float:
         StudioOptions(cameras=4, people=2, seconds=15, fps=40.0, skeleton="coco17", only_walking=True, seed=8)
     )
     poses = read_poses(out / "poses.parquet")
-    poses = poses.take(poses.frame > 40)
+    poses = poses.select(poses.frame > 40)
     truth = studio.true_at(1.0 + poses.frame / FPS)
     off = np.linalg.norm(poses.xyz[:, None] - truth, axis=-1).mean(axis=-1)
     return float(np.nanmedian(np.nanmin(off, axis=1)))

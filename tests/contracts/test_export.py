@@ -88,7 +88,7 @@ class TestEveryFormat:
         assert {path: path.read_bytes() for path in again} == first
 
     def test_nobody_is_no_error(self, name: str, tmp_path: Path):
-        nobody = POSES.take(np.zeros(len(POSES), dtype=bool))
+        nobody = POSES.select(np.zeros(len(POSES), dtype=bool))
         for path in load_exporter(name).write(nobody, tmp_path / "poses"):
             assert path.is_file()
 

@@ -11,7 +11,7 @@ from multiview.detect import make_detector
 from multiview.learn.model_file import open_model
 from multiview.learn.source import held_out_samples
 from multiview.learn.validation import pck
-from multiview.synthetic.rendered_image import VISIBLE, sample_photo
+from multiview.synthetic.rendered_image import VISIBLE, sample_image
 
 
 def test_rendered_people_are_found_and_read():
@@ -20,7 +20,7 @@ def test_rendered_people_are_found_and_read():
     rng = np.random.default_rng(11)
     near, people, found = [], 0, 0
     for number in range(20):
-        photo = sample_photo(rng, (640, 480), held_out=True, people=1)
+        photo = sample_image(rng, (640, 480), held_out=True, people=1)
         if (photo.visibility == VISIBLE).sum() < 10 or photo.box[0, 3] < 60:
             continue
         people += 1

@@ -11,21 +11,23 @@ from tests.figures import pixels_of
 
 
 def test_explain_accounts_for_every_pair_and_joins_the_same_person() -> None:
-    studio = make_studio(StudioOptions(cameras=4, people=2, seconds=0.1, ghosts=0.0, merged=0.0))
-    explained = explain(studio.rig, studio.skeleton, studio.views(0))
+    studio = make_studio(StudioOptions(cameras=4, people=2, seconds=0.1, false_positives=0.0, merged=0.0))
+    explanation = explain(studio.rig, studio.skeleton, studio.views(0))
     actor = np.concatenate([studio.labels(camera, 0).actor for camera in range(4)])
-    pairs = [(a, b) for a in range(len(actor)) for b in range(a) if explained.camera[a] != explained.camera[b]]
-    assert len(explained.edges) == len(pairs)
-    for edge in explained.edges:
+    pairs = [(a, b) for a in range(len(actor)) for b in range(a) if explanation.camera[a] != explanation.camera[b]]
+    assert len(explanation.edges) == len(pairs)
+    for edge in explanation.edges:
         assert (edge.verdict == "joined") == (actor[edge.a] == actor[edge.b])
-    assert table(explained).row_count == sum(edge.verdict in ("joined", "kept apart") for edge in explained.edges)
+    assert table(explanation).row_count == sum(edge.verdict in ("joined", "kept apart") for edge in explanation.edges)
 
 
 def test_explained_frame_is_drawn_in_the_colours_of_its_people(tmp_path: Path) -> None:
-    studio = make_studio(StudioOptions(cameras=4, people=2, seconds=0.1, ghosts=0.0, merged=0.0, missed=0.0))
-    explained = explain(studio.rig, studio.skeleton, studio.views(0))
-    nobody = replace(explained, person=np.full_like(explained.person, -1))
-    for number, shown in enumerate((explained, nobody)):
+    studio = make_studio(
+        StudioOptions(cameras=4, people=2, seconds=0.1, false_positives=0.0, merged=0.0, missed_people=0.0)
+    )
+    explanation = explain(studio.rig, studio.skeleton, studio.views(0))
+    nobody = replace(explanation, person=np.full_like(explanation.person, -1))
+    for number, shown in enumerate((explanation, nobody)):
         draw(shown, tmp_path / f"{number}.png")
         picture = cv2.imread(str(tmp_path / f"{number}.png"))
         assert picture is not None
@@ -33,4 +35,4 @@ def test_explained_frame_is_drawn_in_the_colours_of_its_people(tmp_path: Path) -
         for row, column in np.ndindex(2, 2):  # one panel a camera
             panel = picture[row * high : (row + 1) * high, column * wide : (column + 1) * wide]
             for person in range(2):
-                assert (pixels_of(panel, person_colour(person)) > 50) == (shown is explained)
+                assert (pixels_of(panel, person_colour(person)) > 50) == (shown is explanation)

@@ -41,7 +41,7 @@ def poses_of(truth: Truth, noise: np.ndarray | float = 0.0, cov: np.ndarray | No
 
 
 def without(poses: Poses, rows: np.ndarray) -> Poses:
-    return poses.take(~rows)
+    return poses.select(~rows)
 
 
 def test_the_truth_itself_is_perfect():

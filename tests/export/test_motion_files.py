@@ -53,7 +53,7 @@ def poses() -> Poses:
 
 
 def _expected(poses: Poses, person: int) -> dict[str, np.ndarray]:
-    own = poses.take(poses.person == person)
+    own = poses.select(poses.person == person)
     return points(own.joints, own.xyz)
 
 

@@ -33,7 +33,7 @@ def _write_studio(name: str, cameras: int, seed: int, fisheye: int | None, covar
     seconds = TICKS / reference.FPS
     options = StudioOptions(
         cameras=cameras, people=3, seconds=seconds, fps=reference.FPS, seed=seed, skeleton=reference.SKELETON,
-        area_m=4.5, outliers=0.02, dropped=0.08, ghosts=0.03, hidden_found=0.3, frame_drops=0.02,
+        area_m=4.5, outliers=0.02, missing_joints=0.08, false_positives=0.03, hidden_detected=0.3, frame_drops=0.02,
     )  # fmt: skip
     studio = make_studio(options)
     if fisheye is not None:

@@ -1,4 +1,4 @@
-"""Faults with real processes: the hub dies, a cable is cut, a listener is slow, the disk is full."""
+"""Faults with real processes: the hub dies, a connection is cut, a listener is slow, the disk is full."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from benchmarks.cable import Cable
+from benchmarks.tcp_proxy import TcpProxy
 from multiview.commands.recover import recover
 from multiview.data import Keypoints2D
 from multiview.recordings.mcap_log import Record, RecordingReader, RecordingWriter
@@ -72,10 +72,10 @@ def keypoints(camera: str, frame: int) -> bytes:
 def test_a_cut_cable_and_a_noisy_one(processes: Processes) -> None:
     """Cut without a word, then mended; then bits flip. The other camera's stream is whole all the time."""
     hub = processes.hub()
-    cable = Cable(hub.ingest_port)
-    cable.start()
+    proxy = TcpProxy(hub.ingest_port)
+    proxy.start()
     listener = Subscriber(hub, ["keypoints"])
-    far = Sender(msgspec.structs.replace(hub, ingest_port=cable.port))
+    far = Sender(msgspec.structs.replace(hub, ingest_port=proxy.port))
     near = Sender(hub)
     count = {"cam01": 0, "cam02": 0}
     bad = sent = 0
@@ -101,24 +101,24 @@ def test_a_cut_cable_and_a_noisy_one(processes: Processes) -> None:
     until(step)
     until(lambda: (step(), count["cam02"] > 20)[1])
     unheard = sent - count["cam02"]  # sent before the listener was there, and those on their way
-    cable.cut = True
+    proxy.cut = True
     end = time.monotonic() + 1.0
     while time.monotonic() < end:
         step()
     received = count["cam01"]
-    cable.cut = False
+    proxy.cut = False
     until(step)
     assert count["cam01"] > received
-    cable.noise = random.Random(1)
+    proxy.noise = random.Random(1)
     end = time.monotonic() + 1.5
     while time.monotonic() < end:
         step()
-    cable.noise = None
+    proxy.noise = None
     until(step)
     until(lambda: (step(), count["cam02"] >= sent - unheard - 5)[1])
     assert listener.dropped == 0
-    cable.ending = True
-    cable.join()
+    proxy.ending = True
+    proxy.join()
     for ending in (listener, far, near):
         ending.close()
 

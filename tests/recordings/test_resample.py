@@ -10,7 +10,7 @@ import pytest
 from multiview.__main__ import main
 from multiview.errors import ConfigError
 from multiview.recordings.pose_table import Poses, read_poses, write_poses
-from multiview.recordings.resample import ResampleOptions, prepare
+from multiview.recordings.resample import ResampleOptions, resample_poses
 
 FPS = 50.0
 FRAMES = 200
@@ -46,56 +46,56 @@ def swing(hz: float = 1.0, noise_hz: float = 0.0) -> Poses:
 
 
 def test_people_and_times_are_chosen() -> None:
-    poses = prepare(swing(), ResampleOptions(people=(6,), start_s=1.0, end_s=1.5))
+    poses = resample_poses(swing(), ResampleOptions(people=(6,), start_s=1.0, end_s=1.5))
     assert poses.people.tolist() == [6]
     assert (poses.frame.min(), poses.frame.max()) == (50, 75)
     with pytest.raises(ConfigError, match=r"no person 9; there are 5, 6"):
-        prepare(swing(), ResampleOptions(people=(9,)))
+        resample_poses(swing(), ResampleOptions(people=(9,)))
 
 
 def test_short_gaps_are_closed_and_marked_long_ones_stay() -> None:
-    poses = prepare(swing(), ResampleOptions(max_gap_s=0.1))
-    first = poses.take(poses.person == 5)
+    poses = resample_poses(swing(), ResampleOptions(max_gap_s=0.1))
+    first = poses.select(poses.person == 5)
     np.testing.assert_allclose(first.xyz[:, 0, 0], np.sin(2 * np.pi * first.frame / FPS), atol=2e-3)
     marked = first.frame[first.filled[:, 0]]
     np.testing.assert_array_equal(marked, [20, 40, 41, 42])
     np.testing.assert_array_equal(first.views[40:43, 0], 0)
-    second = poses.take(poses.person == 6)
+    second = poses.select(poses.person == 6)
     assert not np.isin(np.arange(100, 110), second.frame).any()  # ten frames are longer than a tenth of a second
-    assert np.isin(np.arange(100, 110), prepare(swing(), ResampleOptions(max_gap_s=0.2)).frame).all()
+    assert np.isin(np.arange(100, 110), resample_poses(swing(), ResampleOptions(max_gap_s=0.2)).frame).all()
 
 
 def test_low_pass_keeps_the_slow_and_takes_the_fast_without_delay() -> None:
-    poses = prepare(swing(noise_hz=15.0), ResampleOptions(lowpass_hz=6.0))
-    second = poses.take(poses.person == 6)
+    poses = resample_poses(swing(noise_hz=15.0), ResampleOptions(lowpass_hz=6.0))
+    second = poses.select(poses.person == 6)
     inner = (second.frame > 10) & (second.frame < 90)
     error = second.xyz[inner, 0, 0] - np.sin(2 * np.pi * second.frame[inner] / FPS)
     assert np.abs(error).max() < 0.03
     with pytest.raises(ConfigError, match="low pass"):
-        prepare(swing(), ResampleOptions(lowpass_hz=25.0))
+        resample_poses(swing(), ResampleOptions(lowpass_hz=25.0))
 
 
 def test_resampling_places_frames_on_the_clock() -> None:
-    poses = prepare(swing(), ResampleOptions(resample_hz=30.0))
+    poses = resample_poses(swing(), ResampleOptions(resample_hz=30.0))
     assert poses.frames_per_second == pytest.approx(30.0)
     np.testing.assert_allclose(poses.time_ns, poses.frame / 30.0 * 1e9, atol=1)
     np.testing.assert_allclose(poses.utc_ns - 1e18, poses.time_ns, atol=300)
     known = np.isfinite(poses.xyz[:, 0, 0])
     np.testing.assert_allclose(poses.xyz[known, 0, 0], np.sin(2 * np.pi * poses.frame[known] / 30.0), atol=3e-3)
-    gap = poses.take((poses.person == 5) & (poses.frame >= 24) & (poses.frame <= 25))
+    gap = poses.select((poses.person == 5) & (poses.frame >= 24) & (poses.frame <= 25))
     assert np.isnan(gap.xyz[:, 0]).all()
     np.testing.assert_array_equal(gap.score[:, 0], 0)
 
 
 def test_y_up_turns_places_and_covariances() -> None:
-    poses = prepare(swing(), ResampleOptions(y_up=True))
+    poses = resample_poses(swing(), ResampleOptions(y_up=True))
     np.testing.assert_allclose(poses.xyz[0, 1], [1.0, 3.0, -2.0])
     np.testing.assert_allclose(poses.cov[0, 1], np.diag([1.0, 3.0, 2.0]) * 1e-4, atol=1e-12)
 
 
 def test_measured_only_then_closed_is_marked() -> None:
-    poses = prepare(swing(), ResampleOptions(measured_only=True, max_gap_s=0.1))
-    first = poses.take(poses.person == 5)
+    poses = resample_poses(swing(), ResampleOptions(measured_only=True, max_gap_s=0.1))
+    first = poses.select(poses.person == 5)
     assert first.filled[20, 0]
     assert first.views[20, 0] == 0
 

@@ -12,7 +12,7 @@ from multiview.data import NS_PER_S
 from multiview.studio.config import FusionOptions, Studio, SyntheticSource
 from multiview.studio.stream_fusion import FusedTick, StreamFusion
 from multiview.synthetic import StudioOptions, make_studio
-from multiview.synthetic.unsynchronised import Pace, Unsynchronised, arrivals
+from multiview.synthetic.unsynchronised import CameraTiming, TimingFaults, arrivals
 from multiview.timing.sync_buffer import SyncOptions
 from multiview.wire.messages import (
     AnyMessage,
@@ -287,10 +287,10 @@ def test_the_same_stream_gives_the_same_bits() -> None:
 def of_cameras_out_of_step(settings: Studio) -> StreamFusion:
     """Fourteen seconds of four cameras with clocks of their own, of which cam02 stamps 40 ms late."""
     simulated = make_studio(StudioOptions(cameras=4, people=2, seconds=14.0, fps=30.0, only_walking=True, seed=2))
-    paces = [Pace(30.0, 0.003 * c, 1.0 + c, 2e-5 * c, 0.04 * (c == 1)) for c in range(4)]
+    timings = [CameraTiming(30.0, 0.003 * c, 1.0 + c, 2e-5 * c, 0.04 * (c == 1)) for c in range(4)]
     rng = np.random.default_rng(0)
     fusion = StreamFusion(settings, simulated.rig)
-    for number, came in enumerate(arrivals(simulated, paces, Unsynchronised(), rng)):
+    for number, came in enumerate(arrivals(simulated, timings, TimingFaults(), rng)):
         name = simulated.rig.names[came.camera]
         if came.probe is not None:
             topic, body = f"clock/{name}", encode(came.probe)

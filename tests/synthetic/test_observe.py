@@ -47,17 +47,17 @@ def test_score_tells_of_the_error_and_so_do_joint_and_size():
 
 @pytest.mark.parametrize("burst", [1, 4])
 def test_every_fault_is_as_frequent_as_asked(burst):
-    share = {"outliers": 0.05, "dropped": 0.08, "missed": 0.04, "swaps": 0.03, "ghosts": 0.06}
+    share = {"outliers": 0.05, "missing_joints": 0.08, "missed_people": 0.04, "swaps": 0.03, "false_positives": 0.06}
     _, seen = observed(**share, burst_frames=burst)
     found = np.stack([s.found[:, :4] for s in seen])
     known = np.stack([~np.isnan(s.xy[:, :4, :, 0]) for s in seen])
     outlier = np.stack([s.outlier[:, :4] for s in seen])
-    ghosts = np.stack([s.found[:, 4:] for s in seen])
+    false_positives = np.stack([s.found[:, 4:] for s in seen])
     assert 1 - found.mean() == pytest.approx(0.04, rel=0.3)
     assert 1 - known.mean() == pytest.approx(0.08, rel=0.1)
     assert outlier[known].mean() == pytest.approx(0.05, rel=0.1)
     assert np.stack([s.swapped[:, :4] for s in seen]).mean() == pytest.approx(0.03, rel=0.4)
-    assert ghosts.sum() / found.size == pytest.approx(0.06, rel=0.35)
+    assert false_positives.sum() / found.size == pytest.approx(0.06, rel=0.35)
 
 
 def test_outliers_are_50_to_200_px_off_and_the_others_exact():
@@ -88,9 +88,9 @@ def test_merged_people_have_limbs_of_a_neighbour_that_are_known_by_name():
         )
 
 
-def test_ghosts_are_nobody_and_the_labels_follow_the_order_of_the_detections():
-    studio, _ = observed(ghosts=0.2, missed=0.1, sigma_px=1.0)
-    ghosts = 0
+def test_false_positives_are_nobody_and_labels_follow_the_order_of_detections():
+    studio, _ = observed(false_positives=0.2, missed_people=0.1, sigma_px=1.0)
+    false_positives = 0
     for frame in range(0, studio.frames, 20):
         for camera in range(3):
             seen, labels = studio.keypoints(camera, frame), studio.labels(camera, frame)
@@ -99,14 +99,14 @@ def test_ghosts_are_nobody_and_the_labels_follow_the_order_of_the_detections():
             true = labels.actor >= 0
             np.testing.assert_array_equal(np.isnan(seen.xy[..., 0])[true], np.isnan(labels.sigma)[true])
             np.testing.assert_array_equal(studio.observation_sigma(camera, frame), labels.sigma)
-            ghosts += int((~true).sum())
+            false_positives += int((~true).sum())
             rows = studio.truth.frame == frame
             truth = dict(zip(studio.truth.actor[rows], studio.truth.xyz[rows], strict=True))
             for xy, actor in zip(seen.xy, labels.actor, strict=True):
                 if actor >= 0:
                     clean = studio.rig.cameras[camera].project(truth[int(actor)])
                     assert np.nanmedian(np.linalg.norm(xy - clean, axis=-1)) < 4
-    assert ghosts > 5
+    assert false_positives > 5
 
 
 def person_at(x: float, y: float) -> tuple[np.ndarray, np.ndarray]:

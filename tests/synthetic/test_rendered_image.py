@@ -7,7 +7,7 @@ import pytest
 
 from multiview.synthetic.body import JOINTS, PARTS, J
 from multiview.synthetic.postures import sample_postures
-from multiview.synthetic.rendered_image import ABSENT, HIDDEN, VISIBLE, sample_crop, sample_photo
+from multiview.synthetic.rendered_image import ABSENT, HIDDEN, VISIBLE, sample_image, sample_person_image
 
 PART_OF = {
     "left_wrist": "left_forearm",
@@ -20,11 +20,11 @@ PART_OF = {
 @pytest.fixture(scope="module")
 def photos():
     rng = np.random.default_rng(7)
-    return [sample_crop(rng, (96, 128)) for _ in range(60)]
+    return [sample_person_image(rng, (96, 128)) for _ in range(60)]
 
 
 def test_a_seed_gives_the_same_picture():
-    one, two = (sample_crop(np.random.default_rng(3), (96, 128)) for _ in range(2))
+    one, two = (sample_person_image(np.random.default_rng(3), (96, 128)) for _ in range(2))
     np.testing.assert_array_equal(one.image, two.image)
     np.testing.assert_array_equal(one.xy, two.xy)
 
@@ -53,7 +53,7 @@ def test_every_flag_occurs_and_an_absent_joint_is_outside(photos):
 def test_a_cut_off_picture_has_no_joints_in_its_black_border():
     rng = np.random.default_rng(1)
     for _ in range(20):
-        photo = sample_crop(rng, (96, 128), cut_off=1.0)
+        photo = sample_person_image(rng, (96, 128), cut_off=1.0)
         x, y = np.rint(photo.xy[0, photo.visibility[0] > ABSENT]).astype(int).T
         assert photo.image[y, x].any(axis=-1).mean() > 0.9
 
@@ -86,6 +86,6 @@ def test_bodies_are_human():
 def test_a_whole_picture_has_boxes_that_hold_the_joints():
     rng = np.random.default_rng(5)
     for _ in range(10):
-        photo = sample_photo(rng, (192, 128))
+        photo = sample_image(rng, (192, 128))
         low, high = photo.box[:, None, :2], photo.box[:, None, :2] + photo.box[:, None, 2:]
         assert ((photo.xy >= low) & (photo.xy <= high)).all()

@@ -77,7 +77,7 @@ def supporting_views(
         for c in range(table.shape[1]):
             support[n] += _measured(table[n, c], body.matching_joints, VIEW_JOINTS)
             if n < expected.shape[0] and rays.alive[c]:
-                due[n] += _pictured(expected[n, c], body.torso, rig.frame[c])
+                due[n] += _pictured(expected[n, c], body.torso, rig.image_bounds[c])
 
 
 @inner

@@ -47,7 +47,7 @@ def test_what_leaves_the_frame_is_numpys(crowd: Pipeline) -> None:
         np.testing.assert_array_equal(cov[n], np.where(known[:, None, None], full, np.nan))
         measured = (table[:, core] >= 0).sum(axis=1) >= VIEW_JOINTS
         middle = frame.expected[n, :, :2, body.torso].mean(axis=0)
-        inside = ((rig.frame[:, :2] < middle) & (middle < rig.frame[:, 2:])).all(axis=1)
+        inside = ((rig.image_bounds[:, :2] < middle) & (middle < rig.image_bounds[:, 2:])).all(axis=1)
         assert frame.support[n] == measured.sum()
         assert frame.due[n] == (inside[: cameras - 1].sum() if n < tracked else 0)
     assert frame.support[2] < cameras

@@ -19,7 +19,7 @@ from multiview.body.skeleton import load_skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig, save_rig
 from multiview.data import Keypoints2D, Track
-from multiview.drawing.mesh import Crowd
+from multiview.drawing.mesh import PeopleMesh
 from multiview.recordings.mcap_log import Record, RecordingWriter
 from multiview.recordings.pose_table import Poses, write_poses
 from multiview.studio.config import RecorderOptions, Studio, SyntheticSource, frame_rate
@@ -103,7 +103,7 @@ def test_crowd_surrounds_bones_and_hides_the_unknown(fine: bool) -> None:
     skeleton, tracks = crowd()
     pose = tracks.tracks[0].pose
     wrist, elbow = skeleton.index("left_wrist"), skeleton.index("left_elbow")
-    solids = Crowd(skeleton, fine)
+    solids = PeopleMesh(skeleton, fine)
     mesh = solids.mesh(tracks.tracks[:1])
     np.testing.assert_array_equal(np.unique(mesh.triangles), np.arange(len(mesh.vertices)))
     distance = np.linalg.norm(mesh.vertices[:, None] - pose.xyz[[wrist, elbow]], axis=2)
@@ -121,19 +121,19 @@ def test_crowd_surrounds_bones_and_hides_the_unknown(fine: bool) -> None:
 def test_everyone_is_as_they_are_alone(name: str) -> None:
     skeleton = load_skeleton(name)
     tracks = [Track(7, figure(skeleton, (0.0, 0.0))), Track(8, figure(skeleton, (1.0, 2.0), 1.0))]
-    together = Crowd(skeleton).mesh(tracks)
-    alone = [Crowd(skeleton).mesh([track]) for track in tracks]
+    together = PeopleMesh(skeleton).mesh(tracks)
+    alone = [PeopleMesh(skeleton).mesh([track]) for track in tracks]
     for part in ("vertices", "normals", "colours"):
         np.testing.assert_array_equal(getattr(together, part), np.concatenate([getattr(m, part) for m in alone]))
     np.testing.assert_array_equal(
         together.triangles[len(alone[0].triangles) :], alone[1].triangles + len(alone[0].vertices)
     )
-    assert len(Crowd(skeleton).mesh([]).triangles) == 0
+    assert len(PeopleMesh(skeleton).mesh([]).triangles) == 0
 
 
 def test_the_coarse_balls_are_closed_and_face_outwards() -> None:
     skeleton, tracks = crowd()
-    mesh = Crowd(skeleton).mesh(tracks.tracks[:1])
+    mesh = PeopleMesh(skeleton).mesh(tracks.tracks[:1])
     ball = mesh.triangles[:32]
     a, b, c = (mesh.vertices[ball[:, i]] - tracks.tracks[0].pose.xyz[0] for i in range(3))
     assert (np.einsum("ti,ti->t", np.cross(b - a, c - a), a) > 0).all()
@@ -147,7 +147,7 @@ def test_uncertainty_is_the_90_percent_ellipsoid() -> None:
     cov = pose.cov.copy()
     cov[0] = np.diag([0.04, 0.01, 0.0025])
     track = msgspec.structs.replace(tracks.tracks[0], pose=msgspec.structs.replace(pose, cov=cov))
-    ball = Crowd(skeleton, fine=True).mesh([track], uncertainty=True).vertices[:42] - pose.xyz[0]
+    ball = PeopleMesh(skeleton, fine=True).mesh([track], uncertainty=True).vertices[:42] - pose.xyz[0]
     normalised = np.einsum("ni,ij,nj->n", ball, np.linalg.inv(cov[0]), ball)
     np.testing.assert_allclose(normalised, 6.2514, rtol=1e-4)  # the chi-square quantile of 90 % with 3 degrees
 

@@ -7,10 +7,10 @@ import select
 import socket
 import threading
 
-__all__ = ["Cable"]
+__all__ = ["TcpProxy"]
 
 
-class Cable(threading.Thread):
+class TcpProxy(threading.Thread):
     """Passes on what comes to `host`:`port` (0: a free one) to a port of this machine, while it is not `cut`.
 
     With `noise` one packet in twenty has a wrong bit.
