@@ -156,7 +156,7 @@ def _lies_on(keypoints: Keypoints2D, joints: np.ndarray) -> bool:
 
 def film(people: int, seconds: float, joints: tuple[str, ...]) -> Pictures:
     """Rendered people before four cameras, kept as JPEG."""
-    from services.demo.pixels import FPS, film_studio
+    from multiview.synthetic.filming import FPS, film_studio
 
     studio, rendered = film_studio(4, people, seconds, seed=0)
     kept: dict[tuple[int, int], np.ndarray] = {}

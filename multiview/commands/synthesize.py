@@ -1,4 +1,4 @@
-"""`multiview synthesize`: a studio with known truth as files, to try `fuse` and `evaluate` on."""
+"""`multiview synthesize`: a studio with known truth as files, to try `fuse` and `evaluate` on, or filmed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _NUMBERS = {
     "correlation": (float, "of the error from frame to frame, 0 to 1 (0)"),
     "leaving": (int, "how many people go out for three seconds and return (0)"),
 }
+_FILMED = {"cameras": 4, "people": 1, "seconds": 6.0, "seed": 1}  # what --film lets one choose, with the usual values
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", type=kind, metavar="X", help=meaning)
     parser.add_argument("--layout", choices=["ring", "row"], help="cameras all around (default) or along one side")
     parser.add_argument("--perfect", action="store_true", help="no noise, no occlusion, nothing goes wrong")
+    parser.add_argument(
+        "--film",
+        action="store_true",
+        help="render videos of people and pictures of a calibration board instead of keypoints, to practise the whole "
+        "way on; goes with --cameras, --people, --seconds and --seed",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
         raise ConfigError(f"{args.out} is not an empty folder; name one that does not exist yet")
+    if args.film:
+        return _film(args)
     options = decode_toml(args.options, StudioOptions) if args.options else StudioOptions()
     names = [*(name.replace("-", "_") for name in _NUMBERS), "layout"]
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
@@ -59,4 +68,35 @@ def run(args: argparse.Namespace) -> int:
         f" --fps {options.fps:g} --out {folder}/poses"
     )
     print(f"  multiview evaluate --truth {folder}/gt.npz --poses {folder}/poses")
+    return 0
+
+
+def _film(args: argparse.Namespace) -> int:
+    """Videos and pictures of a rendered studio, and what to do with them."""
+    from multiview.commands.progress import progress_bar
+    from multiview.synthetic.filming import film_board, film_people, film_studio
+
+    fixed = [*(name for name in _NUMBERS if name not in _FILMED), "options", "layout", "perfect"]
+    if given := [name for name in fixed if getattr(args, name.replace("-", "_"))]:
+        raise ConfigError(f"--{given[0]} does not go with --film; of a film only --{', --'.join(_FILMED)} can be set")
+    chosen = {name: getattr(args, name) or usual for name, usual in _FILMED.items()}
+    studio, film = film_studio(**chosen)
+    with progress_bar("filming the board") as show:
+        floor = film_board(film, args.out / "board", chosen["seed"], show)
+    with progress_bar("filming people") as show:
+        videos = film_people(film, studio.frames, args.out / "walk", show)
+    folder, names = args.out, film.rig.names
+    print(
+        f"{len(names)} cameras, {floor + 1} pictures of a board and {studio.frames} frames of people in {folder}. Next:"
+    )
+    print(
+        f"  multiview calibrate detect --board {folder}/board/board.toml --images "
+        + " ".join(f"{folder}/board/{name}" for name in names)
+        + f" --out {folder}/corners.parquet\n"
+        f"  multiview calibrate solve --corners {folder}/corners.parquet --board {folder}/board/board.toml"
+        f" --floor {floor} --out {folder}/rig\n"
+        f"  multiview process --rig {folder}/rig/rig.toml --videos {' '.join(map(str, videos))} --detector light"
+        f" --out {folder}/poses\n"
+        f"  multiview export {folder}/poses --to bvh"
+    )
     return 0

@@ -9,40 +9,31 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
-from multiview.errors import MultiviewError, SourceError
-from multiview.geometry.rigid import rotation_from_vector
+from multiview.errors import MultiviewError
 
 if TYPE_CHECKING:
-    from multiview.cameras.camera import Camera, Rig
+    from multiview.cameras.camera import Rig
     from multiview.recordings.ground_truth import Truth
     from multiview.recordings.pose_table import Poses
     from multiview.studio.config import Studio
     from multiview.synthetic import Studio as SyntheticStudio
-    from multiview.synthetic.film import Film, Poster
 
-__all__ = ["film_studio", "on_true_cameras", "pixel_studio", "run"]
-
-SIZE, FPS = (1280, 720), 20.0
-SQUARES, SQUARE_M, MARKER_M, DICTIONARY = (6, 5), 0.15, 0.115, "DICT_4X4_250"
-WAVED, SHOWN = 80, 10  # pictures of the board waved in the middle, and of it shown to each camera close by
-PX_PER_SQUARE = 48
+__all__ = ["on_true_cameras", "pixel_studio", "run"]
 
 
 def run(args: argparse.Namespace) -> int:
     """Film, calibrate, look, fuse, compare."""
+    from multiview.commands.progress import progress_bar
+    from multiview.synthetic.filming import SIZE, film_board, film_people, film_studio
     from services.demo.live_take import play, read_take
 
     began = time.monotonic()
@@ -52,9 +43,11 @@ def run(args: argparse.Namespace) -> int:
     print(
         f"A rendered studio: {args.cameras} cameras of {SIZE[0]} x {SIZE[1]}, {args.people} people, {args.seconds:g} s."
     )
-    videos = _film_people(film, simulated.frames, folder / "videos")
-    _film_board(film, folder / "board", args.seed)
-    rig = _calibrate(film.rig, folder / "board")
+    with progress_bar("filming people") as show:
+        videos = film_people(film, simulated.frames, folder / "videos", show)
+    with progress_bar("filming the board") as show:
+        floor = film_board(film, folder / "board", args.seed, show)
+    rig = _calibrate(film.rig, folder / "board", floor)
     studio = pixel_studio(rig, videos, folder)
     take = play(studio, args.seconds * 4 + 120, not args.no_viewer)
     poses, latency, rate = read_take(take)
@@ -71,112 +64,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def film_studio(cameras: int, people: int, seconds: float, seed: int) -> tuple[SyntheticStudio, Film]:
-    """The simulated people and the film of them."""
-    from multiview.synthetic import StudioOptions, make_studio
-    from multiview.synthetic.film import Film
-
-    options = StudioOptions(
-        cameras=cameras,
-        people=people,
-        seconds=seconds,
-        fps=FPS,
-        seed=seed,
-        skeleton="halpe26",
-        size=SIZE,
-        area_m=2.6,
-        person_px=340.0,
-        passing_m=0.9,
-    )
-    studio = make_studio(options)
-    joints = np.full((studio.frames, people, 26, 3), np.nan)
-    joints[studio.truth.frame, studio.truth.actor] = studio.truth.xyz
-    return studio, Film(studio.rig, joints, seed)
-
-
-def _each(count: int, label: str, work: Callable[[int, int], object], cameras: int) -> None:
-    """`work(camera, frame)` for all of them, a camera per thread, under one progress bar."""
-    from rich.progress import Progress
-
-    with Progress(transient=True) as bar, ThreadPoolExecutor(min(cameras, os.cpu_count() or 1)) as pool:
-        task = bar.add_task(label, total=count * cameras)
-
-        def one(camera: int) -> None:
-            for frame in range(count):
-                work(camera, frame)
-                bar.advance(task)
-
-        list(pool.map(one, range(cameras)))
-
-
-def _film_people(film: Film, frames: int, folder: Path) -> list[Path]:
-    """One video per camera, with its frame times beside it."""
-    folder.mkdir()
-    paths = [folder / f"{name}.mp4" for name in film.rig.names]
-    writers = [cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, SIZE) for path in paths]
-    if not all(writer.isOpened() for writer in writers):
-        raise SourceError(f"{folder}: this OpenCV cannot write MP4 video")
-    _each(frames, "filming people", lambda c, f: writers[c].write(film.picture(c, f)), len(paths))
-    for writer, path in zip(writers, paths, strict=True):
-        writer.release()
-        rows = "".join(f"{frame},{frame / FPS:.9f}\n" for frame in range(frames))
-        path.with_suffix(".timestamps.csv").write_text("frame,time\n" + rows, encoding="utf-8")
-    return paths
-
-
-def _film_board(film: Film, folder: Path, seed: int) -> None:
-    """A folder of pictures per camera: the board waved through the room, at last lying on the floor."""
-    posters = _posters(film.rig, seed)
-    for name in film.rig.names:
-        (folder / name).mkdir(parents=True)
-    (folder / "board.toml").write_text(
-        f"squares = {list(SQUARES)}\nsquare_length = {SQUARE_M}\nmarker_length = {MARKER_M}\n"
-        f'dictionary = "{DICTIONARY}"\n',
-        encoding="utf-8",
-    )
-
-    def shoot(camera: int, frame: int) -> None:
-        path = folder / film.rig.names[camera] / f"{frame:04d}.jpg"
-        cv2.imwrite(str(path), film.picture(camera, -1 - frame, posters[frame]), [cv2.IMWRITE_JPEG_QUALITY, 95])
-
-    _each(len(posters), "filming the board", shoot, len(film.rig))
-
-
-def _posters(rig: Rig, seed: int) -> list[Poster]:
-    """What one does with a board: wave it in the middle, show it to each camera, lay it on the floor."""
-    from multiview.synthetic.board import waved
-    from multiview.synthetic.film import Poster
-
-    dictionary = cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, DICTIONARY))
-    board = cv2.aruco.CharucoBoard(SQUARES, SQUARE_M, MARKER_M, dictionary)
-    texture = np.asarray(board.generateImage((SQUARES[0] * PX_PER_SQUARE, SQUARES[1] * PX_PER_SQUARE)), np.uint8)
-    density = PX_PER_SQUARE / SQUARE_M
-    rng = np.random.default_rng((seed, 3))
-    R, t = waved(np.arange(WAVED) * 0.4, rng, reach=1.2)
-    places = [(R[i], t[i]) for i in range(WAVED)]
-    for camera in rig.cameras:
-        places += [_shown_to(camera, rng) for _ in range(SHOWN)]
-    places.append((np.diag([1.0, -1.0, -1.0]), np.array([-0.45, 0.4, 0.0])))
-    return [Poster(texture, density, R, t) for R, t in places]
-
-
-def _shown_to(camera: Camera, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """world_from_board of a board held anywhere in a camera's picture, turned to it but for a tilt."""
-    width, height = camera.size
-    ray = camera.rays(np.array([rng.uniform(0.12, 0.88) * width, rng.uniform(0.15, 0.85) * height]))
-    facing = np.stack([camera.R[0], camera.R[1], camera.R[2]], axis=1)
-    R = facing @ rotation_from_vector(rng.normal(0, [0.35, 0.35, 0.2]))
-    middle = camera.centre + ray * rng.uniform(1.7, 3.0)
-    return R, middle - R @ np.array([SQUARES[0] * SQUARE_M / 2, SQUARES[1] * SQUARE_M / 2, 0.0])
-
-
-def _calibrate(true_rig: Rig, folder: Path) -> Path:
+def _calibrate(true_rig: Rig, folder: Path, floor: int) -> Path:
     """The rig, from the pictures of the board alone."""
     board, corners = folder / "board.toml", folder / "corners.parquet"
     images = [folder / name for name in true_rig.names]
     print(_multiview("calibrate", "detect", "--board", board, "--images", *images, "--out", corners).strip())
     solve = ("calibrate", "solve", "--corners", corners, "--board", board, "--out", folder.parent / "rig")
-    print(_multiview(*solve, "--floor", str(WAVED + SHOWN * len(true_rig)), "--no-offsets").strip())
+    print(_multiview(*solve, "--floor", str(floor), "--no-offsets").strip())
     return folder.parent / "rig" / "rig.toml"
 
 
