@@ -68,7 +68,7 @@ ARROWS: dict[str, str] = {
     "services/capture": "services/nodes services/supervise services/runtime services/transport "
     "studio wire recordings sources",
     "services/demo": "services/supervise studio wire recordings cameras body "
-    "common geometry commands drawing evaluation synthetic",
+    "common commands drawing evaluation synthetic",
 }
 
 # A heavy library is imported only below these paths.

@@ -109,7 +109,8 @@ def _posters(rig: Rig, seed: int) -> list[Poster]:
     for camera in rig.cameras:
         places += [_shown_to(camera, rng) for _ in range(SHOWN)]
     nearer = 0.4 * np.mean([camera.centre[:2] for camera in rig.cameras], axis=0)  # to cameras that stand on one side
-    places.append((np.diag([1.0, -1.0, -1.0]), np.array([*([*nearer, -0.45, 0.4]), 0.0])))
+    x, y = nearer + np.array([-0.45, 0.4])
+    places.append((np.diag([1.0, -1.0, -1.0]), np.array([x, y, 0.0])))
     return [Poster(texture, density, R, t) for R, t in places]
 
 
