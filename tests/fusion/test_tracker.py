@@ -1,0 +1,197 @@
+"""Identities without a pipeline: people stand in slots, and the tracker is told who saw them."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from multiview.body.skeleton import load_skeleton
+from multiview.cameras.capture_volume import Volume
+from multiview.data import NS_PER_S
+from multiview.fusion.state.body_model import Body
+from multiview.fusion.tracker import Options, Tracker
+
+BODY = Body.of(load_skeleton("coco17"))
+OPTIONS = Options(hold_s=5.0, coast_s=0.2, two_view_frames=4, same_m=0.15, walk_m_s=2.5, height_tolerance=0.15)
+FRAME_S = 0.04
+
+
+def make_tracker(volume: Volume = Volume(), **options: float) -> Tracker:  # noqa: B008  (frozen)
+    return Tracker(BODY, msgspec.structs.replace(OPTIONS, **options), volume)
+
+
+def stand(tracker: Tracker, x: float, size: float = 1.0) -> int:
+    """Someone upright at (x, 0), in a slot of their own."""
+    (slot,) = tracker.reserve(1)
+    tracker.people.begin(slot, np.ones(len(BODY.parent)))
+    tracker.people.place(slot, size * BODY.rest_pose + [x, 0.0, 0.0], np.ones(len(BODY.parent), dtype=bool), size)
+    return slot
+
+
+def ns(seconds: float) -> int:
+    return round(seconds * NS_PER_S)
+
+
+def arrive(tracker: Tracker, x: float, time_s: float, size: float = 1.0) -> int:
+    """Someone whom three views see at once."""
+    slot = stand(tracker, x, size)
+    assert tracker.born(slot, ns(time_s), 3)
+    return slot
+
+
+def leave(tracker: Tracker, slot: int, time_s: float) -> None:
+    """Nobody sees them any more, and three views should."""
+    assert not tracker.seen(slot, ns(time_s), 0, 3)
+
+
+def number(tracker: Tracker, slot: int) -> int:
+    return tracker.identities[slot].number
+
+
+def test_birth_seen_by_three_views_is_published_at_once() -> None:
+    tracker = make_tracker()
+    numbers = [number(tracker, arrive(tracker, x, 0.0)) for x in (0.0, 1.0, 2.0)]
+    assert numbers == [1, 2, 3]
+
+
+def test_birth_seen_by_two_views_is_published_after_some_frames() -> None:
+    tracker = make_tracker()
+    slot = stand(tracker, 0.0)
+    published = [tracker.born(slot, 0, 2)]
+    published += [tracker.seen(slot, ns(FRAME_S * frame), 2, 2) for frame in range(1, 5)]
+    assert published == [False, False, False, True, True]
+    assert number(tracker, slot) == 1
+
+
+def test_birth_seen_by_two_views_is_published_when_a_third_agrees() -> None:
+    tracker = make_tracker()
+    slot = stand(tracker, 0.0)
+    assert not tracker.born(slot, 0, 2)
+    assert tracker.seen(slot, ns(FRAME_S), 3, 3)
+
+
+def test_birth_that_nobody_sees_again_is_forgotten_and_takes_no_number() -> None:
+    tracker = make_tracker()
+    slot = stand(tracker, 0.0)
+    assert not tracker.born(slot, 0, 2)
+    tracker.forget(ns(OPTIONS.coast_s))
+    assert slot in tracker.identities
+    tracker.forget(ns(OPTIONS.coast_s) + 1)
+    assert slot not in tracker.identities
+    assert number(tracker, arrive(tracker, 0.0, 1.0)) == 1
+
+
+def test_birth_outside_the_volume_is_refused() -> None:
+    tracker = make_tracker(Volume(min=(-1.0, -1.0, 0.0), max=(1.0, 1.0, 2.0)))
+    outside = stand(tracker, 1.5)
+    assert not tracker.born(outside, 0, 3)
+    assert outside not in tracker.identities
+    arrive(tracker, 0.5, 0.0)
+
+
+def test_birth_beyond_the_number_of_people_waits_for_one_to_leave() -> None:
+    tracker = make_tracker(Volume(max_people=1))
+    first, second = arrive(tracker, 0.0, 0.0), stand(tracker, 1.0)
+    assert tracker.full()
+    assert not tracker.born(second, 0, 3)
+    leave(tracker, first, 1.0)
+    assert not tracker.full()
+    assert tracker.born(second, ns(1.0), 3)
+
+
+@pytest.mark.parametrize(("gap_m", "refused"), [(0.1, True), (0.2, False)])
+def test_duplicate_is_who_stands_within_another(gap_m: float, refused: bool) -> None:
+    tracker = make_tracker()
+    arrive(tracker, 0.0, 0.0)
+    double = stand(tracker, gap_m)
+    assert tracker.duplicate(double) == refused
+    assert tracker.born(double, 0, 3) != refused
+
+
+def test_duplicate_of_someone_held_is_no_duplicate() -> None:
+    tracker = make_tracker()
+    leave(tracker, arrive(tracker, 0.0, 0.0), 1.0)
+    assert not tracker.duplicate(stand(tracker, 0.05))
+
+
+def test_person_whom_cameras_lose_by_chance_is_published_for_a_moment_then_held() -> None:
+    tracker = make_tracker()
+    slot = arrive(tracker, 0.0, 0.0)
+    times = (0.1, 0.2, 0.201)
+    assert [tracker.seen(slot, ns(time_s), 0, 2) for time_s in times] == [True, True, False]
+    assert tracker.identities[slot].held
+    assert tracker.active() == []
+
+
+def test_person_whom_three_views_should_see_and_none_does_is_held_at_once() -> None:
+    tracker = make_tracker()
+    slot = arrive(tracker, 0.0, 0.0)
+    leave(tracker, slot, FRAME_S)
+    assert tracker.identities[slot].held
+
+
+def test_person_in_the_reach_of_few_cameras_lives_on_one_view() -> None:
+    tracker = make_tracker()
+    slot, crowd = arrive(tracker, 0.0, 0.0), arrive(tracker, 3.0, 0.0)
+    assert all(tracker.seen(slot, ns(FRAME_S * frame), 1, 3) for frame in range(1, 50))
+    followed = [tracker.seen(crowd, ns(FRAME_S * frame), 1, 4) for frame in range(1, 8)]
+    assert followed == [True] * 5 + [False] * 2  # four views should see them: 0.2 s
+
+
+def test_held_person_is_forgotten_after_the_hold_time() -> None:
+    tracker = make_tracker()
+    slot = arrive(tracker, 0.0, 0.0)
+    leave(tracker, slot, 0.5)
+    tracker.forget(ns(OPTIONS.hold_s))
+    assert slot in tracker.identities
+    tracker.forget(ns(OPTIONS.hold_s) + 1)
+    assert slot not in tracker.identities
+    assert number(tracker, arrive(tracker, 0.0, 6.0)) == 2  # a number is never used again
+
+
+def test_returning_person_has_number_and_bones_back() -> None:
+    tracker = make_tracker()
+    slot = arrive(tracker, 0.0, 0.0)
+    learned = tracker.people.state.length[slot] = 1.03 * BODY.length
+    leave(tracker, slot, 1.0)
+    again = arrive(tracker, 1.0, 2.0)
+    assert again != slot
+    assert number(tracker, again) == 1
+    assert slot not in tracker.identities
+    np.testing.assert_array_equal(tracker.people.state.length[again], learned)
+
+
+@pytest.mark.parametrize(("away_s", "recognised"), [(1.0, False), (2.0, True)])
+def test_returning_person_may_have_walked_as_far_as_the_time_allows(away_s: float, recognised: bool) -> None:
+    """Half a metre and 2.5 m for each second since they were last seen: 4 m take more than 1.4 s."""
+    tracker = make_tracker()
+    slot = arrive(tracker, 0.0, 0.0)
+    leave(tracker, slot, FRAME_S)
+    assert (number(tracker, arrive(tracker, 4.0, away_s)) == 1) == recognised
+
+
+@pytest.mark.parametrize(("size", "recognised"), [(0.88, True), (1.14, True), (0.84, False), (1.18, False)])
+def test_returning_person_has_the_same_size(size: float, recognised: bool) -> None:
+    tracker = make_tracker()
+    leave(tracker, arrive(tracker, 0.0, 0.0), 1.0)
+    assert (number(tracker, arrive(tracker, 0.0, 2.0, size)) == 1) == recognised
+
+
+def test_returning_people_are_told_apart_by_size_and_place() -> None:
+    tracker = make_tracker()
+    for slot in [arrive(tracker, x, 0.0, size) for x, size in ((0.0, 1.0), (0.5, 0.9), (3.0, 1.0))]:
+        leave(tracker, slot, 0.5)
+    back = [number(tracker, arrive(tracker, x, 1.5, size)) for x, size in ((0.2, 1.0), (0.6, 0.9), (2.8, 1.0))]
+    assert back == [1, 2, 3]
+
+
+def test_reserve_makes_room_and_leaves_who_is_there() -> None:
+    tracker = make_tracker()
+    slots = [arrive(tracker, float(x), 0.0) for x in range(8)]
+    before = tracker.people.state.pos[slots].copy()
+    more = tracker.reserve(5)
+    assert len(set(more)) == 5
+    assert not set(more) & set(slots)
+    assert tracker.people.slots == 16
+    np.testing.assert_array_equal(tracker.people.state.pos[slots], before)
