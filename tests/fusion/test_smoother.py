@@ -8,14 +8,14 @@ import pytest
 from multiview.data import Track, Tracks
 from multiview.fusion.pipeline import Pipeline
 from multiview.fusion.smoother import Smoothed
-from multiview.synthetic import Options, Studio, make_studio
+from multiview.synthetic import Studio, StudioOptions, make_studio
 
 FRAMES = 20
 
 
 @pytest.fixture(scope="module")
 def studio() -> Studio:
-    return make_studio(Options(cameras=3, people=2, seconds=FRAMES / 25, fps=25.0))
+    return make_studio(StudioOptions(cameras=3, people=2, seconds=FRAMES / 25, fps=25.0))
 
 
 def smooth(studio: Studio, lag: int, block: int = 1, frames: int = FRAMES) -> list[Tracks]:
@@ -68,7 +68,7 @@ def test_smoothed_person_is_known_better_than_filtered(studio: Studio) -> None:
 
 def test_smoothed_person_is_there_from_their_first_frame_on() -> None:
     """Two views publish someone after a few frames; whoever looks back knows that they were there before."""
-    pair = make_studio(Options(cameras=2, people=1, seconds=0.5, fps=25.0, missed=0.0))
+    pair = make_studio(StudioOptions(cameras=2, people=1, seconds=0.5, fps=25.0, missed=0.0))
     late = [tick.tick for tick in causal(pair) if not tick.tracks]
     assert late == [0, 1, 2]
     assert all(tick.tracks for tick in smooth(pair, FRAMES, frames=pair.frames))
@@ -76,7 +76,7 @@ def test_smoothed_person_is_there_from_their_first_frame_on() -> None:
 
 def test_smoothed_person_who_returns_begins_anew() -> None:
     """What was seen after they came back says nothing of before they left."""
-    studio = make_studio(Options(cameras=4, people=2, leaving=1, seconds=12.0, fps=10.0, seed=1))
+    studio = make_studio(StudioOptions(cameras=4, people=2, leaving=1, seconds=12.0, fps=10.0, seed=1))
     numbers = [{track.person for track in tick.tracks} for tick in causal(studio)]
     gone = [tick for tick in range(1, studio.frames) if numbers[tick - 1] - numbers[tick]]
     back = [tick for tick in range(gone[0], studio.frames) if numbers[tick] == numbers[gone[0] - 1]]
