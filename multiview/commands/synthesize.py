@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from multiview.errors import ConfigError
 
@@ -20,7 +21,7 @@ _NUMBERS = {
     "correlation": (float, "of the error from frame to frame, 0 to 1 (0)"),
     "leaving": (int, "how many people go out for three seconds and return (0)"),
 }
-_FILMED = {"cameras": 4, "people": 1, "seconds": 6.0, "seed": 1}  # what --film lets one choose, with the usual values
+_OF_FILMS = {"cameras": 4, "people": 1, "seconds": 6.0, "seed": 1}  # what --film lets one choose, with the defaults
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,10 +77,10 @@ def _film(args: argparse.Namespace) -> int:
     from multiview.commands.progress import progress_bar
     from multiview.synthetic.filming import film_board, film_people, film_studio
 
-    fixed = [*(name for name in _NUMBERS if name not in _FILMED), "options", "layout", "perfect"]
+    fixed = [*(name for name in _NUMBERS if name not in _OF_FILMS), "options", "layout", "perfect"]
     if given := [name for name in fixed if getattr(args, name.replace("-", "_"))]:
-        raise ConfigError(f"--{given[0]} does not go with --film; of a film only --{', --'.join(_FILMED)} can be set")
-    chosen = {name: getattr(args, name) or usual for name, usual in _FILMED.items()}
+        raise ConfigError(f"--{given[0]} does not go with --film; of a film only --{', --'.join(_OF_FILMS)} can be set")
+    chosen: dict[str, Any] = {name: getattr(args, name) or default for name, default in _OF_FILMS.items()}
     studio, film = film_studio(**chosen)
     with progress_bar("filming the board") as show:
         floor = film_board(film, args.out / "board", chosen["seed"], show)
