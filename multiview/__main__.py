@@ -24,59 +24,64 @@ class Command(NamedTuple):
 
 GROUPS: dict[str, dict[str, Command]] = {
     "Begin": {
-        "demo": Command("services.demo.demo", "Show a simulated studio, live, and how far from the truth it was."),
-        "doctor": Command("services.capture.doctor", "Check this machine and a studio file, and say what to do."),
+        "demo": Command(
+            "services.demo.demo", "Run a simulated studio live and report the error against its ground truth."
+        ),
+        "doctor": Command("services.capture.doctor", "Check this machine and a studio file, and say what to fix."),
     },
     "Cameras": {
         "calibrate": Command(
             "calib.cli", "Calibrate cameras with a printed board: board, detect, solve, check, convert."
         ),
-        "capture": Command("services.capture.capture", "Record video of every camera, in step, with true frame times."),
+        "capture": Command(
+            "services.capture.capture", "Record synchronised video of every camera with true frame times."
+        ),
         "time-offsets": Command(
             "multiview.commands.time_offsets", "Estimate the time offset of every camera from people who move."
         ),
     },
     "From recordings": {
-        "process": Command("multiview.commands.process", "Make 3D people from videos: 2D poses, then fusion."),
+        "process": Command("multiview.commands.process", "Compute 3D poses from videos: 2D detection, then fusion."),
         "fuse": Command("multiview.commands.fuse", "Fuse recorded 2D keypoints of several cameras into 3D people."),
-        "evaluate": Command("multiview.commands.evaluate", "Show how far poses are from true joints."),
+        "evaluate": Command("multiview.commands.evaluate", "Compare poses with ground truth."),
         "explain": Command(
-            "multiview.commands.explain", "Show why the detections of one frame were joined into people."
+            "multiview.commands.explain", "Show why the detections of one frame were grouped into people."
         ),
-        "synthesize": Command("multiview.commands.synthesize", "Make a studio with known truth, to try things on."),
+        "synthesize": Command(
+            "multiview.commands.synthesize",
+            "Create a synthetic recording with ground truth, as keypoints or rendered film.",
+        ),
     },
     "Live": {
         "run": Command("services.supervise.run", "Run a whole studio: workers, hub, fusion, recorder, viewer."),
-        "status": Command("services.supervise.status", "Show how a running studio is."),
-        "bridge": Command("services.bridges._serve", "Send live people to another program: VMC, WebSocket, LSL."),
-        "keys": Command("services.transport.keyring", "Make the keys that a studio over a network needs."),
-        "metrics": Command("services.supervise.metrics", "Serve a running studio's figures to Prometheus."),
+        "status": Command("services.supervise.status", "Show the state of a running studio."),
+        "bridge": Command("services.bridges._serve", "Send live poses to another program: VMC, WebSocket, LSL."),
+        "keys": Command("services.transport.keyring", "Create the keys that a studio over a network needs."),
+        "metrics": Command("services.supervise.metrics", "Serve a running studio's metrics to Prometheus."),
     },
     "Takes": {
-        "info": Command("multiview.commands.info", "Show what is in a take."),
-        "replay": Command("services.nodes.replay", "Play a take again, or fuse it again."),
-        "recover": Command("multiview.commands.recover", "Make a take whole whose recording was cut off."),
+        "info": Command("multiview.commands.info", "Show the contents of a take."),
+        "replay": Command("services.nodes.replay", "Play a take back, or rerun fusion on it."),
+        "recover": Command("multiview.commands.recover", "Recover an interrupted recording."),
     },
-    "See and hand on": {
+    "View and export": {
         "viewer": Command("services.viewer.viewer", "Show people in 3D, live or from a take."),
-        "draw": Command("multiview.commands.draw", "Draw 3D people over the videos, as videos or pictures."),
+        "draw": Command("multiview.commands.draw", "Draw 3D poses over the videos, as videos or images."),
         "plot": Command(
-            "multiview.commands.plot", "Draw a take: trajectories, speeds, bone lengths, coverage, errors."
+            "multiview.commands.plot", "Plot a take: trajectories, speeds, bone lengths, coverage, errors."
         ),
-        "export": Command("multiview.commands.export", "Write poses as TRC, CSV and other formats."),
+        "export": Command("multiview.commands.export", "Write poses as TRC, C3D, BVH, CSV and other formats."),
         "actor": Command(
             "services.nodes.actor",
-            "Name a person, of a take or live, and keep their bone lengths, so that they are known.",
+            "Name a person of a take or live, and save their bone lengths for recognition.",
         ),
     },
     "2D networks": {
-        "models": Command("multiview.commands.models", "List, fetch and check the networks for 2D poses."),
-        "label": Command("multiview.commands.label", "Make training data from recordings, or rendered."),
-        "train": Command("multiview.commands.train", "Teach a 2D pose network by a recipe."),
-        "evaluate2d": Command(
-            "multiview.commands.evaluate2d", "Show how good a 2D pose network is on labelled people."
-        ),
-        "deploy": Command("multiview.commands.deploy", "Make a trained network small and fast, and measure it."),
+        "models": Command("multiview.commands.models", "List, download and check 2D pose networks."),
+        "label": Command("multiview.commands.label", "Create training data from recordings or rendered images."),
+        "train": Command("multiview.commands.train", "Train a 2D pose network from a recipe."),
+        "evaluate2d": Command("multiview.commands.evaluate2d", "Evaluate a 2D pose network on labelled images."),
+        "deploy": Command("multiview.commands.deploy", "Convert a trained network to ONNX and INT8, and measure it."),
     },
     "Parts of `run`, for several machines": {
         "hub": Command("services.nodes.hub", "Run the hub alone."),
@@ -84,7 +89,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "fusion": Command("services.nodes.fusion", "Run fusion alone."),
         "record": Command("services.nodes.recorder", "Run the recorder alone."),
         "compile": Command(
-            "multiview.commands.compile", "Compile fusion's kernels now, once, so that it starts at once."
+            "multiview.commands.compile", "Compile fusion's kernels ahead of time, so that it starts at once."
         ),
     },
 }

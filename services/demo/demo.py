@@ -21,13 +21,15 @@ CAMERAS, PEOPLE, FPS = 4, 3, 30.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder that the take is put in (default demo)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of the show (default 10)")
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for the take (default demo)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of the simulation (default 10)")
     parser.add_argument("--cameras", type=int, default=CAMERAS, help=f"simulated cameras (default {CAMERAS})")
     parser.add_argument("--people", type=int, help=f"simulated people (default {PEOPLE}; 2 with --pixels)")
-    parser.add_argument("--seed", type=int, default=1, help="another number is another show (default 1)")
+    parser.add_argument("--seed", type=int, default=1, help="random seed of the simulation (default 1)")
     parser.add_argument(
-        "--pixels", action="store_true", help="begin with rendered pictures: calibrate, look with our own network, fuse"
+        "--pixels",
+        action="store_true",
+        help="run the full chain on rendered images: board calibration, 2D detection with the bundled network, fusion",
     )
     parser.add_argument("--no-viewer", action="store_true", help="do not open the 3D viewer")
 
@@ -142,7 +144,7 @@ def _print(figures: dict[str, Any], take: Take, files: dict[str, Path]) -> None:
         f"{figures['mean_error_mm']:.1f} mm",
         f"median {errors['median']:.1f}, 99 % within {errors['p99']:.0f}, worst {errors['worst']:.0f} mm",
     )
-    row("identity switches", f"{figures['identity_switches']}", f"{figures['people']} identities were given")
+    row("identity switches", f"{figures['identity_switches']}", f"{figures['people']} identities were assigned")
     found = f"precision {figures['precision_percent']:.1f} %"
     row(
         "people found",
