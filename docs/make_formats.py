@@ -44,6 +44,7 @@ def document() -> str:
         "required": ", ".join(f"`{name}`" for name in pose_table.REQUIRED_COLUMNS),
         "mcap_profile": mcap_log.PROFILE,
         "mcap_encoding": mcap_log.ENCODING,
+        "mcap_schema": mcap_log.SCHEMA_NAME,
         "truth": column_table(ground_truth.ARRAYS, "array"),
         "skeletons": in_words(skeleton_names()),
         "cards": in_words(card_names()),

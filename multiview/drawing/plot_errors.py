@@ -69,7 +69,7 @@ def recorded_errors(poses: Poses, rig: Rig, take: Take, progress: Progress) -> l
             elif isinstance(message, KeypointsMessage):
                 count[camera] += 1
                 clock = clocks[camera]
-                if count[camera] % every or (message.clock != "epoch" and clock.quarantined):
+                if count[camera] % every or (message.clock != "epoch" and not clock.known):
                     continue
                 time_ns = message.time_ns if message.clock == "epoch" else clock.hub_ns(message.time_ns)
                 yield index[camera], time_ns + offset_ns[index[camera]], unpack_keypoints(message)

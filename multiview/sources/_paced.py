@@ -11,15 +11,15 @@ from multiview.sources._source import FrameSource
 
 __all__ = ["Paced"]
 
-LATE_FRAMES = 2  # a frame that comes so late is passed over: a camera would not have waited either
+LATE_FRAMES = 2  # a frame that comes so late is skipped: a camera would not have waited either
 LONGEST_S = 0.25  # but not for longer than this at a time: a machine that cannot even decode shows late frames
 
 
 class Paced:
     """A source whose frames come at their own times from `start_ns` of the monotonic clock on, `speed` times as fast.
 
-    With `loop` it begins again at its end, and its numbers and times go on. `open_again` opens it anew for that. What
-    was due long before is passed over, by one that joins late or that the machine cannot decode in time: `dropped`.
+    With `loop` it begins again at its end, and its numbers and times go on. `open_again` opens it anew for that. Frames
+    that were due long before, since it joined late or the machine cannot decode in time, are `dropped`.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Paced:
     def read(self) -> VideoFrame | None:
         """The next frame that is not long overdue, not before it is due."""
         began = time.monotonic()
-        while self._behind_frames() >= LATE_FRAMES and time.monotonic() - began < LONGEST_S and self._pass_over():
+        while self._behind_frames() >= LATE_FRAMES and time.monotonic() - began < LONGEST_S and self._skip_next():
             self.dropped += 1
         frame = self._next()
         if frame is None:
@@ -54,8 +54,8 @@ class Paced:
         return frame
 
     def skip(self) -> bool:
-        """Pass over the next frame, not before it is due."""
-        if not self._pass_over():
+        """Skip the next frame, not before it is due."""
+        if not self._skip_next():
             return self.read() is not None
         self._wait_until(self._due_ns(self._next_time_ns() - self._step_ns))
         return True
@@ -87,7 +87,7 @@ class Paced:
         while (wait_ns := due_ns - time.monotonic_ns()) > 0 and not self._closed:
             time.sleep(min(wait_ns / 1e9, 0.2))
 
-    def _pass_over(self) -> bool:
+    def _skip_next(self) -> bool:
         """False where the next frame has to be read: the first, and the first after the end."""
         if self._last is None or self._closed or not self._source.skip():
             return False

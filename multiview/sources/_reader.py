@@ -19,9 +19,9 @@ MARGIN_FRAMES = 2  # pictures are unpacked so many frames before they are likely
 class Reader:
     """Frames of a source, ahead of their use.
 
-    `every` waits when `ahead` frames are waiting, and loses none; `newest` keeps only the last, and counts in
-    `dropped` the ones that nobody came for. Where the user is slower than the source, pictures that will be dropped
-    are not even unpacked. Leave with `close`, or use as a context.
+    `every` waits when `ahead` frames are waiting, and drops none; `newest` keeps only the last, and counts the others
+    in `dropped`. Where the user is slower than the source, images that will be dropped are not even unpacked. Leave
+    with `close`, or use as a context.
     """
 
     def __init__(self, source: FrameSource, policy: Policy = "every", ahead: int = 4) -> None:
@@ -55,7 +55,7 @@ class Reader:
 
     @property
     def dropped(self) -> int:
-        """Frames that nobody saw."""
+        """Frames that were never read from here."""
         return self._dropped + int(getattr(self.source, "dropped", 0))
 
     @property
@@ -79,7 +79,7 @@ class Reader:
     def _run(self) -> None:
         try:
             while not self._closed:
-                if self._nobody_will_come():
+                if self._will_be_replaced():
                     if not self.source.skip():
                         break
                     self._dropped += 1
@@ -104,8 +104,8 @@ class Reader:
                 self._ended = True
                 self._changed.notify_all()
 
-    def _nobody_will_come(self) -> bool:
-        """Whether the next frame will be followed by another before the user, by the last two visits, is back."""
+    def _will_be_replaced(self) -> bool:
+        """Whether a newer frame will replace the next one before the next `read`, expected from the last two."""
         if self.policy == "every" or self._wanted or not self.source.fps:
             return False
         back_s = self._taken_s + self._interval_s

@@ -18,13 +18,13 @@ OPEN_TIMEOUT_MS, READ_TIMEOUT_MS = 8000, 3000
 FFMPEG_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 # TCP: a lost UDP packet smears a picture for a second; and no second of buffer for a live image.
 LIVE_OPTIONS = "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay"
-RETRY_FIRST_S, RETRY_MOST_S = 0.5, 8.0
+RETRY_FIRST_S, RETRY_MAX_S = 0.5, 8.0
 
 
 class Source:
     """Frames as they arrive, stamped on this machine's monotonic clock when they do.
 
-    A stream that breaks is opened again, with pauses that grow from 0.5 to 8 s, for `patience_s` in a row; `breaks`
+    A stream that breaks is opened again, with pauses that grow from 0.5 to 8 s, for at most `reconnect_s`; `reconnects`
     counts how often. A camera that is not there at the start is an error at once.
     """
 
@@ -37,13 +37,13 @@ class Source:
         name: str = "",
         size: tuple[int, int] | None = None,
         fps: float = 0.0,
-        patience_s: float = 60.0,
+        reconnect_s: float = 60.0,
     ) -> None:
         self.address = int(address) if isinstance(address, int) or str(address).isdigit() else str(address)
         self.name = name or f"camera{address}" if isinstance(self.address, int) else name or "stream"
-        self._wish = (size, fps)
-        self._patience_s = patience_s
-        self.breaks = 0
+        self._requested = (size, fps)
+        self._reconnect_s = reconnect_s
+        self.reconnects = 0
         self._index = 0
         self._capture = self._open()
         if not self._capture.isOpened():
@@ -55,7 +55,7 @@ class Source:
         )
 
     def read(self) -> VideoFrame | None:
-        """The next frame; SourceError when the stream stayed away for longer than `patience_s`."""
+        """The next frame; SourceError when the stream stayed away for longer than `reconnect_s`."""
         ok, image = self._capture.read()
         arrived = time.monotonic_ns()
         while not ok or image is None:
@@ -77,7 +77,7 @@ class Source:
         self._capture.release()
 
     def _reopen(self, since_ns: int) -> None:
-        self.breaks += 1
+        self.reconnects += 1
         pause = RETRY_FIRST_S
         while True:
             self._capture.release()
@@ -85,17 +85,17 @@ class Source:
             if self._capture.isOpened():
                 return
             away = (time.monotonic_ns() - since_ns) / 1e9
-            if away + pause > self._patience_s:
+            if away + pause > self._reconnect_s:
                 raise SourceError(f"{_kind(self.address)} broke off and has not come back for {away:.0f} s")
             time.sleep(pause)
-            pause = min(2 * pause, RETRY_MOST_S)
+            pause = min(2 * pause, RETRY_MAX_S)
 
     def _open(self) -> cv2.VideoCapture:
         if isinstance(self.address, int):
             capture = open_capture(self.address)
         else:
             capture = _open_network(self.address)
-        size, fps = self._wish
+        size, fps = self._requested
         if size is not None:
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])

@@ -44,8 +44,8 @@ from multiview.wire.packing import pack_tracks, unpack_keypoints
 
 __all__ = ["FusedTick", "StreamFusion"]
 
-MOST_RUNS = 1000  # of one camera's worker that are remembered
-MOST_REASONS = 1000  # that are kept apart
+MAX_RUNS = 1000  # ended runs of one camera's worker that are kept
+MAX_REASONS = 1000  # counted separately
 FUTURE_NS = 2_000_000  # a frame stamped this long after it arrived was stamped by a clock that has jumped
 
 
@@ -58,17 +58,17 @@ class FusedTick(NamedTuple):
 
 
 class _WorkerSession:
-    """One camera's worker: its current run, those that are over, and its clock."""
+    """One camera's worker: its current run, the ended ones, and its clock."""
 
     def __init__(self, boot_id: int) -> None:
         self.boot_id = boot_id
-        self.over: dict[int, None] = {}  # the oldest first
+        self.ended_runs: dict[int, None] = {}  # the oldest first
         self.clock = ClockMap()
 
-    def begin(self, boot_id: int) -> None:
-        self.over[self.boot_id] = None
-        if len(self.over) > MOST_RUNS:
-            del self.over[next(iter(self.over))]
+    def start_run(self, boot_id: int) -> None:
+        self.ended_runs[self.boot_id] = None
+        if len(self.ended_runs) > MAX_RUNS:
+            del self.ended_runs[next(iter(self.ended_runs))]
         self.boot_id, self.clock = boot_id, ClockMap()
 
 
@@ -160,7 +160,7 @@ class StreamFusion:
             self._update_selfcalibration(fused)
 
     def _keypoints(self, topic: str, stamp: Stamp, message: KeypointsMessage) -> list[Views]:
-        peer = self._check_sender(topic, message.camera, message.boot_id)
+        session = self._check_sender(topic, message.camera, message.boot_id)
         if message.skeleton != self.skeleton.name or message.joints != len(self.skeleton.joints):
             raise MessageError(
                 f"{message.camera} sends skeleton {message.skeleton} ({message.joints} joints), the studio's is "
@@ -172,13 +172,13 @@ class StreamFusion:
                 f"({self._calibration}): give it the same rig file"
             )
         self.ended.discard(message.camera)
-        time_ns = self._time_ns(message, peer, stamp)
+        time_ns = self._time_ns(message, session, stamp)
         if time_ns is None:
             self.clock_unknown += 1
             return self.sync.advance(stamp.arrival_ns)
         return self.sync.add(self._index[message.camera], time_ns, unpack_keypoints(message), stamp.arrival_ns)
 
-    def _time_ns(self, message: KeypointsMessage, peer: _WorkerSession, stamp: Stamp) -> int | None:
+    def _time_ns(self, message: KeypointsMessage, session: _WorkerSession, stamp: Stamp) -> int | None:
         """The frame's time on the common clock: the sources' own epoch, the hub's, or the count of a trigger.
 
         None while the clock of a worker that has just begun is not known yet.
@@ -192,13 +192,13 @@ class StreamFusion:
             return self.sync.tick_time_ns(message.trigger)
         if domain == "epoch":
             return message.time_ns
-        if peer.clock.quarantined:
-            if not peer.clock.jumps:
+        if not session.clock.known:
+            if not session.clock.jumps:
                 return None
             raise MessageError(f"{message.camera}: its clock has jumped and is not known again yet")
-        time_ns = peer.clock.hub_ns(message.time_ns)
-        if time_ns > stamp.arrival_ns + peer.clock.uncertainty_ns + FUTURE_NS:
-            peer.clock.restart()
+        time_ns = session.clock.hub_ns(message.time_ns)
+        if time_ns > stamp.arrival_ns + session.clock.uncertainty_ns + FUTURE_NS:
+            session.clock.restart()
             raise MessageError(f"{message.camera}: a frame from the future; its clock has jumped")
         return time_ns
 
@@ -213,18 +213,18 @@ class StreamFusion:
             raise MessageError(f"a message of {camera} came under the topic {topic}")
         if camera not in self._index:
             raise MessageError(f"the rig has no camera {camera}")
-        peer = self._sessions.get(camera) or self._sessions.setdefault(camera, _WorkerSession(boot_id))
-        if boot_id in peer.over:
+        session = self._sessions.get(camera) or self._sessions.setdefault(camera, _WorkerSession(boot_id))
+        if boot_id in session.ended_runs:
             raise MessageError(f"{camera}: a worker that was replaced still sends")
-        if boot_id != peer.boot_id:
-            peer.begin(boot_id)
+        if boot_id != session.boot_id:
+            session.start_run(boot_id)
             if self.extrinsic_drift is not None:
                 self.extrinsic_drift.reinstate_camera(self._index[camera])
-        return peer
+        return session
 
     def clocks(self) -> dict[str, ClockMap]:
         """What is known of each camera's clock."""
-        return {camera: peer.clock for camera, peer in self._sessions.items()}
+        return {camera: session.clock for camera, session in self._sessions.items()}
 
     def residuals_px(self) -> dict[str, float]:
         """Each camera's median distance between its keypoints and the last tick's people."""
@@ -241,8 +241,8 @@ class StreamFusion:
         return residuals_px(self.rig, self.pipeline.packed, observations.rays, observations.table[rows], xyz)
 
     def _reject(self, reason: str) -> None:
-        if reason not in self.rejected and len(self.rejected) >= MOST_REASONS:
-            reason = "for yet other reasons"
+        if reason not in self.rejected and len(self.rejected) >= MAX_REASONS:
+            reason = "other reasons"
         if reason not in self.rejected:
             logging.warning("rejected: %s (further ones are only counted)", reason)
         self.rejected[reason] += 1
@@ -256,26 +256,26 @@ class StreamFusion:
 
     def _update_extrinsic_drift(self, detector: ExtrinsicDriftDetector, tracks: Tracks) -> None:
         assert self.pipeline.last_observations is not None
-        before = self.camera_trouble()
+        before = self.calibration_faults()
         detector.update(self.pipeline.last_observations.rays, tracks)
-        for name, words in self.camera_trouble().items():
+        for name, lines in self.calibration_faults().items():
             if name not in before:
-                logging.warning("%s: %s", name, words)
+                logging.warning("%s: %s", name, lines)
 
-    def camera_trouble(self) -> dict[str, str]:
+    def calibration_faults(self) -> dict[str, str]:
         """What is wrong with the calibration, by camera, and of "calibration" as a whole."""
         if self.extrinsic_drift is None:
             return {}
-        drift, words, names = self.extrinsic_drift, dict[str, str](), self.rig.names
+        drift, lines, names = self.extrinsic_drift, dict[str, str](), self.rig.names
         if drift.calibration_suspect:
             degrees = math.degrees(drift.rotation_error_rad)
-            words["calibration"] = f"suspect: half of the cameras are off by {degrees:.1f} degrees or more: recalibrate"
+            lines["calibration"] = f"suspect: half of the cameras are off by {degrees:.1f} degrees or more: recalibrate"
         for index, angle in drift.rotated.items():
             use = "compensated; recalibrate" if index in drift.rotations else "still used, the others are no better"
-            words[names[index]] = f"displaced, rotated by {math.degrees(angle):.1f} degrees: {use}"
+            lines[names[index]] = f"displaced, rotated by {math.degrees(angle):.1f} degrees: {use}"
         for index, angle in drift.displaced.items():
-            words[names[index]] = f"displaced, rotated by {math.degrees(angle):.1f} degrees: excluded; recalibrate"
-        return words
+            lines[names[index]] = f"displaced, rotated by {math.degrees(angle):.1f} degrees: excluded; recalibrate"
+        return lines
 
     def _fuse(self, views: Views, stamp: Stamp) -> FusedTick:
         began = time.perf_counter_ns()

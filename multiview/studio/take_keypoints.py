@@ -17,15 +17,15 @@ from multiview.timing.sync_buffer import SyncBuffer
 __all__ = ["take_keypoints"]
 
 
-class _Tap(SyncBuffer):
-    """Stands where frames with their mapped times go in, and lets nothing out."""
+class _KeypointCollector(SyncBuffer):
+    """Collects frames with their mapped times instead of synchronising them."""
 
     def __init__(self, cameras: int, rate_hz: float) -> None:
         super().__init__(cameras, rate_hz)
-        self.taken: list[list[tuple[int, Keypoints2D]]] = [[] for _ in range(cameras)]
+        self.frames: list[list[tuple[int, Keypoints2D]]] = [[] for _ in range(cameras)]
 
     def add(self, camera: int, time_ns: int, keypoints: Keypoints2D, arrival_ns: int) -> list[Views]:
-        self.taken[camera].append((time_ns, keypoints))
+        self.frames[camera].append((time_ns, keypoints))
         return []
 
     def end_of_stream(self, camera: int, arrival_ns: int) -> list[Views]:
@@ -39,15 +39,15 @@ def take_keypoints(take: Take, rig_path: Path | None = None) -> tuple[Rig, Skele
     """
     rig = load_rig(rig_path or take.rig)
     fusion = StreamFusion(take_studio(take), rig)
-    tap = fusion.sync = _Tap(len(rig), fusion.sync.rate_hz)
+    collector = fusion.sync = _KeypointCollector(len(rig), fusion.sync.rate_hz)
     for record in take.records():
         for _ in fusion.feed(*record):
             pass
     recordings = []
-    for camera, taken in zip(rig.cameras, tap.taken, strict=True):
+    for camera, frames in zip(rig.cameras, collector.frames, strict=True):
         offset = round(camera.time_offset_s * 1e9)
-        by_time = dict(sorted((time_ns + offset, keypoints) for time_ns, keypoints in taken))
+        by_time = dict(sorted((time_ns + offset, keypoints) for time_ns, keypoints in frames))
         recordings.append(
-            Recording(camera.name, tap.rate_hz, list(range(len(by_time))), list(by_time), list(by_time.values()))
+            Recording(camera.name, collector.rate_hz, list(range(len(by_time))), list(by_time), list(by_time.values()))
         )
     return rig, fusion.skeleton, recordings

@@ -59,8 +59,8 @@ class _Person:
         self._seen: list[Float64[np.ndarray, "J 3"]] = []
         self._solver: RotationSolver | None = None
 
-    def become(self, name: str, kept: Humanoid | None) -> None:
-        """Another name, and with it the bones of the actor who has it, if there is one."""
+    def set_name(self, name: str, kept: Humanoid | None) -> None:
+        """Another name, and with it the bone lengths of the actor of that name, if there is one."""
         self.name = name
         if kept is not None:
             self._solver = self._solver or RotationSolver(kept, self._joints, self._frame_s)
@@ -106,7 +106,7 @@ class Bridge:
                 continue
             person = self._people.setdefault(track.person, _Person(self._joints, self._rate_hz, self._options.learn_s))
             if track.name != person.name:
-                person.become(track.name, load_rest_pose(track.name, self._skeleton))
+                person.set_name(track.name, load_rest_pose(track.name, self._skeleton))
             rest, motion = person.solve(track.pose.xyz)
             for packet in self._packets(rest, motion, tracks.time):
                 self._transmit(packet, self._options.port + slot)

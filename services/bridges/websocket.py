@@ -34,7 +34,7 @@ class _Listener:
 
     def __init__(self) -> None:
         self.waiting: deque[str] = deque(maxlen=2)
-        self.news = threading.Event()
+        self.ready = threading.Event()
 
 
 class Bridge:
@@ -49,7 +49,7 @@ class Bridge:
         self._closing = False
 
         def connected(connection: ServerConnection) -> None:
-            self._attend(connection)
+            self._serve_connection(connection)
 
         try:
             self._server: Server = serve(connected, options.host, options.port, compression=None)
@@ -66,17 +66,17 @@ class Bridge:
             text = self._text(tracks)
             for listener in listeners:
                 listener.waiting.append(text)
-                listener.news.set()
+                listener.ready.set()
 
     def close(self) -> None:
         self._closing = True
         with self._lock:
             for listener in self._listeners:
-                listener.news.set()
+                listener.ready.set()
         self._server.shutdown()
         self._thread.join(2.0)
 
-    def _attend(self, connection: object) -> None:
+    def _serve_connection(self, connection: object) -> None:
         """The thread of one connection."""
         from websockets.exceptions import ConnectionClosed
         from websockets.sync.server import ServerConnection
@@ -87,8 +87,8 @@ class Bridge:
             self._listeners.add(listener)
         try:
             while not self._closing:
-                listener.news.wait(1.0)
-                listener.news.clear()
+                listener.ready.wait(1.0)
+                listener.ready.clear()
                 while listener.waiting:
                     connection.send(listener.waiting.popleft())
         except ConnectionClosed:

@@ -43,7 +43,7 @@ class PlaybackCamera:
     def read(self) -> VideoFrame | None:
         """The next frame that is not dropped, when it is due; None once closed."""
         while not self._closed.is_set():
-            frame = self._source.read() or self._again()
+            frame = self._source.read() or self._restart()
             due_ns = self._began_ns + round(self._played * 1e9 / self.fps)
             self._played += 1
             if frame is None or self._random.random() < self._drops:
@@ -60,7 +60,7 @@ class PlaybackCamera:
         self._closed.set()
         self._source.close()
 
-    def _again(self) -> VideoFrame | None:
+    def _restart(self) -> VideoFrame | None:
         self._source.close()
         self._source = self._reopen()
         return self._source.read()

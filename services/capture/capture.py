@@ -77,11 +77,11 @@ def run(args: argparse.Namespace) -> None:
             coverage.close()
     console.print(table_of(cameras, coverage))
     if take is not None:
-        note_frames(cameras, take)
-        _say_what_next(finish_take(take), args.board, console)
+        record_counts(cameras, take)
+        _print_next_step(finish_take(take), args.board, console)
     for camera in cameras:
-        if camera.trouble:
-            raise SourceError(f"{camera.name}: {camera.trouble}")
+        if camera.error:
+            raise SourceError(f"{camera.name}: {camera.error}")
 
 
 def _with_poses(args: argparse.Namespace) -> None:
@@ -93,10 +93,10 @@ def _with_poses(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio)
     take = play(studio, take=args.take, notes=args.notes, viewer=not args.no_viewer, seconds=args.seconds, video=True)
     if take is not None:
-        _say_what_next(take, None, Console())
+        _print_next_step(take, None, Console())
 
 
-def _say_what_next(take: Take, board: Path | None, console: Console) -> None:
+def _print_next_step(take: Take, board: Path | None, console: Console) -> None:
     folder = take.folder
     console.print(f"take: {folder}", soft_wrap=True)
     if board is not None:
@@ -114,7 +114,7 @@ class CapturedCamera:
     def __init__(self, camera: FrameSource) -> None:
         self.name, self.camera = camera.name, camera
         self.log: VideoLog | None = None
-        self.trouble = ""
+        self.error = ""
         self.frames = 0
         self.arrivals: deque[int] = deque(maxlen=400)
         self._newest: VideoFrame | None = None
@@ -157,7 +157,7 @@ class CapturedCamera:
                 if self.log is not None and frame.time_ns >= self._zero_ns:
                     self.log.add(frame)
         except MultiviewError as error:
-            self.trouble = str(error)
+            self.error = str(error)
 
 
 def open_cameras(studio: Studio) -> list[CapturedCamera]:
@@ -232,8 +232,8 @@ def table_of(cameras: list[CapturedCamera], coverage: Coverage | None = None) ->
         corners, covered, next_step = coverage.advice(camera.name) if coverage else ("", "", "")
         if coverage:
             advice.append(next_step)
-        if camera.trouble:
-            advice = [camera.trouble]
+        if camera.error:
+            advice = [camera.error]
         table.add_row(
             camera.name,
             "x".join(map(str, camera.camera.size)),
@@ -249,7 +249,7 @@ def table_of(cameras: list[CapturedCamera], coverage: Coverage | None = None) ->
     return Group(table, *([coverage.linked()] if coverage else []))
 
 
-def note_frames(cameras: list[CapturedCamera], take: Take) -> None:
+def record_counts(cameras: list[CapturedCamera], take: Take) -> None:
     """The take's recording: what each camera gave."""
     writer = RecordingWriter(take.next_recording())
     for number, camera in enumerate(cameras):

@@ -119,9 +119,9 @@ class Coverage:
         """Round after round through the other process, until it ends."""
         with suppress(BrokenPipeError, json.JSONDecodeError):
             while (frames := self._rounds.get()) is not None:
-                self.note({name: self._ask(name, frame) for name, frame in frames.items()})
+                self.note({name: self._find_corners(name, frame) for name, frame in frames.items()})
 
-    def _ask(self, name: str, frame: VideoFrame) -> list[tuple[float, float]]:
+    def _find_corners(self, name: str, frame: VideoFrame) -> list[tuple[float, float]]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         height, width = frame.image.shape[:2]

@@ -28,8 +28,8 @@ from services.transport.keyring import load_allowed, load_hub_public, load_key
 
 __all__ = ["Finding", "examine"]
 
-Verdict = Literal["good", "look", "bad"]
-STYLES = {"good": "green", "look": "yellow", "bad": "bold red"}
+Verdict = Literal["good", "warn", "bad"]
+STYLES = {"good": "green", "warn": "yellow", "bad": "bold red"}
 PROBE_MB, SLOW_MB_S = 64, 50.0
 LITTLE_GB = 10.0
 OLD_DAYS = 30
@@ -53,13 +53,13 @@ def run(args: argparse.Namespace) -> int:
     table, worst, errors = Table(box=SIMPLE_HEAD, pad_edge=False), 0, Console(stderr=True)
     for column in ("", "what", "seen", "what to do"):
         table.add_column(column, overflow="fold")
-    with errors.status("looking at the machine") if errors.is_terminal else nullcontext() as status:
+    with errors.status("checking the machine") if errors.is_terminal else nullcontext() as status:
         for finding in examine(args.studio):
-            mark = {"good": "ok", "look": "look", "bad": "BAD"}[finding.verdict]
+            mark = {"good": "ok", "warn": "warn", "bad": "BAD"}[finding.verdict]
             table.add_row(f"[{STYLES[finding.verdict]}]{mark}[/]", finding.what, finding.seen, finding.advice)
-            worst = max(worst, ("good", "look", "bad").index(finding.verdict))
+            worst = max(worst, ("good", "warn", "bad").index(finding.verdict))
             if status is not None:
-                status.update(f"{finding.what}: {mark}; looking on")
+                status.update(f"{finding.what}: {mark}; checking on")
     Console().print(table)
     print(("all is well", "it will run; see what to do above", "it will not run like this; see BAD above")[worst])
     return 1 if worst == 2 else 0
@@ -71,7 +71,7 @@ def examine(path: Path | None) -> Iterator[Finding]:
     yield gpu()
     yield clock()
     display = has_display()
-    yield Finding("display", "good" if display else "look", "yes" if display else "none", "" if display else NO_DISPLAY)
+    yield Finding("display", "good" if display else "warn", "yes" if display else "none", "" if display else NO_DISPLAY)
     if path is None:
         yield disk(Path.cwd())
         return
@@ -101,9 +101,9 @@ def cpu() -> Finding:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     seen = f"{cores} cores, load {load:.1f}"
     if load > 0.7 * cores:
-        return Finding("processor", "look", seen, "other programs use it: end them, or expect late poses")
+        return Finding("processor", "warn", seen, "other programs use it: end them, or expect late poses")
     if cores < 2:
-        return Finding("processor", "look", seen, "fusion and the cameras share one core: use few cameras")
+        return Finding("processor", "warn", seen, "fusion and the cameras share one core: use few cameras")
     return Finding("processor", "good", seen)
 
 
@@ -115,14 +115,14 @@ def gpu() -> Finding:
 
         providers = onnxruntime.get_available_providers()
     except ImportError:
-        return Finding("graphics card", "look", "onnxruntime is missing", "pip install onnxruntime")
+        return Finding("graphics card", "warn", "onnxruntime is missing", "pip install onnxruntime")
     used = [
         p.removesuffix("ExecutionProvider") for p in providers if p.startswith(("CUDA", "Tensorrt", "CoreML", "Dml"))
     ]
     if used:
         return Finding("graphics card", "good", f"onnxruntime uses {', '.join(used)}")
     if card:
-        return Finding("graphics card", "look", "there is one, but it is not used", "pip install onnxruntime-gpu")
+        return Finding("graphics card", "warn", "there is one, but it is not used", "pip install onnxruntime-gpu")
     return Finding("graphics card", "good", "none; detectors run on the processor, fusion needs none")
 
 
@@ -156,9 +156,9 @@ def disk(folder: Path) -> Finding:
         return Finding("disk", "bad", f"{folder}: {error.strerror}", "choose another [recorder] directory")
     seen = f"{free:.0f} GB free, {speed:.0f} MB/s at {folder}"
     if free < LITTLE_GB:
-        return Finding("disk", "look", seen, "little room: poses need 1 GB per hour, video far more")
+        return Finding("disk", "warn", seen, "little room: poses need 1 GB per hour, video far more")
     if speed < SLOW_MB_S:
-        return Finding("disk", "look", seen, "slow: record video elsewhere, or fewer cameras")
+        return Finding("disk", "warn", seen, "slow: record video elsewhere, or fewer cameras")
     return Finding("disk", "good", seen)
 
 
@@ -204,10 +204,10 @@ def calibration(studio: Studio) -> Iterator[Finding]:
     days = (time.time() - Path(studio.rig).stat().st_mtime) / 86400
     seen = f"{len(rig)} cameras, {days:.0f} days old"
     advice = "cameras get displaced: check it with multiview calibrate check" if days > OLD_DAYS else ""
-    yield Finding("calibration", "look" if advice else "good", seen, advice)
+    yield Finding("calibration", "warn" if advice else "good", seen, advice)
     if not rig.world or rig.world == "camera":
         advice = "calibrate with the board on the floor, so that up is up"
-        yield Finding("world", "look", "the first camera is the world", advice)
+        yield Finding("world", "warn", "the first camera is the world", advice)
 
 
 def cameras(studio: Studio) -> Iterator[Finding]:
@@ -244,7 +244,7 @@ def watch(name: str, source: CameraSource) -> Finding:
     rate = 1e9 * len(gaps) / (times[-1] - times[0])
     seen = f"{camera.size[0]}x{camera.size[1]}, {rate:.1f} Hz of {camera.fps:.1f}, {dropped} frames dropped"
     if dropped > 0.02 * len(times):
-        return Finding(name, "look", seen, "frames are dropped: another USB port or cable, fewer pixels, MJPG")
+        return Finding(name, "warn", seen, "frames are dropped: another USB port or cable, fewer pixels, MJPG")
     if camera.fps and rate < 0.9 * camera.fps:
-        return Finding(name, "look", seen, "slower than it says: more light, or a shorter exposure")
+        return Finding(name, "warn", seen, "slower than it says: more light, or a shorter exposure")
     return Finding(name, "good", seen)

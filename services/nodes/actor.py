@@ -52,11 +52,11 @@ def _live(studio: Studio, name: str, person: int | None, seconds: float, folder:
     skeleton = load_skeleton(studio.skeleton)
     with closing(_People(studio, len(skeleton.joints))) as people:
         person = people.choose(person)
-        people.name(person, name)
+        people.set_name(person, name)
         print(f"person {person} is {name} from now on", flush=True)
         if seconds <= 0:
             return 0
-        xyz, filled = people.watch(person, seconds)
+        xyz, filled = people.observe(person, seconds)
     actor = measure(name, skeleton.name, skeleton.joints, xyz, filled, studio.name)
     of_takes.show(actor)
     of_takes.compare(actor, folder)
@@ -87,7 +87,7 @@ class _People:
             raise ConfigError(f"no person {person} in the room; now there: {words}")
         return person
 
-    def name(self, person: int, name: str) -> None:
+    def set_name(self, person: int, name: str) -> None:
         sender = Sender(self._studio.hub, LABELLER)
         sent = send_identity_label(sender, person, name, REPLY_TIMEOUT_S)
         sender.close(linger_s=REPLY_TIMEOUT_S)
@@ -97,7 +97,7 @@ class _People:
                 return
         raise MultiviewError(f"fusion did not take the name for person {person}: they may have left; try again")
 
-    def watch(self, person: int, seconds: float) -> tuple[np.ndarray, np.ndarray]:
+    def observe(self, person: int, seconds: float) -> tuple[np.ndarray, np.ndarray]:
         """Where their joints were (T, J, 3), m, and which were filled (T, J)."""
         poses, began = [], time.monotonic()
         with progress_bar(f"watching person {person}") as show:

@@ -121,7 +121,7 @@ class CameraStream:
 
     def common_ns(self, frame: VideoFrame) -> int | None:
         """When a frame was taken, on the clock that all cameras share; None while that is not known."""
-        if self.source.live and self.clock.quarantined:
+        if self.source.live and not self.clock.known:
             return None
         time_ns = self.clock.hub_ns(frame.time_ns) if self.source.live else frame.time_ns
         return time_ns + round(self.camera.time_offset_s * NS_PER_S)

@@ -45,9 +45,9 @@ class ClockProber:
     def worker_ns(self, hub_ns: int, timeout_s: float = 1.0) -> int:
         """This worker's time at a time of the hub, once enough probes have returned; unchanged if none do."""
         end = time.monotonic() + timeout_s
-        while self._map.quarantined and time.monotonic() < end:
+        while not self._map.known and time.monotonic() < end:
             time.sleep(0.01)
-        return hub_ns if self._map.quarantined else hub_ns - round(self._map.offset_ns)
+        return hub_ns if not self._map.known else hub_ns - round(self._map.offset_ns)
 
     def close(self) -> None:
         self._ending.set()

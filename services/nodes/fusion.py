@@ -17,7 +17,7 @@ from multiview.studio.stream_fusion import FusedTick, StreamFusion
 from multiview.wire import topics
 from multiview.wire.messages import ServiceHealth, encode
 from services.nodes.ready_signal import ReadySignal
-from services.nodes.regions import RegionSender, wanted
+from services.nodes.regions import RegionSender, regions_wanted
 from services.runtime.process import Stopping, begin_service, use_realtime_scheduling
 from services.transport.bus import PUBLISH_QUEUE, Received, Sender, Subscriber
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     gc.freeze()  # what is loaded stays; the collector need not visit it again
     gc.disable()  # collected after each health message instead, not in the middle of a tick
     sender = Sender(studio.hub, "fusion", PUBLISH_QUEUE)  # one late camera may complete many ticks at once
-    regions = RegionSender(fusion, sender) if wanted(studio) else None
+    regions = RegionSender(fusion, sender) if regions_wanted(studio) else None
     FusionService(fusion, subscriber, sender, ReadySignal(studio.hub, "fusion"), regions).serve(stopping)
 
 
@@ -104,7 +104,7 @@ class FusionService:
         for name, px in fusion.residuals_px().items():
             values[f"{name}.residual_px"] = px
         for name, clock in fusion.clocks().items():
-            if not clock.quarantined:
+            if clock.known:
                 values[f"{name}.clock_offset_ms"] = clock.offset_ns / 1e6
                 values[f"{name}.clock_sigma_ms"] = clock.uncertainty_ns / 1e6
                 values[f"{name}.clock_drift_ppm"] = 1e6 * clock.drift
@@ -131,7 +131,7 @@ class FusionService:
             state="finished" if self._finished else "running",
             counts=counts,
             values={name: float(value) for name, value in values.items()},
-            texts=fusion.camera_trouble()
+            texts=fusion.calibration_faults()
             | self._time_offsets()
             | {reason[:80]: str(number) for reason, number in fusion.rejected.most_common(5)},
         )

@@ -25,9 +25,9 @@ from services.transport.keyring import load_allowed
 from services.transport.requests import Probe, ProbeReply, Ready, Start, StatusReply, decode_request
 from services.transport.zap_authenticator import ZapAuthenticator
 
-BEAT_S = 0.05
+HEARTBEAT_S = 0.05
 RATE, BURST = 1000.0, 500.0  # messages a second that one sender may send, and how many at once
-MOST_SENDERS = 200
+MAX_SENDERS = 200
 LEASE_NS = 500_000_000  # a camera belongs to a connection until that was silent for so long
 
 
@@ -61,17 +61,17 @@ class Hub:
     def serve(self) -> None:
         """Until the process is told to stop."""
         stopping = Stopping()
-        next_beat = time.monotonic()
+        next_heartbeat = time.monotonic()
         while not stopping:
-            self._sockets.wait(next_beat - time.monotonic())
+            self._sockets.wait(next_heartbeat - time.monotonic())
             for message in self._sockets.incoming():
                 self._relay(message, time.monotonic_ns())
             for client, request in self._sockets.requests():
                 self._reply(client, request, time.monotonic_ns())
-            if time.monotonic() >= next_beat:
-                self._beat(time.monotonic_ns())
-                self._note_failures()
-                next_beat = max(next_beat + BEAT_S, time.monotonic())
+            if time.monotonic() >= next_heartbeat:
+                self._send_heartbeat(time.monotonic_ns())
+                self._count_failed_handshakes()
+                next_heartbeat = max(next_heartbeat + HEARTBEAT_S, time.monotonic())
         self._sockets.close()
         if self._authenticator:
             self._authenticator.close()
@@ -82,7 +82,7 @@ class Hub:
             self._reject("malformed")
             return
         owner = topics.owner_of(message.topic)
-        if owner is None or (owner not in self._owners and len(self._owners) >= MOST_SENDERS):
+        if owner is None or (owner not in self._owners and len(self._owners) >= MAX_SENDERS):
             self._reject("unknown topic")
             return
         if message.user is not None and message.user != owner.partition("/")[2]:
@@ -110,7 +110,7 @@ class Hub:
         self._buckets[owner] = (level - 1 if level >= 1 else level, now_ns)
         return level >= 1
 
-    def _note_failures(self) -> None:
+    def _count_failed_handshakes(self) -> None:
         failed = self._sockets.failed_handshakes()
         if failed:
             self._reject("handshake")
@@ -121,15 +121,15 @@ class Hub:
         self._sequence += 1
         self._topic_sequences[topic] += 1
 
-    def _beat(self, now_ns: int) -> None:
-        beat = Heartbeat(
+    def _send_heartbeat(self, now_ns: int) -> None:
+        heartbeat = Heartbeat(
             boot_id=self.boot_id,
             hub_ns=now_ns,
             utc_ns=time.time_ns(),
             received=self._received,
             rejected=self._rejected.total(),
         )
-        self._publish(topics.HEARTBEAT.encode(), now_ns, encode(beat))
+        self._publish(topics.HEARTBEAT.encode(), now_ns, encode(heartbeat))
 
     def _reply(self, client: bytes, data: bytes, now_ns: int) -> None:
         try:

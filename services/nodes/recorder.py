@@ -58,7 +58,7 @@ class Recorder:
         self._boot_id = secrets.randbits(62)
         self._writer: RecordingWriter | None = None
         self._messages = self._missed = 0
-        self._trouble = ""
+        self._error = ""
         self._next_health = self._next_try = 0.0
 
     def record(self, stopping: Stopping) -> Take:
@@ -90,14 +90,14 @@ class Recorder:
     def _open(self) -> None:
         inside = {path.name: path.read_bytes() for path in (self._take.rig, self._take.studio) if path.exists()}
         self._writer = RecordingWriter(self._take.next_recording(), inside)
-        self._trouble = ""
+        self._error = ""
 
     def _guarded(self, action: Callable[[], None]) -> bool:
         try:
             action()
         except (OSError, SourceError) as error:
-            self._trouble = f"cannot write: {getattr(error, 'strerror', None) or error}"
-            logging.error("%s; what was written before is safe, trying again every %g s", self._trouble, RETRY_S)
+            self._error = f"cannot write: {getattr(error, 'strerror', None) or error}"
+            logging.error("%s; what was written before is safe, trying again every %g s", self._error, RETRY_S)
             self._writer = None
             self._missed += 1
             return False
@@ -111,8 +111,8 @@ class Recorder:
         health = ServiceHealth(
             service="recorder",
             boot_id=self._boot_id,
-            state="trouble" if self._trouble else "running",
+            state="error" if self._error else "running",
             counts=counts,
-            texts={"take": str(self._take.folder)[-500:], "trouble": self._trouble[:500]},
+            texts={"take": str(self._take.folder)[-500:], "error": self._error[:500]},
         )
         self._sender.send(topics.topic_of(topics.SERVICE_HEALTH, "recorder"), encode(health))

@@ -21,13 +21,13 @@ from multiview.wire import topics
 from multiview.wire.messages import RegionsMessage, decode, encode, write_blob
 from services.transport.bus import Sender, Subscriber
 
-__all__ = ["RegionReceiver", "RegionSender", "pack_regions", "wanted"]
+__all__ = ["RegionReceiver", "RegionSender", "pack_regions", "regions_wanted"]
 
-EVERY_S = 0.03  # a tick's regions are hardly better than the last one's
-STALE_S = 1.0  # older ones are worth nothing
+INTERVAL_S = 0.03  # a tick's regions are hardly better than the last one's
+MAX_AGE_S = 1.0  # older ones are worth nothing
 
 
-def wanted(studio: Studio) -> bool:
+def regions_wanted(studio: Studio) -> bool:
     """Whether any camera's worker is to look where fusion expects people."""
     return any(isinstance(source, CameraSource) and source.regions for source in studio.sources)
 
@@ -60,7 +60,7 @@ class RegionSender:
     def send(self, time_ns: int) -> None:
         """The last tick's regions, unless some have just been sent."""
         if time.monotonic() >= self._next_s:
-            self._next_s = time.monotonic() + EVERY_S
+            self._next_s = time.monotonic() + INTERVAL_S
             self._sender.send(topics.REGIONS, encode(pack_regions(self._fusion, time_ns)))
 
 
@@ -87,7 +87,7 @@ class RegionReceiver:
         if message is None or camera.name not in message.cameras:
             return None
         ahead_s = (time_ns - message.time_ns) / 1e9
-        if abs(ahead_s) > STALE_S:
+        if abs(ahead_s) > MAX_AGE_S:
             return None
         boxes = self._of(message, camera.name).after(ahead_s)
         return from_calibrated_size(boxes.reshape(-1, 2), picture, camera.size).reshape(-1, 4)

@@ -13,7 +13,7 @@ from multiview.errors import SourceError
 
 __all__ = ["VideoLog"]
 
-WAITING = 120  # frames that may wait for the disk; more are dropped, and counted
+QUEUE_FRAMES = 120  # frames that may wait for the disk; more are dropped, and counted
 
 
 class VideoLog:
@@ -29,7 +29,7 @@ class VideoLog:
         self._times = (folder / f"{name}.timestamps.csv").open("w", buffering=1)
         self._times.write("frame,time\n")
         self.frames = self.dropped = 0
-        self._queue: queue.Queue[VideoFrame | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[VideoFrame | None] = queue.Queue(QUEUE_FRAMES)
         self._thread = threading.Thread(target=self._run, name=f"write {name}", daemon=True)
         self._thread.start()
 

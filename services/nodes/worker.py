@@ -29,7 +29,7 @@ from services.runtime.process import Stopping, begin_service
 from services.transport.bus import FINAL_SEND_S, RequestClient, Sender, Subscriber
 from services.transport.requests import Ready, notify
 
-AHEAD_NS = 1_000_000_000  # how far an unpaced source runs ahead of fusion
+MAX_LEAD_NS = 1_000_000_000  # how far an unpaced source runs ahead of fusion
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,7 +117,7 @@ class Worker:
             keypoints = self._source.keypoints(frame)
             message = None if keypoints is None else self._message(frame, keypoints, 0)
             first = self._source.time_ns(0)
-            while self._source.time_ns(frame) > (first if reached_ns is None else reached_ns) + AHEAD_NS:
+            while self._source.time_ns(frame) > (first if reached_ns is None else reached_ns) + MAX_LEAD_NS:
                 received = poses.receive(0.2)
                 if stopping:
                     return

@@ -125,7 +125,7 @@ class StatusTable:
         for name, (health, seen) in sorted(watcher.services.items()):
             state = "silent" if time.monotonic() - seen > SILENT_S else health.state
             counts = ", ".join(f"{n} {key}" for key, n in health.counts.items() if "." not in key and n)
-            style = "red" if state in ("silent", "trouble") else ""
+            style = "red" if state in ("silent", "error") else ""
             lines.append(Text(f"{name:8} {state}{': ' if counts else ''}{counts}", style=style))
             lines += [Text(f"         {key}: {text}", style="yellow") for key, text in health.texts.items() if text]
         return lines

@@ -46,10 +46,10 @@ class ZapAuthenticator:
         while not self._ending.is_set():
             parts = self._socket.receive(0.1)
             if parts is not None and len(parts) >= 6:
-                self._socket.reply(self._answer(parts))
+                self._socket.reply(self._authenticate(parts))
         self._socket.close()
 
-    def _answer(self, parts: list[bytes]) -> list[bytes]:
+    def _authenticate(self, parts: list[bytes]) -> list[bytes]:
         version, request, _domain, address, _identity, mechanism = parts[:6]
         name = self._names.get(self._encode(parts[6])) if mechanism == b"CURVE" and len(parts) == 7 else None
         if name is not None:

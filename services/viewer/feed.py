@@ -36,12 +36,12 @@ class Feed(Protocol):
         """Give a person another name, none if it is empty; whether that can be done here."""
         ...
 
-    def past(self) -> Iterable[tuple[Track, ...]]:
+    def history(self) -> Iterable[tuple[Track, ...]]:
         """Everyone at the instants before, as far as they are known, for the trails."""
         ...
 
-    def age_s(self) -> float:
-        """How long ago (s) what is shown was the present; 0 for a recording."""
+    def delay_s(self) -> float:
+        """How long ago (s) the hub sent what is shown; 0 for a recording."""
         ...
 
     def headline(self) -> str:
@@ -49,7 +49,7 @@ class Feed(Protocol):
         ...
 
     def camera_states(self) -> dict[str, str]:
-        """`alive`, `late` or `left out` for each camera by name, or nothing where unknown."""
+        """`alive`, `late` or `missing` for each camera by name, or nothing where unknown."""
         ...
 
     def keypoints(self) -> Mapping[str, Keypoints2D]:
@@ -132,10 +132,10 @@ class PosesFeed:
     def set_name(self, person: int, name: str) -> bool:
         return False
 
-    def past(self) -> Iterable[tuple[Track, ...]]:
+    def history(self) -> Iterable[tuple[Track, ...]]:
         return [self._at_index(i) for i in range(max(0, self._index() - PAST_FRAMES), self._index())]
 
-    def age_s(self) -> float:
+    def delay_s(self) -> float:
         return 0.0
 
     def _at_index(self, index: int) -> tuple[Track, ...]:

@@ -9,9 +9,9 @@ import numpy as np
 
 from multiview.common.palette import RGB
 from services.viewer.scene import STATE_COLOURS
-from services.viewer.text import Picture, Plate, bar, beside, words
+from services.viewer.text import Billboard, Picture, bar, side_by_side, text_image
 
-__all__ = ["ALARM", "INK", "Hud", "plates", "time_at"]
+__all__ = ["ALARM", "INK", "Hud", "billboards", "time_at"]
 
 INK: RGB = (0.86, 0.89, 0.93)
 ALARM: RGB = (1.0, 0.42, 0.38)
@@ -32,7 +32,7 @@ _SHOW = (("U", "uncertainty"), ("L", "lines of sight"), ("S", "snapshot"), ("H",
 
 @dataclass(frozen=True, slots=True)
 class Hud:
-    """`top` are words with their colours; `now` and `duration` in s, where what is shown has a time line."""
+    """`top` are pieces of text with their colours; `now` and `duration` in s, where what is shown has a time line."""
 
     top: tuple[tuple[str, RGB], ...]
     help: bool = True
@@ -43,24 +43,24 @@ class Hud:
     volume: bool = False  # whether one is drawn
 
 
-def plates(hud: Hud, size: tuple[int, int], scale: int) -> list[Plate]:
+def billboards(hud: Hud, size: tuple[int, int], scale: int) -> list[Billboard]:
     """Where everything stands in a window of `size` pixels; `scale` times as large as usual."""
     margin = _MARGIN_PX * scale
-    top = beside([words(text, colour, _LETTER_PX * scale, True) for text, colour in hud.top]) if hud.top else None
-    found = [] if top is None else [Plate(top, margin, margin, _DEPTH_M)]
+    pieces = [text_image(text, colour, _LETTER_PX * scale, True) for text, colour in hud.top]
+    found = [Billboard(side_by_side(pieces), margin, margin, _DEPTH_M)] if pieces else []
     y = size[1] - margin
     for row in reversed(_help(hud, scale) if hud.help else ()):
         y -= len(row)
-        found.append(Plate(row, margin, y, _DEPTH_M))
+        found.append(Billboard(row, margin, y, _DEPTH_M))
     if hud.duration is not None:
         x0, x1, y0 = _line(size, scale, y)
         share = hud.now / hud.duration if hud.duration > 0 else 0.0
         ends = (f"{hud.now:.2f} s", f"{hud.duration:.2f} s")
-        left, right = (words(text, INK, _SMALL_PX * scale) for text in ends)
-        found.append(Plate(bar(share, x1 - x0, _BAR_PX * scale, _HANDLE), x0, y0, _DEPTH_M))
+        left, right = (text_image(text, INK, _SMALL_PX * scale) for text in ends)
+        found.append(Billboard(bar(share, x1 - x0, _BAR_PX * scale, _HANDLE), x0, y0, _DEPTH_M))
         below = (_BAR_PX * scale - len(left)) // 2
-        found.append(Plate(left, x0 - left.shape[1] - margin // 2, y0 + below, _DEPTH_M))
-        found.append(Plate(right, x1 + margin // 2, y0 + below, _DEPTH_M))
+        found.append(Billboard(left, x0 - left.shape[1] - margin // 2, y0 + below, _DEPTH_M))
+        found.append(Billboard(right, x1 + margin // 2, y0 + below, _DEPTH_M))
     return found
 
 
@@ -79,8 +79,8 @@ def time_at(hud: Hud, size: tuple[int, int], scale: int, x: float, y: float) -> 
 
 def _line(size: tuple[int, int], scale: int, bottom: int) -> tuple[int, int, int]:
     """Left, right and top of the time line, which stands above `bottom`."""
-    aside = (_MARGIN_PX + 90) * scale
-    return aside, max(size[0] - aside, aside + 2), bottom - (_BAR_PX + 8) * scale
+    inset = (_MARGIN_PX + 90) * scale
+    return inset, max(size[0] - inset, inset + 2), bottom - (_BAR_PX + 8) * scale
 
 
 def _help(hud: Hud, scale: int) -> tuple[Picture, ...]:
@@ -94,15 +94,18 @@ def _keys(live: bool, cameras: bool, floor: bool, volume: bool, scale: int) -> t
     def row(pairs: tuple[tuple[str, str], ...]) -> Picture:
         pieces: list[Picture] = []
         for key, meaning in pairs:
-            pieces += [words(key, INK, _SMALL_PX * scale, True), words(f"{meaning}   ", _QUIET, _SMALL_PX * scale)]
-        return beside(pieces)
+            pieces.append(text_image(key, INK, _SMALL_PX * scale, True))
+            pieces.append(text_image(f"{meaning}   ", _QUIET, _SMALL_PX * scale))
+        return side_by_side(pieces)
 
     small = _SMALL_PX * scale
-    legend = [words("person:", INK, small, True), words("left side light, right side dark,", _QUIET, small)]
-    legend += [words("grey and thin: filled, not measured   ", _FILLED, small)]
-    legend += [words("floor:", INK, small, True), words("squares of a metre   ", _QUIET, small)] if floor else []
-    legend += [words("box:", INK, small, True), words("capture volume   ", _QUIET, small)] if volume else []
+    legend = [text_image("person:", INK, small, True), text_image("left side light, right side dark,", _QUIET, small)]
+    legend += [text_image("grey and thin: filled, not measured   ", _FILLED, small)]
+    legend += (
+        [text_image("floor:", INK, small, True), text_image("squares of a metre   ", _QUIET, small)] if floor else []
+    )
+    legend += [text_image("box:", INK, small, True), text_image("capture volume   ", _QUIET, small)] if volume else []
     if cameras:
-        legend += [words("camera:", INK, small, True)]
-        legend += [words(state, STATE_COLOURS[state], small) for state in ("alive", "late", "left out")]
-    return row(_VIEWS), row((*(_LIVE if live else _TAKE), *_SHOW)), beside(legend)
+        legend += [text_image("camera:", INK, small, True)]
+        legend += [text_image(state, STATE_COLOURS[state], small) for state in ("alive", "late", "missing")]
+    return row(_VIEWS), row((*(_LIVE if live else _TAKE), *_SHOW)), side_by_side(legend)

@@ -1,4 +1,4 @@
-"""A view on the room that turns on a turntable: level stays level, and the mouse moves what it points at."""
+"""A view of the room that turns on a turntable: level stays level, and the mouse moves what it points at."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from jaxtyping import Float64
 
 from multiview.cameras.camera import Camera, Rig
 
-__all__ = ["Orbit", "room"]
+__all__ = ["Orbit", "default_view"]
 
 _PITCH_LIMIT = np.deg2rad(89.5)
 
@@ -97,12 +97,12 @@ class Orbit:
         return float(height_px / 2 / np.tan(self.fov / 2))
 
 
-def room(rig: Rig) -> tuple[Float64[np.ndarray, " 3"], float]:
+def default_view(rig: Rig) -> tuple[Float64[np.ndarray, " 3"], float]:
     """What to look at at first, and from how far (m): where the cameras look, far enough to see them all."""
     centres = np.array([camera.centre for camera in rig.cameras])
     axes = np.array([camera.R[2] for camera in rig.cameras])
     across = np.eye(3) - axes[:, :, None] * axes[:, None, :]  # the point nearest to all optical axes, in least squares
     normal = across.sum(axis=0) + 1e-3 * np.eye(3)
-    looked_at = np.linalg.solve(normal, np.einsum("nij,nj->i", across, centres) + 1e-3 * centres.mean(axis=0))
-    reach = float(np.linalg.norm(centres - looked_at, axis=1).max())
-    return looked_at, float(np.clip(1.7 * reach, 2.0, 60.0))
+    target = np.linalg.solve(normal, np.einsum("nij,nj->i", across, centres) + 1e-3 * centres.mean(axis=0))
+    reach = float(np.linalg.norm(centres - target, axis=1).max())
+    return target, float(np.clip(1.7 * reach, 2.0, 60.0))

@@ -35,7 +35,7 @@ class Recording:
         self._log = Path(self._scratch.name) / "recorder.log"
 
     def toggle(self) -> str:
-        """Begin, or end; in words what was done."""
+        """Start or stop recording; a line that says which."""
         return self.stop() if self._process is not None else self._start()
 
     def status(self) -> str:

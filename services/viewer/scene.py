@@ -27,7 +27,7 @@ Piece = tuple[Float64[np.ndarray, "_ 3"], list[tuple[int, int]], RGB]
 STATE_COLOURS: dict[str, RGB] = {
     "alive": (0.45, 0.78, 0.55),
     "late": (0.96, 0.76, 0.30),
-    "left out": (0.94, 0.38, 0.36),
+    "missing": (0.94, 0.38, 0.36),
     "": (0.55, 0.62, 0.72),
 }
 TRAIL_POINTS, TRAIL_STEP_M = 50, 0.05  # a trail shows the last metres of a person's way

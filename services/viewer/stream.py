@@ -25,7 +25,7 @@ HEADLINE_S = 0.25  # figures that change faster cannot be read
 LABEL_TIMEOUT_S = 0.3  # a name may take so long to leave
 WANTED_S = 1.0  # keypoints are listened to for so long after they were asked for
 _NOBODY: tuple[Track, ...] = ()
-LEFT_OUT_S = 0.5  # a camera that was missing for so long is left out rather than late
+MISSING_S = 0.5  # a camera without keypoints for longer is missing rather than late
 
 
 class StreamFeed:
@@ -90,10 +90,10 @@ class StreamFeed:
             self._sender = Sender(self._options, LABELLER)
         return send_identity_label(self._sender, person, name, LABEL_TIMEOUT_S)
 
-    def past(self) -> Iterable[tuple[Track, ...]]:
+    def history(self) -> Iterable[tuple[Track, ...]]:
         return ()
 
-    def age_s(self) -> float:
+    def delay_s(self) -> float:
         """Since the hub sent what is shown, where hub and viewer run on one machine and so share a clock."""
         return (time.monotonic_ns() - self._stamp.arrival_ns) / 1e9
 
@@ -135,7 +135,7 @@ class StreamFeed:
             if name in message.cameras:
                 states[name] = "alive"
             else:
-                states[name] = "late" if now - self._seen_s.get(name, -1e9) < LEFT_OUT_S else "left out"
+                states[name] = "late" if now - self._seen_s.get(name, -1e9) < MISSING_S else "missing"
         return states
 
     def keypoints(self) -> Mapping[str, Keypoints2D]:

@@ -1,4 +1,4 @@
-"""Words for a window that knows only triangles: pictures on rectangles that face the viewer, one texel a pixel."""
+"""Text for a window that draws only triangles: textured rectangles that face the viewer, one texel a pixel."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from jaxtyping import Float64, Int32, UInt8
 
 from multiview.common.palette import RGB
 
-__all__ = ["GROUND", "Plate", "Sheet", "bar", "beside", "sheet", "words"]
+__all__ = ["GROUND", "Billboard", "BillboardMesh", "bar", "billboard_mesh", "side_by_side", "text_image"]
 
 GROUND: RGB = (0.085, 0.095, 0.115)  # the colour behind everything
-_PAD = 3  # px around words
+_PAD = 3  # px around text
 
 Picture = UInt8[np.ndarray, "_ _ 3"]  # any size, each its own
 
 
-class Plate(NamedTuple):
+class Billboard(NamedTuple):
     """A picture whose top left pixel is at (x, y) of the window, `depth` m in front of the eye."""
 
     picture: Picture
@@ -30,8 +30,8 @@ class Plate(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
-    """All plates as one shape: vertices (m), triangles, texture coordinates of each triangle's corners, one picture."""
+class BillboardMesh:
+    """All billboards as one mesh: vertices (m), triangles, texture coordinates of their corners, one texture."""
 
     vertices: Float64[np.ndarray, "V 3"]
     triangles: Int32[np.ndarray, "T 3"]
@@ -40,7 +40,7 @@ class Sheet:
 
 
 @lru_cache(maxsize=512)
-def words(text: str, colour: RGB, size_px: int, bold: bool = False) -> Picture:
+def text_image(text: str, colour: RGB, size_px: int, bold: bool = False) -> Picture:
     """A line of text on the ground's colour."""
     from PIL import Image, ImageDraw
 
@@ -55,7 +55,7 @@ def words(text: str, colour: RGB, size_px: int, bold: bool = False) -> Picture:
     return rounded
 
 
-def beside(pictures: Sequence[Picture]) -> Picture:
+def side_by_side(pictures: Sequence[Picture]) -> Picture:
     """Pictures in a row."""
     height, ground = max(len(picture) for picture in pictures), np.round(255 * np.array(GROUND))
     row: Picture = np.empty((height, sum(p.shape[1] for p in pictures), 3), dtype=np.uint8)
@@ -79,18 +79,20 @@ def bar(share: float, width: int, height: int, colour: RGB) -> Picture:
     return picture
 
 
-def sheet(plates: Sequence[Plate], view: Float64[np.ndarray, "4 4"], focal: float, size: tuple[int, int]) -> Sheet:
-    """The plates as `view` (cam_from_world) sees them, in a window of `size` pixels with focal length `focal` (px)."""
-    width = max((plate.picture.shape[1] for plate in plates), default=1)
-    height = max(1, sum(len(plate.picture) for plate in plates))
+def billboard_mesh(
+    billboards: Sequence[Billboard], view: Float64[np.ndarray, "4 4"], focal: float, size: tuple[int, int]
+) -> BillboardMesh:
+    """The billboards in front of `view` (cam_from_world), in a window of `size` px with focal length `focal` (px)."""
+    width = max((billboard.picture.shape[1] for billboard in billboards), default=1)
+    height = max(1, sum(len(billboard.picture) for billboard in billboards))
     picture: Picture = np.zeros((height, width, 3), dtype=np.uint8)
     boxes, depth, texels, row = [], [], [], 0
-    for plate in plates:
-        tall, wide = plate.picture.shape[:2]
-        picture[row : row + tall, :wide] = plate.picture
-        boxes.append((plate.x, plate.y, plate.x + wide, plate.y + tall))
+    for billboard in billboards:
+        tall, wide = billboard.picture.shape[:2]
+        picture[row : row + tall, :wide] = billboard.picture
+        boxes.append((billboard.x, billboard.y, billboard.x + wide, billboard.y + tall))
         texels.append((0.0, row, wide, row + tall))
-        depth.append(plate.depth)
+        depth.append(billboard.depth)
         row += tall
     flat = np.array(boxes, dtype=np.float64).reshape(-1, 4)[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
     z = np.array(depth, dtype=np.float64).reshape(-1, 1, 1)
@@ -99,9 +101,9 @@ def sheet(plates: Sequence[Plate], view: Float64[np.ndarray, "4 4"], focal: floa
     )
     vertices = (in_view.reshape(-1, 3) - view[:3, 3]) @ view[:3, :3]
     corners = np.array([0, 1, 2, 0, 2, 3], dtype=np.int32)
-    triangles = (corners + 4 * np.arange(len(plates), dtype=np.int32)[:, None]).reshape(-1, 3)
+    triangles = (corners + 4 * np.arange(len(billboards), dtype=np.int32)[:, None]).reshape(-1, 3)
     uv = np.array(texels, dtype=np.float64).reshape(-1, 4)[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
-    return Sheet(vertices, triangles, (uv[:, corners] / [width, height]).reshape(-1, 2), picture)
+    return BillboardMesh(vertices, triangles, (uv[:, corners] / [width, height]).reshape(-1, 2), picture)
 
 
 @lru_cache(maxsize=8)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _SHORTEST_S, _LONGEST_S = 0.028, 0.036  # a picture's time: in between, the next instant decides
 _SIZE = (1280, 720)
 _STALL_S, _PRESENT_S = 1.0, 0.25
-_NOTE_S = 4.0  # how long words about what a key did stay
+_NOTE_S = 4.0  # how long the line about a pressed key stays
 _NOTICE: RGB = (0.96, 0.80, 0.45)
 _SPACE, _ESCAPE, _RIGHT, _LEFT = 32, 256, 262, 263  # GLFW key codes
 
@@ -67,13 +67,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _show(opened: Opened, args: argparse.Namespace) -> int:
     from services.runtime.process import lower_process_priority
-    from services.viewer.orbit import Orbit, room
+    from services.viewer.orbit import Orbit, default_view
     from services.viewer.scene import Scene, level_from_world
     from services.viewer.window import Window
 
     rig, feed, live, still = opened.rig, opened.feed, opened.recording is not None, args.snapshot is not None
     scene = Scene(rig, opened.skeleton, fine=still, volume=opened.volume)
-    orbit = Orbit(*room(rig), level_from_world(rig))
+    orbit = Orbit(*default_view(rig), level_from_world(rig))
     scale = 2 if still else 1
     window = Window("multiview", _SIZE, scale, visible=not still)
     try:
@@ -82,7 +82,7 @@ def _show(opened: Opened, args: argparse.Namespace) -> int:
             lower_process_priority()  # only now: on a busy machine loading would take long
         viewer.set_view(args.view)
         scene.uncertainty, viewer.rays = args.uncertainty, args.rays
-        viewer.remember()
+        viewer.rebuild_trails()
         if still:
             viewer.help = args.show_keys
             viewer.loop(max(args.time, 0.2) if live else 0.2)
@@ -174,31 +174,31 @@ class Viewer:
     def seek(self, seconds: float) -> None:
         """Go to another time of a take."""
         self.feed.seek(seconds)
-        self.remember()
+        self.rebuild_trails()
 
-    def remember(self) -> None:
-        """Trails as they would be, had one been watching."""
+    def rebuild_trails(self) -> None:
+        """Rebuild the trails from the instants before."""
         self.scene.trails.clear()
-        for tracks in self.feed.past():
+        for tracks in self.feed.history():
             self.scene.move(tracks)
 
     def save(self) -> None:
         """A picture of the window, where the program was started."""
         path = Path(time.strftime("multiview-%Y%m%d-%H%M%S.png"))
         self.window.snapshot(path)
-        self._say(f"saved {path}")
+        self._notify(f"saved {path}")
 
     def record(self) -> None:
         """Begin or end a take."""
         if self.recording is not None:
-            self._say(self.recording.toggle())
+            self._notify(self.recording.toggle())
 
     def name_next(self) -> None:
         """Assign the next free known name to the followed person, or the only one; after the last name, none."""
         people = [track.person for track in self.scene.tracks]
         person = people[0] if len(people) == 1 else self.following
         if person not in people:
-            self._say("whom? P follows one after the other")
+            self._notify("follow a person first (P)")
             return
         given = self.scene.names
         free = [name for name in self.names if name == given.get(person) or name not in given.values()]
@@ -206,14 +206,14 @@ class Viewer:
         own = given.get(person, "")
         name = choices[(choices.index(own) + 1) % len(choices)] if own in choices else choices[0]
         if not free:
-            self._say(f"no names to give: multiview actor NAME studio.toml --person {person}")
+            self._notify(f"no names to assign: multiview actor NAME studio.toml --person {person}")
         elif self.feed.set_name(person, name):
-            self._say(f"person {person} is {name}" if name else f"person {person} has no name")
+            self._notify(f"person {person} is {name}" if name else f"person {person} has no name")
         else:
-            self._say("names are given live: multiview actor NAME TAKE")
+            self._notify("names are assigned live; for a take: multiview actor NAME TAKE")
 
-    def _say(self, words: str) -> None:
-        self._note, self._note_until = words, time.monotonic() + _NOTE_S
+    def _notify(self, text: str) -> None:
+        self._note, self._note_until = text, time.monotonic() + _NOTE_S
 
     def draw(self) -> bool:
         """One look at what is there; whether there was anything new to draw."""
@@ -260,18 +260,18 @@ class Viewer:
         end = None if seconds is None else began + seconds
         first, stall, shown = began, _Stall(began), False
         while self.window.open and not self._closing and not stopping and (end is None or time.monotonic() < end):
-            looked = time.monotonic()
-            drawn = self.draw()
-            pictures += drawn
+            drawn_at = time.monotonic()
+            changed = self.draw()
+            pictures += changed
             if self.scene.version and not shown:
                 shown = True
                 logging.info("shows people after %.1f s", time.monotonic() - began)
-            stall.watch(looked, self.feed.age_s())
+            stall.watch(drawn_at, self.feed.delay_s())
             if self.scene.version == 0:  # nobody yet
                 first, pictures, busy = time.monotonic(), 0, time.process_time()
-            if drawn:
-                time.sleep(max(0.0, looked + _SHORTEST_S - time.monotonic()))
-            self.feed.wait(looked + _LONGEST_S - time.monotonic())
+            if changed:
+                time.sleep(max(0.0, drawn_at + _SHORTEST_S - time.monotonic()))
+            self.feed.wait(drawn_at + _LONGEST_S - time.monotonic())
         rate = pictures / max(time.monotonic() - first, 1e-9)
         cost_ms = 1e3 * (time.process_time() - busy) / max(pictures, 1)
         logging.info("drew %.1f pictures a second, %.1f ms of processor time each", rate, cost_ms)
@@ -285,12 +285,12 @@ class _Stall:
     def __init__(self, now: float) -> None:
         self._last, self._since, self._length = now, 0.0, 0.0
 
-    def watch(self, now: float, age_s: float) -> None:
+    def watch(self, now: float, delay_s: float) -> None:
         """After each picture: when it was begun (s), and how old what it shows is."""
         if now - self._last > _STALL_S:
             self._since, self._length = now, now - self._last
         self._last = now
-        if self._length and age_s < _PRESENT_S:
+        if self._length and delay_s < _PRESENT_S:
             after = time.monotonic() - self._since
             logging.info("shows the present again %.2f s after a stop of %.1f s", after, self._length)
             self._length = 0.0

@@ -13,10 +13,10 @@ from multiview.common.atomic_file import replacing
 from multiview.drawing.mesh import Mesh
 from multiview.errors import MultiviewError
 from services.runtime.display import draws_in_software
-from services.viewer.hud import Hud, plates, time_at
+from services.viewer.hud import Hud, billboards, time_at
 from services.viewer.orbit import Orbit
 from services.viewer.scene import Lines, Scene
-from services.viewer.text import GROUND, Plate, sheet, words
+from services.viewer.text import GROUND, Billboard, billboard_mesh, text_image
 
 __all__ = ["Window"]
 
@@ -124,8 +124,8 @@ class Window:
         rays = scene.version if scene.rays_of is not None else None
         self._on_change("rays", rays, lambda: self._set_lines("rays", scene.ray_lines()))
         names = (scene.version, states, orbit.through, tuple(scene.names.items()), seen)
-        self._on_change("names", names, lambda: self._set_sheet("names", self._names(scene, orbit, view, focal), seen))
-        self._on_change("hud", (hud, seen), lambda: self._set_sheet("hud", plates(hud, self._size, self._scale), seen))
+        self._on_change("names", names, lambda: self._set_names(scene, orbit, view, focal, seen))
+        self._on_change("hud", (hud, seen), lambda: self._set_hud(hud, seen))
         self._on_change("view", seen, lambda: self._look(view, focal))
         if self._changed:
             self._vis.update_renderer()
@@ -195,23 +195,31 @@ class Window:
         shape.colors = self._o3d.utility.Vector3dVector(lines.colours)
         self._show(shape, new)
 
-    def _names(self, scene: Scene, orbit: Orbit, view: np.ndarray, focal: float) -> list[Plate]:
+    def _set_names(
+        self, scene: Scene, orbit: Orbit, view: np.ndarray, focal: float, seen: tuple[bytes, float, tuple[int, int]]
+    ) -> None:
+        self._set_billboards("names", self._names(scene, orbit, view, focal), seen)
+
+    def _set_hud(self, hud: Hud, seen: tuple[bytes, float, tuple[int, int]]) -> None:
+        self._set_billboards("hud", billboards(hud, self._size, self._scale), seen)
+
+    def _names(self, scene: Scene, orbit: Orbit, view: np.ndarray, focal: float) -> list[Billboard]:
         """Names above heads and cameras, all of one size, and as far away as what they name."""
         found = []
         for text in scene.texts(hidden=orbit.through):
             x, y, depth = view[:3, :3] @ text.place + view[:3, 3]
             if depth < 0.2:
                 continue
-            picture = words(text.text, text.colour, _NAME_PX * self._scale, True)
+            picture = text_image(text.text, text.colour, _NAME_PX * self._scale, True)
             left = round(x / depth * focal + self._size[0] / 2 - picture.shape[1] / 2)
-            found.append(Plate(picture, left, round(y / depth * focal + self._size[1] / 2) - len(picture), depth))
+            found.append(Billboard(picture, left, round(y / depth * focal + self._size[1] / 2) - len(picture), depth))
         return found
 
-    def _set_sheet(self, name: str, found: list[Plate], seen: tuple[bytes, float, tuple[int, int]]) -> None:
+    def _set_billboards(self, name: str, found: list[Billboard], seen: tuple[bytes, float, tuple[int, int]]) -> None:
         """Pictures on rectangles, without normals, so that no light falls on them."""
-        nothing = Plate(np.zeros((1, 1, 3), dtype=np.uint8), -9, -9, 1.0)  # Open3D wants at least one triangle
+        nothing = Billboard(np.zeros((1, 1, 3), dtype=np.uint8), -9, -9, 1.0)  # Open3D wants at least one triangle
         shape, new = self._shape(name, self._o3d.geometry.TriangleMesh)
-        made = sheet(found or [nothing], np.frombuffer(seen[0]).reshape(4, 4), seen[1], seen[2])
+        made = billboard_mesh(found or [nothing], np.frombuffer(seen[0]).reshape(4, 4), seen[1], seen[2])
         shape.vertices = self._o3d.utility.Vector3dVector(made.vertices)
         shape.triangles = self._o3d.utility.Vector3iVector(made.triangles)
         shape.triangle_uvs = self._o3d.utility.Vector2dVector(made.uvs)

@@ -191,11 +191,11 @@ def test_a_reader_that_nobody_reads_can_be_closed():
 def test_a_stream_that_is_cut_comes_back_and_gives_up_in_the_end():
     server = ThreadingHTTPServer(("127.0.0.1", 0), MotionJpeg)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    source = stream.Source(f"http://127.0.0.1:{server.server_port}/a.mjpg", "net", patience_s=0.2)
+    source = stream.Source(f"http://127.0.0.1:{server.server_port}/a.mjpg", "net", reconnect_s=0.2)
     frames = [source.read() for _ in range(12)]
     assert [f.index for f in frames] == list(range(12))
     assert all(a.time_ns < b.time_ns for a, b in pairwise(frames))
-    assert source.breaks >= 1
+    assert source.reconnects >= 1
     server.shutdown()
     server.server_close()
     with pytest.raises(SourceError, match=r"broke off and has not come back"):

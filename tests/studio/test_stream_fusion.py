@@ -170,7 +170,7 @@ def test_of_a_worker_that_begins_again_and_again_only_so_many_runs_are_remembere
         stream.put("keypoints/cam01", EndOfStream(camera="cam01", boot_id=number), BASE)
     stream.put("keypoints/cam01", EndOfStream(camera="cam01", boot_id=1490), BASE)
     assert stream.fusion.rejected.total() == 1
-    assert len(stream.fusion._sessions["cam01"].over) == 1000
+    assert len(stream.fusion._sessions["cam01"].ended_runs) == 1000
 
 
 def test_copies_change_nothing() -> None:

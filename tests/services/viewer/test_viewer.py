@@ -28,11 +28,11 @@ from multiview.wire.messages import Stamp, encode
 from multiview.wire.packing import pack_keypoints
 from services.runtime.display import has_display
 from services.viewer.feed import PosesFeed
-from services.viewer.hud import INK, Hud, plates, time_at
-from services.viewer.orbit import Orbit, room
+from services.viewer.hud import INK, Hud, billboards, time_at
+from services.viewer.orbit import Orbit, default_view
 from services.viewer.scene import Scene, frustum, level_from_world
 from services.viewer.take_keypoints import TakeKeypoints
-from services.viewer.text import GROUND, Plate, sheet, words
+from services.viewer.text import GROUND, Billboard, billboard_mesh, text_image
 from tests.figures import crowd, figure, ring
 
 
@@ -74,7 +74,7 @@ def test_through_a_camera_the_view_is_the_cameras(orbit: Orbit) -> None:
 
 
 def test_room_is_where_the_cameras_look() -> None:
-    target, distance = room(ring(radius=3.0))
+    target, distance = default_view(ring(radius=3.0))
     np.testing.assert_allclose(target, [0.0, 0.0, 1.0], atol=0.01)
     assert distance > 3.0
 
@@ -173,11 +173,11 @@ def test_a_trail_is_the_way_that_was_walked() -> None:
 
 
 def test_words_are_ink_on_the_ground() -> None:
-    picture = words("Amy: 12", (1.0, 0.0, 0.0), 16)
+    picture = text_image("Amy: 12", (1.0, 0.0, 0.0), 16)
     np.testing.assert_allclose(picture[0, 0], np.round(255 * np.array(GROUND)))
     assert picture[..., 0].max() == 255
     assert 0.05 < (picture[..., 0] > 128).mean() < 0.4
-    assert words("Amy: 12 and Bo", (1.0, 0.0, 0.0), 16).shape[1] > picture.shape[1]
+    assert text_image("Amy: 12 and Bo", (1.0, 0.0, 0.0), 16).shape[1] > picture.shape[1]
 
 
 def test_a_plate_covers_its_pixels(orbit: Orbit) -> None:
@@ -185,7 +185,8 @@ def test_a_plate_covers_its_pixels(orbit: Orbit) -> None:
     orbit.turn(300.0, 10.0)
     view, focal = orbit.cam_from_world(size[1]), orbit.focal_px(*size)
     pictures = [np.full((20, 90, 3), 10, dtype=np.uint8), np.full((12, 40, 3), 200, dtype=np.uint8)]
-    made = sheet([Plate(pictures[0], 16, 30, 0.12), Plate(pictures[1], 700, 500, 3.0)], view, focal, size)
+    both = [Billboard(pictures[0], 16, 30, 0.12), Billboard(pictures[1], 700, 500, 3.0)]
+    made = billboard_mesh(both, view, focal, size)
     pixels = _project(view, focal, size, made.vertices).reshape(2, 4, 2)
     np.testing.assert_allclose(pixels[0, [0, 2]], [[15.5, 29.5], [105.5, 49.5]], atol=1e-6)
     np.testing.assert_allclose(pixels[1, [0, 2]], [[699.5, 499.5], [739.5, 511.5]], atol=1e-6)
@@ -198,7 +199,7 @@ def test_a_plate_covers_its_pixels(orbit: Orbit) -> None:
 def test_a_click_on_the_time_line_is_the_time_it_shows() -> None:
     size = (1280, 720)
     hud = Hud((("frame 12", INK),), now=3.0, duration=12.0)
-    line = max(plates(hud, size, 1), key=lambda plate: plate.picture.shape[1] if len(plate.picture) == 24 else 0)
+    line = max(billboards(hud, size, 1), key=lambda b: b.picture.shape[1] if len(b.picture) == 24 else 0)
     bright = line.picture[12].astype(int).sum(axis=1)
     played = int(np.flatnonzero(bright > 400).max())
     x, y = line.x + played - 4, line.y + 12  # the handle's right end is some pixels on
@@ -253,7 +254,7 @@ def test_feed_plays_seeks_and_pauses() -> None:
     feed = PosesFeed(poses, start_s=1.0, paused=True)
     np.testing.assert_array_equal(feed.tracks()[2].pose.xyz, crowd(25)[1].tracks[2].pose.xyz)
     assert feed.tracks() is feed.tracks()
-    assert len(list(feed.past())) == 25
+    assert len(list(feed.history())) == 25
     feed.seek(1.4)
     assert "frame 35" in feed.headline()
     assert "3 people" in feed.headline()

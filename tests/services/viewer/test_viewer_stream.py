@@ -57,7 +57,7 @@ def test_the_latest_is_shown_and_the_rest_skipped(options: HubOptions) -> None:
         np.testing.assert_allclose(shown[1].pose.xyz, tracks.tracks[1].pose.xyz, atol=1e-6)
         assert shown[2].pose.filled.sum() == 2
         assert "latency 10 ms   3 people   3 of 4 cameras" in feed.headline()
-        assert feed.camera_states() == dict.fromkeys(names[:3], "alive") | {"cam04": "left out"}
+        assert feed.camera_states() == dict.fromkeys(names[:3], "alive") | {"cam04": "missing"}
         assert list(feed.keypoints()) == ["cam01"]
         assert feed.tracks() is feed.tracks()
         feed.pause()
