@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from multiview.geometry.jit import Array, inner, kernel
-from multiview.geometry.point_batch_kernels import L, whole_lanes
+from multiview.geometry.point_batch_kernels import L, rounded_up
 from multiview.geometry.sym3_kernels import copy_row
 
 TX, TY, X, Y, OFF = 0, L, 2 * L, 3 * L, 4 * L  # distorted coordinates, ideal ones, how far these are off, squared
@@ -66,7 +66,7 @@ def undistort_to_rays(
     a = np.zeros(ROWS * L)
     for begin in range(0, joints, L):
         count = min(L, joints - begin)
-        whole = whole_lanes(count)
+        whole = rounded_up(count)
         slopes = _slopes(variance[begin : begin + count], nodes)
         for d in range(pixels.shape[0]):
             c, row = camera[d], slice(begin, begin + count)
@@ -137,7 +137,7 @@ def _undo_lens(a: Array, count: int, k: Array, is_fisheye: bool, reach: float) -
         return
     if is_fisheye:
         _start_fisheye(a, count)
-    whole = whole_lanes(count)
+    whole = rounded_up(count)
     for _ in range(MOST_STEPS):
         if is_fisheye:
             _step_fisheye(a, count, k)

@@ -116,7 +116,7 @@ class Pipeline:
         """`FusionArrays` as kernels take them, made anew whenever the workspace or the tracks grew."""
         work, people = self.workspace, self.tracker.people.state
         if self._arrays is None or self._arrays[0].workspace is not work or self._arrays[0].people is not people:
-            arrays = FusionArrays(work, people, self.packed, self.body, self.noise.tables)
+            arrays = FusionArrays.of(work, people, self.packed, self.body, self.noise.tables)
             self._arrays = arrays, as_struct(arrays)
         return self._arrays[1]
 

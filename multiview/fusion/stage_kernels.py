@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-from multiview.cameras.sight_kernels import sight_of
 from multiview.cameras.undistort_kernels import index_detections, undistort_to_rays
-from multiview.fusion.association import repair_kernels
+from multiview.fusion.association import initiation_kernels, repair_kernels
 from multiview.fusion.association.assignment_kernels import claim_people, find_free
-from multiview.fusion.association.initiation_kernels import choose_rays
-from multiview.fusion.estimation.joint_kernels import Work, triangulate_people
+from multiview.fusion.estimation.joint_kernels import Problem, triangulate_people
 from multiview.fusion.estimation.measurement_noise_kernels import learn, scale_by_size
 from multiview.fusion.estimation.output_kernels import output, supporting_views
 from multiview.fusion.estimation.residual_kernels import accumulate
@@ -63,14 +61,21 @@ def triangulate(arrays: FusionArrays, count: int, gate: float) -> None:
     """Everyone's joints, each as a point."""
     if count:
         work = arrays.workspace
-        triangulate_people(Work(work, arrays.people, sight_of(work.rays, arrays.rig), gate, count))
+        triangulate_people(
+            Problem(
+                work.slots[:count], arrays.people, arrays.bundle, gate, work.table[:count], work.xyz, work.H, work.used,
+                work.triangulation,
+            )
+        )  # fmt: skip
 
 
 @kernel
 def select_hypotheses(arrays: FusionArrays, n: int, gate: float) -> float:
     """The rays of newborn n; their size."""
     work = arrays.workspace
-    return choose_rays(work.table[n], work.rays, arrays.rig, arrays.body, gate, work.xyz[n], work.H[n], work.used[n])
+    return initiation_kernels.select_hypotheses(
+        work.table[n], arrays.bundle, arrays.body, gate, work.xyz[n], work.H[n], work.used[n], work.initiation
+    )
 
 
 @kernel

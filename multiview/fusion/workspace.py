@@ -8,12 +8,15 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from multiview.cameras.observations import PackedRig, Rays
-from multiview.fusion.association import assignment_kernels, repair_kernels
+from multiview.cameras.ray_bundle_kernels import ray_bundle
+from multiview.fusion.association import assignment_kernels, initiation_kernels, repair_kernels
+from multiview.fusion.estimation import joint_kernels
 from multiview.fusion.estimation.fit_scratch import FitScratch
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.measurement_noise import NoiseTables, ResidualStatistics
 from multiview.fusion.state.track_state import State
-from multiview.geometry.point_batch_kernels import Batch, L, padded
+from multiview.geometry.point_batch_kernels import padded
+from multiview.geometry.triangulate_kernels import RayBundle
 
 __all__ = ["FusionArrays", "Workspace"]
 
@@ -24,10 +27,9 @@ class Workspace(NamedTuple):
     `slots[n]` is person n's place in the state, `claims[n, c]` their detection in camera c or -1; `expected`, `near`
     and `chi2` as in `assignment_kernels`, which work in `claiming`; `free` are the detections that nobody claims.
     `table[n, c, j]` is the row (detection * J + joint) of the ray on which joint j rests, or -1; `repair_kernels` work
-    in `mending`. `xyz`, `H` and `used` are as in `point_kernels`, which work with `batch`, `other`, `trial` (points
-    that pairs of rays propose), `doubtful` (person, joint, and the point of `other` that contests it or -1) and `alone`
-    (person, joint). `fit` is where one person after the other is fitted, `statistics` what their rays say of the noise.
-    `support[n]` views measure person n, `due[n]` should.
+    in `mending`. `xyz`, `H` and `used` are as in `joint_kernels`, which work in `triangulation`; newborns' hypotheses
+    are in `initiation`. `fit` is where one person after the other is fitted, `statistics` what their rays say of the
+    noise. `support[n]` views measure person n, `due[n]` should.
     """
 
     rays: Rays
@@ -43,11 +45,8 @@ class Workspace(NamedTuple):
     xyz: Float64[np.ndarray, "P J 3"]
     H: Float64[np.ndarray, "P J 6"]
     used: Int64[np.ndarray, "P J"]
-    batch: Batch
-    other: Batch
-    trial: Float64[np.ndarray, " 4*L"]
-    doubtful: Int64[np.ndarray, "P*J 3"]
-    alone: Int64[np.ndarray, "P*J 2"]
+    triangulation: joint_kernels.Scratch
+    initiation: initiation_kernels.Scratch
     support: Int64[np.ndarray, " P"]
     due: Int64[np.ndarray, " P"]
     fit: FitScratch
@@ -71,11 +70,8 @@ class Workspace(NamedTuple):
             xyz=np.empty((P, J, 3)),
             H=np.empty((P, J, 6)),
             used=np.empty((P, J), np.int64),
-            batch=Batch.empty(C),
-            other=Batch.empty(C),
-            trial=np.empty(4 * L),
-            doubtful=np.empty((P * J, 3), np.int64),
-            alone=np.empty((P * J, 2), np.int64),
+            triangulation=joint_kernels.Scratch.empty(P, C, J),
+            initiation=initiation_kernels.Scratch.empty(C, body),
             support=np.empty(P, np.int64),
             due=np.empty(P, np.int64),
             fit=FitScratch.empty(body.graph),
@@ -99,8 +95,14 @@ class FusionArrays(NamedTuple):
     workspace: Workspace
     people: State
     rig: PackedRig
+    bundle: RayBundle
     body: Body
     noise: NoiseTables
+
+    @staticmethod
+    def of(workspace: Workspace, people: State, rig: PackedRig, body: Body, noise: NoiseTables) -> FusionArrays:
+        """These arrays, and the rays of the workspace as triangulation takes them."""
+        return FusionArrays(workspace, people, rig, ray_bundle(workspace.rays, rig), body, noise)
 
 
 def _copy(source: tuple[Any, ...], target: tuple[Any, ...]) -> None:

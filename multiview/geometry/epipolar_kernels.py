@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from multiview.geometry.jit import Array, inner, kernel
-from multiview.geometry.point_batch_kernels import NEAREST_M
+from multiview.geometry.reprojection_kernels import NEAREST_M
 from multiview.geometry.sym3_kernels import closest_points
 from multiview.geometry.triangulate_kernels import PARALLEL_SIN2
 

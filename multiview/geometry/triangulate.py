@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from multiview.geometry import triangulate_kernels as kernels
+from multiview.geometry.point_batch_kernels import Batch, L
 
 __all__ = ["Points", "directions", "triangulate"]
 
@@ -76,10 +77,11 @@ def triangulate(
     centre = -np.einsum("cki,ck->ci", R, t)
     flat, ray = np.ascontiguousarray(xy.reshape(-1, 2)), directions(xy, R).reshape(-1, 3)
     xyz, H = np.empty((points, 3)), np.empty((points, 6))
-    sight = kernels.Sight(flat, info, ray, np.ascontiguousarray(R), np.ascontiguousarray(t), centre)
-    kernels.consensus_all(rows, sight, gate * gate, xyz, H)
+    bundle = kernels.RayBundle(flat, info, ray, np.ascontiguousarray(R), np.ascontiguousarray(t), centre)
+    rays = np.ascontiguousarray(rows.T)
+    kernels.triangulate_all(rays, bundle, gate * gate, Batch.empty(cameras), np.zeros((4, L)), xyz, H)
     full = H[:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3)
     found = np.isfinite(xyz).all(axis=-1)
     covariance = np.full((points, 3, 3), np.nan)
     covariance[found] = np.linalg.inv(full[found])
-    return Points(xyz, covariance, rows >= 0)
+    return Points(xyz, covariance, rays.T >= 0)

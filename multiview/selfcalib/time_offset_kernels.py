@@ -13,9 +13,9 @@ import math
 import numpy as np
 
 from multiview.cameras.observations import PackedRig, Rays
-from multiview.cameras.sight_kernels import sight_of
+from multiview.cameras.ray_bundle_kernels import ray_bundle
 from multiview.geometry.jit import Array, kernel
-from multiview.geometry.point_batch_kernels import NEAREST_M
+from multiview.geometry.reprojection_kernels import NEAREST_M
 from multiview.geometry.sym3_kernels import inverse_sym3, project
 from multiview.geometry.triangulate_kernels import refine
 
@@ -28,7 +28,7 @@ CAUCHY_CHI2 = 9.0  # a ray at three standard deviations has half its weight
 @kernel
 def triangulate_unpredicted(table: Array, rays: Rays, rig: PackedRig, xyz: Array) -> None:
     """Each joint's point from its rays alone, starting at `xyz` (P, J, 3); NaN where they do not determine it."""
-    sight, no_prior = sight_of(rays, rig), np.zeros(6)
+    sight, no_prior = ray_bundle(rays, rig), np.zeros(6)
     H, start, row = np.empty(6), np.empty(3), np.empty(table.shape[1], dtype=np.int64)
     for n in range(table.shape[0]):
         for j in range(table.shape[2]):
@@ -57,7 +57,7 @@ def accumulate(
 
     `offset` (C) is the present estimate: the weight of a ray falls with the residual that it leaves.
     """
-    sight = sight_of(rays, rig)
+    sight = ray_bundle(rays, rig)
     cameras = table.shape[1]
     camera = np.empty(cameras, dtype=np.int64)
     cross, own, q = np.empty((cameras, 3, 3)), np.empty((cameras, 3, 3)), np.empty((cameras, 3))

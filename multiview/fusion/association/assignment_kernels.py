@@ -19,7 +19,8 @@ from multiview.fusion.estimation.kalman_kernels import predict
 from multiview.fusion.state.track_state import State
 from multiview.geometry.four import LANES, Four, choose, four, load, read, some, store, transpose, write
 from multiview.geometry.jit import Array, inlined, inner, kernel
-from multiview.geometry.point_batch_kernels import NEAREST_M, padded
+from multiview.geometry.point_batch_kernels import padded
+from multiview.geometry.reprojection_kernels import NEAREST_M
 
 SOFT_SQUARED = 9.0  # a joint three deviations off counts half
 CHANCE = 0.3  # what a joint of a stranger scores at most; below it a detection speaks against the person

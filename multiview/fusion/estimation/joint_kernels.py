@@ -1,252 +1,303 @@
-"""The joints of everyone in a frame, each as a point: from its rays, and from where it was predicted.
+"""Everyone's joints in one frame, each as a point: the maximum a posteriori estimate from its rays and its prediction.
 
-Most joints are where they were expected, give or take: those are settled side by side, from their predictions. Joints
-with a ray that does not fit are settled again without it; where the prediction may be what is wrong, and for people
-just born, pairs of rays propose where the joint is.
+Most joints are near their predictions and are refined side by side from these. A joint with a ray, or a prediction,
+outside the gate is refined again without its outliers; and where the prediction may be what is wrong, against the
+alternative that rays alone propose. So are joints without a prediction.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Int64
 
 from multiview.fusion.state.track_state import State
-from multiview.geometry.jit import Array, inner
+from multiview.geometry.jit import inner
 from multiview.geometry.point_batch_kernels import (
     CHI2,
-    PULL,
-    RAYS,
+    INLIERS,
+    MAX_RAY_CHI2,
+    PRIOR_CHI2,
     W0,
-    WORST,
     Batch,
     L,
+    Points,
     X,
     Y,
     Z,
-    count_rays,
-    evaluate,
-    in_use,
+    count_inliers,
+    gate_rays,
+    gauss_newton,
+    is_inlier,
+    linearise,
     put_point,
     put_predictions,
+    put_ray,
     put_rays,
-    put_rays_in_line,
+    read_point,
     read_points,
-    settle,
-    trust,
 )
 from multiview.geometry.sym3_kernels import copy_row, quadratic_sym3, sym3
-from multiview.geometry.triangulate_kernels import Sight, agree, propose, rays_in_use
+from multiview.geometry.triangulate_kernels import RayBundle, propose, refine_inliers
 
-STEPS = 2  # from a prediction; it is near
+STEPS = 2  # from a prediction, which is near
+
+Queue = Int64[np.ndarray, "N 2"]  # person and joint
 
 
-class Work(NamedTuple):
-    """The first `total` people in a frame, and what is known of them."""
+class Scratch(NamedTuple):
+    """Memory that joints are triangulated in: points, `alternative` points, pairs of rays on `trial`, and queues."""
 
-    frame: Any  # a `Workspace`, whose rooms for rays, points and queues this is done in
+    batch: Batch
+    alternative: Batch
+    trials: Float64[np.ndarray, "4 L"]
+    outlier_candidates: Int64[np.ndarray, "P*J 2"]
+    unpredicted: Int64[np.ndarray, "P*J 2"]
+    contested: Int64[np.ndarray, " L"]
+
+    @staticmethod
+    def empty(people: int, cameras: int, joints: int) -> Scratch:
+        """Scratch memory for so many."""
+        return Scratch(
+            batch=Batch.empty(cameras),
+            alternative=Batch.empty(cameras),
+            trials=np.zeros((4, L)),
+            outlier_candidates=np.empty((people * joints, 2), np.int64),
+            unpredicted=np.empty((people * joints, 2), np.int64),
+            contested=np.empty(L, np.int64),
+        )
+
+
+class Problem(NamedTuple):
+    """What is known of P people's joints, and where the estimates go."""
+
+    slots: Int64[np.ndarray, " P"]
     people: State
-    sight: Sight
+    bundle: RayBundle
     gate: float
-    total: int
+    table: Int64[np.ndarray, "P C J"]
+    xyz: Float64[np.ndarray, "P J 3"]
+    H: Float64[np.ndarray, "P J 6"]
+    used: Int64[np.ndarray, "P J"]
+    scratch: Scratch
 
 
 @inner
-def triangulate_people(work: Work) -> None:
-    """Each joint's point `xyz`, its information `H`, and how many rays are `used`; outliers leave the `table`.
+def triangulate_people(work: Problem) -> None:
+    """Estimate each joint's point `xyz`, its information `H` and how many rays it `used`; outliers leave the `table`.
 
-    An outlying prediction costs two outlying rays: three views that agree overrule it, two do not. A prediction that is
-    overruled is forgotten (its `prior` becomes 0). A joint without any ray is where it is predicted.
+    An outlying prediction costs as much as two outlying rays: three views that agree overrule it, two do not. The
+    information of a prediction that is overruled becomes 0. A joint without any ray is where it is predicted.
     """
-    people, joints, doubtful, alone = _predicted(work), work.frame.table.shape[2], 0, 0
-    for i in range(0, people * joints, L):
-        doubtful, alone = _as_predicted(i, min(i + L, people * joints), doubtful, alone, work)
-    for n in range(people, work.total):
-        for j in range(joints):
-            alone = _queue_alone(n, j, alone, work)
-    for i in range(0, doubtful, L):
-        _without_outliers(work.frame.doubtful[i : min(i + L, doubtful)], work)
-    for i in range(0, alone, L):
-        _from_pairs(work.frame.alone[i : min(i + L, alone)], work)
+    joints, scratch = work.table.shape[2], work.scratch
+    predicted, candidates, unpredicted = joints * count_predicted(work), 0, 0
+    for begin in range(0, predicted, L):
+        end = min(begin + L, predicted)
+        refine_predicted(begin, end, work)
+        candidates, unpredicted = queue_unsettled(begin, end, candidates, unpredicted, work)
+    for i in range(predicted, joints * work.table.shape[0]):
+        unpredicted = queue_unpredicted(i // joints, i % joints, unpredicted, work)
+    for i in range(0, candidates, L):
+        remove_outliers(scratch.outlier_candidates[i : min(i + L, candidates)], work)
+    for i in range(0, unpredicted, L):
+        triangulate_unpredicted(scratch.unpredicted[i : min(i + L, unpredicted)], work)
 
 
 @inner
-def _predicted(work: Work) -> int:
-    """How many people there are up to the last of whom anything is predicted; behind them are newborns."""
-    prior = work.people.predicted_information
-    for n in range(work.total - 1, -1, -1):
-        for j in range(prior.shape[1]):
-            if prior[work.frame.slots[n], j, 0] > 0.0:
+def count_predicted(work: Problem) -> int:
+    """How many people there are up to the last with a prediction; behind them are newborns."""
+    information = work.people.predicted_information
+    for n in range(work.slots.shape[0] - 1, -1, -1):
+        for j in range(information.shape[1]):
+            if information[work.slots[n], j, 0] > 0.0:
                 return n + 1
     return 0
 
 
 @inner
-def _as_predicted(begin: int, end: int, doubtful: int, alone: int, work: Work) -> tuple[int, int]:
-    """Settle joints begin ... end of all people, who follow one another, from their predictions.
-
-    Those that leave a ray or the prediction outside the gate are queued as doubtful, those of which nothing is
-    predicted as alone; how many there are by now.
-    """
-    f, sight, people = work.frame, work.sight, work.people
-    batch, table = f.batch, f.table
-    joints = table.shape[2]
+def refine_predicted(begin: int, end: int, work: Problem) -> None:
+    """Refine joints begin ... end of all people, who follow one another, from their predictions and all their rays."""
+    bundle, batch, table, joints = work.bundle, work.scratch.batch, work.table, work.table.shape[2]
+    points, rays, xy, info = batch.points, batch.rays, bundle.xy, bundle.info
+    pos, information = work.people.pos, work.people.predicted_information
     first, last = begin // joints, (end - 1) // joints
     for n in range(first, last + 1):
-        m = f.slots[n]
-        j, to, k = _part(n, begin, end, joints)
-        put_predictions(batch, k, people.pos[m, j:to], people.predicted_information[m, j:to])
+        j, to, k = joints_between(n, begin, end, joints)
+        m = work.slots[n]
+        put_predictions(points, k, pos[m, j:to], information[m, j:to])
         for c in range(table.shape[1]):
-            put_rays_in_line(batch, c, k, table[n, c, j:to], sight.xy, sight.info)
-    settle(batch, sight.R, sight.t, end - begin, STEPS)
-    count_rays(batch)
+            put_rays(rays[c], k, table[n, c, j:to], xy, info)
+    gauss_newton(batch, bundle.R, bundle.t, end - begin, STEPS)
+    count_inliers(batch)
     for n in range(first, last + 1):
-        j, to, k = _part(n, begin, end, joints)
-        read_points(batch, k, f.xyz[n, j:to], f.H[n, j:to])
-        a = batch.lanes[k:]
+        j, to, k = joints_between(n, begin, end, joints)
+        read_points(points, k, work.xyz[n, j:to], work.H[n, j:to])
         for i in range(to - j):
-            f.used[n, j + i] = int(a[RAYS + i])
-            if not a[W0 + i] > 0.0:
-                alone = _queue_alone(n, j + i, alone, work)
-            elif not (a[WORST + i] <= work.gate and a[PULL + i] < work.gate):
-                f.doubtful[doubtful, 0], f.doubtful[doubtful, 1] = n, j + i
-                doubtful += 1
-    return doubtful, alone
+            work.used[n, j + i] = int(points[INLIERS + k + i])
 
 
 @inner
-def _part(n: int, begin: int, end: int, joints: int) -> tuple[int, int, int]:
-    """Which of person n's joints are among begin ... end of all people, and at what point they start."""
+def joints_between(n: int, begin: int, end: int, joints: int) -> tuple[int, int, int]:
+    """Which of person n's joints are among begin ... end of all people, and which point is the first."""
     first = max(begin, n * joints)
     return first - n * joints, min(end - n * joints, joints), first - begin
 
 
 @inner
-def _queue_alone(n: int, j: int, alone: int, work: Work) -> int:
-    """Queue a joint of which nothing is predicted if two rays see it, or it loses its own; how many are queued."""
-    f, seen = work.frame, 0
-    for c in range(f.table.shape[1]):
-        seen += f.table[n, c, j] >= 0
-    if seen >= 2:
-        f.alone[alone, 0], f.alone[alone, 1] = n, j
-        return alone + 1
-    _lose(n, j, work)
-    return alone
+def queue_unsettled(begin: int, end: int, candidates: int, unpredicted: int, work: Problem) -> tuple[int, int]:
+    """Queue joints with a ray or a prediction outside the gate, and those without one; how many there are by now."""
+    points, queue, joints = work.scratch.batch.points, work.scratch.outlier_candidates, work.table.shape[2]
+    for i in range(begin, end):
+        k = i - begin
+        if not points[W0 + k] > 0.0:
+            unpredicted = queue_unpredicted(i // joints, i % joints, unpredicted, work)
+        elif not (points[MAX_RAY_CHI2 + k] <= work.gate and points[PRIOR_CHI2 + k] < work.gate):
+            queue[candidates, 0], queue[candidates, 1] = i // joints, i % joints
+            candidates += 1
+    return candidates, unpredicted
 
 
 @inner
-def _without_outliers(queue: Array, work: Work) -> None:
-    """Settle joints from their predictions with the rays that fit, or from the rays alone where that explains more."""
-    f, sight, people, gate = work.frame, work.sight, work.people, work.gate
-    batch, other, count = f.batch, f.other, queue.shape[0]
+def queue_unpredicted(n: int, j: int, count: int, work: Problem) -> int:
+    """Queue a joint without a prediction if two rays see it, else drop it; how many are queued."""
+    table, queue, seen = work.table, work.scratch.unpredicted, 0
+    for c in range(table.shape[1]):
+        seen += table[n, c, j] >= 0
+    if seen < 2:
+        drop_measurement(n, j, work)
+        return count
+    queue[count, 0], queue[count, 1] = n, j
+    return count + 1
+
+
+@inner
+def remove_outliers(queue: Queue, work: Problem) -> None:
+    """Refine joints with the rays that fit their predictions, or from the rays alone where that costs less."""
+    bundle, batch, table, gate, count = work.bundle, work.scratch.batch, work.table, work.gate, queue.shape[0]
+    points, rays, xy, info, R, t = batch.points, batch.rays, bundle.xy, bundle.info, bundle.R, bundle.t
+    pos, information = work.people.pos, work.people.predicted_information
     for k in range(count):
         n, j = queue[k, 0], queue[k, 1]
-        put_predictions(
-            batch, k, people.pos[f.slots[n], j : j + 1], people.predicted_information[f.slots[n], j : j + 1]
-        )
-        put_rays(batch, k, f.table[n, :, j], sight.xy, sight.info)
-    evaluate(batch, sight.R, sight.t, count)
-    trust(batch, 4 * gate)
-    settle(batch, sight.R, sight.t, count, STEPS)
-    trust(batch, gate)
-    settle(batch, sight.R, sight.t, count, STEPS)
-    _contest(queue, work)
+        m = work.slots[n]
+        put_predictions(points, k, pos[m, j : j + 1], information[m, j : j + 1])
+        for c in range(table.shape[1]):
+            put_ray(rays[c], k, table[n, c, j], xy, info)
+    linearise(batch, R, t, count)
+    gate_rays(batch, 4 * gate)
+    gauss_newton(batch, R, t, count, STEPS)
+    gate_rays(batch, gate)
+    gauss_newton(batch, R, t, count, STEPS)
+    retriangulate(queue, work)
     for k in range(count):
-        n, j, rival = queue[k, 0], queue[k, 1], queue[k, 2]
-        if rival >= 0 and rays_in_use(other, rival) >= 3:
-            pull, price = _pull(other, rival, people, f.slots[n], j), batch.lanes[PULL + k]
-            if _cost(other, rival, pull, gate) < _cost(batch, k, price, gate):
-                _take(other, rival, n, j, work)
-                people.predicted_information[f.slots[n], j] = 0.0
-                continue
-        _take(batch, k, n, j, work)
+        commit_better(k, queue[k, 0], queue[k, 1], work)
 
 
 @inner
-def _contest(queue: Array, work: Work) -> None:
-    """Put into `other` where rays alone see those joints whose prediction they might overrule."""
-    f, gate, contested = work.frame, work.gate, 0
-    batch, other = f.batch, f.other
+def retriangulate(queue: Queue, work: Problem) -> None:
+    """Triangulate from rays alone the joints whose prediction these might overrule.
+
+    `contested[k]` is the point of `alternative` that is queue[k], or -1.
+    """
+    scratch, gate, count = work.scratch, work.gate, 0
+    points, rays, contested = scratch.batch.points, scratch.batch.rays, scratch.contested
     for k in range(queue.shape[0]):
-        queue[k, 2] = -1
-        # Whoever overrules the prediction pays for it; that cannot be worth it below that price.
-        if _cost(batch, k, batch.lanes[PULL + k], gate) > 2 * gate:
-            rays = f.table[queue[k, 0], :, queue[k, 1]]
-            if _put_proposed(other, contested, rays, work):
-                queue[k, 2] = contested
-                contested += 1
-    if contested:
-        agree(other, work.sight.R, work.sight.t, contested, gate)
+        contested[k] = -1
+        # To overrule the prediction costs 2 gates: that cannot pay below that.
+        if not total_cost(rays, k, points[PRIOR_CHI2 + k], gate) > 2 * gate:
+            continue
+        if put_proposed(scratch.alternative, count, queue[k, 0], queue[k, 1], work):
+            contested[k] = count
+            count += 1
+    if count:
+        refine_inliers(scratch.alternative, work.bundle.R, work.bundle.t, count, gate)
 
 
 @inner
-def _put_proposed(batch: Batch, k: int, rays: Array, work: Work) -> bool:
-    """Start point k where a pair of rays meets, without a prediction; False if none does."""
-    sound, x, y, z = propose(rays, work.sight, 2 * work.gate, work.frame.trial)
-    if sound:
-        put_point(batch, k, x, y, z)
-        put_rays(batch, k, rays, work.sight.xy, work.sight.info)
-    return sound
+def commit_better(k: int, n: int, j: int, work: Problem) -> None:
+    """Commit point k of the batch, or its alternative, if that is seen by three views and costs less."""
+    scratch, gate, m = work.scratch, work.gate, work.slots[n]
+    points, other, a = scratch.batch.points, scratch.alternative.points, scratch.contested[k]
+    if a >= 0 and other[INLIERS + a] >= 3:
+        information = work.people.predicted_information[m, j]
+        prior_chi2 = prior_chi2_at(other, a, work.people.pos[m, j], information)
+        overruled = total_cost(scratch.alternative.rays, a, prior_chi2, gate)
+        if overruled < total_cost(scratch.batch.rays, k, points[PRIOR_CHI2 + k], gate):
+            commit_point(scratch.alternative, a, n, j, work)
+            for i in range(6):
+                information[i] = 0.0
+            return
+    commit_point(scratch.batch, k, n, j, work)
 
 
 @inner
-def _from_pairs(queue: Array, work: Work) -> None:
-    """Settle joints of which nothing is predicted; those on which no two rays agree lose all."""
-    f, count = work.frame, 0
-    batch = f.batch
+def triangulate_unpredicted(queue: Queue, work: Problem) -> None:
+    """Triangulate joints from rays alone; those on which no two rays agree are dropped."""
+    batch, count = work.scratch.batch, 0
     for k in range(queue.shape[0]):
         n, j = queue[k, 0], queue[k, 1]
-        if _put_proposed(batch, count, f.table[n, :, j], work):
+        if put_proposed(batch, count, n, j, work):
             queue[count, 0], queue[count, 1] = n, j
             count += 1
         else:
-            _lose(n, j, work)
-    agree(batch, work.sight.R, work.sight.t, count, work.gate)
+            drop_measurement(n, j, work)
+    refine_inliers(batch, work.bundle.R, work.bundle.t, count, work.gate)
     for k in range(count):
-        n, j = queue[k, 0], queue[k, 1]
-        if rays_in_use(batch, k) >= 2:
-            _take(batch, k, n, j, work)
+        if batch.points[INLIERS + k] >= 2:
+            commit_point(batch, k, queue[k, 0], queue[k, 1], work)
         else:
-            _lose(n, j, work)
+            drop_measurement(queue[k, 0], queue[k, 1], work)
 
 
 @inner
-def _take(batch: Batch, k: int, n: int, j: int, work: Work) -> None:
-    """Point k is person n's joint j; rays that are not in use leave the table."""
-    f, kept = work.frame, 0
-    read_points(batch, k, f.xyz[n, j : j + 1], f.H[n, j : j + 1])
-    for c in range(f.table.shape[1]):
-        if in_use(batch, c, k):
+def put_proposed(batch: Batch, k: int, n: int, j: int, work: Problem) -> bool:
+    """Start point k where a pair of person n's rays to joint j meets; False if none does."""
+    table, xy, info, rays = work.table, work.bundle.xy, work.bundle.info, batch.rays
+    found, x, y, z = propose(table[n], j, work.bundle, 2 * work.gate, work.scratch.trials)
+    if found:
+        put_point(batch.points, k, x, y, z)
+        for c in range(table.shape[1]):
+            put_ray(rays[c], k, table[n, c, j], xy, info)
+    return found
+
+
+@inner
+def commit_point(batch: Batch, k: int, n: int, j: int, work: Problem) -> None:
+    """Point k is the estimate of person n's joint j; its outliers leave the table."""
+    table, rays, kept = work.table, batch.rays, 0
+    read_point(batch.points, k, work.xyz[n, j], work.H[n, j])
+    for c in range(table.shape[1]):
+        if is_inlier(rays[c], k):
             kept += 1
         else:
-            f.table[n, c, j] = -1
-    f.used[n, j] = kept
+            table[n, c, j] = -1
+    work.used[n, j] = kept
 
 
 @inner
-def _lose(n: int, j: int, work: Work) -> None:
-    """Person n's joint j has no ray: it is where it was before."""
-    f, m = work.frame, work.frame.slots[n]
-    copy_row(work.people.pos[m, j], f.xyz[n, j])
-    copy_row(work.people.predicted_information[m, j], f.H[n, j])
-    f.used[n, j] = 0
-    for c in range(f.table.shape[1]):
-        f.table[n, c, j] = -1
+def drop_measurement(n: int, j: int, work: Problem) -> None:
+    """Person n's joint j has no ray: it stays where it is predicted."""
+    m = work.slots[n]
+    copy_row(work.people.pos[m, j], work.xyz[n, j])
+    copy_row(work.people.predicted_information[m, j], work.H[n, j])
+    work.used[n, j] = 0
+    for c in range(work.table.shape[1]):
+        work.table[n, c, j] = -1
 
 
 @inner
-def _pull(batch: Batch, k: int, people: State, m: int, j: int) -> float:
-    """Chi-square of slot m's prediction of joint j where point k is."""
-    mean, a = people.pos[m, j], batch.lanes
-    return float(
-        quadratic_sym3(
-            sym3(people.predicted_information[m, j]), a[X + k] - mean[0], a[Y + k] - mean[1], a[Z + k] - mean[2]
-        )
-    )
+def prior_chi2_at(
+    points: Points, k: int, mean: Float64[np.ndarray, " 3"], information: Float64[np.ndarray, " 6"]
+) -> float:
+    """Chi-square of a prediction at point k."""
+    dx, dy, dz = points[X + k] - mean[0], points[Y + k] - mean[1], points[Z + k] - mean[2]
+    return float(quadratic_sym3(sym3(information), dx, dy, dz))
 
 
 @inner
-def _cost(batch: Batch, k: int, pull: float, gate: float) -> float:
+def total_cost(rays: Float64[np.ndarray, "C 7*L"], k: int, prior_chi2: float, gate: float) -> float:
     """Chi-squares of prediction and rays, each at most what an outlier costs."""
-    cost = min(2 * gate, pull)
-    for c in range(batch.seen.shape[0]):
-        cost += min(gate, batch.seen[c, CHI2 + k])
+    cost = min(2 * gate, prior_chi2)
+    for c in range(rays.shape[0]):
+        cost += min(gate, rays[c, CHI2 + k])
     return cost

@@ -13,7 +13,7 @@ from multiview.cameras.observations import PackedRig, Rays
 from multiview.fusion.state.measurement_noise import NoiseTables, ResidualStatistics
 from multiview.fusion.state.track_state import State
 from multiview.geometry.jit import Array, inner, kernel
-from multiview.geometry.point_batch_kernels import NEAREST_M
+from multiview.geometry.reprojection_kernels import NEAREST_M
 
 MEMORY = 20_000.0  # degrees of freedom after which old residuals count half and less
 TRUST_RIG, TRUST_JOINT, TRUST_SCORE, TRUST_SIZE = 200.0, 300.0, 300.0, 300.0  # degrees of freedom of the priors

@@ -7,14 +7,14 @@ import math
 import numpy as np
 
 from multiview.cameras.observations import PackedRig, Rays
-from multiview.cameras.sight_kernels import sight_of
+from multiview.cameras.ray_bundle_kernels import ray_bundle
 from multiview.fusion.estimation.measurement_noise_kernels import node_place, size_place, torso_centre
 from multiview.fusion.state.measurement_noise import NoiseTables, ResidualStatistics
 from multiview.fusion.state.track_state import State
 from multiview.geometry.jit import Array, inner, kernel
-from multiview.geometry.point_batch_kernels import HUBER_SQUARED, NEAREST_M
+from multiview.geometry.reprojection_kernels import HUBER_CHI2, NEAREST_M
 from multiview.geometry.sym3_kernels import add_vec, dot, full, matrix, mul_vec, sym3, vec3
-from multiview.geometry.triangulate_kernels import Sight
+from multiview.geometry.triangulate_kernels import RayBundle
 
 MIN_VIEWS = 3  # of a joint whose rays tell of the noise
 MAX_CHI2 = 50.0  # a ray further off than this, or behind its camera, is no measure of noise
@@ -38,7 +38,7 @@ def accumulate(
 
     `last[slot, camera, joint]` keeps whitened residuals from frame to frame, NaN where there are none.
     """
-    sight, score = sight_of(rays, rig), rays.score.reshape(-1)
+    sight, score = ray_bundle(rays, rig), rays.score.reshape(-1)
     by_size, residuals = statistics.by_size, statistics.residuals
     _clear(statistics.chi2)
     _clear(statistics.expected_chi2)
@@ -67,7 +67,7 @@ def _clear(a: Array) -> None:
 
 
 @inner
-def _residuals(c: int, rows: Array, views: Array, xyz: Array, cov: Array, sight: Sight, out: Array) -> None:
+def _residuals(c: int, rows: Array, views: Array, xyz: Array, cov: Array, sight: RayBundle, out: Array) -> None:
     """Camera c's rays, rows[j] to joint j: whitened residual (2), chi-square, and what that should be, to out (J, 4).
 
     That is 2 minus what the joint took of it: tr(W J cov J'), with the ray's information W and the projection's
@@ -88,8 +88,8 @@ def _residuals(c: int, rows: Array, views: Array, xyz: Array, cov: Array, sight:
         du, dv = u - pixel[i, 0], v - pixel[i, 1]
         chi2 = p * du * du + 2 * q * du * dv + r * dv * dv
         weight = near * near
-        if chi2 > HUBER_SQUARED:
-            weight *= math.sqrt(HUBER_SQUARED / chi2)
+        if chi2 > HUBER_CHI2:
+            weight *= math.sqrt(HUBER_CHI2 / chi2)
         a = R[0] - u * R[6], R[1] - u * R[7], R[2] - u * R[8]  # depth times the rows of J
         b = R[3] - v * R[6], R[4] - v * R[7], R[5] - v * R[8]
         taken = weight * (p * dot(a, mul_vec(C, a)) + 2 * q * dot(b, mul_vec(C, a)) + r * dot(b, mul_vec(C, b)))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from multiview.cameras.observations import PackedRig, Rays
-from multiview.cameras.sight_kernels import sight_of
+from multiview.cameras.ray_bundle_kernels import ray_bundle
 from multiview.fusion.estimation.bone_length_kernels import bone_length_outliers, gate_bones, learn_bones
 from multiview.fusion.estimation.fit_scratch import FitScratch
 from multiview.fusion.estimation.kalman_kernels import update_joints
@@ -90,7 +90,7 @@ def reject_bone_outliers(
         return
     before = views.copy()
     gate_bones(body, people.length[m], people.length_variance[m], xyz, H, table, views, gate)
-    sight, row = sight_of(rays, rig), np.empty(table.shape[0], dtype=np.int64)
+    sight, row = ray_bundle(rays, rig), np.empty(table.shape[0], dtype=np.int64)
     for j in body.order:
         if before[j] >= 2 and views[j] <= 0:
             reset_to_parent(j, m, body, people, xyz)

@@ -8,11 +8,14 @@ import pytest
 from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.cameras.camera import Camera, Rig
 from multiview.cameras.observations import PackedRig, pack
+from multiview.cameras.ray_bundle_kernels import ray_bundle
 from multiview.data import Keypoints2D, Views
-from multiview.fusion.association.initiation_kernels import MOST, Hypotheses, best_choice, choose_rays
+from multiview.fusion.association.initiation_kernels import Hypotheses, Scratch, best_hypotheses, select_hypotheses
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.track_state import LENGTH_CV, NONRIGID_LENGTH_CV, POPULATION_LENGTH_CV
-from multiview.geometry.triangulate_kernels import Sight, consensus_all
+from multiview.geometry.jit import kernel
+from multiview.geometry.point_batch_kernels import Batch, L
+from multiview.geometry.triangulate_kernels import RayBundle, triangulate_all
 from multiview.synthetic.rigs import looking_at
 
 GATE = 4.5**2
@@ -20,6 +23,16 @@ SIGMA_PX = 3.0
 SKELETON = load_skeleton("coco17")
 BODY = Body.of(SKELETON)
 TRUE = BODY.rest_pose
+
+
+@kernel
+def select(rows, bundle, body, gate, xyz, H, used, scratch):
+    return select_hypotheses(rows, bundle, body, gate, xyz, H, used, scratch)
+
+
+@kernel
+def choose_best(rows, bundle, body, size, gate, out, scratch):
+    return best_hypotheses(rows, bundle, body, size, gate, out, scratch)
 
 
 def rig_of(angles_deg):
@@ -34,21 +47,18 @@ def rig_of(angles_deg):
 
 
 def born(rig, pixels):
-    """What the rays alone say, then what `choose_rays` makes of it: (xyz, views), (xyz, rows, views)."""
+    """What the rays alone say, then what `select_hypotheses` makes of it: (xyz, views), (xyz, rows, views)."""
     score = np.where(np.isnan(pixels[..., 0]), 0.0, 0.9)
     seen = tuple(Keypoints2D(xy[None], s[None]) for xy, s in zip(pixels, score, strict=True))
     packed, joints = PackedRig.of(rig), len(SKELETON.joints)
     rays = pack(Views(0, 0, seen), packed, joints, np.full((joints, 2), SIGMA_PX**2), np.array([0.0, 1.0]))
     rows = np.where(score > 0, np.arange(len(rig))[:, None] * joints + np.arange(joints), -1)
-    alone = rows.T.copy()
+    alone, bundle = rows.copy(), ray_bundle(rays, packed)
     xyz, H = np.empty((joints, 3)), np.empty((joints, 6))
-    sight = Sight(
-        rays.xy.reshape(-1, 2), rays.info.reshape(-1, 3), rays.ray.reshape(-1, 3), packed.R, packed.t, packed.centre
-    )
-    consensus_all(alone, sight, GATE, xyz, H)
-    views = (alone >= 0).sum(axis=1)
+    triangulate_all(alone, bundle, GATE, Batch.empty(len(rig)), np.zeros((4, L)), xyz, H)
+    views = (alone >= 0).sum(axis=0)
     before = xyz.copy(), views.copy()
-    choose_rays(rows, rays, packed, BODY, GATE, xyz, H, views)
+    select(rows, bundle, BODY, GATE, xyz, H, views, Scratch.empty(len(rig), BODY))
     return before, (xyz, rows, views)
 
 
@@ -121,17 +131,10 @@ def test_the_choice_is_the_best_of_all():
         xy = (in_camera[..., :2] / in_camera[..., 2:] + rng.normal(0, 0.003, (4, 6, 2))).reshape(-1, 2)
         ray = np.einsum("cji,cnj->cni", rig.R, np.concatenate([xy.reshape(4, 6, 2), np.ones((4, 6, 1))], axis=-1))
         ray = (ray / np.linalg.norm(ray, axis=-1, keepdims=True)).reshape(-1, 3)
-        sight = Sight(xy, np.tile([1 / 0.003**2, 0.0, 1 / 0.003**2], (24, 1)), ray, rig.R, rig.t, rig.centre)
+        bundle = RayBundle(xy, np.tile([1 / 0.003**2, 0.0, 1 / 0.003**2], (24, 1)), ray, rig.R, rig.t, rig.centre)
         rows = np.where(rng.random((4, 6)) < 0.15, -1, np.arange(24).reshape(4, 6))
-        out = Hypotheses(
-            np.zeros(6, dtype=np.int64),
-            np.empty((6, MOST, 3)),
-            np.empty((6, MOST, 6)),
-            np.full((6, MOST, 4), -1),
-            np.zeros((6, MOST + 1)),
-            np.zeros(6, dtype=np.int64),
-        )
-        least = best_choice(rows, sight, body, 1.0, GATE, out)
+        out = Hypotheses.empty(6, 4)
+        least = choose_best(rows, bundle, body, 1.0, GATE, out, Scratch.empty(4, body))
         choices = list(product(*(range(n + 1) for n in out.number)))
         costs = [cost_of(choice, body, out) for choice in choices]
         assert least == pytest.approx(min(costs), rel=1e-9)

@@ -36,7 +36,7 @@ def fitted(crowd: Pipeline, who: Sequence[int]) -> tuple[State, np.ndarray]:
         array[: len(who)] = array[list(who)]
     people.predicted_information[frame.slots[NEWBORN], JOINT] = 0.0
     few.xyz[: len(who), JOINT] += 0.5 * (np.array(who) == LOST)[:, None]
-    arrays = FusionArrays(few, people, crowd.packed, crowd.body, crowd.noise.tables)
+    arrays = FusionArrays.of(few, people, crowd.packed, crowd.body, crowd.noise.tables)
     kernels.fit(
         as_struct(arrays), crowd.acceleration_psd, crowd.last_residuals, len(who), len(who), 0.04, crowd.gate, False
     )
