@@ -11,7 +11,7 @@ from multiview.__main__ import main
 from multiview.cameras.rig_file import save_rig
 from multiview.errors import SourceError
 from multiview.recordings.mcap_log import ENCODING, Record, RecordingReader, RecordingWriter
-from multiview.synthetic import Options, make_rig
+from multiview.synthetic import StudioOptions, make_rig
 from multiview.wire.messages import SCHEMA_VERSION, Heartbeat, Stamp, encode
 
 RECORD = Record("heartbeat", Stamp(0, 0, 5), encode(Heartbeat(boot_id=1, hub_ns=5, utc_ns=6)))
@@ -54,7 +54,7 @@ def test_recording_of_version_1_ends_every_command_in_one_line(
     tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_recording(tmp_path / "take.mcap", "multiview")
-    save_rig(make_rig(Options(cameras=2)), tmp_path / "rig.toml")
+    save_rig(make_rig(StudioOptions(cameras=2)), tmp_path / "rig.toml")
     (tmp_path / "studio.toml").write_text('skeleton = "coco17"\n[source]\ntype = "synthetic"\n')
     assert main([command[0], str(tmp_path), *command[1:]]) == 2
     error = capsys.readouterr().err
