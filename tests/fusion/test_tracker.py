@@ -13,7 +13,9 @@ from multiview.fusion.state.body_model import Body
 from multiview.fusion.tracker import Tracker, TrackerOptions
 
 BODY = Body.of(load_skeleton("coco17"))
-OPTIONS = TrackerOptions(hold_s=5.0, coast_s=0.2, two_view_frames=4, same_m=0.15, walk_m_s=2.5, height_tolerance=0.15)
+OPTIONS = TrackerOptions(
+    hold_s=5.0, coast_s=0.2, confirmation_frames=4, duplicate_distance_m=0.15, max_walk_m_s=2.5, height_tolerance=0.15
+)
 FRAME_S = 0.04
 
 
