@@ -54,12 +54,17 @@ __all__ = [
 # Names that keys had before version 0.1: an old studio file is rejected with the new name.
 RENAMED_KEYS = {
     "agility": "acceleration_psd",
+    "associate": "associator_options",
     "bracket_frames": "max_gap_frames",
     "budget_s": "max_wait_s",
     "cast": "known_actors",
     "correct_latency": "correct_time_offsets",
+    "dropped": "missing_joints",
+    "ghosts": "false_positives",
+    "hidden_found": "hidden_detected",
     "horizon_s": "max_skew_s",
     "leave_out_knocked": "exclude_displaced_cameras",
+    "missed": "missed_people",
     "person_joints": "min_joints",
     "same_m": "duplicate_distance_m",
     "turn_back_knocked": "compensate_rotation",
@@ -316,7 +321,7 @@ def synthetic_options(source: SyntheticSource) -> StudioOptions:
     """`[source.options]` of a synthetic source, typed."""
     from multiview.synthetic import StudioOptions
 
-    return convert(source.options, StudioOptions, "[source.options]")
+    return convert(source.options, StudioOptions, "[source.options]", RENAMED_KEYS)
 
 
 def studio_rig(studio: Studio) -> Rig:

@@ -13,18 +13,20 @@ import pytest
 from multiview.common.package_data import package_file
 from multiview.errors import ConfigError
 from multiview.fusion.pipeline import PipelineOptions
+from multiview.fusion.tracker import TrackerOptions
 from multiview.recordings.take import begin_take
 from multiview.studio import config
 from multiview.studio.config import (
     RENAMED_KEYS,
     Studio,
     load_studio,
-    pipeline_options,
     studio_rig,
     studio_text,
     write_studio,
 )
 from multiview.studio.rerun import take_studio
+from multiview.synthetic import StudioOptions
+from multiview.timing.sync_buffer import SyncOptions
 
 EXAMPLE = package_file("studio.toml")
 
@@ -142,13 +144,30 @@ def test_associator_of_ones_own_lies_beside_the_studio_and_not_in_a_take(tmp_pat
         ("fusion", "leave_out_knocked"),
         ("fusion", "turn_back_knocked"),
         ("pipeline", "agility"),
+        ("pipeline", "associate"),
+        ("pipeline.track", "person_joints"),
+        ("pipeline.track", "same_m"),
+        ("pipeline.track", "two_view_frames"),
+        ("pipeline.track", "walk_m_s"),
+        ("source.options", "dropped"),
+        ("source.options", "ghosts"),
+        ("source.options", "hidden_found"),
+        ("source.options", "missed"),
     ],
 )
 def test_renamed_key_is_rejected_with_its_new_name(tmp_path: Path, section: str, old: str) -> None:
-    head = f"[{section}]\n{old} = 1\n" if section else f"{old} = 1\n"
-    path = write(tmp_path, head + '[source]\ntype = "synthetic"\n')
-    with pytest.raises(ConfigError, match=f'{section}.*the key "{old}" is now called "{RENAMED_KEYS[old]}"'):
-        pipeline_options(load_studio(path, check=False))
+    keys = f"[{section}]\n{old} = 1\n"
+    source = '[source]\ntype = "synthetic"\n'
+    path = write(tmp_path, source + keys if section else f"{old} = 1\n" + source)
+    with pytest.raises(ConfigError, match=f'the key "{old}" is now called "{RENAMED_KEYS[old]}"'):
+        load_studio(path)
+
+
+def test_every_renamed_key_is_the_name_of_one_now() -> None:
+    names: set[str] = set()
+    for kind in (Studio, SyncOptions, config.FusionOptions, PipelineOptions, TrackerOptions, StudioOptions):
+        names |= {field.name for field in msgspec.structs.fields(kind)}
+    assert set(RENAMED_KEYS.values()) <= names
 
 
 def test_a_synthetic_option_is_checked(tmp_path: Path) -> None:
