@@ -1,1 +1,1 @@
-"""The live system: small processes around library calls, joined by ZeroMQ."""
+"""The live system: small processes that call the library and communicate over ZeroMQ."""

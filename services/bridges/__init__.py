@@ -1,4 +1,4 @@
-"""Plugins, live people to other programs: each file has `Options` and a class `Bridge` that follows `LiveBridge`."""
+"""Plugins that send live poses to other programs: each has `Options` and a class `Bridge` that follows `LiveBridge`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from multiview.data import Tracks
 
 @runtime_checkable
 class LiveBridge(Protocol):
-    """Made as `Bridge(options, skeleton, rate_hz)`; raises ConfigError if it cannot begin."""
+    """Protocol of a bridge, made as `Bridge(options, skeleton, rate_hz)`; raises ConfigError if it cannot start."""
 
     def send(self, tracks: Tracks) -> None:
-        """Everyone at one tick; never waits for whoever listens."""
+        """Send everyone's pose at one tick; never waits for a receiver."""
         ...
 
     def close(self) -> None:
-        """End what the protocol needs ended, and close sockets."""
+        """Send the protocol's last messages, if any, and close sockets."""
         ...

@@ -1,4 +1,4 @@
-"""`multiview bridge NAME studio.toml`: live people to another program, by a protocol of `services/bridges`."""
+"""`multiview bridge NAME studio.toml`: send live poses to another program by a protocol of `services/bridges`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bridge", help=", ".join(bridge_names()) + ", or your own ./my.py")
     parser.add_argument("studio", type=Path, help="the studio file")
     parser.add_argument(
-        "--option", action="append", default=[], metavar="KEY=VALUE", help="of the bridge; may be repeated"
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the bridge; may be repeated"
     )
 
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
     skeleton = load_skeleton(studio.skeleton)
     bridge = open_bridge(args.bridge, plugin_options(args.option), skeleton, frame_rate(studio))
     subscriber = Subscriber(studio.hub, (topics.POSES,))
-    logging.info("sending what comes from %s:%d", studio.hub.host, studio.hub.publish_port)
+    logging.info("sending the poses of the hub at %s:%d", studio.hub.host, studio.hub.publish_port)
     try:
         while not stopping:
             received = subscriber.receive(0.2)
@@ -57,12 +57,12 @@ def run(args: argparse.Namespace) -> None:
 
 
 def bridge_names() -> tuple[str, ...]:
-    """The protocols there are."""
+    """Names of the available protocols."""
     return plugin_names("services.bridges")
 
 
 def open_bridge(name: str, options: dict[str, Any], skeleton: Skeleton, rate_hz: float) -> LiveBridge:
-    """A bridge by its name; ConfigError listing those there are, or naming an option that it does not know."""
+    """Load a bridge by name; ConfigError lists the available ones, or names an unknown option."""
     module = load_plugin("services.bridges", name, "Options", "Bridge")
     bridge: LiveBridge = module.Bridge(convert(options, module.Options, f"bridge {name}"), skeleton, rate_hz)
     return bridge

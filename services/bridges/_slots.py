@@ -1,4 +1,4 @@
-"""Slots for protocols with a fixed number of people: a person keeps a slot until the track ends."""
+"""Slots for protocols with a fixed number of people: a track keeps its slot until it is deleted."""
 
 from __future__ import annotations
 

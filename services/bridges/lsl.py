@@ -1,7 +1,7 @@
-"""Lab Streaming Layer: one stream of type MoCap, x y z of every joint for a fixed number of people. For laboratories.
+"""Lab Streaming Layer: one stream of type MoCap, x y z of every joint for a fixed number of people, for laboratories.
 
 Channels are SLOT:JOINT:AXIS in metres, NaN where the slot is free or the joint is unknown, then one channel SLOT:id for
-each slot, NaN where it is free. A person keeps a slot until the track ends. Samples carry LSL's own time.
+each slot, NaN where it is free. A track keeps its slot until it is deleted. Samples carry LSL's own time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Bridge", "Options"]
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str = "multiview"
-    """Of the stream, as laboratories find it."""
+    """Name of the stream, by which receivers find it."""
     people: int = 4
     """Slots in the stream; people beyond them are not sent."""
 

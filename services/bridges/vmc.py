@@ -1,8 +1,8 @@
 """VMC over OSC: bone rotations for VSeeFace, VNyan, Unity and Unreal plugins. One port per person.
 
 Slot n sends to `port + n`. Axes are Unity's: left-handed, x to the right, y up, z forward; positions in metres,
-rotations as quaternions x y z w relative to the parent. A packet stays below `mtu` bytes; each begins with the state
-and the time. A person's bone lengths are the actor's whose name they have, else medians of what is seen in `learn_s`.
+rotations as quaternions x y z w relative to the parent. A packet has less than `mtu` bytes; each begins with the state
+and the time. Bone lengths are those of the actor of that name, otherwise medians of the joints observed in `learn_s`.
 https://protocol.vmc.info/english
 """
 
@@ -33,15 +33,15 @@ _YUP_FROM_WORLD = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
-    """Where the other program runs."""
+    """Host of the receiving program."""
     port: int = 39539
-    """Of the first person; the next has the next."""
+    """UDP port of the first person; each further person has the next port."""
     people: int = 4
     """Slots; people beyond them are not sent."""
     mtu: int = 1400
-    """bytes, the largest packet."""
+    """bytes. Size of the largest packet."""
     learn_s: float = 3.0
-    """s, how long a new person's bone lengths are learned."""
+    """s. Time in which the bone lengths of a new person are measured."""
     bones: str = ""
     """TOML file that renames bones; empty: configs/bridges/vmc.toml."""
 
@@ -51,7 +51,7 @@ class _BoneNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Person:
-    """A person's bone lengths and their rotations from frame to frame."""
+    """Bone lengths of one person, and the solver of their rotations from frame to frame."""
 
     def __init__(self, joints: tuple[str, ...], rate_hz: float, learn_s: float) -> None:
         self.name, self._joints, self._frame_s = "", joints, 1.0 / rate_hz
@@ -91,7 +91,7 @@ class Bridge:
         self._names = decode_toml(path, _BoneNames).bones
         unknown = sorted(set(self._names) - set(HIERARCHY))
         if unknown:
-            raise ConfigError(f"{path}: no bone {', '.join(unknown)}; there are {', '.join(HIERARCHY)}")
+            raise ConfigError(f"{path}: unknown bone {', '.join(unknown)}; use one of {', '.join(HIERARCHY)}")
         self._slots = SlotAllocator(options.people)
         self._people: dict[int, _Person] = {}
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -1,9 +1,9 @@
-"""JSON over WebSocket: one text message per tick to everyone who is connected. For browsers and quick scripts.
+"""JSON over WebSocket: one text message per tick to every client, for browsers and short scripts.
 
     {"tick": 12, "time_s": 0.4, "utc_ns": 0, "people": [
         {"id": 3, "name": "", "joints": {"nose": [x, y, z], ...}, "filled": ["left_wrist"]}]}
 
-Metres, z up; a joint that is unknown is left out; `filled` names joints that were not measured.
+Metres, z up; unknown joints are omitted; `filled` names joints that were not measured.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = 8765
-    """0: any free port."""
+    """TCP port; 0: any free port."""
 
 
 class _Listener:
-    """What waits to be sent to one connection: the latest few only, so that a slow one skips rather than lags."""
+    """Send queue of one connection: the latest few messages only, so that a slow client skips ticks."""
 
     def __init__(self) -> None:
         self.waiting: deque[str] = deque(maxlen=2)
@@ -54,7 +54,9 @@ class Bridge:
         try:
             self._server: Server = serve(connected, options.host, options.port, compression=None)
         except OSError as error:
-            raise ConfigError(f"cannot listen on {options.host}:{options.port} ({error.strerror}): set port") from None
+            raise ConfigError(
+                f"cannot listen on {options.host}:{options.port} ({error.strerror}): set another port"
+            ) from None
         self.port = int(self._server.socket.getsockname()[1])
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()

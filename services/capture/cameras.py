@@ -1,4 +1,4 @@
-"""Cameras to capture from: real ones and streams, and video files played as if they were cameras."""
+"""Cameras for `capture`: real cameras, network streams, and video files played like cameras."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["PlaybackCamera", "open_camera"]
 
 
 class PlaybackCamera:
-    """A file in a camera's place: in real time, again from the start at its end, with losses and jitter if asked.
+    """A video file played like a camera: in real time, in a loop, with losses and jitter if requested.
 
-    A frame is stamped, on this machine's clock, with when it was due, and may come up to `jitter_s` later.
+    A frame is stamped, on this machine's clock, with the time at which it was due, and may arrive `jitter_s` later.
     """
 
     live = True

@@ -1,12 +1,12 @@
-"""Records video of every camera, begun together, each frame with its true time; a table shows how the cameras are.
+"""Record synchronised video of every camera with true frame times; a table shows the state of the cameras.
 
-    multiview capture studio.toml --preview                      only watch, record nothing
-    multiview capture studio.toml --take board --board board/board.toml      a board waved to calibrate
-    multiview capture studio.toml --take first                   a performance; Ctrl-C ends it
-    multiview capture studio.toml --take first --poses           the same, with live 3D poses beside the video
+    multiview capture studio.toml --preview                      show the cameras, record nothing
+    multiview capture studio.toml --take board --board board/board.toml      a calibration board
+    multiview capture studio.toml --take first                   people; Ctrl-C ends it
+    multiview capture studio.toml --take first --poses           the same, with live 3D poses
 
 The take has `videos/CAMERA.mp4` and `CAMERA.timestamps.csv` beside it, all on one time line: what `calibrate detect`
-and `process` read without renaming anything.
+and `process` read directly.
 """
 
 from __future__ import annotations
@@ -49,10 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("studio", type=Path, help="the studio file; its cameras need no calibration")
     parser.add_argument("--take", default="", help="name of the take; default: the studio's name and the time")
     parser.add_argument("--seconds", type=float, help="how long to record (default: until Ctrl-C)")
-    parser.add_argument("--notes", default="", help="a remark that is kept with the take")
+    parser.add_argument("--notes", default="", help="a remark to save with the take")
     parser.add_argument("--preview", action="store_true", help="only show the cameras' state, record nothing")
-    parser.add_argument("--board", type=Path, help="board.toml: show how much of each picture the waved board covered")
-    parser.add_argument("--poses", action="store_true", help="live 3D poses at the same time; needs a calibrated rig")
+    parser.add_argument("--board", type=Path, help="board.toml: show which part of each image the board has covered")
+    parser.add_argument(
+        "--poses", action="store_true", help="compute live 3D poses at the same time; needs a calibrated rig"
+    )
     parser.add_argument("--no-viewer", action="store_true", help="with --poses: do not open the 3D viewer")
 
 
@@ -85,11 +87,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _with_poses(args: argparse.Namespace) -> None:
-    """The whole studio, whose workers keep their videos."""
+    """Run the whole studio; its workers also record their videos."""
     from services.supervise.run import play
 
     if args.preview or args.board:
-        raise ConfigError("--poses records a performance: without --preview and --board")
+        raise ConfigError("--poses records people: leave out --preview and --board")
     studio = load_studio(args.studio)
     take = play(studio, take=args.take, notes=args.notes, viewer=not args.no_viewer, seconds=args.seconds, video=True)
     if take is not None:
@@ -109,7 +111,7 @@ def _print_next_step(take: Take, board: Path | None, console: Console) -> None:
 
 
 class CapturedCamera:
-    """One camera, read in a thread of its own."""
+    """One camera, read by its own thread."""
 
     def __init__(self, camera: FrameSource) -> None:
         self.name, self.camera = camera.name, camera
@@ -161,7 +163,7 @@ class CapturedCamera:
 
 
 def open_cameras(studio: Studio) -> list[CapturedCamera]:
-    """Every camera of the studio file; ConfigError if it has none, or one that is no camera."""
+    """Open every camera of the studio file; ConfigError if it has none, or a source that is no camera."""
     if not studio.cameras:
         raise ConfigError('the studio has no cameras: add [cameras.cam01.source] with type = "camera", address = "0"')
     opened: list[CapturedCamera] = []
@@ -170,7 +172,7 @@ def open_cameras(studio: Studio) -> list[CapturedCamera]:
         for name in studio.cameras:
             source = studio.source_of(name)
             if not isinstance(source, CameraSource):
-                raise ConfigError(f'{name}: capture needs type = "camera"')
+                raise ConfigError(f'{name}: capture needs a source with type = "camera"')
             opened.append(CapturedCamera(open_camera(source, name, began_ns)))
     except MultiviewError:
         for camera in opened:
@@ -188,11 +190,11 @@ def new_capture(studio: Studio, name: str, notes: str) -> Take:
 
 
 def start_together(cameras: list[CapturedCamera], take: Take) -> None:
-    """Once every camera has given a picture, all begin at one instant."""
+    """Start all recordings at one instant, once every camera has delivered an image."""
     end = time.monotonic() + 10.0
     while waiting := [camera.name for camera in cameras if camera.frames == 0]:
         if time.monotonic() > end:
-            raise SourceError(f"no picture after 10 s from {', '.join(waiting)}")
+            raise SourceError(f"no image after 10 s from {', '.join(waiting)}: check cables and addresses")
         time.sleep(0.02)
     zero_ns = time.monotonic_ns() + 200_000_000
     for camera in cameras:
@@ -206,7 +208,7 @@ def watch(
     seconds: float | None,
     coverage: Coverage | None = None,
 ) -> None:
-    """Show the table until told to stop, or the time is over."""
+    """Show the table until a stop is requested or the time has elapsed."""
     end = None if seconds is None else time.monotonic() + 0.2 + seconds
     next_refresh = 0.0
     with Live(console=console, auto_refresh=False, transient=True) as live:
@@ -219,16 +221,16 @@ def watch(
 
 
 def table_of(cameras: list[CapturedCamera], coverage: Coverage | None = None) -> Group:
-    """Real frame rate, exposure and sharpness of each camera, with a word where something is wrong."""
+    """Real frame rate, exposure and sharpness of each camera, with advice where something is wrong."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     columns = ["camera", "size", "Hz", "of", "frames", "dropped", "bright", "sharp"]
     for column in (*columns, *(("corners", "covered") if coverage else ()), "what to do"):
         table.add_column(column, justify="left" if column in ("camera", "what to do") else "right")
     for camera in cameras:
         quality = camera.quality()
-        rate, log, advice = rate_of(camera.arrivals), camera.log, quality.advice() if quality else ["no picture yet"]
+        rate, log, advice = rate_of(camera.arrivals), camera.log, quality.advice() if quality else ["no image yet"]
         if camera.camera.fps and rate < SLOW * camera.camera.fps:
-            advice.insert(0, "slow: fewer pixels, another USB port, more light")
+            advice.insert(0, "slow: use fewer pixels, another USB port or more light")
         corners, covered, next_step = coverage.advice(camera.name) if coverage else ("", "", "")
         if coverage:
             advice.append(next_step)
@@ -250,7 +252,7 @@ def table_of(cameras: list[CapturedCamera], coverage: Coverage | None = None) ->
 
 
 def record_counts(cameras: list[CapturedCamera], take: Take) -> None:
-    """The take's recording: what each camera gave."""
+    """Summary of the take: the frames of each camera."""
     writer = RecordingWriter(take.next_recording())
     for number, camera in enumerate(cameras):
         log = camera.log

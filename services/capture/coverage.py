@@ -1,6 +1,6 @@
-"""While a board is waved: how much of each camera's picture it has covered, and which cameras have seen it together.
+"""Coverage of a board recording: the part of each image that the board has covered, and the cameras linked by it.
 
-The board is looked for by a process of its own (`multiview calibrate watch`), so that no camera loses a frame to it.
+A separate process (`multiview calibrate watch`) detects the board, so that no camera drops frames because of it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PLACES = (
 
 @dataclass(slots=True)
 class _Seen:
-    """What one camera has seen of the board."""
+    """Board corners that one camera has observed."""
 
     cells: np.ndarray = field(default_factory=lambda: np.zeros((ROWS, COLUMNS), dtype=bool))
     views: int = 0
@@ -45,11 +45,11 @@ class _Seen:
 
 
 class Coverage:
-    """Give it the cameras' newest frames now and then; ConfigError if there is no such board."""
+    """Searches the cameras' newest frames for the board; ConfigError if the board file is missing."""
 
     def __init__(self, board: Path, cameras: list[str]) -> None:
         if not board.is_file():
-            raise ConfigError(f"{board}: there is no such board file; `multiview calibrate board` writes one")
+            raise ConfigError(f"{board}: no such board file; `multiview calibrate board` writes one")
         self.cameras = cameras
         self._seen = {name: _Seen() for name in cameras}
         self._shared: Counter[frozenset[str]] = Counter()
@@ -62,25 +62,25 @@ class Coverage:
         self._thread.start()
 
     def show(self, frames: dict[str, VideoFrame | None]) -> None:
-        """Search these frames, which were taken together, unless the last ones are still being searched."""
+        """Search these simultaneous frames, unless the search of the previous ones is still running."""
         if self._process.poll() is not None:
             raise ConfigError(self._last_line())
         with suppress(queue.Full):
             self._rounds.put_nowait({name: frame for name, frame in frames.items() if frame is not None})
 
     def advice(self, camera: str) -> tuple[str, str, str]:
-        """Corners in the newest picture, share of the picture covered so far, and what to do next."""
+        """Corners in the newest image, share of the image covered so far, and what to do next."""
         seen = self._seen[camera]
         share = float(seen.cells.mean())
         if seen.views == 0:
-            return "-", "0 %", "show it the board"
+            return "-", "0 %", "show the board"
         next_step = f"board {self._emptiest(seen)}" if share < ENOUGH_CELLS else ""
         if not next_step and seen.views < ENOUGH_VIEWS:
-            next_step = "more, at other angles"
+            next_step = "tilt the board more"
         return str(seen.corners or "-"), f"{100 * share:.0f} %", next_step or "covered"
 
     def linked(self) -> str:
-        """Which cameras have seen the board together often enough to be calibrated into one rig."""
+        """Say which cameras have observed the board together often enough to be calibrated as one rig."""
         groups = [{name} for name in self.cameras]
         for a, b in combinations(self.cameras, 2):
             if self._shared[frozenset((a, b))] >= ENOUGH_SHARED:
@@ -89,9 +89,9 @@ class Coverage:
                     groups.remove(second)
                     first |= second
         if len(groups) == 1:
-            return "all cameras are linked: they have seen the board together"
+            return "all cameras are linked: they have observed the board together"
         words = " | ".join(" ".join(sorted(group)) for group in groups)
-        return f"not linked yet: {words}\nhold the board where cameras of two groups both see it"
+        return f"not linked yet: {words}\nhold the board where cameras of two groups can see it together"
 
     def close(self) -> None:
         self._process.kill()
@@ -138,7 +138,11 @@ class Coverage:
     def _last_line(self) -> str:
         assert self._process.stderr is not None
         words = self._process.stderr.read().decode(errors="replace").strip().splitlines()
-        return words[-1].removeprefix("multiview: ") if words else "the search for the board has ended"
+        return (
+            words[-1].removeprefix("multiview: ")
+            if words
+            else "the board detection process has ended: start capture again"
+        )
 
     @staticmethod
     def _emptiest(seen: _Seen) -> str:

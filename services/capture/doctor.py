@@ -1,4 +1,4 @@
-"""Checks a machine and a studio file before anyone is in the room: each finding with what to do about it."""
+"""Check this machine and a studio file before a recording; each finding says what to do."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WATCH_S = 2.0
 
 
 class Finding(NamedTuple):
-    """What was looked at, how it is, and what to do if it is not good."""
+    """Result of one check: its subject, its state, and what to do if it failed."""
 
     what: str
     verdict: Verdict
@@ -61,12 +61,18 @@ def run(args: argparse.Namespace) -> int:
             if status is not None:
                 status.update(f"{finding.what}: {mark}; checking on")
     Console().print(table)
-    print(("all is well", "it will run; see what to do above", "it will not run like this; see BAD above")[worst])
+    print(
+        (
+            "all checks passed",
+            "the studio can run; see what to do above",
+            "the studio cannot run like this; see BAD above",
+        )[worst]
+    )
     return 1 if worst == 2 else 0
 
 
 def examine(path: Path | None) -> Iterator[Finding]:
-    """Every finding about the machine, then about the studio file at `path`."""
+    """All findings about the machine, then about the studio file at `path`."""
     yield cpu()
     yield gpu()
     yield clock()
@@ -81,9 +87,11 @@ def examine(path: Path | None) -> Iterator[Finding]:
         try:
             studio = load_studio(path, check=False)  # an uncalibrated studio can still be looked at
         except MultiviewError:
-            yield Finding("studio file", "bad", str(error), "mend the file; configs/studio.toml shows every option")
+            yield Finding("studio file", "bad", str(error), "correct the file; configs/studio.toml shows every option")
             return
-        yield Finding("studio file", "bad", str(error), "mend the file, or calibrate first: multiview calibrate --help")
+        yield Finding(
+            "studio file", "bad", str(error), "correct the file, or calibrate first: multiview calibrate --help"
+        )
     else:
         yield Finding("studio file", "good", f"{path}")
     yield disk(Path(studio.recorder.directory))
@@ -93,7 +101,7 @@ def examine(path: Path | None) -> Iterator[Finding]:
     yield from cameras(studio)
 
 
-NO_DISPLAY = "the viewer cannot open a window here; it can watch from another machine, or save pictures with --snapshot"
+NO_DISPLAY = "the viewer cannot open a window here: run it on another machine, or save images with --snapshot"
 
 
 def cpu() -> Finding:
@@ -101,7 +109,7 @@ def cpu() -> Finding:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     seen = f"{cores} cores, load {load:.1f}"
     if load > 0.7 * cores:
-        return Finding("processor", "warn", seen, "other programs use it: end them, or expect late poses")
+        return Finding("processor", "warn", seen, "other programs load the CPU: end them, or expect late poses")
     if cores < 2:
         return Finding("processor", "warn", seen, "fusion and the cameras share one core: use few cameras")
     return Finding("processor", "good", seen)
@@ -122,17 +130,17 @@ def gpu() -> Finding:
     if used:
         return Finding("graphics card", "good", f"onnxruntime uses {', '.join(used)}")
     if card:
-        return Finding("graphics card", "warn", "there is one, but it is not used", "pip install onnxruntime-gpu")
-    return Finding("graphics card", "good", "none; detectors run on the processor, fusion needs none")
+        return Finding("graphics card", "warn", "present, but not used", "pip install onnxruntime-gpu")
+    return Finding("graphics card", "good", "none; detectors run on the CPU, fusion needs none")
 
 
 def clock() -> Finding:
-    """Whether the monotonic clock runs at the pace of UTC, and how fine it is."""
+    """Whether the monotonic clock runs at the rate of UTC, and its resolution."""
     steps = [time.monotonic_ns() for _ in range(1000)]
     step = min((b - a for a, b in itertools.pairwise(steps) if b > a), default=10**9)
     if step > 100_000:
         return Finding(
-            "clock", "bad", f"steps of {step / 1e3:.0f} us", "use another machine: stamps would be too coarse"
+            "clock", "bad", f"steps of {step / 1e3:.0f} us", "use another machine: time stamps would be too coarse"
         )
     year = datetime.now(UTC).year
     if year < 2024:
@@ -156,9 +164,9 @@ def disk(folder: Path) -> Finding:
         return Finding("disk", "bad", f"{folder}: {error.strerror}", "choose another [recorder] directory")
     seen = f"{free:.0f} GB free, {speed:.0f} MB/s at {folder}"
     if free < LITTLE_GB:
-        return Finding("disk", "warn", seen, "little room: poses need 1 GB per hour, video far more")
+        return Finding("disk", "warn", seen, "little space: poses need 1 GB per hour, video far more")
     if speed < SLOW_MB_S:
-        return Finding("disk", "warn", seen, "slow: record video elsewhere, or fewer cameras")
+        return Finding("disk", "warn", seen, "slow: record video on another disk, or use fewer cameras")
     return Finding("disk", "good", seen)
 
 
@@ -169,7 +177,7 @@ def ports(studio: Studio) -> Iterator[Finding]:
         try:
             socket.create_server((hub.bind or hub.host, port)).close()
         except OSError as error:
-            advice = f"is a studio running already? else set another [hub] {name}"
+            advice = f"is a studio running already? stop it, or set another [hub] {name}"
             seen = "in use" if error.errno == errno.EADDRINUSE else error.strerror
             yield Finding(f"port {port}", "bad", f"{name}: {seen}", advice)
             continue
@@ -179,7 +187,7 @@ def ports(studio: Studio) -> Iterator[Finding]:
 def keys(studio: Studio) -> Iterator[Finding]:
     hub, loopback = studio.hub, (studio.hub.bind or studio.hub.host) in ("127.0.0.1", "localhost", "::1")
     if not hub.keys:
-        seen = "none; the hub listens on this machine alone" if loopback else "none, but the hub is open to a network"
+        seen = "none; the hub listens on this machine only" if loopback else "none, but the hub listens on a network"
         yield Finding("keys", "good" if loopback else "bad", seen, "" if loopback else "multiview keys studio.toml")
         return
     try:
@@ -203,15 +211,15 @@ def calibration(studio: Studio) -> Iterator[Finding]:
         return
     days = (time.time() - Path(studio.rig).stat().st_mtime) / 86400
     seen = f"{len(rig)} cameras, {days:.0f} days old"
-    advice = "cameras get displaced: check it with multiview calibrate check" if days > OLD_DAYS else ""
+    advice = "cameras may be displaced: check with multiview calibrate check" if days > OLD_DAYS else ""
     yield Finding("calibration", "warn" if advice else "good", seen, advice)
     if not rig.world or rig.world == "camera":
-        advice = "calibrate with the board on the floor, so that up is up"
-        yield Finding("world", "warn", "the first camera is the world", advice)
+        advice = "calibrate with the board on the floor, so that z is up"
+        yield Finding("world", "warn", "the world frame is the first camera's", advice)
 
 
 def cameras(studio: Studio) -> Iterator[Finding]:
-    """Each real camera, or file in its place, watched for two seconds."""
+    """Findings about each real camera, or file in its place, observed for two seconds."""
     names = list(studio.cameras)
     if isinstance(studio.source, CameraSource) and studio.rig:
         names = list(dict.fromkeys([*studio_rig(studio).names, *names]))
@@ -225,7 +233,7 @@ def watch(name: str, source: CameraSource) -> Finding:
     try:
         camera = open_camera(source, name)
     except MultiviewError as error:
-        return Finding(name, "bad", str(error), "check its cable, and that no other program uses it")
+        return Finding(name, "bad", str(error), "check its cable, and whether another program uses it")
     times: list[int] = []
     try:
         camera.read()
@@ -244,7 +252,7 @@ def watch(name: str, source: CameraSource) -> Finding:
     rate = 1e9 * len(gaps) / (times[-1] - times[0])
     seen = f"{camera.size[0]}x{camera.size[1]}, {rate:.1f} Hz of {camera.fps:.1f}, {dropped} frames dropped"
     if dropped > 0.02 * len(times):
-        return Finding(name, "warn", seen, "frames are dropped: another USB port or cable, fewer pixels, MJPG")
+        return Finding(name, "warn", seen, "frames are dropped: use another USB port or cable, fewer pixels, or MJPG")
     if camera.fps and rate < 0.9 * camera.fps:
-        return Finding(name, "warn", seen, "slower than it says: more light, or a shorter exposure")
+        return Finding(name, "warn", seen, "slower than its nominal rate: use more light or a shorter exposure")
     return Finding(name, "good", seen)

@@ -1,4 +1,4 @@
-"""Whether a picture is well exposed and sharp, and what to do where it is not."""
+"""Exposure and sharpness of an image, with advice."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class ImageQuality(NamedTuple):
     sharpness: float
 
     def advice(self) -> list[str]:
-        """What to do about it; nothing where it is good."""
+        """Advice; empty where the image is good."""
         advice = []
         if self.black > DARK:
-            advice.append("dark: more light, or a longer exposure")
+            advice.append("dark: use more light or a longer exposure")
         if self.white > BRIGHT:
-            advice.append("too bright: a shorter exposure")
+            advice.append("too bright: use a shorter exposure")
         if self.sharpness < BLURRED:
-            advice.append("blurred: focus, clean the lens")
+            advice.append("blurred: focus the lens, or clean it")
         return advice
 
 
 def measure_quality(frame: VideoFrame) -> ImageQuality:
-    """One picture's figures."""
+    """Compute the figures of one image."""
     grey = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
     small = cv2.resize(grey, (640, round(640 * grey.shape[0] / grey.shape[1])), interpolation=cv2.INTER_AREA)
     sharpness = float(cv2.Laplacian(small, cv2.CV_64F).var())

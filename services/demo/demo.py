@@ -1,7 +1,7 @@
-"""`multiview demo`: a simulated studio through the real processes and sockets, and how far from the truth it was.
+"""`multiview demo`: run a simulated studio through the real processes and sockets, and report its errors.
 
-What it shows is what a studio with cameras does: one worker per camera sends 2D keypoints through the hub to fusion and
-the recorder. Only the cameras are simulated, so the true joints are known and the errors can be said in millimetres.
+Everything but the cameras is real: one worker per camera sends 2D keypoints through the hub to fusion and
+the recorder. The cameras are simulated, so the true joints are known and the errors can be stated in millimetres.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def demo_studio(args: argparse.Namespace) -> Studio:
-    """A ring of cameras around people who walk, pass each other, turn and reach, seen with a fair day's faults."""
+    """A ring of cameras around people who walk, pass each other, turn and reach, with realistic detection errors."""
     from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, synthetic_options
 
     options: dict[str, Any] = {
@@ -83,7 +83,7 @@ def demo_studio(args: argparse.Namespace) -> Studio:
 
 
 def measure(studio: Studio, poses: Poses, latency_ms: list[float], fps: float) -> dict[str, Any]:
-    """The figures of the summary, by name."""
+    """Figures of the summary, by name."""
     import numpy as np
 
     from multiview.commands.evaluate import report
@@ -133,7 +133,7 @@ def _print(figures: dict[str, Any], take: Take, files: dict[str, Path]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, show_header=False, title="Against the known truth")
+    table = Table(box=box.SIMPLE_HEAD, show_header=False, title="Against the ground truth")
 
     def row(name: str, value: str, remark: str = "") -> None:
         table.add_row(name, f"[bold]{value}[/bold]", f"[dim]{remark}[/dim]")
@@ -151,7 +151,7 @@ def _print(figures: dict[str, Any], take: Take, files: dict[str, Path]) -> None:
         f"{figures['recall_percent']:.1f} %",
         f"{found}; {figures['filled_percent']:.1f} % of joints filled",
     )
-    row("rate", f"{figures['fps']:.1f} fps", f"{figures['ticks']} of {figures['frames']} frames came out")
+    row("rate", f"{figures['fps']:.1f} fps", f"{figures['ticks']} of {figures['frames']} frames fused")
     row(
         "latency",
         f"{latency['median']:.0f} ms",
@@ -162,4 +162,4 @@ def _print(figures: dict[str, Any], take: Take, files: dict[str, Path]) -> None:
     width = max(map(len, files))
     for name, path in files.items():
         console.print(f"  {name:{width}}  {path}", soft_wrap=True)
-    console.print(f"\nLook at it in 3D:  multiview viewer {take.folder}", soft_wrap=True)
+    console.print(f"\nView it in 3D:  multiview viewer {take.folder}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""A live run of a simulated studio, and what its take says of it."""
+"""A live run of a simulated studio, and the figures of its take."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["play", "read_take"]
 
 
 def play(studio: Studio, timeout_s: float, viewer: bool) -> Take:
-    """The show itself; the finished take."""
+    """Run the simulated studio; returns the finished take."""
     from services.supervise.launch import Launch
     from services.supervise.status import StatusTable
 
@@ -54,6 +54,6 @@ def read_take(take: Take) -> tuple[Poses, list[float], float]:
             latency.append((message.latency_ns + record.stamp.arrival_ns - message.arrival_ns) / 1e6)
             skeleton = message.skeleton
     if not ticks:
-        raise MultiviewError(f"{take.folder} holds no poses: fusion sent none; look at its log with --debug")
+        raise MultiviewError(f"{take.folder} holds no poses: fusion sent none; see its log with --debug")
     rate = (len(came_ns) - 1) * 1e9 / max(came_ns[-1] - came_ns[0], 1)
     return Poses.from_tracks(ticks, load_skeleton(skeleton)), latency, rate

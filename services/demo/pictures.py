@@ -1,4 +1,4 @@
-"""The pictures that the demo leaves: skeletons in two camera views as a video, the room from above, the 3D viewer."""
+"""Images of the demo: a video of skeletons in two camera views, the room from above, the 3D viewer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def tracks_of(poses: Poses, frame: int) -> list[Track]:
 
 
 def skeleton_video(studio: Studio, rig: Rig, poses: Poses, path: Path) -> Path:
-    """Two opposite cameras side by side: what was detected as crosses, what was fused as skeletons."""
+    """Two opposite cameras side by side: detections as crosses, fused people as skeletons."""
     from rich.progress import track
 
     chosen = sorted({0, len(rig) // 2})
@@ -55,7 +55,7 @@ def skeleton_video(studio: Studio, rig: Rig, poses: Poses, path: Path) -> Path:
         size = (_VIEW[0] * len(chosen), _VIEW[1])
         writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), studio.fps, size)
         if not writer.isOpened():
-            raise SourceError(f"{path}: this OpenCV cannot write MP4 video")
+            raise SourceError(f"{path}: this OpenCV cannot write MP4 video; install the wheel opencv-python-headless; install the opencv-contrib-python wheel")
         for frame in track(range(studio.frames), description="drawing the video"):
             views = []
             for camera, c, ground, scale in zip(small, chosen, grounds, scales, strict=True):
@@ -72,7 +72,7 @@ def skeleton_video(studio: Studio, rig: Rig, poses: Poses, path: Path) -> Path:
 
 
 def room_from_above(rig: Rig, poses: Poses, path: Path) -> Path:
-    """Where everyone walked, and where they are in the middle of the recording."""
+    """Draw everyone's path, and their poses in the middle of the recording."""
     middles = np.nanmean(np.where(np.isfinite(poses.xyz), poses.xyz, np.nan), axis=1)[:, :2]
     trails = {int(person): middles[poses.person == person] for person in poses.people}
     middle = int(np.median(poses.frame)) if len(poses) else 0
@@ -83,11 +83,11 @@ def room_from_above(rig: Rig, poses: Poses, path: Path) -> Path:
 
 
 def viewer_snapshot(take: Path, path: Path) -> Path | None:
-    """A picture of the 3D viewer, by a process of its own; None where nothing can draw it."""
+    """Save an image of the 3D viewer in a separate process; None where it cannot be drawn."""
     command = [sys.executable, "-m", "multiview", "viewer", str(take), "--time", "4.0", "--snapshot", str(path)]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
-        print("no picture of the 3D viewer:", result.stderr.strip().splitlines()[-1] if result.stderr.strip() else "")
+        print("no image of the 3D viewer:", result.stderr.strip().splitlines()[-1] if result.stderr.strip() else "")
         return None
     return path
 

@@ -1,8 +1,8 @@
-"""`multiview demo --pixels`: the whole chain, starting from pictures.
+"""`multiview demo --pixels`: the full chain on rendered images.
 
-Four cameras film a rendered room: first a board that is waved, which calibrates them, then people, whom pose workers
-look for with the network that ships with multiview. Nothing from the simulation goes past the pictures; the truth is
-only what the result is compared with, after the calibrated cameras have been laid over the true ones.
+Four cameras record a rendered room: first a moving board, from which they are calibrated, then people, whose 2D poses
+the network that ships with multiview detects. Only images leave the simulation; the ground truth serves only for the
+final comparison, after the calibrated cameras have been aligned with the true ones.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["on_true_cameras", "pixel_studio", "run"]
 
 
 def run(args: argparse.Namespace) -> int:
-    """Film, calibrate, look, fuse, compare."""
+    """Render, calibrate, detect, fuse, compare."""
     from multiview.commands.progress import progress_bar
     from multiview.synthetic.filming import SIZE, film_board, film_people, film_studio
     from services.demo.live_take import play, read_take
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _calibrate(true_rig: Rig, folder: Path, floor: int) -> Path:
-    """The rig, from the pictures of the board alone."""
+    """Calibrate the rig from the images of the board alone."""
     board, corners = folder / "board.toml", folder / "corners.parquet"
     images = [folder / name for name in true_rig.names]
     print(_multiview("calibrate", "detect", "--board", board, "--images", *images, "--out", corners).strip())
@@ -75,17 +75,17 @@ def _calibrate(true_rig: Rig, folder: Path, floor: int) -> Path:
 
 
 def _multiview(*words: object) -> str:
-    """One of our own commands, in a process of its own; what it printed."""
+    """Run one of our own commands in a separate process; returns its output."""
     command = [sys.executable, "-m", "multiview", *map(str, words)]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode not in (0, 1):
-        last = (result.stderr.strip() or "it said nothing").splitlines()[-1]
+        last = (result.stderr.strip() or "it printed nothing").splitlines()[-1]
         raise MultiviewError(f"`multiview {words[0]} {words[1]}` failed: {last}")
     return result.stdout
 
 
 def pixel_studio(rig: Path, videos: list[Path], folder: Path) -> Studio:
-    """A studio whose workers look at the videos, every frame of them."""
+    """A studio whose workers detect people in every frame of the videos."""
     from multiview.studio.config import CameraSource, HubOptions, RecorderOptions, Studio
 
     address = str(videos[0].parent.resolve() / "{camera}.mp4")
@@ -130,7 +130,7 @@ def _figures(simulated: SyntheticStudio, rig: Path, true_rig: Rig, poses: Poses)
 def _print(figures: dict[str, Any], rig: Rig, folder: Path, take: Path) -> None:
     errors = figures["errors_mm"]["all"]
     print(
-        f"\nAgainst the known truth: mean error {figures['mean_error_mm']:.1f} mm (median {errors['median']:.1f}, "
+        f"\nAgainst the ground truth: mean error {figures['mean_error_mm']:.1f} mm (median {errors['median']:.1f}, "
         f"p99 {errors['p99']:.0f}), people found {figures['recall_percent']:.1f} %, {figures['identity_switches']} "
         f"identity switches among {figures['people']}, {figures['seconds']:.0f} s in all."
     )

@@ -1,4 +1,4 @@
-"""`multiview actor`: of a take, as `multiview.commands.actor` does it, or of a person who is in the room now."""
+"""`multiview actor`: name a person of a take (`multiview.commands.actor`) or of a running studio."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REPLY_TIMEOUT_S = 3.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     of_takes.add_arguments(parser)
     parser.add_argument(
-        "--seconds", type=float, default=10.0, help="live: how long they are measured (default 10; 0: name them only)"
+        "--seconds", type=float, default=10.0, help="live: time of the measurement (default 10; 0: assign the name only)"
     )
 
 
@@ -40,12 +40,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def send_identity_label(sender: Sender, person: int, name: str, timeout_s: float = 0.0) -> bool:
-    """Tell fusion who a person is; whether that could leave."""
+    """Send a person's name to fusion; False if it could not be sent."""
     return sender.send_within(topics.IDENTITY_LABEL, encode(IdentityLabel(person=person, name=name)), timeout_s)
 
 
 def _live(studio: Studio, name: str, person: int | None, seconds: float, folder: Path | None) -> int:
-    """Name a person who is there, then measure and keep them; errors say who is there."""
+    """Name a tracked person, then measure and save them; errors list the tracked people."""
     from multiview.body.actor import check_name, measure, save_actor
 
     check_name(name)
@@ -67,7 +67,7 @@ def _live(studio: Studio, name: str, person: int | None, seconds: float, folder:
 
 
 class _People:
-    """Those in the room, as fusion sends them."""
+    """People that a running fusion process tracks."""
 
     def __init__(self, studio: Studio, joints: int) -> None:
         self._studio, self._joints = studio, joints
@@ -82,9 +82,9 @@ class _People:
         if person is None and len(there) == 1:
             return next(iter(there))
         if person is None:
-            raise ConfigError(f"say who it is with --person; now there: {words}")
+            raise ConfigError(f"give the person's number with --person; present: {words}")
         if person not in there:
-            raise ConfigError(f"no person {person} in the room; now there: {words}")
+            raise ConfigError(f"no person {person} in the room; present: {words}")
         return person
 
     def set_name(self, person: int, name: str) -> None:
@@ -95,12 +95,12 @@ class _People:
         while sent and time.monotonic() < end:
             if any(track.person == person and track.name == name for track in self._tracks(REPLY_TIMEOUT_S)):
                 return
-        raise MultiviewError(f"fusion did not take the name for person {person}: they may have left; try again")
+        raise MultiviewError(f"fusion did not assign the name to person {person}: the track may have been deleted; try again")
 
     def observe(self, person: int, seconds: float) -> tuple[np.ndarray, np.ndarray]:
         """Where their joints were (T, J, 3), m, and which were filled (T, J)."""
         poses, began = [], time.monotonic()
-        with progress_bar(f"watching person {person}") as show:
+        with progress_bar(f"measuring person {person}") as show:
             while (passed := time.monotonic() - began) < seconds:
                 poses += [track.pose for track in self._tracks(REPLY_TIMEOUT_S) if track.person == person]
                 show(passed / seconds)
@@ -119,4 +119,4 @@ class _People:
             if isinstance(message, PosesMessage) and message.joints == self._joints:
                 return unpack_tracks(message).tracks
         hub = self._studio.hub
-        raise MultiviewError(f"no poses come from {hub.host}:{hub.publish_port}: is the studio running?")
+        raise MultiviewError(f"no poses from {hub.host}:{hub.publish_port}: start the studio, or check [hub] of the studio file")

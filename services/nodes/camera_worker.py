@@ -1,7 +1,7 @@
 """A worker with a 2D detector: frames of one or several cameras, their keypoints to the hub.
 
-Every camera is decoded in a thread of its own, and the frames that are there are detected in one batch. A camera that
-is faster than the detector drops its older frames, which are counted. A camera that fails reports it and ends its
+Each camera has its own decoding thread, and the frames available are detected in one batch. A camera that
+is faster than the detector drops its older frames, which are counted. A camera that fails reports the error and ends its
 stream; the others go on.
 """
 
@@ -153,7 +153,7 @@ class CameraStream:
 
 
 class CameraWorker:
-    """Plays its cameras to the hub; raises ConfigError or SourceError where one cannot even begin."""
+    """Sends the keypoints of its cameras to the hub; raises ConfigError or SourceError if a camera cannot start."""
 
     def __init__(self, studio: Studio, cameras: list[str], video: Path | None = None) -> None:
         self._video = video
@@ -169,7 +169,7 @@ class CameraWorker:
         if gives != self._skeleton:
             raise ConfigError(
                 f'the detector {first.detector} gives {gives}, the studio has skeleton = "{studio.skeleton}": '
-                f'write skeleton = "{gives}"'
+                f'set skeleton = "{gives}"'
             )
         self._streams = [CameraStream(studio, rig.cameras[rig.index(name)], rig.calibration_hash) for name in cameras]
         self._regions = self._region_receiver(studio, first, cameras[0])
@@ -178,7 +178,7 @@ class CameraWorker:
         self._detected_ns: dict[str, deque[int]] = {name: deque(maxlen=RECENT) for name in cameras}
 
     def play(self, stopping: Stopping, standalone: bool) -> None:
-        """Until every camera has ended or the process is told to."""
+        """Run until every camera has ended or a stop is requested."""
         self._warm_up()
         roles = [f"camera/{stream.camera.name}" for stream in self._streams]
         self._start_ns = wait_for_start(self._streams[0].client, roles, standalone, stopping)
@@ -209,7 +209,7 @@ class CameraWorker:
             )
 
     def _detect_batch(self, playing: list[CameraStream], stopping: Stopping) -> None:
-        """One batch: the newest frame of every camera that has one."""
+        """Detect one batch: the newest frame of every camera that has one."""
         wait_s = 0.1 if len(playing) == 1 else 0.1 / len(playing) / 10
         taken = [(stream, frame) for stream in playing if (frame := stream.next_frame(wait_s)) is not None]
         if not taken:
@@ -228,12 +228,12 @@ class CameraWorker:
         if not source.regions:
             return None
         if not isinstance(self._detector, ExpectsPeople):
-            logging.warning("regions = true, but the detector %s cannot be told where to look", source.detector)
+            logging.warning("regions = true, but the detector %s does not support regions: the option is ignored", source.detector)
             return None
         return RegionReceiver(studio.hub, name)
 
     def _pass_regions(self, taken: list[tuple[CameraStream, VideoFrame]]) -> None:
-        """Pass on to the detector where fusion expects people in these frames."""
+        """Pass the regions in which fusion expects people in these frames to the detector."""
         if self._regions is None or not isinstance(self._detector, ExpectsPeople):
             return
         self._regions.update()
@@ -244,7 +244,7 @@ class CameraWorker:
                 self._detector.expect(frame.camera, boxes)
 
     def _warm_up(self) -> None:
-        """The first picture through a network is slow; let it be an empty one, of a camera that does not exist."""
+        """Run the network once on an empty image of a camera that does not exist, because its first run is slow."""
         width, height = self._streams[0].source.size
         self._detector.detect([VideoFrame(np.zeros((height, width, 3), np.uint8), 0, 0, self._streams[0].camera.name)])
 

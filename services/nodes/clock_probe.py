@@ -1,4 +1,4 @@
-"""A worker's probes of the hub's clock: eight at first, then four twice a second, in a thread of their own.
+"""A worker's probes of the hub's clock: eight at first, then four twice a second, in a separate thread.
 
 Four at once, because a fusion process that has just started knows the clock after that many.
 """

@@ -1,7 +1,7 @@
-"""The hub: the one process that binds ports. It numbers and stamps every message and publishes it.
+"""The hub: the one process that binds ports; it numbers, stamps and publishes every message.
 
-Fusion and recordings share its order and its times of arrival. It reads topics and connections, never a body, so that
-no message can harm it.
+Fusion and recordings share its order and its times of arrival. It reads topics and connections, not bodies, so that
+no malformed body can stop it.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Hub:
 
     def _reject(self, reason: str) -> None:
         if reason not in self._rejected:
-            logging.warning("rejected: %s (further ones are only counted)", reason)
+            logging.warning("message rejected: %s (further ones are only counted)", reason)
         self._rejected[reason] += 1
 
     def _within_rate(self, owner: str, now_ns: int) -> bool:

@@ -1,4 +1,4 @@
-"""How a process signals to the hub that it is ready, and how it waits for the start."""
+"""The ready signal of a process to the hub, and the wait for the start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["ReadySignal", "wait_for_start"]
 
 
 class ReadySignal:
-    """Tells the hub about once a second that a service receives its stream; never waits."""
+    """Signals to the hub about once a second that a service receives its stream; never waits."""
 
     def __init__(self, hub: HubOptions, service: str) -> None:
         self._client = RequestClient(hub, service)
@@ -23,7 +23,7 @@ class ReadySignal:
         self._next = 0.0
 
     def refresh(self) -> None:
-        """To be called for every message received: it proves that the subscription is in place."""
+        """Call for every message received: it proves that the subscription is active."""
         if time.monotonic() >= self._next:
             replied = notify(self._client, self._ready)
             self._next = time.monotonic() + (1.0 if replied else 0.2)

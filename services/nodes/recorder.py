@@ -1,4 +1,4 @@
-"""The recorder: writes the hub's stream into a take, as it came."""
+"""The recorder: write the hub's stream into a take, unchanged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RETRY_S = 1.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("studio", type=Path, help="the studio file")
     parser.add_argument("--take", help="name of the take; default: the studio's name and the time")
-    parser.add_argument("--notes", default="", help="a remark that is kept with the take")
+    parser.add_argument("--notes", default="", help="a remark to save with the take")
     parser.add_argument("--secondary", action="store_true", help="run as a second recorder; do not publish status")
 
 
@@ -49,7 +49,7 @@ def continue_take(directory: Path, name: str | None) -> Take | None:
 
 
 class Recorder:
-    """Joins a take to the hub's stream; only one in a studio `reports` how it is."""
+    """Writes the hub's stream to a take; only one recorder of a studio `reports` its health."""
 
     def __init__(self, studio: Studio, take: Take, reports: bool = True) -> None:
         self._take, self._reports = take, reports
@@ -62,7 +62,7 @@ class Recorder:
         self._next_health = self._next_try = 0.0
 
     def record(self, stopping: Stopping) -> Take:
-        """Until told to stop; then what is on its way is taken in, and the take gets its name."""
+        """Record until a stop is requested, then write the messages in flight and give the take its name."""
         while not stopping:
             received = self._subscriber.receive(0.1)
             if received is not None:
@@ -77,7 +77,7 @@ class Recorder:
         return finish_take(self._take)
 
     def _write(self, record: Record) -> None:
-        """Whatever the disk does, the recorder goes on: a full one is tried again, in a new file."""
+        """Continue after any disk error: a full disk is tried again, with a new file."""
         if self._writer is None and time.monotonic() >= self._next_try:
             self._next_try = time.monotonic() + RETRY_S
             self._guarded(self._open)
@@ -97,7 +97,7 @@ class Recorder:
             action()
         except (OSError, SourceError) as error:
             self._error = f"cannot write: {getattr(error, 'strerror', None) or error}"
-            logging.error("%s; what was written before is safe, trying again every %g s", self._error, RETRY_S)
+            logging.error("%s; earlier data are safe; trying again every %g s", self._error, RETRY_S)
             self._writer = None
             self._missed += 1
             return False

@@ -1,4 +1,4 @@
-"""A source whose every frame is also kept as video, with its true time, whether or not anyone comes to look at it."""
+"""A source that also records every frame as video with its true time, whether or not the frame is processed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["RecordingSource"]
 
 
 class RecordingSource:
-    """Stands before a source; frames from `zero_ns` of its clock on go to FOLDER/NAME.mp4 as they are read."""
+    """Wraps a source and writes its frames from `zero_ns` of its clock on to FOLDER/NAME.mp4 as they are read."""
 
     def __init__(self, source: FrameSource, folder: Path, zero_ns: int) -> None:
         self._source, self._zero_ns = source, zero_ns
@@ -22,7 +22,7 @@ class RecordingSource:
 
     @property
     def dropped(self) -> int:
-        """Frames that nobody got, not even the video."""
+        """Frames that were dropped and not recorded either."""
         return int(getattr(self._source, "dropped", 0))
 
     def read(self) -> VideoFrame | None:
@@ -32,7 +32,7 @@ class RecordingSource:
         return frame
 
     def skip(self) -> bool:
-        """Nobody looks at this frame, but it is kept."""
+        """Record a frame that is not processed."""
         return self.read() is not None
 
     def close(self) -> None:
@@ -41,7 +41,7 @@ class RecordingSource:
 
 
 def _free(folder: Path, name: str) -> str:
-    """`NAME`, or `NAME.1` ... where a worker before this one has begun a video."""
+    """`NAME`, or `NAME.1` ... where an earlier worker has started a video."""
     number, free = 0, name
     while (folder / f"{free}.mp4").exists():
         number, free = number + 1, f"{name}.{number + 1}"

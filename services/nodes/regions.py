@@ -1,7 +1,7 @@
-"""Region feedback: fusion predicts where people are in each image, and workers that detect there search less.
+"""Region feedback: fusion predicts the regions of people in each image, and workers search only these.
 
-It travels with the rest of the hub's stream, so that a recording shows what the workers were told; fusion never reads
-it, so that a replay gives the same poses.
+Regions are part of the hub's stream, so that a recording shows the regions that workers received; fusion does not read
+them, so that a replay gives the same poses.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ MAX_AGE_S = 1.0  # older ones are worth nothing
 
 
 def regions_wanted(studio: Studio) -> bool:
-    """Whether any camera's worker is to look where fusion expects people."""
+    """True if any camera's worker uses regions."""
     return any(isinstance(source, CameraSource) and source.regions for source in studio.sources)
 
 
 def pack_regions(fusion: StreamFusion, time_ns: int) -> RegionsMessage:
-    """Everyone whom fusion follows, in every camera's picture, at the last tick."""
+    """The regions of all tracks in every camera's image, at the last tick."""
     pipeline = fusion.pipeline
     slots = [one.slot for one in pipeline.estimates]
     numbers = [one.who.number for one in pipeline.estimates]
@@ -51,7 +51,7 @@ def pack_regions(fusion: StreamFusion, time_ns: int) -> RegionsMessage:
 
 
 class RegionSender:
-    """FusionService's side."""
+    """Sends the regions, for FusionService."""
 
     def __init__(self, fusion: StreamFusion, sender: Sender) -> None:
         self._fusion, self._sender = fusion, sender
@@ -65,7 +65,7 @@ class RegionSender:
 
 
 class RegionReceiver:
-    """A worker's side: the newest regions of the hub's stream."""
+    """Receives the newest regions of the hub's stream, for a worker."""
 
     def __init__(self, hub: HubOptions, name: str) -> None:
         self._subscriber = Subscriber(hub, [topics.REGIONS], name)

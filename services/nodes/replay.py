@@ -1,7 +1,7 @@
-"""Replays a take: the same bytes at their original pace for whoever subscribes, or straight into poses.
+"""Play a take back to subscribers at its original pace, or rerun fusion on it.
 
-Played, it stands in for the hub: same ports, same order, same stamps. With `--out` nothing is played: the recorded 2D
-keypoints go through the same fusion as live, as fast as they can, and give the same poses bit for bit (see `--check`).
+Playback replaces the hub: same ports, order and stamps. With `--out` nothing is played: the recorded 2D
+keypoints pass through the same fusion as live, as fast as possible, and give the same poses bit for bit (see `--check`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from services.transport.bus import HubSockets
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("take", type=Path, help="the take's folder")
-    parser.add_argument("--speed", type=float, default=1.0, help="times the original pace (default 1)")
+    parser.add_argument("--speed", type=float, default=1.0, help="multiple of the original pace (default 1)")
     parser.add_argument("--studio", type=Path, help="use this studio file's [hub] ports and [pipeline] instead")
     parser.add_argument("--out", type=Path, help="do not play: fuse the recorded keypoints into OUT/poses.parquet")
     parser.add_argument("--check", action="store_true", help="do not play: fuse, and compare with the recorded poses")
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     take = open_take(args.take)
     if args.speed <= 0:
-        raise SourceError(f"--speed {args.speed:g}: must be more than 0 (for as fast as possible use --out)")
+        raise SourceError(f"--speed {args.speed:g}: must be more than 0 (to rerun fusion as fast as possible, use --out)")
     if args.check or args.out:
         return _offline(take, args)
     hub = load_studio(args.studio, check=False).hub if args.studio else HubOptions()
@@ -66,7 +66,7 @@ def _offline(take: Take, args: argparse.Namespace) -> int:
         studio = msgspec.structs.replace(take_studio(take), pipeline=other.pipeline, volume=other.volume)
     fused = list(rerun_fusion(take, studio))
     if not fused:
-        raise SourceError(f"{take.folder}: no keypoints recorded")
+        raise SourceError(f"{take.folder}: no keypoints recorded; give a take recorded with workers")
     if args.out:
         from multiview.body.skeleton import load_skeleton
 
@@ -77,5 +77,5 @@ def _offline(take: Take, args: argparse.Namespace) -> int:
     if not args.check:
         return 0
     same, differ, alone = compare(fused, recorded_poses(take.records()))
-    print(f"{same} ticks the same in every bit, {differ} differ, {alone} on one side only")
+    print(f"{same} ticks identical, {differ} different, {alone} in only one of the two")
     return 0 if same and not differ and not alone else 1

@@ -1,4 +1,4 @@
-"""Sources of keypoints that need no camera: recorded folders and simulated studios, played on a common time line."""
+"""Sources of keypoints without cameras: recorded folders and simulated studios, played on a common time line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["KeypointPlayback", "open_playback"]
 
 
 class SimulatedClock(NamedTuple):
-    """A camera's own clock, which shows `time + offset + drift * time`, and how long after the tick it exposes."""
+    """A camera's own clock, which shows `time + offset + drift * time`, and the delay of its exposure after the tick."""
 
     offset_ns: int
     drift: float
@@ -67,7 +67,7 @@ class KeypointPlayback:
         return round(self.number(position) * NS_PER_S / self.fps)
 
     def due_ns(self, position: int) -> int:
-        """When to send a frame, counted from the start."""
+        """Time at which to send a frame, from the start."""
         phase_ns = self.clock.phase_ns if self.clock else 0
         return round((self.time_ns(position) - self.time_ns(0) + phase_ns) / self.speed)
 
@@ -98,7 +98,7 @@ def open_playback(studio: Studio, camera: str) -> KeypointPlayback:
         read: Callable[[int], Keypoints2D | None] = lambda frame: folders.read(index, frame)
     else:
         if isinstance(source, CameraSource):
-            raise SourceError(f"{camera} is looked at by a detector, not played")
+            raise SourceError(f"{camera}: its source has images; use a detector")
         from multiview.synthetic import make_studio
 
         simulated = make_studio(synthetic_options(source))

@@ -1,4 +1,4 @@
-"""A camera's video on disk with the true time of every frame, written beside whatever else is done with the frames."""
+"""A camera's video on disk with the true time of every frame, written by a separate thread."""
 
 from __future__ import annotations
 

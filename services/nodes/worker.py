@@ -1,7 +1,7 @@
-"""A worker: one camera's keypoints, sent as they come.
+"""A worker: send one camera's keypoints to the hub.
 
-It stamps each frame with the middle of its exposure. Recorded and simulated sources play on a common time line, frame i
-at i / fps; a worker that starts late, or again, joins in at the frame that is due.
+The worker stamps each frame with the middle of its exposure. Recorded and simulated sources play on a common time line:
+frame i is due at i / fps, and a worker that starts late or again continues at the frame that is due.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ MAX_LEAD_NS = 1_000_000_000  # how far an unpaced source runs ahead of fusion
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("studio", type=Path, help="the studio file")
     parser.add_argument(
-        "--camera", required=True, help="the camera's name in the rig; with a detector also several, A,B,C"
+        "--camera", required=True, help="the camera's name in the rig; with a detector also several: A,B,C"
     )
     parser.add_argument("--connect", metavar="HOST", help="address of the hub, if not the studio file's")
-    parser.add_argument("--wait", action="store_true", help="do not play before the run is told to start")
-    parser.add_argument("--video", type=Path, metavar="DIR", help="also keep the cameras' videos here, with true times")
+    parser.add_argument("--wait", action="store_true", help="wait for the start signal of the run before playing")
+    parser.add_argument("--video", type=Path, metavar="DIR", help="also record the cameras' videos in this folder, with true times")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -55,15 +55,15 @@ def run(args: argparse.Namespace) -> None:
 
         CameraWorker(studio, cameras, args.video).play(stopping, standalone=not args.wait)
     elif args.video:
-        raise ConfigError(f"{args.camera}: only cameras with a detector have a video to keep")
+        raise ConfigError(f"{args.camera}: only cameras with a detector can record video: leave out --video")
     elif len(cameras) > 1:
-        raise ConfigError("only cameras with a detector can share a worker")
+        raise ConfigError("only cameras with a detector can share a worker: start one worker per camera")
     else:
         Worker(studio, args.camera, open_playback(studio, args.camera)).play(stopping, standalone=not args.wait)
 
 
 class Worker:
-    """Plays one source to the hub."""
+    """Sends the keypoints of one source to the hub."""
 
     def __init__(self, studio: Studio, camera: str, source: KeypointPlayback) -> None:
         self._camera, self._source, self._hub = camera, source, studio.hub
@@ -75,7 +75,7 @@ class Worker:
         self._prober = ClockProber(studio.hub, camera, self._boot_id, self._now_ns) if source.clock else None
 
     def play(self, stopping: Stopping, standalone: bool) -> None:
-        """Until the source ends or the process is told to."""
+        """Run until the source ends or a stop is requested."""
         self._start_ns = wait_for_start(self._client, [f"camera/{self._camera}"], standalone, stopping)
         if self._source.speed > 0:
             self._play_paced(stopping)

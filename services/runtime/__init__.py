@@ -1,1 +1,1 @@
-"""Processes, priorities and displays of the operating system."""
+"""Operating system services: processes, priorities and displays."""

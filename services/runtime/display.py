@@ -1,4 +1,4 @@
-"""A display for programs that draw, where there is none: Xvfb, started and stopped with the program."""
+"""A virtual display (Xvfb) for programs that draw on machines without a display."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def has_display() -> bool:
 
 
 def draws_in_software() -> bool:
-    """Whether there is no graphics card to draw with."""
+    """True if no graphics card is available for drawing."""
     return sys.platform == "linux" and not any(Path("/dev/dri").glob("renderD*")) and not Path("/dev/nvidia0").exists()
 
 

@@ -1,4 +1,4 @@
-"""Start, stop and scheduling of a service process; the only place for calls that only some systems have."""
+"""Start, stop and scheduling of a service process, with all calls that only some operating systems have."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NICE_STEP = 3  # half the share of a process at the default priority
 
 
 class Stopping:
-    """True once the process was told to end (SIGTERM, SIGINT)."""
+    """A flag that is True once the process has received SIGTERM or SIGINT."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -51,7 +51,7 @@ class Stopping:
 
 
 class _JsonLines(logging.Formatter):
-    """One JSON object a line: time (UTC), service, level, message and, after an exception, its trace."""
+    """Formats each log record as one JSON line: time (UTC), service, level, message and, after an exception, its trace."""
 
     def __init__(self, service: str) -> None:
         super().__init__()

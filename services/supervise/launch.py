@@ -1,4 +1,4 @@
-"""Starts the processes of a studio, watches them, and stops them in the order that loses nothing.
+"""Starts the processes of a studio, watches them, and stops them in the order in which no data are lost.
 
     with Launch(studio, take="first") as launch:
         launch.start()
@@ -6,7 +6,7 @@
     launch.take          the finished take
 
 Sources play only when recorder and fusion are connected, so a take is whole from its first frame. A process that dies
-is started again; one that cannot start (exit status 2) ends the launch with its own words.
+is restarted; one that cannot start (exit status 2) ends the launch with its own error message.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ MAX_DEATHS = 5  # a process that dies so often within 10 s is not started again
 
 
 class LaunchError(MultiviewError):
-    """A process of the studio could not be started, or did not stay."""
+    """A process of the studio could not be started, or keeps failing."""
 
 
 class _Child:
@@ -86,7 +86,7 @@ class _Child:
     def last_line(self) -> str:
         """The last line of its log."""
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
-        return lines[-1].removeprefix("multiview: ") if lines else "it wrote nothing"
+        return lines[-1].removeprefix("multiview: ") if lines else "it printed nothing"
 
     def stop(self, timeout_s: float) -> None:
         if self.process is None:
@@ -184,7 +184,7 @@ class Launch:
         self.start_ns = status.start_ns
 
     def wait(self, poll: Callable[[], None] = lambda: None, timeout_s: float | None = None) -> bool:
-        """Until every source has ended, watching the processes; whether that was so within `timeout_s`."""
+        """Watch the processes until every source has ended; False if `timeout_s` elapsed before."""
         end = None if timeout_s is None else time.monotonic() + timeout_s
         while not all(child.done for child in self._workers()):
             self.watch()
@@ -195,7 +195,7 @@ class Launch:
         return True
 
     def watch(self) -> None:
-        """Restart dead processes and kill hung ones; LaunchError if one cannot start or keeps dying."""
+        """Restart crashed processes and kill hung ones; LaunchError if one cannot start or keeps crashing."""
         for child in self._children.values():
             if child.process is None or child.running or child.done:
                 continue
@@ -233,7 +233,7 @@ class Launch:
                 child.kill()
 
     def states(self) -> dict[str, str]:
-        """Each process: "running", "done" or "dead", and how often it was started again."""
+        """Each process: "running", "done" or "dead", and how often it was restarted."""
         names = {}
         for name, child in self._children.items():
             state = "running" if child.running else "done" if child.done else "dead"
@@ -276,7 +276,7 @@ class Launch:
         now = time.monotonic()
         child.deaths = [*(t for t in child.deaths if now - t < 10.0), now]
         if len(child.deaths) > MAX_DEATHS:
-            raise LaunchError(f"{child.name} keeps dying: {child.last_line()}")
+            raise LaunchError(f"{child.name} keeps crashing: {child.last_line()}")
         if len(child.deaths) > 1:
             time.sleep(RESTART_S)
         child.restarts += 1
@@ -299,7 +299,7 @@ class Launch:
 
 
 def _role(name: str) -> str:
-    """How a process is known to the hub."""
+    """Role by which the hub knows a process."""
     return (
         f"camera/{name.removeprefix('worker ').partition(',')[0]}" if name.startswith("worker ") else f"service/{name}"
     )

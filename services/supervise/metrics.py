@@ -1,6 +1,6 @@
-"""Metrics of a running studio for Prometheus, at http://HOST:PORT/metrics, read from the hub's stream alone.
+"""Serve a running studio's metrics to Prometheus at http://HOST:PORT/metrics, from the hub's stream alone.
 
-A process of its own, so that requests for the metrics never delay fusion.
+A separate process, so that metrics requests do not delay fusion.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 __all__ = ["MetricsCollector", "MetricsServer"]
 
 CAMERA_GAUGES: tuple[tuple[str, str, Callable[[CameraState], float]], ...] = (
-    ("alive", "1 if it spoke within a second", lambda s: float(s.alive)),
+    ("alive", "1 if a message came within the last second", lambda s: float(s.alive)),
     ("rate_ok", "1 if it sends at 90 % of its frame rate or more", lambda s: float(s.rate_ok and s.alive)),
-    ("valid", "1 if fusion uses it", lambda s: float(s.valid and s.alive)),
+    ("valid", "1 if fusion uses its keypoints", lambda s: float(s.valid and s.alive)),
     ("rate_hertz", "frames per second", lambda s: s.rate_hz if s.alive else 0.0),
     ("people", "people in its last frame", lambda s: float(s.people)),
     ("detect_seconds", "2D detection, per frame", lambda s: s.detect_ms / 1e3),
 )
 # name of the gauge, its meaning, its name in fusion's health, and its scale
 FUSION_GAUGES = (
-    ("clock_offset_seconds", "hub's clock less the camera's", "clock_offset_ms", 1e-3),
-    ("clock_uncertainty_seconds", "how well that is known", "clock_sigma_ms", 1e-3),
-    ("clock_drift_ppm", "how much the hub's clock gains on the camera's", "clock_drift_ppm", 1.0),
+    ("clock_offset_seconds", "hub's clock minus the camera's", "clock_offset_ms", 1e-3),
+    ("clock_uncertainty_seconds", "uncertainty of the clock offset", "clock_sigma_ms", 1e-3),
+    ("clock_drift_ppm", "drift of the hub's clock against the camera's", "clock_drift_ppm", 1.0),
     ("residual_pixels", "median distance of its keypoints from the fused people", "residual_px", 1.0),
     (
         "time_offset_seconds",
@@ -50,7 +50,7 @@ FUSION_GAUGES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("studio", type=Path, help="the studio file; [metrics] says where to listen")
-    parser.add_argument("--port", type=int, help="listen here, whatever the studio file says")
+    parser.add_argument("--port", type=int, help="port to listen on, instead of the studio file's")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 class MetricsCollector:
-    """A Prometheus collector of all metrics as they are now."""
+    """Prometheus collector of the current metrics."""
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
@@ -86,7 +86,7 @@ class MetricsCollector:
             for name, state in states.items():
                 gauge.add_metric([name], value(state))
             yield gauge
-        for key, meaning in (("frames", "sent"), ("dropped", "that its worker had to drop")):
+        for key, meaning in (("frames", "sent"), ("dropped", "dropped by its worker")):
             yield _counter(
                 f"camera_{key}", f"frames {meaning}", {n: getattr(s, key) for n, s in states.items()}, "camera"
             )
@@ -104,13 +104,13 @@ class MetricsCollector:
             if (ms := watcher.value("fusion", f"{stage}_ms")) is not None:
                 stages.add_metric([stage], ms / 1e3)
         yield stages
-        latency = _gauge("pose_latency_seconds", "from the last arrival at the hub to the pose at the hub", "quantile")
+        latency = _gauge("pose_latency_seconds", "from the arrival of the tick's last message to the pose at the hub", "quantile")
         for quantile in (0.5, 0.99):
             if watcher.fusion_latencies:
                 ordered = sorted(watcher.fusion_latencies)
                 latency.add_metric([str(quantile)], ordered[int(len(ordered) * quantile)] / 1e9)
         yield latency
-        tick = _gauge("tick_age_seconds", "from the tick to the arrival that completed it", "quantile")
+        tick = _gauge("tick_age_seconds", "from the tick to the arrival of the message that completed it", "quantile")
         if watcher.tick_latencies:
             tick.add_metric(["0.5"], sorted(watcher.tick_latencies)[len(watcher.tick_latencies) // 2] / 1e9)
         yield tick
@@ -121,7 +121,7 @@ class MetricsCollector:
         yield from (rate, people)
         for service, (health, _) in sorted(watcher.services.items()):
             counts = {key: n for key, n in health.counts.items() if "." not in key}
-            yield _counter(f"{service.replace('-', '_')}_count", f"what {service} counts", counts, "what")
+            yield _counter(f"{service.replace('-', '_')}_count", f"counters of {service}", counts, "what")
 
 
 def _gauge(name: str, meaning: str, *labels: str) -> GaugeMetricFamily:
@@ -140,7 +140,7 @@ def _counter(name: str, meaning: str, values: dict[str, int], label: str) -> Met
 
 
 class MetricsServer:
-    """Serves the metrics over HTTP, in a thread of its own, until closed; ConfigError if the port is in use."""
+    """Serves the metrics over HTTP, in a separate thread, until closed; ConfigError if the port is in use."""
 
     def __init__(self, collector: MetricsCollector, host: str, port: int) -> None:
         from prometheus_client import CollectorRegistry, start_http_server

@@ -1,4 +1,4 @@
-"""`multiview run studio.toml`: the whole studio, with a live table; Ctrl-C ends it and loses nothing."""
+"""`multiview run studio.toml`: run the whole studio with a live table; Ctrl-C ends it without loss of data."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from services.supervise.status import StatusTable
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("studio", type=Path, help="the studio file (see configs/studio.toml)")
     parser.add_argument("--take", default="", help="name of the take; default: the studio's name and the time")
-    parser.add_argument("--notes", default="", help="a remark that is kept with the take")
+    parser.add_argument("--notes", default="", help="a remark to save with the take")
     parser.add_argument("--no-viewer", action="store_true", help="do not open the 3D viewer")
-    parser.add_argument("--seconds", type=float, help="end by itself after this long (s)")
-    parser.add_argument("--logs", type=Path, help="folder to keep the processes' logs in")
-    parser.add_argument("--video", action="store_true", help="keep every camera's video in the take, too")
+    parser.add_argument("--seconds", type=float, help="end after this time (s)")
+    parser.add_argument("--logs", type=Path, help="folder for the processes' logs")
+    parser.add_argument("--video", action="store_true", help="also record every camera's video in the take")
 
 
 def run(args: argparse.Namespace) -> None:

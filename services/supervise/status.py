@@ -1,4 +1,4 @@
-"""The state of a running studio: a live table of its cameras and services, from the hub's stream alone."""
+"""Show the state of a running studio: a live table of its cameras and services, from the hub's stream alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SILENT_S = 3.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("studio", type=Path, nargs="?", help="the studio file; default: a hub at its default ports")
     parser.add_argument(
-        "--once", action="store_true", help="print one table after two seconds and end, as where there is no terminal"
+        "--once", action="store_true", help="print one table after two seconds and end (default without a terminal)"
     )
 
 
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     with StatusTable(hub, studio_rig(studio).names if studio else (), live=not once) as table:
         table.update_for(2.0)
         if not table.watcher.received:
-            raise SourceError(f"nothing comes from a hub at {hub.host}:{hub.publish_port}: is the studio running?")
+            raise SourceError(f"no messages from a hub at {hub.host}:{hub.publish_port}: start the studio, or name its file")
         while not once and not stopping.wait(0.1):
             table.update()
         if once:
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 class StatusTable:
-    """The table on the terminal; where there is none, a plain one at the end."""
+    """The live table on a terminal; without a terminal, a plain one at the end."""
 
     def __init__(self, hub: HubOptions, cameras: Iterable[str] = (), live: bool = True) -> None:
         self.watcher = Watcher(cameras)

@@ -1,4 +1,4 @@
-"""Sockets: the one place in the services that knows ZeroMQ.
+"""Sockets: the only module of the services that uses ZeroMQ.
 
 Everyone connects to the hub: a `Sender` to its ingest port, a `Subscriber` to its publish port, a `RequestClient` to
 its request port. Only the hub binds (`HubSockets`). A sender never blocks and queues next to nothing: a frame that
@@ -54,7 +54,7 @@ class Received(NamedTuple):
 
 
 class Incoming(NamedTuple):
-    """One message as it reached the hub; `user` is whose key the connection has, None on the loopback."""
+    """One message as it reached the hub; `user` is the owner of the connection's key, None on the loopback."""
 
     connection: bytes
     topic: bytes
@@ -168,7 +168,7 @@ class HubSockets:
 
 
 class ZapSocket:
-    """Where ZeroMQ asks, within this process, whether a connection may be."""
+    """The ZAP endpoint at which ZeroMQ asks, within this process, whether to accept a connection."""
 
     def __init__(self) -> None:
         self._socket = _socket(zmq.REP, 100, 100)
@@ -192,8 +192,8 @@ class ZapSocket:
 class Sender:
     """One connection to the hub's ingest port.
 
-    ZeroMQ gives a connection up for good when bytes in it make no sense (a flipped bit, a rejected key): one that has
-    let nothing through for a second is made anew.
+    ZeroMQ abandons a connection for good after invalid bytes (a flipped bit, a rejected key): a connection that has
+    sent nothing for a second is replaced.
     """
 
     def __init__(self, options: HubOptions, name: str = ANYONE, queue: int = SEND_QUEUE) -> None:
@@ -235,7 +235,7 @@ class Sender:
 class Subscriber:
     """The hub's stream, or its topics that begin with one of `topics`; gaps are counted in `dropped`.
 
-    It always receives the hub's heartbeat too, and reconnects when that has stopped for two seconds.
+    It always receives the hub's heartbeat too, and reconnects if none has come for two seconds.
     """
 
     def __init__(self, options: HubOptions, topics: Iterable[str] = ("",), name: str = ANYONE) -> None:
@@ -374,6 +374,6 @@ def _bind(socket: zmq.Socket[bytes], host: str, port: int, option: str) -> None:
     except zmq.ZMQError as error:
         if error.errno == errno.EADDRINUSE:
             raise ConfigError(
-                f"port {port} on {host} is in use: is another hub running? stop it, or set another [hub] {option}"
+                f"port {port} on {host} is in use: stop the other hub, or set another [hub] {option}"
             ) from None
         raise ConfigError(f"cannot listen on {host}:{port} ({error}): set [hub] host and {option}") from None

@@ -1,10 +1,10 @@
-"""Keys: who may connect to a hub that is not on the loopback, and as whom.
+"""Create the keys that a studio over a network needs: they say who may connect to the hub, and as which sender.
 
     keys/hub.key  cam01.key  fusion.key ...   a process's own secret, mode 0600; a camera's machine needs that alone
          hub.pub                              the hub's public key, which everyone needs
          allowed.toml                         NAME = "public key": the hub's list of who may connect
 
-The name is the right: a worker with the key `cam01` speaks for the camera cam01 and for nobody else.
+The name of a key is its permission: a worker with the key `cam01` may send for the camera cam01 only.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     names = [HUB, *SERVICES, *studio_rig(load_studio(args.studio, check=False)).names, *args.extra_names]
     made = make_keys(args.out, names)
-    print(f"{args.out}: {len(made)} new keys" + (f" ({', '.join(made)})" if made else "; all were there"))
+    print(f"{args.out}: {len(made)} new keys" + (f" ({', '.join(made)})" if made else "; all existed already"))
     print(f'next: set [hub] keys = "{args.out}" in {args.studio}; on a camera\'s machine it needs NAME.key and hub.pub')
 
 
@@ -57,7 +57,7 @@ def _new_key() -> Key:
 
 
 def make_keys(folder: Path, names: list[str]) -> list[str]:
-    """Make the keys that are missing, and enter them in the list of who may connect; ConfigError if it cannot."""
+    """Make the missing keys and enter them in the list of permitted keys; ConfigError if this fails."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         allowed = load_allowed(folder) if (folder / "allowed.toml").exists() else {}
@@ -85,7 +85,7 @@ def load_key(folder: str | Path, name: str) -> Key:
         path = Path(folder) / f"{ANYONE}.key"
     table = _read(path)
     if os.name == "posix" and path.stat().st_mode & 0o077:
-        raise ConfigError(f"{path} can be read by others: chmod 600 {path}")
+        raise ConfigError(f"{path} can be read by other users: chmod 600 {path}")
     if set(table) != {"public", "secret"} or any(len(text) != 40 for text in table.values()):
         raise ConfigError(f"{path}: not a key; make keys with: multiview keys")
     return Key(**table)

@@ -28,7 +28,7 @@ class _Tagged(msgspec.Struct, frozen=True, kw_only=True, tag_field="request"):
 
 
 class Probe(_Tagged, frozen=True, tag="probe"):
-    """The hub's clock, please."""
+    """Request for the hub's time."""
 
 
 class Ready(_Tagged, frozen=True, tag="ready"):

@@ -1,6 +1,6 @@
-"""Who may connect to the hub: the ZAP handler (RFC 27) that ZeroMQ asks for every new connection.
+"""Authentication of connections to the hub: the ZAP handler (RFC 27) that ZeroMQ asks for every new connection.
 
-CURVE alone proves that a peer has some key; this says whether it is one of ours, and whose.
+CURVE alone proves that a peer has some key; this handler checks that the key is permitted, and whose it is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ QUIET_S = 1.0  # rejections are logged at most this often
 
 @runtime_checkable
 class ReplySocket(Protocol):
-    """A replying socket bound at ZeroMQ's own address for such requests."""
+    """A reply socket bound at ZeroMQ's own address for such requests."""
 
     def receive(self, timeout_s: float) -> list[bytes] | None: ...
     def reply(self, parts: list[bytes]) -> None: ...
@@ -26,7 +26,7 @@ class ReplySocket(Protocol):
 
 
 class ZapAuthenticator:
-    """Answers in a thread of its own, for a handshake waits for it."""
+    """Replies in a separate thread, because handshakes wait for it."""
 
     def __init__(self, socket: ReplySocket, encode_key: Callable[[bytes], str], allowed: dict[str, str]) -> None:
         """`allowed` is public keys by name."""
@@ -58,6 +58,6 @@ class ZapAuthenticator:
         if time.monotonic() >= self._next_log:
             self._next_log = time.monotonic() + QUIET_S
             logging.warning(
-                "rejected a connection from %s: its key is not in allowed.toml", address.decode(errors="replace")
+                "rejected a connection from %s: its key is not in allowed.toml; run `multiview keys`", address.decode(errors="replace")
             )
         return [version, request, b"400", b"not allowed", b"", b""]

@@ -1,4 +1,4 @@
-"""Where the viewer's people come from: a table of poses played back; the live stream is in `viewer_stream.py`."""
+"""The source of the viewer's people: a table of poses played back; `stream.py` has the live stream."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ PAST_FRAMES = 90
 
 @runtime_checkable
 class Feed(Protocol):
-    """What the viewer asks for each picture; nothing here ever waits, but for `wait`."""
+    """Protocol of the viewer's source of people; only `wait` waits."""
 
     def tracks(self) -> tuple[Track, ...]:
-        """Everyone, as of now; the same tuple as before if nothing is new."""
+        """The current people; the same tuple as before if nothing is new."""
         ...
 
     def wait(self, timeout_s: float) -> None:
@@ -29,7 +29,7 @@ class Feed(Protocol):
         ...
 
     def names(self) -> dict[int, str]:
-        """What people are called, those who have a name."""
+        """Names of people, without those who have none."""
         ...
 
     def set_name(self, person: int, name: str) -> bool:
@@ -69,13 +69,13 @@ class Feed(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of what is held."""
+        """Release resources."""
         ...
 
 
 @runtime_checkable
 class KeypointLookup(Protocol):
-    """Recorded keypoints by time."""
+    """Protocol of recorded keypoints by time."""
 
     def at(self, time_ns: int) -> Mapping[str, Keypoints2D]:
         """By camera, at this time."""
@@ -83,7 +83,7 @@ class KeypointLookup(Protocol):
 
 
 class PosesFeed:
-    """Plays a table of poses at its own pace, again from the start when it ends."""
+    """Plays a table of poses at its own pace, in a loop."""
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class PosesFeed:
 
     def headline(self) -> str:
         if not len(self._frames):
-            return "the recording is empty"
+            return "the recording holds no frames: record or fuse again"
         frame, people = self._frames[self._index()], len(self.tracks())
         return f"frame {frame}   {count(people, 'person', 'people')}{'   paused' if self._paused else ''}"
 

@@ -1,4 +1,4 @@
-"""What stands on the window's glass: the line at the top, the keys and colours at the bottom, a take's time line."""
+"""Overlay of the window: the line at the top, the keys and colours at the bottom, a take's time line."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _VIEWS = (
     ("drag", "turn"), ("right-drag", "move"), ("wheel", "nearer"), ("A", "all"), ("T", "top"), ("F", "front"),
     ("P", "follow a person"), ("1-9", "through a camera"),
 )  # fmt: skip
-_LIVE = (("Space", "freeze"), ("R", "record a take"), ("N", "name who is followed"))
-_TAKE = (("Space", "pause"), ("←/→", "a second back or on"), ("click", "the time line"))
+_LIVE = (("Space", "freeze"), ("R", "record a take"), ("N", "name the followed person"))
+_TAKE = (("Space", "pause"), ("←/→", "a second back or forward"), ("click", "the time line"))
 _SHOW = (("U", "uncertainty"), ("L", "lines of sight"), ("S", "snapshot"), ("H", "hide this"), ("Q", "quit"))
 
 
@@ -102,7 +102,7 @@ def _keys(live: bool, cameras: bool, floor: bool, volume: bool, scale: int) -> t
     legend = [text_image("person:", INK, small, True), text_image("left side light, right side dark,", _QUIET, small)]
     legend += [text_image("grey and thin: filled, not measured   ", _FILLED, small)]
     legend += (
-        [text_image("floor:", INK, small, True), text_image("squares of a metre   ", _QUIET, small)] if floor else []
+        [text_image("floor:", INK, small, True), text_image("1 m squares   ", _QUIET, small)] if floor else []
     )
     legend += [text_image("box:", INK, small, True), text_image("capture volume   ", _QUIET, small)] if volume else []
     if cameras:

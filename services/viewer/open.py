@@ -1,4 +1,4 @@
-"""What `multiview viewer` can show: a studio, live, or a recording; and what of it the viewer needs."""
+"""Open a live studio or a recording for `multiview viewer`."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _TALL_M = 2.2  # how high a volume without an upper limit is drawn
 
 
 class Opened(NamedTuple):
-    """`volume` are the lowest and highest corner (m); `recording` is there where a take can be started, `names`
-    are those that can be assigned to people."""
+    """The data that the viewer needs: `volume` has two opposite corners (m); `recording` is set if takes can be recorded, `names`
+    can be assigned to people."""
 
     rig: Rig
     skeleton: Skeleton
@@ -58,7 +58,7 @@ def open_recording(path: Path, rig_path: Path | None, start_s: float, paused: bo
     folder = path if path.is_dir() else path.parent
     rig_path = rig_path or folder / "rig.toml"
     if not rig_path.is_file():
-        raise ConfigError(f"no rig at {rig_path}: give --rig rig.toml, so that the cameras can be shown")
+        raise ConfigError(f"no rig at {rig_path}: give --rig rig.toml")
     rig, studio = load_rig(rig_path), folder / "studio.toml"
     volume = _volume(load_studio(studio, check=False), rig) if studio.is_file() else None
     recorded = path.is_dir() and bool(Take(path).recordings())

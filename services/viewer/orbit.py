@@ -13,9 +13,9 @@ _PITCH_LIMIT = np.deg2rad(89.5)
 
 
 class Orbit:
-    """Looks at `target` (m) from `distance` m; `yaw` and `pitch` in radians, `fov` is the picture's height in radians.
+    """A view of `target` (m) from `distance` m; `yaw` and `pitch` in rad, `fov` is the vertical field of view, rad.
 
-    `level_from_world` turns the world so that z is up; the identity where the world has a floor.
+    `level_from_world` rotates the world so that z is up; the identity where the world has a floor.
     """
 
     def __init__(

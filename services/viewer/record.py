@@ -1,4 +1,4 @@
-"""The viewer's record key: a recorder process of its own beside the studio's, one take from press to press."""
+"""The viewer's record key: it starts and stops a second recorder process; each pair of presses makes one take."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FINISH_S = 10.0
 
 
 class Recording:
-    """A take that is being recorded, or none."""
+    """The recorder process of the take in progress, or none."""
 
     def __init__(self, studio: Path) -> None:
         self._studio = studio
@@ -43,7 +43,7 @@ class Recording:
         if self._process is None:
             return ""
         if self._process.poll() is not None:
-            return f"recording failed: {self._last_line()} (R again to leave it)"
+            return f"recording failed: {self._last_line()} (press R to dismiss)"
         return f"● {self._name} {time.monotonic() - self._began:.0f} s"
 
     def stop(self) -> str:
@@ -88,4 +88,4 @@ class Recording:
 
     def _last_line(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()
-        return lines[-1].removeprefix("multiview: ") if lines else "it wrote nothing"
+        return lines[-1].removeprefix("multiview: ") if lines else "it printed nothing"

@@ -1,4 +1,4 @@
-"""What the viewer shows, as arrays of vertices: people, trails, names, floor, cameras, the line at the top."""
+"""Content of the viewer as arrays of vertices: people, trails, names, floor, cameras, the line at the top."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def level_from_world(rig: Rig) -> Float64[np.ndarray, "3 3"]:
 
 @dataclass(slots=True)
 class Scene:
-    """All that changes, and what it looks like. `version` grows with every new instant."""
+    """The changing content of the viewer; `version` increases with every new instant."""
 
     rig: Rig
     skeleton: Skeleton

@@ -1,4 +1,4 @@
-"""The viewer's people, live from the hub. Whatever piled up while the viewer was busy is skipped, not shown late."""
+"""The viewer's people, live from the hub; messages that accumulated while the viewer was busy are skipped."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MISSING_S = 0.5  # a camera without keypoints for longer is missing rather than 
 
 
 class StreamFeed:
-    """The latest poses of the hub's stream, and what they say of the cameras."""
+    """The latest poses of the hub's stream, and the state of the cameras."""
 
     def __init__(self, options: HubOptions, rig: Rig, joints: int) -> None:
         self._options = options

@@ -18,7 +18,7 @@ __all__ = ["TakeKeypoints"]
 
 
 class TakeKeypoints:
-    """Keypoints by camera and time; reading many minutes takes seconds, so that a thread does it.
+    """Keypoints by camera and time, read by a thread, because many minutes take seconds.
 
     With `blocking`, `at` waits for that thread; otherwise it returns nothing until the keypoints have been read.
     """

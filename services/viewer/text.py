@@ -21,7 +21,7 @@ Picture = UInt8[np.ndarray, "_ _ 3"]  # any size, each its own
 
 
 class Billboard(NamedTuple):
-    """A picture whose top left pixel is at (x, y) of the window, `depth` m in front of the eye."""
+    """An image whose top left pixel is at (x, y) of the window, `depth` m in front of the eye."""
 
     picture: Picture
     x: int

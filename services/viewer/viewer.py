@@ -1,7 +1,7 @@
-"""`multiview viewer`: the people in the room in 3D, live or from a recording.
+"""`multiview viewer`: show people in 3D, live or from a recording.
 
-Draws the latest that has come, so it never slows others down: about 30 times a second, in the time that they leave, and
-just after poses have come, for then fusion has nothing to do until the cameras' next frames.
+It draws the latest poses about 30 times a second, at low priority so that other processes are not delayed, and
+just after poses have arrived, when fusion is idle until the cameras' next frames.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SPACE, _ESCAPE, _RIGHT, _LEFT = 32, 256, 262, 263  # GLFW key codes
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", type=Path, help="a studio file to watch live, or a take or poses.parquet to play back")
     parser.add_argument("--rig", type=Path, help="rig file (default: rig.toml beside the poses)")
-    parser.add_argument("--snapshot", type=Path, metavar="PNG", help="save one picture and end; needs no display")
+    parser.add_argument("--snapshot", type=Path, metavar="PNG", help="save one image and end; needs no display")
     parser.add_argument(
         "--time",
         type=float,
@@ -46,10 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="start S seconds into the recording; live: take the snapshot after S seconds",
     )
     parser.add_argument("--view", default="all", help="all, top, front, follow, or a camera to look through")
-    parser.add_argument("--seconds", type=float, metavar="S", help="close by itself after S seconds")
+    parser.add_argument("--seconds", type=float, metavar="S", help="close after S seconds")
     parser.add_argument("--uncertainty", action="store_true", help="show each joint as its 90 %% ellipsoid")
     parser.add_argument("--rays", action="store_true", help="show the lines of sight to one person")
-    parser.add_argument("--show-keys", action="store_true", help="a snapshot with the keys at the bottom too")
+    parser.add_argument("--show-keys", action="store_true", help="also show the keys at the bottom of a snapshot")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -97,7 +97,7 @@ def _show(opened: Opened, args: argparse.Namespace) -> int:
 
 
 class Viewer:
-    """The loop, and what the keys do."""
+    """The main loop, and the actions of the keys."""
 
     def __init__(
         self,
@@ -152,7 +152,7 @@ class Viewer:
             self._approach()
         else:
             there = ", ".join(("all, top, front, follow", *self.scene.rig.names))
-            raise ConfigError(f"no view {view!r}: there are {there}")
+            raise ConfigError(f"unknown view {view!r}; use one of {there}")
 
     def follow_next(self) -> None:
         """The next person in order, or nobody after the last."""
@@ -274,13 +274,13 @@ class Viewer:
             self.feed.wait(drawn_at + _LONGEST_S - time.monotonic())
         rate = pictures / max(time.monotonic() - first, 1e-9)
         cost_ms = 1e3 * (time.process_time() - busy) / max(pictures, 1)
-        logging.info("drew %.1f pictures a second, %.1f ms of processor time each", rate, cost_ms)
+        logging.info("drew %.1f images per second, %.1f ms of CPU time each", rate, cost_ms)
         if self.recording is not None:
             self.recording.close()
 
 
 class _Stall:
-    """Notices that the viewer was stopped, by its user or by a busy machine, and when it shows the present again."""
+    """Detects that the viewer was stopped, by its user or by a busy machine, and logs when it shows the present again."""
 
     def __init__(self, now: float) -> None:
         self._last, self._since, self._length = now, 0.0, 0.0

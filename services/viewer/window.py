@@ -1,4 +1,4 @@
-"""The window: Open3D draws the scene's arrays; keys and mouse turn into calls."""
+"""The window: Open3D draws the scene's arrays; keys and mouse call actions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NAME_PX = 14
 
 
 class Window:
-    """Draws a scene from an orbit; raises MultiviewError if there is no way to open a window."""
+    """Draws a scene from an orbit; raises MultiviewError if no window can be opened."""
 
     def __init__(self, title: str, size: tuple[int, int], scale: int = 1, visible: bool = True) -> None:
         if draws_in_software():
@@ -48,7 +48,7 @@ class Window:
         self.open = True
         self._vis = o3d.visualization.VisualizerWithKeyCallback()
         if not self._vis.create_window(title, *self._size, visible=visible):
-            raise MultiviewError("no window could be opened: is there a display with OpenGL? (--snapshot needs none)")
+            raise MultiviewError("no window could be opened: use a display with OpenGL, or --snapshot, which needs none")
         options = self._vis.get_render_option()
         options.background_color = np.array(GROUND)
         options.mesh_show_back_face = True

@@ -50,13 +50,13 @@ def board_file(tmp_path: Path) -> Path:
 def test_what_to_do_next_is_said(board_file: Path) -> None:
     coverage = Coverage(board_file, ["cam01", "cam02", "cam03"])
     try:
-        assert coverage.advice("cam01") == ("-", "0 %", "show it the board")
+        assert coverage.advice("cam01") == ("-", "0 %", "show the board")
         right = [(x, y) for x in np.linspace(0.4, 0.99, 20) for y in np.linspace(0, 0.99, 20)]
         for _ in range(ENOUGH_SHARED):
             coverage.note({"cam01": right, "cam02": right, "cam03": []})
         corners, covered, advice = coverage.advice("cam01")
         assert (corners, covered) == ("400", "62 %")
-        assert advice == "more, at other angles"
+        assert advice == "tilt the board more"
         assert "cam01 cam02 | cam03" in coverage.linked()
         coverage.note({"cam03": [(0.5, 0.5)]})
         assert coverage.advice("cam03")[2].startswith("board")
