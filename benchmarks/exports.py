@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
             seconds, after = time.monotonic() - began, os.times()
             busy = after.children_user + after.children_system - before.children_user - before.children_system
             size = sum(path.stat().st_size for path in Path(folder, name).iterdir()) / 1e6
-            print(f"  {name:8} {seconds:5.1f} s   {busy:5.1f} s of processor time   {size:6.1f} MB", flush=True)
+            print(f"  {name:8} {seconds:5.1f} s   {busy:5.1f} s of CPU time   {size:6.1f} MB", flush=True)
     return 0
 
 

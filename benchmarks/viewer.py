@@ -72,7 +72,7 @@ def _print(args: argparse.Namespace, skeleton: str, runs: dict[bool, list[Run]])
     middle = float(np.median([b.p99 / a.p99 for a, b in zip(alone, beside, strict=True)]))
     print(f"{args.people} people x {skeleton} at 60 Hz, {args.repeats} runs of {args.seconds:g} s each way")
     print(f"  pictures a second   {', '.join(f'{r.rate:.1f}' for r in beside)}")
-    print(f"  processor time      {min(r.cost for r in beside):.1f} ms a picture")
+    print(f"  CPU time            {min(r.cost for r in beside):.1f} ms a picture")
     print(f"  ticks a second      {min(r.ticks for r in alone):.1f} alone, {min(r.ticks for r in beside):.1f} beside")
     print(f"  fusion's p50        {min(r.p50 for r in alone):.2f} ms alone, {min(r.p50 for r in beside):.2f} beside")
     print(f"  fusion's p99        alone  {', '.join(f'{r.p99:.2f}' for r in alone)} ms")
@@ -91,7 +91,7 @@ def _one(args: argparse.Namespace, skeleton: str, viewer: bool) -> Run:
         assert launch.take is not None
         latency, arrivals = _latency(launch.take)
         words = (logs / "viewer.log").read_text() if viewer else ""
-    found = re.search(r"drew ([0-9.]+) pictures a second, ([0-9.]+) ms", words)
+    found = re.search(r"drew ([0-9.]+) images per second, ([0-9.]+) ms", words)
     rate, cost = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
     p50, p99 = np.percentile(latency[60:], [50, 99])
     ticks = (len(arrivals) - 1) * 1e9 / (arrivals[-1] - arrivals[0])

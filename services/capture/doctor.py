@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
             table.add_row(f"[{STYLES[finding.verdict]}]{mark}[/]", finding.what, finding.seen, finding.advice)
             worst = max(worst, ("good", "warn", "bad").index(finding.verdict))
             if status is not None:
-                status.update(f"{finding.what}: {mark}; checking on")
+                status.update(f"{finding.what}: {mark}; still checking")
     Console().print(table)
     print(
         (

@@ -55,7 +55,7 @@ def skeleton_video(studio: Studio, rig: Rig, poses: Poses, path: Path) -> Path:
         size = (_VIEW[0] * len(chosen), _VIEW[1])
         writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), studio.fps, size)
         if not writer.isOpened():
-            raise SourceError(f"{path}: this OpenCV cannot write MP4 video; install the wheel opencv-python-headless; install the opencv-contrib-python wheel")
+            raise SourceError(f"{path}: this OpenCV cannot write MP4 video; install the opencv-contrib-python wheel")
         for frame in track(range(studio.frames), description="drawing the video"):
             views = []
             for camera, c, ground, scale in zip(small, chosen, grounds, scales, strict=True):

@@ -29,7 +29,10 @@ REPLY_TIMEOUT_S = 3.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     of_takes.add_arguments(parser)
     parser.add_argument(
-        "--seconds", type=float, default=10.0, help="live: time of the measurement (default 10; 0: assign the name only)"
+        "--seconds",
+        type=float,
+        default=10.0,
+        help="live: time of the measurement (default 10; 0: assign the name only)",
     )
 
 
@@ -95,7 +98,9 @@ class _People:
         while sent and time.monotonic() < end:
             if any(track.person == person and track.name == name for track in self._tracks(REPLY_TIMEOUT_S)):
                 return
-        raise MultiviewError(f"fusion did not assign the name to person {person}: the track may have been deleted; try again")
+        raise MultiviewError(
+            f"fusion did not assign the name to person {person}: the track may have been deleted; try again"
+        )
 
     def observe(self, person: int, seconds: float) -> tuple[np.ndarray, np.ndarray]:
         """Where their joints were (T, J, 3), m, and which were filled (T, J)."""
@@ -119,4 +124,6 @@ class _People:
             if isinstance(message, PosesMessage) and message.joints == self._joints:
                 return unpack_tracks(message).tracks
         hub = self._studio.hub
-        raise MultiviewError(f"no poses from {hub.host}:{hub.publish_port}: start the studio, or check [hub] of the studio file")
+        raise MultiviewError(
+            f"no poses from {hub.host}:{hub.publish_port}: start the studio, or check [hub] of the studio file"
+        )

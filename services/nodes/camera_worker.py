@@ -1,8 +1,8 @@
 """A worker with a 2D detector: frames of one or several cameras, their keypoints to the hub.
 
-Each camera has its own decoding thread, and the frames available are detected in one batch. A camera that
-is faster than the detector drops its older frames, which are counted. A camera that fails reports the error and ends its
-stream; the others go on.
+Each camera has its own decoding thread; the available frames are detected in one batch. A camera that is faster than
+the detector drops its older frames, which are counted. A camera that fails reports the error and ends its stream; the
+others continue.
 """
 
 from __future__ import annotations
@@ -228,7 +228,9 @@ class CameraWorker:
         if not source.regions:
             return None
         if not isinstance(self._detector, ExpectsPeople):
-            logging.warning("regions = true, but the detector %s does not support regions: the option is ignored", source.detector)
+            logging.warning(
+                "regions = true, but the detector %s does not support regions: the option is ignored", source.detector
+            )
             return None
         return RegionReceiver(studio.hub, name)
 

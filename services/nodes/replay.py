@@ -1,7 +1,7 @@
 """Play a take back to subscribers at its original pace, or rerun fusion on it.
 
-Playback replaces the hub: same ports, order and stamps. With `--out` nothing is played: the recorded 2D
-keypoints pass through the same fusion as live, as fast as possible, and give the same poses bit for bit (see `--check`).
+Playback replaces the hub: same ports, order and stamps. With `--out` nothing is played: the recorded 2D keypoints pass
+through the same fusion as live, as fast as possible, and give the same poses bit for bit (see `--check`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     take = open_take(args.take)
     if args.speed <= 0:
-        raise SourceError(f"--speed {args.speed:g}: must be more than 0 (to rerun fusion as fast as possible, use --out)")
+        raise SourceError(
+            f"--speed {args.speed:g}: must be more than 0 (to rerun fusion as fast as possible, use --out)"
+        )
     if args.check or args.out:
         return _offline(take, args)
     hub = load_studio(args.studio, check=False).hub if args.studio else HubOptions()

@@ -20,7 +20,7 @@ __all__ = ["KeypointPlayback", "open_playback"]
 
 
 class SimulatedClock(NamedTuple):
-    """A camera's own clock, which shows `time + offset + drift * time`, and the delay of its exposure after the tick."""
+    """A camera's clock, which shows `time + offset + drift * time`, and the delay of its exposure after the tick."""
 
     offset_ns: int
     drift: float

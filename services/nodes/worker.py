@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--connect", metavar="HOST", help="address of the hub, if not the studio file's")
     parser.add_argument("--wait", action="store_true", help="wait for the start signal of the run before playing")
-    parser.add_argument("--video", type=Path, metavar="DIR", help="also record the cameras' videos in this folder, with true times")
+    parser.add_argument(
+        "--video", type=Path, metavar="DIR", help="also record the cameras' videos in this folder, with true times"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -51,7 +51,7 @@ class Stopping:
 
 
 class _JsonLines(logging.Formatter):
-    """Formats each log record as one JSON line: time (UTC), service, level, message and, after an exception, its trace."""
+    """Formats a log record as one JSON line: time (UTC), service, level, message and, after an exception, its trace."""
 
     def __init__(self, service: str) -> None:
         super().__init__()

@@ -104,7 +104,9 @@ class MetricsCollector:
             if (ms := watcher.value("fusion", f"{stage}_ms")) is not None:
                 stages.add_metric([stage], ms / 1e3)
         yield stages
-        latency = _gauge("pose_latency_seconds", "from the arrival of the tick's last message to the pose at the hub", "quantile")
+        latency = _gauge(
+            "pose_latency_seconds", "from the arrival of the tick's last message to the pose at the hub", "quantile"
+        )
         for quantile in (0.5, 0.99):
             if watcher.fusion_latencies:
                 ordered = sorted(watcher.fusion_latencies)

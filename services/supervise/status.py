@@ -42,7 +42,9 @@ def run(args: argparse.Namespace) -> None:
     with StatusTable(hub, studio_rig(studio).names if studio else (), live=not once) as table:
         table.update_for(2.0)
         if not table.watcher.received:
-            raise SourceError(f"no messages from a hub at {hub.host}:{hub.publish_port}: start the studio, or name its file")
+            raise SourceError(
+                f"no messages from a hub at {hub.host}:{hub.publish_port}: start the studio, or name its file"
+            )
         while not once and not stopping.wait(0.1):
             table.update()
         if once:

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     names = [HUB, *SERVICES, *studio_rig(load_studio(args.studio, check=False)).names, *args.extra_names]
     made = make_keys(args.out, names)
     print(f"{args.out}: {len(made)} new keys" + (f" ({', '.join(made)})" if made else "; all existed already"))
-    print(f'next: set [hub] keys = "{args.out}" in {args.studio}; on a camera\'s machine it needs NAME.key and hub.pub')
+    print(f'next: set [hub] keys = "{args.out}" in {args.studio}; a camera\'s machine needs NAME.key and hub.pub')
 
 
 def _new_key() -> Key:

@@ -58,6 +58,7 @@ class ZapAuthenticator:
         if time.monotonic() >= self._next_log:
             self._next_log = time.monotonic() + QUIET_S
             logging.warning(
-                "rejected a connection from %s: its key is not in allowed.toml; run `multiview keys`", address.decode(errors="replace")
+                "rejected a connection from %s: its key is not in allowed.toml; run `multiview keys`",
+                address.decode(errors="replace"),
             )
         return [version, request, b"400", b"not allowed", b"", b""]

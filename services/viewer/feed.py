@@ -41,7 +41,7 @@ class Feed(Protocol):
         ...
 
     def delay_s(self) -> float:
-        """How long ago (s) the hub sent what is shown; 0 for a recording."""
+        """Time since the hub sent the poses shown, s; 0 for a recording."""
         ...
 
     def headline(self) -> str:

@@ -32,7 +32,7 @@ _SHOW = (("U", "uncertainty"), ("L", "lines of sight"), ("S", "snapshot"), ("H",
 
 @dataclass(frozen=True, slots=True)
 class Hud:
-    """`top` are pieces of text with their colours; `now` and `duration` in s, where what is shown has a time line."""
+    """`top` are pieces of text with their colours; `now` and `duration` (s) are those of the time line, if any."""
 
     top: tuple[tuple[str, RGB], ...]
     help: bool = True
@@ -101,9 +101,7 @@ def _keys(live: bool, cameras: bool, floor: bool, volume: bool, scale: int) -> t
     small = _SMALL_PX * scale
     legend = [text_image("person:", INK, small, True), text_image("left side light, right side dark,", _QUIET, small)]
     legend += [text_image("grey and thin: filled, not measured   ", _FILLED, small)]
-    legend += (
-        [text_image("floor:", INK, small, True), text_image("1 m squares   ", _QUIET, small)] if floor else []
-    )
+    legend += [text_image("floor:", INK, small, True), text_image("1 m squares   ", _QUIET, small)] if floor else []
     legend += [text_image("box:", INK, small, True), text_image("capture volume   ", _QUIET, small)] if volume else []
     if cameras:
         legend += [text_image("camera:", INK, small, True)]

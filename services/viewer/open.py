@@ -27,8 +27,11 @@ _TALL_M = 2.2  # how high a volume without an upper limit is drawn
 
 
 class Opened(NamedTuple):
-    """The data that the viewer needs: `volume` has two opposite corners (m); `recording` is set if takes can be recorded, `names`
-    can be assigned to people."""
+    """Data that the viewer needs.
+
+    `volume` has two opposite corners (m), `recording` is set where takes can be recorded; `names` can
+    be assigned to people.
+    """
 
     rig: Rig
     skeleton: Skeleton

@@ -1,4 +1,4 @@
-"""A view of the room that turns on a turntable: level stays level, and the mouse moves what it points at."""
+"""A view of the room that turns on a turntable: the horizon stays level, and the mouse moves the point under it."""
 
 from __future__ import annotations
 

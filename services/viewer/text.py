@@ -1,4 +1,4 @@
-"""Text for a window that draws only triangles: textured rectangles that face the viewer, one texel a pixel."""
+"""Text for a window that draws only triangles: textured rectangles that face the viewer, one texel per pixel."""
 
 from __future__ import annotations
 

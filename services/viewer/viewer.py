@@ -280,7 +280,7 @@ class Viewer:
 
 
 class _Stall:
-    """Detects that the viewer was stopped, by its user or by a busy machine, and logs when it shows the present again."""
+    """Detects that the viewer was stopped, by its user or by a busy machine, and logs when it has caught up."""
 
     def __init__(self, now: float) -> None:
         self._last, self._since, self._length = now, 0.0, 0.0

@@ -48,7 +48,9 @@ class Window:
         self.open = True
         self._vis = o3d.visualization.VisualizerWithKeyCallback()
         if not self._vis.create_window(title, *self._size, visible=visible):
-            raise MultiviewError("no window could be opened: use a display with OpenGL, or --snapshot, which needs none")
+            raise MultiviewError(
+                "no window could be opened: use a display with OpenGL, or --snapshot, which needs none"
+            )
         options = self._vis.get_render_option()
         options.background_color = np.array(GROUND)
         options.mesh_show_back_face = True

@@ -33,7 +33,7 @@ def test_a_person_in_the_room_takes_a_name_and_is_kept(
             until(lambda: len(names()) == 2)
             first, second = sorted(names())
             assert main(["actor", "amy", str(studio)]) == 2
-            assert f"say who it is with --person; now there: {first}, {second}" in capsys.readouterr().err
+            assert f"give the person's number with --person; present: {first}, {second}" in capsys.readouterr().err
             assert main(["actor", "amy", str(studio), "--person", "77"]) == 2
             assert "no person 77 in the room" in capsys.readouterr().err
             assert main(["actor", "amy", str(studio), "--person", str(second), "--seconds", "3"]) == 0

@@ -88,7 +88,7 @@ def test_cameras_that_share_a_worker(studio: Studio, tmp_path: Path) -> None:
     assert all(not message.missing for message in live)
     topics = [record.topic for record in launch.take.records()]
     assert "regions" in topics
-    assert "cannot be told where to look" in (tmp_path / "logs" / "worker-cam02.log").read_text()
+    assert "does not support regions" in (tmp_path / "logs" / "worker-cam02.log").read_text()
 
 
 @pytest.mark.parametrize(
