@@ -19,8 +19,8 @@ from multiview.data import Pose3D, Track, Tracks, Views
 
 __all__ = ["Baseline", "triangulate_dlt"]
 
-_LARGEST_RAY_DISTANCE_M = 0.10
-_LEAST_COMMON_JOINTS = 4
+_MAX_RAY_DISTANCE_M = 0.10
+_MIN_COMMON_JOINTS = 4
 
 
 class Baseline:
@@ -68,7 +68,7 @@ class Baseline:
         distance = np.abs((normal * between).sum(axis=-1)) / np.sqrt((normal * normal).sum(axis=-1))
         common = np.isfinite(distance)
         mean = np.where(common, distance, 0.0).sum(axis=-1) / np.maximum(common.sum(axis=-1), 1)
-        near = np.flatnonzero((mean < _LARGEST_RAY_DISTANCE_M) & (common.sum(axis=-1) >= _LEAST_COMMON_JOINTS))
+        near = np.flatnonzero((mean < _MAX_RAY_DISTANCE_M) & (common.sum(axis=-1) >= _MIN_COMMON_JOINTS))
         member = np.full((len(camera), cameras), -1)  # one row per cluster, at first one per detection
         member[np.arange(len(camera)), camera] = np.arange(len(camera))
         cluster = np.arange(len(camera))

@@ -73,8 +73,8 @@ def errors(rig: Rig, state: BundleState, points: np.ndarray) -> tuple[float, flo
     truth = np.stack([camera.centre for camera in rig.cameras])
     position = np.linalg.norm(centres @ R.T + t - truth, axis=1).mean()
     true_R = np.stack([camera.R for camera in rig.cameras])
-    turn = rotation_angle(state.R @ R.T @ np.swapaxes(true_R, -1, -2))
-    return 1000 * rms, 1000 * position, float(np.rad2deg(turn).mean())
+    rotation = rotation_angle(state.R @ R.T @ np.swapaxes(true_R, -1, -2))
+    return 1000 * rms, 1000 * position, float(np.rad2deg(rotation).mean())
 
 
 def volume() -> np.ndarray:

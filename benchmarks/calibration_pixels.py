@@ -80,8 +80,8 @@ def triangulation_rms(rig: Rig, state: BundleState, board: np.ndarray) -> float:
     seen = np.stack([((xy >= 0) & (xy < c.size)).all(axis=1) for xy, c in zip(pixels, rig.cameras, strict=True)])
     kept = seen.sum(axis=0) >= 2
     found = triangulated(state, [xy[kept] for xy in pixels], seen[:, kept])
-    turn, shift = alignment(found, points[kept])
-    return float(1000 * np.sqrt((np.linalg.norm(found @ turn.T + shift - points[kept], axis=1) ** 2).mean()))
+    rotation, shift = alignment(found, points[kept])
+    return float(1000 * np.sqrt((np.linalg.norm(found @ rotation.T + shift - points[kept], axis=1) ** 2).mean()))
 
 
 if __name__ == "__main__":

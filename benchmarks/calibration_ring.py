@@ -62,8 +62,8 @@ def main() -> None:
     outcome = judge(found, corners)
     truth = np.stack([rig.cameras[c].centre for c in found.cameras])
     centres = np.stack([camera.centre for camera in outcome.rig.cameras])
-    turn, shift = alignment(centres, truth)
-    error = 1000 * np.linalg.norm(centres @ turn.T + shift - truth, axis=1)
+    rotation, shift = alignment(centres, truth)
+    error = 1000 * np.linalg.norm(centres @ rotation.T + shift - truth, axis=1)
     shares = sorted({link.boards for link in outcome.links})
     print(
         f"{len(found.cameras)} of {len(rig)} cameras, {len(corners)} corners, {len(outcome.links)} pairs share boards"

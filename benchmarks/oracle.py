@@ -31,22 +31,22 @@ from multiview.synthetic import Studio, make_studio
 
 __all__ = ["add_arguments", "run"]
 
-_SURE_M, _STIFF = 0.001, 0.002  # of a bone length that is told: its deviation, and its relative variation
+_SIGMA_M, _STIFF = 0.001, 0.002  # standard deviation and coefficient of variation of a known bone length
 _SAME_M = 0.3  # whom a person is: the actor who was nearer than this
 
 
-class _Told(NamedTuple):
+class _Oracle(NamedTuple):
     noise: bool = False
     clean: bool = False
     bones: bool = False
 
 
 _ORACLES = {
-    "as it is": _Told(),
-    "true noise": _Told(noise=True),
-    "true noise, no outliers": _Told(noise=True, clean=True),
-    "true bones": _Told(bones=True),
-    "all of these": _Told(noise=True, clean=True, bones=True),
+    "as it is": _Oracle(),
+    "true noise": _Oracle(noise=True),
+    "true noise, no outliers": _Oracle(noise=True, clean=True),
+    "true bones": _Oracle(bones=True),
+    "all of these": _Oracle(noise=True, clean=True, bones=True),
 }
 _COLUMNS: dict[str, Callable[[float], str]] = {
     "recall": "{:.2f}".format,
@@ -72,12 +72,12 @@ def run(args: argparse.Namespace) -> int:
         studio = make_studio(studio_options(args.studio, args.noise, seed))
         truth, draw = truth_and_draw(studio)
         drawn.append(draw)
-        for name, told in _ORACLES.items():
-            poses = Poses.from_tracks(_fused(studio, told), studio.skeleton)
+        for name, oracle in _ORACLES.items():
+            poses = Poses.from_tracks(_fused(studio, oracle), studio.skeleton)
             found[name].append(metrics.compare(truth, poses))
     table = Table(title=f"{args.studio}, {args.noise} noise, {len(args.seeds)} takes", box=box.SIMPLE_HEAD)
-    for column in ("told", *_COLUMNS):
-        table.add_column(column, justify="left" if column == "told" else "right")
+    for column in ("oracle", *_COLUMNS):
+        table.add_column(column, justify="left" if column == "oracle" else "right")
     for name, comparisons in found.items():
         row = figures(comparisons, drawn)
         table.add_row(name, *(text(row[column]) for column, text in _COLUMNS.items()))
@@ -85,13 +85,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _fused(studio: Studio, told: _Told) -> Iterator[Tracks]:
+def _fused(studio: Studio, oracle: _Oracle) -> Iterator[Tracks]:
     pipeline = Pipeline(studio.rig, studio.skeleton)
     for frame in range(studio.frames):
         views = studio.views(frame)
-        if told.bones:
+        if oracle.bones:
             _tell_bones(pipeline, studio, frame)
-        yield pipeline.step(_tell_noise(views, studio, frame, told.clean) if told.noise else views)
+        yield pipeline.step(_tell_noise(views, studio, frame, oracle.clean) if oracle.noise else views)
 
 
 def _tell_noise(views: Views, studio: Studio, frame: int, clean: bool) -> Views:
@@ -122,4 +122,4 @@ def _tell_bones(pipeline: Pipeline, studio: Studio, frame: int) -> None:
         joints = actors[np.nanargmin(gaps)]
         length = np.linalg.norm(joints[body.ends[bones, 0]] - joints[body.ends[bones, 1]], axis=-1)
         state.length[one.slot, bones] = length
-        state.length_variance[one.slot, bones], state.length_cv[one.slot, bones] = _SURE_M**2, _STIFF
+        state.length_variance[one.slot, bones], state.length_cv[one.slot, bones] = _SIGMA_M**2, _STIFF

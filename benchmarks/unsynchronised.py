@@ -205,7 +205,7 @@ def run_late(args: argparse.Namespace) -> None:
 
 class LateCameraResult(NamedTuple):
     """Of the late camera: the offset believed after so many seconds, and when it was advised; of the others: the
-    largest offset believed after ten seconds, and how many were ever accused."""
+    largest offset believed after ten seconds, and how many were ever falsely confirmed."""
 
     at: dict[int, float]
     advised_s: float | None
@@ -215,7 +215,7 @@ class LateCameraResult(NamedTuple):
 
 def listen(studio: Studio, fusion: StreamFusion, came: list[Arrival], camera: int, is_late: bool) -> LateCameraResult:
     at: dict[int, float] = {}
-    advised, worst, accused = None, 0.0, set[int]()
+    advised, worst, confirmed = None, 0.0, set[int]()
     assert fusion.time_offsets is not None
     for number, arrival in enumerate(came):
         topic, body = body_of(studio, arrival)
@@ -227,10 +227,10 @@ def listen(studio: Studio, fusion: StreamFusion, came: list[Arrival], camera: in
                 worst = max(worst, 1e3 * max(others))
             if latest and second <= 60.5:
                 at[int(second)] = latest[camera].offset_s
-            accused |= fusion.time_offsets.confirmed.keys()
+            confirmed |= fusion.time_offsets.confirmed.keys()
             if advised is None and camera in fusion.time_offsets.confirmed:
                 advised = second
-    return LateCameraResult(at, advised, worst, len(accused - ({camera} if is_late else set())))
+    return LateCameraResult(at, advised, worst, len(confirmed - ({camera} if is_late else set())))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from multiview.common.toml import convert, decode_toml
 
 __all__ = ["Board", "BoardTable", "dictionary_names", "load_board"]
 
-_LONGEST_M = 1.0
+_MAX_LENGTH_M = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class BoardTable(msgspec.Struct, forbid_unknown_fields=True):
         if min(columns, rows) < 3:
             raise ValueError(f"{columns}x{rows} squares: a board needs at least 3x3, or its corners lie on one line")
         for key in ("square_length", "marker_length"):
-            if (length := getattr(self, key)) > _LONGEST_M:
+            if (length := getattr(self, key)) > _MAX_LENGTH_M:
                 raise ValueError(
                     f"{key} must be in metres: {length:g} m looks like {length:g} mm = {length / 1000:g} m"
                 )

@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 
 from calib.board.board import Board
-from calib.board.poses import FEWEST_CORNERS, consistent_with_plane
+from calib.board.poses import MIN_CORNERS, consistent_with_plane
 
 __all__ = ["Finder", "Found"]
 
-_FEWEST = 4  # corners that place a board
-_FAINT = 25  # grey levels between light and dark squares; less is haze, glare or darkness
-_SOFT = 0.45  # an edge wider than this share of a square is blur
+_MIN_BOARD_CORNERS = 4  # that determine the pose of a board
+_MIN_CONTRAST = 25  # grey levels between light and dark squares; less is haze, glare or darkness
+_MAX_EDGE_WIDTH = 0.45  # an edge wider than this share of a square is blur
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +68,7 @@ class Finder:
         if ids is None or len(ids) < 2:
             return Found(np.empty(0, np.int64), np.empty((0, 2)), 0 if ids is None else len(ids), 0)
         xy, found, _, _ = self._charuco.detectBoard(upright, markerCorners=corners, markerIds=ids)
-        if found is None or len(found) < _FEWEST:
+        if found is None or len(found) < _MIN_BOARD_CORNERS:
             return Found(np.empty(0, np.int64), np.empty((0, 2)), len(ids), 0)
         corner, xy = found.ravel().astype(np.int64), xy.reshape(-1, 2).astype(np.float64)
         square = self._square_px(corner, xy)
@@ -84,11 +84,13 @@ class Finder:
 
         Four or five corners always fit a homography: they are left for the solver to judge.
         """
-        if len(corner) < FEWEST_CORNERS:
-            return np.full(len(corner), len(corner) >= _FEWEST)
+        if len(corner) < MIN_CORNERS:
+            return np.full(len(corner), len(corner) >= _MIN_BOARD_CORNERS)
         extent = float(np.linalg.norm(np.ptp(xy, axis=0)))
         seen = np.ones((1, len(corner)), dtype=bool)
-        return consistent_with_plane(self._points[corner], xy[None], seen, max(2.0, 0.02 * extent), _FEWEST + 1)[0]
+        return consistent_with_plane(
+            self._points[corner], xy[None], seen, max(2.0, 0.02 * extent), _MIN_BOARD_CORNERS + 1
+        )[0]
 
     def _square_px(self, corner: Int64[np.ndarray, " n"], xy: Float64[np.ndarray, "n 2"]) -> float:
         """The side of a square in the picture, shortest direction: distances between corners that are neighbours."""
@@ -110,5 +112,7 @@ class Finder:
                 continue
             dark, light = np.percentile(patch, [10, 90])
             steepest = max(np.abs(np.diff(patch, axis=0)).max(), np.abs(np.diff(patch, axis=1)).max())
-            sharp[i] = light - dark > _FAINT and (light - dark) / max(steepest, 1.0) < max(_SOFT * square, 3.0)
+            sharp[i] = light - dark > _MIN_CONTRAST and (light - dark) / max(steepest, 1.0) < max(
+                _MAX_EDGE_WIDTH * square, 3.0
+            )
         return sharp

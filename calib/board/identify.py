@@ -17,9 +17,9 @@ from calib.board.finder import Finder
 
 __all__ = ["Identified", "identify"]
 
-_ENOUGH_MARKERS = 4  # per picture, before it counts as a board; fewer come from texture by chance
-_CERTAIN = 0.5  # of the board's markers in one picture
-_LARGEST = 24  # squares along a side
+_MIN_MARKERS = 4  # per picture, before it counts as a board; fewer come from texture by chance
+_MIN_MARKER_SHARE = 0.5  # of the board's markers in one picture
+_MAX_SQUARES = 24  # squares along a side
 _LARGEST_OF_FAMILY = (
     "DICT_4X4_1000",
     "DICT_5X5_1000",
@@ -88,9 +88,9 @@ def _markers_found(samples: Samples, board: Board) -> tuple[Board, dict[str, tup
             counts = [_plausible(finders[way].markers(grey)[1]) for grey in pictures]
             if sum(counts) > most:
                 best, most = way, sum(counts)
-            if max(counts, default=0) >= _CERTAIN * board.markers:
+            if max(counts, default=0) >= _MIN_MARKER_SHARE * board.markers:
                 break  # so many markers are not decoded by chance: the other ways need not be tried
-        if most >= _ENOUGH_MARKERS:
+        if most >= _MIN_MARKERS:
             ways[name] = best
     return board, ways
 
@@ -100,7 +100,7 @@ def _plausible(ids: Any) -> int:
     if ids is None:
         return 0
     different = len(np.unique(ids))
-    return different if different >= _ENOUGH_MARKERS and different >= 0.8 * len(ids) else 0
+    return different if different >= _MIN_MARKERS and different >= 0.8 * len(ids) else 0
 
 
 def _other_dictionary(samples: Samples, stated: Board) -> tuple[Board, dict[str, tuple[bool, bool]]]:
@@ -167,9 +167,9 @@ def _other_squares(board: Board, seen: list[tuple[str, Any, Any]], corners: Any)
 
     most = max(int(found[1].max()) for _, _, found in seen)
     fits: list[tuple[float, Board]] = []
-    for columns in range(3, _LARGEST):
-        fewest_rows = max(3, int(np.ceil(2 * most / columns)))
-        for rows in range(fewest_rows, fewest_rows + 3):
+    for columns in range(3, _MAX_SQUARES):
+        min_rows = max(3, int(np.ceil(2 * most / columns)))
+        for rows in range(min_rows, min_rows + 3):
             for legacy in (False, True) if rows % 2 == 0 else (False,):
                 candidate = replace(board, squares=(columns, rows), legacy=legacy)
                 try:

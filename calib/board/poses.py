@@ -26,7 +26,7 @@ __all__ = [
     "refined_poses",
 ]
 
-FEWEST_CORNERS = 6  # a homography has 8 unknowns; with 6 corners one wrong one is still noticed
+MIN_CORNERS = 6  # a homography has 8 unknowns; with 6 corners one wrong one is still noticed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +49,7 @@ def consistent_with_plane(
     xy: Float64[np.ndarray, "V N 2"],
     seen: Bool[np.ndarray, "V N"],
     threshold: float,
-    fewest: int = FEWEST_CORNERS,
+    min_corners: int = MIN_CORNERS,
 ) -> Bool[np.ndarray, "V N"]:
     """Which corners agree with one homography per view within `threshold` (units of xy), by RANSAC.
 
@@ -58,11 +58,11 @@ def consistent_with_plane(
     import cv2
 
     kept = np.zeros_like(seen)
-    for v in np.flatnonzero(seen.sum(axis=1) >= FEWEST_CORNERS):
+    for v in np.flatnonzero(seen.sum(axis=1) >= MIN_CORNERS):
         own = np.flatnonzero(seen[v])
         H, mask = cv2.findHomography(points[own, :2], xy[v, own], cv2.RANSAC, threshold, maxIters=300)
         agree = own[mask.ravel() > 0] if H is not None else own[:0]
-        if len(agree) < max(fewest, 0.5 * len(own)):
+        if len(agree) < max(min_corners, 0.5 * len(own)):
             continue
         spread = np.linalg.svd(points[agree, :2] - points[agree, :2].mean(axis=0), compute_uv=False)
         if spread[1] > 0.05 * spread[0]:

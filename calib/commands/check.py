@@ -37,10 +37,10 @@ def run(args: argparse.Namespace) -> int:
     for note in outcome.notes:
         print(f"Note: {note}")
     if outcome.right:
-        print(f"RIGHT: {', '.join(outcome.stayed)} are where the rig has them ({outcome.rms_px:.2f} px)")
+        print(f"RIGHT: {', '.join(outcome.unmoved)} are where the rig has them ({outcome.rms_px:.2f} px)")
         return 0
     for problem in outcome.problems:
         print(f"NOT RIGHT: {problem}")
-    if len(outcome.stayed) > 1:
-        print(f"{', '.join(outcome.stayed)} still agree with each other")
+    if len(outcome.unmoved) > 1:
+        print(f"{', '.join(outcome.unmoved)} still agree with each other")
     return 1

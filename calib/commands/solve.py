@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
     from calib.board.board import load_board
     from calib.corners.corners import read_corners
-    from calib.corners.selection import chosen_rows
+    from calib.corners.selection import select_rows
     from calib.report.outcome import judge, rig_of
     from calib.report.report import write_reports
     from calib.solve.lengths import check_length, parse_length
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     lengths = [parse_length(text) for text in args.length]
     board = load_board(args.board)
     given = read_corners(args.corners)
-    rows = chosen_rows(given)
+    rows = select_rows(given)
     if args.floor is not None:
         rows |= given.frame == args.floor
     corners = given.only(rows)

@@ -21,7 +21,7 @@ import numpy as np
 from calib.board.board import Board, load_board
 from calib.board.finder import Finder, Found
 
-ENOUGH = 6  # corners, which no other kind of board shows by accident
+MIN_CORNERS = 6  # corners, which no other kind of board shows by accident
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def answers(board: Board, pictures: BufferedIOBase) -> Iterator[str]:
 def _find(finders: list[Finder], grey: np.ndarray) -> Found:
     """By each kind of board that it may be, until one is plainly right; then by that alone."""
     best = max((finder.find(grey) for finder in finders), key=lambda found: len(found.corner))
-    if len(finders) > 1 and len(best.corner) >= ENOUGH:
+    if len(finders) > 1 and len(best.corner) >= MIN_CORNERS:
         finders[:] = [max(finders, key=lambda finder: len(finder.find(grey).corner))]
     return best
 

@@ -19,7 +19,7 @@ from multiview.errors import SourceError
 __all__ = ["CameraSummary", "Detected", "detect"]
 
 _SAMPLES = 8
-_MOST_FRAMES = 900  # per camera; a longer video is read at every second frame, third frame, ...
+_MAX_FRAMES = 900  # per camera; a longer video is read at every second frame, third frame, ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def detect(
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         samples = dict(zip(names, pool.map(lambda s: [p.grey for p in s.samples(_SAMPLES)], sources), strict=True))
         identified = identify(samples, stated)
-        step = every or max(1, int(np.ceil(max(source.count for source in sources) / _MOST_FRAMES)))
+        step = every or max(1, int(np.ceil(max(source.count for source in sources) / _MAX_FRAMES)))
         tables = list(pool.map(lambda source: _camera(source, identified, step, advanced), sources))
     found = [i for i, table in enumerate(tables) if table[1]]
     if not found:

@@ -7,33 +7,33 @@ from jaxtyping import Bool
 
 from calib.corners.corners import Corners
 
-__all__ = ["MOST_FRAMES", "chosen_rows"]
+__all__ = ["MAX_FRAMES", "select_rows"]
 
-MOST_FRAMES = 480
+MAX_FRAMES = 480
 _RUN = 12  # frames that are taken together, so that the board's motion can be followed between them
 _CELLS = (8, 6)
-_PAIR_WORTH = 12.0  # how many cells of a picture a frame is worth that two cameras share
+_PAIR_WEIGHT = 12.0  # of a frame that two cameras share, in cells of a picture
 
 
-def chosen_rows(corners: Corners, most: int = MOST_FRAMES) -> Bool[np.ndarray, " M"]:
+def select_rows(corners: Corners, max_frames: int = MAX_FRAMES) -> Bool[np.ndarray, " M"]:
     """Rows of the chosen frames: runs of neighbouring frames, each next run the one that adds most to what is thinly
-    covered so far. All rows, where there are no more frames than `most`."""
+    covered so far. All rows, where there are no more frames than `max_frames`."""
     frames, rank = np.unique(corners.frame, return_inverse=True)
-    if len(frames) <= most:
+    if len(frames) <= max_frames:
         return np.ones(len(corners), dtype=bool)
     run = rank // _RUN
-    worth = _worth(corners, run, int(run.max()) + 1)
-    covered = np.zeros(worth.shape[1])
+    coverage = _run_coverage(corners, run, int(run.max()) + 1)
+    covered = np.zeros(coverage.shape[1])
     taken: list[int] = []
-    for _ in range(most // _RUN):
-        gain = (np.log1p(covered + worth) - np.log1p(covered)).sum(axis=1)
+    for _ in range(max_frames // _RUN):
+        gain = (np.log1p(covered + coverage) - np.log1p(covered)).sum(axis=1)
         gain[taken] = -1.0
         taken.append(int(gain.argmax()))
-        covered += worth[taken[-1]]
+        covered += coverage[taken[-1]]
     return np.isin(run, taken)
 
 
-def _worth(corners: Corners, run: np.ndarray, runs: int) -> np.ndarray:
+def _run_coverage(corners: Corners, run: np.ndarray, runs: int) -> np.ndarray:
     """For every run: corners in each cell of each camera's picture, and frames that each pair of cameras shares."""
     cameras = len(corners.names)
     size = np.array(corners.sizes)[corners.camera]
@@ -50,4 +50,4 @@ def _worth(corners: Corners, run: np.ndarray, runs: int) -> np.ndarray:
     np.add.at(pairs, own, (shown[:, :, None] * shown[:, None, :]).reshape(len(frames), -1))
     diagonal = np.arange(cameras) * (cameras + 1)
     pairs[:, diagonal] = 0.0
-    return np.hstack([cells, _PAIR_WORTH * pairs])
+    return np.hstack([cells, _PAIR_WEIGHT * pairs])

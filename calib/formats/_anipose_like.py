@@ -11,12 +11,12 @@ from multiview.cameras.camera import Camera, Rig
 from multiview.errors import ConfigError
 from multiview.geometry.rigid import vector_from_rotation
 
-__all__ = ["cameras_of", "looks_alike", "text_of"]
+__all__ = ["cameras_of", "has_camera_tables", "text_of"]
 
 _KEYS = ("matrix", "distortions", "rotation", "translation")
 
 
-def looks_alike(text: str) -> bool:
+def has_camera_tables(text: str) -> bool:
     return all(f"{key} =" in text or f"{key}=" in text for key in _KEYS) and "[cameras" not in text
 
 

@@ -15,7 +15,7 @@ from multiview.geometry.rigid import nearest_rotation, rotation_from_vector
 __all__ = ["make_camera", "make_rig", "unit_of"]
 
 _ROTATION_TOLERANCE = 1e-3
-_FARTHEST_M = 30.0
+_MAX_DISTANCE_M = 30.0
 
 
 def make_camera(
@@ -34,10 +34,10 @@ def make_camera(
     try:
         K = np.array(matrix, dtype=np.float64).reshape(3, 3)
         dist = np.array(distortion, dtype=np.float64).ravel()
-        turn = np.array(rotation, dtype=np.float64)
+        given = np.array(rotation, dtype=np.float64)
         t = np.array(translation, dtype=np.float64).reshape(3)
         width, height = (round(float(n)) for n in size)
-        R = rotation_from_vector(turn.ravel()) if turn.size == 3 else turn.reshape(3, 3)
+        R = rotation_from_vector(given.ravel()) if given.size == 3 else given.reshape(3, 3)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: numbers of the wrong kind or shape ({error})") from None
     if not all(np.isfinite(numbers).all() for numbers in (K, dist, R, t)):
@@ -71,6 +71,6 @@ def unit_of(translations: list[Any], stated: object) -> tuple[float, str]:
     if isinstance(stated, str) and stated in units:
         return units[stated], f"the file says its lengths are in {stated}"
     largest = max((float(np.abs(np.array(t, dtype=np.float64)).max()) for t in translations), default=0.0)
-    if largest > _FARTHEST_M:
+    if largest > _MAX_DISTANCE_M:
         return 1e-3, f"lengths are taken to be millimetres (the largest is {largest:.0f})"
     return 1.0, f"lengths are taken to be metres (the largest is {largest:.3g})"

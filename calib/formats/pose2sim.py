@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from calib.formats._anipose_like import cameras_of, looks_alike, text_of
+from calib.formats._anipose_like import cameras_of, has_camera_tables, text_of
 from calib.formats._cameras import make_rig
 from multiview.cameras.camera import Rig
 from multiview.common.atomic_file import replacing
@@ -17,7 +17,7 @@ SUFFIX = ".toml"
 
 
 def recognises(text: str) -> bool:
-    return looks_alike(text) and "fisheye" in text
+    return has_camera_tables(text) and "fisheye" in text
 
 
 def read(path: Path) -> tuple[Rig, list[str]]:

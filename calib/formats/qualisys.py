@@ -1,6 +1,6 @@
 """Qualisys' QCA calibration (XML, .qca.txt).
 
-transform x, y, z is the camera's place in the world in millimetres; r11..r33, row by row, turn the world into camera
+transform x, y, z is the camera's place in the world in millimetres; r11..r33, row by row, rotate the world into camera
 axes x right, y up, z backward: `cam_from_world = diag(1, -1, -1) @ r`. Focal length, centre and skew are in 1/64 px,
 the centre counted from the corner of the field of view. Distortion is Brown's k1 k2 k3 and p1 p2, which have no unit.
 """
@@ -102,9 +102,9 @@ def _add(cameras: Any, camera: Camera) -> None:
     for view in ("fov_marker", "fov_marker_max", "fov_video", "fov_video_max"):
         ElementTree.SubElement(node, view, bounds)
     r, centre = _FLIP @ camera.R, 1000 * camera.centre
-    turn = {f"r{i + 1}{j + 1}": repr(float(r[i, j])) for i in range(3) for j in range(3)}
+    rotation = {f"r{i + 1}{j + 1}": repr(float(r[i, j])) for i in range(3) for j in range(3)}
     place = {key: repr(float(value)) for key, value in zip("xyz", centre, strict=True)}
-    ElementTree.SubElement(node, "transform", turn | place)
+    ElementTree.SubElement(node, "transform", rotation | place)
     k1, k2, p1, p2, k3 = np.pad(camera.dist[:5], (0, 5 - len(camera.dist[:5])))
     values = {
         "focalLengthU": _SUBPIXELS * camera.K[0, 0],

@@ -15,11 +15,11 @@ from multiview.cameras.camera import Camera, Rig
 
 __all__ = ["CameraOutcome", "Link", "Outcome", "judge", "rig_of"]
 
-_WEAK_LINK = 8  # shared boards
+_MIN_SHARED_BOARDS = 8  # shared boards
 _TOO_FEW_VIEWS, _FEW_VIEWS = 5, 12
 _GOOD_MM, _USABLE_MM = 2.0, 10.0
 _GOOD_PX, _USABLE_PX = 1.0, 2.5
-_COVERED, _THIN = 0.35, 0.12  # share of the picture's cells that some corner fell into
+_GOOD_COVERAGE, _POOR_COVERAGE = 0.35, 0.12  # share of the picture's cells that some corner fell into
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
             bad.append(f"{entry.name} rests on {_count(entry.frames, 'picture')}")
     for name, why in calibration.left_out.items():
         poor.append(f"{name} is left out: it {why}")
-    thin = [camera.name for camera in cameras if camera.coverage < _THIN]
+    thin = [camera.name for camera in cameras if camera.coverage < _POOR_COVERAGE]
     if thin:
         poor.append(
             f"the board stayed in a small part of the picture of {', '.join(thin)}: the rest of the lens is a guess"
@@ -168,11 +168,16 @@ def _links(calibration: Calibration, names: tuple[str, ...]) -> tuple[Link, ...]
         for b in range(a + 1, len(seen)):
             if boards := len(seen[a] & seen[b]):
                 graph.add_edge(a, b, boards=boards)
-    strong = nx.Graph((a, b) for a, b, n in graph.edges(data="boards") if n >= _WEAK_LINK)
+    strong = nx.Graph((a, b) for a, b, n in graph.edges(data="boards") if n >= _MIN_SHARED_BOARDS)
     strong.add_nodes_from(graph)
     group = {camera: i for i, members in enumerate(nx.connected_components(strong)) for camera in members}
     return tuple(
-        Link(names[calibration.cameras[a]], names[calibration.cameras[b]], n, n < _WEAK_LINK and group[a] != group[b])
+        Link(
+            names[calibration.cameras[a]],
+            names[calibration.cameras[b]],
+            n,
+            n < _MIN_SHARED_BOARDS and group[a] != group[b],
+        )
         for a, b, n in sorted(graph.edges(data="boards"))
     )
 
@@ -186,7 +191,7 @@ def _advice(cameras: tuple[CameraOutcome, ...], links: tuple[Link, ...], left_ou
         if camera.frames < _FEW_VIEWS:
             count = _count(camera.frames, "picture")
             advice.append(f"show the board to {camera.name} more often: {count} so far, 20 are better")
-        elif camera.coverage < _COVERED:
+        elif camera.coverage < _GOOD_COVERAGE:
             advice.append(
                 f"bring the board nearer to {camera.name} and to the edges of its picture: "
                 f"corners cover {100 * camera.coverage:.0f} % of it"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["coverage", "histograms", "links", "offsets", "rig_views"]
 
 _INK, _QUIET, _BLUE, _RED = "#1d2733", "#94a3b8", "#2563eb", "#dc2626"
-_MOST_CORNERS, _MOST_REJECTED = 1500, 400  # more than that is a solid colour
+_MAX_CORNERS, _MAX_REJECTED = 1500, 400  # more than that is a solid colour
 _LOOK_M = 0.5  # length of a camera's arrow
 
 
@@ -107,11 +107,11 @@ def coverage(calibration: Calibration, corners: Corners) -> str:
         width, height = corners.sizes[c]
         typical = float(np.sqrt(np.mean(error**2))) if error.size else 1.0
         enlarged = float(10 ** np.floor(np.log10(0.035 * width / max(typical, 1e-6))))
-        shown = rng.permutation(len(xy))[:_MOST_CORNERS]
+        shown = rng.permutation(len(xy))[:_MAX_CORNERS]
         ends = np.stack([xy[shown], xy[shown] + enlarged * error[shown], np.full((len(shown), 2), np.nan)], axis=1)
         axes.plot(*ends.reshape(-1, 2).T, color=_BLUE, linewidth=0.5, alpha=0.5, rasterized=True)
         axes.plot(*xy[shown].T, ".", color=_INK, markersize=1.5, rasterized=True)
-        rejected = corners.xy[(corners.camera == c) & ~calibration.inlier][:_MOST_REJECTED]
+        rejected = corners.xy[(corners.camera == c) & ~calibration.inlier][:_MAX_REJECTED]
         axes.plot(*rejected.T, "x", color=_RED, markersize=3, markeredgewidth=0.7, rasterized=True)
         axes.set(xlim=(0, width), ylim=(height, 0), xticks=(), yticks=(), aspect="equal", facecolor="#f1f5f9")
         axes.set_xlabel(f"{names[c]}: {len(xy)} corners, errors x {enlarged:g}")

@@ -1,7 +1,7 @@
 """Is a rig still right? A fresh recording of the board is solved with the rig's lenses, and the two are compared.
 
 Two cameras agree if the rig's pose between them puts the board within a pixel or two of where the recording has it. The
-largest group of cameras that all agree has stayed; the others have moved.
+largest group of cameras that all agree has not moved; the others have moved.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from multiview.errors import CalibrationError, ConfigError
 from multiview.geometry.bundle import Lens
 from multiview.geometry.rigid import compose, invert, rotation_angle, transform
 
-__all__ = ["CheckOutcome", "Moved", "check_rig"]
+__all__ = ["CheckOutcome", "MovedCamera", "check_rig"]
 
 _TOLERANCE_PX = 1.5
 _LENS_PX = 1.5  # noise of a board's own corners about its best pose; more means another lens, focus or zoom
-_CERTAIN = 4.0  # deviations
+_MIN_Z_SCORE = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class MovedCamera:
     """A camera that is elsewhere.
 
     Attributes:
@@ -51,7 +51,7 @@ class CheckOutcome:
 
     Attributes:
         right: Nothing is wrong.
-        stayed: Cameras that agree with each other.
+        unmoved: Cameras that agree with each other.
         moved: Cameras that do not agree with those.
         rms_px: Of the fresh recording.
         problems: In words.
@@ -59,8 +59,8 @@ class CheckOutcome:
     """
 
     right: bool
-    stayed: tuple[str, ...]
-    moved: tuple[Moved, ...]
+    unmoved: tuple[str, ...]
+    moved: tuple[MovedCamera, ...]
     rms_px: float
     problems: tuple[str, ...]
     notes: tuple[str, ...]
@@ -75,7 +75,7 @@ def check_rig(rig: Rig, corners: Corners, board: Board) -> CheckOutcome:
         board: The board.
 
     Returns:
-        Which cameras stayed and which moved.
+        Which cameras have moved and which have not.
 
     Raises:
         ConfigError: Fewer than two cameras are in both the rig and the recording.
@@ -110,14 +110,14 @@ def check_rig(rig: Rig, corners: Corners, board: Board) -> CheckOutcome:
         raise CalibrationError("no two cameras see the board at the same time; record it between them")
     notes += [f"{name} {why}" for name, why in fresh.left_out.items()]
     cameras = [rig.cameras[rig.index(corners.names[c])] for c in fresh.cameras]
-    stayed = _stayed(fresh, cameras)
-    moved = tuple(_moved(fresh, cameras, stayed[0], i) for i in range(len(cameras)) if i not in stayed)
-    if len(stayed) == 1:
+    unmoved = _largest_consistent_group(fresh, cameras)
+    moved = tuple(_moved(fresh, cameras, unmoved[0], i) for i in range(len(cameras)) if i not in unmoved)
+    if len(unmoved) == 1:
         names = ", ".join(camera.name for camera in cameras)
         problems.append(f"no two of {names} are where the rig has them: calibrate again")
-    problems += [f"{m.name} moved by {m.distance_mm:.1f} mm and turned by {m.angle_deg:.2f} degrees" for m in moved]
+    problems += [f"{m.name} moved by {m.distance_mm:.1f} mm and rotated by {m.angle_deg:.2f} degrees" for m in moved]
     return CheckOutcome(
-        not problems, tuple(cameras[i].name for i in stayed), moved, fresh.rms_px, tuple(problems), tuple(notes)
+        not problems, tuple(cameras[i].name for i in unmoved), moved, fresh.rms_px, tuple(problems), tuple(notes)
     )
 
 
@@ -140,20 +140,20 @@ def _own_noise(views: BoardViews, c: int, camera: Camera, points: Float64[np.nda
     return noise(errors)
 
 
-def _stayed(fresh: Calibration, cameras: list[Camera]) -> list[int]:
+def _largest_consistent_group(fresh: Calibration, cameras: list[Camera]) -> list[int]:
     """The largest group in which every pair agrees."""
     graph: nx.Graph = nx.Graph()
     graph.add_nodes_from(range(len(cameras)))
     for a in range(len(cameras)):
         for b in range(a + 1, len(cameras)):
-            if _agree(fresh, cameras, a, b):
+            if _consistent(fresh, cameras, a, b):
                 graph.add_edge(a, b)
     groups: list[list[int]] = [sorted(group) for group in nx.find_cliques(graph)]
     largest: list[int] = max(groups, key=lambda group: (len(group), -group[0]))
     return largest
 
 
-def _agree(fresh: Calibration, cameras: list[Camera], a: int, b: int) -> bool:
+def _consistent(fresh: Calibration, cameras: list[Camera], a: int, b: int) -> bool:
     """Whether the rig's pose between two cameras puts the boards where the recording has them, in the picture of b."""
     state, bundle = fresh.state, fresh.bundle
     (R, t), covariance = relative_pose_covariance(fresh, b, a)
@@ -170,15 +170,17 @@ def _agree(fresh: Calibration, cameras: list[Camera], a: int, b: int) -> bool:
     # What the recording itself leaves open, at the same place: the covariance, carried to the boards.
     arm = now[ahead].mean(axis=0) - t
     J = np.hstack([-np.array([[0, -arm[2], arm[1]], [arm[2], 0, -arm[0]], [-arm[1], arm[0], 0]]), np.eye(3)])
-    doubt = lens.focal[0] / depth * float(np.sqrt(np.trace((J @ covariance @ J.T)[:2, :2])))
-    return bool(shift <= max(_TOLERANCE_PX, _CERTAIN * doubt))
+    sigma = lens.focal[0] / depth * float(np.sqrt(np.trace((J @ covariance @ J.T)[:2, :2])))
+    return bool(shift <= max(_TOLERANCE_PX, _MIN_Z_SCORE * sigma))
 
 
-def _moved(fresh: Calibration, cameras: list[Camera], anchor: int, i: int) -> Moved:
-    """Where camera i is now, in the rig's world, as seen from one that stayed."""
+def _moved(fresh: Calibration, cameras: list[Camera], anchor: int, i: int) -> MovedCamera:
+    """Where camera i is now, in the rig's world, as seen from one that has not."""
     state = fresh.state
     anchor_now, anchor_then = (state.R[anchor], state.t[anchor]), (cameras[anchor].R, cameras[anchor].t)
     now = compose(compose((state.R[i], state.t[i]), invert(anchor_now)), anchor_then)
     centre = -now[0].T @ now[1]
     angle = float(rotation_angle(now[0] @ cameras[i].R.T))
-    return Moved(cameras[i].name, float(1000 * np.linalg.norm(centre - cameras[i].centre)), float(np.rad2deg(angle)))
+    return MovedCamera(
+        cameras[i].name, float(1000 * np.linalg.norm(centre - cameras[i].centre)), float(np.rad2deg(angle))
+    )

@@ -104,7 +104,7 @@ def place_boards(
         for c, pose in cameras.items():
             own = np.flatnonzero(views.camera == c)
             in_camera = compose(pose, (full_R[views.knot[own]], full_t[views.knot[own]]))
-            np.add.at(cost, views.knot[own], _misfit(views, own, in_camera, lenses[c], points))
+            np.add.at(cost, views.knot[own], _mean_error(views, own, in_camera, lenses[c], points))
         better = has[cost[has] < best[has]]
         best[better], R[better], t[better] = cost[better], full_R[better], full_t[better]
     return R, t
@@ -131,12 +131,12 @@ def _pair_pose(
     for i in range(len(picks)):
         to_a = compose((R[i], t[i]), b_from_board)
         to_b = compose(invert((R[i], t[i])), a_from_board)
-        cost[i] = _misfit(views, in_a, to_a, lens_a, points) + _misfit(views, in_b, to_b, lens_b, points)
+        cost[i] = _mean_error(views, in_a, to_a, lens_a, points) + _mean_error(views, in_b, to_b, lens_b, points)
     best = int(cost.mean(axis=1).argmin())
     return PairPose(R[best], t[best], len(in_a), float(np.median(cost[best]) / 2))
 
 
-def _misfit(
+def _mean_error(
     views: ViewPoses, own: Int64[np.ndarray, " v"], in_camera: Pose, lens: Lens, points: Float64[np.ndarray, "N 3"]
 ) -> Float64[np.ndarray, " v"]:
     """Mean reprojection error of each view in px, capped, so that one bad view cannot outvote the others."""

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from calib.board.poses import (
-    FEWEST_CORNERS,
+    MIN_CORNERS,
     CameraViews,
     board_poses,
     consistent_with_plane,
@@ -30,8 +30,8 @@ __all__ = ["Intrinsics", "calibrate_lens", "free_parameters", "spread_out"]
 
 MODELS = ("pinhole5", "fisheye", "pinhole8")  # in the order of preference
 _VIEWS_USED, _VIEWS_SCANNED = 44, 14
-_CLEARLY_BETTER = 0.05  # of the held-out squared error
-_ENOUGH_TO_CHOOSE = 16  # views; with fewer, holding half of them out tells nothing
+_MIN_IMPROVEMENT = 0.05  # of the held-out squared error
+_MIN_VIEWS_TO_CHOOSE = 16  # views; with fewer, holding half of them out tells nothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +63,7 @@ def calibrate_lens(views: CameraViews, size: tuple[int, int], model: str | None 
         )
     views = replace(views, used=planar)[good]
     views = views[spread_out(views, size, _VIEWS_USED)]
-    candidates = (model,) if model else (MODELS if len(views) >= _ENOUGH_TO_CHOOSE else MODELS[:1])
+    candidates = (model,) if model else (MODELS if len(views) >= _MIN_VIEWS_TO_CHOOSE else MODELS[:1])
     held_out: dict[str, Float64[np.ndarray, " v"]] = {}
     if len(candidates) > 1:
         even, odd = np.arange(0, len(views), 2), np.arange(1, len(views), 2)
@@ -73,7 +73,7 @@ def calibrate_lens(views: CameraViews, size: tuple[int, int], model: str | None 
         best = candidates[0]
         for name in candidates[1:]:
             gain = held_out[best] - held_out[name]
-            clear = gain.mean() > _CLEARLY_BETTER * held_out[best].mean()
+            clear = gain.mean() > _MIN_IMPROVEMENT * held_out[best].mean()
             if clear and gain.mean() > 3 * gain.std() / np.sqrt(len(gain)):
                 best = name
     else:
@@ -145,7 +145,7 @@ def _homography_poses(
     """Board poses; None where the lens cannot see the corners."""
     ideal = ideal_coordinates(lens, views.xy)
     finite = views.used & np.isfinite(ideal).all(axis=-1)
-    return None if (finite.sum(axis=1) < FEWEST_CORNERS).any() else board_poses(views.points, ideal, finite)
+    return None if (finite.sum(axis=1) < MIN_CORNERS).any() else board_poses(views.points, ideal, finite)
 
 
 def _pose_error(views: CameraViews, lens: Lens) -> float:

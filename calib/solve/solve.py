@@ -26,8 +26,8 @@ from multiview.geometry.least_squares import levenberg_marquardt
 __all__ = ["Calibration", "solve"]
 
 _GATE = 6.0  # sigmas; real corners have tails, and gross errors lie far beyond
-_FEWEST_CORNERS = 4  # for a board's pose, over all cameras
-_LEAST_SIGMA_PX = 0.02
+_MIN_CORNERS = 4  # for a board's pose, over all cameras
+_MIN_SIGMA_PX = 0.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -249,10 +249,10 @@ def _inliers(bundle: Bundle, state: BundleState) -> tuple[Bundle, BundleState]:
     sigma = np.array([noise(errors[(bundle.camera == c)[:, None] & seen]) for c in range(len(state.lenses))])
     inlier = np.zeros_like(seen)
     for _ in range(8):
-        sigma = np.maximum(sigma, _LEAST_SIGMA_PX)
+        sigma = np.maximum(sigma, _MIN_SIGMA_PX)
         width = _GATE * np.maximum(sigma, 0.7 * np.median(sigma))  # a quiet camera's tails are not gross errors
         previous, inlier = inlier, seen & (errors < width[bundle.camera][:, None])
-        enough = np.bincount(bundle.knot, inlier.sum(axis=1), len(state.target_R)) >= _FEWEST_CORNERS
+        enough = np.bincount(bundle.knot, inlier.sum(axis=1), len(state.target_R)) >= _MIN_CORNERS
         inlier &= enough[bundle.knot][:, None]
         bundle = replace(bundle, weight=inlier / sigma[bundle.camera][:, None], cauchy=np.inf)
         state = levenberg_marquardt(bundle, state, max_steps=20, tolerance=1e-8).state

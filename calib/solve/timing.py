@@ -18,9 +18,9 @@ from multiview.geometry.trajectory import Knots
 __all__ = ["frame_step", "moves_smoothly", "with_time_offsets"]
 
 _PADDING = 2  # knots before and after a run, so that a camera 1.5 frames out still finds the board's motion
-_LONGEST_GAP = 4  # frame steps without any view that are still one run
+_MAX_GAP = 4  # frame steps without any view that are still one run
 _SMOOTH = 0.75  # |change of velocity| / |velocity|, per frame; chance placements have 1.7, a waved board 0.1 to 0.5
-_FEWEST_TRIPLES = 8
+_MIN_TRIPLES = 8
 
 
 def frame_step(frames: Int64[np.ndarray, " K"]) -> int:
@@ -33,7 +33,7 @@ def moves_smoothly(state: BundleState, frames: Int64[np.ndarray, " K"]) -> bool:
     """Whether the board's place in a frame follows from those around it, so that time between frames has a meaning."""
     step = frame_step(frames)
     inner = np.flatnonzero((np.diff(frames[:-1]) == step) & (np.diff(frames[1:]) == step)) + 1
-    if len(inner) < _FEWEST_TRIPLES:
+    if len(inner) < _MIN_TRIPLES:
         return False
     t = state.target_t
     ahead, behind = t[inner + 1] - t[inner], t[inner] - t[inner - 1]
@@ -60,7 +60,7 @@ def with_time_offsets(
 
 def _grid(frames: Int64[np.ndarray, " K"], step: int) -> tuple[Int64[np.ndarray, " k"], Int64[np.ndarray, " k"]]:
     """Every frame of every run and its padding, rising; runs whose paddings would touch are one run."""
-    breaks = np.flatnonzero(np.diff(frames) > max(_LONGEST_GAP, 2 * _PADDING + 1) * step) + 1
+    breaks = np.flatnonzero(np.diff(frames) > max(_MAX_GAP, 2 * _PADDING + 1) * step) + 1
     runs = []
     for run in np.split(frames, breaks):
         padded = np.arange(run[0] - _PADDING * step, run[-1] + (_PADDING + 1) * step, step)
@@ -89,6 +89,6 @@ def _filled_in(
     left = np.clip(np.searchsorted(frames, dense, side="right") - 1, 0, max(len(frames) - 2, 0))
     right = np.minimum(left + 1, len(frames) - 1)
     part = np.clip((dense - frames[left]) / np.maximum(frames[right] - frames[left], 1), 0, 1)[:, None]
-    turn = vector_from_rotation(state.target_R[right] @ np.swapaxes(state.target_R[left], -1, -2))
-    R = rotation_from_vector(part * turn) @ state.target_R[left]
+    rotation = vector_from_rotation(state.target_R[right] @ np.swapaxes(state.target_R[left], -1, -2))
+    R = rotation_from_vector(part * rotation) @ state.target_R[left]
     return R, state.target_t[left] + part * (state.target_t[right] - state.target_t[left])

@@ -20,8 +20,8 @@ _DRAWS = 32
 def relative_pose_covariance(
     calibration: Calibration, a: int, b: int
 ) -> tuple[tuple[Float64[np.ndarray, "3 3"], Float64[np.ndarray, " 3"]], Float64[np.ndarray, "6 6"]]:
-    """`a_from_b` (R, t) of two cameras of the calibration, and the covariance of its turn (applied from the left, rad)
-    and shift (m), whichever camera the world was tied to."""
+    """`a_from_b` (R, t) of two cameras of the calibration, and the covariance of its rotation (applied from the left,
+    rad) and shift (m), whichever camera the world was tied to."""
     state, layout = calibration.state, calibration.bundle.layout()
     R = state.R[a] @ state.R[b].T
     moved = R @ state.t[b]
@@ -31,7 +31,7 @@ def relative_pose_covariance(
     J[:3, places_b[:3]] -= R
     J[3:, places_a[3:]] += np.eye(3)
     J[3:, places_b[3:]] -= R
-    J[3:, places_a[:3]] += cross_matrix(moved)  # t = t_a - R t_b, and a turn w of a moves R t_b by w x R t_b
+    J[3:, places_a[:3]] += cross_matrix(moved)  # t = t_a - R t_b, and a rotation w of a moves R t_b by w x R t_b
     J[3:, places_b[:3]] -= cross_matrix(moved) @ R
     J = J[:, :-1]
     return (R, state.t[a] - moved), J @ calibration.covariance @ J.T

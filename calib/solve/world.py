@@ -14,7 +14,7 @@ from multiview.errors import CalibrationError, ConfigError
 
 __all__ = ["World", "world_from_camera"]
 
-_FEWEST_CORNERS = 4
+_MIN_CORNERS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +51,7 @@ def _on_floor(calibration: Calibration, board: Board, frame: int) -> World:
     bundle = calibration.bundle
     knot = np.flatnonzero(calibration.frame == frame)
     seen = (bundle.weight[np.isin(bundle.knot, knot)] > 0).sum()
-    if seen < _FEWEST_CORNERS:
+    if seen < _MIN_CORNERS:
         shown = np.unique(calibration.frame[bundle.knot[(bundle.weight > 0).any(axis=1)]])
         near = shown[np.abs(shown - frame).argsort()[:3]]
         raise CalibrationError(

@@ -255,7 +255,7 @@ class RotationSolver:
         """Upper and lower bone share the hinge axis, so that elbow and knee only bend."""
         upper, lower = _unit(at[names[1]] - at[names[0]]), _unit(at[names[2]] - at[names[1]])
         start = self._hinges.get(names[0])
-        if start is None:  # as in the rest pose, turned with the body
+        if start is None:  # as in the rest pose, rotated with the body
             body = frames["Hips" if "Leg" in names[0] else "UpperChest"][:, :, "xyz".index(hinge)]
             body = body[np.isfinite(body).all(axis=1)]
             start = hinge_sign * body[0] if len(body) else np.array([0.0, 0.0, 1.0])
@@ -313,10 +313,10 @@ def _frames(
 
 def _about_x(sine: Float64[np.ndarray, " T"]) -> Float64[np.ndarray, "T 3 3"]:
     """Rotations that take y towards z."""
-    turn = np.tile(np.eye(3), (len(sine), 1, 1))
-    turn[:, 1, 1] = turn[:, 2, 2] = np.sqrt(1.0 - sine**2)
-    turn[:, 2, 1], turn[:, 1, 2] = sine, -sine
-    return turn
+    R = np.tile(np.eye(3), (len(sine), 1, 1))
+    R[:, 1, 1] = R[:, 2, 2] = np.sqrt(1.0 - sine**2)
+    R[:, 2, 1], R[:, 1, 2] = sine, -sine
+    return R
 
 
 def _unit(vectors: Float64[np.ndarray, "T 3"]) -> Float64[np.ndarray, "T 3"]:

@@ -12,8 +12,8 @@ def carry_hinge(along: Array, bend: Array, start: Array, most: float) -> Array:
     """The hinge axis of a limb over time: follows the limb, turns towards the seen axis where the limb is bent.
 
     along (T, 3) unit directions of the upper bone, NaN where unknown; bend (T, 3) upper x lower, of length sin(bend),
-    NaN where unknown; start (3,) the axis before the first frame; most: the largest turn about the bone in one frame,
-    rad. Returns (T, 3) unit axes across `along`.
+    NaN where unknown; start (3,) the axis before the first frame; most: the largest rotation (rad) about the bone in a
+    frame. Returns (T, 3) unit axes across `along`.
     """
     axes = np.empty_like(along)
     axis = start.copy()
@@ -37,8 +37,8 @@ def carry_hinge(along: Array, bend: Array, start: Array, most: float) -> Array:
                 side = np.array(
                     [d[1] * axis[2] - d[2] * axis[1], d[2] * axis[0] - d[0] * axis[2], d[0] * axis[1] - d[1] * axis[0]]
                 )
-                turn = trust * np.arctan2(n @ side, n @ axis)
-                turn = min(max(turn, -most), most)
-                axis = np.cos(turn) * axis + np.sin(turn) * side
+                angle = trust * np.arctan2(n @ side, n @ axis)
+                angle = min(max(angle, -most), most)
+                axis = np.cos(angle) * axis + np.sin(angle) * side
         axes[t] = axis
     return axes

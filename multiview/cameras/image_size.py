@@ -10,8 +10,8 @@ from multiview.errors import ConfigError
 
 __all__ = ["from_calibrated_size", "scaling_note", "to_calibrated_size"]
 
-CROPPED_PX = 16  # video codecs pad pictures to multiples of 8 or 16, and players take the padding off again
-SAME_SHAPE = 0.005
+MAX_PADDING_PX = 16  # video codecs pad pictures to multiples of 8 or 16, and players take the padding off again
+MAX_ASPECT_DIFFERENCE = 0.005
 
 
 def scaling_note(picture: tuple[int, int], calibrated: tuple[int, int], camera: str) -> str:
@@ -20,9 +20,9 @@ def scaling_note(picture: tuple[int, int], calibrated: tuple[int, int], camera: 
         return ""
     (w, h), (cw, ch) = picture, calibrated
     sizes = f"{camera}: pictures are {w}x{h}, the calibration is for {cw}x{ch}"
-    if abs(w - cw) < CROPPED_PX and abs(h - ch) < CROPPED_PX:
+    if abs(w - cw) < MAX_PADDING_PX and abs(h - ch) < MAX_PADDING_PX:
         return f"{sizes}: taken for the same picture without its padding at the right and below"
-    if abs(w / cw - h / ch) < SAME_SHAPE * w / cw:
+    if abs(w / cw - h / ch) < MAX_ASPECT_DIFFERENCE * w / cw:
         return f"{sizes}: keypoints are scaled by {cw / w:.4g}"
     raise ConfigError(f"{sizes}, another shape: calibrate at the size that is recorded, or give the camera's own video")
 
@@ -47,6 +47,6 @@ def from_calibrated_size(
 def _calibrated_from_picture(picture: tuple[int, int], calibrated: tuple[int, int]) -> Float64[np.ndarray, " 2"] | None:
     """The scale of both axes; None where the pixels are the same."""
     (w, h), (cw, ch) = picture, calibrated
-    if picture == calibrated or (abs(w - cw) < CROPPED_PX and abs(h - ch) < CROPPED_PX):
+    if picture == calibrated or (abs(w - cw) < MAX_PADDING_PX and abs(h - ch) < MAX_PADDING_PX):
         return None
     return np.array([cw / w, ch / h])

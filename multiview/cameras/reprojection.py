@@ -13,7 +13,7 @@ from multiview.data import Tracks, Views
 
 __all__ = ["ReprojectionErrors", "reprojection_errors", "residuals_px"]
 
-SAME_PERSON_PX = 100.0  # beyond it, on the median joint, a detection is of someone else
+MAX_MATCH_PX = 100.0  # beyond it, on the median joint, a detection is of someone else
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +83,6 @@ def reprojection_errors(rig: Rig, views: list[Views], tracks: list[Tracks]) -> R
                 if not known.any():
                     continue
                 nearest = distance[known][np.nanmedian(distance[known], axis=1).argmin()]
-                if np.nanmedian(nearest) < SAME_PERSON_PX:
+                if np.nanmedian(nearest) < MAX_MATCH_PX:
                     px[camera.name].append(nearest[np.isfinite(nearest)])
     return ReprojectionErrors({name: np.concatenate(parts) for name, parts in px.items()})

@@ -17,8 +17,8 @@ from multiview.geometry.rigid import nearest_rotation
 
 __all__ = ["CameraTable", "RigTable", "dumps", "load_rig", "save_rig"]
 
-_FARTHEST_M = 200.0  # no studio is larger; one written in millimetres looks larger
-_NEAREST_M = 0.002  # no two cameras are closer; a studio written in kilometres looks so
+_MAX_EXTENT_M = 200.0  # no studio is larger; one written in millimetres looks larger
+_MIN_SPACING_M = 0.002  # no two cameras are closer; a studio written in kilometres looks so
 _ROTATION_TOLERANCE = 1e-3  # files round to four digits; a wrong matrix is off by far more
 
 _Row = tuple[float, float, float]
@@ -86,12 +86,12 @@ class RigTable(msgspec.Struct, forbid_unknown_fields=True):
         centres = np.stack([-np.transpose(camera.R) @ camera.t for camera in self.cameras])
         apart = np.linalg.norm(centres[:, None] - centres, axis=-1)
         a, b = np.unravel_index(apart.argmax(), apart.shape)
-        if apart[a, b] > _FARTHEST_M:
+        if apart[a, b] > _MAX_EXTENT_M:
             raise ValueError(
                 f"t puts camera {names[b]!r} {apart[a, b]:.4g} m from camera {names[a]!r}; "
                 "t must be in metres (divide millimetres by 1000)"
             )
-        if len(names) > 1 and apart[a, b] < _NEAREST_M:
+        if len(names) > 1 and apart[a, b] < _MIN_SPACING_M:
             raise ValueError(f"t puts all cameras within {1000 * apart[a, b]:.2g} mm; t must be in metres")
 
 

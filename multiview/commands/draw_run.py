@@ -129,11 +129,11 @@ def _at_size(camera: Camera, image: Picture) -> Camera:
     """The camera for pictures of another size than it was calibrated at (see `picture_size`)."""
     from dataclasses import replace
 
-    from multiview.cameras.image_size import CROPPED_PX
+    from multiview.cameras.image_size import MAX_PADDING_PX
 
     height, width = image.shape[:2]
     cw, ch = camera.size
-    if (abs(width - cw) < CROPPED_PX and abs(height - ch) < CROPPED_PX) or (width, height) == camera.size:
+    if (abs(width - cw) < MAX_PADDING_PX and abs(height - ch) < MAX_PADDING_PX) or (width, height) == camera.size:
         return camera
     scale = np.array([[width / cw, 0, (width / cw - 1) / 2], [0, height / ch, (height / ch - 1) / 2], [0, 0, 1]])
     return replace(camera, size=(width, height), K=scale @ camera.K)

@@ -32,8 +32,8 @@ __all__ = [
     "share_inside_ellipsoid",
 ]
 
-_CAP_M = 1.0
-FOUND_M = 0.5
+_MAX_DISTANCE_M = 1.0
+MAX_MATCH_M = 0.5
 """A person is found if the mean capped joint distance is at most this."""
 
 _LIMBS = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
@@ -155,7 +155,7 @@ def compare(truth: Truth, poses: Poses) -> Comparison:
         truth_row=truth_row,
         pose_row=pose_row,
         distance=distance,
-        found=distance <= FOUND_M,
+        found=distance <= MAX_MATCH_M,
         error=predicted[pose_row] - true[truth_row],
         age=_age(poses)[pose_row],
         predictions=int(within.sum()),
@@ -182,7 +182,7 @@ def _match(
 def _mean_capped_distance(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Over the joints that the truth has; 1 m for those that the prediction lacks."""
     distance = np.linalg.norm(predicted - true, axis=-1)
-    distance = np.minimum(np.where(np.isnan(distance), _CAP_M, distance), _CAP_M)
+    distance = np.minimum(np.where(np.isnan(distance), _MAX_DISTANCE_M, distance), _MAX_DISTANCE_M)
     known = np.broadcast_to(~np.isnan(true).any(axis=-1), distance.shape)
     return np.asarray((distance * known).sum(axis=-1) / np.maximum(known.sum(axis=-1), 1))
 

@@ -131,8 +131,8 @@ def _append(items: list[Any], item: Any) -> int:
 
 def _laid_along(offset: Float64[np.ndarray, " 3"]) -> dict[str, list[float]]:
     """Rotation and scale of a stick along a bone."""
-    turn, _ = Rotation.align_vectors(offset, [0.0, 1.0, 0.0])
-    return {"rotation": turn.as_quat().tolist(), "scale": [_STICK_M, float(np.linalg.norm(offset)), _STICK_M]}
+    rotation, _ = Rotation.align_vectors(offset, [0.0, 1.0, 0.0])
+    return {"rotation": rotation.as_quat().tolist(), "scale": [_STICK_M, float(np.linalg.norm(offset)), _STICK_M]}
 
 
 def _quaternions(R: Float64[np.ndarray, "T 3 3"]) -> Float64[np.ndarray, "T 4"]:

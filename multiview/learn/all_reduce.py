@@ -38,11 +38,11 @@ class AllReduce:
         # Two buffers in turn: no process can be more than one step ahead, so nothing is overwritten before it is read.
         self.buffers = torch.zeros(2, processes, size).share_memory_()  # type: ignore[no-untyped-call]
         self.barrier = multiprocessing.get_context("spawn").Barrier(processes)
-        self.turn = 0
+        self.current = 0
 
     def average(self, rank: int, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by its mean over the processes, the same in every bit in each of them."""
-        buffer = self.buffers[self.turn]
+        buffer = self.buffers[self.current]
         torch.cat([tensor.flatten() for tensor in tensors], out=buffer[rank])
         try:
             self.barrier.wait()
@@ -51,7 +51,7 @@ class AllReduce:
         mean = buffer.mean(0)
         for tensor, part in zip(tensors, mean.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(part.view(tensor.shape))
-        self.turn = 1 - self.turn
+        self.current = 1 - self.current
 
 
 def start_workers(target: Callable[..., None], all_reduce: AllReduce, *arguments: Any) -> list[threading.Thread]:

@@ -28,7 +28,7 @@ from multiview.synthetic.rendered_image import RenderedImage, sample_image
 __all__ = ["FinderTask", "focal_loss", "validate_finder"]
 
 STRIDE = 4
-LEAST_SIDE = 0.08
+MIN_SIDE = 0.08
 """People lower than this fraction of the picture are left alone."""
 
 
@@ -124,7 +124,7 @@ def _seen(rendered: RenderedImage) -> Float64[np.ndarray, "P 4"]:
     height, width = rendered.image.shape[:2]
     boxes = np.concatenate([rendered.box[:, :2], rendered.box[:, :2] + rendered.box[:, 2:]], axis=1)
     boxes = np.clip(boxes, 0, [width - 1, height - 1, width - 1, height - 1])
-    keep = ((rendered.visibility == 2).sum(1) >= 4) & ((boxes[:, 2:] - boxes[:, :2]).max(1) > LEAST_SIDE * height)
+    keep = ((rendered.visibility == 2).sum(1) >= 4) & ((boxes[:, 2:] - boxes[:, :2]).max(1) > MIN_SIDE * height)
     return boxes[keep]
 
 

@@ -15,7 +15,7 @@ from multiview.synthetic.rendered_image import VISIBLE, sample_image
 
 __all__ = ["write_rendered_set"]
 
-LEAST_VISIBLE = 5
+MIN_VISIBLE = 5
 """Someone of whom fewer joints can be seen is not asked for."""
 
 
@@ -43,7 +43,7 @@ def write_rendered_set(
             rendered.xy, rendered.visibility, rendered.box, rendered.area, strict=True
         ):
             box = np.clip([x, y, x + w, y + h], 0, [size[0] - 1, size[1] - 1] * 2).astype(np.float64)
-            if (flags == VISIBLE).sum() >= LEAST_VISIBLE and area > 0:
+            if (flags == VISIBLE).sum() >= MIN_VISIBLE and area > 0:
                 people.append(Person(number, path, xy, flags, box, float(area), len(people) + 1))
         watch(number + 1)
     write_coco(coco_document(pictures, people, skeleton.joints, skeleton.bones), folder / "annotations.json")

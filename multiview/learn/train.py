@@ -72,7 +72,7 @@ class Trainer:
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=recipe.schedule.learning_rate)
         precision = recipe.schedule.precision
-        self.half = precision == "bfloat16" or (precision == "auto" and _bfloat16_pays(self.device))
+        self.half = precision == "bfloat16" or (precision == "auto" and _has_fast_bfloat16(self.device))
         self.step_number = 0
         self.cpu = 0.0
         """Processor seconds of all processes so far."""
@@ -152,7 +152,7 @@ class Trainer:
         self.step_number = state["step"]
 
 
-def _bfloat16_pays(device: torch.device) -> bool:
+def _has_fast_bfloat16(device: torch.device) -> bool:
     """Whether the processor multiplies bfloat16 itself; elsewhere it is emulated and slower."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()

@@ -124,7 +124,7 @@ class Build:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Posture:
-    """Where the pelvis is, and how each part is turned against the part it hangs on, at T instants."""
+    """Where the pelvis is, and how each part is rotated against the part it hangs on, at T instants."""
 
     pelvis: Float64[np.ndarray, "T 3"]
     rotation: dict[str, Float64[np.ndarray, "T 3 3"]]
@@ -152,18 +152,18 @@ def joint_positions(build: Build, posture: Posture, joints: tuple[str, ...]) -> 
     unknown = [joint for joint in joints if joint not in _POINTS]
     if unknown:
         raise ConfigError(f"a synthetic person has no joint {', '.join(unknown)}; it has {', '.join(_POINTS)}")
-    turned: dict[str, np.ndarray] = {}
+    world_from_part: dict[str, np.ndarray] = {}
     at: dict[str, np.ndarray] = {}
     for part, (parent, offset) in _PARTS.items():
         if not parent:
-            turned[part], at[part] = posture.rotation[part], posture.pelvis
+            world_from_part[part], at[part] = posture.rotation[part], posture.pelvis
             continue
-        turned[part] = turned[parent] @ posture.rotation[part]
-        at[part] = at[parent] + turned[parent] @ (build.height * build.scale[part] * offset)
+        world_from_part[part] = world_from_part[parent] @ posture.rotation[part]
+        at[part] = at[parent] + world_from_part[parent] @ (build.height * build.scale[part] * offset)
     xyz = np.empty((len(posture.pelvis), len(joints), 3))
     for i, joint in enumerate(joints):
         part, offset = _POINTS[joint]
         # The neck is the middle of the shoulders, whatever their height and width.
         grown = build.scale["left_upper_arm"] if joint == "neck" else 1.0
-        xyz[:, i] = at[part] + turned[part] @ (build.height * grown * offset)
+        xyz[:, i] = at[part] + world_from_part[part] @ (build.height * grown * offset)
     return xyz

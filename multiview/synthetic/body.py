@@ -275,7 +275,7 @@ def _head(build: _Builder, xyz: Float64[np.ndarray, "26 3"], chest: Float64[np.n
     skin, hair = np.tile(appearance.skin, (3, 1)), np.tile(appearance.hair, (3, 1))
     scalp = np.vstack([appearance.hair, appearance.hair, appearance.skin])
     centre = middle + head[:, 2] * 0.012 * stature + head[:, 0] * 0.004 * stature
-    turned = np.stack([head[:, 0], head[:, 1], head[:, 2]], axis=1)
+    basis = np.stack([head[:, 0], head[:, 1], head[:, 2]], axis=1)
     build.limb(
         "head",
         xyz[J["neck"]] - chest[:, 2] * 0.01 * stature,
@@ -288,7 +288,7 @@ def _head(build: _Builder, xyz: Float64[np.ndarray, "26 3"], chest: Float64[np.n
     build.add(
         "face",
         centre - head[:, 2] * 0.022 * stature,
-        turned,
+        basis,
         (0.058 * stature, width * 0.95),
         0.036 * stature,
         (0.9, 1.0),

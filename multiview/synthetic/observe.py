@@ -20,7 +20,7 @@ _SCORE_SCALE = _SCORE_MEAN / np.sqrt(1 + 3 * (_SCORE_SPREAD / _SCORE_MEAN) ** 2)
 _SCORE_ERROR = 0.10
 _OUTLIER_PX = (50.0, 200.0)
 _MAX_FALSE_POSITIVES = 2
-_VISIBLE_AT_LEAST = 0.25  # of the joints; of a person hidden further nothing is found
+_MIN_VISIBLE = 0.25  # of the joints; of a person hidden further nothing is found
 
 
 @dataclass(slots=True, eq=False)
@@ -66,7 +66,7 @@ def observe(
     missing = _bursts(rng, hidden.shape, options.missing_joints, options.burst_frames)[0]
     seen = inside & ~missing & (~hidden | guessed)
     with np.errstate(invalid="ignore"):
-        found = (inside & ~hidden).mean(axis=-1) >= _VISIBLE_AT_LEAST
+        found = (inside & ~hidden).mean(axis=-1) >= _MIN_VISIBLE
     found &= ~_bursts(rng, (frames, people), options.missed_people, options.burst_frames)[0]
     swapped = _bursts(rng, (frames, people), options.swaps, options.burst_frames)[0]
     actor = np.broadcast_to(np.arange(people)[:, None], hidden.shape).copy()

@@ -35,7 +35,7 @@ def studio(tmp_path):
         write_video(tmp_path / f"{camera.name}.avi", camera.size)
     detector = tmp_path / "mine.py"
     detector.write_text(
-        "from multiview.detect.synthetic import Detector, StudioOptions\n"  # one's own file may use what there is
+        "from multiview.detect.synthetic import Detector, Options\n"  # one's own file may use what there is
     )
     option = "studio={ " + ", ".join(f"{k} = {json.dumps(v)}" for k, v in STUDIO.items()) + " }"
     arguments = ["process", "--rig", str(tmp_path / "rig.toml"), "--detector", str(detector), "--option", option]

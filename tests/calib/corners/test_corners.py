@@ -9,7 +9,7 @@ import pytest
 
 from calib.board.board import load_board
 from calib.corners.corners import BoardViews, Corners, read_corners, write_corners
-from calib.corners.selection import chosen_rows
+from calib.corners.selection import select_rows
 from multiview.errors import ConfigError, SourceError
 
 
@@ -76,10 +76,10 @@ def test_frames_are_chosen_for_coverage():
     xy[600:612] = [600, 400]
     zero = np.zeros(1200, dtype=int)
     corners = Corners(("a",), ((640, 480),), zero, frames, frames / 30, zero, xy)
-    chosen = chosen_rows(corners, most=120)
+    chosen = select_rows(corners, max_frames=120)
     assert chosen.sum() == 120
     assert chosen[600:612].all()
-    assert chosen_rows(corners, most=5000).all()
+    assert select_rows(corners, max_frames=5000).all()
 
 
 MISTAKES = {

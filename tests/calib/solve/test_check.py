@@ -32,7 +32,7 @@ def test_a_rig_that_is_right(recording):
     rig, corners = recording
     outcome = check_rig(rig, corners, BOARD)
     assert outcome.right
-    assert outcome.stayed == rig.names
+    assert outcome.unmoved == rig.names
     assert outcome.problems == ()
 
 
@@ -44,7 +44,7 @@ def test_check_names_the_displaced_camera(recording, turn_deg, shift_mm):
     centre = camera.centre + camera.R[0] * shift_mm / 1000
     outcome = check_rig(changed(rig, 2, R=R, t=-R @ centre), corners, BOARD)
     assert not outcome.right
-    assert outcome.stayed == ("cam01", "cam02", "cam04")
+    assert outcome.unmoved == ("cam01", "cam02", "cam04")
     assert [moved.name for moved in outcome.moved] == ["cam03"]
     assert outcome.moved[0].angle_deg == pytest.approx(turn_deg, abs=0.25)
     assert outcome.moved[0].distance_mm == pytest.approx(shift_mm, abs=15)
@@ -55,7 +55,7 @@ def test_another_lens_and_another_resolution_are_named(recording):
     rig, corners = recording
     zoomed = rig.cameras[1].K.copy()
     zoomed[:2, :2] *= 1.05
-    assert "cam02" not in check_rig(changed(rig, 1, K=zoomed), corners, BOARD).stayed
+    assert "cam02" not in check_rig(changed(rig, 1, K=zoomed), corners, BOARD).unmoved
     smaller = changed(rig, 0, size=(1280, 720))
     outcome = check_rig(smaller, corners, BOARD)
     assert "cam01 records 1920x1080, but was calibrated at 1280x720" in outcome.problems
