@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import hypothesis
+import msgspec
 import pytest
 from jaxtyping import install_import_hook
 
@@ -28,6 +29,26 @@ install_import_hook(_checked_modules(), _CHECKER)
 # A first call imports libraries: how long an example takes says nothing.
 hypothesis.settings.register_profile("multiview", deadline=None)
 hypothesis.settings.load_profile("multiview")
+
+from multiview.synthetic import Studio, StudioOptions, make_studio  # noqa: E402  (checked, so after the hook)
+
+
+@pytest.fixture(scope="session")
+def small_studio() -> Studio:
+    """Two people before three cameras, 20 frames: enough to follow somebody."""
+    return make_studio(StudioOptions(cameras=3, people=2, seconds=0.8, fps=25.0, skeleton="body25"))
+
+
+@pytest.fixture(scope="session")
+def fair_studio() -> Studio:
+    """Three people before five cameras, 60 frames with a fair day's faults: enough to judge how well."""
+    return make_studio(StudioOptions(cameras=5, people=3, seconds=2.0, skeleton="body25"))
+
+
+@pytest.fixture(scope="session")
+def perfect_studio(fair_studio: Studio) -> Studio:
+    """The same people and cameras without any fault, a quarter as long."""
+    return make_studio(msgspec.structs.replace(fair_studio.options, seconds=0.5).perfect())
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,7 @@ from multiview.cameras.capture_volume import Volume
 from multiview.errors import ConfigError
 from multiview.fusion.pipeline import Pipeline, PipelineOptions
 from multiview.studio.config import load_studio, pipeline_options, write_studio
-from multiview.synthetic import Studio, StudioOptions, make_studio
-
-
-@pytest.fixture(scope="module")
-def studio() -> Studio:
-    return make_studio(StudioOptions(cameras=5, people=3, seconds=2.0))
+from multiview.synthetic import Studio
 
 
 def torsos_at_birth(studio: Studio, volume: Volume) -> tuple[dict[int, np.ndarray], int]:
@@ -29,19 +24,19 @@ def torsos_at_birth(studio: Studio, volume: Volume) -> tuple[dict[int, np.ndarra
     return first, most
 
 
-def test_people_are_born_inside_only_and_followed_outside(studio: Studio) -> None:
-    everyone, _ = torsos_at_birth(studio, Volume())
+def test_people_are_born_inside_only_and_followed_outside(fair_studio: Studio) -> None:
+    everyone, _ = torsos_at_birth(fair_studio, Volume())
     middle = float(np.median([place[0] for place in everyone.values()]))
-    inside, _ = torsos_at_birth(studio, Volume(min=(middle, -math.inf, -math.inf)))
+    inside, _ = torsos_at_birth(fair_studio, Volume(min=(middle, -math.inf, -math.inf)))
     assert inside
     assert all(place[0] > middle - 0.3 for place in inside.values())  # the torso is in, the mean of all joints nearly
-    nobody, _ = torsos_at_birth(studio, Volume(min=(50, 50, 50), max=(51, 51, 51)))
+    nobody, _ = torsos_at_birth(fair_studio, Volume(min=(50, 50, 50), max=(51, 51, 51)))
     assert not nobody
 
 
 @pytest.mark.parametrize("most", [1, 2])
-def test_no_more_people_than_may_be(studio: Studio, most: int) -> None:
-    assert torsos_at_birth(studio, Volume(max_people=most))[1] == most
+def test_no_more_people_than_may_be(fair_studio: Studio, most: int) -> None:
+    assert torsos_at_birth(fair_studio, Volume(max_people=most))[1] == most
 
 
 def test_what_is_no_volume_is_refused_in_one_line(tmp_path) -> None:  # type: ignore[no-untyped-def]

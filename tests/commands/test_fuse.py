@@ -15,21 +15,18 @@ from multiview.fusion.pipeline import STAGES
 from multiview.geometry.rigid import rotation_from_vector
 from multiview.recordings.keypoint_folder import write_keypoints
 from multiview.recordings.pose_table import read_poses
-from multiview.synthetic import StudioOptions, make_studio
+from multiview.synthetic import Studio
 from multiview.synthetic.cramer_rao import truth_with_bound
-
-STUDIO = make_studio(StudioOptions(cameras=3, people=2, seconds=0.8, fps=25.0, skeleton="body25"))
 
 
 @pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recording(small_studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recording")
-    save_rig(STUDIO.rig, folder / "rig.toml")
-    studio = STUDIO
-    for camera, name in enumerate(studio.rig.names):
+    save_rig(small_studio.rig, folder / "rig.toml")
+    for camera, name in enumerate(small_studio.rig.names):
         (folder / "keypoints" / name).mkdir(parents=True)
-        for frame in range(studio.frames):
-            keypoints = studio.keypoints(camera, frame)
+        for frame in range(small_studio.frames):
+            keypoints = small_studio.keypoints(camera, frame)
             assert keypoints is not None
             write_keypoints(keypoints, folder / "keypoints" / name / f"{name}_{frame:06d}_keypoints.json")
     return folder
@@ -61,9 +58,9 @@ def test_poses_and_summary_are_written(recording: Path, tmp_path: Path) -> None:
     assert poses.time_ns[0] == round(int(poses.frame[0]) / 25 * 1e9)
 
 
-def test_smooth_and_lag_reduce_the_error(recording: Path, tmp_path: Path) -> None:
+def test_smooth_and_lag_reduce_the_error(small_studio: Studio, recording: Path, tmp_path: Path) -> None:
     """A smoothed estimate has no larger covariance than a filtered one, nor one of all frames than one of a few."""
-    truth, error = truth_with_bound(STUDIO), {}
+    truth, error = truth_with_bound(small_studio), {}
     for name, more in {"causal": [], "lag": ["--lag", "3"], "smooth": ["--smooth"]}.items():
         assert fuse(recording, tmp_path / name, *more) == 0
         poses = read_poses(tmp_path / name)
@@ -73,18 +70,20 @@ def test_smooth_and_lag_reduce_the_error(recording: Path, tmp_path: Path) -> Non
     assert fuse(recording, tmp_path, "--lag", "2", "--independent") == 2
 
 
-def test_refine_cameras_turns_them_back(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refine_cameras_turns_them_back(
+    small_studio: Studio, recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each camera of the rig file is turned by half a degree; between cameras, what is left is at most half."""
     axes = np.random.default_rng(0).normal(size=(3, 3))
     turns = rotation_from_vector(np.radians(0.5) * axes / np.linalg.norm(axes, axis=1, keepdims=True))
-    turned = [replace(c, R=R @ c.R, t=R @ c.t) for c, R in zip(STUDIO.rig.cameras, turns, strict=True)]
+    turned = [replace(c, R=R @ c.R, t=R @ c.t) for c, R in zip(small_studio.rig.cameras, turns, strict=True)]
     save_rig(Rig(tuple(turned)), tmp_path / "turned.toml")
     assert fuse(recording, tmp_path, "--refine-cameras", "--rig", str(tmp_path / "turned.toml")) == 0
     before, after = (
         between_cameras(load_rig(tmp_path / "turned.toml")),
         between_cameras(load_rig(tmp_path / "rig.toml")),
     )
-    true = between_cameras(STUDIO.rig)
+    true = between_cameras(small_studio.rig)
     off = [np.sum(rotation_angle(now @ true.swapaxes(1, 2)) ** 2) for now in (before, after)]
     assert off[1] < 0.25 * off[0]
     medians = re.findall(r"cam0\d: ([\d.]+) -> ([\d.]+) px", capsys.readouterr().out)

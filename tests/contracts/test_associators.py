@@ -70,16 +70,15 @@ class TestEveryAssociator:
             np.testing.assert_array_equal(was, array)
         np.testing.assert_array_equal(make_associator(name, {}, body)(rays, rig, free), groups)
 
-    def test_nobody_and_a_single_detection_are_no_error(self, name: str) -> None:
-        body, rig, rays = seen(make_studio(StudioOptions(cameras=3, people=1, seconds=0.2)), 0)
+    def test_nobody_and_a_single_detection_are_no_error(self, name: str, small_studio: Studio) -> None:
+        body, rig, rays = seen(small_studio, 0)
         for free in (np.empty(0, np.int64), np.zeros(1, np.int64)):
             assert make_associator(name, {}, body)(rays, rig, free).shape == (0, 3)
 
-    def test_the_pipeline_takes_it_by_name(self, name: str) -> None:
-        studio = make_studio(StudioOptions(cameras=4, people=2, seconds=0.2))
-        pipeline = Pipeline(studio.rig, studio.skeleton, PipelineOptions(associator=name))
-        for frame in range(studio.frames):
-            tracks = pipeline.step(studio.views(frame))
+    def test_the_pipeline_takes_it_by_name(self, name: str, small_studio: Studio) -> None:
+        pipeline = Pipeline(small_studio.rig, small_studio.skeleton, PipelineOptions(associator=name))
+        for frame in range(small_studio.frames):
+            tracks = pipeline.step(small_studio.views(frame))
         assert len(tracks.tracks) == 2
 
 
@@ -93,12 +92,12 @@ def test_associator_that_does_not_exist_is_named_with_those_that_do() -> None:
         associator_options("epipolar", {})
 
 
-def test_associator_of_ones_own_is_used(tmp_path: Path) -> None:
+def test_associator_of_ones_own_is_used(tmp_path: Path, small_studio: Studio) -> None:
     (tmp_path / "nobody.py").write_text(
         "import msgspec\nimport numpy as np\n\nclass Options(msgspec.Struct):\n    pass\n\n"
         "class Associator:\n    def __init__(self, body, options):\n        pass\n\n"
         "    def __call__(self, rays, rig, free):\n        return np.full((0, len(rig.R)), -1)\n"
     )
-    studio = make_studio(StudioOptions(cameras=4, people=2, seconds=0.2))
-    pipeline = Pipeline(studio.rig, studio.skeleton, PipelineOptions(associator=str(tmp_path / "nobody.py")))
-    assert all(not pipeline.step(studio.views(frame)).tracks for frame in range(studio.frames))
+    options = PipelineOptions(associator=str(tmp_path / "nobody.py"))
+    pipeline = Pipeline(small_studio.rig, small_studio.skeleton, options)
+    assert all(not pipeline.step(small_studio.views(frame)).tracks for frame in range(small_studio.frames))

@@ -14,13 +14,6 @@ from multiview.fusion.pipeline import Pipeline, PipelineOptions
 from multiview.synthetic import Studio, StudioOptions, make_studio
 from tests.fusing import compared, filter_rmse, fuse
 
-FAIR = StudioOptions(cameras=5, people=3, seconds=2.0, skeleton="body25")
-
-
-@pytest.fixture(scope="module")
-def studio() -> Studio:
-    return make_studio(FAIR)
-
 
 def ratios(comparison: Comparison) -> np.ndarray:
     """Each measured joint's error over the Cramer-Rao bound of its frame."""
@@ -30,42 +23,42 @@ def ratios(comparison: Comparison) -> np.ndarray:
     return comparison.error_m[usable] / bound[usable]
 
 
-def test_pipeline_finds_everyone_better_than_one_frame_can(studio: Studio) -> None:
+def test_pipeline_finds_everyone_better_than_one_frame_can(fair_studio: Studio) -> None:
     """A Kalman filter of each joint alone stays below 1, the best that one frame allows; bones make it better still."""
-    comparison = compared(studio, fuse(studio))
+    comparison = compared(fair_studio, fuse(fair_studio))
     assert comparison.recall == 1.0
     assert comparison.precision >= 0.99
     assert identity_switches(comparison) == []
-    assert normalised_rmse(comparison) < filter_rmse(studio) < 1.0
+    assert normalised_rmse(comparison) < filter_rmse(fair_studio) < 1.0
     assert np.isfinite(comparison.error_m).mean() > 0.98
 
 
-def test_pipeline_with_memory_is_better_than_without(studio: Studio) -> None:
+def test_pipeline_with_memory_is_better_than_without(fair_studio: Studio) -> None:
     """Without memory, what is alike in everybody's bones is all that it knows besides the frame."""
-    alone = compared(studio, fuse(studio, options=PipelineOptions(independent=True)))
+    alone = compared(fair_studio, fuse(fair_studio, options=PipelineOptions(independent=True)))
     assert alone.recall >= 0.98
-    assert filter_rmse(studio) < normalised_rmse(alone) < 1.0
+    assert filter_rmse(fair_studio) < normalised_rmse(alone) < 1.0
 
 
-def test_covariance_holds_nine_joints_in_ten(studio: Studio) -> None:
+def test_covariance_holds_nine_joints_in_ten(fair_studio: Studio) -> None:
     """Errors of a joint are alike for about ten frames, so that N joints are N / 10 draws of a share."""
-    values = nees(compared(studio, fuse(studio)))
+    values = nees(compared(fair_studio, fuse(fair_studio)))
     spread = np.sqrt(0.9 * 0.1 / (np.isfinite(values).sum() / 10))
     assert abs(share_inside_ellipsoid(values, 0.9) - 0.9) < 3 * spread
 
 
-def test_pipeline_follows_perfect_views_perfectly() -> None:
+def test_pipeline_follows_perfect_views_perfectly(perfect_studio: Studio, fair_studio: Studio) -> None:
     """What is left is a hundredth of the variance that the noise of the same studio would bring."""
-    options = msgspec.structs.replace(FAIR, seconds=0.5)
-    perfect = make_studio(options.perfect())
-    comparison = compared(perfect, fuse(perfect), noisy=make_studio(options))
+    noisy = make_studio(msgspec.structs.replace(fair_studio.options, seconds=perfect_studio.options.seconds))
+    comparison = compared(perfect_studio, fuse(perfect_studio), noisy)
     assert (comparison.recall, comparison.precision) == (1.0, 1.0)
     assert normalised_rmse(comparison) < 0.1
 
 
 @pytest.mark.parametrize(("cameras", "people"), [(2, 2), (16, 6)])
-def test_pipeline_works_with_few_and_many_cameras(cameras: int, people: int) -> None:
-    studio = make_studio(msgspec.structs.replace(FAIR, cameras=cameras, people=people, seconds=1.0))
+def test_pipeline_works_with_few_and_many_cameras(fair_studio: Studio, cameras: int, people: int) -> None:
+    options = msgspec.structs.replace(fair_studio.options, cameras=cameras, people=people, seconds=1.0)
+    studio = make_studio(options)
     comparison = compared(studio, fuse(studio))
     late = PipelineOptions().track.confirmation_frames + 1  # two views are believed after a few frames
     assert comparison.recall >= 1.0 - late * people / len(studio.truth.frame)
@@ -73,8 +66,8 @@ def test_pipeline_works_with_few_and_many_cameras(cameras: int, people: int) -> 
     assert normalised_rmse(comparison) < filter_rmse(studio)
 
 
-def test_pipeline_gives_the_same_bits_for_the_same_input(studio: Studio) -> None:
-    for a, b in zip(fuse(studio), fuse(studio), strict=True):
+def test_pipeline_gives_the_same_bits_for_the_same_input(fair_studio: Studio) -> None:
+    for a, b in zip(fuse(fair_studio), fuse(fair_studio), strict=True):
         assert [track.person for track in a.tracks] == [track.person for track in b.tracks]
         for one, other in zip(a.tracks, b.tracks, strict=True):
             assert one.pose.xyz.tobytes() == other.pose.xyz.tobytes()
@@ -90,11 +83,11 @@ def moved(rig: Rig, turn: np.ndarray, shift: np.ndarray) -> Rig:
     )
 
 
-def test_people_move_with_a_rigid_motion_of_the_world(studio: Studio) -> None:
+def test_people_move_with_a_rigid_motion_of_the_world(fair_studio: Studio) -> None:
     turn = np.linalg.qr(np.random.default_rng(8).normal(size=(3, 3)))[0]
     turn *= np.sign(np.linalg.det(turn))
     shift = np.array([30.0, -20.0, 7.0])
-    for a, b in zip(fuse(studio), fuse(studio, moved(studio.rig, turn, shift)), strict=True):
+    for a, b in zip(fuse(fair_studio), fuse(fair_studio, moved(fair_studio.rig, turn, shift)), strict=True):
         assert [track.person for track in a.tracks] == [track.person for track in b.tracks]
         for one, other in zip(a.tracks, b.tracks, strict=True):
             np.testing.assert_allclose(other.pose.xyz, one.pose.xyz @ turn.T + shift, atol=1e-6)
@@ -103,11 +96,11 @@ def test_people_move_with_a_rigid_motion_of_the_world(studio: Studio) -> None:
             assert (one.pose.views == other.pose.views).all()
 
 
-def test_pipeline_takes_nobody_and_no_camera_as_data(studio: Studio) -> None:
+def test_pipeline_takes_nobody_and_no_camera_as_data(fair_studio: Studio) -> None:
     from multiview.data import Keypoints2D, Views
 
-    pipeline = Pipeline(studio.rig, studio.skeleton)
-    joints = len(studio.skeleton.joints)
+    pipeline = Pipeline(fair_studio.rig, fair_studio.skeleton)
+    joints = len(fair_studio.skeleton.joints)
     assert pipeline.step(Views(0, 0, (None,) * 5)).tracks == ()
     assert pipeline.step(Views(1, 1, (Keypoints2D.nobody(joints),) * 5)).tracks == ()
 
@@ -125,7 +118,7 @@ def test_learned_noise_never_runs_away() -> None:
     assert max(noise) < max(np.nanmax(studio.observations(camera).sigma) for camera in range(5))
 
 
-def test_no_joint_flies_away_where_rays_are_nearly_parallel(studio: Studio) -> None:
+def test_no_joint_flies_away_where_rays_are_nearly_parallel(fair_studio: Studio) -> None:
     """Six standard deviations: one joint in 10^8 whose error is normal."""
-    alone = compared(studio, fuse(studio, options=PipelineOptions(independent=True)))
+    alone = compared(fair_studio, fuse(fair_studio, options=PipelineOptions(independent=True)))
     assert ratios(alone).max() < 6.0

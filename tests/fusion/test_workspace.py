@@ -10,16 +10,11 @@ import pytest
 from multiview.data import Tracks
 from multiview.fusion.pipeline import Pipeline
 from multiview.fusion.workspace import Workspace
-from multiview.synthetic import Studio, StudioOptions, make_studio
+from multiview.synthetic import Studio
 
 
-@pytest.fixture(scope="module")
-def studio() -> Studio:
-    return make_studio(StudioOptions(cameras=3, people=2, seconds=1.0))
-
-
-def test_workspace_grows_to_twice_the_size_and_keeps_what_it_holds(studio: Studio) -> None:
-    body = Pipeline(studio.rig, studio.skeleton).body
+def test_workspace_grows_to_twice_the_size_and_keeps_what_it_holds(small_studio: Studio) -> None:
+    body = Pipeline(small_studio.rig, small_studio.skeleton).body
     work = Workspace.empty(2, 6, 3, body)
     work.xyz[:] = np.arange(work.xyz.size).reshape(work.xyz.shape)
     work.rays.first[:] = [0, 2, 4, 6]
@@ -32,13 +27,13 @@ def test_workspace_grows_to_twice_the_size_and_keeps_what_it_holds(studio: Studi
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda pipeline: pickle.loads(pickle.dumps(pipeline))])
-def test_pipeline_copies_go_on_alike_and_apart(studio: Studio, copied: Callable[[Pipeline], Pipeline]) -> None:
-    pipeline = Pipeline(studio.rig, studio.skeleton)
+def test_pipeline_copies_go_on_alike_and_apart(small_studio: Studio, copied: Callable[[Pipeline], Pipeline]) -> None:
+    pipeline = Pipeline(small_studio.rig, small_studio.skeleton)
     for frame in range(5):
-        pipeline.step(studio.views(frame))
+        pipeline.step(small_studio.views(frame))
     twin = copied(pipeline)
-    ahead = [twin.step(studio.views(frame)) for frame in range(5, 10)]
-    behind = [pipeline.step(studio.views(frame)) for frame in range(5, 10)]
+    ahead = [twin.step(small_studio.views(frame)) for frame in range(5, 10)]
+    behind = [pipeline.step(small_studio.views(frame)) for frame in range(5, 10)]
     assert all(len(tracks.tracks) == 2 for tracks in behind)
     for one, other in zip(ahead, behind, strict=True):
         np.testing.assert_array_equal(joints(one), joints(other))

@@ -7,7 +7,7 @@ from multiview.cameras.camera import Rig
 from multiview.errors import CalibrationError
 from multiview.geometry.rigid import rotation_from_vector
 from multiview.selfcalib.refine_rig import JointObservations, refine_rig
-from multiview.synthetic import StudioOptions, make_studio
+from multiview.synthetic import Studio, StudioOptions, make_studio
 
 
 def test_refine_rig_corrects_displaced_cameras() -> None:
@@ -44,8 +44,7 @@ def test_refine_rig_corrects_displaced_cameras() -> None:
     assert np.abs(shape).max() < 0.35 * np.abs(before).max()
 
 
-def test_refine_rig_needs_enough_joints() -> None:
-    rig = make_studio(StudioOptions(cameras=3, people=1, seconds=0.1)).rig
+def test_refine_rig_needs_enough_joints(small_studio: Studio) -> None:
     nothing = JointObservations(np.empty((0, 3)), np.empty((0, 3, 2)), np.empty((0, 3, 2)))
     with pytest.raises(CalibrationError, match="too few"):
-        refine_rig(rig, nothing)
+        refine_rig(small_studio.rig, nothing)

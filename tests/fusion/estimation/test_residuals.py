@@ -5,7 +5,7 @@ import numpy as np
 from multiview.fusion.estimation.residual_kernels import MAX_CHI2, MAX_TAKEN, MIN_VIEWS, accumulate
 from multiview.fusion.pipeline import Pipeline
 from multiview.fusion.state.measurement_noise import SCORES, SIZES, ResidualStatistics
-from multiview.synthetic import StudioOptions, make_studio
+from multiview.synthetic import Studio
 
 SYM = [[0, 1, 2], [1, 3, 4], [2, 4, 5]]
 
@@ -16,13 +16,16 @@ def place(value: float, nodes: np.ndarray) -> tuple[int, float]:
     return b, float(np.clip((value - nodes[b]) / (nodes[b + 1] - nodes[b]), 0.0, 1.0))
 
 
-def test_residual_statistics_are_numpys() -> None:
-    studio = make_studio(StudioOptions(cameras=5, people=3, seconds=1.0))
-    pipeline = Pipeline(studio.rig, studio.skeleton)
+def test_residual_statistics_are_numpys(fair_studio: Studio) -> None:
+    pipeline = Pipeline(fair_studio.rig, fair_studio.skeleton)
     for tick in range(6):
-        pipeline.step(studio.views(tick))
+        pipeline.step(fair_studio.views(tick))
     frame, state, rig, torso = pipeline.workspace, pipeline.tracker.people.state, pipeline.packed, pipeline.body.torso
-    slots, table, joints = frame.slots[: pipeline.placed], frame.table[: pipeline.placed], len(studio.skeleton.joints)
+    slots, table, joints = (
+        frame.slots[: pipeline.placed],
+        frame.table[: pipeline.placed],
+        len(fair_studio.skeleton.joints),
+    )
     table[0, 1, 3] = -1
     frame.used[0, 5] = MIN_VIEWS - 1
     frame.rays.xy[table[1, 2, 4] // joints, table[1, 2, 4] % joints] += 0.5  # a stray one
