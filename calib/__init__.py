@@ -1,1 +1,1 @@
-"""ChArUco calibration: from pictures of a board to a rig."""
+"""ChArUco calibration: from images of a board to a rig."""

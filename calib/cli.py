@@ -1,6 +1,6 @@
-"""`multiview calibrate`: from a printed board to a rig.
+"""`multiview calibrate`: calibrate cameras with a printed board.
 
-multiview calibrate board --out board                 print it, and measure a square with a ruler
+multiview calibrate board --out board                 make a board to print
 multiview calibrate detect --board board/board.toml --videos cam01.mp4 cam02.mp4 --out corners.parquet
 multiview calibrate solve --corners corners.parquet --board board/board.toml --out rig
 multiview calibrate check --rig rig/rig.toml --board board/board.toml --videos new01.mp4 new02.mp4
@@ -20,8 +20,8 @@ _COMMANDS = {
     "board": "Make a board to print.",
     "detect": "Find the board in videos or images of several cameras.",
     "solve": "Compute the rig from detected corners.",
-    "check": "Say whether a rig still fits a new recording, and which camera moved.",
-    "watch": "Say where the board is in pictures on standard input (for the preview of `capture`).",
+    "check": "Check whether a rig still fits a new recording, and name displaced cameras.",
+    "watch": "Detect the board in images on standard input (for the preview of `capture`).",
     "convert": "Read and write other tools' calibration files.",
 }
 

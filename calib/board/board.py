@@ -1,4 +1,4 @@
-"""The ChArUco board: what is printed, where its corners are, and the file that says so, `board.toml`."""
+"""The ChArUco board: its print, the positions of its corners, and its file `board.toml`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Board:
         square_length: Side of a square, m.
         marker_length: Side of a marker, m.
         dictionary: OpenCV's name of the marker dictionary.
-        legacy: OpenCV's pattern before 4.6; None where yet to be found out.
-        inverted: White and black exchanged; None where yet to be found out.
+        legacy: True for OpenCV's pattern before 4.6; None if unknown.
+        inverted: True if white and black are exchanged; None if unknown.
     """
 
     squares: tuple[int, int]
@@ -48,11 +48,11 @@ class Board:
 
     @property
     def markers(self) -> int:
-        """How many markers the board bears: half its squares, rounded as the colour of the first square says."""
+        """Number of markers: half the squares, rounded according to the colour of the first square."""
         return len(self.opencv().getIds())
 
     def opencv(self, legacy: bool | None = None) -> Any:
-        """OpenCV's board, on which detection and printing rest.
+        """OpenCV's board, for detection and printing.
 
         Args:
             legacy: The pattern; None: the board's own.
@@ -82,7 +82,7 @@ class Board:
         return 255 - image if self.inverted else image
 
     def words(self) -> str:
-        """As a person would say it."""
+        """Description for a user."""
         kind = f"{self.squares[0]}x{self.squares[1]} squares of {1000 * self.square_length:g} mm, {self.dictionary}"
         flags = [name for name in ("legacy", "inverted") if getattr(self, name)]
         return ", ".join([kind, *flags])
@@ -90,7 +90,7 @@ class Board:
 
 @cache
 def dictionary_names() -> tuple[str, ...]:
-    """The marker dictionaries there are, as OpenCV names them."""
+    """Names of OpenCV's marker dictionaries."""
     import cv2
 
     return tuple(sorted(name for name in dir(cv2.aruco) if name.startswith("DICT_")))
@@ -108,14 +108,14 @@ class BoardTable(msgspec.Struct, forbid_unknown_fields=True):
     dictionary: str
     """OpenCV's name of the marker dictionary, such as `DICT_4X4_1000`."""
     legacy: bool | None = None
-    """OpenCV's pattern before 4.6; absent: `detect` finds out."""
+    """OpenCV's pattern before 4.6; absent: `detect` determines it."""
     inverted: bool | None = None
-    """White and black exchanged; absent: `detect` finds out."""
+    """White and black are exchanged; absent: `detect` determines it."""
 
     def __post_init__(self) -> None:
         columns, rows = self.squares
         if min(columns, rows) < 3:
-            raise ValueError(f"{columns}x{rows} squares: a board needs at least 3x3, or its corners lie on one line")
+            raise ValueError(f"{columns}x{rows} squares: use at least 3x3, so that its corners do not lie on one line")
         for key in ("square_length", "marker_length"):
             if (length := getattr(self, key)) > _MAX_LENGTH_M:
                 raise ValueError(

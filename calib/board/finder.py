@@ -1,4 +1,4 @@
-"""Finding one board in one picture: markers, corners between them, sharper than a pixel, blur and glare refused."""
+"""Detection of one board in one image: markers, then corners to a fraction of a pixel; blur and glare are rejected."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Finder:
         return corners, ids
 
     def find(self, grey: UInt8[np.ndarray, "H W"], markers: tuple[Any, Any] | None = None) -> Found:
-        """The board's corners; none where it is not seen well enough."""
+        """The board's corners; none if too few markers are found."""
         upright = self.upright(grey)
         corners, ids = self._aruco.detectMarkers(upright)[:2] if markers is None else markers
         if ids is None or len(ids) < 2:
@@ -80,9 +80,9 @@ class Finder:
         return Found(corner, xy, len(ids), int((~sharp).sum()))
 
     def _planar(self, corner: Int64[np.ndarray, " n"], xy: Float64[np.ndarray, "n 2"]) -> Bool[np.ndarray, " n"]:
-        """Which corners one homography explains; the bend of a lens over the board is allowed for.
+        """The corners consistent with one homography, with a tolerance for lens distortion over the board.
 
-        Four or five corners always fit a homography: they are left for the solver to judge.
+        Four or five corners always fit a homography: the solver judges them.
         """
         if len(corner) < MIN_CORNERS:
             return np.full(len(corner), len(corner) >= _MIN_BOARD_CORNERS)

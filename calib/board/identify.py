@@ -1,6 +1,6 @@
-"""Which board is this, really? Finds out what the board file leaves open or has wrong, and says so in words.
+"""Identification of the board in a recording: determines what the board file leaves open or states wrongly.
 
-Tried in the order of likelihood: as stated, inverted, mirrored, legacy, other square counts, another dictionary.
+Tried in order of likelihood: as stated, inverted, mirrored, legacy, other square counts, another dictionary.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LARGEST_OF_FAMILY = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identified:
-    """The board with `legacy` and `inverted` settled, the cameras that see it mirrored, and remarks in words."""
+    """The board with `legacy` and `inverted` determined, the cameras whose images are mirrored, and remarks."""
 
     board: Board
     mirrored: frozenset[str]
@@ -44,7 +44,7 @@ Samples = dict[str, list[UInt8[np.ndarray, "_ _"]]]
 
 
 def identify(samples: Samples, stated: Board) -> Identified:
-    """Look at a few pictures of every camera."""
+    """Identify the board from a few images of every camera."""
     remarks: list[str] = []
     board, ways = _markers_found(samples, stated)
     if not ways:
@@ -53,25 +53,25 @@ def identify(samples: Samples, stated: Board) -> Identified:
             return Identified(
                 replace(stated, legacy=bool(stated.legacy), inverted=bool(stated.inverted)), frozenset(), (), False
             )
-        remarks.append(f"you said {stated.dictionary}, the pictures show {board.dictionary}")
+        remarks.append(f"the board file says {stated.dictionary}, the images show {board.dictionary}")
     inverted = Counter(way[0] for way in ways.values()).most_common(1)[0][0]
     mirrored = frozenset(name for name, way in ways.items() if way[1])
     if stated.inverted is None and inverted:
         remarks.append("the board is printed inverted (white on black)")
     elif stated.inverted is not None and stated.inverted != inverted:
-        remarks.append(f"you said inverted = {str(stated.inverted).lower()}, the pictures show the opposite")
-    remarks += [f"the board in {name} is seen mirrored" for name in sorted(mirrored)]
+        remarks.append(f"the board file says inverted = {str(stated.inverted).lower()}, the images show the opposite")
+    remarks += [f"the images of {name} are mirrored" for name in sorted(mirrored)]
     board = replace(board, inverted=inverted)
     board, found = _layout(samples, board, mirrored)
     if board.squares != stated.squares:
         shown = f"{board.squares[0]}x{board.squares[1]}"
-        remarks.append(f"you said {stated.squares[0]}x{stated.squares[1]}, the image shows {shown}")
+        remarks.append(f"the board file says {stated.squares[0]}x{stated.squares[1]}, the images show {shown}")
     if stated.legacy is None and board.legacy:
         remarks.append("the board has the legacy pattern (as printed before OpenCV 4.6)")
     elif stated.legacy is not None and stated.legacy != board.legacy:
-        shown = "has" if board.legacy else "does not have"
+        shown = "the" if board.legacy else "no"
         remarks.append(
-            f"you said legacy = {str(stated.legacy).lower()}, the board in the pictures {shown} the legacy pattern"
+            f"the board file says legacy = {str(stated.legacy).lower()}, the images show {shown} legacy pattern"
         )
     return Identified(board, mirrored, tuple(remarks), found > 0)
 

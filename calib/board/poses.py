@@ -1,4 +1,4 @@
-"""Where the board is in one camera's axes: homographies, and robust pose refinement, all views at once.
+"""Poses of the board in one camera's axes: homographies, then robust refinement of all views at once.
 
 Letters in shapes: V views, N corners on the board.
 """
@@ -31,7 +31,7 @@ MIN_CORNERS = 6  # a homography has 8 unknowns; with 6 corners one wrong one is 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CameraViews:
-    """One camera's views of the board: `points` on it (m), where each was seen (px), and which of them are used."""
+    """One camera's views of the board: `points` on it (m), their observations (px), and a mask of those used."""
 
     points: Float64[np.ndarray, "N 3"]
     xy: Float64[np.ndarray, "V N 2"]

@@ -39,7 +39,8 @@ def plan(
     square = square_mm if square_mm is not None else float(np.floor(room))
     if not 0 < square <= room:
         raise ConfigError(
-            f"{columns}x{rows} squares of {square:g} mm do not fit {width:g}x{height:g} mm: {max(room, 0):.1f} at most"
+            f"{columns}x{rows} squares of {square:g} mm do not fit {width:g}x{height:g} mm: "
+            f"use squares of at most {max(room, 0):.1f} mm"
         )
     marker = marker_mm if marker_mm is not None else round(0.75 * square, 1)
     table = {

@@ -1,6 +1,6 @@
-"""Say whether a rig still fits: record the board for some seconds, and every camera that moved is named.
+"""Check whether a rig still fits: record the board for some seconds; displaced cameras are named.
 
-The exit code is 0 where the rig is right, 1 where it is not.
+The exit code is 0 if the rig is right, 1 if not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from calib.corners.recording import add_source_arguments
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rig", type=Path, required=True, help="rig.toml")
     parser.add_argument("--board", type=Path, required=True, help="board.toml")
-    parser.add_argument("--corners", type=Path, help="corners.parquet of the new recording, in place of its pictures")
+    parser.add_argument("--corners", type=Path, help="corners.parquet of the new recording, instead of its images")
     add_source_arguments(parser, required=False)
 
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     for note in outcome.notes:
         print(f"Note: {note}")
     if outcome.right:
-        print(f"RIGHT: {', '.join(outcome.unmoved)} are where the rig has them ({outcome.rms_px:.2f} px)")
+        print(f"RIGHT: {', '.join(outcome.unmoved)} agree with the rig ({outcome.rms_px:.2f} px)")
         return 0
     for problem in outcome.problems:
         print(f"NOT RIGHT: {problem}")

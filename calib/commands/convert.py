@@ -1,10 +1,10 @@
-"""Read another tool's calibration file and write ours, or the other way round.
+"""Convert calibration files of other tools to ours, or ours to theirs.
 
     multiview calibrate convert Calib.toml rig.toml
     multiview calibrate convert rig.toml calibration.toml --to anipose
 
 Formats: multiview (ours), anipose (also FreeMoCap's), caliscope, opencv_yaml, pose2sim, qualisys (QCA). The same points
-reproject to the same pixels within a millionth; what a format cannot hold is said.
+reproject to the same pixels within a millionth; a note names what a format cannot hold.
 """
 
 from __future__ import annotations
@@ -19,13 +19,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, help="the file to read")
     parser.add_argument("target", type=Path, help="the file to write")
     parser.add_argument(
-        "--from", dest="source_format", choices=format_names(), help="default: told by what is in the file"
+        "--from",
+        dest="source_format",
+        choices=format_names(),
+        help="format of the source (default: determined from its content)",
     )
     parser.add_argument(
         "--to", dest="target_format", choices=format_names(),
-        help="default: by the ending: .yaml opencv_yaml, .qca.txt qualisys, .toml multiview",
+        help="format of the target (default: by suffix: .yaml opencv_yaml, .qca.txt qualisys, .toml multiview)",
     )  # fmt: skip
-    parser.add_argument("--unit", choices=("m", "cm", "mm"), help="the source's unit of length (default: told by size)")
+    parser.add_argument(
+        "--unit",
+        choices=("m", "cm", "mm"),
+        help="the source's unit of length (default: determined from the camera distances)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -36,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     from multiview.errors import ConfigError
 
     if not args.source.is_file():
-        raise ConfigError(f"{args.source}: there is no such file")
+        raise ConfigError(f"{args.source}: no such file")
     source = args.source_format or format_of(args.source)
     rig, remarks = load_format(source).read(args.source)
     if args.unit is not None:
@@ -53,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
 def _stated(unit: str, remarks: list[str]) -> tuple[float, str]:
     """What to multiply lengths with that a reader has already taken to be of some unit."""
     taken = 1e-3 if any("to be millimetres" in remark or "are in mm" in remark for remark in remarks) else 1.0
-    return {"m": 1.0, "cm": 1e-2, "mm": 1e-3}[unit] / taken, f"lengths are in {unit}, as you say"
+    return {"m": 1.0, "cm": 1e-2, "mm": 1e-3}[unit] / taken, f"lengths are in {unit}, as given"
 
 
 def _by_suffix(path: Path) -> str:

@@ -1,6 +1,6 @@
 """Find the board in videos or images of several cameras, and write one row per corner.
 
-Legacy patterns, inverted prints, mirrored pictures, other dictionaries and other square counts are found out, and said.
+Legacy patterns, inverted prints, mirrored images, other dictionaries and square counts are detected and reported.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from calib.corners.recording import add_source_arguments, detect_with_progress, 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--board", type=Path, required=True, help="board.toml")
     add_source_arguments(parser, required=True)
-    parser.add_argument("--out", type=Path, default=Path("corners.parquet"), help="default: corners.parquet")
+    parser.add_argument(
+        "--out", type=Path, default=Path("corners.parquet"), help="file to write (default: corners.parquet)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
-"""Compute the rig from detected corners: lenses, poses and time offsets, with a report in words and pictures.
+"""Compute the rig from detected corners: intrinsics, poses and time offsets, with an illustrated report.
 
-Writes OUT/rig.toml, OUT/report.html and OUT/report.json. The exit code is 1 where the rig must not be used.
+Writes OUT/rig.toml, OUT/report.html and OUT/report.json. The exit code is 1 if the rig must not be used.
 """
 
 from __future__ import annotations
@@ -15,20 +15,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corners", type=Path, required=True, help="corners.parquet, as `detect` writes it")
     parser.add_argument("--board", type=Path, required=True, help="board.toml")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the rig and the report")
-    parser.add_argument("--model", choices=("pinhole5", "pinhole8", "fisheye"), help="lens model (default: found out)")
-    parser.add_argument("--no-offsets", action="store_true", help="take all cameras to be exactly in step")
+    parser.add_argument(
+        "--model", choices=("pinhole5", "pinhole8", "fisheye"), help="lens model (default: chosen by cross-validation)"
+    )
+    parser.add_argument(
+        "--no-offsets", action="store_true", help="assume that all cameras are synchronised: estimate no time offsets"
+    )
     parser.add_argument(
         "--floor",
         type=int,
         metavar="FRAME",
-        help="a frame in which the board lies on the floor, face up: the world's origin",
+        help="a frame in which the board lies on the floor, face up; it defines the world's origin",
     )
     parser.add_argument(
-        "--gravity", metavar="CAM=X,Y,Z", help="which way is down in a camera's axes (x right, y down, z forward)"
+        "--gravity", metavar="CAM=X,Y,Z", help="direction of gravity in a camera's axes (x right, y down, z forward)"
     )
     parser.add_argument(
         "--length", action="append", default=[], metavar="A,B=M", help="check a length measured with a tape between "
-        "two cameras or two board corners, as in cam01,cam02=2.35 (may be given again)",
+        "two cameras or two board corners, as in cam01,cam02=2.35 (may be repeated)",
     )  # fmt: skip
 
 
@@ -78,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
     offsets = [camera for camera in outcome.cameras if abs(camera.time_offset_s) > 3 * camera.time_offset_sigma_s > 0]
     if offsets:
         print(
-            "out of step: " + ", ".join(f"{camera.name} by {1000 * camera.time_offset_s:+.1f} ms" for camera in offsets)
+            "time offsets: "
+            + ", ".join(f"{camera.name} by {1000 * camera.time_offset_s:+.1f} ms" for camera in offsets)
         )
     print(f"{args.out / 'rig.toml'}, {args.out / 'report.html'}, {args.out / 'report.json'}")
     return 1 if outcome.verdict == "record again" else 0

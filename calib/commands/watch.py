@@ -1,8 +1,8 @@
-"""Look for the board in pictures that come one after the other on standard input, and say where it is.
+"""Detect the board in a sequence of images on standard input, and print its corners.
 
-Serves the preview of `multiview capture --board`. A picture is a line of JSON, `{"camera": ..., "width": ..., "height":
+Serves the preview of `multiview capture --board`. An image is a line of JSON, `{"camera": ..., "width": ..., "height":
 ...}`, followed by its width x height grey bytes; the answer is a line of JSON, `{"camera": ..., "corners": [[x, y],
-...]}`, with x and y as parts of the picture's width and height.
+...]}`, with x and y as fractions of the image's width and height.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Detection of board corners in pictures and videos."""
+"""Detection of board corners in images and videos."""

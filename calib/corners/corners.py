@@ -102,7 +102,7 @@ class BoardViews:
         if len(corners) and corners.corner.max() >= points:
             raise ConfigError(
                 f"corner {corners.corner.max()} in the table, but the board has corners 0 to {points - 1}: "
-                "is this the board that was recorded?"
+                "give the board.toml of the recording"
             )
         keys, place = np.unique(np.stack([corners.camera, corners.frame]), axis=1, return_inverse=True)
         xy, row = np.zeros((keys.shape[1], points, 2)), np.full((keys.shape[1], points), -1)
@@ -157,7 +157,7 @@ def read_corners(path: str | Path) -> Corners:
 
     path = Path(path)
     if not path.exists():
-        raise SourceError(f"{path}: there is no such corner table; `multiview calibrate detect` writes one")
+        raise SourceError(f"{path}: no such corner table; `multiview calibrate detect` writes one")
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
@@ -176,7 +176,7 @@ def read_corners(path: str | Path) -> Corners:
         text = text.combine_chunks()
     finite = np.all([np.isfinite(values) for values in numbers.values()], axis=0) & ~text.is_null().to_numpy(False)
     if not finite.any():
-        raise SourceError(f"{path}: no corner in it; was the board in the pictures?")
+        raise SourceError(f"{path}: it holds no corner; record the board again, well lit and whole in view")
     numbers = {name: values[finite] for name, values in numbers.items()}
     found = np.array(text.dictionary.to_pylist())
     order = np.argsort(found)
@@ -196,7 +196,7 @@ def _size(path: Path, name: str, numbers: dict[str, Float64[np.ndarray, " M"]], 
     if len(sizes) != 1:
         described = " and ".join(f"{w}x{h}" for w, h in sorted(sizes))
         raise SourceError(
-            f"{path}: camera {name!r} has pictures of {described}; record all of a camera's pictures at one resolution"
+            f"{path}: camera {name!r} has images of {described}; record all of a camera's images at one resolution"
         )
     return sizes.pop()
 

@@ -1,4 +1,4 @@
-"""From pictures to the corner table: every camera's board corners in every frame, several cameras at once."""
+"""From images to the corner table: every camera's board corners in every frame, cameras in parallel."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _MAX_FRAMES = 900  # per camera; a longer video is read at every second frame, t
 
 @dataclass(frozen=True, slots=True)
 class CameraSummary:
-    """What one camera gave.
+    """Summary of one camera's detection.
 
     Attributes:
         name: Of the camera.
-        pictures: How many were looked at.
-        boards: In how many of them the board was found.
-        corners: How many were kept.
+        pictures: Number of images searched.
+        boards: Number of those with the board.
+        corners: Number of corners kept.
         refused: How many were rejected for blur or glare.
         remarks: In words.
     """
@@ -93,8 +93,8 @@ def detect(
     found = [i for i, table in enumerate(tables) if table[1]]
     if not found:
         raise SourceError(
-            f"no board in any picture of {', '.join(names)}: expected {identified.board.words()}; "
-            "is it whole in view, well lit, and the one in the board file?"
+            f"no board in any image of {', '.join(names)}: expected {identified.board.words()}; "
+            "record it whole in view and well lit, and check the board file"
         )
     rows = [row for i in found for row in tables[i][1]]
     counts = [len(row[3].corner) for row in rows]
@@ -123,7 +123,7 @@ def _camera(
         if len(sizes) > 1:
             described = " and ".join(f"{w}x{h}" for w, h in sorted(sizes))
             raise SourceError(
-                f"{source.path}: pictures of {described}; record all of a camera's pictures at one resolution"
+                f"{source.path}: images of {described}; record all of a camera's images at one resolution"
             )
         found = finder.find(picture.grey)
         refused += found.refused
@@ -136,7 +136,7 @@ def _camera(
     if source.files and looked * step < source.count:
         remarks.append(f"{source.count - looked * step} images cannot be read")
     if not rows:
-        remarks.append("never shows the board")
+        remarks.append("has no image with the board")
     corners = sum(len(row[3].corner) for row in rows)
     summary = CameraSummary(source.name, looked, len(rows), corners, refused, tuple(remarks))
     return summary, rows, sizes.pop() if sizes else (0, 0)

@@ -1,4 +1,4 @@
-"""Where pictures of the board come from: videos, or folders of images, one per camera, with the time of every frame."""
+"""Sources of images of the board: one video or folder of images per camera, with the time of every frame."""
 
 from __future__ import annotations
 
@@ -87,13 +87,13 @@ def video(path: str | Path, name: str | None = None, fps: float | None = None) -
 
     path = Path(path)
     if not path.is_file():
-        raise SourceError(f"{path}: there is no such video")
+        raise SourceError(f"{path}: no such video")
     capture = cv2.VideoCapture(str(path))
     opened, count, rate = capture.isOpened(), int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), capture.get(cv2.CAP_PROP_FPS)
     readable = opened and capture.grab()
     capture.release()
     if not readable:
-        raise SourceError(f"{path}: not a video that can be read; is the file complete?")
+        raise SourceError(f"{path}: the video cannot be read: the file may be incomplete; record or copy it again")
     rate = fps or (rate if 1 <= rate <= 1000 else 25.0)
     return Pictures(name or path.stem, path, max(count, 1), rate, times=_stamps(path))
 
@@ -102,10 +102,10 @@ def image_folder(path: str | Path, name: str | None = None, fps: float = 25.0) -
     """A folder of images; the last number in a file's name is its frame, so that cameras can be matched."""
     path = Path(path)
     if not path.is_dir():
-        raise SourceError(f"{path}: there is no such folder of images")
+        raise SourceError(f"{path}: no such folder of images")
     files = sorted(file for file in path.iterdir() if file.suffix.lower() in _IMAGE_SUFFIXES)
     if not files:
-        raise SourceError(f"{path}: no image in it ({', '.join(sorted(_IMAGE_SUFFIXES))})")
+        raise SourceError(f"{path}: the folder holds no image ({', '.join(sorted(_IMAGE_SUFFIXES))})")
     numbers = [re.findall(r"\d+", file.stem) for file in files]
     frames = [int(found[-1]) for found in numbers] if all(numbers) else list(range(len(files)))
     if len(set(frames)) < len(frames):  # names such as 20250818_065551594_iOS: no frame numbers at all
@@ -123,8 +123,8 @@ def _stamps(path: Path) -> dict[int, float] | None:
     except (KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
         raise SourceError(f"{own}: expected the columns frame,time with numbers in them ({error})") from None
     if not rows:
-        raise SourceError(f"{own}: no row in it")
+        raise SourceError(f"{own}: it holds no row")
     times: Float64[np.ndarray, " n"] = np.array([time for _, time in rows])
     if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
-        raise SourceError(f"{own}: times must rise from row to row")
+        raise SourceError(f"{own}: times must increase from row to row")
     return dict(rows)

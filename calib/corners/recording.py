@@ -1,4 +1,4 @@
-"""The part of the command line that says where pictures of a board are, and the detection it asks for."""
+"""Arguments that name a board recording, and its detection."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def add_source_arguments(parser: argparse.ArgumentParser, required: bool) -> Non
         "--cameras", metavar="A,B", help="names of the cameras (default: the names of files or folders)"
     )
     parser.add_argument(
-        "--every", type=int, metavar="N", help="look at each N-th picture only (default: 900 per camera)"
+        "--every", type=int, metavar="N", help="search only each N-th image (default: 900 images per camera)"
     )
-    parser.add_argument("--fps", type=float, help="frame rate, where the recording does not say (default 25)")
+    parser.add_argument("--fps", type=float, help="frame rate, if the recording has none (default 25)")
 
 
 def sources_from(args: argparse.Namespace) -> list[Pictures]:
@@ -34,7 +34,7 @@ def sources_from(args: argparse.Namespace) -> list[Pictures]:
     paths = args.videos or args.images
     names = args.cameras.split(",") if args.cameras else [None] * len(paths)
     if len(names) != len(paths):
-        raise SourceError(f"--cameras names {len(names)} cameras, but there are {len(paths)} recordings")
+        raise SourceError(f"--cameras names {len(names)} cameras for {len(paths)} recordings: name each one")
     if args.every is not None and args.every < 1:
         raise SourceError("--every must be 1 or more")
     if args.videos:

@@ -1,4 +1,4 @@
-"""Which frames of a long recording to solve with: those that cover the pictures and the pairs of cameras best."""
+"""Selection of frames of a long recording that cover the images and the pairs of cameras best."""
 
 from __future__ import annotations
 

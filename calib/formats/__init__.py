@@ -1,4 +1,4 @@
-"""Other tools' calibration files: one module per format, found by its file's name.
+"""Calibration files of other tools: one module per format, found by its file's name.
 
 A format says what its axes, units and directions are in its first lines, and has
 
@@ -21,7 +21,7 @@ __all__ = ["Format", "format_names", "format_of", "load_format"]
 
 
 class Format(Protocol):
-    """What every module here offers."""
+    """Protocol of a format module."""
 
     SUFFIX: str
 
@@ -33,7 +33,7 @@ class Format(Protocol):
 
 
 def format_names() -> tuple[str, ...]:
-    """The formats there are."""
+    """Names of the available formats."""
     return plugin_names(__name__)
 
 
@@ -52,5 +52,5 @@ def format_of(path: Path) -> str:
         if load_format(name).recognises(text):
             return name
     raise ConfigError(
-        f"{path}: not a calibration of a known format ({', '.join(format_names())}); say which with --from"
+        f"{path}: not a calibration of a known format ({', '.join(format_names())}); give one with --from"
     )

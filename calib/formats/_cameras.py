@@ -1,4 +1,4 @@
-"""Checks that every format shares: numbers from a file become a Camera, or a ConfigError that says what is wrong."""
+"""Checks shared by all formats: numbers from a file become a Camera, or a ConfigError that says what is wrong."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def make_camera(
 def make_rig(path: Path, cameras: list[Camera]) -> Rig:
     """Raises ConfigError for no camera and for two of one name."""
     if not cameras:
-        raise ConfigError(f"{path}: no calibrated camera in it")
+        raise ConfigError(f"{path}: it holds no calibrated camera")
     names = [camera.name for camera in cameras]
     for name in names:
         if names.count(name) > 1:

@@ -33,7 +33,7 @@ def read(path: Path) -> tuple[Rig, list[str]]:
             remarks.append(f"{name} is not calibrated in the file and is left out")
             continue
         if entry.get("rotation_count"):
-            remarks.append(f"{name} is shown turned in caliscope; its calibration is of the unturned picture")
+            remarks.append(f"{name} is shown rotated in caliscope; its calibration is of the unrotated image")
         numbers = (entry["matrix"], entry["distortions"], entry["rotation"], entry["translation"])
         cameras.append(make_camera(path, name, entry.get("size"), *numbers, bool(entry.get("fisheye", False))))
     return make_rig(path, cameras), remarks

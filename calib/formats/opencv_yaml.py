@@ -28,7 +28,7 @@ def read(path: Path) -> tuple[Rig, list[str]]:
     import cv2
 
     if not path.is_file():
-        raise ConfigError(f"{path}: there is no such file")
+        raise ConfigError(f"{path}: no such file")
     try:
         storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_READ)
         return _rig(path, storage)
@@ -43,7 +43,7 @@ def _rig(path: Path, storage: Any) -> tuple[Rig, list[str]]:
             nodes = [sequence.at(i) for i in range(sequence.size())]
             return make_rig(path, [_camera(path, node, f"cam{i + 1:02d}") for i, node in enumerate(nodes)]), []
         if storage.getNode("camera_matrix").empty():
-            raise ConfigError(f"{path}: neither `cameras` nor `camera_matrix` in it")
+            raise ConfigError(f"{path}: it has neither `cameras` nor `camera_matrix`")
         return make_rig(path, [_camera(path, storage, path.stem)]), ["no pose in the file: the camera is at the origin"]
     finally:
         storage.release()

@@ -34,7 +34,7 @@ def read(path: Path) -> tuple[Rig, list[str]]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     if "<!DOCTYPE" in text or "<!ENTITY" in text:  # a calibration has none; entities can be made to grow without end
-        raise ConfigError(f"{path}: a QCA file has no document type or entities")
+        raise ConfigError(f"{path}: a QCA file must not have a document type or entities: export it again")
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:

@@ -1,1 +1,1 @@
-"""What a calibration found, as JSON, a page and pictures."""
+"""The report of a calibration: JSON, a page and pictures."""

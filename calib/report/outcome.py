@@ -1,4 +1,4 @@
-"""What a calibration means: the rig in its world, the links between cameras, a verdict and advice in words."""
+"""Outcome of a calibration: the rig in its world, the links between cameras, a verdict and advice in words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GOOD_COVERAGE, _POOR_COVERAGE = 0.35, 0.12  # share of the picture's cells that
 
 @dataclass(frozen=True, slots=True)
 class CameraOutcome:
-    """One camera of the solved rig: its error over inlier corners, boards seen, share of the picture covered."""
+    """One camera of the solved rig: its error over inlier corners, boards observed, share of the image covered."""
 
     name: str
     rms_px: float
@@ -41,7 +41,7 @@ class CameraOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Two cameras and the boards that both see; `weak` where the rig hangs on too few."""
+    """Two cameras and the boards that both observe; `weak` if the rig depends on too few."""
 
     a: str
     b: str
@@ -101,17 +101,19 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
         poor.append(f"{100 * (1 - own):.0f} % of the corners had to be rejected")
     for entry in cameras:
         if entry.frames < _TOO_FEW_VIEWS:
-            bad.append(f"{entry.name} rests on {_count(entry.frames, 'picture')}")
+            bad.append(f"{entry.name} has only {_count(entry.frames, 'image')}")
     for name, why in calibration.left_out.items():
         poor.append(f"{name} is left out: it {why}")
     thin = [camera.name for camera in cameras if camera.coverage < _POOR_COVERAGE]
     if thin:
         poor.append(
-            f"the board stayed in a small part of the picture of {', '.join(thin)}: the rest of the lens is a guess"
+            f"the board covered a small part of the image of {', '.join(thin)}: elsewhere the lens is extrapolated"
         )
     for entry, notes in zip(cameras, (intrinsics.notes for intrinsics in calibration.intrinsics), strict=True):
         if "all boards are parallel" in notes:
-            bad.append(f"{entry.name} saw the board only in parallel positions, which leave its focal length open")
+            bad.append(
+                f"{entry.name} observed the board only in parallel poses, which do not determine its focal length"
+            )
     poor += [f"{link.a} and {link.b} share only {_count(link.boards, 'board')}" for link in links if link.weak]
     verdict = "record again" if bad else "usable" if poor else "good"
     fits = f"corners fit within {calibration.rms_px:.2f} px"
@@ -193,7 +195,7 @@ def _advice(cameras: tuple[CameraOutcome, ...], links: tuple[Link, ...], left_ou
             advice.append(f"show the board to {camera.name} more often: {count} so far, 20 are better")
         elif camera.coverage < _GOOD_COVERAGE:
             advice.append(
-                f"bring the board nearer to {camera.name} and to the edges of its picture: "
+                f"bring the board nearer to {camera.name} and to the edges of its image: "
                 f"corners cover {100 * camera.coverage:.0f} % of it"
             )
     for name, why in left_out.items():

@@ -29,7 +29,7 @@ svg { max-width: 100%; height: auto; }
 
 
 def page(outcome: Outcome, calibration: Calibration, corners: Corners, board: Board, lengths: tuple[str, ...]) -> str:
-    """The whole page."""
+    """The report as one HTML page."""
     parts = [
         f"<h1>Calibration of {len(outcome.rig)} cameras</h1>",
         f'<p class="quiet">{escape(board.words())}</p>',
@@ -37,16 +37,16 @@ def page(outcome: Outcome, calibration: Calibration, corners: Corners, board: Bo
         "<h2>Cameras</h2>",
         _table(outcome),
         "<h2>Expected 3D error in the volume</h2>",
-        '<p class="quiet">How far a point would be off by this calibration alone, from the covariance of all its '
-        "numbers. Left from above, right from the side; cameras as arrows, the board's way in grey.</p>",
+        '<p class="quiet">The error of a 3D point due to this calibration alone, from the covariance of all its '
+        "parameters. Left from above, right from the side; cameras as arrows, the board's path in grey.</p>",
         report_pictures.rig_views(outcome, calibration),
-        "<h2>Which cameras saw the board together</h2>",
+        "<h2>Boards observed by pairs of cameras</h2>",
         '<div class="row">' + report_pictures.links(outcome) + report_pictures.offsets(outcome) + "</div>",
-        "<h2>Corners in each picture</h2>",
-        '<p class="quiet">Dots are corners that count, red crosses were rejected, lines are the error that is left, '
-        "enlarged as stated. A good recording covers the picture to its edges.</p>",
+        "<h2>Corners in each image</h2>",
+        '<p class="quiet">Dots are inlier corners, red crosses rejected ones, lines the remaining error, '
+        "enlarged as stated. A good recording covers the image to its edges.</p>",
         report_pictures.coverage(calibration, corners),
-        "<h2>Size of the errors</h2>",
+        "<h2>Distribution of the errors</h2>",
         report_pictures.histograms(calibration, corners),
     ]
     return (
@@ -66,8 +66,8 @@ def _verdict(outcome: Outcome, lengths: tuple[str, ...]) -> str:
 
 
 def _table(outcome: Outcome) -> str:
-    head = "<tr><th>camera</th><th>RMS px</th><th>noise px</th><th>pictures</th><th>corners</th><th>inliers</th>"
-    head += "<th>covered</th><th>lens</th><th>focal px</th><th>out of step</th></tr>"
+    head = "<tr><th>camera</th><th>RMS px</th><th>noise px</th><th>images</th><th>corners</th><th>inliers</th>"
+    head += "<th>covered</th><th>lens</th><th>focal px</th><th>time offset</th></tr>"
     rows = []
     for entry, camera in zip(outcome.cameras, outcome.rig.cameras, strict=True):
         step = "not estimated" if entry.time_offset_s == 0 and entry is not outcome.cameras[0] else "the reference"

@@ -73,7 +73,7 @@ def links(outcome: Outcome) -> str:
     axes.set_yticks(places, _plain(names))
     axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
     axes.invert_yaxis()
-    axes.set_xlabel("boards shared by each pair;\nred: too few to hang a camera on")
+    axes.set_xlabel("boards shared by each pair;\nred: too few to determine a pose")
     return _svg(figure)
 
 

@@ -1,7 +1,7 @@
-"""Is a rig still right? A fresh recording of the board is solved with the rig's lenses, and the two are compared.
+"""Check of a rig: a new recording of the board is solved with the rig's intrinsics, and the two are compared.
 
-Two cameras agree if the rig's pose between them puts the board within a pixel or two of where the recording has it. The
-largest group of cameras that all agree has not moved; the others have moved.
+Two cameras agree if the rig's relative pose predicts the recorded board within a pixel or two. The largest group of
+cameras that all agree is taken as unmoved; the others are displaced.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MIN_Z_SCORE = 4.0
 
 @dataclass(frozen=True, slots=True)
 class MovedCamera:
-    """A camera that is elsewhere.
+    """A displaced camera.
 
     Attributes:
         name: Of the camera.
@@ -47,7 +47,7 @@ class MovedCamera:
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """Whether a rig still fits.
+    """Result of the check of a rig.
 
     Attributes:
         right: Nothing is wrong.
@@ -85,7 +85,7 @@ def check_rig(rig: Rig, corners: Corners, board: Board) -> CheckOutcome:
     if len(common) < 2:
         raise ConfigError(
             f"the recording has cameras {', '.join(corners.names)}, the rig {', '.join(rig.names)}: "
-            "two at least must be in both; give names with --cameras"
+            "at least two must be in both; give names with --cameras"
         )
     notes = [f"{name} is in the rig, but not in the recording" for name in rig.names if name not in corners.names]
     notes += [f"{name} is in the recording, but not in the rig" for name in corners.names if name not in rig.names]
@@ -101,7 +101,9 @@ def check_rig(rig: Rig, corners: Corners, board: Board) -> CheckOutcome:
             continue
         sigma = _own_noise(views, c, camera, points)
         if not sigma < _LENS_PX:
-            problems.append(f"{camera.name}'s lens no longer fits ({sigma:.1f} px): was its focus or zoom changed?")
+            problems.append(
+                f"{camera.name}'s intrinsics no longer fit ({sigma:.1f} px): calibrate again (changed focus or zoom?)"
+            )
         known[c] = Intrinsics(_lens(camera), min(max(sigma, 0.1), _LENS_PX), _model(camera))
     if len(known) < 2:
         return CheckOutcome(False, (), (), float("nan"), tuple(problems), tuple(notes))
@@ -114,7 +116,7 @@ def check_rig(rig: Rig, corners: Corners, board: Board) -> CheckOutcome:
     moved = tuple(_moved(fresh, cameras, unmoved[0], i) for i in range(len(cameras)) if i not in unmoved)
     if len(unmoved) == 1:
         names = ", ".join(camera.name for camera in cameras)
-        problems.append(f"no two of {names} are where the rig has them: calibrate again")
+        problems.append(f"no two of {names} agree with the rig: calibrate again")
     problems += [f"{m.name} moved by {m.distance_mm:.1f} mm and rotated by {m.angle_deg:.2f} degrees" for m in moved]
     return CheckOutcome(
         not problems, tuple(cameras[i].name for i in unmoved), moved, fresh.rms_px, tuple(problems), tuple(notes)

@@ -1,4 +1,4 @@
-"""A first guess of where the cameras and the boards are: the co-visibility graph and its strongest tree.
+"""Initial poses of the cameras and boards: the co-visibility graph and its maximum spanning tree.
 
 Two cameras that see the board in the same frames have a relative pose; cameras are nodes, such pairs are edges. The
 maximum spanning tree places every camera; the edges left over close loops and say how well the tree fits.
@@ -26,7 +26,7 @@ Pose = tuple[Float64[np.ndarray, "... 3 3"], Float64[np.ndarray, "... 3"]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewPoses:
-    """Each view's board in its camera's axes: camera, knot (the frame's place), pose, pixels and which are used."""
+    """Each view's board in its camera's axes: camera, knot (the frame's index), pose, pixels and a mask."""
 
     camera: Int64[np.ndarray, " V"]
     knot: Int64[np.ndarray, " V"]

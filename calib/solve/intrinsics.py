@@ -1,6 +1,6 @@
 """One camera's lens from its own views of the board: focal length found by a scan, then robust least squares.
 
-The model is chosen on held-out views: a richer lens must predict views that it was not fitted to, clearly better.
+The model is chosen on held-out views: a richer lens model must predict them clearly better.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MIN_VIEWS_TO_CHOOSE = 16  # views; with fewer, holding half of them out tells n
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Intrinsics:
-    """A lens, the noise of its corners (px per axis), and what was noticed on the way."""
+    """A lens, the noise of its corners (px per axis), and warnings."""
 
     lens: Lens
     sigma: float
@@ -59,7 +59,7 @@ def calibrate_lens(views: CameraViews, size: tuple[int, int], model: str | None 
     good = np.flatnonzero(planar.any(axis=1))
     if len(good) < 2:
         raise CalibrationError(
-            f"shows the board well in too few pictures ({len(good)}); a lens needs 2 at least, better 20"
+            f"shows the board well in too few images ({len(good)}); a lens needs at least 2, better 20"
         )
     views = replace(views, used=planar)[good]
     views = views[spread_out(views, size, _VIEWS_USED)]
@@ -135,7 +135,7 @@ def _first_guess(
             best, best_score = lens, score
     poses = None if best is None else _homography_poses(views, best)
     if best is None or poses is None:
-        raise CalibrationError("has no focal length that fits its pictures of the board")
+        raise CalibrationError("has no focal length that fits its images of the board")
     return best, *poses
 
 

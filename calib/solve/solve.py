@@ -1,4 +1,4 @@
-"""From corners to a rig: lenses, a first guess of the poses, then one bundle adjustment over everything.
+"""From corners to a rig: intrinsics, initial poses, then one bundle adjustment over everything.
 
 Robust from the first step: homographies gate the corners of a view, a redescending loss whose scale follows the
 residuals carries the bundle past what is left, and the last fit is plain least squares over the corners that a
@@ -32,7 +32,7 @@ _MIN_SIGMA_PX = 0.02
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """A solved group of cameras, the bundle at its end, and what it rests on.
+    """A solved group of cameras, with the final bundle and its inputs.
 
     Attributes:
         cameras: Indices into the corner table's cameras; the bundle's are numbered in this order.

@@ -1,6 +1,6 @@
-"""Cameras out of step: whether the board's motion can tell, and the knots that let the bundle estimate it.
+"""Time offsets of cameras: whether the board's motion determines them, and the knots of its interpolation.
 
-A camera whose stamps are d seconds off sees a moving board where it was d seconds away: with the board's motion
+A camera whose stamps are d seconds off observes a moving board at its position d seconds away: with the board's motion
 interpolated between frames, d is one more unknown of that camera.
 """
 

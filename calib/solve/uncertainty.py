@@ -1,4 +1,4 @@
-"""What the covariance of a calibration means to a user: relative camera poses, and millimetres in the volume."""
+"""Uncertainty of a calibration from its covariance: relative camera poses, and 3D error in the volume."""
 
 from __future__ import annotations
 

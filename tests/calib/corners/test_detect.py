@@ -59,10 +59,14 @@ def test_blur_and_glare_are_refused():
     [
         (BOARD, False, []),
         (replace(BOARD, inverted=True), False, ["the board is printed inverted (white on black)"]),
-        (BOARD, True, ["the board in cam02 is seen mirrored"]),
-        (replace(BOARD, squares=(5, 7)), False, ["you said 7x5, the image shows 5x7"]),
-        (replace(BOARD, squares=(8, 6), legacy=True), False, ["you said 7x5, the image shows 8x6", "legacy pattern"]),
-        (replace(BOARD, dictionary="DICT_5X5_100"), False, ["the pictures show DICT_5X5_"]),
+        (BOARD, True, ["the images of cam02 are mirrored"]),
+        (replace(BOARD, squares=(5, 7)), False, ["the board file says 7x5, the images show 5x7"]),
+        (
+            replace(BOARD, squares=(8, 6), legacy=True),
+            False,
+            ["the board file says 7x5, the images show 8x6", "legacy pattern"],
+        ),
+        (replace(BOARD, dictionary="DICT_5X5_100"), False, ["the images show DICT_5X5_"]),
     ],
     ids=["as stated", "inverted", "mirrored", "turned", "legacy", "dictionary"],
 )
@@ -93,16 +97,16 @@ def test_what_is_wrong_with_pictures_is_named(tmp_path):
         (tmp_path / name).mkdir()
         for i, (width, height) in enumerate(sizes):
             cv2.imwrite(str(tmp_path / name / f"{i}.png"), rng.integers(0, 255, (height, width), dtype=np.uint8))
-    with pytest.raises(SourceError, match="empty: no image in it"):
+    with pytest.raises(SourceError, match="empty: the folder holds no image"):
         image_folder(tmp_path / "empty")
-    with pytest.raises(SourceError, match="pictures of 64x48 and 80x60"):
+    with pytest.raises(SourceError, match="images of 64x48 and 80x60"):
         detect([image_folder(tmp_path / "mixed")], OPEN)
-    with pytest.raises(SourceError, match="no board in any picture of plain"):
+    with pytest.raises(SourceError, match="no board in any image of plain"):
         detect([image_folder(tmp_path / "plain")], OPEN)
     with pytest.raises(SourceError, match="two cameras are named 'plain'"):
         detect([image_folder(tmp_path / "plain")] * 2, OPEN)
     (tmp_path / "cut.mp4").write_bytes(b"\0" * 300)
-    with pytest.raises(SourceError, match=r"cut.mp4: not a video that can be read"):
+    with pytest.raises(SourceError, match=r"cut.mp4: the video cannot be read"):
         video(tmp_path / "cut.mp4")
 
 

@@ -63,5 +63,5 @@ def test_another_lens_and_another_resolution_are_named(recording):
 
 def test_names_must_meet(recording):
     rig, corners = recording
-    with pytest.raises(ConfigError, match="two at least must be in both"):
+    with pytest.raises(ConfigError, match="at least two must be in both"):
         check_rig(rig, replace(corners, names=("a", "b", "c", "d")), BOARD)

@@ -64,7 +64,7 @@ def test_few_views_keep_the_lens_simple():
 
 def test_one_view_is_refused():
     camera, views = views_all_over("pinhole5", 1, np.random.default_rng(5))
-    with pytest.raises(CalibrationError, match=r"too few pictures \(1\)"):
+    with pytest.raises(CalibrationError, match=r"too few images \(1\)"):
         calibrate_lens(views, camera.size)
 
 
