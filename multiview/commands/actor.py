@@ -1,4 +1,4 @@
-"""`multiview actor NAME TAKE`: keep a person's bone lengths and rest pose under a name."""
+"""`multiview actor NAME TAKE`: save a person's bone lengths and rest pose under a name."""
 
 from __future__ import annotations
 
@@ -18,22 +18,27 @@ __all__ = ["add_arguments", "compare", "run", "show"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Save a person's bone lengths and rest pose under a name: that person in this take, and people in a studio "
-        "with the name among its `known_actors`, are then called so. With the file of a running studio, name and "
-        "measure a person who is in the room. Without a take, show what is saved."
+        "Save a person's bone lengths and rest pose under a name. The name is written into the take, and studios that "
+        "list it in `known_actors` recognise the person. With the file of a running studio, name and measure a "
+        "person in the room. Without a take, show the saved actors."
     )
     parser.add_argument("name", nargs="?", help="letters, digits, - and _")
     parser.add_argument(
         "take",
         nargs="?",
         type=Path,
-        help="a take, its poses.parquet, or the output of `fuse`; or the file of a studio that runs",
+        help="a take, its poses.parquet, or the output of `fuse`; or the file of a running studio",
     )
     parser.add_argument(
-        "--person", type=int, metavar="ID", help="which person, if there are several: the number that the viewer shows"
+        "--person",
+        type=int,
+        metavar="ID",
+        help="number of the person, as the viewer shows it; required if there are several",
     )
-    parser.add_argument("--recognise", type=Path, metavar="TAKE", help="name the people of a take who are known")
-    parser.add_argument("--folder", type=Path, help="where actors are kept (default: this user's)")
+    parser.add_argument(
+        "--recognise", type=Path, metavar="TAKE", help="recognise the people of a take and write their names"
+    )
+    parser.add_argument("--folder", type=Path, help="folder of the actors (default: this user's)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,7 +70,7 @@ def _save(args: argparse.Namespace) -> int:
 
 
 def _name(poses: Poses, path: Path, names: dict[int, str]) -> None:
-    """Write the names beside the poses; whoever had one of them before loses it."""
+    """Write the names beside the poses; a name is removed from the person who had it before."""
     from multiview.recordings.pose_table import write_poses
 
     kept = {person: name for person, name in poses.names.items() if name not in names.values()}
@@ -74,21 +79,21 @@ def _name(poses: Poses, path: Path, names: dict[int, str]) -> None:
 
 
 def _choose(poses: Poses, person: int | None, take: Path) -> int:
-    """The person who was asked for, or the only one who was there for long; ConfigError naming those there are."""
+    """The requested person, or the only one present for long; ConfigError lists the people present."""
     seconds = {int(p): float((poses.person == p).sum()) / poses.frames_per_second for p in poses.people}
     there = ", ".join(f"{p} ({s:.0f} s)" for p, s in seconds.items()) or "nobody"
     if person is not None:
         if person not in seconds:
-            raise ConfigError(f"no person {person} in {take}; there are {there}")
+            raise ConfigError(f"no person {person} in {take}; use one of {there}")
         return person
     long = [p for p, s in seconds.items() if s > 0.3 * max(seconds.values())]
     if len(long) != 1:
-        raise ConfigError(f"{take} has several people: say which with --person; there are {there}")
+        raise ConfigError(f"{take} has several people: name one with --person, one of {there}")
     return long[0]
 
 
 def compare(actor: Actor, folder: Path | None) -> None:
-    """Say if the new actor could be taken for one of the others."""
+    """Warn if the new actor could be confused with another one."""
     from multiview.body.actor import actor_names, actor_probabilities, load_actor
 
     others = [load_actor(name, folder) for name in actor_names(folder) if name != actor.name]
@@ -96,7 +101,7 @@ def compare(actor: Actor, folder: Path | None) -> None:
         if other.skeleton == actor.skeleton:
             alike = float(actor_probabilities(actor.lengths, [other])[0])
             if alike > 0.05:
-                print(f"beware: of the same build as {other.name} ({alike:.0%}); they may be taken for each other")
+                print(f"warning: bone lengths like those of {other.name} ({alike:.0%}); the two may be confused")
 
 
 def _recognise(take: Path, folder: Path | None) -> int:
@@ -123,8 +128,8 @@ def _recognise(take: Path, folder: Path | None) -> int:
     if names:
         _name(poses, path, names)
     else:
-        hint = "`multiview actor NAME TAKE --person ID` names them all the same"
-        print(f"nobody is known with {ASSIGN_PROBABILITY:.0%}; {hint}")
+        hint = "to assign a name nevertheless: `multiview actor NAME TAKE --person ID`"
+        print(f"nobody is recognised with {ASSIGN_PROBABILITY:.0%}; {hint}")
     return 0
 
 

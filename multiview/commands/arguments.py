@@ -1,4 +1,4 @@
-"""Arguments that several commands share: named, explained and read in one way."""
+"""Arguments shared by several commands."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def add_recorded_keypoints(parser: argparse.ArgumentParser, default_rig: str = "
 def add_videos(parser: argparse.ArgumentParser) -> None:
     """`--videos`, required, and `--cameras`, which names them: see `camera_names`."""
     parser.add_argument(
-        "--videos", nargs="+", required=True, metavar="VIDEO", help="one video, or folder of pictures, per camera"
+        "--videos", nargs="+", required=True, metavar="VIDEO", help="one video, or folder of images, per camera"
     )
     parser.add_argument(
         "--cameras", metavar="A,B,...", help="the videos' cameras, in order (default: the files' names without suffix)"
@@ -58,10 +58,10 @@ def add_detector(parser: argparse.ArgumentParser) -> None:
 
 def add_fusion(parser: argparse.ArgumentParser) -> None:
     """`--independent`, `--smooth` and `--refine-cameras`."""
-    parser.add_argument("--independent", action="store_true", help="treat every frame on its own, without memory")
-    parser.add_argument("--smooth", action="store_true", help="correct each pose with the whole take")
+    parser.add_argument("--independent", action="store_true", help="fuse every frame independently, without tracking")
+    parser.add_argument("--smooth", action="store_true", help="smooth each pose with the whole take")
     parser.add_argument(
-        "--refine-cameras", action="store_true", help="first correct the cameras' places from the people they see"
+        "--refine-cameras", action="store_true", help="first refine the camera poses from the people they observe"
     )
 
 

@@ -1,6 +1,6 @@
-"""`multiview compile`: compile fusion's kernels now, so that the first studio starts at once.
+"""`multiview compile`: compile fusion's kernels ahead of time, so that the first studio starts at once.
 
-They are kept on disk beside the program; a new version compiles its own. Without this, the first start waits for them.
+They are cached on disk beside the program, once per version. Without this command, the first start compiles them.
 """
 
 from __future__ import annotations

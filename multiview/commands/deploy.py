@@ -1,4 +1,4 @@
-"""`multiview deploy`: a trained network as ONNX and INT8, measured, with its model card."""
+"""`multiview deploy`: convert a trained network to ONNX and INT8, measure it, and write its model card."""
 
 from __future__ import annotations
 
@@ -14,20 +14,26 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("weights", type=Path, help="best.pt of `multiview train`")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the .onnx files and the card")
-    parser.add_argument("--name", help="of the files (default: the folder of the weights)")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for the .onnx files and the card"
+    )
+    parser.add_argument("--name", help="name of the files (default: the folder of the weights)")
     parser.add_argument(
         "--annotations", metavar="JSON", type=Path, help="COCO file to measure on (default: rendered people)"
     )
-    parser.add_argument("--images", metavar="DIR", type=Path, help="its pictures (default: `images` beside the file)")
-    parser.add_argument("--people", type=int, default=1000, help="people to measure on (default 1000)")
-    parser.add_argument("--calibration", type=int, default=256, help="crops that INT8's ranges come from (default 256)")
+    parser.add_argument(
+        "--images", metavar="DIR", type=Path, help="folder of its images (default: `images` beside the file)"
+    )
+    parser.add_argument("--people", type=int, default=1000, help="number of people to measure on (default 1000)")
+    parser.add_argument(
+        "--calibration", type=int, default=256, help="number of crops to calibrate INT8 ranges on (default 256)"
+    )
     parser.add_argument(
         "--extra-scale",
         type=float,
         default=0.75,
         metavar="SCALE",
-        help="also deploy the network at this scale of its input size (default 0.75; 1: no)",
+        help="also deploy the network at this scale of its input size (default 0.75; 1: none)",
     )
 
 
@@ -86,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _deploy_finder(args: argparse.Namespace, recipe: Recipe, network: Any) -> int:
-    """The same for a person finder, judged by whom it finds."""
+    """Deploy a person finder, evaluated by the people that it finds."""
     import numpy as np
     from rich.console import Console
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""`multiview draw`: 3D people over the videos that they were made from, as videos or as pictures."""
+"""`multiview draw`: draw 3D people over their videos, as videos or images."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_keypoints(parser, purpose="to show as well (OUT/keypoints of `process --save-keypoints`)")
     parser.add_argument("--out", type=Path, required=True, help="folder for CAMERA.mp4, or for CAMERA_FRAME.png")
     parser.add_argument(
-        "--frames", metavar="I,J,...", help="only these frames, as PNG pictures of all cameras side by side"
+        "--frames", metavar="I,J,...", help="only these frames, as PNG images of all cameras side by side"
     )
     parser.add_argument(
-        "--height", type=int, default=720, help="of the pictures drawn, px (default 720; 0: as recorded)"
+        "--height", type=int, default=720, help="height of the drawn images, px (default 720; 0: as recorded)"
     )
     parser.add_argument("--fps", type=float, default=0.0, help="frame rate of the videos (default: their own)")
 
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         frames = sorted({int(text) for text in args.frames.split(",")}) if args.frames else []
     except ValueError:
-        raise ConfigError(f"--frames {args.frames}: frame numbers, with commas between them") from None
+        raise ConfigError(f"--frames {args.frames}: give frame numbers separated by commas, as in 0,25,50") from None
     sources = open_sources(rig, args.videos, camera_names(args), args.fps)
     args.out.mkdir(parents=True, exist_ok=True)
     overlay = Overlay(rig, poses, args.keypoints, args.height)

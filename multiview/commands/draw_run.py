@@ -25,7 +25,7 @@ Picture = UInt8[np.ndarray, "H W 3"]
 
 
 class Overlay:
-    """Draws what is known of a frame into its picture."""
+    """Draws the keypoints and poses of a frame into its image."""
 
     def __init__(self, rig: Rig, poses: Poses, keypoints: Path | None, height: int) -> None:
         self.rig, self._poses, self._keypoints, self._height = rig, poses, keypoints, height
@@ -61,7 +61,7 @@ class Overlay:
         if camera not in self._folders:
             folder = Path(str(self._keypoints)) / camera
             if not folder.is_dir():
-                raise SourceError(f"there is no folder of 2D poses {folder}")
+                raise SourceError(f"no folder of 2D poses {folder}")
             self._folders[camera] = frames_in(folder)
         return self._folders[camera]
 

@@ -1,4 +1,4 @@
-"""`multiview evaluate`: how far poses are from true joints."""
+"""`multiview evaluate`: compare poses with ground truth."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def report(comparison: Comparison, actors: list[int] | None = None) -> dict[str,
     for actor in actors or ():
         if actor not in parts:
             known = ", ".join(map(str, parts)) or "none"
-            raise ConfigError(f"the truth has no actor {actor}; it has {known}")
+            raise ConfigError(f"the ground truth has no actor {actor}; use one of {known}")
     chosen = actors or list(parts)
     switches = metrics.identity_switches(comparison)
     error, measured = comparison.error_m * 1e3, comparison.measured
@@ -132,7 +132,7 @@ def _print(figures: dict[str, Any]) -> None:
         table.add_row(name, f"[bold]{value}[/bold]", f"[dim]{meaning}[/dim]")
 
     row("recall", f"{figures['recall']:.2f} %", "true people found within 0.5 m")
-    row("precision", f"{figures['precision']:.2f} %", "people who are true ones")
+    row("precision", f"{figures['precision']:.2f} %", "found people who are true ones")
     switches = ", ".join(f"actor {s['actor']} at {s['frame']}" for s in figures["switches"][:3])
     row("identity switches", str(figures["identity_switches"]), switches or "an actor under another number")
     table.add_section()
@@ -157,8 +157,10 @@ def _print(figures: dict[str, Any]) -> None:
     row("known", f"{figures['finite']:.2f} %", f"of joints; {figures['measured']:.2f} % measured, not filled")
     row("bone length spread", f"{figures['bone_length_spread']:.2f} %", "standard deviation, median over bones")
     views = ", ".join(f"{name.split()[0]}: {value:.2f}" for name, value in figures["nees"].items() if name != "all")
-    row("NEES per dof", f"{figures['nees']['all']:.2f}", f"1 is honest; by rays {views}")
+    row("NEES per dof", f"{figures['nees']['all']:.2f}", f"1 if consistent; by number of rays {views}")
     row("in 90 % ellipsoid", f"{figures['inside_90_ellipsoid']:.1f} %", "of measured joints")
     if figures["rmse_over_cramer_rao"] == figures["rmse_over_cramer_rao"]:
-        row("RMSE / Cramer-Rao", f"{figures['rmse_over_cramer_rao']:.3f}", "1 is the best without memory")
+        row(
+            "RMSE / Cramer-Rao", f"{figures['rmse_over_cramer_rao']:.3f}", "1 is the optimum without temporal filtering"
+        )
     Console().print(table)

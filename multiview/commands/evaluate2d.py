@@ -1,4 +1,4 @@
-"""`multiview evaluate2d`: how good a 2D pose network is on labelled people."""
+"""`multiview evaluate2d`: evaluate a 2D pose network on labelled images."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--annotations", metavar="JSON", type=Path, help="COCO keypoint file (`multiview label` makes one)"
     )
-    parser.add_argument("--images", metavar="DIR", type=Path, help="its pictures (default: `images` beside the file)")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="write figures.json and page.html there")
     parser.add_argument(
-        "--flip", action="store_true", help="look at the mirrored crops, too, as `flip = true` does live"
+        "--images", metavar="DIR", type=Path, help="folder of its images (default: `images` beside the file)"
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, help="folder for figures.json and page.html")
+    parser.add_argument(
+        "--flip", action="store_true", help="also evaluate the mirrored crops, as `flip = true` does live"
     )
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N people")
 
@@ -56,7 +58,10 @@ def run(args: argparse.Namespace) -> int:
             people.append(labels.people[index])
             samples.append(sample)
     if not people:
-        raise ConfigError(f"{args.annotations}: none of its pictures can be read; the first is {labels.people[0].path}")
+        raise ConfigError(
+            f"{args.annotations}: no image can be read, such as {labels.people[0].path}; "
+            "give their folder with --images"
+        )
     for line in labels.skipped[:10]:
         console.print(f"skipped {line}", style="yellow")
     if len(labels.skipped) > 10:

@@ -1,4 +1,4 @@
-"""`multiview explain`: why detections of one frame were joined into people, and others not."""
+"""`multiview explain`: show why the detections of one frame were grouped into people."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
     add_recorded_keypoints(parser)
-    parser.add_argument("--frame", type=int, required=True, help="which frame, the number in the files' names")
-    parser.add_argument("--out", type=Path, default=Path("explain.png"), help="picture to write (default explain.png)")
+    parser.add_argument("--frame", type=int, required=True, help="number of the frame, as in the files' names")
+    parser.add_argument("--out", type=Path, default=Path("explain.png"), help="image to write (default explain.png)")
 
 
 def run(args: argparse.Namespace) -> int:

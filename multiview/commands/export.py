@@ -1,4 +1,4 @@
-"""`multiview export`: poses as files of other programs."""
+"""`multiview export`: write poses as TRC, C3D, BVH, CSV and other formats."""
 
 from __future__ import annotations
 
@@ -23,22 +23,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("poses", type=Path, help="poses.parquet of `multiview fuse` or of a take, or its folder")
     parser.add_argument("--to", required=True, metavar="FORMAT", help=", ".join(exporter_names()))
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to (default: beside the poses)")
-    parser.add_argument("--measured-only", action="store_true", help="leave out joints that are filled, not measured")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for the files (default: beside the poses)")
+    parser.add_argument("--measured-only", action="store_true", help="omit filled joints")
     add_person_numbers(parser)
-    parser.add_argument("--start", type=float, metavar="S", help="from this time on (s)")
-    parser.add_argument("--end", type=float, metavar="S", help="up to this time (s)")
+    parser.add_argument("--start", type=float, metavar="S", help="start time, s")
+    parser.add_argument("--end", type=float, metavar="S", help="end time, s")
     parser.add_argument(
-        "--max-gap", type=float, default=0.0, metavar="S", help="close gaps up to this long (s), marked"
+        "--max-gap",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="interpolate gaps of up to this duration, s, and mark them",
     )
     parser.add_argument(
-        "--lowpass", type=float, default=0.0, metavar="HZ", help="smooth without delay: Butterworth, 6 is usual"
+        "--lowpass",
+        type=float,
+        default=0.0,
+        metavar="HZ",
+        help="cut-off frequency of a zero-phase Butterworth filter; 6 is usual",
     )
-    parser.add_argument("--resample", type=float, default=0.0, metavar="HZ", help="bring to this frame rate")
-    parser.add_argument("--units", default="", metavar="UNIT", help="of trc, bvh, c3d, csv, json: m, cm or mm")
+    parser.add_argument("--resample", type=float, default=0.0, metavar="HZ", help="resample to this frame rate")
     parser.add_argument(
-        "--axes", choices=("zup", "yup"), default="zup", help="tables only: which axis is up (default z)"
+        "--units", default="", metavar="UNIT", help="unit of length of trc, bvh, c3d, csv, json: m, cm or mm"
     )
+    parser.add_argument("--axes", choices=("zup", "yup"), default="zup", help="tables only: vertical axis (default z)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`multiview fuse`: recorded 2D keypoints of several views to 3D people, through the pipeline that also runs live."""
+"""`multiview fuse`: fuse recorded 2D keypoints of several views into 3D people, with the same pipeline as live."""
 
 from __future__ import annotations
 
@@ -28,10 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         nargs=6,
         metavar=("X0", "Y0", "Z0", "X1", "Y1", "Z1"),
-        help="people appear only between these two corners, m (default anywhere)",
+        help="initiate tracks only in the box between these two corners, m (default: anywhere)",
     )
     parser.add_argument(
-        "--max-people", type=int, default=0, metavar="N", help="at most so many people at a time (default any number)"
+        "--max-people",
+        type=int,
+        default=0,
+        metavar="N",
+        help="maximum number of simultaneous people (default: no limit)",
     )
 
 
@@ -50,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if args.lag < 0:
         raise ConfigError(f"--lag {args.lag}: a number of frames")
     if args.independent and (args.lag or args.smooth):
-        raise ConfigError("--independent knows no other frames: leave out --lag and --smooth")
+        raise ConfigError("--independent uses single frames only: leave out --lag and --smooth")
     rig, skeleton = load_rig(args.rig), load_skeleton(args.skeleton)
     folders = open_keypoint_folders(args.keypoints, rig, skeleton)
     if args.refine_cameras:

@@ -121,7 +121,7 @@ def refine_from_views(rig: Rig, skeleton: Skeleton, views: Iterable[Views], opti
             xy.append(np.where(measured, observations.rays.xy.reshape(-1, 2)[rows], np.nan))
             sigma.append(np.where(measured, np.sqrt(noise), 1.0))
     if not xyz:
-        raise CalibrationError("too few joints to correct cameras: nobody is seen by three views")
+        raise CalibrationError("too few joints to refine the cameras: nobody is observed in three views")
     every = max(1, sum(map(len, xyz)) // REFINE_JOINTS)
     return refine_rig(rig, JointObservations(*(np.concatenate(parts)[::every] for parts in (xyz, xy, sigma))))
 
@@ -136,7 +136,7 @@ def refined(rig: Rig, skeleton: Skeleton, views: Iterable[Views], out: Path) -> 
             f"  {name}: {found.before_px[c]:.2f} -> {found.after_px[c]:.2f} px; "
             f"{1e3 * found.moved_m[c]:.0f} mm, {found.rotated_deg[c]:.2f} deg"
         )
-    print(f"corrected cameras -> {out / 'rig.toml'}")
+    print(f"refined cameras -> {out / 'rig.toml'}")
     return found.rig
 
 

@@ -1,4 +1,4 @@
-"""What is in a take: its name and notes, how long it is, every topic with its count and rate, and what is missing."""
+"""Show the contents of a take: name, notes, duration, count and rate of every topic, and faults."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
 def read_topics(take: Take) -> tuple[dict[str, _Topic], list[str]]:
     """Figures of every topic, and what is wrong with the take."""
     topics: dict[str, _Topic] = defaultdict(_Topic)
-    troubles = [f"{take.folder.name} was never finished: multiview recover {take.folder}"] if take.partial else []
+    troubles = [f"{take.folder.name} is not finished: multiview recover {take.folder}"] if take.partial else []
     for path in take.recordings():
         reader = RecordingReader(path)
         for record in reader:

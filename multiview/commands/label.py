@@ -1,4 +1,4 @@
-"""`multiview label`: make training data, from recordings or rendered."""
+"""`multiview label`: create training data from recordings or rendered images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["add_arguments", "fuse_take", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="WHAT")
-    text = "label the videos of a take with its own fused people: what several views agree on labels the others"
+    text = "label the videos of a take with its fused people"
     take = kinds.add_parser("take", help=text, description=text.capitalize() + ".")
     take.add_argument(
         "take", nargs="?", type=Path, help="a take's folder with videos/; or give --rig, --poses and --videos"
@@ -31,9 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_rig(take, default="the take's")
     take.add_argument("--poses", type=Path, help="poses.parquet of `multiview process --smooth` or `fuse --smooth`")
     take.add_argument("--videos", nargs="+", metavar="VIDEO", type=Path, help="one video per camera, named like it")
-    add_keypoints(take, purpose="to tell visible joints (a take knows)")
+    add_keypoints(take, purpose="2D keypoints, to determine visible joints (a take has them)")
     take.add_argument("--every", type=int, default=10, metavar="N", help="label each N-th frame (default 10)")
-    take.add_argument("--views", type=int, default=2, help="rays that a joint must rest on (default 2)")
+    take.add_argument("--views", type=int, default=2, help="minimum number of rays per joint (default 2)")
     take.add_argument(
         "--rms-px",
         type=float,
@@ -43,13 +43,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     text = "render people, with exact labels"
     rendered = kinds.add_parser("rendered", help=text, description=text.capitalize() + ".")
-    rendered.add_argument("--count", type=int, default=1000, help="pictures (default 1000)")
+    rendered.add_argument("--count", type=int, default=1000, help="number of images (default 1000)")
     rendered.add_argument("--seed", type=int, default=1)
     rendered.add_argument(
-        "--held-out", action="store_true", help="postures, backgrounds and textures that training never shows"
+        "--held-out", action="store_true", help="use the postures, backgrounds and textures reserved for evaluation"
     )
     for parser_ in (take, rendered):
-        parser_.add_argument("--out", type=Path, required=True, metavar="DIR", help="for annotations.json and images/")
+        parser_.add_argument(
+            "--out", type=Path, required=True, metavar="DIR", help="folder for annotations.json and images/"
+        )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -83,7 +85,7 @@ def _label_take(args: argparse.Namespace, bar: Progress) -> tuple[int, int]:
     videos = args.videos or (sorted((folder / "videos").glob("*.*")) if folder else [])
     videos = [video for video in videos if video.suffix.lower() in (".mp4", ".mkv", ".avi", ".mov", ".webm")]
     if folder and not folder.exists():
-        raise SourceError(f"{folder}: no such take")
+        raise SourceError(f"{folder}: no such take; give a take's folder with videos/")
     if not rig_path or not videos or not (folder or args.poses):
         raise ConfigError("give a take's folder with videos/, or all of --rig, --poses and --videos")
     rig = load_rig(rig_path)

@@ -1,4 +1,4 @@
-"""`multiview models`: list the model cards, fetch their weights into the user's cache, check what lies there."""
+"""`multiview models`: list the model cards, download their weights into the user's cache, and check them."""
 
 from __future__ import annotations
 
@@ -34,8 +34,11 @@ TIMEOUT_S = 30.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="list|fetch|check", required=True)
-    actions.add_parser("list", help="the cards: skeleton, licences, whether the weights are here")
-    what = {"fetch": "get the weights of these cards", "check": "check the weights of these cards (all that are here)"}
+    actions.add_parser("list", help="list the cards: skeleton, licences, presence of the weights")
+    what = {
+        "fetch": "download the weights of these cards",
+        "check": "check the weights of these cards (default: all present)",
+    }
     for action, help in what.items():
         sub = actions.add_parser(action, help=help, description=help)
         sub.add_argument(
@@ -60,7 +63,7 @@ def fetch(name_or_path: str) -> None:
     for origin, files in _missing(name, card).items():
         if not origin:
             wanted = ", ".join(str(_place(name, file)) for file in files)
-            raise ConfigError(f"the card {name} knows no address; put the weights here yourself: {wanted}")
+            raise ConfigError(f"the card {name} has no address; copy the weights to {wanted}")
         _get(name, origin, files)
     for file in card.files:
         print(f"{name}: {model_file(name, file)}")
@@ -75,7 +78,7 @@ def _list() -> int:
         _, card = load_card(name)
         table.add_row(name, card.title, card.skeleton, card.code_license, card.weights_license, _state(name, card))
     Console().print(table)
-    print(f"weights lie in {cache_folder() / 'models'}; `multiview models fetch NAME` gets them")
+    print(f"weights are stored in {cache_folder() / 'models'}; `multiview models fetch NAME` downloads them")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`multiview plot TAKE`: a take in pictures, each as PNG, and all of them as one page."""
+"""`multiview plot TAKE`: plot a take as PNG images, and all of them on one page."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ td:first-child,th:first-child{text-align:left}img{width:100%;margin:.5rem 0 1.5r
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("take", type=Path, help="a take, its poses.parquet, or the output of `fuse`")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to (default: plots, beside the poses)")
-    parser.add_argument("--joint", default="", help="whose way and speed (default: the middle of the hips)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="folder for the plots (default: plots, beside the poses)"
+    )
+    parser.add_argument("--joint", default="", help="joint whose trajectory and speed are plotted (default: mid-hip)")
     add_person_numbers(parser)
     add_rig(parser, default="rig.toml beside the poses")
     add_keypoints(parser, purpose="for reprojection errors")
@@ -47,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     poses, table = take_poses(args.take)
     poses = resample_poses(poses, ResampleOptions(people=tuple(args.person)))
     if args.joint and args.joint not in poses.joints:
-        raise ConfigError(f"no joint {args.joint}; there are {', '.join(poses.joints)}")
+        raise ConfigError(f"no joint {args.joint}; use one of {', '.join(poses.joints)}")
     if not len(poses):
         raise ConfigError(f"{args.take} holds nobody: nothing to draw")
     out = args.out or table.parent / "plots"
@@ -77,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     for path in (*pictures.values(), out / "index.html"):
         print(path)
     if len(pages) == 4:
-        print("no reprojection errors: they need the rig, and a take with a recording or --keypoints DIR")
+        print("reprojection errors left out: they need the rig, and a take with a recording or --keypoints DIR")
     return 0
 
 

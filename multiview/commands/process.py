@@ -1,4 +1,4 @@
-"""`multiview process`: videos to 3D people. 2D poses of every frame first, then the same fusion as `multiview fuse`."""
+"""`multiview process`: compute 3D poses from videos: 2D detection, then the same fusion as `multiview fuse`."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_videos(parser)
     add_detector(parser)
     parser.add_argument(
-        "--option", action="append", default=[], metavar="KEY=VALUE", help="an option of the detector; may be repeated"
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the detector; may be repeated"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for poses.parquet and summary.json")
     parser.add_argument(
-        "--fps", type=float, default=0.0, help="frame rate, where the videos' own times are wrong (default: their own)"
+        "--fps",
+        type=float,
+        default=0.0,
+        help="frame rate, if the videos' times are wrong (default: the videos' own times)",
     )
     add_fusion(parser)
-    parser.add_argument("--save-keypoints", action="store_true", help="keep the 2D poses as OUT/keypoints, for `fuse`")
-    parser.add_argument(
-        "--threads", type=int, default=0, help="detectors that work side by side (default: one per core)"
-    )
+    parser.add_argument("--save-keypoints", action="store_true", help="save the 2D poses as OUT/keypoints, for `fuse`")
+    parser.add_argument("--threads", type=int, default=0, help="number of parallel detectors (default: one per core)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,17 +49,17 @@ def run(args: argparse.Namespace) -> int:
     sources = open_sources(rig, args.videos, camera_names(args), args.fps)
     options = plugin_options(args.option)
     if args.smooth and args.independent:
-        raise ConfigError("--smooth lets frames correct each other, --independent keeps them apart: choose one")
+        raise ConfigError("--smooth and --independent exclude each other: choose one")
     count = args.threads or cores()
     detectors = [make_detector(args.detector, options) for _ in range(min(count, len(sources)))]
     skeleton = detectors[0].skeleton
     recordings, seconds = detect_all(rig, sources, detectors)
     for recording in recordings:
         if recording.trouble:
-            print(f"multiview: {recording.trouble}; going on with what was read", file=sys.stderr)
+            print(f"multiview: {recording.trouble}; continuing with the frames read before", file=sys.stderr)
     frames = sum(len(recording.keypoints) for recording in recordings)
     if not frames:
-        raise SourceError("no video gave a single frame")
+        raise SourceError("no frame in any video: check the files")
     if args.save_keypoints:
         for recording in recordings:
             folder = args.out / "keypoints" / recording.camera

@@ -1,4 +1,4 @@
-"""The work of `multiview process`: detect in every video, bring the cameras together, fuse."""
+"""The work of `multiview process`: detect people in every video, synchronise the cameras, fuse."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["Fused", "detect_all", "fuse_recordings", "open_sources"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fused:
-    """What fusion made of the recordings; `timing` ms of each tick: the whole step, then each stage."""
+    """Result of fusing the recordings; `timing` is ms of each tick: the whole step, then each stage."""
 
     poses: Poses
     views: list[Views]

@@ -1,4 +1,4 @@
-"""A bar on the terminal for work whose done share is known; nothing where there is no terminal."""
+"""A progress bar on the terminal; nothing without a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes a take whole whose recording was cut off: everything up to the cut is kept, and the take gets its name."""
+"""Recover an interrupted recording: everything up to the interruption is kept, and the take gets its name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     take, rows = recover(open_take(args.take))
     for name, messages, trouble in rows:
-        print(f"{name}: {messages} messages" + (f", recovered ({trouble})" if trouble else ", was whole"))
+        print(f"{name}: {messages} messages" + (f", recovered ({trouble})" if trouble else ", intact"))
     print(f"take: {take.folder}")
 
 
@@ -35,7 +35,7 @@ def recover(take: Take) -> tuple[Take, list[tuple[str, int, str]]]:
             messages = _rewrite(path, take)
         rows.append((path.name, messages, reader.torn))
     if not rows:
-        raise SourceError(f"{take.folder}: nothing was recorded")
+        raise SourceError(f"{take.folder}: no recording to recover")
     return finish_take(take), rows
 
 

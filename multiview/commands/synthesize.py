@@ -1,4 +1,4 @@
-"""`multiview synthesize`: a studio with known truth as files, to try `fuse` and `evaluate` on, or filmed."""
+"""`multiview synthesize`: create a synthetic recording with ground truth, as keypoints or rendered film."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from multiview.errors import ConfigError
 __all__ = ["add_arguments", "run"]
 
 _NUMBERS = {
-    "cameras": (int, "how many cameras (5)"),
-    "people": (int, "how many people (4)"),
-    "seconds": (float, "how long (20)"),
+    "cameras": (int, "number of cameras (5)"),
+    "people": (int, "number of people (4)"),
+    "seconds": (float, "duration (20)"),
     "fps": (float, "frames per second (30)"),
-    "seed": (int, "another number gives another studio (0)"),
-    "skeleton": (str, "joints that the cameras find (coco17)"),
-    "sigma-px": (float, "error of the keypoints, px (4)"),
-    "correlation": (float, "of the error from frame to frame, 0 to 1 (0)"),
-    "leaving": (int, "how many people go out for three seconds and return (0)"),
+    "seed": (int, "random seed (0)"),
+    "skeleton": (str, "skeleton of the simulated detectors (coco17)"),
+    "sigma-px": (float, "standard deviation of the keypoint error, px (4)"),
+    "correlation": (float, "correlation of the error from frame to frame, 0 to 1 (0)"),
+    "leaving": (int, "number of people who leave for three seconds and return (0)"),
 }
 _OF_FILMS = {"cameras": 4, "people": 1, "seconds": 6.0, "seed": 1}  # what --film lets one choose, with the defaults
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="made; must be empty or not exist")
-    parser.add_argument("--options", type=Path, metavar="TOML", help="a synthetic.toml to start from")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="folder to create; must be empty or not exist"
+    )
+    parser.add_argument("--options", type=Path, metavar="TOML", help="synthetic.toml with further options")
     for name, (kind, meaning) in _NUMBERS.items():
         parser.add_argument(f"--{name}", type=kind, metavar="X", help=meaning)
-    parser.add_argument("--layout", choices=["ring", "row"], help="cameras all around (default) or along one side")
-    parser.add_argument("--perfect", action="store_true", help="no noise, no occlusion, nothing goes wrong")
+    parser.add_argument("--layout", choices=["ring", "row"], help="cameras on all sides (default) or along one side")
+    parser.add_argument("--perfect", action="store_true", help="no noise, no occlusion, no faults")
     parser.add_argument(
         "--film",
         action="store_true",
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from multiview.synthetic.folder import write_studio
 
     if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
-        raise ConfigError(f"{args.out} is not an empty folder; name one that does not exist yet")
+        raise ConfigError(f"{args.out} is not an empty folder; name a new one")
     if args.film:
         return _film(args)
     options = decode_toml(args.options, StudioOptions) if args.options else StudioOptions()
@@ -79,7 +81,9 @@ def _film(args: argparse.Namespace) -> int:
 
     fixed = [*(name for name in _NUMBERS if name not in _OF_FILMS), "options", "layout", "perfect"]
     if given := [name for name in fixed if getattr(args, name.replace("-", "_"))]:
-        raise ConfigError(f"--{given[0]} does not go with --film; of a film only --{', --'.join(_OF_FILMS)} can be set")
+        raise ConfigError(
+            f"--{given[0]} cannot be combined with --film; with it use only --{', --'.join(_OF_FILMS)} can be set"
+        )
     chosen: dict[str, Any] = {name: getattr(args, name) or default for name, default in _OF_FILMS.items()}
     studio, film = film_studio(**chosen)
     with progress_bar("filming the board") as show:

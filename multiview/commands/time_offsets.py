@@ -7,7 +7,7 @@ From a take, from folders of keypoints, or from videos:
     multiview time-offsets --rig rig.toml --videos cam01.mp4 cam02.mp4 cam03.mp4
 
 People should walk through the room for half a minute, in all directions. An offset is confirmed if both halves of the
-recording alone find it and it is many times its own uncertainty; confirmed ones are written as `time_offset_s` to
+recording give it and it is many times its standard deviation; confirmed ones are written as `time_offset_s` to
 OUT/rig.toml. OUT/time_offsets.png shows for each camera the distance between its rays and those of the others against
 the offset, OUT/time_offsets.json has the figures.
 """
@@ -47,13 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=MAX_OFFSET_S,
         metavar="S",
-        help="the largest offset that is tried, s (default 1)",
+        help="largest offset to try, s (default 1)",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("time_offsets"), help="folder for the results (default: time_offsets)"
     )
     parser.add_argument(
-        "--write", action="store_true", help="write the confirmed offsets into the rig file itself, too"
+        "--write", action="store_true", help="also write the confirmed offsets into the rig file itself"
     )
 
 
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     from multiview.commands.time_offsets_run import corrected_rig, draw, estimate_time_offsets, table_of
 
     if not 0 < args.max_offset <= 10:
-        raise ConfigError(f"--max-offset {args.max_offset:g}: say how many seconds to try, up to 10")
+        raise ConfigError(f"--max-offset {args.max_offset:g}: give a number of seconds from 0 to 10")
     rig, skeleton, recordings = read(args)
     result = estimate_time_offsets(rig, skeleton, recordings, args.max_offset)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -74,14 +74,14 @@ def run(args: argparse.Namespace) -> int:
     console = Console()
     console.print(table_of(result))
     if not any(offset.confirmed for offset in result.offsets):
-        console.print(f"No time offset is confirmed; the rig stays as it is. Picture: {args.out / PICTURE}")
+        console.print(f"No time offset is confirmed; the rig is unchanged. Picture: {args.out / PICTURE}")
         return 0
     save_rig(corrected_rig(result), args.out / "rig.toml")
     console.print(f"rig with time_offset_s: {args.out / 'rig.toml'}; picture: {args.out / PICTURE}")
     if args.write:
         target = args.rig or args.take / "rig.toml"
         save_rig(corrected_rig(result), target)
-        console.print(f"written into {target}; restart the workers with it")
+        console.print(f"written into {target}; restart the workers")
     return 0
 
 
@@ -104,13 +104,15 @@ def _from_take(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recording]
     take = open_take(args.take)
     rig = args.rig or take.rig
     if not rig.exists():
-        raise SourceError(f"{take.folder} has no rig.toml: calibrate first, then name it with --rig")
+        raise SourceError(f"{take.folder} has no rig.toml: calibrate first, then give it with --rig")
     found = take_keypoints(take, rig)
     if any(recording.frames for recording in found[2]):
         return found
     videos = sorted(str(path) for path in take.videos.glob("*.mp4"))
     if not videos:
-        raise SourceError(f"{take.folder} has neither keypoints nor videos")
+        raise SourceError(
+            f"{take.folder} has neither keypoints nor videos: give a take recorded with workers or --video"
+        )
     args.rig = rig
     return _from_videos(args, videos)
 

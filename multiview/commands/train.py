@@ -1,4 +1,4 @@
-"""`multiview train`: teach a 2D pose network by a recipe."""
+"""`multiview train`: train a 2D pose network from a recipe."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
-        "Stopped or killed, the same command goes on from the last checkpoint. "
+        "If training is interrupted, rerun the command: it resumes from the last checkpoint. "
         "Recipes that ship with multiview: light (joints of a person), finder (people in a picture)."
     )
     parser.add_argument("recipe", help="a recipe's TOML file, or the name of one that ships with multiview")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="where it is written (default: out/train/RECIPE)")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the results (default: out/train/RECIPE)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
 
 

@@ -178,6 +178,6 @@ def test_without_a_rig_there_are_no_errors_and_it_is_said(
     _, skeleton, ticks = scene
     write_poses(Poses.from_tracks(ticks, skeleton), tmp_path / "poses.parquet")
     assert main(["plot", str(tmp_path), "--joint", "left_wrist", "--person", "1"]) == 0
-    assert "no reprojection errors" in capsys.readouterr().out
+    assert "reprojection errors left out" in capsys.readouterr().out
     assert main(["plot", str(tmp_path), "--joint", "tail"]) == 2
-    assert "no joint tail; there are nose" in capsys.readouterr().err
+    assert "no joint tail; use one of nose" in capsys.readouterr().err

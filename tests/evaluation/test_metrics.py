@@ -179,7 +179,7 @@ def test_command_prints_a_table_and_json(tmp_path: Path, capsys):
     assert figures["mpjpe_mm"] == pytest.approx(10 * 3**0.5)
     assert set(figures["pcp3d_by_actor"]) == {"0", "2"}
     assert main([*arguments, "--actors", "0,9"]) == 2
-    assert capsys.readouterr().err == "multiview: the truth has no actor 9; it has 0, 1, 2\n"
+    assert capsys.readouterr().err == "multiview: the ground truth has no actor 9; use one of 0, 1, 2\n"
 
 
 def test_truth_is_read_back_and_refused_when_it_is_none(tmp_path: Path, capsys):
