@@ -95,6 +95,11 @@ class Take:
         parts = len(self.recordings())
         return self.folder / (f"take.{parts}.mcap" if parts else "take.mcap")
 
+    def check_schema(self) -> None:
+        """SourceError if the recording is of another schema version."""
+        for part in self.recordings()[:1]:
+            next(iter(RecordingReader(part)), None)
+
     def records(self) -> Iterator[Record]:
         """The stream, parts one after the other; SourceError if there is none."""
         parts = self.recordings()

@@ -22,8 +22,10 @@ __all__ = ["compare", "recorded_poses", "rerun_fusion", "take_studio"]
 def take_studio(take: Take) -> Studio:
     """The take's effective configuration; of a recorded one neither paths nor addresses are used.
 
-    ConfigError if it names a file of code: a recording may use only what ships with multiview.
+    ConfigError if it names a file of code: a recording may use only what ships with multiview; SourceError if the take
+    is of another schema version.
     """
+    take.check_schema()  # first: an older take's studio file has older keys, too
     studio = load_studio(take.studio, check=False)
     if (associator := str(studio.pipeline.get("associator", ""))).endswith(".py"):
         raise ConfigError(f"{take.studio}: [pipeline] associator = {associator!r}: a take may not bring its own code")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,7 +64,7 @@ def open_recording(path: Path, rig_path: Path | None, start_s: float, paused: bo
     if not rig_path.is_file():
         raise ConfigError(f"no rig at {rig_path}: give --rig rig.toml")
     rig, studio = load_rig(rig_path), folder / "studio.toml"
-    volume = _volume(load_studio(studio, check=False), rig) if studio.is_file() else None
+    volume = _recorded_volume(studio, rig) if studio.is_file() else None
     recorded = path.is_dir() and bool(Take(path).recordings())
     keypoints = TakeKeypoints(Take(path), rig_path, blocking=paused) if recorded else None
     feed = PosesFeed(poses, start_s, paused, poses.names, keypoints)
@@ -75,6 +76,15 @@ def _skeleton(poses: Poses) -> Skeleton:
     if skeleton is None or skeleton.joints != poses.joints:
         raise ConfigError("the poses name no skeleton that ships with multiview; write them with `multiview fuse`")
     return skeleton
+
+
+def _recorded_volume(studio: Path, rig: Rig) -> Float64[np.ndarray, "2 3"] | None:
+    """None, with a warning, if the studio file is not readable: poses of an older version are shown all the same."""
+    try:
+        return _volume(load_studio(studio, check=False), rig)
+    except ConfigError as error:
+        logging.warning("the capture volume is not shown: %s", error)
+        return None
 
 
 def _volume(studio: Studio, rig: Rig) -> Float64[np.ndarray, "2 3"] | None:

@@ -49,13 +49,13 @@ def test_recording_of_another_schema_version_is_rejected(tmp_path: Path, schema:
         list(RecordingReader(tmp_path / "take.mcap"))
 
 
-@pytest.mark.parametrize("command", [["info"], ["replay", "--check"], ["recover"]])
+@pytest.mark.parametrize("command", [["info"], ["replay", "--check"], ["recover"], ["time-offsets"]])
 def test_recording_of_version_1_ends_every_command_in_one_line(
     tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_recording(tmp_path / "take.mcap", "multiview")
     save_rig(make_rig(StudioOptions(cameras=2)), tmp_path / "rig.toml")
-    (tmp_path / "studio.toml").write_text('skeleton = "coco17"\n[source]\ntype = "synthetic"\n')
+    (tmp_path / "studio.toml").write_text('cast = ["amy"]\n[source]\ntype = "synthetic"\n')
     assert main([command[0], str(tmp_path), *command[1:]]) == 2
     error = capsys.readouterr().err
     assert "schema version 1" in error

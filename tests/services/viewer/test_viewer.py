@@ -29,6 +29,7 @@ from multiview.wire.packing import pack_keypoints
 from services.runtime.display import has_display
 from services.viewer.feed import PosesFeed
 from services.viewer.hud import INK, Hud, billboards, time_at
+from services.viewer.open import open_recording
 from services.viewer.orbit import Orbit, default_view
 from services.viewer.scene import Scene, frustum, level_from_world
 from services.viewer.take_keypoints import TakeKeypoints
@@ -246,6 +247,20 @@ def test_rays_of_a_take_are_what_its_cameras_saw_then(tmp_path: Path) -> None:
     assert list(found) == list(rig.names)
     np.testing.assert_allclose([found[name].xy[0, 0, 0] for name in rig.names], [4.0, 104.0, 204.0])
     assert keypoints.at(round(90e9 / rate)) == {}
+
+
+def test_open_recording_shows_poses_beside_an_old_studio_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    skeleton, tracks = crowd()
+    write_poses(Poses.from_tracks([tracks], skeleton), tmp_path / "poses.parquet")
+    save_rig(ring(), tmp_path / "rig.toml")
+    studio = '[volume]\nmax = [1.0, 1.0, 2.0]\n[source]\ntype = "synthetic"\n'
+    (tmp_path / "studio.toml").write_text(studio)
+    assert open_recording(tmp_path, None, 0.0, paused=True).volume is not None
+    (tmp_path / "studio.toml").write_text('cast = ["amy"]\n' + studio)
+    opened = open_recording(tmp_path, None, 0.0, paused=True)
+    assert len(opened.feed.tracks()) == 3
+    assert opened.volume is None
+    assert "known_actors" in caplog.text
 
 
 def test_feed_plays_seeks_and_pauses() -> None:
