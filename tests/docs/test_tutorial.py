@@ -60,4 +60,4 @@ def test_tutorial_names_commands_that_exist() -> None:
 
 def test_synthesize_film_rejects_what_a_film_cannot_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["synthesize", "--film", "--fps", "50", "--out", str(tmp_path / "film")]) == 2
-    assert "--fps does not go with --film" in capsys.readouterr().err
+    assert "--fps cannot be combined with --film" in capsys.readouterr().err

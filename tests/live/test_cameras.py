@@ -136,7 +136,7 @@ def test_a_camera_that_breaks_off_stops_nobody(studio: Studio, tmp_path: Path) -
 
 def test_another_skeleton_is_said_at_the_start(studio: Studio) -> None:
     wrong = Studio(**{f: getattr(studio, f) for f in studio.__struct_fields__} | {"skeleton": "body25"})
-    with Launch(wrong, viewer=False) as launch, pytest.raises(LaunchError, match='write skeleton = "coco17"'):
+    with Launch(wrong, viewer=False) as launch, pytest.raises(LaunchError, match='set skeleton = "coco17"'):
         launch.start()
 
 
