@@ -115,7 +115,9 @@ class Connection:
         """The next frame; the iteration ends when none has come for `timeout_s`."""
         end = None if self._timeout_s is None else time.monotonic() + self._timeout_s
         while True:
-            left_s = 0.2 if end is None else min(0.2, max(0.0, end - time.monotonic()))  # short: Ctrl-C is heard
+            left_s = (
+                0.2 if end is None else min(0.2, max(0.0, end - time.monotonic()))
+            )  # short, so that Ctrl-C takes effect
             frame = self.poll(left_s)
             if frame is not None:
                 return frame

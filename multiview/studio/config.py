@@ -176,7 +176,7 @@ class FusionOptions(_Section, frozen=True, kw_only=True):
     """How the fusion process behaves; what it computes is `[pipeline]`."""
 
     check_calibration: bool = True
-    """Refuse keypoints of a camera that was calibrated otherwise than the rig says."""
+    """Reject keypoints of a camera that was calibrated otherwise than the rig says."""
     exclude_displaced_cameras: bool = True
     """Exclude a camera that was rotated or moved since the start, until its worker is started again."""
     compensate_rotation: bool = False

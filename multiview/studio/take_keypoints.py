@@ -35,7 +35,7 @@ class _KeypointCollector(SyncBuffer):
 def take_keypoints(take: Take, rig_path: Path | None = None) -> tuple[Rig, Skeleton, list[Recording]]:
     """What live fusion would get, `time_offset_s` added; a camera that sent nothing has no frames.
 
-    Refusals, clocks and worker runs are those of live fusion.
+    Rejections, clocks and worker runs are those of live fusion.
     """
     rig = load_rig(rig_path or take.rig)
     fusion = StreamFusion(take_studio(take), rig)

@@ -72,7 +72,7 @@ def demo_studio(args: argparse.Namespace) -> Studio:
         "person_px": 340.0,
     }
     source = SyntheticSource(options=options)
-    synthetic_options(source)  # refuses nonsense before any process starts
+    synthetic_options(source)  # rejects invalid options before any process starts
     return Studio(
         name="demo",
         skeleton="coco17",
