@@ -46,7 +46,7 @@ ARROWS: dict[str, str] = {
     "multiview/learn": "nets keypoints synthetic recordings sources body cameras common",
     "multiview/studio": "fusion fusion/association selfcalib timing wire synthetic sources recordings "
     "body cameras common",
-    "multiview/commands": "studio learn detect evaluation export drawing synthetic "
+    "multiview/commands": "studio wire keypoints learn detect evaluation export drawing synthetic "
     "selfcalib fusion recordings models sources body cameras common",
     "multiview/__init__": "detect evaluation fusion recordings sources client cameras body geometry",
     "multiview/__main__": "__init__ common",
