@@ -20,7 +20,7 @@ _MAX_EDGE_WIDTH = 0.45  # an edge wider than this share of a square is blur
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """Corners of a board in one picture: ids, px; `markers` decoded, `refused` corners that were blurred or glared."""
+    """Corners of a board in one image: ids, px; `markers` decoded, `refused` corners that were blurred or glared."""
 
     corner: Int64[np.ndarray, " n"]
     xy: Float64[np.ndarray, "n 2"]
@@ -30,7 +30,7 @@ class Found:
 
 @dataclass(slots=True)
 class Finder:
-    """Finds a board whose `legacy` and `inverted` are known; `mirrored` for pictures that show it so.
+    """Detector of a board whose `legacy` and `inverted` are known; `mirrored` for mirrored images.
 
     One finder per thread: OpenCV's detectors are not shared.
     """

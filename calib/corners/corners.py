@@ -19,7 +19,7 @@ __all__ = ["COLUMNS", "BoardViews", "Corners", "read_corners", "write_corners"]
 # The columns of corners.parquet, one row for each corner that a camera saw: type and meaning, as in docs/formats.md.
 COLUMNS: dict[str, tuple[str, str]] = {
     "camera": ("string", "name of the camera"),
-    "width": ("int32", "px, of the camera's pictures"),
+    "width": ("int32", "px. Size of the camera's images"),
     "height": ("int32", "px"),
     "frame": ("int64", "number of the frame; frames of one number were taken together, up to a constant time offset"),
     "time": ("float64", "s, by the camera's stamps"),

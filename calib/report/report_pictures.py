@@ -81,7 +81,9 @@ def offsets(outcome: Outcome) -> str:
     """Time offsets as bars with two deviations."""
     entries = outcome.cameras
     if not any(entry.time_offset_sigma_s for entry in entries):
-        return "<p>Time offsets were not estimated: the board stood still between pictures, or it was asked not to.</p>"
+        return (
+            "<p>Time offsets were not estimated: the board did not move between images, or --no-offsets was given.</p>"
+        )
     offset_ms = [1000 * entry.time_offset_s for entry in entries]
     figure = _figure(5, 1 + 0.3 * len(entries))
     axes = figure.subplots()

@@ -126,7 +126,7 @@ def check_rig(rig: Rig, corners: Corners, board: Board) -> CheckOutcome:
 def _lens(camera: Camera) -> Lens:
     K = camera.K
     if K[0, 1]:
-        raise ConfigError(f"camera {camera.name!r}: K has a skew of {K[0, 1]:g}, which checking does not know")
+        raise ConfigError(f"camera {camera.name!r}: K has a skew of {K[0, 1]:g}, which the check does not support")
     return Lens(np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]]), camera.dist, camera.model)
 
 

@@ -110,7 +110,7 @@ def _deploy_finder(args: argparse.Namespace, recipe: Recipe, network: Any) -> in
     with console.status("quantising"):
         export(network, recipe, plain)
         quantise(plain, recipe, np.concatenate(pictures), small)
-    table = Table("model", "MB", "recall", "precision", "ms a picture")
+    table = Table("model", "MB", "recall", "precision", "ms per image")
     kept = {}
     for path, kind in ((plain, "fp32"), (small, "INT8")):
         figures = validate_finder(open_model(path), task.validation).figures

@@ -35,5 +35,5 @@ def run(args: argparse.Namespace) -> int:
     explanation = explain(rig, skeleton, frame_views(folders, len(rig), args.frame, 25.0))
     Console().print(table(explanation))
     draw(explanation, args.out)
-    print(f"picture -> {args.out}")
+    print(f"image -> {args.out}")
     return 0

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     for path in paths:
         print(path)
     if not paths:
-        print(f"{source} holds nobody: nothing to write")
+        print(f"{source} holds no people: nothing to write")
     return 0
 
 

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             pictures = args.count
         else:
             pictures, people = _label_take(args, bar)
-    console.print(f"{pictures} pictures, {people} people -> {args.out / 'annotations.json'}", highlight=False)
+    console.print(f"{pictures} images, {people} people -> {args.out / 'annotations.json'}", highlight=False)
     return 0
 
 

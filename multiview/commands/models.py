@@ -180,9 +180,11 @@ def _download(url: str, part: Path) -> Path:
         raise SourceError(f"{url} answers {error.code} {error.reason}") from error
     except (TimeoutError, urllib.error.URLError, HTTPException, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        raise SourceError(f"{url} cannot be fetched ({reason}); what came is kept, run it again to go on") from error
+        raise SourceError(
+            f"{url} cannot be fetched ({reason}); the part received is kept: run it again to resume"
+        ) from error
     if length and part.stat().st_size < have + length:
-        raise SourceError(f"{url} broke off at {part.stat().st_size} of {have + length} bytes; run it again to go on")
+        raise SourceError(f"{url} broke off at {part.stat().st_size} of {have + length} bytes: run it again to resume")
     return part
 
 

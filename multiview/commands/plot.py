@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if args.joint and args.joint not in poses.joints:
         raise ConfigError(f"no joint {args.joint}; use one of {', '.join(poses.joints)}")
     if not len(poses):
-        raise ConfigError(f"{args.take} holds nobody: nothing to draw")
+        raise ConfigError(f"{args.take} holds no people: nothing to plot")
     out = args.out or table.parent / "plots"
     rig_path = args.rig or table.parent / "rig.toml"
     rig: Rig | None = load_rig(rig_path) if args.rig or rig_path.is_file() else None

@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     people = "people" if summary["people"] != 1 else "person"
     print(
         f"{summary['frames']} frames of {len(recordings)} cameras, {summary['people']} {people}; "
-        f"2D at {frames / seconds:.1f} pictures/s, "
+        f"2D at {frames / seconds:.1f} images/s, "
         f"fusion {summary['ms_per_frame']['total']['median']:.2f} ms per frame, "
         f"median reprojection error {errors.median():.1f} px -> {args.out / 'poses.parquet'}"
     )

@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--film",
         action="store_true",
-        help="render videos of people and pictures of a calibration board instead of keypoints, to practise the whole "
-        "way on; goes with --cameras, --people, --seconds and --seed",
+        help="render videos of people and images of a calibration board instead of keypoints, to try the full chain; "
+        "can be combined with --cameras, --people, --seconds and --seed",
     )
 
 
@@ -92,7 +92,7 @@ def _film(args: argparse.Namespace) -> int:
         videos = film_people(film, studio.frames, args.out / "walk", show)
     folder, names = args.out, film.rig.names
     print(
-        f"{len(names)} cameras, {floor + 1} pictures of a board and {studio.frames} frames of people in {folder}. Next:"
+        f"{len(names)} cameras, {floor + 1} images of a board and {studio.frames} frames of people in {folder}. Next:"
     )
     print(
         f"  multiview calibrate detect --board {folder}/board/board.toml --images "

@@ -76,7 +76,7 @@ def estimate_time_offsets(
         last = _fuse(rig, skeleton, corrected, fps, f"fusing with correction {number} of at most {MAX_ROUNDS}", console)
         step = _step(last.offsets)
     if last.offsets is None:
-        raise CalibrationError("too little data: two or more cameras must see people move for ten seconds or more")
+        raise CalibrationError("too little data: at least two cameras must see people move for ten seconds")
     whole = [remaining.plus(float(applied)) for remaining, applied in zip(last.offsets, offsets, strict=True)]
     return TimeOffsetResult(
         rig, whole, scan, np.rint(offsets / scan.step_s).astype(int), before.errors_px, last.errors_px

@@ -13,7 +13,7 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "If training is interrupted, rerun the command: it resumes from the last checkpoint. "
-        "Recipes that ship with multiview: light (joints of a person), finder (people in a picture)."
+        "Recipes that ship with multiview: light (joints of a person), finder (people in an image)."
     )
     parser.add_argument("recipe", help="a recipe's TOML file, or the name of one that ships with multiview")
     parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the results (default: out/train/RECIPE)")
