@@ -46,7 +46,7 @@ class Stopping:
         return self._event.is_set()
 
     def wait(self, timeout_s: float) -> bool:
-        """Sleep, at most until told to end; whether that was so."""
+        """Sleep; returns True at once if the process is told to stop."""
         return self._event.wait(max(0.0, timeout_s))
 
 

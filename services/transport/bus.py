@@ -360,7 +360,7 @@ class RequestClient:
 
 
 def _ms(seconds: float) -> int:
-    """Rounded up, so that a wait never ends just before its time and is begun again."""
+    """Milliseconds, rounded up, so that a wait does not end just before its time."""
     return max(0, math.ceil(seconds * 1e3))
 
 

@@ -33,7 +33,7 @@ class Orbit:
         return self._camera.name if self._camera else ""
 
     def home(self) -> None:
-        """As it was at the start."""
+        """Reset the view to the initial one."""
         target, self.distance, self.yaw, self.pitch = self._home
         self.target, self._camera = target.copy(), None
 

@@ -39,7 +39,7 @@ class Recording:
         return self.stop() if self._process is not None else self._start()
 
     def status(self) -> str:
-        """What is being recorded, or that it failed; nothing where nothing is."""
+        """State of the recording, or its failure; empty if there is none."""
         if self._process is None:
             return ""
         if self._process.poll() is not None:
@@ -47,7 +47,7 @@ class Recording:
         return f"● {self._name} {time.monotonic() - self._began:.0f} s"
 
     def stop(self) -> str:
-        """End the take, whole; what it is called."""
+        """Finish the take; returns a message, empty if it failed."""
         process, self._process = self._process, None
         if process is None:
             return ""
@@ -62,7 +62,7 @@ class Recording:
         return "" if failed else f"saved take {self._name}"
 
     def close(self) -> None:
-        """End what is being recorded, and let go of the log."""
+        """Stop the recording, if any, and release resources."""
         self.stop()
         self._starter.shutdown()
         self._scratch.cleanup()

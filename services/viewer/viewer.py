@@ -286,7 +286,7 @@ class _Stall:
         self._last, self._since, self._length = now, 0.0, 0.0
 
     def watch(self, now: float, delay_s: float) -> None:
-        """After each picture: when it was begun (s), and how old what it shows is."""
+        """Note an image after drawing: its start time (s), and the age of the poses shown (s)."""
         if now - self._last > _STALL_S:
             self._since, self._length = now, now - self._last
         self._last = now

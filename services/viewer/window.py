@@ -112,7 +112,7 @@ class Window:
         self._vis.register_mouse_scroll_callback(wheel)
 
     def draw(self, scene: Scene, orbit: Orbit, hud: Hud) -> bool:
-        """One picture; what is as it was is not made again, and where nothing changed nothing is drawn (False)."""
+        """Draw one image, replacing only changed geometry; False, without drawing, if nothing changed."""
         self._changed = False
         self._size = self._measure()
         self.hud = hud
