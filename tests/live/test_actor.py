@@ -12,7 +12,7 @@ from multiview.client import PoseFrame, connect
 from multiview.studio.config import write_studio
 from services.supervise.launch import Launch
 from services.viewer.stream import StreamFeed
-from tests.live.conftest import synthetic_studio, until
+from tests.processes import synthetic_studio, until
 
 
 def test_a_person_in_the_room_takes_a_name_and_is_kept(

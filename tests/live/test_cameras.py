@@ -26,7 +26,7 @@ from multiview.studio.config import (
 from multiview.studio.rerun import recorded_poses
 from multiview.synthetic import StudioOptions, make_studio
 from services.supervise.launch import Launch, LaunchError
-from tests.live.conftest import FREE
+from tests.processes import FREE
 
 SIMULATED = {"cameras": 3, "people": 2, "seconds": 1.0, "fps": 25.0, "size": [640, 360], "skeleton": "coco17"}
 

@@ -20,7 +20,7 @@ from multiview.studio.config import CameraOptions, CameraSource, HubOptions, Rec
 from services.capture.cameras import PlaybackCamera
 from services.capture.capture import CapturedCamera, open_cameras, start_together
 from services.capture.doctor import examine, ports
-from tests.live.conftest import until
+from tests.processes import until
 
 FPS = 50.0
 SIZE = (64, 48)

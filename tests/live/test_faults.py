@@ -27,7 +27,7 @@ from multiview.wire.packing import pack_keypoints
 from services.supervise.launch import Launch
 from services.transport.bus import RequestClient, Sender, Subscriber
 from services.transport.requests import Start, Status, StatusReply, request
-from tests.live.conftest import Processes, synthetic_studio, until
+from tests.processes import Processes, synthetic_studio, until
 
 
 def test_the_hub_comes_back_and_what_hangs_is_killed(tmp_path: Path) -> None:

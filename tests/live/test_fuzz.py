@@ -5,15 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.fuzz_socket import attack
-from multiview.studio.config import HubOptions
-from tests.live.conftest import free_ports
+from tests.processes import free_hub
 
 
 def test_every_mutated_message_is_accounted_for(tmp_path: Path) -> None:
     """The long run is `make fuzz`."""
-    ingest, publish, request = free_ports(3)
-    hub = HubOptions(ingest_port=ingest, publish_port=publish, request_port=request)
-    account = attack(tmp_path, hub, 3000, 1500.0, seed=7)
+    account = attack(tmp_path, free_hub(), 3000, 1500.0, seed=7)
     assert account.complete(), account
     assert account.sent == 3000
     assert account.rejected > 1000

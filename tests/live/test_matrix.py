@@ -38,7 +38,7 @@ from services.runtime.display import has_display, virtual_display
 from services.supervise.launch import Launch
 from services.transport.bus import RequestClient, Sender, Subscriber
 from services.transport.requests import Status, StatusReply, request
-from tests.live.conftest import SYNTHETIC, Processes, synthetic_studio, until
+from tests.processes import SYNTHETIC, Processes, synthetic_studio, until
 
 SIMULATED = make_studio(msgspec.convert({**SYNTHETIC, "seconds": 4.0}, StudioOptions))
 PERIOD_S = 1.0 / SIMULATED.fps

@@ -19,7 +19,7 @@ from multiview.wire.packing import pack_keypoints
 from services.transport.bus import HubSockets, RequestClient, Sender, Subscriber
 from services.transport.keyring import load_key, make_keys
 from services.transport.requests import Status, StatusReply, request
-from tests.live.conftest import Processes, until
+from tests.processes import Processes, until
 
 NAMES = ["hub", "fusion", "client", "cam01", "cam02", "cam03"]
 

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from pathlib import Path
 
 import pytest
 
 from multiview.recordings.take import open_take
-from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.studio.config import RecorderOptions, Studio, SyntheticSource, write_studio
 from multiview.wire.messages import Stamp
 from services.transport.bus import HubSockets
 from services.viewer.record import Recording
+from tests.processes import free_hub, until
 
 
 @pytest.fixture
 def studio(tmp_path: Path) -> Studio:
-    holders = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    ports = [holder.getsockname()[1] for holder in holders]
-    for holder in holders:
-        holder.close()
     return Studio(
         name="stage",
         source=SyntheticSource(),
-        hub=HubOptions(ingest_port=ports[0], publish_port=ports[1], request_port=ports[2]),
+        hub=free_hub(),
         recorder=RecorderOptions(directory=str(tmp_path / "takes")),
     )
 
@@ -39,11 +35,14 @@ def test_a_press_begins_a_take_and_the_next_ends_it(studio: Studio, tmp_path: Pa
         name = said.removeprefix("recording ")
         assert name.startswith("stage-")
         partial, sent = tmp_path / "takes" / f"{name}.partial", 0
-        end = time.monotonic() + 60
-        while time.monotonic() < end and not (list(partial.glob("*.mcap")) and sent > 20):
+
+        def enough() -> bool:
+            nonlocal sent
             hub.publish(b"service_health/x", Stamp(sent, sent, time.monotonic_ns()), b"12345678")
-            sent += list(partial.glob("*.mcap")) != []
-            time.sleep(0.02)
+            sent += bool(list(partial.glob("*.mcap")))
+            return sent > 20
+
+        until(enough, 60.0)
         assert name in recording.status()
         assert recording.toggle() == f"saved take {name}"
         assert recording.status() == ""
@@ -60,9 +59,7 @@ def test_a_recorder_that_fails_says_why(studio: Studio, tmp_path: Path) -> None:
     write_studio(studio, tmp_path / "studio.toml")
     recording = Recording(tmp_path / "studio.toml")
     recording.toggle()
-    end = time.monotonic() + 60
-    while time.monotonic() < end and "failed" not in recording.status():
-        time.sleep(0.05)
+    until(lambda: "failed" in recording.status(), 60.0)
     assert "takes" in recording.status()
     assert recording.toggle() == ""
     recording.close()
