@@ -20,12 +20,12 @@ _MAX_EDGE_WIDTH = 0.45  # an edge wider than this share of a square is blur
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """Corners of a board in one image: ids, px; `markers` decoded, `refused` corners that were blurred or glared."""
+    """Corners of a board in one image: ids, px; `markers` decoded, `rejected` corners that were blurred or glared."""
 
     corner: Int64[np.ndarray, " n"]
     xy: Float64[np.ndarray, "n 2"]
     markers: int
-    refused: int
+    rejected: int
 
 
 @dataclass(slots=True)

@@ -31,7 +31,7 @@ class CameraSummary:
         pictures: Number of images searched.
         boards: Number of those with the board.
         corners: Number of corners kept.
-        refused: How many were rejected for blur or glare.
+        rejected: How many were rejected for blur or glare.
         remarks: In words.
     """
 
@@ -39,7 +39,7 @@ class CameraSummary:
     pictures: int
     boards: int
     corners: int
-    refused: int
+    rejected: int
     remarks: tuple[str, ...]
 
 
@@ -116,7 +116,7 @@ def _camera(
     finder = Finder(identified.board, source.name in identified.mirrored)
     rows: list[tuple[str, int, float, Found]] = []
     sizes: set[tuple[int, int]] = set()
-    looked = refused = last = 0
+    looked = rejected = last = 0
     for picture in source.read(step):
         looked, last = looked + 1, picture.frame
         sizes.add((picture.grey.shape[1], picture.grey.shape[0]))
@@ -126,7 +126,7 @@ def _camera(
                 f"{source.path}: images of {described}; record all of a camera's images at one resolution"
             )
         found = finder.find(picture.grey)
-        refused += found.refused
+        rejected += found.rejected
         if len(found.corner) and np.isfinite(picture.time):
             rows.append((source.name, picture.frame, picture.time, found))
         advanced(source.name, step)
@@ -138,5 +138,5 @@ def _camera(
     if not rows:
         remarks.append("has no image with the board")
     corners = sum(len(row[3].corner) for row in rows)
-    summary = CameraSummary(source.name, looked, len(rows), corners, refused, tuple(remarks))
+    summary = CameraSummary(source.name, looked, len(rows), corners, rejected, tuple(remarks))
     return summary, rows, sizes.pop() if sizes else (0, 0)

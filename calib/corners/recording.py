@@ -60,7 +60,7 @@ def detect_with_progress(sources: list[Pictures], board: Board, every: int | Non
     for title in ("camera", "pictures", "with board", "corners", "blurred"):
         table.add_column(title, justify="left" if title == "camera" else "right")
     for entry in detected.summaries:
-        table.add_row(entry.name, str(entry.pictures), str(entry.boards), str(entry.corners), str(entry.refused))
+        table.add_row(entry.name, str(entry.pictures), str(entry.boards), str(entry.corners), str(entry.rejected))
     console.print(table)
     for entry in detected.summaries:
         for remark in entry.remarks:

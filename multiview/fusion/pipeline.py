@@ -107,7 +107,7 @@ class Pipeline:
         self.tracker = Tracker(self.body, track, self.options.volume)
         self.last_ns: int | None = None
         self.estimates: list[TrackEstimate] = []
-        self.placed = -1  # how many people the last step's frame holds
+        self.n_tracks = -1  # of the last step; -1 before it
         self._observations: TrackObservations | None = None
         self.last_residuals = np.full((0, len(self.rig), len(self.skeleton.joints), 2), np.nan)
 
@@ -132,8 +132,8 @@ class Pipeline:
     @property
     def last_observations(self) -> TrackObservations | None:
         """The rays of the last step and the tracks that they were assigned to; None before there was one."""
-        if self._observations is None and self.placed >= 0:
-            work, people = self.workspace, self.placed
+        if self._observations is None and self.n_tracks >= 0:
+            work, people = self.workspace, self.n_tracks
             rays = work.rays.of_detections(int(work.rays.first[-1]))
             slots = work.slots[:people].copy()
             xyz = self.tracker.people.state.pos[slots]
@@ -170,7 +170,7 @@ class Pipeline:
         self._fit(len(slots), tracked, dt)
         fitted = clock()
         tracks = self._track(slots, tracked, views)
-        self.placed, self._observations = len(slots), None
+        self.n_tracks, self._observations = len(slots), None
         self.marks = [start, undistorted, assigned, grouped, repaired, triangulated, fitted, clock()]
         return tracks
 
@@ -214,7 +214,7 @@ class Pipeline:
 
     def _active(self, time_ns: int) -> tuple[list[int], float]:
         """Slots of those who may be seen, and the seconds since the last step."""
-        self.tracker.forget(time_ns)
+        self.tracker.delete_expired(time_ns)
         passed = 0.0 if self.last_ns is None else (time_ns - self.last_ns) / NS_PER_S
         self.last_ns = time_ns
         return self.tracker.active(), min(passed, LONGEST_STEP_S)
@@ -231,7 +231,7 @@ class Pipeline:
         self.workspace = self.workspace.with_room(people, detections, self.body)
 
     def _graph(self, free: Int64[np.ndarray, " F"]) -> Int64[np.ndarray, "G C"]:
-        if len(free) < 2 or self.tracker.full():
+        if len(free) < 2 or self.tracker.is_full():
             return self._nobody
         return self.associate(self.workspace.rays, self.packed, free)
 
@@ -256,7 +256,7 @@ class Pipeline:
             measured = work.used[n] >= 2
             if measured[self.body.matching_joints].sum() < self.options.track.min_joints:
                 continue
-            self.tracker.people.place(slots[n], work.xyz[n], measured, size)
+            self.tracker.people.initialise(slots[n], work.xyz[n], measured, size)
             for rows in (work.slots, work.table, work.xyz, work.H, work.used):
                 rows[len(left)] = rows[n]
             left.append(slots[n])
@@ -282,9 +282,9 @@ class Pipeline:
         self.estimates, published = [], []
         for n, slot in enumerate(slots):
             if n < tracked:
-                publish = tracker.seen(slot, time_ns, support[n], due[n])
+                publish = tracker.update(slot, time_ns, support[n], due[n])
             else:
-                publish = support[n] >= 2 and tracker.born(slot, time_ns, support[n])
+                publish = support[n] >= 2 and tracker.initiate(slot, time_ns, support[n])
             if who := tracker.identities.get(slot):
                 pose = Pose3D(xyz[n], cov[n], score[n], seen[n], filled[n])
                 self.estimates.append(TrackEstimate(slot, who, pose, publish))

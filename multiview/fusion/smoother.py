@@ -87,8 +87,8 @@ class Smoothed:
                 if k >= count:
                     break
                 one = self.frames[k].estimates[n]
-                # Who is believed in later was there before.
-                if one.published or who.believed_ns > self.frames[k].tracks.time_ns:
+                # A track that is confirmed later was there before.
+                if one.published or who.confirmed_ns > self.frames[k].tracks.time_ns:
                     pose = one.pose
                     found[k].append(Track(who.number, Pose3D(xyz[i], cov[i], pose.score, pose.views, pose.filled)))
         done, self.frames = self.frames[:count], self.frames[count:]

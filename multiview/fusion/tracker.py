@@ -1,4 +1,4 @@
-"""Identities: who is born, who is held while nobody sees them, who returns, and who was never there."""
+"""Life cycle of tracks: initiated, confirmed, coasting, held, re-identified or deleted."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class TrackerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(slots=True, eq=False)
 class Identity:
-    """One slot's person. `number` is 0 until they are believed in; times are ns on the tick's clock."""
+    """The identity of one slot. `number` is 0 until the track is confirmed; times are ns on the tick's clock."""
 
     number: int
-    seen_ns: int
+    observed_ns: int
     hits: int = 1
     held: bool = False
-    believed_ns: int = 0
+    confirmed_ns: int = 0
 
 
 class Tracker:
-    """Keeps who is who; `people` holds their joints."""
+    """Initiates, confirms, holds, re-identifies and deletes tracks; `people` holds their joints."""
 
     def __init__(self, body: Body, options: TrackerOptions, volume: Volume = Volume()) -> None:  # noqa: B008  (frozen)
         self.body, self.options, self.volume = body, options, volume
@@ -55,88 +55,92 @@ class Tracker:
         self.next_number = 1
 
     def active(self) -> list[int]:
-        """Slots of everyone who is not merely held."""
-        return [slot for slot, who in self.identities.items() if not who.held]
+        """Slots of all tracks that are not held."""
+        return [slot for slot, identity in self.identities.items() if not identity.held]
 
     def reserve(self, count: int) -> list[int]:
-        """Free slots for people who may be born."""
+        """Free slots for tracks that may be initiated."""
         free = [slot for slot in range(self.people.slots) if slot not in self.identities]
         while len(free) < count:
             free += range(self.people.slots, 2 * self.people.slots)
             self.people.grow()
         return free[:count]
 
-    def forget(self, time_ns: int) -> None:
-        """Let go of those who were held too long, and of those not yet believed in whom nobody saw again."""
+    def delete_expired(self, time_ns: int) -> None:
+        """Delete tracks that were held too long, and unconfirmed ones that were not observed again."""
         hold = int(self.options.hold_s * NS_PER_S)
         coast = int(self.options.coast_s * NS_PER_S)
-        for slot, who in list(self.identities.items()):
-            away = time_ns - who.seen_ns
-            if away > hold or (who.number == 0 and away > coast):
+        for slot, identity in list(self.identities.items()):
+            unobserved = time_ns - identity.observed_ns
+            if unobserved > hold or (identity.number == 0 and unobserved > coast):
                 del self.identities[slot]
 
-    def born(self, slot: int, time_ns: int, views: int) -> bool:
-        """Someone stands in `slot` whom nobody predicted, after their first fit; whether to publish them."""
+    def initiate(self, slot: int, time_ns: int, views: int) -> bool:
+        """Begin a track in `slot`, after its first fit, unless it is a duplicate or outside. Whether to publish it."""
         torso = self.people.state.pos[slot, self.body.torso].mean(axis=0)
-        if self.full() or not self.volume.contains(torso) or self.duplicate(slot):
+        if self.is_full() or not self.volume.contains(torso) or self.is_duplicate(slot):
             return False
-        who = self.identities[slot] = Identity(number=0, seen_ns=time_ns)
+        identity = self.identities[slot] = Identity(number=0, observed_ns=time_ns)
         if views >= 3 or self.options.confirmation_frames <= 1:
-            self._believe(slot, time_ns)
-        return who.number > 0
+            self._confirm(slot, time_ns)
+        return identity.number > 0
 
-    def _believe(self, slot: int, time_ns: int) -> None:
-        """Someone is there: give them the number of the held person whom they are, or a new one."""
-        who = self.identities[slot]
-        who.believed_ns = time_ns
-        returned = self._recognise(slot, time_ns)
-        if returned is None:
-            who.number = self.next_number
+    def _confirm(self, slot: int, time_ns: int) -> None:
+        """Give the track the number of the held one that it continues, or a new one."""
+        identity = self.identities[slot]
+        identity.confirmed_ns = time_ns
+        held = self._reidentify(slot, time_ns)
+        if held is None:
+            identity.number = self.next_number
             self.next_number += 1
         else:
-            who.number = self.identities.pop(returned).number
-            self.people.remember_bones(returned, slot)
+            identity.number = self.identities.pop(held).number
+            self.people.remember_bones(held, slot)
 
-    def seen(self, slot: int, time_ns: int, views: int, expected: int) -> bool:
-        """Account for a frame: `views` views measured the person, `expected` should have. Whether to publish them."""
-        who = self.identities[slot]
+    def update(self, slot: int, time_ns: int, views: int, expected: int) -> bool:
+        """Account for a frame: `views` views measured the track, `expected` should have. Whether to publish it."""
+        identity = self.identities[slot]
         options = self.options
         if views >= 2:
-            who.seen_ns = time_ns
-            who.hits += 1
-            if who.number == 0 and not self.full() and (views >= 3 or who.hits >= options.confirmation_frames):
-                self._believe(slot, time_ns)
-            return who.number > 0
+            identity.observed_ns = time_ns
+            identity.hits += 1
+            if (
+                identity.number == 0
+                and not self.is_full()
+                and (views >= 3 or identity.hits >= options.confirmation_frames)
+            ):
+                self._confirm(slot, time_ns)
+            return identity.number > 0
         if views == 1 and expected < 4:
-            who.seen_ns = time_ns
-            return who.number > 0
-        if time_ns - who.seen_ns > options.coast_s * NS_PER_S or (views == 0 and expected >= 3):
-            who.held = True
+            identity.observed_ns = time_ns
+            return identity.number > 0
+        if time_ns - identity.observed_ns > options.coast_s * NS_PER_S or (views == 0 and expected >= 3):
+            identity.held = True
             return False
-        return who.number > 0
+        return identity.number > 0
 
-    def full(self) -> bool:
-        """Whether nobody more is believed in: as many are there as may be."""
+    def is_full(self) -> bool:
+        """Whether no more tracks are confirmed, because the volume has its maximum number of people."""
         most = self.volume.max_people
-        return 0 < most <= sum(who.number > 0 and not who.held for who in self.identities.values())
+        return 0 < most <= sum(identity.number > 0 and not identity.held for identity in self.identities.values())
 
-    def duplicate(self, slot: int) -> bool:
-        """Whether the person in `slot` stands in another active one."""
+    def is_duplicate(self, slot: int) -> bool:
+        """Whether the track in `slot` lies on another active one."""
         others = [other for other in self.active() if other != slot]
         joints = self.people.state.pos[:, self.body.matching_joints]
         gaps = np.sqrt(((joints[others] - joints[slot]) ** 2).sum(axis=-1)).mean(axis=-1)
         return bool((gaps < self.options.duplicate_distance_m).any())
 
-    def _recognise(self, slot: int, time_ns: int) -> int | None:
-        """The held person who most likely is the newborn: near enough for the time away, of the same size."""
+    def _reidentify(self, slot: int, time_ns: int) -> int | None:
+        """The held track that most likely continues in `slot`: near enough for the time since, of the same size."""
         best, chosen = np.inf, None
         people, torso = self.people.state, self.body.torso
         here = people.pos[slot, torso].mean(axis=0)
-        for other, who in self.identities.items():
-            if not who.held or who.number == 0:
+        for other, identity in self.identities.items():
+            if not identity.held or identity.number == 0:
                 continue
-            away = (time_ns - who.seen_ns) / NS_PER_S
-            reach = 0.5 + self.options.max_walk_m_s * away
+            unobserved_s = (time_ns - identity.observed_ns) / NS_PER_S
+            reach = 0.5 + self.options.max_walk_m_s * unobserved_s
             distance = float(np.linalg.norm(people.pos[other, torso].mean(axis=0) - here)) / reach
             bones = (people.length[slot] > 0.1) & (people.length[other] > 0.1)
             size = (

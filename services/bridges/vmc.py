@@ -138,11 +138,11 @@ class Bridge:
         places = np.stack([bone.offset for bone in rest.bones])
         places[0] = _YUP_FROM_WORLD @ motion.root[0]
         places[:, 0] *= -1.0  # to Unity's hand: x changes its sign, turns about y and z change theirs
-        turns = Rotation.from_matrix(local).as_quat() * [1.0, -1.0, -1.0, 1.0]
+        rotations = Rotation.from_matrix(local).as_quat() * [1.0, -1.0, -1.0, 1.0]
         messages = [self._osc("/VMC/Ext/Root/Pos", "root", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)]
-        for bone, place, turn in zip(rest.bones, places.tolist(), turns.tolist(), strict=True):
+        for bone, place, rotation in zip(rest.bones, places.tolist(), rotations.tolist(), strict=True):
             if bone.name in self._names:
-                messages.append(self._osc("/VMC/Ext/Bone/Pos", self._names[bone.name], *place, *turn))
+                messages.append(self._osc("/VMC/Ext/Bone/Pos", self._names[bone.name], *place, *rotation))
         return messages
 
     def _osc(self, address: str, *arguments: str | float) -> Any:

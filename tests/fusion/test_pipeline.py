@@ -60,7 +60,7 @@ def test_pipeline_works_with_few_and_many_cameras(fair_studio: Studio, cameras: 
     options = msgspec.structs.replace(fair_studio.options, cameras=cameras, people=people, seconds=1.0)
     studio = make_studio(options)
     comparison = compared(studio, fuse(studio))
-    late = PipelineOptions().track.confirmation_frames + 1  # two views are believed after a few frames
+    late = PipelineOptions().track.confirmation_frames + 1  # two views confirm a track after a few frames
     assert comparison.recall >= 1.0 - late * people / len(studio.truth.frame)
     assert comparison.precision >= 0.98
     assert normalised_rmse(comparison) < filter_rmse(studio)

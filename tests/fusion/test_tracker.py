@@ -27,7 +27,7 @@ def stand(tracker: Tracker, x: float, size: float = 1.0) -> int:
     """Someone upright at (x, 0), in a slot of their own."""
     (slot,) = tracker.reserve(1)
     tracker.people.begin(slot, np.ones(len(BODY.parent)))
-    tracker.people.place(slot, size * BODY.rest_pose + [x, 0.0, 0.0], np.ones(len(BODY.parent), dtype=bool), size)
+    tracker.people.initialise(slot, size * BODY.rest_pose + [x, 0.0, 0.0], np.ones(len(BODY.parent), dtype=bool), size)
     return slot
 
 
@@ -38,13 +38,13 @@ def ns(seconds: float) -> int:
 def arrive(tracker: Tracker, x: float, time_s: float, size: float = 1.0) -> int:
     """Someone whom three views see at once."""
     slot = stand(tracker, x, size)
-    assert tracker.born(slot, ns(time_s), 3)
+    assert tracker.initiate(slot, ns(time_s), 3)
     return slot
 
 
 def leave(tracker: Tracker, slot: int, time_s: float) -> None:
     """Nobody sees them any more, and three views should."""
-    assert not tracker.seen(slot, ns(time_s), 0, 3)
+    assert not tracker.update(slot, ns(time_s), 0, 3)
 
 
 def number(tracker: Tracker, slot: int) -> int:
@@ -60,8 +60,8 @@ def test_birth_seen_by_three_views_is_published_at_once() -> None:
 def test_birth_seen_by_two_views_is_published_after_some_frames() -> None:
     tracker = make_tracker()
     slot = stand(tracker, 0.0)
-    published = [tracker.born(slot, 0, 2)]
-    published += [tracker.seen(slot, ns(FRAME_S * frame), 2, 2) for frame in range(1, 5)]
+    published = [tracker.initiate(slot, 0, 2)]
+    published += [tracker.update(slot, ns(FRAME_S * frame), 2, 2) for frame in range(1, 5)]
     assert published == [False, False, False, True, True]
     assert number(tracker, slot) == 1
 
@@ -69,17 +69,17 @@ def test_birth_seen_by_two_views_is_published_after_some_frames() -> None:
 def test_birth_seen_by_two_views_is_published_when_a_third_agrees() -> None:
     tracker = make_tracker()
     slot = stand(tracker, 0.0)
-    assert not tracker.born(slot, 0, 2)
-    assert tracker.seen(slot, ns(FRAME_S), 3, 3)
+    assert not tracker.initiate(slot, 0, 2)
+    assert tracker.update(slot, ns(FRAME_S), 3, 3)
 
 
 def test_birth_that_nobody_sees_again_is_forgotten_and_takes_no_number() -> None:
     tracker = make_tracker()
     slot = stand(tracker, 0.0)
-    assert not tracker.born(slot, 0, 2)
-    tracker.forget(ns(OPTIONS.coast_s))
+    assert not tracker.initiate(slot, 0, 2)
+    tracker.delete_expired(ns(OPTIONS.coast_s))
     assert slot in tracker.identities
-    tracker.forget(ns(OPTIONS.coast_s) + 1)
+    tracker.delete_expired(ns(OPTIONS.coast_s) + 1)
     assert slot not in tracker.identities
     assert number(tracker, arrive(tracker, 0.0, 1.0)) == 1
 
@@ -87,7 +87,7 @@ def test_birth_that_nobody_sees_again_is_forgotten_and_takes_no_number() -> None
 def test_birth_outside_the_volume_is_refused() -> None:
     tracker = make_tracker(Volume(min=(-1.0, -1.0, 0.0), max=(1.0, 1.0, 2.0)))
     outside = stand(tracker, 1.5)
-    assert not tracker.born(outside, 0, 3)
+    assert not tracker.initiate(outside, 0, 3)
     assert outside not in tracker.identities
     arrive(tracker, 0.5, 0.0)
 
@@ -95,11 +95,11 @@ def test_birth_outside_the_volume_is_refused() -> None:
 def test_birth_beyond_the_number_of_people_waits_for_one_to_leave() -> None:
     tracker = make_tracker(Volume(max_people=1))
     first, second = arrive(tracker, 0.0, 0.0), stand(tracker, 1.0)
-    assert tracker.full()
-    assert not tracker.born(second, 0, 3)
+    assert tracker.is_full()
+    assert not tracker.initiate(second, 0, 3)
     leave(tracker, first, 1.0)
-    assert not tracker.full()
-    assert tracker.born(second, ns(1.0), 3)
+    assert not tracker.is_full()
+    assert tracker.initiate(second, ns(1.0), 3)
 
 
 @pytest.mark.parametrize(("gap_m", "refused"), [(0.1, True), (0.2, False)])
@@ -107,21 +107,21 @@ def test_duplicate_is_who_stands_within_another(gap_m: float, refused: bool) -> 
     tracker = make_tracker()
     arrive(tracker, 0.0, 0.0)
     double = stand(tracker, gap_m)
-    assert tracker.duplicate(double) == refused
-    assert tracker.born(double, 0, 3) != refused
+    assert tracker.is_duplicate(double) == refused
+    assert tracker.initiate(double, 0, 3) != refused
 
 
 def test_duplicate_of_someone_held_is_no_duplicate() -> None:
     tracker = make_tracker()
     leave(tracker, arrive(tracker, 0.0, 0.0), 1.0)
-    assert not tracker.duplicate(stand(tracker, 0.05))
+    assert not tracker.is_duplicate(stand(tracker, 0.05))
 
 
 def test_person_whom_cameras_lose_by_chance_is_published_for_a_moment_then_held() -> None:
     tracker = make_tracker()
     slot = arrive(tracker, 0.0, 0.0)
     times = (0.1, 0.2, 0.201)
-    assert [tracker.seen(slot, ns(time_s), 0, 2) for time_s in times] == [True, True, False]
+    assert [tracker.update(slot, ns(time_s), 0, 2) for time_s in times] == [True, True, False]
     assert tracker.identities[slot].held
     assert tracker.active() == []
 
@@ -136,8 +136,8 @@ def test_person_whom_three_views_should_see_and_none_does_is_held_at_once() -> N
 def test_person_in_the_reach_of_few_cameras_lives_on_one_view() -> None:
     tracker = make_tracker()
     slot, crowd = arrive(tracker, 0.0, 0.0), arrive(tracker, 3.0, 0.0)
-    assert all(tracker.seen(slot, ns(FRAME_S * frame), 1, 3) for frame in range(1, 50))
-    followed = [tracker.seen(crowd, ns(FRAME_S * frame), 1, 4) for frame in range(1, 8)]
+    assert all(tracker.update(slot, ns(FRAME_S * frame), 1, 3) for frame in range(1, 50))
+    followed = [tracker.update(crowd, ns(FRAME_S * frame), 1, 4) for frame in range(1, 8)]
     assert followed == [True] * 5 + [False] * 2  # four views should see them: 0.2 s
 
 
@@ -145,9 +145,9 @@ def test_held_person_is_forgotten_after_the_hold_time() -> None:
     tracker = make_tracker()
     slot = arrive(tracker, 0.0, 0.0)
     leave(tracker, slot, 0.5)
-    tracker.forget(ns(OPTIONS.hold_s))
+    tracker.delete_expired(ns(OPTIONS.hold_s))
     assert slot in tracker.identities
-    tracker.forget(ns(OPTIONS.hold_s) + 1)
+    tracker.delete_expired(ns(OPTIONS.hold_s) + 1)
     assert slot not in tracker.identities
     assert number(tracker, arrive(tracker, 0.0, 6.0)) == 2  # a number is never used again
 

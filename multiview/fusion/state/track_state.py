@@ -1,4 +1,4 @@
-"""Everyone that fusion believes in, as arrays: one slot per person, so that kernels run over all of them."""
+"""The state of all tracks as arrays: one slot per person, so that kernels run over all of them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class People:
         self.state = State(*(np.concatenate(pair) for pair in zip(self.state, more, strict=True)))
 
     def begin(self, slot: int, acceleration_psd: Float64[np.ndarray, " J"]) -> None:
-        """Make a slot somebody unseen: no prediction, an adult's bones."""
+        """Prepare a slot for a new track: no prediction, an adult's bones."""
         body, s = self.body, self.state
         unset = (
             s.predicted_information,
@@ -98,10 +98,12 @@ class People:
         s.length_cv[slot] = np.where(body.nonrigid, NONRIGID_LENGTH_CV, LENGTH_CV)
         s.has_estimate[slot] = np.isfinite(body.rest_pose[:, 0])
 
-    def place(self, slot: int, xyz: Float64[np.ndarray, "J 3"], measured: Bool[np.ndarray, " J"], size: float) -> None:
-        """Give a newborn's unmeasured joints a weak prediction: a standing body, laid on the measured joints.
+    def initialise(
+        self, slot: int, xyz: Float64[np.ndarray, "J 3"], measured: Bool[np.ndarray, " J"], size: float
+    ) -> None:
+        """Give unmeasured joints of a new track a weak prediction: a standing body, aligned with the measured joints.
 
-        The body is scaled by `size` (so are its bone lengths), turned and moved to the measured torso (Kabsch 1976).
+        The body is scaled by `size` (so are its bone lengths), rotated and moved to the measured torso (Kabsch 1976).
         """
         body, s = self.body, self.state
         standing = body.rest_pose

@@ -22,8 +22,8 @@ def test_residual_statistics_are_numpys(fair_studio: Studio) -> None:
         pipeline.step(fair_studio.views(tick))
     frame, state, rig, torso = pipeline.workspace, pipeline.tracker.people.state, pipeline.packed, pipeline.body.torso
     slots, table, joints = (
-        frame.slots[: pipeline.placed],
-        frame.table[: pipeline.placed],
+        frame.slots[: pipeline.n_tracks],
+        frame.table[: pipeline.n_tracks],
         len(fair_studio.skeleton.joints),
     )
     table[0, 1, 3] = -1

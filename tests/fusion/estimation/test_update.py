@@ -24,7 +24,7 @@ def crowd() -> Pipeline:
     pipeline = Pipeline(studio.rig, studio.skeleton)
     for frame in range(8):
         pipeline.step(studio.views(frame))
-    assert pipeline.placed >= 9
+    assert pipeline.n_tracks >= 9
     return pipeline
 
 
