@@ -18,7 +18,12 @@ _INNER: dict[str, Any] = {"no_cpython_wrapper": True}
 
 
 def kernel(function: F) -> F:
-    """Compile a function of arrays and numbers; division by zero gives inf or NaN, as in numpy."""
+    """Compile a function of arrays and numbers; division by zero gives inf or NaN, as in numpy.
+
+    With NUMBA_DISABLE_JIT=1 it stays plain Python, which does the same with numpy's numbers.
+    """
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return np.errstate(divide="ignore", invalid="ignore", over="ignore")(function)
     compiled: Any = numba.njit(**_SETTINGS)(function)
     return cast(F, compiled)
 

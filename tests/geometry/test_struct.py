@@ -25,7 +25,8 @@ def test_kernel_canary_gives_the_same_in_two_processes_and_compiles_once(tmp_pat
     environment = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": jit}
     kept: list[dict[Path, int]] = []
     for _ in range(2):
-        command = [sys.executable, "-c", "from tests.geometry.kernel_canary import main; main()"]
+        script = "from tests.geometry.kernel_canary import main; main()"
+        command = [sys.executable, "-W", "error::RuntimeWarning", "-c", script]
         here = Path(__file__).parents[2]
         result = subprocess.run(
             command, env=os.environ | environment, cwd=here, capture_output=True, text=True, check=True
