@@ -49,11 +49,16 @@ def test_reduce_with_ohkm_keeps_the_worst():
     assert reduce(loss, weight) == 3.0
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_sixteen_pictures_are_learnt_by_heart(name):
-    torch.manual_seed(0)
+@pytest.fixture(scope="module")
+def samples():
     rng = np.random.default_rng(0)
-    samples = [rendered_sample(rng, (64, 64), 1.25) for _ in range(16)]
+    return [rendered_sample(rng, (64, 64), 1.25) for _ in range(16)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LOSSES)
+def test_sixteen_pictures_are_learnt_by_heart(name, samples):
+    torch.manual_seed(0)
     image = images_to_tensor([s.image for s in samples])
     xy = torch.tensor(np.stack([s.xy for s in samples]) / 4, dtype=torch.float32)
     weight = torch.tensor(np.stack([s.visibility > 0 for s in samples]), dtype=torch.float32)
