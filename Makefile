@@ -6,8 +6,9 @@ TORCH_INDEX ?=
 VENV        ?= .venv
 BIN         := $(VENV)/bin
 ARGS        ?=
+WORKERS     ?= --numprocesses 2 --dist loadgroup
 
-.PHONY: demo test check bench fuzz faults site setup clean
+.PHONY: demo test quick check bench fuzz faults site setup clean
 
 setup: $(VENV)/.ready
 
@@ -29,13 +30,17 @@ demo: $(VENV)/.ready
 	$(BIN)/multiview demo $(ARGS)
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
+
+# What takes seconds, no real processes: an answer within a minute.
+quick: $(VENV)/.ready
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow" $(ARGS)
 
 check: $(VENV)/.ready $(VENV)/.docs-ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -33,6 +33,15 @@ hypothesis.settings.load_profile("multiview")
 from multiview.synthetic import Studio, StudioOptions, make_studio  # noqa: E402  (checked, so after the hook)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several workers (`make test`) a file's tests stay together, and live ones, which fill the machine, too."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            folder = item.path.parent
+            item.add_marker(pytest.mark.xdist_group("live" if folder.name == "live" else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def small_studio() -> Studio:
     """Two people before three cameras, 20 frames: enough to follow somebody."""

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.source_files import REPOSITORY, repository_files
 
 WATCH = """
@@ -77,6 +79,7 @@ def side_effects(folder: Path, modules: list[str]) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_imports_have_no_side_effects() -> None:
     paths = (path.removesuffix(".py").removesuffix("/__init__") for path in repository_files())
     assert side_effects(REPOSITORY, [path.replace("/", ".") for path in paths]) == []

@@ -47,6 +47,7 @@ def take(simulated, tmp_path_factory) -> Take:
     return finish_take(take)
 
 
+@pytest.mark.slow
 def test_most_joints_of_a_take_is_labelled_within_two_pixels(simulated, take):
     rig = simulated.rig
     poses, seen = fuse_take(take, rig)

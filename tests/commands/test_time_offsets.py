@@ -15,6 +15,8 @@ from multiview.cameras.rig_file import load_rig, save_rig
 from multiview.recordings.keypoint_folder import write_keypoints
 from multiview.synthetic import StudioOptions, make_studio
 
+pytestmark = pytest.mark.slow
+
 FPS = 20.0
 LATE_S = 0.06
 

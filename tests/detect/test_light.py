@@ -14,6 +14,7 @@ from multiview.learn.validation import pck
 from multiview.synthetic.rendered_image import VISIBLE, sample_image
 
 
+@pytest.mark.slow
 def test_rendered_people_are_found_and_read():
     detector = make_detector("light", {"min_person_score": 0.3})
     assert detector.skeleton.name == "coco17"
@@ -43,6 +44,7 @@ def test_rendered_people_are_found_and_read():
     assert np.concatenate(near).mean() > 0.75
 
 
+@pytest.mark.slow
 def test_looking_at_the_mirrored_crop_too_helps():
     model = open_model(package_file("models", "light.onnx"))
     samples = held_out_samples(64, model.recipe.network.input)

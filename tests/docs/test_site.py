@@ -38,6 +38,7 @@ def test_navigation_has_every_page(site: dict[str, Any], nav: list[Any]) -> None
     assert {path.relative_to(REPOSITORY).as_posix() for path in pages} == set(site["sources"](nav))
 
 
+@pytest.mark.slow
 def test_site_builds_and_fetches_nothing(monkeypatch: pytest.MonkeyPatch, site: dict[str, Any]) -> None:
     if importlib.util.find_spec("zensical") is None:
         pytest.skip("the site needs pip install -e .[docs]")

@@ -25,6 +25,7 @@ def test_poses_are_those_of_the_reference(studio: str, result: str) -> None:
     check(reference.pose_differences(poses, reference.read_poses(studio, result)))
 
 
+@pytest.mark.slow
 def test_rig_is_that_of_the_reference() -> None:
     check(reference.rig_differences(reference.solved(reference.read("board_input")), reference.read_rig()))
 

@@ -24,6 +24,8 @@ from multiview.learn.recipe import Data, Network, Recipe, Schedule
 from multiview.learn.train import learning_rate, train
 from multiview.learn.weights import load_weights
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 TINY = """
 [network]

@@ -54,6 +54,7 @@ def test_blur_and_glare_are_refused():
     assert 0 not in Finder(BOARD).find(glare).corner
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shown", "mirrored", "words"),
     [
@@ -109,6 +110,7 @@ def test_what_is_wrong_with_pictures_is_named(tmp_path):
         video(tmp_path / "cut.mp4")
 
 
+@pytest.mark.slow
 def test_from_pictures_to_a_rig_by_the_command_line(tmp_path, capsys):
     rng = np.random.default_rng(1)
     rig = Rig(ring(8, radius=1.6, size=(640, 480), focal=430.0, rng=rng).cameras[:3])  # neighbours, an eighth apart

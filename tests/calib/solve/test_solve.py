@@ -39,6 +39,7 @@ def normalised_squares(rig, found):
         yield error @ np.linalg.solve(covariance, error) / 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["pinhole", "fisheye"])
 @pytest.mark.parametrize("outliers", [0.2])
 def test_a_ring_is_found_within_its_own_uncertainty(model, outliers):
@@ -63,6 +64,7 @@ def test_exact_corners_give_the_exact_rig():
         np.testing.assert_allclose(b.K, a.K, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_time_offsets_are_found_within_their_uncertainty():
     offsets = np.array([0.0, 1.4, -0.7, 0.35]) / 30
     _, _, corners = recorded(3, cameras=4, frames=150, offsets=offsets, outliers=0.02)
@@ -76,6 +78,7 @@ def test_time_offsets_are_found_within_their_uncertainty():
     assert without.inlier.mean() < 0.95 < found.inlier.mean()
 
 
+@pytest.mark.slow
 def test_cameras_without_common_boards_are_left_out_and_named():
     _, _, corners = recorded(4, cameras=4, frames=60)
     last = corners.camera == 3

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from multiview.common.palette import person_colour
 from multiview.recordings.pose_table import read_poses
@@ -16,6 +17,8 @@ from multiview.studio.config import SyntheticSource, load_studio, synthetic_opti
 from multiview.synthetic import make_studio
 from multiview.synthetic.cramer_rao import truth_with_bound
 from tests.figures import pixels_of
+
+pytestmark = pytest.mark.slow
 
 
 def test_demo_leaves_a_take_with_poses_pictures_and_honest_figures(tmp_path: Path) -> None:
