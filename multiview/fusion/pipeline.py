@@ -245,7 +245,7 @@ class Pipeline:
         everyone, tracked = slots + newborn, len(slots)
         self._make_room(len(everyone), 0)
         self.workspace.slots[tracked : len(everyone)] = newborn
-        self.workspace.claims[tracked : len(everyone)] = groups
+        self.workspace.association.assignment[tracked : len(everyone)] = groups
         return everyone
 
     def _place(self, slots: list[int], tracked: int) -> list[int]:

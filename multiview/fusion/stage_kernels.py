@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from multiview.cameras.undistort_kernels import index_detections, undistort_to_rays
-from multiview.fusion.association import initiation_kernels, repair_kernels
-from multiview.fusion.association.assignment_kernels import claim_people, find_free
-from multiview.fusion.estimation.joint_kernels import Problem, triangulate_people
+from multiview.fusion.association import initiation_kernels
+from multiview.fusion.association.assignment_kernels import assign_detections, expect_people, find_free
+from multiview.fusion.association.repair_kernels import RepairProblem, repair_table
+from multiview.fusion.estimation.joint_kernels import TriangulationProblem, triangulate_people
+from multiview.fusion.estimation.kalman_kernels import predict
 from multiview.fusion.estimation.measurement_noise_kernels import learn, scale_by_size
 from multiview.fusion.estimation.output_kernels import output, supporting_views
 from multiview.fusion.estimation.residual_kernels import accumulate
@@ -30,28 +32,26 @@ def undistort(arrays: FusionArrays, pixels: Array, score: Array, cov: Array, cou
 
 @kernel
 def assign(arrays: FusionArrays, tracked: int, dt: float, gate: float) -> int:
-    """Predicted people claim detections; how many are left `free`."""
-    work, body = arrays.workspace, arrays.body
-    rays, claims = work.rays, work.claims[:tracked]
+    """Predict everyone and assign them detections; how many are left `free`."""
+    work, body, people, rays = arrays.workspace, arrays.body, arrays.people, arrays.workspace.rays
+    found, scratch = work.association, work.assignment_scratch
     if tracked:
-        claim_people(
-            work.slots[:tracked], dt, arrays.people, arrays.rig, rays, body.matching_joints, body.pairs, gate,
-            work.expected[:tracked], work.near, work.chi2, claims, work.claiming,
-        )  # fmt: skip
-    return find_free(claims, work.free[: rays.first[-1]])
+        slots = work.slots[:tracked]
+        predict(slots, dt, people)
+        expect_people(slots, people, arrays.rig, gate, found, scratch)
+        assign_detections(tracked, rays, body.matching_joints, body.pairs, gate, found, scratch)
+    return find_free(found.assignment[:tracked], work.free[: rays.first[-1]])
 
 
 @kernel
 def repair(arrays: FusionArrays, count: int, tracked: int, gate: float, sized: bool) -> None:
     """The rays that everyone's joints begin with; if `sized`, with the noise of how large people are."""
-    work, body, noise = arrays.workspace, arrays.body, arrays.noise
-    repair_kernels.repair(
-        work.claims[:count], body.pairs, work.expected, work.near[:tracked], work.chi2, work.rays, gate,
-        work.table[:count], work.mending,
-    )  # fmt: skip
+    work, body, noise, scratch = arrays.workspace, arrays.body, arrays.noise, arrays.workspace.repair_scratch
+    table, found = work.table[:count], work.association
+    repair_table(RepairProblem(tracked, body.pairs, gate, work.rays, found, table, scratch))
     if sized and tracked:
         scale_by_size(
-            work.slots[:tracked], work.claims, work.mending.whole, work.table, arrays.people, body.torso, work.rays,
+            work.slots[:tracked], found.assignment, scratch.whole, table, arrays.people, body.torso, work.rays,
             arrays.rig, noise.sizes, noise.size,
         )  # fmt: skip
 
@@ -61,12 +61,10 @@ def triangulate(arrays: FusionArrays, count: int, gate: float) -> None:
     """Everyone's joints, each as a point."""
     if count:
         work = arrays.workspace
+        slots, table, scratch = work.slots[:count], work.table[:count], work.triangulation_scratch
         triangulate_people(
-            Problem(
-                work.slots[:count], arrays.people, arrays.bundle, gate, work.table[:count], work.xyz, work.H, work.used,
-                work.triangulation,
-            )
-        )  # fmt: skip
+            TriangulationProblem(slots, arrays.people, arrays.bundle, gate, table, work.xyz, work.H, work.used, scratch)
+        )
 
 
 @kernel
@@ -74,7 +72,7 @@ def select_hypotheses(arrays: FusionArrays, n: int, gate: float) -> float:
     """The rays of newborn n; their size."""
     work = arrays.workspace
     return initiation_kernels.select_hypotheses(
-        work.table[n], arrays.bundle, arrays.body, gate, work.xyz[n], work.H[n], work.used[n], work.initiation
+        work.table[n], arrays.bundle, arrays.body, gate, work.xyz[n], work.H[n], work.used[n], work.initiation_scratch
     )
 
 
@@ -110,5 +108,5 @@ def write_output(
     """What leaves the frame, and how many views support each person."""
     work, rays = arrays.workspace, arrays.workspace.rays
     table = work.table[:count]
-    supporting_views(table, work.expected[:tracked], arrays.body, arrays.rig, rays, work.support, work.due)
+    supporting_views(table, work.association.expected[:tracked], arrays.body, arrays.rig, rays, work.support, work.due)
     output(work.slots[:count], table, rays, arrays.people, xyz, cov, score, views, filled)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from multiview.cameras.observations import PackedRig, Rays
 from multiview.cameras.ray_bundle_kernels import ray_bundle
 from multiview.fusion.association import assignment_kernels, initiation_kernels, repair_kernels
+from multiview.fusion.association.assignment_kernels import Association
 from multiview.fusion.estimation import joint_kernels
 from multiview.fusion.estimation.fit_scratch import FitScratch
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.measurement_noise import NoiseTables, ResidualStatistics
 from multiview.fusion.state.track_state import State
-from multiview.geometry.point_batch_kernels import padded
 from multiview.geometry.triangulate_kernels import RayBundle
 
 __all__ = ["FusionArrays", "Workspace"]
@@ -24,33 +24,28 @@ __all__ = ["FusionArrays", "Workspace"]
 class Workspace(NamedTuple):
     """Scratch memory for P people and D detections; W is J, padded. Only the first rows of each array have a meaning.
 
-    `slots[n]` is person n's place in the state, `claims[n, c]` their detection in camera c or -1; `expected`, `near`
-    and `chi2` as in `assignment_kernels`, which work in `claiming`; `free` are the detections that nobody claims.
-    `table[n, c, j]` is the row (detection * J + joint) of the ray on which joint j rests, or -1; `repair_kernels` work
-    in `mending`. `xyz`, `H` and `used` are as in `joint_kernels`, which work in `triangulation`; newborns' hypotheses
-    are in `initiation`. `fit` is where one person after the other is fitted, `statistics` what their rays say of the
-    noise. `support[n]` views measure person n, `due[n]` should.
+    `slots[n]` is person n's place in the state, `association` who is which detection, `free` the detections that are
+    assigned to nobody. `table[n, c, j]` is the row (detection * J + joint) of the ray on which joint j rests, or -1;
+    `xyz`, `H` and `used` are its estimate as in `joint_kernels`. `support[n]` views measure person n, `due[n]` should.
+    `statistics` are what the rays say of the noise. Each stage works in a scratch memory of its own.
     """
 
     rays: Rays
     free: Int64[np.ndarray, " D"]
     slots: Int64[np.ndarray, " P"]
-    claims: Int64[np.ndarray, "P C"]
-    claiming: assignment_kernels.Room
-    expected: Float64[np.ndarray, "P C 5 W"]
-    near: Bool[np.ndarray, "P D"]
-    chi2: Float64[np.ndarray, "P D W"]
+    association: Association
     table: Int64[np.ndarray, "P C J"]
-    mending: repair_kernels.Room
     xyz: Float64[np.ndarray, "P J 3"]
     H: Float64[np.ndarray, "P J 6"]
     used: Int64[np.ndarray, "P J"]
-    triangulation: joint_kernels.Scratch
-    initiation: initiation_kernels.Scratch
     support: Int64[np.ndarray, " P"]
     due: Int64[np.ndarray, " P"]
-    fit: FitScratch
     statistics: ResidualStatistics
+    assignment_scratch: assignment_kernels.Scratch
+    repair_scratch: repair_kernels.Scratch
+    triangulation_scratch: joint_kernels.Scratch
+    initiation_scratch: initiation_kernels.Scratch
+    fit: FitScratch
 
     @staticmethod
     def empty(people: int, detections: int, cameras: int, body: Body) -> Workspace:
@@ -58,24 +53,21 @@ class Workspace(NamedTuple):
         P, D, C, J = people, detections, cameras, len(body.parent)
         return Workspace(
             rays=Rays.empty(D, C, J),
-            free=np.empty(D, np.int64),
-            slots=np.empty(P, np.int64),
-            claims=np.empty((P, C), np.int64),
-            claiming=assignment_kernels.Room.empty(P, D, C, J),
-            expected=np.empty((P, C, 5, padded(J))),
-            near=np.empty((P, D), np.bool_),
-            chi2=np.full((P, D, padded(J)), np.nan),
-            table=np.empty((P, C, J), np.int64),
-            mending=repair_kernels.Room.empty(P, C, J),
-            xyz=np.empty((P, J, 3)),
-            H=np.empty((P, J, 6)),
-            used=np.empty((P, J), np.int64),
-            triangulation=joint_kernels.Scratch.empty(P, C, J),
-            initiation=initiation_kernels.Scratch.empty(C, body),
-            support=np.empty(P, np.int64),
-            due=np.empty(P, np.int64),
-            fit=FitScratch.empty(body.graph),
+            free=np.zeros(D, np.int64),
+            slots=np.zeros(P, np.int64),
+            association=Association.empty(P, D, C, J),
+            table=np.full((P, C, J), -1),
+            xyz=np.zeros((P, J, 3)),
+            H=np.zeros((P, J, 6)),
+            used=np.zeros((P, J), np.int64),
+            support=np.zeros(P, np.int64),
+            due=np.zeros(P, np.int64),
             statistics=ResidualStatistics.empty(J),
+            assignment_scratch=assignment_kernels.Scratch.empty(P, D, C, J),
+            repair_scratch=repair_kernels.Scratch.empty(P, C, J),
+            triangulation_scratch=joint_kernels.Scratch.empty(P, C, J),
+            initiation_scratch=initiation_kernels.Scratch.empty(C, body),
+            fit=FitScratch.empty(body.graph),
         )
 
     def with_room(self, people: int, detections: int, body: Body) -> Workspace:
@@ -84,7 +76,7 @@ class Workspace(NamedTuple):
         if people <= P and detections <= D:
             return self
         P, D = (size if wanted <= size else max(wanted, 2 * size) for wanted, size in ((people, P), (detections, D)))
-        larger = Workspace.empty(P, D, self.claims.shape[1], body)
+        larger = Workspace.empty(P, D, self.table.shape[1], body)
         _copy(self, larger)
         return larger
 

@@ -1,9 +1,9 @@
-"""Joint-level repair: which ray each person's joint gets from each view.
+"""Joint-level repair of the assignment: which ray each person's joint gets from each view.
 
-`table[n, c, j]` is the row (detection * J + joint) that camera c contributes to joint j of person n, or -1. Dropping,
-exchanging and adopting joints all are changes of that table. `expected`, `near` and `chi2` are those of the claims.
+`table[n, c, j]` is the row (detection * J + joint) that camera c contributes to joint j of person n, or -1. Swapping
+sides, dropping and adopting joints all are changes of that table.
 
-Which few joints do not fit is hard to foresee for a processor: they are looked for without branches, many at a time.
+Which few joints do not fit cannot be predicted by a processor: they are searched for without branches.
 """
 
 from __future__ import annotations
@@ -14,243 +14,239 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from multiview.cameras.observations import Rays
-from multiview.geometry.four import LANES, choose, read, some, write
-from multiview.geometry.jit import Array, inlined, inner, kernel
+from multiview.fusion.association.assignment_kernels import UU, UV, VV, Association, U, V
+from multiview.geometry.jit import inner
 from multiview.geometry.point_batch_kernels import padded
 
-POOR, FAR_BETTER = 0.25, 0.25  # of the gate: an own joint that fits worse gives way to one that is so much nearer
+POOR, FAR_BETTER = 0.25, 0.25  # of the gate: a joint that fits worse gives way to one that is so much nearer
 MISSING = -1.0  # instead of a squared distance
-LOSE, GAIN = 0, 1  # rows of limits
+
+Row = Float64[np.ndarray, " W"]
+Rows = Int64[np.ndarray, " J"]
 
 
-class Room(NamedTuple):
-    """What `repair` works in.
+class Scratch(NamedTuple):
+    """Memory that the table is repaired in.
 
-    `misfit[n, c, j]` is the squared distance of a row of the table from where it is expected, at most the gate;
-    `whole[n, c]` says that the person has all joints of the detection, and no others. `doubtful` are pairs of joints
-    and cameras that may see them exchanged. Of one person in one view, `limit[LOSE]` is how near another must be to a
-    joint for the person to lose it, and `limit[GAIN]` how near one of another detection must be to the person.
+    `chi2[n, c, j]` is the squared distance of table[n, c, j] from where it is expected, at most the gate. `whole[n, c]`
+    says that the person has all joints of the assigned detection, and no others: this is also a result. Of one person
+    in one view, another who is nearer to a joint than `drop_below` takes it from the person, and a joint of another
+    detection that is nearer to the person than `adopt_below` becomes theirs. `swap_candidates` are pairs of joints and
+    views.
     """
 
-    misfit: Float64[np.ndarray, "P C W"]
+    chi2: Float64[np.ndarray, "P C W"]
     whole: Bool[np.ndarray, "P C"]
-    limit: Float64[np.ndarray, "2 W"]
-    doubtful: Int64[np.ndarray, "C*J 2"]
+    drop_below: Float64[np.ndarray, " W"]
+    adopt_below: Float64[np.ndarray, " W"]
+    swap_candidates: Int64[np.ndarray, "C*J 2"]
 
     @staticmethod
-    def empty(people: int, cameras: int, joints: int) -> Room:
-        """Room, with nothing in it yet."""
-        return Room(
-            misfit=np.full((people, cameras, padded(joints)), MISSING),
-            whole=np.empty((people, cameras), np.bool_),
-            limit=np.empty((2, padded(joints))),
-            doubtful=np.empty((cameras * joints, 2), np.int64),
+    def empty(people: int, cameras: int, joints: int) -> Scratch:
+        """Scratch memory for so many."""
+        return Scratch(
+            chi2=np.full((people, cameras, padded(joints)), MISSING),
+            whole=np.zeros((people, cameras), np.bool_),
+            drop_below=np.zeros(padded(joints)),
+            adopt_below=np.zeros(padded(joints)),
+            swap_candidates=np.zeros((cameras * joints, 2), np.int64),
         )
 
 
-@kernel
-def repair(
-    claims: Array,
-    pairs: Array,
-    expected: Array,
-    near: Array,
-    chi2: Array,
-    rays: Rays,
-    gate: float,
-    table: Array,
-    room: Room,
-) -> None:
-    """Fill `table`; the first people have expectations, the newborn behind them keep what their detections say."""
-    tracked, cameras = near.shape[0], table.shape[1]
-    for n in range(claims.shape[0]):
-        for c in range(cameras):
-            fill_row(claims[n, c], rays.info, table[n, c])
-            room.whole[n, c] = claims[n, c] >= 0
-    for n in range(tracked):
-        for c in range(cameras):
-            judge(table[n, c], chi2[n, max(claims[n, c], 0)], gate, room.misfit[n, c])
-        undo_swaps(n, table, claims, pairs, expected, rays, gate, room)
-    for n in range(tracked):
-        for c in range(cameras):
-            if set_limits(room.misfit[n], c, gate, room.limit):
-                disown(n, c, table, claims, near, chi2, gate, room)
-            adopt(n, c, table, claims, pairs, expected, near, chi2, rays, gate, room)
+class RepairProblem(NamedTuple):
+    """The assignment of P people, of whom the first `tracked` are expected, and the table to fill."""
+
+    tracked: int
+    pairs: Int64[np.ndarray, "S 2"]
+    gate: float
+    rays: Rays
+    found: Association
+    table: Int64[np.ndarray, "P C J"]
+    scratch: Scratch
 
 
-@inlined
-def fill_row(d: int, info: Array, row: Array) -> None:
-    """Every joint from the detection that its person claims in a view."""
+@inner
+def repair_table(work: RepairProblem) -> None:
+    """Fill the table; newborns, who are expected nowhere, keep what their detections say."""
+    table, assignment, chi2, info = work.table, work.found.assignment, work.found.chi2, work.rays.info
+    own, whole = work.scratch.chi2, work.scratch.whole
+    people, cameras = table.shape[0], table.shape[1]
+    for n in range(people):
+        for c in range(cameras):
+            whole[n, c] = assignment[n, c] >= 0
+            fill(assignment[n, c], info, table[n, c])
+    for n in range(work.tracked):
+        for c in range(cameras):
+            judge(table[n, c], chi2[n, max(assignment[n, c], 0)], work.gate, own[n, c])
+        undo_swaps(n, work)
+    for n in range(work.tracked):
+        for c in range(cameras):
+            if set_limits(own[n, c], work.gate, work.scratch.drop_below, work.scratch.adopt_below):
+                drop_joints(n, c, work)
+            adopt_joints(n, c, work)
+
+
+@inner
+def fill(d: int, info: Float64[np.ndarray, "D J 3"], row: Rows) -> None:
+    """Every joint from the assigned detection."""
     joints = row.shape[0]
     for j in range(joints):
         row[j] = d * joints + j if d >= 0 and info[d, j, 0] > 0.0 else -1
 
 
-@inlined
-def judge(row: Array, chi2: Array, gate: float, misfit: Array) -> None:
-    """How badly the joints of a detection fit the person who claims it."""
+@inner
+def judge(row: Rows, chi2: Row, gate: float, out: Row) -> None:
+    """How far the joints of the assigned detection are off."""
     for j in range(row.shape[0]):
-        off = chi2[j] if chi2[j] < gate else gate
-        misfit[j] = off if row[j] >= 0 else MISSING
-
-
-@inlined
-def distance(d: int, k: int, n: int, c: int, j: int, expected: Array, rays: Rays, gate: float) -> float:
-    """Squared distance of detection d's joint k from where person n's joint j is expected, at most `gate`."""
-    p, q = expected[n, c, 2, j] + rays.noise[d, k, 0], expected[n, c, 3, j] + rays.noise[d, k, 1]
-    r = expected[n, c, 4, j] + rays.noise[d, k, 2]
-    du, dv = rays.xy[d, k, 0] - expected[n, c, 0, j], rays.xy[d, k, 1] - expected[n, c, 1, j]
-    x = (r * du * du - 2 * q * du * dv + p * dv * dv) / (p * r - q * q)
-    return x if x < gate else gate
-
-
-@inlined
-def undo_swaps(
-    n: int, table: Array, claims: Array, pairs: Array, expected: Array, rays: Rays, gate: float, room: Room
-) -> None:
-    """Exchange left and right in views where that fits the prediction far better, if these are fewer than the others.
-
-    When most views agree on the exchange, the person turned and the prediction is wrong.
-    """
-    misfit, doubtful, count = room.misfit, room.doubtful, 0
-    for s in range(pairs.shape[0]):
-        left, right = pairs[s, 0], pairs[s, 1]
-        for c in range(table.shape[1]):
-            doubtful[count, 0], doubtful[count, 1] = s, c
-            count += max(misfit[n, c, left], 0.0) + max(misfit[n, c, right], 0.0) > 0.5 * gate
-    done = -1
-    for k in range(count):
-        s, c = doubtful[k, 0], doubtful[k, 1]
-        if s != done and fits_exchanged(n, c, pairs[s, 0], pairs[s, 1], claims, expected, misfit, rays, gate):
-            undo_swap(n, pairs[s, 0], pairs[s, 1], table, claims, expected, rays, gate, room)
-            done = s
-
-
-@inlined
-def fits_exchanged(
-    n: int, c: int, left: int, right: int, claims: Array, expected: Array, misfit: Array, rays: Rays, gate: float
-) -> bool:
-    """Whether two joints of person n's detection in camera c fit far better in each other's place."""
-    a, b, d = misfit[n, c, left] > MISSING, misfit[n, c, right] > MISSING, claims[n, c]
-    keep = (misfit[n, c, left] if a else 0.0) + (misfit[n, c, right] if b else 0.0)
-    if not keep > 0.5 * gate:
-        return False
-    swap = distance(d, left, n, c, right, expected, rays, gate) if a else 0.0
-    swap += distance(d, right, n, c, left, expected, rays, gate) if b else 0.0
-    return bool(swap < 0.5 * gate and swap + 0.5 * gate < keep)
+        capped = chi2[j] if chi2[j] < gate else gate
+        out[j] = capped if row[j] >= 0 else MISSING
 
 
 @inner
-def undo_swap(
-    n: int, left: int, right: int, table: Array, claims: Array, expected: Array, rays: Rays, gate: float, room: Room
-) -> None:
-    """The same for one pair of joints, of which some view says that it is exchanged."""
-    misfit, straight, swapped = room.misfit, 0, 0
+def squared_distance(d: int, k: int, n: int, c: int, j: int, work: RepairProblem) -> float:
+    """Squared distance of detection d's joint k from where person n's joint j is expected, at most the gate."""
+    e, xy, noise = work.found.expected[n, c], work.rays.xy[d, k], work.rays.noise[d, k]
+    p, q, r = e[UU, j] + noise[0], e[UV, j] + noise[1], e[VV, j] + noise[2]
+    du, dv = xy[0] - e[U, j], xy[1] - e[V, j]
+    x = (r * du * du - 2 * q * du * dv + p * dv * dv) / (p * r - q * q)
+    return float(x if x < work.gate else work.gate)
+
+
+@inner
+def undo_swaps(n: int, work: RepairProblem) -> None:
+    """Swap left and right in views where that fits the prediction far better, if these are fewer than the others.
+
+    When most views agree on the swap, the person turned and the prediction is wrong.
+    """
+    pairs, chi2, candidates, count = work.pairs, work.scratch.chi2, work.scratch.swap_candidates, 0
+    for s in range(pairs.shape[0]):
+        left, right = pairs[s, 0], pairs[s, 1]
+        for c in range(chi2.shape[1]):
+            candidates[count, 0], candidates[count, 1] = s, c
+            count += max(chi2[n, c, left], 0.0) + max(chi2[n, c, right], 0.0) > 0.5 * work.gate
+    done = -1
+    for k in range(count):
+        s, c = candidates[k, 0], candidates[k, 1]
+        if s != done and fits_swapped(n, c, pairs[s, 0], pairs[s, 1], work):
+            undo_swap(n, pairs[s, 0], pairs[s, 1], work)
+            done = s
+
+
+@inner
+def fits_swapped(n: int, c: int, left: int, right: int, work: RepairProblem) -> bool:
+    """Whether two joints of person n's detection in view c fit far better in each other's place."""
+    chi2, d = work.scratch.chi2[n, c], work.found.assignment[n, c]
+    kept = max(chi2[left], 0.0) + max(chi2[right], 0.0)
+    if not kept > 0.5 * work.gate:
+        return False
+    swapped = squared_distance(d, left, n, c, right, work) if chi2[left] > MISSING else 0.0
+    swapped += squared_distance(d, right, n, c, left, work) if chi2[right] > MISSING else 0.0
+    return bool(swapped < 0.5 * work.gate and swapped + 0.5 * work.gate < kept)
+
+
+@inner
+def undo_swap(n: int, left: int, right: int, work: RepairProblem) -> None:
+    """The same for one pair of joints, which some view sees swapped."""
+    table, whole, kept, swapped = work.table, work.scratch.whole, 0, 0
     for c in range(table.shape[1]):
         if table[n, c, left] >= 0 or table[n, c, right] >= 0:
-            exchanged = fits_exchanged(n, c, left, right, claims, expected, misfit, rays, gate)
-            swapped += exchanged
-            straight += not exchanged
-    if swapped > straight:
+            is_swapped = fits_swapped(n, c, left, right, work)
+            swapped += is_swapped
+            kept += not is_swapped
+    if swapped > kept:
         return
     for c in range(table.shape[1]):
-        if fits_exchanged(n, c, left, right, claims, expected, misfit, rays, gate):
-            a, b, d = table[n, c, left] >= 0, table[n, c, right] >= 0, claims[n, c]
-            misfit[n, c, right] = distance(d, left, n, c, right, expected, rays, gate) if a else MISSING
-            misfit[n, c, left] = distance(d, right, n, c, left, expected, rays, gate) if b else MISSING
-            table[n, c, left], table[n, c, right] = table[n, c, right], table[n, c, left]
-            room.whole[n, c] = False
+        if fits_swapped(n, c, left, right, work):
+            chi2, d = work.scratch.chi2[n, c], work.found.assignment[n, c]
+            a, b = table[n, c, left], table[n, c, right]
+            chi2[right] = squared_distance(d, left, n, c, right, work) if a >= 0 else MISSING
+            chi2[left] = squared_distance(d, right, n, c, left, work) if b >= 0 else MISSING
+            table[n, c, left], table[n, c, right], whole[n, c] = b, a, False
 
 
-@inlined
-def set_limits(misfit: Array, c: int, gate: float, limit: Array) -> bool:
-    """How near others have to be to the joints of misfit[c], and theirs to the person; whether any is to be lost."""
-    lost = read(misfit, c, 0) > np.inf
-    for j in range(0, misfit.shape[1], LANES):
-        own = read(misfit, c, j)
-        poor = (own > POOR * gate) & (own < gate)
-        fits = (own > MISSING) & (own < POOR * gate)
-        write(limit, LOSE, j, choose(poor, FAR_BETTER * own, -np.inf))
-        write(limit, GAIN, j, choose(fits, -np.inf, choose((own > MISSING) & (own < gate), FAR_BETTER * own, gate)))
-        lost |= poor
-    return bool(some(lost))
+@inner
+def set_limits(chi2: Row, gate: float, drop_below: Row, adopt_below: Row) -> bool:
+    """Set both limits for the joints of one person in one view; returns whether any may be dropped."""
+    count = 0
+    for j in range(chi2.shape[0]):
+        poor = (chi2[j] > POOR * gate) & (chi2[j] < gate)
+        drop_below[j] = FAR_BETTER * chi2[j] if poor else -np.inf
+        count += poor
+    for j in range(chi2.shape[0]):
+        limit = FAR_BETTER * chi2[j] if chi2[j] >= POOR * gate else -np.inf
+        adopt_below[j] = limit if (chi2[j] > MISSING) & (chi2[j] < gate) else gate
+    return count > 0
 
 
-@inlined
-def any_less(a: Array, i: int, b: Array, k: int) -> bool:
-    """Whether any number of row a[i] is less than the one of row b[k]; NaN is not."""
-    less = read(a, i, 0) < read(b, k, 0)
-    for j in range(LANES, a.shape[1], LANES):
-        less |= read(a, i, j) < read(b, k, j)
-    return bool(some(less))
+@inner
+def any_below(chi2: Row, limit: Row) -> bool:
+    """Whether any joint is nearer than its limit; NaN is not."""
+    count = 0
+    for j in range(chi2.shape[0]):
+        count += chi2[j] < limit[j]
+    return count > 0
 
 
-@inlined
-def disown(n: int, c: int, table: Array, claims: Array, near: Array, chi2: Array, gate: float, room: Room) -> None:
-    """Take joints of people's own detections from them that fit them poorly, and the same joint of another far better.
+@inner
+def drop_joints(n: int, c: int, work: RepairProblem) -> None:
+    """Drop joints of the assigned detection that fit poorly, and the same joint of another person far better.
 
     Both halves of a detection that is half one person and half another are within the gate of whoever is hard to see.
     """
-    d, joints, limit = claims[n, c], table.shape[2], room.limit
-    for o in range(near.shape[0]):
-        if o == n or not near[o, d] or not any_less(chi2[o], d, limit, LOSE):
+    chi2, gated, table, whole = work.found.chi2, work.found.gated, work.table, work.scratch.whole
+    drop_below, adopt_below = work.scratch.drop_below, work.scratch.adopt_below
+    d, joints = work.found.assignment[n, c], table.shape[2]
+    for o in range(work.tracked):
+        if o == n or not gated[o, d] or not any_below(chi2[o, d], drop_below):
             continue
         for j in range(joints):
-            if chi2[o, d, j] < limit[LOSE, j] and table[n, c, j] == d * joints + j:
-                table[n, c, j], limit[GAIN, j] = -1, gate
-                room.whole[n, c] = False
+            if chi2[o, d, j] < drop_below[j] and table[n, c, j] == d * joints + j:
+                table[n, c, j], adopt_below[j], whole[n, c] = -1, work.gate, False
 
 
-@inlined
-def adopt(
-    n: int, c: int, table: Array, claims: Array, pairs: Array, expected: Array, near: Array, chi2: Array, rays: Rays,
-    gate: float, room: Room,
-) -> None:  # fmt: skip
-    """Where a person's own detection has no fitting joint, take one that fits from any detection of the view.
+@inner
+def adopt_joints(n: int, c: int, work: RepairProblem) -> None:
+    """Where the assigned detection has no fitting joint, adopt one that fits from any detection of the view.
 
-    The same where the own joint fits poorly, and another one far better: people whose limbs were exchanged are near
-    each other, and so are their limbs. A joint that fits the person whose detection it is stays there, also where it is
-    the other side's because left and right were exchanged. Grouped 2D often gives a limb to the wrong person, or splits
-    one person in two.
+    The same where its joint fits poorly, and another one far better: people whose limbs were swapped are near each
+    other, and so are their limbs. A joint that fits the person whose detection it is stays there, also as the other
+    side's. Detectors often give a limb to the wrong person, or split one person in two.
     """
-    limit, joints = room.limit, table.shape[2]
-    for d in range(rays.first[c], rays.first[c + 1]):
-        if d == claims[n, c] or not near[n, d] or not any_less(chi2[n], d, limit, GAIN):
-            continue  # the own detection's joints had their turn
-        o = owner(d, c, claims, near.shape[0])
+    chi2, gated, table, whole = work.found.chi2, work.found.gated, work.table, work.scratch.whole
+    limit, joints = work.scratch.adopt_below, table.shape[2]
+    for d in range(work.rays.first[c], work.rays.first[c + 1]):
+        if d == work.found.assignment[n, c] or not gated[n, d] or not any_below(chi2[n, d], limit):
+            continue
+        o = find_owner(d, c, work)
         for j in range(joints):
-            x = chi2[n, d, j]
-            if x < limit[GAIN, j] and not (
-                o >= 0 and stays(d, j, o, c, table, pairs, expected, near, chi2, rays, gate)
-            ):
-                table[n, c, j], limit[GAIN, j] = d * joints + j, x
-                room.whole[n, c] = False
+            if chi2[n, d, j] < limit[j] and not (o >= 0 and fits_owner(d, j, o, c, work)):
+                table[n, c, j], limit[j], whole[n, c] = d * joints + j, chi2[n, d, j], False
 
 
-@inlined
-def stays(
-    d: int, j: int, o: int, c: int, table: Array, pairs: Array, expected: Array, near: Array, chi2: Array, rays: Rays,
-    gate: float,
-) -> bool:  # fmt: skip
-    """Whether detection d's joint j fits its owner o, as that joint or as the other side's."""
-    if near[o, d] and chi2[o, d, j] < gate:
-        return True
-    side = other_side(j, pairs)
-    exchanged = side != j and table[o, c, side] == d * table.shape[2] + j
-    return bool(exchanged and distance(d, j, o, c, side, expected, rays, gate) < gate)
-
-
-@inlined
-def owner(d: int, c: int, claims: Array, tracked: int) -> int:
-    """Who of the tracked people claims detection d of camera c; -1 for nobody."""
-    for n in range(tracked):
-        if claims[n, c] == d:
+@inner
+def find_owner(d: int, c: int, work: RepairProblem) -> int:
+    """The tracked person to whom detection d of view c is assigned; -1 for nobody."""
+    assignment = work.found.assignment
+    for n in range(work.tracked):
+        if assignment[n, c] == d:
             return n
     return -1
 
 
-@inlined
-def other_side(j: int, pairs: Array) -> int:
-    """The joint that j is when left and right are exchanged."""
+@inner
+def fits_owner(d: int, j: int, o: int, c: int, work: RepairProblem) -> bool:
+    """Whether detection d's joint j fits its owner o, as that joint or as the other side's."""
+    if work.found.gated[o, d] and work.found.chi2[o, d, j] < work.gate:
+        return True
+    side = other_side(j, work)
+    swapped = side != j and work.table[o, c, side] == d * work.table.shape[2] + j
+    return bool(swapped and squared_distance(d, j, o, c, side, work) < work.gate)
+
+
+@inner
+def other_side(j: int, work: RepairProblem) -> int:
+    """The joint that j is when left and right are swapped."""
+    pairs = work.pairs
     for s in range(pairs.shape[0]):
         if pairs[s, 0] == j:
             return int(pairs[s, 1])

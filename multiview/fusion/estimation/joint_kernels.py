@@ -69,7 +69,7 @@ class Scratch(NamedTuple):
         )
 
 
-class Problem(NamedTuple):
+class TriangulationProblem(NamedTuple):
     """What is known of P people's joints, and where the estimates go."""
 
     slots: Int64[np.ndarray, " P"]
@@ -84,7 +84,7 @@ class Problem(NamedTuple):
 
 
 @inner
-def triangulate_people(work: Problem) -> None:
+def triangulate_people(work: TriangulationProblem) -> None:
     """Estimate each joint's point `xyz`, its information `H` and how many rays it `used`; outliers leave the `table`.
 
     An outlying prediction costs as much as two outlying rays: three views that agree overrule it, two do not. The
@@ -105,7 +105,7 @@ def triangulate_people(work: Problem) -> None:
 
 
 @inner
-def count_predicted(work: Problem) -> int:
+def count_predicted(work: TriangulationProblem) -> int:
     """How many people there are up to the last with a prediction; behind them are newborns."""
     information = work.people.predicted_information
     for n in range(work.slots.shape[0] - 1, -1, -1):
@@ -116,7 +116,7 @@ def count_predicted(work: Problem) -> int:
 
 
 @inner
-def refine_predicted(begin: int, end: int, work: Problem) -> None:
+def refine_predicted(begin: int, end: int, work: TriangulationProblem) -> None:
     """Refine joints begin ... end of all people, who follow one another, from their predictions and all their rays."""
     bundle, batch, table, joints = work.bundle, work.scratch.batch, work.table, work.table.shape[2]
     points, rays, xy, info = batch.points, batch.rays, bundle.xy, bundle.info
@@ -145,7 +145,9 @@ def joints_between(n: int, begin: int, end: int, joints: int) -> tuple[int, int,
 
 
 @inner
-def queue_unsettled(begin: int, end: int, candidates: int, unpredicted: int, work: Problem) -> tuple[int, int]:
+def queue_unsettled(
+    begin: int, end: int, candidates: int, unpredicted: int, work: TriangulationProblem
+) -> tuple[int, int]:
     """Queue joints with a ray or a prediction outside the gate, and those without one; how many there are by now."""
     points, queue, joints = work.scratch.batch.points, work.scratch.outlier_candidates, work.table.shape[2]
     for i in range(begin, end):
@@ -159,7 +161,7 @@ def queue_unsettled(begin: int, end: int, candidates: int, unpredicted: int, wor
 
 
 @inner
-def queue_unpredicted(n: int, j: int, count: int, work: Problem) -> int:
+def queue_unpredicted(n: int, j: int, count: int, work: TriangulationProblem) -> int:
     """Queue a joint without a prediction if two rays see it, else drop it; how many are queued."""
     table, queue, seen = work.table, work.scratch.unpredicted, 0
     for c in range(table.shape[1]):
@@ -172,7 +174,7 @@ def queue_unpredicted(n: int, j: int, count: int, work: Problem) -> int:
 
 
 @inner
-def remove_outliers(queue: Queue, work: Problem) -> None:
+def remove_outliers(queue: Queue, work: TriangulationProblem) -> None:
     """Refine joints with the rays that fit their predictions, or from the rays alone where that costs less."""
     bundle, batch, table, gate, count = work.bundle, work.scratch.batch, work.table, work.gate, queue.shape[0]
     points, rays, xy, info, R, t = batch.points, batch.rays, bundle.xy, bundle.info, bundle.R, bundle.t
@@ -194,7 +196,7 @@ def remove_outliers(queue: Queue, work: Problem) -> None:
 
 
 @inner
-def retriangulate(queue: Queue, work: Problem) -> None:
+def retriangulate(queue: Queue, work: TriangulationProblem) -> None:
     """Triangulate from rays alone the joints whose prediction these might overrule.
 
     `contested[k]` is the point of `alternative` that is queue[k], or -1.
@@ -214,7 +216,7 @@ def retriangulate(queue: Queue, work: Problem) -> None:
 
 
 @inner
-def commit_better(k: int, n: int, j: int, work: Problem) -> None:
+def commit_better(k: int, n: int, j: int, work: TriangulationProblem) -> None:
     """Commit point k of the batch, or its alternative, if that is seen by three views and costs less."""
     scratch, gate, m = work.scratch, work.gate, work.slots[n]
     points, other, a = scratch.batch.points, scratch.alternative.points, scratch.contested[k]
@@ -231,7 +233,7 @@ def commit_better(k: int, n: int, j: int, work: Problem) -> None:
 
 
 @inner
-def triangulate_unpredicted(queue: Queue, work: Problem) -> None:
+def triangulate_unpredicted(queue: Queue, work: TriangulationProblem) -> None:
     """Triangulate joints from rays alone; those on which no two rays agree are dropped."""
     batch, count = work.scratch.batch, 0
     for k in range(queue.shape[0]):
@@ -250,7 +252,7 @@ def triangulate_unpredicted(queue: Queue, work: Problem) -> None:
 
 
 @inner
-def put_proposed(batch: Batch, k: int, n: int, j: int, work: Problem) -> bool:
+def put_proposed(batch: Batch, k: int, n: int, j: int, work: TriangulationProblem) -> bool:
     """Start point k where a pair of person n's rays to joint j meets; False if none does."""
     table, xy, info, rays = work.table, work.bundle.xy, work.bundle.info, batch.rays
     found, x, y, z = propose(table[n], j, work.bundle, 2 * work.gate, work.scratch.trials)
@@ -262,7 +264,7 @@ def put_proposed(batch: Batch, k: int, n: int, j: int, work: Problem) -> bool:
 
 
 @inner
-def commit_point(batch: Batch, k: int, n: int, j: int, work: Problem) -> None:
+def commit_point(batch: Batch, k: int, n: int, j: int, work: TriangulationProblem) -> None:
     """Point k is the estimate of person n's joint j; its outliers leave the table."""
     table, rays, kept = work.table, batch.rays, 0
     read_point(batch.points, k, work.xyz[n, j], work.H[n, j])
@@ -275,7 +277,7 @@ def commit_point(batch: Batch, k: int, n: int, j: int, work: Problem) -> None:
 
 
 @inner
-def drop_measurement(n: int, j: int, work: Problem) -> None:
+def drop_measurement(n: int, j: int, work: TriangulationProblem) -> None:
     """Person n's joint j has no ray: it stays where it is predicted."""
     m = work.slots[n]
     copy_row(work.people.pos[m, j], work.xyz[n, j])

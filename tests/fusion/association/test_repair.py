@@ -2,17 +2,37 @@ import numpy as np
 import pytest
 
 from multiview.cameras.observations import Rays
-from multiview.fusion.association.repair_kernels import FAR_BETTER, POOR, Room, repair
+from multiview.fusion.association.assignment_kernels import Association
+from multiview.fusion.association.repair_kernels import FAR_BETTER, POOR, RepairProblem, Scratch, repair_table
+from multiview.geometry.jit import Array, kernel
 from multiview.geometry.point_batch_kernels import padded
 
 GATE = 20.0
 NO_PAIRS = np.empty((0, 2), dtype=np.int64)
 
 
+@kernel
+def repair_all(
+    tracked: int, pairs: Array, gate: float, rays: Rays, found: Association, table: Array, scratch: Scratch
+) -> None:
+    repair_table(RepairProblem(tracked, pairs, gate, rays, found, table, scratch))
+
+
+def repaired(
+    assignment: np.ndarray, pairs: np.ndarray, expected: np.ndarray, gated: np.ndarray, chi2: np.ndarray, rays: Rays
+) -> tuple[np.ndarray, np.ndarray]:
+    """The table, and who has the whole of their detections."""
+    (people, cameras), joints = assignment.shape, rays.xy.shape[1]
+    table, scratch = np.empty((people, cameras, joints), np.int64), Scratch.empty(people, cameras, joints)
+    found = Association(expected, gated, chi2, assignment)
+    repair_all(len(gated), pairs, GATE, rays, found, table, scratch)
+    return table, scratch.whole
+
+
 def chosen(own: float, other: float, owners: float) -> int:
     """The detection from which person 0 gets its one joint: its own is 0, another's is 1.
 
-    `own` and `other` are how badly they fit person 0, `owners` how badly detection 1 fits the person who claims it.
+    `own` and `other` are how badly they fit person 0, `owners` how badly detection 1 fits its owner.
     """
     zeros = np.zeros((2, 1, 3))
     rays = Rays(
@@ -25,11 +45,10 @@ def chosen(own: float, other: float, owners: float) -> int:
         info=zeros + 1.0,
         noise=zeros,
     )
-    claims, table = np.array([[0], [1]]), np.empty((2, 1, 1), np.int64)
+    assignment = np.array([[0], [1]])
     chi2 = np.array([[[own], [other]], [[1e3], [owners]]])
-    room = Room.empty(2, 1, 1)
-    repair(claims, NO_PAIRS, np.zeros((2, 1, 5, 1)), np.ones((2, 2), bool), chi2, rays, GATE, table, room)
-    assert room.whole[0, 0] == (table[0, 0, 0] == 0)
+    table, whole = repaired(assignment, NO_PAIRS, np.zeros((2, 1, 5, 1)), np.ones((2, 2), bool), chi2, rays)
+    assert whole[0, 0] == (table[0, 0, 0] == 0)
     return int(table[0, 0, 0])
 
 
@@ -44,7 +63,7 @@ def chosen(own: float, other: float, owners: float) -> int:
         (np.nan, 2.0, 1e3, 1),  # cannot be judged
     ],
 )
-def test_a_joint_comes_from_where_it_fits(own: float, other: float, owners: float, expected: int) -> None:
+def test_adopt_takes_a_joint_from_where_it_fits(own: float, other: float, owners: float, expected: int) -> None:
     assert chosen(own, other, owners) == expected
 
 
@@ -57,20 +76,19 @@ def test_a_joint_comes_from_where_it_fits(own: float, other: float, owners: floa
         (30.0, 1.0, 0),  # outlier: left to triangulation, which may find that the prediction is wrong
     ],
 )
-def test_a_poor_joint_that_is_anothers_is_gained_away(own: float, others: float, expected: int) -> None:
-    """Person 0 claims the only detection, which is also where person 1 is expected."""
+def test_drop_takes_away_a_poor_joint_that_is_anothers(own: float, others: float, expected: int) -> None:
+    """Person 0 is assigned the only detection, which is also where person 1 is expected."""
     rays = Rays.empty(1, 1, 1)
     rays.info[:], rays.noise[:], rays.camera[:], rays.first[:] = 1.0, 0.0, 0, [0, 1]
-    claims, table = np.array([[0], [-1]]), np.empty((2, 1, 1), np.int64)
+    assignment = np.array([[0], [-1]])
     chi2 = np.array([[[own]], [[others]]])
-    room = Room.empty(2, 1, 1)
-    repair(claims, NO_PAIRS, np.zeros((2, 1, 5, 1)), np.ones((2, 1), bool), chi2, rays, GATE, table, room)
-    assert room.whole[0, 0] == (expected == 0)
+    table, whole = repaired(assignment, NO_PAIRS, np.zeros((2, 1, 5, 1)), np.ones((2, 1), bool), chi2, rays)
+    assert whole[0, 0] == (expected == 0)
     assert table[0, 0, 0] == expected
 
 
 @pytest.mark.parametrize(("fits_mirrored", "expected"), [(True, -1), (False, 1)])
-def test_a_joint_that_is_its_owners_other_side_stays_there(fits_mirrored: bool, expected: int) -> None:
+def test_adopt_leaves_a_joint_that_is_its_owners_other_side(fits_mirrored: bool, expected: int) -> None:
     """Detection 1 (camera 0) has its owner's sides exchanged, and its left joint lies where person 0's is expected."""
     xy = np.zeros((3, 2, 2))
     xy[1, 0], xy[1, 1] = (1.0, 0.0), (2.0, 0.0)
@@ -91,9 +109,8 @@ def test_a_joint_that_is_its_owners_other_side_stays_there(fits_mirrored: bool, 
     chi2 = np.full((2, 3, 2), far)
     chi2[0, 1, 0] = 1.0
     chi2[1, 2] = 1.0  # the other camera sees the owner as they are
-    claims, table = np.array([[-1, -1], [1, 2]]), np.empty((2, 2, 2), np.int64)
-    room = Room.empty(2, 2, 2)
-    repair(claims, np.array([[0, 1]]), expectation, np.ones((2, 3), bool), chi2, rays, GATE, table, room)
+    assignment = np.array([[-1, -1], [1, 2]])
+    table, _ = repaired(assignment, np.array([[0, 1]]), expectation, np.ones((2, 3), bool), chi2, rays)
     assert table[0, 0, 0] == (expected * 2 if expected >= 0 else -1)
     if fits_mirrored:
         assert table[1, 0].tolist() == [3, 2]
@@ -110,25 +127,25 @@ def studio(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, R
     expected = np.full((people, cameras, 5, width), np.nan)
     expected[..., :2, :joints] = rng.normal(0.0, 0.3, (people, cameras, 2, joints))
     expected[..., 2:, :joints] = rng.uniform([[0.002], [0.0], [0.002]], [[0.004], [0.001], [0.004]], (3, joints))
-    rays, claims = Rays.empty(cameras * 4, cameras, joints), np.empty((4, cameras), np.int64)
+    rays, assignment = Rays.empty(cameras * 4, cameras, joints), np.empty((4, cameras), np.int64)
     rays.first[:] = range(0, 13, 4)
     for c in range(cameras):
-        claims[:, c] = 4 * c + rng.permutation(4)
+        assignment[:, c] = 4 * c + rng.permutation(4)
         seen = expected[:, c, :2, :joints].swapaxes(1, 2) + rng.normal(0.0, 0.05, (people, joints, 2))
         swapped, mixed = rng.random((2, people, joints)) < 0.2
         for left, right in pairs:
             sides = np.flatnonzero(swapped[:, left])
             seen[np.ix_(sides, [left, right])] = seen[np.ix_(sides, [right, left])]
         seen = np.where(mixed[..., None], np.roll(seen, 1, axis=0), seen)
-        rays.xy[claims[:3, c]], rays.xy[claims[3, c]] = seen, expected[0, c, :2, :joints].T
+        rays.xy[assignment[:3, c]], rays.xy[assignment[3, c]] = seen, expected[0, c, :2, :joints].T
     rays.noise[:], rays.info[:] = [0.002, 0.0, 0.002], [500.0, 0.0, 500.0]
     missing = rng.random(rays.xy.shape[:2]) < 0.15
     rays.noise[missing], rays.info[missing] = np.inf, 0.0
-    claims[:3][rng.random((3, cameras)) < 0.15] = -1
+    assignment[:3][rng.random((3, cameras)) < 0.15] = -1
     chi2 = np.full((people, 12, width), np.nan)
     for n, d, j in np.ndindex(people, 12, joints):
         chi2[n, d, j] = squared_distance(d, j, n, d // 4, j, expected, rays)
-    return claims, pairs, expected, chi2, rays
+    return assignment, pairs, expected, chi2, rays
 
 
 def squared_distance(d: int, k: int, n: int, c: int, j: int, expected: np.ndarray, rays: Rays) -> float:
@@ -140,12 +157,12 @@ def squared_distance(d: int, k: int, n: int, c: int, j: int, expected: np.ndarra
 
 
 def plain(
-    claims: np.ndarray, pairs: np.ndarray, expected: np.ndarray, near: np.ndarray, chi2: np.ndarray, rays: Rays
+    assignment: np.ndarray, pairs: np.ndarray, expected: np.ndarray, gated: np.ndarray, chi2: np.ndarray, rays: Rays
 ) -> np.ndarray:
     """The table, one joint after the other."""
-    tracked, joints, mirrored = len(near), rays.xy.shape[1], np.arange(rays.xy.shape[1])
-    mirrored[pairs], own = pairs[:, ::-1], claims[:, :, None] * joints + np.arange(joints)
-    table = np.where((claims[:, :, None] >= 0) & (rays.info[claims, :, 0] > 0), own, -1)
+    tracked, joints, mirrored = len(gated), rays.xy.shape[1], np.arange(rays.xy.shape[1])
+    mirrored[pairs], own = pairs[:, ::-1], assignment[:, :, None] * joints + np.arange(joints)
+    table = np.where((assignment[:, :, None] >= 0) & (rays.info[assignment, :, 0] > 0), own, -1)
 
     def off(row: int, n: int, c: int, j: int) -> float:
         x = squared_distance(row // joints, row % joints, n, c, j, expected, rays)
@@ -163,9 +180,9 @@ def plain(
                 for c in (c for c, vote in votes.items() if vote):
                     table[n, c, [left, right]] = table[n, c, [right, left]]
     for n, c, j in np.ndindex(tracked, *table.shape[1:]):
-        mine = claims[n, c]
+        mine = assignment[n, c]
         if table[n, c, j] == mine * joints + j >= 0 and POOR * GATE < chi2[n, mine, j] < GATE:
-            others = [o for o in range(tracked) if o != n and near[o, mine]]
+            others = [o for o in range(tracked) if o != n and gated[o, mine]]
             if any(chi2[o, mine, j] < FAR_BETTER * chi2[n, mine, j] for o in others):
                 table[n, c, j] = -1
     for n, c in np.ndindex(tracked, table.shape[1]):
@@ -175,11 +192,11 @@ def plain(
             if x >= POOR * GATE:
                 limit[j] = FAR_BETTER * x if x < GATE else GATE
         for d in range(rays.first[c], rays.first[c + 1]):
-            owner = next((o for o in range(tracked) if claims[o, c] == d), None)
-            for j in np.flatnonzero(chi2[n, d, :joints] < limit) if owner != n and near[n, d] else ():
+            owner = next((o for o in range(tracked) if assignment[o, c] == d), None)
+            for j in np.flatnonzero(chi2[n, d, :joints] < limit) if owner != n and gated[n, d] else ():
                 gained, side = d * joints + j, mirrored[j]
                 stays = owner is not None and (
-                    (near[owner, d] and chi2[owner, d, j] < GATE)
+                    (gated[owner, d] and chi2[owner, d, j] < GATE)
                     or (side != j and table[owner, c, side] == gained and off(gained, owner, c, side) < GATE)
                 )
                 if not stays:
@@ -187,16 +204,14 @@ def plain(
     return table
 
 
-def test_a_table_is_the_one_found_joint_by_joint() -> None:
+def test_repair_table_is_the_one_found_joint_by_joint() -> None:
     changed = 0
     for seed in range(60):
-        claims, pairs, expected, chi2, rays = studio(seed)
-        near = np.ones((3, 12), bool)
-        table, room = np.empty((4, 3, 7), np.int64), Room.empty(4, 3, 7)
-        repair(claims, pairs, expected, near, chi2, rays, GATE, table, room)
-        np.testing.assert_array_equal(table, plain(claims, pairs, expected, near, chi2, rays))
-        untouched = plain(claims, pairs, expected, near[:0], chi2, rays)
-        whole = (claims >= 0) & (table == untouched).all(axis=2)
-        np.testing.assert_array_equal(room.whole, whole)
+        assignment, pairs, expected, chi2, rays = studio(seed)
+        gated = np.ones((3, 12), bool)
+        table, whole = repaired(assignment, pairs, expected, gated, chi2, rays)
+        np.testing.assert_array_equal(table, plain(assignment, pairs, expected, gated, chi2, rays))
+        untouched = plain(assignment, pairs, expected, gated[:0], chi2, rays)
+        np.testing.assert_array_equal(whole, (assignment >= 0) & (table == untouched).all(axis=2))
         changed += (table != untouched).sum()
     assert changed > 500

@@ -46,7 +46,7 @@ def test_what_leaves_the_frame_is_numpys(crowd: Pipeline) -> None:
         full = state.cov_pp[m][:, [[0, 1, 2], [1, 3, 4], [2, 4, 5]]]
         np.testing.assert_array_equal(cov[n], np.where(known[:, None, None], full, np.nan))
         measured = (table[:, core] >= 0).sum(axis=1) >= VIEW_JOINTS
-        middle = frame.expected[n, :, :2, body.torso].mean(axis=0)
+        middle = frame.association.expected[n, :, :2, body.torso].mean(axis=0)
         inside = ((rig.image_bounds[:, :2] < middle) & (middle < rig.image_bounds[:, 2:])).all(axis=1)
         assert frame.support[n] == measured.sum()
         assert frame.due[n] == (inside[: cameras - 1].sum() if n < tracked else 0)
