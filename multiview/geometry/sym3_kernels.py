@@ -69,12 +69,6 @@ def mat3(row: Array) -> Mat3:
 
 
 @inner
-def matrix(a: Array) -> Mat3:
-    """The numbers of a (3, 3) array."""
-    return a[0, 0], a[0, 1], a[0, 2], a[1, 0], a[1, 1], a[1, 2], a[2, 0], a[2, 1], a[2, 2]
-
-
-@inner
 def put_mat3(row: Array, m: Mat3) -> None:
     """Write a matrix into one row of an array."""
     row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8] = m
@@ -175,9 +169,9 @@ def sub_vec(a: Vec3, b: Vec3) -> Vec3:
 
 
 @inner
-def dot(a: Vec3, b: Vec3) -> float:
-    """The product a' b."""
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+def trace_of_product(a: Sym3, b: Sym3) -> float:
+    """tr(A B)."""
+    return (a[0] * b[0] + a[3] * b[3] + a[5] * b[5]) + 2 * (a[1] * b[1] + a[2] * b[2] + a[4] * b[4])
 
 
 @inner

@@ -41,6 +41,7 @@ from multiview.geometry.sym3_kernels import (
     sub,
     sub_vec,
     sym3,
+    trace_of_product,
     transpose,
     upper,
     vec3,
@@ -92,7 +93,7 @@ def update_joints(
         x, y, w = _update(m, j, z, R, views[j] > 0, autocorrelation, dt, people)
         if views[j] >= 2:
             fit.innovation_sq[j] = quadratic_sym3(W, x, y, w)
-            fit.expected_innovation_sq[j] = _expected(W, sym3(people.cov_pp[m, j]))
+            fit.expected_innovation_sq[j] = 3.0 - trace_of_product(W, sym3(people.cov_pp[m, j]))
 
 
 @inner
@@ -153,9 +154,3 @@ def _update(m: int, j: int, z: Vec3, R: Sym3, measured: bool, autocorrelation: f
 @inner
 def _trace(m: Sym3) -> float:
     return m[0] + m[3] + m[5]
-
-
-@inner
-def _expected(W: Sym3, P: Sym3) -> float:
-    """The mean of a squared shift under the predicted covariance W^-1 that leaves the covariance P: 3 - tr(W P)."""
-    return 3.0 - (W[0] * P[0] + W[3] * P[3] + W[5] * P[5]) - 2 * (W[1] * P[1] + W[2] * P[2] + W[4] * P[4])

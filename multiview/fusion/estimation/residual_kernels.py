@@ -12,8 +12,8 @@ from multiview.fusion.estimation.measurement_noise_kernels import node_place, si
 from multiview.fusion.state.measurement_noise import NoiseTables, ResidualStatistics
 from multiview.fusion.state.track_state import State
 from multiview.geometry.jit import Array, inner, kernel
-from multiview.geometry.reprojection_kernels import HUBER_CHI2, NEAREST_M
-from multiview.geometry.sym3_kernels import add_vec, dot, full, matrix, mul_vec, sym3, vec3
+from multiview.geometry.reprojection_kernels import camera_of, linearise_ray, project_ahead
+from multiview.geometry.sym3_kernels import sym3, trace_of_product, vec3
 from multiview.geometry.triangulate_kernels import RayBundle
 
 MIN_VIEWS = 3  # of a joint whose rays tell of the noise
@@ -38,7 +38,7 @@ def accumulate(
 
     `last[slot, camera, joint]` keeps whitened residuals from frame to frame, NaN where there are none.
     """
-    sight, score = ray_bundle(rays, rig), rays.score.reshape(-1)
+    bundle, score = ray_bundle(rays, rig), rays.score.reshape(-1)
     by_size, residuals = statistics.by_size, statistics.residuals
     _clear(statistics.chi2)
     _clear(statistics.expected_chi2)
@@ -49,7 +49,7 @@ def accumulate(
         x, y, z = torso_centre(people.pos, m, torso)
         measurement, cov = people.measurement[m], people.measurement_cov[m]
         for c in range(table.shape[1]):
-            _residuals(c, table[n, c], views[n], measurement, cov, sight, residuals)
+            _residuals(c, table[n, c], views[n], measurement, cov, bundle, residuals)
             _add_products(residuals, last[m, c], statistics.products)
             chi2, expected = _add_by_score(table[n, c], score, residuals, noise.scores, statistics)
             b, f = size_place(rig.R[c], rig.t[c], rig.K[c], x, y, z, noise.sizes)
@@ -67,34 +67,26 @@ def _clear(a: Array) -> None:
 
 
 @inner
-def _residuals(c: int, rows: Array, views: Array, xyz: Array, cov: Array, sight: RayBundle, out: Array) -> None:
+def _residuals(c: int, rows: Array, views: Array, xyz: Array, cov: Array, bundle: RayBundle, out: Array) -> None:
     """Camera c's rays, rows[j] to joint j: whitened residual (2), chi-square, and what that should be, to out (J, 4).
 
-    That is 2 minus what the joint took of it: tr(W J cov J'), with the ray's information W and the projection's
-    derivative J, and Huber's weight as the fit had it. NaN, NaN, 0, 0 where a ray says nothing.
+    That is 2 minus what the joint took of it: tr(J' W J cov), with the ray's information W, the projection's derivative
+    J, and Huber's weight as the fit had it. NaN, NaN, 0, 0 where a ray says nothing.
     """
-    R, t, pixel, info = matrix(sight.R[c]), vec3(sight.t[c]), sight.xy, sight.info
+    camera, pixel, info = camera_of(bundle.R[c], bundle.t[c]), bundle.xy, bundle.info
     for j in range(rows.shape[0]):
         out[j, 0], out[j, 1], out[j, 2], out[j, 3] = np.nan, np.nan, 0.0, 0.0
         if rows[j] < 0 or views[j] < MIN_VIEWS:
             continue
-        i, C = rows[j], full(sym3(cov[j]))
-        p, q, r = vec3(info[i])
-        x, y, depth = add_vec(mul_vec(R, vec3(xyz[j])), t)
-        if not depth > NEAREST_M:
-            continue
-        near = 1.0 / depth
-        u, v = x * near, y * near
-        du, dv = u - pixel[i, 0], v - pixel[i, 1]
-        chi2 = p * du * du + 2 * q * du * dv + r * dv * dv
-        weight = near * near
-        if chi2 > HUBER_CHI2:
-            weight *= math.sqrt(HUBER_CHI2 / chi2)
-        a = R[0] - u * R[6], R[1] - u * R[7], R[2] - u * R[8]  # depth times the rows of J
-        b = R[3] - v * R[6], R[4] - v * R[7], R[5] - v * R[8]
-        taken = weight * (p * dot(a, mul_vec(C, a)) + 2 * q * dot(b, mul_vec(C, a)) + r * dot(b, mul_vec(C, b)))
+        x, y, z = vec3(xyz[j])
+        p, q, r = vec3(info[rows[j]])
+        su, sv = pixel[rows[j], 0], pixel[rows[j], 1]
+        chi2, _, hessian = linearise_ray(camera, x, y, z, su, sv, p, q, r, 1.0)
+        taken = trace_of_product(hessian, sym3(cov[j]))
         if taken < MAX_TAKEN and chi2 < MAX_CHI2:
-            out[j, 0], out[j, 1], out[j, 2], out[j, 3] = math.sqrt(p) * du, math.sqrt(r) * dv, chi2, 2.0 - taken
+            u, v, _ = project_ahead(camera, x, y, z)
+            out[j, 0], out[j, 1] = math.sqrt(p) * (u - su), math.sqrt(r) * (v - sv)
+            out[j, 2], out[j, 3] = chi2, 2.0 - taken
 
 
 @inner
