@@ -147,12 +147,8 @@ def violations(files: dict[str, str]) -> list[str]:
     return [line for rule in RULES for line in rule(files)]
 
 
-# Files that are being replaced.
-LEAVING = {"multiview/geometry/four.py"}
-
-
 def test_source_keeps_the_rules() -> None:
-    assert violations({path: text for path, text in repository_files().items() if path not in LEAVING}) == []
+    assert violations(repository_files()) == []
 
 
 @pytest.mark.parametrize(

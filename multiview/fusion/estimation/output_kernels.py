@@ -7,13 +7,13 @@ import numpy as np
 from multiview.cameras.observations import PackedRig, Rays
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.track_state import State
-from multiview.geometry.jit import Array, inlined, inner
+from multiview.geometry.jit import Array, inner
 
 FILLED_SCORE = 0.1
 VIEW_JOINTS = 3  # a view that measures fewer of someone's joints does not see them
 
 
-@inlined
+@inner
 def output(
     slots: Array,
     table: Array,
@@ -64,7 +64,7 @@ def _judge(table: Array, scores: Array, score: Array, views: Array, filled: Arra
         filled[j] = views[j] < 2
 
 
-@inlined
+@inner
 def supporting_views(
     table: Array, expected: Array, body: Body, rig: PackedRig, rays: Rays, support: Array, due: Array
 ) -> None:
