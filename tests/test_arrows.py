@@ -35,7 +35,7 @@ ARROWS: dict[str, str] = {
     "multiview/recordings": "body cameras timing wire common geometry",
     "multiview/fusion/state": "body geometry",
     "multiview/fusion/estimation": "fusion/state cameras geometry",
-    "multiview/fusion/association": "common fusion/estimation fusion/state cameras geometry",
+    "multiview/fusion/association": "common fusion/state cameras geometry",
     "multiview/fusion": "fusion/association fusion/estimation fusion/state body cameras geometry",
     "multiview/selfcalib": "cameras geometry",
     "multiview/synthetic": "recordings body cameras wire common geometry",
