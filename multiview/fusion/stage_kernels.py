@@ -12,7 +12,7 @@ from multiview.fusion.association.repair_kernels import RepairProblem, repair_ta
 from multiview.fusion.estimation.joint_kernels import TriangulationProblem, triangulate_people
 from multiview.fusion.estimation.kalman_kernels import predict
 from multiview.fusion.estimation.measurement_noise_kernels import learn, scale_by_size
-from multiview.fusion.estimation.output_kernels import output, supporting_views
+from multiview.fusion.estimation.output_kernels import supporting_views, write_poses
 from multiview.fusion.estimation.residual_kernels import accumulate
 from multiview.fusion.estimation.update_kernels import fit_people
 from multiview.fusion.workspace import FusionArrays
@@ -109,4 +109,4 @@ def write_output(
     work, rays = arrays.workspace, arrays.workspace.rays
     table = work.table[:count]
     supporting_views(table, work.association.expected[:tracked], arrays.body, arrays.rig, rays, work.support, work.due)
-    output(work.slots[:count], table, rays, arrays.people, xyz, cov, score, views, filled)
+    write_poses(work.slots[:count], table, rays, arrays.people, xyz, cov, score, views, filled)

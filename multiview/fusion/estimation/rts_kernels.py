@@ -1,7 +1,14 @@
 """Later frames correct earlier ones: the Rauch-Tung-Striebel smoother of each joint's filter.
 
-It solves the block-tridiagonal normal equations of a whole trajectory (position and velocity in every frame) in one
-pass back over what the filter left (Rauch, Tung and Striebel 1965; Bierman 1977, chapter 10).
+It solves the block-tridiagonal normal equations of a whole trajectory, position and velocity in every frame, in one
+pass back over what the filter left (Rauch, Tung and Striebel 1965; Bar-Shalom, Li and Kirubarajan 2001, section 8.6).
+With the filter's state x[k], P[k], the step h, the transition F = [[I, h I], [0, I]] and the process noise Q of
+`kalman_kernels`:
+
+    P-[k+1] = F P[k] F' + Q                                                     (1)
+    G = P[k] F' P-[k+1]^-1                                                      (2)
+    xs[k] = x[k] + G (xs[k+1] - F x[k])                                         (3)
+    Ps[k] = P[k] + G (Ps[k+1] - P-[k+1]) G'                                     (4)
 """
 
 from __future__ import annotations
@@ -12,12 +19,13 @@ from multiview.fusion.state.track_state import State
 from multiview.geometry.jit import Array, inner, kernel
 from multiview.geometry.sym3_kernels import copy_row
 
-COV, AGILITY, ANEW, KNOWN, SIZE = 6, 42, 43, 44, 45  # places in a packed joint
+# Where a packed joint has what: the mean (6) from 0 on, the covariance (6 x 6) from COV on.
+COV, ACCELERATION_PSD, REINITIALISED, HAS_ESTIMATE, SIZE = 6, 42, 43, 44, 45
 
 
 @kernel
 def pack(slots: Array, people: State, packed: Array) -> None:
-    """What the way back needs of each joint: mean (6), covariance (6 x 6), agility, whether it began anew, is known."""
+    """Put what the way back needs of each joint into `packed` (N, J, SIZE)."""
     for n in range(slots.shape[0]):
         m = slots[n]
         for j in range(packed.shape[1]):
@@ -29,64 +37,61 @@ def pack(slots: Array, people: State, packed: Array) -> None:
                     i = a + b + (a > 0 and b > 0)
                     P[a, b], P[3 + a, 3 + b] = people.cov_pp[m, j, i], people.cov_vv[m, j, i]
                     P[a, 3 + b] = P[3 + b, a] = people.cov_pv[m, j, 3 * a + b]
-            f[AGILITY], f[ANEW], f[KNOWN] = (
-                people.acceleration_psd[m, j],
-                people.reinitialised[m, j],
-                people.has_estimate[m, j],
-            )
+            f[ACCELERATION_PSD] = people.acceleration_psd[m, j]
+            f[REINITIALISED] = people.reinitialised[m, j]
+            f[HAS_ESTIMATE] = people.has_estimate[m, j]
 
 
 @kernel
 def smooth(filtered: Array, dt: Array, xyz: Array, cov: Array) -> None:
-    """Smoothed positions (T, J, 3) and covariances (T, J, 3, 3) of one person's packed frames (T, J, SIZE), NaN where
-    a joint is unknown.
+    """Smoothed positions (T, J, 3) and covariances (T, J, 3, 3) of one person's packed frames (T, J, SIZE).
 
-    dt[k] s leads from frame k - 1 to k. A joint that began anew in a frame tells nothing of the frames before.
+    NaN where a joint has no estimate. dt[k] s leads from frame k - 1 to k. A frame in which a joint was reinitialised
+    says nothing of the frames before.
     """
     M, W = np.empty((6, 12)), np.empty((6, 6))
     x, ahead, P = np.empty(6), np.empty(6), np.empty((6, 6))
     last = filtered.shape[0] - 1
     for j in range(filtered.shape[1]):
-        _unpack(filtered[last, j], x, P)
-        _keep(x, P, filtered[last, j, KNOWN], xyz[last, j], cov[last, j])
+        _start(filtered[last, j], x, P)
+        _write(x, P, filtered[last, j, HAS_ESTIMATE], xyz[last, j], cov[last, j])
         for k in range(last - 1, -1, -1):
             f, after = filtered[k, j], filtered[k + 1, j]
-            Pf = f[COV : COV + 36].reshape(6, 6)
-            if after[ANEW] > 0.0:
-                _unpack(f, x, P)
+            if after[REINITIALISED] > 0.0:
+                _start(f, x, P)
             else:
-                _step_back(f, Pf, dt[k + 1], x, P, ahead, M, W)
-            _keep(x, P, f[KNOWN], xyz[k, j], cov[k, j])
+                _step_back(f, f[COV : COV + 36].reshape(6, 6), dt[k + 1], x, P, ahead, M, W)
+            _write(x, P, f[HAS_ESTIMATE], xyz[k, j], cov[k, j])
 
 
 @inner
-def _unpack(f: Array, x: Array, P: Array) -> None:
+def _start(f: Array, x: Array, P: Array) -> None:
+    """The smoothed x, P of a last frame are the filter's."""
     copy_row(f[:6], x)
     for a in range(6):
         copy_row(f[COV + 6 * a : COV + 6 * a + 6], P[a])
 
 
 @inner
-def _keep(x: Array, P: Array, known: float, xyz: Array, cov: Array) -> None:
+def _write(x: Array, P: Array, has_estimate: float, xyz: Array, cov: Array) -> None:
     for a in range(3):
-        xyz[a] = x[a] if known > 0.0 else np.nan
+        xyz[a] = x[a] if has_estimate > 0.0 else np.nan
         for b in range(3):
-            cov[a, b] = P[min(a, b), max(a, b)] if known > 0.0 else np.nan
+            cov[a, b] = P[min(a, b), max(a, b)] if has_estimate > 0.0 else np.nan
 
 
 @inner
 def _step_back(f: Array, Pf: Array, h: float, x: Array, P: Array, ahead: Array, M: Array, W: Array) -> None:
-    """From the smoothed x, P of the next frame to this one's: x = f + G (x - F f), P = Pf + G (P - Pp) G'.
+    """From the smoothed x, P of the next frame to this one's; f and Pf are the filter's mean and covariance.
 
-    F moves positions by h times the velocity, Pp is the predicted covariance, G = Pf F' Pp^-1. M holds [Pp | F Pf] and
-    then, on its right, G'. All inner loops run along rows.
+    M holds [P- | F Pf] and then, on its right, G'. All inner loops run along rows.
     """
-    q = f[AGILITY]
+    q = f[ACCELERATION_PSD]
     for a in range(3):
         for b in range(6):
             M[a, 6 + b] = Pf[a, b] + h * Pf[3 + a, b]
             M[3 + a, 6 + b] = Pf[3 + a, b]
-    for a in range(6):
+    for a in range(6):  # (1)
         for b in range(3):
             M[a, b] = M[a, 6 + b] + h * M[a, 9 + b]
             M[a, 3 + b] = M[a, 9 + b]
@@ -100,8 +105,8 @@ def _step_back(f: Array, Pf: Array, h: float, x: Array, P: Array, ahead: Array, 
         x[a] -= ahead[a]
         for b in range(6):
             P[a, b] -= M[a, b]
-    _solve(M)
-    for a in range(6):
+    _solve(M)  # (2)
+    for a in range(6):  # W = (P - P-) G'
         for b in range(6):
             W[a, b] = 0.0
         for i in range(6):
@@ -112,7 +117,7 @@ def _step_back(f: Array, Pf: Array, h: float, x: Array, P: Array, ahead: Array, 
         ahead[a] = f[a]
         for b in range(6):
             P[a, b] = Pf[a, b]
-    for i in range(6):
+    for i in range(6):  # (3) and (4)
         for a in range(6):
             g = M[i, 6 + a]
             ahead[a] += g * x[i]

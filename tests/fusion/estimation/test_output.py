@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from multiview.fusion import stage_kernels as kernels
-from multiview.fusion.estimation.output_kernels import FILLED_SCORE, VIEW_JOINTS
+from multiview.fusion.estimation.output_kernels import FILLED_SCORE, MIN_JOINTS
 from multiview.fusion.pipeline import Pipeline
 from multiview.synthetic import StudioOptions, make_studio
 
@@ -45,7 +45,7 @@ def test_what_leaves_the_frame_is_numpys(crowd: Pipeline) -> None:
         np.testing.assert_array_equal(xyz[n], np.where(known[:, None], state.pos[m], np.nan))
         full = state.cov_pp[m][:, [[0, 1, 2], [1, 3, 4], [2, 4, 5]]]
         np.testing.assert_array_equal(cov[n], np.where(known[:, None, None], full, np.nan))
-        measured = (table[:, core] >= 0).sum(axis=1) >= VIEW_JOINTS
+        measured = (table[:, core] >= 0).sum(axis=1) >= MIN_JOINTS
         middle = frame.association.expected[n, :, :2, body.torso].mean(axis=0)
         inside = ((rig.image_bounds[:, :2] < middle) & (middle < rig.image_bounds[:, 2:])).all(axis=1)
         assert frame.support[n] == measured.sum()
