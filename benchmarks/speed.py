@@ -38,6 +38,8 @@ __all__ = ["SHELF", "add_arguments", "run", "shelf_views"]
 
 _COMMITTED = Path(__file__).with_name("speed.json")
 SHELF = Path(__file__).parents[2] / "shared" / "data" / "shelf_hard"
+BUDGET_MS = {"shelf_hard": 0.20, "8x20": 1.0, "16x10": 1.1, "8x4 133 joints": 1.0}  # medians on two quiet cores
+LEAST_SPEEDUP = {"shelf_hard": 6.0}  # over the numpy baseline in the same run
 _PEOPLE = (1, 2, 4, 8, 12, 16, 20)
 _CAMERAS = (2, 4, 8, 12, 16)
 
@@ -136,7 +138,21 @@ def run(args: argparse.Namespace) -> int:
         _draw(args.picture, people, cameras)
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    return 0
+    return 1 if print_budget(by_name, console) else 0
+
+
+def print_budget(by_name: dict[str, dict[str, Any]], console: Console) -> bool:
+    """Say which rows are within the budget; whether any is beyond it."""
+    beyond = False
+    for name, budget in BUDGET_MS.items():
+        if name in by_name:
+            row, least = by_name[name], LEAST_SPEEDUP.get(name, 0.0)
+            good = row["median"] <= budget and row["x"] >= least
+            beyond |= not good
+            wanted = f"at most {budget:.2f} ms" + (f", at least {least:g} x the baseline" if least else "")
+            verdict = "within" if good else "BEYOND"
+            console.print(f"{name}: {row['median']:.2f} ms, {row['x']:.1f} x; {verdict} the budget of {wanted}")
+    return beyond
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

@@ -70,5 +70,7 @@ def test_sheet_shows_the_board(sheet):
 
 
 def test_sheet_that_does_not_fit_says_what_would():
-    with pytest.raises(ConfigError, match=r"7x5 squares of 60 mm do not fit 297x210 mm: use squares of at most 35.2 mm"):
+    with pytest.raises(
+        ConfigError, match=r"7x5 squares of 60 mm do not fit 297x210 mm: use squares of at most 35.2 mm"
+    ):
         plan("a4", None, "7x5", 60.0, None, "DICT_4X4_100", False, False)
