@@ -26,6 +26,7 @@ def recorded(shared_data):
     return detect([video(folder / f"{name}.mp4") for name in CAMERAS], Board((4, 5), 0.054, 0.0405, "DICT_4X4_1000"))
 
 
+@pytest.mark.slow
 def test_an_inverted_board_is_found_without_being_told(recorded):
     assert recorded.identified.board.inverted
     assert "the board is printed inverted (white on black)" in recorded.identified.remarks
@@ -34,6 +35,7 @@ def test_an_inverted_board_is_found_without_being_told(recorded):
     assert all(seen >= least for seen, least in zip(boards, (46, 33, 44, 45), strict=True))
 
 
+@pytest.mark.slow
 def test_the_steps_between_cameras_are_those_that_epipolar_geometry_finds(recorded):
     corners = recorded.corners
     found = solve(corners, recorded.identified.board)

@@ -58,6 +58,7 @@ def test_poses_and_summary_are_written(recording: Path, tmp_path: Path) -> None:
     assert poses.time_ns[0] == round(int(poses.frame[0]) / 25 * 1e9)
 
 
+@pytest.mark.slow
 def test_smooth_and_lag_reduce_the_error(small_studio: Studio, recording: Path, tmp_path: Path) -> None:
     """A smoothed estimate has no larger covariance than a filtered one, nor one of all frames than one of a few."""
     truth, error = truth_with_bound(small_studio), {}

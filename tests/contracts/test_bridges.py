@@ -197,6 +197,7 @@ def vmc_avatar(seconds: float, seed: int, name: str = "") -> _Avatar:
     return _Avatar(np.max(errors, axis=0), np.max(steps, axis=0), np.linalg.norm(sent["LeftFoot"][:, :3], axis=1))
 
 
+@pytest.mark.slow
 def test_vmc_rotations_give_the_joints_back_and_never_flip() -> None:
     avatar = vmc_avatar(8.0, seed=4)
     assert avatar.error_m[60:].max() < 0.015  # until then bone lengths are being learned

@@ -156,6 +156,7 @@ def hrnet_card(cache, crop):
     return net, tiny.card(cache, "hr", None, plugin="hrnet", decoder="dark", size=(96, 128), crop=crop, more=more)
 
 
+@pytest.mark.slow
 def test_hrnet_gives_what_its_network_gives(cache, monkeypatch):
     monkeypatch.setitem(hrnet.NETWORKS, "tiny", lambda joints: HRNet(8, joints, (1, 1, 1)))
     net, path = hrnet_card(cache, "person")
@@ -168,6 +169,7 @@ def test_hrnet_gives_what_its_network_gives(cache, monkeypatch):
     assert detector.detect([frame(image)])[0].xy.shape[1:] == (3, 2)
 
 
+@pytest.mark.slow
 def test_a_flip_test_is_symmetrical(cache, monkeypatch):
     """The mirrored picture gives the mirrored joints, left and right exchanged."""
     monkeypatch.setitem(hrnet.NETWORKS, "tiny", lambda joints: HRNet(8, joints, (1, 1, 1)))

@@ -87,6 +87,7 @@ def test_errors_of_a_recording_are_those_of_its_cameras(
     assert errors[0].time_s.max() == pytest.approx((FRAMES - 1) / 25)
 
 
+@pytest.mark.slow
 def test_plot_page_holds_everything_and_escapes_names(
     scene: tuple[Rig, Skeleton, list[Tracks]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,6 +160,7 @@ def test_reprojection_shows_each_cameras_median() -> None:
     assert [text.get_text().strip() for text in right.texts] == ["1.0", "3.0"]
 
 
+@pytest.mark.slow
 def test_keypoint_folders_give_errors_too(scene: tuple[Rig, Skeleton, list[Tracks]], tmp_path: Path) -> None:
     rig, skeleton, ticks = scene
     save_rig(rig, tmp_path / "rig.toml")

@@ -48,6 +48,7 @@ def test_read_poses_measures_wrists(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(re.findall(r"wrist: median speed [\d.]+ m/s", capsys.readouterr().out)) == 2
 
 
+@pytest.mark.slow
 def test_triangulate_points_is_as_exact_as_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     load("03").main()
     rows = re.findall(r"from (\d) rays: error ([\d.]+) mm, expected ([\d.]+) mm", capsys.readouterr().out)

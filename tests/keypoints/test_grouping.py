@@ -3,6 +3,7 @@
 from itertools import permutations
 
 import numpy as np
+import pytest
 
 from multiview.keypoints.paf import assemble, group_by_limbs, join_limb, limb_scores
 from multiview.keypoints.peaks import find_candidates
@@ -129,6 +130,7 @@ def exhaustive(joint, tags, new_person, bound):
     return best
 
 
+@pytest.mark.slow
 def test_groups_by_tags_are_the_optimum_of_their_cost():
     rng = np.random.default_rng(3)
     off = 0

@@ -63,6 +63,7 @@ def test_heatmaps_at_a_quarter_and_the_same_from_onnx(net, tmp_path):
     assert np.abs(got - expected).max() < 1e-4
 
 
+@pytest.mark.slow
 def test_the_whole_hrnet_w32_is_the_same_from_onnx(tmp_path):
     """At its own input size, with running statistics of its own activations, so that heatmaps are of order one."""
     import onnxruntime

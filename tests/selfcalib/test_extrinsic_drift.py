@@ -75,6 +75,7 @@ def test_drift_is_not_a_constant_error_of_the_rig() -> None:
     assert detected(Rig(tuple(replace(c, R=R @ c.R, t=R @ c.t) for c, R in cameras)), None) == {}
 
 
+@pytest.mark.slow
 def test_calibration_suspect_excludes_no_camera() -> None:
     """All cameras are off by more than a degree; one is rotated by half a degree more: named, but still used."""
     found, detector = session(disturbed_rig(1.2), 1)
@@ -93,6 +94,7 @@ def test_drift_is_not_detected_in_a_late_camera(frames: int) -> None:
     assert not detector.rotated
 
 
+@pytest.mark.slow
 def test_drift_that_is_compensated_excludes_no_camera() -> None:
     found, detector = session(STUDIO.rig, 1, compensate=True)
     assert found == {}

@@ -306,6 +306,7 @@ def of_cameras_out_of_step(settings: Studio) -> StreamFusion:
     return fusion
 
 
+@pytest.mark.slow
 def test_a_late_camera_is_corrected_where_the_studio_says_so() -> None:
     settings = Studio(
         skeleton="coco17", sync=SyncOptions(rate_hz=30.0), fusion=FusionOptions(correct_time_offsets=True)
@@ -320,6 +321,7 @@ def test_a_late_camera_is_corrected_where_the_studio_says_so() -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_fusion_says_of_cameras_with_clocks_of_their_own_can_be_sent() -> None:
     """Their figures, as a message."""
     service = object.__new__(FusionService)

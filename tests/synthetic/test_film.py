@@ -23,6 +23,7 @@ def film(studio):
     return Film(studio.rig, joints, seed=1)
 
 
+@pytest.mark.slow
 def test_the_person_is_where_the_lens_puts_them(studio, film):
     for c, camera in enumerate(studio.rig.cameras):
         empty = film.picture(c, -1).astype(int)

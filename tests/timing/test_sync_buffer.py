@@ -63,6 +63,7 @@ def test_frames_in_time_come_out_unchanged_in_any_order(cameras: int, frames: in
             np.testing.assert_array_equal(keypoints.xy, walker(view.time_ns).xy)
 
 
+@pytest.mark.slow
 @given(st.integers(2, 4), st.integers(0, 2**32), st.booleans())
 @settings(max_examples=12, deadline=None)
 def test_any_mess_gives_each_tick_once_in_order_and_nothing_false(cameras: int, seed: int, lossless: bool) -> None:
@@ -147,6 +148,7 @@ def test_ticks_stop_when_everyone_is_silent_and_jump_when_someone_returns() -> N
     assert [view.tick for view in views] == list(range(200, 205))
 
 
+@pytest.mark.slow
 def test_cameras_far_below_their_rate_are_brought_together_all_the_same() -> None:
     """60 ticks a second, and detectors that take every third to twelfth picture, each when it can."""
     rng = random.Random(5)

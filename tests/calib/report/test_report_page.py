@@ -54,6 +54,7 @@ def read(html):
     return texts
 
 
+@pytest.mark.slow
 def test_report_page_shows_every_picture_with_its_text(solved):
     outcome, calibration, corners = solved
     texts = read(page(outcome, calibration, corners, BOARD, ()))

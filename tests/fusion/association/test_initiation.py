@@ -116,6 +116,7 @@ def test_a_view_with_left_and_right_exchanged_is_set_right(angles, swapped):
         assert np.linalg.norm(xyz - TRUE, axis=1)[views >= 2].max() < 0.15  # noise; ears alone are that far apart
 
 
+@pytest.mark.slow
 def test_the_choice_is_the_best_of_all():
     names = ("left_hip", "left_knee", "left_ankle", "left_shoulder", "left_elbow", "left_wrist")
     bones = ((0, 1), (1, 2), (0, 3), (3, 4), (4, 5))

@@ -10,6 +10,7 @@ from multiview.fusion.state.track_state import State
 from multiview.synthetic import StudioOptions, make_studio
 
 
+@pytest.mark.slow
 def test_measurement_noise_is_learned_by_joint_score_and_size() -> None:
     """Chi-squares under the present model are the true variance over the modelled one, times their expectation."""
     rng = np.random.default_rng(1)

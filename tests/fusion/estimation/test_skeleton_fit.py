@@ -56,6 +56,7 @@ def residual(
     return np.concatenate(parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("skeleton", ["coco17", "body25", "ring"])
 def test_fit_skeleton_minimum_and_covariance_are_scipys(skeleton: str) -> None:
     rng = np.random.default_rng(3)

@@ -278,6 +278,7 @@ def test_feed_plays_seeks_and_pauses() -> None:
     assert "frame 0 " in feed.headline()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not has_display() and shutil.which("Xvfb") is None, reason="no display and no Xvfb to draw on")
 def test_a_snapshot_through_a_camera_shows_people_where_it_would_see_them(tmp_path: Path) -> None:
     skeleton, tracks = crowd()
