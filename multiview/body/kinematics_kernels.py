@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from multiview.geometry.jit import Array, kernel
+from multiview.geometry.sym3_kernels import copy_row
 
 
 @kernel
@@ -40,5 +41,5 @@ def carry_hinge(along: Array, bend: Array, start: Array, most: float) -> Array:
                 angle = trust * np.arctan2(n @ side, n @ axis)
                 angle = min(max(angle, -most), most)
                 axis = np.cos(angle) * axis + np.sin(angle) * side
-        axes[t] = axis
+        copy_row(axis, axes[t])
     return axes

@@ -32,8 +32,8 @@ def run(args: argparse.Namespace) -> int:
     began, console = time.perf_counter(), Console(stderr=True)
     studio = make_studio(StudioOptions(cameras=3, people=2, seconds=0.5))
     steps: dict[str, Callable[[Studio], object]] = {
-        "fusion and smoothing": _fuse,
-        "a live stream": _stream,
+        "fusion": _fuse,
+        "smoothing": _smooth,
         "keypoint files": _keypoint_files,
         "BlazePose": _blazepose,
     }
@@ -53,12 +53,22 @@ def _compile_from_end() -> None:
     from multiview.fusion.pipeline import Pipeline
     from multiview.synthetic import StudioOptions, make_studio
 
-    studio = make_studio(StudioOptions(cameras=3, people=0, seconds=0.1))
+    studio = make_studio(StudioOptions(cameras=3, people=2, seconds=0.1))
     Pipeline(studio.rig, studio.skeleton).compile_from_end()
+    _stream(studio)
 
 
 def _fuse(studio: Studio) -> None:
-    """Fusion, the smoother, and joint rotations of the result."""
+    """Fusion."""
+    from multiview.fusion.pipeline import Pipeline
+
+    pipeline = Pipeline(studio.rig, studio.skeleton)
+    for frame in range(studio.frames):
+        pipeline.step(studio.views(frame))
+
+
+def _smooth(studio: Studio) -> None:
+    """The smoother, and joint rotations of the result."""
     from multiview.body.kinematics import RotationSolver, humanoid
     from multiview.fusion.pipeline import Pipeline
     from multiview.fusion.smoother import Smoothed

@@ -16,7 +16,7 @@ from multiview.cameras.observations import PackedRig, Rays
 from multiview.cameras.ray_bundle_kernels import ray_bundle
 from multiview.geometry.jit import Array, kernel
 from multiview.geometry.reprojection_kernels import NEAREST_M
-from multiview.geometry.sym3_kernels import inverse_sym3, project
+from multiview.geometry.sym3_kernels import copy_row, inverse_sym3, project
 from multiview.geometry.triangulate_kernels import refine
 
 GAUSS_NEWTON_STEPS = 3
@@ -36,7 +36,7 @@ def triangulate_unpredicted(table: Array, rays: Rays, rig: PackedRig, xyz: Array
             for c in range(row.shape[0]):
                 row[c] = table[n, c, j]
                 views += row[c] >= 0
-            start[:] = xyz[n, j]
+            copy_row(xyz[n, j], start)
             if views >= 2:
                 refine(row, sight, start, no_prior, GAUSS_NEWTON_STEPS, xyz[n, j], H)
                 C = inverse_sym3(H[0], H[1], H[2], H[3], H[4], H[5])
