@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import logging
 import shutil
+import signal
 import sys
 import textwrap
+import threading
 from typing import NamedTuple
 
 from multiview import __version__
@@ -110,6 +113,31 @@ def _overview() -> str:
     return "\n\n".join([*parts, "`multiview COMMAND --help` explains one of them."])
 
 
+class _ErrorLines(logging.Handler):
+    """Prints warnings as lines of the command, to whatever stderr is then (a live table moves it)."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"multiview: {self.format(record)}", file=sys.stderr)
+
+
+def _end_as_ctrl_c() -> None:
+    """Told to end (SIGTERM), or left without a terminal (SIGHUP), a command ends as by Ctrl-C: it tidies up.
+
+    Only the first such signal counts: those that follow it, often at once, must not cut the tidying off.
+    """
+    told: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        told.append(number)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # ignored by nohup: left so
+            signal.signal(number, interrupt)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 on success, 2 on an error that the user can mend."""
     argv = sys.argv[1:] if argv is None else argv
@@ -139,6 +167,9 @@ def main(argv: list[str] | None = None) -> int:
     if chosen is None:
         parser.print_help()
         return 2
+    if threading.current_thread() is threading.main_thread():
+        _end_as_ctrl_c()
+    logging.basicConfig(handlers=[_ErrorLines()], format="%(message)s")
     try:
         return args.run(args) or 0
     except MultiviewError as error:

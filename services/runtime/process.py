@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ __all__ = [
     "PARENT_VARIABLE",
     "Stopping",
     "begin_service",
+    "finishing",
     "lower_process_priority",
     "lower_thread_priority",
     "use_realtime_scheduling",
@@ -28,19 +30,19 @@ __all__ = [
 # Set by whoever starts a service and wants it to end with them.
 PARENT_VARIABLE = "MULTIVIEW_PARENT"
 DUMP_SIGNAL: signal.Signals | None = getattr(signal, "SIGUSR1", None)
+_SIGHUP = getattr(signal, "SIGHUP", None)  # the terminal is gone
 _STDERR = 2  # the stream itself, whatever stands for it in Python
 _PR_SET_PDEATHSIG = 1
 _NICE_STEP = 3  # half the share of a process at the default priority
 
 
 class Stopping:
-    """A flag that is True once the process has received SIGTERM or SIGINT."""
+    """A flag that is True once the process has been asked to end (SIGTERM, SIGINT, SIGHUP)."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), lambda *_: self._event.set())
+        for number in _ending_signals():
+            signal.signal(number, lambda *_: self._event.set())
 
     def __bool__(self) -> bool:
         return self._event.is_set()
@@ -48,6 +50,29 @@ class Stopping:
     def wait(self, timeout_s: float) -> bool:
         """Sleep; returns True at once if the process is told to stop."""
         return self._event.wait(max(0.0, timeout_s))
+
+
+def _ending_signals() -> list[signal.Signals]:
+    """Those that ask a process to end, less one that whoever started it told it to ignore (nohup)."""
+    there = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP") if hasattr(signal, name)]
+    return [number for number in there if number != _SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
+
+
+@contextlib.contextmanager
+def finishing() -> Iterator[None]:
+    """Meanwhile signals to end are ignored: what ends already must not be cut off. For short work in the main thread.
+
+    In another thread nothing changes: signals never reach it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _ending_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _JsonLines(logging.Formatter):

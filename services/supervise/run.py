@@ -6,6 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
+from multiview.errors import SourceError
 from multiview.recordings.take import Take
 from multiview.studio.config import Studio, load_studio
 from services.supervise.launch import Launch
@@ -20,12 +21,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, help="end after this time (s)")
     parser.add_argument("--logs", type=Path, help="folder for the processes' logs")
     parser.add_argument("--video", action="store_true", help="also record every camera's video in the take")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="end if a process cannot start or keeps dying (default: go on with the others, and try it again)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio)
     viewer = False if args.no_viewer else None
-    take = play(studio, args.take, args.notes, viewer, args.seconds, args.logs, args.video)
+    take = play(studio, args.take, args.notes, viewer, args.seconds, args.logs, args.video, args.strict)
     if take is not None:
         print(f"take: {take.folder}")
 
@@ -38,9 +44,17 @@ def play(
     seconds: float | None = None,
     logs: Path | None = None,
     video: bool = False,
+    strict: bool = False,
 ) -> Take | None:
-    """Run it, with a live table, until it ends, the time is over or Ctrl-C; the finished take, if one was recorded."""
-    launch = Launch(studio, take, notes, viewer, logs, video)
+    """Run it, with a live table, until it ends, the time is over or Ctrl-C.
+
+    Returns:
+        The finished take, if one was recorded.
+
+    Raises:
+        MultiviewError: It could not start, or what was recorded is gone.
+    """
+    launch = Launch(studio, take, notes, viewer, logs, video, strict)
     with launch:
         began = time.monotonic()
         shared = sum(len(worker.cameras) - 1 for worker in studio.workers)
@@ -54,4 +68,6 @@ def play(
                 table.update_for(1.0)
         except KeyboardInterrupt:
             print("stopping")
+    if launch.take is not None and not launch.take.folder.is_dir():
+        raise SourceError(f"{launch.take.folder} is gone: somebody moved or deleted it during the run")
     return launch.take

@@ -15,14 +15,14 @@ import pytest
 from multiview.body.skeleton import load_skeleton
 from multiview.cameras.rig_file import load_rig
 from multiview.data import NS_PER_S, Views
-from multiview.errors import SourceError
+from multiview.errors import ConfigError, SourceError
 from multiview.fusion.pipeline import Pipeline
 from multiview.recordings.keypoint_folder import open_keypoint_folders
 from multiview.recordings.take import Take, open_take
 from multiview.studio.config import HubOptions, KeypointsSource, RecorderOptions, Studio, write_studio
 from multiview.studio.rerun import compare, recorded_poses, rerun_fusion
 from multiview.wire.messages import PosesMessage, decode
-from services.supervise.launch import Launch, LaunchError
+from services.supervise.launch import Launch
 from services.transport.bus import Subscriber
 from tests.processes import FREE, Processes, free_hub, synthetic_studio, until
 
@@ -239,5 +239,8 @@ def test_launch_says_which_port_is_in_use(tmp_path: Path) -> None:
         studio = synthetic_studio(tmp_path)
         hub = HubOptions(ingest_port=port, publish_port=0, request_port=0)
         busy = Studio(skeleton="coco17", source=studio.source, hub=hub, recorder=RecorderOptions(enabled=False))
-        with Launch(busy, viewer=False) as launch, pytest.raises(LaunchError, match=f"port {port} .* is in use"):
+        with (
+            Launch(busy, viewer=False) as launch,
+            pytest.raises(ConfigError, match=f"port {port} .* is in use by another program"),
+        ):
             launch.start()

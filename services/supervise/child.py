@@ -1,0 +1,119 @@
+"""One supervised process of a studio: started, joined, killed, and its log read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from services.runtime.process import DUMP_SIGNAL, PARENT_VARIABLE
+from services.supervise.restarts import Restarts
+
+__all__ = ["REFUSED", "Child"]
+
+REFUSED = 2  # exit status of a command that cannot work as it was told
+DUMP_S = 0.1  # for a process about to be killed to write its stacks
+KILL_S = 5.0
+LOG_TAIL = 8192  # bytes
+
+
+class Child:
+    """One supervised process; what it prints goes to a file.
+
+    Attributes:
+        name: As in `states()`: "hub", "worker cam01".
+        roles: By which the hub knows it: any of them shows that it makes progress.
+        essential: Without it there are no poses.
+        done: It has ended as it should.
+        dead: It has ended otherwise, and waits to be started again.
+        hung: It was killed because it made no progress.
+        trouble: Why it is not running, or was last started again; empty while all is well.
+    """
+
+    def __init__(
+        self, name: str, command: list[str], logs: Path, roles: Sequence[str] = (), essential: bool = False
+    ) -> None:
+        self.name, self.command, self.log = name, command, logs / f"{name.replace(' ', '-')}.log"
+        self.roles, self.essential = tuple(roles), essential
+        self.process: subprocess.Popen[bytes] | None = None
+        self.pauses = Restarts()
+        self.done = self.dead = self.hung = False
+        self.restarts = 0
+        self.started = 0.0
+        self.trouble = ""
+
+    def start(self) -> None:
+        """Start it, for the first time or again."""
+        self.started, self.dead = time.monotonic(), False
+        environment = {**os.environ, PARENT_VARIABLE: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "multiview", *self.command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # Ctrl-C reaches the launcher alone, which stops the others in order
+            )
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def state(self) -> str:
+        """ "running", "done" or "dead", and how often it was restarted."""
+        state = "running" if self.running else "done" if self.done else "dead"
+        return f"{state} ({self.restarts} restarts)" if self.restarts else state
+
+    @property
+    def pid(self) -> int:
+        """Of the last process; 0 before the first."""
+        return self.process.pid if self.process is not None else 0
+
+    @property
+    def status(self) -> int | None:
+        """Exit status; None while it runs."""
+        return None if self.process is None else self.process.poll()
+
+    def last_line(self) -> str:
+        """The last line of its log."""
+        try:
+            with self.log.open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL))
+                lines = log.read().decode(errors="replace").strip().splitlines()
+        except OSError:
+            lines = []
+        return lines[-1].removeprefix("multiview: ") if lines else "it printed nothing"
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        if self.process is not None and self.running:
+            self.process.terminate()
+
+    def join(self, timeout_s: float) -> bool:
+        """Whether it ended by itself; else it is killed."""
+        if self.process is None:
+            return True
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # one that waits for a dead disk dies when it can
+                self.process.wait(KILL_S)
+            return False
+        return True
+
+    def kill(self) -> None:
+        """Kill a process that hangs; its log shows where."""
+        if self.process is None:
+            return
+        if DUMP_SIGNAL is not None:
+            self.process.send_signal(DUMP_SIGNAL)
+            time.sleep(DUMP_S)
+        self.process.kill()
