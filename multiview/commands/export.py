@@ -44,7 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--resample", type=float, default=0.0, metavar="HZ", help="resample to this frame rate")
     parser.add_argument(
-        "--units", default="", metavar="UNIT", help="unit of length of trc, bvh, c3d, csv, json: m, cm or mm"
+        "--units",
+        default="",
+        metavar="UNIT",
+        help="unit of length; trc, csv, json: m, cm or mm; bvh: cm, m or mm; c3d: mm or m (default: the first); "
+        "other formats have one only",
     )
     parser.add_argument("--axes", choices=("zup", "yup"), default="zup", help="tables only: vertical axis (default z)")
 

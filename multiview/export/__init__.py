@@ -67,10 +67,12 @@ def load_exporter(name: str, unit: str = "") -> Exporter:
     """
     module = load_plugin(__name__, name, "Exporter")
     units = getattr(module, "UNITS", ())
-    if not unit or (unit == "m" and not units):
+    only = "degrees" if name == "angles" else "metres"
+    if not unit or (unit == "m" and not units and only == "metres"):
         return cast(Exporter, module.Exporter())
+    if not units:
+        raise ConfigError(f"{name} files are always in {only}: leave --units out")
     if unit not in units:
-        raise ConfigError(
-            f"{name} files are always in {'metres' if name != 'angles' else 'degrees'}: leave --units out"
-        )
+        known = f"{', '.join(units[:-1])} or {units[-1]}"
+        raise ConfigError(f"{name} files have {known}, not {unit}: choose one, or leave --units out for {units[0]}")
     return cast(Exporter, module.Exporter(unit))

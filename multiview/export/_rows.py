@@ -1,4 +1,4 @@
-"""Rows of numbers as text, many at a time: what is unknown is empty, every number has a fixed count of decimals."""
+"""Rows of numbers as text, many at a time; every number has a fixed count of decimals."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ def write_rows(
     blocks: Sequence[Block],
     delimiter: str,
     progress: Progress = silent,
+    unknown: bytes = b"",
 ) -> None:
-    """The blocks side by side, a line for each of their T rows."""
+    """The blocks side by side, a line for each of their T rows; `unknown` stands where a number is NaN."""
     rows = len(blocks[0].values)
     for begin in range(0, rows, _ROWS):
         part = slice(begin, begin + _ROWS)
-        cells = [_cells(np.asarray(block.values[part], dtype=np.float64), block.decimals) for block in blocks]
+        cells = [_cells(np.asarray(block.values[part], dtype=np.float64), block.decimals, unknown) for block in blocks]
         letters, kept = (np.concatenate([pair[i] for pair in cells], axis=1) for i in (0, 1))
         letters[letters == 0] = ord(delimiter)
         letters[:, -1] = _NEWLINE
@@ -43,13 +44,13 @@ def write_rows(
 
 
 def _cells(
-    values: Float64[np.ndarray, "R N"], decimals: int
+    values: Float64[np.ndarray, "R N"], decimals: int, unknown: bytes
 ) -> tuple[UInt8[np.ndarray, "R W"], Bool[np.ndarray, "R W"]]:
     """Letters, and which of them count: sign, digits, point, decimals, and a 0 where the delimiter goes."""
     known = np.isfinite(values)
     scaled = np.rint(np.where(known, values, 0.0) * 10.0**decimals).astype(np.int64)
     left = np.abs(scaled)
-    digits = max(len(str(left.max(initial=0))), decimals + 1)
+    digits = max(len(str(left.max(initial=0))), decimals + 1, len(unknown))
     width = 1 + digits + (decimals > 0) + 1
     letters = np.zeros((*values.shape, width), dtype=np.uint8)
     kept = np.repeat(known[..., None], width, axis=2)
@@ -66,4 +67,7 @@ def _cells(
         left, last = np.divmod(left, 10)
         letters[..., place] = last + _ZERO
         place -= 1
+    if unknown:
+        letters[~known, 1 : 1 + len(unknown)] = np.frombuffer(unknown, dtype=np.uint8)
+        kept[~known, 1 : 1 + len(unknown)] = True
     return letters.reshape(len(values), -1), kept.reshape(len(values), -1)

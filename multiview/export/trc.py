@@ -1,7 +1,7 @@
 """TRC, the marker file of OpenSim: one file per person, y up, metres unless asked otherwise.
 
-Frames count from 1 and have no gaps: where a person or a joint is unknown the cells are empty. The format has no mark
-for what was filled: the file beside it lists that.
+Frames count from 1 and have no gaps: where a person or a joint is unknown the cells are NaN, as OpenSim refuses a row
+that ends with empty ones. The format has no mark for what was filled: the file beside it lists that.
 https://opensimconfluence.atlassian.net/wiki/spaces/OpenSim/pages/53089592 (Marker .trc files)
 """
 
@@ -39,7 +39,7 @@ class Exporter:
             blocks = [Block(count[:, None], 0), Block(time_s[:, None], 6), Block(xyz, 6)]
             with replacing(path) as temporary, temporary.open("wb") as file:
                 file.write(_head(person, path.name, self._unit).encode())
-                write_rows(file, blocks, "\t", part(progress, i, len(poses.people)))
+                write_rows(file, blocks, "\t", part(progress, i, len(poses.people)), unknown=b"NaN")
             paths += [path, write_intervals(person, path)]
         return paths
 

@@ -1,4 +1,4 @@
-"""BVH, glTF and C3D read back by other code: the joints are where they were, and what is filled or unknown stays so."""
+"""BVH and glTF read back by other code: the joints are where they were, and what is filled or unknown stays so."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import struct
 import sys
 from pathlib import Path
 
-import ezc3d
 import numpy as np
 import pygltflib
 import pytest
@@ -186,33 +185,6 @@ def test_gltf_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delitem(sys.modules, "multiview.export.gltf", raising=False)
     with pytest.raises(MultiviewError, match=r"multiview-mocap\[gltf\]"):
         load_exporter("gltf")
-
-
-def test_c3d_gives_everything_back(poses: Poses, tmp_path: Path) -> None:
-    (path,) = load_exporter("c3d").write(poses, tmp_path / "take")
-    content = ezc3d.c3d(str(path))
-    labels = content["parameters"]["POINT"]["LABELS"]["value"]
-    assert content["parameters"]["POINT"]["UNITS"]["value"] == ["mm"]
-    assert content["parameters"]["POINT"]["RATE"]["value"][0] == pytest.approx(30.0)
-    points, meta = content["data"]["points"], content["data"]["meta_points"]
-    assert points.shape == (4, 50, 293)
-    checked = 0
-    for row in range(0, len(poses), 7):
-        frame = int(poses.frame[row] - 7)
-        for j, joint in enumerate(poses.joints):
-            column = labels.index(f"{poses.person[row]}:{joint}")
-            residual = meta["residuals"][0, column, frame]
-            if np.isnan(poses.xyz[row, j, 0]):
-                assert np.isnan(points[0, column, frame])
-                assert residual == -1
-            else:
-                np.testing.assert_allclose(points[:3, column, frame] / 1000, poses.xyz[row, j], atol=1e-5)
-                assert residual == pytest.approx(0.0 if poses.filled[row, j] else 6.0, abs=0.05)
-                assert meta["camera_masks"][:, column, frame].sum() == poses.views[row, j]
-            checked += 1
-    assert checked > 1000
-    absent = [labels.index(f"5:{joint}") for joint in poses.joints]
-    assert np.isnan(points[:3, absent, :30]).all()
 
 
 def test_json_has_everyone_and_null_for_the_unknown(poses: Poses, tmp_path: Path) -> None:

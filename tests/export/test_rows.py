@@ -20,16 +20,17 @@ from tests.contracts.test_export import POSES
 @given(
     arrays.arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 4)), elements=st.floats(-1e5, 1e5)),
     st.integers(0, 6),
+    st.sampled_from([b"", b"NaN"]),
 )
-def test_what_is_written_is_what_was_given(values: np.ndarray, decimals: int) -> None:
+def test_what_is_written_is_what_was_given(values: np.ndarray, decimals: int, unknown: bytes) -> None:
     values = np.where(values > 9e4, np.nan, values)
     file = io.BytesIO()
-    write_rows(file, [Block(values, decimals), Block(np.arange(len(values))[:, None] * 1.0, 0)], "\t")
+    write_rows(file, [Block(values, decimals), Block(np.arange(len(values))[:, None] * 1.0, 0)], "\t", unknown=unknown)
     rows = [line.split("\t") for line in file.getvalue().decode().splitlines()]
-    read = np.array([[float(cell) if cell else np.nan for cell in row] for row in rows])
+    read = np.array([[float(cell or "NaN") for cell in row] for row in rows])
     np.testing.assert_allclose(read[:, :-1], values, atol=0.500001 * 10.0**-decimals, rtol=1e-12)
     np.testing.assert_array_equal(read[:, -1], np.arange(len(values)))
-    cells = [cell for row in rows for cell in row[:-1] if cell]
+    cells = [cell for row in rows for cell in row[:-1] if cell not in ("", "NaN")]
     assert all(len(cell.partition(".")[2]) == decimals for cell in cells)
     assert all(not (cell.lstrip("-").startswith("0") and cell.lstrip("-")[1:2].isdigit()) for cell in cells)
 
@@ -51,8 +52,15 @@ def test_every_format_says_how_far_it_is(name: str, tmp_path) -> None:
 
 
 def test_units_are_those_that_a_format_knows(tmp_path, capsys) -> None:
-    with pytest.raises(ConfigError, match="gltf files are always in metres"):
-        load_exporter("gltf", "mm")
+    for name, unit, message in (
+        ("gltf", "mm", "gltf files are always in metres: leave --units out"),
+        ("angles", "m", "angles files are always in degrees: leave --units out"),
+        ("c3d", "cm", "c3d files have mm or m, not cm: choose one, or leave --units out for mm"),
+        ("trc", "inch", "trc files have m, cm or mm, not inch: choose one, or leave --units out for m"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            load_exporter(name, unit)
+    load_exporter("gltf", "m")
     write_poses(POSES, tmp_path / "poses.parquet")
     assert main(["export", str(tmp_path), "--to", "trc", "--units", "mm", "--person", "3"]) == 0
     (path, _) = map(str, capsys.readouterr().out.split())
