@@ -40,7 +40,7 @@ def joint_angles(
         Wu et al. 2002, J. Biomechanics 35, 543-548.
     """
     at = points(joints, xyz)
-    trunk = at["UpperChest"] - at["Hips"]
+    trunk = at["Neck"] - at["Hips"]
     vertical = np.broadcast_to(np.array([0.0, 0.0, 1.0]) if up is None else up, trunk.shape)
     left = at["LeftUpperLeg"] - at["RightUpperLeg"]
     left = left / np.linalg.norm(left, axis=1, keepdims=True)

@@ -4,9 +4,9 @@ A person is a tree of bones with the VRM humanoid names. In the rest pose, a T-p
 person's left, y up, z forward, so that all local rotations are the identity there. Then, frame by frame:
 
 - Hips: x along the line of the hips, y towards the middle of the shoulders as far as that allows.
-- Spine and Chest: from the hips to the middle of the shoulders, bent forward as far as these are nearer to each other
-  than when upright; twist half from the hips and half from the shoulders.
-- UpperChest, at the middle of the shoulders: x along the line of the shoulders.
+- UpperChest: x along the line of the shoulders; the middle of these, where Neck is, lies straight above it.
+- Spine, straight above the hips, and Chest: from there to UpperChest, bent forward as far as these are nearer to each
+  other than when upright; twist half from the hips and half from the shoulders.
 - Neck: y towards the middle of the ears; Head, there: x along the line of the ears, z towards the nose.
 - Limbs: the bone's direction, and the plane of elbow or knee for the twist. A straight limb has no plane: the hinge
   axis is then carried along with the bone from before, and turns back at `MAX_HINGE_RAD_S` at most: it never flips.
@@ -28,16 +28,18 @@ from multiview.errors import ConfigError
 
 __all__ = ["HIERARCHY", "Bone", "Humanoid", "Motion", "RotationSolver", "forward_kinematics", "humanoid", "points"]
 
+_TRUNK_END = 0.2  # Spine lies so far above the hips, and UpperChest below the shoulders, as a share of their distance
 _TRUNK_FACTOR = 1.02  # the trunk's bones are this much longer than hips to shoulders ever get: never quite straight
 MAX_HINGE_RAD_S = 9.0  # rad/s, of a limb's hinge axis about the limb
 
-# Bone: parent, the direction of its offset from the parent in the rest pose (whose length is the person's).
+# Bone: parent, the direction of its offset from the parent in the rest pose (whose length is the person's). The upper
+# arms are as high as the neck besides.
 HIERARCHY: dict[str, tuple[str, tuple[float, float, float]]] = {
     "Hips": ("", (0, 0, 0)),
-    "Spine": ("Hips", (0, 0, 0)),
+    "Spine": ("Hips", (0, 1, 0)),
     "Chest": ("Spine", (0, 1, 0)),
     "UpperChest": ("Chest", (0, 1, 0)),
-    "Neck": ("UpperChest", (0, 0, 0)),
+    "Neck": ("UpperChest", (0, 1, 0)),
     "Head": ("Neck", (0, 1, 0)),
     **{f"{side}{bone}": (parent if parent in ("UpperChest", "Hips") else f"{side}{parent}", offset) for side, x in
        (("Left", 1.0), ("Right", -1.0)) for bone, parent, offset in (
@@ -48,6 +50,7 @@ HIERARCHY: dict[str, tuple[str, tuple[float, float, float]]] = {
 _NEEDED = [
     f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")
 ]
+_TRUNK = ("Spine", "Chest", "UpperChest")
 _FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 
 
@@ -100,7 +103,7 @@ class Motion:
 
 
 def points(joints: tuple[str, ...], xyz: Float64[np.ndarray, "T J 3"]) -> dict[str, Float64[np.ndarray, "T 3"]]:
-    """The positions of the humanoid's bones and of the face.
+    """The positions of the face and of the humanoid's bones, but for those between hips and neck, which nobody sees.
 
     Args:
         joints: Names of the J joints.
@@ -121,8 +124,7 @@ def points(joints: tuple[str, ...], xyz: Float64[np.ndarray, "T J 3"]) -> dict[s
         mean: np.ndarray = xyz[:, [index[name] for name in names]].mean(axis=1)
         return mean
 
-    found = {"Hips": at("left_hip", "right_hip"), "Spine": at("left_hip", "right_hip")}
-    found["UpperChest"] = found["Neck"] = at("left_shoulder", "right_shoulder")
+    found = {"Hips": at("left_hip", "right_hip"), "Neck": at("left_shoulder", "right_shoulder")}
     if {"left_ear", "right_ear", "nose"} <= set(index):
         found["Head"] = at("left_ear", "right_ear")
     for side in ("left", "right"):
@@ -149,16 +151,21 @@ def humanoid(joints: tuple[str, ...], xyz: Float64[np.ndarray, "T J 3"]) -> Huma
         ConfigError: As `points`.
     """
     at = points(joints, xyz)
-    names = [name for name in HIERARCHY if name in at or name == "Chest"]
-    half_trunk = _TRUNK_FACTOR * _quantile(at["UpperChest"] - at["Hips"], 0.99) / 2
+    names = [name for name in HIERARCHY if name in at or name in _TRUNK]
+    end = _TRUNK_END * _quantile(at["Neck"] - at["Hips"], 0.5)
+    _, _, trunk = _trunk(at, end, end)
+    lengths = {"Hips": 0.0, "Spine": end, "Neck": end}
+    lengths["Chest"] = lengths["UpperChest"] = _TRUNK_FACTOR * _quantile(trunk, 0.99) / 2
+    for side in ("Left", "Right"):
+        lengths[f"{side}UpperArm"] = _quantile(at[f"{side}UpperArm"] - at["Neck"], 0.5)
     bones = []
     for name in names:
         parent, direction = HIERARCHY[name]
-        if name in ("Chest", "UpperChest"):
-            length = half_trunk
-        else:
-            length = _quantile(at[name] - at[parent], 0.5) if parent else 0.0
-        bones.append(Bone(name, names.index(parent) if parent else -1, np.array(direction, dtype=np.float64) * length))
+        length = lengths[name] if name in lengths else _quantile(at[name] - at[parent], 0.5)
+        offset = np.array(direction, dtype=np.float64) * length
+        if name.endswith("UpperArm"):
+            offset[1] = end
+        bones.append(Bone(name, names.index(parent) if parent else -1, offset))
     face = {}
     if "Head" in at:
         head = _frames("x", at["left_ear"] - at["right_ear"], "z", at["nose"] - at["Head"])
@@ -216,23 +223,14 @@ class RotationSolver:
         return Motion(root, local, known)
 
     def _world_frames(self, at: dict[str, Float64[np.ndarray, "T 3"]]) -> dict[str, Float64[np.ndarray, "T 3 3"]]:
-        up = at["UpperChest"] - at["Hips"]
-        across_hips, across_shoulders = (
-            at["LeftUpperLeg"] - at["RightUpperLeg"],
-            at["LeftUpperArm"] - at["RightUpperArm"],
-        )
-        trunk = _frames("y", up, "x", _unit(across_hips) + _unit(across_shoulders))
-        length = 2 * float(self.person.bones[self.person.index("UpperChest")].offset[1])
-        sine = np.sqrt(1.0 - np.minimum(np.linalg.norm(up, axis=1) / length, 1.0) ** 2)  # two bones of equal length
-        frames = {
-            "Hips": _frames("x", across_hips, "y", up),
-            "Spine": trunk @ _about_x(-sine),
-            "Chest": trunk @ _about_x(sine),
-            "UpperChest": _frames("x", across_shoulders, "y", up),
-        }
+        hips, chest, between = _trunk(at, self._offset("Spine"), self._offset("Neck"))
+        trunk = _frames("y", between, "x", hips[:, :, 0] + chest[:, :, 0])
+        length = 2 * self._offset("UpperChest")
+        sine = np.sqrt(1.0 - np.minimum(np.linalg.norm(between, axis=1) / length, 1.0) ** 2)  # bones of equal length
+        frames = {"Hips": hips, "Spine": trunk @ _about_x(-sine), "Chest": trunk @ _about_x(sine), "UpperChest": chest}
         if "Head" in at:
             neck = at["Head"] - at["Neck"]
-            frames["Neck"] = _frames("y", neck, "x", across_shoulders)
+            frames["Neck"] = _frames("y", neck, "x", chest[:, :, 0])
             frames["Head"] = _frames("x", at["left_ear"] - at["right_ear"], "z", at["nose"] - at["Head"])
         for side, x in (("Left", 1.0), ("Right", -1.0)):
             self._limb(at, frames, (f"{side}UpperArm", f"{side}LowerArm", f"{side}Hand"), "x", x, "y", -x)
@@ -241,6 +239,10 @@ class RotationSolver:
                 toes, knee = at[f"{side}Toes"] - at[f"{side}Foot"], frames[f"{side}LowerLeg"][:, :, 0]
                 frames[f"{side}Foot"] = _frames("z", toes, "x", knee)
         return frames
+
+    def _offset(self, name: str) -> float:
+        """m, of a bone that lies straight above its parent."""
+        return float(self.person.bones[self.person.index(name)].offset[1])
 
     def _limb(
         self,
@@ -290,6 +292,16 @@ def forward_kinematics(person: Humanoid, motion: Motion) -> dict[str, Float64[np
         head = person.index("Head")
         found |= {name: place[head] + world[head] @ offset for name, offset in person.face.items()}
     return found
+
+
+def _trunk(
+    at: dict[str, Float64[np.ndarray, "T 3"]], low: float, high: float
+) -> tuple[Float64[np.ndarray, "T 3 3"], Float64[np.ndarray, "T 3 3"], Float64[np.ndarray, "T 3"]]:
+    """World frames of Hips and UpperChest, and the way (m) from `low` above the hips to `high` below the shoulders."""
+    up = at["Neck"] - at["Hips"]
+    hips = _frames("x", at["LeftUpperLeg"] - at["RightUpperLeg"], "y", up)
+    chest = _frames("x", at["LeftUpperArm"] - at["RightUpperArm"], "y", up)
+    return hips, chest, up - high * chest[:, :, 1] - low * hips[:, :, 1]
 
 
 def _quantile(vectors: Float64[np.ndarray, "T 3"], share: float) -> float:

@@ -130,14 +130,13 @@ def _parameters(poses: Poses, frames: _Frames, points: int, step: float, unit: s
         number = str(i) if i > 1 else ""
         some = labels[begin : begin + _MOST_LABELS]
         point |= {f"LABELS{number}": some, f"DESCRIPTIONS{number}": [""] * len(some)}
-    halves = lambda number: [number % 65_536, number // 65_536]
     utc_ns = int(poses.utc_ns[0])
     began = (_EPOCH + timedelta(microseconds=utc_ns // 1000)).isoformat() if utc_ns else "unknown"
     groups: dict[str, dict[str, Value]] = {
         "POINT": point,
         "ANALOG": {"USED": 0},
         "FORCE_PLATFORM": {"USED": 0},
-        "TRIAL": {"ACTUAL_START_FIELD": halves(frames.first), "ACTUAL_END_FIELD": halves(frames.last)},
+        "TRIAL": {"ACTUAL_START_FIELD": _halves(frames.first), "ACTUAL_END_FIELD": _halves(frames.last)},
         "MANUFACTURER": {"COMPANY": "multiview", "SOFTWARE": "multiview"},
         "MULTIVIEW": {
             "FIRST_FRAME": str(int(poses.frame[0])),
@@ -153,6 +152,11 @@ def _parameters(poses: Poses, frames: _Frames, points: int, step: float, unit: s
     point["DATA_START"] = 2 + blocks
     section = _section(groups)
     return section[:2] + bytes([blocks]) + section[3:] + bytes(-len(section) % _BLOCK)
+
+
+def _halves(number: int) -> list[int]:
+    """Low and high 16 bits."""
+    return [number % 65_536, number // 65_536]
 
 
 def _section(groups: dict[str, dict[str, Value]]) -> bytes:

@@ -190,7 +190,7 @@ def vmc_avatar(seconds: float, seed: int, name: str = "") -> _Avatar:
     expected = points(joints.joints, truth.xyz)
     errors = []
     for name in (*_PARENTS, "Hips"):
-        if name not in ("Spine", "Chest"):
+        if name in expected:
             x, y, z = place[name].T  # Unity: left-handed, x right, y up, z forward
             errors.append(np.linalg.norm(np.stack([-x, -z, y], axis=1) - expected[name], axis=1))
     steps = [np.degrees((turn[:-1].inv() * turn[1:]).magnitude()) for turn in turns.values()]

@@ -20,7 +20,7 @@ from multiview.recordings.pose_table import Poses
 from multiview.synthetic import StudioOptions, make_studio
 
 _WORLD_FROM_YUP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
-_NAMES = ["Hips", "UpperChest", "Head", *(f"{s}{b}" for s in ("Left", "Right") for b in
+_NAMES = ["Hips", "Neck", "Head", *(f"{s}{b}" for s in ("Left", "Right") for b in
           ("UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot"))]  # fmt: skip
 
 
