@@ -13,9 +13,9 @@ from pathlib import Path
 from services.runtime.process import DUMP_SIGNAL, PARENT_VARIABLE
 from services.supervise.restarts import Restarts
 
-__all__ = ["REFUSED", "Child"]
+__all__ = ["CANNOT_START", "Child"]
 
-REFUSED = 2  # exit status of a command that cannot work as it was told
+CANNOT_START = 2  # exit status of a command that cannot work as it was told
 DUMP_S = 0.1  # for a process about to be killed to write its stacks
 KILL_S = 5.0
 LOG_TAIL = 8192  # bytes

@@ -17,7 +17,7 @@ class Silence:
     """
 
     def __init__(self, now: float) -> None:
-        self._heard: dict[str, float] = {}
+        self._last_signals: dict[str, float] = {}
         self._listening_since = self._last = now
 
     def wake(self, now: float) -> float:
@@ -46,13 +46,13 @@ class Silence:
             self._listening_since = now
             return
         for role, ago in roles.items():
-            self._heard[role] = max(self._heard.get(role, 0.0), now - ago)
+            self._last_signals[role] = max(self._last_signals.get(role, 0.0), now - ago)
 
-    def heard_since(self, roles: Iterable[str], started: float) -> bool:
+    def signalled_since(self, roles: Iterable[str], started: float) -> bool:
         """Whether one of these roles has reported since this time."""
-        return any(self._heard.get(role, 0.0) > started for role in roles)
+        return any(self._last_signals.get(role, 0.0) > started for role in roles)
 
     def silent_s(self, roles: Iterable[str], started: float, now: float) -> float:
         """Seconds for which none of these roles of a process started then was heard, while somebody listened."""
-        heard = max((self._heard.get(role, 0.0) for role in roles), default=0.0)
-        return now - max(heard, started, self._listening_since)
+        latest = max((self._last_signals.get(role, 0.0) for role in roles), default=0.0)
+        return now - max(latest, started, self._listening_since)

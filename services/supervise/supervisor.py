@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from multiview.errors import MultiviewError
-from services.supervise.child import REFUSED, Child
+from services.supervise.child import CANNOT_START, Child
 from services.supervise.silence import Silence
 from services.transport.requests import StatusReply
 
@@ -63,7 +63,7 @@ class Supervisor:
             for child in self.children.values():
                 self._look_after(child, time.monotonic())
                 needed = child.essential or child.name == "recorder"
-                if needed and child.dead and (child.status == REFUSED or child.pauses.deaths > MAX_DEATHS):
+                if needed and child.dead and (child.status == CANNOT_START or child.pauses.deaths > MAX_DEATHS):
                     raise LaunchError(f"{child.name}: {child.last_line()}")
             status = self._status(REPLY_TIMEOUT_S)
             if status is not None and self.children["hub"].running:
@@ -108,16 +108,16 @@ class Supervisor:
     def _works(self, child: Child, now: float) -> bool:
         """Whether a process that was started again has been heard, or lives where nobody hears it."""
         if child.roles:
-            return self._silence.heard_since(child.roles, child.started)
+            return self._silence.signalled_since(child.roles, child.started)
         return now - child.started > HUNG_S
 
     def _note_death(self, child: Child, now: float) -> None:
-        refused, before = child.status == REFUSED, child.trouble
-        due = child.pauses.died(child.started, now, refused)
+ + cannot_start, before = child.status == CANNOT_START, child.trouble
+        due = child.pauses.died(child.started, now, cannot_start)
         child.trouble, child.hung = _trouble(child), False
-        if refused and self._strict:
+        if cannot_start and self._strict:
             raise LaunchError(f"{child.name}: {child.last_line()}")
-        if child.pauses.deaths > MAX_DEATHS and (self._strict or (refused and child.essential and not self._recording)):
+        if child.pauses.deaths > MAX_DEATHS and (self._strict or (cannot_start and child.essential and not self._recording)):
             raise LaunchError(f"{child.name} keeps failing: {child.trouble}")
         if child.pauses.deaths <= SAID_DEATHS or child.trouble != before:
             when = f"in {due - now:.1f} s" if due > now else "at once"
@@ -133,15 +133,15 @@ class Supervisor:
         if self._missed_replies >= HUNG_S / CHECK_INTERVAL_S and hub.running:
             self._kill(hub)
             self._missed_replies = 0
-        heard = [child for child in self.children.values() if child.running and child.roles]
-        hung = [child for child in heard if self._hangs(child, now, HUNG_S)]
-        if len(hung) == len(heard) > 1:
+        watched = [child for child in self.children.values() if child.running and child.roles]
+        hung = [child for child in watched if self._hangs(child, now, HUNG_S)]
+        if len(hung) == len(watched) > 1:
             hung = [child for child in hung if self._hangs(child, now, LOADING_S)]
         for child in hung:
             self._kill(child)
 
     def _hangs(self, child: Child, now: float, limit_s: float) -> bool:
-        if not self._silence.heard_since(child.roles, child.started):  # it loads
+        if not self._silence.signalled_since(child.roles, child.started):  # it loads
             limit_s = CONNECT_S if child.name == "fusion" else LOADING_S
         return self._silence.silent_s(child.roles, child.started, now) > limit_s
 
@@ -164,7 +164,7 @@ def _trouble(child: Child) -> str:
     status = child.status or 0
     if child.hung:
         return "made no progress and was killed"
-    if status == REFUSED:
+    if status == CANNOT_START:
         return f"cannot start: {child.last_line()}"
     if status < 0:
         known = {number.value: number.name for number in signal.Signals}

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import itertools
 
-from services.supervise.restarts import MAX_PAUSE_S, MAX_REFUSED_PAUSE_S, STABLE_S, Restarts
+from services.supervise.restarts import MAX_PAUSE_S, MAX_CANNOT_START_PAUSE_S, STABLE_S, Restarts
 
 
-def pauses(restarts: Restarts, count: int, lives_s: float, refused: bool) -> list[float]:
+def pauses(restarts: Restarts, count: int, lives_s: float, cannot_start: bool) -> list[float]:
     """The pauses of a process that dies so often, `lives_s` after each start."""
     now, found = 100.0, []
     for _ in range(count):
         started, now = now, now + lives_s
-        due = restarts.died(started, now, refused)
+        due = restarts.died(started, now, cannot_start)
         found.append(round(due - now, 6))
         now = due
     return found
 
 
 def test_restarts_begin_at_once_and_grow_to_a_limit() -> None:
-    found = pauses(Restarts(), 12, 0.5, refused=False)
+    found = pauses(Restarts(), 12, 0.5, cannot_start=False)
     assert found[0] == 0.0
     assert all(later >= earlier for earlier, later in itertools.pairwise(found))
     assert found[-1] == MAX_PAUSE_S
 
 
 def test_restarts_never_try_at_once_what_cannot_start() -> None:
-    found = pauses(Restarts(), 12, 0.5, refused=True)
+    found = pauses(Restarts(), 12, 0.5, cannot_start=True)
     assert found[0] > 0.0
-    assert found[-1] == MAX_REFUSED_PAUSE_S
+    assert found[-1] == MAX_CANNOT_START_PAUSE_S
 
 
 def test_restarts_forget_what_was_before_a_stable_life() -> None:
     restarts = Restarts()
-    pauses(restarts, 8, 0.5, refused=False)
-    assert pauses(restarts, 3, STABLE_S + 1.0, refused=False) == [0.0, 0.0, 0.0]
+    pauses(restarts, 8, 0.5, cannot_start=False)
+    assert pauses(restarts, 3, STABLE_S + 1.0, cannot_start=False) == [0.0, 0.0, 0.0]

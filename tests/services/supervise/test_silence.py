@@ -18,7 +18,7 @@ def test_silence_is_that_of_the_role_heard_last() -> None:
 def test_silence_begins_at_the_earliest_with_the_process() -> None:
     silence = Silence(0.0)
     silence.hear(10.0, {"camera/cam01": 9.0})
-    assert not silence.heard_since(ROLES, 8.0)
+    assert not silence.signalled_since(ROLES, 8.0)
     assert silence.silent_s(ROLES, 8.0, 12.0) == pytest.approx(4.0)
 
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from services.supervise import supervisor
-from services.supervise.child import REFUSED, Child
+from services.supervise.child import CANNOT_START, Child
 from services.supervise.supervisor import HUNG_S, LOADING_S, LaunchError, Supervisor
 from services.transport.requests import StatusReply
 
@@ -125,7 +125,7 @@ def test_supervisor_retries_what_cannot_start_and_says_why(
 ) -> None:
     """A viewer that cannot open a window is the exception: it is done."""
     studio = make()
-    studio.exits[kind] = REFUSED
+    studio.exits[kind] = CANNOT_START
     studio.child(kind).kill()
     studio.run(120.0)
     assert studio.child(kind).trouble == "cannot start: its last words"
@@ -140,7 +140,7 @@ def test_supervisor_retries_what_cannot_start_and_says_why(
 @pytest.mark.parametrize("kind", ["hub", "fusion"])
 def test_supervisor_ends_without_hub_or_fusion_if_nobody_records(make: Make, kind: str) -> None:
     studio = make(recording=False)
-    studio.exits[kind] = REFUSED
+    studio.exits[kind] = CANNOT_START
     studio.child(kind).kill()
     with pytest.raises(LaunchError, match="its last words"):
         studio.run(120.0)
@@ -148,7 +148,7 @@ def test_supervisor_ends_without_hub_or_fusion_if_nobody_records(make: Make, kin
 
 def test_supervisor_that_is_strict_ends_at_once_if_something_cannot_start(make: Make) -> None:
     studio = make(strict=True)
-    studio.exits["metrics"] = REFUSED
+    studio.exits["metrics"] = CANNOT_START
     studio.child("metrics").kill()
     with pytest.raises(LaunchError, match="metrics: its last words"):
         studio.run(5.0)
