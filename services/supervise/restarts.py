@@ -34,7 +34,7 @@ class Restarts:
         if now - started > STABLE_S:
             self.deaths = 0
         self.deaths += 1
-        doublings = min(self.deaths - 2 + refused, 10)
+        doublings = min(self.deaths - 2 + cannot_start, 10)
         pause = 0.0 if doublings < 0 else FIRST_PAUSE_S * 2.0**doublings
         self.due = now + min(pause, MAX_CANNOT_START_PAUSE_S if cannot_start else MAX_PAUSE_S)
         return self.due

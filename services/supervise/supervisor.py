@@ -112,12 +112,13 @@ class Supervisor:
         return now - child.started > HUNG_S
 
     def _note_death(self, child: Child, now: float) -> None:
- + cannot_start, before = child.status == CANNOT_START, child.trouble
+        cannot_start, before = child.status == CANNOT_START, child.trouble
         due = child.pauses.died(child.started, now, cannot_start)
         child.trouble, child.hung = _trouble(child), False
         if cannot_start and self._strict:
             raise LaunchError(f"{child.name}: {child.last_line()}")
-        if child.pauses.deaths > MAX_DEATHS and (self._strict or (cannot_start and child.essential and not self._recording)):
+        alone = child.essential and not self._recording
+        if child.pauses.deaths > MAX_DEATHS and (self._strict or (alone and cannot_start)):
             raise LaunchError(f"{child.name} keeps failing: {child.trouble}")
         if child.pauses.deaths <= SAID_DEATHS or child.trouble != before:
             when = f"in {due - now:.1f} s" if due > now else "at once"
