@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import io
 import logging
+import os
 import shutil
 import signal
 import sys
@@ -15,7 +17,7 @@ from typing import NamedTuple
 
 from multiview import __version__
 from multiview.common.kernel_cache import use_kernel_cache
-from multiview.errors import MultiviewError
+from multiview.errors import MultiviewError, one_line, os_error_words
 
 
 class Command(NamedTuple):
@@ -141,6 +143,7 @@ def _end_as_ctrl_c() -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 on success, 2 on an error that the user can mend."""
     argv = sys.argv[1:] if argv is None else argv
+    _print_any_character()
     parser = argparse.ArgumentParser(
         prog="multiview",
         usage="multiview [-h] [--version] [--debug] COMMAND ...",
@@ -172,13 +175,30 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(handlers=[_ErrorLines()], format="%(message)s")
     try:
         return args.run(args) or 0
-    except MultiviewError as error:
+    except BrokenPipeError:  # who reads our output has closed it, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
+        return 141
+    except (MultiviewError, OSError, MemoryError) as error:
         if args.debug:
             raise
-        print(f"multiview: {error}", file=sys.stderr)
+        print(f"multiview: {_words(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _words(error: MultiviewError | OSError | MemoryError) -> str:
+    if isinstance(error, OSError):
+        return os_error_words(error)
+    if isinstance(error, MemoryError):
+        return "not enough memory for this; close other programs, or take fewer cameras or frames"
+    return one_line(error)
+
+
+def _print_any_character() -> None:
+    """Names may have any characters: what the terminal's encoding lacks is escaped rather than an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

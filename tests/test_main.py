@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from multiview import __main__ as cli
+from multiview.common.package_data import package_file
 from multiview.errors import ConfigError
 
 HEAVY = ("cv2", "matplotlib", "networkx", "numba", "onnxruntime", "open3d", "pyarrow", "scipy", "torch", "zmq")
@@ -56,8 +59,7 @@ def test_no_command_shows_them_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert "calibrate" in capsys.readouterr().out
 
 
-@pytest.fixture
-def failing_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def command_that_raises(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     class Module:
         @staticmethod
         def add_arguments(parser: object) -> None:
@@ -65,10 +67,79 @@ def failing_command(monkeypatch: pytest.MonkeyPatch) -> None:
 
         @staticmethod
         def run(args: object) -> int:
-            raise ConfigError("rig.toml: camera 'a' has no K; add K = [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]")
+            raise error
 
     monkeypatch.setitem(cli.COMMANDS, "fail", cli.Command("failing", "Always fails."))
     monkeypatch.setitem(sys.modules, "failing", Module())  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def failing_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = ConfigError("rig.toml: camera 'a' has no K; add K = [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]")
+    command_that_raises(monkeypatch, error)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (
+            OSError(errno.EROFS, "Read-only file system", "/out/rig.toml"),
+            "/out/rig.toml: Read-only file system; ch",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device; free some space"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a/b"), "a file stands where a folder should be"),
+        (PermissionError(errno.EACCES, "Permission denied", "x\ny"), "x y: Permission denied; change its permissions"),
+        (MemoryError(), "not enough memory"),
+        (ConfigError("studio.toml: key 'a\x1b[31m\nb'"), "studio.toml: key 'a\\x1b[31m b'"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(
+    error: BaseException, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command_that_raises(monkeypatch, error)
+    assert cli.main(["fail"]) == 2
+    printed = capsys.readouterr().err
+    assert expected in printed
+    assert printed.count("\n") == 1
+    assert "\x1b" not in printed
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "synthesize --out {file}/new",
+        "calibrate board --out {file}/new",
+        "calibrate convert {rig} {file}/new.toml",
+        "fuse --rig {rig} --keypoints {keypoints} --out {file}/new",
+        "export {file}/poses.parquet --to csv",
+        "plot {file} --out {file}/new",
+        "info {file}",
+        "keys {studio} --out {file}/keys",
+    ],
+)
+def test_file_where_a_folder_should_be_is_one_line(
+    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A user who may do anything (as in containers) meets no denied permission, but a file in the way always."""
+    (tmp_path / "file").write_text("text")
+    cli.main(["synthesize", "--out", str(tmp_path / "there"), "--seconds", "0.2", "--cameras", "2", "--people", "1"])
+    capsys.readouterr()
+    named = {
+        "file": tmp_path / "file",
+        "rig": tmp_path / "there" / "rig.toml",
+        "keypoints": tmp_path / "there" / "keypoints",
+        "studio": package_file("studio.toml"),
+    }
+    assert cli.main([word.format(**named) for word in words.split()]) == 2
+    printed = capsys.readouterr().err
+    assert [line for line in printed.splitlines() if line.startswith("multiview: ")] == printed.splitlines()[-1:]
+    assert "Traceback" not in printed
+
+
+def test_reader_that_stops_listening_ends_the_command_quietly() -> None:
+    script = f"{sys.executable} -m multiview --help | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.usefixtures("failing_command")

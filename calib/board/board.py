@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from jaxtyping import Float64, UInt8
 
+from multiview.common.ranges import between
 from multiview.common.toml import convert, decode_toml
 
 __all__ = ["Board", "BoardTable", "dictionary_names", "load_board"]
@@ -99,7 +100,7 @@ def dictionary_names() -> tuple[str, ...]:
 class BoardTable(msgspec.Struct, forbid_unknown_fields=True):
     """board.toml, with the fields of `Board`."""
 
-    squares: Annotated[list[int], msgspec.Meta(min_length=2, max_length=2)]
+    squares: Annotated[list[Annotated[int, between(3, 200, "squares")]], msgspec.Meta(min_length=2, max_length=2)]
     """Columns and rows."""
     square_length: Annotated[float, msgspec.Meta(gt=0)]
     """m. Side of a square, as measured on the print."""
@@ -114,8 +115,6 @@ class BoardTable(msgspec.Struct, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         columns, rows = self.squares
-        if min(columns, rows) < 3:
-            raise ValueError(f"{columns}x{rows} squares: use at least 3x3, so that its corners do not lie on one line")
         for key in ("square_length", "marker_length"):
             if (length := getattr(self, key)) > _MAX_LENGTH_M:
                 raise ValueError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import numpy as np
@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float64
 from platformdirs import user_config_path
 
 from multiview.common.atomic_file import replacing
+from multiview.common.ranges import above, between
 from multiview.common.toml import decode_toml
 from multiview.errors import ConfigError
 
@@ -54,6 +55,9 @@ _FRAMES = 30  # that a length must be seen in, at least
 _REPEAT_SD_ALL, _REPEAT_SD_ONE, _REPEAT_SD_WIDTH = 0.01, 0.02, 0.05
 _STATURE_SD, _PROPORTION_SD = 0.045, 0.03
 
+Length = Annotated[float, above(0, 3, "m")]
+Offset = Annotated[float, between(-3, 3, "m")]
+
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One person's file."""
@@ -66,13 +70,13 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Lengths are comparable within one skeleton only."""
     take: str = ""
     """Where they were measured."""
-    frames: int = 0
+    frames: Annotated[int, between(0, 10**9, "frames")] = 0
     """In how many frames."""
-    lengths: dict[str, float]
+    lengths: dict[str, Length]
     """m. Median length of each bone, by its name in `BONE_LENGTHS`."""
-    rest: dict[str, tuple[float, float, float]] = {}
+    rest: dict[str, tuple[Offset, Offset, Offset]] = {}
     """m, the offset of each bone from its parent in the T-pose: x to the left, y up, z forward."""
-    face: dict[str, tuple[float, float, float]] = {}
+    face: dict[str, tuple[Offset, Offset, Offset]] = {}
     """m, where nose, eyes and ears are in the head."""
 
     def humanoid(self) -> Humanoid:

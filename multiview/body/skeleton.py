@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from multiview.common.package_data import package_file
+from multiview.common.ranges import above
 from multiview.common.toml import decode_toml
 from multiview.errors import ConfigError
 
@@ -72,10 +73,14 @@ class Skeleton:
         return order
 
 
+Sigma = Annotated[float, above(0, 10)]
+JointName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+
+
 class SkeletonFile(msgspec.Struct, forbid_unknown_fields=True):
     """A skeleton's TOML file."""
 
-    joints: Annotated[list[tuple[str, float]], msgspec.Meta(min_length=1)]
+    joints: Annotated[list[tuple[JointName, Sigma]], msgspec.Meta(min_length=1)]
     """Name and OKS sigma of each joint, in the detector's order."""
     bones: list[tuple[str, str]]
     """Pairs of joints, the parent first."""
@@ -121,8 +126,6 @@ def _check(path: Path, content: SkeletonFile) -> Skeleton:
     if len(index) < len(joints):
         twice = sorted({joint for joint in joints if joints.count(joint) > 1})
         raise ConfigError(f"{path}: joints named twice: {', '.join(twice)}")
-    if not np.all(sigmas > 0):
-        raise ConfigError(f"{path}: OKS sigmas must be positive")
     pairs = content.symmetric_pairs
     if pairs is None:
         mirror = {joint: joint.replace("left_", "right_", 1) for joint in joints if joint.startswith("left_")}

@@ -11,6 +11,7 @@ import tomli_w
 
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.atomic_file import replacing
+from multiview.common.ranges import between
 from multiview.common.toml import decode_toml
 from multiview.geometry.lens import COEFFICIENTS, LensModel
 from multiview.geometry.rigid import nearest_rotation
@@ -30,7 +31,7 @@ class CameraTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     name: str
     """Unique; also the name of the camera's folder of keypoints, its videos and its key."""
-    size: Annotated[list[Annotated[int, msgspec.Meta(gt=0)]], msgspec.Meta(min_length=2, max_length=2)]
+    size: Annotated[list[Annotated[int, between(1, 65536, "px")]], msgspec.Meta(min_length=2, max_length=2)]
     """px. Width and height of the pictures that the camera was calibrated with."""
     model: LensModel = "pinhole"
     """OpenCV's Brown model, or its fisheye model."""
@@ -42,7 +43,7 @@ class CameraTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Rotation cam_from_world, row by row; rounded numbers are made orthonormal."""
     t: _Row
     """m. Translation cam_from_world; the camera stands at -Rᵀ t."""
-    time_offset_s: float = 0.0
+    time_offset_s: Annotated[float, between(-1e6, 1e6, "s")] = 0.0
     """s. Added to this camera's stamps to bring it in step with the others."""
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from multiview.body.skeleton import load_skeleton
+from multiview.common.ranges import between
 from multiview.data import Keypoints2D, VideoFrame
 from multiview.errors import ConfigError
 from multiview.keypoints.crop import invert_affine, letterbox_affine, transform_points
@@ -22,15 +23,15 @@ from multiview.models.tensor import network_input
 
 __all__ = ["OneStage", "OneStageOptions"]
 
-Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Probability = Annotated[float, between(0, 1)]
 
 
 class OneStageOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every one-stage detector can be told."""
 
     device: Device = "auto"  # where the network runs
-    threads: Annotated[int, msgspec.Meta(ge=1)] = 1  # of the CPU
-    max_people: Annotated[int, msgspec.Meta(ge=0)] = 0  # most people in one camera, the best first; 0: no limit
+    threads: Annotated[int, between(1, 1024, "threads")] = 1  # of the CPU
+    max_people: Annotated[int, between(0, 1024, "people")] = 0  # most people in one camera, the best first; 0: no limit
     min_person_score: Probability = 0.3  # of a person
     min_score: Probability = 0.05  # of a joint, below it the joint is missing
     same_person: Probability = 0.9  # similarity (OKS) from which two skeletons are one person

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from multiview.body.skeleton import Skeleton, load_skeleton
+from multiview.common.ranges import between
 from multiview.data import Keypoints2D, VideoFrame
 from multiview.detect._person_boxes import PersonBoxes
 from multiview.errors import ConfigError
@@ -30,8 +31,9 @@ from multiview.models.tensor import network_input
 __all__ = ["TopDown", "TopDownOptions"]
 
 SAME_BOX = 0.3  # overlap (intersection over union) from which two boxes are one person's
-Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
+Probability = Annotated[float, between(0, 1)]
+People = Annotated[int, between(0, 1024, "people")]
+Count = Annotated[int, between(1, 1_000_000)]
 
 
 class TopDownOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,7 +45,9 @@ class TopDownOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     device: Device = "auto"  # where the networks run
     threads: Count = 1  # of the CPU
     batch: Count = 32  # most crops in one pass
-    max_people: Annotated[int, msgspec.Meta(ge=0)] = 0  # most people in one camera, the best boxes first; 0: no limit
+    max_people: Annotated[int, between(0, 1024, "people")] = (
+        0  # most people in one camera, the best boxes first; 0: no limit
+    )
     min_person_score: Probability = 0.4  # of the person detector
     min_score: Probability = 0.05  # of a joint, below it the joint is missing
     search_every: Count = 1  # frames between two searches; in between, people are looked for where they were

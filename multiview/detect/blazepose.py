@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
 from multiview.body.skeleton import load_skeleton
+from multiview.common.ranges import between
 from multiview.data import Keypoints2D, VideoFrame
 from multiview.keypoints.blazepose import (
     Landmarks,
@@ -39,22 +40,22 @@ from multiview.models.tflite import TfliteModel
 __all__ = ["Detector", "Options"]
 
 FINDER_SIZE = 224
-Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Probability = Annotated[float, between(0, 1)]
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How BlazePose looks for people."""
 
-    max_people: Annotated[int, msgspec.Meta(ge=0)] = 8  # most people followed in one camera; 0: no limit
+    max_people: Annotated[int, between(0, 1024, "people")] = 8  # most people followed in one camera; 0: no limit
     min_person_score: Probability = 0.5  # of the person finder, for a new person
     min_pose_score: Probability = 0.5  # of the landmark network, below it a person is lost
     min_presence: Probability = 0.1  # of a joint, below it the joint is missing
-    search_every: Annotated[int, msgspec.Meta(ge=1)] = 5  # frames between two tiles searched for new people
-    search_every_expected: Annotated[int, msgspec.Meta(ge=1)] = 15  # the same, where fusion says where people are
+    search_every: Annotated[int, between(1, 1_000_000)] = 5  # frames between two tiles searched for new people
+    search_every_expected: Annotated[int, between(1, 1_000_000)] = 15  # the same, where fusion says where people are
     # Searched for people: 1, the whole picture; 2, also squares of its short side; 3, also squares of 2/3 of it.
-    tiles: Annotated[int, msgspec.Meta(ge=1, le=5)] = 3
+    tiles: Annotated[int, between(1, 5)] = 3
     same_person: Probability = 0.5  # similarity (OKS) from which two regions are taken for one person
-    threads: Annotated[int, msgspec.Meta(ge=1)] = 1  # of the CPU, for each network
+    threads: Annotated[int, between(1, 1024, "threads")] = 1  # of the CPU, for each network
 
 
 DEFAULTS = Options()

@@ -7,10 +7,13 @@ HigherHRNet: Scale-Aware Representation Learning for Bottom-Up Human Pose Estima
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Shaped
 
+from multiview.common.ranges import above, between
 from multiview.detect._one_stage import OneStage, OneStageOptions
 from multiview.errors import ConfigError
 from multiview.keypoints.one_stage import Found
@@ -25,9 +28,9 @@ class Options(OneStageOptions, frozen=True, kw_only=True, forbid_unknown_fields=
     """Which network, and how its candidates become people."""
 
     model: str = "higher-hrnet-w32"  # a card, or one's own card's path
-    min_peak: float = 0.1  # of a heatmap
-    new_person: float = 1.0  # distance in tags from which a candidate is someone else
-    min_joints: int = 3  # of a person
+    min_peak: Annotated[float, between(0, 1)] = 0.1  # of a heatmap
+    new_person: Annotated[float, above(0, 1000)] = 1.0  # distance in tags from which a candidate is someone else
+    min_joints: Annotated[int, between(1, 1024, "joints")] = 3  # of a person
 
 
 class Detector(OneStage):

@@ -6,10 +6,13 @@ fields stand. Sources: Cao et al., OpenPose, 2019; Osokin, Real-time 2D Multi-Pe
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Shaped
 
+from multiview.common.ranges import between
 from multiview.detect._one_stage import OneStage, OneStageOptions
 from multiview.errors import ConfigError
 from multiview.keypoints.one_stage import Found
@@ -24,9 +27,9 @@ class Options(OneStageOptions, frozen=True, kw_only=True, forbid_unknown_fields=
     """Which network."""
 
     model: str = "lightweight-openpose"  # a card, or one's own card's path
-    enlarge: int = 4  # maps are enlarged by this before joints are looked for
-    min_peak: float = 0.1  # of a heatmap
-    min_joints: int = 3  # of a person
+    enlarge: Annotated[int, between(1, 32, "times")] = 4  # maps are enlarged by this before joints are looked for
+    min_peak: Annotated[float, between(0, 1)] = 0.1  # of a heatmap
+    min_joints: Annotated[int, between(1, 1024, "joints")] = 3  # of a person
 
 
 class Detector(OneStage):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -20,6 +20,7 @@ from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.capture_volume import Volume
 from multiview.cameras.observations import PackedRig, TrackObservations, stack_detections
+from multiview.common.ranges import above
 from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
 from multiview.fusion import stage_kernels as kernels
 from multiview.fusion.association import make_associator
@@ -38,11 +39,11 @@ LONGEST_STEP_S = 0.5  # after a longer pause everyone is where they were, with t
 class PipelineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Fusion's settings; the defaults serve every rig."""
 
-    sigma_px: float = 5.0
+    sigma_px: Annotated[float, above(0, 1000, "px")] = 5.0
     """px. Noise of a 2D joint before the pipeline has learned it from the rig."""
-    gate: float = 4.5
+    gate: Annotated[float, above(0, 1000, "standard deviations")] = 4.5
     """Standard deviations beyond which a 2D joint is an outlier."""
-    acceleration_psd: float = 1.0
+    acceleration_psd: Annotated[float, above(0, 1e6, "m^2/s^3")] = 1.0
     """m^2/s^3. Power spectral density of the torso's random acceleration (process noise); limbs have more."""
     independent: bool = False
     """Treat every frame on its own: no memory, people numbered inside the frame."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 import numpy as np
 
 from multiview.cameras.capture_volume import Volume
+from multiview.common.ranges import between
 from multiview.data import NS_PER_S
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.track_state import People
@@ -18,19 +20,19 @@ __all__ = ["Identity", "Tracker", "TrackerOptions"]
 class TrackerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When tracks are confirmed, held, recognised and deleted."""
 
-    hold_s: float = 5.0
+    hold_s: Annotated[float, between(0, 1e6, "s")] = 5.0
     """s. How long an unobserved track is held, to be recognised on return."""
-    coast_s: float = 0.2
+    coast_s: Annotated[float, between(0, 1e6, "s")] = 0.2
     """s. How long an unobserved track is still published."""
-    confirmation_frames: int = 4
+    confirmation_frames: Annotated[int, between(1, 1_000_000, "frames")] = 4
     """Frames that a track must be seen by two views before it is confirmed; three views confirm it at once."""
-    min_joints: int = 5
+    min_joints: Annotated[int, between(1, 1024, "joints")] = 5
     """Joints that two views agree on, at least, for a track to be initiated."""
-    duplicate_distance_m: float = 0.15
+    duplicate_distance_m: Annotated[float, between(0, 200, "m")] = 0.15
     """m. Two tracks whose joints lie nearer on average are one person tracked twice."""
-    max_walk_m_s: float = 2.5
+    max_walk_m_s: Annotated[float, between(0, 1000, "m/s")] = 2.5
     """m/s. Speed at which a person may have moved on while unobserved."""
-    height_tolerance: float = 0.15
+    height_tolerance: Annotated[float, between(0, 10)] = 0.15
     """Relative difference of body size up to which a returning person is recognised."""
 
 

@@ -6,11 +6,14 @@ after DeVries and Taylor (2017).
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import cv2
 import msgspec
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
+from multiview.common.ranges import Share, between
 from multiview.keypoints.crop import crop_affine, crop_region, transform_points
 from multiview.keypoints.flip import flip_pairs
 from multiview.learn.sample import ABSENT, HIDDEN, VISIBLE, Sample
@@ -22,21 +25,21 @@ __all__ = ["Augmentation", "augment", "crop_sample"]
 class Augmentation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How much training crops vary."""
 
-    rotation_deg: float = 25.0
+    rotation_deg: Annotated[float, between(0, 180, "degrees")] = 25.0
     """Deviation of the crop's rotation, degrees; it is clipped at twice that, and every other crop stays upright."""
-    scale: float = 0.15
+    scale: Annotated[float, between(0, 2)] = 0.15
     """Deviation of the logarithm of the crop's size."""
-    shift: float = 0.05
+    shift: Annotated[float, between(0, 2)] = 0.05
     """Deviation of the crop's centre, as a fraction of its size."""
-    flip: float = 0.5
+    flip: Share = 0.5
     """Share of mirrored crops; left and right joints are swapped."""
-    half_body: float = 0.08
+    half_body: Share = 0.08
     """Share of crops that show only the upper or the lower body."""
-    cutout: float = 0.25
+    cutout: Share = 0.25
     """Share of crops with a patch painted over; the joints under it become hidden."""
-    low_res: float = 0.2
+    low_res: Share = 0.2
     """Share of crops of a distant person: few pixels, enlarged."""
-    degrade: float = 0.9
+    degrade: Share = 0.9
     """Share of crops with a camera's faults: exposure, colour, blur, noise, compression."""
 
 

@@ -7,12 +7,14 @@ measured rather than filled, and whose reprojection is certain to a few pixels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64
 
 from multiview.cameras.camera import Camera, Rig
+from multiview.common.ranges import above, between
 from multiview.data import Keypoints2D
 from multiview.keypoints.suppress import boxes_of
 from multiview.learn.sample import ABSENT, HIDDEN, VISIBLE
@@ -24,13 +26,13 @@ __all__ = ["LabelCriteria", "LabelledPeople", "label_view", "sigma_for_rms"]
 class LabelCriteria(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which fused joints are good enough to be labels."""
 
-    views: int = 2
+    views: Annotated[int, between(1, 64, "views")] = 2
     """Rays that a joint was measured by, at least."""
-    sigma_px: float = 1.4
+    sigma_px: Annotated[float, above(0, 1000, "px")] = 1.4
     """Standard deviation of each coordinate of its reprojection, at most; see `sigma_for_rms`."""
-    min_joints: int = 6
+    min_joints: Annotated[int, between(1, 1024, "joints")] = 6
     """Of a person in a view, else they are not labelled there."""
-    max_distance: float = 0.06
+    max_distance: Annotated[float, between(0, 10)] = 0.06
     """Fraction of the person's size: a joint is visible in a view whose own detection lies so close to it."""
 
 

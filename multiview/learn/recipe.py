@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from torch import nn
 
+from multiview.common.ranges import Share, above, between
 from multiview.errors import ConfigError
 from multiview.learn.augment import Augmentation
 from multiview.learn.losses import LOSSES
@@ -16,20 +17,26 @@ from multiview.nets.simple_baseline import LAYERS, SimpleBaseline
 
 __all__ = ["Data", "Network", "Recipe", "Schedule", "build_network"]
 
+Side = Annotated[int, between(32, 4096, "px")]
+Channels = Annotated[int, between(1, 4096, "channels")]
+Blocks = Annotated[int, between(0, 100, "blocks")]
+Steps = Annotated[int, between(1, 10**9, "steps")]
+Weight = Annotated[float, between(0, 1e6)]
+
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which network, and what it sees."""
 
     name: Literal["light", "hrnet", "simple_baseline"] = "light"
-    input: tuple[int, int] = (96, 128)
+    input: tuple[Side, Side] = (96, 128)
     """Width and height of the crop, px; multiples of 32."""
-    widths: tuple[int, int, int, int] = (32, 64, 96, 192)
+    widths: tuple[Channels, Channels, Channels, Channels] = (32, 64, 96, 192)
     """light: channels at 1/2, 1/4, 1/8 and 1/16 of the input."""
-    depths: tuple[int, int, int] = (1, 2, 3)
+    depths: tuple[Blocks, Blocks, Blocks] = (1, 2, 3)
     """light: residual blocks at 1/4, 1/8 and 1/16."""
-    width: int = 32
+    width: Channels = 32
     """hrnet: channels of the finest branch."""
-    depth: int = 50
+    depth: Annotated[int, between(1, 1000, "layers")] = 50
     """simple_baseline: layers of the ResNet."""
 
 
@@ -38,13 +45,13 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     source: Literal["rendered", "coco"] = "rendered"
     skeleton: str = "coco17"
-    pool: int = 2048
+    pool: Annotated[int, between(1, 10_000_000, "pictures")] = 2048
     """rendered: pictures held in memory at once."""
-    reuse: int = 4
+    reuse: Annotated[int, between(1, 1_000_000, "times")] = 4
     """rendered: how often a picture is shown, each time augmented anew, before a fresh one takes its place."""
-    margin: float = 1.6
+    margin: Annotated[float, between(1, 10)] = 1.6
     """rendered: how much wider than the person a picture is, so that crops can be rotated and moved in it."""
-    curriculum_images: int = 0
+    curriculum_images: Annotated[int, between(0, 10**9, "pictures")] = 0
     """rendered: the share of easy pictures (one person, upright, in full view) falls to 0 over so many pictures."""
     annotations: str = ""
     """coco: the JSON file, relative to the recipe."""
@@ -53,33 +60,33 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     validation_annotations: str = ""
     """coco: the JSON file to validate on; rendered trainings use held-out rendered pictures."""
     validation_images: str = ""
-    validation: int = 512
+    validation: Annotated[int, between(1, 10_000_000, "people")] = 512
     """People in the validation set."""
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long and how fast to learn: the rate warms up, stays, and cools down linearly (Hu et al., MiniCPM, 2024)."""
 
-    steps: int = 20_000
-    batch: int = 32
-    processes: int = 1
+    steps: Annotated[int, between(1, 10**9, "steps")] = 20_000
+    batch: Annotated[int, between(1, 65536, "pictures")] = 32
+    processes: Annotated[int, between(1, 1024, "processes")] = 1
     """CPU: processes that each compute an equal share of a batch; as many as there are cores trains fastest."""
-    low_res_steps: int = 0
+    low_res_steps: Annotated[int, between(0, 10**9, "steps")] = 0
     """The first steps use crops of `low_res_input`, which is faster (progressive resizing: Howard, 2018; Tan and Le,
     EfficientNetV2, 2021)."""
-    low_res_input: tuple[int, int] = (64, 96)
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
-    warmup: int = 200
+    low_res_input: tuple[Side, Side] = (64, 96)
+    learning_rate: Annotated[float, above(0, 10)] = 2e-3
+    weight_decay: Annotated[float, between(0, 10)] = 0.05
+    warmup: Annotated[int, between(0, 10**9, "steps")] = 200
     """Steps over which the rate rises."""
-    cooldown: float = 0.25
+    cooldown: Share = 0.25
     """Share of the steps, at the end, over which the rate falls to nothing."""
-    ema_decay: float = 0.998
+    ema_decay: Share = 0.998
     """Decay of the running average of the weights, which is what is validated and deployed."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
-    validate_every: int = 1000
-    save_every: int = 200
-    log_every: int = 20
+    validate_every: Steps = 1000
+    save_every: Steps = 200
+    log_every: Steps = 20
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,18 +94,18 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     task: Literal["pose", "finder"] = "pose"
     """pose: the joints of one person in a crop; finder: where the people are in a whole picture."""
-    seed: int = 0
-    loss: dict[str, float] = msgspec.field(default_factory=lambda: {"spatial_cross_entropy": 1.0})
+    seed: Annotated[int, between(0, 2**32 - 1)] = 0
+    loss: dict[str, Weight] = msgspec.field(default_factory=lambda: {"spatial_cross_entropy": 1.0})
     """Weights of the losses by name."""
-    sigma: float = 0.75
+    sigma: Annotated[float, above(0, 1000, "px")] = 0.75
     """Standard deviation of the target Gaussian, heatmap px."""
-    ohkm_top_k: int = 0
+    ohkm_top_k: Annotated[int, between(0, 1024, "joints")] = 0
     """Online hard keypoint mining: only the k joints of largest loss in each picture count; 0 counts all."""
-    hidden_weight: float = 0.5
+    hidden_weight: Weight = 0.5
     """Weight of a hidden joint; that of a visible one is 1."""
-    segmentation_weight: float = 0.3
+    segmentation_weight: Weight = 0.3
     """rendered, light: weight of the auxiliary loss on each pixel's body part, left and right apart; training only."""
-    orientation_weight: float = 1.0
+    orientation_weight: Weight = 1.0
     """rendered, light: weight of the auxiliary loss on the body's orientation; training only."""
     network: Network = Network()
     data: Data = Data()

@@ -15,12 +15,17 @@ import msgspec
 from platformdirs import user_cache_path
 
 from multiview.common.package_data import package_file
+from multiview.common.ranges import above, between
 from multiview.common.toml import decode_toml
 from multiview.errors import ConfigError
 
 __all__ = ["CardFile", "ModelCard", "cache_folder", "card_names", "load_card", "model_file", "sha256_of"]
 
-Positive = Annotated[int, msgspec.Meta(gt=0)]
+Side = Annotated[int, between(1, 8192, "px")]
+Mean = Annotated[float, between(-10_000, 10_000)]
+Deviation = Annotated[float, above(0, 10_000)]
+Sigma = Annotated[float, above(0, 1000)]
+Channel = Annotated[int, between(0, 4096)]
 
 
 class CardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,20 +49,22 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weights_license: str  # of the files
     training_data: str  # terms of the pictures that it was trained on, as far as known
     files: Annotated[list[CardFile], msgspec.Meta(min_length=1)]  # one `[[files]]` table each
-    input_size: tuple[Positive, Positive]  # width, height
+    input_size: tuple[Side, Side]  # width, height
     colour: Literal["rgb", "bgr"]  # order of the channels
-    mean: tuple[float, float, float]  # in the order of `colour`: input = (pixel - mean) / std, pixel in 0..255
-    std: tuple[float, float, float]  # likewise
+    mean: tuple[Mean, Mean, Mean]  # in the order of `colour`: input = (pixel - mean) / std, pixel in 0..255
+    std: tuple[Deviation, Deviation, Deviation]  # likewise
     crop: Literal["person", "person_udp", "letterbox", "letterbox_centred", "rotated_region"]  # what is put in
     decoder: str  # how the plugin reads what comes out
     network: str = ""  # for PyTorch checkpoints: which of the project's own networks
     layout: Literal["nchw", "nhwc"] = "nchw"  # order of the input's axes
-    padding: float = 1.25  # of a person's box, for the crop
-    border: int = 0  # grey outside the picture
-    split_ratio: float = 2.0  # SimCC: bins per pixel
-    target_sigma: tuple[float, float] | None = None  # blob it was taught to draw: heatmap pixels, or SimCC bins
-    score_scale: float = 1.0  # what a raw score is divided by to lie in [0, 1]
-    limbs: list[tuple[str, str, int]] = []  # part affinity fields: two joints, and the first of the field's channels
+    padding: Annotated[float, above(0, 100)] = 1.25  # of a person's box, for the crop
+    border: Annotated[int, between(0, 255)] = 0  # grey outside the picture
+    split_ratio: Annotated[float, above(0, 100, "bins per pixel")] = 2.0  # SimCC: bins per pixel
+    target_sigma: tuple[Sigma, Sigma] | None = None  # blob it was taught to draw: heatmap pixels, or SimCC bins
+    score_scale: Annotated[float, above(0, 1e6)] = 1.0  # what a raw score is divided by to lie in [0, 1]
+    limbs: list[
+        tuple[str, str, Annotated[int, between(0, 4096)]]
+    ] = []  # part affinity fields: two joints, and the first of the field's channels
     person_detector: str = ""  # card that finds the boxes for a top-down model
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float64, Int64
 from scipy.interpolate import CubicSpline
 from scipy.signal import butter, sosfiltfilt
 
+from multiview.common.ranges import between
 from multiview.data import NS_PER_S
 from multiview.errors import ConfigError
 from multiview.recordings.pose_table import Poses
@@ -33,11 +34,11 @@ class ResampleOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """s, on the poses' own clock."""
     end_s: float = np.inf
     """s"""
-    max_gap_s: float = 0.0
+    max_gap_s: Annotated[float, between(0, 1e7, "s")] = 0.0
     """s. Gaps of a joint up to this long are closed by a spline, and marked filled; 0 closes none."""
-    lowpass_hz: float = 0.0
+    lowpass_hz: Annotated[float, between(0, 1000, "Hz")] = 0.0
     """Hz. Cut-off of a fourth-order Butterworth filter without delay (Winter 2009, section 3.4); 0 filters nothing."""
-    resample_hz: float = 0.0
+    resample_hz: Annotated[float, between(0, 10_000, "frames per second")] = 0.0
     """Hz. Frames per second to bring the poses to; 0 leaves them."""
     y_up: bool = False
     """Turn the world so that y is up: (x, y, z) becomes (x, z, -y)."""

@@ -8,7 +8,7 @@ are slow to import, so they are kept as they were read and become typed when ask
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import tomli_w
@@ -18,6 +18,7 @@ from multiview.cameras.camera import Rig
 from multiview.cameras.capture_volume import Volume
 from multiview.cameras.rig_file import load_rig
 from multiview.common.atomic_file import replacing
+from multiview.common.ranges import FrameRate, Port, between
 from multiview.common.toml import convert, decode_toml
 from multiview.errors import ConfigError
 from multiview.timing.sync_buffer import SyncOptions
@@ -74,6 +75,9 @@ RENAMED_KEYS = {
 }
 
 
+Speed = Annotated[float, between(0, 1000, "times the frame rate")]
+
+
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass
 
@@ -87,11 +91,11 @@ class HubOptions(_Section, frozen=True, kw_only=True):
     """Address that the hub listens on, if another; "0.0.0.0": all networks. Off the loopback it needs keys."""
     keys: str = ""
     """Folder of keys, made by `multiview keys`."""
-    ingest_port: int = 5555
+    ingest_port: Port = 5555
     """Workers and fusion send here; 0: any free port (for `multiview run` on one machine)."""
-    publish_port: int = 5556
+    publish_port: Port = 5556
     """Everyone else subscribes here."""
-    request_port: int = 5557
+    request_port: Port = 5557
     """Questions: clock probes, status."""
 
 
@@ -100,7 +104,7 @@ class SyntheticSource(_Section, frozen=True, kw_only=True, tag_field="type", tag
 
     options: dict[str, Any] = {}
     """What the studio is like: the fields of `multiview.synthetic.StudioOptions`."""
-    speed: float = 1.0
+    speed: Speed = 1.0
     """1: at the frame rate; 0: as fast as fusion can take it."""
     loop: bool = False
     """Begin again at the end."""
@@ -113,9 +117,9 @@ class KeypointsSource(_Section, frozen=True, kw_only=True, tag_field="type", tag
 
     directory: str
     """Folder that holds the cameras' folders."""
-    fps: float = 30.0
+    fps: FrameRate = 30.0
     """Frame rate; frame i has the time i / fps."""
-    speed: float = 1.0
+    speed: Speed = 1.0
     """1: at the frame rate; 0: as fast as fusion can take it."""
     loop: bool = False
     """Begin again at the end."""
@@ -130,9 +134,9 @@ class CameraSource(_Section, frozen=True, kw_only=True, tag_field="type", tag="c
     """Name of a detector, or your own file ("./my.py")."""
     options: dict[str, Any] = {}
     """The detector's options."""
-    fps: float = 0.0
+    fps: Annotated[float, between(0, 1000, "frames per second")] = 0.0
     """Frame rate; 0: as the camera or the file says."""
-    speed: float = 1.0
+    speed: Speed = 1.0
     """Of files; 1: at their frame rate, frames that nobody had time for are dropped; 0: every frame, however long."""
     loop: bool = False
     """Of files: begin again at the end."""
@@ -194,7 +198,7 @@ class MetricsOptions(_Section, frozen=True, kw_only=True):
     """Serve them while the studio runs, at http://HOST:PORT/metrics."""
     host: str = "127.0.0.1"
     """Address to listen on; the figures are not secret, but nor are they protected."""
-    port: int = 9464
+    port: Port = 9464
     """0: any free port."""
 
 

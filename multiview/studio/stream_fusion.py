@@ -46,6 +46,7 @@ __all__ = ["FusedTick", "StreamFusion"]
 
 MAX_RUNS = 1000  # ended runs of one camera's worker that are kept
 MAX_REASONS = 1000  # counted separately
+MAX_TIME_NS = 2**62  # 146 years; twice as much would not fit in a message
 FUTURE_NS = 2_000_000  # a frame stamped this long after it arrived was stamped by a clock that has jumped
 
 
@@ -188,10 +189,12 @@ class StreamFusion:
         self.clock = self.clock or domain
         if domain != self.clock:
             raise MessageError(f"{message.camera} stamps on another clock ({domain}) than the first camera did")
-        if triggered:
-            return self.sync.tick_time_ns(message.trigger)
         if domain == "epoch":
-            return message.time_ns
+            time_ns = self.sync.tick_time_ns(message.trigger) if triggered else message.time_ns
+            if abs(time_ns) > MAX_TIME_NS:
+                what = f"the trigger's count {message.trigger}" if triggered else f"the stamp {message.time_ns} ns"
+                raise MessageError(f"{message.camera}: {what} is more than a century from zero")
+            return time_ns
         if not session.clock.known:
             if not session.clock.jumps:
                 return None

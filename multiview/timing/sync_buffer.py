@@ -10,10 +10,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
+from multiview.common.ranges import above, between
 from multiview.data import NS_PER_S, Keypoints2D, Views
 from multiview.timing.interpolate import interpolate
 
@@ -23,13 +24,20 @@ __all__ = ["Counts", "SyncBuffer", "SyncOptions"]
 class SyncOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How cameras are synchronised."""
 
-    rate_hz: float = 0.0  # ticks per second; 0: the frame rate of the sources
-    max_wait_s: float = 0.08  # the longest wait for a camera after a tick, or two steps of slow cameras if longer
-    max_gap_frames: float = 2.5  # keypoints are interpolated between two frames at most so many of its steps apart
-    missed_ticks: int = 3  # a camera that misses so many ticks is not waited for until it is back in time
-    max_skew_s: float = 10.0  # a stamp further ahead than this is an error, and its frame is not used
-    by_trigger: bool = False  # cameras fired by one trigger are synchronised by its count, not by their stamps
-    lossless: bool = False  # wait for every camera however long it takes: for sources that do not run in real time
+    rate_hz: Annotated[float, between(0, 1000, "ticks per second")] = 0.0
+    """Ticks per second; 0: the frame rate of the sources."""
+    max_wait_s: Annotated[float, between(0, 3600, "s")] = 0.08
+    """s. The longest wait for a camera after a tick, or two steps of slow cameras if longer."""
+    max_gap_frames: Annotated[float, between(0, 1e6, "frames")] = 2.5
+    """Keypoints are interpolated between two frames at most so many of the camera's steps apart."""
+    missed_ticks: Annotated[int, between(1, 1_000_000, "ticks")] = 3
+    """A camera that misses so many ticks is not waited for until it is back in time."""
+    max_skew_s: Annotated[float, above(0, 1e6, "s")] = 10.0
+    """s. A stamp further ahead than this is an error, and its frame is not used."""
+    by_trigger: bool = False
+    """Cameras fired by one trigger are synchronised by its count, not by their stamps."""
+    lossless: bool = False
+    """Wait for every camera however long it takes: for sources that do not run in real time."""
 
 
 _DEFAULT = SyncOptions()

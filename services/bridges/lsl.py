@@ -6,10 +6,13 @@ each slot, NaN where it is free. A track keeps its slot until it is deleted. Sam
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 import numpy as np
 
 from multiview.body.skeleton import Skeleton
+from multiview.common.ranges import between
 from multiview.data import Tracks
 from multiview.errors import MultiviewError
 from services.bridges._slots import SlotAllocator
@@ -20,7 +23,7 @@ __all__ = ["Bridge", "Options"]
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str = "multiview"
     """Name of the stream, by which receivers find it."""
-    people: int = 4
+    people: Annotated[int, between(1, 256, "people")] = 4
     """Slots in the stream; people beyond them are not sent."""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -21,6 +21,7 @@ from multiview.body.actor import load_rest_pose
 from multiview.body.kinematics import HIERARCHY, Humanoid, Motion, RotationSolver, humanoid
 from multiview.body.skeleton import Skeleton
 from multiview.common.package_data import package_file
+from multiview.common.ranges import between
 from multiview.common.toml import decode_toml
 from multiview.data import Tracks
 from multiview.errors import ConfigError, MultiviewError
@@ -34,13 +35,13 @@ _YUP_FROM_WORLD = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     """Host of the receiving program."""
-    port: int = 39539
+    port: Annotated[int, between(1, 65535)] = 39539
     """UDP port of the first person; each further person has the next port."""
-    people: int = 4
+    people: Annotated[int, between(1, 256, "people")] = 4
     """Slots; people beyond them are not sent."""
-    mtu: int = 1400
+    mtu: Annotated[int, between(576, 65507, "bytes")] = 1400
     """bytes. Size of the largest packet."""
-    learn_s: float = 3.0
+    learn_s: Annotated[float, between(0, 3600, "s")] = 3.0
     """s. Time in which the bone lengths of a new person are measured."""
     bones: str = ""
     """TOML file that renames bones; empty: configs/bridges/vmc.toml."""

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from multiview.body.skeleton import Skeleton
+from multiview.common.ranges import Port
 from multiview.data import Track, Tracks
 from multiview.errors import ConfigError, MultiviewError
 
@@ -25,7 +26,7 @@ __all__ = ["Bridge", "Options"]
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     """Address to listen on."""
-    port: int = 8765
+    port: Port = 8765
     """TCP port; 0: any free port."""
 
 

@@ -84,7 +84,7 @@ MISTAKES = {
     "transposed": ("[[900.0, 0.0, 640.0], [0.0, 900.0, 360.0], [0, 0, 1]]",
                    "[[900.0, 0.0, 0.0], [0.0, 900.0, 0.0], [640, 360, 1]]",
                    "K must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]; is it transposed?"),
-    "not finite": ("t = [0.5,", "t = [nan,", "cameras['right']: t must be finite"),
+    "not finite": ("t = [0.5,", "t = [nan,", "cameras['right'].t[0]: must be finite and at most 1e+12, not nan"),
     "text for number": ("t = [0.5,", 't = ["0.5",', "cameras['right'].t[0]: Expected `float`, got `str`"),
     "duplicate": ('"right"', '"left"', "two cameras are named 'left'"),
     "millimetres": ("[0.5, 0.0, 3.0]", "[500.0, 0.0, 3000.0]",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+import math
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import pytest
 
+from multiview.common.ranges import FrameRate, number, unlimited
+from multiview.common.ranges import Port as PortNumber
 from multiview.common.toml import decode_toml
 from multiview.errors import ConfigError
 
@@ -88,3 +92,84 @@ def test_what_is_no_file_is_said(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="not TOML"):
         decode_toml(tmp_path / "binary.toml", Studio)
+
+
+class Numbers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    fps: FrameRate = 30.0
+    port: PortNumber = 0
+    far: Annotated[float, unlimited("m")] = 0.0
+    share: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    length: float = 0.0
+    count: int = 0
+    sizes: tuple[int, ...] = ()
+    named: dict[str, PortNumber] = {}
+    maybe: FrameRate | None = None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("fps = 0", "fps: must be above 0 and at most 1000 frames per second, not 0"),
+        ("fps = nan", "fps: must be above 0 and at most 1000 frames per second, not nan"),
+        ("fps = -inf", "not -inf"),
+        ("maybe = 0", "maybe: must be above 0 and at most 1000 frames per second, not 0"),
+        ("port = 70000", "port: must be from 0 to 65535, not 70000"),
+        ("named = { a = 70000 }", "named.a: must be from 0 to 65535, not 70000"),
+        ("share = 1", "share: must be at least 0 and below 1, not 1"),
+        ("length = 1e300", "length: must be finite and at most 1e+12, not 1e+300"),
+        ("length = inf", "length: must be finite and at most 1e+12, not inf"),
+        ("far = nan", "far: must be a number, not nan"),
+        (f"length = {'9' * 400}", "not a number of 400 digits"),
+        (f"count = {'9' * 400}", "not a number of 400 digits"),
+        (f"sizes = [1, {'9' * 400}]", "sizes[1]: must be finite"),
+        (f"count = 0x{'f' * 6000}", "not a number of 7225 digits"),
+    ],
+)
+def test_numbers_are_in_the_range_of_their_type(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        decode_toml(write(tmp_path, text), Numbers)
+    assert expected in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_numbers_at_the_ends_of_their_ranges_are_taken(tmp_path: Path) -> None:
+    path = write(tmp_path, "fps = 1000\nport = 65535\nfar = inf\nshare = 0\nlength = -1e12\ncount = -1")
+    assert decode_toml(path, Numbers) == Numbers(1000.0, 65535, math.inf, 0.0, -1e12, -1)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a = " + b"[" * 5000 + b"]" * 5000,
+        b"a = " + b"{a = " * 5000 + b"1" + b"}" * 5000,
+        b".".join([b"a"] * 100_000) + b" = 1",
+        b"a = " + b"9" * 5000,
+        "port = 1".encode("utf-16"),
+        b"x" * 2_000_000,
+        b"\0\xff",
+    ],
+    ids=["lists", "tables", "key", "digits", "utf-16", "huge", "binary"],
+)
+def test_what_breaks_the_parser_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "wild.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        decode_toml(path, Numbers)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert len(str(caught.value)) < 400
+
+
+def test_byte_order_mark_of_utf8_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "windows.toml"
+    path.write_bytes(b"\xef\xbb\xbfport = 7\r\n")
+    assert decode_toml(path, Numbers).port == 7
+
+
+@pytest.mark.parametrize("text", ["0", "nan", "-1", "1e9", "fast", ""])
+def test_option_out_of_range_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fps", type=number(FrameRate))
+    assert parser.parse_args(["--fps", "25"]).fps == 25.0
+    with pytest.raises(SystemExit):
+        parser.parse_args([f"--fps={text}"])
+    assert "argument --fps: must be a" in capsys.readouterr().err

@@ -347,3 +347,18 @@ def test_a_person_is_called_by_the_name_that_was_given_from_the_next_tick_on() -
         received[name] = {track.name for fused in stream.fused[until - 5 :] for track in fused.tracks.tracks}
     assert received == {"amy": {"amy"}, "bo": {"bo"}, "": {""}}
     assert all(track.name == "" for fused in stream.fused[:20] for track in fused.tracks.tracks)
+
+
+@pytest.mark.parametrize("count", [2**62, 2**63 - 1])
+def test_wild_count_of_a_trigger_is_rejected(count: int) -> None:
+    """Its time would not fit in a message; the cameras that count right are fused as if it had not come."""
+    studio = msgspec.structs.replace(STUDIO, sync=SyncOptions(by_trigger=True))
+    fusion, keypoints = StreamFusion(studio, SIMULATED.rig), SIMULATED.keypoints(0, 0)
+    header = {"boot_id": 1, "time_ns": 0, "skeleton": "coco17"}
+    wild = pack_keypoints(keypoints, camera="cam01", frame=0, trigger=count, **header)
+    ticks = list(fusion.feed("keypoints/cam01", Stamp(0, 0, 0), encode(wild)))
+    assert (ticks, fusion.rejected.total()) == ([], 1)
+    for camera in fusion.rig.names:
+        body = encode(pack_keypoints(keypoints, camera=camera, frame=0, trigger=5, **header))
+        ticks += fusion.feed(f"keypoints/{camera}", Stamp(0, 0, 0), body)
+    assert [tick.views.tick for tick in ticks] == [5]

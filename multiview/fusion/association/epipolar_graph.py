@@ -8,13 +8,14 @@ is largest, exactly while branch and bound can afford it (correlation clustering
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from multiview.cameras.observations import PackedRig, Rays
+from multiview.common.ranges import above, between
 from multiview.fusion.association import graph_kernels as kernels
 from multiview.fusion.state.body_model import Body
 
@@ -27,11 +28,11 @@ __all__ = ["Associator", "Options"]
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How detections are grouped."""
 
-    soft_threshold: float = 3.0
+    soft_threshold: Annotated[float, above(0, 1000, "standard deviations")] = 3.0
     """Ray distance, in expected standard deviations, at which a joint counts neither for nor against."""
-    shared_joints: int = 3
+    shared_joints: Annotated[int, between(1, 1024, "joints")] = 3
     """Joints that both views must see for an edge."""
-    max_search_steps: int = 20_000
+    max_search_steps: Annotated[int, between(0, 10_000_000, "steps")] = 20_000
     """Steps of branch and bound per component, after which the best partition so far is taken."""
 
 

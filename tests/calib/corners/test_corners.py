@@ -83,7 +83,7 @@ def test_frames_are_chosen_for_coverage():
 
 
 MISTAKES = {
-    "squares = [7, 2]": "at least 3x3",
+    "squares = [7, 2]": "squares[1]: must be from 3 to 200 squares, not 2",
     "squares = [7.5, 5]": "squares[0]: Expected `int`, got `float`",
     "square_length = 35": "in metres: 35 m looks like 35 mm = 0.035 m",
     "marker_length = 0.04": "must be smaller than square_length",
