@@ -60,7 +60,7 @@ ARROWS: dict[str, str] = {
     "services/runtime": "",
     "services/transport": "studio wire",
     "services/nodes": "services/runtime services/transport studio wire timing recordings "
-    "cameras body commands detect sources synthetic",
+    "cameras body common commands detect sources synthetic",
     "services/bridges": "services/runtime services/transport studio wire body common",
     "services/supervise": "services/nodes services/runtime services/transport studio wire recordings cameras fusion",
     "services/viewer": "services/nodes services/runtime services/transport studio wire "
@@ -77,6 +77,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "open3d": ("services/viewer/",),
     "networkx": ("multiview/fusion/association/", "calib/"),
     "zmq": ("services/transport/", "multiview/client.py"),
+    "av": ("multiview/common/video_writer.py",),
 }
 
 # What a downstream program has installed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from multiview.body.skeleton import Skeleton, load_skeleton, skeleton_names
 from multiview.cameras.camera import Camera, Rig
+from multiview.common.atomic_file import replacing
+from multiview.common.video_writer import VideoWriter
 from multiview.data import Pose3D, Track, VideoFrame
 from multiview.drawing.overlay import draw_keypoints, draw_label, draw_skeletons, empty_picture
 from multiview.errors import ConfigError, SourceError
@@ -75,17 +78,17 @@ def draw_videos(overlay: Overlay, sources: list[FrameSource], out: Path) -> list
         for source in sources:
             task = progress.add_task(source.name, total=source.frames or None)
             path = out / f"{source.name}.mp4"
-            writer: cv2.VideoWriter | None = None
-            with Reader(source) as reader:
+            with Reader(source) as reader, ExitStack() as files:
+                writer: VideoWriter | None = None
                 while (frame := reader.read()) is not None:
                     picture = overlay.draw(frame)
                     if writer is None:
-                        writer = _writer(path, source.fps, picture)
-                    writer.write(picture)
+                        size = (picture.shape[1], picture.shape[0])
+                        temporary = files.enter_context(replacing(path))
+                        writer = files.enter_context(VideoWriter(temporary, size, source.fps))
+                        written.append(path)
+                    writer.write(picture, frame.time_ns)
                     progress.advance(task)
-            if writer is not None:
-                writer.release()
-                written.append(path)
     return written
 
 
@@ -115,14 +118,6 @@ def _to_height(picture: Picture, height: int) -> Picture:
         return picture
     size = (round(picture.shape[1] * height / picture.shape[0]), height)
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _writer(path: Path, fps: float, picture: Picture) -> cv2.VideoWriter:
-    size = (picture.shape[1], picture.shape[0])
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps or 30.0, size)
-    if not writer.isOpened():
-        raise SourceError(f"{path} cannot be written as a video: is the folder writable, and FFmpeg in this OpenCV?")
-    return writer
 
 
 def _at_size(camera: Camera, image: Picture) -> Camera:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from multiview.cameras.camera import Camera, Rig
-from multiview.errors import SourceError
+from multiview.common.video_writer import VideoWriter
 from multiview.geometry.rigid import rotation_from_vector
 from multiview.synthetic.board import waved
 from multiview.synthetic.film import Film, Poster
@@ -67,12 +67,10 @@ def film_people(film: Film, frames: int, folder: Path, progress: Progress = lamb
     """One video per camera, with its frame times beside it."""
     folder.mkdir(parents=True)
     paths = [folder / f"{name}.mp4" for name in film.rig.names]
-    writers = [cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, SIZE) for path in paths]
-    if not all(writer.isOpened() for writer in writers):
-        raise SourceError(f"{folder}: this OpenCV cannot write MP4 video")
+    writers = [VideoWriter(path, SIZE, FPS) for path in paths]
     _each(frames, len(paths), lambda c, f: writers[c].write(film.picture(c, f)), progress)
     for writer, path in zip(writers, paths, strict=True):
-        writer.release()
+        writer.close()
         rows = "".join(f"{frame},{frame / FPS:.9f}\n" for frame in range(frames))
         path.with_suffix(".timestamps.csv").write_text("frame,time\n" + rows, encoding="utf-8")
     return paths

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import sys
 import threading
 import time
 from collections import deque
@@ -40,6 +41,7 @@ from services.runtime.process import Stopping
 from services.supervise.watcher import rate_of
 
 REFRESH_S = 0.25
+PARTLY = 3  # exit status: something of what came was lost
 SLOW = 0.9  # of the nominal frame rate, below which a camera is called slow
 
 
@@ -58,10 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-viewer", action="store_true", help="with --poses: do not open the 3D viewer")
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
+    """0 when every frame that came is in the videos, 3 when some are lost."""
     if args.poses:
         _with_poses(args)
-        return
+        return 0
     studio, stopping, console = load_studio(args.studio, check=False), Stopping(), Console()
     coverage = Coverage(args.board, list(studio.cameras)) if args.board else None
     cameras: list[CapturedCamera] = []
@@ -84,6 +87,10 @@ def run(args: argparse.Namespace) -> None:
     for camera in cameras:
         if camera.error:
             raise SourceError(f"{camera.name}: {camera.error}")
+    losses = {camera.name: camera.log for camera in cameras if camera.log and camera.log.dropped}
+    for name, log in losses.items():
+        print(f"multiview: {name}: {log.dropped} frames are not in its video: {log.error}", file=sys.stderr)
+    return PARTLY if losses else 0
 
 
 def _with_poses(args: argparse.Namespace) -> None:
@@ -234,6 +241,8 @@ def table_of(cameras: list[CapturedCamera], coverage: Coverage | None = None) ->
         corners, covered, next_step = coverage.advice(camera.name) if coverage else ("", "", "")
         if coverage:
             advice.append(next_step)
+        if log and log.error:
+            advice.insert(0, log.error)
         if camera.error:
             advice = [camera.error]
         table.add_row(

@@ -12,10 +12,10 @@ import numpy as np
 from multiview.body.skeleton import load_skeleton
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.atomic_file import replacing
+from multiview.common.video_writer import VideoWriter
 from multiview.data import Pose3D, Track
 from multiview.drawing.overlay import draw_floor, draw_keypoints, draw_label, draw_skeletons, empty_picture
 from multiview.drawing.top_view import draw_top_view, floor_extent
-from multiview.errors import SourceError
 from multiview.recordings.pose_table import Poses
 from multiview.synthetic import Studio
 
@@ -51,11 +51,8 @@ def skeleton_video(studio: Studio, rig: Rig, poses: Poses, path: Path) -> Path:
         grounds.append(ground)
     skeleton = load_skeleton(poses.skeleton)
     scales = [np.array(camera.size) / rig.cameras[c].size for camera, c in zip(small, chosen, strict=True)]
-    with replacing(path) as temporary:
-        size = (_VIEW[0] * len(chosen), _VIEW[1])
-        writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), studio.fps, size)
-        if not writer.isOpened():
-            raise SourceError(f"{path}: this OpenCV cannot write MP4 video; install the opencv-contrib-python wheel")
+    size = (_VIEW[0] * len(chosen), _VIEW[1])
+    with replacing(path) as temporary, VideoWriter(temporary, size, studio.fps) as writer:
         for frame in track(range(studio.frames), description="drawing the video"):
             views = []
             for camera, c, ground, scale in zip(small, chosen, grounds, scales, strict=True):
@@ -67,7 +64,6 @@ def skeleton_video(studio: Studio, rig: Rig, poses: Poses, path: Path) -> Path:
                 views.append(picture)
             draw_label(views[-1], f"{frame / studio.fps:5.2f} s", (_VIEW[0] - 90, 24))
             writer.write(np.concatenate(views, axis=1))
-        writer.release()
     return path
 
 

@@ -60,6 +60,7 @@ class CameraStream:
         )
         self.clock = ClockMap()
         self.reader: Reader | None = None
+        self.recording: RecordingSource | None = None
         self.sent = self.dropped = self.rejected = 0
         self.state, self.note = "running", ""
 
@@ -73,7 +74,7 @@ class CameraStream:
             played = Paced(played, start_ns, o.speed, self.open if o.loop else None)
         if video is not None:
             zero_ns = self.prober.worker_ns(start_ns) if self.prober else 0
-            played = RecordingSource(played, video, zero_ns)
+            played = self.recording = RecordingSource(played, video, zero_ns)
         self.reader = Reader(played, "every" if o.speed == 0 and not self.source.live else "newest")
 
     def next_frame(self, timeout_s: float) -> VideoFrame | None:
@@ -138,10 +139,13 @@ class CameraStream:
             rate_hz=rate_hz,
             expected_hz=(self.options.fps or self.source.fps) * (self.options.speed or 0.0),
             detect_ms=detect_ms,
-            note=(self.note or note)[:500],
+            note=(self.note or self._recording_error() or note)[:500],
         )
         self.sender.send(topics.topic_of(topics.CAMERA_HEALTH, self.camera.name), encode(health))
         notify(self.client, Ready(role=f"camera/{self.camera.name}", pid=os.getpid(), start_ns=start_ns))
+
+    def _recording_error(self) -> str:
+        return self.recording.log.error if self.recording else ""
 
     def end(self) -> None:
         if self.reader:
@@ -203,6 +207,9 @@ class CameraWorker:
             if stream.prober:
                 stream.prober.close()
             stream.sender.close(linger_s=1.0)
+            if stream.recording and stream.recording.log.dropped:
+                log = stream.recording.log
+                logging.error("%s: %d frames are not in the video: %s", stream.camera.name, log.dropped, log.error)
             dropped = stream.dropped + (stream.reader.dropped if stream.reader else 0)
             logging.info(
                 "%s: %d frames sent, %d dropped, %s", stream.camera.name, stream.sent, dropped, self._timing_text()

@@ -18,7 +18,7 @@ class RecordingSource:
         self._source, self._zero_ns = source, zero_ns
         self.name, self.live, self.frames = source.name, source.live, source.frames
         self.fps, self.size = source.fps, source.size
-        self.log = VideoLog(folder, _free(folder, source.name), source.size, source.fps, zero_ns)
+        self.log = VideoLog(folder, source.name, source.size, source.fps, zero_ns)
 
     @property
     def dropped(self) -> int:
@@ -38,11 +38,3 @@ class RecordingSource:
     def close(self) -> None:
         self._source.close()
         self.log.close()
-
-
-def _free(folder: Path, name: str) -> str:
-    """`NAME`, or `NAME.1` ... where an earlier worker has started a video."""
-    number, free = 0, name
-    while (folder / f"{free}.mp4").exists():
-        number, free = number + 1, f"{name}.{number + 1}"
-    return free

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import queue
 import threading
+import time
 from pathlib import Path
 
-import cv2
+import numpy as np
 
-from multiview.data import VideoFrame
+from multiview.common.video_writer import VideoWriter
+from multiview.data import NS_PER_S, VideoFrame
 from multiview.errors import SourceError
 
 __all__ = ["VideoLog"]
 
 QUEUE_FRAMES = 120  # frames that may wait for the disk; more are dropped, and counted
+RETRY_S = 1.0  # between attempts to go on where the disk is full
 
 
 class VideoLog:
-    """`NAME.mp4` and `NAME.timestamps.csv` (frame, time in s since `zero_ns`), as `process` reads them."""
+    """`NAME.mp4` and `NAME.timestamps.csv` (frame, time in s since `zero_ns`), as `process` reads them.
+
+    The video goes on in `NAME.1.mp4` ... where an earlier worker has begun one, when the size of the pictures changes,
+    and when there is room again on a disk that was full.
+    """
 
     def __init__(self, folder: Path, name: str, size: tuple[int, int], fps: float, zero_ns: int) -> None:
+        """SourceError if no video can be written there."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"{name}.mp4"
-        self._zero_ns = zero_ns
-        self._writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter.fourcc(*"mp4v"), fps or 30.0, size)
-        if not self._writer.isOpened():
-            raise SourceError(f"{self.path}: the video cannot be written (is the folder writable?)")
-        self._times = (folder / f"{name}.timestamps.csv").open("w", buffering=1)
-        self._times.write("frame,time\n")
-        self.frames = self.dropped = 0
+        self._folder, self._name, self._fps, self._zero_ns = folder, name, fps, zero_ns
+        self.dropped = 0
+        self.error = ""  # why frames are being lost
+        self._ended_frames = 0  # of the parts that have ended
+        self._retry_s = 0.0
+        self._part: _Part | None = None
+        try:
+            self._part = self._next_part(size)
+        except OSError as error:
+            raise SourceError(f"{folder}: no video can be written there: {error.strerror or error}") from None
         self._queue: queue.Queue[VideoFrame | None] = queue.Queue(QUEUE_FRAMES)
         self._thread = threading.Thread(target=self._run, name=f"write {name}", daemon=True)
         self._thread.start()
+
+    @property
+    def frames(self) -> int:
+        """Frames written."""
+        part = self._part
+        return self._ended_frames + (part.frames if part is not None else 0)
 
     def add(self, frame: VideoFrame) -> None:
         """Never waits."""
@@ -39,16 +57,103 @@ class VideoLog:
             self._queue.put_nowait(frame)
         except queue.Full:
             self.dropped += 1
+            self.error = "frames come faster than they can be written as video"
 
     def close(self) -> None:
         """Write what is waiting, and end the file."""
         self._queue.put(None)
         self._thread.join()
-        self._writer.release()
-        self._times.close()
 
     def _run(self) -> None:
         while (frame := self._queue.get()) is not None:
-            self._writer.write(frame.image)
-            self._times.write(f"{self.frames},{(frame.time_ns - self._zero_ns) / 1e9:.9f}\n")
-            self.frames += 1
+            try:
+                self._write(frame)
+            except (OSError, SourceError) as error:
+                self._give_up_part(error, lost=1)
+        try:
+            self._end_part()
+        except OSError as error:
+            self._give_up_part(error, lost=0)
+
+    def _write(self, frame: VideoFrame) -> None:
+        size = (frame.image.shape[1], frame.image.shape[0])
+        if self._part is not None and self._part.size != size:
+            self._end_part()
+        if self._part is None:
+            if time.monotonic() < self._retry_s:
+                self.dropped += 1
+                return
+            self._part = self._next_part(size)
+        self._part.write(frame.image, frame.time_ns - self._zero_ns)
+
+    def _next_part(self, size: tuple[int, int]) -> _Part:
+        number, name = 0, self._name
+        while (self._folder / f"{name}.mp4").exists():
+            number, name = number + 1, f"{self._name}.{number + 1}"
+        return _Part(self._folder / name, size, self._fps)
+
+    def _end_part(self) -> None:
+        if self._part is not None:
+            self._part.close()
+            self._ended_frames += self._part.frames
+            self._part = None
+
+    def _give_up_part(self, error: Exception, lost: int) -> None:
+        """Keep what the part has on disk, and try another one in a while."""
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        self.error = f"video is being lost: {reason}"
+        self._retry_s = time.monotonic() + RETRY_S
+        part, self._part = self._part, None
+        if part is not None:
+            written = part.frames
+            kept = part.abandon()
+            self._ended_frames += kept
+            lost += written - kept
+        self.dropped += lost
+
+
+class _Part:
+    """One video file and its frame times."""
+
+    def __init__(self, stem: Path, size: tuple[int, int], fps: float) -> None:
+        self.size = size
+        self._paths = (stem.with_name(f"{stem.name}.mp4"), stem.with_name(f"{stem.name}.timestamps.csv"))
+        self._times = self._paths[1].open("wb", buffering=0)
+        try:
+            self._add_row("frame,time")
+            self._video = VideoWriter(self._paths[0], size, fps)
+        except (OSError, SourceError):
+            self._times.close()
+            self._paths[1].unlink()
+            raise
+
+    @property
+    def frames(self) -> int:
+        return self._video.frames
+
+    def write(self, image: np.ndarray, time_ns: int) -> None:
+        """The row goes first, so that no frame ever lacks its time."""
+        self._add_row(f"{self._video.frames},{time_ns / NS_PER_S:.9f}")
+        self._video.write(image, time_ns)
+
+    def close(self) -> None:
+        self._video.close()
+        self._times.close()
+
+    def abandon(self) -> int:
+        """End the files at the last frame that is whole on the disk; a part without frames is removed."""
+        self._video.abandon()
+        self._times.close()
+        kept = self._video.safe_frames
+        if kept == 0:
+            for path in self._paths:
+                path.unlink(missing_ok=True)
+        else:
+            lines = self._paths[1].read_bytes().split(b"\n")[: kept + 1]
+            os.truncate(self._paths[1], sum(len(line) + 1 for line in lines))
+        return kept
+
+    def _add_row(self, row: str) -> None:
+        line = f"{row}\n".encode("ascii")
+        if self._times.write(line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
