@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -14,10 +14,14 @@ from jaxtyping import Float64, UInt8
 
 from multiview.common.ranges import between
 from multiview.common.toml import convert, decode_toml
+from multiview.errors import ConfigError
 
-__all__ = ["Board", "BoardTable", "dictionary_names", "load_board"]
+__all__ = ["Back", "Board", "BoardTable", "board_from_json", "board_to_json", "dictionary_names", "load_board"]
 
 _MAX_LENGTH_M = 1.0
+_MAX_THICKNESS_M = 0.1
+
+Back = Literal["following", "mirrored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,10 @@ class Board:
         dictionary: OpenCV's name of the marker dictionary.
         legacy: True for OpenCV's pattern before 4.6; None if unknown.
         inverted: True if white and black are exchanged; None if unknown.
+        first_marker: Id of the first marker.
+        back: What the back of the plate shows: the same grid with the markers that follow ("following"), or the front's
+            mirror image, as if the plate were of glass ("mirrored"); None: nothing.
+        thickness: From the front's print to the back's, m.
     """
 
     squares: tuple[int, int]
@@ -39,21 +47,51 @@ class Board:
     dictionary: str
     legacy: bool | None = None
     inverted: bool | None = None
+    first_marker: int = 0
+    back: Back | None = None
+    thickness: float = 0.0
 
     @property
     def points(self) -> Float64[np.ndarray, "N 3"]:
-        """Inner corners by their ChArUco id, m, from the board's own origin: x right, y down, z into the board."""
+        """Inner corners by their id, m, from the front's origin: x right, y down, z into the board.
+
+        The front's corners have their ChArUco ids; those of the back follow, each at its place behind the front.
+        """
         columns, rows = self.squares
         y, x = np.mgrid[1:rows, 1:columns]
-        return np.column_stack([x.ravel(), y.ravel(), np.zeros(x.size)]) * self.square_length
+        front = np.column_stack([x.ravel(), y.ravel(), np.zeros(x.size)]) * self.square_length
+        if self.back is None:
+            return front
+        behind = front + np.array([0.0, 0.0, self.thickness])
+        if self.back == "following":  # its rows run from right to left, seen from the front
+            behind[:, 0] = columns * self.square_length - behind[:, 0]
+        return np.concatenate([front, behind])
+
+    @property
+    def front_corners(self) -> int:
+        """Number of inner corners of one side."""
+        return (self.squares[0] - 1) * (self.squares[1] - 1)
+
+    def one_side(self, back: bool = False) -> Board:
+        """The front or the back as a board of one side; that of a mirrored back is the front itself.
+
+        Args:
+            back: The back.
+
+        Returns:
+            The board.
+        """
+        follows = back and self.back == "following"
+        first = self.first_marker + (self.markers if follows else 0)
+        return replace(self, first_marker=first, back=None, thickness=0.0)
 
     @property
     def markers(self) -> int:
-        """Number of markers: half the squares, rounded according to the colour of the first square."""
+        """Number of markers on one side: half the squares, rounded according to the colour of the first square."""
         return len(self.opencv().getIds())
 
     def opencv(self, legacy: bool | None = None) -> Any:
-        """OpenCV's board, for detection and printing.
+        """OpenCV's board of the front, for detection and printing.
 
         Args:
             legacy: The pattern; None: the board's own.
@@ -66,11 +104,14 @@ class Board:
         code = getattr(cv2.aruco, self.dictionary)
         dictionary = cv2.aruco.getPredefinedDictionary(code)
         made = cv2.aruco.CharucoBoard(self.squares, self.square_length, self.marker_length, dictionary)
+        if self.first_marker:
+            ids = np.asarray(made.getIds()) + self.first_marker
+            made = cv2.aruco.CharucoBoard(self.squares, self.square_length, self.marker_length, dictionary, ids)
         made.setLegacyPattern(bool(self.legacy if legacy is None else legacy))
         return made
 
     def picture(self, px_per_square: int) -> UInt8[np.ndarray, "H W"]:
-        """The board as it is printed, without a margin.
+        """The front as it is printed, without a margin.
 
         Args:
             px_per_square: Its resolution.
@@ -86,6 +127,11 @@ class Board:
         """Description for a user."""
         kind = f"{self.squares[0]}x{self.squares[1]} squares of {1000 * self.square_length:g} mm, {self.dictionary}"
         flags = [name for name in ("legacy", "inverted") if getattr(self, name)]
+        if self.first_marker:
+            flags.append(f"markers from {self.first_marker}")
+        if self.back is not None:
+            shows = "its mirror image" if self.back == "mirrored" else "the markers that follow"
+            flags.append(f"on its back {shows}, {1000 * self.thickness:g} mm behind")
         return ", ".join([kind, *flags])
 
 
@@ -112,6 +158,13 @@ class BoardTable(msgspec.Struct, forbid_unknown_fields=True):
     """OpenCV's pattern before 4.6; absent: `detect` determines it."""
     inverted: bool | None = None
     """White and black are exchanged; absent: `detect` determines it."""
+    first_marker: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Id of the first marker, row by row."""
+    back: Back | None = None
+    """What the back shows: `following` (the same grid, with the markers that follow those of the front) or `mirrored`
+    (the front's mirror image, each corner behind itself); absent: nothing."""
+    thickness: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """m. From the front's print to the back's."""
 
     def __post_init__(self) -> None:
         columns, rows = self.squares
@@ -127,7 +180,13 @@ class BoardTable(msgspec.Struct, forbid_unknown_fields=True):
         if self.dictionary not in dictionary_names():
             nearest = difflib.get_close_matches(self.dictionary, dictionary_names(), n=1, cutoff=0.0)[0]
             raise ValueError(f'dictionary "{self.dictionary}" is not known; did you mean "{nearest}"?')
-        if (needed := columns * rows // 2) > (available := _markers_in(self.dictionary)):
+        if self.thickness > _MAX_THICKNESS_M:
+            raise ValueError(
+                f"thickness must be in metres: {self.thickness:g} m looks like {self.thickness:g} mm "
+                f"= {self.thickness / 1000:g} m"
+            )
+        needed = self.first_marker + columns * rows // 2 * (2 if self.back == "following" else 1)
+        if needed > (available := _markers_in(self.dictionary)):
             raise ValueError(f"{columns}x{rows} squares need {needed} markers; {self.dictionary} has {available}")
 
     def board(self) -> Board:
@@ -147,6 +206,20 @@ def load_board(path: str | Path) -> Board:
         ConfigError: The file is missing or wrong; the message names the key and what was expected.
     """
     return decode_toml(path, BoardTable, "`multiview calibrate board` writes one").board()
+
+
+def board_to_json(board: Board) -> bytes:
+    """The board with the keys of board.toml."""
+    return msgspec.json.encode({field: getattr(board, field) for field in BoardTable.__struct_fields__})
+
+
+def board_from_json(text: bytes) -> Board:
+    """What `board_to_json` wrote; raises ConfigError."""
+    try:
+        table = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"board: {error}") from None
+    return board_from_table(table)
 
 
 def board_from_table(table: dict[str, Any]) -> Board:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,8 @@ class Found:
 class Finder:
     """Detector of a board whose `legacy` and `inverted` are known; `mirrored` for mirrored images.
 
-    One finder per thread: OpenCV's detectors are not shared.
+    Of a board with a back, the side that shows more corners is found. One finder per thread: OpenCV's detectors are not
+    shared.
     """
 
     board: Board
@@ -40,16 +41,19 @@ class Finder:
     _aruco: Any = field(init=False)
     _charuco: Any = field(init=False)
     _points: Float64[np.ndarray, "N 3"] = field(init=False)
+    _back: Finder | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         import cv2
 
         parameters = cv2.aruco.DetectorParameters()
         parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_NONE
+        if self.board.back is not None:
+            self._back = Finder(self.board.one_side(back=True), self.mirrored != (self.board.back == "mirrored"))
         made = self.board.opencv()
         self._aruco = cv2.aruco.ArucoDetector(made.getDictionary(), parameters)
         self._charuco = cv2.aruco.CharucoDetector(made, cv2.aruco.CharucoParameters(), parameters)
-        self._points = self.board.points
+        self._points = self.board.one_side().points
 
     def upright(self, grey: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
         """The picture as OpenCV expects it: dark markers on light, not mirrored."""
@@ -62,7 +66,19 @@ class Finder:
         return corners, ids
 
     def find(self, grey: UInt8[np.ndarray, "H W"], markers: tuple[Any, Any] | None = None) -> Found:
-        """The board's corners; none if too few markers are found."""
+        """The board's corners; none if too few markers are found. `markers` are those of the front, if known."""
+        if self._back is None:
+            return self._find_front(grey, markers)
+        markers = self.markers(grey) if markers is None else markers
+        front = self._find_front(grey, markers)
+        if 2 * len(front.corner) >= self.board.front_corners:
+            return front
+        back = self._back.find(grey, markers if self._back.mirrored == self.mirrored else None)
+        if len(back.corner) <= len(front.corner):
+            return front
+        return replace(back, corner=back.corner + self.board.front_corners)
+
+    def _find_front(self, grey: UInt8[np.ndarray, "H W"], markers: tuple[Any, Any] | None) -> Found:
         upright = self.upright(grey)
         corners, ids = self._aruco.detectMarkers(upright)[:2] if markers is None else markers
         if ids is None or len(ids) < 2:

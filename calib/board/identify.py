@@ -1,6 +1,7 @@
 """Identification of the board in a recording: determines what the board file leaves open or states wrongly.
 
-Tried in order of likelihood: as stated, inverted, mirrored, legacy, other square counts, another dictionary.
+Tried in order of likelihood: as stated, inverted, mirrored, legacy, other square counts, another dictionary. A camera
+that sees the board both mirrored and not sees a board that bears its mirror image on the back.
 """
 
 from __future__ import annotations
@@ -55,7 +56,14 @@ def identify(samples: Samples, stated: Board) -> Identified:
             )
         remarks.append(f"the board file says {stated.dictionary}, the images show {board.dictionary}")
     inverted = Counter(way[0] for way in ways.values()).most_common(1)[0][0]
-    mirrored = frozenset(name for name, way in ways.items() if way[1])
+    if board.back is None and _shows_both_ways(samples, replace(board, inverted=inverted), ways):
+        board = replace(board, back="mirrored")
+        remarks.append(
+            'the board bears its mirror image on the back: write back = "mirrored" into the board file, and thickness, '
+            "the distance of the two prints in m (0 until then)"
+        )
+    # A camera that mirrors cannot be told from one that sees the mirrored back.
+    mirrored = frozenset(name for name, way in ways.items() if way[1] and board.back != "mirrored")
     if stated.inverted is None and inverted:
         remarks.append("the board is printed inverted (white on black)")
     elif stated.inverted is not None and stated.inverted != inverted:
@@ -93,6 +101,20 @@ def _markers_found(samples: Samples, board: Board) -> tuple[Board, dict[str, tup
         if most >= _MIN_MARKERS:
             ways[name] = best
     return board, ways
+
+
+def _shows_both_ways(samples: Samples, board: Board, ways: dict[str, tuple[bool, bool]]) -> bool:
+    """Whether some camera sees the board mirrored in one picture and not in another; far from what chance decodes."""
+    least = max(_MIN_MARKERS, _MIN_MARKER_SHARE * board.markers)
+    finders = {mirrored: Finder(board, mirrored) for mirrored in (False, True)}
+    for name, (_, mirrored) in ways.items():
+        counts = [(grey, _plausible(finders[mirrored].markers(grey)[1])) for grey in samples[name]]
+        if max(count for _, count in counts) < least:
+            continue
+        other = finders[not mirrored]
+        if any(count == 0 and _plausible(other.markers(grey)[1]) >= least for grey, count in counts):
+            return True
+    return False
 
 
 def _plausible(ids: Any) -> int:
@@ -166,10 +188,13 @@ def _other_squares(board: Board, seen: list[tuple[str, Any, Any]], corners: Any)
     import cv2
 
     most = max(int(found[1].max()) for _, _, found in seen)
+    swapped = (board.squares[1], board.squares[0])
     fits: list[tuple[float, Board]] = []
     for columns in range(3, _MAX_SQUARES):
-        min_rows = max(3, int(np.ceil(2 * most / columns)))
+        min_rows = max(3, int(np.ceil(2 * (most - board.first_marker) / columns)))
         for rows in range(min_rows, min_rows + 3):
+            if board.back == "following" and (columns, rows) != swapped:
+                continue  # the highest id is one of the back, and tells nothing of the front's size
             for legacy in (False, True) if rows % 2 == 0 else (False,):
                 candidate = replace(board, squares=(columns, rows), legacy=legacy)
                 try:
@@ -177,7 +202,6 @@ def _other_squares(board: Board, seen: list[tuple[str, Any, Any]], corners: Any)
                 except cv2.error:
                     continue
                 fits.append((_marker_fit(made, seen), candidate))
-    swapped = (board.squares[1], board.squares[0])
     fits.sort(key=lambda fit: (-round(fit[0], 2), fit[1].squares != swapped, fit[1].squares))
     best, best_count = board, 0
     for _, candidate in fits[:6]:

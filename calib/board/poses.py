@@ -31,17 +31,27 @@ MIN_CORNERS = 6  # a homography has 8 unknowns; with 6 corners one wrong one is 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CameraViews:
-    """One camera's views of the board: `points` on it (m), their observations (px), and a mask of those used."""
+    """One camera's views of the board: `points` on it (m), their observations (px), and a mask of those used.
+
+    The points from `front` on are on the back of the board; None: all are on its front.
+    """
 
     points: Float64[np.ndarray, "N 3"]
     xy: Float64[np.ndarray, "V N 2"]
     used: Bool[np.ndarray, "V N"]
+    front: int | None = None
 
     def __len__(self) -> int:
         return len(self.xy)
 
     def __getitem__(self, views: Int64[np.ndarray, " v"]) -> CameraViews:
-        return CameraViews(self.points, self.xy[views], self.used[views])
+        return CameraViews(self.points, self.xy[views], self.used[views], self.front)
+
+    @property
+    def of_back(self) -> Bool[np.ndarray, " V"]:
+        """The views that show the back."""
+        on_back = np.arange(len(self.points)) >= (len(self.points) if self.front is None else self.front)
+        return np.asarray((self.used & on_back).any(axis=1))
 
 
 def consistent_with_plane(

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from calib.board.board import Board, board_from_table
+from calib.board.board_file import write_board
 from multiview.common.atomic_file import replacing
 from multiview.errors import ConfigError
 
-__all__ = ["PAPERS", "plan", "write_sheet"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["PAPERS", "pair", "plan", "write_sheet"]
 
 PAPERS = {"a4": (210.0, 297.0), "a3": (297.0, 420.0), "letter": (215.9, 279.4)}
 _MARGIN_MM = 10.0  # what printers cannot reach, and white around the board
@@ -28,10 +33,12 @@ def plan(
     dictionary: str,
     legacy: bool,
     inverted: bool,
+    back: str | None = None,
+    thickness_mm: float = 0.0,
 ) -> tuple[Board, tuple[float, float]]:
     """The board and its page (width, height in mm); raises ConfigError where it does not fit."""
-    columns, rows = _pair(squares, "--squares", int)
-    width, height = _pair(plate, "--plate", float) if plate else PAPERS[paper]
+    columns, rows = pair(squares, "--squares")
+    width, height = _plate(plate) if plate else PAPERS[paper]
     if not plate and (columns > rows) != (width > height) and columns != rows:
         width, height = height, width  # lay the page along the board
     edge = 0.5 if inverted else 0.0  # squares of black around a white-on-black board
@@ -43,7 +50,7 @@ def plan(
             f"use squares of at most {max(room, 0):.1f} mm"
         )
     marker = marker_mm if marker_mm is not None else round(0.75 * square, 1)
-    table = {
+    table: dict[str, object] = {
         "squares": [columns, rows],
         "square_length": round(square / 1000, 6),
         "marker_length": round(marker / 1000, 6),
@@ -51,35 +58,47 @@ def plan(
         "legacy": legacy,
         "inverted": inverted,
     }
+    if back is not None:
+        table |= {"back": back, "thickness": round(thickness_mm / 1000, 6)}
     return board_from_table(table), (width, height)
 
 
-def write_sheet(board: Board, page: tuple[float, float], out: Path) -> tuple[Path, Path, Path]:
-    """Write board.pdf, board.png and board.toml into a folder."""
+def write_sheet(board: Board, page: tuple[float, float], out: Path) -> tuple[Path, ...]:
+    """Write board.pdf, a picture of each side (board.png, board_back.png) and board.toml into a folder."""
     import cv2
 
-    paths = out / "board.pdf", out / "board.png", out / "board.toml"
+    paths = [out / "board.pdf"]
     with replacing(paths[0]) as file:
         _write_pdf(board, page, file)
-    picture = board.picture(max(20, round(1000 * board.square_length / _MM_PER_INCH * _DPI)))
-    margin = round(0.5 * picture.shape[0] / board.squares[1])
-    picture = np.pad(picture, margin, constant_values=0 if board.inverted else 255)
-    with replacing(paths[1]) as file:
-        file.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
-    with replacing(paths[2]) as file:
-        file.write_text(_toml(board), encoding="utf-8")
-    return paths
+    for side, name in zip(_sides(board), ("board.png", "board_back.png"), strict=False):
+        picture = side.board.picture(max(20, round(1000 * board.square_length / _MM_PER_INCH * _DPI)))
+        margin = round(0.5 * picture.shape[0] / board.squares[1])
+        picture = np.pad(picture, margin, constant_values=0 if board.inverted else 255)
+        picture = np.ascontiguousarray(picture[:, ::-1]) if side.mirrored else picture
+        paths.append(out / name)
+        with replacing(paths[-1]) as file:
+            file.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    paths.append(write_board(board, out / "board.toml"))
+    return tuple(paths)
 
 
-def _toml(board: Board) -> str:
-    return (
-        f"squares = [{board.squares[0]}, {board.squares[1]}]  # columns, rows\n"
-        f"square_length = {board.square_length!r}  # m; measure the print, and correct it here\n"
-        f"marker_length = {board.marker_length!r}  # m\n"
-        f'dictionary = "{board.dictionary}"\n'
-        f"legacy = {str(bool(board.legacy)).lower()}\n"
-        f"inverted = {str(bool(board.inverted)).lower()}\n"
-    )
+class _Side(NamedTuple):
+    """What one side of the plate shows."""
+
+    board: Board
+    mirrored: bool
+    words: str
+
+
+def _sides(board: Board) -> list[_Side]:
+    words = f"ChArUco, {board.one_side().words()}, markers of {1000 * board.marker_length:g} mm"
+    if board.back is None:
+        return [_Side(board, False, words)]
+    behind = board.one_side(back=True)
+    return [
+        _Side(board.one_side(), False, f"{words}. Front of two sides"),
+        _Side(behind, board.back == "mirrored", f"{words}. Back ({board.back}): its top behind the top of the front"),
+    ]
 
 
 def _black_mm(board: Board) -> list[tuple[float, float, float, float]]:
@@ -106,9 +125,20 @@ def _black_mm(board: Board) -> list[tuple[float, float, float, float]]:
 
 
 def _write_pdf(board: Board, page: tuple[float, float], file: Path) -> None:
+    """One page for each side of the board."""
+    from matplotlib.backends.backend_pdf import PdfPages
+
+    with PdfPages(file, metadata={"CreationDate": None}) as pages:
+        for side in _sides(board):
+            pages.savefig(_page(side, page))
+
+
+def _page(side: _Side, page: tuple[float, float]) -> Figure:
     """One page at true size: the board, a ruler, and two lines of text. All lengths are mm from the top left."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
+
+    board = side.board
 
     width, height = page
     figure = Figure(figsize=(width / _MM_PER_INCH, height / _MM_PER_INCH))
@@ -119,12 +149,13 @@ def _write_pdf(board: Board, page: tuple[float, float], file: Path) -> None:
         axes.add_patch(Rectangle((x, y), w, h, facecolor=colour, linewidth=0))
 
     columns, rows = board.squares
-    side = 1000 * board.square_length
-    left, top = (width - columns * side) / 2, (height - _FOOT_MM - rows * side) / 2
+    side_mm = 1000 * board.square_length
+    left, top = (width - columns * side_mm) / 2, (height - _FOOT_MM - rows * side_mm) / 2
     if board.inverted:
-        edge = 0.25 * side
-        fill(left - edge, top - edge, columns * side + 2 * edge, rows * side + 2 * edge)
+        edge = 0.25 * side_mm
+        fill(left - edge, top - edge, columns * side_mm + 2 * edge, rows * side_mm + 2 * edge)
     for x, y, w, h in _black_mm(board):
+        x = columns * side_mm - x - w if side.mirrored else x
         # Rows of a marker overlap by a hundredth of a millimetre, or viewers draw a seam between them.
         fill(left + x, top + y, w, h + 0.01, "white" if board.inverted else "black")
     ruler_y = height - _MARGIN_MM - 5
@@ -134,14 +165,22 @@ def _write_pdf(board: Board, page: tuple[float, float], file: Path) -> None:
         tall = 4 if mm % 10 == 0 else 2.5 if mm % 5 == 0 else 1.5
         fill(_MARGIN_MM + mm - 0.05, ruler_y - tall, 0.1, tall)
     axes.text(_MARGIN_MM + length + 3, ruler_y, f"{length} mm. Print at 100 %, then measure this ruler.", fontsize=8)
-    words = f"ChArUco, {board.words()}, markers of {1000 * board.marker_length:g} mm"
-    axes.text(_MARGIN_MM, height - _MARGIN_MM + 0.5, words, fontsize=8)
-    figure.savefig(file, format="pdf", metadata={"CreationDate": None})
+    axes.text(_MARGIN_MM, height - _MARGIN_MM + 0.5, side.words, fontsize=8)
+    return figure
 
 
-def _pair(text: str, option: str, kind: type) -> tuple[float, float]:
+def pair(text: str, option: str) -> tuple[int, int]:
+    """Two whole numbers, as in 7x5; raises ConfigError."""
     try:
-        a, b = (kind(part) for part in text.lower().split("x"))
+        a, b = (int(part) for part in text.lower().split("x"))
     except ValueError:
-        raise ConfigError(f"{option} {text!r}: expected two numbers, as in 7x5") from None
+        raise ConfigError(f"{option} {text!r}: expected two whole numbers, as in 7x5") from None
     return a, b
+
+
+def _plate(text: str) -> tuple[float, float]:
+    try:
+        width, height = (float(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise ConfigError(f"--plate {text!r}: expected two numbers of mm, as in 800x600") from None
+    return width, height

@@ -1,12 +1,19 @@
 """Make a board to print: a PDF at true size with a ruler to check the printer, a PNG, and its board.toml.
 
 Print at 100 % ("actual size"), glue the print on a flat plate, and measure a square: if its length differs, write
-the true square_length into board.toml.
+the true square_length into board.toml. With --two-sided the plate is seen from behind as well, so that cameras that
+face each other are linked: glue the second page on its back, top behind top, and measure the plate's thickness.
+
+For a board that you have already, --own writes its board.toml alone, from what you measured and from pictures of it:
+
+    multiview calibrate board --own photo.jpg --square 54
+    multiview calibrate board --own --squares 4x5 --square 54 --marker 40.5 --dictionary DICT_4X4_1000
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 
@@ -20,21 +27,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--paper", choices=tuple(PAPERS), default="a4", help="page size (default: a4); for a plate use --plate"
     )
     parser.add_argument("--plate", metavar="WxH", help="a custom plate in mm, as in 800x600")
-    parser.add_argument("--squares", metavar="CxR", default="7x5", help="columns x rows (default 7x5)")
+    parser.add_argument("--squares", metavar="CxR", help="columns x rows (default 7x5)")
     parser.add_argument("--square", type=float, metavar="MM", help="square length in mm (default: as large as fits)")
     parser.add_argument("--marker", type=float, metavar="MM", help="marker length in mm (default: 0.75 of a square)")
     parser.add_argument("--dictionary", default="DICT_4X4_100", help="marker dictionary (default DICT_4X4_100)")
     parser.add_argument("--legacy", action="store_true", help="use the pattern of OpenCV before 4.6")
     parser.add_argument("--inverted", action="store_true", help="print white on black")
+    parser.add_argument(
+        "--two-sided", nargs="?", const="following", choices=("following", "mirrored"), metavar="KIND",
+        help="print a back as well: `following` (default), the markers that follow, or `mirrored`, its mirror image",
+    )  # fmt: skip
+    parser.add_argument(
+        "--thickness",
+        type=float,
+        default=0.0,
+        metavar="MM",
+        help="from the front's print to the back's, mm (default 0)",
+    )
+    parser.add_argument(
+        "--own", nargs="*", type=Path, metavar="PICTURE",
+        help="write board.toml of your own board, from --square and pictures of it (or --squares)",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> None:
-    from calib.board.sheet import plan, write_sheet
+    from calib.board.board_file import write_board
+    from calib.board.own_board import describe, read_pictures
+    from calib.board.sheet import pair, plan, write_sheet
+    from multiview.errors import ConfigError
 
+    if args.thickness and not args.two_sided:
+        raise ConfigError("--thickness goes with --two-sided")
+    if args.own is not None:
+        squares = pair(args.squares, "--squares") if args.squares else None
+        board, remarks = describe(read_pictures(args.own), squares, args.square, args.marker, args.dictionary)
+        board = replace(
+            board,
+            legacy=args.legacy or board.legacy,
+            inverted=args.inverted or board.inverted,
+            back=args.two_sided or board.back,
+            thickness=args.thickness / 1000,
+        )
+        for remark in remarks:
+            print(f"Note: {remark}")
+        print(f"Your board: {board.words()}, markers of {1000 * board.marker_length:g} mm")
+        print(write_board(board, args.out / "board.toml"))
+        return
     board, page = plan(
-        args.paper, args.plate, args.squares, args.square, args.marker, args.dictionary, args.legacy, args.inverted
-    )
+        args.paper, args.plate, args.squares or "7x5", args.square, args.marker, args.dictionary, args.legacy,
+        args.inverted, args.two_sided, args.thickness,
+    )  # fmt: skip
     files = write_sheet(board, page, args.out)
     print(f"A board of {board.words()} on {page[0]:g} x {page[1]:g} mm")
     print("Print the PDF at 100 %, and check its ruler: 100 mm must be 100 mm.")
+    if board.back is not None:
+        print("Glue the pages back to back, top behind top, and write the distance of the prints as thickness.")
     print(", ".join(str(file) for file in files))

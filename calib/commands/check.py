@@ -13,7 +13,7 @@ from calib.corners.recording import add_source_arguments
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rig", type=Path, required=True, help="rig.toml")
-    parser.add_argument("--board", type=Path, required=True, help="board.toml")
+    parser.add_argument("--board", type=Path, help="board.toml (default: the board that --corners were detected of)")
     parser.add_argument("--corners", type=Path, help="corners.parquet of the new recording, instead of its images")
     add_source_arguments(parser, required=False)
 
@@ -21,20 +21,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from calib.board.board import load_board
     from calib.corners.corners import read_corners
+    from calib.corners.found_board import board_of
     from calib.corners.recording import detect_with_progress, sources_from
     from calib.solve.check import check_rig
     from multiview.cameras.rig_file import load_rig
     from multiview.errors import ConfigError
 
-    rig, board = load_rig(args.rig), load_board(args.board)
+    rig, stated = load_rig(args.rig), load_board(args.board) if args.board else None
     if args.corners is not None:
         corners = read_corners(args.corners)
     elif args.videos or args.images:
-        corners = detect_with_progress(sources_from(args), board, args.every).corners
+        if stated is None:
+            raise ConfigError("give --board board.toml: the board to look for in the new recording")
+        corners = detect_with_progress(sources_from(args), stated, args.every).corners
     else:
         raise ConfigError("give the new recording: --videos, --images or --corners")
+    board, notes = board_of(corners, stated)
     outcome = check_rig(rig, corners, board)
-    for note in outcome.notes:
+    for note in (*notes, *outcome.notes):
         print(f"Note: {note}")
     if outcome.right:
         print(f"RIGHT: {', '.join(outcome.unmoved)} agree with the rig ({outcome.rms_px:.2f} px)")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corners", type=Path, required=True, help="corners.parquet, as `detect` writes it")
-    parser.add_argument("--board", type=Path, required=True, help="board.toml")
+    parser.add_argument("--board", type=Path, help="board.toml (default: the board that `detect` found)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the rig and the report")
     parser.add_argument(
         "--model", choices=("pinhole5", "pinhole8", "fisheye"), help="lens model (default: chosen by cross-validation)"
@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     from calib.board.board import load_board
     from calib.corners.corners import read_corners
+    from calib.corners.found_board import board_of
     from calib.corners.selection import select_rows
     from calib.report.outcome import judge, rig_of
     from calib.report.report import write_reports
@@ -51,8 +52,10 @@ def run(args: argparse.Namespace) -> int:
 
     start = time.perf_counter()
     lengths = [parse_length(text) for text in args.length]
-    board = load_board(args.board)
     given = read_corners(args.corners)
+    board, notes = board_of(given, load_board(args.board) if args.board else None)
+    for note in notes:
+        print(f"Note: {note}")
     rows = select_rows(given)
     if args.floor is not None:
         rows |= given.frame == args.floor

@@ -2,7 +2,8 @@
 
 Serves the preview of `multiview capture --board`. An image is a line of JSON, `{"camera": ..., "width": ..., "height":
 ...}`, followed by its width x height grey bytes; the answer is a line of JSON, `{"camera": ..., "corners": [[x, y],
-...]}`, with x and y as fractions of the image's width and height.
+...]}`, with x and y as fractions of the image's width and height, and `"note"`, a sentence, once the board turns out to
+be another one than stated.
 """
 
 from __future__ import annotations
@@ -11,17 +12,20 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from io import BufferedIOBase
 from itertools import product
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 
 from calib.board.board import Board, load_board
 from calib.board.finder import Finder, Found
+from calib.board.identify import identify
 
 MIN_CORNERS = 6  # corners, which no other kind of board shows by accident
+PATIENCE = 40  # pictures without the stated board, before it is identified from scratch, which takes seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,28 +41,60 @@ def run(args: argparse.Namespace) -> None:
 
 def answers(board: Board, pictures: BufferedIOBase) -> Iterator[str]:
     """One for each picture, until the pictures end."""
-    finders = [Finder(kind) for kind in _kinds(board)]
+    watch = _Watch(board)
     while line := pictures.readline():
         about = json.loads(line)
         width, height = about["width"], about["height"]
         data = pictures.read(width * height)
         if len(data) < width * height:
             return
-        found = _find(finders, np.frombuffer(data, np.uint8).reshape(height, width))
-        corners = (found.xy / [width, height]).round(4).tolist()
-        yield json.dumps({"camera": about["camera"], "corners": corners})
+        found = watch.find(about["camera"], np.frombuffer(data, np.uint8).reshape(height, width))
+        answer = {"camera": about["camera"], "corners": (found.xy / [width, height]).round(4).tolist()}
+        yield json.dumps(answer | ({"note": watch.note} if watch.note else {}))
 
 
-def _find(finders: list[Finder], grey: np.ndarray) -> Found:
-    """By each kind of board that it may be, until one is plainly right; then by that alone."""
-    best = max((finder.find(grey) for finder in finders), key=lambda found: len(found.corner))
-    if len(finders) > 1 and len(best.corner) >= MIN_CORNERS:
-        finders[:] = [max(finders, key=lambda finder: len(finder.find(grey).corner))]
-    return best
+@dataclass(slots=True)
+class _Watch:
+    """Finds the board as stated, or as the file leaves it open; while nothing is found, it identifies the board."""
+
+    board: Board
+    note: str = ""
+    _finders: list[Finder] = field(init=False)
+    _newest: dict[str, UInt8[np.ndarray, "H W"]] = field(default_factory=dict)
+    _unseen: int = 0
+
+    def __post_init__(self) -> None:
+        self._finders = [Finder(kind) for kind in _kinds(self.board)]
+
+    def find(self, camera: str, grey: UInt8[np.ndarray, "H W"]) -> Found:
+        """The board's corners in one picture, by each kind of board that it may be, until one is plainly right."""
+        found = [finder.find(grey) for finder in self._finders]
+        best = max(range(len(found)), key=lambda i: len(found[i].corner))
+        if len(found[best].corner) >= MIN_CORNERS:
+            self._unseen = 0
+            if len(self._finders) > 1:
+                self._finders = [self._finders[best]]
+                shown = bool(self._finders[0].board.inverted)
+                if self.board.inverted is not None and shown != self.board.inverted:
+                    stated = str(self.board.inverted).lower()
+                    self.note = f"the board file says inverted = {stated}, the images show the opposite"
+            return found[best]
+        self._newest[camera] = grey
+        self._unseen += 1
+        if self._unseen % PATIENCE == 0:
+            self._identify()
+        return found[best]
+
+    def _identify(self) -> None:
+        identified = identify({name: [picture] for name, picture in self._newest.items()}, self.board)
+        if identified.seen:
+            self.note = "; ".join(identified.remarks)
+            ways = (False, True) if identified.mirrored else (False,)
+            self._finders = [Finder(identified.board, mirrored) for mirrored in ways]
 
 
 def _kinds(board: Board) -> list[Board]:
-    """What the file leaves open, each way."""
+    """As stated, with what the file leaves open each way; and inverted, which is stated wrongly most often."""
     legacy = [False, True] if board.legacy is None else [board.legacy]
-    inverted = [False, True] if board.inverted is None else [board.inverted]
-    return [replace(board, legacy=a, inverted=b) for a, b in product(legacy, inverted)]
+    inverted = [bool(board.inverted), not board.inverted]
+    return [replace(board, legacy=a, inverted=b) for b, a in product(inverted, legacy)]

@@ -5,16 +5,19 @@ Letters in shapes: C cameras, M rows (corners), V views (one camera in one frame
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from calib.board.board import Board, board_from_json, board_to_json
 from multiview.common.atomic_file import replacing
 from multiview.errors import ConfigError, SourceError
 
-__all__ = ["COLUMNS", "BoardViews", "Corners", "read_corners", "write_corners"]
+__all__ = ["BOARD_KEY", "COLUMNS", "BoardViews", "Corners", "read_corners", "write_corners"]
+
+BOARD_KEY = b"multiview.board"  # in the file's metadata: the board as it was found, JSON with the keys of board.toml
 
 # The columns of corners.parquet, one row for each corner that a camera saw: type and meaning, as in docs/formats.md.
 COLUMNS: dict[str, tuple[str, str]] = {
@@ -23,7 +26,10 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "height": ("int32", "px"),
     "frame": ("int64", "number of the frame; frames of one number were taken together, up to a constant time offset"),
     "time": ("float64", "s, by the camera's stamps"),
-    "corner": ("int32", "OpenCV's ChArUco id of the corner, row by row from the board's origin"),
+    "corner": (
+        "int32",
+        "OpenCV's ChArUco id of the corner, row by row from the board's origin; those of the back follow",
+    ),
     "x": ("float64", "px; (0, 0) is the centre of the top-left pixel"),
     "y": ("float64", "px"),
 }
@@ -41,6 +47,7 @@ class Corners:
         time: (M,) s, by the camera's stamps.
         corner: (M,) ChArUco id.
         xy: (M, 2) px.
+        board: The board as it was found in the pictures; None if the table does not say.
     """
 
     names: tuple[str, ...]
@@ -50,6 +57,7 @@ class Corners:
     time: Float64[np.ndarray, " M"]
     corner: Int64[np.ndarray, " M"]
     xy: Float64[np.ndarray, "M 2"]
+    board: Board | None = None
 
     def __len__(self) -> int:
         return len(self.camera)
@@ -63,8 +71,8 @@ class Corners:
         Returns:
             A smaller table.
         """
-        columns = (self.camera, self.frame, self.time, self.corner, self.xy)
-        return Corners(self.names, self.sizes, *(column[rows] for column in columns))
+        columns = {name: getattr(self, name)[rows] for name in ("camera", "frame", "time", "corner", "xy")}
+        return replace(self, **columns)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +142,8 @@ def write_corners(corners: Corners, path: str | Path) -> None:
         "x": corners.xy[:, 0],
         "y": corners.xy[:, 1],
     }
-    schema = pa.schema([(name, pa.type_for_alias(kind)) for name, (kind, _) in COLUMNS.items()])
+    metadata = {BOARD_KEY: board_to_json(corners.board)} if corners.board is not None else None
+    schema = pa.schema([(name, pa.type_for_alias(kind)) for name, (kind, _) in COLUMNS.items()], metadata)
     table = pa.table(columns, schema=schema)
     with replacing(path) as file:
         pq.write_table(table, file)
@@ -188,7 +197,16 @@ def read_corners(path: str | Path) -> Corners:
         raise SourceError(f"{path}: a corner has the negative number {corner.min()}")
     _, first = np.unique(np.stack([camera, frame, corner]), axis=1, return_index=True)
     xy = np.column_stack([numbers["x"], numbers["y"]])
-    return Corners(names, sizes, camera[first], frame[first], numbers["time"][first], corner[first], xy[first])
+    board = _board(path, table.schema.metadata)
+    return Corners(names, sizes, camera[first], frame[first], numbers["time"][first], corner[first], xy[first], board)
+
+
+def _board(path: Path, metadata: dict[bytes, bytes] | None) -> Board | None:
+    text = (metadata or {}).get(BOARD_KEY)
+    try:
+        return None if text is None else board_from_json(text)
+    except ConfigError as error:
+        raise SourceError(f"{path}: metadata {BOARD_KEY.decode()}: {error}; detect the corners again") from None
 
 
 def _size(path: Path, name: str, numbers: dict[str, Float64[np.ndarray, " M"]], own: np.ndarray) -> tuple[int, int]:

@@ -106,6 +106,7 @@ def detect(
         np.repeat([row[2] for row in rows], counts),
         np.concatenate([row[3].corner for row in rows]),
         np.concatenate([row[3].xy for row in rows]),
+        identified.board,
     )
     return Detected(corners, identified, tuple(table[0] for table in tables))
 

@@ -172,7 +172,7 @@ def _degeneracy(views: CameraViews, lens: Lens) -> tuple[str, ...]:
     """What makes a lens untrustworthy, in words."""
     R, t = board_poses(views.points, ideal_coordinates(lens, views.xy), views.used)
     notes = []
-    if (~faces_camera(R, t)).mean() > 0.5:
+    if (faces_camera(R, t) == views.of_back).mean() > 0.5:
         notes.append("mirrored")
     normals = R[:, :, 2]
     spread = np.linalg.svd(normals - normals.mean(axis=0), compute_uv=False)[0] / np.sqrt(len(normals))

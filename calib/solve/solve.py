@@ -102,7 +102,7 @@ def solve(
     """
     points = board.points - board.points.mean(axis=0)
     views = BoardViews.of(corners, len(points))
-    lenses, left_out = _lenses(corners, views, points, model) if known is None else (known, {})
+    lenses, left_out = _lenses(corners, views, points, board.front_corners, model) if known is None else (known, {})
     if not lenses:
         raise CalibrationError("no camera can be calibrated: " + "; ".join(f"{k} {v}" for k, v in left_out.items()))
     poses, kept, frames = _view_poses(views, lenses, points)
@@ -148,15 +148,19 @@ def solve(
 
 
 def _lenses(
-    corners: Corners, views: BoardViews, points: Float64[np.ndarray, "N 3"], model: str | None
+    corners: Corners, views: BoardViews, points: Float64[np.ndarray, "N 3"], front: int, model: str | None
 ) -> tuple[dict[int, Intrinsics], dict[str, str]]:
     lenses, left_out = {}, {}
     for c, name in enumerate(corners.names):
         own = views.camera == c
         try:
-            found = calibrate_lens(CameraViews(points, views.xy[own], views.row[own] >= 0), corners.sizes[c], model)
+            own_views = CameraViews(points, views.xy[own], views.row[own] >= 0, front)
+            found = calibrate_lens(own_views, corners.sizes[c], model)
             if "mirrored" in found.notes:  # no camera that turns and moves can see a board so
-                raise CalibrationError("shows the board mirrored; switch mirroring off in the camera's settings")
+                raise CalibrationError(
+                    "shows the board mirrored; switch mirroring off in the camera's settings (or, if the board bears "
+                    'its mirror image on the back, write back = "mirrored" into board.toml and detect again)'
+                )
             lenses[c] = found
         except CalibrationError as error:
             left_out[name] = str(error)

@@ -53,6 +53,7 @@ class Coverage:
         self.cameras = cameras
         self._seen = {name: _Seen() for name in cameras}
         self._shared: Counter[frozenset[str]] = Counter()
+        self._note = ""
         self._rounds: queue.Queue[dict[str, VideoFrame] | None] = queue.Queue(1)
         command = [sys.executable, "-m", "multiview", "calibrate", "watch", "--board", str(board)]
         self._process = subprocess.Popen(
@@ -80,7 +81,11 @@ class Coverage:
         return str(seen.corners or "-"), f"{100 * share:.0f} %", next_step or "covered"
 
     def linked(self) -> str:
-        """Say which cameras have observed the board together often enough to be calibrated as one rig."""
+        """Say which cameras have observed the board together often enough to be calibrated as one rig, and what is
+        unlike the board file."""
+        return f"{self._links()}\nNote: {self._note}" if self._note else self._links()
+
+    def _links(self) -> str:
         groups = [{name} for name in self.cameras]
         for a, b in combinations(self.cameras, 2):
             if self._shared[frozenset((a, b))] >= ENOUGH_SHARED:
@@ -132,7 +137,9 @@ class Coverage:
         header = json.dumps({"camera": name, "width": width, "height": height})
         self._process.stdin.write(header.encode() + b"\n" + grey.tobytes())
         self._process.stdin.flush()
-        corners: list[tuple[float, float]] = json.loads(self._process.stdout.readline())["corners"]
+        answer = json.loads(self._process.stdout.readline())
+        self._note = answer.get("note", "")
+        corners: list[tuple[float, float]] = answer["corners"]
         return corners
 
     def _last_line(self) -> str:

@@ -3,11 +3,14 @@
 import re
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 
-from calib.board.board import load_board
+from calib.board.board import Board, load_board
+from calib.board.finder import Finder
 from calib.board.sheet import plan, write_sheet
+from multiview.__main__ import main
 from multiview.errors import ConfigError
 
 MM_PER_POINT = 25.4 / 72
@@ -74,3 +77,40 @@ def test_sheet_that_does_not_fit_says_what_would():
         ConfigError, match=r"7x5 squares of 60 mm do not fit 297x210 mm: use squares of at most 35.2 mm"
     ):
         plan("a4", None, "7x5", 60.0, None, "DICT_4X4_100", False, False)
+
+
+@pytest.mark.parametrize("back", ["following", "mirrored"])
+def test_two_sided_sheets_print_the_back_that_the_finder_expects(tmp_path, back):
+    board, page = plan("a4", None, "7x5", 32.0, None, "DICT_4X4_100", False, False, back, 5.0)
+    files = write_sheet(board, page, tmp_path)
+    assert [file.name for file in files] == ["board.pdf", "board.png", "board_back.png", "board.toml"]
+    assert load_board(tmp_path / "board.toml") == board
+    assert board.thickness == 0.005
+    assert len(re.findall(rb"/Type /Page\b", (tmp_path / "board.pdf").read_bytes())) == 2
+    finder = Finder(board)
+    for name, first in (("board.png", 0), ("board_back.png", 24)):
+        found = finder.find(cv2.resize(cv2.imread(str(tmp_path / name), 0), None, fx=0.3, fy=0.3))
+        assert sorted(found.corner.tolist()) == list(range(first, first + 24))
+
+
+def test_own_boards_are_described_by_a_picture(tmp_path, capsys):
+    """Of one square measured with a ruler and a picture, everything else follows."""
+    shown = Board((4, 5), 0.054, 0.0378, "DICT_4X4_250", False, True)
+    picture = np.pad(shown.picture(90), 60, constant_values=0)
+    cv2.imwrite(str(tmp_path / "photo.png"), picture)
+    words = ["calibrate", "board", "--own", str(tmp_path / "photo.png"), "--square", "54", "--out", str(tmp_path)]
+    assert main(words) == 0
+    found = load_board(tmp_path / "board.toml")
+    assert (found.squares, found.inverted, found.square_length) == ((4, 5), True, 0.054)
+    assert found.marker_length == pytest.approx(0.0378, rel=0.02)
+    assert "Your board: 4x5 squares of 54 mm" in capsys.readouterr().out
+
+
+def test_own_boards_without_a_picture_leave_to_detect_what_is_unknown(tmp_path, capsys):
+    out = ["--out", str(tmp_path)]
+    assert main(["calibrate", "board", "--own", "--squares", "4x5", "--square", "54", "--marker", "40.5", *out]) == 0
+    assert load_board(tmp_path / "board.toml") == Board((4, 5), 0.054, 0.0405, "DICT_4X4_100")
+    assert main(["calibrate", "board", "--own", "--square", "54", *out]) == 2
+    assert "count the squares" in capsys.readouterr().err
+    assert main(["calibrate", "board", "--own", "--squares", "4x5", *out]) == 2
+    assert "measure a square" in capsys.readouterr().err

@@ -145,3 +145,39 @@ def test_from_pictures_to_a_rig_by_the_command_line(tmp_path, capsys):
     centres = np.stack([camera.centre for camera in found.cameras])
     turn, shift = alignment(centres, truth)
     assert np.linalg.norm(centres @ turn.T + shift - truth, axis=1).max() < 0.03
+
+
+def both_sides(back, thickness=0.01):
+    """Pictures of a plate from the front and from behind, and where its corners are in the second."""
+    rng = np.random.default_rng(5)
+    K = np.array([[900.0, 0, 400], [0, 900, 300], [0, 0, 1]])
+    camera = Camera("a", (800, 600), K, np.zeros(5), np.eye(3), np.zeros(3))
+    texture = BOARD.picture(120)
+    from_behind = np.ascontiguousarray(texture[:, ::-1]) if back == "mirrored" else following_texture()
+    R, t = rotation_from_vector(np.array([0.2, 0.3, 0.1])), np.array([-0.35, -0.25, 1.2])
+    front, behind = render(camera, texture, 0.7, R, t, rng), render(camera, from_behind, 0.7, R, t, rng)
+    # Seen from behind, the plate's x runs from right to left, and its z towards the camera.
+    points = replace(BOARD, back=back, thickness=thickness).points[24:] * [-1, 1, 0] + [0.7, 0, 0]
+    return front, behind, camera.project(points @ R.T + t)
+
+
+def following_texture():
+    return replace(BOARD, first_marker=BOARD.markers).picture(120)
+
+
+@pytest.mark.parametrize("back", ["mirrored", "following"])
+def test_corners_of_the_back_follow_those_of_the_front(back):
+    front, behind, truth = both_sides(back)
+    finder = Finder(replace(BOARD, back=back, thickness=0.01))
+    assert finder.find(front).corner.tolist() == list(range(24))
+    found = finder.find(behind)
+    assert sorted(found.corner.tolist()) == list(range(24, 48))
+    assert np.abs(found.xy - truth[found.corner - 24]).max() < 0.3
+
+
+def test_a_mirror_image_on_the_back_is_noticed():
+    front, behind, _ = both_sides("mirrored")
+    found = identify({"cam01": [front, behind], "cam02": [behind]}, OPEN)
+    assert found.board.back == "mirrored"
+    assert not found.mirrored
+    assert any('write back = "mirrored" into the board file' in remark for remark in found.remarks)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from calib.board.board import Board
-from calib.commands.watch import answers
+from calib.commands.watch import PATIENCE, answers
 from multiview.data import VideoFrame
 from multiview.errors import ConfigError
 from multiview.sources import FrameSource, Reader
@@ -38,6 +38,23 @@ def test_the_board_is_found_in_pictures_on_standard_input(kind: dict[str, bool])
     assert first == second
     assert len(first["corners"]) == 20
     assert np.max(first["corners"]) < 0.6  # parts of the picture, not pixels
+
+
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        (replace(BOARD, inverted=True), "the board file says inverted = false, the images show the opposite"),
+        (replace(BOARD, squares=(5, 6)), "the board file says 6x5, the images show 5x6"),
+        (replace(BOARD, dictionary="DICT_5X5_100"), "the images show DICT_5X5_"),
+    ],
+    ids=["inverted", "turned", "dictionary"],
+)
+def test_a_board_unlike_its_file_is_found_and_said(shown: Board, words: str) -> None:
+    stated = replace(BOARD, legacy=False, inverted=False)
+    request = json.dumps({"camera": "cam01", "width": 640, "height": 480}).encode() + b"\n" + picture(shown).tobytes()
+    last = [json.loads(line) for line in answers(stated, io.BytesIO((PATIENCE + 1) * request))][-1]
+    assert len(last["corners"]) == 20
+    assert words in last["note"]
 
 
 @pytest.fixture

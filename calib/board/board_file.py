@@ -1,0 +1,55 @@
+"""Writes `board.toml` with a line of explanation for every key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from calib.board.board import Board
+from multiview.common.atomic_file import replacing
+
+__all__ = ["write_board"]
+
+
+def write_board(board: Board, path: Path) -> Path:
+    """Write a board file that explains itself.
+
+    Args:
+        board: What is still unknown of it is left to `detect`, which determines it from the pictures.
+        path: Where.
+
+    Returns:
+        The path.
+    """
+    with replacing(path) as file:
+        file.write_text(_text(board), encoding="utf-8")
+    return path
+
+
+def _text(board: Board) -> str:
+    back = None if board.back is None else f'"{board.back}"'
+    lines = [
+        "# A ChArUco board: a chessboard with a marker in every white square. Lengths are in metres, measured on the",
+        "# print with a ruler: they are the scale of everything that follows. Hold the board so that the first marker",
+        "# is at the top left; then columns run from left to right.",
+        f"squares = [{board.squares[0]}, {board.squares[1]}]  # columns, rows; count black and white ones",
+        f"square_length = {board.square_length!r}  # m; measure over several squares, and divide",
+        f"marker_length = {board.marker_length!r}  # m; the black square of a marker, with its border",
+        f'dictionary = "{board.dictionary}"  # OpenCV\'s name; a larger one of the same family will do as well',
+        _flag("legacy", board.legacy, "true for a pattern from before OpenCV 4.6; absent: found out"),
+        _flag("inverted", board.inverted, "true for white on black; absent: found out"),
+        _number("first_marker", board.first_marker, "id of the marker at the top left"),
+        f"# back = {back or chr(34) + 'following' + chr(34)}  # the back bears a board too: the markers that follow, or"
+        if back is None
+        else f"back = {back}  # the back bears a board too: the markers that follow, or",
+        '#   "mirrored", the mirror image of the front; each corner lies behind its place',
+        _number("thickness", board.thickness, "m; from print to print"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _flag(key: str, value: bool | None, meaning: str) -> str:
+    return f"# {key} = false  # {meaning}" if value is None else f"{key} = {str(value).lower()}  # {meaning}"
+
+
+def _number(key: str, value: float, meaning: str) -> str:
+    return f"{'' if value else '# '}{key} = {value!r}  # {meaning}"
