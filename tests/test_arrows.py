@@ -62,7 +62,8 @@ ARROWS: dict[str, str] = {
     "services/nodes": "services/runtime services/transport studio wire timing recordings "
     "cameras body common commands detect sources synthetic",
     "services/bridges": "services/runtime services/transport studio wire body common",
-    "services/supervise": "services/nodes services/runtime services/transport studio wire recordings cameras fusion",
+    "services/supervise": "services/nodes services/runtime services/transport studio wire recordings "
+    "cameras fusion common",
     "services/viewer": "services/nodes services/runtime services/transport studio wire "
     "recordings cameras body common drawing",
     "services/capture": "services/nodes services/supervise services/runtime services/transport "

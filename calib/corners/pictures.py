@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, UInt8
 
+from multiview.common.names import name_of_file
 from multiview.errors import SourceError
 
 __all__ = ["Picture", "Pictures", "image_folder", "video"]
@@ -95,7 +96,7 @@ def video(path: str | Path, name: str | None = None, fps: float | None = None) -
     if not readable:
         raise SourceError(f"{path}: the video cannot be read: the file may be incomplete; record or copy it again")
     rate = fps or (rate if 1 <= rate <= 1000 else 25.0)
-    return Pictures(name or path.stem, path, max(count, 1), rate, times=_stamps(path))
+    return Pictures(name or name_of_file(path.stem), path, max(count, 1), rate, times=_stamps(path))
 
 
 def image_folder(path: str | Path, name: str | None = None, fps: float = 25.0) -> Pictures:
@@ -110,7 +111,9 @@ def image_folder(path: str | Path, name: str | None = None, fps: float = 25.0) -
     frames = [int(found[-1]) for found in numbers] if all(numbers) else list(range(len(files)))
     if len(set(frames)) < len(frames):  # names such as 20250818_065551594_iOS: no frame numbers at all
         frames = list(range(len(files)))
-    return Pictures(name or path.name, path, len(files), fps, tuple(sorted(zip(frames, files, strict=True))))
+    return Pictures(
+        name or name_of_file(path.name), path, len(files), fps, tuple(sorted(zip(frames, files, strict=True)))
+    )
 
 
 def _stamps(path: Path) -> dict[int, float] | None:

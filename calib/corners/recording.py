@@ -8,6 +8,7 @@ from pathlib import Path
 from calib.board.board import Board
 from calib.corners.detect import Detected, detect
 from calib.corners.pictures import Pictures, image_folder, video
+from multiview.common.names import split_names
 from multiview.errors import SourceError
 
 __all__ = ["add_source_arguments", "detect_with_progress", "sources_from"]
@@ -32,7 +33,7 @@ def add_source_arguments(parser: argparse.ArgumentParser, required: bool) -> Non
 def sources_from(args: argparse.Namespace) -> list[Pictures]:
     """Raises SourceError for a count of names that does not fit, and for what cannot be opened."""
     paths = args.videos or args.images
-    names = args.cameras.split(",") if args.cameras else [None] * len(paths)
+    names = split_names(args.cameras) if args.cameras else [None] * len(paths)
     if len(names) != len(paths):
         raise SourceError(f"--cameras names {len(names)} cameras for {len(paths)} recordings: name each one")
     if args.every is not None and args.every < 1:

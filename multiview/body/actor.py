@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import numpy as np
-import tomli_w
 from jaxtyping import Bool, Float64
 from platformdirs import user_config_path
 
 from multiview.common.atomic_file import replacing
+from multiview.common.names import check_name, file_name, name_of_file, named_path
 from multiview.common.ranges import above, between
-from multiview.common.toml import decode_toml
+from multiview.common.toml import decode_toml, encode_toml
 from multiview.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ __all__ = [
     "actor_names",
     "actor_probabilities",
     "actors_folder",
-    "check_name",
     "lengths_by_frame",
     "load_actor",
     "load_rest_pose",
@@ -65,7 +64,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     version: int = 1
     """Of this format."""
     name: str
-    """Letters, digits, - and _."""
+    """That of the file."""
     skeleton: str
     """Lengths are comparable within one skeleton only."""
     take: str = ""
@@ -109,7 +108,7 @@ def measure(
     """An actor from where their joints were in one take.
 
     Args:
-        name: Letters, digits, - and _.
+        name: Theirs.
         skeleton: Name of the skeleton.
         joints: Names of its J joints.
         xyz: (T, J, 3) m, NaN where unknown.
@@ -120,11 +119,11 @@ def measure(
         Their median bone lengths and rest pose.
 
     Raises:
-        ConfigError: Fewer than half of the lengths were observed for 30 frames, or the name has other characters.
+        ConfigError: Fewer than half of the lengths were observed for 30 frames, or the name cannot be one.
     """
     from multiview.body.kinematics import humanoid
 
-    check_name(name)
+    name = check_name(name, "actor")
     measured = np.where(filled[..., None], np.nan, xyz)
     lengths = median_bone_lengths(joints, measured)
     if len(lengths) < len(BONE_LENGTHS) // 2:
@@ -212,7 +211,7 @@ def actor_names(folder: Path | None = None) -> tuple[str, ...]:
     Returns:
         Their names, sorted.
     """
-    return tuple(sorted(path.stem for path in (folder or actors_folder()).glob("*.toml")))
+    return tuple(sorted(name_of_file(path.stem) for path in (folder or actors_folder()).glob("*.toml")))
 
 
 def load_actor(name: str, folder: Path | None = None) -> Actor:
@@ -228,8 +227,8 @@ def load_actor(name: str, folder: Path | None = None) -> Actor:
     Raises:
         ConfigError: There is none of that name; the message lists those there are.
     """
-    check_name(name)
-    path = (folder or actors_folder()) / f"{name}.toml"
+    name = check_name(name, "actor")
+    path = named_path(folder or actors_folder(), name, ".toml")
     if not path.is_file():
         there = ", ".join(actor_names(folder)) or "none yet"
         raise ConfigError(
@@ -256,16 +255,10 @@ def save_actor(actor: Actor, folder: Path | None = None) -> Path:
     Returns:
         The path of the file.
     """
-    path = (folder or actors_folder()) / f"{actor.name}.toml"
+    path = (folder or actors_folder()) / f"{file_name(check_name(actor.name, 'actor'))}.toml"
     with replacing(path) as temporary:
-        temporary.write_text(tomli_w.dumps(msgspec.to_builtins(actor)), encoding="utf-8")
+        temporary.write_text(encode_toml(actor, f"actor {actor.name}"), encoding="utf-8")
     return path
-
-
-def check_name(name: str) -> None:
-    """ConfigError unless it may be an actor's name."""
-    if not (name and len(name) <= 64 and all(c.isascii() and (c.isalnum() or c in "-_") for c in name)):
-        raise ConfigError(f"actor {name!r}: use letters, digits, - and _")
 
 
 def _rounded(place: Float64[np.ndarray, " 3"]) -> tuple[float, float, float]:

@@ -21,8 +21,9 @@ import msgspec
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from multiview.common.names import name_fault
 from multiview.common.package_data import package_file
-from multiview.common.ranges import above
+from multiview.common.ranges import above, shown
 from multiview.common.toml import decode_toml
 from multiview.errors import ConfigError
 
@@ -74,13 +75,12 @@ class Skeleton:
 
 
 Sigma = Annotated[float, above(0, 10)]
-JointName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 
 
 class SkeletonFile(msgspec.Struct, forbid_unknown_fields=True):
     """A skeleton's TOML file."""
 
-    joints: Annotated[list[tuple[JointName, Sigma]], msgspec.Meta(min_length=1)]
+    joints: Annotated[list[tuple[str, Sigma]], msgspec.Meta(min_length=1)]
     """Name and OKS sigma of each joint, in the detector's order."""
     bones: list[tuple[str, str]]
     """Pairs of joints, the parent first."""
@@ -123,6 +123,9 @@ def _check(path: Path, content: SkeletonFile) -> Skeleton:
     joints = tuple(name for name, _ in content.joints)
     sigmas = np.array([sigma for _, sigma in content.joints])
     index = {joint: i for i, joint in enumerate(joints)}
+    for joint in joints:
+        if name_fault(joint) or "," in joint:
+            raise ConfigError(f"{path}: joint {shown(joint)}: its name must be text on one line, without commas")
     if len(index) < len(joints):
         twice = sorted({joint for joint in joints if joints.count(joint) > 1})
         raise ConfigError(f"{path}: joints named twice: {', '.join(twice)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,8 +12,9 @@ import tomli_w
 
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.atomic_file import replacing
+from multiview.common.names import name_fault
 from multiview.common.ranges import between
-from multiview.common.toml import decode_toml
+from multiview.common.toml import convert, decode_toml
 from multiview.geometry.lens import COEFFICIENTS, LensModel
 from multiview.geometry.rigid import nearest_rotation
 
@@ -47,8 +49,9 @@ class CameraTable(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """s. Added to this camera's stamps to bring it in step with the others."""
 
     def __post_init__(self) -> None:
-        if not self.name.strip() or self.name in (".", "..") or any(c in "/\\\0\n\r" for c in self.name):
-            raise ValueError(f"name must be text that can name a folder, not {self.name!r}")
+        self.name = unicodedata.normalize("NFC", self.name)
+        if fault := name_fault(self.name):
+            raise ValueError(f"name: {fault}")
         for key in ("K", "dist", "R", "t", "time_offset_s"):
             if not np.isfinite(getattr(self, key)).all():
                 raise ValueError(f"{key} must be finite, not {getattr(self, key)}")
@@ -118,6 +121,9 @@ def save_rig(rig: Rig, path: str | Path) -> None:
     Args:
         rig: The cameras.
         path: Where; an older file is replaced.
+
+    Raises:
+        ConfigError: `load_rig` would refuse the file: two cameras of one name, a focal length that is not positive ...
     """
     with replacing(Path(path)) as file:
         file.write_text(dumps(rig), encoding="utf-8", newline="\n")
@@ -131,9 +137,25 @@ def dumps(rig: Rig) -> str:
 
     Returns:
         TOML.
+
+    Raises:
+        ConfigError: `load_rig` would refuse the text.
     """
-    tables = ({key: getattr(camera, key) for key in CameraTable.__struct_fields__} for camera in rig.cameras)
-    return "\n[[cameras]]\n".join(map(_lines, ({"version": 1, "world": rig.world}, *tables)))
+    table = _table(rig)
+    cameras = [{key: getattr(camera, key) for key in CameraTable.__struct_fields__} for camera in table.cameras]
+    return "\n[[cameras]]\n".join(map(_lines, ({"version": 1, "world": table.world}, *cameras)))
+
+
+def _table(rig: Rig) -> RigTable:
+    """What the file will hold, checked as it is when it is read."""
+    cameras = [
+        {
+            key: value.tolist() if isinstance(value := getattr(camera, key), np.ndarray) else value
+            for key in CameraTable.__struct_fields__
+        }
+        for camera in rig.cameras
+    ]
+    return convert({"version": 1, "world": rig.world, "cameras": cameras}, RigTable, "the rig cannot be written")
 
 
 def _lines(table: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "list it in `known_actors` recognise the person. With the file of a running studio, name and measure a "
         "person in the room. Without a take, show the saved actors."
     )
-    parser.add_argument("name", nargs="?", help="letters, digits, - and _")
+    parser.add_argument("name", nargs="?", help="what the person is called")
     parser.add_argument(
         "take",
         nargs="?",

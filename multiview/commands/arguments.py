@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from multiview.common.names import name_of_file, split_names
+
 __all__ = [
     "add_detector",
     "add_fusion",
@@ -48,7 +50,7 @@ def add_videos(parser: argparse.ArgumentParser) -> None:
 
 def camera_names(args: argparse.Namespace) -> list[str]:
     """The camera of each of `--videos`."""
-    return args.cameras.split(",") if args.cameras else [Path(video).stem for video in args.videos]
+    return split_names(args.cameras) if args.cameras else [name_of_file(Path(video).stem) for video in args.videos]
 
 
 def add_detector(parser: argparse.ArgumentParser) -> None:

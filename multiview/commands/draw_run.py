@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from multiview.body.skeleton import Skeleton, load_skeleton, skeleton_names
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.atomic_file import replacing
+from multiview.common.names import file_name, named_path
 from multiview.common.video_writer import VideoWriter
 from multiview.data import Pose3D, Track, VideoFrame
 from multiview.drawing.overlay import draw_keypoints, draw_label, draw_skeletons, empty_picture
@@ -62,7 +63,7 @@ class Overlay:
 
     def _folder(self, camera: str) -> dict[int, str]:
         if camera not in self._folders:
-            folder = Path(str(self._keypoints)) / camera
+            folder = named_path(Path(str(self._keypoints)), camera)
             if not folder.is_dir():
                 raise SourceError(f"no folder of 2D poses {folder}")
             self._folders[camera] = frames_in(folder)
@@ -77,7 +78,7 @@ def draw_videos(overlay: Overlay, sources: list[FrameSource], out: Path) -> list
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         for source in sources:
             task = progress.add_task(source.name, total=source.frames or None)
-            path = out / f"{source.name}.mp4"
+            path = out / f"{file_name(source.name)}.mp4"
             with Reader(source) as reader, ExitStack() as files:
                 writer: VideoWriter | None = None
                 while (frame := reader.read()) is not None:

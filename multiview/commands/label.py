@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multiview.commands.arguments import add_keypoints, add_rig
+from multiview.common.names import name_of_file
 from multiview.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
@@ -91,7 +92,9 @@ def _label_take(args: argparse.Namespace, bar: Progress) -> tuple[int, int]:
     rig = load_rig(rig_path)
     poses, detections = _poses(args, rig)
     criteria = LabelCriteria(views=args.views, sigma_px=sigma_for_rms(rig, poses, args.rms_px, args.views))
-    sources: dict[str, FrameSource] = {video.stem: Source(video, video.stem) for video in videos}
+    sources: dict[str, FrameSource] = {
+        name: Source(video, name) for name, video in ((name_of_file(video.stem), video) for video in videos)
+    }
     task = bar.add_task("labelling", total=sum(source.frames for source in sources.values()) or None)
     return label_recording(
         args.out, rig, poses, sources, max(1, args.every), criteria, detections, lambda n: bar.advance(task, n)

@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from multiview.cameras.rig_file import load_rig
     from multiview.commands.fuse_run import refined, write_summary
     from multiview.commands.process_run import detect_all, fuse_recordings, open_sources
+    from multiview.common.names import file_name
     from multiview.common.plugins import plugin_options
     from multiview.detect import make_detector
     from multiview.errors import ConfigError, SourceError
@@ -62,10 +63,10 @@ def run(args: argparse.Namespace) -> int:
         raise SourceError("no frame in any video: check the files")
     if args.save_keypoints:
         for recording in recordings:
-            folder = args.out / "keypoints" / recording.camera
+            folder = args.out / "keypoints" / file_name(recording.camera)
             folder.mkdir(parents=True, exist_ok=True)
             for index, keypoints in zip(recording.frames, recording.keypoints, strict=True):
-                write_keypoints(keypoints, folder / f"{recording.camera}_{index:06d}_keypoints.json")
+                write_keypoints(keypoints, folder / f"{folder.name}_{index:06d}_keypoints.json")
     if args.refine_cameras:
         rig = refined(rig, skeleton, recorded_views(rig, recordings), args.out)
     fused = fuse_recordings(rig, skeleton, recordings, PipelineOptions(independent=args.independent), args.smooth)

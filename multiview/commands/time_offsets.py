@@ -120,10 +120,11 @@ def _from_take(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recording]
 def _from_videos(args: argparse.Namespace, videos: list[str]) -> tuple[Rig, Skeleton, list[Recording]]:
     from multiview.cameras.rig_file import load_rig
     from multiview.commands.process_run import detect_all, open_sources
+    from multiview.common.names import name_of_file
     from multiview.detect import make_detector
 
     rig, detector = load_rig(args.rig), make_detector(args.detector, {})
-    sources = open_sources(rig, videos, [Path(video).stem for video in videos], 0.0)
+    sources = open_sources(rig, videos, [name_of_file(Path(video).stem) for video in videos], 0.0)
     return rig, detector.skeleton, detect_all(rig, sources, [detector])[0]
 
 

@@ -1,4 +1,4 @@
-"""Reads any TOML file into a typed struct, and says in one line what is wrong with it and where."""
+"""Reads any TOML file into a typed struct and writes it, and says in one line what is wrong with it and where."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from msgspec.inspect import (
 from multiview.common.ranges import in_range, range_words, shown
 from multiview.errors import ConfigError
 
-__all__ = ["convert", "decode_toml", "read_toml"]
+__all__ = ["convert", "decode_toml", "encode_toml", "read_toml"]
 
 T = TypeVar("T")
 _NO_RENAMES: Mapping[str, str] = {}
@@ -91,6 +91,15 @@ def convert(data: dict[str, Any], type: type[T], where: str, renamed: Mapping[st
         raise ConfigError(f"{where}: {_explain(str(error), data, type, renamed)}") from None
     except RecursionError:
         raise ConfigError(f"{where}: lists or tables are nested too deep") from None
+
+
+def encode_toml(struct: msgspec.Struct, where: str) -> str:
+    """The text of a struct's file; ConfigError where `decode_toml` would refuse it, which begins with `where`."""
+    import tomli_w
+
+    data = {key: value for key, value in msgspec.to_builtins(struct).items() if value is not None}
+    convert(data, type(struct), where)
+    return tomli_w.dumps(data)
 
 
 def _wild_number(node: Any, data: Any, place: str = "", extra: Mapping[str, Any] = _NO_RENAMES) -> str:

@@ -9,6 +9,7 @@ from time import perf_counter_ns
 import msgspec
 
 from multiview.body.skeleton import load_skeleton
+from multiview.common.names import named_path
 from multiview.data import Keypoints2D, VideoFrame
 from multiview.errors import ConfigError, SourceError
 from multiview.recordings.keypoint_folder import frames_in, read_keypoints
@@ -43,7 +44,7 @@ class Detector:
 
     def _read(self, frame: VideoFrame) -> Keypoints2D:
         if frame.camera not in self._folders:
-            folders = [self._directory / frame.camera, self._directory / f"{frame.camera}_json"]
+            folders = [named_path(self._directory, frame.camera, suffix) for suffix in ("", "_json")]
             folder = next((f for f in folders if f.is_dir()), None)
             if folder is None:
                 raise SourceError(f"{self._directory} has no folder {frame.camera}, with one JSON file per frame")

@@ -17,6 +17,7 @@ import numpy as np
 
 from multiview.body.skeleton import Skeleton, load_skeleton, skeleton_names
 from multiview.cameras.camera import Rig
+from multiview.common.names import same_name
 from multiview.data import Keypoints2D
 from multiview.errors import SourceError
 from multiview.recordings import keypoint_folder_kernels
@@ -109,9 +110,10 @@ def open_keypoint_folders(directory: str | Path, rig: Rig, skeleton: Skeleton) -
 
 
 def _camera_of(folder: Path, rig: Rig) -> int:
-    for name in (folder.name, folder.name.removesuffix("_json")):
-        if name in rig.names:
-            return rig.index(name)
+    for called in (folder.name, folder.name.removesuffix("_json")):
+        for index, name in enumerate(rig.names):
+            if same_name(called, name):
+                return index
     raise SourceError(f"{folder}: the rig has no camera {folder.name!r}; it has {', '.join(rig.names)}")
 
 

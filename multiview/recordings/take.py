@@ -11,24 +11,22 @@ While it is being recorded it is called `NAME.partial`, and gets its name when i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-import tomli_w
 
 from multiview.common.atomic_file import replacing
-from multiview.common.toml import decode_toml
+from multiview.common.names import check_name, file_name
+from multiview.common.toml import decode_toml, encode_toml
 from multiview.errors import ConfigError, SourceError
 from multiview.recordings.mcap_log import Record, RecordingReader
 
 __all__ = ["Take", "TakeInfo", "begin_take", "finish_take", "free_name", "open_take"]
 
 PARTIAL = ".partial"
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 class TakeInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,13 +112,13 @@ def begin_take(directory: Path, name: str, now: datetime, rig: str, studio: str,
 
     `now` is the present time, with its zone.
 
-    ConfigError if the name is not letters, digits, - and _, or is taken.
+    ConfigError if it cannot be a name, or is taken.
     """
-    if not _NAME.fullmatch(name):
-        raise ConfigError(f'take name "{name}": use letters, digits, - and _')
-    folder = directory / (name + PARTIAL)
-    if (directory / name).exists() or folder.exists():
-        raise ConfigError(f"{directory / name} exists: choose another name for the take")
+    name = check_name(name, "take")
+    called = file_name(name)
+    folder = directory / (called + PARTIAL)
+    if (directory / called).exists() or folder.exists():
+        raise ConfigError(f"{directory / called} exists: choose another name for the take")
     try:
         folder.mkdir(parents=True)
     except OSError as error:
@@ -130,7 +128,7 @@ def begin_take(directory: Path, name: str, now: datetime, rig: str, studio: str,
     for path, text in (
         *([(take.rig, rig)] if rig else []),
         (take.studio, studio),
-        (folder / "take.toml", tomli_w.dumps(msgspec.to_builtins(info))),
+        (folder / "take.toml", encode_toml(info, "the take's notes")),
     ):
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -172,8 +170,8 @@ def open_take(path: Path) -> Take:
 
 def free_name(directory: Path, stem: str, now: datetime) -> str:
     """`stem` with the present time `now`, so that takes sort by when they were made."""
-    name = f"{stem}-{now.strftime('%Y%m%d-%H%M%S')}"
+    name = f"{stem[:40]}-{now.strftime('%Y%m%d-%H%M%S')}"
     number, free = 1, name
-    while (directory / free).exists() or (directory / (free + PARTIAL)).exists():
+    while (directory / file_name(free)).exists() or (directory / (file_name(free) + PARTIAL)).exists():
         number, free = number + 1, f"{name}-{number + 1}"
     return free

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from multiview.common.names import name_of_file
 from multiview.data import VideoFrame
 from multiview.errors import SourceError
 from multiview.sources._timestamps import timestamps_beside
@@ -24,7 +25,7 @@ class Source:
     def __init__(self, path: str | Path, name: str = "", fps: float = 0.0) -> None:
         """`fps` overrides the container's rate, and with it the container's times."""
         self.path = Path(path)
-        self.name = name or self.path.stem
+        self.name = name or name_of_file(self.path.stem)
         if not self.path.is_file():
             raise SourceError(f"there is no video {self.path}")
         self._capture = open_capture(str(self.path))

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import msgspec
-import tomli_w
 
 from multiview.body.actor import Actor, actors_folder, load_actor
 from multiview.cameras.camera import Rig
 from multiview.cameras.capture_volume import Volume
 from multiview.cameras.rig_file import load_rig
 from multiview.common.atomic_file import replacing
+from multiview.common.names import check_name, file_name, named_path
 from multiview.common.ranges import FrameRate, Port, between
-from multiview.common.toml import convert, decode_toml
+from multiview.common.toml import convert, decode_toml, encode_toml
 from multiview.errors import ConfigError
 from multiview.timing.sync_buffer import SyncOptions
 
@@ -143,6 +144,15 @@ class CameraSource(_Section, frozen=True, kw_only=True, tag_field="type", tag="c
     regions: bool = False
     """Look where fusion expects people, and search whole pictures for new ones less often."""
 
+    def address_of(self, camera: str) -> str:
+        """The address with the camera's name in it, as files or addresses spell it."""
+        if "{camera}" not in self.address:
+            return self.address
+        if "://" in self.address:
+            return self.address.replace("{camera}", quote(camera, safe=""))
+        plain = self.address.replace("{camera}", camera)
+        return plain if Path(plain).exists() else self.address.replace("{camera}", file_name(camera))
+
 
 class WorkerOptions(_Section, frozen=True, kw_only=True):
     """One process for several cameras, whose pictures go through the network together."""
@@ -214,7 +224,7 @@ class Studio(_Section, frozen=True, kw_only=True):
 
     version: int = 1
     name: str = "studio"
-    """Letters, digits, - and _; takes are named after it."""
+    """Takes are named after it."""
     rig: str = ""
     """The calibrated cameras, a rig.toml; a synthetic source brings its own."""
     skeleton: str = "body25"
@@ -262,8 +272,7 @@ def load_studio(path: Path | str, check: bool = True) -> Studio:
     studio = decode_toml(path, Studio, renamed=RENAMED_KEYS)
     if studio.version != 1:
         raise ConfigError(f"{path}: version {studio.version}; this program reads version 1")
-    if not studio.name.replace("-", "a").replace("_", "a").isalnum() or not studio.name.isascii():
-        raise ConfigError(f'{path}: name "{studio.name}" must be letters, digits, - and _')
+    studio = _with_checked_names(studio, path)
     if not studio.sources:
         raise ConfigError(f'{path}: no [source]; add one, for example type = "synthetic"')
     studio = _absolute(_with_actors(studio, path), path.parent.resolve())
@@ -280,6 +289,21 @@ def load_studio(path: Path | str, check: bool = True) -> Studio:
             studio.source_of(name)
         _check_workers(studio, rig, path)
     return studio
+
+
+def _with_checked_names(studio: Studio, path: Path) -> Studio:
+    """The same, its names as they are compared: those of the studio, of cameras and of actors."""
+    where = str(path)
+    return msgspec.structs.replace(
+        studio,
+        name=check_name(studio.name, f"{where}: name"),
+        cameras={check_name(name, f"{where}: cameras"): camera for name, camera in studio.cameras.items()},
+        workers=[
+            WorkerOptions(cameras=[check_name(name, f"{where}: workers") for name in worker.cameras])
+            for worker in studio.workers
+        ],
+        known_actors=[check_name(name, f"{where}: known_actors") for name in studio.known_actors],
+    )
 
 
 def _check_workers(studio: Studio, rig: Rig, path: Path) -> None:
@@ -302,7 +326,7 @@ def _check_workers(studio: Studio, rig: Rig, path: Path) -> None:
 
 def studio_text(studio: Studio) -> str:
     """The text of a studio file with every option that has a value."""
-    return tomli_w.dumps({key: value for key, value in msgspec.to_builtins(studio).items() if value is not None})
+    return encode_toml(studio, "the studio cannot be written")
 
 
 def write_studio(studio: Studio, path: Path | str) -> None:
@@ -358,7 +382,7 @@ def _rate_of(studio: Studio, source: Source) -> float:
     rates = []
     for camera in studio_rig(studio).names:
         if studio.source_of(camera) == source:
-            opened = open_source(source.address.replace("{camera}", camera))
+            opened = open_source(source.address_of(camera))
             rates.append(opened.fps)
             opened.close()
     return max(rates, default=0.0) or 30.0
@@ -371,7 +395,7 @@ def _with_actors(studio: Studio, path: Path) -> Studio:
     found = list(studio.actors)
     for name in studio.known_actors:
         if name not in known:
-            found.append(load_actor(name, beside if (beside / f"{name}.toml").is_file() else actors_folder()))
+            found.append(load_actor(name, beside if named_path(beside, name, ".toml").is_file() else actors_folder()))
     return msgspec.structs.replace(studio, known_actors=[], actors=found)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-import tomli_w
-
 from multiview.cameras.rig_file import save_rig
 from multiview.common.atomic_file import replacing
+from multiview.common.names import file_name
+from multiview.common.toml import encode_toml
 from multiview.recordings.ground_truth import write_truth
 from multiview.recordings.keypoint_folder import write_keypoints
 from multiview.synthetic.cramer_rao import truth_with_bound
@@ -25,14 +24,14 @@ def write_studio(studio: Studio, folder: str | Path, progress: Callable[[int], N
     """
     folder = Path(folder)
     for camera, name in enumerate(studio.rig.names):
-        place = folder / "keypoints" / name
+        place = folder / "keypoints" / file_name(name)
         place.mkdir(parents=True, exist_ok=True)
         for frame in range(studio.frames):
             seen = studio.keypoints(camera, frame)
             if seen is not None:
-                write_keypoints(seen, place / f"{name}_{frame:06d}_keypoints.json")
+                write_keypoints(seen, place / f"{place.name}_{frame:06d}_keypoints.json")
         progress(studio.frames)
     save_rig(studio.rig, folder / "rig.toml")
     write_truth(truth_with_bound(studio), folder / "gt.npz")
     with replacing(folder / "synthetic.toml") as temporary:
-        temporary.write_bytes(tomli_w.dumps(msgspec.to_builtins(studio.options)).encode())
+        temporary.write_text(encode_toml(studio.options, "synthetic.toml"), encoding="utf-8")

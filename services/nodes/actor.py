@@ -49,9 +49,10 @@ def send_identity_label(sender: Sender, person: int, name: str, timeout_s: float
 
 def _live(studio: Studio, name: str, person: int | None, seconds: float, folder: Path | None) -> int:
     """Name a tracked person, then measure and save them; errors list the tracked people."""
-    from multiview.body.actor import check_name, measure, save_actor
+    from multiview.body.actor import measure, save_actor
+    from multiview.common.names import check_name
 
-    check_name(name)
+    name = check_name(name, "actor")
     skeleton = load_skeleton(studio.skeleton)
     with closing(_People(studio, len(skeleton.joints))) as people:
         person = people.choose(person)

@@ -49,7 +49,7 @@ class CameraStream:
         source = studio.source_of(camera.name)
         assert isinstance(source, CameraSource)
         self.options, self.camera, self.calibration = source, camera, calibration
-        self.address = source.address.replace("{camera}", camera.name)
+        self.address = source.address_of(camera.name)
         self.source = self.open()
         if note := scaling_note(self.source.size, camera.size, camera.name):
             logging.warning("%s", note)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from multiview.common.names import file_name
 from multiview.common.video_writer import VideoWriter
 from multiview.data import NS_PER_S, VideoFrame
 from multiview.errors import SourceError
@@ -31,7 +32,7 @@ class VideoLog:
     def __init__(self, folder: Path, name: str, size: tuple[int, int], fps: float, zero_ns: int) -> None:
         """SourceError if no video can be written there."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._name, self._fps, self._zero_ns = folder, name, fps, zero_ns
+        self._folder, self._name, self._fps, self._zero_ns = folder, file_name(name), fps, zero_ns
         self.dropped = 0
         self.error = ""  # why frames are being lost
         self._ended_frames = 0  # of the parts that have ended

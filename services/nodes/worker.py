@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from multiview.common.names import split_names
 from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
 from multiview.studio.config import CameraSource, Studio, load_studio
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
         studio = msgspec.structs.replace(studio, hub=msgspec.structs.replace(studio.hub, host=args.connect))
     begin_service(f"worker {args.camera}", studio.logging.json)
     stopping = Stopping()
-    cameras = args.camera.split(",")
+    cameras = split_names(args.camera)
     with_detector = [isinstance(studio.source_of(camera), CameraSource) for camera in cameras]
     if all(with_detector):
         from services.nodes.camera_worker import CameraWorker
@@ -58,10 +59,10 @@ def run(args: argparse.Namespace) -> None:
         CameraWorker(studio, cameras, args.video).play(stopping, standalone=not args.wait)
     elif args.video:
         raise ConfigError(f"{args.camera}: only cameras with a detector can record video: leave out --video")
-    elif len(cameras) > 1:
+    elif len(cameras) != 1:
         raise ConfigError("only cameras with a detector can share a worker: start one worker per camera")
     else:
-        Worker(studio, args.camera, open_playback(studio, args.camera)).play(stopping, standalone=not args.wait)
+        Worker(studio, cameras[0], open_playback(studio, cameras[0])).play(stopping, standalone=not args.wait)
 
 
 class Worker:

@@ -26,6 +26,7 @@ from types import TracebackType
 import msgspec
 
 from multiview.cameras.camera import Rig
+from multiview.common.names import joined
 from multiview.errors import ConfigError
 from multiview.recordings.take import Take, finish_take
 from multiview.studio.config import CameraSource, HubOptions, Studio, frame_rate, studio_rig, write_studio
@@ -97,7 +98,7 @@ class Launch:
         shared = [worker.cameras for worker in self.studio.workers]
         alone = [[name] for name in self.rig.names if not any(name in cameras for cameras in shared)]
         for cameras in (*shared, *alone):
-            names = ",".join(cameras)
+            names = joined(cameras)
             roles = [f"camera/{camera}" for camera in cameras]
             spawn(f"worker {names}", ["worker", str(path), "--camera", names, "--wait", *film], roles)
         if self._viewer:

@@ -176,7 +176,7 @@ def test_the_command_saves_shows_and_recognises(
     assert "person 4 is amy" in capsys.readouterr().out
     assert read_poses(tmp_path / "two").names == {4: "amy"}
     assert main(["actor", "a/b", str(tmp_path / "one"), "--person", "1"]) == 2
-    assert "letters, digits" in capsys.readouterr().err
+    assert "a name is 1 to 64 characters" in capsys.readouterr().err
 
 
 def test_known_actors_of_a_studio_are_carried_into_its_takes(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_one_more_toml_file_is_one_more_skeleton(tmp_path):
     [
         ('joints = [["a", 0.1]]\nbones = [["a", "b"]]', "'b'"),
         ('joints = [["a", 0.1], ["a", 0.1]]\nbones = []', "twice: a"),
-        ('joints = [["a", 0]]\nbones = []', "positive"),
+        ('joints = [["a", 0]]\nbones = []', "must be above 0"),
         ('joints = [["a", 0.1]]\nbones = []\nbone = 1', "bone"),
         ("joints = [", "not TOML"),
     ],

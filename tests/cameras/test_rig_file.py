@@ -1,5 +1,8 @@
 """The rig file: exact round trips, and every mistake named."""
 
+import unicodedata
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,12 +10,15 @@ from hypothesis import strategies as st
 
 from multiview.cameras.camera import Camera, Rig
 from multiview.cameras.rig_file import dumps, load_rig, save_rig
+from multiview.common.names import name_fault
 from multiview.errors import ConfigError
 from multiview.geometry.rigid import rotation_from_vector
 
-names = st.text(
-    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/\\"), min_size=1, max_size=12
-).filter(lambda s: s.strip() and s not in (".", ".."))
+names = (
+    st.text(min_size=1, max_size=12)
+    .map(lambda name: unicodedata.normalize("NFC", name))
+    .filter(lambda name: not name_fault(name))
+)
 
 
 LENSES = [("pinhole", 4), ("pinhole", 5), ("pinhole", 8), ("pinhole", 12), ("pinhole", 14), ("fisheye", 4)]
@@ -95,7 +101,7 @@ MISTAKES = {
     "model": ('"pinhole"', '"fish"', "cameras['right'].model: must be fisheye or pinhole, not 'fish'"),
     "size": ("[1280, 720]", "[1280.5, 720]", "cameras['left'].size[0]: Expected `int`, got `float`"),
     "focal length": ("[[900.0,", "[[-900.0,", "focal lengths must be positive"),
-    "name": ('"left"', '"../left"', "name must be text that can name a folder"),
+    "name": ('"left"', '"../left"', "name: a name is 1 to 64 characters on one line"),
     "no name": ('name = "left"', "", 'cameras[0]: the key "name" is missing'),
     "version": ("version = 1", "version = 2", "version: must be 1, not 2"),
     "syntax": ("[[cameras]]", "[[cameras]", "not TOML: "),
@@ -141,3 +147,28 @@ def test_rounded_rotations_are_mended(tmp_path):
     path.write_text(GOOD.replace("[[0.6, 0, 0.8]", "[[0.6001, 0, 0.8]"))
     R = load_rig(path).cameras[1].R
     np.testing.assert_allclose(R @ R.T, np.eye(3), atol=1e-15)
+
+
+WRONG = {
+    "focal length": lambda a, b: [replace(a, K=np.diag([-1, 1, 1]) @ a.K), b],
+    "coinciding": lambda a, b: [a, replace(a, name="right")],
+    "no name": lambda a, b: [replace(a, name=""), b],
+    "folder": lambda a, b: [replace(a, name="lab/A"), b],
+    "one name": lambda a, b: [a, replace(b, name="left")],
+    "mirrored": lambda a, b: [replace(a, R=np.diag([1.0, 1.0, -1.0])), b],
+    "not finite": lambda a, b: [a, replace(b, t=np.array([0.0, np.nan, 3.0]))],
+    "millimetres": lambda a, b: [a, replace(b, t=1000 * b.t)],
+    "size": lambda a, b: [replace(a, size=(0, 720)), b],
+    "transposed": lambda a, b: [replace(a, K=a.K.T), b],
+    "offset": lambda a, b: [replace(a, time_offset_s=1e300), b],
+    "empty": lambda a, b: [],
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_what_would_not_be_read_is_not_written(tmp_path, wrong):
+    (tmp_path / "good.toml").write_text(GOOD)
+    rig = load_rig(tmp_path / "good.toml")
+    with pytest.raises(ConfigError, match="the rig cannot be written: "):
+        save_rig(Rig(tuple(wrong(*rig.cameras))), tmp_path / "rig.toml")
+    assert not (tmp_path / "rig.toml").exists()

@@ -104,7 +104,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ('[source]\ntype = "synthetic"\n[sync]\nmissed_ticks = 0', "sync.missed_ticks: must be from 1"),
         ('[source]\ntype = "synthetic"\n[volume]\nmin = [nan, 0, 0]', "volume.min[0]: must be a number, not nan"),
         ('version = 2\n[source]\ntype = "synthetic"', "version 2"),
-        ('name = "a b"\n[source]\ntype = "synthetic"', "letters, digits"),
+        ('name = "a/b"\n[source]\ntype = "synthetic"', "name: a name is 1 to 64 characters"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, expected: str) -> None:
