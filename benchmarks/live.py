@@ -163,11 +163,10 @@ class Listener:
             now_ns = time.monotonic_ns()
             if received is None:
                 continue
-            if received.topic == PONG:
-                self.echoes.append(now_ns - int.from_bytes(received.body[16:24], "little"))
-                continue
             message = decode(received.body)
-            if isinstance(message, PosesMessage):
+            if received.topic == PONG and isinstance(message, ServiceHealth):
+                self.echoes.append(now_ns - message.counts["arrival_ns"])
+            elif isinstance(message, PosesMessage):
                 self.poses.append(now_ns - message.arrival_ns)
                 self.at_hub.append(received.stamp.arrival_ns - message.arrival_ns)
                 self.gaps, self.late = message.dropped + self._subscriber.dropped, message.late

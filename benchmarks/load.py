@@ -19,7 +19,7 @@ from pathlib import Path
 from multiview.data import NS_PER_S, Keypoints2D
 from multiview.studio.config import HubOptions, SyntheticSource, load_studio, synthetic_options
 from multiview.synthetic import make_studio
-from multiview.wire.messages import EndOfStream, encode
+from multiview.wire.messages import EndOfStream, ServiceHealth, encode
 from multiview.wire.packing import pack_keypoints
 from services.transport.bus import Sender, Subscriber
 
@@ -67,7 +67,7 @@ def play(studio_path: Path, seconds: float) -> int:
         for frame in range(simulated.frames)
     ]
     senders = [Sender(studio.hub, name) for name in names]
-    pinger = Sender(studio.hub)
+    pinger, padding = Sender(studio.hub), _padding(len(frames[0][0].at(0, 0)))
     topics = [f"keypoints/{name}" for name in names]
     print("ready", flush=True)
     sys.stdin.readline()
@@ -78,7 +78,7 @@ def play(studio_path: Path, seconds: float) -> int:
         time.sleep(max(0.0, began + frame / simulated.fps - time.monotonic()))
         for sender, topic, body in zip(senders, topics, bodies, strict=True):
             dropped += not sender.send(topic, body)
-        pinger.send(PING, bodies[0])
+        pinger.send(PING, encode(ServiceHealth(service="ping", boot_id=BOOT_ID, texts=padding)))
     for sender, topic, name in zip(senders, topics, names, strict=True):
         dropped += not sender.send_within(topic, encode(EndOfStream(camera=name, boot_id=BOOT_ID)), 1.0)
         sender.close(linger_s=1.0)
@@ -92,7 +92,13 @@ def echo(hub: HubOptions) -> None:
     while True:
         received = pings.receive(1.0)
         if received is not None:
-            sender.send(PONG, received.stamp.encode() + received.body)
+            counts, padding = {"arrival_ns": received.stamp.arrival_ns}, _padding(len(received.body))
+            sender.send(PONG, encode(ServiceHealth(service="echo", boot_id=BOOT_ID, counts=counts, texts=padding)))
+
+
+def _padding(size: int) -> dict[str, str]:
+    """Texts that make a ping as long as a camera's message."""
+    return {str(number): "." * 500 for number in range(size // 500)}
 
 
 def main() -> int:

@@ -5,6 +5,8 @@ Arrays are little-endian float32 in the field `blob`. Unknown fields are ignored
 of another schema version is rejected. Whatever is wrong with the bytes, the result is a `MessageError`. This file needs
 numpy and msgspec alone, for programs downstream; `packing.py` turns messages into the library's values.
 
+Every field has a range: of two times the difference fits 64 bits, and text holds nothing that a terminal would obey.
+
 The hub puts a `Stamp` before each body: its place in the one ordered stream, and the hub's time of arrival.
 """
 
@@ -19,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from multiview.errors import MessageError
+from multiview.wire.printable import printable
 
 __all__ = [
     "MAX_BYTES",
@@ -46,11 +49,15 @@ SCHEMA_VERSION = 2
 MAX_BYTES = 256 * 1024
 
 Table = npt.NDArray[np.float64]
-Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Int = Annotated[int, msgspec.Meta(ge=-(2**62) + 1, le=2**62 - 1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**62 - 1)]
+Pixels = Annotated[int, msgspec.Meta(ge=0, le=2**16)]
+Rate = Annotated[float, msgspec.Meta(ge=0.0, le=1e6)]
+Milliseconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
 Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
 MaybeName = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{0,64}\Z")]
 Text = Annotated[str, msgspec.Meta(max_length=500)]
+Key = Annotated[str, msgspec.Meta(max_length=200)]
 Joints = Annotated[int, msgspec.Meta(ge=1, le=1024)]
 People = Annotated[int, msgspec.Meta(ge=0, le=1024)]
 Names = Annotated[list[Name], msgspec.Meta(max_length=256)]
@@ -82,7 +89,7 @@ class KeypointsMessage(Message, frozen=True, kw_only=True, tag="keypoints"):
     sent_ns: Int = 0
     exposure_ns: Count = 0
     trigger: Int = -1
-    size: tuple[Count, Count] = (0, 0)
+    size: tuple[Pixels, Pixels] = (0, 0)
     calibration: MaybeName = ""
     skeleton: Name
     people: People
@@ -194,10 +201,13 @@ class CameraHealth(Message, frozen=True, kw_only=True, tag="camera_health"):
     state: MaybeName = "running"
     frames: Count = 0
     dropped: Count = 0
-    rate_hz: float = 0.0
-    expected_hz: float = 0.0
-    detect_ms: float = 0.0
+    rate_hz: Rate = 0.0
+    expected_hz: Rate = 0.0
+    detect_ms: Milliseconds = 0.0
     note: Text = ""
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "note", printable(self.note))
 
 
 class ServiceHealth(Message, frozen=True, kw_only=True, tag="service_health"):
@@ -206,9 +216,16 @@ class ServiceHealth(Message, frozen=True, kw_only=True, tag="service_health"):
     service: Name
     boot_id: Count
     state: MaybeName = "running"
-    counts: dict[str, int] = {}
-    values: dict[str, float] = {}
-    texts: dict[str, Text] = {}
+    counts: Annotated[dict[Key, Int], msgspec.Meta(max_length=4096)] = {}
+    values: Annotated[dict[Key, float], msgspec.Meta(max_length=4096)] = {}
+    texts: Annotated[dict[Key, Text], msgspec.Meta(max_length=256)] = {}
+
+    def __post_init__(self) -> None:
+        for name in ("counts", "values", "texts"):
+            table = {printable(key): value for key, value in getattr(self, name).items()}
+            if name == "texts":
+                table = {key: printable(text) for key, text in table.items()}
+            msgspec.structs.force_setattr(self, name, table)
 
 
 class EndOfStream(Message, frozen=True, kw_only=True, tag="end_of_stream"):
@@ -220,13 +237,17 @@ class EndOfStream(Message, frozen=True, kw_only=True, tag="end_of_stream"):
 
 
 class Heartbeat(Message, frozen=True, kw_only=True, tag="heartbeat"):
-    """The hub's time, also in UTC: deadlines of ticks advance with it while no camera sends."""
+    """The hub's time, also in UTC: deadlines of ticks advance with it while no camera sends.
+
+    `studio` identifies the studio whose hub this is; empty where it is unknown.
+    """
 
     boot_id: Count
     hub_ns: Int
     utc_ns: Int
     received: Count = 0
     rejected: Count = 0
+    studio: MaybeName = ""
 
 
 class _Version(msgspec.Struct):
@@ -265,11 +286,11 @@ def decode(body: bytes) -> AnyMessage:
     try:
         version = _VERSION_DECODER.decode(body[:-4]).version
         message: AnyMessage | None = _DECODER.decode(body[:-4]) if version == SCHEMA_VERSION else None
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise MessageError(f"a malformed message: {error}") from None
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
+        raise MessageError(f"a malformed message: {printable(str(error), 200)}") from None
     if message is None:
         raise MessageError(
-            f"a message of schema version {version}, but this program reads version {SCHEMA_VERSION}: "
+            f"a message of schema version {str(version)[:20]}, but this program reads version {SCHEMA_VERSION}: "
             f"update the {'sender' if version < SCHEMA_VERSION else 'receiver'}"
         )
     return message

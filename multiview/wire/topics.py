@@ -13,6 +13,19 @@ heartbeat                the hub       Heartbeat, 20 times a second
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
+
+from multiview.wire.messages import (
+    AnyMessage,
+    CameraHealth,
+    ClockSample,
+    EndOfStream,
+    IdentityLabel,
+    KeypointsMessage,
+    PosesMessage,
+    RegionsMessage,
+    ServiceHealth,
+)
 
 __all__ = [
     "CAMERA_HEALTH",
@@ -24,7 +37,9 @@ __all__ = [
     "POSES",
     "REGIONS",
     "SERVICE_HEALTH",
-    "owner_of",
+    "Topic",
+    "belongs",
+    "parse_topic",
     "topic_of",
 ]
 
@@ -34,21 +49,50 @@ POSES, REGIONS, IDENTITY_LABEL, HEARTBEAT = "poses", "regions", "identity_label"
 # The topics that fusion is a function of; a recording holds all.
 FUSION_READS = (KEYPOINTS, CLOCK, IDENTITY_LABEL, HEARTBEAT)
 
+_CARRIES: dict[str, tuple[type[AnyMessage], ...]] = {
+    KEYPOINTS: (KeypointsMessage, EndOfStream),
+    CLOCK: (ClockSample,),
+    CAMERA_HEALTH: (CameraHealth,),
+    SERVICE_HEALTH: (ServiceHealth,),
+    POSES: (PosesMessage,),
+    REGIONS: (RegionsMessage,),
+    IDENTITY_LABEL: (IdentityLabel,),
+}
+_SENDERS = {POSES: "fusion", REGIONS: "fusion", IDENTITY_LABEL: "viewer"}  # of the topics that name nobody
 _TOPIC = re.compile(
     rb"(keypoints|clock|camera_health|service_health)/([A-Za-z0-9_-]{1,64})|(poses|regions|identity_label)"
 )
+
+
+class Topic(NamedTuple):
+    """A topic on which somebody may send: its kind, and the camera or service whose topic it is."""
+
+    kind: str
+    name: str
+
+    @property
+    def owner(self) -> str:
+        """ "camera/NAME" or "service/NAME"."""
+        return f"{'camera' if self.kind in (KEYPOINTS, CLOCK, CAMERA_HEALTH) else 'service'}/{self.name}"
 
 
 def topic_of(kind: str, name: str) -> str:
     return f"{kind}/{name}"
 
 
-def owner_of(topic: bytes) -> str | None:
-    """Who may send on a topic, as "camera/NAME" or "service/NAME"; None if there is no such topic to send on."""
+def parse_topic(topic: bytes) -> Topic | None:
+    """None if there is no such topic to send on."""
     match = _TOPIC.fullmatch(topic)
     if match is None:
         return None
     if match[3]:
-        return "service/viewer" if match[3] == b"identity_label" else "service/fusion"
-    kind = "service" if match[1] == b"service_health" else "camera"
-    return f"{kind}/{match[2].decode()}"
+        return Topic(match[3].decode(), _SENDERS[match[3].decode()])
+    return Topic(match[1].decode(), match[2].decode())
+
+
+def belongs(message: AnyMessage, topic: Topic) -> bool:
+    """Whether the message is of a kind that the topic carries, and speaks of the topic's own camera or service."""
+    if not isinstance(message, _CARRIES[topic.kind]):
+        return False
+    name = getattr(message, "camera", None) or getattr(message, "service", None)
+    return name is None or name == topic.name

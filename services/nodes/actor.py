@@ -19,10 +19,10 @@ from multiview.wire import topics
 from multiview.wire.messages import IdentityLabel, PosesMessage, decode, encode
 from multiview.wire.packing import unpack_tracks
 from services.transport.bus import Sender, Subscriber
+from services.transport.keyring import OPERATOR
 
 __all__ = ["add_arguments", "run", "send_identity_label"]
 
-LABELLER = "viewer"  # the only sender of identity labels that the hub accepts
 REPLY_TIMEOUT_S = 3.0
 
 
@@ -92,7 +92,7 @@ class _People:
         return person
 
     def set_name(self, person: int, name: str) -> None:
-        sender = Sender(self._studio.hub, LABELLER)
+        sender = Sender(self._studio.hub, OPERATOR)
         sent = send_identity_label(sender, person, name, REPLY_TIMEOUT_S)
         sender.close(linger_s=REPLY_TIMEOUT_S)
         end = time.monotonic() + REPLY_TIMEOUT_S

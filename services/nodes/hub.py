@@ -1,13 +1,14 @@
-"""The hub: the one process that binds ports; it numbers, stamps and publishes every message.
+"""The hub: the one process that binds ports; it checks, numbers, stamps and publishes every message.
 
-Fusion and recordings share its order and its times of arrival. It reads topics and connections, not bodies, so that
-no malformed body can stop it.
+Fusion and recordings share its order and its times of arrival. Who may say what is checked by `transport/rights.py`
+before anything is remembered, logged or passed on; what the hub remembers is bounded (`hub_tables.py`), and so are
+connections and what waits in them (`transport/connections.py`).
 """
 
 from __future__ import annotations
 
 import argparse
-import logging
+import gc
 import secrets
 import time
 from collections import Counter
@@ -15,106 +16,93 @@ from pathlib import Path
 
 import msgspec
 
-from multiview.errors import MessageError
-from multiview.studio.config import HubOptions, load_studio
+from multiview.errors import MultiviewError
+from multiview.studio.config import Studio, load_studio, studio_rig
+from multiview.studio.identity import studio_id
 from multiview.wire import topics
 from multiview.wire.messages import Heartbeat, Stamp, encode
-from services.runtime.process import Stopping, begin_service, use_realtime_scheduling
-from services.transport.bus import HubSockets, Incoming, ZapSocket
-from services.transport.keyring import load_allowed
-from services.transport.requests import Probe, ProbeReply, Ready, Start, StatusReply, decode_request
-from services.transport.zap_authenticator import ZapAuthenticator
+from services.nodes.hub_tables import Names, Reasons, SenderTable
+from services.runtime.process import Stopping, begin_service
+from services.runtime.realtime import RealtimeBudget
+from services.transport.hub_sockets import HubSockets, Incoming
+from services.transport.keyring import SERVICES
+from services.transport.requests import MAX_DELAY_NS, Probe, ProbeReply, Ready, Start, StatusReply
+from services.transport.rights import Refused, check_body, check_request, check_topic
+from services.transport.roles import Peer
 
 HEARTBEAT_S = 0.05
-RATE, BURST = 1000.0, 500.0  # messages a second that one sender may send, and how many at once
-MAX_SENDERS = 200
-LEASE_NS = 500_000_000  # a camera belongs to a connection until that was silent for so long
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("studio", type=Path, help="the studio file")
+    parser.add_argument("--run-id", default="", metavar="TEXT", help="what status says of who started this hub")
 
 
 def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio, check=False)
     begin_service("hub", studio.logging.json)
-    use_realtime_scheduling()
-    Hub(studio.hub).serve()
+    budget = RealtimeBudget()  # before the sockets' threads, which inherit it
+    Hub(studio, args.run_id[:100]).serve(budget)
 
 
 class Hub:
     """ConfigError if a port is in use."""
 
-    def __init__(self, options: HubOptions) -> None:
+    def __init__(self, studio: Studio, run_id: str = "") -> None:
         self.boot_id = secrets.randbits(62)
         self.start_ns = 0
-        self._authenticator = _authenticator(options)
-        self._sockets = HubSockets(options)
+        self._name, self._id, self._run_id = studio.name, studio_id(studio), run_id
+        self._sockets = HubSockets(studio.hub)
+        self._own = _subjects(studio)
         self._sequence = 0
         self._topic_sequences: Counter[bytes] = Counter()
-        self._owners: dict[str, tuple[bytes, int]] = {}  # camera or service: connection, last message
-        self._buckets: dict[str, tuple[float, int]] = {}
-        self._roles: dict[str, int] = {}
+        self._senders, self._ready = SenderTable(self._known), Names(self._known)
         self._received = 0
-        self._rejected: Counter[str] = Counter()
+        self._reasons = Reasons()
 
-    def serve(self) -> None:
+    def serve(self, budget: RealtimeBudget | None = None) -> None:
         """Until the process is told to stop."""
         stopping = Stopping()
+        gc.collect()
+        gc.freeze()  # what is loaded stays; the collector need not visit it again
         next_heartbeat = time.monotonic()
         while not stopping:
             self._sockets.wait(next_heartbeat - time.monotonic())
             for message in self._sockets.incoming():
                 self._relay(message, time.monotonic_ns())
-            for client, request in self._sockets.requests():
-                self._reply(client, request, time.monotonic_ns())
+            for client, request, peer in self._sockets.requests():
+                self._reply(client, request, peer, time.monotonic_ns())
+            for reason, count in self._sockets.guard().items():
+                self._reasons.add(reason, count=count)
             if time.monotonic() >= next_heartbeat:
                 self._send_heartbeat(time.monotonic_ns())
-                self._count_failed_handshakes()
+                self._sockets.follow_permissions()
                 next_heartbeat = max(next_heartbeat + HEARTBEAT_S, time.monotonic())
+                if budget is not None:
+                    budget.check()
         self._sockets.close()
-        if self._authenticator:
-            self._authenticator.close()
+
+    def _known(self, subject: str) -> bool:
+        """Whether this camera or service is the studio's, or has a key."""
+        permissions = self._sockets.permissions
+        return subject in self._own or (permissions is not None and subject in permissions.subjects)
 
     def _relay(self, message: Incoming | None, now_ns: int) -> None:
         self._received += 1
         if message is None:
-            self._reject("malformed")
+            self._reasons.add("malformed")
             return
-        owner = topics.owner_of(message.topic)
-        if owner is None or (owner not in self._owners and len(self._owners) >= MAX_SENDERS):
-            self._reject("unknown topic")
+        try:
+            topic = check_topic(message.peer, message.topic, self._known)
+            refusal = self._senders.refusal(topic.owner, message.connection, now_ns)
+            if refusal:
+                raise Refused(f"{refusal} {topic.owner if self._known(topic.owner) else 'a stranger'}")
+            check_body(topic, message.body, self._known)
+        except Refused as refused:
+            self._reasons.add(refused.reason, refused.detail)
             return
-        if message.user is not None and message.user != owner.partition("/")[2]:
-            self._reject(f"{message.user}'s key used for {owner}")
-            return
-        if not self._within_rate(owner, now_ns):
-            self._rejected[f"too fast: {owner}"] += 1
-            return
-        connection, last_ns = self._owners.get(owner, (message.connection, now_ns))
-        if connection != message.connection and now_ns - last_ns < LEASE_NS:
-            self._reject(f"second sender for {owner}")
-            return
-        self._owners[owner] = (message.connection, now_ns)
+        self._senders.lease(topic.owner, message.connection, now_ns)
         self._publish(message.topic, now_ns, message.body)
-
-    def _reject(self, reason: str) -> None:
-        if reason not in self._rejected:
-            logging.warning("message rejected: %s (further ones are only counted)", reason)
-        self._rejected[reason] += 1
-
-    def _within_rate(self, owner: str, now_ns: int) -> bool:
-        """A token bucket for each sender, refilled at RATE tokens a second."""
-        level, last_ns = self._buckets.get(owner, (BURST, now_ns))
-        level = min(BURST, level + (now_ns - last_ns) * RATE / 1e9)
-        self._buckets[owner] = (level - 1 if level >= 1 else level, now_ns)
-        return level >= 1
-
-    def _count_failed_handshakes(self) -> None:
-        failed = self._sockets.failed_handshakes()
-        if failed:
-            self._reject("handshake")
-            self._rejected["handshake"] += failed - 1
 
     def _publish(self, topic: bytes, now_ns: int, body: bytes) -> None:
         self._sockets.publish(topic, Stamp(self._sequence, self._topic_sequences[topic], now_ns), body)
@@ -127,39 +115,54 @@ class Hub:
             hub_ns=now_ns,
             utc_ns=time.time_ns(),
             received=self._received,
-            rejected=self._rejected.total(),
+            rejected=self._reasons.counts.total(),
+            studio=self._id,
         )
         self._publish(topics.HEARTBEAT.encode(), now_ns, encode(heartbeat))
 
-    def _reply(self, client: bytes, data: bytes, now_ns: int) -> None:
+    def _reply(self, client: bytes, data: bytes, peer: Peer, now_ns: int) -> None:
         try:
-            request = decode_request(data)
-        except MessageError:
-            self._rejected["malformed request"] += 1
+            request = check_request(peer, data)
+        except Refused as refused:
+            self._reasons.add(refused.reason, refused.detail)
             return
         if isinstance(request, Probe):
             reply: msgspec.Struct = ProbeReply(received_ns=now_ns, replied_ns=time.monotonic_ns())
         else:
-            if isinstance(request, Ready) and len(self._roles) < 1000:
-                self._roles[request.role] = now_ns
-                self.start_ns = self.start_ns or request.start_ns  # a restarted hub gets it from the sources that play
+            if isinstance(request, Ready):
+                self._note_ready(request, now_ns)
             if isinstance(request, Start):
                 self.start_ns = self.start_ns or now_ns + request.delay_ns
             reply = self._status(now_ns)
         self._sockets.reply(client, msgspec.msgpack.encode(reply))
+
+    def _note_ready(self, request: Ready, now_ns: int) -> None:
+        if not self._ready.enter(request.role, now_ns):
+            self._reasons.add("no place for another that is ready")
+        elif request.start_ns > now_ns + MAX_DELAY_NS:
+            self._reasons.add("a start too far ahead")
+        else:
+            self.start_ns = self.start_ns or request.start_ns  # a restarted hub gets it from the sources that play
 
     def _status(self, now_ns: int) -> StatusReply:
         return StatusReply(
             boot_id=self.boot_id,
             hub_ns=now_ns,
             start_ns=self.start_ns,
-            roles={role: (now_ns - last_ns) / 1e9 for role, last_ns in self._roles.items()},
+            roles={role: (now_ns - last_ns) / 1e9 for role, last_ns in self._ready.last_ns.items()},
             received=self._received,
-            rejected=self._rejected.total(),
-            reasons=dict(self._rejected.most_common(50)),
+            rejected=self._reasons.counts.total(),
+            reasons=dict(self._reasons.counts.most_common(50)),
+            studio_id=self._id,
+            studio_name=self._name,
+            run_id=self._run_id,
         )
 
 
-def _authenticator(options: HubOptions) -> ZapAuthenticator | None:
-    """None where the studio has no keys."""
-    return ZapAuthenticator(ZapSocket(), ZapSocket.encode_key, load_allowed(options.keys)) if options.keys else None
+def _subjects(studio: Studio) -> frozenset[str]:
+    """The studio's cameras, as far as they are known here, and its services."""
+    try:
+        cameras = studio_rig(studio).names
+    except MultiviewError:  # the rig file may be on the cameras' machines alone
+        cameras = tuple(studio.cameras)
+    return frozenset({f"camera/{name}" for name in cameras} | {f"service/{name}" for name in SERVICES})

@@ -20,7 +20,7 @@ from multiview.recordings.take import Take, open_take
 from multiview.studio.config import HubOptions, load_studio
 from multiview.studio.rerun import compare, recorded_poses, rerun_fusion, take_studio
 from services.runtime.process import Stopping, begin_service
-from services.transport.bus import HubSockets
+from services.transport.hub_sockets import HubSockets
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -37,6 +37,7 @@ from services.supervise.child import Child
 from services.supervise.ports import PORTS, check_ports
 from services.supervise.supervisor import LOADING_S, MAX_DEATHS, LaunchError, Supervisor
 from services.transport.bus import RequestClient
+from services.transport.keyring import OPERATOR
 from services.transport.requests import Start, Status, StatusReply, request
 
 __all__ = ["Launch", "LaunchError"]
@@ -71,7 +72,7 @@ class Launch:
         self.logs = logs or Path(self._scratch.name)
         self.take: Take | None = None
         self.start_ns = 0
-        self._client = RequestClient(self.studio.hub)
+        self._client = RequestClient(self.studio.hub, OPERATOR)
         self._supervisor = Supervisor(self.status, self.logs, strict, studio.recorder.enabled)
 
     def __enter__(self) -> Launch:

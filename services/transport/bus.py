@@ -1,37 +1,36 @@
-"""Sockets: the only module of the services that uses ZeroMQ.
+"""Connections to the hub: a `Sender` to its ingest port, a `Subscriber` to its publish port, a `RequestClient` to its
+request port.
 
-Everyone connects to the hub: a `Sender` to its ingest port, a `Subscriber` to its publish port, a `RequestClient` to
-its request port. Only the hub binds (`HubSockets`). A sender never blocks and queues next to nothing: a frame that
-cannot be sent now is stale by the time it could.
+Only the hub binds (`hub_sockets.py`). A sender never blocks and queues next to nothing: a frame that cannot be sent now
+is stale by the time it could.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import math
 import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import zmq
-from zmq.utils import z85
 
-from multiview.errors import ConfigError, MessageError
+from multiview.errors import MessageError
 from multiview.studio.config import HubOptions
 from multiview.wire.messages import MAX_BYTES, Stamp
 from multiview.wire.topics import HEARTBEAT
-from services.transport.keyring import ANYONE, HUB, load_hub_public, load_key
+from services.transport.keyring import ANYONE, load_hub_public, load_key
 
 __all__ = [
     "FINAL_SEND_S",
     "PUBLISH_QUEUE",
-    "HubSockets",
-    "Incoming",
+    "SEND_QUEUE",
     "Received",
     "RequestClient",
     "Sender",
     "Subscriber",
+    "is_loopback",
+    "milliseconds",
 ]
 
 ZMQ_HEARTBEAT_MS = 200
@@ -53,26 +52,29 @@ class Received(NamedTuple):
     body: bytes
 
 
-class Incoming(NamedTuple):
-    """One message as it reached the hub; `user` is the owner of the connection's key, None on the loopback."""
-
-    connection: bytes
-    topic: bytes
-    body: bytes
-    user: str | None
-
-
 def _socket(kind: int, send_queue: int, receive_queue: int) -> zmq.Socket[bytes]:
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
     socket.linger = 0
     socket.sndhwm, socket.rcvhwm = send_queue, receive_queue
     socket.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES)
+    socket.setsockopt(zmq.RECONNECT_IVL, 50)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 400)
+    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 1)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 1)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 3)
+    return socket
+
+
+def _beat(socket: zmq.Socket[bytes]) -> None:
+    """Notice within 0.6 s that the hub is gone, and let the hub notice as soon.
+
+    Not for subscribers: libzmq 4.3.5 aborts the process when a heartbeat is due on a connection that broke off while
+    its receive queue was full. They notice by the hub's own messages, and TCP ends a dead connection.
+    """
     socket.setsockopt(zmq.HEARTBEAT_IVL, ZMQ_HEARTBEAT_MS)
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * ZMQ_HEARTBEAT_MS)
     socket.setsockopt(zmq.HEARTBEAT_TTL, 3 * ZMQ_HEARTBEAT_MS)
-    socket.setsockopt(zmq.RECONNECT_IVL, 50)
-    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 400)
-    return socket
 
 
 def _connect(socket: zmq.Socket[bytes], options: HubOptions, port: int, name: str) -> None:
@@ -82,111 +84,6 @@ def _connect(socket: zmq.Socket[bytes], options: HubOptions, port: int, name: st
         socket.curve_publickey, socket.curve_secretkey = key.public.encode(), key.secret.encode()
         socket.curve_serverkey = load_hub_public(options.keys).encode()
     socket.connect(f"tcp://{options.host}:{port}")
-
-
-class HubSockets:
-    """The three bound sockets of the hub; ConfigError if a port is taken, or it would be open to a network."""
-
-    def __init__(self, options: HubOptions) -> None:
-        secret = load_key(options.keys, HUB).secret if options.keys else ""
-        self._secure = bool(secret)
-        address = options.bind or options.host
-        if not secret and not _is_loopback(address):
-            raise ConfigError(
-                f"the hub would listen on {address}, open to the network: make keys with `multiview keys studio.toml`, "
-                'then set [hub] keys = "keys"'
-            )
-        self._ingest = _socket(zmq.ROUTER, SEND_QUEUE, RECEIVE_QUEUE)
-        self._publish = _socket(zmq.PUB, PUBLISH_QUEUE, 1000)
-        self._request = _socket(zmq.ROUTER, 100, 100)
-        self._poller = zmq.Poller()
-        self._monitors = []
-        for socket in (self._ingest, self._publish, self._request):
-            if secret:
-                socket.curve_server, socket.curve_secretkey = True, secret.encode()
-                socket.zap_domain = b"multiview"
-            events = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-            self._monitors.append(socket.get_monitor_socket(events))
-        _bind(self._ingest, address, options.ingest_port, "ingest_port")
-        _bind(self._publish, address, options.publish_port, "publish_port")
-        _bind(self._request, address, options.request_port, "request_port")
-        self._poller.register(self._ingest, zmq.POLLIN)
-        self._poller.register(self._request, zmq.POLLIN)
-
-    def wait(self, timeout_s: float) -> None:
-        """Return when something has come, at the latest after `timeout_s`."""
-        self._poller.poll(_ms(timeout_s))
-
-    def incoming(self, limit: int = 64) -> Iterator[Incoming | None]:
-        """What workers and services sent; None for what does not even have the right number of parts."""
-        for _ in range(limit):
-            try:
-                if self._secure:
-                    frames = self._ingest.recv_multipart(zmq.NOBLOCK, copy=False)
-                    user: str | None = str(frames[-1].get("User-Id"))
-                    parts = [frame.bytes for frame in frames]
-                else:
-                    user, parts = None, self._ingest.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            yield Incoming(parts[0], parts[1], parts[2], user) if len(parts) == 3 else None
-
-    def failed_handshakes(self) -> int:
-        """Connections that broke off before they were any, since the last call."""
-        count = 0
-        for monitor in self._monitors:
-            while monitor.poll(0):
-                monitor.recv_multipart()
-                count += 1
-        return count
-
-    def requests(self, limit: int = 16) -> Iterator[tuple[bytes, bytes]]:
-        """(client, request) pairs."""
-        for _ in range(limit):
-            try:
-                parts = self._request.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            if len(parts) == 2:
-                yield parts[0], parts[1]
-
-    def reply(self, client: bytes, reply: bytes) -> None:
-        try:
-            self._request.send_multipart([client, reply], zmq.NOBLOCK)
-        except zmq.ZMQError:
-            return  # the client has gone, or does not read
-
-    def publish(self, topic: bytes, stamp: Stamp, body: bytes) -> None:
-        self._publish.send_multipart([topic, stamp.encode(), body])
-
-    def close(self) -> None:
-        for socket in (self._ingest, self._publish, self._request):
-            socket.disable_monitor()
-            socket.close(linger=200)
-        for monitor in self._monitors:
-            monitor.close()
-
-
-class ZapSocket:
-    """The ZAP endpoint at which ZeroMQ asks, within this process, whether to accept a connection."""
-
-    def __init__(self) -> None:
-        self._socket = _socket(zmq.REP, 100, 100)
-        self._socket.bind("inproc://zeromq.zap.01")
-
-    def receive(self, timeout_s: float) -> list[bytes] | None:
-        return self._socket.recv_multipart() if self._socket.poll(_ms(timeout_s)) else None
-
-    def reply(self, parts: list[bytes]) -> None:
-        self._socket.send_multipart(parts)
-
-    def close(self) -> None:
-        self._socket.close()
-
-    @staticmethod
-    def encode_key(key: bytes) -> str:
-        """Z85 text of a raw key."""
-        return bytes(z85.encode(key)).decode() if len(key) == 32 else ""
 
 
 class Sender:
@@ -223,6 +120,7 @@ class Sender:
 
     def _connect(self) -> zmq.Socket[bytes]:
         socket = _socket(zmq.DEALER, self._queue, 1)
+        _beat(socket)
         socket.setsockopt(zmq.IMMEDIATE, 1)  # nothing is queued for a hub that is not there
         _connect(socket, self._options, self._options.ingest_port, self._name)
         return socket
@@ -255,7 +153,7 @@ class Subscriber:
             except zmq.Again:
                 now = time.monotonic()
                 end = end or now + timeout_s
-                if now < end and self._socket.poll(_ms(end - now)):
+                if now < end and self._socket.poll(milliseconds(end - now)):
                     continue
                 break
             self._received = True
@@ -331,7 +229,7 @@ class RequestClient:
             self._socket.send(request, zmq.NOBLOCK)
         except zmq.Again:
             return None
-        if self._socket.poll(_ms(timeout_s)):
+        if self._socket.poll(milliseconds(timeout_s)):
             return self._socket.recv()
         self._socket.close()
         self._socket = self._connect()
@@ -355,25 +253,16 @@ class RequestClient:
 
     def _connect(self) -> zmq.Socket[bytes]:
         socket = _socket(zmq.DEALER, 10, 10)
+        _beat(socket)
         _connect(socket, self._options, self._options.request_port, self._name)
         return socket
 
 
-def _ms(seconds: float) -> int:
-    """Milliseconds, rounded up, so that a wait does not end just before its time."""
+def milliseconds(seconds: float) -> int:
+    """Rounded up, so that a wait does not end just before its time."""
     return max(0, math.ceil(seconds * 1e3))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from its own machine alone."""
     return host == "localhost" or host == "::1" or host.startswith("127.")
-
-
-def _bind(socket: zmq.Socket[bytes], host: str, port: int, option: str) -> None:
-    try:
-        socket.bind(f"tcp://{host}:{port}")
-    except zmq.ZMQError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigError(
-                f"port {port} on {host} is in use: stop the other hub, or set another [hub] {option}"
-            ) from None
-        raise ConfigError(f"cannot listen on {host}:{port} ({error}): set [hub] host and {option}") from None

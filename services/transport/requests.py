@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -10,6 +10,7 @@ from multiview.errors import MessageError
 from services.transport.bus import RequestClient
 
 __all__ = [
+    "MAX_DELAY_NS",
     "Probe",
     "ProbeReply",
     "Ready",
@@ -23,6 +24,12 @@ __all__ = [
 ]
 
 
+MAX_DELAY_NS = 10_000_000_000  # the longest that a start may lie ahead
+Delay = Annotated[int, msgspec.Meta(ge=0, le=MAX_DELAY_NS)]
+Time = Annotated[int, msgspec.Meta(ge=0, le=2**62 - 1)]
+Subject = Annotated[str, msgspec.Meta(pattern=r"\A(camera|service)/[A-Za-z0-9_-]{1,64}\Z")]
+
+
 class _Tagged(msgspec.Struct, frozen=True, kw_only=True, tag_field="request"):
     pass
 
@@ -34,15 +41,15 @@ class Probe(_Tagged, frozen=True, tag="probe"):
 class Ready(_Tagged, frozen=True, tag="ready"):
     """`role` ("camera/cam01", "service/fusion") is connected; repeated every second while it makes progress."""
 
-    role: str
-    pid: int = 0
-    start_ns: int = 0
+    role: Subject
+    pid: Annotated[int, msgspec.Meta(ge=0, le=2**32)] = 0
+    start_ns: Time = 0
 
 
 class Start(_Tagged, frozen=True, tag="start"):
     """Start the sources `delay_ns` from now, if they do not play already."""
 
-    delay_ns: int = 200_000_000
+    delay_ns: Delay = 200_000_000
 
 
 class Status(_Tagged, frozen=True, tag="status"):
@@ -55,7 +62,10 @@ class ProbeReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
-    """`roles` are the seconds since each last reported; `start_ns` is 0 until sources may play."""
+    """`roles` are the seconds since each last reported; `start_ns` is 0 until sources may play.
+
+    `studio_id` and `studio_name` say whose hub this is, `run_id` which `multiview run` started it ("" if none did).
+    """
 
     boot_id: int
     hub_ns: int
@@ -64,6 +74,9 @@ class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
     received: int
     rejected: int
     reasons: dict[str, int]
+    studio_id: str = ""
+    studio_name: str = ""
+    run_id: str = ""
 
 
 Request = Probe | Ready | Start | Status
@@ -75,7 +88,7 @@ def decode_request(data: bytes) -> Request:
     """MessageError if it is none."""
     try:
         request: Request = _DECODER.decode(data)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
         raise MessageError(f"not a request: {error}") from None
     return request
 

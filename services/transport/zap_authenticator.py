@@ -1,6 +1,6 @@
 """Authentication of connections to the hub: the ZAP handler (RFC 27) that ZeroMQ asks for every new connection.
 
-CURVE alone proves that a peer has some key; this handler checks that the key is permitted, and whose it is.
+CURVE alone proves that a peer has some key; this handler checks that the key is permitted at the port it connects to.
 """
 
 from __future__ import annotations
@@ -11,9 +11,13 @@ import time
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-__all__ = ["ReplySocket", "ZapAuthenticator"]
+from services.transport.permissions import Permissions
+from services.transport.rights import may_send
 
-QUIET_S = 1.0  # rejections are logged at most this often
+__all__ = ["INGEST", "ReplySocket", "ZapAuthenticator"]
+
+INGEST = b"ingest"  # the domain of the port to which one sends
+QUIET_S, QUIETEST_S = 1.0, 3600.0  # rejections are logged at most this often: less and less
 
 
 @runtime_checkable
@@ -26,14 +30,11 @@ class ReplySocket(Protocol):
 
 
 class ZapAuthenticator:
-    """Replies in a separate thread, because handshakes wait for it."""
+    """Replies in a separate thread, because handshakes wait for it. The user id of a connection is its public key."""
 
-    def __init__(self, socket: ReplySocket, encode_key: Callable[[bytes], str], allowed: dict[str, str]) -> None:
-        """`allowed` is public keys by name."""
-        self._socket, self._encode = socket, encode_key
-        self._names = {public: name for name, public in allowed.items()}
-        self._next_log = 0.0
-        self.rejected = 0
+    def __init__(self, socket: ReplySocket, encode_key: Callable[[bytes], str], permissions: Permissions) -> None:
+        self._socket, self._encode, self._permissions = socket, encode_key, permissions
+        self._next_log, self._pause_s = 0.0, QUIET_S
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -50,15 +51,16 @@ class ZapAuthenticator:
         self._socket.close()
 
     def _authenticate(self, parts: list[bytes]) -> list[bytes]:
-        version, request, _domain, address, _identity, mechanism = parts[:6]
-        name = self._names.get(self._encode(parts[6])) if mechanism == b"CURVE" and len(parts) == 7 else None
-        if name is not None:
-            return [version, request, b"200", b"OK", name.encode(), b""]
-        self.rejected += 1
+        version, request, domain, address, _identity, mechanism = parts[:6]
+        public = self._encode(parts[6]) if mechanism == b"CURVE" and len(parts) == 7 else ""
+        peer = self._permissions.peer(public)
+        if peer is not None and (domain != INGEST or may_send(peer.role)):
+            return [version, request, b"200", b"OK", public.encode(), b""]
         if time.monotonic() >= self._next_log:
-            self._next_log = time.monotonic() + QUIET_S
-            logging.warning(
-                "rejected a connection from %s: its key is not in allowed.toml; run `multiview keys`",
-                address.decode(errors="replace"),
+            self._next_log = time.monotonic() + self._pause_s
+            self._pause_s = min(2.0 * self._pause_s, QUIETEST_S)
+            why = (
+                f"{peer.name}'s key may only listen" if peer else "its key is not in allowed.toml; run `multiview keys`"
             )
+            logging.warning("rejected a connection from %s: %s", address.decode(errors="replace")[:64], why)
         return [version, request, b"400", b"not allowed", b"", b""]

@@ -14,8 +14,9 @@ from multiview.studio.config import HubOptions
 from multiview.wire import topics
 from multiview.wire.messages import KeypointsMessage, PosesMessage, Stamp, decode
 from multiview.wire.packing import unpack_keypoints, unpack_tracks
-from services.nodes.actor import LABELLER, send_identity_label
+from services.nodes.actor import send_identity_label
 from services.transport.bus import Received, Sender, Subscriber
+from services.transport.keyring import OPERATOR
 from services.viewer.feed import count
 
 __all__ = ["StreamFeed"]
@@ -87,7 +88,7 @@ class StreamFeed:
 
     def set_name(self, person: int, name: str) -> bool:
         if self._sender is None:
-            self._sender = Sender(self._options, LABELLER)
+            self._sender = Sender(self._options, OPERATOR)
         return send_identity_label(self._sender, person, name, LABEL_TIMEOUT_S)
 
     def history(self) -> Iterable[tuple[Track, ...]]:

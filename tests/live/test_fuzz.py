@@ -13,5 +13,5 @@ def test_every_mutated_message_is_accounted_for(tmp_path: Path) -> None:
     account = attack(tmp_path, free_hub(), 3000, 1500.0, seed=7)
     assert account.complete(), account
     assert account.sent == 3000
-    assert account.rejected > 1000
+    assert account.at_hub.total() > 1000
     assert account.received > account.rejected

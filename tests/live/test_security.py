@@ -16,7 +16,8 @@ from multiview.errors import ConfigError
 from multiview.studio.config import HubOptions
 from multiview.wire.messages import MAX_BYTES, encode
 from multiview.wire.packing import pack_keypoints
-from services.transport.bus import HubSockets, RequestClient, Sender, Subscriber
+from services.transport.bus import RequestClient, Sender, Subscriber
+from services.transport.hub_sockets import HubSockets
 from services.transport.keyring import load_key, make_keys
 from services.transport.requests import Status, StatusReply, request
 from tests.processes import Processes, until

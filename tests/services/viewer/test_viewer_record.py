@@ -10,7 +10,7 @@ import pytest
 from multiview.recordings.take import open_take
 from multiview.studio.config import RecorderOptions, Studio, SyntheticSource, write_studio
 from multiview.wire.messages import Stamp
-from services.transport.bus import HubSockets
+from services.transport.hub_sockets import HubSockets
 from services.viewer.record import Recording
 from tests.processes import free_hub, until
 

@@ -7,7 +7,7 @@ import numpy as np
 from multiview.data import Keypoints2D, Tracks
 from multiview.wire.messages import Stamp, encode
 from multiview.wire.packing import pack_keypoints, pack_tracks
-from services.transport.bus import HubSockets
+from services.transport.hub_sockets import HubSockets
 from services.viewer.stream import StreamFeed
 from tests.figures import crowd, ring
 from tests.processes import free_hub, until

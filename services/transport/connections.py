@@ -1,0 +1,184 @@
+"""The hub's TCP connections: how many there may be, and how much each may send; whoever goes beyond is closed.
+
+ZeroMQ bounds neither the number of connections nor what a message of many parts may hold. It does tell which
+connection came (its monitor) and which one a message came by (the number of its file), and Linux tells how much a
+connection has received. With these three the memory of the hub is bounded whatever is sent:
+
+- a port has `Limits.connections`; where it is full, the longest silent one makes room, else the newcomer goes;
+- connections that have not sent even a greeting are `Limits.waiting` at most, the oldest goes first;
+- a connection sends messages and bytes at a rate, and what it has sent of a message that is not complete is bounded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import sys
+from collections import Counter
+from typing import NamedTuple
+
+__all__ = ["ConnectionTable", "Limits"]
+
+GREETING_BYTES = 64  # what ZMTP begins with
+SILENT_S = 2.0  # a connection that was silent for so long makes room for another
+UNFINISHED_BYTES, UNFINISHED_AT_ONCE = 512 * 1024, 4 * 1024 * 1024  # of a message that is not complete
+HEARTBEAT_BYTES_S = 2048.0  # what heartbeats of the other side are allowed
+SUBSCRIPTIONS = 256  # of one connection
+_RECEIVED_AT = 128  # place of tcpi_bytes_received in struct tcp_info
+_LINUX = sys.platform == "linux"
+
+
+class Limits(NamedTuple):
+    """What one port takes: connections, messages a second and at once, bytes a second and at once."""
+
+    connections: int = 128
+    waiting: int = 64
+    messages_s: float = 4000.0
+    messages: float = 4000.0
+    bytes_s: float = 16e6
+    bytes: float = 16e6
+    speaks: bool = True  # whether who connects here sends messages, so that silence means something
+
+
+class _Connection:
+    def __init__(self, port: str, handle: socket.socket, now_s: float) -> None:
+        self.port, self.handle = port, handle
+        self.since = self.heard = self.refilled = self.swept = now_s
+        self.received = self.unfinished = 0.0
+        self.greeted = not _LINUX
+        self.suspect = self.delivered = False
+        self.messages = self.bytes = 0.0  # used of what may be sent at once
+        self.user = ""
+        self.subscriptions: set[bytes] = set()
+
+
+class ConnectionTable:
+    """Every connection of the hub's ports, by the number of its file. Feed it with what ZeroMQ reports."""
+
+    def __init__(self, limits: dict[str, Limits]) -> None:
+        self._limits = limits
+        self._connections: dict[int, _Connection] = {}
+        self.closed_for: Counter[str] = Counter()  # why connections were closed here
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def accepted(self, port: str, file: int, now_s: float) -> None:
+        """A connection has come; `file` may be gone already, or stand for the next one."""
+        self.gone(file)
+        with contextlib.suppress(OSError):
+            copy = os.dup(file)
+            try:
+                handle = socket.socket(fileno=copy)
+            except OSError:
+                os.close(copy)
+                raise
+            self._connections[file] = _Connection(port, handle, now_s)
+
+    def gone(self, file: int) -> None:
+        """ZeroMQ has closed it."""
+        connection = self._connections.pop(file, None)
+        if connection is not None:
+            connection.handle.close()
+
+    def heard(self, file: int, user: str, size: int, now_s: float) -> bool:
+        """A complete message came by this connection; False if it sends too fast, so that it is not to be used."""
+        connection = self._connections.get(file)
+        if connection is None:
+            return True  # it is gone, and what it sent last was still on its way
+        limits, passed_s = self._limits[connection.port], now_s - connection.refilled
+        connection.user, connection.heard, connection.refilled = user, now_s, now_s
+        connection.delivered = connection.greeted = True
+        connection.messages = max(0.0, connection.messages - passed_s * limits.messages_s) + 1.0
+        connection.bytes = max(0.0, connection.bytes - passed_s * limits.bytes_s) + size
+        share = max(connection.messages / limits.messages, connection.bytes / limits.bytes)
+        if share > 2.0:
+            self.close(file, "sent too fast")
+        return share <= 1.0
+
+    def subscribed(self, file: int, topic: bytes, active: bool) -> None:
+        """A subscriber wants a topic, or no longer."""
+        connection = self._connections.get(file)
+        if connection is None:
+            return
+        topics = connection.subscriptions
+        topics.add(topic) if active else topics.discard(topic)
+        if len(topics) > SUBSCRIPTIONS or len(topic) > SUBSCRIPTIONS:
+            self.close(file, "too many subscriptions")
+
+    def close(self, file: int, reason: str) -> None:
+        """Close a connection; ZeroMQ notices, and reports it as gone."""
+        connection = self._connections.pop(file, None)
+        if connection is not None:
+            self.closed_for[reason] += 1
+            with contextlib.suppress(OSError):
+                connection.handle.shutdown(socket.SHUT_RDWR)
+            connection.handle.close()
+
+    def close_users(self, users: set[str]) -> None:
+        """Close the connections of these users."""
+        for file in [file for file, one in self._connections.items() if one.user in users]:
+            self.close(file, "revoked key")
+
+    def users(self) -> set[str]:
+        """Those who have been heard."""
+        return {one.user for one in self._connections.values() if one.user}
+
+    def sweep(self, now_s: float) -> None:
+        """Close what goes beyond its limits. Call it when every complete message has been taken."""
+        for file, connection in list(self._connections.items()):
+            if _LINUX:
+                self._measure(file, connection, now_s)
+        for port, limits in self._limits.items():
+            self._make_room(port, limits, now_s)
+
+    def close_all(self) -> None:
+        for file in list(self._connections):
+            self.gone(file)
+
+    def _measure(self, file: int, connection: _Connection, now_s: float) -> None:
+        received = _taken_bytes(connection.handle)
+        came, connection.received = received - connection.received, received
+        connection.greeted = connection.greeted or received > GREETING_BYTES
+        allowance = (now_s - connection.swept) * HEARTBEAT_BYTES_S
+        connection.swept = now_s
+        # Parts of one message come one after the other: after a complete one, only what came since can be unfinished.
+        connection.unfinished = 0.0 if connection.delivered else max(0.0, connection.unfinished + came - allowance)
+        connection.delivered = False
+        too_much = connection.unfinished > UNFINISHED_BYTES
+        if (too_much and connection.suspect) or connection.unfinished > UNFINISHED_AT_ONCE:
+            self.close(file, "message without end")
+        connection.suspect = too_much
+
+    def _make_room(self, port: str, limits: Limits, now_s: float) -> None:
+        here = [(file, one) for file, one in self._connections.items() if one.port == port]
+        waiting = [file for file, one in here if not one.greeted]
+        for file in waiting[: max(0, len(waiting) - limits.waiting)]:
+            self.close(file, "too many silent connections")
+        here = [(file, one) for file, one in here if file in self._connections]
+        excess = len(here) - limits.connections
+        if excess <= 0:
+            return
+        silent = sorted((one.heard, file) for file, one in here if limits.speaks and now_s - one.heard > SILENT_S)
+        newest = [file for file, _ in reversed(here)]  # in the order of their coming
+        leaving = dict.fromkeys([*(file for _, file in silent), *newest])
+        for file in list(leaving)[:excess]:
+            self.close(file, "too many connections")
+
+
+def _taken_bytes(handle: socket.socket) -> float:
+    """What ZeroMQ has read of a connection so far, bytes."""
+    import fcntl
+    import termios
+
+    try:
+        info = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RECEIVED_AT + 8)
+        if len(info) < _RECEIVED_AT + 8:
+            return 0.0  # a kernel older than 4.1
+        (received,) = struct.unpack_from("<Q", info, _RECEIVED_AT)
+        waiting = fcntl.ioctl(handle.fileno(), termios.FIONREAD, b"\0\0\0\0")
+    except OSError:
+        return 0.0
+    return float(received - int.from_bytes(waiting, sys.byteorder))
