@@ -58,7 +58,7 @@ ARROWS: dict[str, str] = {
     "calib/commands": "calib/board calib/corners calib/formats calib/report calib/solve cameras",
     "calib/cli": "",
     "services/runtime": "",
-    "services/transport": "studio wire",
+    "services/transport": "studio wire common",
     "services/nodes": "services/runtime services/transport studio wire timing recordings "
     "cameras body common commands detect sources synthetic",
     "services/bridges": "services/runtime services/transport studio wire body common",

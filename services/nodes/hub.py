@@ -27,7 +27,7 @@ from services.runtime.realtime import RealtimeBudget
 from services.transport.hub_sockets import HubSockets, Incoming
 from services.transport.keyring import SERVICES
 from services.transport.requests import MAX_DELAY_NS, Probe, ProbeReply, Ready, Start, StatusReply
-from services.transport.rights import Refused, check_body, check_request, check_topic
+from services.transport.rights import Rejection, check_body, check_request, check_topic
 from services.transport.roles import Peer
 
 HEARTBEAT_S = 0.05
@@ -94,12 +94,12 @@ class Hub:
             return
         try:
             topic = check_topic(message.peer, message.topic, self._known)
-            refusal = self._senders.refusal(topic.owner, message.connection, now_ns)
-            if refusal:
-                raise Refused(f"{refusal} {topic.owner if self._known(topic.owner) else 'a stranger'}")
+            rejected_for = self._senders.rejection(topic.owner, message.connection, now_ns)
+            if rejected_for:
+                raise Rejection(f"{rejected_for} {topic.owner if self._known(topic.owner) else 'a stranger'}")
             check_body(topic, message.body, self._known)
-        except Refused as refused:
-            self._reasons.add(refused.reason, refused.detail)
+        except Rejection as rejection:
+            self._reasons.add(rejection.reason, rejection.detail)
             return
         self._senders.lease(topic.owner, message.connection, now_ns)
         self._publish(message.topic, now_ns, message.body)
@@ -123,8 +123,8 @@ class Hub:
     def _reply(self, client: bytes, data: bytes, peer: Peer, now_ns: int) -> None:
         try:
             request = check_request(peer, data)
-        except Refused as refused:
-            self._reasons.add(refused.reason, refused.detail)
+        except Rejection as rejection:
+            self._reasons.add(rejection.reason, rejection.detail)
             return
         if isinstance(request, Probe):
             reply: msgspec.Struct = ProbeReply(received_ns=now_ns, replied_ns=time.monotonic_ns())

@@ -52,7 +52,7 @@ class SenderTable:
         self._names = Names(known)
         self._senders: dict[str, _Sender] = {}
 
-    def refusal(self, owner: str, connection: bytes, now_ns: int) -> str:
+    def rejection(self, owner: str, connection: bytes, now_ns: int) -> str:
         """Why this connection may not speak for this owner now; empty if it may."""
         sender = self._senders.get(owner)
         if sender is not None and connection != sender.connection and now_ns - sender.spoke_ns < LEASE_NS:
@@ -76,14 +76,14 @@ class SenderTable:
 
 
 class Reasons:
-    """Why messages, requests and connections were refused: counted, and logged with a few examples of each."""
+    """Why messages, requests and connections were rejected: counted, and logged with a few examples of each."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self._details: dict[str, set[str]] = {}
 
     def add(self, reason: str, detail: str = "", count: int = 1) -> None:
-        """Count a refusal. `reason` comes from a small set; `detail` may be any printable text."""
+        """Count a rejection. `reason` comes from a small set; `detail` may be any printable text."""
         if reason not in self.counts and len(self.counts) >= MAX_REASONS:
             reason, detail = "other reasons", ""
         details = self._details.setdefault(reason, set())

@@ -45,7 +45,7 @@ class Limits(NamedTuple):
 class _Connection:
     def __init__(self, port: str, handle: socket.socket, now_s: float) -> None:
         self.port, self.handle = port, handle
-        self.since = self.heard = self.refilled = self.swept = now_s
+        self.since = self.last_message = self.refilled = self.swept = now_s
         self.received = self.unfinished = 0.0
         self.greeted = not _LINUX
         self.suspect = self.delivered = False
@@ -83,13 +83,13 @@ class ConnectionTable:
         if connection is not None:
             connection.handle.close()
 
-    def heard(self, file: int, user: str, size: int, now_s: float) -> bool:
+    def count(self, file: int, user: str, size: int, now_s: float) -> bool:
         """A complete message came by this connection; False if it sends too fast, so that it is not to be used."""
         connection = self._connections.get(file)
         if connection is None:
             return True  # it is gone, and what it sent last was still on its way
         limits, passed_s = self._limits[connection.port], now_s - connection.refilled
-        connection.user, connection.heard, connection.refilled = user, now_s, now_s
+        connection.user, connection.last_message, connection.refilled = user, now_s, now_s
         connection.delivered = connection.greeted = True
         connection.messages = max(0.0, connection.messages - passed_s * limits.messages_s) + 1.0
         connection.bytes = max(0.0, connection.bytes - passed_s * limits.bytes_s) + size
@@ -123,7 +123,7 @@ class ConnectionTable:
             self.close(file, "revoked key")
 
     def users(self) -> set[str]:
-        """Those who have been heard."""
+        """Those who have sent something."""
         return {one.user for one in self._connections.values() if one.user}
 
     def sweep(self, now_s: float) -> None:
@@ -161,7 +161,9 @@ class ConnectionTable:
         excess = len(here) - limits.connections
         if excess <= 0:
             return
-        silent = sorted((one.heard, file) for file, one in here if limits.speaks and now_s - one.heard > SILENT_S)
+        silent = sorted(
+            (one.last_message, file) for file, one in here if limits.speaks and now_s - one.last_message > SILENT_S
+        )
         newest = [file for file, _ in reversed(here)]  # in the order of their coming
         leaving = dict.fromkeys([*(file for _, file in silent), *newest])
         for file in list(leaving)[:excess]:

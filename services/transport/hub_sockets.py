@@ -80,7 +80,7 @@ class HubSockets:
                 socket.zap_domain = INGEST if port == "ingest" else b"listen"
             self._monitors[port] = socket.get_monitor_socket(_EVENTS)
         self._connections = ConnectionTable(LIMITS)
-        self._refused: Counter[str] = Counter()
+        self._rejected: Counter[str] = Counter()
         self._next_sweep = 0.0
         try:
             _bind(self._ingest, address, options.ingest_port, "ingest_port")
@@ -126,7 +126,7 @@ class HubSockets:
         self._publish.send_multipart([topic, stamp.encode(), body])
 
     def guard(self) -> Counter[str]:
-        """Keep connections within their limits, and follow the list of keys; why any were refused since the last call.
+        """Keep connections within their limits, and follow the list of keys; why any were rejected since the last call.
 
         Call it when everything that has come has been taken.
         """
@@ -137,10 +137,10 @@ class HubSockets:
         if now_s >= self._next_sweep:
             self._next_sweep = now_s + SWEEP_S
             self._connections.sweep(now_s)
-        refused = self._refused + self._connections.closed_for
-        self._refused.clear()
+        rejected = self._rejected + self._connections.closed_for
+        self._rejected.clear()
         self._connections.closed_for.clear()
-        return refused
+        return rejected
 
     def follow_permissions(self) -> None:
         """Close the connections of keys that are no longer permitted."""
@@ -175,12 +175,12 @@ class HubSockets:
             return client, [], ANYBODY
         user = self._user(frames[0])
         file = frames[0].get(zmq.SRCFD)
-        fits = self._connections.heard(file, user, size, time.monotonic())
+        fits = self._connections.count(file, user, size, time.monotonic())
         peer = self.permissions.peer(user) if self.permissions is not None else ANYBODY
         if peer is None:
             self._connections.close(file, "revoked key")
         elif not fits:
-            self._refused["a connection sends too fast"] += 1
+            self._rejected["a connection sends too fast"] += 1
             peer = None
         return client, [part.bytes for part in frames], peer
 
@@ -200,7 +200,7 @@ class HubSockets:
                 user = self._user(frame)
             except zmq.ZMQError:
                 continue  # a subscriber has gone
-            self._connections.heard(file, user, len(data), time.monotonic())
+            self._connections.count(file, user, len(data), time.monotonic())
             self._connections.subscribed(file, data[1:], data[:1] == b"\1")
 
     def _follow(self, port: str, monitor: zmq.Socket[bytes]) -> None:
@@ -213,7 +213,7 @@ class HubSockets:
             if event == zmq.EVENT_ACCEPTED:
                 self._connections.accepted(port, value, time.monotonic())
             elif event & _FAILED:
-                self._refused["handshake"] += 1
+                self._rejected["handshake"] += 1
             else:
                 self._connections.gone(value)
 

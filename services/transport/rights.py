@@ -22,7 +22,7 @@ from multiview.wire.topics import Topic, belongs, parse_topic
 from services.transport.requests import Probe, Ready, Request, Start, Status, decode_request
 from services.transport.roles import Peer, Role
 
-__all__ = ["Refused", "check_body", "check_request", "check_topic", "may_send"]
+__all__ = ["Rejection", "check_body", "check_request", "check_topic", "may_send"]
 
 
 _CAMERA_TOPICS = frozenset({topics.KEYPOINTS, topics.CLOCK, topics.CAMERA_HEALTH})
@@ -46,7 +46,7 @@ _FAULTS = {"CRC-32": "corrupt", "schema version": "older or newer", " bytes: exp
 _OWN_NAME = _CAMERA_TOPICS | {topics.SERVICE_HEALTH}  # topics on which one speaks of oneself
 
 
-class Refused(Exception):
+class Rejection(Exception):
     """A message or request that its sender has no right to, or that makes no sense.
 
     `reason` is one of a bounded set, for counting; `detail` may quote what came, made printable.
@@ -66,23 +66,23 @@ def check_topic(peer: Peer, topic: bytes, known: Callable[[str], bool]) -> Topic
     """The topic, if this peer may send on it; `known` says which owners may be named in reasons."""
     parsed = parse_topic(topic)
     if parsed is None:
-        raise Refused("unknown topic")
+        raise Rejection("unknown topic")
     own = peer.role is Role.LOCAL or parsed.kind not in _OWN_NAME or parsed.name == peer.name
     if not own or parsed.kind not in _MAY_SEND[peer.role]:
-        raise Refused(f"{peer.name}'s key used for {parsed.owner if known(parsed.owner) else 'a stranger'}")
+        raise Rejection(f"{peer.name}'s key used for {parsed.owner if known(parsed.owner) else 'a stranger'}")
     return parsed
 
 
 def check_body(topic: Topic, body: bytes, known: Callable[[str], bool]) -> None:
-    """Refused unless the body is a message that belongs under its topic, every field within its range."""
+    """Rejection unless the body is a message that belongs under its topic, every field within its range."""
     of = f" of {topic.owner}" if known(topic.owner) else ""
     try:
         message = decode(body)
     except MessageError as error:
         kind = next((kind for word, kind in _FAULTS.items() if word in str(error)), "malformed")
-        raise Refused(f"{kind} message{of}", str(error)) from None
+        raise Rejection(f"{kind} message{of}", str(error)) from None
     if not belongs(message, topic):
-        raise Refused(f"message{of} under the topic of another kind or name")
+        raise Rejection(f"message{of} under the topic of another kind or name")
 
 
 def check_request(peer: Peer, data: bytes) -> Request:
@@ -90,9 +90,9 @@ def check_request(peer: Peer, data: bytes) -> Request:
     try:
         request = decode_request(data)
     except MessageError:
-        raise Refused("malformed request") from None
+        raise Rejection("malformed request") from None
     if not isinstance(request, _MAY_ASK[peer.role]):
-        raise Refused(f"{peer.name}'s key used to ask for {type(request).__name__.lower()}")
+        raise Rejection(f"{peer.name}'s key used to ask for {type(request).__name__.lower()}")
     if isinstance(request, Ready) and peer.role is not Role.LOCAL and request.role != peer.subject:
-        raise Refused(f"{peer.name}'s key used to report another ready")
+        raise Rejection(f"{peer.name}'s key used to report another ready")
     return request

@@ -148,8 +148,10 @@ def test_a_full_disk_loses_nothing_that_was_written(processes: Processes, tmp_pa
     recorder = subprocess.Popen(["bash", "-c", command], stderr=subprocess.PIPE)
     sender, client = Sender(hub), RequestClient(hub)
     until(lambda: "service/recorder" in ((request(client, Status(), StatusReply) or _nobody()).roles))
-    bulk = random.Random(1).randbytes(100_000)
-    body = keypoints("cam01", 1)[:-4] + bulk
+    noise = np.random.default_rng(1)
+    crowd = Keypoints2D(noise.normal(size=(8, 1000, 2)), noise.random((8, 1000)))
+    header = {"camera": "cam01", "boot_id": 1, "frame": 1, "time_ns": 1, "skeleton": "coco17"}
+    body = encode(pack_keypoints(crowd, **header))
 
     def parts() -> int:
         sender.send("keypoints/cam01", body)

@@ -1,0 +1,183 @@
+"""The table of connections, with real TCP connections and a clock of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from services.transport.connections import ConnectionTable, Limits
+
+LIMITS = {
+    "ingest": Limits(connections=4, waiting=2, messages_s=10.0, messages=10.0, bytes_s=1e4, bytes=1e4),
+    "publish": Limits(connections=2, waiting=2, speaks=False),
+}
+linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell what a connection received")
+
+
+class Network:
+    """Connected pairs: the table has the server's ends."""
+
+    def __init__(self) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._ends: list[socket.socket] = []
+        self.table = ConnectionTable(LIMITS)
+
+    def connect(self, port: str = "ingest", now_s: float = 0.0, greets: bool = True) -> tuple[socket.socket, int]:
+        client = socket.create_connection(self._server.getsockname())
+        end, _ = self._server.accept()
+        self._ends += [client, end]
+        if greets:
+            client.sendall(bytes(100))
+            self.read(end, 100)
+        self.table.accepted(port, end.fileno(), now_s)
+        return client, end.fileno()
+
+    def read(self, end: socket.socket, size: int) -> None:
+        """As ZeroMQ would."""
+        while size:
+            size -= len(end.recv(min(size, 1 << 20)))
+
+    def end(self, file: int) -> socket.socket:
+        return next(end for end in self._ends if end.fileno() == file)
+
+    def close(self) -> None:
+        self.table.close_all()
+        for end in (*self._ends, self._server):
+            end.close()
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    made = Network()
+    yield made
+    made.close()
+
+
+def is_open(client: socket.socket) -> bool:
+    client.settimeout(0.0)
+    try:
+        return client.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+@linux
+def test_connections_without_a_greeting_make_room_for_others(network: Network) -> None:
+    silent = [network.connect(greets=False)[0] for _ in range(10)]
+    good, _ = network.connect()
+    network.table.sweep(0.1)
+    assert [is_open(client) for client in silent] == [False] * 8 + [True] * 2
+    assert is_open(good)
+    assert network.table.closed_for == {"too many silent connections": 8}
+
+
+def test_connections_beyond_the_limit_are_closed_and_speakers_stay(network: Network) -> None:
+    speaker, file = network.connect(now_s=0.0)
+    others = [network.connect(now_s=0.0)[0] for _ in range(3)]
+    assert network.table.count(file, "", 10, 9.0)
+    newcomers = [network.connect(now_s=10.0)[0] for _ in range(2)]
+    network.table.sweep(10.0)
+    assert is_open(speaker)
+    assert [is_open(client) for client in others] == [False, False, True]  # silent for ten seconds
+    assert all(map(is_open, newcomers))
+
+
+def test_connections_of_listeners_stay_and_the_newest_goes(network: Network) -> None:
+    first = [network.connect("publish")[0] for _ in range(2)]
+    late, _ = network.connect("publish", now_s=100.0)
+    network.table.sweep(100.0)
+    assert all(map(is_open, first))
+    assert not is_open(late)
+
+
+def test_connections_that_send_too_fast_are_slowed_then_closed(network: Network) -> None:
+    client, file = network.connect()
+    used = [network.table.count(file, "", 10, 0.0) for _ in range(20)]
+    assert used == [True] * 10 + [False] * 10
+    assert is_open(client)
+    assert network.table.count(file, "", 10, 3.0)  # refilled
+    for _ in range(30):
+        network.table.count(file, "", 10, 3.0)
+    assert not is_open(client)
+
+
+def test_connections_with_too_many_bytes_are_closed(network: Network) -> None:
+    client, file = network.connect()
+    assert not network.table.count(file, "", 15_000, 0.0)
+    network.table.count(file, "", 15_000, 0.0)
+    assert not is_open(client)
+
+
+@linux
+def test_message_without_end_is_cut_off(network: Network) -> None:
+    client, file = network.connect()
+    network.table.sweep(0.0)
+    for step in range(1, 5):
+        assert is_open(client)
+        client.sendall(bytes(200_000))
+        network.read(network.end(file), 200_000)
+        network.table.sweep(0.01 * step)
+    assert not is_open(client)
+    assert network.table.closed_for == {"message without end": 1}
+
+
+@linux
+def test_connections_that_complete_their_messages_stay(network: Network) -> None:
+    client, file = network.connect()
+    for step in range(1, 20):
+        client.sendall(bytes(200_000))
+        network.read(network.end(file), 200_000)
+        network.table.count(file, "", 100, step)
+        network.table.sweep(step)
+    assert is_open(client)
+
+
+@linux
+def test_bytes_that_wait_in_the_kernel_are_not_counted(network: Network) -> None:
+    """As after a pause of the hub: nothing is wrong with the sender."""
+    client, _ = network.connect()
+    client.setblocking(False)
+    sent = 0
+    with contextlib.suppress(BlockingIOError):
+        while sent < 50_000_000:
+            sent += client.send(bytes(100_000))
+    assert 600_000 < sent < 50_000_000
+    for step in range(5):
+        network.table.sweep(step / 100)
+    assert is_open(client)
+
+
+def test_subscriptions_of_one_connection_are_bounded(network: Network) -> None:
+    client, file = network.connect("publish")
+    for _ in range(100):
+        network.table.subscribed(file, b"poses", True)
+        network.table.subscribed(file, b"poses", False)
+    assert is_open(client)
+    for number in range(300):
+        network.table.subscribed(file, b"%d" % number, True)
+    assert not is_open(client)
+
+
+def test_connections_of_a_revoked_key_are_closed(network: Network) -> None:
+    (bad, file), (good, other) = network.connect(), network.connect()
+    network.table.count(file, "revoked", 1, 0.0)
+    network.table.count(other, "valid", 1, 0.0)
+    network.table.close_users({"revoked"})
+    assert (is_open(bad), is_open(good)) == (False, True)
+
+
+def test_connection_that_is_gone_already_is_no_error(network: Network) -> None:
+    client, file = network.connect()
+    network.table.gone(file)
+    network.table.gone(file)
+    network.table.close(file, "twice")
+    assert network.table.count(file, "", 1, 0.0)
+    network.table.accepted("ingest", 10_000, 0.0)
+    assert len(network.table) == 0
+    assert is_open(client)
