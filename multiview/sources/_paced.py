@@ -19,7 +19,8 @@ class Paced:
     """A source whose frames come at their own times from `start_ns` of the monotonic clock on, `speed` times as fast.
 
     With `loop` it begins again at its end, and its numbers and times go on. `open_again` opens it anew for that. Frames
-    that were due long before, since it joined late or the machine cannot decode in time, are `dropped`.
+    that were due long before, since it joined late or the machine cannot decode in time, are `dropped`; with `every`
+    none is, and they come late.
     """
 
     def __init__(
@@ -28,11 +29,13 @@ class Paced:
         start_ns: int,
         speed: float = 1.0,
         open_again: Callable[[], FrameSource] | None = None,
+        every: bool = False,
     ) -> None:
         self._source, self._start_ns, self._speed, self._open_again = source, start_ns, speed, open_again
         self.name, self.live, self.frames = source.name, False, source.frames
         self.fps, self.size = source.fps, source.size
         self.dropped = 0
+        self._every = every
         self._first: VideoFrame | None = None
         self._last: VideoFrame | None = None
         self._since_last = 0  # frames skipped since the last one read
@@ -42,7 +45,12 @@ class Paced:
     def read(self) -> VideoFrame | None:
         """The next frame that is not long overdue, not before it is due."""
         began = time.monotonic()
-        while self._behind_frames() >= LATE_FRAMES and time.monotonic() - began < LONGEST_S and self._skip_next():
+        while (
+            not self._every
+            and self._behind_frames() >= LATE_FRAMES
+            and time.monotonic() - began < LONGEST_S
+            and self._skip_next()
+        ):
             self.dropped += 1
         frame = self._next()
         if frame is None:

@@ -5,27 +5,48 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from multiview.data import VideoFrame
 from multiview.sources._source import FrameSource
 
-__all__ = ["Policy", "Reader"]
+__all__ = ["Policy", "Reader", "Selection"]
 
 Policy = Literal["newest", "every"]
 MARGIN_FRAMES = 2  # pictures are unpacked so many frames before they are likely to be wanted
+
+
+@runtime_checkable
+class Selection(Protocol):
+    """Which frames are of use to a reader's user who cannot take them all."""
+
+    @property
+    def active(self) -> bool:
+        """While False, every frame is."""
+        ...
+
+    def takes(self, frame: VideoFrame) -> bool:
+        """Whether this frame is of use."""
+        ...
+
+    def passes(self, frame: VideoFrame) -> int:
+        """How many frames after this one are of no use for certain."""
+        ...
 
 
 class Reader:
     """Frames of a source, ahead of their use.
 
     `every` waits when `ahead` frames are waiting, and drops none; `newest` keeps only the last, and counts the others
-    in `dropped`. Where the user is slower than the source, images that will be dropped are not even unpacked. Leave
-    with `close`, or use as a context.
+    in `dropped`. Where the user is slower than the source, images that will be dropped are not even unpacked. A
+    `selection` names the frames that are of use, so that readers of several cameras can agree on them. Leave with
+    `close`, or use as a context.
     """
 
-    def __init__(self, source: FrameSource, policy: Policy = "every", ahead: int = 4) -> None:
-        self.source, self.policy = source, policy
+    def __init__(
+        self, source: FrameSource, policy: Policy = "every", ahead: int = 4, selection: Selection | None = None
+    ) -> None:
+        self.source, self.policy, self._selection = source, policy, selection
         self._dropped = 0
         self._ahead = 1 if policy == "newest" else ahead
         self._waiting: deque[VideoFrame] = deque()
@@ -77,16 +98,23 @@ class Reader:
         self.close()
 
     def _run(self) -> None:
+        to_pass = 0
         try:
             while not self._closed:
-                if self._will_be_replaced():
+                if to_pass or self._will_be_replaced():
                     if not self.source.skip():
                         break
                     self._dropped += 1
+                    to_pass = max(0, to_pass - 1)
                     continue
                 frame = self.source.read()
                 if frame is None:
                     break
+                if self._selection is not None and self._selection.active:
+                    to_pass = self._selection.passes(frame)
+                    if not self._selection.takes(frame):
+                        self._dropped += 1
+                        continue
                 with self._changed:
                     if self.policy == "newest" and self._waiting:
                         self._waiting.clear()
@@ -107,6 +135,8 @@ class Reader:
     def _will_be_replaced(self) -> bool:
         """Whether a newer frame will replace the next one before the next `read`, expected from the last two."""
         if self.policy == "every" or self._wanted or not self.source.fps:
+            return False
+        if self._selection is not None and self._selection.active:
             return False
         back_s = self._taken_s + self._interval_s
         return time.monotonic() < back_s - MARGIN_FRAMES / self.source.fps

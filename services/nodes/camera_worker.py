@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import sys
 import time
 from collections import Counter, deque
 from pathlib import Path
@@ -23,12 +24,13 @@ from multiview.data import NS_PER_S, Keypoints2D, VideoFrame
 from multiview.detect import ExpectsPeople, PoseDetector, make_detector
 from multiview.errors import ConfigError, SourceError
 from multiview.sources import FrameSource, Paced, Reader, open_source
-from multiview.studio.config import CameraSource, Studio, studio_rig
+from multiview.studio.config import CameraSource, Studio, frame_rate, studio_rig
 from multiview.timing.clock import ClockMap
 from multiview.wire import topics
 from multiview.wire.messages import CameraHealth, EndOfStream, encode
 from multiview.wire.packing import pack_keypoints
 from services.nodes.clock_probe import ClockProber
+from services.nodes.common_grid import DetectorPace, GridSelection
 from services.nodes.ready_signal import wait_for_start
 from services.nodes.recording_source import RecordingSource
 from services.nodes.regions import RegionReceiver
@@ -40,6 +42,7 @@ __all__ = ["CameraWorker"]
 
 REPORT_S = 1.0
 RECENT = 100  # frames over which times are averaged
+SWITCH_INTERVAL_S = 5e-4
 
 
 class CameraStream:
@@ -67,15 +70,18 @@ class CameraStream:
     def open(self) -> FrameSource:
         return open_source(self.address, self.camera.name, Path.cwd(), self.options.fps)
 
-    def start(self, start_ns: int, video: Path | None) -> None:
+    def start(self, start_ns: int, video: Path | None, pace: DetectorPace) -> None:
         """Files play from the common start; live cameras as they come. `video` is where to keep it, from then on."""
         o, played = self.options, self.source
         if not played.live and o.speed > 0:
-            played = Paced(played, start_ns, o.speed, self.open if o.loop else None)
+            played = Paced(played, start_ns, o.speed, self.open if o.loop else None, every=video is not None)
         if video is not None:
             zero_ns = self.prober.worker_ns(start_ns) if self.prober else 0
             played = self.recording = RecordingSource(played, video, zero_ns)
-        self.reader = Reader(played, "every" if o.speed == 0 and not self.source.live else "newest")
+        if o.speed == 0 and not self.source.live:
+            self.reader = Reader(played, "every")
+        else:
+            self.reader = Reader(played, "newest", selection=GridSelection(pace, self.common_ns, self.source.fps))
 
     def next_frame(self, timeout_s: float) -> VideoFrame | None:
         """The next frame to detect; None if none came in time, or when the camera has ended."""
@@ -86,6 +92,11 @@ class CameraStream:
             self.state, self.note = "failed", str(error)
             logging.error("%s", error)
             return None
+
+    @property
+    def pace_of_time(self) -> float:
+        """Seconds of the camera's time in one second."""
+        return 1.0 if self.source.live else self.options.speed or 1.0
 
     @property
     def ended(self) -> bool:
@@ -127,7 +138,7 @@ class CameraStream:
         time_ns = self.clock.hub_ns(frame.time_ns) if self.source.live else frame.time_ns
         return time_ns + round(self.camera.time_offset_s * NS_PER_S)
 
-    def report(self, start_ns: int, rate_hz: float, detect_ms: float, note: str) -> None:
+    def report(self, start_ns: int, rate_hz: float, detect_ms: float, too_slow: str, note: str) -> None:
         """Send health and the ready signal, about once a second."""
         skipped = self.reader.dropped if self.reader else 0
         health = CameraHealth(
@@ -139,7 +150,7 @@ class CameraStream:
             rate_hz=rate_hz,
             expected_hz=(self.options.fps or self.source.fps) * (self.options.speed or 0.0),
             detect_ms=detect_ms,
-            note=(self.note or self._recording_error() or note)[:500],
+            note=(self.note or self._recording_error() or too_slow or note)[:500],
         )
         self.sender.send(topics.topic_of(topics.CAMERA_HEALTH, self.camera.name), encode(health))
         notify(self.client, Ready(role=f"camera/{self.camera.name}", pid=os.getpid(), start_ns=start_ns))
@@ -177,6 +188,7 @@ class CameraWorker:
             )
         self._streams = [CameraStream(studio, rig.cameras[rig.index(name)], rig.calibration_hash) for name in cameras]
         self._regions = self._region_receiver(studio, first, cameras[0])
+        self._pace = DetectorPace(frame_rate(studio), max(stream.source.fps for stream in self._streams))
         self._start_ns = 0
         self._stages: deque[dict[str, int]] = deque(maxlen=RECENT)
         self._detected_ns: dict[str, deque[int]] = {name: deque(maxlen=RECENT) for name in cameras}
@@ -187,7 +199,8 @@ class CameraWorker:
         roles = [f"camera/{stream.camera.name}" for stream in self._streams]
         self._start_ns = wait_for_start(self._streams[0].client, roles, standalone, stopping)
         for stream in self._streams:
-            stream.start(self._start_ns, self._video)
+            stream.start(self._start_ns, self._video, self._pace)
+        sys.setswitchinterval(SWITCH_INTERVAL_S)  # a detector in Python would starve the threads that read and record
         lower_thread_priority()  # decoding and fusion come first; detection takes the time that is left
         playing, next_report = list(self._streams), 0.0
         while playing and not stopping:
@@ -217,10 +230,10 @@ class CameraWorker:
 
     def _detect_batch(self, playing: list[CameraStream], stopping: Stopping) -> None:
         """Detect one batch: the newest frame of every camera that has one."""
-        wait_s = 0.1 if len(playing) == 1 else 0.1 / len(playing) / 10
-        taken = [(stream, frame) for stream in playing if (frame := stream.next_frame(wait_s)) is not None]
+        taken = self._take_frames(playing)
         if not taken:
             return
+        began = time.monotonic()
         self._pass_regions(taken)
         found = self._detector.detect([frame for _, frame in taken])
         start = time.perf_counter_ns()
@@ -230,6 +243,18 @@ class CameraWorker:
         publish = time.perf_counter_ns() - start
         stages = {**self._detector.stage_ns, "publish": publish}
         self._stages.append({name: ns // len(taken) for name, ns in stages.items()})
+        if self._pace.add((time.monotonic() - began) * taken[0][0].pace_of_time) and self._pace.level:
+            logging.warning("%s", self._pace.advice(len(self._streams)))
+
+    def _take_frames(self, playing: list[CameraStream]) -> list[tuple[CameraStream, VideoFrame]]:
+        """The newest frame of every camera that has one; on the grid, the cameras' frames of one instant."""
+        wait_s = 0.1 if len(playing) == 1 else 0.1 / len(playing) / 10
+        taken: list[tuple[CameraStream, VideoFrame]] = []
+        for stream in playing:
+            if (frame := stream.next_frame(wait_s)) is not None:
+                taken.append((stream, frame))
+                wait_s = max(wait_s, self._pace.tick_s) if self._pace.level else wait_s
+        return taken
 
     def _region_receiver(self, studio: Studio, source: CameraSource, name: str) -> RegionReceiver | None:
         if not source.regions:
@@ -258,11 +283,11 @@ class CameraWorker:
         self._detector.detect([VideoFrame(np.zeros((height, width, 3), np.uint8), 0, 0, self._streams[0].camera.name)])
 
     def _report(self) -> None:
-        total = self._mean_ms()
+        total, too_slow = self._mean_ms(), self._pace.advice(len(self._streams))
         for stream in self._streams:
             times = self._detected_ns[stream.camera.name]
             rate = (len(times) - 1) * 1e9 / (times[-1] - times[0]) if len(times) > 2 else 0.0
-            stream.report(self._start_ns, rate, sum(total.values()), self._timing_text())
+            stream.report(self._start_ns, rate, sum(total.values()), too_slow, self._timing_text())
 
     def _mean_ms(self) -> dict[str, float]:
         """Milliseconds per frame of each stage, of late."""

@@ -12,7 +12,10 @@ __all__ = ["RecordingSource"]
 
 
 class RecordingSource:
-    """Wraps a source and writes its frames from `zero_ns` of its clock on to FOLDER/NAME.mp4 as they are read."""
+    """Wraps a source and writes its frames from `zero_ns` of its clock on to FOLDER/NAME.mp4 as they are read.
+
+    A file waits until its frames are written; a camera cannot.
+    """
 
     def __init__(self, source: FrameSource, folder: Path, zero_ns: int) -> None:
         self._source, self._zero_ns = source, zero_ns
@@ -28,7 +31,7 @@ class RecordingSource:
     def read(self) -> VideoFrame | None:
         frame = self._source.read()
         if frame is not None and frame.time_ns >= self._zero_ns:
-            self.log.add(frame)
+            self.log.add(frame, wait=not self.live)
         return frame
 
     def skip(self) -> bool:

@@ -52,10 +52,10 @@ class VideoLog:
         part = self._part
         return self._ended_frames + (part.frames if part is not None else 0)
 
-    def add(self, frame: VideoFrame) -> None:
-        """Never waits."""
+    def add(self, frame: VideoFrame, wait: bool = False) -> None:
+        """Hand over a frame to be written; where too many are waiting, `wait` for them or drop it."""
         try:
-            self._queue.put_nowait(frame)
+            self._queue.put(frame, block=wait)
         except queue.Full:
             self.dropped += 1
             self.error = "frames come faster than they can be written as video"

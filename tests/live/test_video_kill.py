@@ -18,41 +18,10 @@ import pytest
 from multiview.cameras.rig_file import save_rig
 from multiview.sources.video import Source
 from multiview.synthetic import StudioOptions, make_studio
+from tests.footage import NUMBERED, number_of
 from tests.processes import Processes, until
 
 FPS, SIZE = 30.0, (256, 48)
-NUMBERED = '''
-"""A camera whose pictures show their number in binary, and which tells a file what it has given."""
-
-from pathlib import Path
-
-import numpy as np
-
-from multiview.data import VideoFrame
-
-
-class Source:
-    live, frames, fps, size = False, 0, 30.0, (256, 48)
-
-    def __init__(self, name):
-        self.name, self.number = name, 0
-        self.log = Path(__file__).with_name(f"{name}.log").open("w", buffering=1)
-
-    def read(self):
-        image = np.zeros((48, 256, 3), np.uint8)
-        for bit in range(16):
-            image[:, 16 * bit : 16 * bit + 16] = 255 * (self.number >> bit & 1)
-        frame = VideoFrame(image, self.number, round(self.number * 1e9 / self.fps), self.name)
-        self.log.write(f"{self.number}\\n")
-        self.number += 1
-        return frame
-
-    def skip(self):
-        return self.read() is not None
-
-    def close(self):
-        self.log.close()
-'''
 SIMULATED = "{cameras = 2, people = 1, seconds = 60.0, fps = 30.0, size = [256, 48], person_px = 40.0}"
 
 
@@ -73,10 +42,6 @@ def studio(tmp_path: Path) -> Path:
         "[hub]\ningest_port = 0\npublish_port = 0\nrequest_port = 0\n"
     )
     return path
-
-
-def number_of(image: np.ndarray) -> int:
-    return sum(1 << bit for bit in range(16) if image[24, 16 * bit + 8].mean() > 128)
 
 
 def check_video(path: Path, given: Path) -> None:
