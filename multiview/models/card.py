@@ -2,24 +2,39 @@
 
 What models leave implicit is what goes wrong: colour order, normalisation, crop, decoder, and who may use the weights.
 A card states each of them; `multiview models list` shows the cards, `multiview models fetch NAME` gets the files.
+
+A card may come from anybody: it names neither code nor commands, no place outside its own folder, and only addresses on
+the web.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from platformdirs import user_cache_path
 
+from multiview.common.names import file_name, name_fault
 from multiview.common.package_data import package_file
-from multiview.common.ranges import above, between
+from multiview.common.ranges import above, between, shown
 from multiview.common.toml import decode_toml
 from multiview.errors import ConfigError
 
-__all__ = ["CardFile", "ModelCard", "cache_folder", "card_names", "load_card", "model_file", "sha256_of"]
+__all__ = [
+    "CardFile",
+    "ModelCard",
+    "cache_folder",
+    "card_names",
+    "load_card",
+    "model_file",
+    "recorded_sha256",
+    "sha256_of",
+    "weights_path",
+]
 
 Side = Annotated[int, between(1, 8192, "px")]
 Mean = Annotated[float, between(-10_000, 10_000)]
@@ -36,6 +51,20 @@ class CardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     package: str = ""  # a wheel of the Python package index, `name==version`
     member: str = ""  # the file's path inside the wheel or zip
     sha256: str = ""  # of the file itself; empty where nobody has verified it, then the first fetch records it
+
+    def __post_init__(self) -> None:
+        if name_fault(self.name) or self.name != file_name(self.name):
+            raise ValueError(f"name must be that of a file in the card's own folder, not {shown(self.name)}")
+        if self.url and not re.fullmatch(r"https?://[^\s/?#@\\]+(/[^\s\\]*)?", self.url):
+            raise ValueError(f"url must be an address that begins with https:// or http://, not {shown(self.url)}")
+        if self.package and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!_-]*", self.package):
+            raise ValueError(f"package must be name==version in the Python package index, not {shown(self.package)}")
+        if self.url and self.package:
+            raise ValueError("a file comes from a url or from a package, not from both")
+        if self.member and not _inside(self.member):
+            raise ValueError(f"member must be a path inside the archive, not {shown(self.member)}")
+        if self.sha256 and not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"sha256 must be 64 hexadecimal digits, not {shown(self.sha256)}")
 
 
 class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +96,19 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = []  # part affinity fields: two joints, and the first of the field's channels
     person_detector: str = ""  # card that finds the boxes for a top-down model
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[a-z][a-z0-9_]*", self.plugin):
+            raise ValueError(f"plugin must be a detector of multiview, not {shown(self.plugin)}")
+        for key in ("skeleton", "person_detector"):
+            if (named := getattr(self, key)) and not _inside(named):
+                raise ValueError(f"{key} must be a name, or a path below the working folder, not {shown(named)}")
+
+
+def _inside(path: str) -> bool:
+    """Whether a path stays inside the folder that it is given in."""
+    parts = re.split(r"[/\\]", path)
+    return not any(part in ("", ".", "..") or ":" in part or "\0" in part for part in parts)
+
 
 def card_names() -> tuple[str, ...]:
     """The cards that ship with multiview."""
@@ -92,10 +134,15 @@ def cache_folder() -> Path:
     return Path(named) if named else user_cache_path("multiview", appauthor=False)
 
 
+def weights_path(name: str, file: CardFile) -> Path:
+    """Where a fetched file of this card lies."""
+    return cache_folder() / "models" / file_name(name) / file.name
+
+
 def model_file(name: str, file: CardFile, check: bool = True) -> Path:
     """A card's file, fetched or shipped beside the card; ConfigError if it is not there or not what the card says."""
     shipped = package_file("models", file.name)
-    path = shipped if shipped.is_file() else cache_folder() / "models" / name / file.name
+    path = shipped if shipped.is_file() else weights_path(name, file)
     if not path.is_file():
         raise ConfigError(f"the weights of {name} are not here: run `multiview models fetch {name}` (wants {path})")
     expected = file.sha256 or recorded_sha256(path)

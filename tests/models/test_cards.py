@@ -1,13 +1,16 @@
 """Every shipped card is complete and names what exists; weights are found, checked, or asked for in one line."""
 
 import hashlib
+import tomllib
 
 import pytest
 
 from multiview.body.skeleton import load_skeleton
+from multiview.common.package_data import package_file
 from multiview.common.plugins import plugin_names
+from multiview.common.toml import convert
 from multiview.errors import ConfigError
-from multiview.models.card import CardFile, card_names, load_card, model_file
+from multiview.models.card import CardFile, ModelCard, card_names, load_card, model_file, weights_path
 
 
 @pytest.mark.parametrize("name", card_names())
@@ -44,3 +47,57 @@ def test_weights_are_asked_for_and_checked(tmp_path, monkeypatch):
         model_file("mine", file)
     path.write_bytes(b"right")
     assert model_file("mine", file) == path
+
+
+HARMLESS = (package_file("models") / "blazepose.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", "/tmp/x.onnx"),
+        ("name", "../x.onnx"),
+        ("name", "a\\\\b.onnx"),
+        ("name", ".ssh"),
+        ("name", ""),
+        ("url", "file:///etc/passwd"),
+        ("url", "ftp://a/b"),
+        ("url", "-o/tmp/x"),
+        ("url", "https://a\\n.b/"),
+        ("url", "http:///x"),
+        ("package", "/tmp/evil"),
+        ("package", "./evil==1"),
+        ("package", "git+https://a/b"),
+        ("package", "--index-url=http://a b==1"),
+        ("package", "name @ file:///x"),
+        ("package", "name"),
+        ("member", "../../x"),
+        ("member", "/etc/x"),
+        ("sha256", "../x"),
+    ],
+)
+def test_a_card_names_no_place_and_no_code(key, value):
+    """Nor what pip would take for an option or a folder: what a card may hold is checked when it is read."""
+    with pytest.raises(ConfigError, match=f"{key} must be"):
+        convert(
+            tomllib.loads(f'name = "x.onnx"\n{key} = "{value}"' if key != "name" else f'name = "{value}"'),
+            CardFile,
+            "card",
+        )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("plugin", "./evil.py"), ("plugin", "../x"), ("skeleton", "/etc/x.toml"), ("person_detector", "../x.toml")],
+)
+def test_a_card_names_no_plugin_of_its_own(key, value, tmp_path):
+    card = tomllib.loads(HARMLESS) | {key: value}
+    with pytest.raises(ConfigError, match=f"{key} must be"):
+        convert(card, ModelCard, "card")
+
+
+def test_weights_of_any_card_lie_in_its_own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("MULTIVIEW_CACHE", str(tmp_path))
+    for name in ("mine", ".", "..", "相机"):
+        folder = weights_path(name, CardFile("net.onnx")).parent
+        assert folder.resolve().parent == tmp_path / "models"
