@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64
-from platformdirs import user_config_path
 
 from multiview.common.atomic_file import replacing
 from multiview.common.names import check_name, file_name, name_of_file, named_path
 from multiview.common.ranges import above, between
 from multiview.common.toml import decode_toml, encode_toml
+from multiview.common.user_folders import user_config
 from multiview.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -197,9 +197,17 @@ def _log_normal(x: Float64[np.ndarray, " L"], cov: Float64[np.ndarray, "L L"]) -
 
 
 def actors_folder() -> Path:
-    """Where this user's actors are kept; the variable MULTIVIEW_ACTORS names another folder."""
-    named = os.environ.get("MULTIVIEW_ACTORS")
-    return Path(named) if named else user_config_path("multiview", appauthor=False, roaming=True) / "actors"
+    """Where this user's actors are kept; the variable MULTIVIEW_ACTORS names another folder.
+
+    Raises:
+        ConfigError: The user has no home, and the variable is not set.
+    """
+    if named := os.environ.get("MULTIVIEW_ACTORS"):
+        return Path(named)
+    own = user_config()
+    if own is None:
+        raise ConfigError("this user has no home: set MULTIVIEW_ACTORS to a folder for saved actors")
+    return own / "actors"
 
 
 def actor_names(folder: Path | None = None) -> tuple[str, ...]:
@@ -211,6 +219,8 @@ def actor_names(folder: Path | None = None) -> tuple[str, ...]:
     Returns:
         Their names, sorted.
     """
+    if folder is None and user_config() is None and not os.environ.get("MULTIVIEW_ACTORS"):
+        return ()
     return tuple(sorted(name_of_file(path.stem) for path in (folder or actors_folder()).glob("*.toml")))
 
 

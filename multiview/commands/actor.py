@@ -141,7 +141,10 @@ def _list(folder: Path | None) -> int:
         actor = load_actor(name, folder)
         print(f"{name:20} {actor.skeleton:12} from {actor.take or 'an unknown take'}, {actor.frames} frames")
     if not names:
-        print(f"no actors in {folder or actors_folder()}: `multiview actor NAME TAKE` saves one")
+        try:
+            print(f"no actors in {folder or actors_folder()}: `multiview actor NAME TAKE` saves one")
+        except ConfigError as error:
+            print(f"no actors: {error}")
     return 0
 
 

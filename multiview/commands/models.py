@@ -80,7 +80,10 @@ def _list() -> int:
         _, card = load_card(name)
         table.add_row(name, card.title, card.skeleton, card.code_license, card.weights_license, _state(name, card))
     Console().print(table)
-    print(f"weights are stored in {cache_folder() / 'models'}; `multiview models fetch NAME` downloads them")
+    try:
+        print(f"weights are stored in {cache_folder() / 'models'}; `multiview models fetch NAME` downloads them")
+    except ConfigError as error:
+        print(f"no weights can be downloaded: {error}")
     return 0
 
 

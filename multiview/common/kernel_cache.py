@@ -7,12 +7,17 @@ choose it before they import numba; whoever only imports multiview keeps numba's
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import os
 import re
 import shutil
+import sys
+import tempfile
 from pathlib import Path
+
+from multiview.common.user_folders import user_cache
 
 __all__ = ["use_kernel_cache"]
 
@@ -24,23 +29,47 @@ PACKAGE = Path(__file__).parents[1]
 def use_kernel_cache() -> None:
     """Keep compiled kernels in this version's folder, unless the user has set NUMBA_CACHE_DIR; call it before importing
     numba.
+
+    The folder is beside the program, or, where that cannot be written, among the user's, and begins as a copy of what
+    was compiled when the program was installed. Where neither can be written it lasts as long as this process, which
+    says so; child processes inherit it.
     """
-    if not os.environ.get(VARIABLE):
-        folder = _folder()
-        _remove_unused(folder)
-        os.environ[VARIABLE] = str(folder)
-
-
-def _folder() -> Path:
+    if os.environ.get(VARIABLE):
+        return
     from importlib import metadata  # slow to import: `multiview --help` does without
 
     name = kernel_digest(PACKAGE, metadata.version("numba"))
-    beside = PACKAGE / "__pycache__"
-    if os.access(beside if beside.is_dir() else PACKAGE, os.W_OK):
-        return beside / name
-    from platformdirs import user_cache_path
+    beside, own = PACKAGE / "__pycache__" / name, user_cache()
+    folder = next((f for f in (beside, own and own / name) if f is not None and _is_writable(f)), None)
+    if folder is None:
+        folder = Path(tempfile.mkdtemp(prefix="multiview-kernels-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        print(
+            "multiview: compiled kernels cannot be kept, so each start may compile for a minute: "
+            f"set {VARIABLE} to a folder that this user may write, or run `multiview compile` where it is installed",
+            file=sys.stderr,
+        )
+    if folder != beside:
+        _copy_compiled(beside, folder)
+    _remove_unused(folder)
+    os.environ[VARIABLE] = str(folder)
 
-    return user_cache_path("multiview", appauthor=False) / name
+
+def _is_writable(folder: Path) -> bool:
+    """Whether files can be made there, which is tried: permissions do not tell of a read-only disk."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+def _copy_compiled(beside: Path, folder: Path) -> None:
+    """Begin with what whoever installed the program has compiled."""
+    with contextlib.suppress(OSError):
+        if beside.is_dir() and not any(folder.iterdir()):
+            shutil.copytree(beside, folder, dirs_exist_ok=True)
 
 
 def kernel_digest(package: Path, numba: str) -> str:

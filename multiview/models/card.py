@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from platformdirs import user_cache_path
 
 from multiview.common.names import file_name, name_fault
 from multiview.common.package_data import package_file
 from multiview.common.ranges import above, between, shown
 from multiview.common.toml import decode_toml
+from multiview.common.user_folders import user_cache
 from multiview.errors import ConfigError
 
 __all__ = [
@@ -131,7 +131,10 @@ def load_card(name_or_path: str | Path) -> tuple[str, ModelCard]:
 def cache_folder() -> Path:
     """Where fetched weights lie: the folder MULTIVIEW_CACHE, else the user's cache of this system."""
     named = os.environ.get("MULTIVIEW_CACHE")
-    return Path(named) if named else user_cache_path("multiview", appauthor=False)
+    folder = Path(named) if named else user_cache()
+    if folder is None:
+        raise ConfigError("this user has no home: set MULTIVIEW_CACHE to a folder for downloaded weights")
+    return folder
 
 
 def weights_path(name: str, file: CardFile) -> Path:

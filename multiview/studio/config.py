@@ -401,7 +401,10 @@ def _with_actors(studio: Studio, path: Path) -> Studio:
 
 def _absolute(studio: Studio, folder: Path) -> Studio:
     def whole(path: str) -> str:
-        return str(folder / Path(path).expanduser()) if path else path
+        try:
+            return str(folder / Path(path).expanduser()) if path else path
+        except RuntimeError:  # a user without a home
+            raise ConfigError(f"{path}: there is no home folder of this name; give the whole path") from None
 
     def moved(source: Source) -> Source:
         if isinstance(source, KeypointsSource):

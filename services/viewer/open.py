@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.body.actor import actor_names
 from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig
@@ -52,7 +51,7 @@ def open_live(studio_file: Path) -> Opened:
     studio = load_studio(studio_file)
     rig, skeleton = studio_rig(studio), load_skeleton(studio.skeleton)
     feed = StreamFeed(studio.hub, rig, len(skeleton.joints))
-    names = tuple(actor.name for actor in studio.actors) or actor_names()
+    names = tuple(actor.name for actor in studio.actors)
     return Opened(rig, skeleton, feed, _volume(studio, rig), recording, names)
 
 

@@ -206,7 +206,7 @@ class Viewer:
         own = given.get(person, "")
         name = choices[(choices.index(own) + 1) % len(choices)] if own in choices else choices[0]
         if not free:
-            self._notify(f"no names to assign: multiview actor NAME studio.toml --person {person}")
+            self._notify(f"no names to assign: set known_actors, or multiview actor NAME studio.toml --person {person}")
         elif self.feed.set_name(person, name):
             self._notify(f"person {person} is {name}" if name else f"person {person} has no name")
         else:
