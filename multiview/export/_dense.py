@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from multiview.body.actor import load_rest_pose
-from multiview.body.kinematics import Humanoid, humanoid
+from multiview.body.kinematics import Humanoid, Motion, RotationSolver, humanoid
 from multiview.common.atomic_file import replacing
 from multiview.data import NS_PER_S
 from multiview.recordings.pose_table import Poses
 
-__all__ = ["Dense", "dense", "rest_pose", "write_intervals"]
+__all__ = ["Dense", "dense", "rest_pose", "solve_motion", "write_intervals"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,13 @@ def rest_pose(poses: Poses, person: Dense) -> Humanoid:
     """The skeleton of a known actor, the same in every take; of anyone else, from what was seen of them here."""
     kept = load_rest_pose(poses.names.get(person.person, ""), poses.skeleton)
     return humanoid(person.joints, person.xyz) if kept is None else kept
+
+
+def solve_motion(person: Dense, rest: Humanoid) -> Motion:
+    """Their rotations. What is unknown at the beginning has what is known first, and limbs their first seen plane."""
+    solver = RotationSolver(rest, person.joints, 1 / person.rate)
+    solver.solve(person.xyz[::-1])  # the solver goes on from there
+    return solver.solve(person.xyz)
 
 
 def write_intervals(person: Dense, path: Path) -> Path:

@@ -1,5 +1,8 @@
-"""glTF 2.0 as one binary file (.glb): an animated skeleton of sticks per person, y up, metres, VRM bone names.
+"""glTF 2.0 as one binary file (.glb): a skinned figure of sticks per person, y up, metres, VRM bone names.
 
+Each person is a node of their name with the bones below it, a skin that makes programs see an armature, and an
+animation of their name; the animation `everyone`, of more than one, comes first, as viewers play that one. Times count
+from the first frame of all, whose number, time and UTC are the scene's `extras`.
 https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html
 """
 
@@ -12,12 +15,13 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.spatial.transform import Rotation
 
-from multiview.body.kinematics import Humanoid, Motion, RotationSolver
+from multiview.body.kinematics import Humanoid, Motion
 from multiview.common.atomic_file import replacing
 from multiview.common.palette import person_colour
+from multiview.data import NS_PER_S
 from multiview.errors import MultiviewError
 from multiview.export import Progress, silent
-from multiview.export._dense import Dense, dense, rest_pose, write_intervals
+from multiview.export._dense import Dense, dense, rest_pose, solve_motion, write_intervals
 from multiview.recordings.pose_table import Poses
 
 try:
@@ -31,6 +35,7 @@ _GLTF_FROM_WORLD = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]
 _STICK_M = 0.03
 # An octahedron of length 1 along y, thickest at a fifth of it.
 _STICK = np.array([[0, 0, 0], [1, 0.2, 0], [0, 0.2, 1], [-1, 0.2, 0], [0, 0.2, -1], [0, 1, 0]], dtype=np.float32)
+_NORMALS = _STICK - np.array([0.0, 0.3, 0.0], dtype=np.float32)
 _FACES = np.array([0, 1, 2, 0, 2, 3, 0, 3, 4, 0, 4, 1, 5, 2, 1, 5, 3, 2, 5, 4, 3, 5, 1, 4])
 
 
@@ -39,9 +44,10 @@ class Exporter:
         if not len(poses):
             return []
         path = stem.with_name(stem.name + ".glb")
-        document = _Document()
-        paths = [path]
         first = int(poses.frame[0])
+        time_s, utc_ns = float(poses.time_ns[0] / NS_PER_S), int(poses.utc_ns[0])
+        start = {"first_frame": first, "first_time_s": time_s, "first_utc_ns": str(utc_ns)}
+        document, paths = _Document({"multiview": start}), [path]
         for done, number in enumerate(poses.people, start=1):
             person = dense(poses, int(number))
             document.add_person(poses, person, (person.first - first) / person.rate)
@@ -55,57 +61,77 @@ class Exporter:
 class _Document:
     """The file, as it grows."""
 
-    def __init__(self) -> None:
-        self._scene, self._animation, self._blob = gl.Scene(), gl.Animation(name="take"), bytearray()
-        self._file = gl.GLTF2(
-            asset=gl.Asset(generator="multiview"), scene=0, scenes=[self._scene], animations=[self._animation]
-        )
-        normals = _STICK - np.array([0.0, 0.3, 0.0], dtype=np.float32)
-        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-        vertices = gl.Attributes(POSITION=self._add(_STICK, gl.VEC3), NORMAL=self._add(normals, gl.VEC3))
-        self._stick = {"attributes": vertices, "indices": self._add(_FACES, gl.SCALAR)}
+    def __init__(self, extras: dict[str, Any]) -> None:
+        self._scene, self._blob = gl.Scene(name="take", extras=extras), bytearray()
+        self._file = gl.GLTF2(asset=gl.Asset(generator="multiview"), scene=0, scenes=[self._scene])
 
     def add_person(self, poses: Poses, person: Dense, start_s: float) -> None:
-        """A tree of nodes, a stick on each bone, and the animation."""
-        rest = rest_pose(poses, person)
-        motion = RotationSolver(rest, person.joints, 1 / person.rate).solve(person.xyz)
-        colour = [channel**2.2 for channel in person_colour(person.person)]  # colours of glTF are linear
-        surface = gl.PbrMetallicRoughness(baseColorFactor=[*colour, 1.0], metallicFactor=0.0)
-        material = _append(self._file.materials, gl.Material(pbrMetallicRoughness=surface))
-        primitives = [gl.Primitive(**self._stick, material=material)]
-        mesh = _append(self._file.meshes, gl.Mesh(name=f"stick.{person.person}", primitives=primitives))
-        nodes, first = self._file.nodes, len(self._file.nodes)
-        self._scene.nodes.append(first)
-        nodes += [gl.Node(name=f"{b.name}.{person.person}", translation=b.offset.tolist()) for b in rest.bones]
+        """A tree of bones, a figure of sticks that hangs on it, and its animation."""
+        rest, name = rest_pose(poses, person), poses.label(person.person)
+        motion = solve_motion(person, rest)
+        nodes, first = self._file.nodes, len(self._file.nodes) + 1
+        nodes.append(gl.Node(name=name, children=[first]))
+        nodes += [gl.Node(name=bone.name, translation=bone.offset.tolist()) for bone in rest.bones]
         for index, bone in enumerate(rest.bones):
             if bone.parent >= 0:
-                children = nodes[first + bone.parent].children
-                children.append(first + index)
-                if np.linalg.norm(bone.offset) > 1e-6:
-                    stick = gl.Node(name=f"stick.{bone.name}.{person.person}", mesh=mesh, **_laid_along(bone.offset))
-                    children.append(_append(nodes, stick))
-        self._animate(rest, motion, first, start_s + np.arange(len(motion.root)) / person.rate)
+                nodes[first + bone.parent].children.append(first + index)
+        mesh, skin = self._figure(rest, name, person.person), self._skin(rest, name, first)
+        figure = _append(nodes, gl.Node(name=f"{name}.figure", mesh=mesh, skin=skin))
+        self._scene.nodes += [first - 1, figure]
+        self._animate(rest, motion, name, first, start_s + np.arange(len(motion.root)) / person.rate)
 
-    def _animate(self, rest: Humanoid, motion: Motion, first: int, times: Float64[np.ndarray, " T"]) -> None:
+    def _figure(self, rest: Humanoid, name: str, number: int) -> int:
+        """A mesh in the rest pose: a stick from each bone to every bone below it, moved by the upper one alone."""
+        places = _rest_places(rest)
+        sticks = [i for i, bone in enumerate(rest.bones) if bone.parent >= 0 and np.linalg.norm(bone.offset) > 1e-6]
+        laid = [_laid_along(rest.bones[i].offset) for i in sticks]
+        corners = [_STICK @ turn.T + places[rest.bones[i].parent] for i, turn in zip(sticks, laid, strict=True)]
+        normals = [_NORMALS @ np.linalg.inv(turn) for turn in laid]
+        joints = np.zeros((len(sticks) * len(_STICK), 4), dtype=np.uint16)
+        joints[:, 0] = np.repeat([rest.bones[i].parent for i in sticks], len(_STICK))
+        weights = np.tile(np.array([1.0, 0.0, 0.0, 0.0]), (len(joints), 1))
+        faces = (np.arange(len(sticks))[:, None] * len(_STICK) + _FACES).ravel()
+        vertices = gl.Attributes(
+            POSITION=self._add(np.concatenate(corners), gl.VEC3, gl.ARRAY_BUFFER),
+            NORMAL=self._add(_unit(np.concatenate(normals)), gl.VEC3, gl.ARRAY_BUFFER),
+            JOINTS_0=self._add(joints, gl.VEC4, gl.ARRAY_BUFFER),
+            WEIGHTS_0=self._add(weights, gl.VEC4, gl.ARRAY_BUFFER),
+        )
+        colour = [channel**2.2 for channel in person_colour(number)]  # colours of glTF are linear
+        surface = gl.PbrMetallicRoughness(baseColorFactor=[*colour, 1.0], metallicFactor=0.0)
+        material = _append(self._file.materials, gl.Material(name=name, pbrMetallicRoughness=surface))
+        indices = self._add(faces, gl.SCALAR, gl.ELEMENT_ARRAY_BUFFER)
+        primitive = gl.Primitive(attributes=vertices, indices=indices, material=material)
+        return _append(self._file.meshes, gl.Mesh(name=name, primitives=[primitive]))
+
+    def _skin(self, rest: Humanoid, name: str, first: int) -> int:
+        """The bones, and the way back from the rest pose to the frame of each: in a T-pose, a translation."""
+        back = np.tile(np.eye(4), (len(rest.bones), 1, 1))
+        back[:, 3, :3] = -_rest_places(rest)  # column by column
+        bones = list(range(first, first + len(rest.bones)))
+        matrices = self._add(back.reshape(-1, 16), gl.MAT4)
+        skin = gl.Skin(name=name, joints=bones, skeleton=first, inverseBindMatrices=matrices)
+        return _append(self._file.skins, skin)
+
+    def _animate(self, rest: Humanoid, motion: Motion, name: str, first: int, times: Float64[np.ndarray, " T"]) -> None:
+        animation = gl.Animation(name=name)
+        self._file.animations.append(animation)
         at = self._add(times, gl.SCALAR)
         local = motion.local.copy()
         local[:, 0] = _GLTF_FROM_WORLD @ local[:, 0]
-        self._channel(first, "translation", at, self._add(motion.root @ _GLTF_FROM_WORLD.T, gl.VEC3))
+        root = self._add(motion.root @ _GLTF_FROM_WORLD.T, gl.VEC3)
+        _channel(animation, first, "translation", at, root)
         for index, bone in enumerate(rest.bones):
             if not bone.name.endswith(("Hand", "Toes")):
-                self._channel(first + index, "rotation", at, self._add(_quaternions(local[:, index]), gl.VEC4))
+                turns = self._add(_quaternions(local[:, index]), gl.VEC4)
+                _channel(animation, first + index, "rotation", at, turns)
 
-    def _channel(self, node: int, what: str, times: int, values: int) -> None:
-        sampler = _append(self._animation.samplers, gl.AnimationSampler(input=times, output=values))
-        target = gl.AnimationChannelTarget(node=node, path=what)
-        self._animation.channels.append(gl.AnimationChannel(sampler=sampler, target=target))
-
-    def _add(self, values: np.ndarray, kind: str) -> int:
+    def _add(self, values: np.ndarray, kind: str, target: int | None = None) -> int:
         """The accessor of an array that is put into the file, whole numbers as uint16 and others as float32."""
         whole = np.issubdtype(values.dtype, np.integer)
         values = values.astype(np.uint16 if whole else np.float32)
         data, table = values.tobytes(), values.reshape(len(values), -1)
-        view = gl.BufferView(buffer=0, byteOffset=len(self._blob), byteLength=len(data))
+        view = gl.BufferView(buffer=0, byteOffset=len(self._blob), byteLength=len(data), target=target)
         self._blob += data + b"\0" * (-len(data) % 4)
         accessor = gl.Accessor(
             bufferView=_append(self._file.bufferViews, view),
@@ -118,6 +144,8 @@ class _Document:
         return _append(self._file.accessors, accessor)
 
     def save(self, path: Path) -> None:
+        if len(self._file.animations) > 1:
+            self._file.animations.insert(0, _together(self._file.animations))
         self._file.buffers = [gl.Buffer(byteLength=len(self._blob))]
         self._file.set_binary_blob(bytes(self._blob))
         self._file.save_binary(path)
@@ -129,10 +157,41 @@ def _append(items: list[Any], item: Any) -> int:
     return len(items) - 1
 
 
-def _laid_along(offset: Float64[np.ndarray, " 3"]) -> dict[str, list[float]]:
-    """Rotation and scale of a stick along a bone."""
-    rotation, _ = Rotation.align_vectors(offset, [0.0, 1.0, 0.0])
-    return {"rotation": rotation.as_quat().tolist(), "scale": [_STICK_M, float(np.linalg.norm(offset)), _STICK_M]}
+def _channel(animation: Any, node: int, what: str, times: int, values: int) -> None:
+    sampler = _append(animation.samplers, gl.AnimationSampler(input=times, output=values))
+    animation.channels.append(
+        gl.AnimationChannel(sampler=sampler, target=gl.AnimationChannelTarget(node=node, path=what))
+    )
+
+
+def _together(animations: list[Any]) -> Any:
+    """One animation that does what all do."""
+    everyone = gl.Animation(name="everyone")
+    for animation in animations:
+        for channel in animation.channels:
+            sampler = _append(everyone.samplers, animation.samplers[channel.sampler])
+            everyone.channels.append(gl.AnimationChannel(sampler=sampler, target=channel.target))
+    return everyone
+
+
+def _rest_places(rest: Humanoid) -> Float64[np.ndarray, "B 3"]:
+    """m, where the bones are in the rest pose, from the hips."""
+    places = np.zeros((len(rest.bones), 3))
+    for i, bone in enumerate(rest.bones):
+        places[i] = bone.offset + (places[bone.parent] if bone.parent >= 0 else 0.0)
+    return places
+
+
+def _laid_along(offset: Float64[np.ndarray, " 3"]) -> Float64[np.ndarray, "3 3"]:
+    """Turns and stretches a stick along a bone."""
+    turn, _ = Rotation.align_vectors(offset, [0.0, 1.0, 0.0])
+    laid: np.ndarray = turn.as_matrix() * [_STICK_M, float(np.linalg.norm(offset)), _STICK_M]
+    return laid
+
+
+def _unit(vectors: Float64[np.ndarray, "N 3"]) -> Float64[np.ndarray, "N 3"]:
+    unit: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
 
 
 def _quaternions(R: Float64[np.ndarray, "T 3 3"]) -> Float64[np.ndarray, "T 4"]:

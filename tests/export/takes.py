@@ -9,10 +9,10 @@ from multiview.synthetic import StudioOptions, make_studio
 
 FPS = 30.0
 LIVE_TICK = 5_184_017_216  # a machine that has been up for 5.5 years: the number needs 33 bits
-_LEFT = range(100, 130)  # frames in which person 5 is away
+_LEFT = range(70, 85)  # frames in which person 5 is away
 
 
-def recorded(live: bool = False, skeleton: str = "body25", seconds: float = 6.0) -> Poses:
+def recorded(live: bool = False, skeleton: str = "body25", seconds: float = 4.0) -> Poses:
     """Two people, 4 and 5, from frame 7 on; 5 comes later, leaves and returns; the last joint of 4 is lost for a while.
 
     A sigma that lies between 2 and 300 mm; `live`: ticks count from the machine's start.

@@ -139,22 +139,28 @@ def test_gltf_gives_the_joints_back(poses: Poses, tmp_path: Path) -> None:
     path = load_exporter("gltf").write(poses, tmp_path / "take")[0]
     document = pygltflib.GLTF2().load(str(path))
     assert document is not None
-    animated: dict[tuple[int, str], tuple[np.ndarray, np.ndarray]] = {}
-    for channel in document.animations[0].channels:
-        sampler = document.animations[0].samplers[channel.sampler]
-        values = _accessor(document, sampler.input)[:, 0], _accessor(document, sampler.output)
-        animated[channel.target.node, channel.target.path] = values
-    for root, person, start in zip(document.scenes[0].nodes, (4, 5), (0.0, 33 / 30), strict=True):
+    together, *animations = document.animations
+    assert together.name == "everyone"
+    assert len(together.channels) == sum(len(animation.channels) for animation in animations)
+    for animation, person, start in zip(animations, (4, 5), (0.0, 33 / 30), strict=True):
+        assert animation.name == f"person{person}"
+        animated: dict[tuple[int, str], tuple[np.ndarray, np.ndarray]] = {}
+        for channel in animation.channels:
+            sampler = animation.samplers[channel.sampler]
+            values = _accessor(document, sampler.input)[:, 0], _accessor(document, sampler.output)
+            animated[channel.target.node, channel.target.path] = values
+        (root,) = next(node for node in document.nodes if node.name == animation.name).children
         times = animated[root, "translation"][0]
         assert times[0] == pytest.approx(start, abs=1e-5)
         found: dict[str, np.ndarray] = {}
 
-        def visit(node: int, place: np.ndarray, turn: Rotation, count: int = len(times), found: dict = found) -> None:
+        def visit(node: int, place: np.ndarray, turn: Rotation, a: dict = animated, found: dict = found) -> None:
+            count = len(place)
             offset = np.tile(document.nodes[node].translation or [0, 0, 0], (count, 1))
-            offset = animated.get((node, "translation"), (None, offset))[1]
+            offset = a.get((node, "translation"), (None, offset))[1]
             place = place + turn.apply(offset)
-            if (node, "rotation") in animated:
-                q = animated[node, "rotation"][1]
+            if (node, "rotation") in a:
+                q = a[node, "rotation"][1]
                 np.testing.assert_allclose(np.linalg.norm(q, axis=1), 1.0, atol=1e-5)
                 assert np.sum(q[1:] * q[:-1], axis=1).min() > 0.8
                 turn = turn * Rotation.from_quat(q)
@@ -164,8 +170,15 @@ def test_gltf_gives_the_joints_back(poses: Poses, tmp_path: Path) -> None:
 
         visit(root, np.zeros((len(times), 3)), Rotation.identity(len(times)))
         for name in _NAMES:
-            difference = found[f"{name}.{person}"] @ _WORLD_FROM_YUP.T - _expected(poses, person)[name]
+            difference = found[name] @ _WORLD_FROM_YUP.T - _expected(poses, person)[name]
             assert np.nanmax(np.linalg.norm(difference, axis=1)) < 0.015, name
+
+
+def test_gltf_says_where_its_time_begins(poses: Poses, tmp_path: Path) -> None:
+    document = pygltflib.GLTF2().load(str(load_exporter("gltf").write(poses, tmp_path / "take")[0]))
+    assert document is not None
+    start = document.scenes[0].extras["multiview"]
+    assert start == {"first_frame": 7, "first_time_s": pytest.approx(7 / 30), "first_utc_ns": "0"}
 
 
 def test_gltf_is_one_binary_file_of_two_chunks(poses: Poses, tmp_path: Path) -> None:
