@@ -1,4 +1,4 @@
-"""Writes docs/wire_format.md and docs/wire_format.schema.json from the message structs; a test says when to run it."""
+"""Writes docs/wire_format.md and the JSON Schemas beside it from the message structs; a test says when to run it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from multiview.wire import messages
+from services.bridges import websocket
 
 HEAD = """# Wire format
 
@@ -71,6 +72,11 @@ def schema_text() -> str:
     return json.dumps(messages.json_schema(), indent=1) + "\n"
 
 
+def websocket_schema_text() -> str:
+    """The JSON Schema of what the WebSocket bridge sends."""
+    return json.dumps(websocket.json_schema(), indent=1) + "\n"
+
+
 def _kinds() -> list[type[messages.Message]]:
     """The message structs, in the order of the source."""
     tree = ast.parse(inspect.getsource(messages))
@@ -91,7 +97,7 @@ def _type(described: dict[str, object]) -> str:
         return "bytes"
     kind = str(described.get("type", "any"))
     if "pattern" in described:
-        pattern = str(described["pattern"]).removeprefix(r"\A").removesuffix(r"\Z")
+        pattern = str(described["pattern"]).removeprefix("^").removesuffix("$")
         kind += " `" + pattern.replace("|", r"\|") + "`"
     return kind
 
@@ -99,3 +105,4 @@ def _type(described: dict[str, object]) -> str:
 if __name__ == "__main__":
     Path(__file__).with_name("wire_format.md").write_text(document(), encoding="utf-8")
     Path(__file__).with_name("wire_format.schema.json").write_text(schema_text(), encoding="utf-8")
+    Path(__file__).with_name("websocket.schema.json").write_text(websocket_schema_text(), encoding="utf-8")

@@ -322,7 +322,20 @@ def json_schema() -> dict[str, Any]:
     _, components = msgspec.json.schema_components(get_args(AnyMessage))
     for component in components.values():
         component["required"].insert(1, "version")  # after `type`
+        _use_ecma_patterns(component)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": dict(components)}
+
+
+def _use_ecma_patterns(schema: Any) -> None:
+    """Python's ends of a text, in place, as the regular expressions of JSON Schema (ECMA-262) have them."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("pattern"), str):
+            schema["pattern"] = schema["pattern"].replace(r"\A", "^").replace(r"\Z", "$")
+        for value in schema.values():
+            _use_ecma_patterns(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            _use_ecma_patterns(value)
 
 
 def write_blob(table: Table) -> bytes:

@@ -3,14 +3,14 @@
     {"tick": 12, "time_s": 0.4, "utc_ns": 0, "people": [
         {"id": 3, "name": "", "joints": {"nose": [x, y, z], ...}, "filled": ["left_wrist"]}]}
 
-Metres, z up; unknown joints are omitted; `filled` names joints that were not measured.
+Its JSON Schema is docs/websocket.schema.json, generated from `TickMessage` below by docs/make_wire_format.py.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import deque
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,7 +20,7 @@ from multiview.common.ranges import Port
 from multiview.data import Track, Tracks
 from multiview.errors import ConfigError, MultiviewError
 
-__all__ = ["Bridge", "Options"]
+__all__ = ["Bridge", "Options", "PersonMessage", "TickMessage", "json_schema"]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,6 +28,41 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Address to listen on."""
     port: Port = 8765
     """TCP port; 0: any free port."""
+
+
+class PersonMessage(msgspec.Struct, frozen=True):
+    """One person. `id` is never given to anyone else while fusion runs; after a restart of fusion it counts anew.
+
+    `joints` are metres in the world, z up, by the skeleton's names; an unknown joint is left out. `filled` names those
+    that bones and motion place, not cameras.
+    """
+
+    id: int
+    name: str
+    joints: dict[str, tuple[float, float, float]]
+    filled: list[str]
+
+
+class TickMessage(msgspec.Struct, frozen=True):
+    """Everyone at one tick. A `tick` that is left out was not sent: the client was too slow.
+
+    `time_s` is on the clock of the ticks; `utc_ns` is since 1970, 0 where unknown: a program whose numbers are
+    double-precision reads it to within 128 ns.
+    """
+
+    tick: int
+    time_s: float
+    utc_ns: int
+    people: list[PersonMessage]
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a message.
+
+    Returns:
+        The schema, of draft 2020-12.
+    """
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(TickMessage)}
 
 
 class _Listener:
@@ -102,11 +137,11 @@ class Bridge:
 
     def _text(self, tracks: Tracks) -> str:
         people = [self._person(track) for track in tracks.tracks]
-        return json.dumps({"tick": tracks.tick, "time_s": tracks.time, "utc_ns": tracks.utc_ns, "people": people})
+        return msgspec.json.encode(TickMessage(tracks.tick, tracks.time, tracks.utc_ns, people)).decode()
 
-    def _person(self, track: Track) -> dict[str, object]:
+    def _person(self, track: Track) -> PersonMessage:
         known = np.isfinite(track.pose.xyz).all(axis=1)
         places = np.round(track.pose.xyz, 4).tolist()
         joints = {name: places[i] for i, name in enumerate(self._joints) if known[i]}
         filled = [name for i, name in enumerate(self._joints) if known[i] and track.pose.filled[i]]
-        return {"id": track.person, "name": track.name, "joints": joints, "filled": filled}
+        return PersonMessage(track.person, track.name, joints, filled)

@@ -14,7 +14,11 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 def test_wire_format_page_and_schema_are_up_to_date() -> None:
     made = runpy.run_path(str(DOCS / "make_wire_format.py"))
-    for name, text in (("wire_format.md", made["document"]()), ("wire_format.schema.json", made["schema_text"]())):
+    for name, text in (
+        ("wire_format.md", made["document"]()),
+        ("wire_format.schema.json", made["schema_text"]()),
+        ("websocket.schema.json", made["websocket_schema_text"]()),
+    ):
         assert (DOCS / name).read_text(encoding="utf-8") == text, "run python docs/make_wire_format.py"
 
 
