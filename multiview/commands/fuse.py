@@ -44,10 +44,13 @@ def run(args: argparse.Namespace) -> int:
     from multiview.body.skeleton import load_skeleton
     from multiview.cameras.rig_file import load_rig
     from multiview.commands.fuse_run import fuse_folders, refined, write_summary
+    from multiview.commands.outcome import say_why
     from multiview.errors import ConfigError
     from multiview.fusion.pipeline import PipelineOptions
     from multiview.recordings.keypoint_folder import open_keypoint_folders
     from multiview.recordings.recorded_keypoints import folder_views
+    from multiview.studio.reasons import evidence
+    from multiview.studio.view_survey import ViewSurvey
 
     if not args.fps > 0:
         raise ConfigError(f"--fps {args.fps:g}: frames per second must be positive")
@@ -61,14 +64,17 @@ def run(args: argparse.Namespace) -> int:
         rig = refined(rig, skeleton, folder_views(folders, rig, args.fps)[0], args.out)
     options = PipelineOptions(independent=args.independent, volume=_volume(args))
     out = args.out / "poses.parquet"
-    found, timing = fuse_folders(rig, skeleton, folders, args.fps, options, out, args.lag, args.smooth)
+    survey = ViewSurvey([camera.size for camera in rig.cameras])
+    found, timing = fuse_folders(rig, skeleton, folders, args.fps, options, out, args.lag, args.smooth, survey)
+    survey.people = found
     summary = write_summary(len(found), timing, args.out / "summary.json")
     people = "people" if summary["people"] != 1 else "person"
     print(
         f"{summary['frames']} frames, {summary['people']} {people}, "
         f"{summary['ms_per_frame']['total']['median']:.2f} ms per frame -> {out}"
     )
-    return 0
+    absent = {rig.names[camera]: f"has no folder in {args.keypoints}" for camera in folders.cameras_without_folder()}
+    return say_why(evidence(rig.cameras, survey, absent, args.volume is not None))
 
 
 def _volume(args: argparse.Namespace) -> Volume:

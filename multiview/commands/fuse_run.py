@@ -26,6 +26,7 @@ from multiview.recordings.keypoint_folder import KeypointFolders
 from multiview.recordings.pose_table import write_ticks
 from multiview.recordings.recorded_keypoints import folder_views
 from multiview.selfcalib.refine_rig import JointObservations, Refinement, refine_rig
+from multiview.studio.view_survey import ViewSurvey
 
 __all__ = ["fuse_folders", "fuse_views", "refine_rig", "refined", "write_summary"]
 
@@ -42,13 +43,16 @@ def fuse_folders(
     out: Path,
     lag: int = 0,
     smooth: bool = False,
+    survey: ViewSurvey | None = None,
 ) -> tuple[set[int], Float64[np.ndarray, "N S"]]:
     """All frames through one pipeline, to the file `out`: the people, and ms per frame of the whole step and of each
     stage.
 
-    `lag` frames of later knowledge correct each pose; `smooth` uses the whole take. Memory does not grow with the take.
+    `lag` frames of later knowledge correct each pose; `smooth` uses the whole take; `survey` notes what the cameras
+    saw. Memory does not grow with the take.
     """
     views, count = folder_views(folders, rig, fps)
+    views = views if survey is None else survey.watch(views)
     timing = np.empty((count, 1 + len(STAGES)))
     people = write_ticks(_fuse(rig, skeleton, views, fps, options, lag, smooth, timing), skeleton, out)
     return people, timing / 1e6

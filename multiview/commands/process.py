@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from multiview.cameras.reprojection import reprojection_errors
     from multiview.cameras.rig_file import load_rig
     from multiview.commands.fuse_run import refined, write_summary
+    from multiview.commands.outcome import say_why
     from multiview.commands.process_run import detect_all, fuse_recordings, open_sources
     from multiview.common.names import file_name
     from multiview.common.plugins import plugin_options
@@ -45,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
     from multiview.recordings.keypoint_folder import write_keypoints
     from multiview.recordings.pose_table import write_poses
     from multiview.recordings.recorded_keypoints import recorded_views
+    from multiview.studio.reasons import evidence
+    from multiview.studio.view_survey import ViewSurvey
 
     rig = load_rig(args.rig)
     sources = open_sources(rig, args.videos, camera_names(args), args.fps)
@@ -87,7 +90,11 @@ def run(args: argparse.Namespace) -> int:
         f"fusion {summary['ms_per_frame']['total']['median']:.2f} ms per frame, "
         f"median reprojection error {errors.median():.1f} px -> {args.out / 'poses.parquet'}"
     )
-    return 0
+    survey = ViewSurvey([camera.size for camera in rig.cameras])
+    for views, tracks in zip(fused.views, fused.tracks, strict=True):
+        survey.add(views)
+        survey.add_people(tracks)
+    return say_why(evidence(rig.cameras, survey, dict.fromkeys(rig.names, "has no picture in these videos")))
 
 
 def cores() -> int:

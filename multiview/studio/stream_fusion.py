@@ -27,6 +27,7 @@ from multiview.fusion.pipeline import Pipeline
 from multiview.selfcalib.extrinsic_drift import ExtrinsicDriftDetector
 from multiview.studio.config import Studio, frame_rate, pipeline_options, studio_rig
 from multiview.studio.time_offset_monitor import TimeOffsetMonitor
+from multiview.studio.view_survey import ViewSurvey
 from multiview.timing.clock import ClockMap
 from multiview.timing.sync_buffer import SyncBuffer, SyncOptions
 from multiview.wire import topics
@@ -108,7 +109,13 @@ class StreamFusion:
         self._by_trigger = studio.sync.by_trigger
         self._utc_less_hub_ns = 0
         self._sessions: dict[str, _WorkerSession] = {}
+        self.survey = self.new_survey()
         self._restarts = 0
+
+    def new_survey(self) -> ViewSurvey:
+        """Begin to count anew what is fused from now on."""
+        self.survey = ViewSurvey([camera.size for camera in self.rig.cameras])
+        return self.survey
 
     def warm_up(self) -> None:
         """Compile or load every kernel."""
@@ -159,6 +166,8 @@ class StreamFusion:
             fused = self._fuse(view, stamp)
             yield fused
             self._update_selfcalibration(fused)
+            self.survey.add(fused.views)
+            self.survey.add_people(fused.tracks)
 
     def _keypoints(self, topic: str, stamp: Stamp, message: KeypointsMessage) -> list[Views]:
         session = self._check_sender(topic, message.camera, message.boot_id)

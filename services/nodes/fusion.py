@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import math
 import secrets
 import time
 from collections import deque
@@ -16,6 +17,7 @@ from multiview.studio.config import load_studio
 from multiview.studio.stream_fusion import FusedTick, StreamFusion
 from multiview.wire import topics
 from multiview.wire.messages import ServiceHealth, encode
+from services.nodes.live_reasons import LiveReasons
 from services.nodes.ready_signal import ReadySignal
 from services.nodes.regions import RegionSender, regions_wanted
 from services.runtime.process import Stopping, begin_service, use_realtime_scheduling
@@ -36,18 +38,21 @@ def run(args: argparse.Namespace) -> None:
     fusion = StreamFusion(studio, boot_id=secrets.randbits(62))
     logging.info("loading kernels")
     use_realtime_scheduling()  # inherited by the sockets' threads, so before they start
-    subscriber = Subscriber(studio.hub, topics.FUSION_READS, "fusion")  # collects clock samples while the kernels load
+    reads = (*topics.FUSION_READS, topics.CAMERA_HEALTH)
+    subscriber = Subscriber(studio.hub, reads, "fusion")  # collects clock samples while the kernels load
     began = time.monotonic()
     fusion.warm_up()
     if time.monotonic() > began + LONG_S:  # compiled, the first time on a machine: skip what has piled up
         subscriber.close()
-        subscriber = Subscriber(studio.hub, topics.FUSION_READS, "fusion")
+        subscriber = Subscriber(studio.hub, reads, "fusion")
     gc.collect()
     gc.freeze()  # what is loaded stays; the collector need not visit it again
     gc.disable()  # collected after each health message instead, not in the middle of a tick
     sender = Sender(studio.hub, "fusion", PUBLISH_QUEUE)  # one late camera may complete many ticks at once
     regions = RegionSender(fusion, sender) if regions_wanted(studio) else None
-    FusionService(fusion, subscriber, sender, ReadySignal(studio.hub, "fusion"), regions).serve(stopping)
+    volume = any(map(math.isfinite, (*studio.volume.min, *studio.volume.max)))
+    reasons = LiveReasons(fusion, volume)
+    FusionService(fusion, subscriber, sender, ReadySignal(studio.hub, "fusion"), reasons, regions).serve(stopping)
 
 
 class FusionService:
@@ -59,10 +64,11 @@ class FusionService:
         subscriber: Subscriber,
         sender: Sender,
         ready: ReadySignal,
+        reasons: LiveReasons,
         regions: RegionSender | None = None,
     ) -> None:
         self._fusion, self._subscriber, self._sender, self._ready_signal = fusion, subscriber, sender, ready
-        self._regions = regions
+        self._regions, self._reasons = regions, reasons
         self._latency_ns: deque[int] = deque(maxlen=1000)  # arrival of the completing message to pose sent
         self._ticks = self._unsent = 0
         self._finished = False
@@ -84,6 +90,7 @@ class FusionService:
 
     def _feed(self, received: Received) -> None:
         self._fusion.dropped = self._subscriber.dropped
+        self._reasons.note(received)
         for fused in self._fusion.feed(*received):
             self._send(fused)
 
@@ -120,6 +127,8 @@ class FusionService:
             p50, p99 = np.percentile(self._latency_ns, [50, 99])
             values |= {"latency_p50_ms": float(p50) / 1e6, "latency_p99_ms": float(p99) / 1e6}
         values |= self._camera_values()
+        self._reasons.update(time.monotonic())
+        values["hopeless"] = float(self._reasons.hopeless)
         counts = {"ticks": self._ticks, "unsent": self._unsent, "dropped": self._subscriber.dropped}
         counts |= {"received": fusion.received, "clock_unknown": fusion.clock_unknown}
         counts["rejected"] = fusion.rejected.total()
@@ -131,7 +140,8 @@ class FusionService:
             state="finished" if self._finished else "running",
             counts=counts,
             values={name: float(value) for name, value in values.items()},
-            texts=fusion.calibration_faults()
+            texts={"why": self._reasons.text}
+            | fusion.calibration_faults()
             | self._time_offsets()
             | {reason[:80]: str(number) for reason, number in fusion.rejected.most_common(5)},
         )

@@ -11,6 +11,7 @@ from multiview.recordings.take import Take
 from multiview.studio.config import Studio, load_studio
 from services.supervise.launch import Launch
 from services.supervise.status import StatusTable
+from services.supervise.watcher import Watcher
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +56,7 @@ def play(
         MultiviewError: It could not start, or what was recorded is gone.
     """
     launch = Launch(studio, take, notes, viewer, logs, video, strict)
+    seen, troubles = Watcher(), dict[str, str]()
     with launch:
         began = time.monotonic()
         shared = sum(len(worker.cameras) - 1 for worker in studio.workers)
@@ -64,10 +66,40 @@ def play(
             launch.start()
             print(f"connected after {time.monotonic() - began:.1f} s; Ctrl-C ends the run")
             with StatusTable(launch.studio.hub, launch.rig.names) as table:
+                seen = table.watcher
                 launch.wait(table.update, seconds)
                 table.update_for(1.0)
         except KeyboardInterrupt:
             print("stopping")
-    if launch.take is not None and not launch.take.folder.is_dir():
-        raise SourceError(f"{launch.take.folder} is gone: somebody moved or deleted it during the run")
-    return launch.take
+        troubles = launch.troubles()
+    kept = launch.take
+    if kept is not None and not kept.folder.is_dir():
+        raise SourceError(f"{kept.folder} is gone: somebody moved or deleted it during the run")
+    text, hopeless = outcome(seen, troubles)
+    if hopeless:
+        raise SourceError(text + (f"; what was recorded is in {kept.folder}" if kept else ""))
+    if text:
+        print(text)
+    return kept
+
+
+def outcome(seen: Watcher, troubles: dict[str, str]) -> tuple[str, bool]:
+    """What came out of a run, and why not more.
+
+    Args:
+        seen: The run's whole stream.
+        troubles: The processes that were not at work at its end, and why.
+
+    Returns:
+        One line, and whether nobody could have come out.
+    """
+    lines = [f"{name} {trouble}" for name, trouble in troubles.items()]
+    if seen.people:
+        people = "1 person" if len(seen.people) == 1 else f"{len(seen.people)} people"
+        return "; ".join([f"{people} in {seen.tick_count} ticks", *lines]), False
+    why = seen.why()
+    if why:
+        lines.insert(0, why)
+    elif seen.received:
+        lines.insert(0, f"nobody in {seen.tick_count} ticks")
+    return "; ".join(lines), bool(why and seen.value("fusion", "hopeless"))

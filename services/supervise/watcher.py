@@ -14,6 +14,7 @@ from services.transport.bus import Received
 __all__ = ["CameraState", "Watcher", "rate_of"]
 
 ALIVE_S = 1.0  # a camera that was silent for longer is not alive
+MAX_PEOPLE = 10_000  # that are remembered
 RATE_SHARE = 0.9  # of its expected frame rate, which a camera must reach
 
 
@@ -51,6 +52,8 @@ class Watcher:
         self.fusion_latencies: deque[int] = deque(maxlen=400)
         self.consecutive_misses: dict[str, int] = {}  # ticks without the camera
         self.received = self.rejected = 0
+        self.tick_count = 0
+        self.people: set[tuple[int, int]] = set()  # everyone who came out so far: fusion's boot id, person
 
     def take(self, received: Received) -> None:
         self.received += 1
@@ -72,12 +75,20 @@ class Watcher:
         elif isinstance(message, PosesMessage):
             self.pose = message
             self.ticks.append(now_ns)
+            self.tick_count += 1
+            if len(self.people) < MAX_PEOPLE:
+                self.people.update((message.boot_id, person) for person in message.people)
             self.tick_latencies.append(message.latency_ns)
             self.fusion_latencies.append(now_ns - message.arrival_ns)
             for name in message.cameras:
                 self.consecutive_misses[name] = 0
             for name in message.missing:
                 self.consecutive_misses[name] = self.consecutive_misses.get(name, 0) + 1
+
+    def why(self) -> str:
+        """Why nobody comes out, or what keeps cameras from counting, as fusion last said; empty while all is well."""
+        health = self.services.get("fusion")
+        return health[0].texts.get("why", "") if health else ""
 
     def value(self, service: str, name: str) -> float | None:
         """One of the figures that a service gives of itself."""

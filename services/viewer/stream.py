@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections import deque
@@ -12,7 +13,7 @@ from multiview.data import Keypoints2D, Track
 from multiview.errors import MessageError
 from multiview.studio.config import HubOptions
 from multiview.wire import topics
-from multiview.wire.messages import KeypointsMessage, PosesMessage, Stamp, decode
+from multiview.wire.messages import KeypointsMessage, PosesMessage, ServiceHealth, Stamp, decode
 from multiview.wire.packing import unpack_keypoints, unpack_tracks
 from services.nodes.actor import send_identity_label
 from services.transport.bus import Received, Sender, Subscriber
@@ -25,6 +26,8 @@ SILENT_S = 1.0  # without poses for so long, fusion is said to be away
 HEADLINE_S = 0.25  # figures that change faster cannot be read
 LABEL_TIMEOUT_S = 0.3  # a name may take so long to leave
 WANTED_S = 1.0  # keypoints are listened to for so long after they were asked for
+FUSION_HEALTH = topics.topic_of(topics.SERVICE_HEALTH, "fusion")
+MAX_WHY = 120  # letters of the headline
 _NOBODY: tuple[Track, ...] = ()
 MISSING_S = 0.5  # a camera without keypoints for longer is missing rather than late
 
@@ -37,7 +40,8 @@ class StreamFeed:
         self._sender: Sender | None = None  # of names; there from the first on
         self._where = f"{options.host}:{options.publish_port}"
         self._rig, self._joints = rig, joints
-        self._subscriber = Subscriber(options, (topics.POSES,))
+        self._subscriber = Subscriber(options, (topics.POSES, FUSION_HEALTH))
+        self._why = ""  # nobody comes out, as fusion says
         self._latest: Received | None = None  # poses that came and were not looked at
         self._message: PosesMessage | None = None
         self._stamp = Stamp(0, 0, 0)
@@ -61,7 +65,7 @@ class StreamFeed:
         if wanted != self._subscribed:
             self._subscribed = wanted
             self._bodies.clear()
-            self._subscriber.subscribe(topics.POSES, *([topics.KEYPOINTS] if wanted else []))
+            self._subscriber.subscribe(topics.POSES, FUSION_HEALTH, *([topics.KEYPOINTS] if wanted else []))
         for received in self._subscriber.drain():
             self._keep(received)
 
@@ -69,8 +73,16 @@ class StreamFeed:
         if received.topic == topics.POSES:
             self._latest = received
             self._received_s.append(time.monotonic())
+        elif received.topic == FUSION_HEALTH:
+            self._note_health(received.body)
         else:
             self._bodies[received.topic.partition("/")[2]] = received.body
+
+    def _note_health(self, body: bytes) -> None:
+        with contextlib.suppress(MessageError):
+            message = decode(body)
+            if isinstance(message, ServiceHealth):
+                self._why = message.texts.get("why", "").partition("; ")[0][:MAX_WHY]
 
     def wait(self, timeout_s: float) -> None:
         self._receive()  # what came before this call is not waited for
@@ -114,7 +126,7 @@ class StreamFeed:
         message, now = self._message, time.monotonic()
         if message is None or self._silent():
             self._headline = ""
-            return f"waiting for fusion at {self._where}"
+            return f"waiting for fusion at {self._where}" + (f"   {self._why}" if self._why else "")
         if not self._headline or now > self._headline_at + HEADLINE_S:
             self._headline, self._headline_at = self._figures(message), now
         return self._headline + ("   frozen" if self._paused else "")
@@ -125,7 +137,8 @@ class StreamFeed:
         latency = (message.latency_ns + self._stamp.arrival_ns - message.arrival_ns) / 1e6
         cameras = f"{len(message.cameras)} of {len(self._rig)} cameras"
         people = count(len(self._tracks), "person", "people")
-        return f"{rate:.1f} fps   latency {latency:.0f} ms   {people}   {cameras}"
+        why = f"   {self._why}" if self._why and not self._tracks else ""
+        return f"{rate:.1f} fps   latency {latency:.0f} ms   {people}   {cameras}{why}"
 
     def camera_states(self) -> dict[str, str]:
         message, now = self._message, time.monotonic()

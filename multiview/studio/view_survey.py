@@ -1,0 +1,88 @@
+"""What the views that fusion was given look like: the evidence from which `reasons` says why nobody came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from jaxtyping import Float64
+
+from multiview.data import Keypoints2D, Tracks, Views
+
+__all__ = ["CameraSurvey", "ViewSurvey"]
+
+EXTENT_EVERY = 5  # ticks between two looks at coordinates, of which all are alike
+
+
+class CameraSurvey:
+    """One camera's share of the views.
+
+    Attributes:
+        views: Ticks for which it gave something.
+        with_people: Ticks in which it saw somebody.
+        low: Least x and y of any joint, px; infinite while there is none.
+        high: Greatest x and y.
+        inside: Joints looked at within the calibrated picture.
+        outside: Joints looked at beyond it.
+    """
+
+    def __init__(self) -> None:
+        self.views = self.with_people = 0
+        self.low: Float64[np.ndarray, " 2"] = np.full(2, np.inf)
+        self.high: Float64[np.ndarray, " 2"] = np.full(2, -np.inf)
+        self.outside = self.inside = 0
+
+    def look(self, keypoints: Keypoints2D, size: tuple[int, int]) -> None:
+        """Note where people are in a picture of this size (px): within it, or beyond it."""
+        xy = keypoints.xy[keypoints.score > 0]
+        if not len(xy):
+            return
+        self.low, self.high = np.minimum(self.low, xy.min(axis=0)), np.maximum(self.high, xy.max(axis=0))
+        within = ((xy >= 0.0) & (xy <= np.asarray(size, float))).all(axis=1)
+        self.inside += int(within.sum())
+        self.outside += int((~within).sum())
+
+
+class ViewSurvey:
+    """Counts views tick by tick.
+
+    Args:
+        sizes: Of each camera's calibrated pictures, px, in the rig's order.
+
+    Attributes:
+        cameras: One survey for each.
+        ticks: How many ticks there were.
+        together: Ticks in which two cameras or more saw somebody.
+        people: Those who came out.
+    """
+
+    def __init__(self, sizes: list[tuple[int, int]]) -> None:
+        self._sizes = sizes
+        self.cameras = [CameraSurvey() for _ in sizes]
+        self.ticks = self.together = 0
+        self.people: set[int] = set()
+
+    def add(self, views: Views) -> None:
+        """Note what the cameras saw at one tick."""
+        seeing = 0
+        for camera, keypoints, size in zip(self.cameras, views.keypoints, self._sizes, strict=True):
+            if keypoints is None:
+                continue
+            camera.views += 1
+            if keypoints.people:
+                camera.with_people += 1
+                seeing += 1
+                if self.ticks % EXTENT_EVERY == 0 or camera.with_people == 1:
+                    camera.look(keypoints, size)
+        self.together += seeing >= 2
+        self.ticks += 1
+
+    def watch(self, views: Iterable[Views]) -> Iterator[Views]:
+        """The same views, each noted on its way."""
+        for seen in views:
+            self.add(seen)
+            yield seen
+
+    def add_people(self, tracks: Tracks) -> None:
+        """Note who came out of one tick."""
+        self.people.update(track.person for track in tracks.tracks)

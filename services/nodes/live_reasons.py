@@ -1,0 +1,82 @@
+"""Why nobody comes out of a running studio, from what fusion was given and what the cameras say of themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from multiview.errors import MessageError
+from multiview.studio.reasons import CameraEvidence, Evidence, reasons, summary
+from multiview.studio.stream_fusion import StreamFusion
+from multiview.wire import topics
+from multiview.wire.messages import CameraHealth, decode
+from services.transport.bus import Received
+
+__all__ = ["LiveReasons"]
+
+WINDOW_S = 3.0  # about which a line is said
+MAX_TEXT = 500  # of a message
+
+
+class LiveReasons:
+    """Looks at the stream of the last seconds.
+
+    Attributes:
+        text: Why nobody comes out, or what keeps cameras from counting; empty while all is well.
+        hopeless: Whether nobody can come out while it is so.
+    """
+
+    def __init__(self, fusion: StreamFusion, volume: bool) -> None:
+        self.text, self.hopeless = "", False
+        self._fusion, self._volume = fusion, volume
+        self._health: dict[str, CameraHealth] = {}  # of this window
+        self._frames: Counter[str] = Counter()  # that each camera had sent at its beginning
+        self._rejected: Counter[str] = Counter()
+        self._end_s = 0.0
+        self._began = False  # a camera has been there
+
+    def note(self, received: Received) -> None:
+        """Read what a camera says of itself; other messages are fusion's."""
+        if not received.topic.startswith(topics.CAMERA_HEALTH):
+            return
+        try:
+            message = decode(received.body)
+        except MessageError:
+            return
+        if isinstance(message, CameraHealth) and received.topic == topics.topic_of(
+            topics.CAMERA_HEALTH, message.camera
+        ):
+            self._health[message.camera], self._began = message, True
+
+    def update(self, now_s: float) -> None:
+        """At the end of a window, judge it and begin the next; once all streams have ended, nothing more is said."""
+        if now_s < self._end_s:
+            return
+        if not self._began:
+            self.text = "no camera has sent anything yet" if self._end_s else ""
+        elif not self._fusion.finished:
+            known = self._evidence()
+            self.text = summary(known)[:MAX_TEXT]
+            self.hopeless = not known.people and any(reason.hopeless for reason in reasons(known))
+        self._end_s = now_s + WINDOW_S
+        self._fusion.new_survey()
+        self._frames = Counter({name: health.frames for name, health in self._health.items()})
+        self._health.clear()
+        self._rejected = Counter(self._fusion.rejected)
+
+    def _evidence(self) -> Evidence:
+        fusion = self._fusion
+        cameras = []
+        for camera, survey in zip(fusion.rig.cameras, fusion.survey.cameras, strict=True):
+            health = self._health.get(camera.name)
+            if health is None:
+                cameras.append(
+                    CameraEvidence(camera.name, camera.size, survey, "sends nothing: is its worker running?")
+                )
+                continue
+            sent = health.frames - self._frames[camera.name]
+            trouble = f"sends nothing: {health.note}" if not sent and health.note else ""
+            rate_hz = max(sent, 0) / WINDOW_S
+            figures = (rate_hz, health.expected_hz, health.detect_ms)
+            cameras.append(CameraEvidence(camera.name, camera.size, survey, trouble, *figures))
+        survey, new = fusion.survey, Counter(fusion.rejected) - self._rejected
+        return Evidence(cameras, survey.ticks, survey.together, len(survey.people), new, self._volume)
