@@ -44,7 +44,7 @@ ARROWS: dict[str, str] = {
     "multiview/evaluation": "recordings body",
     "multiview/detect": "models nets keypoints recordings synthetic body common",
     "multiview/learn": "nets keypoints synthetic recordings sources body cameras common",
-    "multiview/studio": "fusion fusion/association selfcalib timing wire synthetic sources recordings "
+    "multiview/studio": "detect fusion fusion/association selfcalib timing wire synthetic sources recordings "
     "body cameras common",
     "multiview/commands": "studio wire keypoints learn detect evaluation export drawing synthetic "
     "selfcalib fusion recordings models sources body cameras common",
@@ -66,7 +66,7 @@ ARROWS: dict[str, str] = {
     "cameras fusion common",
     "services/viewer": "services/nodes services/runtime services/transport studio wire "
     "recordings cameras body common drawing",
-    "services/capture": "services/nodes services/supervise services/runtime services/transport "
+    "services/capture": "detect services/nodes services/supervise services/runtime services/transport "
     "studio wire recordings sources",
     "services/demo": "services/supervise studio wire recordings cameras body "
     "common commands drawing evaluation synthetic",

@@ -118,17 +118,16 @@ def _poses(args: argparse.Namespace, rig: Rig) -> tuple[Poses, DetectionsOf | No
 
 def fuse_take(take: Take, rig: Rig) -> tuple[Poses, DetectionsOf]:
     """The people of a take, each frame corrected by what came later, and what each camera itself saw of them."""
-    from multiview.body.skeleton import load_skeleton
     from multiview.commands.fuse_run import fuse_views
     from multiview.recordings.pose_table import Poses
-    from multiview.studio.config import frame_rate, pipeline_options
+    from multiview.studio.config import frame_rate, pipeline_options, studio_skeleton
     from multiview.studio.rerun import rerun_fusion, take_studio
 
     studio = take_studio(take)
     views = [fused.views for fused in rerun_fusion(take)]
     if not views:
         raise SourceError(f"{take.folder}: no keypoints recorded")
-    skeleton = load_skeleton(studio.skeleton)
+    skeleton = studio_skeleton(studio)
     tracks, _ = fuse_views(rig, skeleton, views, len(views), frame_rate(studio), pipeline_options(studio), smooth=True)
     at = {seen.tick: seen.keypoints for seen in views}
     return Poses.from_tracks(tracks, skeleton), lambda camera, frame: at[frame][camera]

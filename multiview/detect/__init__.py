@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from multiview.detect._detector import ExpectsPeople, PoseDetector
-from multiview.detect._make import make_detector
+from multiview.detect._make import detector_skeleton, make_detector
 
-__all__ = ["ExpectsPeople", "PoseDetector", "make_detector"]
+__all__ = ["ExpectsPeople", "PoseDetector", "detector_skeleton", "make_detector"]

@@ -37,7 +37,7 @@ from multiview.keypoints.suppress import boxes_of, oks
 from multiview.models.card import load_card, model_file
 from multiview.models.tflite import TfliteModel
 
-__all__ = ["Detector", "Options"]
+__all__ = ["Detector", "Options", "skeleton_of"]
 
 FINDER_SIZE = 224
 Probability = Annotated[float, between(0, 1)]
@@ -79,6 +79,18 @@ class _Camera:
     people: list[_Person] = field(default_factory=list)
     frames: int = 0
     next_tile: int = 0
+
+
+def skeleton_of(options: Options) -> str:
+    """The skeleton of what it finds: its card's.
+
+    Args:
+        options: Any.
+
+    Returns:
+        Its name.
+    """
+    return load_card("blazepose")[1].skeleton
 
 
 class Detector:

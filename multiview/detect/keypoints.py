@@ -14,7 +14,7 @@ from multiview.data import Keypoints2D, VideoFrame
 from multiview.errors import ConfigError, SourceError
 from multiview.recordings.keypoint_folder import frames_in, read_keypoints
 
-__all__ = ["Detector", "Options"]
+__all__ = ["Detector", "Options", "skeleton_of"]
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,6 +22,18 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     directory: str = ""  # one folder per camera (a trailing _json is allowed), one OpenPose JSON per frame
     skeleton: str = "body25"  # whose joints they are
+
+
+def skeleton_of(options: Options) -> str:
+    """The skeleton of what it finds: the option.
+
+    Args:
+        options: Of the detector.
+
+    Returns:
+        Its name.
+    """
+    return options.skeleton
 
 
 class Detector:

@@ -13,13 +13,25 @@ from multiview.data import Keypoints2D, VideoFrame
 from multiview.errors import ConfigError
 from multiview.synthetic import StudioOptions, make_studio
 
-__all__ = ["Detector", "Options"]
+__all__ = ["Detector", "Options", "skeleton_of"]
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which studio."""
 
     studio: dict[str, Any] = {}  # the fields of multiview.synthetic.StudioOptions
+
+
+def skeleton_of(options: Options) -> str:
+    """The skeleton of what it finds: the studio's.
+
+    Args:
+        options: Of the detector.
+
+    Returns:
+        Its name.
+    """
+    return convert(options.studio, StudioOptions, "options of synthetic: studio").skeleton
 
 
 class Detector:

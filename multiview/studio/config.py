@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from multiview.body.actor import Actor, actors_folder, load_actor
+from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.capture_volume import Volume
 from multiview.cameras.rig_file import load_rig
@@ -21,7 +22,8 @@ from multiview.common.atomic_file import replacing
 from multiview.common.names import check_name, file_name, named_path
 from multiview.common.ranges import FrameRate, Port, between
 from multiview.common.toml import convert, decode_toml, encode_toml
-from multiview.errors import ConfigError
+from multiview.errors import ConfigError, SourceError
+from multiview.recordings.folder_skeleton import folder_skeleton
 from multiview.timing.sync_buffer import SyncOptions
 
 if TYPE_CHECKING:
@@ -43,12 +45,16 @@ __all__ = [
     "SyntheticSource",
     "ViewerOptions",
     "WorkerOptions",
+    "filmed_cameras",
     "frame_rate",
     "load_studio",
     "pipeline_options",
+    "source_skeleton",
     "studio_rig",
+    "studio_skeleton",
     "studio_text",
     "synthetic_options",
+    "with_skeleton",
     "write_studio",
 ]
 
@@ -227,8 +233,8 @@ class Studio(_Section, frozen=True, kw_only=True):
     """Takes are named after it."""
     rig: str = ""
     """The calibrated cameras, a rig.toml; a synthetic source brings its own."""
-    skeleton: str = "body25"
-    """Name of a skeleton or path of a skeleton file."""
+    skeleton: str = ""
+    """Name of a skeleton or path of a skeleton file; empty: what the detector or another source gives, else body25."""
     source: Source | None = None
     """Where keypoints come from, for every camera without a source of its own."""
     cameras: dict[str, CameraOptions] = {}
@@ -276,6 +282,11 @@ def load_studio(path: Path | str, check: bool = True) -> Studio:
     if not studio.sources:
         raise ConfigError(f'{path}: no [source]; add one, for example type = "synthetic"')
     studio = _absolute(_with_actors(studio, path), path.parent.resolve())
+    try:
+        studio = with_skeleton(studio)
+    except ConfigError as error:
+        if check:
+            raise ConfigError(f"{path}: {error}") from None
     if check:
         try:
             pipeline_options(studio)
@@ -288,6 +299,7 @@ def load_studio(path: Path | str, check: bool = True) -> Studio:
         for name in rig.names:
             studio.source_of(name)
         _check_workers(studio, rig, path)
+        _check_skeletons(studio, rig, path)
     return studio
 
 
@@ -324,6 +336,23 @@ def _check_workers(studio: Studio, rig: Rig, path: Path) -> None:
             seen.add(name)
 
 
+def _check_skeletons(studio: Studio, rig: Rig, path: Path) -> None:
+    """What its worker would refuse: keypoints of another skeleton than fusion expects."""
+    try:
+        expected = studio_skeleton(studio).name
+        for name in rig.names:
+            source = studio.source_of(name)
+            gives = "" if isinstance(source, KeypointsSource) else source_skeleton(source)
+            if gives and load_skeleton(gives).name != expected:
+                what = f"the detector {source.detector}" if isinstance(source, CameraSource) else "its source"
+                raise ConfigError(
+                    f'camera {name}: {what} gives {gives}, the studio has skeleton = "{studio.skeleton}": set skeleton '
+                    f'= "{gives}"'
+                )
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
 def studio_text(studio: Studio) -> str:
     """The text of a studio file with every option that has a value."""
     return encode_toml(studio, "the studio cannot be written")
@@ -333,6 +362,43 @@ def write_studio(studio: Studio, path: Path | str) -> None:
     """Write it as a file, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(studio_text(studio), encoding="utf-8")
+
+
+def source_skeleton(source: Source) -> str:
+    """The name of the skeleton that a source gives; empty where only its worker will know. ConfigError as its options.
+
+    Recorded keypoints give the one with as many joints.
+    """
+    if isinstance(source, SyntheticSource):
+        return synthetic_options(source).skeleton
+    if isinstance(source, KeypointsSource):
+        return folder_skeleton(source.directory)
+    from multiview.detect import detector_skeleton
+
+    return detector_skeleton(source.detector, source.options)
+
+
+def with_skeleton(studio: Studio) -> Studio:
+    """The same with the skeleton named; ConfigError if it names none, and its sources give several."""
+    if studio.skeleton:
+        return studio
+    found = list(dict.fromkeys(name for source in studio.sources if (name := source_skeleton(source))))
+    if len(found) > 1:
+        raise ConfigError(f"the sources give different skeletons ({', '.join(found)}): give all one, and name it")
+    return msgspec.structs.replace(studio, skeleton=found[0] if found else "body25")
+
+
+def studio_skeleton(studio: Studio) -> Skeleton:
+    """The skeleton of the studio's keypoints; ConfigError as `with_skeleton`."""
+    return load_skeleton(with_skeleton(studio).skeleton)
+
+
+def filmed_cameras(studio: Studio) -> list[str]:
+    """The cameras of a studio, which need not be calibrated yet: those of its rig, and those with their own source."""
+    of_rig: list[str] = []
+    if studio.source is not None and (not studio.rig or Path(studio.rig).is_file()):
+        of_rig = list(studio_rig(studio).names) if studio.rig or isinstance(studio.source, SyntheticSource) else []
+    return list(dict.fromkeys([*of_rig, *studio.cameras]))
 
 
 def pipeline_options(studio: Studio) -> PipelineOptions:
@@ -379,12 +445,18 @@ def _rate_of(studio: Studio, source: Source) -> float:
 
     if "://" in source.address or source.address.isdigit() or source.address.startswith("/dev/"):
         return 30.0  # a camera that is asked for its rate would have to be opened, and it may be in use
-    rates = []
+    rates, error = list[float](), None
     for camera in studio_rig(studio).names:
         if studio.source_of(camera) == source:
-            opened = open_source(source.address_of(camera))
+            try:
+                opened = open_source(source.address_of(camera))
+            except SourceError as missing:
+                error = missing  # one that is not there need not keep the others from playing
+                continue
             rates.append(opened.fps)
             opened.close()
+    if error is not None and not rates:
+        raise error
     return max(rates, default=0.0) or 30.0
 
 

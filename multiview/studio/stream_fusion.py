@@ -18,14 +18,14 @@ import msgspec
 import numpy as np
 
 from multiview.body.recognition import IdentityLabels, Recogniser
-from multiview.body.skeleton import Skeleton, load_skeleton
+from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.reprojection import residuals_px
 from multiview.data import Tracks, Views
 from multiview.errors import MessageError
 from multiview.fusion.pipeline import Pipeline
 from multiview.selfcalib.extrinsic_drift import ExtrinsicDriftDetector
-from multiview.studio.config import Studio, frame_rate, pipeline_options, studio_rig
+from multiview.studio.config import Studio, frame_rate, pipeline_options, studio_rig, studio_skeleton
 from multiview.studio.time_offset_monitor import TimeOffsetMonitor
 from multiview.studio.view_survey import ViewSurvey
 from multiview.timing.clock import ClockMap
@@ -79,7 +79,7 @@ class StreamFusion:
 
     def __init__(self, studio: Studio, rig: Rig | None = None, boot_id: int = 0) -> None:
         self.rig = rig or studio_rig(studio)
-        self.skeleton: Skeleton = load_skeleton(studio.skeleton)
+        self.skeleton: Skeleton = studio_skeleton(studio)
         self.pipeline = Pipeline(self.rig, self.skeleton, pipeline_options(studio))
         self.sync = SyncBuffer(
             len(self.rig), frame_rate(studio), sync_options(studio), [c.time_offset_s for c in self.rig.cameras]

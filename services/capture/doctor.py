@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import itertools
 import os
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,9 +19,11 @@ from rich.console import Console
 from rich.table import Table
 
 from multiview.errors import MultiviewError
-from multiview.studio.config import CameraSource, Studio, load_studio, studio_rig
+from multiview.sources import Reader
+from multiview.studio.config import CameraSource, Studio, filmed_cameras, load_studio, studio_rig
 from services.capture.cameras import open_camera
 from services.runtime.display import has_display
+from services.supervise.ports import PORTS, port_trouble
 from services.transport.keyring import load_allowed, load_hub_public, load_key
 
 __all__ = ["Finding", "examine"]
@@ -34,6 +34,7 @@ PROBE_MB, SLOW_MB_S = 64, 50.0
 LITTLE_GB = 10.0
 OLD_DAYS = 30
 WATCH_S = 2.0
+PATIENCE_S = 15.0  # until the first picture: some streams send a whole one only every few seconds
 
 
 class Finding(NamedTuple):
@@ -98,6 +99,7 @@ def examine(path: Path | None) -> Iterator[Finding]:
     yield from ports(studio)
     yield from keys(studio)
     yield from calibration(studio)
+    yield from detectors(studio)
     yield from cameras(studio)
 
 
@@ -172,14 +174,11 @@ def disk(folder: Path) -> Finding:
 
 def ports(studio: Studio) -> Iterator[Finding]:
     hub = studio.hub
-    for name in ("ingest_port", "publish_port", "request_port"):
+    for name in PORTS:
         port = getattr(hub, name)
-        try:
-            socket.create_server((hub.bind or hub.host, port)).close()
-        except OSError as error:
+        if trouble := port_trouble(hub.bind or hub.host, port):
             advice = f"is a studio running already? stop it, or set another [hub] {name}"
-            seen = "in use" if error.errno == errno.EADDRINUSE else error.strerror
-            yield Finding(f"port {port}", "bad", f"{name}: {seen}", advice)
+            yield Finding(f"port {port}", "bad", f"{name}: {trouble}", advice)
             continue
         yield Finding(f"port {port}" if port else "port", "good", f"{name}: free")
 
@@ -193,7 +192,7 @@ def keys(studio: Studio) -> Iterator[Finding]:
     try:
         load_key(hub.keys, "hub")
         load_hub_public(hub.keys)
-        missing = [c for c in studio.cameras if c not in load_allowed(hub.keys)]
+        missing = [c for c in filmed_cameras(studio) if c not in load_allowed(hub.keys)]
     except MultiviewError as error:
         yield Finding("keys", "bad", str(error), "multiview keys studio.toml")
         return
@@ -218,32 +217,46 @@ def calibration(studio: Studio) -> Iterator[Finding]:
         yield Finding("world", "warn", "the world frame is the first camera's", advice)
 
 
+def detectors(studio: Studio) -> Iterator[Finding]:
+    """Whether every detector loads, as its worker will load it."""
+    from multiview.detect import make_detector
+
+    seen = []
+    for source in studio.sources:
+        if not isinstance(source, CameraSource) or (source.detector, source.options) in seen:
+            continue
+        seen.append((source.detector, source.options))
+        try:
+            skeleton = make_detector(source.detector, source.options, Path.cwd()).skeleton.name
+        except MultiviewError as error:
+            yield Finding("detector", "bad", str(error), "`multiview models list` shows what there is")
+            continue
+        yield Finding("detector", "good", f"{source.detector} finds {skeleton}")
+
+
 def cameras(studio: Studio) -> Iterator[Finding]:
     """Findings about each real camera, or file in its place, observed for two seconds."""
-    names = list(studio.cameras)
-    if isinstance(studio.source, CameraSource) and studio.rig:
-        names = list(dict.fromkeys([*studio_rig(studio).names, *names]))
-    for name in names:
+    for name in filmed_cameras(studio):
         source = studio.source_of(name)
         if isinstance(source, CameraSource):
             yield watch(name, source)
 
 
 def watch(name: str, source: CameraSource) -> Finding:
+    """One camera; one that gives nothing for long is given up."""
     try:
         camera = open_camera(source, name)
     except MultiviewError as error:
         return Finding(name, "bad", str(error), "check its cable, and whether another program uses it")
     times: list[int] = []
-    try:
-        camera.read()
-        end = time.monotonic() + WATCH_S
-        while time.monotonic() < end and (frame := camera.read()) is not None:
-            times.append(frame.time_ns)
-    except MultiviewError as error:
-        return Finding(name, "bad", str(error), "check its cable")
-    finally:
-        camera.close()
+    with Reader(camera) as reader:
+        try:
+            reader.read(PATIENCE_S)
+            end = time.monotonic() + WATCH_S
+            while (left := end - time.monotonic()) > 0 and (frame := reader.read(left)) is not None:
+                times.append(frame.time_ns)
+        except MultiviewError as error:
+            return Finding(name, "bad", str(error), "check its cable")
     if len(times) < 3:
         return Finding(name, "bad", f"{len(times)} frames in {WATCH_S:g} s", "check its cable and its settings")
     gaps = [b - a for a, b in itertools.pairwise(times)]

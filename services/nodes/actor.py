@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from multiview.body.skeleton import load_skeleton
 from multiview.commands import actor as of_takes
 from multiview.commands.progress import progress_bar
 from multiview.data import Track
 from multiview.errors import ConfigError, MessageError, MultiviewError
-from multiview.studio.config import Studio, load_studio
+from multiview.studio.config import Studio, load_studio, studio_skeleton
 from multiview.wire import topics
 from multiview.wire.messages import IdentityLabel, PosesMessage, decode, encode
 from multiview.wire.packing import unpack_tracks
@@ -53,7 +52,7 @@ def _live(studio: Studio, name: str, person: int | None, seconds: float, folder:
     from multiview.common.names import check_name
 
     name = check_name(name, "actor")
-    skeleton = load_skeleton(studio.skeleton)
+    skeleton = studio_skeleton(studio)
     with closing(_People(studio, len(skeleton.joints))) as people:
         person = people.choose(person)
         people.set_name(person, name)

@@ -17,14 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from multiview.body.skeleton import load_skeleton
 from multiview.cameras.camera import Camera
 from multiview.cameras.image_size import scaling_note, to_calibrated_size
 from multiview.data import NS_PER_S, Keypoints2D, VideoFrame
 from multiview.detect import ExpectsPeople, PoseDetector, make_detector
 from multiview.errors import ConfigError, SourceError
 from multiview.sources import FrameSource, Paced, Reader, open_source
-from multiview.studio.config import CameraSource, Studio, frame_rate, studio_rig
+from multiview.studio.config import CameraSource, Studio, frame_rate, studio_rig, studio_skeleton
 from multiview.timing.clock import ClockMap
 from multiview.wire import topics
 from multiview.wire.messages import CameraHealth, EndOfStream, encode
@@ -179,7 +178,7 @@ class CameraWorker:
         first = studio.source_of(cameras[0])
         assert isinstance(first, CameraSource)
         self._detector: PoseDetector = make_detector(first.detector, first.options, Path.cwd())
-        self._skeleton = load_skeleton(studio.skeleton).name
+        self._skeleton = studio_skeleton(studio).name
         gives = self._detector.skeleton.name
         if gives != self._skeleton:
             raise ConfigError(

@@ -7,11 +7,17 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from multiview.body.skeleton import load_skeleton
 from multiview.data import NS_PER_S, Keypoints2D
 from multiview.errors import SourceError
 from multiview.recordings.keypoint_folder import open_keypoint_folders
-from multiview.studio.config import CameraSource, KeypointsSource, Studio, studio_rig, synthetic_options
+from multiview.studio.config import (
+    CameraSource,
+    KeypointsSource,
+    Studio,
+    studio_rig,
+    studio_skeleton,
+    synthetic_options,
+)
 
 if TYPE_CHECKING:
     from multiview.synthetic import Studio as SyntheticStudio
@@ -89,7 +95,7 @@ def open_playback(studio: Studio, camera: str) -> KeypointPlayback:
     if camera not in rig.names:
         raise SourceError(f"the rig has no camera {camera}; it has {', '.join(rig.names)}")
     clock: SimulatedClock | None = None
-    index, skeleton = rig.index(camera), load_skeleton(studio.skeleton)
+    index, skeleton = rig.index(camera), studio_skeleton(studio)
     if source.speed < 0:
         raise SourceError(f"{camera}: speed must be 0 (as fast as possible) or more, not {source.speed:g}")
     if isinstance(source, KeypointsSource):

@@ -29,7 +29,15 @@ from multiview.cameras.camera import Rig
 from multiview.common.names import joined
 from multiview.errors import ConfigError
 from multiview.recordings.take import Take, finish_take
-from multiview.studio.config import CameraSource, HubOptions, Studio, frame_rate, studio_rig, write_studio
+from multiview.studio.config import (
+    CameraSource,
+    HubOptions,
+    Studio,
+    frame_rate,
+    studio_rig,
+    with_skeleton,
+    write_studio,
+)
 from multiview.studio.new_take import new_take
 from services.runtime.display import has_display
 from services.runtime.process import finishing
@@ -65,7 +73,7 @@ class Launch:
         if video and not (studio.recorder.enabled and all(isinstance(s, CameraSource) for s in studio.sources)):
             raise ConfigError('video needs cameras (type = "camera") and [recorder] enabled = true')
         self.rig: Rig = studio_rig(studio)
-        self.studio = _with_known_rate(_with_free_ports(studio))
+        self.studio = _with_known_rate(_with_free_ports(with_skeleton(studio)))
         self._take_name, self._notes, self._video = take, notes, video
         self._viewer = studio.viewer.enabled and has_display() if viewer is None else viewer
         self._scratch = tempfile.TemporaryDirectory(prefix="multiview-")

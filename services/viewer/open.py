@@ -16,7 +16,7 @@ from multiview.errors import ConfigError
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.take import Take
 from multiview.recordings.take_poses import take_poses
-from multiview.studio.config import Studio, load_studio, pipeline_options, studio_rig
+from multiview.studio.config import Studio, load_studio, pipeline_options, studio_rig, studio_skeleton
 from services.viewer.feed import Feed, PosesFeed
 from services.viewer.record import Recording
 from services.viewer.take_keypoints import TakeKeypoints
@@ -49,7 +49,7 @@ def open_live(studio_file: Path) -> Opened:
     begin_service("viewer")
     recording = Recording(studio_file)  # before this process lowers its priority, which a recorder would inherit
     studio = load_studio(studio_file)
-    rig, skeleton = studio_rig(studio), load_skeleton(studio.skeleton)
+    rig, skeleton = studio_rig(studio), studio_skeleton(studio)
     feed = StreamFeed(studio.hub, rig, len(skeleton.joints))
     names = tuple(actor.name for actor in studio.actors)
     return Opened(rig, skeleton, feed, _volume(studio, rig), recording, names)

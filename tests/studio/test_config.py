@@ -8,24 +8,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
+from multiview.cameras.rig_file import save_rig
 from multiview.common.package_data import package_file
+from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
 from multiview.fusion.pipeline import PipelineOptions
 from multiview.fusion.tracker import TrackerOptions
+from multiview.recordings.keypoint_folder import write_keypoints
 from multiview.recordings.take import begin_take
 from multiview.studio import config
 from multiview.studio.config import (
     RENAMED_KEYS,
     Studio,
+    filmed_cameras,
     load_studio,
     studio_rig,
     studio_text,
     write_studio,
 )
 from multiview.studio.rerun import take_studio
-from multiview.synthetic import StudioOptions
+from multiview.synthetic import StudioOptions, make_rig
 from multiview.timing.sync_buffer import SyncOptions
 
 EXAMPLE = package_file("studio.toml")
@@ -181,3 +186,61 @@ def test_a_synthetic_option_is_checked(tmp_path: Path) -> None:
     path = write(tmp_path, '[source]\ntype = "synthetic"\n[source.options]\npeple = 3')
     with pytest.raises(ConfigError, match='unknown key "peple"; did you mean "people"'):
         studio_rig(load_studio(path, check=False))
+
+
+CAMERA = '[source]\ntype = "camera"\naddress = "{{camera}}.mp4"\ndetector = "{}"\n'
+TWO = "[source.options]\ncameras = 2\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "skeleton"),
+    [
+        (CAMERA.format("blazepose"), "blazepose33"),
+        (CAMERA.format("openpose"), "coco18"),
+        (CAMERA.format("openpose") + '[source.options]\nmodel = "openpose-body25"\n', "body25"),
+        (CAMERA.format("keypoints") + '[source.options]\nskeleton = "halpe26"\n', "halpe26"),
+        (CAMERA.format("./my.py"), "body25"),  # one's own is not run to find out
+        ('[source]\ntype = "synthetic"\n', "coco17"),
+        ('[source]\ntype = "keypoints"\ndirectory = "keypoints"\n', "coco18"),
+        ('[source]\ntype = "keypoints"\ndirectory = "none"\n', "body25"),
+        ('skeleton = "halpe26"\n' + CAMERA.format("blazepose"), "halpe26"),
+    ],
+)
+def test_load_studio_takes_the_skeleton_of_the_source(tmp_path: Path, text: str, skeleton: str) -> None:
+    (tmp_path / "studio.toml").write_text(text)
+    write_keypoints(Keypoints2D(np.ones((1, 18, 2)), np.ones((1, 18))), make(tmp_path / "keypoints/cam01") / "0.json")
+    assert load_studio(tmp_path / "studio.toml", check=False).skeleton == skeleton
+
+
+def make(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_load_studio_refuses_what_a_worker_would(tmp_path: Path) -> None:
+    save_rig(make_rig(StudioOptions(cameras=2)), tmp_path / "rig.toml")
+    text = 'rig = "rig.toml"\nskeleton = "body25"\n' + CAMERA.format("blazepose")
+    (tmp_path / "studio.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r'gives blazepose33.*set skeleton = "blazepose33"'):
+        load_studio(tmp_path / "studio.toml")
+    (tmp_path / "studio.toml").write_text('skeleton = "body25"\n[source]\ntype = "synthetic"\n')
+    with pytest.raises(ConfigError, match="cam01: its source gives coco17"):
+        load_studio(tmp_path / "studio.toml")
+
+
+def test_load_studio_refuses_sources_of_several_skeletons(tmp_path: Path) -> None:
+    other = '[cameras.cam02.source]\ntype = "camera"\naddress = "0"\ndetector = "openpose"\n'
+    save_rig(make_rig(StudioOptions(cameras=2)), tmp_path / "rig.toml")
+    (tmp_path / "studio.toml").write_text('rig = "rig.toml"\n' + CAMERA.format("blazepose") + other)
+    with pytest.raises(ConfigError, match=r"different skeletons \(blazepose33, coco18\)"):
+        load_studio(tmp_path / "studio.toml")
+
+
+def test_filmed_cameras_are_those_of_the_rig_and_those_with_a_source(tmp_path: Path) -> None:
+    """What `capture` films is what `doctor` examines and `run` reads, also where one [source] is for all."""
+    save_rig(make_rig(StudioOptions(cameras=2)), tmp_path / "rig.toml")
+    (tmp_path / "studio.toml").write_text('rig = "rig.toml"\n' + CAMERA.format("blazepose"))
+    assert filmed_cameras(load_studio(tmp_path / "studio.toml", check=False)) == ["cam01", "cam02"]
+    own = '[cameras.left.source]\ntype = "camera"\naddress = "0"\n'
+    (tmp_path / "studio.toml").write_text('rig = "none.toml"\n' + own)  # not calibrated yet
+    assert filmed_cameras(load_studio(tmp_path / "studio.toml", check=False)) == ["left"]

@@ -25,7 +25,7 @@ def person(low: tuple[float, float], high: tuple[float, float]) -> Keypoints2D:
 
 
 NOBODY = Keypoints2D.nobody(JOINTS)
-SOMEBODY = person((300.0, 100.0), (900.0, 700.0))
+SOMEBODY = person((300.0, 100.0), (1500.0, 900.0))
 
 
 def surveyed(rig: Rig, seen: tuple[Keypoints2D | None, ...], ticks: int = 60, people: int = 0) -> ViewSurvey:
