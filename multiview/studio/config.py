@@ -45,7 +45,7 @@ __all__ = [
     "SyntheticSource",
     "ViewerOptions",
     "WorkerOptions",
-    "filmed_cameras",
+    "camera_names",
     "frame_rate",
     "load_studio",
     "pipeline_options",
@@ -393,7 +393,7 @@ def studio_skeleton(studio: Studio) -> Skeleton:
     return load_skeleton(with_skeleton(studio).skeleton)
 
 
-def filmed_cameras(studio: Studio) -> list[str]:
+def camera_names(studio: Studio) -> list[str]:
     """The cameras of a studio, which need not be calibrated yet: those of its rig, and those with their own source."""
     of_rig: list[str] = []
     if studio.source is not None and (not studio.rig or Path(studio.rig).is_file()):

@@ -30,7 +30,7 @@ from multiview.errors import ConfigError, MultiviewError, SourceError
 from multiview.recordings.mcap_log import Record, RecordingWriter
 from multiview.recordings.take import Take, begin_take, finish_take, free_name
 from multiview.sources import FrameSource
-from multiview.studio.config import CameraSource, Studio, filmed_cameras, load_studio, studio_text
+from multiview.studio.config import CameraSource, Studio, camera_names, load_studio, studio_text
 from multiview.wire.messages import CameraHealth, Stamp, encode
 from multiview.wire.topics import CAMERA_HEALTH, topic_of
 from services.capture.cameras import open_camera
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         _with_poses(args)
         return 0
     studio, stopping, console = load_studio(args.studio, check=False), Stopping(), Console()
-    coverage = Coverage(args.board, filmed_cameras(studio)) if args.board else None
+    coverage = Coverage(args.board, camera_names(studio)) if args.board else None
     cameras: list[CapturedCamera] = []
     try:
         cameras = open_cameras(studio)
@@ -171,7 +171,7 @@ class CapturedCamera:
 
 def open_cameras(studio: Studio) -> list[CapturedCamera]:
     """Open every camera of the studio file; ConfigError if it has none, or a source that is no camera."""
-    names = filmed_cameras(studio)
+    names = camera_names(studio)
     if not names:
         raise ConfigError('the studio has no cameras: add [cameras.cam01.source] with type = "camera", address = "0"')
     opened: list[CapturedCamera] = []

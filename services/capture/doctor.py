@@ -20,7 +20,7 @@ from rich.table import Table
 
 from multiview.errors import MultiviewError
 from multiview.sources import Reader
-from multiview.studio.config import CameraSource, Studio, filmed_cameras, load_studio, studio_rig
+from multiview.studio.config import CameraSource, Studio, camera_names, load_studio, studio_rig
 from services.capture.cameras import open_camera
 from services.runtime.display import has_display
 from services.supervise.ports import PORTS, port_trouble
@@ -192,7 +192,7 @@ def keys(studio: Studio) -> Iterator[Finding]:
     try:
         load_key(hub.keys, "hub")
         load_hub_public(hub.keys)
-        missing = [c for c in filmed_cameras(studio) if c not in load_allowed(hub.keys)]
+        missing = [c for c in camera_names(studio) if c not in load_allowed(hub.keys)]
     except MultiviewError as error:
         yield Finding("keys", "bad", str(error), "multiview keys studio.toml")
         return
@@ -236,7 +236,7 @@ def detectors(studio: Studio) -> Iterator[Finding]:
 
 def cameras(studio: Studio) -> Iterator[Finding]:
     """Findings about each real camera, or file in its place, observed for two seconds."""
-    for name in filmed_cameras(studio):
+    for name in camera_names(studio):
         source = studio.source_of(name)
         if isinstance(source, CameraSource):
             yield watch(name, source)

@@ -78,5 +78,5 @@ class LiveReasons:
             rate_hz = max(sent, 0) / WINDOW_S
             figures = (rate_hz, health.expected_hz, health.detect_ms)
             cameras.append(CameraEvidence(camera.name, camera.size, survey, trouble, *figures))
-        survey, new = fusion.survey, Counter(fusion.rejected) - self._rejected
-        return Evidence(cameras, survey.ticks, survey.together, len(survey.people), new, self._volume)
+        all_views, new = fusion.survey, Counter(fusion.rejected) - self._rejected
+        return Evidence(cameras, all_views.ticks, all_views.together, len(all_views.people), new, self._volume)

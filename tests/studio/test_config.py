@@ -23,7 +23,7 @@ from multiview.studio import config
 from multiview.studio.config import (
     RENAMED_KEYS,
     Studio,
-    filmed_cameras,
+    camera_names,
     load_studio,
     studio_rig,
     studio_text,
@@ -236,11 +236,11 @@ def test_load_studio_refuses_sources_of_several_skeletons(tmp_path: Path) -> Non
         load_studio(tmp_path / "studio.toml")
 
 
-def test_filmed_cameras_are_those_of_the_rig_and_those_with_a_source(tmp_path: Path) -> None:
+def test_camera_names_are_those_of_the_rig_and_those_with_a_source(tmp_path: Path) -> None:
     """What `capture` films is what `doctor` examines and `run` reads, also where one [source] is for all."""
     save_rig(make_rig(StudioOptions(cameras=2)), tmp_path / "rig.toml")
     (tmp_path / "studio.toml").write_text('rig = "rig.toml"\n' + CAMERA.format("blazepose"))
-    assert filmed_cameras(load_studio(tmp_path / "studio.toml", check=False)) == ["cam01", "cam02"]
+    assert camera_names(load_studio(tmp_path / "studio.toml", check=False)) == ["cam01", "cam02"]
     own = '[cameras.left.source]\ntype = "camera"\naddress = "0"\n'
     (tmp_path / "studio.toml").write_text('rig = "none.toml"\n' + own)  # not calibrated yet
-    assert filmed_cameras(load_studio(tmp_path / "studio.toml", check=False)) == ["left"]
+    assert camera_names(load_studio(tmp_path / "studio.toml", check=False)) == ["left"]
