@@ -7,6 +7,7 @@ import inspect
 import json
 from pathlib import Path
 
+from multiview.common.names import NAME
 from multiview.wire import messages
 from services.bridges import websocket
 
@@ -29,7 +30,9 @@ The map's key `type` names the message, `version` is the schema version and alwa
 other absent keys have their default; a message of another version, or without one, must be rejected. A body is at most
 {max_bytes} bytes. Bulk numbers are in `blob`: little-endian float32, row by row. Positions are metres in the world
 (x, y, z; z up where there is a floor), times integer nanoseconds. A missing joint has score 0 and NaN coordinates,
-together. A gap in the stamp's second number means dropped messages.
+together. A gap in the stamp's second number means dropped messages. A name is 1 to 64 characters in any script, on one
+line, without `/` and `\\`; the schema has its pattern. Integers have up to 63 bits: a reader whose numbers are
+double-precision must read them as big integers.
 
 | topic | sent by | carries |
 |---|---|---|
@@ -96,9 +99,11 @@ def _type(described: dict[str, object]) -> str:
     if described.get("contentEncoding") == "base64":
         return "bytes"
     kind = str(described.get("type", "any"))
-    if "pattern" in described:
-        pattern = str(described["pattern"]).removeprefix("^").removesuffix("$")
-        kind += " `" + pattern.replace("|", r"\|") + "`"
+    pattern = str(described.get("pattern", ""))
+    if pattern.startswith(NAME):
+        return "name" if pattern == NAME else "name, or empty"
+    if pattern:
+        kind += " `" + pattern.removeprefix("^").removesuffix(r"$(?!\n)").replace("|", r"\|") + "`"
     return kind
 
 

@@ -25,7 +25,7 @@ ARROWS: dict[str, str] = {
     "multiview/common": "",
     "multiview/nets": "",
     "multiview/keypoints": "geometry",
-    "multiview/wire": "geometry",
+    "multiview/wire": "common geometry",
     "multiview/client": "wire common",
     "multiview/cameras": "common geometry",
     "multiview/body": "common geometry",

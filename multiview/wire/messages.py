@@ -12,6 +12,7 @@ The hub puts a `Stamp` before each body: its place in the one ordered stream, an
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from typing import Annotated, Any, NamedTuple, get_args
@@ -20,6 +21,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from multiview.common.names import NAME
 from multiview.errors import MessageError
 from multiview.wire.printable import printable
 
@@ -54,8 +56,8 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**62 - 1)]
 Pixels = Annotated[int, msgspec.Meta(ge=0, le=2**16)]
 Rate = Annotated[float, msgspec.Meta(ge=0.0, le=1e6)]
 Milliseconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
-Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
-MaybeName = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{0,64}\Z")]
+Name = Annotated[str, msgspec.Meta(pattern=NAME)]
+MaybeName = Annotated[str, msgspec.Meta(pattern=rf"{NAME}|^$(?!\n)")]
 Text = Annotated[str, msgspec.Meta(max_length=500)]
 Key = Annotated[str, msgspec.Meta(max_length=200)]
 Joints = Annotated[int, msgspec.Meta(ge=1, le=1024)]
@@ -85,7 +87,7 @@ class KeypointsMessage(Message, frozen=True, kw_only=True, tag="keypoints"):
     boot_id: Count
     frame: Count
     time_ns: Int
-    clock: Annotated[str, msgspec.Meta(pattern=r"\A(worker|epoch)\Z")] = "worker"
+    clock: Annotated[str, msgspec.Meta(pattern=r"^(worker|epoch)$(?!\n)")] = "worker"
     sent_ns: Int = 0
     exposure_ns: Count = 0
     trigger: Int = -1
@@ -124,7 +126,7 @@ class PosesMessage(Message, frozen=True, kw_only=True, tag="poses"):
 
     tick: Int
     time_ns: Int
-    clock: Annotated[str, msgspec.Meta(pattern=r"\A(hub|epoch)\Z")] = "hub"
+    clock: Annotated[str, msgspec.Meta(pattern=r"^(hub|epoch)$(?!\n)")] = "hub"
     utc_ns: Int = 0
     clock_sigma_ns: Int = -1
     arrival_ns: Int = 0
@@ -160,7 +162,7 @@ class RegionsMessage(Message, frozen=True, kw_only=True, tag="regions"):
     """
 
     time_ns: Int
-    clock: Annotated[str, msgspec.Meta(pattern=r"\A(hub|epoch)\Z")] = "hub"
+    clock: Annotated[str, msgspec.Meta(pattern=r"^(hub|epoch)$(?!\n)")] = "hub"
     cameras: Names
     people: Annotated[list[Annotated[list[Count], msgspec.Meta(max_length=1024)]], msgspec.Meta(max_length=256)]
     blob: bytes
@@ -266,6 +268,7 @@ AnyMessage = (
     | Heartbeat
 )
 
+_PATTERN = re.compile(r"matching regex '.*'")  # in msgspec's words; too long for a line of a log
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(AnyMessage)
 _VERSION_DECODER = msgspec.msgpack.Decoder(_Version)
@@ -287,7 +290,8 @@ def decode(body: bytes) -> AnyMessage:
         version = _VERSION_DECODER.decode(body[:-4]).version
         message: AnyMessage | None = _DECODER.decode(body[:-4]) if version == SCHEMA_VERSION else None
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
-        raise MessageError(f"a malformed message: {printable(str(error), 200)}") from None
+        what = _PATTERN.sub("of another form", str(error))
+        raise MessageError(f"a malformed message: {printable(what, 200)}") from None
     if message is None:
         raise MessageError(
             f"a message of schema version {str(version)[:20]}, but this program reads version {SCHEMA_VERSION}: "
@@ -322,20 +326,7 @@ def json_schema() -> dict[str, Any]:
     _, components = msgspec.json.schema_components(get_args(AnyMessage))
     for component in components.values():
         component["required"].insert(1, "version")  # after `type`
-        _use_ecma_patterns(component)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": dict(components)}
-
-
-def _use_ecma_patterns(schema: Any) -> None:
-    """Python's ends of a text, in place, as the regular expressions of JSON Schema (ECMA-262) have them."""
-    if isinstance(schema, dict):
-        if isinstance(schema.get("pattern"), str):
-            schema["pattern"] = schema["pattern"].replace(r"\A", "^").replace(r"\Z", "$")
-        for value in schema.values():
-            _use_ecma_patterns(value)
-    elif isinstance(schema, list):
-        for value in schema:
-            _use_ecma_patterns(value)
 
 
 def write_blob(table: Table) -> bytes:

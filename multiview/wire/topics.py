@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from multiview.common.names import name_fault
 from multiview.wire.messages import (
     AnyMessage,
     CameraHealth,
@@ -59,9 +60,7 @@ _CARRIES: dict[str, tuple[type[AnyMessage], ...]] = {
     IDENTITY_LABEL: (IdentityLabel,),
 }
 _SENDERS = {POSES: "fusion", REGIONS: "fusion", IDENTITY_LABEL: "viewer"}  # of the topics that name nobody
-_TOPIC = re.compile(
-    rb"(keypoints|clock|camera_health|service_health)/([A-Za-z0-9_-]{1,64})|(poses|regions|identity_label)"
-)
+_OF_A_NAME = re.compile(rb"(keypoints|clock|camera_health|service_health)/([^/]{1,256})")
 
 
 class Topic(NamedTuple):
@@ -82,12 +81,14 @@ def topic_of(kind: str, name: str) -> str:
 
 def parse_topic(topic: bytes) -> Topic | None:
     """None if there is no such topic to send on."""
-    match = _TOPIC.fullmatch(topic)
-    if match is None:
+    match = _OF_A_NAME.fullmatch(topic)
+    try:
+        kind, name = (part.decode() for part in match.groups()) if match else (topic.decode(), "")
+    except UnicodeDecodeError:
         return None
-    if match[3]:
-        return Topic(match[3].decode(), _SENDERS[match[3].decode()])
-    return Topic(match[1].decode(), match[2].decode())
+    if match is None:
+        return Topic(kind, _SENDERS[kind]) if kind in _SENDERS else None
+    return None if name_fault(name) else Topic(kind, name)
 
 
 def belongs(message: AnyMessage, topic: Topic) -> bool:

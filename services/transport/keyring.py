@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import re
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ from typing import Any, NamedTuple
 import tomli_w
 
 from multiview.common.atomic_file import replacing
+from multiview.common.names import check_name, name_fault, named_path
 from multiview.errors import ConfigError
 from multiview.studio.config import load_studio, studio_rig
 from services.transport.roles import Role
@@ -52,7 +52,6 @@ SERVICES: dict[str, Role] = {
     ANYONE: Role.LISTENER,
 }
 ROLES = (Role.CAMERA, Role.FUSION, Role.SERVICE, Role.OPERATOR, Role.LISTENER)  # that a key may have
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _KEY_LENGTH = 40
 
 
@@ -108,14 +107,13 @@ def make_keys(folder: Path, names: list[str], roles: Mapping[str, Role] | None =
     is a service of that name, else a camera.
     """
     for name in names:
-        if not _NAME.fullmatch(name):
-            raise ConfigError(f'a key cannot be named "{name}": use letters, digits, - and _ (at most 64)')
+        check_name(name, "key")
     roles, made = {**SERVICES, **(roles or {})}, []
     with _written(folder):
         allowed = load_allowed(folder) if (folder / "allowed.toml").exists() else {}
         before = dict(allowed)
         for name in dict.fromkeys(names):
-            path = folder / f"{name}.key"
+            path = named_path(folder, name, ".key")
             if not path.exists() and name not in allowed:
                 _write_secret(path, tomli_w.dumps(_new_key()._asdict()))
                 made.append(name)
@@ -137,13 +135,13 @@ def revoke(folder: Path, name: str) -> None:
         if name not in allowed:
             raise ConfigError(f'{folder}/allowed.toml: no key "{name}"; there are {", ".join(sorted(allowed))}')
         # The key first: were it the last, an interrupted revocation would leave a key that `multiview keys` lets in.
-        (folder / f"{name}.key").unlink(missing_ok=True)
+        (named_path(folder, name, ".key")).unlink(missing_ok=True)
         _write_allowed(folder, {other: permission for other, permission in allowed.items() if other != name})
 
 
 def load_key(folder: str | Path, name: str) -> Key:
     """The key of this name, else a listener's; ConfigError if there is none, or others can read it."""
-    path = Path(folder) / f"{name}.key"
+    path = named_path(Path(folder), name, ".key")
     if not path.exists() and name != HUB:
         path = Path(folder) / f"{ANYONE}.key"
     table = _read(path)
@@ -178,7 +176,7 @@ def _permission(path: Path, name: str, entry: Any) -> Permission:
     if isinstance(entry, str):  # as written before there were roles
         entry = {"role": SERVICES.get(name, Role.CAMERA), "public": entry}
     known = isinstance(entry, dict) and set(entry) == {"role", "public"} and entry["role"] in ROLES
-    if not (known and _is_key(entry["public"]) and _NAME.fullmatch(name)):
+    if not (known and _is_key(entry["public"]) and not name_fault(name)):
         raise ConfigError(f"{path}: [{name[:64]}] needs a public key and a role, one of {', '.join(ROLES)}")
     return Permission(entry["public"], Role(entry["role"]))
 

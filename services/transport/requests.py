@@ -6,6 +6,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
+from multiview.common.names import NAME
 from multiview.errors import MessageError
 from services.transport.bus import RequestClient
 
@@ -27,7 +28,7 @@ __all__ = [
 MAX_DELAY_NS = 10_000_000_000  # the longest that a start may lie ahead
 Delay = Annotated[int, msgspec.Meta(ge=0, le=MAX_DELAY_NS)]
 Time = Annotated[int, msgspec.Meta(ge=0, le=2**62 - 1)]
-Subject = Annotated[str, msgspec.Meta(pattern=r"\A(camera|service)/[A-Za-z0-9_-]{1,64}\Z")]
+Subject = Annotated[str, msgspec.Meta(pattern="^(camera|service)/" + NAME.removeprefix("^"))]
 
 
 class _Tagged(msgspec.Struct, frozen=True, kw_only=True, tag_field="request"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 
 import msgspec
@@ -27,6 +28,7 @@ from multiview.wire.messages import (
     json_schema,
 )
 from multiview.wire.packing import pack_keypoints, pack_tracks, unpack_keypoints, unpack_tracks
+from multiview.wire.topics import parse_topic, topic_of
 
 HEADER = {"camera": "cam01", "boot_id": 7, "frame": 3, "time_ns": 120_000_000, "skeleton": "coco17"}
 POSES_HEADER = {"cameras": ["cam01"], "missing": [], "skeleton": "coco17"}
@@ -238,3 +240,28 @@ def test_the_schema_names_every_message() -> None:
     schema = json_schema()["$defs"]
     assert all("version" in message["required"] for message in schema.values())
     assert {"KeypointsMessage", "PosesMessage", "Heartbeat", "IdentityLabel"} <= set(schema)
+
+
+@pytest.mark.parametrize("name", ["cam 1", "Kamera-ä", "相机1", 'a"b', "é" * 64])
+def test_names_in_any_script_come_back(name: str) -> None:
+    message = decode(encode(CameraHealth(camera=name, boot_id=1)))
+    assert isinstance(message, CameraHealth)
+    assert message.camera == name
+    topic = parse_topic(topic_of("keypoints", name).encode())
+    assert topic is not None
+    assert (topic.owner, topic.name) == (f"camera/{name}", name)
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "x\n", "a\x1bb", "x" * 65, "a\u202eb", "\ud800"])
+def test_text_that_is_no_name_is_rejected(name: str) -> None:
+    body = edited(3, camera=name) if name != "\ud800" else edited(3, camera=b"\xed\xa0\x80")
+    with pytest.raises(MessageError, match="malformed"):
+        decode(body)
+    assert parse_topic(topic_of("keypoints", name).encode(errors="surrogatepass")) is None
+
+
+def test_patterns_of_the_schema_are_those_of_javascript() -> None:
+    """`\\A` and `\\Z` mean nothing there, or do not compile."""
+    text = json.dumps(json_schema())
+    assert "\\\\A" not in text
+    assert "\\\\Z" not in text

@@ -148,7 +148,7 @@ def test_list_that_says_something_else_is_named(tmp_path: Path, text: str) -> No
 
 @pytest.mark.parametrize("name", ["../evil", "a/b", "", "x" * 65])
 def test_key_cannot_be_named_as_a_path(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigError, match="cannot be named"):
+    with pytest.raises(ConfigError, match="key: a name is"):
         make_keys(tmp_path / "keys", [name])
     assert not (tmp_path / "keys").exists()
 
@@ -168,3 +168,12 @@ def test_permissions_follow_the_list(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert permissions.refresh()
     assert permissions.peer(public) is None
     assert permissions.subjects == {"camera/cam02"}
+
+
+@pytest.mark.parametrize("name", ["cam 1", "Kamera-ä", "相机1", 'a"b', "a:b?"])
+def test_keys_of_names_in_any_script(tmp_path: Path, name: str) -> None:
+    make_keys(tmp_path, [*NAMES, name])
+    assert load_allowed(tmp_path)[name] == Permission(load_key(tmp_path, name).public, Role.CAMERA)
+    revoke(tmp_path, name)
+    assert name not in load_allowed(tmp_path)
+    assert len(list(tmp_path.glob("*.key"))) == len(NAMES)
