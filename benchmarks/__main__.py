@@ -13,6 +13,7 @@ use_kernel_cache()
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread for everyone, before numpy is imported
 
 STUDIES = {
+    "attack": "a studio whose hub is attacked, and the same in peace",
     "accuracy": "how near the truth, on synthetic studios",
     "faults": "what is killed or cut, and how soon all is well again",
     "fuzz": "mutated messages at the decoder",

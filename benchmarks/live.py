@@ -111,7 +111,7 @@ def measure(cameras: int, people: int, fps: float, seconds: float, port: int) ->
         assert player.stdout is not None
         try:
             player.stdout.readline()
-            _wait_for(hub, {"service/fusion", "service/recorder"})
+            wait_for(hub, {"service/fusion", "service/recorder"})
             player.stdin.write(b"go\n")
             player.stdin.flush()
             listener = Listener(hub, [p.pid for p in (*processes, player)])
@@ -171,7 +171,7 @@ class Listener:
                 self.at_hub.append(received.stamp.arrival_ns - message.arrival_ns)
                 self.gaps, self.late = message.dropped + self._subscriber.dropped, message.late
             elif isinstance(message, ServiceHealth):
-                self.memory.append((time.monotonic() - began, *map(_resident_mb, self._pids[: len(SERVICES)])))
+                self.memory.append((time.monotonic() - began, *map(resident_mb, self._pids[: len(SERVICES)])))
                 finished = message.state == "finished"
         passed = time.monotonic() - began
         self.cpu = [100.0 * (_cpu_s(pid) - before) / passed for pid, before in zip(self._pids, used, strict=True)]
@@ -207,7 +207,7 @@ def _figures(times_ms: np.ndarray) -> str:
     return f"{p50:8.2f} {p99:5.2f} {most:6.1f}   "
 
 
-def _resident_mb(pid: int) -> float:
+def resident_mb(pid: int) -> float:
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except OSError:
@@ -224,7 +224,7 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _wait_for(hub: HubOptions, roles: set[str]) -> None:
+def wait_for(hub: HubOptions, roles: set[str]) -> None:
     client = RequestClient(hub)
     while True:
         status = request(client, Status(), StatusReply, 0.5)

@@ -67,7 +67,7 @@ def play(studio_path: Path, seconds: float) -> int:
         for frame in range(simulated.frames)
     ]
     senders = [Sender(studio.hub, name) for name in names]
-    pinger, padding = Sender(studio.hub), _padding(len(frames[0][0].at(0, 0)))
+    pinger, padding = Sender(studio.hub, "ping"), _padding(len(frames[0][0].at(0, 0)))
     topics = [f"keypoints/{name}" for name in names]
     print("ready", flush=True)
     sys.stdin.readline()
@@ -88,7 +88,7 @@ def play(studio_path: Path, seconds: float) -> int:
 
 def echo(hub: HubOptions) -> None:
     """Sends back what the hub stamped, until it is killed."""
-    pings, sender = Subscriber(hub, [PING]), Sender(hub)
+    pings, sender = Subscriber(hub, [PING]), Sender(hub, "echo")
     while True:
         received = pings.receive(1.0)
         if received is not None:

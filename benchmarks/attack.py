@@ -1,0 +1,199 @@
+"""A studio under attack: all kinds at once with a listener's key, beside cameras, compared with the same in peace.
+
+The hub must not die, grow or log much; the studio's latency must stay; and the take must hold what cameras and fusion
+said, and nothing else.
+
+    python -m benchmarks attack --seconds 60
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.live import Listener, resident_mb, wait_for
+from multiview.errors import MessageError
+from multiview.recordings.take import open_take
+from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.wire import topics
+from multiview.wire.messages import Heartbeat, IdentityLabel, PosesMessage, decode
+from services.transport.bus import RequestClient
+from services.transport.keyring import HUB, SERVICES, make_keys
+from services.transport.requests import Status, StatusReply, request
+from services.transport.roles import Role
+
+__all__ = ["Outcome", "attacked"]
+
+WARM_S = 2.0  # in peace, before the attack and after it
+LIMIT_MB, LIMIT_LOG_KB, LIMIT_RATIO = 20.0, 1000.0, 2.0
+
+
+class Outcome(NamedTuple):
+    """What became of a studio; `grown_mb` is the most that the hub had more than before the attack."""
+
+    alive: bool
+    ticks: int
+    due: int
+    poses_ms: np.ndarray
+    grown_mb: float
+    log_kb: float
+    foreign: int  # messages in the take that no camera or service of the studio sent
+    recorded: int  # frames
+    reasons: Counter[str]
+
+    @property
+    def p99_ms(self) -> float:
+        return float(np.percentile(self.poses_ms, 99)) if len(self.poses_ms) else np.inf
+
+    def row(self, name: str) -> str:
+        p50 = float(np.median(self.poses_ms)) if len(self.poses_ms) else np.inf
+        return (
+            f"{name:8} {'alive' if self.alive else 'DEAD'}  {self.ticks} of {self.due} ticks, p50 {p50:.2f} ms, "
+            f"p99 {self.p99_ms:.2f} ms, hub {self.grown_mb:+.1f} MB, log {self.log_kb:.0f} KB, "
+            f"{self.recorded} frames and {self.foreign} foreign messages in the take"
+        )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The study's own arguments."""
+    parser.add_argument("--cameras", type=int, default=8)
+    parser.add_argument("--fps", type=float, default=60.0, help="Hz")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of the attack, and of the peace beside it")
+    parser.add_argument("--port", type=int, default=17855, help="the first of three that the hub uses (17855)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print both runs; 1 if a limit is exceeded."""
+    print(f"{args.cameras} cameras x {args.fps:g} Hz, {args.seconds:g} s, the attacker has a listener's key")
+    peace = attacked(args.cameras, args.fps, args.seconds, args.port, attack=False)
+    print(peace.row("peace"), flush=True)
+    war = attacked(args.cameras, args.fps, args.seconds, args.port)
+    print(war.row("attack"))
+    for reason, number in war.reasons.most_common():
+        print(f"  {number:9} {reason}")
+    ratio = war.p99_ms / peace.p99_ms
+    good = war.alive and not war.foreign and war.grown_mb <= LIMIT_MB and war.log_kb <= LIMIT_LOG_KB
+    good = good and ratio <= LIMIT_RATIO
+    print(f"p99 {ratio:.2f} times that of peace; " + ("all limits kept" if good else "NOT WITHIN ITS LIMITS"))
+    return 0 if good else 1
+
+
+def attacked(cameras: int, fps: float, seconds: float, port: int, attack: bool = True, key: str = "client") -> Outcome:
+    """One run of a studio with keys."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = _studio(Path(folder), cameras, fps, seconds, port)
+        hub = HubOptions(ingest_port=port, publish_port=port + 1, request_port=port + 2, keys=f"{folder}/keys")
+        log = (Path(folder) / "hub.log").open("wb")
+        base = [sys.executable, "-m", "multiview"]
+        words = (["hub", str(path)], ["fusion", str(path)], ["record", str(path), "--take", "attacked"])
+        processes = [subprocess.Popen([*base, *w], stderr=log if w[0] == "hub" else None) for w in words]
+        played = [sys.executable, "-m", "benchmarks.load", str(path), "--seconds", str(seconds + 2 * WARM_S)]
+        player = subprocess.Popen(played, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        attackers = [sys.executable, "-m", "benchmarks.attackers", str(path), "--seconds", str(seconds), "--key", key]
+        others = [player]
+        try:
+            assert player.stdin is not None
+            assert player.stdout is not None
+            player.stdout.readline()
+            wait_for(hub, {"service/fusion", "service/recorder"})
+            player.stdin.write(b"go\n")
+            player.stdin.flush()
+            memory = _Memory(processes[0].pid)
+            listener = Listener(hub, [process.pid for process in processes])
+            if attack:
+                others.append(subprocess.Popen([sys.executable, "-c", _LATER, str(WARM_S), *attackers]))
+            listener.listen(seconds + 2 * WARM_S)
+            memory.ending.set()
+            reasons = _reasons(hub)
+            alive = processes[0].poll() is None
+        finally:
+            for process in others:
+                process.kill()
+                process.wait()
+            for process in reversed(processes):
+                process.send_signal(signal.SIGTERM)
+                process.wait()
+            log.close()
+        foreign, recorded = _take(Path(folder) / "attacked", {f"cam{n + 1:02}" for n in range(cameras)})
+        return Outcome(
+            alive=alive,
+            ticks=len(listener.poses),
+            due=round((seconds + 2 * WARM_S) * fps),
+            poses_ms=np.array(listener.poses) / 1e6,
+            grown_mb=memory.most - memory.before,
+            log_kb=(Path(folder) / "hub.log").stat().st_size / 1e3,
+            foreign=foreign,
+            recorded=recorded,
+            reasons=reasons,
+        )
+
+
+_LATER = "import os, sys, time; time.sleep(float(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
+
+
+class _Memory:
+    """The resident memory of a process: before the attack, and the most of it, MB."""
+
+    def __init__(self, pid: int) -> None:
+        self.before = self.most = 0.0
+        self.ending = threading.Event()
+        threading.Thread(target=self._watch, args=(pid,), daemon=True).start()
+
+    def _watch(self, pid: int) -> None:
+        self.ending.wait(WARM_S - 0.5)
+        self.before = self.most = resident_mb(pid)
+        while not self.ending.wait(0.02):
+            self.most = max(self.most, resident_mb(pid))
+
+
+def _studio(folder: Path, cameras: int, fps: float, seconds: float, port: int) -> Path:
+    options = {"cameras": cameras, "people": 4, "seconds": 6.0, "fps": fps, "skeleton": "coco17"}
+    hub = HubOptions(ingest_port=port, publish_port=port + 1, request_port=port + 2, keys=f"{folder}/keys")
+    recorder = RecorderOptions(directory=str(folder))
+    write_studio(
+        Studio(skeleton="coco17", source=SyntheticSource(options=options), hub=hub, recorder=recorder),
+        folder / "studio.toml",
+    )
+    names = [HUB, *SERVICES, "ping", "echo", *(f"cam{number + 1:02}" for number in range(cameras))]
+    make_keys(folder / "keys", names, {"ping": Role.SERVICE, "echo": Role.SERVICE})
+    return folder / "studio.toml"
+
+
+def _reasons(hub: HubOptions) -> Counter[str]:
+    client = RequestClient(hub)
+    end, status = time.monotonic() + 5.0, None
+    while status is None and time.monotonic() < end:
+        status = request(client, Status(), StatusReply, 0.5)
+    client.close()
+    return Counter(status.reasons if status else {"no reply": 1})
+
+
+def _take(folder: Path, cameras: set[str]) -> tuple[int, int]:
+    """Messages that nobody of the studio sent, and frames."""
+    foreign = frames = 0
+    for record in open_take(folder).records():
+        topic = topics.parse_topic(record.topic.encode())
+        try:
+            message = decode(record.body)
+        except MessageError:
+            foreign += 1
+            continue
+        ours = isinstance(message, Heartbeat) and record.topic == topics.HEARTBEAT
+        if topic is not None and topics.belongs(message, topic):
+            kind, _, name = topic.owner.partition("/")
+            ours = name in cameras if kind == "camera" else name in ("fusion", "recorder", "ping")
+            named = isinstance(message, IdentityLabel) or (isinstance(message, PosesMessage) and any(message.names))
+            ours = ours and not named
+        foreign += not ours
+        frames += record.topic.startswith(topics.KEYPOINTS)
+    return foreign, frames
