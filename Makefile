@@ -8,7 +8,7 @@ BIN         := $(VENV)/bin
 ARGS        ?=
 WORKERS     ?= --numprocesses 2 --dist loadgroup
 
-.PHONY: demo test quick check bench fuzz faults site setup clean
+.PHONY: demo test quick check bench fuzz faults attack site setup clean
 
 setup: $(VENV)/.ready
 
@@ -51,6 +51,9 @@ fuzz: $(VENV)/.ready
 
 faults: $(VENV)/.ready
 	$(BIN)/python -m benchmarks faults $(ARGS)
+
+attack: $(VENV)/.ready
+	$(BIN)/python -m benchmarks attack $(ARGS)
 
 site: $(VENV)/.docs-ready
 	$(BIN)/python docs/make_site.py

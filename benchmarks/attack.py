@@ -93,17 +93,17 @@ def attacked(cameras: int, fps: float, seconds: float, port: int, attack: bool =
     with tempfile.TemporaryDirectory() as folder:
         path = _studio(Path(folder), cameras, fps, seconds, port)
         hub = HubOptions(ingest_port=port, publish_port=port + 1, request_port=port + 2, keys=f"{folder}/keys")
-        log = (Path(folder) / "hub.log").open("wb")
         base = [sys.executable, "-m", "multiview"]
         words = (["hub", str(path)], ["fusion", str(path)], ["record", str(path), "--take", "attacked"])
-        processes = [subprocess.Popen([*base, *w], stderr=log if w[0] == "hub" else None) for w in words]
+        with (Path(folder) / "hub.log").open("wb") as log:
+            processes = [subprocess.Popen([*base, *w], stderr=log if w[0] == "hub" else None) for w in words]
         played = [sys.executable, "-m", "benchmarks.load", str(path), "--seconds", str(seconds + 2 * WARM_S)]
         player = subprocess.Popen(played, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         attackers = [sys.executable, "-m", "benchmarks.attackers", str(path), "--seconds", str(seconds), "--key", key]
         others = [player]
+        assert player.stdin is not None
+        assert player.stdout is not None
         try:
-            assert player.stdin is not None
-            assert player.stdout is not None
             player.stdout.readline()
             wait_for(hub, {"service/fusion", "service/recorder"})
             player.stdin.write(b"go\n")
@@ -123,7 +123,8 @@ def attacked(cameras: int, fps: float, seconds: float, port: int, attack: bool =
             for process in reversed(processes):
                 process.send_signal(signal.SIGTERM)
                 process.wait()
-            log.close()
+            player.stdin.close()
+            player.stdout.close()
         foreign, recorded = _take(Path(folder) / "attacked", {f"cam{n + 1:02}" for n in range(cameras)})
         return Outcome(
             alive=alive,

@@ -86,6 +86,11 @@ class Processes:
         self._running.append(process)
         return process
 
+    @property
+    def last(self) -> subprocess.Popen[bytes]:
+        """The one that was started last."""
+        return self._running[-1]
+
     def words(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()
 

@@ -173,8 +173,11 @@ class HubSockets:
             return None
         if not frames:
             return client, [], ANYBODY
-        user = self._user(frames[0])
-        file = frames[0].get(zmq.SRCFD)
+        try:
+            file, user = self._origin(frames[0])
+        except zmq.ZMQError:  # the message is not used; its connection is closed when it has sent too much
+            self._rejected["a client of ZMTP 1 or 2"] += 1
+            return client, [], None
         fits = self._connections.count(file, user, size, time.monotonic())
         peer = self.permissions.peer(user) if self.permissions is not None else ANYBODY
         if peer is None:
@@ -184,9 +187,9 @@ class HubSockets:
             peer = None
         return client, [part.bytes for part in frames], peer
 
-    def _user(self, frame: zmq.Frame) -> str:
-        """The public key of whoever sent this."""
-        return str(frame.get("User-Id")) if self.permissions is not None else ""
+    def _origin(self, frame: zmq.Frame) -> tuple[int, str]:
+        """The file of the connection by which this came, and its public key; ZMQError if ZeroMQ does not know."""
+        return frame.get(zmq.SRCFD), str(frame.get("User-Id")) if self.permissions is not None else ""
 
     def _subscriptions(self) -> None:
         for _ in range(EVENTS_AT_ONCE):
@@ -196,8 +199,7 @@ class HubSockets:
                 return
             data = bytes(frame.bytes)
             try:
-                file = frame.get(zmq.SRCFD)
-                user = self._user(frame)
+                file, user = self._origin(frame)
             except zmq.ZMQError:
                 continue  # a subscriber has gone
             self._connections.count(file, user, len(data), time.monotonic())
