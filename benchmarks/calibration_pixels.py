@@ -56,7 +56,7 @@ def main() -> None:
     print(f"RMS {result.rms_px:.3f} px over {100 * result.inlier.mean():.2f} %, {[i.model for i in result.intrinsics]}")
     used = Rig(tuple(rig.cameras[c] for c in result.cameras))
     print(f"triangulation RMS {triangulation_rms(used, result.state, t):.3f} mm; {len(used)} of {len(rig)} cameras")
-    print(f"offsets {np.round(1000 * result.state.offset, 2)} ms, true 0")
+    print(f"offsets {np.round(1000 * result.time_offset, 2)} ms, true 0")
 
 
 def write_videos(folder: Path, rig: Rig, R: np.ndarray, t: np.ndarray, rng: np.random.Generator) -> list[Path]:

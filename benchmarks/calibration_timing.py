@@ -39,7 +39,7 @@ def main() -> None:
         start = time.perf_counter()
         found = solve(corners, BOARD)
         seconds = time.perf_counter() - start
-        error = np.abs(found.state.offset - offsets[list(found.cameras)]).max() * args.fps
+        error = np.abs(found.time_offset - offsets[list(found.cameras)]).max() * args.fps
         worst.append(error)
         print(
             f"{seed:4d}{error:21.4f}{found.offset_sigma.max() * args.fps:16.4f}{found.rms_px:8.3f}"

@@ -37,12 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import numpy as np
-
     from calib.board.board import load_board
     from calib.corners.corners import read_corners
     from calib.corners.found_board import board_of
-    from calib.corners.selection import select_rows
+    from calib.corners.selection import MAX_INSTANTS
     from calib.report.outcome import judge, rig_of
     from calib.report.report import write_reports
     from calib.solve.lengths import check_length, parse_length
@@ -56,14 +54,12 @@ def run(args: argparse.Namespace) -> int:
     board, notes = board_of(given, load_board(args.board) if args.board else None)
     for note in notes:
         print(f"Note: {note}")
-    rows = select_rows(given)
-    if args.floor is not None:
-        rows |= given.frame == args.floor
-    corners = given.only(rows)
-    if not rows.all():
-        used, all_frames = len(np.unique(corners.frame)), len(np.unique(given.frame))
-        print(f"Note: {used} of {all_frames} frames are used, chosen for coverage")
-    calibration = solve(corners, board, args.model, offsets=not args.no_offsets)
+    calibration = solve(
+        given, board, args.model, offsets=not args.no_offsets, max_instants=MAX_INSTANTS, keep_frame=args.floor
+    )
+    corners = calibration.corners
+    if len(corners) < len(given):
+        print(f"Note: {len(corners)} of {len(given)} corners are used, at instants chosen for coverage")
     rig = rig_of(calibration, corners.names, corners.sizes)
     world = world_from_camera(calibration, rig, board, args.floor, args.gravity)
     checks = [check_length(length, rig, board) for length in lengths]

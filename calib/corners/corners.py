@@ -24,8 +24,11 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "camera": ("string", "name of the camera"),
     "width": ("int32", "px. Size of the camera's images"),
     "height": ("int32", "px"),
-    "frame": ("int64", "number of the frame; frames of one number were taken together, up to a constant time offset"),
-    "time": ("float64", "s, by the camera's stamps"),
+    "frame": (
+        "int64",
+        "number of the frame in its camera's recording; it says no time, but for pictures of a board at rest",
+    ),
+    "time": ("float64", "s, by the camera's own stamps, from any zero"),
     "corner": (
         "int32",
         "OpenCV's ChArUco id of the corner, row by row from the board's origin; those of the back follow",
@@ -43,8 +46,8 @@ class Corners:
         names: Of the cameras.
         sizes: Width and height of each camera's pictures, px.
         camera: (M,) index into `names` and `sizes`.
-        frame: (M,) number of the frame.
-        time: (M,) s, by the camera's stamps.
+        frame: (M,) number of the frame in its camera's recording, which says no time.
+        time: (M,) s, by the camera's own stamps.
         corner: (M,) ChArUco id.
         xy: (M, 2) px.
         board: The board as it was found in the pictures; None if the table does not say.
@@ -62,11 +65,11 @@ class Corners:
     def __len__(self) -> int:
         return len(self.camera)
 
-    def only(self, rows: Bool[np.ndarray, " M"]) -> Corners:
+    def only(self, rows: Bool[np.ndarray, " M"] | Int64[np.ndarray, " m"]) -> Corners:
         """Some of the rows, of the same cameras.
 
         Args:
-            rows: (M,) mask.
+            rows: (M,) mask, or numbers of rows.
 
         Returns:
             A smaller table.

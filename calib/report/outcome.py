@@ -71,7 +71,7 @@ def rig_of(calibration: Calibration, names: tuple[str, ...], sizes: tuple[tuple[
     cameras = tuple(
         Camera(names[c], sizes[c], lens.K, lens.dist, R, t, "fisheye" if lens.model == "fisheye" else "pinhole", offset)
         for c, lens, R, t, offset in zip(
-            calibration.cameras, state.lenses, state.R, state.t, (float(s) for s in state.offset), strict=True
+            calibration.cameras, state.lenses, state.R, state.t, calibration.time_offset.tolist(), strict=True
         )
     )
     return Rig(cameras, "camera")
@@ -149,7 +149,7 @@ def _cameras(calibration: Calibration, corners: Corners) -> tuple[CameraOutcome,
                 corners=int(inlier.sum()),
                 inlier_fraction=float(calibration.inlier[rows].mean()),
                 coverage=coverage(corners.xy[rows & calibration.inlier], corners.sizes[c]),
-                time_offset_s=float(calibration.state.offset[i]),
+                time_offset_s=float(calibration.time_offset[i]),
                 time_offset_sigma_s=float(calibration.offset_sigma[i]),
                 sigma_px=float(calibration.sigma[i]),
                 model=calibration.intrinsics[i].model,

@@ -1,12 +1,12 @@
 """Initial poses of the cameras and boards: the co-visibility graph and its maximum spanning tree.
 
-Two cameras that see the board in the same frames have a relative pose; cameras are nodes, such pairs are edges. The
+Two cameras that see the board at the same instants have a relative pose; cameras are nodes, such pairs are edges. The
 maximum spanning tree places every camera; the edges left over close loops and say how well the tree fits.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import combinations
 
 import networkx as nx
@@ -26,19 +26,36 @@ Pose = tuple[Float64[np.ndarray, "... 3 3"], Float64[np.ndarray, "... 3"]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewPoses:
-    """Each view's board in its camera's axes: camera, knot (the frame's index), pose, pixels and a mask."""
+    """Each view's board in its camera's axes.
+
+    Attributes:
+        camera: (V,) index of the camera.
+        frame: (V,) number of the frame, which says no time.
+        time: (V,) s, by the camera's own stamps.
+        knot: (V,) index of the instant; views of one instant show the board in one place.
+        R: (V, 3, 3) cam_from_board.
+        t: (V, 3) cam_from_board, m.
+        xy: (V, N, 2) px.
+        used: (V, N) corners that the pose rests on.
+    """
 
     camera: Int64[np.ndarray, " V"]
+    frame: Int64[np.ndarray, " V"]
+    time: Float64[np.ndarray, " V"]
     knot: Int64[np.ndarray, " V"]
     R: Float64[np.ndarray, "V 3 3"]
     t: Float64[np.ndarray, "V 3"]
     xy: Float64[np.ndarray, "V N 2"]
     used: Bool[np.ndarray, "V N"]
 
+    def only(self, views: Bool[np.ndarray, " V"]) -> ViewPoses:
+        """Some of the views."""
+        return ViewPoses(*(getattr(self, field.name)[views] for field in fields(self)))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairPose:
-    """`a_from_b` of two cameras, the frames they share, and how well the best pose predicts them (px)."""
+    """`a_from_b` of two cameras, the instants they share, and how well the best pose predicts them (px)."""
 
     R: Float64[np.ndarray, "3 3"]
     t: Float64[np.ndarray, " 3"]

@@ -3,12 +3,15 @@
 Robust from the first step: homographies gate the corners of a view, a redescending loss whose scale follows the
 residuals carries the bundle past what is left, and the last fit is plain least squares over the corners that a
 chi-square gate lets in, which is the most accurate one there is.
+
+Views are matched by time (`timeline`), never by their frames' numbers, wherever the board's motion tells time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import networkx as nx
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -16,9 +19,11 @@ from jaxtyping import Bool, Float64, Int64
 from calib.board.board import Board
 from calib.board.poses import CameraViews, noise, planar_poses
 from calib.corners.corners import BoardViews, Corners
+from calib.corners.selection import select_instants
 from calib.solve.extrinsics import ViewPoses, covisibility, place_boards, place_cameras
 from calib.solve.intrinsics import Intrinsics, calibrate_lens, free_parameters
-from calib.solve.timing import moves_smoothly, with_time_offsets
+from calib.solve.timeline import common_timeline, rising_times
+from calib.solve.timing import in_continuous_time
 from multiview.errors import CalibrationError
 from multiview.geometry.bundle import Bundle, BundleState
 from multiview.geometry.least_squares import levenberg_marquardt
@@ -35,12 +40,14 @@ class Calibration:
     """A solved group of cameras, with the final bundle and its inputs.
 
     Attributes:
+        corners: The corner table, or those of its rows that were chosen.
         cameras: Indices into the corner table's cameras; the bundle's are numbered in this order.
-        bundle: The measurements and what was free.
-        state: Lenses, poses, time offsets, board poses.
-        frame: (K,) frame of each board pose.
+        bundle: The measurements and what was free; its times are on the first camera's clock, from a common zero.
+        state: Lenses, poses, board poses, and what the time offsets are beyond `clock_offset`.
+        clock_offset: (C,) s, coarse difference of the clocks; `time_offset` is the whole.
+        frame: (V,) number of each view's frame, which says no time.
         row: (V, N) row of the corner table, -1 where not seen.
-        inlier: (M,) rows of the whole table that were used.
+        inlier: (M,) rows of the table that were used.
         sigma: (C,) noise of each camera's corners, px.
         covariance: (S, S) of the bundle's shared unknowns, for residuals of unit deviation.
         intrinsics: Of each camera alone, before the bundle.
@@ -50,10 +57,12 @@ class Calibration:
         offset_sigma: (C,) standard deviation of the time offsets, s; 0 where fixed.
     """
 
+    corners: Corners
     cameras: tuple[int, ...]
     bundle: Bundle
     state: BundleState
-    frame: Int64[np.ndarray, " K"]
+    clock_offset: Float64[np.ndarray, " C"]
+    frame: Int64[np.ndarray, " V"]
     row: Int64[np.ndarray, "V N"]
     inlier: Bool[np.ndarray, " M"]
     sigma: Float64[np.ndarray, " C"]
@@ -63,6 +72,11 @@ class Calibration:
     loops: tuple[tuple[int, int, float, float], ...]
     left_out: dict[str, str]
     offset_sigma: Float64[np.ndarray, " C"]
+
+    @property
+    def time_offset(self) -> Float64[np.ndarray, " C"]:
+        """s, to be added to each camera's stamps; 0 for the first camera."""
+        return self.clock_offset + self.state.offset
 
     @property
     def rms_px(self) -> float:
@@ -80,6 +94,8 @@ def solve(
     model: str | None = None,
     offsets: bool = True,
     known: dict[int, Intrinsics] | None = None,
+    max_instants: int | None = None,
+    keep_frame: int | None = None,
 ) -> Calibration:
     """The rig of the largest group of cameras that share boards: lenses, poses, time offsets.
 
@@ -87,59 +103,93 @@ def solve(
         corners: The table.
         board: The board.
         model: Lens model of all cameras ("pinhole5", "pinhole8", "fisheye"); None: chosen on held-out pictures.
-        offsets: Let every camera have a time offset, where the board moves smoothly enough to tell.
+        offsets: Let every camera have a time offset, where the board moves smoothly enough to tell; False: all stamps
+            are of one clock, or, where they cannot be, frames of one number were taken together.
         known: Lenses that are kept as they are, by camera index; None: all are estimated.
+        max_instants: Of a longer recording so many are chosen for coverage; None: all are used.
+        keep_frame: Number of a frame that is used in any case.
 
     Returns:
         The calibration; `calib.report.outcome` makes a rig and a verdict of it.
 
     Raises:
-        CalibrationError: No camera can be calibrated.
+        CalibrationError: No camera can be calibrated, or the equations have no solution.
 
     References:
         Zhang 2000, A Flexible New Technique for Camera Calibration; Triggs et al. 2000, Bundle adjustment: a modern
         synthesis.
     """
+    try:
+        return _solve(corners, board, model, offsets, known, max_instants, keep_frame)
+    except (np.linalg.LinAlgError, FloatingPointError, ZeroDivisionError, cv2.error) as error:
+        raise CalibrationError(
+            f"the equations of the cameras have no solution ({str(error).splitlines()[0]}); "
+            "record the board again, moved through the whole volume and tilted"
+        ) from error
+
+
+def _solve(
+    corners: Corners,
+    board: Board,
+    model: str | None,
+    offsets: bool,
+    known: dict[int, Intrinsics] | None,
+    max_instants: int | None,
+    keep_frame: int | None,
+) -> Calibration:
     points = board.points - board.points.mean(axis=0)
     views = BoardViews.of(corners, len(points))
     lenses, left_out = _lenses(corners, views, points, board.front_corners, model) if known is None else (known, {})
     if not lenses:
         raise CalibrationError("no camera can be calibrated: " + "; ".join(f"{k} {v}" for k, v in left_out.items()))
-    poses, kept, frames = _view_poses(views, lenses, points)
-    graph = covisibility(poses, [lenses[c].lens for c in sorted(lenses)], points)
     numbers = sorted(lenses)
+    poses, row = _view_poses(views, lenses, points)
+    timeline = common_timeline(poses, [lenses[c].lens for c in numbers], points, offsets)
+    poses = replace(poses, knot=timeline.instant)
+    if max_instants is not None:
+        chosen = select_instants(corners, row, timeline.instant, max_instants)
+        chosen |= np.isin(timeline.instant, timeline.instant[poses.frame == keep_frame])
+        corners, row = _chosen(corners, row, chosen, numbers)
+        poses, timeline = poses.only(chosen), timeline.only(chosen)
+    graph = covisibility(poses, [lenses[c].lens for c in numbers], points)
     component = max(nx.connected_components(graph), key=lambda found: (len(found), -min(found)))
     for other in set(graph.nodes) - component:
         left_out[corners.names[numbers[other]]] = "shares no board with the other cameras"
     members = sorted(component)
     placed, loops = place_cameras(graph, component)
-    bundle, state = _assembled(
-        views, kept, poses, placed, [lenses[numbers[c]] for c in members], members, points, frames
-    )
+    own = np.isin(poses.camera, members)
+    poses, timeline, row = poses.only(own), timeline.only(own), row[own]
+    instants, knot = np.unique(poses.knot, return_inverse=True)
+    poses = replace(poses, camera=np.searchsorted(members, poses.camera), knot=knot)
+    cameras = {i: placed[c] for i, c in enumerate(members)}
+    chosen_lenses = [lenses[numbers[c]] for c in members]
+    bundle, state = _assembled(poses, row >= 0, cameras, chosen_lenses, timeline.time, len(instants), points)
     if known is not None:
         bundle = replace(bundle, free_lens=tuple(np.zeros_like(free) for free in bundle.free_lens))
     bundle, state = _robust(bundle, state)
-    if offsets and len(members) > 1 and moves_smoothly(state, frames):
-        bundle, state, frames = with_time_offsets(bundle, state, frames)
+    free = (np.arange(len(members)) > 0) & offsets
+    if len(members) > 1 and timeline.moving and (offsets or not timeline.exact):
+        bundle, state, _ = in_continuous_time(bundle, state, instants, timeline.step_s, free)
         bundle, state = _robust(bundle, state)
     bundle, state = _inliers(bundle, state)
-    solved_views = kept[np.isin(poses.camera, members)]
-    row = views.row[solved_views]
     inlier = np.zeros(len(corners), dtype=bool)
     inlier[row[bundle.weight > 0]] = True
     covariance = bundle.linearised(state).shared_covariance()
     offset_place = np.array([places[-1] for places in bundle.layout()])
     offset_sigma = np.where(offset_place >= 0, np.sqrt(np.diag(covariance))[offset_place], 0.0)
+    clock_offset = timeline.clock_offset[members]
     return Calibration(
+        corners=corners,
         cameras=tuple(numbers[c] for c in members),
         bundle=bundle,
         state=state,
-        frame=frames,
+        clock_offset=clock_offset - clock_offset[0],
+        frame=poses.frame,
         row=row,
         inlier=inlier,
         sigma=_sigmas(bundle, state),
         covariance=covariance,
-        intrinsics=tuple(lenses[numbers[c]] for c in members),
+        intrinsics=tuple(chosen_lenses),
         graph=nx.relabel_nodes(graph, dict(enumerate(numbers))),
         loops=tuple((numbers[a], numbers[b], angle, length) for a, b, angle, length in loops),
         left_out=left_out,
@@ -169,52 +219,52 @@ def _lenses(
 
 def _view_poses(
     views: BoardViews, lenses: dict[int, Intrinsics], points: Float64[np.ndarray, "N 3"]
-) -> tuple[ViewPoses, Int64[np.ndarray, " v"], Int64[np.ndarray, " K"]]:
-    """Every view's own pose (cameras numbered in the order of `lenses`), the views kept, and the frames they show.
+) -> tuple[ViewPoses, Int64[np.ndarray, "V N"]]:
+    """Every view's own pose (cameras numbered in the order of `lenses`), and its rows of the corner table.
 
     Views in which no pose was found are kept, with nothing used: another camera may know where the board was.
     """
     kept = np.flatnonzero(np.isin(views.camera, list(lenses)))
-    frames, knot = np.unique(views.frame[kept], return_inverse=True)
     seen = views.row[kept] >= 0
     camera = np.searchsorted(sorted(lenses), views.camera[kept])
+    time = views.time[kept]
     R, t, used = np.empty((len(kept), 3, 3)), np.empty((len(kept), 3)), np.zeros_like(seen)
     for i, c in enumerate(sorted(lenses)):
         lens, sigma, own = lenses[c].lens, lenses[c].sigma, np.flatnonzero(camera == i)
         ours = CameraViews(points, views.xy[kept[own]], seen[own])
         planar, R[own], t[own], _ = planar_poses(ours, lens, max(2.0, 6 * sigma), sigma)
         used[own] = planar.used
-    return ViewPoses(camera, knot, R, t, views.xy[kept], used), kept, frames
+        time[own] = rising_times(views.frame[kept[own]], time[own])
+    knot = np.zeros(len(kept), dtype=np.int64)
+    return ViewPoses(camera, views.frame[kept], time, knot, R, t, views.xy[kept], used), views.row[kept]
+
+
+def _chosen(
+    corners: Corners, row: Int64[np.ndarray, "V N"], chosen: Bool[np.ndarray, " V"], numbers: list[int]
+) -> tuple[Corners, Int64[np.ndarray, "v N"]]:
+    """The corners of these views and of cameras that have no lens, and the views' rows in the smaller table."""
+    rows = ~np.isin(corners.camera, numbers)
+    rows[row[chosen][row[chosen] >= 0]] = True
+    place = np.where(rows, np.cumsum(rows) - 1, -1)
+    return corners.only(rows), np.where(row[chosen] >= 0, place[row[chosen]], -1)
 
 
 def _assembled(
-    views: BoardViews,
-    kept: Int64[np.ndarray, " v"],
     poses: ViewPoses,
-    placed: dict[int, tuple[np.ndarray, np.ndarray]],
+    seen: Bool[np.ndarray, "V N"],
+    cameras: dict[int, tuple[np.ndarray, np.ndarray]],
     lenses: list[Intrinsics],
-    members: list[int],
+    time: Float64[np.ndarray, " V"],
+    instants: int,
     points: Float64[np.ndarray, "N 3"],
-    frames: Int64[np.ndarray, " K"],
 ) -> tuple[Bundle, BundleState]:
     """The bundle of a component, every seen corner in it, started from the tree."""
-    own = np.isin(poses.camera, members)
-    poses = ViewPoses(
-        np.searchsorted(members, poses.camera[own]),
-        poses.knot[own],
-        poses.R[own],
-        poses.t[own],
-        poses.xy[own],
-        poses.used[own],
-    )
-    cameras = {i: placed[c] for i, c in enumerate(members)}
-    target_R, target_t = place_boards(poses, [entry.lens for entry in lenses], cameras, points, len(frames))
-    posed = np.zeros(len(frames), dtype=bool)
+    target_R, target_t = place_boards(poses, [entry.lens for entry in lenses], cameras, points, instants)
+    posed = np.zeros(instants, dtype=bool)
     posed[poses.knot[poses.used.any(axis=1)]] = True
-    seen = (views.row[kept[own]] >= 0) & posed[poses.knot][:, None]
+    seen = seen & posed[poses.knot][:, None]
     sigma = np.array([entry.sigma for entry in lenses])
-    first = np.arange(len(members)) == 0
-    count = [int((poses.camera == c).sum()) for c in range(len(members))]
+    count = [int((poses.camera == c).sum()) for c in range(len(lenses))]
     bundle = Bundle(
         points,
         poses.camera,
@@ -222,13 +272,13 @@ def _assembled(
         poses.xy,
         seen / sigma[poses.camera][:, None],
         tuple(free_parameters(entry.model, n) for entry, n in zip(lenses, count, strict=True)),
-        free_pose=~first,
-        free_offset=np.zeros(len(members), dtype=bool),
-        time=views.time[kept[own]],
+        free_pose=np.arange(len(lenses)) > 0,
+        free_offset=np.zeros(len(lenses), dtype=bool),
+        time=time,
     )
-    R = np.stack([cameras[i][0] for i in range(len(members))])
-    t = np.stack([cameras[i][1] for i in range(len(members))])
-    state = BundleState(tuple(entry.lens for entry in lenses), R, t, np.zeros(len(members)), target_R, target_t)
+    R = np.stack([cameras[i][0] for i in range(len(lenses))])
+    t = np.stack([cameras[i][1] for i in range(len(lenses))])
+    state = BundleState(tuple(entry.lens for entry in lenses), R, t, np.zeros(len(lenses)), target_R, target_t)
     return bundle, state
 
 

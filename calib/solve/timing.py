@@ -1,7 +1,7 @@
-"""Time offsets of cameras: whether the board's motion determines them, and the knots of its interpolation.
+"""The board's motion in continuous time: knots of its interpolation, and one time offset per camera.
 
 A camera whose stamps are d seconds off observes a moving board at its position d seconds away: with the board's motion
-interpolated between frames, d is one more unknown of that camera.
+interpolated between instants, d is one more unknown of that camera.
 """
 
 from __future__ import annotations
@@ -9,86 +9,68 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from multiview.geometry.bundle import Bundle, BundleState
 from multiview.geometry.rigid import rotation_from_vector, vector_from_rotation
 from multiview.geometry.trajectory import Knots
 
-__all__ = ["frame_step", "moves_smoothly", "with_time_offsets"]
+__all__ = ["in_continuous_time", "instant_step"]
 
-_PADDING = 2  # knots before and after a run, so that a camera 1.5 frames out still finds the board's motion
-_MAX_GAP = 4  # frame steps without any view that are still one run
-_SMOOTH = 0.75  # |change of velocity| / |velocity|, per frame; chance placements have 1.7, a waved board 0.1 to 0.5
-_MIN_TRIPLES = 8
+_PADDING = 2  # knots before and after a run, so that a camera 1.5 steps out still finds the board's motion
+_MAX_GAP = 4  # steps without any view that are still one run
 
 
-def frame_step(frames: Int64[np.ndarray, " K"]) -> int:
-    """The usual distance between frames that show the board."""
-    gaps, count = np.unique(np.diff(frames), return_counts=True)
+def instant_step(instants: Int64[np.ndarray, " K"]) -> int:
+    """The usual distance between instants that show the board."""
+    gaps, count = np.unique(np.diff(instants), return_counts=True)
     return int(gaps[count.argmax()]) if len(gaps) else 1
 
 
-def moves_smoothly(state: BundleState, frames: Int64[np.ndarray, " K"]) -> bool:
-    """Whether the board's place in a frame follows from those around it, so that time between frames has a meaning."""
-    step = frame_step(frames)
-    inner = np.flatnonzero((np.diff(frames[:-1]) == step) & (np.diff(frames[1:]) == step)) + 1
-    if len(inner) < _MIN_TRIPLES:
-        return False
-    t = state.target_t
-    ahead, behind = t[inner + 1] - t[inner], t[inner] - t[inner - 1]
-    speed = np.linalg.norm(ahead + behind, axis=1) / 2
-    return bool(np.median(np.linalg.norm(ahead - behind, axis=1)) < _SMOOTH * np.median(speed))
-
-
-def with_time_offsets(
-    bundle: Bundle, state: BundleState, frames: Int64[np.ndarray, " K"]
+def in_continuous_time(
+    bundle: Bundle,
+    state: BundleState,
+    instants: Int64[np.ndarray, " K"],
+    step_s: float,
+    free_offset: Bool[np.ndarray, " C"],
 ) -> tuple[Bundle, BundleState, Int64[np.ndarray, " k"]]:
-    """The same bundle with one free time offset per camera but the first, and knots at every frame of every run."""
-    assert bundle.time is not None
-    step = frame_step(frames)
-    dense, segment = _grid(frames, step)
-    stamps = np.array([np.median(bundle.time[bundle.knot == k]) for k in range(len(frames))])
-    pace = np.median(np.diff(stamps) / np.diff(frames))
-    knots = Knots(_extended(dense, frames, stamps, pace), segment)
-    R, t = _filled_in(dense, frames, state)
-    place = np.searchsorted(dense, frames[bundle.knot])
-    free = np.arange(len(state.lenses)) > 0
-    bundle = replace(bundle, knot=place, knots=knots, free_offset=free)
+    """The same bundle with knots at every step of every run, each view at its own time.
+
+    Args:
+        bundle: With one board pose per instant.
+        state: Of it.
+        instants: (K,) number of the step of each board pose, rising.
+        step_s: Of the grid; instant i is at i times this.
+        free_offset: (C,) cameras whose time offset is estimated.
+
+    Returns:
+        The bundle, its state, and the instants of its knots.
+    """
+    dense, segment = _grid(instants, instant_step(instants))
+    R, t = _filled_in(dense, instants, state)
+    place = np.searchsorted(dense, instants[bundle.knot])
+    bundle = replace(bundle, knot=place, knots=Knots(dense * step_s, segment), free_offset=free_offset)
     return bundle, replace(state, target_R=R, target_t=t), dense
 
 
-def _grid(frames: Int64[np.ndarray, " K"], step: int) -> tuple[Int64[np.ndarray, " k"], Int64[np.ndarray, " k"]]:
-    """Every frame of every run and its padding, rising; runs whose paddings would touch are one run."""
-    breaks = np.flatnonzero(np.diff(frames) > max(_MAX_GAP, 2 * _PADDING + 1) * step) + 1
+def _grid(instants: Int64[np.ndarray, " K"], step: int) -> tuple[Int64[np.ndarray, " k"], Int64[np.ndarray, " k"]]:
+    """Every step of every run and its padding, rising; runs whose paddings would touch are one run."""
+    breaks = np.flatnonzero(np.diff(instants) > max(_MAX_GAP, 2 * _PADDING + 1) * step) + 1
     runs = []
-    for run in np.split(frames, breaks):
+    for run in np.split(instants, breaks):
         padded = np.arange(run[0] - _PADDING * step, run[-1] + (_PADDING + 1) * step, step)
-        runs.append(np.union1d(padded, run))  # a frame off the step is a knot too
+        runs.append(np.union1d(padded, run))  # an instant off the step is a knot too
     segment = np.repeat(np.arange(len(runs)), [len(run) for run in runs])
     return np.concatenate(runs), segment
 
 
-def _extended(
-    dense: Int64[np.ndarray, " k"], frames: Int64[np.ndarray, " K"], stamps: Float64[np.ndarray, " K"], pace: float
-) -> Float64[np.ndarray, " k"]:
-    """Times of all knots: those of frames as stamped, others by the nearest frame and the usual pace."""
-    between = np.interp(dense, frames, stamps)
-    left = np.clip(np.searchsorted(frames, dense, side="right") - 1, 0, len(frames) - 1)
-    right = np.clip(left + 1, 0, len(frames) - 1)
-    nearest = np.where(np.abs(frames[right] - dense) < np.abs(frames[left] - dense), right, left)
-    by_pace = stamps[nearest] + (dense - frames[nearest]) * pace
-    enclosed = (frames[left] <= dense) & (dense <= frames[right]) & (frames[right] - frames[left] <= 10)
-    return np.where(enclosed, between, by_pace)
-
-
 def _filled_in(
-    dense: Int64[np.ndarray, " k"], frames: Int64[np.ndarray, " K"], state: BundleState
+    dense: Int64[np.ndarray, " k"], instants: Int64[np.ndarray, " K"], state: BundleState
 ) -> tuple[Float64[np.ndarray, "k 3 3"], Float64[np.ndarray, "k 3"]]:
-    """Poses of all knots: between frames on the way from one to the next, outside as in the nearest frame."""
-    left = np.clip(np.searchsorted(frames, dense, side="right") - 1, 0, max(len(frames) - 2, 0))
-    right = np.minimum(left + 1, len(frames) - 1)
-    part = np.clip((dense - frames[left]) / np.maximum(frames[right] - frames[left], 1), 0, 1)[:, None]
+    """Poses of all knots: between instants on the way from one to the next, outside as at the nearest."""
+    left = np.clip(np.searchsorted(instants, dense, side="right") - 1, 0, max(len(instants) - 2, 0))
+    right = np.minimum(left + 1, len(instants) - 1)
+    part = np.clip((dense - instants[left]) / np.maximum(instants[right] - instants[left], 1), 0, 1)[:, None]
     rotation = vector_from_rotation(state.target_R[right] @ np.swapaxes(state.target_R[left], -1, -2))
     R = rotation_from_vector(part * rotation) @ state.target_R[left]
     return R, state.target_t[left] + part * (state.target_t[right] - state.target_t[left])

@@ -48,16 +48,19 @@ def world_from_camera(
 
 
 def _on_floor(calibration: Calibration, board: Board, frame: int) -> World:
+    """By the first camera that shows the board in a frame of this number: numbers of other cameras may be of other
+    times."""
     bundle = calibration.bundle
-    knot = np.flatnonzero(calibration.frame == frame)
-    seen = (bundle.weight[np.isin(bundle.knot, knot)] > 0).sum()
-    if seen < _MIN_CORNERS:
-        shown = np.unique(calibration.frame[bundle.knot[(bundle.weight > 0).any(axis=1)]])
-        near = shown[np.abs(shown - frame).argsort()[:3]]
+    shown = (bundle.weight > 0).sum(axis=1) >= _MIN_CORNERS
+    views = np.flatnonzero(shown & (calibration.frame == frame))
+    if not len(views):
+        numbers = np.unique(calibration.frame[shown])
+        near = numbers[np.abs(numbers - frame).argsort()[:3]]
         raise CalibrationError(
             f"no board was found in frame {frame}, as --floor says; the nearest with one are {sorted(near.tolist())}"
         )
-    R, t = calibration.state.target_R[knot[0]], calibration.state.target_t[knot[0]]
+    motion = bundle.motion(calibration.state, views[:1])
+    R, t = motion.R[0], motion.t[0]
     # The board's z points into the floor; turn about x so that it points up. The bundle's board is centred.
     up_from_board = np.diag([1.0, -1.0, -1.0])
     origin = t - R @ board.points.mean(axis=0)

@@ -48,7 +48,7 @@ def test_the_steps_between_cameras_are_those_that_epipolar_geometry_finds(record
         where = zip(corners.frame[rows].tolist(), corners.corner[rows].tolist(), strict=True)
         rays[c] = dict(zip(where, ideal_coordinates(lens, corners.xy[None, rows])[0], strict=True))
     for a, b in combinations(found.cameras, 2):
-        offset = found.state.offset[a] - found.state.offset[b]
+        offset = found.time_offset[a] - found.time_offset[b]
         assert offset / frame_s == pytest.approx(-_frames_ahead(rays[a], rays[b]), abs=0.15), (a, b)
 
 

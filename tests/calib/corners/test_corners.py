@@ -9,7 +9,7 @@ import pytest
 
 from calib.board.board import load_board
 from calib.corners.corners import BoardViews, Corners, read_corners, write_corners
-from calib.corners.selection import select_rows
+from calib.corners.selection import select_instants
 from multiview.errors import ConfigError, SourceError
 
 
@@ -69,17 +69,18 @@ def test_files_that_are_no_tables(tmp_path):
         read_corners(tmp_path / "cut.parquet")
 
 
-def test_frames_are_chosen_for_coverage():
+def test_instants_are_chosen_for_coverage():
     """A board that stays in one place for most of a recording, and elsewhere for a moment: the moment is taken."""
     frames = np.arange(1200)
     xy = np.tile([100.0, 100.0], (1200, 1))
     xy[600:612] = [600, 400]
     zero = np.zeros(1200, dtype=int)
     corners = Corners(("a",), ((640, 480),), zero, frames, frames / 30, zero, xy)
-    chosen = select_rows(corners, max_frames=120)
+    row = frames[:, None]
+    chosen = select_instants(corners, row, frames, most=120)
     assert chosen.sum() == 120
     assert chosen[600:612].all()
-    assert select_rows(corners, max_frames=5000).all()
+    assert select_instants(corners, row, frames, most=5000).all()
 
 
 MISTAKES = {

@@ -70,8 +70,8 @@ def test_time_offsets_are_found_within_their_uncertainty():
     _, _, corners = recorded(3, cameras=4, frames=150, offsets=offsets, outliers=0.02)
     found = solve(corners, BOARD, "pinhole5")
     assert (found.offset_sigma[1:] * 30 < 0.1).all()
-    assert (np.abs(found.state.offset - offsets)[1:] < 4 * found.offset_sigma[1:]).all()
-    assert found.state.offset[0] == 0
+    assert (np.abs(found.time_offset - offsets)[1:] < 4 * found.offset_sigma[1:]).all()
+    assert found.time_offset[0] == 0
     without = solve(corners, BOARD, "pinhole5", offsets=False)
     assert found.rms_px < 0.45
     assert without.rms_px > 1.3 * found.rms_px
