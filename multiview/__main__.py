@@ -17,7 +17,10 @@ from typing import NamedTuple
 
 from multiview import __version__
 from multiview.common.kernel_cache import use_kernel_cache
+from multiview.common.ledger import ledger
 from multiview.errors import MultiviewError, one_line, os_error_words
+
+PARTLY = 3  # exit status: the command did its work on what could be read of its inputs, which was not all
 
 
 class Command(NamedTuple):
@@ -141,7 +144,7 @@ def _end_as_ctrl_c() -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; 0 on success, 2 on an error that the user can mend."""
+    """Run one command; 0 on success, 2 on an error that the user can mend, 3 if an input could be read in part only."""
     argv = sys.argv[1:] if argv is None else argv
     _print_any_character()
     parser = argparse.ArgumentParser(
@@ -174,7 +177,11 @@ def main(argv: list[str] | None = None) -> int:
         _end_as_ctrl_c()
     logging.basicConfig(handlers=[_ErrorLines()], format="%(message)s")
     try:
-        return args.run(args) or 0
+        with ledger() as entries:
+            code: int = args.run(args) or 0
+        for line in entries.missing:
+            print(f"multiview: partly: {line}", file=sys.stderr)
+        return PARTLY if entries.missing and code in (0, 1) else code
     except BrokenPipeError:  # who reads our output has closed it, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
         return 141

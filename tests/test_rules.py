@@ -1,4 +1,4 @@
-"""Keeps what the project says of itself: who reads a clock, private names, randomness, no `Any` for a class of ours.
+"""Keeps what the project says of itself: who reads a clock, who writes a file, private names, randomness, `Any`.
 
 The rules are read from the source; what they cannot see (a clock behind a variable) is left to whoever reviews.
 """
@@ -29,6 +29,36 @@ STOPWATCHES_AT = (
     *("multiview/detect/", "multiview/fusion/pipeline.py", "multiview/studio/stream_fusion.py", "multiview/learn/"),
     *("multiview/commands/", "calib/commands/", "services/"),
 )
+
+# What makes, changes or removes a file.
+WRITES = {
+    "method": {"write_text", "write_bytes", "unlink", "rename", "tofile", "savefig"},
+    "call": {
+        "cv2.imwrite", "cv2.VideoWriter", "np.save", "np.savez", "np.savez_compressed", "np.savetxt", "torch.save",
+        "onnx.save", "shutil.copy", "shutil.copy2", "shutil.copyfile", "shutil.move", "shutil.rmtree", "os.remove",
+        "os.unlink", "os.rename", "os.replace", "os.link", "os.open", "os.truncate", "pq.write_table",
+        "pq.ParquetWriter", "csv.CSVWriter", "zipfile.ZipFile", "VideoWriter",
+    },
+}  # fmt: skip
+# The way to a file that is written; and where one goes without, with the reason.
+WAYS = {"replacing", "writing"}
+WRITES_AT = {
+    "multiview/common/kernel_cache.py": "its own cache",
+    "multiview/commands/models.py": "its own cache",
+    "multiview/commands/recover.py": "its own scratch folder, renamed to a name that is free",
+    "multiview/common/video_writer.py": "is given what `replacing` or `writing` made",
+    "multiview/learn/deploy.py:_sign": "is given what `replacing` made",
+    "multiview/recordings/keypoint_folder.py:_content": "reads",
+    "multiview/recordings/take.py": "renames a take to a name that is free, removes one that never began",
+    "multiview/recordings/take_lock.py": "its own lock",
+    "calib/board/sheet.py:_write_pdf": "is given what `replacing` made",
+    "calib/report/report_pictures.py": "writes into memory",
+    "services/nodes/video_log.py": "makes only files that do not exist",
+    "services/runtime/process.py": "a setting of the operating system",
+    "services/supervise/launch.py": "logs",
+    "services/transport/keyring.py": "keys, which nobody else may read",
+    "services/viewer/record.py": "a log in a scratch folder",
+}
 
 parse = lru_cache(maxsize=None)(ast.parse)  # each rule reads every file
 
@@ -139,7 +169,78 @@ def _attributes(function: ast.FunctionDef, name: str) -> set[str]:
     }  # fmt: skip
 
 
-RULES = (clocks, randomness, private, hidden_classes)
+def writes(files: dict[str, str]) -> Iterator[str]:
+    """A file is written where `replacing` or `writing` of `multiview.common.atomic_file` say that it may be."""
+    for path, source in files.items():
+        if not path.startswith(("multiview/", "calib/", "services/")) or path in WRITES_AT:
+            continue
+        for name, function in _functions(parse(source)):
+            if f"{path}:{name}" in WRITES_AT:
+                continue
+            safe = _safe_names(function)
+            for node in _own_nodes(function):
+                if isinstance(node, ast.Call) and (what := _write(node)) and not _mentions(node, safe):
+                    yield f"{path}:{node.lineno} {what}: go through multiview.common.atomic_file"
+
+
+def _functions(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    yield "", tree
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, node
+
+
+def _own_nodes(function: ast.AST) -> Iterator[ast.AST]:
+    """Everything in a function but the functions in it."""
+    for child in ast.iter_child_nodes(function):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield child
+            yield from _own_nodes(child)
+
+
+def _safe_names(function: ast.AST) -> set[str]:
+    """Names of paths and files that came the right way, also by way of each other."""
+    safe: set[str] = set()
+    for _ in range(4):
+        for node in ast.walk(function):
+            pairs: list[tuple[ast.AST, ast.AST | None]] = []
+            if isinstance(node, ast.With):
+                pairs = [(item.context_expr, item.optional_vars) for item in node.items]
+            elif isinstance(node, ast.Assign):
+                pairs = [(node.value, target) for target in node.targets]
+            elif isinstance(node, ast.For | ast.comprehension):
+                pairs = [(node.iter, node.target)]
+            for value, target in pairs:
+                if target is not None and _mentions(value, safe):
+                    safe |= {found.id for found in ast.walk(target) if isinstance(found, ast.Name)}
+    return safe
+
+
+def _mentions(node: ast.AST, safe: set[str]) -> bool:
+    return any(isinstance(found, ast.Name) and found.id in safe | WAYS for found in ast.walk(node))
+
+
+def _write(node: ast.Call) -> str:
+    """What a call writes with, or nothing."""
+    name = ast.unparse(node.func)
+    if name in WRITES["call"]:
+        return name
+    if isinstance(node.func, ast.Attribute) and node.func.attr in WRITES["method"]:
+        return node.func.attr
+    mode = node.args[1:2] if name == "open" else node.args[:1] if name.endswith(".open") else []
+    modes = [*mode, *(keyword.value for keyword in node.keywords if keyword.arg == "mode")]
+    if any(set(text) & set("wa+") for m in modes for text in _texts(m)):
+        return f"{name} to write"
+    return ""
+
+
+def _texts(node: ast.AST) -> list[str]:
+    """What may be a mode: short words of the letters of modes."""
+    words = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    return [word for word in words if word and set(word) <= set("rwxabt+")]
+
+
+RULES = (clocks, writes, randomness, private, hidden_classes)
 
 
 def violations(files: dict[str, str]) -> list[str]:
@@ -163,6 +264,10 @@ def test_source_keeps_the_rules() -> None:
         ({"calib/solve/solve.py": "import numpy as np\nrng = np.random.default_rng()"}, "without a seed"),
         ({"multiview/body/actor.py": "import random"}, "randomness from outside"),
         ({"multiview/a.py": "def f(pipeline):\n    return pipeline._body"}, "pipeline._body is private"),
+        ({"multiview/export/csv.py": "def f(path):\n    path.write_text('')"}, "csv.py:2 write_text: go through"),
+        ({"calib/a.py": "import cv2\ndef f(path):\n    cv2.VideoWriter(str(path))"}, "cv2.VideoWriter: go through"),
+        ({"services/a.py": "def f(path):\n    path.open('wb')"}, "path.open to write: go through"),
+        ({"multiview/a.py": "def f(path):\n    with open(path, 'a') as x:\n        pass"}, "open to write: go through"),
         ({"multiview/a.py": "from multiview.b import _c", "multiview/b.py": ""}, "multiview.b._c is private"),
         (
             {
@@ -186,6 +291,11 @@ def test_violations_finds_a_broken_rule(files: dict[str, str], expected: str) ->
         {"multiview/sources/stream.py": "import time\nx = time.monotonic_ns()"},
         {"multiview/fusion/pipeline.py": "import time\nclock = time.perf_counter_ns"},
         {"multiview/a.py": "def f(message):\n    return message.time_ns"},
+        {
+            "multiview/a.py": "def f(path):\n    with replacing(path) as t, t.open('wb') as file:\n        np.savez(file)"
+        },
+        {"multiview/a.py": "def f(path):\n    place = writing(path)\n    place.write_text('')"},
+        {"multiview/a.py": "def f(path):\n    return path.open('rb'), path.open(encoding='utf-8')"},
         {"multiview/a.py": "import numpy as np\nrng = np.random.default_rng(seed)"},
         {"multiview/a.py": "class A:\n    def __init__(self, other):\n        self._x = other._x"},
         {"multiview/a.py": "class B(A):\n    def f(self):\n        return self._x"},

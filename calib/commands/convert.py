@@ -40,12 +40,13 @@ def run(args: argparse.Namespace) -> None:
 
     from calib.formats import format_of, load_format
     from multiview.cameras.camera import Rig
+    from multiview.common.ledger import reading
     from multiview.errors import ConfigError
 
     if not args.source.is_file():
         raise ConfigError(f"{args.source}: no such file")
     source = args.source_format or format_of(args.source)
-    rig, remarks = load_format(source).read(args.source)
+    rig, remarks = load_format(source).read(reading(args.source))
     if args.unit is not None:
         scale, told = _stated(args.unit, remarks)
         rig = Rig(tuple(replace(camera, t=camera.t * scale) for camera in rig.cameras), rig.world)

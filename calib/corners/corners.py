@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from calib.board.board import Board, board_from_json, board_to_json
 from multiview.common.atomic_file import replacing
+from multiview.common.ledger import reading
 from multiview.errors import ConfigError, SourceError
 
 __all__ = ["BOARD_KEY", "COLUMNS", "BoardViews", "Corners", "read_corners", "write_corners"]
@@ -171,7 +172,7 @@ def read_corners(path: str | Path) -> Corners:
     if not path.exists():
         raise SourceError(f"{path}: no such corner table; `multiview calibrate detect` writes one")
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(reading(path))
     except (pa.ArrowException, OSError) as error:
         raise SourceError(
             f"{path}: not a readable Parquet file ({_first_line(error)}); detect the corners again"

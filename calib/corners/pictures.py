@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, UInt8
 
+from multiview.common.ledger import reading
 from multiview.common.names import name_of_file
 from multiview.errors import SourceError
 
@@ -89,7 +90,7 @@ def video(path: str | Path, name: str | None = None, fps: float | None = None) -
     path = Path(path)
     if not path.is_file():
         raise SourceError(f"{path}: no such video")
-    capture = cv2.VideoCapture(str(path))
+    capture = cv2.VideoCapture(str(reading(path)))
     opened, count, rate = capture.isOpened(), int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), capture.get(cv2.CAP_PROP_FPS)
     readable = opened and capture.grab()
     capture.release()
@@ -104,7 +105,7 @@ def image_folder(path: str | Path, name: str | None = None, fps: float = 25.0) -
     path = Path(path)
     if not path.is_dir():
         raise SourceError(f"{path}: no such folder of images")
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in _IMAGE_SUFFIXES)
+    files = sorted(file for file in reading(path).iterdir() if file.suffix.lower() in _IMAGE_SUFFIXES)
     if not files:
         raise SourceError(f"{path}: the folder holds no image ({', '.join(sorted(_IMAGE_SUFFIXES))})")
     numbers = [re.findall(r"\d+", file.stem) for file in files]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from multiview.cameras.camera import Rig
+from multiview.common.ledger import reading
 from multiview.common.plugins import load_plugin, plugin_names
 from multiview.errors import ConfigError
 
@@ -45,7 +46,7 @@ def load_format(name: str) -> Format:
 def format_of(path: Path) -> str:
     """The format of an existing file, by what is in it; raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = reading(path).read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     for name in format_names():

@@ -19,15 +19,29 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
+import tomli_w
 from jaxtyping import Float64, Int64
 
+from multiview.common.atomic_file import replacing
 from multiview.common.names import name_fault
 from multiview.common.package_data import package_file
 from multiview.common.ranges import above, shown
 from multiview.common.toml import decode_toml
 from multiview.errors import ConfigError
 
-__all__ = ["Skeleton", "SkeletonFile", "load_skeleton", "mapping", "skeleton_names"]
+__all__ = [
+    "SKELETONS",
+    "Skeleton",
+    "SkeletonFile",
+    "find_skeleton",
+    "load_skeleton",
+    "mapping",
+    "save_own_skeleton",
+    "skeleton_names",
+    "skeleton_text",
+]
+
+SKELETONS = "skeletons"  # folder of one's own, beside the poses that have them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,6 +131,67 @@ def load_skeleton(name_or_path: str | Path) -> Skeleton:
             known = ", ".join(skeleton_names())
             raise ConfigError(f"no skeleton {str(name_or_path)!r}; there are {known}, or give the path of a TOML file")
     return _check(path, decode_toml(path, SkeletonFile))
+
+
+def find_skeleton(name: str, folder: Path) -> Skeleton:
+    """The skeleton that recorded poses name: `skeletons/NAME.toml` beside them, or one that ships with multiview.
+
+    Nothing else is opened, whatever the name.
+
+    Args:
+        name: As recorded.
+        folder: Where the poses lie.
+
+    Returns:
+        The skeleton.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    own = folder / SKELETONS / f"{name}.toml"
+    if Path(name).name == name and own.is_file():
+        return load_skeleton(own)
+    if name in skeleton_names():
+        return load_skeleton(name)
+    raise ConfigError(
+        f"{folder}: its poses are of the skeleton {name!r}, which does not ship with multiview: put {own}"
+    )
+
+
+def skeleton_text(skeleton: Skeleton) -> str:
+    """A skeleton's TOML file.
+
+    Args:
+        skeleton: Any.
+
+    Returns:
+        What `load_skeleton` reads back.
+    """
+    names = skeleton.joints
+
+    def pairs(indices: tuple[tuple[int, int], ...]) -> list[list[str]]:
+        return [[names[a], names[b]] for a, b in indices]
+
+    return tomli_w.dumps(
+        {
+            "joints": [[name, float(sigma)] for name, sigma in zip(names, skeleton.oks_sigmas, strict=True)],
+            "bones": pairs(skeleton.bones),
+            "symmetric_pairs": pairs(skeleton.symmetric_pairs),
+        }
+    )
+
+
+def save_own_skeleton(skeleton: Skeleton, folder: Path) -> None:
+    """Put a skeleton that does not ship with multiview beside the poses that have it, where `find_skeleton` looks.
+
+    Args:
+        skeleton: Of the poses.
+        folder: Where they are.
+    """
+    if skeleton.name in skeleton_names() and load_skeleton(skeleton.name).joints == skeleton.joints:
+        return
+    with replacing(folder / SKELETONS / f"{skeleton.name}.toml", correct=True) as temporary:
+        temporary.write_text(skeleton_text(skeleton), encoding="utf-8")
 
 
 def _check(path: Path, content: SkeletonFile) -> Skeleton:

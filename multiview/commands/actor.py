@@ -18,9 +18,9 @@ __all__ = ["add_arguments", "compare", "run", "show"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Save a person's bone lengths and rest pose under a name. The name is written into the take, and studios that "
-        "list it in `known_actors` recognise the person. With the file of a running studio, name and measure a "
-        "person in the room. Without a take, show the saved actors."
+        "Save a person's bone lengths and rest pose under a name. The name is written beside the take's poses, and "
+        "studios that list it in `known_actors` recognise the person. With the file of a running studio, name and "
+        "measure a person in the room. Without a take, show the saved actors."
     )
     parser.add_argument("name", nargs="?", help="what the person is called")
     parser.add_argument(
@@ -69,12 +69,12 @@ def _save(args: argparse.Namespace) -> int:
     return 0
 
 
-def _name(poses: Poses, path: Path, names: dict[int, str]) -> None:
+def _name(poses: Poses, table: Path, names: dict[int, str]) -> None:
     """Write the names beside the poses; a name is removed from the person who had it before."""
-    from multiview.recordings.pose_table import write_poses
+    from multiview.recordings.identities import write_identities
 
     kept = {person: name for person, name in poses.names.items() if name not in names.values()}
-    write_poses(replace(poses, names=kept | names), path)
+    path = write_identities(replace(poses, names=kept | names), table.parent)
     print(f"{path}: " + ", ".join(f"person {person} is {name}" for person, name in sorted(names.items())))
 
 

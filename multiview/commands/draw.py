@@ -42,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--frames {args.frames}: give frame numbers separated by commas, as in 0,25,50") from None
     sources = open_sources(rig, args.videos, camera_names(args), args.fps)
     args.out.mkdir(parents=True, exist_ok=True)
-    overlay = Overlay(rig, poses, args.keypoints, args.height)
+    folder = args.poses if args.poses.is_dir() else args.poses.parent
+    overlay = Overlay(rig, poses, args.keypoints, args.height, folder)
     written = draw_pictures(overlay, sources, frames, args.out) if frames else draw_videos(overlay, sources, args.out)
     for path in written:
         print(path)

@@ -11,9 +11,9 @@ from jaxtyping import UInt8
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from multiview.body.skeleton import Skeleton, load_skeleton, skeleton_names
+from multiview.body.skeleton import Skeleton, find_skeleton, skeleton_names
 from multiview.cameras.camera import Camera, Rig
-from multiview.common.atomic_file import replacing
+from multiview.common.atomic_file import replacing, writing
 from multiview.common.names import file_name, named_path
 from multiview.common.video_writer import VideoWriter
 from multiview.data import Pose3D, Track, VideoFrame
@@ -31,9 +31,10 @@ Picture = UInt8[np.ndarray, "H W 3"]
 class Overlay:
     """Draws the keypoints and poses of a frame into its image."""
 
-    def __init__(self, rig: Rig, poses: Poses, keypoints: Path | None, height: int) -> None:
+    def __init__(self, rig: Rig, poses: Poses, keypoints: Path | None, height: int, folder: Path = Path()) -> None:
+        """`folder` is where the poses are, and a skeleton of their own."""
         self.rig, self._poses, self._keypoints, self._height = rig, poses, keypoints, height
-        self.skeleton = _skeleton_of(poses)
+        self.skeleton = _skeleton_of(poses, folder)
         self._rows: dict[int, list[int]] = {}
         for row, frame in enumerate(poses.frame.tolist()):
             self._rows.setdefault(frame, []).append(row)
@@ -73,6 +74,8 @@ class Overlay:
 def draw_videos(overlay: Overlay, sources: list[FrameSource], out: Path) -> list[Path]:
     """One video per camera, CAMERA.mp4."""
     written = []
+    for source in sources:
+        writing(out / f"{file_name(source.name)}.mp4")  # before the work, not after half of it
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -109,7 +112,8 @@ def draw_pictures(overlay: Overlay, sources: list[FrameSource], frames: list[int
         width = max(picture.shape[1] for picture in pictures.values())
         row = [_to_height(pictures.get(s.name, empty_picture(width, height)), height) for s in sources]
         path = out / f"frame_{index:06d}.png"
-        path.write_bytes(cv2.imencode(".png", np.hstack(row))[1].tobytes())
+        with replacing(path) as temporary:
+            temporary.write_bytes(cv2.imencode(".png", np.hstack(row))[1].tobytes())
         written.append(path)
     return written
 
@@ -135,10 +139,10 @@ def _at_size(camera: Camera, image: Picture) -> Camera:
     return replace(camera, size=(width, height), K=scale @ camera.K)
 
 
-def _skeleton_of(poses: Poses) -> Skeleton:
+def _skeleton_of(poses: Poses, folder: Path) -> Skeleton:
     candidates = [poses.skeleton] if poses.skeleton else list(skeleton_names())
     for name in candidates:
-        skeleton = load_skeleton(name)
+        skeleton = find_skeleton(name, folder)
         if skeleton.joints == poses.joints:
             return skeleton
     raise ConfigError(f"no skeleton that ships with multiview has the poses' {len(poses.joints)} joints")

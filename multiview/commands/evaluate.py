@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multiview.errors import ConfigError
@@ -34,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
     from multiview.recordings.ground_truth import read_truth
     from multiview.recordings.pose_table import read_poses
 
-    figures = report(compare(read_truth(args.truth), read_poses(args.poses)), _actors(args.actors))
+    folder = args.poses if args.poses.is_dir() else args.poses.parent
+    figures = report(compare(read_truth(args.truth), read_poses(args.poses)), _actors(args.actors), folder)
     if args.json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(figures), indent=2).decode() + "\n")
     else:
@@ -51,8 +53,8 @@ def _actors(text: str | None) -> list[int] | None:
         raise ConfigError(f"--actors takes numbers separated by commas, as in 0,1,2, not {text!r}") from None
 
 
-def report(comparison: Comparison, actors: list[int] | None = None) -> dict[str, Any]:
-    """Every figure about the poses, by name; lengths in mm, shares in percent."""
+def report(comparison: Comparison, actors: list[int] | None = None, folder: Path = Path()) -> dict[str, Any]:
+    """Every figure about the poses, by name; lengths in mm, shares in percent. `folder` is where the poses are."""
     import numpy as np
 
     from multiview.evaluation import metrics
@@ -87,7 +89,7 @@ def report(comparison: Comparison, actors: list[int] | None = None) -> dict[str,
         "pck3d": {f"{mm}mm": 100 * metrics.pck3d(comparison, mm / 1e3) for mm in (50, 100, 150)},
         "pcp3d": 100 * float(np.mean([parts[actor] for actor in chosen])) if chosen else float("nan"),
         "pcp3d_by_actor": {str(actor): 100 * parts[actor] for actor in chosen},
-        "bone_length_spread": _bone_spread(comparison),
+        "bone_length_spread": _bone_spread(comparison, folder),
         "nees": {
             "all": metrics.trimmed_mean(nees),
             **{f"{views} views": metrics.trimmed_mean(nees[which]) for views, which in by_views.items()},
@@ -107,16 +109,16 @@ def _percentiles(error: Any) -> dict[str, float]:
     return {name: float(value) for name, value in zip(_PERCENTILES, values, strict=True)}
 
 
-def _bone_spread(comparison: Comparison) -> float:
+def _bone_spread(comparison: Comparison, folder: Path) -> float:
     """Median over people and bones, percent of the bone's length."""
     import numpy as np
 
-    from multiview.body.skeleton import load_skeleton
+    from multiview.body.skeleton import find_skeleton
     from multiview.evaluation.metrics import bone_length_spread
 
     if not comparison.poses.skeleton:
         return float("nan")
-    spread = bone_length_spread(comparison.poses, load_skeleton(comparison.poses.skeleton))
+    spread = bone_length_spread(comparison.poses, find_skeleton(comparison.poses.skeleton, folder))
     return 100 * float(np.nanmedian(spread)) if np.isfinite(spread).any() else float("nan")
 
 

@@ -17,7 +17,7 @@ from rich.progress import track as progress
 from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import save_rig
-from multiview.common.atomic_file import replacing
+from multiview.common.atomic_file import corrected_beside, replacing
 from multiview.data import Tracks, Views
 from multiview.errors import CalibrationError
 from multiview.fusion.pipeline import STAGES, Pipeline, PipelineOptions
@@ -133,14 +133,15 @@ def refine_from_views(rig: Rig, skeleton: Skeleton, views: Iterable[Views], opti
 def refined(rig: Rig, skeleton: Skeleton, views: Iterable[Views], out: Path) -> Rig:
     """The corrected rig, which is also written to the folder `out`; what changed is printed."""
     found = refine_from_views(rig, skeleton, views, PipelineOptions())
-    save_rig(found.rig, out / "rig.toml")
+    path = corrected_beside(out / "rig.toml")
+    save_rig(found.rig, path)
     print("camera: median reprojection error, before -> after; moved, rotated")
     for c, name in enumerate(rig.names):
         print(
             f"  {name}: {found.before_px[c]:.2f} -> {found.after_px[c]:.2f} px; "
             f"{1e3 * found.moved_m[c]:.0f} mm, {found.rotated_deg[c]:.2f} deg"
         )
-    print(f"refined cameras -> {out / 'rig.toml'}")
+    print(f"refined cameras -> {path}")
     return found.rig
 
 

@@ -1,4 +1,4 @@
-"""Show the contents of a take: name, notes, duration, count and rate of every topic, and faults."""
+"""Show the contents of a take: name, notes, duration, people, count and rate of every topic, and what is missing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from multiview.errors import ConfigError
-from multiview.recordings.mcap_log import RecordingReader
+from multiview.common.ledger import note_missing
+from multiview.errors import ConfigError, MessageError
+from multiview.recordings.mcap_log import Record
 from multiview.recordings.take import Take, open_take
+from multiview.wire import topics as names
+from multiview.wire.messages import PosesMessage, decode
 
 
 class _Topic:
@@ -46,30 +49,66 @@ def run(args: argparse.Namespace) -> None:
         console.print(f"{info.name}, began {info.began}" + (f"\n{info.notes}" if info.notes else ""), highlight=False)
     except ConfigError as error:
         console.print(str(error), style="yellow")
-    topics, troubles = read_topics(take)
+    contents = read_contents(take)
     table = Table()
     for column in ("topic", "messages", "Hz", "KB", "dropped"):
         table.add_column(column, justify="left" if column == "topic" else "right")
-    for name, topic in sorted(topics.items()):
+    for name, topic in sorted(contents.topics.items()):
         table.add_row(name, str(topic.count), f"{topic.rate_hz:.1f}", f"{topic.bytes / 1e3:.0f}", str(topic.dropped))
     console.print(table)
-    first, last = min(t.first_ns for t in topics.values()), max(t.last_ns for t in topics.values())
     others = [p.name for p in (take.rig, take.studio, take.poses, take.videos) if p.exists()]
-    console.print(f"{(last - first) / 1e9:.1f} s; also here: {', '.join(others) or 'nothing'}", highlight=False)
-    for trouble in troubles:
-        console.print(trouble, style="yellow")
+    ticks = contents.topics[names.POSES].count if names.POSES in contents.topics else 0
+    console.print(
+        f"{contents.seconds:.1f} s, {ticks} ticks, {len(contents.people)} people; "
+        f"also here: {', '.join(others) or 'nothing'}",
+        highlight=False,
+    )
+    for remark in contents.remarks:
+        console.print(remark, style="yellow", soft_wrap=True)
+    for line in contents.missing:
+        console.print(line, style="red", soft_wrap=True)
+        note_missing(f"{take.folder}: {line}")
 
 
-def read_topics(take: Take) -> tuple[dict[str, _Topic], list[str]]:
+class Contents:
+    """What a take's stream holds. `people` are pairs (start of fusion, number)."""
+
+    def __init__(self) -> None:
+        self.topics: dict[str, _Topic] = defaultdict(_Topic)
+        self.people: set[tuple[int, int]] = set()
+        self.remarks: list[str] = []
+        self.missing: list[str] = []
+
+    @property
+    def seconds(self) -> float:
+        first = min((topic.first_ns for topic in self.topics.values()), default=0)
+        return (max((topic.last_ns for topic in self.topics.values()), default=0) - first) / 1e9
+
+    def add(self, record: Record) -> None:
+        self.topics[record.topic].add(record.stamp.topic_sequence, record.stamp.arrival_ns, len(record.body))
+        if record.topic == names.POSES:
+            try:
+                message = decode(record.body)
+            except MessageError:
+                return
+            if isinstance(message, PosesMessage):
+                self.people.update((message.boot_id, person) for person in message.people)
+
+
+def read_contents(take: Take) -> Contents:
     """Figures of every topic, and what is wrong with the take."""
-    topics: dict[str, _Topic] = defaultdict(_Topic)
-    troubles = [f"{take.folder.name} is not finished: multiview recover {take.folder}"] if take.partial else []
-    for path in take.recordings():
-        reader = RecordingReader(path)
-        for record in reader:
-            topics[record.topic].add(record.stamp.topic_sequence, record.stamp.arrival_ns, len(record.body))
-        if reader.torn:
-            troubles.append(f"{path.name}: {reader.torn}: multiview recover {take.folder}")
-    if not topics:
-        topics["(nothing)"] = _Topic()
-    return topics, troubles
+    contents, stream, owner = Contents(), take.stream(), take.recorded_by()
+    for record in stream:
+        contents.add(record)
+    if owner:
+        contents.remarks.append(f"it is being recorded by {owner}")
+    elif take.partial:
+        contents.remarks.append(f"{take.folder.name} is not finished: multiview recover {take.folder}")
+    elif any(part.trouble for part in stream.parts):
+        contents.remarks.append(f"a copy without the damage: multiview recover {take.folder}")
+    if stream.unrecorded:
+        contents.remarks.append(
+            f"{stream.unrecorded} messages of the hub were never written: no room, no time, or no recorder"
+        )
+    contents.missing = stream.lines()
+    return contents

@@ -97,13 +97,21 @@ def _label_take(args: argparse.Namespace, bar: Progress) -> tuple[int, int]:
     }
     task = bar.add_task("labelling", total=sum(source.frames for source in sources.values()) or None)
     return label_recording(
-        args.out, rig, poses, sources, max(1, args.every), criteria, detections, lambda n: bar.advance(task, n)
+        args.out,
+        rig,
+        poses,
+        sources,
+        max(1, args.every),
+        criteria,
+        detections,
+        lambda n: bar.advance(task, n),
+        _folder(args),
     )
 
 
 def _poses(args: argparse.Namespace, rig: Rig) -> tuple[Poses, DetectionsOf | None]:
     """The people, and what each camera itself saw of them."""
-    from multiview.body.skeleton import load_skeleton
+    from multiview.body.skeleton import find_skeleton
     from multiview.recordings.keypoint_folder import open_keypoint_folders
     from multiview.recordings.pose_table import read_poses
     from multiview.recordings.take import open_take
@@ -112,8 +120,14 @@ def _poses(args: argparse.Namespace, rig: Rig) -> tuple[Poses, DetectionsOf | No
         poses = read_poses(args.poses or args.take / "poses.parquet")
         if not args.keypoints:
             return poses, None
-        return poses, open_keypoint_folders(args.keypoints, rig, load_skeleton(poses.skeleton)).read
+        return poses, open_keypoint_folders(args.keypoints, rig, find_skeleton(poses.skeleton, _folder(args))).read
     return fuse_take(open_take(args.take), rig)
+
+
+def _folder(args: argparse.Namespace) -> Path:
+    """Where the poses are, and a skeleton of their own."""
+    path: Path = args.poses or args.take
+    return path if path.is_dir() else path.parent
 
 
 def fuse_take(take: Take, rig: Rig) -> tuple[Poses, DetectionsOf]:

@@ -154,7 +154,8 @@ def _verify(name: str, file: CardFile, got: Path) -> None:
         raise SourceError(f"{file.name} came with the sha256 {found} and should have {file.sha256}: not kept")
     if not file.sha256:
         place = weights_path(name, file)
-        place.with_name(place.name + ".sha256").write_text(found + "\n", encoding="ascii")
+        with replacing(place.with_name(place.name + ".sha256")) as note:
+            note.write_text(found + "\n", encoding="ascii")
         print(f"{name}: no published sha256 of {file.name}; recorded {found} for later checks", file=sys.stderr)
 
 

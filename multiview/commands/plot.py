@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from multiview.body.skeleton import load_skeleton
+    from multiview.body.skeleton import find_skeleton
     from multiview.cameras.rig_file import load_rig
     from multiview.commands.progress import progress_bar
     from multiview.drawing import plot
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         errors: list[CameraErrors] = []
         looking = lambda share: progress(0.6 * share)
         if rig is not None and args.keypoints is not None:
-            errors = folder_errors(poses, rig, load_skeleton(poses.skeleton), args.keypoints, looking)
+            errors = folder_errors(poses, rig, find_skeleton(poses.skeleton, table.parent), args.keypoints, looking)
         elif rig is not None and args.take.is_dir() and Take(args.take).recordings():
             errors = recorded_errors(poses, rig, Take(args.take), looking)
         people = len(poses.people)

@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect, fuse, write, and say how well the two agree."""
+    from multiview.body.skeleton import save_own_skeleton
     from multiview.cameras.reprojection import reprojection_errors
     from multiview.cameras.rig_file import load_rig
     from multiview.commands.fuse_run import refined, write_summary
@@ -74,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
         rig = refined(rig, skeleton, recorded_views(rig, recordings), args.out)
     fused = fuse_recordings(rig, skeleton, recordings, PipelineOptions(independent=args.independent), args.smooth)
     write_poses(fused.poses, args.out / "poses.parquet")
+    save_own_skeleton(skeleton, args.out)
     errors = reprojection_errors(rig, fused.views, fused.tracks)
     extra = {
         "detector": args.detector,

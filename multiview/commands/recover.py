@@ -1,52 +1,120 @@
-"""Recover an interrupted recording: everything up to the interruption is kept, and the take gets its name."""
+"""Recover an interrupted or damaged recording: a copy keeps all that can be read; the take itself stays as it is."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 from pathlib import Path
 
-from multiview.errors import SourceError
+from multiview.common.ledger import note_missing
+from multiview.errors import ConfigError, SourceError
 from multiview.recordings.mcap_log import RecordingReader, RecordingWriter
-from multiview.recordings.take import Take, finish_take, open_take
+from multiview.recordings.take import PARTIAL, Take, finish_take, open_take, write_contents
+from multiview.recordings.take_lock import LOCK
 
 __all__ = ["recover"]
 
-TORN = ".torn"  # the recording as it was found is kept beside the new one
+LINKED = (".mcap", ".mp4", ".mkv")  # large, and never changed: a second name will do where the file system has them
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("take", type=Path, help="the take's folder, NAME.partial or NAME")
+    parser.add_argument(
+        "--out", type=Path, help="folder of the recovered copy (default: NAME, or NAME-recovered where that exists)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
-    take, rows = recover(open_take(args.take))
+    found = open_take(args.take)
+    take, rows = recover(found, args.out)
     for name, messages, trouble in rows:
         print(f"{name}: {messages} messages" + (f", recovered ({trouble})" if trouble else ", intact"))
     print(f"take: {take.folder}")
+    if found.folder.exists() and found.folder != take.folder:
+        print(f"{found.folder} is left as it was found: remove it when you need it no more")
 
 
-def recover(take: Take) -> tuple[Take, list[tuple[str, int, str]]]:
-    """The whole take, and for each recording its name, its messages and what had been wrong with it."""
-    rows = []
-    for path in take.recordings():
-        reader = RecordingReader(path)
-        messages = sum(1 for _ in reader)
-        if reader.torn:
-            messages = _rewrite(path, take)
-        rows.append((path.name, messages, reader.torn))
-    if not rows:
+def recover(take: Take, out: Path | None = None) -> tuple[Take, list[tuple[str, int, str]]]:
+    """The whole take, and for each recording its name, its messages and what had been wrong with it.
+
+    A take in which nothing is wrong gets its name. Of any other a copy is made, without what cannot be read.
+
+    Args:
+        take: Not one that is being recorded.
+        out: Folder of the copy.
+
+    Raises:
+        ConfigError: The take is being recorded, or the folder exists.
+        SourceError: There is no recording.
+    """
+    if owner := take.recorded_by():
+        raise ConfigError(f"{take.folder} is being recorded by {owner}: nothing is lost, and nothing to recover")
+    if not take.recordings():
         raise SourceError(f"{take.folder}: no recording to recover")
-    return finish_take(take), rows
+    stream = take.stream()
+    for _ in stream:
+        pass
+    rows = [(part.name, part.messages, part.trouble) for part in stream.parts]
+    for line in stream.lines():
+        note_missing(f"{take.folder}: {line}")
+    if not any(trouble for _, _, trouble in rows) and out is None:
+        return finish_take(take), rows
+    return _copy(
+        take, out or _name_of_copy(take), {name: messages for name, messages, trouble in rows if trouble}
+    ), rows
 
 
-def _rewrite(path: Path, take: Take) -> int:
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
+def _name_of_copy(take: Take) -> Path:
+    whole = take.folder.with_name(take.folder.name.removesuffix(PARTIAL))
+    return whole if not whole.exists() else whole.with_name(f"{whole.name}-recovered")
+
+
+def _copy(take: Take, target: Path, damaged: dict[str, int]) -> Take:
+    """The copy under its name once it is whole; `damaged` are the files to write anew, and their messages."""
+    if target.exists():
+        raise ConfigError(f"{target} exists: choose another --out")
+    scratch = target.with_name(f".{target.name}.recovering")
+    shutil.rmtree(scratch, ignore_errors=True)  # of an earlier try that was interrupted
+    try:
+        scratch.mkdir(parents=True)
+        for path in sorted(take.folder.rglob("*")):
+            place = scratch / path.relative_to(take.folder)
+            if path.is_dir():
+                place.mkdir(exist_ok=True)
+            elif path.parent == take.folder and path.name in damaged:
+                _rewrite(path, place, take, damaged[path.name])
+            elif path.name not in (LOCK, "contents.toml"):
+                _link(path, place)
+        write_contents(Take(scratch))
+        scratch.rename(target)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    return Take(target)
+
+
+def _rewrite(path: Path, place: Path, take: Take, messages: int) -> None:
+    """All that can be read of a recording; one that gives nothing is left out."""
+    if not messages:
+        return
     inside = {file.name: file.read_bytes() for file in (take.rig, take.studio) if file.exists()}
-    writer = RecordingWriter(fresh, inside)
-    for record in RecordingReader(path):
-        writer.write(record)
-    writer.close()
-    path.rename(path.with_suffix(path.suffix + TORN))
-    fresh.rename(path)
-    return writer.messages
+    writer = RecordingWriter(place, inside)
+    try:
+        for record in RecordingReader(path):
+            writer.write(record)
+    finally:
+        writer.close()
+    again = RecordingReader(place)
+    if sum(1 for _ in again) != messages or again.torn:
+        raise SourceError(f"{place}: was not written as it should be; is the disk in order?")
+
+
+def _link(path: Path, place: Path) -> None:
+    if path.suffix in LINKED:
+        try:
+            os.link(path, place)
+            return
+        except OSError:
+            pass
+    shutil.copy2(path, place)

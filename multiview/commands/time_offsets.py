@@ -8,8 +8,8 @@ From a take, from folders of keypoints, or from videos:
 
 People should walk through the room for half a minute, in all directions. An offset is confirmed if both halves of the
 recording give it and it is many times its standard deviation; confirmed ones are written as `time_offset_s` to
-OUT/rig.toml. OUT/time_offsets.png shows for each camera the distance between its rays and those of the others against
-the offset, OUT/time_offsets.json has the figures.
+OUT/rig.toml, or to OUT/rig.refined.toml where rig.toml was used or recorded. OUT/time_offsets.png shows for each camera
+the distance between its rays and those of the others against the offset, OUT/time_offsets.json has the figures.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from multiview.commands.arguments import add_detector, add_recorded_keypoints
-from multiview.common.atomic_file import replacing
+from multiview.common.atomic_file import corrected_beside, replacing
 from multiview.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("time_offsets"), help="folder for the results (default: time_offsets)"
     )
     parser.add_argument(
-        "--write", action="store_true", help="also write the confirmed offsets into the rig file itself"
+        "--write", action="store_true", help="also write the corrected rig beside the one used, as rig.refined.toml"
     )
 
 
@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
     from multiview.cameras.rig_file import save_rig
     from multiview.commands.time_offsets_run import corrected_rig, draw, estimate_time_offsets, table_of
+    from multiview.recordings.take import open_take
 
     if not 0 < args.max_offset <= 10:
         raise ConfigError(f"--max-offset {args.max_offset:g}: give a number of seconds from 0 to 10")
@@ -76,12 +77,13 @@ def run(args: argparse.Namespace) -> int:
     if not any(offset.confirmed for offset in result.offsets):
         console.print(f"No time offset is confirmed; the rig is unchanged. Picture: {args.out / PICTURE}")
         return 0
-    save_rig(corrected_rig(result), args.out / "rig.toml")
-    console.print(f"rig with time_offset_s: {args.out / 'rig.toml'}; picture: {args.out / PICTURE}")
+    targets = {corrected_beside(args.out / "rig.toml")}
     if args.write:
-        target = args.rig or args.take / "rig.toml"
+        targets.add(corrected_beside(args.rig or open_take(args.take).rig))
+    for target in sorted(targets):
         save_rig(corrected_rig(result), target)
-        console.print(f"written into {target}; restart the workers")
+        console.print(f"rig with time_offset_s: {target}")
+    console.print(f"picture: {args.out / PICTURE}" + ("; name this rig in the studio's file" if args.write else ""))
     return 0
 
 

@@ -25,6 +25,7 @@ from msgspec.inspect import (
     type_info,
 )
 
+from multiview.common.ledger import reading
 from multiview.common.ranges import in_range, range_words, shown
 from multiview.errors import ConfigError
 
@@ -43,7 +44,7 @@ def read_toml(path: Path | str, remedy: str = "") -> dict[str, Any]:
     Raises ConfigError naming the file: there is none, or it is not TOML.
     """
     try:
-        with Path(path).open("rb") as file:
+        with reading(Path(path)).open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file{'; ' * bool(remedy)}{remedy}") from None

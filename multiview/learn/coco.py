@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from multiview.common.atomic_file import replacing
+from multiview.common.ledger import reading
 from multiview.errors import SourceError
 from multiview.learn.sample import ABSENT, Sample
 
@@ -88,7 +89,7 @@ def read_picture(path: Path) -> Any:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(reading(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SourceError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:

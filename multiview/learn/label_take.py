@@ -8,8 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from multiview.body.skeleton import load_skeleton
+from multiview.body.skeleton import find_skeleton
 from multiview.cameras.camera import Rig
+from multiview.common.atomic_file import writing
 from multiview.data import Keypoints2D, VideoFrame
 from multiview.errors import SourceError
 from multiview.learn.coco import Person, coco_document, write_coco
@@ -32,18 +33,18 @@ def label_recording(
     criteria: LabelCriteria,
     detections: DetectionsOf | None = None,
     watch: Callable[[int], None] = lambda _: None,
+    beside: Path = Path(),
 ) -> tuple[int, int]:
     """Write `images/` and `annotations.json` from each camera's frames; how many pictures, and people in them.
 
     A frame is labelled by the tick nearest to it, at most a quarter of a frame away; `every` takes only each n-th. With
-    `detections`, joints that the camera did not find itself are labelled as hidden.
+    `detections`, joints that the camera did not find itself are labelled as hidden. `beside` is where the poses are.
     """
-    skeleton = load_skeleton(poses.skeleton) if poses.skeleton else None
+    skeleton = find_skeleton(poses.skeleton, beside) if poses.skeleton else None
     if skeleton is None:
         raise SourceError("the poses do not name their skeleton; make them anew with `multiview fuse` or `process`")
     ticks, first = np.unique(poses.time_ns, return_index=True)
     tolerance = 0.25e9 / poses.frames_per_second
-    (folder / "images").mkdir(parents=True, exist_ok=True)
     people: list[Person] = []
     pictures: list[tuple[int, str, int, int]] = []
     for name, source in sources.items():
@@ -58,7 +59,7 @@ def label_recording(
             found = detections(index, int(poses.frame[first[nearest]])) if detections else None
             labelled = label_view(camera, poses, rows, found, criteria)
             picture = f"{name}_{frame.index:06d}.jpg"
-            path = folder / "images" / picture
+            path = writing(folder / "images" / picture)
             cv2.imwrite(str(path), frame.image, [cv2.IMWRITE_JPEG_QUALITY, 92])
             pictures.append((len(pictures), picture, *camera.size))
             for xy, flags, box in zip(labelled.xy, labelled.visibility, labelled.box, strict=True):

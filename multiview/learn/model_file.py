@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Float32, Float64, UInt8
 
 from multiview.body.skeleton import load_skeleton
+from multiview.common.ledger import reading
 from multiview.errors import SourceError
 from multiview.keypoints.crop import crop_affine, crop_region, invert_affine, transform_points
 from multiview.keypoints.expected_oks import expected_oks
@@ -84,7 +85,7 @@ def onnx_session(path: Path, threads: int = 1) -> ort.InferenceSession:
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(str(reading(path)), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no base class
         raise SourceError(f"{path}: not an ONNX network that can be run ({type(error).__name__})") from None
 

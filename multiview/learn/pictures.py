@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from multiview.body.skeleton import Skeleton
+from multiview.common.atomic_file import replacing
 from multiview.learn.sample import ABSENT, Sample
 
 __all__ = ["draw_person", "tile_pictures"]
@@ -46,5 +47,5 @@ def tile_pictures(tiles: list[UInt8[np.ndarray, "h w 3"]], path: Path, columns: 
     for i, tile in enumerate(tiles):
         y, x = divmod(i, columns)
         sheet[y * height : y * height + tile.shape[0], x * width : x * width + tile.shape[1]] = tile
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), sheet[..., ::-1])
+    with replacing(path) as temporary:
+        cv2.imwrite(str(temporary), sheet[..., ::-1])

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from multiview.body.skeleton import load_skeleton
+from multiview.common.atomic_file import writing
 from multiview.learn.coco import Person, coco_document, write_coco
 from multiview.synthetic.backdrop import degrade
 from multiview.synthetic.rendered_image import VISIBLE, sample_image
@@ -29,14 +30,13 @@ def write_rendered_set(
 ) -> int:
     """Write `images/` and `annotations.json` of `count` pictures of `size` px; the number of people in them."""
     skeleton = load_skeleton("coco17")
-    (folder / "images").mkdir(parents=True, exist_ok=True)
     people: list[Person] = []
     pictures = []
     for number in range(count):
         rng = np.random.default_rng((seed, int(held_out), number))
         rendered = sample_image(rng, size, held_out, measure=True)
         name = f"{number:06d}.jpg"
-        path = folder / "images" / name
+        path = writing(folder / "images" / name)
         cv2.imwrite(str(path), degrade(rng, rendered.image)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
         pictures.append((number, name, *size))
         for xy, flags, (x, y, w, h), area in zip(

@@ -11,6 +11,7 @@ from torch import nn
 
 from multiview.body.skeleton import load_skeleton
 from multiview.common.atomic_file import replacing
+from multiview.common.ledger import reading
 from multiview.errors import SourceError
 from multiview.learn.recipe import Recipe, build_network
 
@@ -27,7 +28,7 @@ def save_weights(network: nn.Module, recipe: Recipe, step: int, path: Path) -> N
 def load_weights(path: Path) -> tuple[Recipe, nn.Module]:
     """The recipe and the trained network of `best.pt` or `last.pt`; SourceError where the file is neither."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(reading(path), map_location="cpu", weights_only=True)
         recipe = msgspec.json.decode(state["recipe"], type=Recipe)
         outputs = 3 if recipe.task == "finder" else len(load_skeleton(recipe.data.skeleton).joints)
         network = build_network(recipe.network, outputs)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from multiview.common.atomic_file import replacing
+from multiview.common.ledger import reading
 from multiview.errors import SourceError
 
 __all__ = ["ARRAYS", "Truth", "read_truth", "write_truth"]
@@ -64,7 +65,7 @@ def read_truth(path: str | Path) -> Truth:
     if not path.is_file():
         raise SourceError(f"{path}: no such file of true joints (npz with frame, actor, xyz, joints)")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+        with reading(path).open("rb") as file, np.load(file, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise SourceError(f"{path} is not a whole npz file: {error}") from error

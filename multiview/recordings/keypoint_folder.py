@@ -17,6 +17,8 @@ import numpy as np
 
 from multiview.body.skeleton import Skeleton, load_skeleton, skeleton_names
 from multiview.cameras.camera import Rig
+from multiview.common.atomic_file import writing
+from multiview.common.ledger import reading
 from multiview.common.names import same_name
 from multiview.data import Keypoints2D
 from multiview.errors import SourceError
@@ -130,7 +132,7 @@ def frames_in(folder: Path) -> dict[int, str]:
         SourceError: There is no file, one without a number, or two of one number.
     """
     frames: dict[int, str] = {}
-    for name in sorted(os.listdir(folder)):
+    for name in sorted(os.listdir(reading(folder))):
         if name.startswith(".") or not name.endswith(".json"):
             continue
         number = _FRAME.search(name)
@@ -214,4 +216,4 @@ def write_keypoints(keypoints: Keypoints2D, path: str | Path) -> None:
     triples = np.concatenate([np.nan_to_num(keypoints.xy), keypoints.score[..., None]], axis=-1)
     shortest = triples.astype(np.float32).astype(str).astype(np.float64)  # 0.1, not 0.10000000149011612
     people = [{"person_id": [-1], "pose_keypoints_2d": person.ravel().tolist()} for person in shortest]
-    Path(path).write_bytes(msgspec.json.encode({"version": 1.3, "people": people}))
+    writing(path).write_bytes(msgspec.json.encode({"version": 1.3, "people": people}))

@@ -2,15 +2,19 @@
 
     NAME/take.toml       name, notes, when it began (UTC)
          take.mcap       the stream; take.1.mcap ... where the recorder was started again
-         rig.toml  studio.toml
+         contents.toml   what each of these files holds
+         rig.toml  studio.toml  skeletons/
          videos/         one file per camera, with its true frame times
          poses.parquet
 
-While it is being recorded it is called `NAME.partial`, and gets its name when it is whole.
+While it is being recorded it is called `NAME.partial`, and gets its name when it is whole. None of these files is
+changed afterwards: a corrected rig is `rig.refined.toml`, names of people are `identities.toml`.
 """
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,15 +22,34 @@ from pathlib import Path
 
 import msgspec
 
+from multiview.body.skeleton import SKELETONS, Skeleton, skeleton_text
 from multiview.common.atomic_file import replacing
+from multiview.common.ledger import note_missing
 from multiview.common.names import check_name, file_name
 from multiview.common.toml import decode_toml, encode_toml
 from multiview.errors import ConfigError, SourceError
-from multiview.recordings.mcap_log import Record, RecordingReader
+from multiview.recordings.mcap_log import Record, RecordingReader, Summary, UnreadableError, read_summary
+from multiview.recordings.take_lock import LOCK, recording_process
+from multiview.recordings.take_stream import TakeStream
+from multiview.wire import topics
 
-__all__ = ["Take", "TakeInfo", "begin_take", "finish_take", "free_name", "open_take"]
+__all__ = [
+    "PartContents",
+    "Take",
+    "TakeContents",
+    "TakeInfo",
+    "begin_take",
+    "discard_take",
+    "finish_take",
+    "free_name",
+    "open_take",
+    "write_contents",
+]
 
 PARTIAL = ".partial"
+_PART = re.compile(r"take(?:\.(\d{1,9}))?\.mcap")
+# What stands in the stream of a studio that has not begun yet.
+_BEFORE_THE_START = (topics.HEARTBEAT, topics.CLOCK, topics.CAMERA_HEALTH, topics.SERVICE_HEALTH)
 
 
 class TakeInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +63,28 @@ class TakeInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """UTC, ISO 8601."""
     notes: str = ""
     """Your own words."""
+
+
+class PartContents(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of `[[parts]]`."""
+
+    name: str
+    """Of the file."""
+    messages: dict[str, int]
+    """How many it holds, by topic."""
+    first_ns: int
+    """Arrival of the first one, on the hub's clock."""
+    last_ns: int
+    """Of the last one."""
+
+
+class TakeContents(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`contents.toml`."""
+
+    version: int = 1
+    """Of this format."""
+    parts: list[PartContents] = []
+    """Each file of the stream that was closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,33 +129,68 @@ class Take:
 
     def recordings(self) -> list[Path]:
         """The parts of the stream, in order."""
-        numbered = [(int(p.name.split(".")[1]), p) for p in self.folder.glob("take.*.mcap") if p.name.count(".") == 2]
-        first = self.folder / "take.mcap"
-        return ([first] if first.exists() else []) + [path for _, path in sorted(numbered)]
+        return [path for _, path in self._numbered()]
 
     def next_recording(self) -> Path:
         """Where the next part goes."""
-        parts = len(self.recordings())
-        return self.folder / (f"take.{parts}.mcap" if parts else "take.mcap")
+        number = max((number for number, _ in self._numbered()), default=-1) + 1
+        return self.folder / (f"take.{number}.mcap" if number else "take.mcap")
+
+    def _numbered(self) -> list[tuple[int, Path]]:
+        found = ((_PART.fullmatch(path.name), path) for path in self.folder.glob("take*.mcap"))
+        return sorted((int(name[1] or 0), path) for name, path in found if name)
+
+    def recorded_by(self) -> str:
+        """The process that is recording it, in words; empty if none is."""
+        return recording_process(self.folder)
 
     def check_schema(self) -> None:
         """SourceError if the recording is of another schema version."""
-        for part in self.recordings()[:1]:
-            next(iter(RecordingReader(part)), None)
+        for part in self.recordings():
+            try:
+                next(iter(RecordingReader(part)), None)
+                return
+            except UnreadableError:
+                continue
+
+    def stream(self) -> TakeStream:
+        """The stream, with an account of what it lacks."""
+        return TakeStream(self.recordings(), self._declared(), live=bool(self.recorded_by()))
 
     def records(self) -> Iterator[Record]:
-        """The stream, parts one after the other; SourceError if there is none."""
-        parts = self.recordings()
-        if not parts:
+        """The stream, parts one after the other; what is missing in it is noted for the command that reads it.
+
+        SourceError if there is no recording, or nothing in it can be read.
+        """
+        if not self.recordings():
             raise SourceError(f"{self.folder}: a take without a recording (take.mcap)")
-        for part in parts:
-            yield from RecordingReader(part)
+        stream = self.stream()
+        yield from stream
+        for line in stream.lines():
+            note_missing(f"{self.folder}: {line}")
+
+    def _declared(self) -> dict[str, Summary]:
+        path = self.folder / "contents.toml"
+        try:
+            parts = decode_toml(path, TakeContents).parts if path.is_file() else []
+        except ConfigError as error:
+            logging.warning("%s: what the take should hold is not known", error)
+            return {}
+        return {part.name: Summary(part.messages, part.first_ns, part.last_ns) for part in parts}
 
 
-def begin_take(directory: Path, name: str, now: datetime, rig: str, studio: str, notes: str = "") -> Take:
+def begin_take(
+    directory: Path,
+    name: str,
+    now: datetime,
+    rig: str,
+    studio: str,
+    notes: str = "",
+    skeleton: Skeleton | None = None,
+) -> Take:
     """Make the folder of a new take under its temporary name; `rig` (may be empty) and `studio` are the files' texts.
 
-    `now` is the present time, with its zone.
+    `now` is the present time, with its zone; `skeleton` is one of the studio's own, which the take must bring along.
 
     ConfigError if it cannot be a name, or is taken.
     """
@@ -128,6 +208,7 @@ def begin_take(directory: Path, name: str, now: datetime, rig: str, studio: str,
     for path, text in (
         *([(take.rig, rig)] if rig else []),
         (take.studio, studio),
+        *([(folder / SKELETONS / f"{skeleton.name}.toml", skeleton_text(skeleton))] if skeleton is not None else []),
         (folder / "take.toml", encode_toml(info, "the take's notes")),
     ):
         with replacing(path) as temporary:
@@ -142,8 +223,54 @@ def finish_take(take: Take) -> Take:
     target = take.folder.with_name(take.folder.name.removesuffix(PARTIAL))
     if target.exists():
         raise ConfigError(f"{target} exists: {take.folder} keeps its temporary name")
+    try:
+        write_contents(take)
+    except OSError as error:  # a full disk: the files say it themselves at their ends
+        logging.warning("%s: contents.toml cannot be written (%s)", take.folder, error.strerror)
     take.folder.rename(target)
     return Take(target)
+
+
+def write_contents(take: Take) -> None:
+    """Note what each file of the stream says at its end that it holds, so that it is known if that end is lost."""
+    summaries = ((path.name, read_summary(path)) for path in take.recordings())
+    parts = [
+        PartContents(name=name, messages=found.messages, first_ns=found.first_ns, last_ns=found.last_ns)
+        for name, found in summaries
+        if found is not None
+    ]
+    path = take.folder / "contents.toml"
+    if not path.exists():
+        with replacing(path) as temporary:
+            temporary.write_text(encode_toml(TakeContents(parts=parts), "the take's contents"), encoding="utf-8")
+
+
+def discard_take(take: Take) -> bool:
+    """Remove the take of a studio that never began: it holds no frame, no video and no file of anyone else's.
+
+    Whether it was removed.
+    """
+    own = {"take.toml", "rig.toml", "studio.toml", LOCK, *(path.name for path in take.recordings())}
+    try:
+        files = [path for path in take.folder.rglob("*") if not path.is_dir()]
+        others = [p for p in files if not (p.parent == take.folder and p.name in own) and p.parent.name != SKELETONS]
+        if others or not take.partial or take.recorded_by() or _has_begun(take):
+            return False
+        folders = [path for path in take.folder.rglob("*") if path.is_dir()]
+        for path in files:
+            path.unlink()
+        for folder in [*sorted(folders, reverse=True), take.folder]:
+            folder.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def _has_begun(take: Take) -> bool:
+    try:
+        return any(record.topic.partition("/")[0] not in _BEFORE_THE_START for record in take.stream())
+    except SourceError:
+        return any(path.stat().st_size for path in take.recordings())
 
 
 def open_take(path: Path) -> Take:

@@ -6,6 +6,7 @@ import csv
 from itertools import pairwise
 from pathlib import Path
 
+from multiview.common.ledger import reading
 from multiview.errors import SourceError
 
 __all__ = ["read_timestamps", "timestamps_beside"]
@@ -20,7 +21,7 @@ def timestamps_beside(video: Path) -> dict[int, int] | None:
 def read_timestamps(path: Path) -> dict[int, int]:
     """Frame number to time (ns); SourceError if the file lacks the columns, holds no numbers or times that go back."""
     times: dict[int, int] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with reading(path).open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         columns = rows.fieldnames or []
         if "frame" not in columns or "time" not in columns:

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from multiview.common.ledger import reading
 from multiview.data import VideoFrame
 from multiview.errors import SourceError
 from multiview.sources._timestamps import read_timestamps
@@ -29,7 +30,7 @@ class Source:
         self.fps = fps or 30.0
         if not self.path.is_dir():
             raise SourceError(f"there is no folder {self.path}")
-        pictures = sorted(p for p in self.path.iterdir() if p.suffix.lower() in SUFFIXES)
+        pictures = sorted(p for p in reading(self.path).iterdir() if p.suffix.lower() in SUFFIXES)
         if not pictures:
             raise SourceError(f"{self.path} holds no pictures ({', '.join(sorted(SUFFIXES))})")
         self._pictures = _numbered(pictures)

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from multiview.common.ledger import reading
 from multiview.common.names import name_of_file
 from multiview.data import VideoFrame
 from multiview.errors import SourceError
@@ -28,7 +29,7 @@ class Source:
         self.name = name or name_of_file(self.path.stem)
         if not self.path.is_file():
             raise SourceError(f"there is no video {self.path}")
-        self._capture = open_capture(str(self.path))
+        self._capture = open_capture(str(reading(self.path)))
         if not self._capture.isOpened():
             raise SourceError(
                 f"{self.path} cannot be opened as a video: not a video file, or a codec that is missing here"

@@ -46,6 +46,7 @@ __all__ = [
     "ViewerOptions",
     "WorkerOptions",
     "camera_names",
+    "decode_studio",
     "frame_rate",
     "load_studio",
     "pipeline_options",
@@ -269,11 +270,8 @@ class Studio(_Section, frozen=True, kw_only=True):
         return [s for s in (self.source, *(camera.source for camera in self.cameras.values())) if s is not None]
 
 
-def load_studio(path: Path | str, check: bool = True) -> Studio:
-    """Read a studio file; ConfigError naming the key that is wrong and the nearest known one.
-
-    `check` also reads what the file refers to (rig, pipeline and synthetic options), as one does before starting.
-    """
+def decode_studio(path: Path | str) -> Studio:
+    """A studio file as it stands, and nothing that it refers to; ConfigError as of `load_studio`."""
     path = Path(path)
     studio = decode_toml(path, Studio, renamed=RENAMED_KEYS)
     if studio.version != 1:
@@ -281,6 +279,16 @@ def load_studio(path: Path | str, check: bool = True) -> Studio:
     studio = _with_checked_names(studio, path)
     if not studio.sources:
         raise ConfigError(f'{path}: no [source]; add one, for example type = "synthetic"')
+    return studio
+
+
+def load_studio(path: Path | str, check: bool = True) -> Studio:
+    """Read a studio file; ConfigError naming the key that is wrong and the nearest known one.
+
+    `check` also reads what the file refers to (rig, pipeline and synthetic options), as one does before starting.
+    """
+    path = Path(path)
+    studio = decode_studio(path)
     studio = _absolute(_with_actors(studio, path), path.parent.resolve())
     try:
         studio = with_skeleton(studio)

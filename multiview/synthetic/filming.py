@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from multiview.cameras.camera import Camera, Rig
+from multiview.common.atomic_file import writing
 from multiview.common.names import file_name
 from multiview.common.video_writer import VideoWriter
 from multiview.geometry.rigid import rotation_from_vector
@@ -67,13 +68,13 @@ def _each(frames: int, cameras: int, work: Callable[[int, int], object], progres
 def film_people(film: Film, frames: int, folder: Path, progress: Progress = lambda share: None) -> list[Path]:
     """One video per camera, with its frame times beside it."""
     folder.mkdir(parents=True)
-    paths = [folder / f"{file_name(name)}.mp4" for name in film.rig.names]
+    paths = [writing(folder / f"{file_name(name)}.mp4") for name in film.rig.names]
     writers = [VideoWriter(path, SIZE, FPS) for path in paths]
     _each(frames, len(paths), lambda c, f: writers[c].write(film.picture(c, f)), progress)
     for writer, path in zip(writers, paths, strict=True):
         writer.close()
         rows = "".join(f"{frame},{frame / FPS:.9f}\n" for frame in range(frames))
-        path.with_suffix(".timestamps.csv").write_text("frame,time\n" + rows, encoding="utf-8")
+        writing(path.with_suffix(".timestamps.csv")).write_text("frame,time\n" + rows, encoding="utf-8")
     return paths
 
 
@@ -82,14 +83,14 @@ def film_board(film: Film, folder: Path, seed: int, progress: Progress = lambda 
     posters = _posters(film.rig, seed)
     for name in film.rig.names:
         (folder / file_name(name)).mkdir(parents=True)
-    (folder / "board.toml").write_text(
+    writing(folder / "board.toml").write_text(
         f"squares = {list(SQUARES)}\nsquare_length = {SQUARE_M}\nmarker_length = {MARKER_M}\n"
         f'dictionary = "{DICTIONARY}"\n',
         encoding="utf-8",
     )
 
     def shoot(camera: int, frame: int) -> None:
-        path = folder / file_name(film.rig.names[camera]) / f"{frame:04d}.jpg"
+        path = writing(folder / file_name(film.rig.names[camera]) / f"{frame:04d}.jpg")
         cv2.imwrite(str(path), film.picture(camera, -1 - frame, posters[frame]), [cv2.IMWRITE_JPEG_QUALITY, 95])
 
     _each(len(posters), len(film.rig), shoot, progress)

@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from multiview.common.atomic_file import replacing
     from multiview.recordings.pose_table import write_poses
     from services.demo.live_take import play, read_take
 
@@ -51,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     poses, latency, fps = read_take(take)
     write_poses(poses, take.poses)
     figures = measure(studio, poses, latency, fps)
-    (take.folder / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures)))
+    with replacing(take.folder / "summary.json") as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(figures)))
     files = _pictures(studio, poses, take)
     _print(figures, take, files)
     return 0

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from multiview.common.atomic_file import replacing
 from multiview.errors import MultiviewError
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
     from multiview.recordings.pose_table import write_poses
 
     write_poses(poses, take.poses)
-    (folder / "summary.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    with replacing(folder / "summary.json") as temporary:
+        temporary.write_text(json.dumps(figures, indent=1), encoding="utf-8")
     overlay = _multiview("draw", "--rig", rig, "--poses", take.poses, "--videos", *videos, "--out", folder / "overlay")
     print(overlay.strip().splitlines()[-1] if overlay.strip() else "")
     _print(figures, load_rig(rig), folder, take.folder)

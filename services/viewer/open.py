@@ -9,14 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.body.skeleton import Skeleton, load_skeleton
+from multiview.body.skeleton import Skeleton, find_skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig
-from multiview.errors import ConfigError
+from multiview.errors import ConfigError, SourceError
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.take import Take
 from multiview.recordings.take_poses import take_poses
 from multiview.studio.config import Studio, load_studio, pipeline_options, studio_rig, studio_skeleton
+from multiview.studio.rerun import take_studio
 from services.viewer.feed import Feed, PosesFeed
 from services.viewer.record import Recording
 from services.viewer.take_keypoints import TakeKeypoints
@@ -62,26 +63,26 @@ def open_recording(path: Path, rig_path: Path | None, start_s: float, paused: bo
     rig_path = rig_path or folder / "rig.toml"
     if not rig_path.is_file():
         raise ConfigError(f"no rig at {rig_path}: give --rig rig.toml")
-    rig, studio = load_rig(rig_path), folder / "studio.toml"
-    volume = _recorded_volume(studio, rig) if studio.is_file() else None
+    rig, take = load_rig(rig_path), Take(folder)
+    volume = _recorded_volume(take, rig) if take.studio.is_file() else None
     recorded = path.is_dir() and bool(Take(path).recordings())
     keypoints = TakeKeypoints(Take(path), rig_path, blocking=paused) if recorded else None
     feed = PosesFeed(poses, start_s, paused, poses.names, keypoints)
-    return Opened(rig, _skeleton(poses), feed, volume)
+    return Opened(rig, _skeleton(poses, folder), feed, volume)
 
 
-def _skeleton(poses: Poses) -> Skeleton:
-    skeleton = load_skeleton(poses.skeleton) if poses.skeleton else None
+def _skeleton(poses: Poses, folder: Path) -> Skeleton:
+    skeleton = find_skeleton(poses.skeleton, folder) if poses.skeleton else None
     if skeleton is None or skeleton.joints != poses.joints:
         raise ConfigError("the poses name no skeleton that ships with multiview; write them with `multiview fuse`")
     return skeleton
 
 
-def _recorded_volume(studio: Path, rig: Rig) -> Float64[np.ndarray, "2 3"] | None:
+def _recorded_volume(take: Take, rig: Rig) -> Float64[np.ndarray, "2 3"] | None:
     """None, with a warning, if the studio file is not readable: poses of an older version are shown all the same."""
     try:
-        return _volume(load_studio(studio, check=False), rig)
-    except ConfigError as error:
+        return _volume(take_studio(take), rig)
+    except (ConfigError, SourceError) as error:
         logging.warning("the capture volume is not shown: %s", error)
         return None
 
