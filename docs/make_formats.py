@@ -25,6 +25,7 @@ from multiview.cameras.rig_file import CameraTable, RigTable, dumps
 from multiview.data import Keypoints2D
 from multiview.models.card import CardFile, ModelCard, card_names
 from multiview.recordings import ground_truth, keypoint_folder, mcap_log, pose_table, take
+from multiview.recordings.identities import IdentitiesFile
 from multiview.synthetic import StudioOptions, make_rig
 
 TEXT = Path(__file__).with_name("formats.md.in")
@@ -33,7 +34,18 @@ TEXT = Path(__file__).with_name("formats.md.in")
 def document() -> str:
     """The whole page."""
     text = TEXT.read_text(encoding="utf-8")
-    for struct in (RigTable, CameraTable, BoardTable, take.TakeInfo, SkeletonFile, ModelCard, CardFile, Actor):
+    for struct in (
+        RigTable,
+        CameraTable,
+        BoardTable,
+        take.TakeInfo,
+        take.PartContents,
+        IdentitiesFile,
+        SkeletonFile,
+        ModelCard,
+        CardFile,
+        Actor,
+    ):
         text = text.replace(f"{{{{{struct.__name__}}}}}", key_table(struct))
     parts = {
         "rig_example": rig_example(),

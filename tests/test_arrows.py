@@ -55,7 +55,7 @@ ARROWS: dict[str, str] = {
     "calib/solve": "calib/board calib/corners cameras geometry",
     "calib/report": "calib/board calib/corners calib/solve cameras common",
     "calib/formats": "cameras common geometry",
-    "calib/commands": "calib/board calib/corners calib/formats calib/report calib/solve cameras",
+    "calib/commands": "calib/board calib/corners calib/formats calib/report calib/solve cameras common",
     "calib/cli": "",
     "services/runtime": "",
     "services/transport": "studio wire common",

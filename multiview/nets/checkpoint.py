@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from multiview.common.ledger import reading
 from multiview.errors import ConfigError
 
 __all__ = ["load_weights"]
@@ -19,7 +18,7 @@ def load_weights(net: nn.Module, path: Path) -> None:
     Raises ConfigError where the file is no checkpoint or belongs to another network, naming what differs.
     """
     try:
-        state = torch.load(reading(path), map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler raises whatever a broken file makes of it
         reason = (str(error).splitlines() or [repr(error)])[0]
         raise ConfigError(f"{path} is no checkpoint of plain weights: {reason}") from error

@@ -18,7 +18,7 @@ from mcap.data_stream import RecordBuilder
 from mcap.exceptions import EndOfFile, McapError
 from mcap.opcode import Opcode
 from mcap.records import Attachment, Chunk, DataEnd, Footer, McapRecord
-from mcap.stream_reader import StreamReader
+from mcap.stream_reader import StreamReader, get_chunk_data_stream
 
 __all__ = ["Broken", "Opened", "read_records"]
 
@@ -75,7 +75,7 @@ def read_records(file: IO[bytes], size: int) -> Iterator[McapRecord | Opened | B
 
 def _open_chunk(chunk: Chunk) -> Opened:
     """ValueError, among others, unless all of it is there, unchanged."""
-    inside = _decompress(chunk)
+    inside = _unpacked(chunk)
     if zlib.crc32(inside) != chunk.uncompressed_crc:
         raise ValueError("a chunk whose CRC-32 does not match")
     records: list[McapRecord] = []
@@ -87,11 +87,9 @@ def _open_chunk(chunk: Chunk) -> Opened:
     return Opened(records)
 
 
-def _decompress(chunk: Chunk) -> bytes:
-    if chunk.compression != "lz4":
-        if chunk.compression:
-            raise ValueError(f"a chunk with the compression {chunk.compression}")
-        return chunk.data
+def _unpacked(chunk: Chunk) -> bytes:
+    if chunk.compression != "lz4":  # another program's: ours are
+        return get_chunk_data_stream(chunk)[0].read(min(chunk.uncompressed_size, MAX_INSIDE))
     unpacker = lz4.frame.LZ4FrameDecompressor()
     inside: bytes = unpacker.decompress(chunk.data, max_length=MAX_INSIDE)
     if not unpacker.eof:

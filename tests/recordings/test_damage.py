@@ -1,0 +1,144 @@
+"""Damaged takes: every chunk that is whole is read, and what is missing is said, neither more nor less."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from multiview.__main__ import main
+from multiview.commands.recover import recover
+from multiview.recordings.mcap_log import RecordingReader
+from multiview.recordings.take import Take
+from multiview.recordings.take_stream import TakeStream
+from tests.recordings.damage import PART, ChunkAt, chunks_of, flipped, two_parts
+
+FLIPS, CUTS = 60, 20  # `python -m tests.recordings.damage` tries a thousand
+
+
+class Damaged:
+    """A take whose files are damaged one at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.take, records = two_parts(folder)
+        self.records = {record.stamp.sequence: record for record in records}
+        self.parts = self.take.recordings()
+        self.content = [path.read_bytes() for path in self.parts]
+        self.chunks = [chunks_of(path) for path in self.parts]
+
+    def damage(self, part: int, content: bytes) -> None:
+        for path, whole in zip(self.parts, self.content, strict=True):
+            path.write_bytes(whole)
+        self.parts[part].write_bytes(content)
+
+    def check(self, hit: list[ChunkAt]) -> set[int]:
+        """Numbers that are missing, after a check that they are of damaged chunks and are said."""
+        stream = self.take.stream()
+        read = list(stream)
+        assert [self.records[record.stamp.sequence] for record in read] == read
+        numbers = [record.stamp.sequence for record in read]
+        assert numbers == sorted(set(numbers))
+        missing = self.records.keys() - set(numbers)
+        assert missing <= {number for chunk in hit for number in chunk.sequences}
+        self._is_said(stream, missing)
+        return missing
+
+    def _is_said(self, stream: TakeStream, missing: set[int]) -> None:
+        assert bool(stream.lines()) == bool(missing)
+        assert sum(part.missing or 0 for part in stream.parts) == len(missing)
+        assert sum(part.missing_ticks or 0 for part in stream.parts) == sum(
+            self.records[number].topic == "poses" for number in missing
+        )
+        spans = [(gap.after_ns, gap.before_ns) for part in stream.parts for gap in part.gaps]
+        for number in missing:
+            at = self.records[number].stamp.arrival_ns
+            assert any((after is None or after < at) and (before is None or at <= before) for after, before in spans)
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> Damaged:
+    return Damaged(tmp_path_factory.mktemp("damaged"))
+
+
+def try_flips(damaged: Damaged, rng: random.Random, flips: int) -> None:
+    """Half of them in the few bytes that are no messages: lengths, kinds of records, attachments, the index."""
+    for number in range(flips):
+        part = number % 2
+        content = damaged.content[part]
+        inside = [chunk for chunk in damaged.chunks[part] if number % 4 < 2]
+        while True:
+            bit = rng.randrange(8 * len(content))
+            if not any(chunk.begin + 45 <= bit // 8 < chunk.end for chunk in inside):
+                break
+        damaged.damage(part, flipped(content, bit))
+        damaged.check([chunk for chunk in damaged.chunks[part] if chunk.begin <= bit // 8 < chunk.end])
+
+
+def try_cuts(damaged: Damaged, rng: random.Random, cuts: int) -> None:
+    for number in range(cuts):
+        content = damaged.content[number % 2]
+        size = rng.randrange(len(content))
+        damaged.damage(number % 2, content[:size])
+        lost = [chunk for chunk in damaged.chunks[number % 2] if chunk.end > size]
+        assert damaged.check(lost) == {number for chunk in lost for number in chunk.sequences}
+
+
+def test_one_flipped_bit_costs_one_chunk_at_most(damaged: Damaged) -> None:
+    try_flips(damaged, random.Random(1), FLIPS)
+
+
+def test_cut_costs_what_stood_behind_it(damaged: Damaged) -> None:
+    try_cuts(damaged, random.Random(2), CUTS)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89MCAP0\r\n", b"something else entirely" * 100])
+@pytest.mark.parametrize("part", [0, 1])
+def test_part_without_a_message_does_not_hide_the_other(damaged: Damaged, part: int, content: bytes) -> None:
+    damaged.damage(part, content)
+    assert len(damaged.check(damaged.chunks[part])) == PART
+
+
+def test_lost_first_chunk_takes_no_channel_with_it_even_without_the_index(damaged: Damaged) -> None:
+    first, second, last = damaged.chunks[1][0], damaged.chunks[1][1], damaged.chunks[1][-1]
+    content = damaged.content[1][: last.begin]  # the index repeats the channels, and is cut off
+    damaged.damage(1, flipped(content, 8 * (first.begin + 1000)))
+    missing = damaged.check([first, last])
+    assert missing == first.sequences | last.sequences
+    assert second.sequences.isdisjoint(missing)
+
+
+def test_recover_copies_all_that_is_whole_and_changes_nothing(damaged: Damaged, tmp_path: Path) -> None:
+    chunk = damaged.chunks[0][3]
+    damaged.damage(0, flipped(damaged.content[0], 8 * (chunk.begin + 500)))
+    before = {path: path.read_bytes() for path in damaged.take.folder.rglob("*") if path.is_file()}
+    take, rows = recover(damaged.take, tmp_path / "copy")
+    assert {path: path.read_bytes() for path in damaged.take.folder.rglob("*") if path.is_file()} == before
+    assert [name for name, _, trouble in rows if trouble] == ["take.mcap"]
+    kept = [record for number, record in sorted(damaged.records.items()) if number not in chunk.sequences]
+    assert list(take.records()) == kept
+    assert not take.stream().lines()
+    assert [RecordingReader(path).torn for path in take.recordings()] == ["", ""]
+    assert {path.name for path in take.folder.iterdir()} == {path.name for path in damaged.take.folder.iterdir()}
+
+
+def test_commands_say_what_is_missing_and_exit_with_3(damaged: Damaged, capsys: pytest.CaptureFixture[str]) -> None:
+    chunk = damaged.chunks[0][2]
+    damaged.damage(0, flipped(damaged.content[0], 8 * (chunk.begin + 500)))
+    assert main(["info", str(damaged.take.folder)]) == 3
+    said = capsys.readouterr()
+    assert f"{len(chunk.sequences)} messages" in said.out
+    assert said.err.startswith("multiview: partly: ")
+    damaged.damage(0, damaged.content[0])
+    assert main(["info", str(damaged.take.folder)]) == 0
+
+
+def test_records_that_were_never_written_are_told_from_damage(tmp_path: Path) -> None:
+    take, records = two_parts(tmp_path)
+    stream = take.stream()
+    assert len(list(stream)) == len(records)
+    assert (stream.unrecorded, stream.lines()) == (0, [])
+    take.recordings()[0].unlink()
+    later = Take(take.folder).stream()
+    assert [record.stamp.sequence for record in later] == list(range(PART, 2 * PART))
+    assert later.lines() == []
