@@ -33,6 +33,7 @@ from multiview.geometry.struct_kernels import as_struct
 __all__ = ["STAGES", "Pipeline", "PipelineOptions", "TrackEstimate"]
 
 STAGES = ("undistort", "assign", "graph", "repair", "triangulate", "fit", "track")
+YOUNG_FRAMES = 30  # in which a track may turn out to have begun wrong
 LONGEST_STEP_S = 0.5  # after a longer pause everyone is where they were, with this much uncertainty
 
 
@@ -108,6 +109,7 @@ class Pipeline:
         self.tracker = Tracker(self.body, track, self.options.volume)
         self.last_ns: int | None = None
         self.estimates: list[TrackEstimate] = []
+        self._examined = 0
         self.n_tracks = -1  # of the last step; -1 before it
         self._observations: TrackObservations | None = None
         self.last_residuals = np.full((0, len(self.rig), len(self.skeleton.joints), 2), np.nan)
@@ -159,7 +161,7 @@ class Pipeline:
         slots, dt = self._active(views.time_ns)
         tracked, free = len(slots), self._assign(slots, dt)
         assigned = clock()
-        groups = self._graph(free)
+        groups = self._graph(free, views.time_ns)
         grouped = clock()
         slots = self._begin(slots, groups)
         kernels.repair(self.arrays, len(slots), tracked, self.gate, sized)
@@ -169,6 +171,7 @@ class Pipeline:
         if len(slots) > tracked:
             slots = self._place(slots, tracked)
         self._fit(len(slots), tracked, dt)
+        self._reexamine(slots, tracked)
         fitted = clock()
         tracks = self._track(slots, tracked, views)
         self.n_tracks, self._observations = len(slots), None
@@ -231,8 +234,8 @@ class Pipeline:
     def _make_room(self, people: int, detections: int) -> None:
         self.workspace = self.workspace.with_room(people, detections, self.body)
 
-    def _graph(self, free: Int64[np.ndarray, " F"]) -> Int64[np.ndarray, "G C"]:
-        if len(free) < 2 or self.tracker.is_full():
+    def _graph(self, free: Int64[np.ndarray, " F"], time_ns: int) -> Int64[np.ndarray, "G C"]:
+        if len(free) < 2 or not self.tracker.has_room(time_ns):
             return self._nobody
         return self.associate(self.workspace.rays, self.packed, free)
 
@@ -270,6 +273,20 @@ class Pipeline:
             self.last_residuals = np.concatenate([self.last_residuals, rows])
         psd, last, learning = self.acceleration_psd, self.last_residuals, not self.options.independent
         kernels.fit(self.arrays, psd, last, people, tracked, dt, self.gate, learning)
+
+    def _reexamine(self, slots: list[int], tracked: int) -> None:
+        """One track a tick, in turn: was it initiated with left and right swapped in a view?"""
+        if not tracked or self.options.independent:
+            return
+        self._examined += 1
+        n, work = self._examined % tracked, self.workspace
+        young = self.tracker.identities[slots[n]].hits < YOUNG_FRAMES
+        size = kernels.reexamine(self.arrays, n, young, self.gate)
+        measured = work.used[n] >= 2
+        if size > 0.0 and measured[self.body.matching_joints].sum() >= self.options.track.min_joints:
+            self.tracker.people.begin(slots[n], self.acceleration_psd)
+            self.tracker.people.initialise(slots[n], work.xyz[n], measured, size)
+            self.tracker.people.trust(slots[n], measured, work.H[n])
 
     def _track(self, slots: list[int], tracked: int, views: Views) -> Tracks:
         """Decide which tracks there are and which are published; fills `estimates`."""

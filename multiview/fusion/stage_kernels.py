@@ -17,6 +17,7 @@ from multiview.fusion.estimation.residual_kernels import accumulate
 from multiview.fusion.estimation.update_kernels import fit_people
 from multiview.fusion.workspace import FusionArrays
 from multiview.geometry.jit import Array, kernel
+from multiview.geometry.sym3_kernels import copy_row
 
 
 @kernel
@@ -48,7 +49,8 @@ def repair(arrays: FusionArrays, count: int, tracked: int, gate: float, sized: b
     """The rays that everyone's joints begin with; if `sized`, with the noise of how large people are."""
     work, body, noise, scratch = arrays.workspace, arrays.body, arrays.noise, arrays.workspace.repair_scratch
     table, found = work.table[:count], work.association
-    repair_table(RepairProblem(tracked, body.pairs, gate, work.rays, found, table, scratch))
+    slots, disputed = work.slots[:count], arrays.people.disputed_sides
+    repair_table(RepairProblem(tracked, slots, disputed, body.pairs, gate, work.rays, found, table, scratch))
     if sized and tracked:
         scale_by_size(
             work.slots[:tracked], found.assignment, scratch.whole, table, arrays.people, body.torso, work.rays,
@@ -74,6 +76,20 @@ def select_hypotheses(arrays: FusionArrays, n: int, gate: float) -> float:
     return initiation_kernels.select_hypotheses(
         work.table[n], arrays.bundle, arrays.body, gate, work.xyz[n], work.H[n], work.used[n], work.initiation_scratch
     )
+
+
+@kernel
+def reexamine(arrays: FusionArrays, n: int, young: bool, gate: float) -> float:
+    """Initiate track n anew where that explains its detections far better; its size then, else 0."""
+    work, people, slot = arrays.workspace, arrays.people, arrays.workspace.slots[n]
+    xyz, H, used = work.xyz[n], work.H[n], work.used[n]
+    for j in range(used.shape[0]):
+        used[j] = 2 * people.has_estimate[slot, j]
+        copy_row(people.pos[slot, j], xyz[j])
+    return initiation_kernels.reexamine(
+        work.association.assignment[n], work.table[n], young, work.rays, arrays.bundle, arrays.body, gate, xyz, H, used,
+        work.initiation_scratch,
+    )  # fmt: skip
 
 
 @kernel

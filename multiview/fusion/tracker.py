@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
+from jaxtyping import Float64
 
 from multiview.cameras.capture_volume import Volume
 from multiview.common.ranges import between
@@ -15,6 +16,9 @@ from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.track_state import People
 
 __all__ = ["Identity", "Tracker", "TrackerOptions"]
+
+STATIC_S = 1.0  # for which who has not moved at all may be a mannequin
+MOVED_M = 0.1  # on average over the joints: people move as far within seconds, the noise of a mannequin does not
 
 
 class TrackerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,13 +42,17 @@ class TrackerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(slots=True, eq=False)
 class Identity:
-    """The identity of one slot. `number` is 0 until the track is confirmed; times are ns on the tick's clock."""
+    """The identity of one slot. `number` is 0 until the track is confirmed; times are ns on the tick's clock.
+
+    `moved` is known only where the number of people is limited: a body that never moves gives way to one that does.
+    """
 
     number: int
     observed_ns: int
     hits: int = 1
     held: bool = False
     confirmed_ns: int = 0
+    moved: bool = False
 
 
 class Tracker:
@@ -54,6 +62,9 @@ class Tracker:
         self.body, self.options, self.volume = body, options, volume
         self.people = People(body)
         self.identities: dict[int, Identity] = {}  # by slot
+        self._first: dict[int, Float64[np.ndarray, "K 3"]] = {}  # m; matching joints of each slot's track at its start
+        self._other_side = np.arange(len(body.parent))
+        self._other_side[body.pairs] = body.pairs[:, ::-1]
         self.next_number = 1
 
     def active(self) -> list[int]:
@@ -80,10 +91,11 @@ class Tracker:
     def initiate(self, slot: int, time_ns: int, views: int) -> bool:
         """Begin a track in `slot`, after its first fit, unless it is a duplicate or outside. Whether to publish it."""
         torso = self.people.state.pos[slot, self.body.torso].mean(axis=0)
-        if self.is_full() or not self.volume.contains(torso) or self.is_duplicate(slot):
+        if not self.has_room(time_ns) or not self.volume.contains(torso) or self.is_duplicate(slot):
             return False
         identity = self.identities[slot] = Identity(number=0, observed_ns=time_ns)
-        if views >= 3 or self.options.confirmation_frames <= 1:
+        self._first[slot] = self.people.state.pos[slot, self.body.matching_joints].copy()
+        if not self.is_full() and (views >= 3 or self.options.confirmation_frames <= 1):
             self._confirm(slot, time_ns)
         return identity.number > 0
 
@@ -106,12 +118,14 @@ class Tracker:
         if views >= 2:
             identity.observed_ns = time_ns
             identity.hits += 1
-            if (
-                identity.number == 0
-                and not self.is_full()
-                and (views >= 3 or identity.hits >= options.confirmation_frames)
-            ):
-                self._confirm(slot, time_ns)
+            if self.volume.max_people and not identity.moved:
+                identity.moved = self._has_moved(slot)
+            if identity.number == 0 and (views >= 3 or identity.hits >= options.confirmation_frames):
+                if identity.moved and self.is_full():
+                    self._replace_static(slot, time_ns)
+                    return False  # the other one is still published in this frame
+                if not self.is_full():
+                    self._confirm(slot, time_ns)
             return identity.number > 0
         if views == 1 and expected < 4:
             identity.observed_ns = time_ns
@@ -126,12 +140,37 @@ class Tracker:
         most = self.volume.max_people
         return 0 < most <= sum(identity.number > 0 and not identity.held for identity in self.identities.values())
 
+    def has_room(self, time_ns: int) -> bool:
+        """Whether a track may be initiated: if full, as long as one that never moved may give way to it."""
+        return not self.is_full() or bool(self._static(time_ns))
+
+    def _static(self, time_ns: int) -> list[int]:
+        """Slots of the confirmed tracks that have not moved for longer than a moment: mannequins, posters."""
+        since = time_ns - int(STATIC_S * NS_PER_S)
+        known = (slot for slot in self.active() if self.identities[slot].number > 0)
+        return [s for s in known if not self.identities[s].moved and self.identities[s].confirmed_ns <= since]
+
+    def _has_moved(self, slot: int) -> bool:
+        now = self.people.state.pos[slot, self.body.matching_joints]
+        return bool(np.linalg.norm(now - self._first[slot], axis=-1).mean() > MOVED_M)
+
+    def _replace_static(self, slot: int, time_ns: int) -> None:
+        """Confirm the track in `slot` in place of a static one, if any; the frames before stay as they were."""
+        for static in self._static(time_ns)[:1]:
+            for one, moved in ((static, False), (slot, True)):
+                was = self.identities[one]
+                self.identities[one] = Identity(number=0, observed_ns=was.observed_ns, hits=was.hits, moved=moved)
+            self._confirm(slot, time_ns)
+
     def is_duplicate(self, slot: int) -> bool:
-        """Whether the track in `slot` lies on another active one."""
+        """Whether the track in `slot` lies on another active one, be it with left and right exchanged."""
         others = [other for other in self.active() if other != slot]
-        joints = self.people.state.pos[:, self.body.matching_joints]
-        gaps = np.sqrt(((joints[others] - joints[slot]) ** 2).sum(axis=-1)).mean(axis=-1)
-        return bool((gaps < self.options.duplicate_distance_m).any())
+        pos, matching = self.people.state.pos, self.body.matching_joints
+        for joints in (matching, self._other_side[matching]):
+            gaps = np.linalg.norm(pos[others][:, joints] - pos[slot, matching], axis=-1).mean(axis=-1)
+            if (gaps < self.options.duplicate_distance_m).any():
+                return True
+        return False
 
     def _reidentify(self, slot: int, time_ns: int) -> int | None:
         """The held track that most likely continues in `slot`: near enough for the time since, of the same size."""

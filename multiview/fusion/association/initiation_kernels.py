@@ -16,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from multiview.cameras.observations import Rays
+from multiview.fusion.association.repair_kernels import fill
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.track_state import LENGTH_CV, NONRIGID_LENGTH_CV, POPULATION_LENGTH_CV
 from multiview.geometry.jit import Array, inner
@@ -26,6 +28,7 @@ from multiview.geometry.triangulate_kernels import RayBundle, meeting_point, ref
 MAX_PAIRS = 36  # of rays that are tried for a joint
 MOST = 8  # hypotheses of a joint, besides that no ray measures it
 STEPS = 4  # of Gauss-Newton
+FEW_VIEWS = 3  # of which one that is swapped is not outvoted
 SLIDING_M = 0.02  # how far keypoints slide on a body, however short the bone
 SIZED_BONE_M = 0.1  # shorter bones say little of a person's size
 SMALLEST, LARGEST = 0.5, 1.3  # of an adult
@@ -95,6 +98,7 @@ class Scratch(NamedTuple):
     selected: Hypotheses
     swapped: Hypotheses
     tree: Tree
+    rows: CameraRows
     inliers: Int64[np.ndarray, " C"]
     point: Float64[np.ndarray, " 3"]
     information: Float64[np.ndarray, " 6"]
@@ -109,6 +113,7 @@ class Scratch(NamedTuple):
             selected=Hypotheses.empty(joints, cameras),
             swapped=Hypotheses.empty(joints, cameras),
             tree=Tree.empty(body),
+            rows=np.full((cameras, joints), -1),
             inliers=np.zeros(cameras, np.int64),
             point=np.zeros(3),
             information=np.zeros(6),
@@ -134,22 +139,77 @@ def select_hypotheses(
     that costs less by more than an outlier does. Returns the person's size, relative to an adult.
     """
     size = body_size(body, xyz, used, scratch.size)
-    selected, swapped, seeing, swap = scratch.selected, scratch.swapped, count_views(rows), -1
-    least = best_hypotheses(rows, bundle, body, size, gate, selected, scratch)
+    undo_swap(rows, bundle, body, size, gate, scratch)
+    commit(scratch.selected, rows, xyz, H, used)
+    return body_size(body, xyz, used, scratch.size)
+
+
+@inner
+def reexamine(
+    assignment: Int64[np.ndarray, " C"],
+    table: CameraRows,
+    young: bool,
+    rays: Rays,
+    bundle: RayBundle,
+    body: Body,
+    gate: float,
+    xyz: Float64[np.ndarray, "J 3"],
+    H: Float64[np.ndarray, "J 6"],
+    used: Int64[np.ndarray, " J"],
+    scratch: Scratch,
+) -> float:
+    """Initiate a track anew where that explains its detections far better; returns the size, 0 if the track is right.
+
+    On entry `xyz` is the track, and `used` says what it has. A track that began with one of three views swapped is a
+    compromise, by which later views are swapped, too.
+    """
+    rows = scratch.rows
     for c in range(rows.shape[0]):
-        # Three views tell by their rays whether one of them is swapped; of two, the bones must tell.
-        if not least > gate or (seeing > 2 and count_outliers(rows[c], c, body.pairs, selected) < 2):
+        fill(assignment[c], rays.info, rows[c])
+    if count_views(rows) != FEW_VIEWS or not (young or partly_swapped(rows, table)):
+        return 0.0
+    size = body_size(body, xyz, used, scratch.size)
+    present = best_hypotheses(table, bundle, body, size, gate, scratch.selected, scratch)
+    present += gate * max(0, (rows >= 0).sum() - (table >= 0).sum())
+    if not undo_swap(rows, bundle, body, size, gate, scratch) + gate < present:
+        return 0.0
+    commit(scratch.selected, rows, xyz, H, used)
+    for c in range(rows.shape[0]):
+        copy_row(rows[c], table[c])
+    return body_size(body, xyz, used, scratch.size)
+
+
+@inner
+def partly_swapped(rows: CameraRows, table: CameraRows) -> bool:
+    """Whether in some view a few joints of the detection are swapped and others are not."""
+    for c in range(rows.shape[0]):
+        kept, changed = 0, 0
+        for j in range(rows.shape[1]):
+            kept += rows[c, j] >= 0 and table[c, j] == rows[c, j]
+            changed += table[c, j] >= 0 and table[c, j] != rows[c, j]
+        if changed > 1 and kept > 0:
+            return True
+    return False
+
+
+@inner
+def undo_swap(rows: CameraRows, bundle: RayBundle, body: Body, size: float, gate: float, scratch: Scratch) -> float:
+    """Swap the view in `rows` that is swapped, if any; returns the least cost, of the hypotheses in `selected`."""
+    seeing, swap = count_views(rows), -1
+    least = best_hypotheses(rows, bundle, body, size, gate, scratch.selected, scratch)
+    for c in range(rows.shape[0]):
+        # Four views tell by their rays whether one of them is swapped; of fewer, the bones must tell.
+        if not least > gate or (seeing > FEW_VIEWS and count_outliers(rows[c], c, body.pairs, scratch.selected) < 2):
             continue
         swap_sides(rows[c], body.pairs)
-        cost = best_hypotheses(rows, bundle, body, size, gate, swapped, scratch)
+        cost = best_hypotheses(rows, bundle, body, size, gate, scratch.swapped, scratch)
         swap_sides(rows[c], body.pairs)
         if cost + gate < least:
             swap, least = c, cost + gate
-            selected, swapped = swapped, selected
     if swap >= 0:
         swap_sides(rows[swap], body.pairs)
-    commit(selected, rows, xyz, H, used)
-    return body_size(body, xyz, used, scratch.size)
+        best_hypotheses(rows, bundle, body, size, gate, scratch.selected, scratch)
+    return least
 
 
 @inner

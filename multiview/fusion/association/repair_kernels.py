@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from multiview.cameras.observations import Rays
 from multiview.fusion.association.assignment_kernels import UU, UV, VV, Association, U, V
+from multiview.fusion.state.track_state import DISPUTED_FRAMES
 from multiview.geometry.jit import inner
 from multiview.geometry.point_batch_kernels import padded
 
@@ -54,9 +55,14 @@ class Scratch(NamedTuple):
 
 
 class RepairProblem(NamedTuple):
-    """The assignment of P people, of whom the first `tracked` are expected, and the table to fill."""
+    """The assignment of P people, of whom the first `tracked` are expected, and the table to fill.
+
+    `disputed` counts, for who is in a slot, the frames in which most views contradict left and right less the others.
+    """
 
     tracked: int
+    slots: Int64[np.ndarray, " P"]
+    disputed: Float64[np.ndarray, " M"]
     pairs: Int64[np.ndarray, "S 2"]
     gate: float
     rays: Rays
@@ -78,6 +84,7 @@ def repair_table(work: RepairProblem) -> None:
     for n in range(work.tracked):
         for c in range(cameras):
             judge(table[n, c], chi2[n, max(assignment[n, c], 0)], work.gate, own[n, c])
+        undo_view_swaps(n, work)
         undo_swaps(n, work)
     for n in range(work.tracked):
         for c in range(cameras):
@@ -110,6 +117,63 @@ def squared_distance(d: int, k: int, n: int, c: int, j: int, work: RepairProblem
     du, dv = xy[0] - e[U, j], xy[1] - e[V, j]
     x = (r * du * du - 2 * q * du * dv + p * dv * dv) / (p * r - q * q)
     return float(x if x < work.gate else work.gate)
+
+
+@inner
+def undo_view_swaps(n: int, work: RepairProblem) -> None:
+    """Swap all of person n's pairs in views that fit the prediction far better so.
+
+    Where a limb's left and right are near each other in the image, only the other pairs can tell. Detectors swap sides
+    for a few frames; if most views say for longer that the sides are others, then the prediction is wrong.
+    """
+    swapped, kept = 0, 0
+    for c in range(work.table.shape[1]):
+        is_swapped = view_fits_swapped(n, c, work)
+        swapped += is_swapped
+        kept += work.found.assignment[n, c] >= 0 and not is_swapped
+    disputed, slot = work.disputed, work.slots[n]
+    disputed[slot] = max(0.0, disputed[slot] + (1.0 if swapped > kept else -1.0))
+    if swapped > 0 and (swapped <= kept or disputed[slot] < DISPUTED_FRAMES):
+        for c in range(work.table.shape[1]):
+            if view_fits_swapped(n, c, work):
+                for s in range(work.pairs.shape[0]):
+                    left, right = work.pairs[s, 0], work.pairs[s, 1]
+                    if swap_gain(n, c, left, right, work) > -0.5 * work.gate:
+                        swap_pair(n, c, left, right, work)
+
+
+@inner
+def view_fits_swapped(n: int, c: int, work: RepairProblem) -> bool:
+    """Whether all pairs of person n's detection in view c together fit far better swapped."""
+    pairs, chi2, kept, gain = work.pairs, work.scratch.chi2[n, c], 0.0, 0.0
+    for s in range(pairs.shape[0]):
+        kept += max(chi2[pairs[s, 0]], 0.0) + max(chi2[pairs[s, 1]], 0.0)
+    if not kept > work.gate:
+        return False
+    for s in range(pairs.shape[0]):
+        gain += swap_gain(n, c, pairs[s, 0], pairs[s, 1], work)
+    return bool(gain > work.gate)
+
+
+@inner
+def swap_gain(n: int, c: int, left: int, right: int, work: RepairProblem) -> float:
+    """By how much the squared distances of two joints of person n's detection in view c fall when swapped."""
+    chi2, d, gain = work.scratch.chi2[n, c], work.found.assignment[n, c], 0.0
+    if chi2[left] > MISSING:
+        gain += chi2[left] - squared_distance(d, left, n, c, right, work)
+    if chi2[right] > MISSING:
+        gain += chi2[right] - squared_distance(d, right, n, c, left, work)
+    return gain
+
+
+@inner
+def swap_pair(n: int, c: int, left: int, right: int, work: RepairProblem) -> None:
+    """Swap two joints of person n's detection in view c."""
+    table, chi2, d = work.table, work.scratch.chi2[n, c], work.found.assignment[n, c]
+    a, b = table[n, c, left], table[n, c, right]
+    chi2[right] = squared_distance(d, left, n, c, right, work) if a >= 0 else MISSING
+    chi2[left] = squared_distance(d, right, n, c, left, work) if b >= 0 else MISSING
+    table[n, c, left], table[n, c, right], work.scratch.whole[n, c] = b, a, False
 
 
 @inner
@@ -147,7 +211,7 @@ def fits_swapped(n: int, c: int, left: int, right: int, work: RepairProblem) -> 
 @inner
 def undo_swap(n: int, left: int, right: int, work: RepairProblem) -> None:
     """The same for one pair of joints, which some view sees swapped."""
-    table, whole, kept, swapped = work.table, work.scratch.whole, 0, 0
+    table, kept, swapped = work.table, 0, 0
     for c in range(table.shape[1]):
         if table[n, c, left] >= 0 or table[n, c, right] >= 0:
             is_swapped = fits_swapped(n, c, left, right, work)
@@ -157,11 +221,7 @@ def undo_swap(n: int, left: int, right: int, work: RepairProblem) -> None:
         return
     for c in range(table.shape[1]):
         if fits_swapped(n, c, left, right, work):
-            chi2, d = work.scratch.chi2[n, c], work.found.assignment[n, c]
-            a, b = table[n, c, left], table[n, c, right]
-            chi2[right] = squared_distance(d, left, n, c, right, work) if a >= 0 else MISSING
-            chi2[left] = squared_distance(d, right, n, c, left, work) if b >= 0 else MISSING
-            table[n, c, left], table[n, c, right], whole[n, c] = b, a, False
+            swap_pair(n, c, left, right, work)
 
 
 @inner

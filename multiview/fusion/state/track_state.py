@@ -13,7 +13,9 @@ from multiview.geometry.rigid import nearest_rotation
 __all__ = ["People", "State"]
 
 UNKNOWN_SD_M = 0.25  # where a joint that was never measured may be, about its place in a standing body
+DISPUTED_FRAMES = 8.0  # in which most views contradict a track's left and right before it gives way; at birth at once
 WALK_M_S = 1.0  # how fast someone may move who was never seen before
+UPPER = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])  # where the 6 numbers of a symmetric matrix stand
 LENGTH_CV, NONRIGID_LENGTH_CV = 0.02, 0.2  # of one bone over time (keypoints slide on a body), until it is learned
 POPULATION_LENGTH_CV = 0.12  # of the bones of adults and children, relative to their own overall size
 
@@ -27,8 +29,9 @@ class State(NamedTuple):
     joint, `measurement_cov` m^2 its covariance, zero where that frame did not. `acceleration_psd` m^2/s^3 is the power
     spectral density of the random acceleration, `log_process_noise_scale` the logarithm of its ratio to the nominal
     one. `reinitialised` marks joints whose estimate is independent of earlier frames, `has_estimate` those that were
-    measured or have a prior. Bones have a `length` m with `length_variance` m^2, and the coefficient of variation
-    `length_cv` (keypoints slide on a body), which comes from `length_cv_sums`.
+    measured or have a prior; `disputed_sides` counts the frames in which most views contradict left and right, less the
+    others. Bones have a `length` m with `length_variance` m^2, and the coefficient of variation `length_cv` (keypoints
+    slide on a body), which comes from `length_cv_sums`.
     """
 
     pos: Float64[np.ndarray, "M J 3"]
@@ -43,6 +46,7 @@ class State(NamedTuple):
     log_process_noise_scale: Float64[np.ndarray, "M J"]
     reinitialised: Bool[np.ndarray, "M J"]
     has_estimate: Bool[np.ndarray, "M J"]
+    disputed_sides: Float64[np.ndarray, " M"]
     length: Float64[np.ndarray, "M E"]
     length_variance: Float64[np.ndarray, "M E"]
     length_cv: Float64[np.ndarray, "M E"]
@@ -56,6 +60,7 @@ class State(NamedTuple):
             "pos": (*J, 3), "vel": (*J, 3), "cov_pp": (*J, 6), "cov_pv": (*J, 9), "cov_vv": (*J, 6),
             "predicted_information": (*J, 6), "measurement": (*J, 3), "measurement_cov": (*J, 6),
             "acceleration_psd": J, "log_process_noise_scale": J, "reinitialised": J, "has_estimate": J,
+            "disputed_sides": (),
             "length": E, "length_variance": E, "length_cv": E, "length_cv_sums": (*E, 2),
         }  # fmt: skip
         flags = ("reinitialised", "has_estimate")
@@ -91,6 +96,7 @@ class People:
         )
         for array in unset:
             array[slot] = 0.0
+        s.disputed_sides[slot] = DISPUTED_FRAMES
         s.cov_vv[slot] = np.array([1, 0, 0, 1, 0, 1]) * WALK_M_S**2
         s.acceleration_psd[slot] = acceleration_psd
         s.length[slot] = body.length
@@ -125,6 +131,12 @@ class People:
         s.cov_pp[slot] = weak
         s.reinitialised[slot] = True
         s.predicted_information[slot] = np.where(measured[:, None], 0.0, np.array([1, 0, 0, 1, 0, 1]) / weak[0])
+
+    def trust(self, slot: int, measured: Bool[np.ndarray, " J"], information: Float64[np.ndarray, "J 6"]) -> None:
+        """The measured joints of a track are as certain as `information` (1/m^2) says."""
+        full = np.linalg.inv(information[measured][:, UPPER])
+        self.state.cov_pp[slot, measured] = full[:, (0, 0, 0, 1, 1, 2), (0, 1, 2, 1, 2, 2)]
+        self.state.has_estimate[slot, measured] = True
 
     def remember_bones(self, source: int, target: int) -> None:
         """The person in `target` is the one in `source`: the bones are known already."""

@@ -4,6 +4,7 @@ import pytest
 from multiview.cameras.observations import Rays
 from multiview.fusion.association.assignment_kernels import Association
 from multiview.fusion.association.repair_kernels import FAR_BETTER, POOR, RepairProblem, Scratch, repair_table
+from multiview.fusion.state.track_state import DISPUTED_FRAMES
 from multiview.geometry.jit import Array, kernel
 from multiview.geometry.point_batch_kernels import padded
 
@@ -13,19 +14,33 @@ NO_PAIRS = np.empty((0, 2), dtype=np.int64)
 
 @kernel
 def repair_all(
-    tracked: int, pairs: Array, gate: float, rays: Rays, found: Association, table: Array, scratch: Scratch
+    tracked: int,
+    disputed: Array,
+    pairs: Array,
+    gate: float,
+    rays: Rays,
+    found: Association,
+    table: Array,
+    scratch: Scratch,
 ) -> None:
-    repair_table(RepairProblem(tracked, pairs, gate, rays, found, table, scratch))
+    slots = np.arange(tracked)
+    repair_table(RepairProblem(tracked, slots, disputed, pairs, gate, rays, found, table, scratch))
 
 
 def repaired(
-    assignment: np.ndarray, pairs: np.ndarray, expected: np.ndarray, gated: np.ndarray, chi2: np.ndarray, rays: Rays
+    assignment: np.ndarray,
+    pairs: np.ndarray,
+    expected: np.ndarray,
+    gated: np.ndarray,
+    chi2: np.ndarray,
+    rays: Rays,
+    disputed: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The table, and who has the whole of their detections."""
     (people, cameras), joints = assignment.shape, rays.xy.shape[1]
     table, scratch = np.empty((people, cameras, joints), np.int64), Scratch.empty(people, cameras, joints)
     found = Association(expected, gated, chi2, assignment)
-    repair_all(len(gated), pairs, GATE, rays, found, table, scratch)
+    repair_all(len(gated), np.full(people, disputed), pairs, GATE, rays, found, table, scratch)
     return table, scratch.whole
 
 
@@ -168,7 +183,18 @@ def plain(
         x = squared_distance(row // joints, row % joints, n, c, j, expected, rays)
         return x if x < GATE else GATE
 
+    def gain(n: int, c: int, left: int, right: int) -> float:
+        a, b = table[n, c, [left, right]]
+        first = off(a, n, c, left) - off(a, n, c, right) if a >= 0 else 0.0
+        return first + (off(b, n, c, right) - off(b, n, c, left) if b >= 0 else 0.0)
+
     for n in range(tracked):
+        for c in np.flatnonzero(assignment[n] >= 0):
+            misfit = sum(off(table[n, c, j], n, c, j) for j in pairs.ravel() if table[n, c, j] >= 0)
+            gains = [gain(n, c, left, right) for left, right in pairs]
+            if misfit > GATE and sum(gains) > GATE:
+                for left, right in pairs[np.array(gains) > -0.5 * GATE]:
+                    table[n, c, [left, right]] = table[n, c, [right, left]]
         for left, right in pairs:
             votes = {}
             for c, (a, b) in enumerate(table[n][:, [left, right]]):
@@ -202,6 +228,24 @@ def plain(
                 if not stays:
                     table[n, c, j], limit[j] = gained, chi2[n, d, j]
     return table
+
+
+def test_repair_swaps_a_whole_view_by_the_pairs_that_can_tell() -> None:
+    """The hips are 20 and the ankles 0.1 standard deviations apart: all of a view is swapped, or none of it."""
+    expected = np.zeros((1, 3, 5, 4))
+    expected[..., 0, :] = [0.0, 1.0, 2.0, 2.005]
+    expected[..., [2, 4], :] = 0.00125
+    pairs, sides = np.array([[0, 1], [2, 3]]), [1, 0, 3, 2]
+    for swapped, disputed, told in (([1], 0.0, [1]), ([0, 1], 0.0, [0, 1]), ([0, 1], DISPUTED_FRAMES, [])):
+        rays = Rays.empty(3, 3, 4)
+        rays.first[:] = range(4)
+        rays.info[:], rays.noise[:] = [800.0, 0.0, 800.0], [0.00125, 0.0, 0.00125]
+        rays.xy[:] = expected[0, :, :2].swapaxes(1, 2)
+        rays.xy[swapped] = rays.xy[swapped][:, sides]
+        chi2 = np.array([[[squared_distance(d, j, 0, d, j, expected, rays) for j in range(4)] for d in range(3)]])
+        table, _ = repaired(np.array([[0, 1, 2]]), pairs, expected, np.ones((1, 3), bool), chi2, rays, disputed)
+        for c in range(3):
+            assert (table[0, c] - 4 * c).tolist() == (sides if c in told else [0, 1, 2, 3])
 
 
 def test_repair_table_is_the_one_found_joint_by_joint() -> None:
