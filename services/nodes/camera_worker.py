@@ -40,6 +40,7 @@ from services.transport.requests import Ready, notify
 __all__ = ["CameraWorker"]
 
 REPORT_S = 1.0
+BLOCKED_S = 20.0  # the longest that a camera which gave pictures may give none
 RECENT = 100  # frames over which times are averaged
 SWITCH_INTERVAL_S = 5e-4
 
@@ -65,6 +66,7 @@ class CameraStream:
         self.recording: RecordingSource | None = None
         self.sent = self.dropped = self.rejected = 0
         self.state, self.note = "running", ""
+        self._last_picture_s = 0.0  # 0 before the first
 
     def open(self) -> FrameSource:
         return open_source(self.address, self.camera.name, Path.cwd(), self.options.fps)
@@ -86,11 +88,21 @@ class CameraStream:
         """The next frame to detect; None if none came in time, or when the camera has ended."""
         assert self.reader is not None
         try:
-            return self.reader.read(timeout_s)
+            frame = self.reader.read(timeout_s)
         except SourceError as error:
             self.state, self.note = "failed", str(error)
             logging.error("%s", error)
             return None
+        self._last_picture_s = time.monotonic() if frame is not None else self._last_picture_s
+        return frame
+
+    @property
+    def blocked_s(self) -> float:
+        """For how long a live camera has given no picture, if too long; its driver may never return from the read."""
+        if not self.source.live or not self._last_picture_s:
+            return 0.0
+        silent_s = time.monotonic() - self._last_picture_s
+        return silent_s if silent_s > BLOCKED_S else 0.0
 
     @property
     def pace_of_time(self) -> float:
@@ -140,6 +152,7 @@ class CameraStream:
     def report(self, start_ns: int, rate_hz: float, detect_ms: float, too_slow: str, note: str) -> None:
         """Send health and the ready signal, about once a second."""
         skipped = self.reader.dropped if self.reader else 0
+        blocked = f"no picture for {blocked_s:.0f} s" if (blocked_s := self.blocked_s) else ""
         health = CameraHealth(
             camera=self.camera.name,
             boot_id=self.boot_id,
@@ -149,10 +162,11 @@ class CameraStream:
             rate_hz=rate_hz,
             expected_hz=(self.options.fps or self.source.fps) * (self.options.speed or 0.0),
             detect_ms=detect_ms,
-            note=(self.note or self._recording_error() or too_slow or note)[:500],
+            note=(self.note or blocked or self._recording_error() or too_slow or note)[:500],
         )
         self.sender.send(topics.topic_of(topics.CAMERA_HEALTH, self.camera.name), encode(health))
-        notify(self.client, Ready(role=f"camera/{self.camera.name}", pid=os.getpid(), start_ns=start_ns))
+        if not blocked:  # whoever supervises kills a worker that is not ready for long, and starts it again
+            notify(self.client, Ready(role=f"camera/{self.camera.name}", pid=os.getpid(), start_ns=start_ns))
 
     def _recording_error(self) -> str:
         return self.recording.log.error if self.recording else ""
@@ -226,6 +240,9 @@ class CameraWorker:
             logging.info(
                 "%s: %d frames sent, %d dropped, %s", stream.camera.name, stream.sent, dropped, self._timing_text()
             )
+        for stream in self._streams:
+            if stream.state == "failed" and stream.source.live:
+                raise SourceError(stream.note)  # it may be plugged in again: to be started again
 
     def _detect_batch(self, playing: list[CameraStream], stopping: Stopping) -> None:
         """Detect one batch: the newest frame of every camera that has one."""

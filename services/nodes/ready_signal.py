@@ -28,6 +28,10 @@ class ReadySignal:
             replied = notify(self._client, self._ready)
             self._next = time.monotonic() + (1.0 if replied else 0.2)
 
+    def close(self) -> None:
+        """Release the connection."""
+        self._client.close()
+
 
 def wait_for_start(client: RequestClient, roles: Sequence[str], standalone: bool, stopping: Stopping) -> int:
     """The hub's time at which sources start to play, requested until it is known; 0 if told to stop.

@@ -9,7 +9,9 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from zlib import crc32
 
+from multiview.common.names import file_name
 from services.runtime.process import DUMP_SIGNAL, PARENT_VARIABLE
 from services.supervise.restarts import Restarts
 
@@ -19,6 +21,7 @@ CANNOT_START = 2  # exit status of a command that cannot work as it was told
 DUMP_S = 0.1  # for a process about to be killed to write its stacks
 KILL_S = 5.0
 LOG_TAIL = 8192  # bytes
+MAX_STEM = 60
 
 
 class Child:
@@ -37,7 +40,7 @@ class Child:
     def __init__(
         self, name: str, command: list[str], logs: Path, roles: Sequence[str] = (), essential: bool = False
     ) -> None:
-        self.name, self.command, self.log = name, command, logs / f"{name.replace(' ', '-')}.log"
+        self.name, self.command, self.log = name, command, logs / f"{_stem(name)}.log"
         self.roles, self.essential = tuple(roles), essential
         self.process: subprocess.Popen[bytes] | None = None
         self.pauses = Restarts()
@@ -117,3 +120,9 @@ class Child:
             self.process.send_signal(DUMP_SIGNAL)
             time.sleep(DUMP_S)
         self.process.kill()
+
+
+def _stem(name: str) -> str:
+    """Of a log's file name: not too long, however many cameras share a worker."""
+    stem = file_name(name.replace(" ", "-"))
+    return stem if len(stem) <= MAX_STEM else f"{stem[:MAX_STEM]}-{crc32(stem.encode()):08x}"

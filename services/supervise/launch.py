@@ -14,6 +14,7 @@ every process does that cannot start or keeps dying.
 from __future__ import annotations
 
 import logging
+import secrets
 import shutil
 import socket
 import tempfile
@@ -43,7 +44,7 @@ from services.runtime.display import has_display
 from services.runtime.process import finishing
 from services.supervise.child import Child
 from services.supervise.ports import PORTS, check_ports
-from services.supervise.supervisor import LOADING_S, MAX_DEATHS, LaunchError, Supervisor
+from services.supervise.supervisor import LOADING_S, MAX_DEATHS, OPTIONAL, LaunchError, Supervisor
 from services.transport.bus import RequestClient
 from services.transport.keyring import OPERATOR
 from services.transport.requests import Start, Status, StatusReply, request
@@ -80,6 +81,7 @@ class Launch:
         self.logs = logs or Path(self._scratch.name)
         self.take: Take | None = None
         self.start_ns = 0
+        self._run_id = secrets.token_hex(8)
         self._client = RequestClient(self.studio.hub, OPERATOR)
         self._supervisor = Supervisor(self.status, self.logs, strict, studio.recorder.enabled)
 
@@ -96,7 +98,7 @@ class Launch:
         path = Path(self._scratch.name) / "studio.toml"
         write_studio(self.studio, path)
         spawn = self._supervisor.spawn
-        spawn("hub", ["hub", str(path)], essential=True)
+        spawn("hub", ["hub", str(path), "--run-id", self._run_id], essential=True)
         self._supervisor.wait_until(lambda status: True)
         spawn("fusion", ["fusion", str(path)], ["service/fusion"], essential=True)
         if self.studio.recorder.enabled:
@@ -111,9 +113,9 @@ class Launch:
             roles = [f"camera/{camera}" for camera in cameras]
             spawn(f"worker {names}", ["worker", str(path), "--camera", names, "--wait", *film], roles)
         if self._viewer:
-            spawn("viewer", ["viewer", str(path)])
+            spawn("viewer", ["viewer", str(path)], ["service/viewer"])
         if self.studio.metrics.enabled:
-            spawn("metrics", ["metrics", str(path)])
+            spawn("metrics", ["metrics", str(path)], ["service/metrics"])
         self._supervisor.wait_until(self._connected)
         self.start_ns = self._begin()
 
@@ -145,8 +147,9 @@ class Launch:
         return {name: child.pid for name, child in self._supervisor.children.items()}
 
     def status(self, timeout_s: float = 0.5) -> StatusReply | None:
-        """The hub's status; None if it does not reply."""
-        return request(self._client, Status(), StatusReply, timeout_s)
+        """The hub's status; None if it does not reply. A hub that this launch did not start is none of it."""
+        reply = request(self._client, Status(), StatusReply, timeout_s)
+        return reply if reply is not None and reply.run_id == self._run_id else None
 
     def stop(self) -> None:
         """Workers end their streams, fusion emits the last ticks, the recorder writes them, the hub ends.
@@ -196,7 +199,8 @@ class Launch:
     def _connected(self, status: StatusReply) -> bool:
         """Whether sources may play: all are connected but the cameras that have failed, of which one is there."""
         children, workers, now = self._supervisor.children.values(), self._workers(), time.monotonic()
-        missing = [c for c in children if c.roles and not any(role in status.roles for role in c.roles)]
+        waited_for = [c for c in children if c.roles and c.name not in OPTIONAL]
+        missing = [c for c in waited_for if not any(role in status.roles for role in c.roles)]
         failed = [c for c in missing if c in workers and (c.trouble or now - c.started > LOADING_S)]
         if len(failed) == len(workers):
             raise LaunchError(f"no camera can start: {failed[0].trouble or 'they do not answer'}")

@@ -44,7 +44,7 @@ def check_ports(hub: HubOptions) -> None:
     name, port = taken[0]
     if other is not None:
         raise ConfigError(
-            f"another studio is running: port {port} on {host} is in use by its hub. End it, or give this studio other "
-            "ports in [hub] (0: any free port)"
+            f'another studio is running: port {port} on {host} is in use by the hub of "{other.studio_name}". End it, '
+            "or give this studio other ports in [hub] (0: any free port)"
         )
     raise ConfigError(f"port {port} on {host} is in use by another program: end it, or set another [hub] {name}")

@@ -17,13 +17,15 @@ from services.supervise.child import CANNOT_START, Child
 from services.supervise.silence import Silence
 from services.transport.requests import StatusReply
 
-__all__ = ["LOADING_S", "MAX_DEATHS", "LaunchError", "Supervisor"]
+__all__ = ["LOADING_S", "MAX_DEATHS", "OPTIONAL", "LaunchError", "Supervisor"]
 
 CONNECT_S = 300.0  # the longest that fusion may take to compile its kernels, the first time on a machine
 CHECK_INTERVAL_S = 1.0
 REPLY_TIMEOUT_S = 0.3  # the longest that a dead hub may delay the check of the others
 HUNG_S = 5.0  # a process that was silent for so long is killed and started again
 LOADING_S = 60.0  # the longest that a process may take until it is connected again
+OPTIONAL = ("viewer", "metrics")  # nobody waits for them
+WINDOW_S = 30.0  # for so long a user may hold a window's edge, and it does not go on
 MAX_DEATHS = 5  # in a row, of an essential process that cannot start; if `strict`, of any process
 SAID_DEATHS = 3  # in a row; further ones of the same kind are not logged
 
@@ -107,7 +109,7 @@ class Supervisor:
 
     def _works(self, child: Child, now: float) -> bool:
         """Whether a process that was started again has been heard, or lives where nobody hears it."""
-        if child.roles:
+        if child.roles and child.name not in OPTIONAL:
             return self._silence.signalled_since(child.roles, child.started)
         return now - child.started > HUNG_S
 
@@ -143,7 +145,11 @@ class Supervisor:
 
     def _hangs(self, child: Child, now: float, limit_s: float) -> bool:
         if not self._silence.signalled_since(child.roles, child.started):  # it loads
+            if child.name in OPTIONAL:
+                return False  # may take its time, and may have no key to signal with
             limit_s = CONNECT_S if child.name == "fusion" else LOADING_S
+        elif child.name == "viewer":
+            limit_s = max(limit_s, WINDOW_S)
         return self._silence.silent_s(child.roles, child.started, now) > limit_s
 
     def _kill(self, child: Child) -> None:

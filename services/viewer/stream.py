@@ -40,6 +40,7 @@ class StreamFeed:
         self._sender: Sender | None = None  # of names; there from the first on
         self._where = f"{options.host}:{options.publish_port}"
         self._rig, self._joints = rig, joints
+        self._ready = ReadySignal(options, "viewer")
         self._subscriber = Subscriber(options, (topics.POSES, FUSION_HEALTH))
         self._why = ""  # nobody comes out, as fusion says
         self._latest: Received | None = None  # poses that came and were not looked at
@@ -54,6 +55,7 @@ class StreamFeed:
         self._headline, self._headline_at = "", 0.0
 
     def tracks(self) -> tuple[Track, ...]:
+        self._ready.refresh()
         self._receive()
         latest, self._latest = self._latest, None
         if latest is not None and not self._paused:
@@ -176,5 +178,6 @@ class StreamFeed:
 
     def close(self) -> None:
         self._subscriber.close()
+        self._ready.close()
         if self._sender is not None:
             self._sender.close()
