@@ -38,22 +38,28 @@ def run(args: argparse.Namespace) -> int:
     folder = args.out or Path("out") / "train" / path.stem
     console = Console()
     columns = (
-        TextColumn("loss {task.fields[loss]:.3f}"),
+        TextColumn("{task.fields[state]}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bar:
-        bar_task = bar.add_task("train", total=recipe.schedule.steps, loss=float("nan"))
+        bar_task = bar.add_task(
+            "train", total=recipe.schedule.steps, state="preparing the images, which may take minutes"
+        )
         smooth = [float("nan")]
 
         def watch(step: Step) -> None:
             smooth[0] = step.loss if smooth[0] != smooth[0] else 0.98 * smooth[0] + 0.02 * step.loss
-            bar.update(bar_task, completed=step.step, loss=smooth[0])
+            bar.update(bar_task, completed=step.step, state=f"loss {smooth[0]:.3f}")
             if step.validation:
                 figures = "  ".join(f"{name} {value:.3f}" for name, value in step.validation.figures.items())
                 console.print(f"step {step.step}: {figures}")
 
-        train(recipe, folder, path.parent, watch, args.threads)
+        try:
+            train(recipe, folder, path.parent, watch, args.threads)
+        except KeyboardInterrupt:
+            console.print(f"interrupted; the same command goes on from the last checkpoint in {folder}")
+            raise
     console.print(f"weights {folder / 'best.pt'}, curve {folder / 'curve.csv'}, pictures {folder / 'pictures'}")
     return 0

@@ -5,11 +5,12 @@ On a CPU this uses two cores better than two threads do, which wait for each oth
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.context import SpawnProcess
 from typing import Any, NamedTuple
 
@@ -65,10 +66,24 @@ def start_workers(target: Callable[..., None], all_reduce: AllReduce, *arguments
     watchers = []
     for rank in range(1, processes):
         worker = context.Process(target=target, args=(Shard(rank, processes), all_reduce, *arguments), daemon=True)
-        worker.start()
+        with _interrupts_ignored():  # inherited: an interrupt is the parent's alone, also while a worker still imports
+            worker.start()
         watchers.append(threading.Thread(target=_break_when_dead, args=(worker, all_reduce), daemon=True))
         watchers[-1].start()
     return watchers
+
+
+@contextlib.contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Meanwhile, in the main thread; another thread gets no interrupts, and may not change who does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _break_when_dead(worker: SpawnProcess, all_reduce: AllReduce) -> None:

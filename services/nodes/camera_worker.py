@@ -233,6 +233,7 @@ class CameraWorker:
             if stream.prober:
                 stream.prober.close()
             stream.sender.close(linger_s=1.0)
+            stream.client.close()
             if stream.recording and stream.recording.log.dropped:
                 log = stream.recording.log
                 logging.error("%s: %d frames are not in the video: %s", stream.camera.name, log.dropped, log.error)

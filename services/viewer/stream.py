@@ -16,6 +16,7 @@ from multiview.wire import topics
 from multiview.wire.messages import KeypointsMessage, PosesMessage, ServiceHealth, Stamp, decode
 from multiview.wire.packing import unpack_keypoints, unpack_tracks
 from services.nodes.actor import send_identity_label
+from services.nodes.ready_signal import ReadySignal
 from services.transport.bus import Received, Sender, Subscriber
 from services.transport.keyring import OPERATOR
 from services.viewer.feed import count

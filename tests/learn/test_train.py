@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import csv
+import os
 import signal
 import subprocess
 import sys
@@ -75,6 +77,32 @@ def test_killed_and_resumed_is_the_same_curve(tmp_path, more):
     same, _ = open_model(tmp_path / "whole" / "last.pt").predict_crops(crops)
     np.testing.assert_array_equal(xy, same)
     assert ((score >= 0) & (score <= 1)).all()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes by /proc")
+def test_train_interrupted_while_its_workers_start_shows_no_trace(tmp_path):
+    """Ctrl-C reaches every process of the terminal, also one that still imports."""
+    (tmp_path / "tiny.toml").write_text(TINY + "processes = 2\n")
+    command = [sys.executable, "-m", "multiview", "train", str(tmp_path / "tiny.toml"), "--threads", "1", "--out"]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([*command, str(tmp_path / "out")], cwd=REPOSITORY, start_new_session=True, **streams)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    started = lambda: any("spawn_main" in _command(int(child)) for child in children.read_text().split())
+    deadline = time.monotonic() + 120
+    while not started() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == ""
+    assert "loss nan" not in out
+    assert "the same command goes on" in out
+
+
+def _command(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""
 
 
 def test_an_exchange_gives_everyone_the_mean():
