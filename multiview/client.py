@@ -6,32 +6,38 @@
         for person in frame.people:
             print(frame.time_s, person.id, person["nose"])
 
+Of a hub with keys: `connect("tcp://studio:5556", keys="keys")`, with a folder that holds `hub.pub` and a listener's
+`client.key`, copied from the hub's machine.
+
 Needs only numpy, msgspec and pyzmq besides this package itself (`pip install --no-deps multiview-mocap`). The
-connection comes back by itself when the hub or fusion was away. `python -m multiview.client [ADDRESS]` prints what
-comes.
+connection comes back by itself when the hub or fusion was away. `python -m multiview.client [ADDRESS] [--keys FOLDER]`
+prints what comes.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import zmq
 
 from multiview.common.package_data import package_file
-from multiview.errors import MessageError
+from multiview.errors import ConfigError, MessageError
 from multiview.wire.messages import MAX_BYTES, PosesMessage, decode
 
 __all__ = ["Connection", "Person", "PoseFrame", "connect"]
 
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5556"
+DEFAULT_KEY = "client"
+_KEY_LENGTH = 40  # characters of Z85
 _TOPIC = b"poses"
-_HEARTBEAT_MS = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,14 +102,24 @@ class Connection:
         address: The hub's publish port.
         latest: Skip frames instead of falling behind.
         timeout_s: End the iteration when nothing has come for so long; None: never.
+        keys: Folder of keys, if the hub has any.
+        key: Name of the key in it.
+
+    Raises:
+        ConfigError: A key is missing or is none.
     """
 
-    def __init__(self, address: str, latest: bool, timeout_s: float | None) -> None:
+    def __init__(
+        self, address: str, latest: bool, timeout_s: float | None, keys: str | Path = "", key: str = DEFAULT_KEY
+    ) -> None:
         self._latest, self._timeout_s = latest, timeout_s
+        curve = _curve(Path(keys), key) if keys else {}
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
         options = {zmq.LINGER: 0, zmq.RCVHWM: 10_000, zmq.MAXMSGSIZE: MAX_BYTES, zmq.RECONNECT_IVL: 50}
-        options |= {zmq.RECONNECT_IVL_MAX: 1000, zmq.HEARTBEAT_IVL: _HEARTBEAT_MS}
-        for option, value in (options | {zmq.HEARTBEAT_TIMEOUT: 3 * _HEARTBEAT_MS}).items():
+        # TCP notices a hub that is gone. ZeroMQ's heartbeats would, too, but libzmq 4.3.5 aborts the process when one
+        # is due on a connection that broke off while its queue was full: that of a program that stopped reading.
+        options |= {zmq.RECONNECT_IVL_MAX: 1000, zmq.TCP_KEEPALIVE: 1, zmq.TCP_KEEPALIVE_IDLE: 1}
+        for option, value in (options | {zmq.TCP_KEEPALIVE_INTVL: 1, zmq.TCP_KEEPALIVE_CNT: 3} | curve).items():
             self._socket.setsockopt(option, value)
         self._socket.setsockopt(zmq.SUBSCRIBE, _TOPIC)
         self._socket.connect(address)
@@ -152,7 +168,14 @@ class Connection:
         self.close()
 
 
-def connect(address: str = DEFAULT_ADDRESS, *, latest: bool = True, timeout_s: float | None = None) -> Connection:
+def connect(
+    address: str = DEFAULT_ADDRESS,
+    *,
+    latest: bool = True,
+    timeout_s: float | None = None,
+    keys: str | Path = "",
+    key: str = DEFAULT_KEY,
+) -> Connection:
     """Frames as they come, from the hub's publish port, for ever. What is no message of ours is skipped.
 
     Args:
@@ -160,11 +183,38 @@ def connect(address: str = DEFAULT_ADDRESS, *, latest: bool = True, timeout_s: f
         latest: Let a program that is slower than the studio skip frames instead of falling behind; else it gets every
             one.
         timeout_s: End the iteration when nothing has come for so long, s; None: never.
+        keys: Folder of keys, if the hub has any: it holds `hub.pub` and the key's file.
+        key: Name of the key; "client" is a listener's, which `multiview keys` makes.
 
     Returns:
         An iterator of frames that reconnects by itself.
+
+    Raises:
+        ConfigError: A key is missing or is none.
     """
-    return Connection(address, latest, timeout_s)
+    return Connection(address, latest, timeout_s, keys, key)
+
+
+def _curve(folder: Path, name: str) -> dict[int, bytes]:
+    """ZeroMQ's options for a connection with a key; ConfigError if there is none."""
+    path = folder / f"{name}.key"
+    try:
+        own, hub = tomllib.loads(_read(path)), _read(folder / "hub.pub").strip()
+    except tomllib.TOMLDecodeError:
+        raise ConfigError(f"{path}: not a key; make keys with: multiview keys") from None
+    texts = {zmq.CURVE_PUBLICKEY: own.get("public"), zmq.CURVE_SECRETKEY: own.get("secret"), zmq.CURVE_SERVERKEY: hub}
+    for text in texts.values():
+        if not isinstance(text, str) or len(text) != _KEY_LENGTH or not text.isascii():
+            where = folder / "hub.pub" if text is hub else path
+            raise ConfigError(f"{where}: not a key; make keys with: multiview keys")
+    return {option: str(text).encode() for option, text in texts.items()}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"{path}: missing, or not a key; copy it from the hub's machine (multiview keys)") from None
 
 
 def _frame(parts: list[bytes]) -> PoseFrame | None:
@@ -214,15 +264,23 @@ def _joints(skeleton: str, count: int) -> tuple[str, ...]:
 
 def main() -> int:
     """Print everyone's middle until Ctrl-C."""
-    address = sys.argv[1] if len(sys.argv) > 1 else DEFAULT_ADDRESS
+    parser = argparse.ArgumentParser(prog="python -m multiview.client", description=main.__doc__)
+    parser.add_argument("address", nargs="?", default=DEFAULT_ADDRESS, help=f"default {DEFAULT_ADDRESS}")
+    parser.add_argument("--keys", default="", help="folder of keys, if the hub has any")
+    parser.add_argument("--key", default=DEFAULT_KEY, help="name of the key (default: a listener's)")
+    args = parser.parse_args()
+    address = args.address
     print(f"waiting for poses from {address} (Ctrl-C ends)", file=sys.stderr)
     try:
-        for frame in connect(address):
+        for frame in connect(address, keys=args.keys, key=args.key):
             known = [(person, person.xyz[np.isfinite(person.xyz[:, 0])]) for person in frame.people]
             places = [f"{p.id}: " + " ".join(f"{v:+.2f}" for v in xyz.mean(axis=0)) for p, xyz in known if len(xyz)]
             print(f"tick {frame.tick}  {len(frame.people)} people  " + "   ".join(places), flush=True)
     except KeyboardInterrupt:
         return 0
+    except ConfigError as error:
+        print(f"multiview: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -11,15 +11,19 @@ from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.common.plugins import load_plugin, plugin_names, plugin_options
 from multiview.common.toml import convert
 from multiview.errors import MessageError
-from multiview.studio.config import frame_rate, load_studio
+from multiview.studio.config import Studio, frame_rate, load_studio
+from multiview.studio.identity import studio_id
 from multiview.wire import topics
 from multiview.wire.messages import PosesMessage, decode
 from multiview.wire.packing import unpack_tracks
 from services.bridges import LiveBridge
 from services.runtime.process import Stopping, begin_service
-from services.transport.bus import Subscriber
+from services.transport.bus import RequestClient, Subscriber
+from services.transport.requests import Status, StatusReply, request
 
 __all__ = ["bridge_names", "open_bridge"]
+
+REPLY_TIMEOUT_S = 1.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     begin_service(f"bridge {args.bridge}", studio.logging.json)
     stopping = Stopping()
     skeleton = load_skeleton(studio.skeleton)
-    bridge = open_bridge(args.bridge, plugin_options(args.option), skeleton, frame_rate(studio))
+    bridge = open_bridge(args.bridge, plugin_options(args.option), skeleton, frame_rate(studio), _identity(studio))
     subscriber = Subscriber(studio.hub, (topics.POSES,))
     logging.info("sending the poses of the hub at %s:%d", studio.hub.host, studio.hub.publish_port)
     try:
@@ -56,13 +60,26 @@ def run(args: argparse.Namespace) -> None:
         subscriber.close()
 
 
+def _identity(studio: Studio) -> str:
+    """What the hub says; without a reply, what it would say on this machine."""
+    client = RequestClient(studio.hub)
+    status = request(client, Status(), StatusReply, REPLY_TIMEOUT_S)
+    client.close()
+    return status.studio_id if status is not None and status.studio_id else studio_id(studio)
+
+
 def bridge_names() -> tuple[str, ...]:
     """Names of the available protocols."""
     return plugin_names("services.bridges")
 
 
-def open_bridge(name: str, options: dict[str, Any], skeleton: Skeleton, rate_hz: float) -> LiveBridge:
-    """Load a bridge by name; ConfigError lists the available ones, or names an unknown option."""
+def open_bridge(name: str, options: dict[str, Any], skeleton: Skeleton, rate_hz: float, studio: str = "") -> LiveBridge:
+    """Load a bridge by name; ConfigError lists the available ones, or names an unknown option.
+
+    `studio` is the studio's identity, for bridges that have an option of this name.
+    """
     module = load_plugin("services.bridges", name, "Options", "Bridge")
+    if studio and "studio" in module.Options.__struct_fields__:
+        options = {"studio": studio, **options}
     bridge: LiveBridge = module.Bridge(convert(options, module.Options, f"bridge {name}"), skeleton, rate_hz)
     return bridge

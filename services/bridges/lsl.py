@@ -6,6 +6,7 @@ each slot, NaN where it is free. A track keeps its slot until it is deleted. Sam
 
 from __future__ import annotations
 
+import secrets
 from typing import Annotated
 
 import msgspec
@@ -25,6 +26,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Name of the stream, by which receivers find it."""
     people: Annotated[int, between(1, 256, "people")] = 4
     """Slots in the stream; people beyond them are not sent."""
+    studio: str = ""
+    """Identity of the studio, so that receivers continue with no other; empty: the hub's, or a new one."""
 
 
 class Bridge:
@@ -36,7 +39,8 @@ class Bridge:
         self._slots = SlotAllocator(options.people)
         self._joints = len(skeleton.joints)
         count = options.people * (3 * self._joints + 1)
-        info = pylsl.StreamInfo(options.name, "MoCap", count, rate_hz, pylsl.cf_float32, f"multiview-{options.name}")
+        self.source_id = f"multiview-{options.name}-{options.studio or secrets.token_hex(8)}"
+        info = pylsl.StreamInfo(options.name, "MoCap", count, rate_hz, pylsl.cf_float32, self.source_id)
         channels = info.desc().append_child("channels")
         labels = [f"{p}:{joint}:{axis}" for p in range(options.people) for joint in skeleton.joints for axis in "xyz"]
         for label in [*labels, *(f"{p}:id" for p in range(options.people))]:

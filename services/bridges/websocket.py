@@ -3,14 +3,19 @@
     {"tick": 12, "time_s": 0.4, "utc_ns": 0, "people": [
         {"id": 3, "name": "", "joints": {"nose": [x, y, z], ...}, "filled": ["left_wrist"]}]}
 
+Browsers say which page asks (Origin): pages of this machine and of `origins` may read the poses, others may not.
 Its JSON Schema is docs/websocket.schema.json, generated from `TickMessage` below by docs/make_wire_format.py.
 """
 
 from __future__ import annotations
 
+import contextlib
+import re
+import socket
 import threading
+import time
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -20,7 +25,18 @@ from multiview.common.ranges import Port
 from multiview.data import Track, Tracks
 from multiview.errors import ConfigError, MultiviewError
 
+if TYPE_CHECKING:
+    from websockets.sync.server import Server, ServerConnection
+    from websockets.typing import Origin
+
 __all__ = ["Bridge", "Options", "PersonMessage", "TickMessage", "json_schema"]
+
+MAX_CLIENTS = 64
+BLOCKED_S = 5.0  # a client that takes nothing for so long is cut off
+LAST_S = 0.5  # the longest that clients may take to be told of the end
+TRY_AGAIN_LATER = 1013
+# Pages of this machine: their author is whoever runs a server on it.
+_LOCAL_PAGES = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,6 +44,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Address to listen on."""
     port: Port = 8765
     """TCP port; 0: any free port."""
+    origins: str = ""
+    """Web pages that may read the poses besides those of this machine: https://HOST:PORT, spaces between."""
 
 
 class PersonMessage(msgspec.Struct, frozen=True):
@@ -68,15 +86,26 @@ def json_schema() -> dict[str, Any]:
 class _Listener:
     """Send queue of one connection: the latest few messages only, so that a slow client skips ticks."""
 
-    def __init__(self) -> None:
+    def __init__(self, connection: ServerConnection) -> None:
+        self.connection = connection
         self.waiting: deque[str] = deque(maxlen=2)
         self.ready = threading.Event()
+        self.sending_since: float | None = None
+
+    def blocked(self, now_s: float) -> bool:
+        """Whether the client has taken nothing for long."""
+        return self.sending_since is not None and now_s - self.sending_since > BLOCKED_S
+
+    def cut(self) -> None:
+        """End the connection without its consent: whoever waits for it, in whatever thread, goes on."""
+        with contextlib.suppress(OSError):
+            self.connection.socket.shutdown(socket.SHUT_RDWR)
 
 
 class Bridge:
     def __init__(self, options: Options, skeleton: Skeleton, rate_hz: float) -> None:
         try:
-            from websockets.sync.server import Server, ServerConnection, serve
+            from websockets.sync.server import serve
         except ModuleNotFoundError:
             raise MultiviewError("this bridge needs one more package: pip install multiview-mocap[websocket]") from None
         self._joints = skeleton.joints
@@ -84,11 +113,16 @@ class Bridge:
         self._lock = threading.Lock()
         self._closing = False
 
-        def connected(connection: ServerConnection) -> None:
-            self._serve_connection(connection)
-
         try:
-            self._server: Server = serve(connected, options.host, options.port, compression=None)
+            self._server: Server = serve(
+                self._serve_connection,
+                options.host,
+                options.port,
+                compression=None,
+                origins=_origins(options.origins),
+                open_timeout=2.0,
+                max_size=1024,
+            )
         except OSError as error:
             raise ConfigError(
                 f"cannot listen on {options.host}:{options.port} ({error.strerror}): set another port"
@@ -101,35 +135,48 @@ class Bridge:
         with self._lock:
             listeners = list(self._listeners)
         if listeners:
-            text = self._text(tracks)
+            text, now_s = self._text(tracks), time.monotonic()
             for listener in listeners:
                 listener.waiting.append(text)
                 listener.ready.set()
+                if listener.blocked(now_s):
+                    listener.cut()
 
     def close(self) -> None:
         self._closing = True
         with self._lock:
-            for listener in self._listeners:
-                listener.ready.set()
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener.ready.set()
+        end = time.monotonic() + LAST_S
+        while self._listeners and time.monotonic() < end:
+            time.sleep(0.01)
+        for listener in listeners:
+            listener.cut()
         self._server.shutdown()
         self._thread.join(2.0)
 
-    def _serve_connection(self, connection: object) -> None:
+    def _serve_connection(self, connection: ServerConnection) -> None:
         """The thread of one connection."""
         from websockets.exceptions import ConnectionClosed
-        from websockets.sync.server import ServerConnection
 
-        assert isinstance(connection, ServerConnection)
-        listener = _Listener()
+        listener = _Listener(connection)
         with self._lock:
-            self._listeners.add(listener)
+            full = len(self._listeners) >= MAX_CLIENTS
+            if not full:
+                self._listeners.add(listener)
+        if full:
+            connection.close(TRY_AGAIN_LATER, "too many clients")
+            return
         try:
             while not self._closing:
                 listener.ready.wait(1.0)
                 listener.ready.clear()
-                while listener.waiting:
+                while listener.waiting and not self._closing:
+                    listener.sending_since = time.monotonic()
                     connection.send(listener.waiting.popleft())
-        except ConnectionClosed:
+                    listener.sending_since = None
+        except (ConnectionClosed, OSError):
             return
         finally:
             with self._lock:
@@ -145,3 +192,10 @@ class Bridge:
         joints = {name: places[i] for i, name in enumerate(self._joints) if known[i]}
         filled = [name for i, name in enumerate(self._joints) if known[i] and track.pose.filled[i]]
         return PersonMessage(track.person, track.name, joints, filled)
+
+
+def _origins(further: str) -> list[Origin | re.Pattern[str] | None]:
+    """Who may connect: programs without an origin, pages of this machine, and those that the user names."""
+    from websockets.typing import Origin
+
+    return [None, _LOCAL_PAGES, *map(Origin, further.split())]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from multiview.__main__ import main
@@ -103,6 +107,70 @@ def test_websocket_sends_json_to_whoever_listens() -> None:
         assert content["people"][2]["filled"] == ["right_elbow", "right_wrist"]
     finally:
         bridge.close()
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        (None, True),
+        ("http://localhost:3000", True),
+        ("http://127.0.0.1", True),
+        ("https://stage.example.org", True),
+        ("https://example.org", False),
+        ("http://localhost.example.org", False),
+        ("http://127.0.0.1.example.org:80", False),
+        ("null", False),
+    ],
+)
+def test_websocket_pages_from_elsewhere_are_rejected(origin: Any, allowed: bool) -> None:
+    bridge = open_bridge(
+        "websocket", {"port": 0, "origins": "https://stage.example.org"}, load_skeleton("coco17"), 25.0
+    )
+    try:
+        address = f"ws://127.0.0.1:{bridge.port}"  # type: ignore[attr-defined]
+        if allowed:
+            with connect(address, origin=origin):
+                pass
+        else:
+            with pytest.raises(InvalidStatus, match="403"), connect(address, origin=origin):
+                pass
+    finally:
+        bridge.close()
+
+
+def test_websocket_client_that_stopped_reading_does_not_keep_the_bridge() -> None:
+    """Its thread waits in a full socket; closing ends it, and every thread with it."""
+    skeleton = load_skeleton("coco17")
+    before = threading.active_count()
+    bridge = open_bridge("websocket", {"port": 0}, skeleton, 25.0)
+    with socket.create_connection(("127.0.0.1", bridge.port)) as raw:  # type: ignore[attr-defined]
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.sendall(
+            b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        assert b"101" in raw.recv(20)
+        crowded = _people(skeleton, 1, 200)
+        for _ in range(60):  # half a megabyte each; the client's side of the connection takes a few kilobytes
+            bridge.send(crowded)
+            time.sleep(0.001)
+        began = time.monotonic()
+        bridge.close()
+        while threading.active_count() > before and time.monotonic() < began + 10.0:
+            time.sleep(0.01)
+        assert threading.active_count() == before
+
+
+def test_lsl_streams_of_two_studios_have_two_sources() -> None:
+    """An inlet continues with whichever stream has the source id of the one that it lost."""
+    pylsl = pytest.importorskip("pylsl")
+    sources = set()
+    for studio in ("studio-a", "studio-b", "studio-a"):
+        bridge = open_bridge("lsl", {"name": "multiview-test"}, load_skeleton("coco17"), 25.0, studio)
+        sources.add(bridge.source_id)  # type: ignore[attr-defined]
+        bridge.close()
+    assert pylsl is not None
+    assert len(sources) == 2
 
 
 def test_websocket_port_in_use_is_said() -> None:

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import zmq
 
+from multiview.client import connect
 from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
 from multiview.studio.config import HubOptions
-from multiview.wire.messages import MAX_BYTES, encode
+from multiview.wire.messages import MAX_BYTES, PosesMessage, encode
 from multiview.wire.packing import pack_keypoints
 from services.transport.bus import RequestClient, Sender, Subscriber
 from services.transport.hub_sockets import HubSockets
@@ -189,3 +190,26 @@ def _with_port(hub: HubOptions, ingest: int) -> HubOptions:
     import msgspec
 
     return msgspec.structs.replace(hub, ingest_port=ingest)
+
+
+def test_client_reads_a_hub_with_keys(processes: Processes, tmp_path: Path) -> None:
+    """With a listener's key; without one it gets nothing, and a key that is none is said."""
+    keys = tmp_path / "keys"
+    make_keys(keys, NAMES)
+    hub = processes.hub(str(keys))
+    poses = encode(PosesMessage(tick=7, time_ns=1, cameras=[], missing=[], skeleton="a", joints=1, people=[], blob=b""))
+    address, fusion = f"tcp://{hub.host}:{hub.publish_port}", Sender(hub, "fusion")
+    with connect(address, keys=keys) as good, connect(address) as bad:
+        end, frame = time.monotonic() + 10.0, None
+        while frame is None and time.monotonic() < end:
+            fusion.send("poses", poses)
+            frame = good.poll(0.05)
+        assert frame is not None
+        assert frame.tick == 7
+        assert bad.poll(0.2) is None
+    fusion.close()
+    with pytest.raises(ConfigError, match=r"nobody\.key: missing"):
+        connect(address, keys=keys, key="nobody")
+    (keys / "hub.pub").write_text("short")
+    with pytest.raises(ConfigError, match=r"hub\.pub: not a key"):
+        connect(address, keys=keys)
