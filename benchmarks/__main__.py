@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread for everyone, before
 STUDIES = {
     "attack": "a studio whose hub is attacked, and the same in peace",
     "accuracy": "how near the truth, on synthetic studios",
+    "mutated_files": "mutated files of every format at their readers",
     "faults": "what is killed or cut, and how soon all is well again",
     "fuzz": "mutated messages at the decoder",
     "extrinsic_drift": "how soon a rotated camera is detected, and how often falsely",

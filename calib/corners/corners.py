@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from calib.board.board import Board, board_from_json, board_to_json
 from multiview.common.atomic_file import replacing
+from multiview.common.foreign_errors import foreign_errors
 from multiview.common.ledger import reading
 from multiview.errors import ConfigError, SourceError
 
@@ -36,6 +37,18 @@ COLUMNS: dict[str, tuple[str, str]] = {
     ),
     "x": ("float64", "px; (0, 0) is the centre of the top-left pixel"),
     "y": ("float64", "px"),
+}
+
+
+# What the numbers may be: those of a file that somebody else wrote are in no other way bounded.
+_RANGES: dict[str, tuple[float, float]] = {
+    "width": (1, 65536),
+    "height": (1, 65536),
+    "frame": (-(2.0**53), 2.0**53),
+    "time": (-1e12, 1e12),
+    "corner": (0, 40_000),
+    "x": (-1e6, 1e6),
+    "y": (-1e6, 1e6),
 }
 
 
@@ -165,12 +178,17 @@ def read_corners(path: str | Path) -> Corners:
     Raises:
         SourceError: The file is missing, not a table of corners, or has no corner.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     path = Path(path)
     if not path.exists():
         raise SourceError(f"{path}: no such corner table; `multiview calibrate detect` writes one")
+    with foreign_errors(path, "a table of corners"):
+        return _read(path)
+
+
+def _read(path: Path) -> Corners:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         table = pq.read_table(reading(path))
     except (pa.ArrowException, OSError) as error:
@@ -191,14 +209,17 @@ def read_corners(path: str | Path) -> Corners:
     if not finite.any():
         raise SourceError(f"{path}: it holds no corner; record the board again, well lit and whole in view")
     numbers = {name: values[finite] for name, values in numbers.items()}
+    for name, values in numbers.items():
+        low, high = _RANGES[name]
+        if not (low <= values.min() and values.max() <= high):
+            wild = values.min() if values.min() < low else values.max()
+            raise SourceError(f"{path}: {name} must be from {low:g} to {high:g}, not {wild:g}")
     found = np.array(text.dictionary.to_pylist())
     order = np.argsort(found)
     camera = np.argsort(order)[text.indices.to_numpy(False)[finite].astype(np.int64)]
     names = tuple(str(name) for name in found[order])
     sizes = tuple(_size(path, name, numbers, camera == c) for c, name in enumerate(names))
     frame, corner = numbers["frame"].astype(np.int64), numbers["corner"].astype(np.int64)
-    if corner.min() < 0:
-        raise SourceError(f"{path}: a corner has the negative number {corner.min()}")
     _, first = np.unique(np.stack([camera, frame, corner]), axis=1, return_index=True)
     xy = np.column_stack([numbers["x"], numbers["y"]])
     board = _board(path, table.schema.metadata)

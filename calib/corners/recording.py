@@ -50,7 +50,7 @@ def detect_with_progress(sources: list[Pictures], board: Board, every: int | Non
     from rich.table import Table
 
     console = Console(stderr=False, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         tasks = {source.name: progress.add_task(source.name, total=source.count) for source in sources}
         detected = detect(sources, board, every, lambda name, count: progress.advance(tasks[name], count))

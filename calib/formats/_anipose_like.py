@@ -8,6 +8,7 @@ from typing import Any
 
 from calib.formats._cameras import make_camera, unit_of
 from multiview.cameras.camera import Camera, Rig
+from multiview.common.foreign_errors import foreign_errors
 from multiview.errors import ConfigError
 from multiview.geometry.rigid import vector_from_rotation
 
@@ -22,13 +23,19 @@ def has_camera_tables(text: str) -> bool:
 
 def cameras_of(path: Path, table: dict[str, Any]) -> tuple[list[Camera], list[str]]:
     """Every table with a camera's keys; raises ConfigError for one that lacks some."""
+    with foreign_errors(path, "a table of cameras", ConfigError):
+        return _cameras_of(path, table)
+
+
+def _cameras_of(path: Path, table: dict[str, Any]) -> tuple[list[Camera], list[str]]:
     entries = {name: entry for name, entry in table.items() if isinstance(entry, dict) and "matrix" in entry}
     for name, entry in entries.items():
         missing = [key for key in (*_KEYS, "size") if key not in entry]
         if missing:
             raise ConfigError(f"{path}: camera {name!r} has no {', '.join(missing)}")
     metadata = table.get("metadata", {})
-    scale, told = unit_of([entry["translation"] for entry in entries.values()], metadata.get("units"))
+    units = metadata.get("units") if isinstance(metadata, dict) else None
+    scale, told = unit_of([entry["translation"] for entry in entries.values()], units)
     cameras = []
     for section, entry in entries.items():
         camera = make_camera(

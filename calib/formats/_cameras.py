@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from multiview.cameras.camera import Camera, Rig
-from multiview.errors import ConfigError
-from multiview.geometry.lens import COEFFICIENTS
+from multiview.cameras.rig_file import CameraTable
+from multiview.common.ranges import LARGEST, shown
+from multiview.common.toml import convert
+from multiview.errors import ConfigError, one_line
+from multiview.geometry.lens import COEFFICIENTS, LensModel
 from multiview.geometry.rigid import nearest_rotation, rotation_from_vector
 
 __all__ = ["make_camera", "make_rig", "unit_of"]
@@ -27,31 +31,38 @@ def make_camera(
     rotation: Any,
     translation: Any,
     fisheye: bool = False,
+    time_offset_s: Any = 0.0,
 ) -> Camera:
     """`rotation` is cam_from_world, as a matrix or a rotation vector; `distortion` is padded with zeros to a length
     that OpenCV knows. Raises ConfigError."""
-    where = f"{path}: camera {name!r}"
+    where = f"{path}: camera {shown(name)}"
     try:
         K = np.array(matrix, dtype=np.float64).reshape(3, 3)
         dist = np.array(distortion, dtype=np.float64).ravel()
         given = np.array(rotation, dtype=np.float64)
         t = np.array(translation, dtype=np.float64).reshape(3)
         width, height = (round(float(n)) for n in size)
+        offset = float(time_offset_s)
         R = rotation_from_vector(given.ravel()) if given.size == 3 else given.reshape(3, 3)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{where}: numbers of the wrong kind or shape ({error})") from None
-    if not all(np.isfinite(numbers).all() for numbers in (K, dist, R, t)):
-        raise ConfigError(f"{where}: a number is not finite")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"{where}: numbers of the wrong kind or shape ({one_line(error)[:200]})") from None
+    if not all((np.abs(numbers) < LARGEST).all() for numbers in (K, dist, R)):
+        raise ConfigError(f"{where}: a number is not finite, or larger than {LARGEST:g}")
     if np.abs(R @ R.T - np.eye(3)).max() > _ROTATION_TOLERANCE or np.linalg.det(R) < 0:
         raise ConfigError(f"{where}: its rotation is not a right-handed rotation")
     if np.abs(R @ R.T - np.eye(3)).max() > 1e-12:
         R = nearest_rotation(R)
-    model = "fisheye" if fisheye else "pinhole"
+    model: LensModel = "fisheye" if fisheye else "pinhole"
     longer = [n for n in COEFFICIENTS[model] if n >= len(dist)]
     if not longer:
         raise ConfigError(f"{where}: {len(dist)} distortion coefficients are more than the {model} model has")
     dist = np.pad(dist, (0, longer[0] - len(dist)))
-    return Camera(name, (width, height), K, dist, R, t, "fisheye" if fisheye else "pinhole")
+    table = {"name": name, "size": [width, height], "model": model, "K": K.tolist(), "dist": dist.tolist()}
+    # Of the translation only the caller knows the unit, so it is not checked as one in metres.
+    convert(table | {"R": R.tolist(), "t": [0.0, 0.0, 0.0], "time_offset_s": offset}, CameraTable, where)
+    if not (np.abs(t) < LARGEST).all():
+        raise ConfigError(f"{where}: a number is not finite, or larger than {LARGEST:g}")
+    return Camera(unicodedata.normalize("NFC", name), (width, height), K, dist, R, t, model, offset)
 
 
 def make_rig(path: Path, cameras: list[Camera]) -> Rig:

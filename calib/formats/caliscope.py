@@ -12,6 +12,7 @@ from typing import Any
 from calib.formats._cameras import make_camera, make_rig
 from multiview.cameras.camera import Rig
 from multiview.common.atomic_file import replacing
+from multiview.common.foreign_errors import foreign_errors
 from multiview.common.toml import read_toml
 from multiview.errors import ConfigError
 
@@ -23,11 +24,18 @@ def recognises(text: str) -> bool:
 
 
 def read(path: Path) -> tuple[Rig, list[str]]:
+    with foreign_errors(path, "caliscope's camera array", ConfigError):
+        return _read(path)
+
+
+def _read(path: Path) -> tuple[Rig, list[str]]:
     entries = read_toml(path).get("cameras")
     if not isinstance(entries, dict):
         raise ConfigError(f"{path}: no table [cameras.0]")
     cameras, remarks = [], []
     for number, entry in entries.items():
+        if not isinstance(entry, dict):
+            raise ConfigError(f"{path}: cameras.{number} is not a table")
         name = f"cam_{entry.get('cam_id', entry.get('port', number))}"
         if any(not isinstance(entry.get(key), list) for key in ("matrix", "distortions", "rotation", "translation")):
             remarks.append(f"{name} is not calibrated in the file and is left out")

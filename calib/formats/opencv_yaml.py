@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from calib.formats._cameras import make_camera, make_rig
+from calib.formats._storage_yaml import matrix_of, parse_storage
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.atomic_file import replacing
+from multiview.common.foreign_errors import foreign_errors
 from multiview.errors import ConfigError
 
 SUFFIX = ".yaml"
@@ -25,28 +27,20 @@ def recognises(text: str) -> bool:
 
 
 def read(path: Path) -> tuple[Rig, list[str]]:
-    import cv2
-
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
-    try:
-        storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_READ)
+    with foreign_errors(path, "an OpenCV storage file with cameras in it", ConfigError):
+        storage = parse_storage(path.read_text(encoding="utf-8-sig"))
         return _rig(path, storage)
-    except (cv2.error, SystemError):  # SystemError is how OpenCV's binding reports a file that is no YAML at all
-        raise ConfigError(f"{path}: not an OpenCV storage file with cameras in it") from None
 
 
-def _rig(path: Path, storage: Any) -> tuple[Rig, list[str]]:
-    try:
-        sequence = storage.getNode("cameras")
-        if not sequence.empty():
-            nodes = [sequence.at(i) for i in range(sequence.size())]
-            return make_rig(path, [_camera(path, node, f"cam{i + 1:02d}") for i, node in enumerate(nodes)]), []
-        if storage.getNode("camera_matrix").empty():
-            raise ConfigError(f"{path}: it has neither `cameras` nor `camera_matrix`")
-        return make_rig(path, [_camera(path, storage, path.stem)]), ["no pose in the file: the camera is at the origin"]
-    finally:
-        storage.release()
+def _rig(path: Path, storage: dict[str, Any]) -> tuple[Rig, list[str]]:
+    sequence = storage.get("cameras")
+    if isinstance(sequence, list):
+        return make_rig(path, [_camera(path, node, f"cam{i + 1:02d}") for i, node in enumerate(sequence)]), []
+    if "camera_matrix" not in storage:
+        raise ConfigError(f"{path}: it has neither `cameras` nor `camera_matrix`")
+    return make_rig(path, [_camera(path, storage, path.stem)]), ["no pose in the file: the camera is at the origin"]
 
 
 def write(rig: Rig, path: Path) -> list[str]:
@@ -74,26 +68,27 @@ def write(rig: Rig, path: Path) -> list[str]:
 
 
 def _camera(path: Path, node: Any, name: str) -> Camera:
-    from dataclasses import replace
+    if not isinstance(node, dict):
+        raise ConfigError(f"{path}: camera {name!r} is not a map of values")
+    name = str(node.get("name", name))
 
     def matrix(*keys: str) -> Any:
-        found = [node.getNode(key) for key in keys]
-        return next((n.mat() for n in found if not n.empty()), None)
+        given = next((node[key] for key in keys if key in node), None)
+        return None if given is None else matrix_of(given)
 
-    named, model = node.getNode("name"), node.getNode("model")
     R, T = matrix("R"), matrix("T", "t")
     K, dist = matrix("camera_matrix", "K"), matrix("distortion_coefficients", "dist", "D")
     if K is None or dist is None:
         raise ConfigError(f"{path}: camera {name!r} has no camera_matrix or no distortion_coefficients")
-    camera = make_camera(
+    fisheye = node.get("model") == "fisheye" or node.get("fisheye_model") == 1  # as OpenCV's own sample writes it
+    return make_camera(
         path,
-        name if named.empty() else named.string(),
-        [node.getNode("image_width").real(), node.getNode("image_height").real()],
+        name,
+        [node.get("image_width"), node.get("image_height")],
         K,
         dist,
         np.eye(3) if R is None else R,
         np.zeros(3) if T is None else T,
-        not model.empty() and model.string() == "fisheye",
+        fisheye,
+        node.get("time_offset_s", 0.0),
     )
-    offset = node.getNode("time_offset_s")
-    return camera if offset.empty() else replace(camera, time_offset_s=offset.real())

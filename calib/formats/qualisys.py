@@ -16,6 +16,7 @@ import numpy as np
 from calib.formats._cameras import make_camera, make_rig
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.atomic_file import replacing
+from multiview.common.foreign_errors import foreign_errors
 from multiview.errors import ConfigError
 
 SUFFIX = ".qca.txt"
@@ -29,10 +30,12 @@ def recognises(text: str) -> bool:
 
 
 def read(path: Path) -> tuple[Rig, list[str]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    with foreign_errors(path, "a QCA file", ConfigError):
+        return _read(path)
+
+
+def _read(path: Path) -> tuple[Rig, list[str]]:
+    text = path.read_text(encoding="utf-8-sig")
     if "<!DOCTYPE" in text or "<!ENTITY" in text:  # a calibration has none; entities can be made to grow without end
         raise ConfigError(f"{path}: a QCA file must not have a document type or entities: export it again")
     try:

@@ -77,7 +77,7 @@ def draw_videos(overlay: Overlay, sources: list[FrameSource], out: Path) -> list
     for source in sources:
         writing(out / f"{file_name(source.name)}.mp4")  # before the work, not after half of it
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         for source in sources:
             task = progress.add_task(source.name, total=source.frames or None)

@@ -165,7 +165,7 @@ def _download(url: str, part: Path) -> Path:
 
     have = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as reply:
             if reply.status != 206:  # the server sends the whole

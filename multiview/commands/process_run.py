@@ -62,7 +62,7 @@ def detect_all(rig: Rig, sources: list[FrameSource], detectors: list[PoseDetecto
         if note := scaling_note(source.size, rig.cameras[rig.index(source.name)].size, source.name):
             console.print(f"[yellow]{note}[/]")
     start = time.perf_counter()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         tasks = {s.name: progress.add_task(s.name, total=s.frames or None) for s in sources}
         with ThreadPoolExecutor(len(detectors)) as pool:

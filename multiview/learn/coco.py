@@ -18,8 +18,10 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from multiview.common.atomic_file import replacing
+from multiview.common.foreign_errors import foreign_errors
 from multiview.common.ledger import reading
-from multiview.errors import SourceError
+from multiview.common.ranges import shown
+from multiview.errors import SourceError, one_line
 from multiview.learn.sample import ABSENT, Sample
 
 __all__ = ["CocoPeople", "Person", "coco_document", "read_coco", "read_picture", "write_coco"]
@@ -92,8 +94,6 @@ def _load(path: Path) -> dict[str, Any]:
         document = json.loads(reading(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SourceError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise SourceError(f"{path}: not a COCO file: {error}") from None
     if not isinstance(document, dict) or not all(
         isinstance(document.get(key), list) for key in ("images", "annotations", "categories")
     ):
@@ -120,6 +120,11 @@ def read_coco(annotations: Path, images: Path, joints: tuple[str, ...], least: i
 
     A bad annotation is named and skipped; SourceError where the file is no COCO keypoint file or nobody is left.
     """
+    with foreign_errors(annotations, "a COCO keypoint file"):
+        return _people(annotations, images, joints, least)
+
+
+def _people(annotations: Path, images: Path, joints: tuple[str, ...], least: int) -> CocoPeople:
     document = _load(annotations)
     category, order = _joint_order(annotations, document, joints)
     files = {entry["id"]: entry["file_name"] for entry in document["images"] if "id" in entry and "file_name" in entry}
@@ -139,24 +144,25 @@ def read_coco(annotations: Path, images: Path, joints: tuple[str, ...], least: i
             if not np.isin(values[:, 2], (0, 1, 2)).all():
                 raise ValueError("visibility is not 0, 1 or 2")
             path = images / files[entry["image_id"]]
-        except (KeyError, TypeError, ValueError) as error:
+            area = float(entry.get("area") or w * h)
+            number, image = int(entry.get("id", number)), int(entry["image_id"])
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             skipped.append(
-                f"{annotations}: annotation {entry.get('id', f'number {number}')}: {type(error).__name__} {error}"
+                f"{annotations}: annotation {shown(entry.get('id', f'number {number}'))}: {one_line(error)[:200]}"
             )
             log.warning("skipped %s", skipped[-1])
             continue
         if (values[:, 2] > ABSENT).sum() >= least:
             box = np.array([x, y, x + w, y + h])
-            area = float(entry.get("area") or w * h)
             people.append(
                 Person(
-                    int(entry["image_id"]),
+                    image,
                     path,
                     values[:, :2],
                     values[:, 2].astype(np.int64),
                     box,
                     area,
-                    int(entry.get("id", number)),
+                    number,
                 )
             )
     if not people:

@@ -115,15 +115,15 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         unknown = sorted(set(self.loss) - set(LOSSES))
         if unknown or not self.loss:
-            raise ConfigError(f"loss: {', '.join(unknown) or 'none given'}; known are: {', '.join(LOSSES)}")
+            raise ValueError(f"loss: {', '.join(unknown) or 'none given'}; known are: {', '.join(LOSSES)}")
         for name, size in (
             ("network.input", self.network.input),
             ("schedule.low_res_input", self.schedule.low_res_input),
         ):
             if any(side % 32 or side <= 0 for side in size):
-                raise ConfigError(f"{name}: {size} must be multiples of 32")
+                raise ValueError(f"{name}: {size} must be multiples of 32")
         if self.schedule.processes < 1 or self.schedule.batch % self.schedule.processes:
-            raise ConfigError(
+            raise ValueError(
                 f"schedule.processes: {self.schedule.processes} does not divide the batch of {self.schedule.batch}"
             )
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from multiview.common.atomic_file import replacing
+from multiview.common.foreign_errors import LARGEST_FILE, foreign_errors
 from multiview.common.ledger import reading
 from multiview.errors import SourceError
 
@@ -64,11 +65,12 @@ def read_truth(path: str | Path) -> Truth:
     path = Path(path)
     if not path.is_file():
         raise SourceError(f"{path}: no such file of true joints (npz with frame, actor, xyz, joints)")
-    try:
-        with reading(path).open("rb") as file, np.load(file, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise SourceError(f"{path} is not a whole npz file: {error}") from error
+    with foreign_errors(path, "a file of true joints (npz)"):
+        return _checked(_arrays(path), path)
+
+
+def _checked(arrays: dict[str, np.ndarray], path: Path) -> Truth:
+    """What is read, and what is written, is checked here."""
     missing = [name for name in _REQUIRED if name not in arrays]
     if missing:
         raise SourceError(f"{path} is not a file of true joints: it lacks {', '.join(missing)}")
@@ -77,10 +79,24 @@ def read_truth(path: str | Path) -> Truth:
     if xyz.shape != (len(frame), len(joints), 3) or actor.shape != frame.shape:
         shapes = ", ".join(f"{name} {arrays[name].shape}" for name in _REQUIRED)
         raise SourceError(f"{path}: expected frame (N,), actor (N,), xyz (N, J, 3), joints (J,), found {shapes}")
+    if any(arrays[name].dtype.kind not in "iu" for name in ("frame", "actor")) or xyz.dtype.kind not in "iuf":
+        kinds = ", ".join(f"{name} {arrays[name].dtype}" for name in ("frame", "actor", "xyz"))
+        raise SourceError(f"{path}: frame and actor must be integers and xyz numbers, found {kinds}")
     bound = arrays.get("bound")
     if bound is not None and bound.shape != xyz.shape[:2]:
         raise SourceError(f"{path}: expected bound {xyz.shape[:2]}, found {bound.shape}")
+    if bound is not None and bound.dtype.kind not in "iuf":
+        raise SourceError(f"{path}: bound must be numbers, found {bound.dtype}")
     return Truth(frame.astype(np.int64), actor.astype(np.int64), xyz.astype(np.float64), joints, bound)
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of the file, if they fit into memory: a few bytes can be packed numbers without end."""
+    with reading(path).open("rb") as file, zipfile.ZipFile(file) as members:
+        if sum(member.file_size for member in members.infolist()) > LARGEST_FILE:
+            raise SourceError(f"{path}: unpacked it is larger than {LARGEST_FILE >> 20} MB; is it the right file?")
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+        return {name: content[name] for name in content.files if name in ARRAYS}
 
 
 def write_truth(truth: Truth, path: str | Path) -> None:
@@ -89,9 +105,13 @@ def write_truth(truth: Truth, path: str | Path) -> None:
     Args:
         truth: The true joints.
         path: Where.
+
+    Raises:
+        SourceError: `read_truth` would refuse the file.
     """
     arrays = {"frame": truth.frame, "actor": truth.actor, "xyz": truth.xyz, "joints": np.array(truth.joints)}
     if truth.bound is not None:
         arrays["bound"] = truth.bound
+    _checked(arrays, Path(path))
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)

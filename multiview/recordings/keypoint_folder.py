@@ -18,6 +18,7 @@ import numpy as np
 from multiview.body.skeleton import Skeleton, load_skeleton, skeleton_names
 from multiview.cameras.camera import Rig
 from multiview.common.atomic_file import writing
+from multiview.common.foreign_errors import foreign_errors
 from multiview.common.ledger import reading
 from multiview.common.names import same_name
 from multiview.data import Keypoints2D
@@ -169,12 +170,8 @@ def read_keypoints(path: str | Path, skeleton: Skeleton) -> Keypoints2D:
     Raises:
         SourceError: The file is cut, not of this form, or of another number of joints.
     """
-    try:
+    with foreign_errors(path, "OpenPose JSON"):
         people = [person.pose_keypoints_2d for person in _DECODER.decode(_content(path)).people]
-    except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} is cut or not OpenPose JSON: {error}") from error
     joints = len(skeleton.joints)
     for values in people:
         if len(values) != 3 * joints:

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from multiview.body.skeleton import Skeleton
 from multiview.common.atomic_file import replacing
+from multiview.common.foreign_errors import foreign_errors
 from multiview.common.ledger import reading
 from multiview.data import NS_PER_S, Tracks
 from multiview.errors import SourceError
@@ -281,17 +282,13 @@ def read_poses(path: str | Path) -> Poses:
         path = path / "poses.parquet"
     if not path.is_file():
         raise SourceError(f"{path}: no such file; `multiview fuse --out FOLDER` writes FOLDER/poses.parquet")
-    try:
+    with foreign_errors(path, "a whole parquet file"):
         table = pq.read_table(reading(path))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise SourceError(f"{path} is not a whole parquet file: {error}") from error
     missing = [name for name in REQUIRED_COLUMNS if name not in table.column_names]
     if missing:
         raise SourceError(f"{path} is not a table of poses: it lacks {', '.join(missing)}")
-    try:
+    with foreign_errors(path, "a table of poses"):
         return _from_table(table)
-    except ValueError as error:
-        raise SourceError(f"{path} is not a table of poses: {error}") from error
 
 
 def _from_table(table: pa.Table) -> Poses:

@@ -24,6 +24,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from multiview.data import VideoFrame
 from multiview.errors import ConfigError, MultiviewError, SourceError
@@ -247,7 +248,7 @@ def table_of(cameras: list[CapturedCamera], coverage: Coverage | None = None) ->
         if camera.error:
             advice = [camera.error]
         table.add_row(
-            camera.name,
+            Text(camera.name),
             "x".join(map(str, camera.camera.size)),
             f"{rate:.1f}",
             f"{camera.camera.fps:.1f}",
@@ -256,7 +257,7 @@ def table_of(cameras: list[CapturedCamera], coverage: Coverage | None = None) ->
             f"{quality.brightness:.0f}" if quality else "-",
             f"{quality.sharpness:.0f}" if quality else "-",
             *((corners, covered) if coverage else ()),
-            "; ".join(advice) or "good",
+            Text("; ".join(advice) or "good"),
         )
     return Group(table, *([coverage.linked()] if coverage else []))
 

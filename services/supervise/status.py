@@ -106,7 +106,7 @@ class StatusTable:
             numbers.append(f"{s.detect_ms:.1f}" if s.detect_ms else "-")
             sigma, error = (watcher.value("fusion", f"{name}.{what}") for what in ("clock_sigma_ms", "residual_px"))
             numbers += ["-" if sigma is None else f"± {sigma:.2f}", "-" if error is None else f"{error:.1f}"]
-            table.add_row(name, *marks, *numbers)
+            table.add_row(Text(name), *marks, *numbers)
         return Group(table, *self._lines())
 
     def _lines(self) -> list[Text]:

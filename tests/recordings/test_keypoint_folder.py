@@ -71,7 +71,7 @@ def test_folder_of_an_unknown_camera(folder):
 def test_json_cut_in_half(folder):
     path = folder / "cam02" / "cam02_000304_keypoints.json"
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(SourceError, match=r"cam02_000304_keypoints\.json is cut or not OpenPose JSON"):
+    with pytest.raises(SourceError, match=r"cam02_000304_keypoints\.json: not OpenPose JSON, or damaged"):
         opened(folder).read(1, 304)
 
 

@@ -1,0 +1,276 @@
+"""A good file of every format that is read, what reads it, and, for tables, how another is written in its place."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calib.board.board import load_board
+from calib.corners.corners import Corners, read_corners, write_corners
+from calib.formats import format_names, format_of, load_format
+from multiview.body.actor import BONE_LENGTHS, Actor, load_actor, save_actor
+from multiview.body.skeleton import load_skeleton
+from multiview.cameras.rig_file import load_rig, save_rig
+from multiview.common.package_data import package_file
+from multiview.common.toml import decode_toml
+from multiview.data import Keypoints2D
+from multiview.models.card import load_card
+from multiview.recordings.ground_truth import Truth, read_truth, write_truth
+from multiview.recordings.keypoint_folder import read_keypoints, write_keypoints
+from multiview.recordings.pose_table import Poses, read_poses, write_poses
+from multiview.sources._timestamps import read_timestamps
+from multiview.studio.config import load_studio
+from multiview.synthetic import StudioOptions, make_rig
+
+__all__ = ["FORMATS", "FileFormat"]
+
+RIG = make_rig(StudioOptions(cameras=3, people=1))
+COCO17 = load_skeleton("coco17")
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """`write` a good file into a folder, `read` it or any other; `rewrite` it with values of other kinds."""
+
+    write: Callable[[Path], Path]
+    read: Callable[[Path], object]
+    text: bool = True
+    rewrite: Callable[[random.Random, Path], None] | None = None
+
+
+def _written(name: str, write: Callable[[Path], object]) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        write(folder / name)
+        return folder / name
+
+    return make
+
+
+def _text(name: str, text: str) -> Callable[[Path], Path]:
+    return _written(name, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _shipped(*parts: str) -> Callable[[Path], Path]:
+    return _text("file.toml", package_file(*parts).read_text(encoding="utf-8"))
+
+
+BOARD = 'squares = [7, 5]\nsquare_length = 0.04\nmarker_length = 0.03\ndictionary = "DICT_4X4_50"\nlegacy = false\n'
+STUDIO = """version = 1
+name = "studio"
+rig = "rig.toml"
+skeleton = "blazepose33"
+known_actors = []
+[source]
+type = "camera"
+address = "{camera}.mp4"
+detector = "blazepose"
+fps = 30.0
+speed = 1.0
+options = { max_people = 2, tiles = 3 }
+[cameras.cam01.source]
+type = "keypoints"
+directory = "k"
+fps = 25
+[[workers]]
+cameras = ["cam02", "cam03"]
+[sync]
+rate_hz = 60.0
+max_wait_s = 0.1
+[pipeline]
+sigma_px = 5.0
+associator = "epipolar_graph"
+associator_options = { soft_threshold = 3.0 }
+[pipeline.track]
+hold_s = 5.0
+[volume]
+min = [-3.0, -3.0, 0.0]
+max = [3.0, 3.0, 2.5]
+max_people = 4
+[hub]
+host = "127.0.0.1"
+ingest_port = 5555
+[recorder]
+directory = "takes"
+[metrics]
+port = 9464
+"""
+TAKE = 'version = 1\nname = "take"\nbegan = "2026-11-01T10:00:00.000+00:00"\nnotes = "a remark"\n'
+
+
+def _studio(folder: Path) -> Path:
+    save_rig(RIG, folder / "rig.toml")
+    return _text("file.toml", STUDIO)(folder)
+
+
+def _keypoints(path: Path) -> None:
+    rng = np.random.default_rng(1)
+    write_keypoints(Keypoints2D(rng.uniform(0, 1000, (2, 17, 2)), rng.uniform(0, 1, (2, 17))), path)
+
+
+def _corners(path: Path) -> None:
+    rng = np.random.default_rng(1)
+    rows = np.arange(200)
+    names = ("cam01", "cam02")
+    frame, xy = rows // 20, rng.uniform(0, 400, (200, 2))
+    write_corners(Corners(names, ((640, 480), (640, 480)), rows % 2, frame, frame / 30.0, rows % 20, xy), path)
+
+
+def _truth(path: Path) -> None:
+    xyz = np.random.default_rng(1).normal(size=(20, 17, 3))
+    write_truth(Truth(np.arange(20), np.zeros(20, np.int64), xyz, COCO17.joints, np.full((20, 17), 0.01)), path)
+
+
+def _poses(path: Path) -> None:
+    rng = np.random.default_rng(1)
+    n, j = 20, 17
+    cov = np.broadcast_to(1e-4 * np.eye(3), (n, j, 3, 3)).copy()
+    write_poses(
+        Poses(
+            frame=np.arange(n), time_ns=np.arange(n) * 10**8, utc_ns=np.zeros(n, np.int64), person=np.ones(n, np.int64),
+            xyz=rng.normal(size=(n, j, 3)), cov=cov, score=np.ones((n, j)), views=np.full((n, j), 3),
+            filled=np.zeros((n, j), bool), joints=COCO17.joints, skeleton="coco17", names={1: "Ann"},
+        ),
+        path,
+    )  # fmt: skip
+
+
+def _actor(path: Path) -> None:
+    save_actor(Actor(name="file", skeleton="coco17", lengths=dict.fromkeys(BONE_LENGTHS, 0.3)), path.parent)
+
+
+def _other_table(rng: random.Random, path: Path) -> None:
+    """The table, a column of it of another type, with wild values, or gone."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    for _ in range(rng.randrange(1, 4)):
+        place = rng.randrange(table.num_columns)
+        name, n = table.column_names[place], table.num_rows
+        numbers = [float("nan"), float("inf"), -1.0, 1e300, 0.0, 2.0**62, 0.5, 3.0]
+        column: Any = rng.choice(
+            [
+                pa.array([rng.choice(numbers) for _ in range(n)], pa.float64()),
+                pa.array([rng.choice([0, -1, 2**62, -(2**62), 7]) for _ in range(n)], pa.int64()),
+                pa.array([rng.choice(["", "x", "cam01", None]) for _ in range(n)], pa.string()),
+                pa.array([None] * n, pa.null()),
+                pa.array([[1.0]] * n, pa.list_(pa.float64())),
+                pa.array([b"\xff"] * n, pa.binary()),
+                pa.array([True] * n, pa.bool_()),
+                table.column(place).take(pa.array(rng.sample(range(n), n), pa.int64())),
+            ]
+        )
+        if rng.random() < 0.15:
+            table = table.remove_column(place)
+        elif rng.random() < 0.1:
+            table = table.slice(0, 0)
+        else:
+            table = table.set_column(place, name, column)
+    pq.write_table(table, path)
+
+
+def _other_arrays(rng: random.Random, path: Path) -> None:
+    """The arrays, one of another type or shape, with wild values, or gone."""
+    with np.load(path) as content:
+        arrays = {name: content[name] for name in content.files}
+    name = rng.choice(sorted(arrays))
+    n = len(arrays[name])
+    other: Any = rng.choice(
+        [
+            np.full(arrays[name].shape, np.nan),
+            np.full(arrays[name].shape, 1e300),
+            np.full(n, 2**62),
+            np.array(5),
+            np.zeros((0, 3)),
+            np.array(["text"] * n),
+            np.zeros((n, 2, 2, 2)),
+            np.array([1 + 2j] * n),
+            np.array(["2026-01-01"] * n, "datetime64[D]"),
+            np.zeros(n, [("a", "f4"), ("b", "i4")]),
+            np.array([b"\xff"] * n),
+        ]
+    )
+    if rng.random() < 0.15:
+        del arrays[name]
+    else:
+        arrays[name] = other
+    with path.open("wb") as file:
+        (np.savez if rng.random() < 0.5 else np.savez_compressed)(file, **arrays)
+
+
+def _calibration(name: str) -> FileFormat:
+    module = load_format(name)
+    rig = replace(RIG, cameras=tuple(replace(camera, dist=camera.dist[:5]) for camera in RIG.cameras))
+    return FileFormat(
+        _written("file" + module.SUFFIX, lambda path: module.write(rig, path)),
+        lambda path: load_format(format_of(path)).read(path),
+    )
+
+
+def _recipe(path: Path) -> object:
+    from multiview.learn.recipe import Recipe
+
+    return decode_toml(path, Recipe)
+
+
+def _coco(path: Path) -> object:
+    from multiview.learn.coco import read_coco
+
+    return read_coco(path, path.parent, COCO17.joints)
+
+
+def _coco_text() -> str:
+    import json
+
+    person = {"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0, "bbox": [10, 10, 50, 100], "area": 5000.0}
+    person["keypoints"] = [20.0, 30.0, 2] * 17
+    document = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 100, "height": 200}],
+        "annotations": [person, person | {"id": 2}],
+        "categories": [{"id": 1, "name": "person", "keypoints": list(COCO17.joints)}],
+    }
+    return json.dumps(document, indent=1)
+
+
+SYNTHETIC = """cameras = 3
+seconds = 2.0
+fps = 30.0
+size = [640, 480]
+pace_m_s = [0.8, 1.4]
+swaps = 0.1
+"""
+STAMPS = "frame,time\n" + "".join(f"{i},{i / 30:.6f}\n" for i in range(30))
+
+FORMATS: dict[str, FileFormat] = {
+    "rig": FileFormat(_written("file.toml", lambda path: save_rig(RIG, path)), load_rig),
+    "board": FileFormat(_text("file.toml", BOARD), load_board),
+    "studio": FileFormat(_studio, load_studio),
+    "card": FileFormat(_shipped("models", "rtmpose-m-body.toml"), load_card),
+    "recipe": FileFormat(_shipped("recipes", "light.toml"), _recipe),
+    "skeleton": FileFormat(_shipped("skeletons", "coco17.toml"), lambda path: load_skeleton.__wrapped__(path)),
+    "actor": FileFormat(_written("file.toml", _actor), lambda path: load_actor("file", path.parent)),
+    "synthetic": FileFormat(
+        _text(
+            "file.toml",
+            "cameras = 3\nseconds = 2.0\nfps = 30.0\nsize = [640, 480]\npace_m_s = [0.8, 1.4]\nswaps = 0.1\n",
+        ),
+        lambda path: decode_toml(path, StudioOptions),
+    ),
+    "keypoints": FileFormat(
+        _written("cam01_000001_keypoints.json", _keypoints), lambda path: read_keypoints(path, COCO17)
+    ),
+    "timestamps": FileFormat(
+        _text("cam01.timestamps.csv", STAMPS),
+        read_timestamps,
+    ),
+    "coco": FileFormat(_text("people.json", _coco_text()), _coco),
+    "corners": FileFormat(_written("corners.parquet", _corners), read_corners, False, _other_table),
+    "poses": FileFormat(_written("poses.parquet", _poses), read_poses, False, _other_table),
+    "truth": FileFormat(_written("gt.npz", _truth), read_truth, False, _other_arrays),
+    **{name if name != "multiview" else "rig (convert)": _calibration(name) for name in format_names()},
+}
