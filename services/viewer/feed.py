@@ -10,6 +10,7 @@ import numpy as np
 
 from multiview.data import Keypoints2D, Pose3D, Track
 from multiview.recordings.pose_table import Poses
+from services.viewer.playback import Playback
 
 __all__ = ["Feed", "PosesFeed"]
 
@@ -60,12 +61,9 @@ class Feed(Protocol):
         """Stop or go on."""
         ...
 
-    def timeline(self) -> tuple[float, float | None]:
-        """Seconds from the start, and how long it is; None where there is no end."""
-        ...
-
-    def seek(self, seconds: float) -> None:
-        """Go to another time, where there is one."""
+    @property
+    def playback(self) -> Playback | None:
+        """Of a recording; None live."""
         ...
 
     def close(self) -> None:
@@ -95,36 +93,26 @@ class PosesFeed:
     ) -> None:
         self._poses = poses
         self._frames, first = np.unique(poses.frame, return_index=True)
-        self._times = (poses.time_ns[first] - poses.time_ns[first[0]]) / 1e9 if len(first) else np.zeros(0)
+        times_s = (poses.time_ns[first] - poses.time_ns[first[0]]) / 1e9 if len(first) else np.zeros(0)
+        self._playback = Playback(times_s, start_s, paused)
         self._bounds = np.append(first, len(poses))
-        self._at, self._since, self._paused = start_s, time.monotonic(), paused
         self._shown: tuple[int, tuple[Track, ...]] = (-1, ())
         self._names, self._recorded = names or {}, keypoints
 
     @property
-    def duration(self) -> float:
-        """Seconds from the first frame to the last."""
-        return float(self._times[-1]) if len(self._times) else 0.0
-
-    def _now(self) -> float:
-        """Seconds from the start of the recording."""
-        passed = 0.0 if self._paused else time.monotonic() - self._since
-        return (self._at + passed) % (self.duration + 0.5)
-
-    def _index(self) -> int:
-        return max(int(np.searchsorted(self._times, self._now() + 1e-9, side="right")) - 1, 0)
+    def playback(self) -> Playback:
+        return self._playback
 
     def tracks(self) -> tuple[Track, ...]:
         if not len(self._frames):
             return ()
-        index = self._index()
+        index = self._playback.index()
         if index != self._shown[0]:
             self._shown = (index, self._at_index(index))
         return self._shown[1]
 
     def wait(self, timeout_s: float) -> None:
-        later = self._times[self._index() + 1 :] - self._now() if len(self._times) and not self._paused else []
-        time.sleep(max(0.0, min(timeout_s, float(later[0]) if len(later) else timeout_s)))
+        time.sleep(max(0.0, min(timeout_s, self._playback.until_next())))
 
     def names(self) -> dict[int, str]:
         return self._names
@@ -133,7 +121,7 @@ class PosesFeed:
         return False
 
     def history(self) -> Iterable[tuple[Track, ...]]:
-        return [self._at_index(i) for i in range(max(0, self._index() - PAST_FRAMES), self._index())]
+        return [self._at_index(i) for i in range(max(0, self._playback.index() - PAST_FRAMES), self._playback.index())]
 
     def delay_s(self) -> float:
         return 0.0
@@ -147,8 +135,11 @@ class PosesFeed:
     def headline(self) -> str:
         if not len(self._frames):
             return "the recording holds no frames: record or fuse again"
-        frame, people = self._frames[self._index()], len(self.tracks())
-        return f"frame {frame}   {count(people, 'person', 'people')}{'   paused' if self._paused else ''}"
+        frame, people, play = self._frames[self._playback.index()], len(self.tracks()), self._playback
+        speed = (
+            "" if play.speed == 1.0 else f"   {play.speed:g} x" if play.speed > 1.0 else f"   1/{1 / play.speed:g} x"
+        )
+        return f"frame {frame}   {count(people, 'person', 'people')}{speed}{'   paused' if play.paused else ''}"
 
     def camera_states(self) -> dict[str, str]:
         return {}
@@ -156,16 +147,10 @@ class PosesFeed:
     def keypoints(self) -> Mapping[str, Keypoints2D]:
         if self._recorded is None or not len(self._frames):
             return {}
-        return self._recorded.at(int(self._poses.time_ns[self._bounds[self._index()]]))
+        return self._recorded.at(int(self._poses.time_ns[self._bounds[self._playback.index()]]))
 
     def pause(self) -> None:
-        self._at, self._since, self._paused = self._now(), time.monotonic(), not self._paused
-
-    def timeline(self) -> tuple[float, float | None]:
-        return min(self._now(), self.duration), self.duration
-
-    def seek(self, seconds: float) -> None:
-        self._at, self._since = float(np.clip(seconds, 0.0, self.duration)), time.monotonic()
+        self._playback.pause()
 
     def close(self) -> None:
         """A table holds nothing."""

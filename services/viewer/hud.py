@@ -26,20 +26,37 @@ _VIEWS = (
     ("P", "follow a person"), ("1-9", "through a camera"),
 )  # fmt: skip
 _LIVE = (("Space", "freeze"), ("R", "record a take"), ("N", "name the followed person"))
-_TAKE = (("Space", "pause"), ("←/→", "a second back or forward"), ("click", "the time line"))
+_TAKE = (
+    ("Space", "pause"),
+    ("←/→", "a second"),
+    (",/.", "a frame"),
+    ("↓/↑", "slower, faster"),
+    ("I/O", "in, out"),
+    ("W", "whole"),
+    ("click", "the time line"),
+)
 _SHOW = (("U", "uncertainty"), ("L", "lines of sight"), ("S", "snapshot"), ("H", "hide this"), ("Q", "quit"))
 
 
 @dataclass(frozen=True, slots=True)
+class TimeLine:
+    """s: where a recording is, how long it is, and the part of it that repeats."""
+
+    now: float
+    duration: float
+    first: float
+    last: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hud:
-    """`top` are pieces of text with their colours; `now` and `duration` (s) are those of the time line, if any."""
+    """`top` are pieces of text with their colours; a recording has a time line."""
 
     top: tuple[tuple[str, RGB], ...]
     help: bool = True
     cameras: bool = True  # whether the cameras' states are known
     floor: bool = True  # whether there is one
-    now: float = 0.0
-    duration: float | None = None
+    line: TimeLine | None = None
     volume: bool = False  # whether one is drawn
 
 
@@ -52,12 +69,12 @@ def billboards(hud: Hud, size: tuple[int, int], scale: int) -> list[Billboard]:
     for row in reversed(_help(hud, scale) if hud.help else ()):
         y -= len(row)
         found.append(Billboard(row, margin, y, _DEPTH_M))
-    if hud.duration is not None:
+    if (line := hud.line) is not None:
         x0, x1, y0 = _line(size, scale, y)
-        share = hud.now / hud.duration if hud.duration > 0 else 0.0
-        ends = (f"{hud.now:.2f} s", f"{hud.duration:.2f} s")
+        share, first, last = (_share(line, seconds) for seconds in (line.now, line.first, line.last))
+        ends = (f"{line.now:.2f} s", f"{line.duration:.2f} s")
         left, right = (text_image(text, INK, _SMALL_PX * scale) for text in ends)
-        found.append(Billboard(bar(share, x1 - x0, _BAR_PX * scale, _HANDLE), x0, y0, _DEPTH_M))
+        found.append(Billboard(bar(share, x1 - x0, _BAR_PX * scale, _HANDLE, (first, last)), x0, y0, _DEPTH_M))
         below = (_BAR_PX * scale - len(left)) // 2
         found.append(Billboard(left, x0 - left.shape[1] - margin // 2, y0 + below, _DEPTH_M))
         found.append(Billboard(right, x1 + margin // 2, y0 + below, _DEPTH_M))
@@ -66,7 +83,7 @@ def billboards(hud: Hud, size: tuple[int, int], scale: int) -> list[Billboard]:
 
 def time_at(hud: Hud, size: tuple[int, int], scale: int, x: float, y: float) -> float | None:
     """The time (s) that a click at a pixel means; None where it is not on the time line."""
-    if hud.duration is None:
+    if hud.line is None:
         return None
     bottom = size[1] - _MARGIN_PX * scale
     if hud.help:
@@ -74,7 +91,12 @@ def time_at(hud: Hud, size: tuple[int, int], scale: int, x: float, y: float) -> 
     x0, x1, y0 = _line(size, scale, bottom)
     if not (x0 - 8 <= x <= x1 + 8 and y0 <= y <= y0 + _BAR_PX * scale):
         return None
-    return float(np.clip((x - x0) / (x1 - x0 - 1), 0.0, 1.0)) * hud.duration
+    return float(np.clip((x - x0) / (x1 - x0 - 1), 0.0, 1.0)) * hud.line.duration
+
+
+def _share(line: TimeLine, seconds: float) -> float:
+    """Of the time line's length."""
+    return seconds / line.duration if line.duration > 0 else 0.0
 
 
 def _line(size: tuple[int, int], scale: int, bottom: int) -> tuple[int, int, int]:
@@ -84,7 +106,7 @@ def _line(size: tuple[int, int], scale: int, bottom: int) -> tuple[int, int, int
 
 
 def _help(hud: Hud, scale: int) -> tuple[Picture, ...]:
-    return _keys(hud.duration is None, hud.cameras, hud.floor, hud.volume, scale)
+    return _keys(hud.line is None, hud.cameras, hud.floor, hud.volume, scale)
 
 
 @lru_cache(maxsize=8)

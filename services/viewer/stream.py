@@ -171,11 +171,9 @@ class StreamFeed:
     def pause(self) -> None:
         self._paused = not self._paused
 
-    def timeline(self) -> tuple[float, float | None]:
-        return 0.0, None
-
-    def seek(self, seconds: float) -> None:
-        """There is only now."""
+    @property
+    def playback(self) -> None:
+        return None
 
     def close(self) -> None:
         self._subscriber.close()

@@ -67,13 +67,16 @@ def side_by_side(pictures: Sequence[Picture]) -> Picture:
     return row
 
 
-def bar(share: float, width: int, height: int, colour: RGB) -> Picture:
-    """A line filled up to `share` of it, with a handle there."""
+def bar(share: float, width: int, height: int, colour: RGB, part: tuple[float, float] = (0.0, 1.0)) -> Picture:
+    """A line filled up to `share` of it, with a handle there; marks at both ends of `part` unless it is the whole."""
     picture: Picture = np.empty((height, width, 3), dtype=np.uint8)
     picture[:] = np.round(255 * np.array(GROUND))
     middle, thick, at = height // 2, max(1, height // 8), round(np.clip(share, 0.0, 1.0) * (width - 1))
     picture[middle - thick : middle + thick] = (70, 76, 88)
     picture[middle - thick : middle + thick, :at] = np.round(255 * np.array(colour))
+    for end in part if part != (0.0, 1.0) else ():
+        left = round(end * (width - 1))
+        picture[height // 4 : height - height // 4, max(0, left - thick) : left + thick] = (200, 205, 212)
     handle = max(2, height // 5)
     picture[height // 6 : height - height // 6, max(0, at - handle) : at + handle] = np.round(255 * np.array(colour))
     return picture

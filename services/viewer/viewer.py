@@ -9,20 +9,21 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multiview.common.palette import RGB
 from multiview.errors import ConfigError
 from services.viewer.feed import Feed
-from services.viewer.hud import ALARM, INK, Hud
+from services.viewer.hud import ALARM, INK, Hud, TimeLine
 from services.viewer.open import Opened, open_live, open_recording
 from services.viewer.record import Recording
 from services.viewer.scene import centre
 
 if TYPE_CHECKING:
     from services.viewer.orbit import Orbit
+    from services.viewer.playback import Playback
     from services.viewer.scene import Scene
     from services.viewer.window import Window
 
@@ -31,7 +32,7 @@ _SIZE = (1280, 720)
 _STALL_S, _PRESENT_S = 1.0, 0.25
 _NOTE_S = 4.0  # how long the line about a pressed key stays
 _NOTICE: RGB = (0.96, 0.80, 0.45)
-_SPACE, _ESCAPE, _RIGHT, _LEFT = 32, 256, 262, 263  # GLFW key codes
+_SPACE, _ESCAPE, _RIGHT, _LEFT, _DOWN, _UP = 32, 256, 262, 263, 264, 265  # GLFW key codes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -133,9 +134,25 @@ class Viewer:
         bind("Q", lambda: setattr(self, "_closing", True))
         bind(_ESCAPE, lambda: setattr(self, "_closing", True))
         bind(_SPACE, self.feed.pause)
-        bind(_RIGHT, lambda: self.seek(self.feed.timeline()[0] + 1.0))
-        bind(_LEFT, lambda: self.seek(self.feed.timeline()[0] - 1.0))
         self.window.on_mouse(self.orbit, self.seek)
+        if self.feed.playback is not None:
+            self._bind_playback(self.feed.playback)
+
+    def _bind_playback(self, playback: Playback) -> None:
+        bind = self.window.on_key
+
+        def press(key: str | int, action: Callable[[], None]) -> None:
+            bind(key, lambda: self._play(action))
+
+        press(_RIGHT, lambda: playback.seek(playback.now() + 1.0))
+        press(_LEFT, lambda: playback.seek(playback.now() - 1.0))
+        press(".", lambda: playback.step(1))
+        press(",", lambda: playback.step(-1))
+        press(_UP, lambda: playback.change_speed(2.0))
+        press(_DOWN, lambda: playback.change_speed(0.5))
+        press("I", playback.begin_here)
+        press("O", playback.end_here)
+        press("W", playback.whole)
 
     def set_view(self, view: str) -> None:
         """From everywhere, above, in front, near a person (`follow` or `follow:ID`), or through a camera by name."""
@@ -173,7 +190,12 @@ class Viewer:
 
     def seek(self, seconds: float) -> None:
         """Go to another time of a take."""
-        self.feed.seek(seconds)
+        if self.feed.playback is not None:
+            self.feed.playback.seek(seconds)
+            self.rebuild_trails()
+
+    def _play(self, action: Callable[[], None]) -> None:
+        action()
         self.rebuild_trails()
 
     def rebuild_trails(self) -> None:
@@ -245,11 +267,9 @@ class Viewer:
             top.append((f"   {status}", ALARM))
         if time.monotonic() < self._note_until:
             top.append((f"   {self._note}", _NOTICE))
-        now, duration = self.feed.timeline()
-        floor = self.scene.rig.world != "camera"
-        return Hud(
-            tuple(top), self.help, bool(self.scene.camera_states), floor, now, duration, self.scene.volume is not None
-        )
+        floor, play = self.scene.rig.world != "camera", self.feed.playback
+        line = None if play is None else TimeLine(play.now(), play.duration, play.first_s, play.last_s)
+        return Hud(tuple(top), self.help, bool(self.scene.camera_states), floor, line, self.scene.volume is not None)
 
     def loop(self, seconds: float | None = None) -> None:
         """Draw until the window is closed, at most 30 pictures a second."""

@@ -28,7 +28,7 @@ from multiview.wire.messages import Stamp, encode
 from multiview.wire.packing import pack_keypoints
 from services.runtime.display import has_display
 from services.viewer.feed import PosesFeed
-from services.viewer.hud import INK, Hud, billboards, time_at
+from services.viewer.hud import INK, Hud, TimeLine, billboards, time_at
 from services.viewer.open import open_recording
 from services.viewer.orbit import Orbit, default_view
 from services.viewer.scene import Scene, frustum, level_from_world
@@ -199,7 +199,7 @@ def test_a_plate_covers_its_pixels(orbit: Orbit) -> None:
 
 def test_a_click_on_the_time_line_is_the_time_it_shows() -> None:
     size = (1280, 720)
-    hud = Hud((("frame 12", INK),), now=3.0, duration=12.0)
+    hud = Hud((("frame 12", INK),), line=TimeLine(3.0, 12.0, 0.0, 12.0))
     line = max(billboards(hud, size, 1), key=lambda b: b.picture.shape[1] if len(b.picture) == 24 else 0)
     bright = line.picture[12].astype(int).sum(axis=1)
     played = int(np.flatnonzero(bright > 400).max())
@@ -208,7 +208,7 @@ def test_a_click_on_the_time_line_is_the_time_it_shows() -> None:
     assert found is not None
     assert found == pytest.approx(3.0, abs=0.05)
     assert time_at(hud, size, 1, x, y - 100) is None
-    assert time_at(dataclasses.replace(hud, duration=None), size, 1, x, y) is None
+    assert time_at(dataclasses.replace(hud, line=None), size, 1, x, y) is None
 
 
 def test_rays_start_at_cameras_and_pass_what_they_saw() -> None:
@@ -270,12 +270,14 @@ def test_feed_plays_seeks_and_pauses() -> None:
     np.testing.assert_array_equal(feed.tracks()[2].pose.xyz, crowd(25)[1].tracks[2].pose.xyz)
     assert feed.tracks() is feed.tracks()
     assert len(list(feed.history())) == 25
-    feed.seek(1.4)
+    feed.playback.seek(1.4)
     assert "frame 35" in feed.headline()
     assert "3 people" in feed.headline()
-    assert feed.timeline() == pytest.approx((1.4, 1.96), abs=1e-6)
-    feed.seek(-9.0)
+    assert (feed.playback.now(), feed.playback.duration) == pytest.approx((1.4, 1.96), abs=1e-6)
+    feed.playback.seek(-9.0)
     assert "frame 0 " in feed.headline()
+    feed.playback.change_speed(0.25)
+    assert "1/4 x" in feed.headline()
 
 
 @pytest.mark.slow
