@@ -10,7 +10,8 @@ from multiview.cameras.camera import Camera, Rig
 from multiview.cameras.observations import PackedRig, pack
 from multiview.cameras.ray_bundle_kernels import ray_bundle
 from multiview.data import Keypoints2D, Views
-from multiview.fusion.association.initiation_kernels import Hypotheses, Scratch, best_hypotheses, select_hypotheses
+from multiview.fusion.association.hypothesis_kernels import Hypotheses
+from multiview.fusion.association.initiation_kernels import Scratch, best_hypotheses, select_hypotheses
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.track_state import LENGTH_CV, NONRIGID_LENGTH_CV, POPULATION_LENGTH_CV
 from multiview.geometry.jit import kernel
