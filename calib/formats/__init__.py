@@ -4,7 +4,8 @@ A format says what its axes, units and directions are in its first lines, and ha
 
     SUFFIX               the usual ending of its files
     recognises(text)     whether a file's text is of this format
-    read(path)           a Rig and remarks (what was assumed); raises ConfigError
+    read(path, unit_m)   a Rig and remarks (what was assumed); unit_m: m per unit of length where the user gives it;
+                         raises ConfigError
     write(rig, path)     writes it whole or not at all, and gives remarks (what the format cannot hold)
 """
 
@@ -13,12 +14,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol, cast
 
+from calib.formats._cameras import UNITS_M
+from calib.formats._described import described
 from multiview.cameras.camera import Rig
 from multiview.common.ledger import reading
 from multiview.common.plugins import load_plugin, plugin_names
 from multiview.errors import ConfigError
 
-__all__ = ["Format", "format_names", "format_of", "load_format"]
+__all__ = ["UNITS_M", "Format", "format_names", "format_of", "load_format"]
 
 
 class Format(Protocol):
@@ -28,7 +31,7 @@ class Format(Protocol):
 
     def recognises(self, text: str) -> bool: ...
 
-    def read(self, path: Path) -> tuple[Rig, list[str]]: ...
+    def read(self, path: Path, unit_m: float | None = None) -> tuple[Rig, list[str]]: ...
 
     def write(self, rig: Rig, path: Path) -> list[str]: ...
 
@@ -53,5 +56,6 @@ def format_of(path: Path) -> str:
         if load_format(name).recognises(text):
             return name
     raise ConfigError(
-        f"{path}: not a calibration of a known format ({', '.join(format_names())}); give one with --from"
+        f"{path}: {described(text)}, not a calibration of a known format ({', '.join(format_names())}); "
+        "give one with --from if it is"
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from calib.formats._cameras import make_camera, unit_of
+from calib.formats._cameras import in_metres, make_camera
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.foreign_errors import foreign_errors
 from multiview.errors import ConfigError
@@ -21,28 +20,26 @@ def has_camera_tables(text: str) -> bool:
     return all(f"{key} =" in text or f"{key}=" in text for key in _KEYS) and "[cameras" not in text
 
 
-def cameras_of(path: Path, table: dict[str, Any]) -> tuple[list[Camera], list[str]]:
+def cameras_of(path: Path, table: dict[str, Any], unit_m: float | None) -> tuple[list[Camera], list[str]]:
     """Every table with a camera's keys; raises ConfigError for one that lacks some."""
     with foreign_errors(path, "a table of cameras", ConfigError):
-        return _cameras_of(path, table)
+        return _cameras_of(path, table, unit_m)
 
 
-def _cameras_of(path: Path, table: dict[str, Any]) -> tuple[list[Camera], list[str]]:
+def _cameras_of(path: Path, table: dict[str, Any], unit_m: float | None) -> tuple[list[Camera], list[str]]:
     entries = {name: entry for name, entry in table.items() if isinstance(entry, dict) and "matrix" in entry}
     for name, entry in entries.items():
         missing = [key for key in (*_KEYS, "size") if key not in entry]
         if missing:
             raise ConfigError(f"{path}: camera {name!r} has no {', '.join(missing)}")
-    metadata = table.get("metadata", {})
-    units = metadata.get("units") if isinstance(metadata, dict) else None
-    scale, told = unit_of([entry["translation"] for entry in entries.values()], units)
     cameras = []
     for section, entry in entries.items():
-        camera = make_camera(
+        cameras.append(make_camera(
             path, str(entry.get("name", section)), entry["size"], entry["matrix"], entry["distortions"],
             entry["rotation"], entry["translation"], bool(entry.get("fisheye", False)),
-        )  # fmt: skip
-        cameras.append(replace(camera, t=camera.t * scale))
+        ))  # fmt: skip
+    metadata = table.get("metadata")
+    cameras, told = in_metres(cameras, unit_m, metadata.get("units") if isinstance(metadata, dict) else None)
     return cameras, [told]
 
 

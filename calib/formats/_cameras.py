@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,16 @@ from multiview.errors import ConfigError, one_line
 from multiview.geometry.lens import COEFFICIENTS, LensModel
 from multiview.geometry.rigid import nearest_rotation, rotation_from_vector
 
-__all__ = ["make_camera", "make_rig", "unit_of"]
+__all__ = ["UNITS_M", "in_metres", "make_camera", "make_rig"]
 
 _ROTATION_TOLERANCE = 1e-3
-_MAX_DISTANCE_M = 30.0
+_SPREAD_M, _SPREAD_CM = 30.0, 600.0  # cameras farther apart are not in metres; still farther, not in centimetres
+
+UNITS_M = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "in": 0.0254, "ft": 0.3048}
+_SPELLED = {
+    "meter": "m", "metre": "m", "centimeter": "cm", "centimetre": "cm", "millimeter": "mm", "millimetre": "mm",
+    "inch": "in", "inche": "in", "foot": "ft", "feet": "ft",
+}  # fmt: skip
 
 
 def make_camera(
@@ -76,12 +83,35 @@ def make_rig(path: Path, cameras: list[Camera]) -> Rig:
     return Rig(tuple(cameras))
 
 
-def unit_of(translations: list[Any], stated: object) -> tuple[float, str]:
-    """Metres per unit, and how it was told: by the file, or by cameras too far apart for metres."""
-    units = {"m": 1.0, "mm": 1e-3, "cm": 1e-2}
-    if isinstance(stated, str) and stated in units:
-        return units[stated], f"the file says its lengths are in {stated}"
-    largest = max((float(np.abs(np.array(t, dtype=np.float64)).max()) for t in translations), default=0.0)
-    if largest > _MAX_DISTANCE_M:
-        return 1e-3, f"lengths are taken to be millimetres (the largest is {largest:.0f})"
-    return 1.0, f"lengths are taken to be metres (the largest is {largest:.3g})"
+def in_metres(
+    cameras: list[Camera], given_m: float | None, stated: object = None, always: str = ""
+) -> tuple[list[Camera], str]:
+    """The cameras with lengths in metres, and a remark that says of what unit the file's were taken to be.
+
+    In this order: `given_m`, the metres per unit that the user gives; the format's own unit, `always`; what the file
+    states; and how far apart the cameras are.
+    """
+    word = str(stated or "").strip().lower()
+    word = _SPELLED.get(word.removesuffix("s"), word)
+    if given_m is not None:
+        scale, told = given_m, f"lengths are in units of {given_m:g} m, as given"
+    elif always:
+        scale, told = UNITS_M[always], f"lengths are in {always}, as the format has them"
+    elif word in UNITS_M:
+        scale, told = UNITS_M[word], f"the file says its lengths are in {word}"
+    else:
+        spread = _spread(cameras)
+        unit = "m" if spread <= _SPREAD_M else "cm" if spread <= _SPREAD_CM else "mm"
+        unknown = f"the file's unit {stated!r} is unknown; " if word else ""
+        scale = UNITS_M[unit]
+        told = (
+            f"{unknown}lengths are taken to be in {unit}, as the cameras spread over {spread:.4g}: --unit says another"
+        )
+    return [replace(camera, t=camera.t * scale) for camera in cameras], told
+
+
+def _spread(cameras: list[Camera]) -> float:
+    """The largest distance between two cameras, in the file's unit; of one camera, from the world's origin."""
+    centres = np.array([camera.centre for camera in cameras])
+    others = centres if len(cameras) > 1 else np.zeros((1, 3))
+    return float(np.max(np.linalg.norm(centres[:, None] - others[None], axis=2), initial=0.0))

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from calib.formats._cameras import make_camera, make_rig
+from calib.formats._cameras import in_metres, make_camera, make_rig
 from multiview.cameras.camera import Rig
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
@@ -23,12 +23,12 @@ def recognises(text: str) -> bool:
     return re.search(r"^\[cameras\.", text, re.MULTILINE) is not None and "distortions" in text
 
 
-def read(path: Path) -> tuple[Rig, list[str]]:
+def read(path: Path, unit_m: float | None = None) -> tuple[Rig, list[str]]:
     with foreign_errors(path, "caliscope's camera array", ConfigError):
-        return _read(path)
+        return _read(path, unit_m)
 
 
-def _read(path: Path) -> tuple[Rig, list[str]]:
+def _read(path: Path, unit_m: float | None) -> tuple[Rig, list[str]]:
     entries = read_toml(path).get("cameras")
     if not isinstance(entries, dict):
         raise ConfigError(f"{path}: no table [cameras.0]")
@@ -44,7 +44,8 @@ def _read(path: Path) -> tuple[Rig, list[str]]:
             remarks.append(f"{name} is shown rotated in caliscope; its calibration is of the unrotated image")
         numbers = (entry["matrix"], entry["distortions"], entry["rotation"], entry["translation"])
         cameras.append(make_camera(path, name, entry.get("size"), *numbers, bool(entry.get("fisheye", False))))
-    return make_rig(path, cameras), remarks
+    cameras, told = in_metres(cameras, unit_m, always="m")
+    return make_rig(path, cameras), [*remarks, told]
 
 
 def write(rig: Rig, path: Path) -> list[str]:

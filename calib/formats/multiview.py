@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from calib.formats._cameras import in_metres
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig, save_rig
 
@@ -14,8 +15,12 @@ def recognises(text: str) -> bool:
     return "[[cameras]]" in text and "version" in text
 
 
-def read(path: Path) -> tuple[Rig, list[str]]:
-    return load_rig(path), []
+def read(path: Path, unit_m: float | None = None) -> tuple[Rig, list[str]]:
+    rig = load_rig(path)
+    if unit_m is None:
+        return rig, []
+    cameras, told = in_metres(list(rig.cameras), unit_m)
+    return Rig(tuple(cameras), rig.world), [told]
 
 
 def write(rig: Rig, path: Path) -> list[str]:

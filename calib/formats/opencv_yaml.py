@@ -1,8 +1,9 @@
-"""OpenCV's FileStorage YAML: a sequence `cameras`, each with camera_matrix, distortion_coefficients, image_width,
-image_height, R, T.
+"""OpenCV's FileStorage, YAML or XML: a sequence `cameras`, each with camera_matrix, distortion_coefficients,
+image_width, image_height, R, T.
 
 R (3x3), T (3x1, metres) are cam_from_world, OpenCV's camera axes. A file as OpenCV's own calibration programs write it
-(one camera, the keys at the top, no R and T) reads as a camera at the origin.
+(one camera, the keys at the top, no R and T) reads as a camera at the origin. The lens is a fisheye where `model` says
+so, or `fisheye_model`, as OpenCV's calibration sample has it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from calib.formats._cameras import make_camera, make_rig
+from calib.formats._cameras import in_metres, make_camera, make_rig
+from calib.formats._storage_xml import parse_storage_xml
 from calib.formats._storage_yaml import matrix_of, parse_storage
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.atomic_file import replacing
@@ -21,26 +23,37 @@ from multiview.errors import ConfigError
 
 SUFFIX = ".yaml"
 
+_MOST = 8  # keys that an error names
+_MATRIX = ("camera_matrix", "Camera_Matrix", "cameraMatrix", "K")
+_DISTORTION = ("distortion_coefficients", "Distortion_Coefficients", "distCoeffs", "dist", "D")
+_FISHEYE = ("fisheye", "equidistant", "kannala_brandt")
+_PINHOLE = ("pinhole", "plumb_bob", "radtan", "rational_polynomial")
+
 
 def recognises(text: str) -> bool:
-    return text.startswith("%YAML") and "opencv-matrix" in text
+    return (text.startswith("%YAML") or "<opencv_storage>" in text) and "opencv-matrix" in text
 
 
-def read(path: Path) -> tuple[Rig, list[str]]:
+def read(path: Path, unit_m: float | None = None) -> tuple[Rig, list[str]]:
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
     with foreign_errors(path, "an OpenCV storage file with cameras in it", ConfigError):
-        storage = parse_storage(path.read_text(encoding="utf-8-sig"))
-        return _rig(path, storage)
+        text = path.read_text(encoding="utf-8-sig")
+        storage = parse_storage_xml(text) if text.lstrip().startswith("<") else parse_storage(text)
+        cameras, remarks = _cameras(path, storage)
+    placed = any(camera.t.any() for camera in cameras)
+    cameras, told = in_metres(cameras, unit_m)
+    return make_rig(path, cameras), [*remarks, *([told] if placed else [])]
 
 
-def _rig(path: Path, storage: dict[str, Any]) -> tuple[Rig, list[str]]:
+def _cameras(path: Path, storage: dict[str, Any]) -> tuple[list[Camera], list[str]]:
     sequence = storage.get("cameras")
     if isinstance(sequence, list):
-        return make_rig(path, [_camera(path, node, f"cam{i + 1:02d}") for i, node in enumerate(sequence)]), []
-    if "camera_matrix" not in storage:
-        raise ConfigError(f"{path}: it has neither `cameras` nor `camera_matrix`")
-    return make_rig(path, [_camera(path, storage, path.stem)]), ["no pose in the file: the camera is at the origin"]
+        return [_camera(path, node, f"cam{i + 1:02d}") for i, node in enumerate(sequence)], []
+    if _first(storage, _MATRIX) is None:
+        found = ", ".join(map(str, list(storage)[:_MOST])) or "nothing"
+        raise ConfigError(f"{path}: it has neither `cameras` nor `camera_matrix`, but {found}")
+    return [_camera(path, storage, path.stem)], ["no pose in the file: the camera is at the origin"]
 
 
 def write(rig: Rig, path: Path) -> list[str]:
@@ -71,24 +84,33 @@ def _camera(path: Path, node: Any, name: str) -> Camera:
     if not isinstance(node, dict):
         raise ConfigError(f"{path}: camera {name!r} is not a map of values")
     name = str(node.get("name", name))
-
-    def matrix(*keys: str) -> Any:
-        given = next((node[key] for key in keys if key in node), None)
-        return None if given is None else matrix_of(given)
-
-    R, T = matrix("R"), matrix("T", "t")
-    K, dist = matrix("camera_matrix", "K"), matrix("distortion_coefficients", "dist", "D")
+    R, T = _matrix(node, ("R",)), _matrix(node, ("T", "t"))
+    K, dist = _matrix(node, _MATRIX), _matrix(node, _DISTORTION)
     if K is None or dist is None:
         raise ConfigError(f"{path}: camera {name!r} has no camera_matrix or no distortion_coefficients")
-    fisheye = node.get("model") == "fisheye" or node.get("fisheye_model") == 1  # as OpenCV's own sample writes it
-    return make_camera(
-        path,
-        name,
-        [node.get("image_width"), node.get("image_height")],
-        K,
-        dist,
-        np.eye(3) if R is None else R,
-        np.zeros(3) if T is None else T,
-        fisheye,
-        node.get("time_offset_s", 0.0),
-    )
+    size = [_first(node, (f"image_{side}", f"image_{side.title()}")) for side in ("width", "height")]
+    if None in size:
+        raise ConfigError(f"{path}: camera {name!r} has no image_width and image_height")
+    R, T = np.eye(3) if R is None else R, np.zeros(3) if T is None else T
+    offset = node.get("time_offset_s", 0.0)
+    return make_camera(path, name, size, K, dist, R, T, _is_fisheye(path, node, name), offset)
+
+
+def _is_fisheye(path: Path, node: dict[str, Any], name: str) -> bool:
+    model = _first(node, ("model", "distortion_model"))
+    if model is None:
+        return bool(_first(node, ("fisheye_model", "fisheye")))
+    if model in _FISHEYE or model in _PINHOLE:
+        return model in _FISHEYE
+    known = ", ".join((*_PINHOLE, *_FISHEYE))
+    raise ConfigError(f"{path}: camera {name!r} has the lens model {model!r}; known are {known}")
+
+
+def _first(node: dict[str, Any], keys: tuple[str, ...]) -> Any:
+    """The value of the first of the keys that is there."""
+    return next((node[key] for key in keys if key in node), None)
+
+
+def _matrix(node: dict[str, Any], keys: tuple[str, ...]) -> Any:
+    given = _first(node, keys)
+    return None if given is None else matrix_of(given)

@@ -20,8 +20,8 @@ def recognises(text: str) -> bool:
     return has_camera_tables(text) and "fisheye" in text
 
 
-def read(path: Path) -> tuple[Rig, list[str]]:
-    cameras, remarks = cameras_of(path, read_toml(path))
+def read(path: Path, unit_m: float | None = None) -> tuple[Rig, list[str]]:
+    cameras, remarks = cameras_of(path, read_toml(path), unit_m)
     return make_rig(path, cameras), remarks
 
 

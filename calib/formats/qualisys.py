@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from calib.formats._cameras import make_camera, make_rig
+from calib.formats._cameras import in_metres, make_camera, make_rig
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
@@ -29,12 +29,12 @@ def recognises(text: str) -> bool:
     return "<calibration" in text and "focalLengthU" in text
 
 
-def read(path: Path) -> tuple[Rig, list[str]]:
+def read(path: Path, unit_m: float | None = None) -> tuple[Rig, list[str]]:
     with foreign_errors(path, "a QCA file", ConfigError):
-        return _read(path)
+        return _read(path, unit_m)
 
 
-def _read(path: Path) -> tuple[Rig, list[str]]:
+def _read(path: Path, unit_m: float | None) -> tuple[Rig, list[str]]:
     text = path.read_text(encoding="utf-8-sig")
     if "<!DOCTYPE" in text or "<!ENTITY" in text:  # a calibration has none; entities can be made to grow without end
         raise ConfigError(f"{path}: a QCA file must not have a document type or entities: export it again")
@@ -44,7 +44,9 @@ def _read(path: Path) -> tuple[Rig, list[str]]:
         raise ConfigError(f"{path}: not XML: {error}") from None
     nodes = [node for node in root.iter("camera") if node.get("active", "1") != "0"]
     remark = "distortion is taken as it stands, without a unit (Pose2Sim divides it by 64)"
-    return make_rig(path, [_camera(path, node, f"cam{i + 1:02d}") for i, node in enumerate(nodes)]), [remark]
+    cameras = [_camera(path, node, f"cam{i + 1:02d}") for i, node in enumerate(nodes)]
+    cameras, told = in_metres(cameras, unit_m, always="mm")
+    return make_rig(path, cameras), [remark, told]
 
 
 def write(rig: Rig, path: Path) -> list[str]:
@@ -94,7 +96,7 @@ def _camera(path: Path, node: Any, fallback: str) -> Camera:
     )
     dist = [number(inner, key, "0") for key in keys]
     r = np.array([[number(transform, f"r{i}{j}") for j in (1, 2, 3)] for i in (1, 2, 3)])
-    centre = np.array([number(transform, key) for key in "xyz"]) / 1000
+    centre = np.array([number(transform, key) for key in "xyz"])
     R = _FLIP @ r
     return make_camera(path, name, size, K, dist, R, -R @ centre)
 

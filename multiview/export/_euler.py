@@ -16,19 +16,19 @@ _REVERSED: dict[Order, Order] = {"XYZ": "ZYX", "XZY": "YZX", "YXZ": "ZXY", "YZX"
 _JUMP_DEG = 30.0  # larger steps are no motion but a return after a gap
 
 
-def continuous_angles(turns: Rotation, order: Order) -> Float64[np.ndarray, "T 3"]:
+def continuous_angles(rotations: Rotation, order: Order) -> Float64[np.ndarray, "T 3"]:
     """Angles of T rotations about the axes of `order`, outermost first, each nearest to the one before.
 
     A rotation has two triples of angles, (a, b, c) and (a + 180, 180 - b, c + 180), and multiples of 360 besides.
 
     Args:
-        turns: The rotations, frame by frame.
+        rotations: The rotations, frame by frame.
         order: "ZXY" for R = Rz Rx Ry.
 
     Returns:
         deg, without a bound.
     """
-    angles = turns.as_euler(order, degrees=True, suppress_warnings=True)
+    angles = rotations.as_euler(order, degrees=True, suppress_warnings=True)
     other = angles * [1.0, -1.0, 1.0] + 180.0
     if len(angles) > 1:
         stays = np.abs(_wrapped(np.diff(angles, axis=0))).sum(axis=1)
@@ -39,28 +39,28 @@ def continuous_angles(turns: Rotation, order: Order) -> Float64[np.ndarray, "T 3
     return continuous
 
 
-def midway_error_deg(turns: Rotation, order: Order) -> float:
+def midway_error_deg(rotations: Rotation, order: Order) -> float:
     """How far, at most, the mean of two frames' angles is from the rotation midway between the two; 0 for one frame.
 
     Args:
-        turns: The rotations, frame by frame.
+        rotations: The rotations, frame by frame.
         order: As in `continuous_angles`.
 
     Returns:
         The largest error, deg, over all steps but those of more than 30 degrees.
     """
-    if len(turns) < 2:
+    if len(rotations) < 2:
         return 0.0
-    angles = continuous_angles(turns, order)
-    step = (turns[:-1].inv() * turns[1:]).as_rotvec()
-    midway = turns[:-1] * Rotation.from_rotvec(step / 2)
+    angles = continuous_angles(rotations, order)
+    step = (rotations[:-1].inv() * rotations[1:]).as_rotvec()
+    midway = rotations[:-1] * Rotation.from_rotvec(step / 2)
     means = Rotation.from_euler(order, (angles[:-1] + angles[1:]) / 2, degrees=True)
     error = np.atleast_1d((midway.inv() * means).magnitude())
     motion = np.linalg.norm(step, axis=1) < np.radians(_JUMP_DEG)
     return float(np.degrees(error[motion].max(initial=0.0)))
 
 
-def best_order(turns: Rotation, rest: Rotation, usual: Order, tolerance_deg: float) -> Order:
+def best_order(rotations: Rotation, rest: Rotation, usual: Order, tolerance_deg: float) -> Order:
     """The usual order of axes, or, where its error midway is above the tolerance, the one with the least.
 
     With any order, some rotation (the middle angle at 90 degrees) makes the outer angles fast: cartwheels do so for
@@ -68,18 +68,18 @@ def best_order(turns: Rotation, rest: Rotation, usual: Order, tolerance_deg: flo
     error is the larger one of the two.
 
     Args:
-        turns: The rotations, frame by frame.
-        rest: The axes of the bone, y along it, in which Blender turns it.
+        rotations: The rotations, frame by frame.
+        rest: The axes of the bone, y along it, in which Blender rotates it.
         usual: Preferred.
         tolerance_deg: Of `midway_error_deg`.
 
     Returns:
         The order.
     """
-    inside = rest.inv() * turns * rest
+    inside = rest.inv() * rotations * rest
 
     def error(order: Order) -> float:
-        return max(midway_error_deg(turns, order), midway_error_deg(inside, _REVERSED[order]))
+        return max(midway_error_deg(rotations, order), midway_error_deg(inside, _REVERSED[order]))
 
     return usual if error(usual) <= tolerance_deg else min(_ORDERS, key=error)
 

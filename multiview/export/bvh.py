@@ -42,15 +42,17 @@ class Exporter:
             path = stem.with_name(f"{stem.name}_{poses.label(int(number))}.bvh")
             rest = rest_pose(poses, person)
             motion = solve_motion(person, rest)
-            turns = _turns(motion)
-            orders = [best_order(turn, _along(rest, i), _USUAL, _TOLERANCE_DEG) for i, turn in enumerate(turns)]
+            rotations = _rotations(motion)
+            orders = [
+                best_order(rotation, _along(rest, i), _USUAL, _TOLERANCE_DEG) for i, rotation in enumerate(rotations)
+            ]
             with replacing(path) as temporary, temporary.open("wb") as file:
                 head = "HIERARCHY\n" + "\n".join(_hierarchy(rest, orders, 0, 0, self._scale)) + "\nMOTION\n"
                 head += f"Frames: {len(motion.root)}\nFrame Time: {1 / person.rate:.8f}\n"
                 file.write(head.encode("ascii"))
                 write_rows(
                     file,
-                    [Block(_channels(rest, motion.root, turns, orders, self._scale), self._decimals)],
+                    [Block(_channels(rest, motion.root, rotations, orders, self._scale), self._decimals)],
                     " ",
                     part(progress, i, len(poses.people)),
                 )
@@ -78,14 +80,14 @@ def _along(rest: Humanoid, bone: int) -> Rotation:
 def _hierarchy(rest: Humanoid, orders: list[Order], bone: int, depth: int, scale: float) -> list[str]:
     """The lines of a bone and all below it, in the order of `_down`."""
     pad, inner = "\t" * depth, "\t" * (depth + 1)
-    turns = " ".join(f"{axis}rotation" for axis in orders[bone])
+    rotations = " ".join(f"{axis}rotation" for axis in orders[bone])
     position = "6 Xposition Yposition Zposition " if depth == 0 else "3 "
     x, y, z = rest.bones[bone].offset * scale
     lines = [
         f"{pad}{'ROOT' if depth == 0 else 'JOINT'} {rest.bones[bone].name}",
         f"{pad}{{",
         f"{inner}OFFSET {x:.6g} {y:.6g} {z:.6g}",
-        f"{inner}CHANNELS {position}{turns}",
+        f"{inner}CHANNELS {position}{rotations}",
     ]
     children = _children(rest, bone)
     for child in children:
@@ -100,7 +102,7 @@ def _down(rest: Humanoid, bone: int = 0) -> list[int]:
     return [bone, *(below for child in _children(rest, bone) for below in _down(rest, child))]
 
 
-def _turns(motion: Motion) -> list[Rotation]:
+def _rotations(motion: Motion) -> list[Rotation]:
     """Each bone's rotations relative to its parent, of the root relative to the file's axes."""
     local = motion.local.copy()
     local[:, 0] = _BVH_FROM_WORLD @ local[:, 0]
@@ -108,8 +110,8 @@ def _turns(motion: Motion) -> list[Rotation]:
 
 
 def _channels(
-    rest: Humanoid, root: Float64[np.ndarray, "T 3"], turns: list[Rotation], orders: list[Order], scale: float
+    rest: Humanoid, root: Float64[np.ndarray, "T 3"], rotations: list[Rotation], orders: list[Order], scale: float
 ) -> Float64[np.ndarray, "T channels"]:
     """One row per frame: the root's position, then the angles (deg) of every bone."""
-    angles = [continuous_angles(turns[bone], orders[bone]) for bone in _down(rest)]
+    angles = [continuous_angles(rotations[bone], orders[bone]) for bone in _down(rest)]
     return np.concatenate([root @ _BVH_FROM_WORLD.T * scale, *angles], axis=1)

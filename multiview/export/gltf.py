@@ -123,8 +123,8 @@ class _Document:
         _channel(animation, first, "translation", at, root)
         for index, bone in enumerate(rest.bones):
             if not bone.name.endswith(("Hand", "Toes")):
-                turns = self._add(_quaternions(local[:, index]), gl.VEC4)
-                _channel(animation, first + index, "rotation", at, turns)
+                rotations = self._add(_quaternions(local[:, index]), gl.VEC4)
+                _channel(animation, first + index, "rotation", at, rotations)
 
     def _add(self, values: np.ndarray, kind: str, target: int | None = None) -> int:
         """The accessor of an array that is put into the file, whole numbers as uint16 and others as float32."""

@@ -212,7 +212,7 @@ def calibration(studio: Studio) -> Iterator[Finding]:
     seen = f"{len(rig)} cameras, {days:.0f} days old"
     advice = "cameras may be displaced: check with multiview calibrate check" if days > OLD_DAYS else ""
     yield Finding("calibration", "warn" if advice else "good", seen, advice)
-    if not rig.world or rig.world == "camera":
+    if rig.world == "camera":
         advice = "calibrate with the board on the floor, so that z is up"
         yield Finding("world", "warn", "the world frame is the first camera's", advice)
 
