@@ -51,6 +51,7 @@ fuzz: $(VENV)/.ready
 
 faults: $(VENV)/.ready
 	$(BIN)/python -m benchmarks faults $(ARGS)
+	$(BIN)/python -m benchmarks bad_night
 
 attack: $(VENV)/.ready
 	$(BIN)/python -m benchmarks attack $(ARGS)

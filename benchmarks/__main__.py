@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread for everyone, before
 
 STUDIES = {
     "attack": "a studio whose hub is attacked, and the same in peace",
+    "bad_night": "a studio whose processes cannot start, die in a row, block, stand still or are told to end",
     "accuracy": "how near the truth, on synthetic studios",
     "mutated_files": "mutated files of every format at their readers",
     "faults": "what is killed or cut, and how soon all is well again",

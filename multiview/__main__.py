@@ -35,6 +35,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "demo": Command(
             "services.demo.demo", "Run a simulated studio live and report the error against its ground truth."
         ),
+        "new": Command("services.capture.new", "Find the cameras, and write a studio file that runs."),
         "doctor": Command("services.capture.doctor", "Check this machine and a studio file, and say what to fix."),
     },
     "Cameras": {

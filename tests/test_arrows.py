@@ -66,8 +66,8 @@ ARROWS: dict[str, str] = {
     "cameras fusion common",
     "services/viewer": "services/nodes services/runtime services/transport studio wire "
     "recordings cameras body common drawing",
-    "services/capture": "detect services/nodes services/supervise services/runtime services/transport "
-    "studio wire recordings sources",
+    "services/capture": "detect models services/nodes services/supervise services/runtime services/transport "
+    "studio wire recordings sources cameras common",
     "services/demo": "services/supervise studio wire recordings cameras body "
     "common commands drawing evaluation synthetic",
 }

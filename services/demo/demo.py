@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run the full chain on rendered images: board calibration, 2D detection with the bundled network, fusion",
     )
     parser.add_argument("--no-viewer", action="store_true", help="do not open the 3D viewer")
+    parser.add_argument("--no-video", action="store_true", help="do not draw the video, which takes the longest")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     figures = measure(studio, poses, latency, fps)
     with replacing(take.folder / "summary.json") as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(figures)))
-    files = _pictures(studio, poses, take)
+    files = _pictures(studio, poses, take, not args.no_video)
     _print(figures, take, files)
     return 0
 
@@ -112,8 +113,8 @@ def measure(studio: Studio, poses: Poses, latency_ms: list[float], fps: float) -
     }
 
 
-def _pictures(studio: Studio, poses: Poses, take: Take) -> dict[str, Path]:
-    """The video, the top view and, where it can be drawn, a picture of the 3D viewer."""
+def _pictures(studio: Studio, poses: Poses, take: Take, video: bool) -> dict[str, Path]:
+    """The video, if wanted, the top view and, where it can be drawn, a picture of the 3D viewer."""
     from multiview.cameras.rig_file import load_rig
     from multiview.studio.config import SyntheticSource, synthetic_options
     from multiview.synthetic import make_studio
@@ -122,7 +123,8 @@ def _pictures(studio: Studio, poses: Poses, take: Take) -> dict[str, Path]:
     assert isinstance(studio.source, SyntheticSource)
     simulated, rig = make_studio(synthetic_options(studio.source)), load_rig(take.rig)
     files = {"take": take.folder, "poses": take.poses}
-    files["video"] = skeleton_video(simulated, rig, poses, take.folder / "skeletons.mp4")
+    if video:
+        files["video"] = skeleton_video(simulated, rig, poses, take.folder / "skeletons.mp4")
     files["top view"] = room_from_above(rig, poses, take.folder / "top_view.png")
     snapshot = viewer_snapshot(take.folder, take.folder / "viewer.png")
     if snapshot is not None:

@@ -60,8 +60,10 @@ def run(args: argparse.Namespace) -> int:
     write_poses(poses, take.poses)
     with replacing(folder / "summary.json") as temporary:
         temporary.write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    overlay = _multiview("draw", "--rig", rig, "--poses", take.poses, "--videos", *videos, "--out", folder / "overlay")
-    print(overlay.strip().splitlines()[-1] if overlay.strip() else "")
+    if not args.no_video:
+        words = ("--rig", rig, "--poses", take.poses, "--videos", *videos, "--out", folder / "overlay")
+        overlay = _multiview("draw", *words)
+        print(overlay.strip().splitlines()[-1] if overlay.strip() else "")
     _print(figures, load_rig(rig), folder, take.folder)
     return 0
 

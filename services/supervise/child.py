@@ -34,6 +34,7 @@ class Child:
         done: It has ended as it should.
         dead: It has ended otherwise, and waits to be started again.
         hung: It was killed because it made no progress.
+        said: When the trouble was last logged.
         trouble: Why it is not running, or was last started again; empty while all is well.
     """
 
@@ -46,7 +47,7 @@ class Child:
         self.pauses = Restarts()
         self.done = self.dead = self.hung = False
         self.restarts = 0
-        self.started = 0.0
+        self.started = self.said = 0.0
         self.trouble = ""
 
     def start(self) -> None:

@@ -8,6 +8,7 @@ FIRST_PAUSE_S = 0.2
 MAX_PAUSE_S = 5.0  # a studio whose fault has been mended waits no longer than this
 MAX_CANNOT_START_PAUSE_S = 10.0  # of a process that says itself that it cannot start (a camera that is not plugged in)
 STABLE_S = 10.0  # a process that lived for so long has started well: what was before is forgotten
+STARTED_S = 60.0  # likewise of one that says itself that it cannot start: to find out may take long
 
 
 class Restarts:
@@ -31,7 +32,7 @@ class Restarts:
                Returns:
                    The time of the next start.
         """
-        if now - started > STABLE_S:
+        if now - started > (STARTED_S if cannot_start else STABLE_S):
             self.deaths = 0
         self.deaths += 1
         doublings = min(self.deaths - 2 + cannot_start, 10)

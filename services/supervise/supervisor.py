@@ -27,7 +27,7 @@ LOADING_S = 60.0  # the longest that a process may take until it is connected ag
 OPTIONAL = ("viewer", "metrics")  # nobody waits for them
 WINDOW_S = 30.0  # for so long a user may hold a window's edge, and it does not go on
 MAX_DEATHS = 5  # in a row, of an essential process that cannot start; if `strict`, of any process
-SAID_DEATHS = 3  # in a row; further ones of the same kind are not logged
+SAY_AGAIN_S = 60.0  # what is said already
 
 
 class LaunchError(MultiviewError):
@@ -122,7 +122,8 @@ class Supervisor:
         alone = child.essential and not self._recording
         if child.pauses.deaths > MAX_DEATHS and (self._strict or (alone and cannot_start)):
             raise LaunchError(f"{child.name} keeps failing: {child.trouble}")
-        if child.pauses.deaths <= SAID_DEATHS or child.trouble != before:
+        if child.trouble != before or now - child.said >= SAY_AGAIN_S:
+            child.said = now
             when = f"in {due - now:.1f} s" if due > now else "at once"
             logging.warning("%s %s; started again %s", child.name, child.trouble, when)
 

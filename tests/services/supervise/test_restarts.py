@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from services.supervise.restarts import MAX_CANNOT_START_PAUSE_S, MAX_PAUSE_S, STABLE_S, Restarts
+from services.supervise.restarts import MAX_CANNOT_START_PAUSE_S, MAX_PAUSE_S, STABLE_S, STARTED_S, Restarts
 
 
 def pauses(restarts: Restarts, count: int, lives_s: float, cannot_start: bool) -> list[float]:
@@ -35,3 +35,9 @@ def test_restarts_forget_what_was_before_a_stable_life() -> None:
     restarts = Restarts()
     pauses(restarts, 8, 0.5, cannot_start=False)
     assert pauses(restarts, 3, STABLE_S + 1.0, cannot_start=False) == [0.0, 0.0, 0.0]
+
+
+def test_restarts_grow_though_a_slow_machine_takes_long_to_find_out() -> None:
+    found = pauses(Restarts(), 12, STABLE_S + 1.0, cannot_start=True)
+    assert found[-1] == MAX_CANNOT_START_PAUSE_S
+    assert len(set(pauses(Restarts(), 3, STARTED_S + 1.0, cannot_start=True))) == 1
