@@ -51,7 +51,7 @@ ARROWS: dict[str, str] = {
     "multiview/__init__": "detect evaluation fusion recordings sources client cameras body geometry",
     "multiview/__main__": "__init__ common",
     "calib/board": "common geometry",
-    "calib/corners": "calib/board common",
+    "calib/corners": "calib/board sources common",
     "calib/solve": "calib/board calib/corners cameras geometry",
     "calib/report": "calib/board calib/corners calib/solve cameras common",
     "calib/formats": "cameras common geometry",
@@ -78,7 +78,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "open3d": ("services/viewer/",),
     "networkx": ("multiview/fusion/association/", "calib/"),
     "zmq": ("services/transport/", "multiview/client.py"),
-    "av": ("multiview/common/video_writer.py",),
+    "av": ("multiview/common/video_writer.py", "multiview/sources/_av_capture.py"),
 }
 
 # What a downstream program has installed.

@@ -64,6 +64,8 @@ WRITES_AT = {
 
 parse = lru_cache(maxsize=None)(ast.parse)  # each rule reads every file
 
+BUILT_IN_MEMBERS = {*dir(dict), *dir(list), *dir(str)}  # what may as well be one of these
+
 PUBLIC_UNDERSCORES = {"_asdict", "_fields", "_replace", "_make", "_exit"}  # of NamedTuple and os
 
 
@@ -145,7 +147,9 @@ def hidden_classes(files: dict[str, str]) -> Iterator[str]:
                 if argument.annotation is None or _last_name(argument.annotation) != "Any":
                     continue
                 read = _attributes(function, argument.arg)
-                for name in (name for name, members in classes.items() if read and read <= members):
+                if read <= BUILT_IN_MEMBERS:
+                    continue
+                for name in (name for name, members in classes.items() if read <= members):
                     yield f"{path}:{argument.lineno} {argument.arg}: Any may be a {name}: say so"
                     break
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,10 @@ from jaxtyping import Float64, UInt8
 from multiview.common.ledger import reading
 from multiview.common.names import name_of_file
 from multiview.errors import SourceError
+from multiview.sources import PictureDepth, numbered_pictures, read_picture
+from multiview.sources.video import fourcc, open_capture
 
 __all__ = ["Picture", "Pictures", "image_folder", "video"]
-
-_IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,26 +51,26 @@ class Pictures:
     def _read_files(self, every: int) -> Iterator[Picture]:
         import cv2
 
+        depth = PictureDepth([path for _, path in self.files])
         for frame, path in self.files[::every]:
-            # imdecode reads paths that OpenCV's own file access cannot on some systems.
-            grey = cv2.imdecode(np.frombuffer(path.read_bytes() or b"\0", np.uint8), cv2.IMREAD_GRAYSCALE)
-            if grey is not None:
-                yield Picture(frame, self._time(frame, None), grey)
+            with suppress(SourceError):
+                grey = cv2.cvtColor(read_picture(path, depth), cv2.COLOR_BGR2GRAY)
+                yield Picture(frame, self._time(frame, None), np.asarray(grey, np.uint8))
 
     def _read_video(self, every: int) -> Iterator[Picture]:
         import cv2
 
-        capture = cv2.VideoCapture(str(self.path))
+        capture = open_capture(str(self.path))
         try:
             frame = 0
             while capture.grab():
                 if frame % every == 0:
                     stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
                     good, image = capture.retrieve()
-                    if not good:
+                    if not good or image is None:
                         return
-                    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
-                    yield Picture(frame, self._time(frame, stamp), grey)
+                    grey = cv2.cvtColor(np.asarray(image, np.uint8), cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
+                    yield Picture(frame, self._time(frame, stamp), np.asarray(grey, np.uint8))
                 frame += 1
         finally:
             capture.release()
@@ -90,12 +90,15 @@ def video(path: str | Path, name: str | None = None, fps: float | None = None) -
     path = Path(path)
     if not path.is_file():
         raise SourceError(f"{path}: no such video")
-    capture = cv2.VideoCapture(str(reading(path)))
+    capture = open_capture(str(reading(path)))
     opened, count, rate = capture.isOpened(), int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), capture.get(cv2.CAP_PROP_FPS)
-    readable = opened and capture.grab()
+    readable, codec = opened and capture.grab(), fourcc(capture) if opened else "unknown"
     capture.release()
     if not readable:
-        raise SourceError(f"{path}: the video cannot be read: the file may be incomplete; record or copy it again")
+        raise SourceError(
+            f"{path}: the video cannot be read: incomplete, or its codec ({codec}) is missing here; copy it again, or "
+            "convert it to H.264"
+        )
     rate = fps or (rate if 1 <= rate <= 1000 else 25.0)
     return Pictures(name or name_of_file(path.stem), path, max(count, 1), rate, times=_stamps(path))
 
@@ -105,16 +108,8 @@ def image_folder(path: str | Path, name: str | None = None, fps: float = 25.0) -
     path = Path(path)
     if not path.is_dir():
         raise SourceError(f"{path}: no such folder of images")
-    files = sorted(file for file in reading(path).iterdir() if file.suffix.lower() in _IMAGE_SUFFIXES)
-    if not files:
-        raise SourceError(f"{path}: the folder holds no image ({', '.join(sorted(_IMAGE_SUFFIXES))})")
-    numbers = [re.findall(r"\d+", file.stem) for file in files]
-    frames = [int(found[-1]) for found in numbers] if all(numbers) else list(range(len(files)))
-    if len(set(frames)) < len(frames):  # names such as 20250818_065551594_iOS: no frame numbers at all
-        frames = list(range(len(files)))
-    return Pictures(
-        name or name_of_file(path.name), path, len(files), fps, tuple(sorted(zip(frames, files, strict=True)))
-    )
+    files = tuple(numbered_pictures(reading(path)))
+    return Pictures(name or name_of_file(path.name), path, len(files), fps, files)
 
 
 def _stamps(path: Path) -> dict[int, float] | None:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from multiview.sources._open import open_source
 from multiview.sources._paced import Paced
+from multiview.sources._picture_files import PictureDepth, numbered_pictures, read_picture
 from multiview.sources._reader import Policy, Reader, Selection
 from multiview.sources._source import FrameSource
 
-__all__ = ["FrameSource", "Paced", "Policy", "Reader", "Selection", "open_source"]
+__all__ = [
+    "FrameSource",
+    "Paced",
+    "PictureDepth",
+    "Policy",
+    "Reader",
+    "Selection",
+    "numbered_pictures",
+    "open_source",
+    "read_picture",
+]

@@ -54,6 +54,7 @@ class Reader:
         self._ended = self._closed = self._wanted = False
         self._taken_s = self._interval_s = 0.0  # when the last frame was taken, and how long after the one before
         self._error: BaseException | None = None
+        self._asked_s = 0.0  # when the source was asked for a frame that it has not given yet; 0: it was not
         self._thread = threading.Thread(target=self._run, name=f"decode {source.name}", daemon=True)
         self._thread.start()
 
@@ -80,6 +81,12 @@ class Reader:
         return self._dropped + int(getattr(self.source, "dropped", 0))
 
     @property
+    def waiting_s(self) -> float:
+        """How long the source has been asked for a frame that it has not given, s."""
+        asked_s = self._asked_s
+        return time.monotonic() - asked_s if asked_s else 0.0
+
+    @property
     def ended(self) -> bool:
         """No frame waits and none will come."""
         with self._changed:
@@ -101,6 +108,7 @@ class Reader:
         to_pass = 0
         try:
             while not self._closed:
+                self._asked_s = time.monotonic()
                 if to_pass or self._will_be_replaced():
                     if not self.source.skip():
                         break
@@ -108,6 +116,7 @@ class Reader:
                     to_pass = max(0, to_pass - 1)
                     continue
                 frame = self.source.read()
+                self._asked_s = 0.0
                 if frame is None:
                     break
                 if self._selection is not None and self._selection.active:
@@ -127,6 +136,7 @@ class Reader:
         except Exception as error:
             self._error = error
         finally:
+            self._asked_s = 0.0
             self.source.close()
             with self._changed:
                 self._ended = True

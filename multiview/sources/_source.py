@@ -17,6 +17,9 @@ class FrameSource(Protocol):
         frames: How many there are; 0 if unknown.
         fps: Nominal frame rate; 0.0 if unknown.
         size: Width and height of the frames, px.
+
+    A live camera may also have `trouble`, why no frame comes just now, and `patience_s`, the longest that `read` may
+    take (default: 10 s; after that its process is started again).
     """
 
     name: str

@@ -1,22 +1,16 @@
-"""Folders of pictures: one frame each, numbered by the last number in the file's name."""
+"""Folders of pictures: one frame each, numbered by the number in the file's name."""
 
 from __future__ import annotations
 
-import re
-from itertools import pairwise
 from pathlib import Path
-
-import cv2
-import numpy as np
 
 from multiview.common.ledger import reading
 from multiview.data import VideoFrame
 from multiview.errors import SourceError
+from multiview.sources._picture_files import PictureDepth, numbered_pictures, read_picture
 from multiview.sources._timestamps import read_timestamps
 
-__all__ = ["SUFFIXES", "Source"]
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+__all__ = ["Source"]
 
 
 class Source:
@@ -30,10 +24,8 @@ class Source:
         self.fps = fps or 30.0
         if not self.path.is_dir():
             raise SourceError(f"there is no folder {self.path}")
-        pictures = sorted(p for p in reading(self.path).iterdir() if p.suffix.lower() in SUFFIXES)
-        if not pictures:
-            raise SourceError(f"{self.path} holds no pictures ({', '.join(sorted(SUFFIXES))})")
-        self._pictures = _numbered(pictures)
+        self._pictures = numbered_pictures(reading(self.path))
+        self._depth = PictureDepth([path for _, path in self._pictures])
         self.frames = len(self._pictures)
         stamps = self.path / "timestamps.csv"
         self._times = read_timestamps(stamps) if stamps.is_file() else None
@@ -59,24 +51,10 @@ class Source:
         pass
 
     def _load(self, index: int, path: Path) -> VideoFrame:
-        # Not cv2.imread, which cannot open every path on every system.
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-        if image is None:
-            raise SourceError(f"{path} cannot be read as a picture")
+        image = read_picture(path, self._depth)
         time_ns = round(index * 1e9 / self.fps)
         if self._times is not None:
             if index not in self._times:
                 raise SourceError(f"{self.path / 'timestamps.csv'} has no frame {index} ({path.name})")
             time_ns = self._times[index]
-        return VideoFrame(np.asarray(image, np.uint8), index, time_ns, self.name)
-
-
-def _numbered(pictures: list[Path]) -> list[tuple[int, Path]]:
-    found = [re.findall(r"\d+", path.stem) for path in pictures]
-    if not all(found):
-        return list(enumerate(pictures))
-    numbered = sorted((int(numbers[-1]), path) for numbers, path in zip(found, pictures, strict=True))
-    for (number, path), (following, other) in pairwise(numbered):
-        if number == following:
-            raise SourceError(f"{path} and {other.name} bear the same frame number {number}")
-    return numbered
+        return VideoFrame(image, index, time_ns, self.name)

@@ -7,18 +7,23 @@ import time
 
 import cv2
 import numpy as np
+from jaxtyping import UInt8
 
 from multiview.data import VideoFrame
 from multiview.errors import SourceError
+from multiview.sources._av_capture import AvCapture
 from multiview.sources.video import open_capture
 
 __all__ = ["Source"]
 
-OPEN_TIMEOUT_MS, READ_TIMEOUT_MS = 8000, 3000
-FFMPEG_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-# TCP: a lost UDP packet smears a picture for a second; and no second of buffer for a live image.
-LIVE_OPTIONS = "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay"
+OPEN_TIMEOUT_S = 15.0
+SILENCE_S = (
+    8.0  # a stream that sends nothing for so long is broken; one that sends, but no key frame yet, is waited for
+)
+FFMPEG_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"  # "name;value|name;value", as OpenCV reads it
+LIVE_OPTIONS = {"rtsp_transport": "tcp"}  # a lost UDP packet smears a picture for a second
 RETRY_FIRST_S, RETRY_MAX_S = 0.5, 8.0
+SLACK_S = 20.0
 
 
 class Source:
@@ -26,6 +31,10 @@ class Source:
 
     A stream that breaks is opened again, with pauses that grow from 0.5 to 8 s, for at most `reconnect_s`; `reconnects`
     counts how often. A camera that is not there at the start is an error at once.
+
+    Attributes:
+        trouble: Why no frame comes just now, empty if that is not known.
+        patience_s: The longest that `read` may take without being blocked.
     """
 
     live = True
@@ -43,32 +52,55 @@ class Source:
         self.name = name or f"camera{address}" if isinstance(self.address, int) else name or "stream"
         self._requested = (size, fps)
         self._reconnect_s = reconnect_s
+        self.patience_s = reconnect_s + OPEN_TIMEOUT_S + SLACK_S
         self.reconnects = 0
         self._index = 0
-        self._capture = self._open()
-        if not self._capture.isOpened():
-            raise SourceError(f"{_kind(self.address)} does not answer: is it connected, and used by no other program?")
+        self._attempts = 0  # to open it again, since the last picture
+        self._away = ""
+        self._has_frame = False  # since it was opened last
+        self._capture: cv2.VideoCapture | AvCapture = self._open()
+        self._ahead: UInt8[np.ndarray, "H W 3"] | None = None
         self.fps = max(float(self._capture.get(cv2.CAP_PROP_FPS)), 0.0)
         self.size = (
             int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
             int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
         )
+        if 0 in self.size:  # a stream whose size only its first key frame tells
+            self._ahead = self._read_image()[0]
+            self.size = (self._ahead.shape[1], self._ahead.shape[0])
+
+    @property
+    def trouble(self) -> str:
+        if self._away or self._has_frame:
+            return self._away
+        if isinstance(self._capture, AvCapture) and self._capture.packets:
+            return "it waits for a key frame: set the camera's key frame (I-frame) interval to 1 s, smart codecs off"
+        return ""
 
     def read(self) -> VideoFrame | None:
         """The next frame; SourceError when the stream stayed away for longer than `reconnect_s`."""
-        ok, image = self._capture.read()
-        arrived = time.monotonic_ns()
-        while not ok or image is None:
-            self._reopen(arrived)
-            ok, image = self._capture.read()
-            if ok:
-                arrived = time.monotonic_ns()
+        if self._ahead is not None:
+            image, self._ahead, arrived = self._ahead, None, time.monotonic_ns()
+        else:
+            image, arrived = self._read_image()
         self._index += 1
-        return VideoFrame(np.asarray(image, np.uint8), self._index - 1, arrived, self.name)
+        return VideoFrame(image, self._index - 1, arrived, self.name)
+
+    def _read_image(self) -> tuple[UInt8[np.ndarray, "H W 3"], int]:
+        """The next picture, and when it arrived, ns."""
+        since = time.monotonic()
+        while True:
+            grabbed = self._capture.grab()
+            arrived = time.monotonic_ns()
+            ok, image = self._capture.retrieve() if grabbed else (False, None)
+            if ok and image is not None:
+                self._has_frame, self._attempts = True, 0
+                return np.asarray(image, np.uint8), arrived
+            self._reopen(since)
 
     def skip(self) -> bool:
         """Take the next frame off the stream without unpacking its picture."""
-        if not self._capture.grab():
+        if self._ahead is not None or not self._capture.grab():
             return self.read() is not None  # comes back, or says that it does not
         self._index += 1
         return True
@@ -76,25 +108,46 @@ class Source:
     def close(self) -> None:
         self._capture.release()
 
-    def _reopen(self, since_ns: int) -> None:
-        self.reconnects += 1
-        pause = RETRY_FIRST_S
+    def _reopen(self, since: float) -> None:
+        """Open it again; SourceError where no picture has come since then for longer than `reconnect_s`."""
+        reason = getattr(self._capture, "error", "") or "it broke off"
         while True:
+            if self._attempts:
+                pause, away = min(RETRY_FIRST_S * 2 ** (self._attempts - 1), RETRY_MAX_S), time.monotonic() - since
+                if away + pause > self._reconnect_s:
+                    raise SourceError(f"{_kind(self.address)} has given no picture for {away:.0f} s: {reason}")
+                self._away = f"{reason}; it is opened again"
+                time.sleep(pause)
+            self._attempts += 1
+            self.reconnects += 1
             self._capture.release()
-            self._capture = self._open()
-            if self._capture.isOpened():
-                return
-            away = (time.monotonic_ns() - since_ns) / 1e9
-            if away + pause > self._reconnect_s:
-                raise SourceError(f"{_kind(self.address)} broke off and has not come back for {away:.0f} s")
-            time.sleep(pause)
-            pause = min(2 * pause, RETRY_MAX_S)
+            try:
+                self._capture, self._has_frame, self._away = self._open(), False, ""
+            except SourceError as error:
+                reason = str(error)
+                continue
+            return
 
-    def _open(self) -> cv2.VideoCapture:
-        if isinstance(self.address, int):
+    def _open(self) -> cv2.VideoCapture | AvCapture:
+        """SourceError if it does not answer."""
+        if isinstance(self.address, int) or "://" not in self.address:
             capture = open_capture(self.address)
-        else:
-            capture = _open_network(self.address)
+            assert isinstance(capture, cv2.VideoCapture)
+            if not capture.isOpened():
+                raise SourceError(
+                    f"{_kind(self.address)} does not answer: is it connected, and used by no other program?"
+                )
+            self._configure(capture)
+            return capture
+        try:
+            return AvCapture(self.address, _stream_options(), (OPEN_TIMEOUT_S, SILENCE_S))
+        except SourceError as error:
+            raise SourceError(
+                f"{_kind(self.address)} does not answer ({error}): check its address, user and password, and that this "
+                "computer reaches it"
+            ) from None
+
+    def _configure(self, capture: cv2.VideoCapture) -> None:
         size, fps = self._requested
         if size is not None:
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
@@ -102,19 +155,12 @@ class Source:
         if fps:
             capture.set(cv2.CAP_PROP_FPS, fps)
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        return capture
 
 
-def _open_network(address: str) -> cv2.VideoCapture:
-    timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
-    own = os.environ.get(FFMPEG_OPTIONS)
-    # The only way to FFmpeg's options leads through the environment, where they would break the reading of files.
-    os.environ[FFMPEG_OPTIONS] = own or LIVE_OPTIONS
-    try:
-        return cv2.VideoCapture(address, cv2.CAP_FFMPEG, timeouts)
-    finally:
-        if own is None:
-            del os.environ[FFMPEG_OPTIONS]
+def _stream_options() -> dict[str, str]:
+    """The user's own from the environment, else ours."""
+    pairs = [pair.split(";", 1) for pair in os.environ.get(FFMPEG_OPTIONS, "").split("|") if ";" in pair]
+    return dict(pairs) if pairs else dict(LIVE_OPTIONS)
 
 
 def _kind(address: str | int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -11,9 +12,10 @@ from multiview.common.ledger import reading
 from multiview.common.names import name_of_file
 from multiview.data import VideoFrame
 from multiview.errors import SourceError
+from multiview.sources._av_capture import AvCapture, is_interlaced
 from multiview.sources._timestamps import timestamps_beside
 
-__all__ = ["Source"]
+__all__ = ["Source", "fourcc", "open_capture"]
 
 TORN_SHARE = 0.02  # a container's own count of frames is often off by one or two; more is a torn file
 
@@ -102,15 +104,28 @@ class Source:
         return stamp
 
 
-def open_capture(address: str | int, backend: int = cv2.CAP_ANY) -> cv2.VideoCapture:
-    """An OpenCV capture that turns pictures by the recording's rotation flag and keeps its own log quiet."""
+def open_capture(address: str | int, backend: int = cv2.CAP_ANY) -> cv2.VideoCapture | AvCapture:
+    """A capture that turns pictures by the recording's rotation flag and keeps its own log quiet.
+
+    OpenCV's, or PyAV's for files that OpenCV cannot decode: interlaced video, whose pictures it leaves black, and
+    codecs that are missing in it. `isOpened` says whether it could be opened.
+    """
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    is_file = isinstance(address, str) and Path(address).is_file()
+    if is_file and is_interlaced(str(address)):
+        return AvCapture(str(address))
     capture = cv2.VideoCapture(address, backend)
+    if is_file and not (capture.isOpened() and capture.grab()):
+        with suppress(SourceError):
+            return AvCapture(str(address))
+    if is_file:  # from the first frame again
+        capture.release()
+        capture = cv2.VideoCapture(address, backend)
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
     return capture
 
 
-def fourcc(capture: cv2.VideoCapture) -> str:
+def fourcc(capture: cv2.VideoCapture | AvCapture) -> str:
     code = int(capture.get(cv2.CAP_PROP_FOURCC))
     text = "".join(chr((code >> shift) & 0xFF) for shift in (0, 8, 16, 24))
     return text if text.isprintable() and text.strip() else "unknown"

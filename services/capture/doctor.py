@@ -34,7 +34,19 @@ PROBE_MB, SLOW_MB_S = 64, 50.0
 LITTLE_GB = 10.0
 OLD_DAYS = 30
 WATCH_S = 2.0
-PATIENCE_S = 15.0  # until the first picture: some streams send a whole one only every few seconds
+FIRST_PICTURE_S = 60.0  # the longest wait for a stream's first key frame
+SLOW_START_S = 4.0
+NOT_OPEN = {
+    "camera": "check its cable, and whether another program uses it",
+    "stream": "check its address, user and password, and its network: does a video player show it?",
+}
+NO_PICTURE = {
+    "camera": "check its cable and its settings",
+    "stream": "check its settings: codec H.264, a key frame a second",
+}
+RARE_KEY_FRAMES = (
+    "set its key frame (I-frame, GOP) interval to 1 s, smart codecs off: else it starts and comes back late"
+)
 
 
 class Finding(NamedTuple):
@@ -243,27 +255,34 @@ def cameras(studio: Studio) -> Iterator[Finding]:
 
 
 def watch(name: str, source: CameraSource) -> Finding:
-    """One camera; one that gives nothing for long is given up."""
+    """Open one camera and look at it for two seconds."""
+    kind = "stream" if "://" in source.address else "camera"
+    began = time.monotonic()
     try:
         camera = open_camera(source, name)
     except MultiviewError as error:
-        return Finding(name, "bad", str(error), "check its cable, and whether another program uses it")
+        return Finding(name, "bad", str(error), NOT_OPEN[kind])
     times: list[int] = []
-    with Reader(camera) as reader:
-        try:
-            reader.read(PATIENCE_S)
-            end = time.monotonic() + WATCH_S
-            while (left := end - time.monotonic()) > 0 and (frame := reader.read(left)) is not None:
+    try:
+        with Reader(camera) as reader:
+            if reader.read(FIRST_PICTURE_S) is None:
+                trouble = getattr(camera, "trouble", "")
+                seen = f"no picture in {time.monotonic() - began:.0f} s{': ' if trouble else ''}{trouble}"
+                return Finding(name, "bad", seen, NO_PICTURE[kind])
+            start_s, end = time.monotonic() - began, time.monotonic() + WATCH_S
+            while (left_s := end - time.monotonic()) > 0 and (frame := reader.read(left_s)) is not None:
                 times.append(frame.time_ns)
-        except MultiviewError as error:
-            return Finding(name, "bad", str(error), "check its cable")
+    except MultiviewError as error:
+        return Finding(name, "bad", str(error), NO_PICTURE[kind])
     if len(times) < 3:
-        return Finding(name, "bad", f"{len(times)} frames in {WATCH_S:g} s", "check its cable and its settings")
+        return Finding(name, "bad", f"{len(times)} frames in {WATCH_S:g} s", NO_PICTURE[kind])
     gaps = [b - a for a, b in itertools.pairwise(times)]
     middle = sorted(gaps)[len(gaps) // 2]
     dropped = sum(round(gap / middle) - 1 for gap in gaps)
     rate = 1e9 * len(gaps) / (times[-1] - times[0])
     seen = f"{camera.size[0]}x{camera.size[1]}, {rate:.1f} Hz of {camera.fps:.1f}, {dropped} frames dropped"
+    if kind == "stream" and start_s > SLOW_START_S:
+        return Finding(name, "warn", f"{seen}; its first picture came after {start_s:.0f} s", RARE_KEY_FRAMES)
     if dropped > 0.02 * len(times):
         return Finding(name, "warn", seen, "frames are dropped: use another USB port or cable, fewer pixels, or MJPG")
     if camera.fps and rate < 0.9 * camera.fps:

@@ -2,7 +2,8 @@
 
 Each camera has its own decoding thread; the available frames are detected in one batch. A camera that is faster than
 the detector drops its older frames, which are counted. A camera that fails reports the error and ends its stream; the
-others continue.
+others continue. A worker with a camera that is blocked in `read` no longer signals that it works: it is killed and
+started again by whoever watches it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ from services.transport.requests import Ready, notify
 __all__ = ["CameraWorker"]
 
 REPORT_S = 1.0
-BLOCKED_S = 20.0  # the longest that a camera which gave pictures may give none
+NO_PICTURE_S = 2.0  # without one, which is said
+PATIENCE_S = 10.0  # the longest that `read` of a live camera may take, where its source names no `patience_s`
 RECENT = 100  # frames over which times are averaged
 SWITCH_INTERVAL_S = 5e-4
 
@@ -66,7 +68,6 @@ class CameraStream:
         self.recording: RecordingSource | None = None
         self.sent = self.dropped = self.rejected = 0
         self.state, self.note = "running", ""
-        self._last_picture_s = 0.0  # 0 before the first
 
     def open(self) -> FrameSource:
         return open_source(self.address, self.camera.name, Path.cwd(), self.options.fps)
@@ -88,21 +89,17 @@ class CameraStream:
         """The next frame to detect; None if none came in time, or when the camera has ended."""
         assert self.reader is not None
         try:
-            frame = self.reader.read(timeout_s)
+            return self.reader.read(timeout_s)
         except SourceError as error:
             self.state, self.note = "failed", str(error)
             logging.error("%s", error)
             return None
-        self._last_picture_s = time.monotonic() if frame is not None else self._last_picture_s
-        return frame
 
     @property
-    def blocked_s(self) -> float:
-        """For how long a live camera has given no picture, if too long; its driver may never return from the read."""
-        if not self.source.live or not self._last_picture_s:
-            return 0.0
-        silent_s = time.monotonic() - self._last_picture_s
-        return silent_s if silent_s > BLOCKED_S else 0.0
+    def blocked(self) -> bool:
+        """Whether a live camera's `read` has not returned for longer than it ever should."""
+        patience_s = getattr(self.source, "patience_s", PATIENCE_S)
+        return self.source.live and self.reader is not None and self.reader.waiting_s > patience_s
 
     @property
     def pace_of_time(self) -> float:
@@ -149,10 +146,9 @@ class CameraStream:
         time_ns = self.clock.hub_ns(frame.time_ns) if self.source.live else frame.time_ns
         return time_ns + round(self.camera.time_offset_s * NS_PER_S)
 
-    def report(self, start_ns: int, rate_hz: float, detect_ms: float, too_slow: str, note: str) -> None:
-        """Send health and the ready signal, about once a second."""
+    def report(self, rate_hz: float, detect_ms: float, too_slow: str, note: str) -> None:
+        """Send health, about once a second."""
         skipped = self.reader.dropped if self.reader else 0
-        blocked = f"no picture for {blocked_s:.0f} s" if (blocked_s := self.blocked_s) else ""
         health = CameraHealth(
             camera=self.camera.name,
             boot_id=self.boot_id,
@@ -162,11 +158,23 @@ class CameraStream:
             rate_hz=rate_hz,
             expected_hz=(self.options.fps or self.source.fps) * (self.options.speed or 0.0),
             detect_ms=detect_ms,
-            note=(self.note or blocked or self._recording_error() or too_slow or note)[:500],
+            note=(self.note or self._no_picture() or self._recording_error() or too_slow or note)[:500],
         )
         self.sender.send(topics.topic_of(topics.CAMERA_HEALTH, self.camera.name), encode(health))
-        if not blocked:  # whoever supervises kills a worker that is not ready for long, and starts it again
-            notify(self.client, Ready(role=f"camera/{self.camera.name}", pid=os.getpid(), start_ns=start_ns))
+
+    def signal_ready(self, start_ns: int) -> None:
+        """Tell the hub that this camera's worker works."""
+        notify(self.client, Ready(role=f"camera/{self.camera.name}", pid=os.getpid(), start_ns=start_ns))
+
+    def _no_picture(self) -> str:
+        """For how long a live camera has given none, and why, as far as it is known."""
+        waiting_s = self.reader.waiting_s if self.reader is not None and self.source.live else 0.0
+        if waiting_s < NO_PICTURE_S:
+            return ""
+        trouble = getattr(self.source, "trouble", "")
+        if self.blocked:
+            trouble = "reading from it is blocked, so the worker is started again"
+        return f"no picture for {waiting_s:.0f} s{': ' if trouble else ''}{trouble}"
 
     def _recording_error(self) -> str:
         return self.recording.log.error if self.recording else ""
@@ -304,7 +312,10 @@ class CameraWorker:
         for stream in self._streams:
             times = self._detected_ns[stream.camera.name]
             rate = (len(times) - 1) * 1e9 / (times[-1] - times[0]) if len(times) > 2 else 0.0
-            stream.report(self._start_ns, rate, sum(total.values()), too_slow, self._timing_text())
+            stream.report(rate, sum(total.values()), too_slow, self._timing_text())
+        if not any(stream.blocked for stream in self._streams):
+            for stream in self._streams:
+                stream.signal_ready(self._start_ns)
 
     def _mean_ms(self) -> dict[str, float]:
         """Milliseconds per frame of each stage, of late."""

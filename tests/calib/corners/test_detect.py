@@ -97,7 +97,7 @@ def test_what_is_wrong_with_pictures_is_named(tmp_path):
         (tmp_path / name).mkdir()
         for i, (width, height) in enumerate(sizes):
             cv2.imwrite(str(tmp_path / name / f"{i}.png"), np.full((height, width), 128, np.uint8))
-    with pytest.raises(SourceError, match="empty: the folder holds no image"):
+    with pytest.raises(SourceError, match="empty holds no pictures"):
         image_folder(tmp_path / "empty")
     with pytest.raises(SourceError, match="images of 64x48 and 80x60"):
         detect([image_folder(tmp_path / "mixed")], OPEN)
