@@ -68,7 +68,7 @@ def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[CameraWorke
     monkeypatch.setattr(camera_worker, "wait_for_start", lambda *_: 1)
     monkeypatch.setattr(camera_worker, "lower_thread_priority", lambda: None)
     monkeypatch.setattr(camera_worker, "REPORT_S", 0.05)
-    monkeypatch.setattr(camera_worker, "BLOCKED_S", 0.3)
+    monkeypatch.setattr(camera_worker, "PATIENCE_S", 0.3)
     return CameraWorker(studio, ["cam01"]), said
 
 
