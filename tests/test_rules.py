@@ -48,6 +48,7 @@ WRITES_AT = {
     "multiview/commands/recover.py": "its own scratch folder, renamed to a name that is free",
     "multiview/common/video_writer.py": "is given what `replacing` or `writing` made",
     "multiview/learn/deploy.py:_sign": "is given what `replacing` made",
+    "multiview/recordings/ground_truth.py:_arrays": "reads",
     "multiview/recordings/keypoint_folder.py:_content": "reads",
     "multiview/recordings/take.py": "renames a take to a name that is free, removes one that never began",
     "multiview/recordings/take_lock.py": "its own lock",
