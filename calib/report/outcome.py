@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from calib.corners.corners import Corners
+from calib.report.camera_verdict import CameraVerdict, of_fault, of_inliers, of_residual, upside_down
+from calib.solve.faults import Findings, find_faults
 from calib.solve.solve import Calibration
 from calib.solve.uncertainty import VolumeError, volume_error
 from multiview.cameras.camera import Camera, Rig
@@ -18,7 +20,11 @@ __all__ = ["CameraOutcome", "Link", "Outcome", "judge", "rig_of"]
 _MIN_SHARED_BOARDS = 8  # shared boards
 _TOO_FEW_VIEWS, _FEW_VIEWS = 5, 12
 _GOOD_MM, _USABLE_MM = 2.0, 10.0
-_GOOD_PX, _USABLE_PX = 1.0, 2.5
+_LOOP_PX, _LOOP_RAD = 3.0, np.radians(10.0)
+_SAME_PRINT = (
+    "cameras that see the board from opposite sides contradict each other: both sides seem to bear the same print; "
+    "cover one, or print both with `multiview calibrate board --two-sided`"
+)
 _GOOD_COVERAGE, _POOR_COVERAGE = 0.35, 0.12  # share of the picture's cells that some corner fell into
 
 
@@ -51,7 +57,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """A calibration in the user's words; `verdict` is "good", "usable" or "record again", with its reasons."""
+    """A calibration in the user's words; `verdict` is "good", "usable" or "record again", with its reasons.
+
+    `verdicts` are those on single cameras with something wrong, the worst first.
+    """
 
     rig: Rig
     rms_px: float
@@ -60,6 +69,7 @@ class Outcome:
     links: tuple[Link, ...]
     left_out: dict[str, str]
     volume: VolumeError
+    verdicts: tuple[CameraVerdict, ...]
     verdict: str
     reasons: tuple[str, ...]
     advice: tuple[str, ...]
@@ -84,21 +94,21 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
     links = _links(calibration, corners.names)
     volume = volume_error(calibration, corners.sizes)
     inlier_fraction = float(calibration.inlier.mean())
-    bad, poor = list(problems), []
+    findings = find_faults(calibration, _stamps(calibration, corners))
+    verdicts = _verdicts(findings, cameras, rig)
+    bad = [*problems, *(entry.problem for entry in verdicts if entry.unusable)]
+    poor = [entry.problem for entry in verdicts if not entry.unusable]
+    if findings.same_print:
+        bad.insert(0, _SAME_PRINT)
+    elif not findings.faults:
+        bad += _contradictions(calibration, corners.names)
     if len(rig) > 1:
         if not volume.median_mm <= _USABLE_MM:
             bad.append(f"a point in the volume is expected to be {volume.median_mm:.1f} mm off")
         elif volume.median_mm > _GOOD_MM:
             poor.append(f"a point in the volume is expected to be {volume.median_mm:.1f} mm off")
-    if calibration.rms_px > _USABLE_PX:
-        bad.append(f"corners lie {calibration.rms_px:.2f} px from where the rig puts them")
-    elif calibration.rms_px > _GOOD_PX:
-        poor.append(f"corners lie {calibration.rms_px:.2f} px from where the rig puts them")
     if len(rig) == 1 and len(corners.names) > 1:
         bad.append(f"only {rig.names[0]} could be placed")
-    own = float(calibration.inlier[np.isin(corners.camera, calibration.cameras)].mean())
-    if own < 0.7:
-        poor.append(f"{100 * (1 - own):.0f} % of the corners had to be rejected")
     for entry in cameras:
         if entry.frames < _TOO_FEW_VIEWS:
             bad.append(f"{entry.name} has only {_count(entry.frames, 'image')}")
@@ -119,10 +129,54 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
     fits = f"corners fit within {calibration.rms_px:.2f} px"
     within = f"a point in the volume is expected within {volume.median_mm:.2f} mm, and {fits}"
     reasons = tuple(bad + poor) or (within if len(rig) > 1 else f"one lens; {fits}",)
-    advice = _advice(cameras, links, calibration.left_out)
+    remedies = dict.fromkeys(entry.remedy for entry in verdicts)
+    advice = (*remedies, *_advice(cameras, links, calibration.left_out))
     return Outcome(
-        rig, calibration.rms_px, inlier_fraction, cameras, links, calibration.left_out, volume, verdict, reasons, advice
+        rig,
+        calibration.rms_px,
+        inlier_fraction,
+        cameras,
+        links,
+        calibration.left_out,
+        volume,
+        verdicts,
+        verdict,
+        reasons,
+        advice,
     )
+
+
+def _verdicts(findings: Findings, cameras: tuple[CameraOutcome, ...], rig: Rig) -> tuple[CameraVerdict, ...]:
+    """On every camera with something wrong, the worst first; the same thing is not said twice of one camera."""
+    names = tuple(camera.name for camera in cameras)
+    verdicts = [of_fault(fault, names) for fault in findings.faults]
+    rms = np.array([camera.rms_px for camera in cameras])
+    for c in np.argsort(-np.nan_to_num(rms)):
+        others = np.delete(rms, c)
+        beside = float(np.nanmedian(others)) if np.isfinite(others).any() else np.inf
+        for found in (of_residual(names[c], float(rms[c]), beside), of_inliers(names[c], cameras[c].inlier_fraction)):
+            if found is not None and found.camera not in {entry.camera for entry in verdicts}:
+                verdicts.append(found)
+    verdicts += upside_down(rig)
+    return tuple(sorted(verdicts, key=lambda entry: not entry.unusable))
+
+
+def _stamps(calibration: Calibration, corners: Corners) -> Float64[np.ndarray, " V"]:
+    """Each view's time by its own camera."""
+    return np.asarray(corners.time[calibration.row.max(axis=1)])
+
+
+def _contradictions(calibration: Calibration, names: tuple[str, ...]) -> list[str]:
+    """Pairs of cameras, each well determined, that close no loop with the others."""
+    found = []
+    for a, b, angle, metres in calibration.loops:
+        pose = calibration.graph.edges[a, b]["pose"]
+        if pose.boards >= _MIN_SHARED_BOARDS and pose.error_px < _LOOP_PX and angle > _LOOP_RAD:
+            found.append(
+                f"{names[a]} and {names[b]} contradict the other cameras by {np.degrees(angle):.0f} degrees and "
+                f"{metres:.2f} m: one of them was moved, or two boards look alike"
+            )
+    return found
 
 
 def _count(number: int, what: str) -> str:

@@ -50,8 +50,20 @@ def _summary(outcome: Outcome, board: Board, lengths: tuple[str, ...], seconds: 
         "world": outcome.rig.world,
         "board": board.words(),
         "lengths": list(lengths),
+        "problems": [
+            {
+                "camera": entry.camera,
+                "problem": entry.problem,
+                "remedy": entry.remedy,
+                "unusable": entry.unusable,
+                "start_s": entry.start_s,
+                "end_s": entry.end_s,
+            }
+            for entry in outcome.verdicts
+        ],
         "cameras": {
             camera.name: {
+                "problems": [entry.problem for entry in outcome.verdicts if entry.camera == camera.name],
                 "rms_px": _number(camera.rms_px),
                 "frames": camera.frames,
                 "time_offset_s": camera.time_offset_s,

@@ -21,7 +21,7 @@ p { margin: 6px 0; max-width: 85ch; } .quiet { color: #64748b; font-size: 13px; 
 .verdict { border-left: 8px solid; padding: 10px 16px; margin: 18px 0; background: #f8fafc; }
 .good { border-color: #16a34a; } .usable { border-color: #d97706; } .record { border-color: #dc2626; }
 table { border-collapse: collapse; } td, th { padding: 4px 14px 4px 0; text-align: right; }
-tr { border-bottom: 1px solid #e2e8f0; }
+tr { border-bottom: 1px solid #e2e8f0; } tr.bad { background: #fee2e2; } tr.poor { background: #fef3c7; }
 td:first-child, th:first-child { text-align: left; } th { font-weight: 600; font-size: 13px; color: #475569; }
 .row { display: flex; flex-wrap: wrap; gap: 22px; }
 svg { max-width: 100%; height: auto; }
@@ -78,9 +78,19 @@ def _table(outcome: Outcome) -> str:
             f"{100 * entry.inlier_fraction:.1f} %", f"{100 * entry.coverage:.0f} %", entry.model,
             f"{np.mean(camera.K[[0, 1], [0, 1]]):.1f}", step,
         )  # fmt: skip
-        rows.append(f"<tr><td>{escape(entry.name)}</td>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+        problems = [found for found in outcome.verdicts if found.camera == entry.name]
+        kind = "" if not problems else ' class="bad"' if any(found.unusable for found in problems) else ' class="poor"'
+        rows.append(
+            f"<tr{kind}><td>{escape(entry.name)}</td>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+        )
+        rows += [
+            f'<tr{kind}><td></td><td colspan="9" style="text-align:left">{escape(found.problem)}: '
+            f"{escape(found.remedy)}</td></tr>"
+            for found in problems
+        ]
     for name, why in outcome.left_out.items():
         rows.append(
-            f'<tr><td>{escape(name)}</td><td colspan="9" style="text-align:left">left out: it {escape(why)}</td></tr>'
+            f'<tr class="poor"><td>{escape(name)}</td><td colspan="9" style="text-align:left">'
+            f"left out: it {escape(why)}</td></tr>"
         )
     return f"<table>{head}{''.join(rows)}</table>"

@@ -1,0 +1,107 @@
+"""The verdict on one camera: what is wrong with it, from when on, and what to do, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from calib.solve.faults import CameraFault
+from multiview.cameras.camera import Rig
+
+__all__ = ["CameraVerdict", "of_fault", "of_inliers", "of_residual", "upside_down"]
+
+_USABLE_PX, _GOOD_PX = 2.5, 1.0
+_WORSE_THAN_OTHERS, _NOTICEABLE_PX = 3.0, 0.75
+_MIN_INLIERS = 0.75  # share of corners; gross errors of a detector stay well below the rest
+_BRIEF = 0.25  # share of a camera's views that the others make up for
+_UPSIDE_DOWN_COS, _LEVEL_COS = -0.5, 0.5  # beyond 120 degrees from the others' up, which lies within 60 degrees
+
+
+@dataclass(frozen=True, slots=True)
+class CameraVerdict:
+    """What is wrong with a camera.
+
+    Attributes:
+        camera: Its name.
+        problem: A sentence that names the camera, and from when on.
+        remedy: What to do.
+        unusable: The rig must not be used.
+        start_s: First view at fault, by the camera's stamps; None: from the beginning, or at no certain time.
+        end_s: Last one; None: to the end.
+    """
+
+    camera: str
+    problem: str
+    remedy: str
+    unusable: bool
+    start_s: float | None = None
+    end_s: float | None = None
+
+
+def of_fault(fault: CameraFault, names: tuple[str, ...]) -> CameraVerdict:
+    """A camera that disagrees with the others for some time; `names` are those of the calibration's cameras."""
+    name = names[fault.camera]
+    who = name if fault.alternative is None else f"{name} (or {names[fault.alternative]})"
+    what = "moved, zoomed, or frames lost"
+    if fault.start_s is None and fault.end_s is None:
+        when, part = "throughout", ""
+        what = "trembles, is stabilised or refocuses, or its times are wrong"
+    elif fault.end_s is None:
+        when, part = f"from {fault.start_s:.1f} s on", f", or keep only what was recorded before {fault.start_s:.1f} s"
+    elif fault.start_s is None:
+        when, part = f"until {fault.end_s:.1f} s", f", or keep only what was recorded after {fault.end_s:.1f} s"
+    else:
+        when, part = f"from {fault.start_s:.1f} to {fault.end_s:.1f} s", ""
+    if fault.turned:
+        what = "its images are turned upside down or mirrored"
+    problem = f"{who} {when}: {what} ({fault.px:.1f} px from where the other cameras see the board)"
+    remedy = (
+        f"fix {who} firmly, switch its autofocus, zoom, stabiliser and automatic rotation off, and record again{part}"
+    )
+    unusable = fault.end_s is None or fault.share > _BRIEF
+    return CameraVerdict(name, problem, remedy, unusable, fault.start_s, fault.end_s)
+
+
+def of_residual(name: str, rms_px: float, others_px: float) -> CameraVerdict | None:
+    """A camera whose corners lie far from where the rig puts them, by itself or beside the others' (their median)."""
+    worse = rms_px > max(_NOTICEABLE_PX, _WORSE_THAN_OTHERS * others_px)
+    if not (rms_px > _GOOD_PX or worse):
+        return None
+    beside = f", those of the others {others_px:.2f} px" if worse else ""
+    return CameraVerdict(
+        name,
+        f"{name}: corners lie {rms_px:.2f} px from where the rig puts them{beside}",
+        f"check {name}'s focus, exposure time and stamps, and that its board is flat and sharp",
+        rms_px > _USABLE_PX,
+    )
+
+
+def of_inliers(name: str, inlier_fraction: float) -> CameraVerdict | None:
+    """A camera many of whose corners had to be rejected."""
+    if inlier_fraction >= _MIN_INLIERS:
+        return None
+    return CameraVerdict(
+        name,
+        f"{100 * (1 - inlier_fraction):.0f} % of the corners of {name} had to be rejected",
+        f"look at {name}'s images: blur, glare, a second board, or a camera that did not stay as it was",
+        False,
+    )
+
+
+def upside_down(rig: Rig) -> list[CameraVerdict]:
+    """Cameras whose image is upside down beside all others: mounted so, or turned by a flag in their files."""
+    up = np.stack([-camera.R[1] for camera in rig.cameras])
+    found = []
+    for c, name in enumerate(rig.names):
+        others = np.delete(up, c, axis=0)
+        mean = others.sum(axis=0)
+        mean /= max(float(np.linalg.norm(mean)), 1e-9)
+        if len(others) >= 2 and (others @ mean > _LEVEL_COS).all() and up[c] @ mean < _UPSIDE_DOWN_COS:
+            problem = f"{name} is upside down beside the other cameras"
+            remedy = (
+                f"if {name} is not mounted upside down, its files are marked as turned, which not every program heeds: "
+                "switch automatic rotation off, and record again"
+            )
+            found.append(CameraVerdict(name, problem, remedy, False))
+    return found
