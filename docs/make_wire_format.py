@@ -45,6 +45,13 @@ double-precision must read them as big integers.
 | `service_health/SERVICE` | a service | `service_health`, about once a second |
 | `heartbeat` | the hub | `heartbeat`, 20 times a second |
 
+Where the studio has keys, connections are encrypted and authenticated by CurveZMQ. A client sets its own pair of keys
+and the hub's public key before it connects; all are ZeroMQ's Z85 text, 40 characters. `keys/client.key` holds the pair
+of a listener as TOML (`public = "..."`, `secret = "..."`), `keys/hub.pub` the hub's key alone. In libzmq these are the
+options `ZMQ_CURVE_PUBLICKEY`, `ZMQ_CURVE_SECRETKEY` and `ZMQ_CURVE_SERVERKEY`. Without a permitted key nothing comes,
+and there is no error: ZeroMQ goes on trying. Do not use ZeroMQ's heartbeats on a subscriber (`ZMQ_HEARTBEAT_IVL`):
+libzmq 4.3.5 aborts when one is due on a broken connection with a full queue. The hub's `heartbeat` says that it lives.
+
 In Python, `multiview.client` does all of this. Joint names and their order are those of the named skeleton, in
 `configs/skeletons/NAME.toml`.
 

@@ -79,7 +79,7 @@ class Hub:
                 self._sockets.follow_permissions()
                 next_heartbeat = max(next_heartbeat + HEARTBEAT_S, time.monotonic())
                 if budget is not None:
-                    budget.check()
+                    budget.check(time.monotonic(), time.process_time())
         self._sockets.close()
 
     def _known(self, subject: str) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import sys
-import time
+from collections.abc import Callable
 
 from services.runtime.process import use_realtime_scheduling
 
@@ -18,38 +18,40 @@ CALM = 10  # measurements in a row
 
 
 class RealtimeBudget:
-    """Schedules this process in real time as long as it takes little of the processor; call `check` often."""
+    """Schedules this process in real time, where permitted, as long as it takes little of the processor."""
 
-    def __init__(self) -> None:
-        use_realtime_scheduling()
-        self._realtime = _is_realtime()
-        self.permitted = self._realtime  # without the permission there is nothing to give back
-        self._measured_s, self._used_s, self._calm = time.monotonic(), time.process_time(), 0
+    def __init__(self, schedule: Callable[[bool], bool] | None = None) -> None:
+        """`schedule` switches real time on or off, and says whether it is on."""
+        self._schedule = schedule or _schedule
+        self.permitted = self.realtime = self._schedule(True)
+        self._measured_s, self._used_s, self._calm = -MEASURED_S, 0.0, 0
 
-    def check(self) -> None:
-        now_s = time.monotonic()
+    def check(self, now_s: float, used_s: float) -> None:
+        """Call often, with the time and the processor time of this process so far."""
         if not self.permitted or now_s < self._measured_s + MEASURED_S:
             return
-        used_s = time.process_time()
+        first = self._measured_s < 0
         share = (used_s - self._used_s) / (now_s - self._measured_s)
         self._measured_s, self._used_s = now_s, used_s
+        if first:
+            return
         self._calm = self._calm + 1 if share < LITTLE else 0
-        if self._realtime and share > MOST:
+        if self.realtime and share > MOST:
             logging.warning("takes %.0f %% of a core: real-time priority is off until it takes less", 100 * share)
-            self._schedule(False)
-        elif not self._realtime and self._calm >= CALM:
+            self.realtime = self._schedule(False)
+        elif not self.realtime and self._calm >= CALM:
             logging.info("real-time priority is on again")
-            self._schedule(True)
-
-    def _schedule(self, realtime: bool) -> None:
-        """All threads of this process, those of the sockets too."""
-        self._realtime = realtime
-        if sys.platform == "linux":
-            policy = os.SCHED_RR if realtime else os.SCHED_OTHER
-            for thread in os.listdir("/proc/self/task"):
-                with contextlib.suppress(OSError):  # it has ended
-                    os.sched_setscheduler(int(thread), policy, os.sched_param(int(realtime)))
+            self.realtime = self._schedule(True)
 
 
-def _is_realtime() -> bool:
-    return sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_RR
+def _schedule(realtime: bool) -> bool:
+    """All threads of this process, those of the sockets too."""
+    if sys.platform != "linux":
+        return False
+    if realtime:
+        use_realtime_scheduling()
+    policy = os.sched_getscheduler(0) if realtime else os.SCHED_OTHER
+    for thread in os.listdir("/proc/self/task"):
+        with contextlib.suppress(OSError):  # it has ended
+            os.sched_setscheduler(int(thread), policy, os.sched_param(int(policy != os.SCHED_OTHER)))
+    return os.sched_getscheduler(0) == os.SCHED_RR
