@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,7 +73,7 @@ def _name(poses: Poses, table: Path, names: dict[int, str]) -> None:
     from multiview.recordings.identities import write_identities
 
     kept = {person: name for person, name in poses.names.items() if name not in names.values()}
-    path = write_identities(replace(poses, names=kept | names), table.parent)
+    path = write_identities(kept | names, table.parent, poses.frame, poses.person)
     print(f"{path}: " + ", ".join(f"person {person} is {name}" for person, name in sorted(names.items())))
 
 

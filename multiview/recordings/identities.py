@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 import zlib
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
-import tomli_w
+from jaxtyping import Int64
 
 from multiview.common.atomic_file import replacing
-from multiview.common.toml import decode_toml
-from multiview.recordings.pose_table import Poses
+from multiview.common.toml import decode_toml, encode_toml
 
-__all__ = ["IDENTITIES", "IdentitiesFile", "named", "write_identities"]
+__all__ = ["IDENTITIES", "IdentitiesFile", "read_identities", "write_identities"]
 
 IDENTITIES = "identities.toml"
 
@@ -31,46 +29,52 @@ class IdentitiesFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The actor's name of each person who has one, by number."""
 
 
-def write_identities(poses: Poses, folder: Path) -> Path:
-    """Write the names of `poses` beside them.
+def write_identities(
+    names: dict[int, str], folder: Path, frame: Int64[np.ndarray, " N"], person: Int64[np.ndarray, " N"]
+) -> Path:
+    """Write people's names beside their poses.
 
     Args:
-        poses: Whose `names` are kept.
+        names: By number.
         folder: Where the poses are, or would be.
+        frame: (N,) of the poses.
+        person: (N,) of the poses.
 
     Returns:
         The file.
     """
-    file = IdentitiesFile(poses=_fingerprint(poses), names={str(p): name for p, name in sorted(poses.names.items())})
+    file = IdentitiesFile(poses=_fingerprint(frame, person), names={str(p): name for p, name in sorted(names.items())})
     path = folder / IDENTITIES
     with replacing(path, correct=True) as temporary:
-        temporary.write_text(tomli_w.dumps(msgspec.to_builtins(file)), encoding="utf-8")
+        temporary.write_text(encode_toml(file, str(path)), encoding="utf-8")
     return path
 
 
-def named(poses: Poses, folder: Path) -> Poses:
-    """The poses with the names that are written beside them; names of other poses are left out, with a warning.
+def read_identities(
+    folder: Path, frame: Int64[np.ndarray, " N"], person: Int64[np.ndarray, " N"]
+) -> dict[int, str] | None:
+    """The names that are written beside poses.
 
     Args:
-        poses: As they were computed.
-        folder: Where they are.
+        folder: Where the poses are.
+        frame: (N,) of the poses.
+        person: (N,) of the poses.
 
     Returns:
-        The same poses.
+        By number; None where there are none, or, with a warning, where they are of other poses.
 
     Raises:
         ConfigError: The file is not of this form.
     """
     path = folder / IDENTITIES
     if not path.is_file():
-        return poses
+        return None
     file = decode_toml(path, IdentitiesFile)
-    if file.poses != _fingerprint(poses):
+    if file.poses != _fingerprint(frame, person):
         logging.warning("%s names people of other poses than these: left out; name them again", path)
-        return poses
-    return replace(poses, names={int(person): name for person, name in file.names.items() if person.isdecimal()})
+        return None
+    return {int(number): name for number, name in file.names.items() if number.isdecimal()}
 
 
-def _fingerprint(poses: Poses) -> str:
-    numbers = np.stack([poses.frame, poses.person]).astype("<i8").tobytes()
-    return f"{zlib.crc32(numbers):08x}"
+def _fingerprint(frame: Int64[np.ndarray, " N"], person: Int64[np.ndarray, " N"]) -> str:
+    return f"{zlib.crc32(np.stack([frame, person]).astype('<i8').tobytes()):08x}"

@@ -115,7 +115,7 @@ class RecordingWriter:
 
     @property
     def bytes_written(self) -> int:
-        return self._file.tell()
+        return self._whole
 
     def write(self, record: Record) -> None:
         """OSError when the disk is full."""
@@ -138,13 +138,12 @@ class RecordingWriter:
         self._note_written()
 
     def close(self) -> None:
-        """OSError when the disk is full; what was written before stays readable."""
-        try:
-            self._writer.finish()  # type: ignore[no-untyped-call]
-            self._file.sync()
-            self.pending.clear()
-        finally:
-            self._file.close()
+        """OSError when the disk is full: then `abandon` it; what was written before stays readable."""
+        self._writer.finish()  # type: ignore[no-untyped-call]
+        self._file.sync()
+        self._whole = self._file.tell()
+        self.pending.clear()
+        self._file.close()
 
     def abandon(self) -> None:
         """End a file that could not be written to its end: without the piece that was begun, and without an index."""

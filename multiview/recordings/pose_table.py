@@ -20,6 +20,7 @@ from multiview.common.foreign_errors import foreign_errors
 from multiview.common.ledger import reading
 from multiview.data import NS_PER_S, Tracks
 from multiview.errors import SourceError
+from multiview.recordings.identities import read_identities
 
 __all__ = ["COLUMNS", "COVARIANCE", "REQUIRED_COLUMNS", "Poses", "read_poses", "to_table", "write_poses", "write_ticks"]
 
@@ -128,6 +129,18 @@ class Poses:
         """
         arrays = ("frame", "time_ns", "utc_ns", "person", "xyz", "cov", "score", "views", "filled")
         return replace(self, **{name: getattr(self, name)[rows] for name in arrays})
+
+    def named_in(self, folder: Path) -> Poses:
+        """The poses with the names that are written beside them, where there are such.
+
+        Args:
+            folder: Where they are.
+
+        Returns:
+            The same poses.
+        """
+        names = read_identities(folder, self.frame, self.person)
+        return self if names is None else replace(self, names=names)
 
     @staticmethod
     def from_tracks(ticks: Iterable[Tracks], skeleton: Skeleton) -> Poses:
@@ -288,7 +301,8 @@ def read_poses(path: str | Path) -> Poses:
     if missing:
         raise SourceError(f"{path} is not a table of poses: it lacks {', '.join(missing)}")
     with foreign_errors(path, "a table of poses"):
-        return _from_table(table)
+        poses = _from_table(table)
+    return poses.named_in(path.parent)
 
 
 def _from_table(table: pa.Table) -> Poses:

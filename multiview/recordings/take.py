@@ -31,7 +31,6 @@ from multiview.errors import ConfigError, SourceError
 from multiview.recordings.mcap_log import Record, RecordingReader, Summary, UnreadableError, read_summary
 from multiview.recordings.take_lock import LOCK, recording_process
 from multiview.recordings.take_stream import TakeStream
-from multiview.wire import topics
 
 __all__ = [
     "PartContents",
@@ -48,8 +47,6 @@ __all__ = [
 
 PARTIAL = ".partial"
 _PART = re.compile(r"take(?:\.(\d{1,9}))?\.mcap")
-# What stands in the stream of a studio that has not begun yet.
-_BEFORE_THE_START = (topics.HEARTBEAT, topics.CLOCK, topics.CAMERA_HEALTH, topics.SERVICE_HEALTH)
 
 
 class TakeInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -246,15 +243,15 @@ def write_contents(take: Take) -> None:
 
 
 def discard_take(take: Take) -> bool:
-    """Remove the take of a studio that never began: it holds no frame, no video and no file of anyone else's.
+    """Remove the take of a recording that never began: it holds its settings and nothing else.
 
     Whether it was removed.
     """
-    own = {"take.toml", "rig.toml", "studio.toml", LOCK, *(path.name for path in take.recordings())}
+    own = {"take.toml", "rig.toml", "studio.toml", LOCK}
     try:
         files = [path for path in take.folder.rglob("*") if not path.is_dir()]
         others = [p for p in files if not (p.parent == take.folder and p.name in own) and p.parent.name != SKELETONS]
-        if others or not take.partial or take.recorded_by() or _has_begun(take):
+        if others or not take.partial or take.recorded_by():
             return False
         folders = [path for path in take.folder.rglob("*") if path.is_dir()]
         for path in files:
@@ -264,13 +261,6 @@ def discard_take(take: Take) -> bool:
     except OSError:
         return False
     return True
-
-
-def _has_begun(take: Take) -> bool:
-    try:
-        return any(record.topic.partition("/")[0] not in _BEFORE_THE_START for record in take.stream())
-    except SourceError:
-        return any(path.stat().st_size for path in take.recordings())
 
 
 def open_take(path: Path) -> Take:

@@ -5,6 +5,7 @@ The operating system frees the lock when the process ends, however it ends; what
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import platform
@@ -27,16 +28,16 @@ class TakeLock:
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOCK
         try:
-            self._file = self._path.open("a+b")
+            self._file = self._path.open("a+b", buffering=0)
         except OSError as error:
             raise ConfigError(f"{self._path}: cannot be written ({error.strerror})") from None
         if not _try_lock(self._file):
             owner = recording_process(folder)
             self._file.close()
             raise ConfigError(f"{folder} is being recorded by {owner or 'another process'}: choose another take")
-        self._file.truncate(0)
-        self._file.write(f"process {os.getpid()} on {platform.node()}\n".encode())
-        self._file.flush()
+        with contextlib.suppress(OSError):  # a full disk has room for a lock, and none for its text
+            self._file.truncate(0)
+            self._file.write(f"process {os.getpid()} on {platform.node()}\n".encode())
 
     def release(self) -> None:
         """To be called once, before the take gets its name."""

@@ -10,7 +10,6 @@ import msgspec
 from multiview.body.skeleton import find_skeleton
 from multiview.data import Tracks
 from multiview.errors import SourceError
-from multiview.recordings.identities import named
 from multiview.recordings.pose_table import Poses, read_poses
 from multiview.recordings.take import Take
 from multiview.wire.messages import PosesMessage, decode
@@ -36,8 +35,8 @@ def take_poses(path: Path) -> tuple[Poses, Path]:
     """
     table = path / "poses.parquet" if path.is_dir() else path
     if table.is_file() or not path.is_dir() or not Take(path).recordings():
-        return named(read_poses(path), table.parent), table
-    return named(_recorded_poses(Take(path)), path), table
+        return read_poses(path), table
+    return _recorded_poses(Take(path)).named_in(path), table
 
 
 def _recorded_poses(take: Take) -> Poses:

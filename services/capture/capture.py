@@ -29,7 +29,8 @@ from rich.text import Text
 from multiview.data import VideoFrame
 from multiview.errors import ConfigError, MultiviewError, SourceError
 from multiview.recordings.mcap_log import Record, RecordingWriter
-from multiview.recordings.take import Take, begin_take, finish_take, free_name
+from multiview.recordings.take import Take, begin_take, discard_take, finish_take, free_name
+from multiview.recordings.take_lock import TakeLock
 from multiview.sources import FrameSource
 from multiview.studio.config import CameraSource, Studio, camera_names, load_studio, studio_text
 from multiview.wire.messages import CameraHealth, Stamp, encode
@@ -69,10 +70,12 @@ def run(args: argparse.Namespace) -> int:
     studio, stopping, console = load_studio(args.studio, check=False), Stopping(), Console()
     coverage = Coverage(args.board, camera_names(studio)) if args.board else None
     cameras: list[CapturedCamera] = []
+    take, lock = None, None
     try:
         cameras = open_cameras(studio)
         take = None if args.preview else new_capture(studio, args.take, args.notes)
         if take is not None:
+            lock = TakeLock(take.folder)
             start_together(cameras, take)
         console.print(f"recording {take.info.name}; Ctrl-C ends it" if take else "preview; Ctrl-C ends it")
         watch(cameras, console, stopping, args.seconds, coverage)
@@ -81,8 +84,12 @@ def run(args: argparse.Namespace) -> int:
             camera.close()
         if coverage is not None:
             coverage.close()
+        if lock is not None:
+            lock.release()
+        if take is not None:
+            discard_take(take)  # where no camera gave anything
     console.print(table_of(cameras, coverage))
-    if take is not None:
+    if take is not None and take.folder.is_dir():
         record_counts(cameras, take)
         _print_next_step(finish_take(take), args.board, console)
     for camera in cameras:

@@ -6,22 +6,22 @@ import argparse
 import logging
 import secrets
 import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from multiview.errors import SourceError
-from multiview.recordings.mcap_log import Record, RecordingWriter
-from multiview.recordings.take import Take, finish_take
+from multiview.common.ledger import note_missing
+from multiview.errors import MultiviewError
+from multiview.recordings.mcap_log import Record
+from multiview.recordings.take import Take, discard_take, finish_take
 from multiview.studio.config import Studio, load_studio
 from multiview.studio.new_take import new_take
 from multiview.wire import topics
 from multiview.wire.messages import ServiceHealth, encode
+from services.nodes.disk_room import DiskRoom
 from services.nodes.ready_signal import ReadySignal
+from services.nodes.take_writer import TakeWriter
 from services.runtime.process import Stopping, begin_service
 from services.transport.bus import Sender, Subscriber
-
-RETRY_S = 1.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,14 @@ def run(args: argparse.Namespace) -> None:
     directory = Path(studio.recorder.directory)
     now = datetime.now().astimezone()
     take = continue_take(directory, args.take) or new_take(studio, args.take or "", now, args.notes)
-    finished = Recorder(studio, take, reports=not args.secondary).record(stopping)
+    try:
+        recorder = Recorder(studio, take, reports=not args.secondary)
+    except MultiviewError:
+        discard_take(take)
+        raise
+    finished = recorder.record(stopping)
+    if recorder.missed:
+        note_missing(f"{finished.folder} lacks {recorder.missed} messages, which could not be written")
     logging.info("recorded %s", finished.folder)
 
 
@@ -56,63 +63,54 @@ class Recorder:
         self._subscriber = Subscriber(studio.hub, name="recorder")
         self._sender, self._ready_signal = Sender(studio.hub, "recorder"), ReadySignal(studio.hub, "recorder")
         self._boot_id = secrets.randbits(62)
-        self._writer: RecordingWriter | None = None
-        self._messages = self._missed = 0
-        self._error = ""
-        self._next_health = self._next_try = 0.0
+        self._writer, self._room = TakeWriter(take), DiskRoom(take.folder)
+        self._next_health = 0.0
+        self._warned = False
+
+    @property
+    def missed(self) -> int:
+        """Messages that are not in the take, because they could not be written."""
+        return self._writer.missed
 
     def record(self, stopping: Stopping) -> Take:
         """Record until a stop is requested, then write the messages in flight and give the take its name."""
         while not stopping:
             received = self._subscriber.receive(0.1)
-            if received is not None:
-                self._write(Record(*received))
+            now = time.monotonic()
+            if received is None:
+                self._writer.poll(now)
+            else:
+                self._writer.write(Record(*received), now)
                 if self._reports:
                     self._ready_signal.refresh()
-            self._report()
+            self._report(now)
         for received in self._subscriber.remaining():
-            self._write(Record(*received))
-        if self._writer is not None:
-            self._guarded(self._writer.close)
+            self._writer.write(Record(*received), time.monotonic())
+        self._writer.close()
         return finish_take(self._take)
 
-    def _write(self, record: Record) -> None:
-        """Continue after any disk error: a full disk is tried again, with a new file."""
-        if self._writer is None and time.monotonic() >= self._next_try:
-            self._next_try = time.monotonic() + RETRY_S
-            self._guarded(self._open)
-        writer = self._writer
-        if writer is None:
-            self._missed += 1
-        elif self._guarded(lambda: writer.write(record)):
-            self._messages += 1
-
-    def _open(self) -> None:
-        inside = {path.name: path.read_bytes() for path in (self._take.rig, self._take.studio) if path.exists()}
-        self._writer = RecordingWriter(self._take.next_recording(), inside)
-        self._error = ""
-
-    def _guarded(self, action: Callable[[], None]) -> bool:
-        try:
-            action()
-        except (OSError, SourceError) as error:
-            self._error = f"cannot write: {getattr(error, 'strerror', None) or error}"
-            logging.error("%s; earlier data are safe; trying again every %g s", self._error, RETRY_S)
-            self._writer = None
-            self._missed += 1
-            return False
-        return True
-
-    def _report(self) -> None:
-        if not self._reports or time.monotonic() < self._next_health:
+    def _report(self, now: float) -> None:
+        if now < self._next_health:
             return
-        self._next_health = time.monotonic() + 1.0
-        counts = {"messages": self._messages, "missed": self._missed, "dropped": self._subscriber.dropped}
+        self._next_health = now + 1.0
+        self._room.note(now, self._writer.bytes_written)
+        if self._room.short() and not self._warned:
+            self._warned = True
+            logging.warning("the disk of %s: %s", self._take.folder, self._room.words())
+        if not self._reports:
+            return
+        counts = {"messages": self._writer.messages, "missed": self.missed, "dropped": self._subscriber.dropped}
+        minutes = self._room.minutes()
         health = ServiceHealth(
             service="recorder",
             boot_id=self._boot_id,
-            state="error" if self._error else "running",
+            state="error" if self._writer.error else "running",
             counts=counts,
-            texts={"take": str(self._take.folder)[-500:], "error": self._error[:500]},
+            values={} if minutes is None else {"disk_minutes": minutes},
+            texts={
+                "take": str(self._take.folder)[-500:],
+                "error": self._writer.error[:500],
+                "disk": self._room.words(),
+            },
         )
         self._sender.send(topics.topic_of(topics.SERVICE_HEALTH, "recorder"), encode(health))

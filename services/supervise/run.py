@@ -6,6 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
+from multiview.common.ledger import note_missing
 from multiview.errors import SourceError
 from multiview.recordings.take import Take
 from multiview.studio.config import Studio, load_studio
@@ -80,6 +81,9 @@ def play(
         raise SourceError(text + (f"; what was recorded is in {kept.folder}" if kept else ""))
     if text:
         print(text)
+    health = seen.services.get("recorder")
+    if health is not None and (missed := health[0].counts.get("missed", 0)):
+        note_missing(f"{kept.folder if kept else 'the take'} lacks {missed} messages, which could not be written")
     return kept
 
 

@@ -28,6 +28,7 @@ HEADLINE_S = 0.25  # figures that change faster cannot be read
 LABEL_TIMEOUT_S = 0.3  # a name may take so long to leave
 WANTED_S = 1.0  # keypoints are listened to for so long after they were asked for
 FUSION_HEALTH = topics.topic_of(topics.SERVICE_HEALTH, "fusion")
+RECORDER_HEALTH = topics.topic_of(topics.SERVICE_HEALTH, "recorder")
 MAX_WHY = 120  # letters of the headline
 _NOBODY: tuple[Track, ...] = ()
 MISSING_S = 0.5  # a camera without keypoints for longer is missing rather than late
@@ -42,8 +43,9 @@ class StreamFeed:
         self._where = f"{options.host}:{options.publish_port}"
         self._rig, self._joints = rig, joints
         self._ready = ReadySignal(options, "viewer")
-        self._subscriber = Subscriber(options, (topics.POSES, FUSION_HEALTH))
+        self._subscriber = Subscriber(options, (topics.POSES, FUSION_HEALTH, RECORDER_HEALTH))
         self._why = ""  # nobody comes out, as fusion says
+        self._alarm = ""  # of the recorder
         self._latest: Received | None = None  # poses that came and were not looked at
         self._message: PosesMessage | None = None
         self._stamp = Stamp(0, 0, 0)
@@ -68,7 +70,9 @@ class StreamFeed:
         if wanted != self._subscribed:
             self._subscribed = wanted
             self._bodies.clear()
-            self._subscriber.subscribe(topics.POSES, FUSION_HEALTH, *([topics.KEYPOINTS] if wanted else []))
+            self._subscriber.subscribe(
+                topics.POSES, FUSION_HEALTH, RECORDER_HEALTH, *([topics.KEYPOINTS] if wanted else [])
+            )
         for received in self._subscriber.drain():
             self._keep(received)
 
@@ -76,7 +80,7 @@ class StreamFeed:
         if received.topic == topics.POSES:
             self._latest = received
             self._received_s.append(time.monotonic())
-        elif received.topic == FUSION_HEALTH:
+        elif received.topic in (FUSION_HEALTH, RECORDER_HEALTH):
             self._note_health(received.body)
         else:
             self._bodies[received.topic.partition("/")[2]] = received.body
@@ -84,7 +88,10 @@ class StreamFeed:
     def _note_health(self, body: bytes) -> None:
         with contextlib.suppress(MessageError):
             message = decode(body)
-            if isinstance(message, ServiceHealth):
+            if isinstance(message, ServiceHealth) and message.service == "recorder":
+                error = message.texts.get("error", "")
+                self._alarm = f"   NOT RECORDED: {error}"[:MAX_WHY] if error else ""
+            elif isinstance(message, ServiceHealth):
                 self._why = message.texts.get("why", "").partition("; ")[0][:MAX_WHY]
 
     def wait(self, timeout_s: float) -> None:
@@ -129,10 +136,10 @@ class StreamFeed:
         message, now = self._message, time.monotonic()
         if message is None or self._silent():
             self._headline = ""
-            return f"waiting for fusion at {self._where}" + (f"   {self._why}" if self._why else "")
+            return f"waiting for fusion at {self._where}" + (f"   {self._why}" if self._why else "") + self._alarm
         if not self._headline or now > self._headline_at + HEADLINE_S:
             self._headline, self._headline_at = self._figures(message), now
-        return self._headline + ("   frozen" if self._paused else "")
+        return self._headline + ("   frozen" if self._paused else "") + self._alarm
 
     def _figures(self, message: PosesMessage) -> str:
         span = self._received_s[-1] - self._received_s[0]
