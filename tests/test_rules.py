@@ -37,7 +37,7 @@ WRITES = {
         "cv2.imwrite", "cv2.VideoWriter", "np.save", "np.savez", "np.savez_compressed", "np.savetxt", "torch.save",
         "onnx.save", "shutil.copy", "shutil.copy2", "shutil.copyfile", "shutil.move", "shutil.rmtree", "os.remove",
         "os.unlink", "os.rename", "os.replace", "os.link", "os.open", "os.truncate", "pq.write_table",
-        "pq.ParquetWriter", "csv.CSVWriter", "zipfile.ZipFile", "VideoWriter",
+        "pq.ParquetWriter", "csv.CSVWriter", "VideoWriter",
     },
 }  # fmt: skip
 # The way to a file that is written; and where one goes without, with the reason.
@@ -235,7 +235,7 @@ def _write(node: ast.Call) -> str:
         return name
     if isinstance(node.func, ast.Attribute) and node.func.attr in WRITES["method"]:
         return node.func.attr
-    mode = node.args[1:2] if name == "open" else node.args[:1] if name.endswith(".open") else []
+    mode = node.args[1:2] if name in ("open", "zipfile.ZipFile") else node.args[:1] if name.endswith(".open") else []
     modes = [*mode, *(keyword.value for keyword in node.keywords if keyword.arg == "mode")]
     if any(set(text) & set("wa+") for m in modes for text in _texts(m)):
         return f"{name} to write"
