@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import UInt8
 
 from multiview.common.ledger import reading
 from multiview.common.names import name_of_file
 from multiview.errors import SourceError
-from multiview.sources import PictureDepth, numbered_pictures, read_picture
+from multiview.sources import (
+    ContainerTimes,
+    PictureDepth,
+    Timestamps,
+    numbered_pictures,
+    read_picture,
+    read_timestamps,
+    timestamps_beside,
+)
 from multiview.sources.video import fourcc, open_capture
 
 __all__ = ["Picture", "Pictures", "image_folder", "video"]
@@ -31,14 +38,18 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pictures:
-    """One camera's pictures: a video file, or the image files of a folder by frame number."""
+    """One camera's pictures: a video file, or the image files of a folder by frame number.
+
+    `times` are those of a timestamps file; without, a video's are its container's, or `from_rate` those of `fps`.
+    """
 
     name: str
     path: Path
     count: int
     fps: float
     files: tuple[tuple[int, Path], ...] = ()
-    times: dict[int, float] | None = None
+    times: Timestamps | None = None
+    from_rate: bool = False
 
     def read(self, every: int = 1) -> Iterator[Picture]:
         """Each `every`-th picture; a video that is cut off ends early, an unreadable image is left out."""
@@ -52,34 +63,44 @@ class Pictures:
         import cv2
 
         depth = PictureDepth([path for _, path in self.files])
-        for frame, path in self.files[::every]:
+        for frame, path in self._every(every):
             with suppress(SourceError):
                 grey = cv2.cvtColor(read_picture(path, depth), cv2.COLOR_BGR2GRAY)
-                yield Picture(frame, self._time(frame, None), np.asarray(grey, np.uint8))
+                yield Picture(frame, self._time(frame), np.asarray(grey, np.uint8))
 
     def _read_video(self, every: int) -> Iterator[Picture]:
         import cv2
 
         capture = open_capture(str(self.path))
+        container = ContainerTimes(self.fps)
+        by_container = self.times is None and not self.from_rate
         try:
             frame = 0
             while capture.grab():
+                stamp_s = container.next_ns(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e9
                 if frame % every == 0:
-                    stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
                     good, image = capture.retrieve()
                     if not good or image is None:
                         return
                     grey = cv2.cvtColor(np.asarray(image, np.uint8), cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
-                    yield Picture(frame, self._time(frame, stamp), np.asarray(grey, np.uint8))
+                    time = stamp_s if by_container else self._time(frame)
+                    yield Picture(frame, time, np.asarray(grey, np.uint8))
                 frame += 1
         finally:
             capture.release()
 
-    def _time(self, frame: int, stamp: float | None) -> float:
-        if self.times is not None:
-            return self.times.get(frame, np.nan)
-        # A container without stamps reports 0 throughout.
-        return stamp if stamp or (stamp == 0 and frame == 0) else frame / self.fps
+    def _every(self, every: int) -> list[tuple[int, Path]]:
+        """Where numbers follow each other, those that `every` divides: the same where cameras lack different files."""
+        numbers = [frame for frame, _ in self.files]
+        if every > 1 and numbers[-1] - numbers[0] < 1.5 * len(numbers):
+            return [(frame, path) for frame, path in self.files if frame % every == 0]
+        return list(self.files[::every])
+
+    def _time(self, frame: int) -> float:
+        if self.times is None:
+            return frame / self.fps
+        time_ns = self.times.time_ns(frame)
+        return np.nan if time_ns is None else time_ns / 1e9
 
 
 def video(path: str | Path, name: str | None = None, fps: float | None = None) -> Pictures:
@@ -99,31 +120,20 @@ def video(path: str | Path, name: str | None = None, fps: float | None = None) -
             f"{path}: the video cannot be read: incomplete, or its codec ({codec}) is missing here; copy it again, or "
             "convert it to H.264"
         )
+    times = timestamps_beside(path, rate, max(count, 0))
     rate = fps or (rate if 1 <= rate <= 1000 else 25.0)
-    return Pictures(name or name_of_file(path.stem), path, max(count, 1), rate, times=_stamps(path))
+    return Pictures(name or name_of_file(path.stem), path, max(count, 1), rate, times=times, from_rate=fps is not None)
 
 
 def image_folder(path: str | Path, name: str | None = None, fps: float = 25.0) -> Pictures:
-    """A folder of images; the last number in a file's name is its frame, so that cameras can be matched."""
+    """A folder of images; the number in a file's name is its frame.
+
+    Times are those of a `timestamps.csv` among them, else frame / fps.
+    """
     path = Path(path)
     if not path.is_dir():
         raise SourceError(f"{path}: no such folder of images")
     files = tuple(numbered_pictures(reading(path)))
-    return Pictures(name or name_of_file(path.name), path, len(files), fps, files)
-
-
-def _stamps(path: Path) -> dict[int, float] | None:
-    own = path.with_name(f"{path.stem}.timestamps.csv")
-    if not own.is_file():
-        return None
-    try:
-        with own.open(newline="", encoding="utf-8") as file:
-            rows = [(int(row["frame"]), float(row["time"])) for row in csv.DictReader(file)]
-    except (KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
-        raise SourceError(f"{own}: expected the columns frame,time with numbers in them ({error})") from None
-    if not rows:
-        raise SourceError(f"{own}: it holds no row")
-    times: Float64[np.ndarray, " n"] = np.array([time for _, time in rows])
-    if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
-        raise SourceError(f"{own}: times must increase from row to row")
-    return dict(rows)
+    stamps = path / "timestamps.csv"
+    times = read_timestamps(stamps) if stamps.is_file() else None
+    return Pictures(name or name_of_file(path.name), path, len(files), fps, files, times)

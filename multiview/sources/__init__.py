@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from multiview.sources._container_times import ContainerTimes
 from multiview.sources._open import open_source
 from multiview.sources._paced import Paced
 from multiview.sources._picture_files import PictureDepth, numbered_pictures, read_picture
 from multiview.sources._reader import Policy, Reader, Selection
 from multiview.sources._source import FrameSource
+from multiview.sources._timestamps import Timestamps, read_timestamps, timestamps_beside
 
 __all__ = [
+    "ContainerTimes",
     "FrameSource",
     "Paced",
     "PictureDepth",
     "Policy",
     "Reader",
     "Selection",
+    "Timestamps",
     "numbered_pictures",
     "open_source",
     "read_picture",
+    "read_timestamps",
+    "timestamps_beside",
 ]

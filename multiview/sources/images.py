@@ -52,9 +52,7 @@ class Source:
 
     def _load(self, index: int, path: Path) -> VideoFrame:
         image = read_picture(path, self._depth)
-        time_ns = round(index * 1e9 / self.fps)
-        if self._times is not None:
-            if index not in self._times:
-                raise SourceError(f"{self.path / 'timestamps.csv'} has no frame {index} ({path.name})")
-            time_ns = self._times[index]
+        time_ns = round(index * 1e9 / self.fps) if self._times is None else self._times.time_ns(index)
+        if time_ns is None:
+            raise SourceError(f"{self.path / 'timestamps.csv'} has no frame {index} ({path.name})")
         return VideoFrame(image, index, time_ns, self.name)

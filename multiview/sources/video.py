@@ -13,6 +13,7 @@ from multiview.common.names import name_of_file
 from multiview.data import VideoFrame
 from multiview.errors import SourceError
 from multiview.sources._av_capture import AvCapture, is_interlaced
+from multiview.sources._container_times import ContainerTimes
 from multiview.sources._timestamps import timestamps_beside
 
 __all__ = ["Source", "fourcc", "open_capture"]
@@ -38,10 +39,10 @@ class Source:
             )
         self.fps = fps or float(self._capture.get(cv2.CAP_PROP_FPS))
         self.frames = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-        self._times = timestamps_beside(self.path)
+        self._times = timestamps_beside(self.path, float(self._capture.get(cv2.CAP_PROP_FPS)), self.frames)
+        self._container = ContainerTimes(self.fps)
         self._from_rate = fps > 0
-        self._index, self._last_ns = 0, -1
-        self._first_ns: int | None = None
+        self._index = 0
         self._ahead = self._grab()
         if self._ahead is None:
             codec = fourcc(self._capture)
@@ -85,23 +86,13 @@ class Source:
 
     def _time_ns(self, index: int) -> int:
         if self._times is not None:
-            if index not in self._times:
+            time_ns = self._times.time_ns(index)
+            if time_ns is None:
                 raise SourceError(f"{self.path}: its timestamps file has no frame {index}")
-            return self._times[index]
-        by_rate = round(index * 1e9 / self.fps) if self.fps > 0 else index
+            return time_ns
         if self._from_rate:
-            return by_rate
-        stamp = round(self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
-        if self._first_ns is None:
-            self._first_ns = stamp
-        stamp -= self._first_ns
-        # Constant-rate containers round their times (to 1 ms, or worse); the rate is then exact where they agree.
-        if self.fps > 0 and abs(stamp - by_rate) <= 0.25e9 / self.fps:
-            stamp = by_rate
-        if stamp <= self._last_ns:  # some containers give no times at all
-            stamp = max(by_rate, self._last_ns + 1)
-        self._last_ns = stamp
-        return stamp
+            return round(index * 1e9 / self.fps)
+        return self._container.next_ns(self._capture.get(cv2.CAP_PROP_POS_MSEC))
 
 
 def open_capture(address: str | int, backend: int = cv2.CAP_ANY) -> cv2.VideoCapture | AvCapture:
