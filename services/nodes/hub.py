@@ -22,7 +22,7 @@ from multiview.studio.identity import studio_id
 from multiview.wire import topics
 from multiview.wire.messages import Heartbeat, Stamp, encode
 from services.nodes.hub_tables import Names, Reasons, SenderTable
-from services.runtime.process import Stopping, begin_service
+from services.runtime.process import Stopping, allow_open_files, begin_service
 from services.runtime.realtime import RealtimeBudget
 from services.transport.hub_sockets import HubSockets, Incoming
 from services.transport.keyring import SERVICES
@@ -31,6 +31,8 @@ from services.transport.rights import Rejection, check_body, check_request, chec
 from services.transport.roles import Peer
 
 HEARTBEAT_S = 0.05
+OPEN_FILES = 4096  # several times what connections within their limits need
+MAX_TOPICS = 4000  # whose numbers are remembered; a topic that is forgotten begins at 0, as after a restart
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio, check=False)
     begin_service("hub", studio.logging.json)
+    allow_open_files(OPEN_FILES)
     budget = RealtimeBudget()  # before the sockets' threads, which inherit it
     Hub(studio, args.run_id[:100]).serve(budget)
 
@@ -108,6 +111,12 @@ class Hub:
         self._sockets.publish(topic, Stamp(self._sequence, self._topic_sequences[topic], now_ns), body)
         self._sequence += 1
         self._topic_sequences[topic] += 1
+        if len(self._topic_sequences) > MAX_TOPICS:
+            self._topic_sequences = Counter({t: n for t, n in self._topic_sequences.items() if self._is_own(t)})
+
+    def _is_own(self, topic: bytes) -> bool:
+        parsed = topics.parse_topic(topic)
+        return parsed is None or self._known(parsed.owner)
 
     def _send_heartbeat(self, now_ns: int) -> None:
         heartbeat = Heartbeat(

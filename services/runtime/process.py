@@ -20,6 +20,7 @@ __all__ = [
     "DUMP_SIGNAL",
     "PARENT_VARIABLE",
     "Stopping",
+    "allow_open_files",
     "begin_service",
     "finishing",
     "lower_process_priority",
@@ -108,6 +109,17 @@ def begin_service(name: str, json_lines: bool = False) -> None:
     parent = os.environ.get(PARENT_VARIABLE, "")
     if parent.isdigit():
         _exit_with_parent(int(parent))
+
+
+def allow_open_files(count: int) -> None:
+    """Let this process open so many files, as far as the system permits."""
+    if os.name == "posix":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        if soft != resource.RLIM_INFINITY and wanted > soft:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def lower_thread_priority(steps: int = _NICE_STEP) -> None:

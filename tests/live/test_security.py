@@ -15,13 +15,14 @@ from multiview.client import connect
 from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
 from multiview.studio.config import HubOptions
-from multiview.wire.messages import MAX_BYTES, PosesMessage, encode
+from multiview.wire.messages import MAX_BYTES, PosesMessage, decode, encode
 from multiview.wire.packing import pack_keypoints
+from services.supervise.launch import Launch
 from services.transport.bus import RequestClient, Sender, Subscriber
 from services.transport.hub_sockets import HubSockets
-from services.transport.keyring import load_key, make_keys
+from services.transport.keyring import HUB, SERVICES, load_key, make_keys
 from services.transport.requests import Status, StatusReply, request
-from tests.processes import Processes, until
+from tests.processes import FREE, Processes, synthetic_studio, until
 
 NAMES = ["hub", "fusion", "client", "cam01", "cam02", "cam03"]
 
@@ -213,3 +214,24 @@ def test_client_reads_a_hub_with_keys(processes: Processes, tmp_path: Path) -> N
     (keys / "hub.pub").write_text("short")
     with pytest.raises(ConfigError, match=r"hub\.pub: not a key"):
         connect(address, keys=keys)
+
+
+def test_run_with_keys_records_everyone(tmp_path: Path) -> None:
+    """Every process of a studio has the rights that it needs."""
+    keys = tmp_path / "keys"
+    make_keys(keys, [HUB, *SERVICES, "cam01", "cam02", "cam03"])
+    studio = synthetic_studio(tmp_path, _with_keys(FREE, keys))
+    with Launch(studio, take="keyed", viewer=False) as launch:
+        launch.start()
+        subscriber = Subscriber(launch.studio.hub, ["poses"])
+        until(
+            lambda: bool((received := subscriber.receive(0.1)) and getattr(decode(received.body), "people", ())), 60.0
+        )
+        status = launch.status(2.0)
+        subscriber.close()
+    assert status is not None
+    assert not [reason for reason in status.reasons if "key" in reason]
+    assert {"service/fusion", "service/recorder", "camera/cam01", "camera/cam02", "camera/cam03"} <= set(status.roles)
+    assert launch.take is not None
+    kinds = {record.topic.partition("/")[0] for record in launch.take.records()}
+    assert kinds >= {"keypoints", "poses", "camera_health", "service_health", "heartbeat"}
