@@ -30,6 +30,8 @@ def run(args: argparse.Namespace) -> None:
     take, rows = recover(found, args.out)
     for name, messages, trouble in rows:
         print(f"{name}: {messages} messages" + (f", recovered ({trouble})" if trouble else ", intact"))
+    for video in _videos(take):
+        print(f"{video.name}: plays as far as it was written")
     print(f"take: {take.folder}")
     if found.folder.exists() and found.folder != take.folder:
         print(f"{found.folder} is left as it was found: remove it when you need it no more")
@@ -46,12 +48,14 @@ def recover(take: Take, out: Path | None = None) -> tuple[Take, list[tuple[str, 
 
     Raises:
         ConfigError: The take is being recorded, or the folder exists.
-        SourceError: There is no recording.
+        SourceError: There is neither a recording nor a video.
     """
     if owner := take.recorded_by():
         raise ConfigError(f"{take.folder} is being recorded by {owner}: nothing is lost, and nothing to recover")
     if not take.recordings():
-        raise SourceError(f"{take.folder}: no recording to recover")
+        if not _videos(take):
+            raise SourceError(f"{take.folder}: no recording to recover")
+        return finish_take(take) if out is None else _copy(take, out, {}), []
     stream = take.stream()
     for _ in stream:
         pass
@@ -63,6 +67,11 @@ def recover(take: Take, out: Path | None = None) -> tuple[Take, list[tuple[str, 
     return _copy(
         take, out or _name_of_copy(take), {name: messages for name, messages, trouble in rows if trouble}
     ), rows
+
+
+def _videos(take: Take) -> list[Path]:
+    """What `capture` and `run --video` write as files that are whole at every moment."""
+    return sorted(take.videos.glob("*.mp4"))
 
 
 def _name_of_copy(take: Take) -> Path:

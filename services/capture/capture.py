@@ -43,6 +43,8 @@ from services.runtime.process import Stopping
 from services.supervise.watcher import rate_of
 
 REFRESH_S = 0.25
+START_S, LONGEST_START_S = 10.0, 60.0  # until every camera gives an image; the longer where it says what it waits for
+SILENT_S = 2.0
 PARTLY = 3  # exit status: something of what came was lost
 SLOW = 0.9  # of the nominal frame rate, below which a camera is called slow
 
@@ -154,6 +156,16 @@ class CapturedCamera:
         return quality._replace(sharpness=max(self._sharpness))
 
     @property
+    def trouble(self) -> str:
+        """What the camera says of why no image comes, empty if it says nothing."""
+        return str(getattr(self.camera, "trouble", ""))
+
+    @property
+    def silent_s(self) -> float:
+        """For how long no image has come, s."""
+        return (time.monotonic_ns() - self.arrivals[-1]) / 1e9 if self.arrivals else 0.0
+
+    @property
     def newest(self) -> VideoFrame | None:
         """The last frame that came."""
         return self._newest
@@ -206,11 +218,23 @@ def new_capture(studio: Studio, name: str, notes: str) -> Take:
 
 
 def start_together(cameras: list[CapturedCamera], take: Take) -> None:
-    """Start all recordings at one instant, once every camera has delivered an image."""
-    end = time.monotonic() + 10.0
-    while waiting := [camera.name for camera in cameras if camera.frames == 0]:
-        if time.monotonic() > end:
-            raise SourceError(f"no image after 10 s from {', '.join(waiting)}: check cables and addresses")
+    """Start all recordings at one instant, once every camera has delivered an image.
+
+    Raises:
+        SourceError: One has not, in 10 s, or in a minute where it says what it waits for.
+    """
+    began = time.monotonic()
+    while waiting := [camera for camera in cameras if camera.frames == 0]:
+        for camera in waiting:
+            if camera.error:
+                raise SourceError(f"{camera.name}: {camera.error}")
+        known = [f"{camera.name}: {camera.trouble}" for camera in waiting if camera.trouble]
+        if (waited_s := time.monotonic() - began) > (LONGEST_START_S if known else START_S):
+            names, reasons = ", ".join(camera.name for camera in waiting), "; ".join(known)
+            raise SourceError(
+                f"no image after {waited_s:.0f} s from {names}: {reasons or 'check that they are on and connected'} "
+                "(multiview doctor STUDIO says more)"
+            )
         time.sleep(0.02)
     zero_ns = time.monotonic_ns() + 200_000_000
     for camera in cameras:
@@ -250,6 +274,8 @@ def table_of(cameras: list[CapturedCamera], coverage: Coverage | None = None) ->
         corners, covered, next_step = coverage.advice(camera.name) if coverage else ("", "", "")
         if coverage:
             advice.append(next_step)
+        if camera.silent_s > SILENT_S:
+            advice = [f"no image for {camera.silent_s:.0f} s{': ' if camera.trouble else ''}{camera.trouble}"]
         if log and log.error:
             advice.insert(0, log.error)
         if camera.error:

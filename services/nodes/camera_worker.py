@@ -212,6 +212,7 @@ class CameraWorker:
         self._pace = DetectorPace(frame_rate(studio), max(stream.source.fps for stream in self._streams))
         self._start_ns = 0
         self._stages: deque[dict[str, int]] = deque(maxlen=RECENT)
+        self._detect_ms: deque[float] = deque(maxlen=RECENT)  # per picture, whatever stages the detector tells of
         self._detected_ns: dict[str, deque[int]] = {name: deque(maxlen=RECENT) for name in cameras}
 
     def play(self, stopping: Stopping, standalone: bool) -> None:
@@ -262,6 +263,7 @@ class CameraWorker:
         self._pass_regions(taken)
         found = self._detector.detect([frame for _, frame in taken])
         start = time.perf_counter_ns()
+        self._detect_ms.append(1e3 * (time.monotonic() - began) / len(taken))
         for (stream, frame), keypoints in zip(taken, found, strict=True):
             stream.send(frame, keypoints, self._skeleton, stopping)
             self._detected_ns[stream.camera.name].append(time.monotonic_ns())
@@ -308,11 +310,12 @@ class CameraWorker:
         self._detector.detect([VideoFrame(np.zeros((height, width, 3), np.uint8), 0, 0, self._streams[0].camera.name)])
 
     def _report(self) -> None:
-        total, too_slow = self._mean_ms(), self._pace.advice(len(self._streams))
+        detect_ms = sum(self._detect_ms) / max(1, len(self._detect_ms))
+        too_slow = self._pace.advice(len(self._streams))
         for stream in self._streams:
             times = self._detected_ns[stream.camera.name]
             rate = (len(times) - 1) * 1e9 / (times[-1] - times[0]) if len(times) > 2 else 0.0
-            stream.report(rate, sum(total.values()), too_slow, self._timing_text())
+            stream.report(rate, detect_ms, too_slow, self._timing_text())
         if not any(stream.blocked for stream in self._streams):
             for stream in self._streams:
                 stream.signal_ready(self._start_ns)

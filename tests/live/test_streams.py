@@ -7,6 +7,7 @@ import io
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,10 +15,12 @@ from pathlib import Path
 import av
 import pytest
 
+from multiview.data import VideoFrame
 from multiview.errors import SourceError
+from multiview.recordings.take import begin_take
 from multiview.sources import Reader, stream
 from multiview.studio.config import CameraSource
-from services.capture import doctor
+from services.capture import capture, doctor
 from tests.footage import digit_of, picture
 
 FPS, KEYS_S, SECONDS = 25, 5, 12
@@ -139,3 +142,44 @@ def test_doctor_ends_when_a_camera_gives_nothing(tmp_path: Path, monkeypatch: py
     assert finding.verdict == "bad"
     assert finding.seen.startswith("no picture in")
     assert finding.seen.endswith("its lens is covered")
+
+
+def test_capture_waits_for_a_camera_that_says_what_it_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And gives its reason in the end; one that says nothing is given up earlier, one that failed at once."""
+    monkeypatch.setattr(capture, "START_S", 0.1)
+    monkeypatch.setattr(capture, "LONGEST_START_S", 0.5)
+    take = begin_take(tmp_path, "first", datetime.now(UTC), "", "")
+    for trouble, error, complaint in (
+        ("it waits for a key frame", None, r"no image after \d s from cam01: cam01: it waits for a key frame"),
+        ("", None, "from cam01: check that they are on and connected"),
+        ("", SourceError("the network is down"), "cam01: the network is down"),
+    ):
+        camera = capture.CapturedCamera(Silent(trouble, error))
+        began = time.monotonic()
+        with pytest.raises(SourceError, match=complaint):
+            capture.start_together([camera], take)
+        assert (time.monotonic() > began + 0.5) == bool(trouble)
+        camera.close()
+
+
+class Silent:
+    """A camera that gives no picture until it is closed."""
+
+    name, live, frames, fps, size = "cam01", True, 0, 30.0, (64, 48)
+
+    def __init__(self, trouble: str, error: SourceError | None) -> None:
+        self.trouble, self._error, self._ended = trouble, error, threading.Event()
+
+    def read(self) -> VideoFrame | None:
+        if self._error is not None:
+            raise self._error
+        self._ended.wait(2.0)
+        return None
+
+    def skip(self) -> bool:
+        return self.read() is not None
+
+    def close(self) -> None:
+        self._ended.set()
