@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -59,6 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a row for every figure."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, by children as well
+    logging.disable(logging.WARNING)  # of what is done here on purpose
     acts = {"start": _start, "loop": _loop, "block": _block, "pause": _pause, "end": _end}
     print(f"{'fault':6} {'figure':66} {'s':>7}", flush=True)
     for night in NIGHTS:

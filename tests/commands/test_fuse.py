@@ -1,5 +1,6 @@
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -8,12 +9,14 @@ import numpy as np
 import pytest
 
 from multiview.__main__ import main
+from multiview.body.skeleton import load_skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig, save_rig
+from multiview.data import Keypoints2D
 from multiview.evaluation.metrics import compare, normalised_rmse
 from multiview.fusion.pipeline import STAGES
 from multiview.geometry.rigid import rotation_from_vector
-from multiview.recordings.keypoint_folder import write_keypoints
+from multiview.recordings.keypoint_folder import read_keypoints, write_keypoints
 from multiview.recordings.pose_table import read_poses
 from multiview.synthetic import Studio
 from multiview.synthetic.cramer_rao import truth_with_bound
@@ -108,3 +111,67 @@ def test_mistakes_are_one_line_and_exit_2(recording: Path, tmp_path: Path, capsy
     assert fuse(tmp_path, tmp_path) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 3
     assert not (tmp_path / "poses.parquet").exists()
+
+
+def changed(recording: Path, folder: Path, change: Callable[[str, Keypoints2D], Keypoints2D | None]) -> Path:
+    """The recording again, each camera's keypoints changed; one that becomes None has no folder."""
+    rig = load_rig(recording / "rig.toml")
+    save_rig(rig, folder / "rig.toml")
+    for name in rig.names:
+        for path in sorted((recording / "keypoints" / name).iterdir()):
+            if (keypoints := change(name, read_keypoints(path, load_skeleton("body25")))) is not None:
+                (folder / "keypoints" / name).mkdir(parents=True, exist_ok=True)
+                write_keypoints(keypoints, folder / "keypoints" / name / path.name)
+    return folder
+
+
+def shares(name: str, keypoints: Keypoints2D) -> Keypoints2D:
+    return replace(keypoints, xy=keypoints.xy / (1920.0, 1080.0))
+
+
+def one_camera(name: str, keypoints: Keypoints2D) -> Keypoints2D | None:
+    return keypoints if name == "cam02" else None
+
+
+def of_larger_pictures(name: str, keypoints: Keypoints2D) -> Keypoints2D:
+    return replace(keypoints, xy=keypoints.xy * 4.0)
+
+
+def nobody(name: str, keypoints: Keypoints2D) -> Keypoints2D:
+    return Keypoints2D.nobody(25)
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "expected"),
+    [
+        (shares, 2, "between 0 and 1: they are shares of a picture, and must be pixels"),
+        (one_camera, 2, "cam02 is the only camera"),
+        (of_larger_pictures, 2, "lie beyond the calibrated picture"),
+        (nobody, 0, "2D detection finds nobody in any camera"),
+    ],
+)
+def test_fuse_says_why_nobody_came_out(
+    recording: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[str, Keypoints2D], Keypoints2D | None],
+    status: int,
+    expected: str,
+) -> None:
+    """Exit status 2 where nobody could come out, 0 where the room was empty; one line either way."""
+    assert fuse(changed(recording, tmp_path / "changed", change), tmp_path / "out") == status
+    printed = capsys.readouterr()
+    assert "0 people" in printed.out
+    assert expected in printed.err
+    assert printed.err.startswith("multiview: nobody, because ")
+    assert printed.err.count("\n") == 1
+
+
+def test_fuse_names_a_camera_without_a_folder(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without = changed(recording, tmp_path / "two", lambda name, keypoints: None if name == "cam03" else keypoints)
+    assert fuse(without, tmp_path / "out") == 0
+    printed = capsys.readouterr()
+    assert "2 people" in printed.out
+    assert printed.err == f"multiview: cam03 has no folder in {without / 'keypoints'}\n"
