@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from multiview.common.secret import hide_secrets
 from multiview.data import VideoFrame
 from multiview.errors import SourceError
 from multiview.sources._av_capture import AvCapture
@@ -143,8 +144,8 @@ class Source:
             return AvCapture(self.address, _stream_options(), (OPEN_TIMEOUT_S, SILENCE_S))
         except SourceError as error:
             raise SourceError(
-                f"{_kind(self.address)} does not answer ({error}): check its address, user and password, and that this "
-                "computer reaches it"
+                f"{_kind(self.address)} does not answer ({_hidden(error, self.address)}): check its address, user and "
+                "password, and that this computer reaches it"
             ) from None
 
     def _configure(self, capture: cv2.VideoCapture) -> None:
@@ -163,5 +164,11 @@ def _stream_options() -> dict[str, str]:
     return dict(pairs) if pairs else dict(LIVE_OPTIONS)
 
 
+def _hidden(error: SourceError, address: str) -> str:
+    """What FFmpeg says, which may repeat the address."""
+    return str(error).replace(address, hide_secrets(address))
+
+
 def _kind(address: str | int) -> str:
-    return f"webcam {address}" if isinstance(address, int) else address.split("@")[-1]  # a password is not for the log
+    """In words, without a password."""
+    return f"webcam {address}" if isinstance(address, int) else hide_secrets(address).partition("://")[2] or "stream"

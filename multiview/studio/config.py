@@ -21,6 +21,7 @@ from multiview.cameras.rig_file import load_rig
 from multiview.common.atomic_file import replacing
 from multiview.common.names import check_name, file_name, named_path
 from multiview.common.ranges import FrameRate, Port, between
+from multiview.common.secret import has_secret, hide_secrets, resolve_secrets
 from multiview.common.toml import convert, decode_toml, encode_toml
 from multiview.errors import ConfigError, SourceError
 from multiview.recordings.folder_skeleton import folder_skeleton
@@ -56,6 +57,7 @@ __all__ = [
     "studio_text",
     "synthetic_options",
     "with_skeleton",
+    "without_secrets",
     "write_studio",
 ]
 
@@ -151,12 +153,17 @@ class CameraSource(_Section, frozen=True, kw_only=True, tag_field="type", tag="c
     regions: bool = False
     """Look where fusion expects people, and search whole pictures for new ones less often."""
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether the address is that of a network's stream, or a secret that is one."""
+        return "://" in self.address or has_secret(self.address)
+
     def address_of(self, camera: str) -> str:
-        """The address with the camera's name in it, as files or addresses spell it."""
+        """The address to open: with the camera's name in it, as files or addresses spell it, and its secrets."""
         if "{camera}" not in self.address:
-            return self.address
-        if "://" in self.address:
-            return self.address.replace("{camera}", quote(camera, safe=""))
+            return resolve_secrets(self.address)
+        if self.is_stream:
+            return resolve_secrets(self.address.replace("{camera}", quote(camera, safe="")))
         plain = self.address.replace("{camera}", camera)
         return plain if Path(plain).exists() else self.address.replace("{camera}", file_name(camera))
 
@@ -361,6 +368,21 @@ def _check_skeletons(studio: Studio, rig: Rig, path: Path) -> None:
         raise ConfigError(f"{path}: {error}") from None
 
 
+def without_secrets(studio: Studio) -> Studio:
+    """The same without users and passwords in its cameras' addresses, as takes hold it; `secret:NAME` tells nothing."""
+
+    def hidden(source: Source) -> Source:
+        if not isinstance(source, CameraSource):
+            return source
+        return msgspec.structs.replace(source, address=hide_secrets(source.address))
+
+    return msgspec.structs.replace(
+        studio,
+        source=hidden(studio.source) if studio.source else None,
+        cameras={name: CameraOptions(source=hidden(camera.source)) for name, camera in studio.cameras.items()},
+    )
+
+
 def studio_text(studio: Studio) -> str:
     """The text of a studio file with every option that has a value."""
     return encode_toml(studio, "the studio cannot be written")
@@ -451,7 +473,7 @@ def _rate_of(studio: Studio, source: Source) -> float:
         return source.fps
     from multiview.sources import open_source
 
-    if "://" in source.address or source.address.isdigit() or source.address.startswith("/dev/"):
+    if source.is_stream or source.address.isdigit() or source.address.startswith("/dev/"):
         return 30.0  # a camera that is asked for its rate would have to be opened, and it may be in use
     rates, error = list[float](), None
     for camera in studio_rig(studio).names:
@@ -491,7 +513,7 @@ def _absolute(studio: Studio, folder: Path) -> Studio:
             return msgspec.structs.replace(source, directory=whole(source.directory))
         if isinstance(source, CameraSource):
             own = source.detector.endswith(".py")
-            is_file = not (source.address.isdigit() or "://" in source.address or source.address.startswith("/dev/"))
+            is_file = not (source.address.isdigit() or source.is_stream or source.address.startswith("/dev/"))
             return msgspec.structs.replace(
                 source,
                 address=whole(source.address) if is_file else source.address,

@@ -10,7 +10,7 @@ import msgspec
 from multiview.body.skeleton import SKELETONS, load_skeleton, skeleton_names
 from multiview.cameras.rig_file import dumps
 from multiview.recordings.take import Take, begin_take, free_name
-from multiview.studio.config import Studio, studio_rig, studio_text, with_skeleton
+from multiview.studio.config import Studio, studio_rig, studio_text, with_skeleton, without_secrets
 
 __all__ = ["new_take"]
 
@@ -21,6 +21,6 @@ def new_take(studio: Studio, name: str, now: datetime, notes: str = "") -> Take:
     studio = with_skeleton(studio)
     own = load_skeleton(studio.skeleton) if studio.skeleton not in skeleton_names() else None
     skeleton = f"{SKELETONS}/{own.name}.toml" if own is not None else studio.skeleton
-    inside = msgspec.structs.replace(studio, rig="rig.toml", skeleton=skeleton)
+    inside = msgspec.structs.replace(without_secrets(studio), rig="rig.toml", skeleton=skeleton)
     name = name or free_name(directory, studio.name, now)
     return begin_take(directory, name, now, dumps(studio_rig(studio)), studio_text(inside), notes, own)

@@ -32,7 +32,7 @@ from multiview.recordings.mcap_log import Record, RecordingWriter
 from multiview.recordings.take import Take, begin_take, discard_take, finish_take, free_name
 from multiview.recordings.take_lock import TakeLock
 from multiview.sources import FrameSource
-from multiview.studio.config import CameraSource, Studio, camera_names, load_studio, studio_text
+from multiview.studio.config import CameraSource, Studio, camera_names, load_studio, studio_text, without_secrets
 from multiview.wire.messages import CameraHealth, Stamp, encode
 from multiview.wire.topics import CAMERA_HEALTH, topic_of
 from services.capture.cameras import open_camera
@@ -214,7 +214,7 @@ def new_capture(studio: Studio, name: str, notes: str) -> Take:
     rig = Path(studio.rig).read_text(encoding="utf-8") if studio.rig and Path(studio.rig).is_file() else ""
     now = datetime.now().astimezone()
     name = name or free_name(directory, studio.name, now)
-    return begin_take(directory, name, now, rig, studio_text(studio), notes)
+    return begin_take(directory, name, now, rig, studio_text(without_secrets(studio)), notes)
 
 
 def start_together(cameras: list[CapturedCamera], take: Take) -> None:

@@ -256,7 +256,7 @@ def cameras(studio: Studio) -> Iterator[Finding]:
 
 def watch(name: str, source: CameraSource) -> Finding:
     """Open one camera and look at it for two seconds."""
-    kind = "stream" if "://" in source.address else "camera"
+    kind = "stream" if source.is_stream else "camera"
     began = time.monotonic()
     try:
         camera = open_camera(source, name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from multiview.recordings.take import Take
 from multiview.recordings.take_stream import TakeStream
 from tests.recordings.damage import PART, ChunkAt, chunks_of, flipped, two_parts
 
-FLIPS, CUTS = 60, 20  # `python -m tests.recordings.damage` tries a thousand
+FLIPS, CUTS = 60, 20  # `python -m tests.recordings.test_damage` tries a thousand
 
 
 class Damaged:
@@ -142,3 +144,25 @@ def test_records_that_were_never_written_are_told_from_damage(tmp_path: Path) ->
     later = Take(take.folder).stream()
     assert [record.stamp.sequence for record in later] == list(range(PART, 2 * PART))
     assert later.lines() == []
+
+
+def main_with_many(flips: int = 1000, cuts: int = 200) -> None:
+    """As the tests, and each time also what `recover` keeps."""
+    with tempfile.TemporaryDirectory() as folder:
+        damaged = Damaged(Path(folder))
+        try_flips(damaged, random.Random(11), flips)
+        try_cuts(damaged, random.Random(12), cuts)
+        rng = random.Random(13)
+        for number in range(cuts):
+            content = damaged.content[number % 2]
+            damaged.damage(number % 2, flipped(content, rng.randrange(8 * len(content))))
+            read = list(damaged.take.stream())
+            take, _ = recover(damaged.take, Path(folder) / f"copy{number}")
+            assert list(take.records()) == read
+            assert not take.stream().lines()
+            shutil.rmtree(take.folder)
+    print(f"{flips} flips, {cuts} cuts, {cuts} recoveries: nothing whole is lost, what is missing is said")
+
+
+if __name__ == "__main__":
+    main_with_many()
