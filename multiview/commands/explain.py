@@ -12,7 +12,10 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
-    add_recorded_keypoints(parser)
+    parser.add_argument(
+        "take", type=Path, nargs="?", help="output of `process --save-keypoints`, instead of the three options below"
+    )
+    add_recorded_keypoints(parser, default_rig="the take's")
     parser.add_argument("--frame", type=int, required=True, help="number of the frame, as in the files' names")
     parser.add_argument("--out", type=Path, default=Path("explain.png"), help="image to write (default explain.png)")
 
@@ -21,15 +24,27 @@ def run(args: argparse.Namespace) -> int:
     """Print the table of one frame's graph and draw it."""
     from rich.console import Console
 
-    from multiview.body.skeleton import load_skeleton
+    from multiview.body.skeleton import find_skeleton, load_skeleton
     from multiview.cameras.rig_file import load_rig
     from multiview.drawing.explain import draw, explain, table
     from multiview.errors import ConfigError
     from multiview.recordings.keypoint_folder import open_keypoint_folders
     from multiview.recordings.recorded_keypoints import frame_views
+    from multiview.recordings.take_poses import take_poses
 
-    rig, skeleton = load_rig(args.rig), load_skeleton(args.skeleton)
-    folders = open_keypoint_folders(args.keypoints, rig, skeleton)
+    rig_path, keypoints = args.rig, args.keypoints
+    if args.take is not None:
+        poses, _ = take_poses(args.take)
+        rig_path, keypoints = rig_path or args.take / "rig.toml", keypoints or args.take / "keypoints"
+        if not keypoints.is_dir():
+            raise ConfigError(f"{args.take} has no folder keypoints: `multiview process --save-keypoints` keeps them")
+        skeleton = find_skeleton(poses.skeleton, args.take)
+    elif rig_path is None or keypoints is None:
+        raise ConfigError("give a take, or --rig and --keypoints")
+    else:
+        skeleton = load_skeleton(args.skeleton)
+    rig = load_rig(rig_path)
+    folders = open_keypoint_folders(keypoints, rig, skeleton)
     if args.frame not in folders.frames:
         raise ConfigError(f"no frame {args.frame}: there are {folders.frames[0]} to {folders.frames[-1]}")
     explanation = explain(rig, skeleton, frame_views(folders, len(rig), args.frame, 25.0))

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """Fuse every frame and write the poses and a summary."""
     from multiview.body.skeleton import load_skeleton, save_own_skeleton
     from multiview.cameras.rig_file import load_rig
-    from multiview.commands.fuse_run import fuse_folders, refined, write_summary
+    from multiview.commands.fuse_run import fuse_folders, refined, save_rig_beside, write_summary
     from multiview.commands.outcome import say_why
     from multiview.errors import ConfigError
     from multiview.fusion.pipeline import PipelineOptions
@@ -68,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     found, timing = fuse_folders(rig, skeleton, folders, args.fps, options, out, args.lag, args.smooth, survey)
     survey.people = found
     save_own_skeleton(skeleton, args.out)
+    save_rig_beside(rig, args.out)
     summary = write_summary(len(found), timing, args.out / "summary.json")
     people = "people" if summary["people"] != 1 else "person"
     print(

@@ -28,7 +28,7 @@ from multiview.recordings.recorded_keypoints import folder_views
 from multiview.selfcalib.refine_rig import JointObservations, Refinement, refine_rig
 from multiview.studio.view_survey import ViewSurvey
 
-__all__ = ["fuse_folders", "fuse_views", "refine_rig", "refined", "write_summary"]
+__all__ = ["fuse_folders", "fuse_views", "refine_rig", "refined", "save_rig_beside", "write_summary"]
 
 REFINE_FRAMES, REFINE_JOINTS = 1500, 4000  # as many as there are up to these
 READ_AHEAD = 64  # frames
@@ -143,6 +143,13 @@ def refined(rig: Rig, skeleton: Skeleton, views: Iterable[Views], out: Path) -> 
         )
     print(f"refined cameras -> {path}")
     return found.rig
+
+
+def save_rig_beside(rig: Rig, out: Path) -> None:
+    """The rig that poses were made with, as `out/rig.toml` beside them, unless an input or a recorded rig is there."""
+    path = out / "rig.toml"
+    if corrected_beside(path) == path:
+        save_rig(rig, path)
 
 
 def _feeder(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from multiview.common.ledger import note_missing
+from multiview.data import NS_PER_S
 from multiview.errors import ConfigError, MessageError
 from multiview.recordings.mcap_log import Record
+from multiview.recordings.pose_table import read_poses
 from multiview.recordings.take import Take, open_take
 from multiview.wire import topics as names
 from multiview.wire.messages import PosesMessage, decode
@@ -44,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     take, console = open_take(args.take), Console()
+    if not take.recordings() and take.poses.is_file():
+        _show_poses(take, console)
+        return
     try:
         info = take.info
         console.print(f"{info.name}, began {info.began}" + (f"\n{info.notes}" if info.notes else ""), highlight=False)
@@ -56,6 +63,8 @@ def run(args: argparse.Namespace) -> None:
     for name, topic in sorted(contents.topics.items()):
         table.add_row(name, str(topic.count), f"{topic.rate_hz:.1f}", f"{topic.bytes / 1e3:.0f}", str(topic.dropped))
     console.print(table)
+    if contents.people:
+        console.print(_people(contents.people))
     others = [p.name for p in (take.rig, take.studio, take.poses, take.videos) if p.exists()]
     ticks = contents.topics[names.POSES].count if names.POSES in contents.topics else 0
     console.print(
@@ -70,12 +79,55 @@ def run(args: argparse.Namespace) -> None:
         note_missing(f"{take.folder}: {line}")
 
 
+def _show_poses(take: Take, console: Console) -> None:
+    """A take without a stream: who is in its poses, and when."""
+    poses = read_poses(take.poses)
+    console.print(f"{take.folder.resolve().name}: poses of recorded videos or keypoints", highlight=False)
+    people = {}
+    for number in poses.people.tolist():
+        own = poses.select(poses.person == number)
+        times = own.time_ns[[0, -1]].tolist()
+        people[0, number] = _Presence(poses.names.get(number, ""), times[0], times[1], len(own))
+    if people:
+        console.print(_people(people, origin_ns=0))
+    ticks = np.unique(poses.time_ns)
+    seconds = (ticks[-1] - ticks[0]) / NS_PER_S if len(ticks) else 0.0
+    others = [path.name for path in (take.rig, take.folder / "keypoints") if path.exists()]
+    console.print(
+        f"{seconds:.1f} s, {len(ticks)} frames with somebody in them, {poses.frames_per_second:g} a second, "
+        f"{len(people)} people; also here: {', '.join(others) or 'nothing'}",
+        highlight=False,
+    )
+
+
+def _people(people: dict[tuple[int, int], _Presence], origin_ns: int | None = None) -> Table:
+    """When each person was there, in s from `origin_ns`, or from when the first of all came."""
+    table = Table()
+    for column in ("person", "name", "from s", "to s", "frames"):
+        table.add_column(column, justify="left" if column == "name" else "right")
+    start = min(one.first_ns for one in people.values()) if origin_ns is None else origin_ns
+    for (_, number), one in sorted(people.items(), key=lambda item: (item[1].first_ns, item[0])):
+        since, until = (f"{(time_ns - start) / NS_PER_S:.1f}" for time_ns in (one.first_ns, one.last_ns))
+        table.add_row(str(number), one.name, since, until, str(one.frames))
+    return table
+
+
+@dataclass(slots=True)
+class _Presence:
+    """Of one person: in how many frames, and when."""
+
+    name: str
+    first_ns: int
+    last_ns: int
+    frames: int
+
+
 class Contents:
-    """What a take's stream holds. `people` are pairs (start of fusion, number)."""
+    """What a take's stream holds. `people` are by pairs (start of fusion, number)."""
 
     def __init__(self) -> None:
         self.topics: dict[str, _Topic] = defaultdict(_Topic)
-        self.people: set[tuple[int, int]] = set()
+        self.people: dict[tuple[int, int], _Presence] = {}
         self.remarks: list[str] = []
         self.missing: list[str] = []
 
@@ -92,7 +144,10 @@ class Contents:
             except MessageError:
                 return
             if isinstance(message, PosesMessage):
-                self.people.update((message.boot_id, person) for person in message.people)
+                for person, name in zip(message.people, message.names or [""] * len(message.people), strict=True):
+                    new = _Presence(name, message.time_ns, message.time_ns, 0)
+                    one = self.people.setdefault((message.boot_id, person), new)
+                    one.name, one.last_ns, one.frames = name or one.name, message.time_ns, one.frames + 1
 
 
 def read_contents(take: Take) -> Contents:

@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the detector; may be repeated"
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for poses.parquet and summary.json")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for poses.parquet, rig.toml and summary.json; a take"
+    )
     parser.add_argument(
         "--fps",
         type=float,
@@ -27,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="frame rate, if the videos' times are wrong (default: the videos' own times)",
     )
     add_fusion(parser)
-    parser.add_argument("--save-keypoints", action="store_true", help="save the 2D poses as OUT/keypoints, for `fuse`")
+    parser.add_argument(
+        "--save-keypoints", action="store_true", help="save the 2D poses as OUT/keypoints, for `fuse` and `explain`"
+    )
     parser.add_argument("--threads", type=int, default=0, help="number of parallel detectors (default: one per core)")
 
 
@@ -36,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from multiview.body.skeleton import save_own_skeleton
     from multiview.cameras.reprojection import reprojection_errors
     from multiview.cameras.rig_file import load_rig
-    from multiview.commands.fuse_run import refined, write_summary
+    from multiview.commands.fuse_run import refined, save_rig_beside, write_summary
     from multiview.commands.outcome import say_why
     from multiview.commands.process_run import detect_all, fuse_recordings, open_sources
     from multiview.common.names import file_name
@@ -76,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
     fused = fuse_recordings(rig, skeleton, recordings, PipelineOptions(independent=args.independent), args.smooth)
     write_poses(fused.poses, args.out / "poses.parquet")
     save_own_skeleton(skeleton, args.out)
+    save_rig_beside(rig, args.out)
     errors = reprojection_errors(rig, fused.views, fused.tracks)
     extra = {
         "detector": args.detector,
@@ -86,8 +91,9 @@ def run(args: argparse.Namespace) -> int:
     }
     summary = write_summary(len(fused.poses.people), fused.timing, args.out / "summary.json", extra)
     people = "people" if summary["people"] != 1 else "person"
+    cameras = "camera" if len(recordings) == 1 else "cameras"
     print(
-        f"{summary['frames']} frames of {len(recordings)} cameras, {summary['people']} {people}; "
+        f"{summary['frames']} frames of {len(recordings)} {cameras}, {summary['people']} {people}; "
         f"2D at {frames / seconds:.1f} images/s, "
         f"fusion {summary['ms_per_frame']['total']['median']:.2f} ms per frame, "
         f"median reprojection error {errors.median():.1f} px -> {args.out / 'poses.parquet'}"

@@ -9,6 +9,8 @@
 
 While it is being recorded it is called `NAME.partial`, and gets its name when it is whole. None of these files is
 changed afterwards: a corrected rig is `rig.refined.toml`, names of people are `identities.toml`.
+
+What `process` and `fuse` write, poses.parquet and rig.toml, is a take without a stream.
 """
 
 from __future__ import annotations
@@ -160,6 +162,11 @@ class Take:
         SourceError if there is no recording, or nothing in it can be read.
         """
         if not self.recordings():
+            if self.poses.is_file():
+                raise SourceError(
+                    f"{self.folder}: poses without a stream (take.mcap), which there is nothing to play of; "
+                    f"`multiview viewer {self.folder}` shows them"
+                )
             raise SourceError(f"{self.folder}: a take without a recording (take.mcap)")
         stream = self.stream()
         yield from stream
@@ -280,8 +287,8 @@ def open_take(path: Path) -> Take:
         folder = folder.with_name(folder.name + PARTIAL)
     if not folder.is_dir():
         raise SourceError(f"{path}: no such take")
-    if not (folder / "take.toml").exists() and not (folder / "take.mcap").exists():
-        raise SourceError(f"{path}: not a take (a folder with take.toml and take.mcap)")
+    if not any((folder / name).exists() for name in ("take.toml", "take.mcap", "poses.parquet")):
+        raise SourceError(f"{path}: not a take (a folder with take.toml and take.mcap, or with poses.parquet)")
     return Take(folder)
 
 

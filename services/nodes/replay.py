@@ -7,7 +7,6 @@ through the same fusion as live, as fast as possible, and give the same poses bi
 from __future__ import annotations
 
 import argparse
-import logging
 import time
 from pathlib import Path
 
@@ -39,16 +38,25 @@ def run(args: argparse.Namespace) -> int:
         raise SourceError(
             f"--speed {args.speed:g}: must be more than 0 (to rerun fusion as fast as possible, use --out)"
         )
+    if not take.recordings():
+        next(take.records())  # which says what is there instead
     if args.check or args.out:
         return _offline(take, args)
     hub = load_studio(args.studio, check=False).hub if args.studio else HubOptions()
     begin_service("replay")
-    play(take, hub, args.speed, Stopping())
+    if not take.recordings():
+        next(take.records())  # which says what is there instead
+    print(
+        f"{take.folder} is played at {args.speed:g} x on tcp://{hub.host}:{hub.publish_port}; Ctrl-C ends it",
+        flush=True,
+    )
+    messages = play(take, hub, args.speed, Stopping())
+    print(f"{messages} messages played")
     return 0
 
 
-def play(take: Take, hub: HubOptions, speed: float, stopping: Stopping) -> None:
-    """Publish every record with its own stamp when it is due; ConfigError if a port is in use."""
+def play(take: Take, hub: HubOptions, speed: float, stopping: Stopping) -> int:
+    """Publish every record with its own stamp when it is due; how many. ConfigError if a port is in use."""
     sockets = HubSockets(hub)
     stopping.wait(0.5)  # subscribers that were waiting connect again
     began_ns, first_ns, count = time.monotonic_ns(), None, 0
@@ -59,8 +67,8 @@ def play(take: Take, hub: HubOptions, speed: float, stopping: Stopping) -> None:
             break
         sockets.publish(record.topic.encode(), record.stamp, record.body)
         count += 1
-    logging.info("%d messages replayed", count)
     sockets.close()
+    return count
 
 
 def _offline(take: Take, args: argparse.Namespace) -> int:

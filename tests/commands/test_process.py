@@ -8,13 +8,14 @@ import pytest
 
 from multiview.__main__ import main
 from multiview.cameras.image_size import scaling_note, to_calibrated_size
-from multiview.cameras.rig_file import save_rig
+from multiview.cameras.rig_file import load_rig, save_rig
 from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
 from multiview.fusion.pipeline import Pipeline
 from multiview.recordings.pose_table import Poses, read_poses
 from multiview.recordings.recorded_keypoints import Recording, recorded_views
 from multiview.synthetic import StudioOptions, make_studio
+from services.viewer.open import open_recording
 
 STUDIO = {"cameras": 3, "people": 2, "seconds": 0.4, "fps": 25.0, "size": (1280, 720)}
 FRAMES = 10
@@ -147,3 +148,35 @@ def test_draw_writes_pictures_and_videos(studio, capsys):
     drawn.release()
     assert main([*draw, "--out", str(folder / "drawn"), "--frames", "99"]) == 2
     assert "no video has a frame 99" in capsys.readouterr().err
+
+
+def test_process_output_is_a_take(studio, capsys):
+    made, folder, arguments = studio
+    out = str(folder / "out")
+    assert main([*arguments, *[str(folder / f"{name}.avi") for name in made.rig.names], "--save-keypoints"]) == 0
+    assert load_rig(folder / "out" / "rig.toml").names == made.rig.names
+    capsys.readouterr()
+    assert main(["info", out]) == 0
+    told = capsys.readouterr().out
+    assert "2 people" in told
+    assert "rig.toml, keypoints" in told
+    people = read_poses(folder / "out" / "poses.parquet").people.tolist()
+    assert [int(row.split()[1]) for row in told.splitlines() if row.startswith("│")] == people
+    assert main(["explain", out, "--frame", "3", "--out", str(folder / "why.png")]) == 0
+    assert (folder / "why.png").is_file()
+    assert main(["export", out, "--to", "trc", "--out", str(folder / "files")]) == 0
+    assert len(list((folder / "files").glob("*.trc"))) == 2
+    assert open_recording(folder / "out", None, 0.0, paused=True).rig.names == made.rig.names
+    for command in (["replay", out], ["replay", out, "--check"]):
+        assert main(command) == 2
+        assert "poses without a stream (take.mcap)" in capsys.readouterr().err
+    assert main([*arguments, *[str(folder / f"{name}.avi") for name in made.rig.names]]) == 0, "again into the same"
+
+
+def test_explain_says_what_a_take_lacks(studio, capsys):
+    made, folder, arguments = studio
+    assert main([*arguments, *[str(folder / f"{name}.avi") for name in made.rig.names]]) == 0
+    assert main(["explain", str(folder / "out"), "--frame", "3"]) == 2
+    assert "has no folder keypoints: `multiview process --save-keypoints` keeps them" in capsys.readouterr().err
+    assert main(["explain", "--frame", "3"]) == 2
+    assert "give a take, or --rig and --keypoints" in capsys.readouterr().err
