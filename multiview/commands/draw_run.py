@@ -16,10 +16,11 @@ from multiview.cameras.camera import Camera, Rig
 from multiview.common.atomic_file import replacing, writing
 from multiview.common.names import file_name, named_path
 from multiview.common.video_writer import VideoWriter
-from multiview.data import Pose3D, Track, VideoFrame
+from multiview.data import NS_PER_S, VideoFrame
 from multiview.drawing.overlay import draw_keypoints, draw_label, draw_skeletons, empty_picture
 from multiview.errors import ConfigError, SourceError
 from multiview.recordings.keypoint_folder import frames_in, read_keypoints
+from multiview.recordings.pose_motion import PoseMotion
 from multiview.recordings.pose_table import Poses
 from multiview.sources import FrameSource, Reader
 
@@ -35,10 +36,10 @@ class Overlay:
         """`folder` is where the poses are, and a skeleton of their own."""
         self.rig, self._poses, self._keypoints, self._height = rig, poses, keypoints, height
         self.skeleton = _skeleton_of(poses, folder)
-        self._rows: dict[int, list[int]] = {}
-        for row, frame in enumerate(poses.frame.tolist()):
-            self._rows.setdefault(frame, []).append(row)
+        self._motion = PoseMotion(poses)
+        self._time_of = dict(zip(poses.frame.tolist(), poses.time_ns.tolist(), strict=True))
         self._folders: dict[str, dict[int, str]] = {}
+        self._on_clock: dict[str, bool] = {}  # whether a camera's times are those of the poses
 
     def draw(self, frame: VideoFrame) -> Picture:
         """The frame's picture with everyone in it, at the height asked for."""
@@ -48,19 +49,24 @@ class Overlay:
             path = self._folder(frame.camera).get(frame.index)
             if path is not None:
                 draw_keypoints(picture, read_keypoints(path, self.skeleton))
-        draw_skeletons(picture, _at_size(camera, frame.image), self.skeleton, self._tracks(frame.index))
+        draw_skeletons(picture, _at_size(camera, frame.image), self.skeleton, self._motion.at(self.time_ns(frame)))
         if self._height and self._height < picture.shape[0]:
             width = round(picture.shape[1] * self._height / picture.shape[0] / 2) * 2  # encoders want even sizes
             picture = np.asarray(cv2.resize(picture, (width, self._height), interpolation=cv2.INTER_AREA), np.uint8)
         draw_label(picture, f"{frame.camera}  {frame.index}", (10, 24))
         return picture
 
-    def _tracks(self, frame: int) -> list[Track]:
-        p = self._poses
-        return [
-            Track(int(p.person[row]), Pose3D(p.xyz[row], p.cov[row], p.score[row], p.views[row], p.filled[row]))
-            for row in self._rows.get(frame, [])
-        ]
+    def time_ns(self, frame: VideoFrame) -> int:
+        """When a frame was taken, on the clock of the poses; by its number where the video's clock is another."""
+        camera = self.rig.cameras[self.rig.index(frame.camera)]
+        own = frame.time_ns + round(camera.time_offset_s * NS_PER_S)
+        if frame.camera not in self._on_clock:
+            self._on_clock[frame.camera] = self._motion.covers(own) or frame.index not in self._time_of
+        return own if self._on_clock[frame.camera] else self._time_of.get(frame.index, own)
+
+    def time_of(self, number: int) -> int | None:
+        """When the poses of this number were."""
+        return self._time_of.get(number)
 
     def _folder(self, camera: str) -> dict[int, str]:
         if camera not in self._folders:
@@ -97,13 +103,14 @@ def draw_videos(overlay: Overlay, sources: list[FrameSource], out: Path) -> list
 
 
 def draw_pictures(overlay: Overlay, sources: list[FrameSource], frames: list[int], out: Path) -> list[Path]:
-    """One picture per frame, the cameras side by side; a camera without the frame leaves its place empty."""
+    """One picture per frame of the poses, the cameras side by side; a camera without it leaves its place empty.
+
+    Cameras that are not in step show the picture that they took nearest to the poses' time.
+    """
     found: dict[int, dict[str, Picture]] = {frame: {} for frame in frames}
     for source in sources:
-        with Reader(source) as reader:
-            while (frame := reader.read()) is not None and frame.index <= frames[-1]:
-                if frame.index in found:
-                    found[frame.index][source.name] = overlay.draw(frame)
+        for number, frame in _nearest(overlay, source, frames).items():
+            found[number][source.name] = overlay.draw(frame)
     written = []
     for index, pictures in found.items():
         if not pictures:
@@ -116,6 +123,24 @@ def draw_pictures(overlay: Overlay, sources: list[FrameSource], frames: list[int
             temporary.write_bytes(cv2.imencode(".png", np.hstack(row))[1].tobytes())
         written.append(path)
     return written
+
+
+def _nearest(overlay: Overlay, source: FrameSource, frames: list[int]) -> dict[int, VideoFrame]:
+    """Of each number asked for the frame of a source at that time; by its number where the poses have no such frame."""
+    times = {number: overlay.time_of(number) for number in frames}
+    latest = max((time_ns for time_ns in times.values() if time_ns is not None), default=-1)
+    furthest = 0.6 * NS_PER_S / (source.fps or 30.0)
+    best: dict[int, tuple[float, VideoFrame]] = {}
+    with Reader(source) as reader:
+        while (frame := reader.read()) is not None:
+            taken = overlay.time_ns(frame)
+            for number, time_ns in times.items():
+                off = abs(taken - time_ns) if time_ns is not None else (0.0 if frame.index == number else furthest + 1)
+                if off <= furthest and (number not in best or off < best[number][0]):
+                    best[number] = (off, frame)
+            if taken > latest + furthest and frame.index >= frames[-1]:
+                break
+    return {number: frame for number, (_, frame) in best.items()}
 
 
 def _to_height(picture: Picture, height: int) -> Picture:

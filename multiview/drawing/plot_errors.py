@@ -10,10 +10,12 @@ import numpy as np
 from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.reprojection import reprojection_errors
-from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
+from multiview.data import NS_PER_S, Keypoints2D, Tracks, Views
 from multiview.drawing.plot import CameraErrors
 from multiview.errors import MessageError
 from multiview.recordings.keypoint_folder import open_keypoint_folders
+from multiview.recordings.number_times import NumberTimes
+from multiview.recordings.pose_motion import PoseMotion
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.take import Take
 from multiview.timing.clock import ClockMap
@@ -23,7 +25,6 @@ from multiview.wire.packing import unpack_keypoints
 __all__ = ["folder_errors", "recorded_errors"]
 
 _PER_CAMERA = 1500  # pictures looked at, spread over the take: more do not change the curve
-_NEAR_S = 0.1  # poses further from a picture's time than this say nothing about it
 
 _Seen = tuple[int, int, Keypoints2D]  # camera, time (ns), what it saw
 Progress = Callable[[float], None]
@@ -32,17 +33,25 @@ Progress = Callable[[float], None]
 def folder_errors(
     poses: Poses, rig: Rig, skeleton: Skeleton, directory: Path, progress: Progress
 ) -> list[CameraErrors]:
-    """Against recorded keypoint folders, whose frames are those of the poses."""
+    """Against recorded keypoint folders, each frame at the time of its camera.
+
+    Where cameras are in step, a frame's time is that of the poses of its number; else its number says it, and the rig's
+    `time_offset_s`.
+    """
     folders = open_keypoint_folders(directory, rig, skeleton)
-    frames, first = np.unique(poses.frame, return_index=True)
-    wanted = np.unique(np.linspace(0, len(frames) - 1, _PER_CAMERA).astype(np.int64))
+    in_step = not any(camera.time_offset_s for camera in rig.cameras)
+    times = NumberTimes.of(folders.frames, poses.frames_per_second)
+    by_number: dict[int, int] = dict(zip(poses.frame.tolist(), poses.time_ns.tolist(), strict=True)) if in_step else {}
+    wanted = np.unique(np.linspace(0, len(folders.frames) - 1, _PER_CAMERA).astype(np.int64))
 
     def seen() -> Iterator[_Seen]:
         for i in wanted:
-            for camera in range(len(rig)):
-                keypoints = folders.read(camera, int(frames[i]))
-                if keypoints is not None:
-                    yield camera, int(poses.time_ns[first[i]]), keypoints
+            frame = folders.frames[i]
+            time_ns = by_number.get(frame) if in_step and not times.are_times else times.time_ns(frame)
+            for index, camera in enumerate(rig.cameras):
+                keypoints = folders.read(index, frame) if time_ns is not None else None
+                if keypoints is not None and time_ns is not None:
+                    yield index, time_ns + round(camera.time_offset_s * NS_PER_S), keypoints
 
     return _errors(poses, rig, seen(), len(wanted) * len(rig), progress)
 
@@ -78,7 +87,7 @@ def recorded_errors(poses: Poses, rig: Rig, take: Take, progress: Progress) -> l
 
 
 def _errors(poses: Poses, rig: Rig, seen: Iterable[_Seen], total: int, progress: Progress) -> list[CameraErrors]:
-    motion = _Motion(poses)
+    motion = PoseMotion(poses)
     px: list[list[np.ndarray]] = [[np.empty(0)] for _ in rig.cameras]
     times: list[list[np.ndarray]] = [[np.empty(0)] for _ in rig.cameras]
     for i, (camera, time_ns, keypoints) in enumerate(seen):
@@ -91,35 +100,3 @@ def _errors(poses: Poses, rig: Rig, seen: Iterable[_Seen], total: int, progress:
         if i % 100 == 0:
             progress(min(1.0, i / max(total, 1)))
     return [CameraErrors(name, np.concatenate(times[c]), np.concatenate(px[c])) for c, name in enumerate(rig.names)]
-
-
-class _Motion:
-    """Everyone's pose at any time, between two frames on the straight line; measured only where both were."""
-
-    def __init__(self, poses: Poses) -> None:
-        self._people = [poses.select(poses.person == person) for person in poses.people]
-
-    def at(self, time_ns: int) -> tuple[Track, ...]:
-        found = []
-        for own in self._people:
-            after = int(np.searchsorted(own.time_ns, time_ns))
-            before = after if after < len(own) and own.time_ns[after] == time_ns else after - 1
-            if before < 0 or after >= len(own):
-                continue
-            span = own.time_ns[after] - own.time_ns[before]
-            if span > _NEAR_S * NS_PER_S:
-                continue
-            share = (time_ns - own.time_ns[before]) / span if span else 0.0
-            found.append(
-                Track(
-                    int(own.person[0]),
-                    Pose3D(
-                        (1 - share) * own.xyz[before] + share * own.xyz[after],
-                        own.cov[before],
-                        np.minimum(own.score[before], own.score[after]),
-                        np.minimum(own.views[before], own.views[after]),
-                        own.filled[before] | own.filled[after],
-                    ),
-                )
-            )
-        return tuple(found)

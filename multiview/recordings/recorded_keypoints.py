@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
 
 from multiview.cameras.camera import Rig
 from multiview.data import NS_PER_S, Keypoints2D, Views
 from multiview.recordings.keypoint_folder import KeypointFolders
+from multiview.recordings.number_times import NumberTimes
 from multiview.timing.sync_buffer import SyncBuffer, SyncOptions
 
 __all__ = ["Recording", "folder_recordings", "folder_views", "frame_views", "recorded_views"]
 
 MAX_SKEW_FRAMES = 0.1  # of a frame's time: cameras that differ by less were triggered together
+MIN_STEP_FRAMES = 0.7  # of a frame's time: numbers that follow each other faster are not of one camera
 
 
 @dataclass(slots=True)
@@ -45,18 +49,19 @@ def frame_views(folders: KeypointFolders, cameras: int, frame: int, fps: float) 
 def folder_views(folders: KeypointFolders, rig: Rig, fps: float) -> tuple[Iterable[Views], int]:
     """What all cameras saw at each instant of a recording.
 
-    These are frames of one number, unless the rig knows that its cameras were not in step (`time_offset_s`); then
-    keypoints are interpolated to common instants.
+    These are frames of one number, unless the rig knows that its cameras were not in step (`time_offset_s`), or the
+    numbers are times; then keypoints are interpolated to common instants.
 
     Args:
         folders: Of the cameras.
         rig: Of the cameras.
-        fps: Frame rate; frame i has the time i / fps.
+        fps: Frame rate; frame i has the time i / fps, unless numbers are times.
 
     Returns:
         The views in order of time, and how many they are.
     """
-    if not any(camera.time_offset_s for camera in rig.cameras):
+    times = NumberTimes.of(folders.frames, fps)
+    if not times.are_times and not any(camera.time_offset_s for camera in rig.cameras):
         return (frame_views(folders, len(rig), frame, fps) for frame in folders.frames), len(folders.frames)
     views = list(recorded_views(rig, folder_recordings(folders, rig, fps)))
     return views, len(views)
@@ -73,7 +78,7 @@ def folder_recordings(folders: KeypointFolders, rig: Rig, fps: float) -> list[Re
     Returns:
         One recording per camera of the rig.
     """
-    recordings = []
+    recordings, times = [], NumberTimes.of(folders.frames, fps)
     for index, camera in enumerate(rig.cameras):
         offset = round(camera.time_offset_s * NS_PER_S)
         recording = Recording(camera.name, fps)
@@ -81,7 +86,7 @@ def folder_recordings(folders: KeypointFolders, rig: Rig, fps: float) -> list[Re
             keypoints = folders.read(index, frame)
             if keypoints is not None:
                 recording.frames.append(frame)
-                recording.times_ns.append(round(frame * NS_PER_S / fps) + offset)
+                recording.times_ns.append(times.time_ns(frame) + offset)
                 recording.keypoints.append(keypoints)
         recordings.append(recording)
     return recordings
@@ -130,5 +135,8 @@ def _synchronised(recordings: list[Recording]) -> bool:
     for recording in recordings:
         for frame, time_ns in zip(recording.frames, recording.times_ns, strict=True):
             times.setdefault(frame, []).append(time_ns)
-    fps = max((r.fps for r in recordings), default=0.0) or 30.0
-    return all(max(t) - min(t) <= MAX_SKEW_FRAMES * NS_PER_S / fps for t in times.values())
+    frame_ns = NS_PER_S / (max((r.fps for r in recordings), default=0.0) or 30.0)
+    steps = [times[after][0] - times[before][0] for before, after in pairwise(sorted(times))]
+    if steps and median(steps) < MIN_STEP_FRAMES * frame_ns:
+        return False
+    return all(max(t) - min(t) <= MAX_SKEW_FRAMES * frame_ns for t in times.values())
