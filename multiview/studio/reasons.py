@@ -209,9 +209,9 @@ def _nobody_seen(known: Evidence) -> Iterator[Reason]:
         return
     if not seeing:
         yield Reason("2D detection finds nobody in any camera: look at the pictures, or take another detector")
-    elif len(seeing) == 1:
+    elif len(seeing) == 1 and sum(c.survey.views > 0 for c in known.cameras) > 1:
         yield Reason(f"only {seeing[0].name} sees anybody: two cameras must see a person")
-    elif not known.together:
+    elif len(seeing) > 1 and not known.together:
         yield Reason(
             f"{_names(seeing)} never see anybody at the same time: are they of one recording, and in step? "
             "`multiview time-offsets` finds out"

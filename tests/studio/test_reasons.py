@@ -61,6 +61,7 @@ def test_reasons_names_the_cause(rig: Rig, seen: tuple[Keypoints2D | None, ...],
     assert fitting[0].hopeless is hopeless
     assert any(reason.hopeless for reason in found) is hopeless
     assert "nobody, because" in summary(evidence(rig.cameras, surveyed(rig, seen)))
+    assert len(found) == 1 + seen.count(None)  # nothing follows from what was said already
 
 
 def test_reasons_says_that_cameras_never_see_anybody_together(rig: Rig) -> None:
