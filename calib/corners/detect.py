@@ -16,7 +16,7 @@ from calib.corners.corners import Corners
 from calib.corners.pictures import Pictures
 from multiview.errors import SourceError
 
-__all__ = ["CameraSummary", "Detected", "detect"]
+__all__ = ["CameraSummary", "Detected", "detect", "search_steps"]
 
 _SAMPLES = 8
 _MAX_FRAMES = 900  # per camera; a longer video is read at every second frame, third frame, ...
@@ -88,8 +88,10 @@ def detect(
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         samples = dict(zip(names, pool.map(lambda s: [p.grey for p in s.samples(_SAMPLES)], sources), strict=True))
         identified = identify(samples, stated)
-        step = every or max(1, int(np.ceil(max(source.count for source in sources) / _MAX_FRAMES)))
-        tables = list(pool.map(lambda source: _camera(source, identified, step, advanced), sources))
+        steps = [every] * len(sources) if every else search_steps([(s.count, s.fps) for s in sources])
+        tables = list(
+            pool.map(lambda own: _camera(own[0], identified, own[1], advanced), zip(sources, steps, strict=True))
+        )
     found = [i for i, table in enumerate(tables) if table[1]]
     if not found:
         raise SourceError(
@@ -111,13 +113,26 @@ def detect(
     return Detected(corners, identified, tuple(table[0] for table in tables))
 
 
+def search_steps(recordings: list[tuple[int, float]]) -> list[int]:
+    """Every how many-th picture of each camera is searched, so that all are searched about equally often.
+
+    Args:
+        recordings: Number of pictures and rate (Hz) of each camera.
+
+    Returns:
+        Steps, 1 or more; the same for cameras of one rate.
+    """
+    interval_s = max(count / fps for count, fps in recordings) / _MAX_FRAMES
+    return [max(1, int(np.ceil(interval_s * fps - 1e-6))) for _, fps in recordings]
+
+
 def _camera(
     source: Pictures, identified: Identified, step: int, advanced: Callable[[str, int], None]
 ) -> tuple[CameraSummary, list[tuple[str, int, float, Found]], tuple[int, int]]:
     finder = Finder(identified.board, source.name in identified.mirrored)
     rows: list[tuple[str, int, float, Found]] = []
     sizes: set[tuple[int, int]] = set()
-    looked = rejected = last = 0
+    looked = rejected = last = untimed = 0
     for picture in source.read(step):
         looked, last = looked + 1, picture.frame
         sizes.add((picture.grey.shape[1], picture.grey.shape[0]))
@@ -128,6 +143,7 @@ def _camera(
             )
         found = finder.find(picture.grey)
         rejected += found.rejected
+        untimed += not np.isfinite(picture.time)
         if len(found.corner) and np.isfinite(picture.time):
             rows.append((source.name, picture.frame, picture.time, found))
         advanced(source.name, step)
@@ -136,6 +152,8 @@ def _camera(
         remarks.append(f"ends after {last + 1} of {source.count} frames: the file is cut off")
     if source.files and looked * step < source.count:
         remarks.append(f"{source.count - looked * step} images cannot be read")
+    if untimed:
+        remarks.append(f"has no time for {untimed} images in its timestamps file: they are left out")
     if not rows:
         remarks.append("has no image with the board")
     corners = sum(len(row[3].corner) for row in rows)

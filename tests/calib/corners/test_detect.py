@@ -10,7 +10,7 @@ import pytest
 from calib.board.board import Board
 from calib.board.finder import Finder
 from calib.board.identify import identify
-from calib.corners.detect import detect
+from calib.corners.detect import detect, search_steps
 from calib.corners.pictures import image_folder, video
 from multiview.__main__ import main
 from multiview.cameras.camera import Camera, Rig
@@ -181,3 +181,10 @@ def test_a_mirror_image_on_the_back_is_noticed():
     assert found.board.back == "mirrored"
     assert not found.mirrored
     assert any('write back = "mirrored" into the board file' in remark for remark in found.remarks)
+
+
+def test_slow_cameras_are_searched_as_often_as_fast_ones():
+    """A minute at 30, 15 and 60 pictures a second: at most 900 of each, so 15 a second."""
+    assert search_steps([(1800, 30.0), (900, 15.0), (3600, 60.0)]) == [2, 1, 4]
+    assert search_steps([(1799, 30.0), (1801, 30.0)]) == [3, 3]  # one step for one rate, so that numbers match
+    assert search_steps([(100, 25.0)]) == [1]
