@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from multiview.commands.progress import progress_bar
     from multiview.export import load_exporter
-    from multiview.recordings.resample import resample_poses
+    from multiview.recordings.resample import evenly_timed, resample_poses
     from multiview.recordings.take_poses import take_poses
 
     exporter = load_exporter(args.to, args.units)
@@ -66,11 +67,17 @@ def run(args: argparse.Namespace) -> int:
         poses, _ = take_poses(args.poses)
         progress(_READ)
         poses = resample_poses(poses, options)
+        off_s = 0.0
+        if args.to in _FIXED_AXES:  # which have one rate for all frames, too
+            poses, off_s = evenly_timed(poses)
         progress(_PREPARED)
         writing = lambda share: progress(_PREPARED + (1 - _PREPARED) * share)
         paths = exporter.write(poses, (args.out or source.parent) / source.stem, writing)
     for path in paths:
         print(path)
+    if off_s:
+        told = f"up to {1e3 * off_s:.1f} ms off a steady rate: interpolated to {poses.frames_per_second:g} Hz"
+        print(f"multiview: times of frames were {told}", file=sys.stderr)
     if not paths:
         print(f"{source} holds no people: nothing to write")
     return 0

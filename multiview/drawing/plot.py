@@ -111,24 +111,31 @@ def bone_lengths(figure: Figure, poses: Poses) -> None:
     grid[0, 1].set_title("5 to 95 % of frames; median in mm", fontsize=9)
 
 
+def _bins(time_s: Float64[np.ndarray, " N"], rate: float) -> Float64[np.ndarray, " E"]:
+    """Edges (s) of at most `_BINS` bins over the poses' time; none is so narrow that it falls between two frames."""
+    if not len(time_s):
+        return np.array([0.0, 1.0])
+    first, last = time_s.min() - 0.5 / rate, time_s.max() + 0.5 / rate
+    return np.linspace(first, last, min(_BINS, max(1, round((last - first) * rate))) + 1)
+
+
 def coverage(figure: Figure, poses: Poses) -> None:
     """Over time, which share of each person's joints was measured, filled, or unknown."""
     people = poses.people.tolist()
     rows = figure.subplots(max(1, len(people)), sharex=True, squeeze=False)[:, 0]
     time_s = poses.time_ns / NS_PER_S
-    edges = np.linspace(time_s.min(initial=0.0), time_s.max(initial=1.0) + 1e-9, _BINS + 1)
+    edges = _bins(time_s, poses.frames_per_second)
+    bins = len(edges) - 1
     frames = np.histogram(np.unique(time_s), edges)[0]
     for axes, person in zip(rows, people, strict=False):
         own = poses.person == person
-        place = np.clip(np.searchsorted(edges, time_s[own], side="right") - 1, 0, _BINS - 1)
+        place = np.clip(np.searchsorted(edges, time_s[own], side="right") - 1, 0, bins - 1)
         known, filled = np.isfinite(poses.xyz[own, :, 0]), poses.filled[own]
-        shares = [np.bincount(place, share.mean(axis=1), _BINS) for share in (known & ~filled, known & filled, ~known)]
+        shares = [np.bincount(place, share.mean(axis=1), bins) for share in (known & ~filled, known & filled, ~known)]
         measured, guessed, missing = (np.where(frames > 0, share / np.maximum(frames, 1), 0.0) for share in shares)
         colour = _colour(person)
-        at = edges[:-1]
-        axes.stackplot(
-            at, measured, guessed, missing, colors=[colour, blend(colour, (1, 1, 1), 0.6), "0.85"], step="post"
-        )
+        steps = [np.append(share, share[-1]) for share in (measured, guessed, missing)]  # a step for each two edges
+        axes.stackplot(edges, *steps, colors=[colour, blend(colour, (1, 1, 1), 0.6), "0.85"], step="post")
         axes.set_ylim(0, 1)
         axes.set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
         seen, views = known & ~filled, poses.views[own]

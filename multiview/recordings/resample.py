@@ -20,7 +20,10 @@ from multiview.data import NS_PER_S
 from multiview.errors import ConfigError
 from multiview.recordings.pose_table import Poses
 
-__all__ = ["ResampleOptions", "resample_poses"]
+__all__ = ["ResampleOptions", "evenly_timed", "resample_poses"]
+
+
+_EVEN_S = 0.001  # times of frames that are nearer to a steady rate are taken as steady
 
 
 class ResampleOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,7 +60,7 @@ def resample_poses(poses: Poses, options: ResampleOptions) -> Poses:
         The poses, ready.
 
     Raises:
-        ConfigError: A person does not exist, or a frequency makes no sense.
+        ConfigError: A person does not exist, nobody is there in these seconds, or a frequency makes no sense.
     """
     if options.measured_only:
         poses = poses.measured_only()
@@ -67,7 +70,14 @@ def resample_poses(poses: Poses, options: ResampleOptions) -> Poses:
         raise ConfigError(f"no person {', '.join(map(str, missing))}; there are {known}")
     keep = np.isin(poses.person, options.people) if options.people else np.ones(len(poses), dtype=bool)
     time_s = poses.time_ns / NS_PER_S
-    poses = poses.select(keep & (time_s >= options.start_s) & (time_s <= options.end_s))
+    inside = (time_s >= options.start_s) & (time_s <= options.end_s)
+    if len(poses) and not (keep & inside).any():
+        since, until = time_s[keep].min(), time_s[keep].max()
+        whose = "of these people " if options.people else ""
+        raise ConfigError(
+            f"nobody is there {_seconds(options)}: the poses {whose}run from {since:.3f} to {until:.3f} s"
+        )
+    poses = poses.select(keep & inside)
     rate = poses.frames_per_second
     if options.lowpass_hz and not 0 < options.lowpass_hz < rate / 2:
         raise ConfigError(f"a low pass of {options.lowpass_hz:g} Hz needs more than {rate:g} frames per second")
@@ -76,6 +86,32 @@ def resample_poses(poses: Poses, options: ResampleOptions) -> Poses:
     if options.max_gap_s or options.lowpass_hz or options.resample_hz:
         poses = _join([_person(poses, int(person), rate, options) for person in poses.people], poses)
     return _y_up(poses) if options.y_up else poses
+
+
+def _seconds(options: ResampleOptions) -> str:
+    since = f"from {options.start_s:g} s on" if np.isfinite(options.start_s) else ""
+    until = f"up to {options.end_s:g} s" if np.isfinite(options.end_s) else ""
+    return f"{since} {until}".strip()
+
+
+def evenly_timed(poses: Poses) -> tuple[Poses, float]:
+    """Poses for a format that has a frame rate and no times: interpolated, where the frames' own times are uneven.
+
+    Args:
+        poses: The poses.
+
+    Returns:
+        The poses, and by how much (s) a frame was off a steady rate; 0 where they are as they were.
+    """
+    frame, first = np.unique(poses.frame, return_index=True)
+    if len(frame) < 3:
+        return poses, 0.0
+    number, time_s = frame - frame[0], (poses.time_ns[first] - poses.time_ns[first[0]]) / NS_PER_S
+    slope, start = np.polyfit(number, time_s, 1)
+    off = float(np.abs(time_s - (start + slope * number)).max())
+    if off <= _EVEN_S:
+        return poses, 0.0
+    return resample_poses(poses, ResampleOptions(resample_hz=poses.frames_per_second)), off
 
 
 def _person(poses: Poses, person: int, rate: float, options: ResampleOptions) -> Poses:

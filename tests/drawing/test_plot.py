@@ -183,3 +183,21 @@ def test_without_a_rig_there_are_no_errors_and_it_is_said(
     assert "reprojection errors left out" in capsys.readouterr().out
     assert main(["plot", str(tmp_path), "--joint", "tail"]) == 2
     assert "no joint tail; use one of nose" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("first", "frames"), [(0, 30), (5_000_000, 30), (0, 700)])
+def test_coverage_of_people_who_are_always_there_has_no_white_stripes(first: int, frames: int) -> None:
+    """Of a short take, whose bins could fall between frames, and of a live one, whose clock began days before."""
+    skeleton, some = crowd(0)
+    ticks = [Tracks(first + i, round((first + i) * 1e9 / 30), some.tracks) for i in range(frames)]
+    figure = Figure()
+    plot.coverage(figure, Poses.from_tracks(ticks, skeleton))
+    for axes in figure.axes:
+        measured = np.concatenate([path.vertices for path in axes.collections[0].get_paths()])
+        x, y = measured.T
+        area = abs(np.sum(x * np.roll(y - 0.5, -1) - np.roll(x, -1) * (y - 0.5))) / 2
+        assert np.ptp(x) == pytest.approx(frames / 30, rel=1e-6)
+        assert x.min() == pytest.approx((first - 0.5) / 30, rel=1e-6, abs=1e-6)
+        pose = some.tracks[0].pose
+        share = (np.isfinite(pose.xyz).all(axis=1) & ~pose.filled).mean()
+        assert area == pytest.approx(share * frames / 30, rel=1e-3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from multiview.__main__ import main
 from multiview.errors import ConfigError
 from multiview.recordings.pose_table import Poses, read_poses, write_poses
-from multiview.recordings.resample import ResampleOptions, resample_poses
+from multiview.recordings.resample import ResampleOptions, evenly_timed, resample_poses
 
 FPS = 50.0
 FRAMES = 200
@@ -109,3 +110,33 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.testing.assert_allclose(written.xyz[10, 1], [1.0, 3.0, -2.0], atol=1e-6)
     assert main(["export", str(tmp_path), "--to", "bvh", "--axes", "yup"]) == 2
     assert "always y up" in capsys.readouterr().err
+
+
+def test_seconds_with_nobody_in_them_say_when_somebody_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_poses(swing(), tmp_path / "poses.parquet")
+    assert main(["export", str(tmp_path), "--to", "csv", "--start", "100"]) == 2
+    assert "nobody is there from 100 s on: the poses run from 0.000 to 3.980 s" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.csv"))
+    with pytest.raises(ConfigError, match=r"from 2 s on up to 2\.1 s: the poses of these people run from 0"):
+        resample_poses(swing(), ResampleOptions(people=(6,), start_s=2.0, end_s=2.1))
+
+
+def test_uneven_times_are_made_even_by_time_not_by_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The frames of a phone: each is up to 8 ms late or early, and the joint is where it was at that time."""
+    even = swing(hz=0.5)
+    late_s = np.random.default_rng(0).uniform(-0.008, 0.008, FRAMES)
+    late_s[[0, -1]] = 0.0
+    time_s = even.frame / FPS + late_s[even.frame]
+    xyz = even.xyz.copy()
+    xyz[:, 0, 0] = np.where(np.isfinite(xyz[:, 0, 0]), np.sin(np.pi * time_s), np.nan)
+    uneven = replace(even, xyz=xyz, time_ns=np.round(time_s * 1e9).astype(np.int64))
+    found, off_s = evenly_timed(uneven)
+    assert off_s == pytest.approx(0.008, abs=0.0015)
+    known = np.isfinite(found.xyz[:, 0, 0])
+    truth = np.sin(np.pi * found.frame / FPS)
+    by_number = np.sin(np.pi * (even.frame / FPS + late_s[even.frame])) - np.sin(np.pi * even.frame / FPS)
+    assert np.abs(found.xyz[known, 0, 0] - truth[known]).max() < 0.001 < 0.02 < np.abs(by_number).max()
+    assert evenly_timed(even) == (even, 0.0)
+    write_poses(uneven, tmp_path / "poses.parquet")
+    assert main(["export", str(tmp_path), "--to", "c3d"]) == 0
+    assert "ms off a steady rate: interpolated to 50 Hz" in capsys.readouterr().err
