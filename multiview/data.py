@@ -70,6 +70,20 @@ class Keypoints2D:
         """
         return Keypoints2D(np.empty((0, joints, 2)), np.empty((0, joints)))
 
+    def best(self, people: int) -> Keypoints2D:
+        """The people with the highest scores, in their order.
+
+        Args:
+            people: How many, at most.
+
+        Returns:
+            Keypoints of these.
+        """
+        kept = np.sort(np.argsort(-self.score.sum(axis=1), kind="stable")[:people])
+        cov = None if self.cov is None else self.cov[kept]
+        visibility = None if self.visibility is None else self.visibility[kept]
+        return Keypoints2D(self.xy[kept], self.score[kept], cov, visibility)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Views:

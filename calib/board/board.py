@@ -19,6 +19,7 @@ from multiview.errors import ConfigError
 __all__ = ["Back", "Board", "BoardTable", "board_from_json", "board_to_json", "dictionary_names", "load_board"]
 
 _MAX_LENGTH_M = 1.0
+_MAX_LENGTH_CM = 15  # no board has larger squares, nor smaller ones in millimetres
 _MAX_THICKNESS_M = 0.1
 
 Back = Literal["following", "mirrored"]
@@ -170,8 +171,9 @@ class BoardTable(msgspec.Struct, forbid_unknown_fields=True):
         columns, rows = self.squares
         for key in ("square_length", "marker_length"):
             if (length := getattr(self, key)) > _MAX_LENGTH_M:
+                unit, per_m = ("cm", 100) if length <= _MAX_LENGTH_CM else ("mm", 1000)
                 raise ValueError(
-                    f"{key} must be in metres: {length:g} m looks like {length:g} mm = {length / 1000:g} m"
+                    f"{key} must be in metres: {length:g} m looks like {length:g} {unit} = {length / per_m:g} m"
                 )
         if self.marker_length >= self.square_length:
             raise ValueError(

@@ -9,6 +9,7 @@ Views are matched by time (`timeline`), never by their frames' numbers, wherever
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import cv2
@@ -154,7 +155,7 @@ def _solve(
     graph = covisibility(poses, [lenses[c].lens for c in numbers], points)
     component = max(nx.connected_components(graph), key=lambda found: (len(found), -min(found)))
     for other in set(graph.nodes) - component:
-        left_out[corners.names[numbers[other]]] = "shares no board with the other cameras"
+        left_out[corners.names[numbers[other]]] = _why_apart(poses, other, component)
     members = sorted(component)
     placed, loops = place_cameras(graph, component)
     own = np.isin(poses.camera, members)
@@ -237,6 +238,17 @@ def _view_poses(
         time[own] = rising_times(views.frame[kept[own]], time[own])
     knot = np.zeros(len(kept), dtype=np.int64)
     return ViewPoses(camera, views.frame[kept], time, knot, R, t, views.xy[kept], used), views.row[kept]
+
+
+def _why_apart(poses: ViewPoses, camera: int, others: Collection[int]) -> str:
+    """Why a camera cannot be placed beside the others: at no moment of its pictures, or of none with the board."""
+    own, theirs = poses.knot[poses.camera == camera], poses.knot[np.isin(poses.camera, list(others))]
+    if np.isin(own, theirs).any():
+        return "shares no board with the other cameras"
+    return (
+        "shares no board with the other cameras: none of its pictures was taken together with one of theirs "
+        "(compare the numbers or times of the files)"
+    )
 
 
 def _chosen(

@@ -96,7 +96,8 @@ def run(args: argparse.Namespace) -> int:
         f"{summary['frames']} frames of {len(recordings)} {cameras}, {summary['people']} {people}; "
         f"2D at {frames / seconds:.1f} images/s, "
         f"fusion {summary['ms_per_frame']['total']['median']:.2f} ms per frame, "
-        f"median reprojection error {errors.median():.1f} px -> {args.out / 'poses.parquet'}"
+        + (f"median reprojection error {errors.median():.1f} px " if summary["people"] else "")
+        + f"-> {args.out / 'poses.parquet'}"
     )
     survey = ViewSurvey([camera.size for camera in rig.cameras])
     for views, tracks in zip(fused.views, fused.tracks, strict=True):

@@ -12,7 +12,7 @@ from multiview.body.skeleton import load_skeleton
 from multiview.common.names import named_path
 from multiview.data import Keypoints2D, VideoFrame
 from multiview.errors import ConfigError, SourceError
-from multiview.recordings.keypoint_folder import frames_in, read_keypoints
+from multiview.recordings.keypoint_folder import check_first_people, frames_in, read_keypoints
 
 __all__ = ["Detector", "Options", "skeleton_of"]
 
@@ -61,5 +61,6 @@ class Detector:
             if folder is None:
                 raise SourceError(f"{self._directory} has no folder {frame.camera}, with one JSON file per frame")
             self._folders[frame.camera] = frames_in(folder)
+            check_first_people(self._folders[frame.camera], self.skeleton)
         path = self._folders[frame.camera].get(frame.index)
         return Keypoints2D.nobody(len(self.skeleton.joints)) if path is None else read_keypoints(path, self.skeleton)

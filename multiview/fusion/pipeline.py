@@ -7,8 +7,10 @@ The pipeline is causal and its only memory is who is there: the same views give 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -34,6 +36,7 @@ __all__ = ["STAGES", "Pipeline", "PipelineOptions", "TrackEstimate"]
 
 STAGES = ("undistort", "assign", "graph", "repair", "triangulate", "fit", "track")
 YOUNG_FRAMES = 30  # in which a track may turn out to have begun wrong
+MAX_DETECTIONS = 128  # people in one camera's picture; more are false, or none of them can be told from the others
 LONGEST_STEP_S = 0.5  # after a longer pause everyone is where they were, with this much uncertainty
 
 
@@ -99,6 +102,7 @@ class Pipeline:
         self._arrays: tuple[FusionArrays, Any] | None = None
         self._nobody = np.empty((0, len(rig)), np.int64)
         self.marks = [0] * (len(STAGES) + 1)
+        self._crowded: set[str] = set()  # cameras with too many people, which has been said
         self.reset()
 
     def reset(self) -> None:
@@ -143,6 +147,20 @@ class Pipeline:
             self._observations = TrackObservations(rays, slots, work.table[:people].copy(), xyz)
         return self._observations
 
+    def _bounded(self, views: Views) -> Views:
+        """The views, with the best `MAX_DETECTIONS` people where a camera claims more: work grows with the square."""
+        if all(seen is None or seen.people <= MAX_DETECTIONS for seen in views.keypoints):
+            return views
+        for camera, seen in zip(self.rig.names, views.keypoints, strict=True):
+            if seen is not None and seen.people > MAX_DETECTIONS and camera not in self._crowded:
+                self._crowded.add(camera)
+                logging.warning(
+                    "%s: %d people in one picture; only the best %d are used", camera, seen.people, MAX_DETECTIONS
+                )
+        return replace(
+            views, keypoints=tuple(None if seen is None else seen.best(MAX_DETECTIONS) for seen in views.keypoints)
+        )
+
     def step(self, views: Views) -> Tracks:
         """Fuse one tick.
 
@@ -154,6 +172,7 @@ class Pipeline:
         """
         if self.options.independent:
             self.reset()
+        views = self._bounded(views)
         clock = time.perf_counter_ns
         start = clock()
         sized = self._undistort(views)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from multiview.common.atomic_file import replacing
+from multiview.common.foreign_errors import foreign_errors
 from multiview.errors import ConfigError
 from multiview.learn.all_reduce import WHOLE, AllReduce, Shard, start_workers, watch_parent
 from multiview.learn.finder_task import FinderTask
@@ -142,7 +143,8 @@ class Trainer:
 
     def load(self, path: Path) -> None:
         """Resume from what `save` wrote."""
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        with foreign_errors(path, "the state of a training"):
+            state = torch.load(path, map_location=self.device, weights_only=True)
         try:
             self.model.load_state_dict(state["model"])
             self.averaged.load_state_dict(state["average"])

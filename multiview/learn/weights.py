@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import msgspec
@@ -35,6 +34,6 @@ def load_weights(path: Path) -> tuple[Recipe, nn.Module]:
         network.load_state_dict(state["network"])
     except FileNotFoundError:
         raise SourceError(f"{path}: no such file") from None
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, pickle.UnpicklingError) as error:
+    except Exception as error:  # the unpickler raises whatever a broken file makes of it
         raise SourceError(f"{path}: not the weights of a training ({type(error).__name__}); give its best.pt") from None
     return recipe, network.eval()

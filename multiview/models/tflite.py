@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Float32
 
+from multiview.common.foreign_errors import foreign_errors
 from multiview.errors import ConfigError
 
 __all__ = ["TfliteModel", "without_outputs"]
@@ -22,13 +23,12 @@ class TfliteModel:
     def __init__(self, path: Path, outputs: tuple[int, ...], threads: int = 1) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        try:
-            self._interpreter = Interpreter(
-                model_content=without_outputs(path.read_bytes(), outputs), num_threads=threads
-            )
+        with foreign_errors(path, "a TensorFlow Lite network that fits its card", ConfigError):
+            content = path.read_bytes()
+            if content[4:8] != b"TFL3":
+                raise ConfigError(f"{path}: not a TensorFlow Lite network")
+            self._interpreter = Interpreter(model_content=without_outputs(content, outputs), num_threads=threads)
             self._interpreter.allocate_tensors()
-        except (OSError, ValueError, RuntimeError, IndexError) as error:
-            raise ConfigError(f"{path} is no TensorFlow Lite network that fits its card: {error}") from error
         self._input = self._interpreter.get_input_details()[0]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
         self.input_shape: tuple[int, ...] = tuple(int(n) for n in self._input["shape"])

@@ -2,8 +2,8 @@
 
     keypoints/cam01/cam01_000300_keypoints.json          (cam01_json is read as cam01)
 
-The last number in a file's name, before `_keypoints`, is its frame. Values are rounded to float32, as on the wire, so
-that a folder fused offline and played live give the same poses.
+The last number in a file's name that differs from file to file is its frame. Values are rounded to float32, as on the
+wire, so that a folder fused offline and played live give the same poses.
 """
 
 from __future__ import annotations
@@ -25,9 +25,18 @@ from multiview.data import Keypoints2D
 from multiview.errors import SourceError
 from multiview.recordings import keypoint_folder_kernels
 
-__all__ = ["KeypointFolders", "frames_in", "open_keypoint_folders", "read_keypoints", "write_keypoints"]
+__all__ = [
+    "KeypointFolders",
+    "check_first_people",
+    "frames_in",
+    "open_keypoint_folders",
+    "read_keypoints",
+    "write_keypoints",
+]
 
-_FRAME = re.compile(r"(\d+)\D*\.json$")
+_NUMBERS = re.compile(r"\d+")
+MAX_DIGITS = 18  # of a frame number
+NORMALISED = 2.0  # px: whole people are never so near the corner, and coordinates of 0..1 or -1..1 always
 
 
 class _Person(msgspec.Struct):
@@ -108,7 +117,7 @@ def open_keypoint_folders(directory: str | Path, rig: Rig, skeleton: Skeleton) -
             f"{directory} has no folder for any camera of the rig ({names}); expected {directory / rig.names[0]}"
         )
     for camera in folders:
-        _first_people(files[camera], skeleton)
+        check_first_people(files[camera], skeleton)
     return KeypointFolders(files, skeleton)
 
 
@@ -132,29 +141,55 @@ def frames_in(folder: Path) -> dict[int, str]:
     Raises:
         SourceError: There is no file, one without a number, or two of one number.
     """
+    names = sorted(n for n in os.listdir(reading(folder)) if n.endswith(".json") and not n.startswith("."))
+    if not names:
+        raise SourceError(f"{folder} is empty: it has no JSON file; remove it if the camera recorded nothing")
     frames: dict[int, str] = {}
-    for name in sorted(os.listdir(reading(folder))):
-        if name.startswith(".") or not name.endswith(".json"):
-            continue
-        number = _FRAME.search(name)
-        if number is None:
-            raise SourceError(
-                f"{folder / name}: no frame number in its name; expected one as in {folder.name}_000300_keypoints.json"
-            )
-        frame = int(number[1])
+    for name, frame in zip(names, _frame_numbers(folder, names), strict=True):
         if frame in frames:
             raise SourceError(f"{frames[frame]} and {name} are both frame {frame}; keep one")
         frames[frame] = os.path.join(folder, name)
-    if not frames:
-        raise SourceError(f"{folder} is empty: it has no JSON file; remove it if the camera recorded nothing")
     return frames
 
 
-def _first_people(frames: dict[int, str], skeleton: Skeleton) -> None:
-    """Read up to the first file with people, so that a wrong skeleton is found before the work begins."""
+def _frame_numbers(folder: Path, names: list[str]) -> list[int]:
+    """Of the numbers in each name the last that tells the files apart: `000300_2d` and `000301_2d` are 300 and 301."""
+    found = [_NUMBERS.findall(name.removesuffix(".json"))[::-1] for name in names]
+    for name, numbers in zip(names, found, strict=True):
+        if not numbers or len(numbers[0]) > MAX_DIGITS:
+            raise SourceError(
+                f"{folder / name}: no frame number in its name; expected one as in {folder.name}_000300_keypoints.json"
+            )
+    for place in range(min(map(len, found))):
+        column = [numbers[place] for numbers in found]
+        if len({int(text) for text in column if len(text) <= MAX_DIGITS}) == len(names):
+            return [int(text) for text in column]
+    return [int(numbers[0]) for numbers in found]
+
+
+def check_first_people(frames: dict[int, str], skeleton: Skeleton) -> None:
+    """Read up to the first files with people, so that what is wrong with all of them is found before the work begins.
+
+    Args:
+        frames: One camera's files, as `frames_in` finds them.
+        skeleton: Of the files.
+
+    Raises:
+        SourceError: A file is of another skeleton, or its coordinates are not pixels.
+    """
+    low, high, files, first = np.inf, -np.inf, 0, ""
     for path in list(frames.values())[:100]:
-        if read_keypoints(path, skeleton).people:
-            return
+        xy = read_keypoints(path, skeleton).xy
+        if np.isfinite(xy).any():
+            low, high = min(low, float(np.nanmin(xy))), max(high, float(np.nanmax(xy)))
+            first, files = first or path, files + 1
+        if files == 10 or high > NORMALISED:
+            break
+    if files and -NORMALISED <= low <= high <= NORMALISED:
+        raise SourceError(
+            f"{first}: its coordinates, from {low:.3g} to {high:.3g}, are normalised, not pixels: write pixels "
+            "(OpenPose: --keypoint_scale 0), or multiply x by the picture's width and y by its height"
+        )
 
 
 def read_keypoints(path: str | Path, skeleton: Skeleton) -> Keypoints2D:

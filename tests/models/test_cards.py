@@ -11,6 +11,7 @@ from multiview.common.plugins import plugin_names
 from multiview.common.toml import convert
 from multiview.errors import ConfigError
 from multiview.models.card import CardFile, ModelCard, card_names, load_card, model_file, weights_path
+from multiview.models.tflite import TfliteModel
 
 
 @pytest.mark.parametrize("name", card_names())
@@ -101,3 +102,10 @@ def test_weights_of_any_card_lie_in_its_own_folder(tmp_path, monkeypatch):
     for name in ("mine", ".", "..", "相机"):
         folder = weights_path(name, CardFile("net.onnx")).parent
         assert folder.resolve().parent == tmp_path / "models"
+
+
+@pytest.mark.parametrize("content", [b"", b"no network", b"\0\0\0\0TFL3", b"\x1c\0\0\0TFL3" + b"\xff" * 60])
+def test_foreign_tflite_is_one_line(content, tmp_path):
+    (tmp_path / "net.tflite").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"net\.tflite: not a TensorFlow Lite network"):
+        TfliteModel(tmp_path / "net.tflite", (0,))

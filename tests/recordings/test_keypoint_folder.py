@@ -8,7 +8,13 @@ from multiview.body.skeleton import load_skeleton
 from multiview.cameras.camera import Rig
 from multiview.data import Keypoints2D
 from multiview.errors import SourceError
-from multiview.recordings.keypoint_folder import KeypointFolders, open_keypoint_folders, write_keypoints
+from multiview.recordings.keypoint_folder import (
+    KeypointFolders,
+    check_first_people,
+    frames_in,
+    open_keypoint_folders,
+    write_keypoints,
+)
 from multiview.synthetic import StudioOptions, make_studio
 
 COCO17 = load_skeleton("coco17")
@@ -125,3 +131,43 @@ def test_recorded_folders_of_real_people(shared_data, name):
     )
     assert len(folders.frames) in (120, 50)
     assert folders.read(0, folders.frames[0]).people >= 1
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1 / 2000, 0.0), (1 / 1000, -1.0)])
+def test_normalised_coordinates_are_said(scale: float, shift: float, tmp_path: Path) -> None:
+    """OpenPose writes 0..1 or -1..1 with --keypoint_scale 3 or 4; no person is as small as two pixels."""
+    rng = np.random.default_rng(5)
+    folder = tmp_path / "cam01"
+    folder.mkdir()
+    for frame in range(3):
+        xy = rng.uniform(0, 2000, (2, 17, 2)) * scale + shift
+        write_keypoints(Keypoints2D(xy, np.ones((2, 17))), folder / f"{frame:06d}.json")
+    with pytest.raises(SourceError, match=r"are normalised, not pixels: write pixels \(OpenPose: --keypoint_scale 0\)"):
+        check_first_people(frames_in(folder), load_skeleton("coco17"))
+
+
+def test_folder_of_nobody_is_not_called_normalised(tmp_path: Path) -> None:
+    write_keypoints(Keypoints2D.nobody(17), tmp_path / "000001.json")
+    check_first_people(frames_in(tmp_path), load_skeleton("coco17"))
+
+
+@pytest.mark.parametrize(
+    ("names", "frames"),
+    [
+        (["a_000300_2d.json", "a_000301_2d.json"], [300, 301]),
+        (["cam01_000300_keypoints.json", "cam01_000302_keypoints.json"], [300, 302]),
+        (["cam1_7.json"], [7]),
+        (["1_v2.json", "2_v2.json", "10_v2.json"], [10, 1, 2]),
+    ],
+)
+def test_frame_number_is_the_one_that_tells_files_apart(names: list[str], frames: list[int], tmp_path: Path) -> None:
+    for name in names:
+        (tmp_path / name).write_text("{}")
+    assert list(frames_in(tmp_path)) == frames
+
+
+def test_two_files_of_one_frame_are_named(tmp_path: Path) -> None:
+    for name in ("cam01_000300.json", "cam01_000300_copy.json"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(SourceError, match="are both frame 300; keep one"):
+        frames_in(tmp_path)

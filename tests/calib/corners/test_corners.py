@@ -89,6 +89,7 @@ def test_instants_are_chosen_for_coverage():
 MISTAKES = {
     "squares = [7, 2]": "squares[1]: must be from 3 to 200 squares, not 2",
     "squares = [7.5, 5]": "squares[0]: Expected `int`, got `float`",
+    "square_length = 9.0": "in metres: 9 m looks like 9 cm = 0.09 m",
     "square_length = 35": "in metres: 35 m looks like 35 mm = 0.035 m",
     "marker_length = 0.04": "must be smaller than square_length",
     'dictionary = "DICT_4X4_10"': 'did you mean "DICT_4X4_100"',
