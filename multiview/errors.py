@@ -39,6 +39,7 @@ _REMEDIES = {
     errno.EADDRINUSE: "another program listens there: choose another port",
     errno.ENOMEM: "close other programs, or take fewer cameras or frames",
 }
+_LONGEST = 1000  # characters of a message: what a file holds is quoted in it
 
 
 class MultiviewError(Exception):
@@ -71,6 +72,8 @@ def one_line(text: object) -> str:
         Its words.
     """
     words = " ".join(str(text).split())
+    if len(words) > _LONGEST:
+        words = words[:_LONGEST] + " ..."
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in words)
 
 

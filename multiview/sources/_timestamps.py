@@ -14,7 +14,9 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
+from multiview.common.foreign_errors import foreign_errors
 from multiview.common.ledger import reading
+from multiview.common.ranges import shown
 from multiview.errors import SourceError
 
 __all__ = ["Timestamps", "read_timestamps", "timestamps_beside"]
@@ -94,6 +96,11 @@ def read_timestamps(path: Path, fps: float = 0.0, frames: int = 0) -> Timestamps
         SourceError: The columns are missing, a row holds no numbers, two rows contradict each other, or times do not
             grow from frame to frame.
     """
+    with foreign_errors(path, "a table of times"):
+        return _read(path, fps, frames)
+
+
+def _read(path: Path, fps: float, frames: int) -> Timestamps:
     seconds = _rows(path)
     if not seconds:
         raise SourceError(f"{path} holds no row: write one per frame, or remove it")
@@ -115,7 +122,8 @@ def _rows(path: Path) -> dict[int, float]:
     delimiter = next((mark for mark in ("\t", ";") if mark in header), ",")
     columns = [column.strip().strip('"').lower() for column in header.split(delimiter)]
     if "frame" not in columns or "time" not in columns:
-        raise SourceError(f"{path} needs the columns frame,time and has {','.join(filter(None, columns)) or 'none'}")
+        there = ",".join(filter(None, columns))
+        raise SourceError(f"{path} needs the columns frame,time and has {shown(there) if there else 'none'}")
     frame_at, time_at = columns.index("frame"), columns.index("time")
     rows: dict[int, float] = {}
     for number, cells in enumerate(csv.reader(lines[1:], delimiter=delimiter), start=2):
@@ -126,9 +134,13 @@ def _rows(path: Path) -> dict[int, float]:
             if not abs(time) < 1e19 or abs(frame) > 1 << 53:
                 raise ValueError
         except ValueError:
-            raise SourceError(f"{path}, line {number}: {cells[frame_at]!r}, {text!r} are no numbers") from None
+            raise SourceError(
+                f"{path}, line {number}: {shown(cells[frame_at])}, {shown(text)} are no numbers"
+            ) from None
         if rows.setdefault(frame, time) != time:
-            raise SourceError(f"{path}, line {number}: frame {frame} has two times, {rows[frame]:g} and {time:g}")
+            raise SourceError(
+                f"{path}, line {number}: frame {shown(frame)} has two times, {rows[frame]:g} and {time:g}"
+            )
     return rows
 
 
