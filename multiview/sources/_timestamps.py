@@ -122,8 +122,8 @@ def _rows(path: Path) -> dict[int, float]:
     delimiter = next((mark for mark in ("\t", ";") if mark in header), ",")
     columns = [column.strip().strip('"').lower() for column in header.split(delimiter)]
     if "frame" not in columns or "time" not in columns:
-        there = ",".join(filter(None, columns))
-        raise SourceError(f"{path} needs the columns frame,time and has {shown(there) if there else 'none'}")
+        there = ",".join(filter(None, columns))[:60]
+        raise SourceError(f"{path} needs the columns frame,time and has {there or 'none'}")
     frame_at, time_at = columns.index("frame"), columns.index("time")
     rows: dict[int, float] = {}
     for number, cells in enumerate(csv.reader(lines[1:], delimiter=delimiter), start=2):
