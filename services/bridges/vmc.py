@@ -8,6 +8,7 @@ https://protocol.vmc.info/english
 
 from __future__ import annotations
 
+import logging
 import socket
 from pathlib import Path
 from typing import Annotated, Any
@@ -97,12 +98,22 @@ class Bridge:
         self._people: dict[int, _Person] = {}
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+        self._told: set[str] = set()
+        last = options.port + options.people - 1
+        logging.info(
+            "VMC goes to %s by UDP, ports %d to %d, one person each; nobody confirms that it arrives",
+            options.host,
+            options.port,
+            last,
+        )
 
     def send(self, tracks: Tracks) -> None:
         slots = self._slots.assign(tracks)
         self._people = {person: state for person, state in self._people.items() if person in slots}
         for track in tracks.tracks:
             slot = slots.get(track.person)
+            if slot is None:
+                self._tell_once(f"more than {self._options.people} people: the others are not sent (option people)")
             if slot is None or not np.isfinite(track.pose.xyz).any():
                 continue
             person = self._people.setdefault(track.person, _Person(self._joints, self._rate_hz, self._options.learn_s))
@@ -118,8 +129,13 @@ class Bridge:
     def _transmit(self, packet: bytes, port: int) -> None:
         try:
             self._socket.sendto(packet, (self._options.host, port))
-        except OSError:
-            return  # nobody listens, or the network is full: the next frame comes soon
+        except OSError as error:  # nobody listens, or the network is full: the next frame comes soon
+            self._tell_once(f"{self._options.host}:{port} takes no packets ({error.strerror}): they are dropped")
+
+    def _tell_once(self, words: str) -> None:
+        if words not in self._told:
+            self._told.add(words)
+            logging.warning("%s", words)
 
     def _packets(self, rest: Humanoid, motion: Motion, time_s: float) -> list[bytes]:
         """Bundles below the MTU, each whole by itself."""

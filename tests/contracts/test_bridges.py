@@ -309,3 +309,18 @@ def test_lsl_streams_named_channels() -> None:
         inlet.close_stream()
     finally:
         bridge.close()
+
+
+def test_vmc_says_where_it_sends_and_what_it_drops(caplog: pytest.LogCaptureFixture) -> None:
+    skeleton, tracks = crowd(3)
+    with caplog.at_level("INFO"):
+        bridge = open_bridge("vmc", {"host": "no-such-host.invalid", "people": 1}, skeleton, 25.0)
+        bridge.send(tracks)
+        bridge.send(tracks)
+        bridge.close()
+    assert len(tracks.tracks) > 1
+    where, *dropped = [record.getMessage() for record in caplog.records]
+    assert where.startswith("VMC goes to no-such-host.invalid by UDP, ports 39539 to 39539")
+    assert len(dropped) == 2
+    assert any("no-such-host.invalid:39539 takes no packets" in words for words in dropped)
+    assert any("more than 1 people: the others are not sent" in words for words in dropped)

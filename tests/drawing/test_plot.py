@@ -192,12 +192,11 @@ def test_coverage_of_people_who_are_always_there_has_no_white_stripes(first: int
     ticks = [Tracks(first + i, round((first + i) * 1e9 / 30), some.tracks) for i in range(frames)]
     figure = Figure()
     plot.coverage(figure, Poses.from_tracks(ticks, skeleton))
-    for axes in figure.axes:
+    for axes, track in zip(figure.axes, some.tracks, strict=True):
         measured = np.concatenate([path.vertices for path in axes.collections[0].get_paths()])
         x, y = measured.T
         area = abs(np.sum(x * np.roll(y - 0.5, -1) - np.roll(x, -1) * (y - 0.5))) / 2
         assert np.ptp(x) == pytest.approx(frames / 30, rel=1e-6)
         assert x.min() == pytest.approx((first - 0.5) / 30, rel=1e-6, abs=1e-6)
-        pose = some.tracks[0].pose
-        share = (np.isfinite(pose.xyz).all(axis=1) & ~pose.filled).mean()
+        share = (np.isfinite(track.pose.xyz).all(axis=1) & ~track.pose.filled).mean()
         assert area == pytest.approx(share * frames / 30, rel=1e-3)
