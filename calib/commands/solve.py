@@ -80,9 +80,11 @@ def run(args: argparse.Namespace) -> int:
     )
     offsets = [camera for camera in outcome.cameras if abs(camera.time_offset_s) > 3 * camera.time_offset_sigma_s > 0]
     if offsets:
-        print(
-            "time offsets: "
-            + ", ".join(f"{camera.name} by {1000 * camera.time_offset_s:+.1f} ms" for camera in offsets)
-        )
+        print("time offsets: " + ", ".join(f"{camera.name} by {_duration(camera.time_offset_s)}" for camera in offsets))
     print(f"{args.out / 'rig.toml'}, {args.out / 'report.html'}, {args.out / 'report.json'}")
     return 1 if outcome.verdict == "record again" else 0
+
+
+def _duration(seconds: float) -> str:
+    """In milliseconds, where cameras are out of step; in seconds, where their clocks have other zeros."""
+    return f"{1000 * seconds:+.1f} ms" if abs(seconds) < 10 else f"{seconds:+.4f} s"

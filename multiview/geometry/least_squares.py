@@ -49,12 +49,14 @@ class ArrowSystem:
             The step of the shared unknowns (S,) and of the chain (K, p).
 
         Raises:
-            numpy.linalg.LinAlgError: H is not positive definite.
+            numpy.linalg.LinAlgError: H is not positive definite, or not finite.
 
         References:
             Marquardt 1963; Triggs et al. 2000, Bundle adjustment: a modern synthesis, section 6.
         """
         reduced, eliminated = self._reduce(damping)
+        if not np.isfinite(reduced).all():
+            raise np.linalg.LinAlgError("the normal equations are not finite")
         free = np.einsum("kps,kp->s", eliminated, self.gradient_chain) - self.gradient_shared
         step = cho_solve(cho_factor(reduced, lower=True), free) if len(free) else free
         chain = self._solve_chain(-self.gradient_chain[..., None], damping)[..., 0] - eliminated @ step

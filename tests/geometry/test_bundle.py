@@ -152,3 +152,10 @@ def test_nothing_is_interpolated_across_segments():
             np.array([1]),
             np.ones(1),
         )
+
+
+def test_equations_that_are_not_finite_are_numeric_trouble_and_no_other_error():
+    shared, band = np.diag([1.0, np.nan]), np.tile(np.eye(6), (1, 2, 1, 1))
+    system = ArrowSystem(shared, np.zeros((2, 6, 2)), band, np.ones(2), np.ones((2, 6)))
+    with pytest.raises(np.linalg.LinAlgError, match="not finite"):
+        system.solve()
