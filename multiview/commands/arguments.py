@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from multiview.common.names import name_of_file, split_names
+from multiview.sources import without_parts
 
 __all__ = [
     "add_detector",
@@ -38,10 +39,23 @@ def add_recorded_keypoints(parser: argparse.ArgumentParser, default_rig: str = "
     parser.add_argument("--skeleton", default="body25", help="name or TOML file of the joints (default body25)")
 
 
+class _Videos(argparse.Action):
+    """Leaves out later parts, which are read with the first one."""
+
+    def __call__(self, parser: object, namespace: argparse.Namespace, values: object, option: object = None) -> None:
+        assert isinstance(values, list)
+        setattr(namespace, self.dest, without_parts(values))
+
+
 def add_videos(parser: argparse.ArgumentParser) -> None:
     """`--videos`, required, and `--cameras`, which names them: see `camera_names`."""
     parser.add_argument(
-        "--videos", nargs="+", required=True, metavar="VIDEO", help="one video, or folder of images, per camera"
+        "--videos",
+        nargs="+",
+        required=True,
+        action=_Videos,
+        metavar="VIDEO",
+        help="one video, or folder of images, per camera; CAMERA.1.mp4 ... beside a recorded CAMERA.mp4 belong to it",
     )
     parser.add_argument(
         "--cameras", metavar="A,B,...", help="the videos' cameras, in order (default: the files' names without suffix)"

@@ -23,6 +23,7 @@ import msgspec
 from multiview.commands.arguments import add_detector, add_recorded_keypoints
 from multiview.common.atomic_file import corrected_beside, replacing
 from multiview.errors import ConfigError, SourceError
+from multiview.sources import without_parts
 
 if TYPE_CHECKING:
     from multiview.body.skeleton import Skeleton
@@ -126,6 +127,7 @@ def _from_videos(args: argparse.Namespace, videos: list[str]) -> tuple[Rig, Skel
     from multiview.detect import make_detector
 
     rig, detector = load_rig(args.rig), make_detector(args.detector, {})
+    videos = without_parts(videos)
     sources = open_sources(rig, videos, [name_of_file(Path(video).stem) for video in videos], 0.0)
     return rig, detector.skeleton, detect_all(rig, sources, [detector])[0]
 

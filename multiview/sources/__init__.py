@@ -5,6 +5,7 @@ from __future__ import annotations
 from multiview.sources._container_times import ContainerTimes
 from multiview.sources._open import open_source
 from multiview.sources._paced import Paced
+from multiview.sources._parts import without_parts
 from multiview.sources._picture_files import PictureDepth, numbered_pictures, read_picture
 from multiview.sources._reader import Policy, Reader, Selection
 from multiview.sources._source import FrameSource
@@ -24,4 +25,5 @@ __all__ = [
     "read_picture",
     "read_timestamps",
     "timestamps_beside",
+    "without_parts",
 ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from multiview.common.names import name_of_file
 from multiview.common.plugins import load_plugin
 from multiview.errors import SourceError
+from multiview.sources._parts import Parts, later_parts
 from multiview.sources._source import FrameSource
 
 __all__ = ["open_source"]
@@ -16,6 +18,7 @@ def open_source(address: str, name: str = "", folder: Path | None = None, fps: f
 
     Args:
         address: "0" or "/dev/video0" (webcam), "rtsp://..." or "http://..." (stream), a video, a folder, or "./my.py".
+            A recorded video goes on in its later parts, NAME.1.mp4 ...
         name: The camera's.
         folder: Where relative paths start.
         fps: Frame rate, where it is not that of the file or camera; 0: theirs.
@@ -34,7 +37,10 @@ def open_source(address: str, name: str = "", folder: Path | None = None, fps: f
     if path.is_dir():
         return load_plugin("multiview.sources", "images").Source(path, name, fps)
     if path.is_file():
-        return load_plugin("multiview.sources", "video").Source(path, name, fps)
+        video = load_plugin("multiview.sources", "video").Source
+        if parts := later_parts(path):
+            return Parts([path, *parts], lambda part: video(part, name or name_of_file(path.stem), fps))
+        return video(path, name, fps)
     raise SourceError(
         f"there is no source {path}: give a video, a folder of pictures, a webcam's number or a stream's address"
     )

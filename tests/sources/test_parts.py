@@ -1,0 +1,77 @@
+"""A recording that goes on in other files is one camera's, numbered and timed throughout."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from multiview.commands.arguments import add_videos, camera_names
+from multiview.common.ledger import ledger
+from multiview.data import VideoFrame
+from multiview.errors import SourceError
+from multiview.sources import open_source
+from services.nodes.video_log import VideoLog
+from tests.footage import SIZE, digit_of, picture
+
+FPS, STEP_NS = 25.0, 40_000_000
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Thirty frames of which the middle ten are smaller, so that they are in files of their own."""
+    log = VideoLog(tmp_path, "cam01", SIZE, FPS, 0)
+    for number in range(30):
+        size = (32, 24) if 10 <= number < 20 else SIZE
+        log.add(VideoFrame(picture(number, size), number, number * STEP_NS, "cam01"), wait=True)
+    log.close()
+    return tmp_path
+
+
+def read(source: object) -> list[VideoFrame]:
+    return list(iter(source.read, None))  # type: ignore[attr-defined]
+
+
+def test_parts_are_read_as_one_video(folder: Path) -> None:
+    source = open_source(str(folder / "cam01.mp4"))
+    frames = read(source)
+    assert source.name == "cam01"
+    assert [frame.index for frame in frames] == list(range(30))
+    assert [frame.time_ns for frame in frames] == [number * STEP_NS for number in range(30)]
+    assert [digit_of(frame.image) for frame in frames] == [number % 10 for number in range(30)]
+    assert {frame.camera for frame in frames} == {"cam01"}
+    assert {frame.image.shape[1] for frame in frames[10:20]} == {32}
+
+
+def test_parts_that_are_skipped_count(folder: Path) -> None:
+    source = open_source(str(folder / "cam01.mp4"), "left")
+    assert all(source.skip() for _ in range(15))
+    frame = source.read()
+    assert frame is not None
+    assert (frame.index, frame.time_ns, frame.camera) == (15, 15 * STEP_NS, "left")
+    source.close()
+    assert source.read() is None
+
+
+def test_part_that_cannot_be_read_is_noted_and_passed_over(folder: Path) -> None:
+    (folder / "cam01.1.mp4").write_bytes(b"torn")
+    with ledger() as entries:
+        frames = read(open_source(str(folder / "cam01.mp4")))
+    assert [frame.time_ns // STEP_NS for frame in frames] == [*range(10), *range(20, 30)]
+    assert len(entries.missing) == 1
+    assert "cam01.1.mp4" in entries.missing[0]
+    for name in ("cam01.mp4", "cam01.2.mp4"):
+        (folder / name).write_bytes(b"torn")
+    with pytest.raises(SourceError, match=r"cam01\.mp4 cannot be opened"):
+        open_source(str(folder / "cam01.mp4"))
+
+
+def test_later_parts_are_no_cameras(folder: Path) -> None:
+    """Whatever the shell makes of *.mp4; a file that only looks like a part, without a recording's times, is one."""
+    (folder / "cam02.mp4").touch()
+    (folder / "cam02.1.mp4").touch()
+    parser = argparse.ArgumentParser()
+    add_videos(parser)
+    args = parser.parse_args(["--videos", *map(str, sorted(folder.glob("*.mp4")))])
+    assert camera_names(args) == ["cam01", "cam02.1", "cam02"]
