@@ -34,6 +34,9 @@ together. A gap in the stamp's second number means dropped messages. A name is 1
 line, without `/` and `\\`; the schema has its pattern. Integers have up to 63 bits: a reader whose numbers are
 double-precision must read them as big integers.
 
+`boot_id` is a random number of up to 62 bits that a process draws when it starts: where it changes, its counters and
+the identities of `poses` begin anew, and `people` of one `boot_id` are not those of another.
+
 | topic | sent by | carries |
 |---|---|---|
 | `poses` | fusion | `poses`: everyone at one tick; this is the one to read |

@@ -206,7 +206,15 @@ def read_keypoints(path: str | Path, skeleton: Skeleton) -> Keypoints2D:
         SourceError: The file is cut, not of this form, or of another number of joints.
     """
     with foreign_errors(path, "OpenPose JSON"):
-        people = [person.pose_keypoints_2d for person in _DECODER.decode(_content(path)).people]
+        content = _content(path)
+        try:
+            people = [person.pose_keypoints_2d for person in _DECODER.decode(content).people]
+        except msgspec.DecodeError:
+            if b"NaN" in content or b"Infinity" in content:  # as Python's json writes them
+                raise SourceError(
+                    f"{path}: holds NaN or Infinity, which JSON does not have: write 0, 0, 0 for a missing joint"
+                ) from None
+            raise
     joints = len(skeleton.joints)
     for values in people:
         if len(values) != 3 * joints:

@@ -81,6 +81,13 @@ def test_json_cut_in_half(folder):
         opened(folder).read(1, 304)
 
 
+def test_json_with_nan_is_named_for_what_it_is(folder):
+    path = folder / "cam02" / "cam02_000304_keypoints.json"
+    path.write_text('{"people": [{"pose_keypoints_2d": [NaN, NaN, 0]}]}')
+    with pytest.raises(SourceError, match=r"holds NaN or Infinity, which JSON does not have: write 0, 0, 0 for"):
+        opened(folder).read(1, 304)
+
+
 def test_wrong_skeleton_names_the_one_that_fits(folder):
     with pytest.raises(SourceError, match=r"51 values .* body25 has 25 joints .*75.*; try --skeleton coco17"):
         opened(folder, "body25")
