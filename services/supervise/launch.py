@@ -28,7 +28,7 @@ import msgspec
 
 from multiview.cameras.camera import Rig
 from multiview.common.names import joined
-from multiview.errors import ConfigError
+from multiview.errors import ConfigError, SourceError
 from multiview.recordings.take import Take, finish_take
 from multiview.studio.config import (
     CameraSource,
@@ -40,6 +40,7 @@ from multiview.studio.config import (
     write_studio,
 )
 from multiview.studio.new_take import new_take
+from multiview.wire import topics
 from services.runtime.display import has_display
 from services.runtime.process import finishing
 from services.supervise.child import Child
@@ -182,7 +183,7 @@ class Launch:
             self.take = finish_take(self.take)
         else:
             self.take = Take(self.take.folder.with_name(self.take.folder.name.removesuffix(".partial")))
-        if not self.start_ns:
+        if not self.start_ns and _is_empty(self.take):
             shutil.rmtree(self.take.folder, ignore_errors=True)
             self.take = None
 
@@ -219,6 +220,16 @@ class Launch:
                 return status.start_ns
             self.watch()
         raise LaunchError("the hub does not reply")
+
+
+def _is_empty(take: Take) -> bool:
+    """Whether a take holds nothing that a camera gave."""
+    if take.videos.is_dir() and any(take.videos.iterdir()):
+        return False
+    try:
+        return not any(record.topic.startswith((topics.KEYPOINTS, topics.POSES)) for record in take.records())
+    except SourceError:
+        return not take.recordings()
 
 
 def _end(children: list[Child], timeout_s: float) -> None:

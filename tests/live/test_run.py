@@ -132,10 +132,10 @@ def multiview(*words: str | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def _records(take: Take) -> int:
-    """How many there are by now."""
+def _poses(take: Take) -> int:
+    """How many ticks with poses are recorded by now."""
     with contextlib.suppress(SourceError):
-        return sum(1 for _ in take.records())
+        return sum(1 for _ in recorded_poses(take.records()))
     return 0
 
 
@@ -143,7 +143,7 @@ def test_run_on_ctrl_c_leaves_nothing_behind_and_finishes_the_take(tmp_path: Pat
     write_studio(synthetic_studio(tmp_path), tmp_path / "studio.toml")
     process = multiview("run", tmp_path / "studio.toml", "--take", "one", "--no-viewer")
     take = Take(tmp_path / "one.partial")
-    until(lambda: _records(take) > 0)
+    until(lambda: _poses(take) > 0, 60.0)
     children = _children(process.pid)
     assert len(children) >= 5
     process.send_signal(signal.SIGINT)
