@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import msgspec
 
@@ -28,7 +28,7 @@ from multiview.studio.stream_fusion import FusedTick, StreamFusion
 from multiview.wire import topics
 from multiview.wire.messages import KeypointsMessage, PosesMessage, decode
 
-__all__ = ["compare", "recorded_poses", "rerun_fusion", "take_studio"]
+__all__ = ["compare", "recorded_poses", "rerun_fusion", "take_studio", "with_other_rig"]
 
 DEFAULT_HZ = 30.0
 RATE_TICKS = 100  # from which the rate is known well enough
@@ -103,11 +103,17 @@ def _speed(studio: Studio) -> float:
     return min((source.speed for source in studio.sources), default=1.0)
 
 
-def rerun_fusion(take: Take, studio: Studio | None = None) -> Iterator[FusedTick]:
-    """The take's keypoints through the same fusion as live."""
-    fusion = StreamFusion(studio or take_studio(take), load_rig(take.rig))
+def rerun_fusion(take: Take, studio: Studio | None = None, rig: Path | None = None) -> Iterator[FusedTick]:
+    """The take's keypoints through the same fusion as live; `rig` is a corrected one to use instead of the take's."""
+    studio = studio or take_studio(take)
+    fusion = StreamFusion(with_other_rig(studio) if rig else studio, load_rig(rig or take.rig))
     for record in take.records():
         yield from fusion.feed(*record)
+
+
+def with_other_rig(studio: Studio) -> Studio:
+    """The studio for a corrected rig: keypoints that were recorded with another calibration are then right."""
+    return msgspec.structs.replace(studio, fusion=msgspec.structs.replace(studio.fusion, check_calibration=False))
 
 
 def recorded_poses(records: Iterable[Record]) -> Iterator[PosesMessage]:

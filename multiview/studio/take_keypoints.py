@@ -10,7 +10,7 @@ from multiview.cameras.rig_file import load_rig
 from multiview.data import Keypoints2D, Views
 from multiview.recordings.recorded_keypoints import Recording
 from multiview.recordings.take import Take
-from multiview.studio.rerun import take_studio
+from multiview.studio.rerun import take_studio, with_other_rig
 from multiview.studio.stream_fusion import StreamFusion
 from multiview.timing.sync_buffer import SyncBuffer
 
@@ -35,10 +35,11 @@ class _KeypointCollector(SyncBuffer):
 def take_keypoints(take: Take, rig_path: Path | None = None) -> tuple[Rig, Skeleton, list[Recording]]:
     """What live fusion would get, `time_offset_s` added; a camera that sent nothing has no frames.
 
-    Rejections, clocks and worker runs are those of live fusion.
+    Rejections, clocks and worker runs are those of live fusion. `rig_path` is a corrected rig instead of the take's.
     """
-    rig = load_rig(rig_path or take.rig)
-    fusion = StreamFusion(take_studio(take), rig)
+    rig, studio = load_rig(rig_path or take.rig), take_studio(take)
+    corrected = rig_path is not None and rig_path.resolve() != take.rig.resolve()
+    fusion = StreamFusion(with_other_rig(studio) if corrected else studio, rig)
     collector = fusion.sync = _KeypointCollector(len(rig), fusion.sync.rate_hz)
     for record in take.records():
         for _ in fusion.feed(*record):

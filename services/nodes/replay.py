@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("take", type=Path, help="the take's folder")
     parser.add_argument("--speed", type=float, default=1.0, help="multiple of the original pace (default 1)")
     parser.add_argument("--studio", type=Path, help="use this studio file's [hub] ports and [pipeline] instead")
+    parser.add_argument("--rig", type=Path, help="fuse with this rig, such as rig.refined.toml (default: the take's)")
     parser.add_argument("--out", type=Path, help="do not play: fuse the recorded keypoints into OUT/poses.parquet")
     parser.add_argument("--check", action="store_true", help="do not play: fuse, and compare with the recorded poses")
 
@@ -76,7 +77,7 @@ def _offline(take: Take, args: argparse.Namespace) -> int:
     if args.studio:
         other = load_studio(args.studio, check=False)
         studio = msgspec.structs.replace(take_studio(take), pipeline=other.pipeline, volume=other.volume)
-    fused = list(rerun_fusion(take, studio))
+    fused = list(rerun_fusion(take, studio, args.rig))
     if not fused:
         raise SourceError(f"{take.folder}: no keypoints recorded; give a take recorded with workers")
     if args.out:
