@@ -16,6 +16,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from multiview.common.ranges import ranged
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from calib.board.sheet import PAPERS
@@ -28,8 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--plate", metavar="WxH", help="a custom plate in mm, as in 800x600")
     parser.add_argument("--squares", metavar="CxR", help="columns x rows (default 7x5)")
-    parser.add_argument("--square", type=float, metavar="MM", help="square length in mm (default: as large as fits)")
-    parser.add_argument("--marker", type=float, metavar="MM", help="marker length in mm (default: 0.75 of a square)")
+    parser.add_argument(
+        "--square", type=ranged(float), metavar="MM", help="square length in mm (default: as large as fits)"
+    )
+    parser.add_argument(
+        "--marker", type=ranged(float), metavar="MM", help="marker length in mm (default: 0.75 of a square)"
+    )
     parser.add_argument("--dictionary", default="DICT_4X4_100", help="marker dictionary (default DICT_4X4_100)")
     parser.add_argument("--legacy", action="store_true", help="use the pattern of OpenCV before 4.6")
     parser.add_argument("--inverted", action="store_true", help="print white on black")
@@ -39,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--thickness",
-        type=float,
+        type=ranged(float),
         default=0.0,
         metavar="MM",
         help="from the front's print to the back's, mm (default 0)",

@@ -10,6 +10,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from multiview.common.ranges import ranged
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corners", type=Path, required=True, help="corners.parquet, as `detect` writes it")
@@ -23,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--floor",
-        type=int,
+        type=ranged(int),
         metavar="FRAME",
         help="a frame in which the board lies on the floor, face up; it defines the world's origin",
     )

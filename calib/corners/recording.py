@@ -9,6 +9,7 @@ from calib.board.board import Board
 from calib.corners.detect import Detected, detect
 from calib.corners.pictures import Pictures, image_folder, video
 from multiview.common.names import split_names
+from multiview.common.ranges import FrameRate, ranged
 from multiview.errors import SourceError
 
 __all__ = ["add_source_arguments", "detect_with_progress", "sources_from"]
@@ -25,9 +26,9 @@ def add_source_arguments(parser: argparse.ArgumentParser, required: bool) -> Non
         "--cameras", metavar="A,B", help="names of the cameras (default: the names of files or folders)"
     )
     parser.add_argument(
-        "--every", type=int, metavar="N", help="search only each N-th image (default: 900 images per camera)"
+        "--every", type=ranged(int), metavar="N", help="search only each N-th image (default: 900 images per camera)"
     )
-    parser.add_argument("--fps", type=float, help="frame rate, if the recording has none (default 25)")
+    parser.add_argument("--fps", type=ranged(FrameRate), help="frame rate, if the recording has none (default 25)")
 
 
 def sources_from(args: argparse.Namespace) -> list[Pictures]:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from multiview.common.ranges import ranged
 from multiview.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--person",
-        type=int,
+        type=ranged(int),
         metavar="ID",
         help="number of the person, as the viewer shows it; required if there are several",
     )

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from multiview.common.names import name_of_file, split_names
+from multiview.common.ranges import ranged
 from multiview.sources import without_parts
 
 __all__ = [
@@ -83,4 +84,4 @@ def add_fusion(parser: argparse.ArgumentParser) -> None:
 
 def add_person_numbers(parser: argparse.ArgumentParser) -> None:
     """`--person`, any number of them."""
-    parser.add_argument("--person", type=int, nargs="+", default=[], metavar="ID", help="only these people")
+    parser.add_argument("--person", type=ranged(int), nargs="+", default=[], metavar="ID", help="only these people")

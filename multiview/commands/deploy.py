@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from multiview.common.ranges import ranged
+
 if TYPE_CHECKING:
     from multiview.learn.recipe import Recipe
 
@@ -24,13 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", metavar="DIR", type=Path, help="folder of its images (default: `images` beside the file)"
     )
-    parser.add_argument("--people", type=int, default=1000, help="number of people to measure on (default 1000)")
     parser.add_argument(
-        "--calibration", type=int, default=256, help="number of crops to calibrate INT8 ranges on (default 256)"
+        "--people", type=ranged(int), default=1000, help="number of people to measure on (default 1000)"
+    )
+    parser.add_argument(
+        "--calibration", type=ranged(int), default=256, help="number of crops to calibrate INT8 ranges on (default 256)"
     )
     parser.add_argument(
         "--extra-scale",
-        type=float,
+        type=ranged(float),
         default=0.75,
         metavar="SCALE",
         help="also deploy the network at this scale of its input size (default 0.75; 1: none)",

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from multiview.commands.arguments import add_keypoints, add_rig, add_videos, camera_names
+from multiview.common.ranges import FrameRate, ranged
 
 __all__ = ["add_arguments", "run"]
 
@@ -21,9 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--frames", metavar="I,J,...", help="only these frames, as PNG images of all cameras side by side"
     )
     parser.add_argument(
-        "--height", type=int, default=720, help="height of the drawn images, px (default 720; 0: as recorded)"
+        "--height", type=ranged(int), default=720, help="height of the drawn images, px (default 720; 0: as recorded)"
     )
-    parser.add_argument("--fps", type=float, default=0.0, help="frame rate of the videos (default: their own)")
+    parser.add_argument(
+        "--fps", type=ranged(FrameRate, zero=True), default=0.0, help="frame rate of the videos (default: their own)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from multiview.common.ranges import ranged
 from multiview.errors import ConfigError
 
 __all__ = ["add_arguments", "run"]
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--flip", action="store_true", help="also evaluate the mirrored crops, as `flip = true` does live"
     )
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N people")
+    parser.add_argument("--limit", type=ranged(int), default=0, metavar="N", help="only the first N people")
 
 
 def run(args: argparse.Namespace) -> int:

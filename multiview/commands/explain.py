@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from multiview.commands.arguments import add_recorded_keypoints
+from multiview.common.ranges import ranged
 
 __all__ = ["add_arguments", "run"]
 
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "take", type=Path, nargs="?", help="output of `process --save-keypoints`, instead of the three options below"
     )
     add_recorded_keypoints(parser, default_rig="the take's")
-    parser.add_argument("--frame", type=int, required=True, help="number of the frame, as in the files' names")
+    parser.add_argument("--frame", type=ranged(int), required=True, help="number of the frame, as in the files' names")
     parser.add_argument("--out", type=Path, default=Path("explain.png"), help="image to write (default explain.png)")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multiview.commands.arguments import add_person_numbers
+from multiview.common.ranges import ranged
 from multiview.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,23 +28,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for the files (default: beside the poses)")
     parser.add_argument("--measured-only", action="store_true", help="omit filled joints")
     add_person_numbers(parser)
-    parser.add_argument("--start", type=float, metavar="S", help="start time, s")
-    parser.add_argument("--end", type=float, metavar="S", help="end time, s")
+    parser.add_argument("--start", type=ranged(float), metavar="S", help="start time, s")
+    parser.add_argument("--end", type=ranged(float), metavar="S", help="end time, s")
     parser.add_argument(
         "--max-gap",
-        type=float,
+        type=ranged(float),
         default=0.0,
         metavar="S",
         help="interpolate gaps of up to this duration, s, and mark them",
     )
     parser.add_argument(
         "--lowpass",
-        type=float,
+        type=ranged(float),
         default=0.0,
         metavar="HZ",
         help="cut-off frequency of a zero-phase Butterworth filter; 6 is usual",
     )
-    parser.add_argument("--resample", type=float, default=0.0, metavar="HZ", help="resample to this frame rate")
+    parser.add_argument("--resample", type=ranged(float), default=0.0, metavar="HZ", help="resample to this frame rate")
     parser.add_argument(
         "--units",
         default="",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multiview.commands.arguments import add_fusion, add_recorded_keypoints
+from multiview.common.ranges import FrameRate, ranged
 
 if TYPE_CHECKING:
     from multiview.cameras.capture_volume import Volume
@@ -17,22 +18,24 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
     add_recorded_keypoints(parser)
-    parser.add_argument("--fps", type=float, default=25.0, help="frames per second of the recording (default 25)")
+    parser.add_argument(
+        "--fps", type=ranged(FrameRate), default=25.0, help="frames per second of the recording (default 25)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for poses.parquet and summary.json")
     add_fusion(parser)
     parser.add_argument(
-        "--lag", type=int, default=0, metavar="N", help="correct each pose with N later frames (default 0)"
+        "--lag", type=ranged(int), default=0, metavar="N", help="correct each pose with N later frames (default 0)"
     )
     parser.add_argument(
         "--volume",
-        type=float,
+        type=ranged(float),
         nargs=6,
         metavar=("X0", "Y0", "Z0", "X1", "Y1", "Z1"),
         help="initiate tracks only in the box between these two corners, m (default: anywhere)",
     )
     parser.add_argument(
         "--max-people",
-        type=int,
+        type=ranged(int),
         default=0,
         metavar="N",
         help="maximum number of simultaneous people (default: no limit)",
@@ -52,8 +55,6 @@ def run(args: argparse.Namespace) -> int:
     from multiview.studio.reasons import evidence
     from multiview.studio.view_survey import ViewSurvey
 
-    if not args.fps > 0:
-        raise ConfigError(f"--fps {args.fps:g}: frames per second must be positive")
     if args.lag < 0:
         raise ConfigError(f"--lag {args.lag}: a number of frames")
     if args.independent and (args.lag or args.smooth):

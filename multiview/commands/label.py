@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from multiview.commands.arguments import add_keypoints, add_rig
 from multiview.common.names import name_of_file
+from multiview.common.ranges import ranged
 from multiview.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
@@ -33,19 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     take.add_argument("--poses", type=Path, help="poses.parquet of `multiview process --smooth` or `fuse --smooth`")
     take.add_argument("--videos", nargs="+", metavar="VIDEO", type=Path, help="one video per camera, named like it")
     add_keypoints(take, purpose="2D keypoints, to determine visible joints (a take has them)")
-    take.add_argument("--every", type=int, default=10, metavar="N", help="label each N-th frame (default 10)")
-    take.add_argument("--views", type=int, default=2, help="minimum number of rays per joint (default 2)")
+    take.add_argument("--every", type=ranged(int), default=10, metavar="N", help="label each N-th frame (default 10)")
+    take.add_argument("--views", type=ranged(int), default=2, help="minimum number of rays per joint (default 2)")
     take.add_argument(
         "--rms-px",
-        type=float,
+        type=ranged(float),
         default=1.9,
         metavar="PX",
         help="label only joints so that their expected RMS error is at most PX (default 1.9)",
     )
     text = "render people, with exact labels"
     rendered = kinds.add_parser("rendered", help=text, description=text.capitalize() + ".")
-    rendered.add_argument("--count", type=int, default=1000, help="number of images (default 1000)")
-    rendered.add_argument("--seed", type=int, default=1)
+    rendered.add_argument("--count", type=ranged(int), default=1000, help="number of images (default 1000)")
+    rendered.add_argument("--seed", type=ranged(int), default=1)
     rendered.add_argument(
         "--held-out", action="store_true", help="use the postures, backgrounds and textures reserved for evaluation"
     )

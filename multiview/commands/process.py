@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from multiview.commands.arguments import add_detector, add_fusion, add_rig, add_videos, camera_names
+from multiview.common.ranges import FrameRate, ranged
 
 __all__ = ["add_arguments", "run"]
 
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--fps",
-        type=float,
+        type=ranged(FrameRate, zero=True),
         default=0.0,
         help="frame rate, if the videos' times are wrong (default: the videos' own times)",
     )
@@ -32,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--save-keypoints", action="store_true", help="save the 2D poses as OUT/keypoints, for `fuse` and `explain`"
     )
-    parser.add_argument("--threads", type=int, default=0, help="number of parallel detectors (default: one per core)")
+    parser.add_argument(
+        "--threads", type=ranged(int), default=0, help="number of parallel detectors (default: one per core)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

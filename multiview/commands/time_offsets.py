@@ -22,6 +22,7 @@ import msgspec
 
 from multiview.commands.arguments import add_detector, add_recorded_keypoints
 from multiview.common.atomic_file import corrected_beside, replacing
+from multiview.common.ranges import FrameRate, ranged
 from multiview.errors import ConfigError, SourceError
 from multiview.sources import without_parts
 
@@ -40,12 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
     parser.add_argument("take", type=Path, nargs="?", help="a take, with recorded keypoints or with videos")
     add_recorded_keypoints(parser, default_rig="the take's")
-    parser.add_argument("--fps", type=float, default=30.0, help="frames per second of the keypoints (default 30)")
+    parser.add_argument(
+        "--fps", type=ranged(FrameRate), default=30.0, help="frames per second of the keypoints (default 30)"
+    )
     parser.add_argument("--videos", nargs="+", metavar="VIDEO", help="videos named as the cameras in the rig")
     add_detector(parser)
     parser.add_argument(
         "--max-offset",
-        type=float,
+        type=ranged(float),
         default=MAX_OFFSET_S,
         metavar="S",
         help="largest offset to try, s (default 1)",
@@ -139,8 +142,6 @@ def _from_folders(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recordi
     from multiview.recordings.recorded_keypoints import folder_recordings
 
     rig, skeleton = load_rig(args.rig), load_skeleton(args.skeleton)
-    if not args.fps > 0:
-        raise ConfigError(f"--fps {args.fps:g}: must be more than 0")
     return rig, skeleton, folder_recordings(open_keypoint_folders(args.keypoints, rig, skeleton), rig, args.fps)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from multiview.common.ranges import ranged
 from multiview.errors import ConfigError
 
 __all__ = ["add_arguments", "run"]
@@ -17,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("recipe", help="a recipe's TOML file, or the name of one that ships with multiview")
     parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the results (default: out/train/RECIPE)")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
+    parser.add_argument("--threads", type=ranged(int), default=0, help="CPU threads (default: all cores)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """Ranges of numbers that come from outside, stated in data types: `fps: Annotated[float, above(0, 1000, "fps")]`.
 
-A file that is read into such a type is checked by `multiview.common.toml`, an option of a command by `number`.
+A file that is read into such a type is checked by `multiview.common.toml`, an option of a command by `ranged`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ __all__ = [
     "above",
     "between",
     "in_range",
-    "number",
     "range_words",
+    "ranged",
     "shown",
     "unlimited",
 ]
@@ -56,7 +56,7 @@ Share = Annotated[float, between(0, 1)]
 Seed = Annotated[int, between(0, LARGEST_INT)]
 
 
-def number(kind: Any, zero: bool = False) -> Callable[[str], Any]:
+def ranged(kind: Any, zero: bool = False) -> Callable[[str], Any]:
     """What reads an option of the command line as a number of `kind`, such as `FrameRate`, for argparse's `type`.
 
     `zero` allows 0 as well, where it means something of its own.

@@ -26,6 +26,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from multiview.common.ranges import Seconds, ranged
 from multiview.data import VideoFrame
 from multiview.errors import ConfigError, MultiviewError, SourceError
 from multiview.recordings.mcap_log import Record, RecordingWriter
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
     parser.add_argument("studio", type=Path, help="the studio file; its cameras need no calibration")
     parser.add_argument("--take", default="", help="name of the take; default: the studio's name and the time")
-    parser.add_argument("--seconds", type=float, help="how long to record (default: until Ctrl-C)")
+    parser.add_argument("--seconds", type=ranged(Seconds), help="how long to record (default: until Ctrl-C)")
     parser.add_argument("--notes", default="", help="a remark to save with the take")
     parser.add_argument("--preview", action="store_true", help="only show the cameras' state, record nothing")
     parser.add_argument("--board", type=Path, help="board.toml: show which part of each image the board has covered")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from multiview.common.ranges import Seconds, ranged
+
 if TYPE_CHECKING:
     from multiview.recordings.pose_table import Poses
     from multiview.recordings.take import Take
@@ -22,10 +24,10 @@ CAMERAS, PEOPLE, FPS = 4, 3, 30.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for the take (default demo)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of the simulation (default 10)")
-    parser.add_argument("--cameras", type=int, default=CAMERAS, help=f"simulated cameras (default {CAMERAS})")
-    parser.add_argument("--people", type=int, help=f"simulated people (default {PEOPLE}; 2 with --pixels)")
-    parser.add_argument("--seed", type=int, default=1, help="random seed of the simulation (default 1)")
+    parser.add_argument("--seconds", type=ranged(Seconds), default=10.0, help="length of the simulation (default 10)")
+    parser.add_argument("--cameras", type=ranged(int), default=CAMERAS, help=f"simulated cameras (default {CAMERAS})")
+    parser.add_argument("--people", type=ranged(int), help=f"simulated people (default {PEOPLE}; 2 with --pixels)")
+    parser.add_argument("--seed", type=ranged(int), default=1, help="random seed of the simulation (default 1)")
     parser.add_argument(
         "--pixels",
         action="store_true",

@@ -11,6 +11,7 @@ import numpy as np
 
 from multiview.commands import actor as of_takes
 from multiview.commands.progress import progress_bar
+from multiview.common.ranges import Seconds, ranged
 from multiview.data import Track
 from multiview.errors import ConfigError, MessageError, MultiviewError
 from multiview.studio.config import Studio, load_studio, studio_skeleton
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     of_takes.add_arguments(parser)
     parser.add_argument(
         "--seconds",
-        type=float,
+        type=ranged(Seconds),
         default=10.0,
         help="live: time of the measurement (default 10; 0: assign the name only)",
     )

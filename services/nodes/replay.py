@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from multiview.body.skeleton import find_skeleton, save_own_skeleton
+from multiview.common.ranges import ranged
 from multiview.data import Tracks
 from multiview.errors import SourceError
 from multiview.recordings.pose_table import Poses, write_poses
@@ -26,7 +27,7 @@ from services.transport.hub_sockets import HubSockets
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("take", type=Path, help="the take's folder")
-    parser.add_argument("--speed", type=float, default=1.0, help="multiple of the original pace (default 1)")
+    parser.add_argument("--speed", type=ranged(float), default=1.0, help="multiple of the original pace (default 1)")
     parser.add_argument("--studio", type=Path, help="use this studio file's [hub] ports and [pipeline] instead")
     parser.add_argument("--rig", type=Path, help="fuse with this rig, such as rig.refined.toml (default: the take's)")
     parser.add_argument("--out", type=Path, help="do not play: fuse the recorded keypoints into OUT/poses.parquet")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from multiview.common.ranges import Port, ranged
 from multiview.errors import ConfigError
 from multiview.fusion.pipeline import STAGES
 from multiview.studio.config import load_studio, studio_rig
@@ -50,7 +51,7 @@ FUSION_GAUGES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("studio", type=Path, help="the studio file; [metrics] says where to listen")
-    parser.add_argument("--port", type=int, help="port to listen on, instead of the studio file's")
+    parser.add_argument("--port", type=ranged(Port), help="port to listen on, instead of the studio file's")
 
 
 def run(args: argparse.Namespace) -> None:

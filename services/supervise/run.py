@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from multiview.common.ledger import note_missing
+from multiview.common.ranges import Seconds, ranged
 from multiview.errors import SourceError
 from multiview.recordings.take import Take
 from multiview.studio.config import Studio, load_studio
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--take", default="", help="name of the take; default: the studio's name and the time")
     parser.add_argument("--notes", default="", help="a remark to save with the take")
     parser.add_argument("--no-viewer", action="store_true", help="do not open the 3D viewer")
-    parser.add_argument("--seconds", type=float, help="end after this time (s)")
+    parser.add_argument("--seconds", type=ranged(Seconds), help="end after this time (s)")
     parser.add_argument("--logs", type=Path, help="folder for the processes' logs")
     parser.add_argument("--video", action="store_true", help="also record every camera's video in the take")
     parser.add_argument(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multiview.common.palette import RGB
+from multiview.common.ranges import Seconds, ranged
 from multiview.errors import ConfigError
 from services.viewer.feed import Feed
 from services.viewer.hud import ALARM, INK, Hud, TimeLine
@@ -41,13 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--snapshot", type=Path, metavar="PNG", help="save one image and end; needs no display")
     parser.add_argument(
         "--time",
-        type=float,
+        type=ranged(float),
         default=0.0,
         metavar="S",
         help="start S seconds into the recording; live: take the snapshot after S seconds",
     )
     parser.add_argument("--view", default="all", help="all, top, front, follow, or a camera to look through")
-    parser.add_argument("--seconds", type=float, metavar="S", help="close after S seconds")
+    parser.add_argument("--seconds", type=ranged(Seconds), metavar="S", help="close after S seconds")
     parser.add_argument("--uncertainty", action="store_true", help="show each joint as its 90 %% ellipsoid")
     parser.add_argument("--rays", action="store_true", help="show the lines of sight to one person")
     parser.add_argument("--show-keys", action="store_true", help="also show the keys at the bottom of a snapshot")

@@ -107,9 +107,13 @@ def rotation_angle(R: np.ndarray) -> np.ndarray:
 
 def test_mistakes_are_one_line_and_exit_2(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert fuse(recording, tmp_path, "--skeleton", "coco17") == 2
-    assert fuse(recording, tmp_path, "--fps", "0") == 2
     assert fuse(tmp_path, tmp_path) == 2
-    assert len(capsys.readouterr().err.strip().splitlines()) == 3
+    assert len(capsys.readouterr().err.strip().splitlines()) == 2
+    for fps in ("0", "-1", "nan", "inf", "1e9"):
+        with pytest.raises(SystemExit) as stop:
+            fuse(recording, tmp_path, "--fps", fps)
+        assert stop.value.code == 2
+        assert "--fps: must be above 0 and at most 1000 frames per second, not" in capsys.readouterr().err
     assert not (tmp_path / "poses.parquet").exists()
 
 

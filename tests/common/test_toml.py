@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 import pytest
 
-from multiview.common.ranges import FrameRate, number, unlimited
+from multiview.common.ranges import FrameRate, ranged, unlimited
 from multiview.common.ranges import Port as PortNumber
 from multiview.common.toml import decode_toml
 from multiview.errors import ConfigError
@@ -168,7 +168,7 @@ def test_byte_order_mark_of_utf8_is_skipped(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["0", "nan", "-1", "1e9", "fast", ""])
 def test_option_out_of_range_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--fps", type=number(FrameRate))
+    parser.add_argument("--fps", type=ranged(FrameRate))
     assert parser.parse_args(["--fps", "25"]).fps == 25.0
     with pytest.raises(SystemExit):
         parser.parse_args([f"--fps={text}"])
