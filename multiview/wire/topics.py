@@ -13,6 +13,7 @@ heartbeat                the hub       Heartbeat, 20 times a second
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from multiview.common.names import name_fault
@@ -79,6 +80,7 @@ def topic_of(kind: str, name: str) -> str:
     return f"{kind}/{name}"
 
 
+@lru_cache(maxsize=1024)
 def parse_topic(topic: bytes) -> Topic | None:
     """None if there is no such topic to send on."""
     match = _OF_A_NAME.fullmatch(topic)

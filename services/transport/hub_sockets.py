@@ -74,6 +74,7 @@ class HubSockets:
         self._publish.setsockopt(zmq.XPUB_VERBOSER, 1)  # says who subscribes to what
         self._sockets = {"ingest": self._ingest, "publish": self._publish, "request": self._request}
         self._poller, self._monitors = zmq.Poller(), dict[str, zmq.Socket[bytes]]()
+        self._ready: set[object] = set()  # sockets at which something waited at the last call of `wait`
         for port, socket in self._sockets.items():
             if secret:
                 socket.curve_server, socket.curve_secretkey = True, secret.encode()
@@ -94,11 +95,11 @@ class HubSockets:
 
     def wait(self, timeout_s: float) -> None:
         """Return when something has come, at the latest after `timeout_s`."""
-        self._poller.poll(milliseconds(timeout_s))
+        self._ready = {socket for socket, _ in self._poller.poll(milliseconds(timeout_s))}
 
     def incoming(self, limit: int = 64) -> Iterator[Incoming | None]:
         """What workers and services sent; None for what does not even have the right number of parts."""
-        for _ in range(limit):
+        for _ in range(limit if self._ingest in self._ready else 0):
             came = self._receive(self._ingest)
             if came is None:
                 return
@@ -108,7 +109,7 @@ class HubSockets:
 
     def requests(self, limit: int = 16) -> Iterator[tuple[bytes, bytes, Peer]]:
         """(client, request, who asks)."""
-        for _ in range(limit):
+        for _ in range(limit if self._request in self._ready else 0):
             came = self._receive(self._request)
             if came is None:
                 return
@@ -131,12 +132,16 @@ class HubSockets:
         Call it when everything that has come has been taken.
         """
         for port, monitor in self._monitors.items():
-            self._follow(port, monitor)
-        self._subscriptions()
+            if monitor in self._ready:
+                self._follow(port, monitor)
+        if self._publish in self._ready:
+            self._subscriptions()
         now_s = time.monotonic()
         if now_s >= self._next_sweep:
             self._next_sweep = now_s + SWEEP_S
             self._connections.sweep(now_s)
+        if not self._rejected and not self._connections.closed_for:
+            return Counter()
         rejected = self._rejected + self._connections.closed_for
         self._rejected.clear()
         self._connections.closed_for.clear()
