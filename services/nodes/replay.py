@@ -67,6 +67,9 @@ def play(take: Take, hub: HubOptions, speed: float, stopping: Stopping) -> int:
         due_ns = began_ns + round((record.stamp.arrival_ns - first_ns) / speed)
         if stopping.wait((due_ns - time.monotonic_ns()) / 1e9):
             break
+        sockets.wait(0.0)
+        sockets.guard()
+        sockets.follow_permissions()
         sockets.publish(record.topic.encode(), record.stamp, record.body)
         count += 1
     sockets.close()
