@@ -148,7 +148,6 @@ def nobody(name: str, keypoints: Keypoints2D) -> Keypoints2D:
 @pytest.mark.parametrize(
     ("change", "status", "expected"),
     [
-        (shares, 2, "between 0 and 1: they are shares of a picture, and must be pixels"),
         (one_camera, 2, "cam02 is the only camera"),
         (of_larger_pictures, 2, "lie beyond the calibrated picture"),
         (nobody, 0, "2D detection finds nobody in any camera"),
@@ -169,6 +168,17 @@ def test_fuse_says_why_nobody_came_out(
     assert expected in printed.err
     assert printed.err.startswith("multiview: nobody, because ")
     assert printed.err.count("\n") == 1
+
+
+def test_fuse_refuses_normalised_coordinates(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the work: nothing could come of it."""
+    assert fuse(changed(recording, tmp_path / "changed", shares), tmp_path / "out") == 2
+    printed = capsys.readouterr().err
+    assert "are normalised, not pixels" in printed
+    assert printed.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_fuse_names_a_camera_without_a_folder(
