@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64, Int64
 from multiview.geometry.bundle import Lens
 from multiview.geometry.rigid import compose, invert, rotation_angle
 
-__all__ = ["PairPose", "ViewPoses", "covisibility", "place_boards", "place_cameras"]
+__all__ = ["PairPose", "Pose", "ViewPoses", "covisibility", "place_boards", "place_cameras"]
 
 _CANDIDATES = 40
 _CAP_PX = 50.0

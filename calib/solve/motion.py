@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Complex128, Float64, Int64
 
-from calib.solve.extrinsics import ViewPoses
+from calib.solve.extrinsics import Pose, ViewPoses
 from multiview.geometry.bundle import Lens
-from multiview.geometry.rigid import compose, invert, rotation_from_vector, vector_from_rotation
+from multiview.geometry.rigid import alignment, compose, invert, rotation_from_vector, vector_from_rotation
 
 __all__ = ["OffsetError", "Track", "motion_offset", "offset_error"]
 
@@ -120,10 +120,11 @@ def offset_error(
     own = own[np.unique(np.linspace(0, shared - 1, _SAMPLES).astype(int))]
     in_a, in_b = (R[own], t[own]), (b.R[own], b.t[own])
     picks = np.unique(np.linspace(0, len(own) - 1, _PICKS).astype(int))
-    proposed = compose((in_b[0][picks], in_b[1][picks]), invert((in_a[0][picks], in_a[1][picks])))
+    single = compose((in_b[0][picks], in_b[1][picks]), invert((in_a[0][picks], in_a[1][picks])))
+    proposed = [*zip(*single, strict=True), _pose_of_all(in_a, in_b, points)]
     used, xy = views.used[b.row[own]], views.xy[b.row[own]]
     best = np.full(len(own), np.inf)
-    for b_from_a in zip(*proposed, strict=True):
+    for b_from_a in proposed:
         R_seen, t_seen = compose(b_from_a, in_a)
         x = points @ np.swapaxes(R_seen, -1, -2) + t_seen[:, None]
         errors = np.linalg.norm(lens_b.project(x) - xy, axis=-1) / lens_b.focal[0]
@@ -134,6 +135,15 @@ def offset_error(
     error = float(np.median(best))
     independent = min(shared, shared * b.step_s / _INDEPENDENT_S) - 1
     return OffsetError(error, shared, max(independent, 1e-3) * float(np.log(_CAP_RAD / (error + _FLOOR_RAD))))
+
+
+def _pose_of_all(a: Pose, b: Pose, points: Float64[np.ndarray, "N 3"]) -> Pose:
+    """`b_from_a` from all boards together, as one view of a small board tells it badly; the worst third is dropped."""
+    x_a, x_b = (points @ np.swapaxes(R, -1, -2) + t[:, None] for R, t in (a, b))
+    R, t = alignment(x_a.reshape(-1, 3), x_b.reshape(-1, 3))
+    missed = np.linalg.norm(x_a @ R.T + t - x_b, axis=-1).mean(axis=1)
+    near = missed <= np.quantile(missed, 2 / 3)
+    return alignment(x_a[near].reshape(-1, 3), x_b[near].reshape(-1, 3))
 
 
 def motion_offset(a: Track, b: Track, points: Float64[np.ndarray, "N 3"]) -> list[float]:

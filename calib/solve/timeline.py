@@ -29,9 +29,9 @@ _SEEN_TO_MOVE = 5e-4  # rad per frame: half a pixel of a usual lens
 _FINEST_S = 1 / 60  # step of the board's trajectory, however fast the cameras
 _ON_STEP = 0.02  # of a step: views so near to the grid were taken together
 _TOGETHER_S = 0.02  # photographs whose stamps differ by less were taken together
-# A board that another camera's predicts worse than that was not seen at that time; more is asked of times that only the
-# motion suggests, since some of many fit by chance.
-_FITS_RAD, _CERTAIN_RAD, _CERTAIN_EVIDENCE = 0.013, 0.007, 3.0
+# A board that another camera's predicts worse than that was not seen at that time; more is asked of times that stamps
+# do not say, since some of many fit by chance.
+_FITS_RAD, _CERTAIN_RAD, _CERTAIN_EVIDENCE = 0.02, 0.007, 3.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,7 +180,9 @@ def _difference(
     judged = {offset: offset_error(views, a, b, offset, lens_b, points) for offset in known}
     if not search:  # the first that is known is taken, however well it fits
         return {"offset": known[0], "weight": max(judged[known[0]].evidence, 1e-3)} if known else None
-    judged = {offset: found for offset, found in judged.items() if found.error_rad < _FITS_RAD}
+    stamped = {0.0} if a.overlaps(b) else set()
+    limits = {offset: _FITS_RAD if offset in stamped else _CERTAIN_RAD for offset in known}
+    judged = {offset: found for offset, found in judged.items() if found.error_rad < limits[offset]}
     for offset in motion_offset(a, b, points):
         found = offset_error(views, a, b, offset, lens_b, points)
         if found.error_rad < _CERTAIN_RAD and found.evidence > _CERTAIN_EVIDENCE:

@@ -67,7 +67,10 @@ class ArrowSystem:
 
         Directions that nothing determines come out with a huge variance, never as an error.
         """
-        reduced, _ = self._reduce(0.0)
+        try:
+            reduced, _ = self._reduce(0.0)
+        except np.linalg.LinAlgError:  # a chain that rounding keeps from being positive definite
+            reduced, _ = self._reduce(1e-9)
         size = np.sqrt(np.maximum(np.diag(reduced), 1e-300))
         values, vectors = np.linalg.eigh(reduced / np.outer(size, size))
         vectors = vectors / size[:, None]
