@@ -48,6 +48,7 @@ bench: $(VENV)/.ready
 fuzz: $(VENV)/.ready
 	$(BIN)/python -m benchmarks fuzz --messages 1000000 $(ARGS)
 	$(BIN)/python -m benchmarks fuzz --socket --messages 100000 $(ARGS)
+	$(BIN)/python -m benchmarks mutated_files --files 10000
 
 faults: $(VENV)/.ready
 	$(BIN)/python -m benchmarks faults $(ARGS)
