@@ -7,9 +7,10 @@ From a take, from folders of keypoints, or from videos:
     multiview time-offsets --rig rig.toml --videos cam01.mp4 cam02.mp4 cam03.mp4
 
 People should walk through the room for half a minute, in all directions. An offset is confirmed if both halves of the
-recording give it and it is many times its standard deviation; confirmed ones are written as `time_offset_s` to
-OUT/rig.toml, or to OUT/rig.refined.toml where rig.toml was used or recorded. OUT/time_offsets.png shows for each camera
-the distance between its rays and those of the others against the offset, OUT/time_offsets.json has the figures.
+recording give it, it is many times its standard deviation, it settles within --max-offset, and the camera agrees better
+with the others than before. Confirmed ones are written as `time_offset_s` to OUT/rig.toml, or to OUT/rig.refined.toml
+where rig.toml was used or recorded. OUT/time_offsets.png shows for each camera the distance between its rays and those
+of the others against the offset, OUT/time_offsets.json has the figures.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(figures(result))))
     console = Console()
     console.print(table_of(result))
-    if not any(offset.confirmed for offset in result.offsets):
+    if not result.confirmed_s().any():
         console.print(f"No time offset is confirmed; the rig is unchanged. Picture: {args.out / PICTURE}")
         return 0
     targets = {corrected_beside(args.out / "rig.toml")}
@@ -147,12 +148,15 @@ def _from_folders(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recordi
 
 def figures(result: TimeOffsetResult) -> dict[str, dict[str, object]]:
     """The content of time_offsets.json, by camera."""
+    from multiview.commands.time_offsets_run import CONFIRMED
+
     return {
         name: {
             "offset_s": offset.offset_s if offset.known else None,
             "sigma_s": offset.sigma_s if offset.known else None,
             "halves_s": offset.halves_s,
-            "confirmed": offset.confirmed,
+            "confirmed": result.found[c] == CONFIRMED,
+            "found": result.found[c],
             "reprojection_before_px": float(result.before_px[c]),
             "reprojection_after_px": float(result.after_px[c]),
         }

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track as progress
 from rich.table import Table
+from rich.text import Text
 
 from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Rig
@@ -32,7 +33,12 @@ MIN_SCAN_TICKS = 1.5  # smaller offsets are left to the estimator
 MAX_RESIDUAL_RATIO = 0.9  # of the residual without offset, for an offset of the scan to be accepted
 MAX_ROUNDS = 4
 CONVERGED_S = 0.0005
+MAX_REMAINING_S = 0.002  # beyond its uncertainty: a camera that still moves with every round has no offset found
+MIN_FALL, MIN_FALL_OF_LARGE, LARGE_S = 0.99, 0.9, 0.05  # reprojection error after / before, and what a large offset is
+MAX_ERROR_RATIO = 2.5  # of a camera that is in step, to the median of all cameras
 COMPARED_TICKS = 200  # whose reprojection errors are compared
+SCAN_TOLERANCE = 3  # steps of the scan
+CONFIRMED, IN_STEP, UNKNOWN = "confirmed", "in step", "nobody moved in view"
 MAX_BLOCKS = 300  # of two seconds
 
 
@@ -42,6 +48,7 @@ class TimeOffsetResult:
 
     rig: Rig
     offsets: list[TimeOffset]
+    found: list[str]  # what was found of each camera: CONFIRMED, IN_STEP, UNKNOWN or why not
     scan: TimeOffsetScan
     scan_ticks: np.ndarray  # the offsets in steps of the scan
     before_px: Float64[np.ndarray, " C"]
@@ -49,7 +56,8 @@ class TimeOffsetResult:
 
     def confirmed_s(self) -> Float64[np.ndarray, " C"]:
         """The confirmed offsets, 0 for the others."""
-        return np.array([offset.offset_s if offset.confirmed else 0.0 for offset in self.offsets])
+        confirmed = [words == CONFIRMED for words in self.found]
+        return np.array([o.offset_s if known else 0.0 for o, known in zip(self.offsets, confirmed, strict=True)])
 
 
 def estimate_time_offsets(
@@ -77,10 +85,57 @@ def estimate_time_offsets(
         step = _step(last.offsets)
     if last.offsets is None:
         raise CalibrationError("too little data: at least two cameras must see people move for ten seconds")
-    whole = [remaining.plus(float(applied)) for remaining, applied in zip(last.offsets, offsets, strict=True)]
-    return TimeOffsetResult(
-        rig, whole, scan, np.rint(offsets / scan.step_s).astype(int), before.errors_px, last.errors_px
-    )
+    remaining = last.offsets
+    whole = [_whole(one, float(applied)) for one, applied in zip(remaining, offsets, strict=True)]
+    ticks = np.rint(offsets / scan.step_s).astype(int)
+    found = [
+        _judge(c, whole[c], remaining[c], scan, ticks, max_offset_s, before.errors_px, last.errors_px)
+        for c in range(len(rig))
+    ]
+    return TimeOffsetResult(rig, whole, found, scan, ticks, before.errors_px, last.errors_px)
+
+
+def _whole(remaining: TimeOffset, applied_s: float) -> TimeOffset:
+    """The whole offset; what the last round would still change is part of its uncertainty."""
+    whole = remaining.plus(applied_s)
+    return whole._replace(sigma_s=float(np.hypot(whole.sigma_s, remaining.offset_s))) if applied_s else whole
+
+
+def _judge(
+    c: int,
+    whole: TimeOffset,
+    remaining: TimeOffset,
+    scan: TimeOffsetScan,
+    ticks: Int64[np.ndarray, " C"],
+    max_offset_s: float,
+    before_px: Float64[np.ndarray, " C"],
+    after_px: Float64[np.ndarray, " C"],
+) -> str:
+    """What was found of one camera. An offset that only pulls a regression is none: the rounds must settle, within the
+    range, where the scan has its minimum as well, and the camera must agree better with the others than before."""
+    if not whole.known:
+        return UNKNOWN
+    large = abs(whole.offset_s) > LARGE_S
+    if abs(whole.offset_s) > max_offset_s - scan.step_s:
+        return "not found: beyond --max-offset?"
+    if abs(remaining.offset_s) > MAX_REMAINING_S + 3 * remaining.sigma_s:
+        return "not found: does not settle"
+    if after_px[c] > MAX_ERROR_RATIO * np.nanmedian(after_px):
+        return "not found: disagrees with the others at any offset"
+    if not whole.confirmed:
+        return (
+            IN_STEP if abs(whole.offset_s) <= max(MIN_OFFSET_S, 2 * whole.sigma_s) else "not confirmed: record longer"
+        )
+    if not after_px[c] < (MIN_FALL_OF_LARGE if large else MIN_FALL) * before_px[c]:
+        return "not found: agrees no better with it"
+    if large and not _is_minimum(scan.curve(c, ticks), scan.reach + round(whole.offset_s / scan.step_s)):
+        return "not found: the scan has no minimum there"
+    return CONFIRMED
+
+
+def _is_minimum(curve: Float64[np.ndarray, " K"], place: int) -> bool:
+    """Whether a curve is lowest at a place, or beside it."""
+    return bool(np.isfinite(curve).any()) and abs(int(np.nanargmin(curve)) - place) <= SCAN_TOLERANCE
 
 
 def _step(offsets: list[TimeOffset] | None) -> np.ndarray:
@@ -148,12 +203,10 @@ def table_of(result: TimeOffsetResult) -> Table:
         table.add_column(column, justify="left" if column in ("camera", "") else "right", no_wrap=True)
     for c, (name, offset) in enumerate(zip(result.rig.names, result.offsets, strict=True)):
         errors = f"{result.before_px[c]:.1f} -> {result.after_px[c]:.1f}"
-        words = "[bold]confirmed[/]" if offset.confirmed else "in step"
-        if not offset.known:
-            words = "[yellow]nobody moved in view[/]"
-        elif not offset.confirmed and abs(offset.offset_s) > MIN_OFFSET_S:
-            words = "[yellow]not confirmed: record longer[/]"
-        table.add_row(name, offset_text(offset) if offset.known else "?", errors, words)
+        words = result.found[c]
+        style = "bold" if words == CONFIRMED else "" if words == IN_STEP else "yellow"
+        told = offset.known and not words.startswith("not found")
+        table.add_row(name, offset_text(offset) if told else "?", errors, Text(words, style))
     return table
 
 
@@ -183,11 +236,11 @@ def draw(result: TimeOffsetResult, path: Path) -> None:
         panel.axvline(0, color="0.6", lw=1, ls=":")
         title = f"{result.rig.names[c]}: unknown"
         if offset.known:
-            colour = "tab:red" if offset.confirmed else "tab:green"
+            colour = {CONFIRMED: "tab:red", IN_STEP: "tab:green"}.get(result.found[c], "tab:gray")
             panel.axvspan(at - 2 * sigma, at + 2 * sigma, color=colour, alpha=0.3, lw=0)
             panel.axvline(at, color=colour, lw=1.5)
             title = f"{result.rig.names[c]}: {at:+.1f} ± {2 * sigma:.1f} ms"
-            title += " (confirmed)" if offset.confirmed else ""
+            title += f" ({result.found[c]})"
         panel.set(title=title, xlim=_window(lags_ms, at if offset.known else 0.0))
         panel.set_ylim(bottom=0)
     figure.supxlabel("added to the camera's stamps, ms")

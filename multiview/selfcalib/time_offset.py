@@ -12,6 +12,7 @@ Liang and Zeger 1986), never from the number of frames.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import NamedTuple
 
@@ -32,25 +33,43 @@ MAX_BLOCKS = 60
 MIN_BLOCKS = 5
 MAX_SPEED_M_S = 12.0
 MIN_OFFSET_S = 0.004  # a smaller offset does no harm: 6 mm at a walk
-MIN_Z_SCORE = 4.0
+MIN_Z_SCORE = 4.0  # if it were known exactly; of few blocks Student's t asks for more
 MAX_SIGMA_S = 0.1  # an offset less certain than this is unknown
 MIN_HALF_SHARE = 0.5  # of the whole, that each half of the time must find by itself
 OFFSET_PRIOR_SD_S, IMAGE_SHIFT_PRIOR_SD = 1.0, 0.02  # s; rad
 
 
 class TimeOffset(NamedTuple):
-    """What has to be added to one camera's stamps (s; negative: it is late), its standard deviation, and the estimate
-    of either half of the time alone."""
+    """What has to be added to one camera's stamps (s; negative: it is late), its standard deviation, the estimate of
+    either half of the time alone, and the number of blocks that the deviation is taken from."""
 
     offset_s: float
     sigma_s: float
     halves_s: tuple[float, float]
+    blocks: int = MAX_BLOCKS
 
     @property
     def confirmed(self) -> bool:
         """Large enough to matter, many times its uncertainty, and found by both halves."""
+        return self.exceeds(MIN_Z_SCORE)
+
+    def exceeds(self, z_score: float) -> bool:
+        """Whether it is as far from 0 as a Gaussian with known deviation is at `z_score`, and found by both halves.
+
+        Args:
+            z_score: In standard deviations; a deviation from few blocks is itself uncertain, and asks for more.
+
+        Returns:
+            True beyond that.
+
+        References:
+            Wallace 1959, Bounds on normal approximations to Student's and the chi-square distributions.
+        """
+        freedom = max(self.blocks - 1, 1)
+        z = z_score * (8 * freedom + 3) / (8 * freedom + 1)
+        t = math.sqrt(freedom * math.expm1(z * z / freedom))
         size, sign = abs(self.offset_s), np.sign(self.offset_s)
-        significant = size > max(MIN_OFFSET_S, MIN_Z_SCORE * self.sigma_s)
+        significant = size > max(MIN_OFFSET_S, t * self.sigma_s)
         return bool(significant and min(sign * half for half in self.halves_s) > MIN_HALF_SHARE * size)
 
     @property
@@ -61,7 +80,8 @@ class TimeOffset(NamedTuple):
     def plus(self, applied_s: float) -> TimeOffset:
         """The whole offset, if so much of it had been applied to the stamps already."""
         first, second = self.halves_s
-        return TimeOffset(self.offset_s + applied_s, self.sigma_s, (first + applied_s, second + applied_s))
+        halves = (first + applied_s, second + applied_s)
+        return TimeOffset(self.offset_s + applied_s, self.sigma_s, halves, self.blocks)
 
 
 class _Sample(NamedTuple):
@@ -117,7 +137,7 @@ class TimeOffsetEstimator:
         self._estimate = np.where(sigma < MAX_SIGMA_S, offset, 0.0)
         halves = [self._solve(half)[0] for half in (blocks[: len(blocks) // 2], blocks[len(blocks) // 2 :])]
         return [
-            TimeOffset(float(o), float(s), (float(first), float(second)))
+            TimeOffset(float(o), float(s), (float(first), float(second)), len(blocks))
             for o, s, first, second in zip(offset, sigma, *halves, strict=True)
         ]
 

@@ -205,10 +205,10 @@ class FusionOptions(_Section, frozen=True, kw_only=True):
 
     check_calibration: bool = True
     """Reject keypoints of a camera that was calibrated otherwise than the rig says."""
-    exclude_displaced_cameras: bool = True
-    """Exclude a camera that was rotated or moved since the start, until its worker is started again."""
-    compensate_rotation: bool = False
-    """Correct its keypoints by the rotation that was found instead: for rigs that can spare no camera."""
+    compensate_rotation: bool = True
+    """Correct the keypoints of a camera that was rotated or moved since the start by the rotation that is found."""
+    exclude_displaced_cameras: bool = False
+    """Exclude such a camera instead, until its worker is started again."""
     estimate_time_offsets: bool = True
     """Estimate constant time offsets of the cameras' stamps from moving people, and report significant ones."""
     correct_time_offsets: bool = False

@@ -97,7 +97,7 @@ class StreamFusion:
         exclude, compensate = studio.fusion.exclude_displaced_cameras, studio.fusion.compensate_rotation
         self.extrinsic_drift: ExtrinsicDriftDetector | None = None
         if exclude or compensate:
-            self.extrinsic_drift = ExtrinsicDriftDetector(self.rig, self.sync.rate_hz, compensate)
+            self.extrinsic_drift = ExtrinsicDriftDetector(self.rig, self.sync.rate_hz, compensate=not exclude)
         correct = studio.fusion.correct_time_offsets
         self.time_offsets: TimeOffsetMonitor | None = None
         if correct or studio.fusion.estimate_time_offsets:

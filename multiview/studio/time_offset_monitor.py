@@ -17,6 +17,7 @@ __all__ = ["TimeOffsetMonitor"]
 
 MAX_OFFSET_S = 0.25  # a larger offset is an error to be examined, not to be corrected
 CHANGED_S = 0.002
+MIN_Z_SCORE = 5.0  # one look each second for hours: advice must be beyond doubt
 
 
 class TimeOffsetMonitor:
@@ -61,7 +62,7 @@ class TimeOffsetMonitor:
         """An offset stays confirmed until it is known to be small: an excluded camera gives no new estimates."""
         for c, offset in enumerate(offsets):
             before = self.confirmed.get(c)
-            if offset.confirmed and abs(offset.offset_s) < MAX_OFFSET_S:
+            if offset.exceeds(MIN_Z_SCORE) and abs(offset.offset_s) < MAX_OFFSET_S:
                 self.confirmed[c] = offset
                 if before is None or abs(before.offset_s - offset.offset_s) > CHANGED_S:
                     logging.warning("%s %s", self._names[c], self._advice(c, offset))

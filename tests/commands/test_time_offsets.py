@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -85,6 +86,20 @@ def residual(rig: Path, recorded: Path, out: Path) -> float:
     truth = studio.true_at(1.0 + poses.frame / FPS)
     off = np.linalg.norm(poses.xyz[:, None] - truth, axis=-1).mean(axis=-1)
     return float(np.nanmedian(np.nanmin(off, axis=1)))
+
+
+def test_time_offset_beyond_the_range_is_not_found(recorded: Path, tmp_path: Path) -> None:
+    """cam03's frames are half a second older than the range reaches."""
+    keypoints = tmp_path / "keypoints"
+    shutil.copytree(recorded / "keypoints", keypoints)
+    for path in sorted((keypoints / "cam03").iterdir()):
+        number = int(path.stem.split("_")[1]) + round(0.9 * FPS)
+        path.rename(path.with_name(f"late_{number:06d}_keypoints.json"))
+    save_rig(load_rig(recorded / "rig.toml"), tmp_path / "rig.toml")
+    assert main(words(tmp_path, "--max-offset", "0.4")) == 0
+    figures = json.loads((tmp_path / "out" / "time_offsets.json").read_text())
+    assert not figures["cam03"]["confirmed"]
+    assert figures["cam03"]["found"].startswith("not found")
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from multiview.cameras.observations import PackedRig, pack
 from multiview.data import NS_PER_S, Views
 from multiview.fusion.pipeline import Pipeline
 from multiview.selfcalib import time_offset_kernels as kernels
-from multiview.selfcalib.time_offset import TimeOffset, TimeOffsetEstimator
+from multiview.selfcalib.time_offset import MIN_Z_SCORE, TimeOffset, TimeOffsetEstimator
 from multiview.synthetic import Studio, StudioOptions, make_studio
 
 FPS = 25.0
@@ -72,6 +73,15 @@ def test_warm_up_compiles_all_that_an_estimate_needs(studio: Studio) -> None:
     kinds = [len(kernel.signatures) for kernel in (kernels.triangulate_unpredicted, kernels.accumulate)]
     estimated(studio, [0.0] * 4)
     assert [len(kernel.signatures) for kernel in (kernels.triangulate_unpredicted, kernels.accumulate)] == kinds
+
+
+@pytest.mark.parametrize("blocks", [5, 10, 30, 60])
+def test_time_offset_of_few_blocks_must_exceed_students_t(blocks: int) -> None:
+    """The bound has the false alarm rate of a Gaussian at its number of deviations."""
+    bound = float(stats.t.isf(stats.norm.sf(MIN_Z_SCORE), blocks - 1))
+    for factor, confirmed in ((0.95, False), (1.05, True)):
+        offset = 0.02 * factor
+        assert TimeOffset(offset, 0.02 / bound, (offset, offset), blocks).confirmed == confirmed
 
 
 def test_time_offset_includes_what_was_applied() -> None:

@@ -285,8 +285,8 @@ def test_the_same_stream_gives_the_same_bits() -> None:
 
 
 def of_cameras_out_of_step(settings: Studio) -> StreamFusion:
-    """Fourteen seconds of four cameras with clocks of their own, of which cam02 stamps 40 ms late."""
-    simulated = make_studio(StudioOptions(cameras=4, people=2, seconds=14.0, fps=30.0, only_walking=True, seed=2))
+    """Twenty-two seconds of four cameras with clocks of their own, of which cam02 stamps 40 ms late."""
+    simulated = make_studio(StudioOptions(cameras=4, people=2, seconds=22.0, fps=30.0, only_walking=True, seed=2))
     timings = [CameraTiming(30.0, 0.003 * c, 1.0 + c, 2e-5 * c, 0.04 * (c == 1)) for c in range(4)]
     rng = np.random.default_rng(0)
     fusion = StreamFusion(settings, simulated.rig)
