@@ -38,7 +38,7 @@ MIN_FALL, MIN_FALL_OF_LARGE, LARGE_S = 0.99, 0.9, 0.05  # reprojection error aft
 MAX_ERROR_RATIO = 2.5  # of a camera that is in step, to the median of all cameras
 COMPARED_TICKS = 200  # whose reprojection errors are compared
 SCAN_TOLERANCE = 3  # steps of the scan
-CONFIRMED, IN_STEP, UNKNOWN = "confirmed", "in step", "nobody moved in view"
+CONFIRMED, IN_STEP, UNKNOWN, NOT_FOUND = "confirmed", "in step", "nobody moved in view", "not found"
 MAX_BLOCKS = 300  # of two seconds
 
 
@@ -92,6 +92,8 @@ def estimate_time_offsets(
         _judge(c, whole[c], remaining[c], scan, ticks, max_offset_s, before.errors_px, last.errors_px)
         for c in range(len(rig))
     ]
+    if any(words.startswith(NOT_FOUND) for words in found):  # the others were compared with a camera that is nowhere
+        found = ["not confirmed: not all cameras are found" if words == CONFIRMED else words for words in found]
     return TimeOffsetResult(rig, whole, found, scan, ticks, before.errors_px, last.errors_px)
 
 
@@ -200,12 +202,12 @@ def table_of(result: TimeOffsetResult) -> Table:
     """Each camera's offset, and whether it is confirmed."""
     table = Table(caption="error: median reprojection, before -> after", box=SIMPLE_HEAD)
     for column in ("camera", "stamps are", "error, px", ""):
-        table.add_column(column, justify="left" if column in ("camera", "") else "right", no_wrap=True)
+        table.add_column(column, justify="left" if column in ("camera", "") else "right", no_wrap=column != "")
     for c, (name, offset) in enumerate(zip(result.rig.names, result.offsets, strict=True)):
         errors = f"{result.before_px[c]:.1f} -> {result.after_px[c]:.1f}"
         words = result.found[c]
         style = "bold" if words == CONFIRMED else "" if words == IN_STEP else "yellow"
-        told = offset.known and not words.startswith("not found")
+        told = offset.known and not words.startswith(NOT_FOUND)
         table.add_row(name, offset_text(offset) if told else "?", errors, Text(words, style))
     return table
 
