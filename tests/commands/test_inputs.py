@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,11 +14,12 @@ import numpy as np
 import pytest
 
 from multiview.__main__ import main
-from multiview.cameras.rig_file import dumps
+from multiview.cameras.camera import Rig
+from multiview.cameras.rig_file import dumps, load_rig, save_rig
 from multiview.data import Pose3D, Track, Tracks
 from multiview.recordings.keypoint_folder import write_keypoints
 from multiview.recordings.mcap_log import Record, RecordingWriter
-from multiview.recordings.pose_table import Poses, write_poses
+from multiview.recordings.pose_table import Poses, read_poses, write_poses
 from multiview.recordings.take import begin_take, finish_take
 from multiview.studio.config import Studio, SyntheticSource, studio_text
 from multiview.synthetic import StudioOptions, make_studio
@@ -28,19 +31,28 @@ pytestmark = pytest.mark.slow
 OPTIONS = {
     "cameras": 3, "people": 1, "seconds": 1.5, "fps": 20.0, "seed": 4, "skeleton": "coco17", "size": [320, 240],
 }  # fmt: skip
+STUDIO = "studio={ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in OPTIONS.items()) + " }"
+PROCESS = f"--detector synthetic --option {STUDIO.replace(' ', '_')}"
 
 # {take} is everything that was recorded, OUT where the command is told to write.
 COMMANDS = [
     "draw --rig {take}/rig.toml --poses {take} --videos {videos} --out OUT",
     "draw --rig {take}/rig.toml --poses {take} --videos {videos} --out OUT --frames 3",
+    "fuse --rig {take}/rig.toml --keypoints {take}/keypoints --skeleton coco17 --fps 20 --refine-cameras --out OUT",
+    f"process --rig {{take}}/rig.toml --videos {{videos}} {PROCESS} --save-keypoints --out OUT",
+    "time-offsets {take} --write --out OUT",
+    "time-offsets --rig {take}/rig.toml --keypoints {take}/keypoints --skeleton coco17 --fps 20 --write --out OUT",
     "export {take} --to csv --out OUT",
     "export {take} --to parquet --out OUT",
     "export {take}/poses.parquet --to parquet",
     "plot {take} --out OUT",
     "actor amy {take} --person 0 --folder OUT",
+    "replay {take} --out OUT",
     "recover {take} --out OUT",
     "recover {take}",
     "info {take}",
+    "label take {take} --out OUT --every 5",
+    "explain --rig {take}/rig.toml --keypoints {take}/keypoints --skeleton coco17 --frame 3 --out OUT/cam01.png",
     "synthesize --cameras 3 --seconds 0.2 --out OUT",
     "calibrate convert {take}/rig.toml OUT/rig.toml",
     "calibrate convert {take}/rig.toml {take}/take.toml --to anipose",
@@ -123,8 +135,18 @@ def test_no_command_changes_what_it_reads_or_what_was_recorded(
         videos = [str(path) for path in sorted((copy / "videos").glob("*.mp4"))]
         words = []
         for word in command.replace("OUT", place).replace("{take}", str(copy)).split():
-            words += videos if word == "{videos}" else [word]
+            option = word.replace("_=_", " = ").replace("{_", "{ ").replace("_}", " }").replace(",_", ", ")
+            words += videos if word == "{videos}" else [option]
         assert main(words) in (0, 1, 2), words
         after = hashes(copy)
         assert {name: after.get(name) for name in before} == before, words
         shutil.rmtree(copy)
+
+
+def test_recording_is_fused_with_a_corrected_rig_beside_it(take: Path, tmp_path: Path) -> None:
+    rig = load_rig(take / "rig.toml")
+    cameras = (replace(rig.cameras[0], time_offset_s=0.001), *rig.cameras[1:])
+    save_rig(Rig(cameras, rig.world), tmp_path / "rig.refined.toml")
+    words = ["replay", str(take), "--out", str(tmp_path)]
+    assert main([*words, "--rig", str(tmp_path / "rig.refined.toml")]) == 0
+    assert len(read_poses(tmp_path)) > 0.8 * len(read_poses(take))
