@@ -115,11 +115,11 @@ def _judge(
 ) -> str:
     """What was found of one camera. An offset that only pulls a regression is none: the rounds must settle, within the
     range, where the scan has its minimum as well, and the camera must agree better with the others than before."""
-    if not whole.known:
-        return UNKNOWN
     large = abs(whole.offset_s) > LARGE_S
     if abs(whole.offset_s) > max_offset_s - scan.step_s:
         return "not found: beyond --max-offset?"
+    if not whole.known:
+        return UNKNOWN
     if abs(remaining.offset_s) > MAX_REMAINING_S + 3 * remaining.sigma_s:
         return "not found: does not settle"
     if after_px[c] > MAX_ERROR_RATIO * np.nanmedian(after_px):
