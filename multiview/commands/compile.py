@@ -37,8 +37,8 @@ def run(args: argparse.Namespace) -> int:
         "keypoint files": _keypoint_files,
         "BlazePose": _blazepose,
     }
-    # numba compiles on one core; a second process begins with the last stages, and each finds what the other has done.
-    helper = multiprocessing.get_context("spawn").Process(target=_compile_from_end)
+    # numba compiles on one core; a second process takes the last stages, and each finds what the other has done.
+    helper = multiprocessing.get_context("spawn").Process(target=_compile_last_stages)
     helper.start()
     with console.status("compiling") as status:
         for what, step in steps.items():
@@ -49,12 +49,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _compile_from_end() -> None:
+def _compile_last_stages() -> None:
     from multiview.fusion.pipeline import Pipeline
     from multiview.synthetic import StudioOptions, make_studio
 
     studio = make_studio(StudioOptions(cameras=3, people=2, seconds=0.1))
-    Pipeline(studio.rig, studio.skeleton).compile_from_end()
+    Pipeline(studio.rig, studio.skeleton).compile_last_stages()
     _stream(studio)
 
 

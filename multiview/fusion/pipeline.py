@@ -203,13 +203,14 @@ class Pipeline:
         for views in self.warm_up_views(3):
             twin.step(views)
 
-    def compile_from_end(self) -> None:
-        """Compile the stages from the last to the first, in a second process beside one that warms up."""
+    def compile_last_stages(self) -> None:
+        """Compile fit, output and initiation, in a second process beside one that warms up."""
         twin = Pipeline(self.rig, self.skeleton, self.options)
-        twin._track([], 0, Views(0, 0, (None,) * len(self.rig)))
         twin._fit(0, 0, 0.0)
-        kernels.triangulate(twin.arrays, 0, twin.gate)
-        kernels.repair(twin.arrays, 0, 0, twin.gate, True)
+        twin._track([], 0, Views(0, 0, (None,) * len(self.rig)))
+        twin.workspace.table[0], twin.workspace.association.assignment[0] = -1, -1
+        kernels.select_hypotheses(twin.arrays, 0, twin.gate)
+        kernels.reexamine(twin.arrays, 0, True, twin.gate)
 
     def warm_up_views(self, ticks: int) -> Iterator[Views]:
         """Views of one standing person, on which kernels are compiled before there is anyone.

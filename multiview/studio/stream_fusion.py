@@ -119,11 +119,11 @@ class StreamFusion:
 
     def warm_up(self) -> None:
         """Compile or load every kernel."""
-        self.pipeline.warm_up()
         if self.extrinsic_drift is not None:
             self.extrinsic_drift.warm_up()
         if self.time_offsets is not None:
             self.time_offsets.warm_up()
+        self.pipeline.warm_up()  # last: where two processes compile, the other one has done it by now
 
     @property
     def finished(self) -> bool:
