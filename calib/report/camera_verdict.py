@@ -53,7 +53,7 @@ def of_fault(fault: CameraFault, names: tuple[str, ...]) -> CameraVerdict:
         when, part = f"until {fault.end_s:.1f} s", f", or keep only what was recorded after {fault.end_s:.1f} s"
     else:
         when, part = f"from {fault.start_s:.1f} to {fault.end_s:.1f} s", ""
-    if fault.turned:
+    if fault.flipped:
         what = "its images are turned upside down or mirrored"
     problem = f"{who} {when}: {what} ({fault.px:.1f} px from where the other cameras see the board)"
     remedy = (

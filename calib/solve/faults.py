@@ -47,7 +47,7 @@ class CameraFault:
         start_s: First view at fault, by the camera's own stamps; None: from the beginning.
         end_s: Last one; None: to the end.
         px: Typical disagreement, px.
-        turned: Its images are turned by more than a right angle, or mirrored.
+        flipped: Its images are turned by more than a right angle, or mirrored.
         share: Of the camera's views that lie in the span.
         alternative: Another camera that explains it as well, where there are too few to tell; None otherwise.
     """
@@ -56,7 +56,7 @@ class CameraFault:
     start_s: float | None
     end_s: float | None
     px: float
-    turned: bool
+    flipped: bool
     share: float
     alternative: int | None = None
 
@@ -150,8 +150,8 @@ def _independence(found: Disagreement) -> Float64[np.ndarray, " V"]:
         own = np.flatnonzero((found.camera == c) & found.usable)
         own = own[np.argsort(found.time[own], kind="stable")]
         R, t = found.board[0][own], found.board[1][own]
-        moved, turned = np.linalg.norm(np.diff(t, axis=0), axis=1), rotation_angle(R[1:] @ np.swapaxes(R[:-1], -1, -2))
-        weight[own] = np.append(1.0, np.minimum(1.0, (moved + _TURN_M * turned) / _INDEPENDENT_M))[: len(own)]
+        moved, rotated = np.linalg.norm(np.diff(t, axis=0), axis=1), rotation_angle(R[1:] @ np.swapaxes(R[:-1], -1, -2))
+        weight[own] = np.append(1.0, np.minimum(1.0, (moved + _TURN_M * rotated) / _INDEPENDENT_M))[: len(own)]
     return weight
 
 

@@ -107,7 +107,7 @@ def test_camera_whose_images_turn_is_named():
     rows = (corners.camera == 3) & (corners.time >= 6.0)
     upside = np.where(rows[:, None], np.array([1919, 1079]) - corners.xy, corners.xy)
     found = findings(rig, replace(corners, xy=upside))
-    assert [(one.camera, one.turned, one.end_s) for one in found.faults] == [(3, True, None)]
+    assert [(one.camera, one.flipped, one.end_s) for one in found.faults] == [(3, True, None)]
     assert found.faults[0].start_s == pytest.approx(6.0, abs=0.6)
 
 
