@@ -30,7 +30,7 @@ _USUAL_FACTOR = 2.0  # times the disagreement of those two cameras that agree be
 _ENOUGH_PAIRS = 8  # of two cameras, to say how well they agree
 _OPPOSITE_RAD, _OPPOSITE_SHARE = 2.6, 0.05
 _ONE_CAMERA = 0.9  # share of such pairs that one camera is in, if it is the one that is turned
-_TURNED_RAD = 1.0
+_FLIPPED_RAD = 1.0
 _INDEPENDENT_M = 0.10  # a board that moved by less shows the same corners with the same errors
 _TURN_M = 0.3  # turning it by 1 rad counts as moving it so far
 _RETURN_COST = 2.0
@@ -201,7 +201,7 @@ def _fault(found: Disagreement, stamps: Float64[np.ndarray, " V"], span: _Span, 
         None if before < _EDGE else float(stamps[span.views].min()),
         None if after < _EDGE else float(stamps[span.views].max()),
         span.px,
-        span.angle > _TURNED_RAD,
+        span.angle > _FLIPPED_RAD,
         float(1 - before - after),
         alternative,
     )

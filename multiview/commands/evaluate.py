@@ -18,9 +18,11 @@ _PERCENTILES = {"median": 50, "p95": 95, "p99": 99, "p99.99": 99.99, "worst": 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--truth", required=True, metavar="NPZ", help="true joints: frame, actor, xyz (m), joints")
     parser.add_argument(
-        "--poses", required=True, metavar="PARQUET", help="poses.parquet of `multiview fuse`, or its folder"
+        "--truth", type=Path, required=True, metavar="NPZ", help="true joints: frame, actor, xyz (m), joints"
+    )
+    parser.add_argument(
+        "--poses", type=Path, required=True, metavar="PARQUET", help="poses.parquet of `multiview fuse`, or its folder"
     )
     parser.add_argument(
         "--actors", metavar="0,1,2", help="mean PCP3D over these actors only (default: all in the truth)"

@@ -42,6 +42,8 @@ Deviation = Annotated[float, above(0, 10_000)]
 Sigma = Annotated[float, above(0, 1000)]
 Channel = Annotated[int, between(0, 4096)]
 
+_FILES = ("skeleton", "person_detector")  # fields that are a name, or a file below the card's folder
+
 
 class CardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One file of weights and where it comes from."""
@@ -99,9 +101,9 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not re.fullmatch("[a-z][a-z0-9_]*", self.plugin):
             raise ValueError(f"plugin must be a detector of multiview, not {shown(self.plugin)}")
-        for key in ("skeleton", "person_detector"):
+        for key in _FILES:
             if (named := getattr(self, key)) and not _inside(named):
-                raise ValueError(f"{key} must be a name, or a path below the working folder, not {shown(named)}")
+                raise ValueError(f"{key} must be a name, or a path below the card's folder, not {shown(named)}")
 
 
 def _inside(path: str) -> bool:
@@ -125,7 +127,11 @@ def load_card(name_or_path: str | Path) -> tuple[str, ModelCard]:
             raise ConfigError(
                 f"no model card {str(name_or_path)!r}; there are {known}, or give the path of a TOML file"
             )
-    return path.stem, decode_toml(path, ModelCard)
+    card = decode_toml(path, ModelCard)
+    for key in _FILES:
+        if getattr(card, key).endswith(".toml"):
+            msgspec.structs.force_setattr(card, key, str(path.parent / getattr(card, key)))
+    return path.stem, card
 
 
 def cache_folder() -> Path:

@@ -41,7 +41,7 @@ def card(folder, name, model, *, plugin, decoder, size, colour="rgb", crop="pers
     )
     text = CARD.format(
         plugin=plugin,
-        skeleton=(folder / "tiny3.toml" if skeleton is None else skeleton),
+        skeleton="tiny3.toml" if skeleton is None else skeleton,
         size=size,
         colour=colour,
         mean=mean,

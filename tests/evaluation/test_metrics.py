@@ -191,7 +191,7 @@ def test_truth_is_read_back_and_refused_when_it_is_none(tmp_path: Path, capsys):
     np.savez(tmp_path / "shape.npz", frame=[1, 2], actor=[1], xyz=np.zeros((1, 1, 3)), joints=["nose"])
     np.savez(tmp_path / "other.npz", a=[1])
     for name, message in {
-        "cut": "whole npz",
+        "cut": "or damaged",
         "shape": "expected frame",
         "other": "lacks frame",
         "no": "no such",

@@ -85,7 +85,8 @@ def test_cameras_without_common_boards_are_left_out_and_named():
     shifted = replace(corners, frame=np.where(last, corners.frame + 1000, corners.frame))
     outcome = judge(solve(shifted, BOARD), shifted)
     assert outcome.rig.names == ("cam01", "cam02", "cam03")
-    assert outcome.left_out == {"cam04": "shares no board with the other cameras"}
+    assert list(outcome.left_out) == ["cam04"]
+    assert outcome.left_out["cam04"].startswith("shares no board with the other cameras: none of its pictures")
     assert outcome.verdict == "usable"
     assert any("show the board to cam04 and to another camera" in text for text in outcome.advice)
 
