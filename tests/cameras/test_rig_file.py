@@ -35,6 +35,7 @@ def make_rig(seed, described, world):
     return Rig(tuple(made), world)
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 2**32 - 1),
     st.lists(cameras, min_size=1, max_size=4, unique_by=lambda camera: camera[0]),

@@ -138,6 +138,7 @@ def test_websocket_pages_from_elsewhere_are_rejected(origin: Any, allowed: bool)
         bridge.close()
 
 
+@pytest.mark.slow
 def test_websocket_client_that_stopped_reading_does_not_keep_the_bridge() -> None:
     """Its thread waits in a full socket; closing ends it, and every thread with it."""
     skeleton = load_skeleton("coco17")

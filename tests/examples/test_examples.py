@@ -56,6 +56,7 @@ def test_triangulate_points_is_as_exact_as_it_says(capsys: pytest.CaptureFixture
     assert all(float(error) < 3 * float(expected) for _, error, expected in rows)
 
 
+@pytest.mark.slow
 def test_calibrate_in_code_finds_the_focal_lengths(capsys: pytest.CaptureFixture[str]) -> None:
     load("04").main()
     rows = re.findall(r"focal length ([\d.]+) px \(true ([\d.]+)\)", capsys.readouterr().out)

@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -39,6 +40,7 @@ def some_people(count: int) -> tuple[list[Person], np.ndarray, np.ndarray]:
     return people, np.stack(found), rng.random(len(people))
 
 
+@pytest.mark.slow
 def test_average_precision_is_that_of_pycocotools():
     people, xy, score = some_people(1000)
     ours = average_precision(people, xy, score, COCO17)

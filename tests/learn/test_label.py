@@ -90,6 +90,7 @@ def test_an_uncertain_or_filled_joint_is_no_label(fused):
     poses.filled[rows, 5] = False
 
 
+@pytest.mark.slow
 def test_a_recording_becomes_a_coco_set(fused, tmp_path):
     studio, poses = fused
     camera = studio.rig.cameras[0]

@@ -20,6 +20,7 @@ def some_target(n=2, k=3, dtype=torch.float64):
     return Target(xy, weight, torch.full((n, k), 1.5, dtype=dtype))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("ohkm_top_k", [0, 2])
 def test_gradient(name, ohkm_top_k):

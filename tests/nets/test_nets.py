@@ -49,6 +49,7 @@ def test_other_sizes_have_the_published_parameters():
     ).state_dict().keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", [small(), SimpleBaseline(18, 5).eval()], ids=["hrnet", "simple_baseline"])
 def test_heatmaps_at_a_quarter_and_the_same_from_onnx(net, tmp_path):
     import onnxruntime

@@ -86,6 +86,7 @@ def try_cuts(damaged: Damaged, rng: random.Random, cuts: int) -> None:
         assert damaged.check(lost) == {number for chunk in lost for number in chunk.sequences}
 
 
+@pytest.mark.slow
 def test_one_flipped_bit_costs_one_chunk_at_most(damaged: Damaged) -> None:
     try_flips(damaged, random.Random(1), FLIPS)
 

@@ -59,6 +59,7 @@ def disturbed_rig(degrees: float) -> Rig:
     return Rig(tuple(replace(c, R=R @ c.R, t=R @ c.t) for c, R in cameras))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("camera", [1, 4])
 def test_drift_of_a_rotated_camera_is_detected_within_five_seconds(camera: int) -> None:
     found = detected(STUDIO.rig, camera)

@@ -29,6 +29,7 @@ def test_a_seed_gives_the_same_picture():
     np.testing.assert_array_equal(one.xy, two.xy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("joint", PART_OF)
 def test_a_visible_joint_shows_its_own_limb_on_its_own_side(photos, joint):
     j = JOINTS.index(joint)

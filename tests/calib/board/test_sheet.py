@@ -93,6 +93,7 @@ def test_two_sided_sheets_print_the_back_that_the_finder_expects(tmp_path, back)
         assert sorted(found.corner.tolist()) == list(range(first, first + 24))
 
 
+@pytest.mark.slow
 def test_own_boards_are_described_by_a_picture(tmp_path, capsys):
     """Of one square measured with a ruler and a picture, everything else follows."""
     shown = Board((4, 5), 0.054, 0.0378, "DICT_4X4_250", False, True)

@@ -34,6 +34,7 @@ def test_corners_know_their_board(recorded):
     assert read_corners(recorded / "corners.parquet").board == SHOWN
 
 
+@pytest.mark.slow
 def test_solve_uses_the_board_that_the_pictures_show(recorded, tmp_path, capsys):
     (tmp_path / "board.toml").write_text(WRONG.format(0.1))
     words = ["--corners", str(recorded / "corners.parquet"), "--board", str(tmp_path / "board.toml")]

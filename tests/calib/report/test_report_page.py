@@ -69,6 +69,7 @@ def test_report_page_shows_every_picture_with_its_text(solved):
     assert all(texts.found["text"].count(count) >= 2 for count in shared)
 
 
+@pytest.mark.slow
 def test_report_page_shows_time_offsets(solved):
     outcome, calibration, corners = solved
     late = [replace(entry, time_offset_s=0.0125, time_offset_sigma_s=0.001) for entry in outcome.cameras]
@@ -77,6 +78,7 @@ def test_report_page_shows_time_offsets(solved):
     assert texts.found["text"].count("+12.5 ms") == 3
 
 
+@pytest.mark.slow
 def test_report_page_refers_to_nothing_outside(solved):
     html = page(*solved, BOARD, ("<script>alert(1)</script>",))
     assert "<script" not in html

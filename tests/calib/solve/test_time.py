@@ -143,6 +143,7 @@ def test_a_camera_that_shares_no_instant_is_left_out_though_others_have_time_off
     assert judge(found, corners).verdict != "good"
 
 
+@pytest.mark.slow
 def test_photographs_belong_together_by_their_numbers_whatever_the_clocks():
     rng = np.random.default_rng(5)
     rig = ring(3, radius=2.5, rng=rng)

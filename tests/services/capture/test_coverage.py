@@ -40,6 +40,7 @@ def test_the_board_is_found_in_pictures_on_standard_input(kind: dict[str, bool])
     assert np.max(first["corners"]) < 0.6  # parts of the picture, not pixels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shown", "words"),
     [

@@ -72,6 +72,7 @@ def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[CameraWorke
     return CameraWorker(studio, ["cam01"]), said
 
 
+@pytest.mark.slow
 def test_worker_of_a_blocked_camera_is_no_longer_ready(
     worker: tuple[CameraWorker, list[Request]], tmp_path: Path
 ) -> None:
@@ -93,6 +94,7 @@ def test_worker_of_a_blocked_camera_is_no_longer_ready(
     assert counts[-1] == counts[-20]  # nothing for the last second
 
 
+@pytest.mark.slow
 def test_worker_of_a_broken_camera_cannot_go_on(worker: tuple[CameraWorker, list[Request]], tmp_path: Path) -> None:
     """Its exit status is that of a process to be started again, not that of a source that has ended."""
     (tmp_path / "broken").touch()

@@ -50,6 +50,7 @@ def test_video_log_begins_a_new_part_when_the_size_of_the_pictures_changes(tmp_p
     assert len(list(tmp_path.iterdir())) == 6
 
 
+@pytest.mark.slow
 def test_video_log_goes_on_when_there_is_room_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.nodes.video_log.RETRY_S", 0.05)
     log, number = VideoLog(tmp_path, "cam01", SIZE, FPS, ZERO_NS), 0
