@@ -1,7 +1,7 @@
 """Compiles all kernels of a studio and of offline fusion ahead of time, so that the first studio starts at once.
 
 The compiled kernels stay on disk beside the program (or in NUMBA_CACHE_DIR); another version compiles its own. Set-up
-runs this once. Without it, the first start takes some 45 s longer.
+runs this once. Without it, the first start takes some 40 s longer.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ from multiview.geometry.struct_kernels import as_struct
 __all__ = ["STAGES", "Pipeline", "PipelineOptions", "TrackEstimate"]
 
 STAGES = ("undistort", "assign", "graph", "repair", "triangulate", "fit", "track")
+EXAMINED_EVERY = 3  # ticks
 YOUNG_FRAMES = 30  # in which a track may turn out to have begun wrong
 MAX_DETECTIONS = 128  # people in one camera's picture; more are false, or none of them can be told from the others
 LONGEST_STEP_S = 0.5  # after a longer pause everyone is where they were, with this much uncertainty
@@ -113,7 +114,7 @@ class Pipeline:
         self.tracker = Tracker(self.body, track, self.options.volume)
         self.last_ns: int | None = None
         self.estimates: list[TrackEstimate] = []
-        self._examined = 0
+        self._ticks = 0
         self.n_tracks = -1  # of the last step; -1 before it
         self._observations: TrackObservations | None = None
         self.last_residuals = np.full((0, len(self.rig), len(self.skeleton.joints), 2), np.nan)
@@ -295,11 +296,11 @@ class Pipeline:
         kernels.fit(self.arrays, psd, last, people, tracked, dt, self.gate, learning)
 
     def _reexamine(self, slots: list[int], tracked: int) -> None:
-        """One track a tick, in turn: was it initiated with left and right swapped in a view?"""
-        if not tracked or self.options.independent:
+        """One track every few ticks, in turn: was it initiated with left and right swapped in a view?"""
+        self._ticks += 1
+        if not tracked or self.options.independent or self._ticks % EXAMINED_EVERY:
             return
-        self._examined += 1
-        n, work = self._examined % tracked, self.workspace
+        n, work = self._ticks // EXAMINED_EVERY % tracked, self.workspace
         young = self.tracker.identities[slots[n]].hits < YOUNG_FRAMES
         size = kernels.reexamine(self.arrays, n, young, self.gate)
         measured = work.used[n] >= 2
