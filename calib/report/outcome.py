@@ -14,6 +14,7 @@ from calib.solve.faults import Findings, find_faults
 from calib.solve.solve import Calibration
 from calib.solve.uncertainty import VolumeError, volume_error
 from multiview.cameras.camera import Camera, Rig
+from multiview.common.counted import counted
 
 __all__ = ["CameraOutcome", "Link", "Outcome", "judge", "rig_of"]
 
@@ -111,7 +112,7 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
         bad.append(f"only {rig.names[0]} could be placed")
     for entry in cameras:
         if entry.frames < _TOO_FEW_VIEWS:
-            bad.append(f"{entry.name} has only {_count(entry.frames, 'image')}")
+            bad.append(f"{entry.name} has only {counted(entry.frames, 'image')}")
     for name, why in calibration.left_out.items():
         poor.append(f"{name} is left out: it {why}")
     thin = [camera.name for camera in cameras if camera.coverage < _POOR_COVERAGE]
@@ -124,7 +125,7 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
             bad.append(
                 f"{entry.name} observed the board only in parallel poses, which do not determine its focal length"
             )
-    poor += [f"{link.a} and {link.b} share only {_count(link.boards, 'board')}" for link in links if link.weak]
+    poor += [f"{link.a} and {link.b} share only {counted(link.boards, 'board')}" for link in links if link.weak]
     verdict = "record again" if bad else "usable" if poor else "good"
     fits = f"corners fit within {calibration.rms_px:.2f} px"
     within = f"a point in the volume is expected within {volume.median_mm:.2f} mm, and {fits}"
@@ -177,10 +178,6 @@ def _contradictions(calibration: Calibration, names: tuple[str, ...]) -> list[st
                 f"{metres:.2f} m: one of them was moved, or two boards look alike"
             )
     return found
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def coverage(xy: Float64[np.ndarray, "M 2"], size: tuple[int, int], cells: tuple[int, int] = (8, 6)) -> float:
@@ -242,10 +239,10 @@ def _advice(cameras: tuple[CameraOutcome, ...], links: tuple[Link, ...], left_ou
     advice = []
     for link in links:
         if link.weak:
-            advice.append(f"{link.a} and {link.b} share {_count(link.boards, 'board')}; record the board between them")
+            advice.append(f"{link.a} and {link.b} share {counted(link.boards, 'board')}; record the board between them")
     for camera in cameras:
         if camera.frames < _FEW_VIEWS:
-            count = _count(camera.frames, "picture")
+            count = counted(camera.frames, "picture")
             advice.append(f"show the board to {camera.name} more often: {count} so far, 20 are better")
         elif camera.coverage < _GOOD_COVERAGE:
             advice.append(

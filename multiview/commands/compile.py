@@ -32,8 +32,7 @@ def run(args: argparse.Namespace) -> int:
     began, console = time.perf_counter(), Console(stderr=True)
     studio = make_studio(StudioOptions(cameras=3, people=2, seconds=0.5))
     steps: dict[str, Callable[[Studio], object]] = {
-        "fusion": _fuse,
-        "smoothing": _smooth,
+        "fusion and smoothing": _fuse,
         "keypoint files": _keypoint_files,
         "BlazePose": _blazepose,
     }
@@ -59,16 +58,7 @@ def _compile_last_stages() -> None:
 
 
 def _fuse(studio: Studio) -> None:
-    """Fusion."""
-    from multiview.fusion.pipeline import Pipeline
-
-    pipeline = Pipeline(studio.rig, studio.skeleton)
-    for frame in range(studio.frames):
-        pipeline.step(studio.views(frame))
-
-
-def _smooth(studio: Studio) -> None:
-    """The smoother, and joint rotations of the result."""
+    """Fusion, the smoother, and joint rotations of the result."""
     from multiview.body.kinematics import RotationSolver, humanoid
     from multiview.fusion.pipeline import Pipeline
     from multiview.fusion.smoother import Smoothed

@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from multiview.common.counted import counted
 from multiview.common.ledger import note_missing
 from multiview.data import NS_PER_S
 from multiview.errors import ConfigError, MessageError
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     others = [p.name for p in (take.rig, take.studio, take.poses, take.videos) if p.exists()]
     ticks = contents.topics[names.POSES].count if names.POSES in contents.topics else 0
     console.print(
-        f"{contents.seconds:.1f} s, {ticks} ticks, {_people_count(len(contents.people))}; "
+        f"{contents.seconds:.1f} s, {ticks} ticks, {counted(len(contents.people), 'person', 'people')}; "
         f"also here: {', '.join(others) or 'nothing'}",
         highlight=False,
     )
@@ -77,10 +78,6 @@ def run(args: argparse.Namespace) -> None:
     for line in contents.missing:
         console.print(line, style="red", soft_wrap=True)
         note_missing(f"{take.folder}: {line}")
-
-
-def _people_count(people: int) -> str:
-    return "1 person" if people == 1 else f"{people} people"
 
 
 def _show_poses(take: Take, console: Console) -> None:
@@ -99,7 +96,7 @@ def _show_poses(take: Take, console: Console) -> None:
     others = [path.name for path in (take.rig, take.folder / "keypoints") if path.exists()]
     console.print(
         f"{seconds:.1f} s, {len(ticks)} frames with somebody in them, {poses.frames_per_second:g} a second, "
-        f"{_people_count(len(people))}; also here: {', '.join(others) or 'nothing'}",
+        f"{counted(len(people), 'person', 'people')}; also here: {', '.join(others) or 'nothing'}",
         highlight=False,
     )
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from multiview.commands.arguments import add_detector, add_fusion, add_rig, add_videos, camera_names
+from multiview.common.counted import counted
 from multiview.common.ranges import FrameRate, ranged
 
 __all__ = ["add_arguments", "run"]
@@ -93,10 +94,9 @@ def run(args: argparse.Namespace) -> int:
         "reprojection_px": {name: errors.median(name) for name in rig.names} | {"all": errors.median()},
     }
     summary = write_summary(len(fused.poses.people), fused.timing, args.out / "summary.json", extra)
-    people = "people" if summary["people"] != 1 else "person"
-    cameras = "camera" if len(recordings) == 1 else "cameras"
+    people, cameras = counted(summary["people"], "person", "people"), counted(len(recordings), "camera")
     print(
-        f"{summary['frames']} frames of {len(recordings)} {cameras}, {summary['people']} {people}; "
+        f"{summary['frames']} frames of {cameras}, {people}; "
         f"2D at {frames / seconds:.1f} images/s, "
         f"fusion {summary['ms_per_frame']['total']['median']:.2f} ms per frame, "
         + (f"median reprojection error {errors.median():.1f} px " if summary["people"] else "")

@@ -209,7 +209,6 @@ class Pipeline:
         twin = Pipeline(self.rig, self.skeleton, self.options)
         twin._fit(0, 0, 0.0)
         twin._track([], 0, Views(0, 0, (None,) * len(self.rig)))
-        twin.workspace.table[0], twin.workspace.association.assignment[0] = -1, -1
         kernels.select_hypotheses(twin.arrays, 0, twin.gate)
         kernels.reexamine(twin.arrays, 0, True, twin.gate)
 

@@ -6,6 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
+from multiview.common.counted import counted
 from multiview.common.ledger import note_missing
 from multiview.common.ranges import Seconds, ranged
 from multiview.errors import SourceError
@@ -102,7 +103,7 @@ def outcome(seen: Watcher, troubles: dict[str, str]) -> tuple[str, bool]:
     """
     lines = [f"{name} {trouble}" for name, trouble in troubles.items()]
     if seen.people:
-        people = "1 person" if len(seen.people) == 1 else f"{len(seen.people)} people"
+        people = counted(len(seen.people), "person", "people")
         return "; ".join([f"{people} in {seen.tick_count} ticks", *lines]), False
     why = seen.why()
     if why:

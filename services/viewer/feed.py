@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from multiview.common.counted import counted
 from multiview.data import Keypoints2D, Pose3D, Track
 from multiview.recordings.pose_table import Poses
 from services.viewer.playback import Playback
@@ -139,7 +140,7 @@ class PosesFeed:
         speed = (
             "" if play.speed == 1.0 else f"   {play.speed:g} x" if play.speed > 1.0 else f"   1/{1 / play.speed:g} x"
         )
-        return f"frame {frame}   {count(people, 'person', 'people')}{speed}{'   paused' if play.paused else ''}"
+        return f"frame {frame}   {counted(people, 'person', 'people')}{speed}{'   paused' if play.paused else ''}"
 
     def camera_states(self) -> dict[str, str]:
         return {}
@@ -154,8 +155,3 @@ class PosesFeed:
 
     def close(self) -> None:
         """A table holds nothing."""
-
-
-def count(n: int, one: str, many: str) -> str:
-    """`1 person`, `2 people`."""
-    return f"{n} {one if n == 1 else many}"

@@ -78,7 +78,8 @@ class Playback:
         """Pause, and show the frame that is so many later, within the part that repeats."""
         if not len(self._times):
             return
-        self.pause() if not self.paused else None
+        if not self.paused:
+            self.pause()
         inside = np.flatnonzero((self._times >= self.first_s - _TINY_S) & (self._times <= self.last_s + _TINY_S))
         self._move(float(self._times[np.clip(self.index() + frames, inside[0], inside[-1])]))
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 
 from multiview.cameras.camera import Rig
+from multiview.common.counted import counted
 from multiview.data import Keypoints2D, Track
 from multiview.errors import MessageError
 from multiview.studio.config import HubOptions
@@ -19,7 +20,6 @@ from services.nodes.actor import send_identity_label
 from services.nodes.ready_signal import ReadySignal
 from services.transport.bus import Received, Sender, Subscriber
 from services.transport.keyring import OPERATOR
-from services.viewer.feed import count
 
 __all__ = ["StreamFeed"]
 
@@ -146,7 +146,7 @@ class StreamFeed:
         rate = (len(self._received_s) - 1) / span if span > 0 else 0.0
         latency = (message.latency_ns + self._stamp.arrival_ns - message.arrival_ns) / 1e6
         cameras = f"{len(message.cameras)} of {len(self._rig)} cameras"
-        people = count(len(self._tracks), "person", "people")
+        people = counted(len(self._tracks), "person", "people")
         why = f"   {self._why}" if self._why and not self._tracks else ""
         return f"{rate:.1f} fps   latency {latency:.0f} ms   {people}   {cameras}{why}"
 
