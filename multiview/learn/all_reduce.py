@@ -9,6 +9,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.context import SpawnProcess
@@ -66,7 +67,7 @@ def start_workers(target: Callable[..., None], all_reduce: AllReduce, *arguments
     watchers = []
     for rank in range(1, processes):
         worker = context.Process(target=target, args=(Shard(rank, processes), all_reduce, *arguments), daemon=True)
-        with _interrupts_ignored():  # inherited: an interrupt is the parent's alone, also while a worker still imports
+        with _interrupts_deferred():  # inherited: an interrupt is the parent's alone, also while a worker still imports
             worker.start()
         watchers.append(threading.Thread(target=_break_when_dead, args=(worker, all_reduce), daemon=True))
         watchers[-1].start()
@@ -74,16 +75,16 @@ def start_workers(target: Callable[..., None], all_reduce: AllReduce, *arguments
 
 
 @contextlib.contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Meanwhile, in the main thread; another thread gets no interrupts, and may not change who does."""
-    if threading.current_thread() is not threading.main_thread():
+def _interrupts_deferred() -> Iterator[None]:
+    """An interrupt of this thread waits until the end of the block; a process started in it gets none."""
+    if sys.platform == "win32":
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _break_when_dead(worker: SpawnProcess, all_reduce: AllReduce) -> None:

@@ -114,6 +114,9 @@ class ConnectionTable:
         if connection is not None:
             self.closed_for[reason] += 1
             with contextlib.suppress(OSError):
+                # Reset rather than finish, or a sender whose window is full would hang on for a minute, and so would
+                # what the kernel keeps of the connection.
+                connection.handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 connection.handle.shutdown(socket.SHUT_RDWR)
             connection.handle.close()
 
