@@ -3,29 +3,37 @@
     {"tick": 12, "time_s": 0.4, "utc_ns": 0, "people": [
         {"id": 3, "name": "", "joints": {"nose": [x, y, z], ...}, "filled": ["left_wrist"]}]}
 
-Browsers say which page asks (Origin): pages of this machine and of `origins` may read the poses, others may not.
+Browsers say which page asks (Origin): pages of this machine and of `origins` may read the poses, others may not. With a
+`token` everybody has to show it, as ws://HOST:PORT/?token=... or in a header (Authorization: Bearer ...); off the
+loopback it has to be set.
 Its JSON Schema is docs/websocket.schema.json, generated from `TickMessage` below by docs/make_wire_format.py.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hmac
 import re
 import socket
 import threading
 import time
 from collections import deque
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import numpy as np
 
 from multiview.body.skeleton import Skeleton
 from multiview.common.ranges import Port
+from multiview.common.secret import resolve_secrets
 from multiview.data import Track, Tracks
 from multiview.errors import ConfigError, MultiviewError
+from services.transport.bus import is_loopback
 
 if TYPE_CHECKING:
+    from websockets.http11 import Request, Response
     from websockets.sync.server import Server, ServerConnection
     from websockets.typing import Origin
 
@@ -46,6 +54,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """TCP port; 0: any free port."""
     origins: str = ""
     """Web pages that may read the poses besides those of this machine: https://HOST:PORT, spaces between."""
+    token: str = ""
+    """What a client has to show; "secret:NAME" refers to a secret of yours. Needed off the loopback."""
 
 
 class PersonMessage(msgspec.Struct, frozen=True):
@@ -112,6 +122,12 @@ class Bridge:
         self._listeners: set[_Listener] = set()
         self._lock = threading.Lock()
         self._closing = False
+        self._token = resolve_secrets(options.token)
+        if not self._token and not is_loopback(options.host):
+            raise ConfigError(
+                f"on {options.host} everybody in the network could read who is where: set a token "
+                "(--option token=secret:NAME)"
+            )
 
         try:
             self._server: Server = serve(
@@ -120,6 +136,7 @@ class Bridge:
                 options.port,
                 compression=None,
                 origins=_origins(options.origins),
+                process_request=self._check_token,
                 open_timeout=2.0,
                 max_size=1024,
             )
@@ -155,6 +172,12 @@ class Bridge:
             listener.cut()
         self._server.shutdown()
         self._thread.join(2.0)
+
+    def _check_token(self, connection: ServerConnection, request: Request) -> Response | None:
+        """A refusal; None if the client has shown the token, or there is none."""
+        if not self._token or hmac.compare_digest(_shown_token(request).encode(), self._token.encode()):
+            return None
+        return connection.respond(HTTPStatus.UNAUTHORIZED, "the token is missing or wrong\n")
 
     def _serve_connection(self, connection: ServerConnection) -> None:
         """The thread of one connection."""
@@ -199,3 +222,11 @@ def _origins(further: str) -> list[Origin | re.Pattern[str] | None]:
     from websockets.typing import Origin
 
     return [None, _LOCAL_PAGES, *map(Origin, further.split())]
+
+
+def _shown_token(request: Request) -> str:
+    """Of the header, else of the address, where alone a page's script can put it; empty if there is none."""
+    scheme, _, token = (request.headers.get("Authorization") or "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return parse_qs(urlsplit(request.path).query).get("token", [""])[0]

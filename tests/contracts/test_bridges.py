@@ -138,6 +138,39 @@ def test_websocket_pages_from_elsewhere_are_rejected(origin: Any, allowed: bool)
         bridge.close()
 
 
+@pytest.mark.parametrize(
+    ("query", "headers", "allowed"),
+    [
+        ("?token=right%2Btoken", {}, True),
+        ("", {"Authorization": "Bearer right+token"}, True),
+        ("", {}, False),
+        ("?token=wrong", {}, False),
+        ("?token=", {}, False),
+        ("", {"Authorization": "Bearer wrong"}, False),
+        ("", {"Authorization": "Basic right+token"}, False),
+    ],
+)
+def test_websocket_clients_without_the_token_are_rejected(query: str, headers: dict[str, str], allowed: bool) -> None:
+    bridge = open_bridge("websocket", {"port": 0, "token": "right+token"}, load_skeleton("coco17"), 25.0)
+    try:
+        address = f"ws://127.0.0.1:{bridge.port}/{query}"  # type: ignore[attr-defined]
+        if allowed:
+            with connect(address, additional_headers=headers):
+                pass
+        else:
+            with pytest.raises(InvalidStatus, match="401"), connect(address, additional_headers=headers):
+                pass
+        with pytest.raises(InvalidStatus, match="403"):  # the token does not stand for the origin
+            connect(f"ws://127.0.0.1:{bridge.port}/?token=right%2Btoken", origin="https://example.org")  # type: ignore[attr-defined, arg-type]
+    finally:
+        bridge.close()
+
+
+def test_websocket_off_the_loopback_needs_a_token() -> None:
+    with pytest.raises(ConfigError, match="set a token"):
+        open_bridge("websocket", {"port": 0, "host": "0.0.0.0"}, load_skeleton("coco17"), 25.0)
+
+
 @pytest.mark.slow
 def test_websocket_client_that_stopped_reading_does_not_keep_the_bridge() -> None:
     """Its thread waits in a full socket; closing ends it, and every thread with it."""
