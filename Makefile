@@ -32,9 +32,9 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
-# What takes seconds, no real processes: an answer within a minute.
+# What takes seconds, no real processes, shapes of arrays unchecked: an answer within a minute.
 quick: $(VENV)/.ready
-	$(BIN)/python -m pytest $(WORKERS) -m "not slow" $(ARGS)
+	SHAPES=unchecked $(BIN)/python -m pytest $(WORKERS) -m "not slow" $(ARGS)
 
 check: $(VENV)/.ready $(VENV)/.docs-ready
 	$(BIN)/ruff format --check .

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 
 import pytest
 
@@ -64,7 +64,14 @@ WRITES_AT = {
     "services/viewer/record.py": "a log in a scratch folder",
 }
 
-parse = lru_cache(maxsize=None)(ast.parse)  # each rule reads every file
+parse = cache(ast.parse)  # each rule reads every file
+
+
+@cache
+def nodes(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """A node and everything in it."""
+    return tuple(ast.walk(tree))
+
 
 BUILT_IN_MEMBERS = {*dir(dict), *dir(list), *dir(str)}  # what may as well be one of these
 
@@ -73,7 +80,7 @@ PUBLIC_UNDERSCORES = {"_asdict", "_fields", "_replace", "_make", "_exit"}  # of 
 
 def uses(tree: ast.AST, names: dict[str, set[str]]) -> Iterator[tuple[int, str]]:
     """Where a file uses these names of these modules, whether as `time.time` or by `from time import time`."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Attribute):
             owner = _last_name(node.value)
             if node.attr in names.get("datetime" if owner == "date" else owner, ()):
@@ -100,7 +107,7 @@ def clocks(files: dict[str, str]) -> Iterator[str]:
 def randomness(files: dict[str, str]) -> Iterator[str]:
     """The library is given its randomness as an `rng`, or seeds it: it has none of its own."""
     for path, source in files.items():
-        for node in ast.walk(parse(source)):
+        for node in nodes(parse(source)):
             if isinstance(node, ast.Call) and _last_name(node.func) == "default_rng":
                 if not node.args and not node.keywords:
                     yield f"{path}:{node.lineno} default_rng() without a seed"
@@ -114,10 +121,10 @@ def private(files: dict[str, str]) -> Iterator[str]:
     """A name that begins with _ is used where it is defined: in its file, or on `self`."""
     for path, source in files.items():
         tree = parse(source)
-        own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-        own |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-        own |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
-        for node in ast.walk(tree):
+        own = {node.name for node in nodes(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        own |= {n.id for n in nodes(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        own |= {n.attr for n in nodes(tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
+        for node in nodes(tree):
             if isinstance(node, ast.Attribute) and _is_private(node.attr) and node.attr not in own | PUBLIC_UNDERSCORES:
                 if _last_name(node.value) not in ("self", "cls"):
                     yield f"{path}:{node.lineno} {ast.unparse(node)} is private to another file"
@@ -136,13 +143,10 @@ def hidden_classes(files: dict[str, str]) -> Iterator[str]:
     """A parameter is called `Any`, and what is read of it are all attributes of one class of ours: name the class."""
     trees = {path: parse(source) for path, source in files.items()}
     classes = {
-        node.name: _members(node)
-        for tree in trees.values()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
+        node.name: _members(node) for tree in trees.values() for node in nodes(tree) if isinstance(node, ast.ClassDef)
     }
     for path, tree in trees.items():
-        for function in ast.walk(tree):
+        for function in nodes(tree):
             if not isinstance(function, ast.FunctionDef):
                 continue
             for argument in (*function.args.args, *function.args.kwonlyargs):
@@ -164,7 +168,7 @@ def _members(node: ast.ClassDef) -> set[str]:
     found |= {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
     return found | {
         item.attr
-        for item in ast.walk(node)
+        for item in nodes(node)
         if isinstance(item, ast.Attribute) and isinstance(item.ctx, ast.Store) and _last_name(item.value) == "self"
     }
 
@@ -172,7 +176,7 @@ def _members(node: ast.ClassDef) -> set[str]:
 def _attributes(function: ast.FunctionDef, name: str) -> set[str]:
     """What a function reads of one of its arguments."""
     return {
-        node.attr for node in ast.walk(function)
+        node.attr for node in nodes(function)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
     }  # fmt: skip
 
@@ -185,15 +189,16 @@ def writes(files: dict[str, str]) -> Iterator[str]:
         for name, function in _functions(parse(source)):
             if f"{path}:{name}" in WRITES_AT:
                 continue
-            safe = _safe_names(function)
-            for node in _own_nodes(function):
-                if isinstance(node, ast.Call) and (what := _write(node)) and not _mentions(node, safe):
+            written = [(n, what) for n in _own_nodes(function) if isinstance(n, ast.Call) and (what := _write(n))]
+            safe = _safe_names(function) if written else set()
+            for node, what in written:
+                if not _mentions(node, safe):
                     yield f"{path}:{node.lineno} {what}: go through multiview.common.atomic_file"
 
 
 def _functions(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
     yield "", tree
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name, node
 
@@ -210,7 +215,7 @@ def _safe_names(function: ast.AST) -> set[str]:
     """Names of paths and files that came the right way, also by way of each other."""
     safe: set[str] = set()
     for _ in range(4):
-        for node in ast.walk(function):
+        for node in nodes(function):
             pairs: list[tuple[ast.AST, ast.AST | None]] = []
             if isinstance(node, ast.With):
                 pairs = [(item.context_expr, item.optional_vars) for item in node.items]
@@ -220,12 +225,12 @@ def _safe_names(function: ast.AST) -> set[str]:
                 pairs = [(node.iter, node.target)]
             for value, target in pairs:
                 if target is not None and _mentions(value, safe):
-                    safe |= {found.id for found in ast.walk(target) if isinstance(found, ast.Name)}
+                    safe |= {found.id for found in nodes(target) if isinstance(found, ast.Name)}
     return safe
 
 
 def _mentions(node: ast.AST, safe: set[str]) -> bool:
-    return any(isinstance(found, ast.Name) and found.id in safe | WAYS for found in ast.walk(node))
+    return any(isinstance(found, ast.Name) and found.id in safe | WAYS for found in nodes(node))
 
 
 def _write(node: ast.Call) -> str:
@@ -244,7 +249,7 @@ def _write(node: ast.Call) -> str:
 
 def _texts(node: ast.AST) -> list[str]:
     """What may be a mode: short words of the letters of modes."""
-    words = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    words = [n.value for n in nodes(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     return [word for word in words if word and set(word) <= set("rwxabt+")]
 
 

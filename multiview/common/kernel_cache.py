@@ -34,6 +34,7 @@ def use_kernel_cache() -> None:
     was compiled when the program was installed. Where neither can be written it lasts as long as this process, which
     says so; child processes inherit it.
     """
+    os.environ.setdefault("NUMBA_OPT", "2")  # level 3 compiles a tenth longer, and what it compiles is no faster
     if os.environ.get(VARIABLE):
         return
     from importlib import metadata  # slow to import: `multiview --help` does without

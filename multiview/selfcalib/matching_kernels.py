@@ -8,6 +8,7 @@ import numpy as np
 
 from multiview.cameras.observations import PackedRig, Rays
 from multiview.geometry.jit import Array, inner, kernel
+from multiview.geometry.order_kernels import order_statistic
 from multiview.geometry.sym3_kernels import project
 
 MIN_DEPTH_M = 0.05  # nobody is observed nearer to a camera than this, or behind it
@@ -35,13 +36,19 @@ def common_offset(xyz: Array, known: Array, d: int, c: int, rays: Rays, rig: Pac
         count += 1
     if count < MIN_JOINTS:
         return np.inf, np.inf, np.inf
-    offset_u, offset_v = np.median(du[:count]), np.median(dv[:count])
+    offset_u, offset_v = median(du, count), median(dv, count)
     for i in range(count):
         deviation[i] = math.hypot(du[i] - offset_u, dv[i] - offset_v)
-    spread = np.median(deviation[:count])
+    spread = median(deviation, count)
     if spread > MAX_SPREAD * math.hypot(most_u - least_u, most_v - least_v):
         return np.inf, np.inf, np.inf
     return offset_u, offset_v, spread
+
+
+@inner
+def median(values: Array, count: int) -> float:
+    """The mean of the two in the middle."""
+    return 0.5 * (order_statistic(values, count, (count - 1) // 2) + order_statistic(values, count, count // 2))
 
 
 @kernel

@@ -20,6 +20,7 @@ from multiview.fusion.association.hypothesis_kernels import CameraRows, Hypothes
 from multiview.fusion.association.repair_kernels import fill
 from multiview.fusion.state.body_model import Body
 from multiview.geometry.jit import Array, inner
+from multiview.geometry.order_kernels import order_statistic
 from multiview.geometry.sym3_kernels import copy_row
 from multiview.geometry.triangulate_kernels import RayBundle
 
@@ -166,20 +167,7 @@ def body_size(body: Body, xyz: Array, used: Array, size: Array) -> float:
             x, y, z = xyz[j, 0] - xyz[p, 0], xyz[j, 1] - xyz[p, 1], xyz[j, 2] - xyz[p, 2]
             size[n] = math.sqrt(x * x + y * y + z * z) / body.length[j]
             n += 1
-    return min(LARGEST, max(SMALLEST, median(size, n))) if n >= 3 else 1.0
-
-
-@inner
-def median(values: Float64[np.ndarray, " N"], count: int) -> float:
-    """The middle one of the first values, the larger of two."""
-    for i in range(count):
-        below, rank = 0, 0
-        for k in range(count):
-            below += values[k] < values[i]
-            rank += values[k] <= values[i]
-        if below <= count // 2 < rank:
-            return float(values[i])
-    return np.nan
+    return min(LARGEST, max(SMALLEST, order_statistic(size, n, n // 2))) if n >= 3 else 1.0
 
 
 @inner
