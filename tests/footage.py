@@ -10,38 +10,6 @@ import cv2
 import numpy as np
 
 SIZE = (64, 48)
-NUMBERED = '''
-"""A camera whose pictures show their number in binary, and which tells a file what it has given."""
-
-from pathlib import Path
-
-import numpy as np
-
-from multiview.data import VideoFrame
-
-
-class Source:
-    live, frames, fps, size = False, 0, 30.0, (256, 48)
-
-    def __init__(self, name):
-        self.name, self.number = name, 0
-        self.log = Path(__file__).with_name(f"{name}.log").open("w", buffering=1)
-
-    def read(self):
-        image = np.zeros((48, 256, 3), np.uint8)
-        for bit in range(16):
-            image[:, 16 * bit : 16 * bit + 16] = 255 * (self.number >> bit & 1)
-        frame = VideoFrame(image, self.number, round(self.number * 1e9 / self.fps), self.name)
-        self.log.write(f"{self.number}\\n")
-        self.number += 1
-        return frame
-
-    def skip(self):
-        return self.read() is not None
-
-    def close(self):
-        self.log.close()
-'''
 
 
 def picture(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
@@ -84,8 +52,3 @@ class MotionJpeg(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
-
-
-def number_of(image: np.ndarray) -> int:
-    """The number that a picture of a `NUMBERED` camera shows."""
-    return sum(1 << bit for bit in range(16) if image[24, 16 * bit + 8].mean() > 128)

@@ -11,6 +11,7 @@ from calib.corners.pictures import Pictures, image_folder, video
 from multiview.common.names import split_names
 from multiview.common.ranges import FrameRate, ranged
 from multiview.errors import SourceError
+from multiview.sources import open_cameras
 
 __all__ = ["add_source_arguments", "detect_with_progress", "sources_from"]
 
@@ -40,7 +41,7 @@ def sources_from(args: argparse.Namespace) -> list[Pictures]:
     if args.every is not None and args.every < 1:
         raise SourceError("--every must be 1 or more")
     if args.videos:
-        return [video(path, name, args.fps) for path, name in zip(paths, names, strict=True)]
+        return open_cameras(zip(paths, names, strict=True), lambda path, name: video(path, name, args.fps))
     return [image_folder(path, name, args.fps or 25.0) for path, name in zip(paths, names, strict=True)]
 
 

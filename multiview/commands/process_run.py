@@ -22,7 +22,7 @@ from multiview.errors import ConfigError, SourceError
 from multiview.fusion.pipeline import PipelineOptions
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.recorded_keypoints import Recording, recorded_views
-from multiview.sources import FrameSource, Reader, open_source
+from multiview.sources import FrameSource, Reader, open_cameras, open_source
 
 __all__ = ["Fused", "detect_all", "fuse_recordings", "open_sources"]
 
@@ -38,7 +38,10 @@ class Fused:
 
 
 def open_sources(rig: Rig, videos: list[str], names: list[str], fps: float) -> list[FrameSource]:
-    """One source for each named camera; ConfigError where names and rig do not fit, SourceError for a bad file."""
+    """One source for each named camera whose recording has a picture.
+
+    ConfigError where names and rig do not fit, SourceError for a bad file.
+    """
     if len(names) != len(videos):
         raise ConfigError(f"{len(videos)} videos but {len(names)} camera names ({', '.join(names)})")
     for name in names:
@@ -49,7 +52,7 @@ def open_sources(rig: Rig, videos: list[str], names: list[str], fps: float) -> l
             )
         if names.count(name) > 1:
             raise ConfigError(f"two videos for camera {name}")
-    return [open_source(video, name, fps=fps) for video, name in zip(videos, names, strict=True)]
+    return open_cameras(zip(videos, names, strict=True), lambda video, name: open_source(str(video), name, fps=fps))
 
 
 def detect_all(rig: Rig, sources: list[FrameSource], detectors: list[PoseDetector]) -> tuple[list[Recording], float]:

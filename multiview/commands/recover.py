@@ -12,6 +12,7 @@ from multiview.errors import ConfigError, SourceError
 from multiview.recordings.mcap_log import RecordingReader, RecordingWriter
 from multiview.recordings.take import PARTIAL, Take, finish_take, open_take, write_contents
 from multiview.recordings.take_lock import LOCK
+from multiview.sources.video import Source
 
 __all__ = ["recover"]
 
@@ -30,8 +31,11 @@ def run(args: argparse.Namespace) -> None:
     take, rows = recover(found, args.out)
     for name, messages, trouble in rows:
         print(f"{name}: {messages} messages" + (f", recovered ({trouble})" if trouble else ", intact"))
-    for video in _videos(take):
-        print(f"{video.name}: plays as far as it was written")
+    for video in _begun_videos(take):
+        plays = _plays(video)
+        print(f"{video.name}: " + ("plays as far as it was written" if plays else "holds no picture"))
+        if not plays:
+            note_missing(f"{video} holds no picture: it was cut off before the first one, or is damaged")
     print(f"take: {take.folder}")
     if found.folder.exists() and found.folder != take.folder:
         print(f"{found.folder} is left as it was found: remove it when you need it no more")
@@ -72,6 +76,20 @@ def recover(take: Take, out: Path | None = None) -> tuple[Take, list[tuple[str, 
 def _videos(take: Take) -> list[Path]:
     """What `capture` and `run --video` write as files that are whole at every moment."""
     return sorted(take.videos.glob("*.mp4"))
+
+
+def _begun_videos(take: Take) -> list[Path]:
+    """Of a recording that was cut off at once there may be nothing but its file of times."""
+    stems = {path.name.removesuffix(end) for end in (".mp4", ".timestamps.csv") for path in take.videos.glob(f"*{end}")}
+    return sorted(take.videos / f"{stem}.mp4" for stem in stems)
+
+
+def _plays(video: Path) -> bool:
+    try:
+        Source(video).close()
+    except SourceError:
+        return False
+    return True
 
 
 def _name_of_copy(take: Take) -> Path:

@@ -1,4 +1,4 @@
-"""Video files that play however their writing ended: H.264 in MP4, written in fragments of half a second."""
+"""Video files that play however their writing ended: H.264 in MP4, written in fragments of half a second at most."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ __all__ = ["VideoWriter"]
 
 TIME_BASE = 90_000  # units of time per second
 DEFAULT_FPS = 30.0
-FRAGMENT_US = 500_000
+US_PER_S = 1_000_000
+FRAGMENT_US = US_PER_S // 2
 # While it is written, each fragment says what it holds; when it is closed, the file gets the index of an ordinary MP4.
+# A key frame begins a fragment: the first ones are short, so that a video of a moment plays, too.
 CONTAINER = {
-    "movflags": "+hybrid_fragmented+empty_moov+default_base_moof",
+    "movflags": "+hybrid_fragmented+empty_moov+default_base_moof+frag_keyframe",
     "frag_duration": str(FRAGMENT_US),
     "flush_packets": "1",
 }
@@ -41,7 +43,7 @@ class _Encoder(NamedTuple):
 
 # The first one that is built in and takes the size. Browsers play both.
 ENCODERS = (
-    _Encoder("libx264", {"preset": "superfast", "tune": "zerolatency", "crf": "20"}, False),
+    _Encoder("libx264", {"preset": "superfast", "tune": "zerolatency", "crf": "20", "forced-idr": "1"}, False),
     _Encoder(
         "libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "crf": "24", "b": "0"}, True
     ),
@@ -50,6 +52,8 @@ ENCODERS = (
 
 class VideoWriter:
     """Writes pictures to an MP4 file; what was written half a second ago survives a killed process or a full disk.
+
+    Of a video shorter than that, all but the last half does: key frames 1, 2, 4, 8 ... each begin a fragment.
 
     Use as a context, or end with `close`; after an error, end with `abandon`.
     """
@@ -101,6 +105,8 @@ class VideoWriter:
             OSError: It could not be written, for example because the disk is full.
             SourceError: It could not be encoded.
         """
+        import av
+
         height, width = image.shape[:2]
         if (width, height) != self.size:
             raise ValueError(f"a picture of {width}x{height} for a video of {self.size[0]}x{self.size[1]}")
@@ -112,6 +118,8 @@ class VideoWriter:
         frame.pts = max(round((time_ns - self._first_ns) * TIME_BASE / NS_PER_S), self._last_pts + 1)
         self._last_pts = frame.pts
         frame.time_base = Fraction(1, TIME_BASE)
+        if self.frames.bit_count() <= 1 and self.frames * US_PER_S < FRAGMENT_US * self._fps:
+            frame.pict_type = av.video.frame.PictureType.I
         self._encode(frame)
         if self._file.mark():
             self.safe_frames = self.frames

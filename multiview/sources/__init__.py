@@ -5,7 +5,7 @@ from __future__ import annotations
 from multiview.sources._container_times import ContainerTimes
 from multiview.sources._open import open_source
 from multiview.sources._paced import Paced
-from multiview.sources._parts import without_parts
+from multiview.sources._parts import open_cameras, without_parts
 from multiview.sources._picture_files import PictureDepth, numbered_pictures, read_picture
 from multiview.sources._reader import Policy, Reader, Selection
 from multiview.sources._source import FrameSource
@@ -21,6 +21,7 @@ __all__ = [
     "Selection",
     "Timestamps",
     "numbered_pictures",
+    "open_cameras",
     "open_source",
     "read_picture",
     "read_timestamps",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from multiview.common.ledger import note_missing
 from multiview.data import VideoFrame
 from multiview.errors import SourceError
 from multiview.sources._source import FrameSource
 
-__all__ = ["Parts", "later_parts", "without_parts"]
+__all__ = ["Parts", "later_parts", "open_cameras", "without_parts"]
+
+Opened, Name = TypeVar("Opened"), TypeVar("Name")
 
 
 def later_parts(video: Path) -> list[Path]:
@@ -30,6 +33,37 @@ def without_parts(videos: Sequence[str]) -> list[str]:
 
 def _is_recorded(video: Path) -> bool:
     return video.is_file() and video.with_name(f"{video.stem}.timestamps.csv").is_file()
+
+
+def open_cameras(
+    videos: Iterable[tuple[str | Path, Name]], open_one: Callable[[str | Path, Name], Opened]
+) -> list[Opened]:
+    """Open the video of each camera; a recording that was cut off before its first picture does not hide the others.
+
+    Args:
+        videos: The file and the name of each.
+        open_one: Opens one of them.
+
+    Returns:
+        Those that could be opened; a recording that could not is noted as missing.
+
+    Raises:
+        SourceError: A video that is no recording cannot be opened, or none can.
+    """
+    opened: list[Opened] = []
+    errors: list[SourceError] = []
+    for video, name in videos:
+        try:
+            opened.append(open_one(video, name))
+        except SourceError as error:
+            if not _is_recorded(Path(video)):
+                raise
+            errors.append(error)
+    if errors and not opened:
+        raise errors[0]
+    for error in errors:
+        note_missing(f"{error}; continuing with the other cameras")
+    return opened
 
 
 class Parts:

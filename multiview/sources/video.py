@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from multiview.sources._timestamps import timestamps_beside
 
 __all__ = ["Source", "fourcc", "open_capture"]
 
+FFMPEG_QUIET = "-8"  # errors reach users in our words
 TORN_SHARE = 0.02  # a container's own count of frames is often off by one or two; more is a torn file
 
 
@@ -102,6 +104,7 @@ def open_capture(address: str | int, backend: int = cv2.CAP_ANY) -> cv2.VideoCap
     codecs that are missing in it. `isOpened` says whether it could be opened.
     """
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", FFMPEG_QUIET)  # that of the FFmpeg in OpenCV
     is_file = isinstance(address, str) and Path(address).is_file()
     if is_file and is_interlaced(str(address)):
         return AvCapture(str(address))

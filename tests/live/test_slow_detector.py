@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.killed_video import CAMERA, number_of
 from multiview.cameras.rig_file import save_rig
 from multiview.sources.video import Source
 from multiview.studio.config import load_studio
@@ -13,7 +14,6 @@ from multiview.studio.rerun import recorded_poses
 from multiview.synthetic import StudioOptions, make_studio
 from multiview.wire.messages import CameraHealth, KeypointsMessage, decode
 from services.supervise.launch import Launch
-from tests.footage import NUMBERED, number_of
 
 FPS, SIZE, STEP = 30.0, (256, 48), 16  # frames between two instants: what a detection of 0.3 s fits in
 SLOW = '''
@@ -37,7 +37,7 @@ class Detector(synthetic.Detector):
 def test_slow_detectors_take_the_same_instants_and_lose_no_video(tmp_path: Path) -> None:
     options = {"cameras": 3, "people": 1, "seconds": 60.0, "fps": FPS, "size": [256, 48], "person_px": 40.0}
     save_rig(make_studio(StudioOptions(**{**options, "size": SIZE})).rig, tmp_path / "rig.toml")  # type: ignore[arg-type]
-    (tmp_path / "numbered.py").write_text(NUMBERED)
+    (tmp_path / "numbered.py").write_text(CAMERA)
     (tmp_path / "slow.py").write_text(SLOW)
     simulated = ", ".join(f"{name} = {value}" for name, value in options.items())
     (tmp_path / "studio.toml").write_text(

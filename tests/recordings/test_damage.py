@@ -5,15 +5,19 @@ from __future__ import annotations
 import random
 import shutil
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from multiview.__main__ import main
 from multiview.commands.recover import recover
+from multiview.data import VideoFrame
 from multiview.recordings.mcap_log import RecordingReader
-from multiview.recordings.take import Take
+from multiview.recordings.take import Take, begin_take
 from multiview.recordings.take_stream import TakeStream
+from services.nodes.video_log import VideoLog
+from tests.footage import SIZE, picture
 from tests.recordings.damage import PART, ChunkAt, chunks_of, flipped, two_parts
 
 FLIPS, CUTS = 60, 20  # `python -m tests.recordings.test_damage` tries a thousand
@@ -145,6 +149,27 @@ def test_records_that_were_never_written_are_told_from_damage(tmp_path: Path) ->
     later = Take(take.folder).stream()
     assert [record.stamp.sequence for record in later] == list(range(PART, 2 * PART))
     assert later.lines() == []
+
+
+def test_recover_names_the_videos_that_hold_no_picture(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Cut off before their first picture: empty, with nothing but a header, or not even there."""
+    take = begin_take(tmp_path, "night", datetime(2026, 1, 1, tzinfo=UTC), "", "")
+    log = VideoLog(take.videos, "cam01", SIZE, 25.0, 0)
+    for number in range(10):
+        log.add(VideoFrame(picture(number), number, number * 40_000_000, "cam01"), wait=True)
+    log.close()
+    whole = (take.videos / "cam01.mp4").read_bytes()
+    for name, content in (("cam02", b""), ("cam03", whole[:700]), ("cam04", None)):
+        (take.videos / f"{name}.timestamps.csv").write_text("frame,time\n")
+        if content is not None:
+            (take.videos / f"{name}.mp4").write_bytes(content)
+
+    assert main(["recover", str(take.folder)]) == 3
+    said = capfd.readouterr()
+    assert "cam01.mp4: plays as far as it was written" in said.out
+    lines = [line for line in said.err.splitlines() if "holds" in line]
+    for line, name in zip(lines, ("cam02", "cam03", "cam04"), strict=True):
+        assert f"{name}.mp4 holds no picture" in line
 
 
 def main_with_many(flips: int = 1000, cuts: int = 200) -> None:

@@ -11,7 +11,7 @@ from multiview.commands.arguments import add_videos, camera_names
 from multiview.common.ledger import ledger
 from multiview.data import VideoFrame
 from multiview.errors import SourceError
-from multiview.sources import open_source
+from multiview.sources import open_cameras, open_source
 from services.nodes.video_log import VideoLog
 from tests.footage import SIZE, digit_of, picture
 
@@ -75,3 +75,20 @@ def test_later_parts_are_no_cameras(folder: Path) -> None:
     add_videos(parser)
     args = parser.parse_args(["--videos", *map(str, sorted(folder.glob("*.mp4")))])
     assert camera_names(args) == ["cam01", "cam02.1", "cam02"]
+
+
+def test_recording_without_a_picture_does_not_hide_the_other_cameras(folder: Path) -> None:
+    videos = [(folder / f"{name}.mp4", name) for name in ("cam00", "cam01")]
+    opened = lambda: open_cameras(videos, lambda video, name: open_source(str(video), name))
+    (folder / "cam00.mp4").touch()
+    with pytest.raises(SourceError, match=r"cam00\.mp4 cannot be opened"):  # a video that somebody named by mistake
+        opened()
+    (folder / "cam00.timestamps.csv").write_text("frame,time\n")
+    with ledger() as entries:
+        assert [source.name for source in opened()] == ["cam01"]
+    assert len(entries.missing) == 1
+    assert "cam00.mp4 cannot be opened" in entries.missing[0]
+    for name in ("cam01.mp4", "cam01.1.mp4", "cam01.2.mp4"):
+        (folder / name).write_bytes(b"torn")
+    with pytest.raises(SourceError, match=r"cam00\.mp4 cannot be opened"):
+        opened()
