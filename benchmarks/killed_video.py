@@ -47,6 +47,7 @@ __all__ = [
 
 FPS, SIZE, CAMERAS = 30.0, (256, 48), ("cam01", "cam02")
 LIMIT_S, PATIENCE_S, LONGEST_S = 1.0, 240.0, 3.0
+START_S = 0.2  # from the beginning of the files to the first frame that is recorded
 COMMANDS = {"capture": ("capture",), "run": ("run", "--video", "--no-viewer")}
 EARLY = 0.3  # share of kills that come before the first video, or soon after it
 STEP_S = 2.5e-5  # a video's own unit of time is 1/90,000 s
@@ -171,13 +172,19 @@ def after_kill(studio: NumberedStudio, words: tuple[str, ...], early: bool, afte
     with _recording(studio, words) as process:
         wanted = 0 if early else len(studio.cameras)
         end = time.monotonic() + PATIENCE_S
-        while not (begun.is_dir() and len(list(begun.glob(f"videos/*{TIMES}"))) >= wanted):
-            if process.poll() is not None or time.monotonic() > end:
+        since: dict[str, float] = {}  # when the files of each camera were seen first, s
+        kill_at = np.inf
+        while (now := time.monotonic()) < kill_at:
+            if process.poll() is not None or now > end:
                 raise MultiviewError(f"{words[0]} never recorded: {(folder / 'recording.log').read_text()}")
+            for path in begun.glob(f"videos/*{TIMES}"):
+                since.setdefault(path.name.removesuffix(TIMES), now)
+            if kill_at == np.inf and begun.is_dir() and len(since) >= wanted:
+                kill_at = now + after_s
             time.sleep(0.005)
-        time.sleep(after_s)
         children = _children(process.pid)
         process.kill()
+        killed = time.monotonic()
         process.wait()
         while any(_runs(pid) for pid in children):  # its workers end with it
             time.sleep(0.01)
@@ -189,7 +196,10 @@ def after_kill(studio: NumberedStudio, words: tuple[str, ...], early: bool, afte
     videos = begun.with_name("killed") / "videos"
     if said.returncode == 2:  # there was nothing to recover
         videos = begun / "videos"
-    found = [examined(videos / f"{name}.mp4", studio.log(name)) for name in studio.cameras]
+    ages = [max(0.0, killed - START_S - since.get(name, killed)) for name in studio.cameras]
+    found = [
+        examined(videos / f"{name}.mp4", studio.log(name), age) for name, age in zip(studio.cameras, ages, strict=True)
+    ]
     for name, video in zip(studio.cameras, found, strict=True):
         line = f"{name}.mp4 holds no picture"
         begun_here = (videos / f"{name}{TIMES}").exists()
@@ -223,16 +233,25 @@ def _runs(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def examined(path: Path, given: Path) -> VideoAfterKill:
-    """Nothing older than a second is missing, and every frame has its time."""
+def examined(path: Path, given: Path, age_s: float = np.inf) -> VideoAfterKill:
+    """Nothing older than a second is missing, and every frame has its time.
+
+    Args:
+        path: The video.
+        given: Numbers of the frames that the camera has given.
+        age_s: For how long it had been recorded, s.
+
+    Raises:
+        MultiviewError: Something is missing.
+    """
     numbers = given.read_text().split() if given.exists() else []
     due = max(0, len(numbers) - 1)  # the last one is read ahead
     try:
         seen = _numbers_and_times(path)
     except SourceError:
-        if due > LIMIT_S * FPS:
-            raise MultiviewError(f"{path.name} does not play, after {due / FPS:.2f} s") from None
-        return VideoAfterKill(False, due / FPS)
+        if age_s > LIMIT_S:
+            raise MultiviewError(f"{path.name} does not play, after {age_s:.2f} s") from None
+        return VideoAfterKill(False, age_s)
     shown = [number for number, _ in seen]
     missing_s = (due - 1 - shown[-1]) / FPS
     if missing_s > LIMIT_S:

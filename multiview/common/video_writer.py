@@ -18,7 +18,7 @@ from multiview.errors import SourceError
 if TYPE_CHECKING:
     import av
 
-__all__ = ["VideoWriter"]
+__all__ = ["VideoWriter", "load_encoders"]
 
 TIME_BASE = 90_000  # units of time per second
 DEFAULT_FPS = 30.0
@@ -50,6 +50,11 @@ ENCODERS = (
 )
 
 
+def load_encoders() -> None:
+    """Load the library, which takes up to a second: before the instant from which on every frame is recorded."""
+    import av  # noqa: F401 (slow to import, and of use to writers alone)
+
+
 class VideoWriter:
     """Writes pictures to an MP4 file; what was written half a second ago survives a killed process or a full disk.
 
@@ -69,7 +74,7 @@ class VideoWriter:
         Raises:
             SourceError: The file cannot be made, or no encoder is there.
         """
-        import av  # slow to import, and of use to writers alone
+        import av
 
         self.path, self.size = Path(path), size
         self._fps = fps or DEFAULT_FPS

@@ -27,6 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 from multiview.common.ranges import Seconds, ranged
+from multiview.common.video_writer import load_encoders
 from multiview.data import VideoFrame
 from multiview.errors import ConfigError, MultiviewError, SourceError
 from multiview.recordings.mcap_log import Record, RecordingWriter
@@ -224,6 +225,7 @@ def start_together(cameras: list[CapturedCamera], take: Take) -> None:
     Raises:
         SourceError: One has not, in 10 s, or in a minute where it says what it waits for.
     """
+    load_encoders()
     began = time.monotonic()
     while waiting := [camera for camera in cameras if camera.frames == 0]:
         for camera in waiting:

@@ -20,6 +20,7 @@ import numpy as np
 
 from multiview.cameras.camera import Camera
 from multiview.cameras.image_size import scaling_note, to_calibrated_size
+from multiview.common.video_writer import load_encoders
 from multiview.data import NS_PER_S, Keypoints2D, VideoFrame
 from multiview.detect import ExpectsPeople, PoseDetector, make_detector
 from multiview.errors import ConfigError, SourceError
@@ -218,6 +219,8 @@ class CameraWorker:
     def play(self, stopping: Stopping, standalone: bool) -> None:
         """Run until every camera has ended or a stop is requested."""
         self._warm_up()
+        if self._video is not None:
+            load_encoders()
         roles = [f"camera/{stream.camera.name}" for stream in self._streams]
         self._start_ns = wait_for_start(self._streams[0].client, roles, standalone, stopping)
         for stream in self._streams:
