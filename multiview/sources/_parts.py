@@ -14,7 +14,8 @@ from multiview.sources._source import FrameSource
 
 __all__ = ["Parts", "later_parts", "open_cameras", "without_parts"]
 
-Opened, Name = TypeVar("Opened"), TypeVar("Name")
+Opened = TypeVar("Opened")
+Name = TypeVar("Name")
 
 
 def later_parts(video: Path) -> list[Path]:
@@ -61,8 +62,8 @@ def open_cameras(
             errors.append(error)
     if errors and not opened:
         raise errors[0]
-    for error in errors:
-        note_missing(f"{error}; continuing with the other cameras")
+    for one in errors:
+        note_missing(f"{one}; continuing with the other cameras")
     return opened
 
 
