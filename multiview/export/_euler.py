@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from scipy.spatial.transform import Rotation
 
-__all__ = ["Order", "best_order", "continuous_angles", "midway_error_deg"]
+__all__ = ["Order", "best_order", "continuous_angles", "midway", "midway_in_blender", "midway_of_angles"]
 
 Order = Literal["XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"]
 _ORDERS: tuple[Order, ...] = get_args(Order)
 _REVERSED: dict[Order, Order] = {"XYZ": "ZYX", "XZY": "YZX", "YXZ": "ZXY", "YZX": "XZY", "ZXY": "YXZ", "ZYX": "XYZ"}
-_JUMP_DEG = 30.0  # larger steps are no motion but a return after a gap
 
 
 def continuous_angles(rotations: Rotation, order: Order) -> Float64[np.ndarray, "T 3"]:
@@ -39,47 +38,64 @@ def continuous_angles(rotations: Rotation, order: Order) -> Float64[np.ndarray, 
     return continuous
 
 
-def midway_error_deg(rotations: Rotation, order: Order) -> float:
-    """How far, at most, the mean of two frames' angles is from the rotation midway between the two; 0 for one frame.
+def midway(rotations: Rotation) -> Rotation:
+    """The T - 1 rotations half-way between T of them, on the shortest way."""
+    return rotations[:-1] * Rotation.from_rotvec((rotations[:-1].inv() * rotations[1:]).as_rotvec() / 2)
+
+
+def midway_of_angles(rotations: Rotation, order: Order) -> Rotation:
+    """The T - 1 rotations that the mean of two frames' angles makes: what a program shows there.
 
     Args:
-        rotations: The rotations, frame by frame.
+        rotations: The T rotations, frame by frame.
         order: As in `continuous_angles`.
 
     Returns:
-        The largest error, deg, over all steps but those of more than 30 degrees.
+        The rotations half-way between frames.
     """
-    if len(rotations) < 2:
-        return 0.0
     angles = continuous_angles(rotations, order)
-    step = (rotations[:-1].inv() * rotations[1:]).as_rotvec()
-    midway = rotations[:-1] * Rotation.from_rotvec(step / 2)
-    means = Rotation.from_euler(order, (angles[:-1] + angles[1:]) / 2, degrees=True)
-    error = np.atleast_1d((midway.inv() * means).magnitude())
-    motion = np.linalg.norm(step, axis=1) < np.radians(_JUMP_DEG)
-    return float(np.degrees(error[motion].max(initial=0.0)))
+    return Rotation.from_euler(order, (angles[:-1] + angles[1:]) / 2, degrees=True)
 
 
-def best_order(rotations: Rotation, rest: Rotation, usual: Order, tolerance_deg: float) -> Order:
+def midway_in_blender(rotations: Rotation, order: Order, rest: Rotation) -> Rotation:
+    """As `midway_of_angles`, where the angles are taken apart again, in the bone's axes and in reversed order.
+
+    Args:
+        rotations: The T rotations, frame by frame.
+        order: That of the file.
+        rest: The axes of the bone, y along it.
+
+    Returns:
+        The rotations half-way between frames.
+    """
+    return rest * midway_of_angles(rest.inv() * rotations * rest, _REVERSED[order]) * rest.inv()
+
+
+def best_order(
+    rotations: Rotation, rest: Rotation, counted: Bool[np.ndarray, " S"], usual: Order, tolerance_deg: float
+) -> Order:
     """The usual order of axes, or, where its error midway is above the tolerance, the one with the least.
 
     With any order, some rotation (the middle angle at 90 degrees) makes the outer angles fast: cartwheels do so for
-    Z X Y, somersaults for X Z Y. Blender takes the angles apart again, in axes of its own and in reversed order: the
-    error is the larger one of the two.
+    Z X Y, somersaults for X Z Y. The error is the larger one of a plain reader's and Blender's.
 
     Args:
         rotations: The rotations, frame by frame.
-        rest: The axes of the bone, y along it, in which Blender rotates it.
+        rest: The axes of the bone, y along it.
+        counted: False for those of the T - 1 steps between frames that are no motion.
         usual: Preferred.
-        tolerance_deg: Of `midway_error_deg`.
+        tolerance_deg: Of the angle to the rotation midway.
 
     Returns:
         The order.
     """
-    inside = rest.inv() * rotations * rest
+    if not counted.any():
+        return usual
+    wanted = midway(rotations).inv()
 
     def error(order: Order) -> float:
-        return max(midway_error_deg(rotations, order), midway_error_deg(inside, _REVERSED[order]))
+        read = midway_of_angles(rotations, order), midway_in_blender(rotations, order, rest)
+        return max(float(np.degrees((wanted * found).magnitude()[counted].max())) for found in read)
 
     return usual if error(usual) <= tolerance_deg else min(_ORDERS, key=error)
 

@@ -2,8 +2,9 @@
 
 The format has no unit; lengths are in centimetres unless asked otherwise. The rest pose is a T-pose; rotations come
 from `multiview.body.kinematics`, in the order Z X Y, or for a bone that this order would make jump (cartwheels) in the
-one that does so least. Angles are continuous, not bound to 180 degrees, as programs interpolate them. BVH has no gaps:
-what is unknown holds its last rotation, and the file beside it lists what was filled or held.
+one that does so least. Angles are continuous, not bound to 180 degrees, as programs interpolate them. Where no order is
+within 5 mm half-way between frames (kicks, somersaults), all files have rows between frames, two or more for each. BVH
+has no gaps: what is unknown holds its last rotation, and the file beside it lists what was filled or held.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from scipy.spatial.transform import Rotation
 from multiview.body.kinematics import Humanoid, Motion
 from multiview.common.atomic_file import replacing
 from multiview.export import PER_METRE, Progress, part, silent
-from multiview.export._dense import dense, rest_pose, solve_motion, write_intervals
-from multiview.export._euler import Order, best_order, continuous_angles
+from multiview.export._between import AngleMotion, rows_per_frame
+from multiview.export._dense import Dense, dense, rest_pose, solve_motion, write_intervals
+from multiview.export._euler import Order, continuous_angles
 from multiview.export._rows import Block, write_rows
 from multiview.recordings.pose_table import Poses
 
@@ -26,8 +28,6 @@ __all__ = ["UNITS", "Exporter"]
 
 UNITS = ("cm", "m", "mm")
 _BVH_FROM_WORLD = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # y up instead of z up
-_USUAL: Order = "ZXY"
-_TOLERANCE_DEG = 0.15  # 2.6 mm at a distance of 1 m
 _ENDS = {"Head": (0.0, 0.12, 0.0), "LeftHand": (0.09, 0.0, 0.0), "RightHand": (-0.09, 0.0, 0.0)}  # m
 
 
@@ -36,28 +36,29 @@ class Exporter:
         self._scale, self._decimals = PER_METRE[unit], 6 if unit == "m" else 4
 
     def write(self, poses: Poses, stem: Path, progress: Progress = silent) -> list[Path]:
+        people = [dense(poses, int(number)) for number in poses.people]
+        motions = [_angle_motion(poses, person) for person in people]
+        rows = max(map(rows_per_frame, motions), default=1)  # the same for everyone, who stay in step in a program
         paths = []
-        for i, number in enumerate(poses.people):
-            person = dense(poses, int(number))
-            path = stem.with_name(f"{stem.name}_{poses.label(int(number))}.bvh")
-            rest = rest_pose(poses, person)
-            motion = solve_motion(person, rest)
-            rotations = _rotations(motion)
-            orders = [
-                best_order(rotation, _along(rest, i), _USUAL, _TOLERANCE_DEG) for i, rotation in enumerate(rotations)
-            ]
+        for i, (person, motion) in enumerate(zip(people, motions, strict=True)):
+            path = stem.with_name(f"{stem.name}_{poses.label(person.person)}.bvh")
+            channels = _channels(motion, rows, self._scale)
             with replacing(path) as temporary, temporary.open("wb") as file:
-                head = "HIERARCHY\n" + "\n".join(_hierarchy(rest, orders, 0, 0, self._scale)) + "\nMOTION\n"
-                head += f"Frames: {len(motion.root)}\nFrame Time: {1 / person.rate:.8f}\n"
-                file.write(head.encode("ascii"))
-                write_rows(
-                    file,
-                    [Block(_channels(rest, motion.root, rotations, orders, self._scale), self._decimals)],
-                    " ",
-                    part(progress, i, len(poses.people)),
+                head = (
+                    "HIERARCHY\n" + "\n".join(_hierarchy(motion.rest, motion.orders, 0, 0, self._scale)) + "\nMOTION\n"
                 )
+                head += f"Frames: {len(channels)}\nFrame Time: {1 / (person.rate * rows):.8f}\n"
+                file.write(head.encode("ascii"))
+                write_rows(file, [Block(channels, self._decimals)], " ", part(progress, i, len(people)))
             paths += [path, write_intervals(person, path)]
         return paths
+
+
+def _angle_motion(poses: Poses, person: Dense) -> AngleMotion:
+    rest = rest_pose(poses, person)
+    motion = solve_motion(person, rest)
+    axes = [_along(rest, bone) for bone in range(len(rest.bones))]
+    return AngleMotion.of(rest, axes, motion.root, _rotations(motion), motion.known, person.rate)
 
 
 def _children(rest: Humanoid, bone: int) -> list[int]:
@@ -109,9 +110,8 @@ def _rotations(motion: Motion) -> list[Rotation]:
     return [Rotation.from_matrix(local[:, bone]) for bone in range(local.shape[1])]
 
 
-def _channels(
-    rest: Humanoid, root: Float64[np.ndarray, "T 3"], rotations: list[Rotation], orders: list[Order], scale: float
-) -> Float64[np.ndarray, "T channels"]:
-    """One row per frame: the root's position, then the angles (deg) of every bone."""
-    angles = [continuous_angles(rotations[bone], orders[bone]) for bone in _down(rest)]
+def _channels(motion: AngleMotion, rows: int, scale: float) -> Float64[np.ndarray, "R channels"]:
+    """The root's position, then the angles (deg) of every bone, in `rows` rows for each frame."""
+    root, rotations = motion.with_rows_between(rows)
+    angles = [continuous_angles(rotations[bone], motion.orders[bone]) for bone in _down(motion.rest)]
     return np.concatenate([root @ _BVH_FROM_WORLD.T * scale, *angles], axis=1)

@@ -17,34 +17,37 @@ import bvhio
 import numpy as np
 import pybvh
 import pytest
-from scipy.spatial.transform import Rotation
+from scipy.spatial.transform import Rotation, Slerp
 
 from multiview.body.kinematics import Motion, forward_kinematics, humanoid
 from multiview.export import load_exporter
 from multiview.export._dense import dense, solve_motion
-from multiview.export._euler import best_order, continuous_angles, midway_error_deg
+from multiview.export._euler import best_order, continuous_angles, midway, midway_of_angles
 from multiview.recordings.pose_table import Poses
-from tests.export.takes import recorded
+from tests.export.motion_clips import recorded_clip
+from tests.export.takes import FPS, recorded
 
 _WORLD_FROM_YUP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 _MIDWAY_M = 0.005
 
 
 class Expected:
-    """Where bones begin: by name (T, 3) m in the person's frames, and (T - 1, 3) midway by the shortest rotations."""
+    """Where bones begin, by name, m: in each row of a file, and midway by the shortest rotations between frames."""
 
-    def __init__(self, poses: Poses, person: int) -> None:
+    def __init__(self, poses: Poses, person: int, rows: int = 1) -> None:
         own = dense(poses, person)
         rest = humanoid(own.joints, own.xyz)
         motion = solve_motion(own, rest)
+        frames = np.arange(len(motion.root))
+        at = np.arange(2 * rows * frames[-1] + 1) / (2 * rows)
+        root = np.stack([np.interp(at, frames, motion.root[:, axis]) for axis in range(3)], axis=1)
         turns = [Rotation.from_matrix(motion.local[:, bone]) for bone in range(len(rest.bones))]
-        halves = [turn[:-1] * Rotation.from_rotvec((turn[:-1].inv() * turn[1:]).as_rotvec() / 2) for turn in turns]
-        local = np.stack([half.as_matrix() for half in halves], axis=1)
-        midway = Motion((motion.root[:-1] + motion.root[1:]) / 2, local, motion.known[1:])
+        local = np.stack([Slerp(frames, turn)(at).as_matrix() for turn in turns], axis=1)
+        places = forward_kinematics(rest, Motion(root, local, np.ones(local.shape[:2], dtype=bool)))
         self.bones = [bone.name for bone in rest.bones]
-        self.frames, self.between = forward_kinematics(rest, motion), forward_kinematics(rest, midway)
+        self.frames, self.between = ({name: x[i::2] for name, x in places.items()} for i in (0, 1))
         there = np.isfinite(own.xyz).any(axis=(1, 2))
-        self.known_between = there[:-1] & there[1:]  # not where somebody who left returns
+        self.known_between = (there[:-1] & there[1:]).repeat(rows)  # not where somebody who left returns
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +119,53 @@ def test_bvh_in_three_packages_is_the_motion_also_between_frames(read, poses: Po
             assert error[expected.known_between].max() < _MIDWAY_M, name
 
 
+def tumbling(degrees_per_frame: float) -> Poses:
+    """Two people for a second: 4 rolls about an axis that no order of angles likes, arms and legs moving; 5 walks."""
+    poses = recorded(seconds=1.5)
+    xyz = poses.xyz.copy()
+    own = poses.person == 4
+    turns = Rotation.from_rotvec(np.radians(degrees_per_frame) * np.arange(own.sum())[:, None] * [[0.6, 0.8, 0.0]])
+    middle = np.nanmean(xyz[own], axis=1, keepdims=True)
+    xyz[own] = np.einsum("tij,tkj->tki", turns.as_matrix(), xyz[own] - middle) + middle
+    return replace(poses, xyz=xyz)
+
+
+def rows_per_frame(path: Path) -> int:
+    seconds = float(path.read_text().partition("Frame Time:")[2].split()[0])
+    return round(1 / (FPS * seconds))
+
+
+def worst_midway_m(path: Path, expected: Expected) -> float:
+    """How far a joint is off half-way between two rows; in the rows themselves it has to be where it was."""
+    found = read_with_bvh(with_midways(path, path.with_suffix(".double.bvh")))
+    worst = 0.0
+    for name in expected.bones:
+        places = found[name] / 100 @ _WORLD_FROM_YUP.T
+        assert np.linalg.norm(places[::2] - expected.frames[name], axis=1).max() < 1e-4, name
+        error = np.linalg.norm(places[1::2] - expected.between[name], axis=1)
+        worst = max(worst, error[expected.known_between].max())
+    return worst
+
+
+def test_bvh_of_fast_motion_has_rows_between_frames_the_same_for_everyone(tmp_path: Path) -> None:
+    for degrees_per_frame, fewest, most in ((1.0, 1, 1), (14.0, 2, 4)):
+        poses = tumbling(degrees_per_frame)
+        paths = load_exporter("bvh").write(poses, tmp_path / "take")[::2]
+        rows = {rows_per_frame(path) for path in paths}
+        assert len(rows) == 1
+        assert fewest <= min(rows) <= most
+        for person, path in zip((4, 5), paths, strict=True):
+            assert worst_midway_m(path, Expected(poses, person, *rows)) < _MIDWAY_M
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clip", ["backflip", "kick", "roll", "run"])
+def test_bvh_of_recorded_motion_is_right_between_frames(clip: str, shared_data: Path, tmp_path: Path) -> None:
+    poses = recorded_clip(shared_data / "motions" / f"humanoid3d_{clip}.txt", FPS)
+    path = load_exporter("bvh").write(poses, tmp_path / clip)[0]
+    assert worst_midway_m(path, Expected(poses, 1, rows_per_frame(path))) < _MIDWAY_M
+
+
 def test_bvh_has_no_bone_without_length(poses: Poses, tmp_path: Path) -> None:
     """Programs that draw bones, Blender for one, end a bone in the middle of those below it."""
     motion = bvh.Bvh(load_exporter("bvh").write(poses, tmp_path / "take")[0].read_text())
@@ -148,11 +198,12 @@ def test_angles_have_no_jumps_and_are_the_rotations() -> None:
 
 def test_order_of_axes_is_another_one_where_the_usual_makes_the_angles_fast() -> None:
     walk, wheel = rolling(1.0, [0.0, 1.0, 0.0]), rolling(5.0, [1.0, 0.0, 0.0])
-    upright = Rotation.identity()
-    assert best_order(walk, upright, "ZXY", 0.15) == "ZXY"
-    order = best_order(wheel, upright, "YXZ", 0.15)
+    upright, counted = Rotation.identity(), np.ones(199, dtype=bool)
+    assert best_order(walk, upright, counted, "ZXY", 0.15) == "ZXY"
+    order = best_order(wheel, upright, counted, "YXZ", 0.15)
     assert order != "YXZ"
-    assert midway_error_deg(wheel, order) < 0.3 < midway_error_deg(wheel, "YXZ")
+    error_deg = lambda order: np.degrees((midway(wheel).inv() * midway_of_angles(wheel, order)).magnitude().max())
+    assert error_deg(order) < 0.3 < error_deg("YXZ")
 
 
 def validate_with_khronos(path: Path) -> str:
