@@ -32,7 +32,7 @@ def synthetic_studio(folder: Path, hub: HubOptions = FREE) -> Studio:
     )
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> float:
+def until(condition: Callable[[], bool], seconds: float = 120.0) -> float:
     """Wait for something to become true; how long it took, s."""
     began = time.monotonic()
     while not condition():

@@ -76,15 +76,23 @@ def start_workers(target: Callable[..., None], all_reduce: AllReduce, *arguments
 
 @contextlib.contextmanager
 def _interrupts_deferred() -> Iterator[None]:
-    """An interrupt of this thread waits until the end of the block; a process started in it gets none."""
-    if sys.platform == "win32":
+    """An interrupt waits until the end of the block; a process that is started in it gets none.
+
+    Only the main thread may defer, and only it gets interrupts.
+    """
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    came: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by what is started
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _break_when_dead(worker: SpawnProcess, all_reduce: AllReduce) -> None:

@@ -262,7 +262,7 @@ def vmc_avatar(seconds: float, seed: int, name: str = "") -> _Avatar:
     listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
     listener.bind(("127.0.0.1", 0))
-    listener.settimeout(2.0)
+    listener.settimeout(60.0)
     bridge = open_bridge("vmc", {"port": listener.getsockname()[1], "learn_s": 2.0}, joints, 30.0)
     blank = np.zeros((len(joints.joints), 3, 3)), np.ones(17), np.full(17, 3), np.zeros(17, dtype=bool)
     frames: list[dict[str, list[float]]] = []
@@ -324,11 +324,11 @@ def test_lsl_streams_named_channels() -> None:
     skeleton, tracks = crowd(2)
     bridge = open_bridge("lsl", {"name": "multiview-contract", "people": 4}, skeleton, 25.0)
     try:
-        found = pylsl.resolve_byprop("name", "multiview-contract", timeout=10)
+        found = pylsl.resolve_byprop("name", "multiview-contract", timeout=60)
         if not found:
             pytest.skip("LSL cannot find streams here: no multicast on this network")
         inlet = pylsl.StreamInlet(found[0])
-        inlet.open_stream(timeout=5)
+        inlet.open_stream(timeout=60)
         sample = None
         for _ in range(50):
             bridge.send(tracks)

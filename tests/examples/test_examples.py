@@ -88,7 +88,7 @@ def test_custom_detector_loads_as_a_plugin() -> None:
 def test_custom_bridge_sends_everyone() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(5)
+        receiver.settimeout(60)
         module = load("08")
         skeleton, tracks = crowd()
         bridge = module.Bridge(module.Options(port=receiver.getsockname()[1]), skeleton, 30.0)

@@ -217,7 +217,7 @@ def validate_with_khronos(path: Path) -> str:
     )
     if subprocess.run(["node", "-e", "require.resolve('gltf-validator')"], capture_output=True).returncode:
         pytest.skip("node has no gltf-validator: npm install gltf-validator, and set NODE_PATH to its node_modules")
-    done = subprocess.run(["node", "-e", script, str(path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["node", "-e", script, str(path)], capture_output=True, text=True, timeout=280)
     return done.stdout.strip() or done.stderr
 
 

@@ -82,6 +82,8 @@ def test_killed_and_resumed_is_the_same_curve(tmp_path, more):
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the processes by /proc")
 def test_train_interrupted_while_its_workers_start_shows_no_trace(tmp_path):
     """Ctrl-C reaches every process of the terminal, also one that still imports."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        pytest.skip("SIGINT is ignored here, as in the background of a shell")
     (tmp_path / "tiny.toml").write_text(TINY + "processes = 2\n")
     command = [sys.executable, "-m", "multiview", "train", str(tmp_path / "tiny.toml"), "--threads", "1", "--out"]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -92,7 +94,7 @@ def test_train_interrupted_while_its_workers_start_shows_no_trace(tmp_path):
     while not started() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120.0)
     assert process.returncode == 130
     assert err == ""
     assert "loss nan" not in out

@@ -86,7 +86,7 @@ def test_message_without_end_is_cut_off(processes: Processes) -> None:
     greeting = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32)
     ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 6) + b"DEALER"
     part = b"\x03" + struct.pack(">Q", 100_000) + bytes(100_000)
-    with socket.create_connection((hub.host, hub.ingest_port), timeout=5.0) as raw:
+    with socket.create_connection((hub.host, hub.ingest_port), timeout=60.0) as raw:
         raw.sendall(greeting + b"\x04" + bytes([len(ready)]) + ready)
         answer = b""
         while b"ROUTER" not in answer:

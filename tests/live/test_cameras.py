@@ -59,7 +59,7 @@ def test_videos_live_are_what_their_detector_says(studio: Studio, tmp_path: Path
     with Launch(studio, take="videos", viewer=False) as launch:
         launch.start()
         assert launch.studio.sync.rate_hz == 25.0
-        assert launch.wait(timeout_s=60.0)
+        assert launch.wait(timeout_s=120.0)
     assert launch.take is not None
     live = list(recorded_poses(launch.take.records()))
     assert [message.tick for message in live] == list(range(25))
@@ -81,7 +81,7 @@ def test_cameras_that_share_a_worker(studio: Studio, tmp_path: Path) -> None:
     with Launch(studio, take="shared", viewer=False, logs=tmp_path / "logs") as launch:
         launch.start()
         assert {name for name in launch.states() if "worker" in name} == {"worker cam03,cam01", "worker cam02"}
-        assert launch.wait(timeout_s=60.0)
+        assert launch.wait(timeout_s=120.0)
     assert launch.take is not None
     live = list(recorded_poses(launch.take.records()))
     assert [message.tick for message in live] == list(range(25))
@@ -126,7 +126,7 @@ def test_a_camera_that_breaks_off_stops_nobody(studio: Studio, tmp_path: Path) -
     studio = Studio(**{f: getattr(studio, f) for f in studio.__struct_fields__} | {"cameras": cameras})
     with Launch(studio, take="broken", viewer=False, logs=tmp_path / "logs") as launch:
         launch.start()
-        assert launch.wait(timeout_s=60.0)
+        assert launch.wait(timeout_s=120.0)
     assert launch.take is not None
     live = list(recorded_poses(launch.take.records()))
     assert [message.tick for message in live] == list(range(25))

@@ -63,7 +63,7 @@ def test_live_replay_and_offline_agree_in_every_bit(shared_data: Path, tmp_path:
     )
     with Launch(studio, take="shelf", viewer=False) as launch:
         launch.start()
-        assert launch.wait(timeout_s=60.0)
+        assert launch.wait(timeout_s=120.0)
     assert launch.take is not None
     assert launch.take.folder == tmp_path / "shelf"
     live = list(recorded_poses(launch.take.records()))
@@ -143,11 +143,11 @@ def test_run_on_ctrl_c_leaves_nothing_behind_and_finishes_the_take(tmp_path: Pat
     write_studio(synthetic_studio(tmp_path), tmp_path / "studio.toml")
     process = multiview("run", tmp_path / "studio.toml", "--take", "one", "--no-viewer")
     take = Take(tmp_path / "one.partial")
-    until(lambda: _poses(take) > 0, 60.0)
+    until(lambda: _poses(take) > 0)
     children = _children(process.pid)
     assert len(children) >= 5
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=45.0)  # not told, it would end after a minute
     assert process.returncode == 0
     assert str(tmp_path / "one") in out
     assert not any(_alive(pid) for pid in children)
@@ -161,8 +161,8 @@ def test_killed_launcher_leaves_no_orphan(tmp_path: Path) -> None:
     until(lambda: len(_children(process.pid)) >= 6)
     children = _children(process.pid)
     process.kill()
-    process.communicate(timeout=10)
-    until(lambda: not any(_alive(pid) for pid in children), 5.0)
+    process.communicate(timeout=120.0)
+    until(lambda: not any(_alive(pid) for pid in children), 45.0)  # left alone, they would end after a minute
     assert Take(tmp_path / "one.partial").partial
 
 
@@ -194,7 +194,7 @@ def test_client_outlives_a_killed_fusion(processes: Processes, tmp_path: Path) -
     def tick() -> int:
         return max((int(line.split()[0]) for line in printed.read_text().splitlines()[:-1]), default=-1)
 
-    until(lambda: tick() > 10, 60.0)
+    until(lambda: tick() > 10)
     first = _child(run.pid, "fusion")
     assert first is not None
     os.kill(first, signal.SIGKILL)
@@ -225,7 +225,7 @@ def test_commands_answer_bad_input_with_one_line_and_status_2(tmp_path: Path) ->
         multiview("worker", tmp_path / "good.toml", "--camera", "cam99"): "the rig has no camera cam99",
     }
     for process, expected in mistakes.items():
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120.0)
         assert (process.returncode, out) == (2, "")
         assert err.strip().count("\n") == 0
         assert expected in err

@@ -32,7 +32,7 @@ def test_capture_ends_whole_when_it_is_told_to(tmp_path: Path, number: signal.Si
     until(lambda: len(list(videos.glob("*.csv"))) == 2, 240.0)
     time.sleep(1.0)
     process.send_signal(number)
-    said, errors = process.communicate(timeout=60.0)
+    said, errors = process.communicate(timeout=120.0)
     assert process.returncode == 0, errors
     assert "take: " in said
     for name in studio.cameras:

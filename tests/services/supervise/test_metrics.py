@@ -46,7 +46,7 @@ def watcher() -> Watcher:
 
 def figures_of(port: int) -> dict[tuple[str, ...], float]:
     """By name and labels' values."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as reply:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as reply:
         text = reply.read().decode()
     families = text_string_to_metric_families(text)
     return {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}

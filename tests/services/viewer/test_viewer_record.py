@@ -42,7 +42,7 @@ def test_a_press_begins_a_take_and_the_next_ends_it(studio: Studio, tmp_path: Pa
             sent += bool(list(partial.glob("*.mcap")))
             return sent > 20
 
-        until(enough, 60.0)
+        until(enough)
         assert name in recording.status()
         assert recording.toggle() == f"saved take {name}"
         assert recording.status() == ""
@@ -59,7 +59,7 @@ def test_a_recorder_that_fails_says_why(studio: Studio, tmp_path: Path) -> None:
     write_studio(studio, tmp_path / "studio.toml")
     recording = Recording(tmp_path / "studio.toml")
     recording.toggle()
-    until(lambda: "failed" in recording.status(), 60.0)
+    until(lambda: "failed" in recording.status())
     assert "takes" in recording.status()
     assert recording.toggle() == ""
     recording.close()
