@@ -196,7 +196,7 @@ def _take(folder: Path, cameras: set[str]) -> tuple[int, int]:
         ours = isinstance(message, Heartbeat) and record.topic == topics.HEARTBEAT
         if topic is not None and topics.belongs(message, topic):
             kind, _, name = topic.owner.partition("/")
-            ours = name in cameras if kind == "camera" else name in ("fusion", "recorder", "ping", "echo")
+            ours = name in cameras if kind == "camera" else name in ("hub", "fusion", "recorder", "ping", "echo")
             named = isinstance(message, IdentityLabel) or (isinstance(message, PosesMessage) and any(message.names))
             ours = ours and not named
         foreign += not ours

@@ -29,6 +29,7 @@ import cv2
 import numpy as np
 
 from multiview.cameras.rig_file import save_rig
+from multiview.common.ledger import ledger
 from multiview.errors import MultiviewError, SourceError
 from multiview.sources import open_cameras, open_source
 from multiview.sources.video import Source
@@ -288,7 +289,9 @@ def _check_others(videos: Path, cameras: tuple[str, ...], found: list[VideoAfter
     """Whoever reads all the videos that are there gets every one that plays."""
     there = [(video, name) for name in cameras if (video := videos / f"{name}.mp4").exists()]
     plays = [name for name, video in zip(cameras, found, strict=True) if video.plays]
-    if plays:
+    if not plays:
+        return
+    with ledger():
         opened = open_cameras(there, lambda video, name: open_source(str(video), name))
-        if [source.name for source in opened] != plays:
-            raise MultiviewError(f"of {plays} only {[source.name for source in opened]} can be opened")
+    if [source.name for source in opened] != plays:
+        raise MultiviewError(f"of {plays} only {[source.name for source in opened]} can be opened")

@@ -39,6 +39,7 @@ from multiview.wire.messages import CameraHealth, Stamp, encode
 from multiview.wire.topics import CAMERA_HEALTH, topic_of
 from services.capture.cameras import open_camera
 from services.capture.coverage import Coverage
+from services.capture.disk_watch import DiskWatch
 from services.capture.image_quality import ImageQuality, measure_quality
 from services.nodes.video_log import VideoLog
 from services.runtime.process import Stopping
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
             lock = TakeLock(take.folder)
             start_together(cameras, take)
         console.print(f"recording {take.info.name}; Ctrl-C ends it" if take else "preview; Ctrl-C ends it")
-        watch(cameras, console, stopping, args.seconds, coverage)
+        watch(cameras, console, stopping, args.seconds, coverage, DiskWatch(take) if take else None)
     finally:
         for camera in cameras:
             camera.close()
@@ -94,14 +95,18 @@ def run(args: argparse.Namespace) -> int:
             discard_take(take)  # where no camera gave anything
     console.print(table_of(cameras, coverage))
     if take is not None and take.folder.is_dir():
-        record_counts(cameras, take)
+        try:
+            record_counts(cameras, take)
+        except OSError as error:  # a full disk, on which the videos are
+            take.recordings()[-1].unlink()
+            console.print(f"the counts of frames cannot be written: {error.strerror}", style="red")
         _print_next_step(finish_take(take), args.board, console)
     for camera in cameras:
         if camera.error:
             raise SourceError(f"{camera.name}: {camera.error}")
     losses = {camera.name: camera.log for camera in cameras if camera.log and camera.log.dropped}
     for name, log in losses.items():
-        print(f"multiview: {name}: {log.dropped} frames are not in its video: {log.error}", file=sys.stderr)
+        print(f"multiview: {name}: {log.dropped} frames are not in its video: {log.reason}", file=sys.stderr)
     return PARTLY if losses else 0
 
 
@@ -250,17 +255,21 @@ def watch(
     stopping: Stopping,
     seconds: float | None,
     coverage: Coverage | None = None,
+    disk: DiskWatch | None = None,
 ) -> None:
-    """Show the table until a stop is requested or the time has elapsed."""
+    """Show the table until a stop is requested or the time has elapsed; say once when the disk will soon be full."""
     end = None if seconds is None else time.monotonic() + 0.2 + seconds
     next_refresh = 0.0
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while not stopping.wait(0.05 if coverage else REFRESH_S) and (end is None or time.monotonic() < end):
             if coverage is not None:
                 coverage.show({camera.name: camera.newest for camera in cameras})
+            if disk is not None and (warning := disk.look(time.monotonic())):
+                console.print(warning, style="red", soft_wrap=True)
             if console.is_terminal and time.monotonic() >= next_refresh:
                 next_refresh = time.monotonic() + REFRESH_S
-                live.update(table_of(cameras, coverage), refresh=True)
+                table = table_of(cameras, coverage)
+                live.update(table if disk is None else Group(table, disk.row()), refresh=True)
 
 
 def table_of(cameras: list[CapturedCamera], coverage: Coverage | None = None) -> Group:

@@ -20,6 +20,7 @@ import numpy as np
 
 from multiview.cameras.camera import Camera
 from multiview.cameras.image_size import scaling_note, to_calibrated_size
+from multiview.common.ledger import note_missing
 from multiview.common.video_writer import load_encoders
 from multiview.data import NS_PER_S, Keypoints2D, VideoFrame
 from multiview.detect import ExpectsPeople, PoseDetector, make_detector
@@ -248,7 +249,7 @@ class CameraWorker:
             stream.client.close()
             if stream.recording and stream.recording.log.dropped:
                 log = stream.recording.log
-                logging.error("%s: %d frames are not in the video: %s", stream.camera.name, log.dropped, log.error)
+                note_missing(f"{stream.camera.name}: {log.dropped} frames are not in its video: {log.reason}")
             dropped = stream.dropped + (stream.reader.dropped if stream.reader else 0)
             logging.info(
                 "%s: %d frames sent, %d dropped, %s", stream.camera.name, stream.sent, dropped, self._timing_text()

@@ -19,6 +19,7 @@ class DiskRoom:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._seen: deque[tuple[float, int, int]] = deque()  # s, bytes free, bytes written by us
+        self._warned = False
 
     def full(self) -> bool:
         """Whether a new file is not worth its beginning."""
@@ -54,6 +55,13 @@ class DiskRoom:
         """Whether somebody should make room now."""
         minutes = self.minutes()
         return minutes is not None and minutes < WARN_MINUTES
+
+    def warning(self) -> str:
+        """What to tell the user, once, when somebody should make room; else empty."""
+        if self._warned or not self.short():
+            return ""
+        self._warned = True
+        return f"the disk of {self._folder}: {self.words()}"
 
     def _free(self) -> int | None:
         try:

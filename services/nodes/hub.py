@@ -20,17 +20,18 @@ from multiview.errors import MultiviewError
 from multiview.studio.config import Studio, load_studio, studio_rig
 from multiview.studio.identity import studio_id
 from multiview.wire import topics
-from multiview.wire.messages import Heartbeat, Stamp, encode
+from multiview.wire.messages import Heartbeat, ServiceHealth, Stamp, encode
 from services.nodes.hub_tables import Names, Reasons, SenderTable
 from services.runtime.process import Stopping, allow_open_files, begin_service
 from services.runtime.realtime import RealtimeBudget
 from services.transport.hub_sockets import HubSockets, Incoming
-from services.transport.keyring import SERVICES
+from services.transport.keyring import HUB, SERVICES
 from services.transport.requests import MAX_DELAY_NS, Probe, ProbeReply, Ready, Start, StatusReply
-from services.transport.rights import Rejection, check_body, check_request, check_topic
+from services.transport.rights import HUB_HEALTH, Rejection, check_body, check_request, check_topic
 from services.transport.roles import Peer
 
-HEARTBEAT_S = 0.05
+HEARTBEAT_S, HEALTH_S = 0.05, 1.0
+MAX_REASONS = 50  # why messages were rejected, in what it says of itself
 OPEN_FILES = 4096  # several times what connections within their limits need
 MAX_TOPICS = 4000  # whose numbers are remembered; a topic that is forgotten begins at 0, as after a restart
 
@@ -68,7 +69,7 @@ class Hub:
         stopping = Stopping()
         gc.collect()
         gc.freeze()  # what is loaded stays; the collector need not visit it again
-        next_heartbeat = time.monotonic()
+        next_heartbeat = next_health = time.monotonic()
         while not stopping:
             self._sockets.wait(next_heartbeat - time.monotonic())
             for message in self._sockets.incoming():
@@ -79,6 +80,9 @@ class Hub:
                 self._reasons.add(reason, count=count)
             if time.monotonic() >= next_heartbeat:
                 self._send_heartbeat(time.monotonic_ns())
+                if time.monotonic() >= next_health:
+                    self._send_health(time.monotonic_ns())
+                    next_health = time.monotonic() + HEALTH_S
                 self._sockets.follow_permissions()
                 next_heartbeat = max(next_heartbeat + HEARTBEAT_S, time.monotonic())
                 if budget is not None:
@@ -129,6 +133,13 @@ class Hub:
         )
         self._publish(topics.HEARTBEAT.encode(), now_ns, encode(heartbeat))
 
+    def _send_health(self, now_ns: int) -> None:
+        """As other services do: what it has received and rejected, and why."""
+        counts = {"received": self._received, "rejected": self._reasons.counts.total()}
+        reasons = {reason[:200]: count for reason, count in self._reasons.counts.most_common(MAX_REASONS)}
+        health = ServiceHealth(service=HUB, boot_id=self.boot_id, counts=counts | reasons)
+        self._publish(HUB_HEALTH.encode(), now_ns, encode(health))
+
     def _reply(self, client: bytes, data: bytes, peer: Peer, now_ns: int) -> None:
         try:
             request = check_request(peer, data)
@@ -161,7 +172,7 @@ class Hub:
             roles={role: (now_ns - last_ns) / 1e9 for role, last_ns in self._ready.last_ns.items()},
             received=self._received,
             rejected=self._reasons.counts.total(),
-            reasons=dict(self._reasons.counts.most_common(50)),
+            reasons=dict(self._reasons.counts.most_common(MAX_REASONS)),
             studio_id=self._id,
             studio_name=self._name,
             run_id=self._run_id,

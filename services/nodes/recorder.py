@@ -65,7 +65,6 @@ class Recorder:
         self._boot_id = secrets.randbits(62)
         self._writer, self._room = TakeWriter(take), DiskRoom(take.folder)
         self._next_health = 0.0
-        self._warned = False
 
     @property
     def missed(self) -> int:
@@ -94,9 +93,8 @@ class Recorder:
             return
         self._next_health = now + 1.0
         self._room.note(now, self._writer.bytes_written)
-        if self._room.short() and not self._warned:
-            self._warned = True
-            logging.warning("the disk of %s: %s", self._take.folder, self._room.words())
+        if warning := self._room.warning():
+            logging.warning("%s", warning)
         if not self._reports:
             return
         counts = {"messages": self._writer.messages, "missed": self.missed, "dropped": self._subscriber.dropped}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import queue
 import threading
@@ -16,10 +17,13 @@ from multiview.common.video_writer import VideoWriter
 from multiview.data import NS_PER_S, VideoFrame
 from multiview.errors import SourceError
 
-__all__ = ["VideoLog"]
+__all__ = ["VIDEO_LOST", "VideoLog"]
+
+VIDEO_LOST = "video is being lost"  # what `error` begins with while frames are lost
 
 QUEUE_FRAMES = 120  # frames that may wait for the disk; more are dropped, and counted
 RETRY_S = 1.0  # between attempts to go on where the disk is full
+LOSING_S = 3.0  # after a frame was lost, for which this is said to be going on
 
 
 class VideoLog:
@@ -34,7 +38,8 @@ class VideoLog:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._name, self._fps, self._zero_ns = folder, file_name(name), fps, zero_ns
         self.dropped = 0
-        self.error = ""  # why frames are being lost
+        self.reason = ""  # why frames were lost
+        self._lost_s = -math.inf  # when the last one was
         self._ended_frames = 0  # of the parts that have ended
         self._retry_s = 0.0
         self._part: _Part | None = None
@@ -52,13 +57,17 @@ class VideoLog:
         part = self._part
         return self._ended_frames + (part.frames if part is not None else 0)
 
+    @property
+    def error(self) -> str:
+        """Why frames are being lost now; empty while none are."""
+        return self.reason if time.monotonic() < self._lost_s + LOSING_S else ""
+
     def add(self, frame: VideoFrame, wait: bool = False) -> None:
         """Hand over a frame to be written; where too many are waiting, `wait` for them or drop it."""
         try:
             self._queue.put(frame, block=wait)
         except queue.Full:
-            self.dropped += 1
-            self.error = "frames come faster than they can be written as video"
+            self._lose(1, "frames come faster than they can be written")
 
     def close(self) -> None:
         """Write what is waiting, and end the file."""
@@ -82,7 +91,7 @@ class VideoLog:
             self._end_part()
         if self._part is None:
             if time.monotonic() < self._retry_s:
-                self.dropped += 1
+                self._lose(1)
                 return
             self._part = self._next_part(size)
         self._part.write(frame.image, frame.time_ns - self._zero_ns)
@@ -102,7 +111,6 @@ class VideoLog:
     def _give_up_part(self, error: Exception, lost: int) -> None:
         """Keep what the part has on disk, and try another one in a while."""
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        self.error = f"video is being lost: {reason}"
         self._retry_s = time.monotonic() + RETRY_S
         part, self._part = self._part, None
         if part is not None:
@@ -110,7 +118,12 @@ class VideoLog:
             kept = part.abandon()
             self._ended_frames += kept
             lost += written - kept
-        self.dropped += lost
+        self._lose(lost, reason)
+
+    def _lose(self, frames: int, reason: str = "") -> None:
+        self.dropped += frames
+        self.reason = f"{VIDEO_LOST}: {reason}" if reason else self.reason
+        self._lost_s = time.monotonic()
 
 
 class _Part:

@@ -15,9 +15,10 @@ from multiview.common.names import file_name
 from services.runtime.process import DUMP_SIGNAL, PARENT_VARIABLE
 from services.supervise.restarts import Restarts
 
-__all__ = ["CANNOT_START", "Child"]
+__all__ = ["CANNOT_START", "PARTLY", "Child"]
 
 CANNOT_START = 2  # exit status of a command that cannot work as it was told
+PARTLY, MISSING = 3, "multiview: partly: "  # that of one that did its work but for what its last lines name
 DUMP_S = 0.1  # for a process about to be killed to write its stacks
 KILL_S = 5.0
 LOG_TAIL = 8192  # bytes
@@ -87,13 +88,22 @@ class Child:
 
     def last_line(self) -> str:
         """The last line of its log."""
+        lines = self._last_lines()
+        return lines[-1].removeprefix("multiview: ") if lines else "it printed nothing"
+
+    def missing(self) -> list[str]:
+        """What it said at its end is missing in what it did."""
+        if self.status != PARTLY:
+            return []
+        return [line.removeprefix(MISSING) for line in self._last_lines() if line.startswith(MISSING)]
+
+    def _last_lines(self) -> list[str]:
         try:
             with self.log.open("rb") as log:
                 log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL))
-                lines = log.read().decode(errors="replace").strip().splitlines()
+                return log.read().decode(errors="replace").strip().splitlines()
         except OSError:
-            lines = []
-        return lines[-1].removeprefix("multiview: ") if lines else "it printed nothing"
+            return []
 
     def terminate(self) -> None:
         """Ask it to end."""

@@ -81,6 +81,7 @@ class Launch:
         self._scratch = tempfile.TemporaryDirectory(prefix="multiview-")
         self.logs = logs or Path(self._scratch.name)
         self.take: Take | None = None
+        self.missing: list[str] = []  # in what the processes recorded, as they said at their ends
         self.start_ns = 0
         self._run_id = secrets.token_hex(8)
         self._client = RequestClient(self.studio.hub, OPERATOR)
@@ -160,6 +161,7 @@ class Launch:
         with finishing():
             try:
                 self._stop_processes()
+                self.missing = [line for child in self._supervisor.children.values() for line in child.missing()]
                 self._close_take()
             finally:
                 self._supervisor.children.clear()

@@ -121,7 +121,10 @@ class MetricsCollector:
         rate.add_metric([], rate_of(watcher.ticks))
         people = _gauge("people", "people in the room")
         people.add_metric([], float(len(watcher.pose.people)) if watcher.pose else 0.0)
-        yield from (rate, people)
+        disk = _gauge("recorder_disk_minutes", "until the disk of the take is full, where it fills")
+        if (minutes := watcher.value("recorder", "disk_minutes")) is not None:
+            disk.add_metric([], minutes)
+        yield from (rate, people, disk)
         for service, (health, _) in sorted(watcher.services.items()):
             counts = {key: n for key, n in health.counts.items() if "." not in key}
             yield _counter(f"{service.replace('-', '_')}_count", f"counters of {service}", counts, "what")

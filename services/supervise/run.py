@@ -85,9 +85,8 @@ def play(
         print(text)
     if studio.recorder.enabled and kept is None:
         print("nothing was recorded: it ended before any source played")
-    health = seen.services.get("recorder")
-    if health is not None and (missed := health[0].counts.get("missed", 0)):
-        note_missing(f"{kept.folder if kept else 'the take'} lacks {missed} messages, which could not be written")
+    for line in launch.missing:
+        note_missing(line)
     return kept
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from multiview.errors import MultiviewError
-from services.supervise.child import CANNOT_START, Child
+from services.supervise.child import CANNOT_START, PARTLY, Child
 from services.supervise.silence import Silence
 from services.transport.requests import StatusReply
 
@@ -164,7 +164,7 @@ def _ended_well(child: Child) -> bool:
     status = child.status
     if status is None:
         return False
-    return (child.name == "viewer" and status >= 0) or (child.name.startswith("worker") and status == 0)
+    return (child.name == "viewer" and status >= 0) or (child.name.startswith("worker") and status in (0, PARTLY))
 
 
 def _trouble(child: Child) -> str:

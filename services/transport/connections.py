@@ -5,6 +5,8 @@ connection came (its monitor) and which one a message came by (the number of its
 connection has received. With these three the memory of the hub is bounded whatever is sent:
 
 - a port has `Limits.connections`; where it is full, the longest silent one makes room, else the newcomer goes;
+- the connections of one key are `Limits.of_one_key` at most, and `Limits.kept` are kept for those who have a part in
+  the studio: whoever may only listen, or has not said anything yet, goes first;
 - connections that have not sent even a greeting are `Limits.waiting` at most, the oldest goes first;
 - a connection sends messages and bytes at a rate, and what it has sent of a message that is not complete is bounded.
 """
@@ -17,6 +19,7 @@ import socket
 import struct
 import sys
 from collections import Counter
+from collections.abc import Callable
 from typing import NamedTuple
 
 __all__ = ["ConnectionTable", "Limits"]
@@ -31,9 +34,14 @@ _LINUX = sys.platform == "linux"
 
 
 class Limits(NamedTuple):
-    """What one port takes: connections, messages a second and at once, bytes a second and at once."""
+    """What one port takes: connections, messages a second and at once, bytes a second and at once.
+
+    `kept` of the connections are for whoever has a part in the studio.
+    """
 
     connections: int = 128
+    of_one_key: int = 48
+    kept: int = 32
     waiting: int = 64
     messages_s: float = 4000.0
     messages: float = 4000.0
@@ -48,17 +56,20 @@ class _Connection:
         self.since = self.last_message = self.refilled = self.swept = now_s
         self.received = self.unfinished = 0.0
         self.greeted = not _LINUX
-        self.suspect = self.delivered = False
+        self.suspect = self.delivered = self.spoke = False
         self.messages = self.bytes = 0.0  # used of what may be sent at once
         self.user = ""
         self.subscriptions: set[bytes] = set()
 
 
 class ConnectionTable:
-    """Every connection of the hub's ports, by the number of its file. Feed it with what ZeroMQ reports."""
+    """Every connection of the hub's ports, by the number of its file. Feed it with what ZeroMQ reports.
 
-    def __init__(self, limits: dict[str, Limits]) -> None:
-        self._limits = limits
+    `has_part` says whether the owner of a key does more in the studio than listen.
+    """
+
+    def __init__(self, limits: dict[str, Limits], has_part: Callable[[str], bool] = lambda user: True) -> None:
+        self._limits, self._has_part = limits, has_part
         self._connections: dict[int, _Connection] = {}
         self.closed_for: Counter[str] = Counter()  # why connections were closed here
 
@@ -90,7 +101,7 @@ class ConnectionTable:
             return True  # it is gone, and what it sent last was still on its way
         limits, passed_s = self._limits[connection.port], now_s - connection.refilled
         connection.user, connection.last_message, connection.refilled = user, now_s, now_s
-        connection.delivered = connection.greeted = True
+        connection.delivered = connection.greeted = connection.spoke = True
         connection.messages = max(0.0, connection.messages - passed_s * limits.messages_s) + 1.0
         connection.bytes = max(0.0, connection.bytes - passed_s * limits.bytes_s) + size
         share = max(connection.messages / limits.messages, connection.bytes / limits.bytes)
@@ -160,16 +171,37 @@ class ConnectionTable:
         waiting = [file for file, one in here if not one.greeted]
         for file in waiting[: max(0, len(waiting) - limits.waiting)]:
             self.close(file, "too many silent connections")
-        here = [(file, one) for file, one in here if file in self._connections]
-        excess = len(here) - limits.connections
-        if excess <= 0:
-            return
-        silent = sorted(
-            (one.last_message, file) for file, one in here if limits.speaks and now_s - one.last_message > SILENT_S
-        )
-        newest = [file for file, _ in reversed(here)]  # in the order of their coming
-        leaving = dict.fromkeys([*(file for _, file in silent), *newest])
-        for file in list(leaving)[:excess]:
+        by_key: dict[str, list[int]] = {}
+        for file, one in self._at(port):
+            by_key.setdefault(one.user, []).append(file)
+        for user, files in by_key.items():
+            for file in files[limits.of_one_key :] if user else ():
+                self.close(file, "too many connections of one key")
+        if limits.kept:
+            mute = [file for file, one in self._at(port) if not one.spoke]
+            for file in mute[: max(0, len(mute) - limits.waiting)]:
+                self.close(file, "too many silent connections")
+            others = [(file, one) for file, one in self._at(port) if self._only_listens(one, now_s)]
+            self._close_excess(others, limits.connections - limits.kept, limits.speaks, now_s)
+        self._close_excess(self._at(port), limits.connections, limits.speaks, now_s)
+
+    def _at(self, port: str) -> list[tuple[int, _Connection]]:
+        """In the order of their coming."""
+        return [(file, one) for file, one in self._connections.items() if one.port == port]
+
+    def _only_listens(self, one: _Connection, now_s: float) -> bool:
+        """Or says nothing at all; who has just come is given time to."""
+        return not self._has_part(one.user) if one.spoke else now_s - one.since > SILENT_S
+
+    def _close_excess(self, there: list[tuple[int, _Connection]], limit: int, speaks: bool, now_s: float) -> None:
+        """The longest silent goes first, then the newest who only listens, then the newest."""
+        quiet = [(o.last_message, file) for file, o in there if speaks and now_s - o.last_message > SILENT_S]
+        newest = list(reversed(there))
+        leaving = [file for _, file in sorted(quiet)]
+        leaving += [file for file, one in there if not one.spoke and self._only_listens(one, now_s)]
+        leaving += [file for file, one in newest if self._only_listens(one, now_s)]
+        leaving += [file for file, _ in newest]
+        for file in list(dict.fromkeys(leaving))[: max(0, len(there) - limit)]:
             self.close(file, "too many connections")
 
 

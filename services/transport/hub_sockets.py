@@ -24,6 +24,7 @@ from services.transport.bus import PUBLISH_QUEUE, SEND_QUEUE, is_loopback, milli
 from services.transport.connections import ConnectionTable, Limits
 from services.transport.keyring import HUB, load_key
 from services.transport.permissions import Permissions
+from services.transport.rights import may_send
 from services.transport.roles import ANYBODY, Peer
 from services.transport.zap_authenticator import INGEST, ZapAuthenticator
 
@@ -35,7 +36,7 @@ MAX_PARTS = 2
 SWEEP_S = 0.01
 EVENTS_AT_ONCE = 500
 LIMITS = {
-    "ingest": Limits(),
+    "ingest": Limits(kept=0),  # nobody who may only listen is let in
     "publish": Limits(speaks=False),
     "request": Limits(messages_s=500.0, messages=1000.0, bytes_s=1e6, bytes=1e6),
 }
@@ -80,7 +81,7 @@ class HubSockets:
                 socket.curve_server, socket.curve_secretkey = True, secret.encode()
                 socket.zap_domain = INGEST if port == "ingest" else b"listen"
             self._monitors[port] = socket.get_monitor_socket(_EVENTS)
-        self._connections = ConnectionTable(LIMITS)
+        self._connections = ConnectionTable(LIMITS, self._has_part)
         self._rejected: Counter[str] = Counter()
         self._next_sweep = 0.0
         try:
@@ -208,7 +209,14 @@ class HubSockets:
             except zmq.ZMQError:
                 continue  # a subscriber has gone
             self._connections.count(file, user, len(data), time.monotonic())
+            if self.permissions is not None and self.permissions.peer(user) is None:
+                self._connections.close(file, "revoked key")
             self._connections.subscribed(file, data[1:], data[:1] == b"\1")
+
+    def _has_part(self, user: str) -> bool:
+        """Whether the owner of a key may do more than listen; without keys, everybody may."""
+        peer = self.permissions.peer(user) if self.permissions is not None else ANYBODY
+        return peer is not None and may_send(peer.role)
 
     def _follow(self, port: str, monitor: zmq.Socket[bytes]) -> None:
         """What a socket's monitor reports of its connections."""

@@ -7,6 +7,8 @@
     operator    identity_label, service_health of its own name        probe, status, start, ready of its own name
     listener    nothing                                               probe, status
 
+The hub alone says how it is itself (service_health of `hub`).
+
 Without keys the hub listens on the loopback alone, and whoever is on its machine has every right. Ranges and lengths
 of the fields are those of `multiview.wire.messages` and `services.transport.requests`.
 """
@@ -19,12 +21,14 @@ from multiview.errors import MessageError
 from multiview.wire import topics
 from multiview.wire.messages import decode
 from multiview.wire.topics import Topic, belongs, parse_topic
+from services.transport.keyring import HUB
 from services.transport.requests import Probe, Ready, Request, Start, Status, decode_request
 from services.transport.roles import Peer, Role
 
-__all__ = ["Rejection", "check_body", "check_request", "check_topic", "may_send"]
+__all__ = ["HUB_HEALTH", "Rejection", "check_body", "check_request", "check_topic", "may_send"]
 
 
+HUB_HEALTH = topics.topic_of(topics.SERVICE_HEALTH, HUB)
 _CAMERA_TOPICS = frozenset({topics.KEYPOINTS, topics.CLOCK, topics.CAMERA_HEALTH})
 _MAY_SEND: dict[Role, frozenset[str]] = {
     Role.CAMERA: _CAMERA_TOPICS,
@@ -67,6 +71,8 @@ def check_topic(peer: Peer, topic: bytes, known: Callable[[str], bool]) -> Topic
     parsed = parse_topic(topic)
     if parsed is None:
         raise Rejection("unknown topic")
+    if topic == HUB_HEALTH.encode():
+        raise Rejection("somebody else speaks for the hub")
     own = peer.role is Role.LOCAL or parsed.kind not in _OWN_NAME or parsed.name == peer.name
     if not own or parsed.kind not in _MAY_SEND[peer.role]:
         raise Rejection(f"{peer.name}'s key used for {parsed.owner if known(parsed.owner) else 'a stranger'}")

@@ -50,6 +50,10 @@ class Feed(Protocol):
         """The line at the top: rate, latency, people, cameras."""
         ...
 
+    def alarm(self) -> str:
+        """What is being lost, or soon will be; empty while nothing is."""
+        ...
+
     def camera_states(self) -> dict[str, str]:
         """`alive`, `late` or `missing` for each camera by name, or nothing where unknown."""
         ...
@@ -141,6 +145,9 @@ class PosesFeed:
             "" if play.speed == 1.0 else f"   {play.speed:g} x" if play.speed > 1.0 else f"   1/{1 / play.speed:g} x"
         )
         return f"frame {frame}   {counted(people, 'person', 'people')}{speed}{'   paused' if play.paused else ''}"
+
+    def alarm(self) -> str:
+        return ""
 
     def camera_states(self) -> dict[str, str]:
         return {}

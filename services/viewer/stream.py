@@ -14,10 +14,12 @@ from multiview.data import Keypoints2D, Track
 from multiview.errors import MessageError
 from multiview.studio.config import HubOptions
 from multiview.wire import topics
-from multiview.wire.messages import KeypointsMessage, PosesMessage, ServiceHealth, Stamp, decode
+from multiview.wire.messages import CameraHealth, KeypointsMessage, PosesMessage, ServiceHealth, Stamp, decode
 from multiview.wire.packing import unpack_keypoints, unpack_tracks
 from services.nodes.actor import send_identity_label
+from services.nodes.disk_room import WARN_MINUTES
 from services.nodes.ready_signal import ReadySignal
+from services.nodes.video_log import VIDEO_LOST
 from services.transport.bus import Received, Sender, Subscriber
 from services.transport.keyring import OPERATOR
 
@@ -27,9 +29,13 @@ SILENT_S = 1.0  # without poses for so long, fusion is said to be away
 HEADLINE_S = 0.25  # figures that change faster cannot be read
 LABEL_TIMEOUT_S = 0.3  # a name may take so long to leave
 WANTED_S = 1.0  # keypoints are listened to for so long after they were asked for
-FUSION_HEALTH = topics.topic_of(topics.SERVICE_HEALTH, "fusion")
-RECORDER_HEALTH = topics.topic_of(topics.SERVICE_HEALTH, "recorder")
+HEALTH = (
+    topics.topic_of(topics.SERVICE_HEALTH, "fusion"),
+    topics.topic_of(topics.SERVICE_HEALTH, "recorder"),
+    topics.CAMERA_HEALTH,
+)
 MAX_WHY = 120  # letters of the headline
+MAX_ALARMS = 200  # cameras and services whose alarms are remembered
 _NOBODY: tuple[Track, ...] = ()
 MISSING_S = 0.5  # a camera without keypoints for longer is missing rather than late
 
@@ -43,9 +49,9 @@ class StreamFeed:
         self._where = f"{options.host}:{options.publish_port}"
         self._rig, self._joints = rig, joints
         self._ready = ReadySignal(options, "viewer")
-        self._subscriber = Subscriber(options, (topics.POSES, FUSION_HEALTH, RECORDER_HEALTH))
+        self._subscriber = Subscriber(options, (topics.POSES, *HEALTH))
         self._why = ""  # nobody comes out, as fusion says
-        self._alarm = ""  # of the recorder
+        self._alarms: dict[str, str] = {}  # of the recorder and of cameras, by topic
         self._latest: Received | None = None  # poses that came and were not looked at
         self._message: PosesMessage | None = None
         self._stamp = Stamp(0, 0, 0)
@@ -70,9 +76,7 @@ class StreamFeed:
         if wanted != self._subscribed:
             self._subscribed = wanted
             self._bodies.clear()
-            self._subscriber.subscribe(
-                topics.POSES, FUSION_HEALTH, RECORDER_HEALTH, *([topics.KEYPOINTS] if wanted else [])
-            )
+            self._subscriber.subscribe(topics.POSES, *HEALTH, *([topics.KEYPOINTS] if wanted else []))
         for received in self._subscriber.drain():
             self._keep(received)
 
@@ -80,19 +84,18 @@ class StreamFeed:
         if received.topic == topics.POSES:
             self._latest = received
             self._received_s.append(time.monotonic())
-        elif received.topic in (FUSION_HEALTH, RECORDER_HEALTH):
-            self._note_health(received.body)
+        elif received.topic.startswith(HEALTH):
+            self._note_health(received)
         else:
             self._bodies[received.topic.partition("/")[2]] = received.body
 
-    def _note_health(self, body: bytes) -> None:
+    def _note_health(self, received: Received) -> None:
         with contextlib.suppress(MessageError):
-            message = decode(body)
-            if isinstance(message, ServiceHealth) and message.service == "recorder":
-                error = message.texts.get("error", "")
-                self._alarm = f"   NOT RECORDED: {error}"[:MAX_WHY] if error else ""
-            elif isinstance(message, ServiceHealth):
+            message = decode(received.body)
+            if isinstance(message, ServiceHealth) and message.service == "fusion":
                 self._why = message.texts.get("why", "").partition("; ")[0][:MAX_WHY]
+            elif isinstance(message, ServiceHealth | CameraHealth) and len(self._alarms) <= MAX_ALARMS:
+                self._alarms[received.topic] = _alarm_of(message)
 
     def wait(self, timeout_s: float) -> None:
         self._receive()  # what came before this call is not waited for
@@ -136,10 +139,13 @@ class StreamFeed:
         message, now = self._message, time.monotonic()
         if message is None or self._silent():
             self._headline = ""
-            return f"waiting for fusion at {self._where}" + (f"   {self._why}" if self._why else "") + self._alarm
+            return f"waiting for fusion at {self._where}" + (f"   {self._why}" if self._why else "")
         if not self._headline or now > self._headline_at + HEADLINE_S:
             self._headline, self._headline_at = self._figures(message), now
-        return self._headline + ("   frozen" if self._paused else "") + self._alarm
+        return self._headline + ("   frozen" if self._paused else "")
+
+    def alarm(self) -> str:
+        return "   ".join(filter(None, self._alarms.values()))
 
     def _figures(self, message: PosesMessage) -> str:
         span = self._received_s[-1] - self._received_s[0]
@@ -187,3 +193,13 @@ class StreamFeed:
         self._ready.close()
         if self._sender is not None:
             self._sender.close()
+
+
+def _alarm_of(message: ServiceHealth | CameraHealth) -> str:
+    """What the recorder cannot write, the room that is left to it, or the video that a camera loses."""
+    if isinstance(message, CameraHealth):
+        return f"{message.camera}: {message.note}"[:MAX_WHY] if message.note.startswith(VIDEO_LOST) else ""
+    if error := message.texts.get("error", ""):
+        return f"NOT RECORDED: {error}"[:MAX_WHY]
+    short = message.values.get("disk_minutes", WARN_MINUTES) < WARN_MINUTES
+    return f"disk {message.texts.get('disk', '')}"[:MAX_WHY] if short else ""

@@ -251,6 +251,8 @@ class Viewer:
 
     def _hud(self) -> Hud:
         top: list[tuple[str, RGB]] = [(self.feed.headline(), INK)]
+        if alarm := self.feed.alarm():
+            top.append((f"   {alarm}", ALARM))
         if self.scene.rig.world == "camera":
             top.append(("   floor not set", _NOTICE))
         if self.orbit.through:

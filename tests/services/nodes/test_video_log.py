@@ -90,7 +90,7 @@ def test_video_log_counts_frames_that_come_too_fast(tmp_path: Path, monkeypatch:
         log.add(VideoFrame(image, number, ZERO_NS + number * STEP_NS, "cam01"))
     log.close()
     assert log.dropped > 0
-    assert "faster than they can be written" in log.error
+    assert "faster than they can be written" in log.reason
     assert log.frames + log.dropped == 60
     assert len(read(tmp_path / "cam01.mp4")) == log.frames
 

@@ -39,6 +39,10 @@ def watcher() -> Watcher:
     values = {"cam01.clock_sigma_ms": 0.04, "cam01.residual_px": 3.5, "cam01.time_offset_ms": -25.0, "fit_ms": 0.25}
     health = ServiceHealth(service="fusion", boot_id=1, counts={"ticks": 20, "cam01.late": 1}, values=values)
     messages.append(("service_health/fusion", health, 0))
+    counts = {"received": 9, "rejected": 4, "too fast: camera/cam01": 4}
+    messages.append(("service_health/hub", ServiceHealth(service="hub", boot_id=1, counts=counts), 0))
+    recorder = ServiceHealth(service="recorder", boot_id=1, values={"disk_minutes": 12.5})
+    messages.append(("service_health/recorder", recorder, 0))
     for topic, message, arrival_ns in messages:
         watcher.take(Received(topic, Stamp(0, 0, arrival_ns), encode(message)))
     return watcher
@@ -68,6 +72,8 @@ def test_every_figure_is_served(watcher: Watcher) -> None:
     assert found["multiview_stage_seconds", "fit"] == pytest.approx(0.25e-3)
     assert found["multiview_pose_latency_seconds", "0.5"] == pytest.approx(2e-3)
     assert found["multiview_fusion_count_total", "ticks"] == 20
+    assert found["multiview_hub_count_total", "too fast: camera/cam01"] == 4
+    assert found["multiview_recorder_disk_minutes",] == 12.5
 
 
 def test_a_port_in_use_is_said(watcher: Watcher) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -202,3 +204,14 @@ def test_supervisor_kills_nobody_while_everybody_is_silent(make: Make) -> None:
     studio.blocked = set(ROLES)
     studio.run(LOADING_S + 10.0)  # but not for ever
     assert all(studio.starts()[name] > before[name] for name in ROLES)
+
+
+@pytest.mark.parametrize("status", [0, 2, 3])
+def test_child_tells_what_is_missing_in_what_it_did(tmp_path: Path, status: int) -> None:
+    """Its last lines, if its exit status says so."""
+    child = Child("worker cam01", ["version"], tmp_path)
+    lines = "something before\nmultiview: partly: cam01: 3 frames are not in its video\nmultiview: partly: more\n"
+    child.log.write_text(lines)
+    child.process = subprocess.Popen([sys.executable, "-c", f"raise SystemExit({status})"])
+    child.process.wait()
+    assert child.missing() == (["cam01: 3 frames are not in its video", "more"] if status == 3 else [])

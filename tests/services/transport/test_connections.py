@@ -12,8 +12,8 @@ import pytest
 from services.transport.connections import ConnectionTable, Limits
 
 LIMITS = {
-    "ingest": Limits(connections=4, waiting=2, messages_s=10.0, messages=10.0, bytes_s=1e4, bytes=1e4),
-    "publish": Limits(connections=2, waiting=2, speaks=False),
+    "ingest": Limits(connections=4, kept=0, waiting=2, messages_s=10.0, messages=10.0, bytes_s=1e4, bytes=1e4),
+    "publish": Limits(connections=8, of_one_key=4, kept=2, waiting=4, speaks=False),
 }
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell what a connection received")
 
@@ -24,7 +24,7 @@ class Network:
     def __init__(self) -> None:
         self._server = socket.create_server(("127.0.0.1", 0))
         self._ends: list[socket.socket] = []
-        self.table = ConnectionTable(LIMITS)
+        self.table = ConnectionTable(LIMITS, lambda user: not user.startswith("listener"))
 
     def connect(self, port: str = "ingest", now_s: float = 0.0, greets: bool = True) -> tuple[socket.socket, int]:
         client = socket.create_connection(self._server.getsockname())
@@ -35,6 +35,12 @@ class Network:
             self.read(end, 100)
         self.table.accepted(port, end.fileno(), now_s)
         return client, end.fileno()
+
+    def subscribe(self, user: str, now_s: float = 0.0) -> socket.socket:
+        """A subscriber with this key."""
+        client, file = self.connect("publish", now_s)
+        self.table.count(file, user, 1, now_s)
+        return client
 
     def read(self, end: socket.socket, size: int) -> None:
         """As ZeroMQ would."""
@@ -89,11 +95,33 @@ def test_connections_beyond_the_limit_are_closed_and_speakers_stay(network: Netw
 
 
 def test_connections_of_listeners_stay_and_the_newest_goes(network: Network) -> None:
-    first = [network.connect("publish")[0] for _ in range(2)]
-    late, _ = network.connect("publish", now_s=100.0)
+    first = [network.subscribe("") for _ in range(8)]
+    late = network.subscribe("", now_s=100.0)
     network.table.sweep(100.0)
     assert all(map(is_open, first))
     assert not is_open(late)
+
+
+def test_connections_of_one_key_are_bounded(network: Network) -> None:
+    mine, others = [network.subscribe("listener A") for _ in range(6)], [network.subscribe("listener B")]
+    network.table.sweep(0.1)
+    assert [is_open(client) for client in mine] == [True] * 4 + [False] * 2
+    assert all(map(is_open, others))
+    assert network.table.closed_for == {"too many connections of one key": 2}
+
+
+def test_listeners_keep_nobody_out_who_has_a_part_in_the_studio(network: Network) -> None:
+    """Also where they connect and say nothing; whoever has just come is given time to say what it wants."""
+    listeners = [network.subscribe(f"listener {number % 2}") for number in range(8)]
+    silent = [network.connect("publish")[0] for _ in range(8)]
+    network.table.sweep(0.1)
+    own = [network.subscribe(name, now_s=10.0) for name in ("fusion", "viewer")]
+    late, _ = network.connect("publish", now_s=10.0)
+    network.table.sweep(10.1)
+    assert all(map(is_open, own))
+    assert is_open(late)
+    assert [is_open(client) for client in listeners] == [True] * 4 + [False] * 4
+    assert sum(map(is_open, silent)) == 1
 
 
 def test_connections_that_send_too_fast_are_slowed_then_closed(network: Network) -> None:

@@ -18,7 +18,8 @@ from services.transport.rights import Rejection, check_body, check_request, chec
 from services.transport.roles import ANYBODY, Peer, Role
 
 CAMERA_TOPICS = {"keypoints/cam01", "clock/cam01", "camera_health/cam01"}
-TOPICS = CAMERA_TOPICS | {"poses", "regions", "identity_label", "service_health/fusion", "service_health/recorder"}
+SAYABLE = CAMERA_TOPICS | {"poses", "regions", "identity_label", "service_health/fusion", "service_health/recorder"}
+TOPICS = SAYABLE | {"service_health/hub", "heartbeat"}  # which the hub alone sends
 # The right answer for every key, written down once more.
 MAY_SEND = {
     Peer("cam01", Role.CAMERA): CAMERA_TOPICS,
@@ -28,7 +29,7 @@ MAY_SEND = {
     Peer("viewer", Role.OPERATOR): {"identity_label"},
     Peer("client", Role.LISTENER): set(),
     Peer("fusion", Role.LISTENER): set(),  # the role counts, not the name
-    ANYBODY: TOPICS,
+    ANYBODY: SAYABLE,
 }
 REQUESTS: dict[str, Request] = {
     "probe": Probe(),

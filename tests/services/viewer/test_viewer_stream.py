@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from multiview.data import Keypoints2D, Tracks
-from multiview.wire.messages import Stamp, encode
+from multiview.wire.messages import CameraHealth, ServiceHealth, Stamp, encode
 from multiview.wire.packing import pack_keypoints, pack_tracks
 from services.transport.hub_sockets import HubSockets
 from services.viewer.stream import StreamFeed
@@ -53,6 +53,44 @@ def test_viewer_shows_the_latest_and_skips_the_rest() -> None:
         assert same
         feed.pause()
         assert "frozen" in feed.headline()
+    finally:
+        feed.close()
+        hub.close()
+
+
+def test_viewer_alarms_while_something_is_not_recorded() -> None:
+    options = free_hub()
+    hub, number = HubSockets(options), 0
+    feed = StreamFeed(options, ring(), 17)
+    recorder = lambda **texts: ServiceHealth(service="recorder", boot_id=1, texts=texts)
+
+    def after(topic: str, message: CameraHealth | ServiceHealth, wanted: str) -> None:
+        """Said again and again, as services do: the first may come before the subscription has reached the hub."""
+
+        def shown() -> bool:
+            nonlocal number
+            number += 1
+            hub.publish(topic.encode(), Stamp(number, number, 0), encode(message))
+            feed.wait(0.05)
+            hub.guard()
+            return feed.alarm() == wanted
+
+        until(shown)
+
+    try:
+        after(
+            "service_health/recorder", recorder(error="cannot write: No space"), "NOT RECORDED: cannot write: No space"
+        )
+        lost = CameraHealth(camera="cam01", boot_id=1, note="video is being lost: No space")
+        both = "NOT RECORDED: cannot write: No space   cam01: video is being lost: No space"
+        after("camera_health/cam01", lost, both)
+        slow = CameraHealth(camera="cam01", boot_id=1, note="the detector takes 90 ms")  # which is no loss
+        after("camera_health/cam01", slow, "NOT RECORDED: cannot write: No space")
+        after("service_health/recorder", recorder(), "")
+        full = {"service": "recorder", "boot_id": 1, "texts": {"disk": "full in about 9 min: make room"}}
+        short = ServiceHealth(**full, values={"disk_minutes": 9.0})  # type: ignore[arg-type]
+        after("service_health/recorder", short, "disk full in about 9 min: make room")
+        assert "waiting for fusion" in feed.headline()
     finally:
         feed.close()
         hub.close()
