@@ -1,22 +1,26 @@
-"""Sources of images of the board: one video or folder of images per camera, with the time of every frame."""
+"""Sources of images of the board: one video or folder of images per camera, with the time of every frame.
+
+A recorded video goes on in its later parts, CAMERA.1.mp4 ..., whose frames are numbered on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 
-from multiview.common.ledger import reading
+from multiview.common.ledger import note_missing, reading
 from multiview.common.names import name_of_file
 from multiview.errors import SourceError
 from multiview.sources import (
     ContainerTimes,
     PictureDepth,
     Timestamps,
+    later_parts,
     numbered_pictures,
     read_picture,
     read_timestamps,
@@ -41,6 +45,7 @@ class Pictures:
     """One camera's pictures: a video file, or the image files of a folder by frame number.
 
     `times` are those of a timestamps file; without, a video's are its container's, or `from_rate` those of `fps`.
+    `count` is that of the video's later `parts`, too.
     """
 
     name: str
@@ -50,10 +55,11 @@ class Pictures:
     files: tuple[tuple[int, Path], ...] = ()
     times: Timestamps | None = None
     from_rate: bool = False
+    parts: tuple[Pictures, ...] = ()
 
     def read(self, every: int = 1) -> Iterator[Picture]:
         """Each `every`-th picture; a video that is cut off ends early, an unreadable image is left out."""
-        return self._read_files(every) if self.files else self._read_video(every)
+        return self._read_files(every) if self.files else self._read_videos(every)
 
     def samples(self, count: int) -> Iterator[Picture]:
         """Pictures spread evenly over the whole."""
@@ -68,26 +74,33 @@ class Pictures:
                 grey = cv2.cvtColor(read_picture(path, depth), cv2.COLOR_BGR2GRAY)
                 yield Picture(frame, self._time(frame), np.asarray(grey, np.uint8))
 
-    def _read_video(self, every: int) -> Iterator[Picture]:
+    def _read_videos(self, every: int) -> Iterator[Picture]:
+        first = yield from self._read_video(0, every)
+        for part in self.parts:
+            first = yield from part._read_video(first, every)
+
+    def _read_video(self, first: int, every: int) -> Generator[Picture, None, int]:
+        """Of this file, whose frames are numbered from `first` on; returns the number of the next one."""
         import cv2
 
         capture = open_capture(str(self.path))
         container = ContainerTimes(self.fps)
         by_container = self.times is None and not self.from_rate
         try:
-            frame = 0
+            frame = first
             while capture.grab():
                 stamp_s = container.next_ns(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e9
                 if frame % every == 0:
                     good, image = capture.retrieve()
                     if not good or image is None:
-                        return
+                        break
                     grey = cv2.cvtColor(np.asarray(image, np.uint8), cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
-                    time = stamp_s if by_container else self._time(frame)
+                    time = stamp_s if by_container else self._time(frame - first)
                     yield Picture(frame, time, np.asarray(grey, np.uint8))
                 frame += 1
         finally:
             capture.release()
+        return frame
 
     def _every(self, every: int) -> list[tuple[int, Path]]:
         """Where numbers follow each other, those that `every` divides: the same where cameras lack different files."""
@@ -104,13 +117,29 @@ class Pictures:
 
 
 def video(path: str | Path, name: str | None = None, fps: float | None = None) -> Pictures:
-    """A video file; raises SourceError where it cannot be opened. Times come from STEM.timestamps.csv (frame,time)
-    beside it, else from the container, else from frame / fps."""
-    import cv2
-
+    """A video file and its later parts; raises SourceError where none can be opened. Times come from
+    STEM.timestamps.csv (frame,time) beside it, else from the container, else from frame / fps."""
     path = Path(path)
     if not path.is_file():
         raise SourceError(f"{path}: no such video")
+    name = name or name_of_file(path.stem)
+    found: list[Pictures] = []
+    errors: list[SourceError] = []
+    for part in (path, *later_parts(path)):
+        try:
+            found.append(_video_file(part, name, fps))
+        except SourceError as error:
+            errors.append(error)
+    if not found:
+        raise errors[0]
+    for one in errors:
+        note_missing(str(one))
+    return replace(found[0], count=sum(part.count for part in found), parts=tuple(found[1:]))
+
+
+def _video_file(path: Path, name: str, fps: float | None) -> Pictures:
+    import cv2
+
     capture = open_capture(str(reading(path)))
     opened, count, rate = capture.isOpened(), int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), capture.get(cv2.CAP_PROP_FPS)
     readable, codec = opened and capture.grab(), fourcc(capture) if opened else "unknown"
@@ -122,7 +151,7 @@ def video(path: str | Path, name: str | None = None, fps: float | None = None) -
         )
     times = timestamps_beside(path, rate, max(count, 0))
     rate = fps or (rate if 1 <= rate <= 1000 else 25.0)
-    return Pictures(name or name_of_file(path.stem), path, max(count, 1), rate, times=times, from_rate=fps is not None)
+    return Pictures(name, path, max(count, 1), rate, times=times, from_rate=fps is not None)
 
 
 def image_folder(path: str | Path, name: str | None = None, fps: float = 25.0) -> Pictures:

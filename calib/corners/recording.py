@@ -11,14 +11,17 @@ from calib.corners.pictures import Pictures, image_folder, video
 from multiview.common.names import split_names
 from multiview.common.ranges import FrameRate, ranged
 from multiview.errors import SourceError
-from multiview.sources import open_cameras
+from multiview.sources import open_cameras, without_parts
 
 __all__ = ["add_source_arguments", "detect_with_progress", "sources_from"]
 
 
 def add_source_arguments(parser: argparse.ArgumentParser, required: bool) -> None:
     group = parser.add_mutually_exclusive_group(required=required)
-    group.add_argument("--videos", nargs="+", type=Path, metavar="FILE", help="one video per camera")
+    group.add_argument(
+        "--videos", nargs="+", type=Path, metavar="FILE",
+        help="one video per camera; CAMERA.1.mp4 ... beside a recorded CAMERA.mp4 belong to it",
+    )  # fmt: skip
     group.add_argument(
         "--images", nargs="+", type=Path, metavar="DIR",
         help="one folder of images per camera; the last number in a file's name is its frame",
@@ -34,7 +37,7 @@ def add_source_arguments(parser: argparse.ArgumentParser, required: bool) -> Non
 
 def sources_from(args: argparse.Namespace) -> list[Pictures]:
     """Raises SourceError for a count of names that does not fit, and for what cannot be opened."""
-    paths = args.videos or args.images
+    paths = without_parts(args.videos) if args.videos else args.images
     names = split_names(args.cameras) if args.cameras else [None] * len(paths)
     if len(names) != len(paths):
         raise SourceError(f"--cameras names {len(names)} cameras for {len(paths)} recordings: name each one")

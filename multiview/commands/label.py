@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multiview.commands.arguments import add_keypoints, add_rig
+from multiview.common.atomic_file import VIDEO_SUFFIXES
 from multiview.common.names import name_of_file
 from multiview.common.ranges import ranged
 from multiview.errors import ConfigError, SourceError
@@ -80,12 +81,12 @@ def _label_take(args: argparse.Namespace, bar: Progress) -> tuple[int, int]:
     from multiview.cameras.rig_file import load_rig
     from multiview.learn.label import LabelCriteria, sigma_for_rms
     from multiview.learn.label_take import label_recording
-    from multiview.sources.video import Source
+    from multiview.sources import open_source, without_parts
 
     folder: Path | None = args.take
     rig_path = args.rig or (folder and folder / "rig.toml")
     videos = args.videos or (sorted((folder / "videos").glob("*.*")) if folder else [])
-    videos = [video for video in videos if video.suffix.lower() in (".mp4", ".mkv", ".avi", ".mov", ".webm")]
+    videos = without_parts([video for video in videos if video.suffix.lower() in VIDEO_SUFFIXES])
     if folder and not folder.exists():
         raise SourceError(f"{folder}: no such take; give a take's folder with videos/")
     if not rig_path or not videos or not (folder or args.poses):
@@ -94,7 +95,7 @@ def _label_take(args: argparse.Namespace, bar: Progress) -> tuple[int, int]:
     poses, detections = _poses(args, rig)
     criteria = LabelCriteria(views=args.views, sigma_px=sigma_for_rms(rig, poses, args.rms_px, args.views))
     sources: dict[str, FrameSource] = {
-        name: Source(video, name) for name, video in ((name_of_file(video.stem), video) for video in videos)
+        name: open_source(str(video), name) for name, video in ((name_of_file(video.stem), video) for video in videos)
     }
     task = bar.add_task("labelling", total=sum(source.frames for source in sources.values()) or None)
     return label_recording(

@@ -5,7 +5,6 @@ Sources: Sun et al., HRNet, 2019; Xiao et al., Simple Baselines, 2018.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch import nn
 from multiview.detect._heatmaps import HeatmapDetector, HeatmapOptions
 from multiview.errors import ConfigError
 from multiview.models.card import load_card, model_file
+from multiview.models.graphics_card import has_gpu, say_once
 from multiview.nets.checkpoint import load_weights
 from multiview.nets.folding import fold_batch_norms
 from multiview.nets.hrnet import HRNet
@@ -49,8 +49,10 @@ class Detector(HeatmapDetector):
         if options.device == "cuda" and not has_cuda:
             raise ConfigError("device = cuda, but torch finds no CUDA device here: use device = cpu")
         self._device = torch.device("cuda" if has_cuda and options.device != "cpu" else "cpu")
-        why = "" if has_cuda or options.device == "cpu" else ": torch finds no CUDA device"
-        print(f"{name} runs on {'CUDA' if self._device.type == 'cuda' else 'the CPU'}{why}", file=sys.stderr)
+        if self._device.type == "cuda":
+            say_once("networks run on CUDA")
+        elif options.device != "cpu" and has_gpu():
+            say_once("networks run on the CPU: torch finds no CUDA device")
         torch.set_num_threads(options.threads)
         from multiview.body.skeleton import load_skeleton
 

@@ -95,7 +95,7 @@ def best_order(
 
     def error(order: Order) -> float:
         read = midway_of_angles(rotations, order), midway_in_blender(rotations, order, rest)
-        return max(float(np.degrees((wanted * found).magnitude()[counted].max())) for found in read)
+        return max(float(np.degrees(np.atleast_1d((wanted * found).magnitude())[counted].max())) for found in read)
 
     return usual if error(usual) <= tolerance_deg else min(_ORDERS, key=error)
 

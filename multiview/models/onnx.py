@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 
 from multiview.errors import ConfigError
+from multiview.models.graphics_card import has_gpu, say_once
 
 __all__ = ["Device", "OnnxModel"]
 
@@ -19,8 +19,8 @@ Device = Literal["auto", "cpu", "cuda"]
 class OnnxModel:
     """One network; `device` auto takes CUDA where this onnxruntime has it, cuda insists on it.
 
-    What it runs on, and why not on a GPU, is printed once to stderr. Raises ConfigError where the file is no network,
-    or where CUDA was insisted on and is not to be had.
+    That networks run on a GPU, or why not where there is one, is printed to stderr, once for all of them. Raises
+    ConfigError where the file is no network, or where CUDA was insisted on and is not to be had.
     """
 
     def __init__(self, path: Path, device: Device = "auto", threads: int = 1) -> None:
@@ -45,8 +45,10 @@ class OnnxModel:
         runs_on = self._session.get_providers()[0]
         if device == "cuda" and runs_on != "CUDAExecutionProvider":
             raise ConfigError(f"{path}: CUDA is there but did not start (see above); use device = cpu to go on without")
-        why = "" if runs_on.startswith("CUDA") or device == "cpu" else _why_not_cuda(has_cuda)
-        print(f"{path.name} runs on {'CUDA' if runs_on.startswith('CUDA') else 'the CPU'}{why}", file=sys.stderr)
+        if runs_on.startswith("CUDA"):
+            say_once("networks run on CUDA")
+        elif device != "cpu" and has_gpu():
+            say_once(f"networks run on the CPU: {_why_not_cuda(has_cuda)}")
         self.path = path
         entry = self._session.get_inputs()[0]
         self._input = entry.name
@@ -79,7 +81,9 @@ class OnnxModel:
 
 
 def _why_not_cuda(has_cuda: bool) -> str:
-    return ": CUDA is there but did not start" if has_cuda else ": this onnxruntime has no CUDA"
+    if has_cuda:
+        return "CUDA is there but did not start"
+    return "this onnxruntime has no CUDA (pip install onnxruntime-gpu to use the graphics card)"
 
 
 def _first_line(error: Exception) -> str:

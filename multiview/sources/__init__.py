@@ -5,7 +5,7 @@ from __future__ import annotations
 from multiview.sources._container_times import ContainerTimes
 from multiview.sources._open import open_source
 from multiview.sources._paced import Paced
-from multiview.sources._parts import open_cameras, without_parts
+from multiview.sources._parts import later_parts, open_cameras, without_parts
 from multiview.sources._picture_files import PictureDepth, numbered_pictures, read_picture
 from multiview.sources._reader import Policy, Reader, Selection
 from multiview.sources._source import FrameSource
@@ -20,6 +20,7 @@ __all__ = [
     "Reader",
     "Selection",
     "Timestamps",
+    "later_parts",
     "numbered_pictures",
     "open_cameras",
     "open_source",

@@ -16,6 +16,7 @@ __all__ = ["Parts", "later_parts", "open_cameras", "without_parts"]
 
 Opened = TypeVar("Opened")
 Name = TypeVar("Name")
+Video = TypeVar("Video", str, Path)
 
 
 def later_parts(video: Path) -> list[Path]:
@@ -26,7 +27,7 @@ def later_parts(video: Path) -> list[Path]:
     return found if _is_recorded(video) else []
 
 
-def without_parts(videos: Sequence[str]) -> list[str]:
+def without_parts(videos: Sequence[Video]) -> list[Video]:
     """The videos that are not a later part of another one of them."""
     parts = {part for video in videos for part in later_parts(Path(video))}
     return [video for video in videos if Path(video) not in parts]

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from multiview.errors import MultiviewError
+from multiview.models.graphics_card import has_gpu
 from multiview.sources import Reader
 from multiview.studio.config import CameraSource, Studio, camera_names, load_studio, studio_rig
 from services.capture.cameras import open_camera
@@ -131,7 +132,6 @@ def cpu() -> Finding:
 
 def gpu() -> Finding:
     """Whether onnxruntime, which most detectors use, would use a graphics card."""
-    card = shutil.which("nvidia-smi") is not None
     try:
         import onnxruntime
 
@@ -143,7 +143,7 @@ def gpu() -> Finding:
     ]
     if used:
         return Finding("graphics card", "good", f"onnxruntime uses {', '.join(used)}")
-    if card:
+    if has_gpu():
         return Finding("graphics card", "warn", "present, but not used", "pip install onnxruntime-gpu")
     return Finding("graphics card", "good", "none; detectors run on the CPU, fusion needs none")
 

@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from multiview.cameras.rig_file import load_rig
-from multiview.common.atomic_file import replacing
+from multiview.common.atomic_file import VIDEO_SUFFIXES, replacing
+from multiview.common.counted import counted
 from multiview.common.names import name_fault, name_of_file
 from multiview.errors import ConfigError, MultiviewError
 from multiview.models.card import load_card, model_file
-from multiview.sources import Reader, open_source
+from multiview.sources import Reader, open_source, without_parts
 from multiview.studio.config import load_studio
 
 __all__ = ["Found", "find_cameras", "studio_file"]
 
-VIDEOS = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v")
 WEBCAMS = 8  # numbers that are tried where the system does not list its cameras
 PATIENCE_S = 5.0  # until a camera's first picture
 
@@ -63,7 +63,11 @@ def run(args: argparse.Namespace) -> None:
     with replacing(path) as temporary:
         temporary.write_text(studio_file(name, cameras, rig), encoding="utf-8")
     load_studio(path, check=False)
-    print(f"{path}: {len(cameras)} cameras" if cameras else f"no camera found here; {path} is a simulated studio")
+    print(
+        f"{path}: {counted(len(cameras), 'camera')}"
+        if cameras
+        else f"no camera found here; {path} is a simulated studio"
+    )
     for step in _next_steps(path, cameras, rig):
         print(f"next: {step}")
 
@@ -82,7 +86,7 @@ def find_cameras(folder: Path, addresses: list[str] | None = None) -> Iterator[F
         SourceError: A named camera does not.
     """
     if addresses:
-        for number, address in enumerate(addresses, 1):
+        for number, address in enumerate(without_parts(addresses), 1):
             is_file = Path(address).exists()
             stem = name_of_file(Path(address).stem)
             name = stem if is_file and not name_fault(stem) else f"cam{number:02}"
@@ -103,7 +107,7 @@ def find_cameras(folder: Path, addresses: list[str] | None = None) -> Iterator[F
 
 
 def _videos(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*") if path.suffix.lower() in VIDEOS) if folder.is_dir() else []
+    return without_parts(sorted(path for path in folder.glob("*") if path.suffix.lower() in VIDEO_SUFFIXES))
 
 
 def _relative(address: str, folder: Path) -> str:

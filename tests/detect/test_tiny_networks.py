@@ -284,17 +284,26 @@ def test_files_that_are_no_network(cache):
         make_detector("rtmpose", {"model": path})
 
 
-def test_what_it_runs_on_is_said(cache, capsys):
+@pytest.mark.parametrize("gpu", [False, True])
+def test_what_it_runs_on_is_said_once_where_there_is_a_gpu(gpu, cache, capsys, monkeypatch):
     import onnxruntime
+
+    from multiview.models import graphics_card, onnx
+
+    graphics_card.say_once.cache_clear()
+    monkeypatch.setattr(onnx, "has_gpu", lambda: gpu)
 
     path = tiny.card(
         cache, "rtmo", tiny.brightest((64, 64), "rtmo"), plugin="rtmo", decoder="rtmo", size=(64, 64), crop="letterbox"
     )
-    make_detector("rtmo", {"model": path})
+    make_detector("rtmo", {"model": path, "device": "cpu"})
+    assert not capsys.readouterr().err
+    for _ in range(2):
+        make_detector("rtmo", {"model": path})
     said = capsys.readouterr().err
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        assert "tiny.onnx runs on" in said
+        assert said.count("networks run on") == 1
     else:
-        assert "tiny.onnx runs on the CPU: this onnxruntime has no CUDA" in said
+        assert said.count("networks run on the CPU: this onnxruntime has no CUDA") == gpu
         with pytest.raises(ConfigError, match="no CUDA"):
             make_detector("rtmo", {"model": path, "device": "cuda"})
