@@ -7,6 +7,8 @@ VENV        ?= .venv
 BIN         := $(VENV)/bin
 ARGS        ?=
 WORKERS     ?= --numprocesses 2 --dist loadgroup
+# Libraries compute on one thread: the workers fill the cores, and threads that wait for each other would burn a third.
+PYTEST      := OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS)
 
 .PHONY: demo test quick check bench fuzz faults attack site setup clean
 
@@ -30,17 +32,17 @@ demo: $(VENV)/.ready
 	$(BIN)/multiview demo $(ARGS)
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
+	$(PYTEST) $(ARGS)
 
 # What takes seconds, no real processes, shapes of arrays unchecked: an answer within a minute.
 quick: $(VENV)/.ready
-	SHAPES=unchecked $(BIN)/python -m pytest $(WORKERS) -m "not slow" $(ARGS)
+	SHAPES=unchecked $(PYTEST) -m "not slow" $(ARGS)
 
 check: $(VENV)/.ready $(VENV)/.docs-ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
+	$(PYTEST) $(ARGS)
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m benchmarks $(ARGS)
