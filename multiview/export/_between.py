@@ -73,12 +73,12 @@ class AngleMotion:
         counted = ~(known[1:] & ~known[:-1]).any(axis=1)  # not where somebody returns
         motion = cls(rest, axes, root, rotations, counted, [_USUAL] * len(rotations))
         for begin, end in motion._blocks():
-            at = _places(rest, [turns[begin:end] for turns in rotations])
+            at = _places(rest, [bone[begin:end] for bone in rotations])
             counted[begin : end - 1] &= np.linalg.norm(np.diff(at, axis=0), axis=2).max(axis=1) < _MAX_M_S / rate
         for tolerance_deg in (_TOLERANCE_DEG, 0.0):
             motion.orders = [
-                best_order(turns, rest_axes, counted, _USUAL, tolerance_deg)
-                for turns, rest_axes in zip(rotations, axes, strict=True)
+                best_order(bone, rest_axes, counted, _USUAL, tolerance_deg)
+                for bone, rest_axes in zip(rotations, axes, strict=True)
             ]
             if motion.midway_error_m() <= _MIDWAY_M:
                 break
@@ -96,10 +96,10 @@ class AngleMotion:
         worst = 0.0
         for begin, end in self._blocks():
             counted = np.repeat(self.counted[begin : end - 1], rows)
-            turns = [_with_rows_between(bone[begin:end], rows) for bone in self.rotations]
-            wanted = _places(self.rest, [midway(bone) for bone in turns])
-            plain = [midway_of_angles(bone, order) for bone, order in zip(turns, self.orders, strict=True)]
-            blender = [midway_in_blender(*bone) for bone in zip(turns, self.orders, self.axes, strict=True)]
+            denser = [_with_rows_between(bone[begin:end], rows) for bone in self.rotations]
+            wanted = _places(self.rest, [midway(bone) for bone in denser])
+            plain = [midway_of_angles(bone, order) for bone, order in zip(denser, self.orders, strict=True)]
+            blender = [midway_in_blender(*bone) for bone in zip(denser, self.orders, self.axes, strict=True)]
             for read in (plain, blender):
                 off = np.linalg.norm(_places(self.rest, read) - wanted, axis=2)
                 worst = max(worst, float(off[counted].max(initial=0.0)))
@@ -155,7 +155,7 @@ def _with_rows_between(rotations: Rotation, rows: int) -> Rotation:
 
 def _places(rest: Humanoid, rotations: list[Rotation]) -> Float64[np.ndarray, "T B 3"]:
     """m, where the bones begin, relative to the hips."""
-    local = np.stack([turns.as_matrix() for turns in rotations], axis=1)
+    local = np.stack([bone.as_matrix() for bone in rotations], axis=1)
     still = Motion(np.zeros((len(local), 3)), local, np.ones(local.shape[:2], dtype=bool))
     at = forward_kinematics(rest, still)
     return np.stack([at[bone.name] for bone in rest.bones], axis=1)

@@ -98,7 +98,6 @@ def run(args: argparse.Namespace) -> int:
         try:
             record_counts(cameras, take)
         except OSError as error:  # a full disk, on which the videos are
-            take.recordings()[-1].unlink()
             console.print(f"the counts of frames cannot be written: {error.strerror}", style="red")
         _print_next_step(finish_take(take), args.board, console)
     for camera in cameras:
@@ -308,8 +307,17 @@ def table_of(cameras: list[CapturedCamera], coverage: Coverage | None = None) ->
 
 
 def record_counts(cameras: list[CapturedCamera], take: Take) -> None:
-    """Summary of the take: the frames of each camera."""
-    writer = RecordingWriter(take.next_recording())
+    """Summary of the take: the frames of each camera. OSError, and no summary, if there is no room for it."""
+    path = take.next_recording()
+    try:
+        _write_counts(cameras, path)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _write_counts(cameras: list[CapturedCamera], path: Path) -> None:
+    writer = RecordingWriter(path)
     for number, camera in enumerate(cameras):
         log = camera.log
         health = CameraHealth(
