@@ -19,6 +19,7 @@ STUDIES = {
     "mutated_files": "mutated files of every format at their readers",
     "faults": "what is killed or cut, and how soon all is well again",
     "killed_video": "what videos hold when their recording is killed at any instant",
+    "full_disk": "what a recording keeps when its disk is full for a while",
     "hardware": "what a camera costs a computer, and how many cameras its cores carry",
     "fuzz": "mutated messages at the decoder",
     "extrinsic_drift": "how soon a rotated camera is detected, and how often falsely",
