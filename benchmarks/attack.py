@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.live import Listener, resident_mb, wait_for
+from benchmarks.load import playing
 from multiview.errors import MessageError
 from multiview.recordings.take import open_take
 from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
@@ -100,25 +101,19 @@ def attacked(cameras: int, fps: float, seconds: float, port: int, attack: bool =
         words = (["hub", str(path)], ["fusion", str(path)], ["record", str(path), "--take", "attacked"])
         with (Path(folder) / "hub.log").open("wb") as log:
             processes = [subprocess.Popen([*base, *w], stderr=log if w[0] == "hub" else None) for w in words]
-        played = [sys.executable, "-m", "benchmarks.load", str(path), "--seconds", str(seconds + 2 * WARM_S)]
-        player = subprocess.Popen(played, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         attackers = [sys.executable, "-m", "benchmarks.attackers", str(path), "--seconds", str(seconds), "--key", key]
-        others = [player, subprocess.Popen([sys.executable, "-m", "benchmarks.load", str(path), "--echo"])]
-        assert player.stdin is not None
-        assert player.stdout is not None
+        others: list[subprocess.Popen[bytes]] = []
+        ready = lambda: wait_for(hub, {"service/fusion", "service/recorder"})
         try:
-            player.stdout.readline()
-            wait_for(hub, {"service/fusion", "service/recorder"})
-            player.stdin.write(b"go\n")
-            player.stdin.flush()
-            memory = _Memory(processes[0].pid)
-            listener = Listener(hub, [process.pid for process in processes])
-            if attack:
-                others.append(subprocess.Popen([sys.executable, "-c", _LATER, str(WARM_S), *attackers]))
-            listener.listen(seconds + 2 * WARM_S)
-            memory.ending.set()
-            reasons = _reasons(hub)
-            alive = processes[0].poll() is None
+            with playing(path, seconds + 2 * WARM_S, ready):
+                memory = _Memory(processes[0].pid)
+                listener = Listener(hub, [process.pid for process in processes])
+                if attack:
+                    others.append(subprocess.Popen([sys.executable, "-c", _LATER, str(WARM_S), *attackers]))
+                listener.listen(seconds + 2 * WARM_S)
+                memory.ending.set()
+                reasons = _reasons(hub)
+                alive = processes[0].poll() is None
         finally:
             for process in others:
                 process.kill()
@@ -126,8 +121,6 @@ def attacked(cameras: int, fps: float, seconds: float, port: int, attack: bool =
             for process in reversed(processes):
                 process.send_signal(signal.SIGTERM)
                 process.wait()
-            player.stdin.close()
-            player.stdout.close()
         foreign, recorded = _take(Path(folder) / "attacked", {f"cam{n + 1:02}" for n in range(cameras)})
         return Outcome(
             alive=alive,

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.load import PONG
+from benchmarks.load import PONG, playing
 from multiview.recordings.take import open_take
 from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
 from multiview.wire.messages import PosesMessage, ServiceHealth, decode
@@ -104,23 +104,13 @@ def measure(cameras: int, people: int, fps: float, seconds: float, port: int) ->
         write_studio(studio, path)
         services = (["hub", str(path)], ["fusion", str(path)], ["record", str(path), "--take", "load"])
         processes = [subprocess.Popen([sys.executable, "-m", "multiview", *words]) for words in services]
-        load = [sys.executable, "-m", "benchmarks.load", str(path)]
-        echo = subprocess.Popen([*load, "--echo"])
-        player = subprocess.Popen([*load, "--seconds", str(seconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert player.stdin is not None
-        assert player.stdout is not None
         try:
-            player.stdout.readline()
-            wait_for(hub, {"service/fusion", "service/recorder"})
-            player.stdin.write(b"go\n")
-            player.stdin.flush()
-            listener = Listener(hub, [p.pid for p in (*processes, player)])
-            listener.listen(seconds)
-            dropped = int(player.stdout.readline().split()[1])
+            with playing(path, seconds, lambda: wait_for(hub, {"service/fusion", "service/recorder"})) as player:
+                listener = Listener(hub, [p.pid for p in (*processes, player)])
+                listener.listen(seconds)
+                assert player.stdout is not None
+                dropped = int(player.stdout.readline().split()[1])
         finally:
-            for process in (echo, player):
-                process.kill()
-                process.wait()
             for process in reversed(processes):
                 process.send_signal(signal.SIGTERM)
                 process.wait()

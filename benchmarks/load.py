@@ -10,10 +10,13 @@ are patched in place: what load costs is what the system under load pays, not th
 from __future__ import annotations
 
 import argparse
+import contextlib
 import struct
+import subprocess
 import sys
 import time
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from multiview.data import NS_PER_S, Keypoints2D
@@ -23,7 +26,7 @@ from multiview.wire.messages import EndOfStream, ServiceHealth, encode
 from multiview.wire.packing import pack_keypoints
 from services.transport.bus import Sender, Subscriber
 
-__all__ = ["PING", "PONG", "Patched", "fold"]
+__all__ = ["PING", "PONG", "Patched", "fold", "playing"]
 
 PING, PONG = "service_health/ping", "service_health/echo"
 FIRST_FRAME = 1 << 20  # numbers that MessagePack writes in their longest form, whatever is put in their place
@@ -99,6 +102,28 @@ def echo(hub: HubOptions) -> None:
 def _padding(size: int) -> dict[str, str]:
     """Texts that make a ping as long as a camera's message."""
     return {str(number): "." * 500 for number in range(size // 500)}
+
+
+@contextlib.contextmanager
+def playing(studio: Path, seconds: float, ready: Callable[[], None]) -> Iterator[subprocess.Popen[bytes]]:
+    """Load and echo beside a studio's processes: the player, which plays once those are `ready`."""
+    command = [sys.executable, "-m", "benchmarks.load", str(studio)]
+    echoes = subprocess.Popen([*command, "--echo"])
+    player = subprocess.Popen([*command, "--seconds", str(seconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert player.stdin is not None
+    assert player.stdout is not None
+    try:
+        player.stdout.readline()
+        ready()
+        player.stdin.write(b"go\n")
+        player.stdin.flush()
+        yield player
+    finally:
+        for process in (echoes, player):
+            process.kill()
+            process.wait()
+        player.stdin.close()
+        player.stdout.close()
 
 
 def main() -> int:

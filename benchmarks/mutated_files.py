@@ -24,9 +24,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.file_formats import FORMATS, FileFormat
+from benchmarks import file_formats, recorded_formats
+from benchmarks.file_formats import FileFormat
 from multiview.errors import MultiviewError
 
+FORMATS = file_formats.FORMATS | recorded_formats.FORMATS
 MAX_SECONDS, MAX_MEGABYTES, LONGEST_LINE = 5.0, 500.0, 1200
 
 
@@ -107,7 +109,7 @@ def _read_one(kind: FileFormat, path: Path, folder: Path, outcome: Outcome, name
     except MultiviewError as error:
         outcome.refused += 1
         text = str(error)
-        if "\n" in text or len(text) > LONGEST_LINE or str(path) not in text:
+        if "\n" in text or len(text) > LONGEST_LINE or not (str(path) in text or str(path.parent) in text):
             outcome.fault("a message of several lines, too long, or without the file's name", f"{name}: {text[:300]}")
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from calib.board.board import Board, board_from_table
 from calib.board.finder import Finder
 from calib.board.identify import identify
+from multiview.common.foreign_errors import foreign_errors
 from multiview.errors import ConfigError, SourceError
 
 __all__ = ["describe", "read_pictures"]
@@ -22,11 +23,13 @@ def read_pictures(paths: list[Path]) -> list[UInt8[np.ndarray, "H W"]]:
     """Pictures as grey levels; raises SourceError for one that cannot be read."""
     import cv2
 
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors reach users in our words
     pictures = []
     for path in paths:
         if not path.is_file():
             raise SourceError(f"{path}: no such picture")
-        grey = cv2.imdecode(np.frombuffer(path.read_bytes() or b"\0", np.uint8), cv2.IMREAD_GRAYSCALE)
+        with foreign_errors(path, "a picture"):
+            grey = cv2.imdecode(np.frombuffer(path.read_bytes() or b"\0", np.uint8), cv2.IMREAD_GRAYSCALE)
         if grey is None:
             raise SourceError(f"{path}: cannot be read as a picture")
         pictures.append(grey)

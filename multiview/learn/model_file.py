@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Float32, Float64, UInt8
 
 from multiview.body.skeleton import load_skeleton
+from multiview.common.foreign_errors import foreign_errors
 from multiview.common.ledger import reading
 from multiview.errors import SourceError
 from multiview.keypoints.crop import crop_affine, crop_region, invert_affine, transform_points
@@ -101,6 +102,7 @@ def open_model(path: Path, threads: int = 1) -> Model:
     text = session.get_modelmeta().custom_metadata_map.get(RECIPE_KEY)
     if text is None:
         raise SourceError(f"{path}: does not say how it was trained; make it with `multiview deploy`")
-    recipe = msgspec.json.decode(text, type=Recipe)
+    with foreign_errors(path, "a network with the recipe of its training"):
+        recipe = msgspec.json.decode(text, type=Recipe)
     name = session.get_inputs()[0].name
     return Model(recipe, lambda batch: np.asarray(session.run(None, {name: batch})[0], np.float32))

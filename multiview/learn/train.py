@@ -145,13 +145,13 @@ class Trainer:
         """Resume from what `save` wrote."""
         with foreign_errors(path, "the state of a training"):
             state = torch.load(path, map_location=self.device, weights_only=True)
-        try:
-            self.model.load_state_dict(state["model"])
-            self.averaged.load_state_dict(state["average"])
-        except RuntimeError:
-            raise ConfigError(f"{path}: is of another network than the recipe's; give another --out") from None
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step_number = state["step"]
+            try:
+                self.model.load_state_dict(state["model"])
+                self.averaged.load_state_dict(state["average"])
+            except RuntimeError:
+                raise ConfigError(f"{path}: is of another network than the recipe's; give another --out") from None
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step_number = int(state["step"])
 
 
 def _has_fast_bfloat16(device: torch.device) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from multiview.errors import ConfigError
+from multiview.errors import ConfigError, one_line
 
 __all__ = ["load_weights"]
 
@@ -39,4 +39,7 @@ def load_weights(net: nn.Module, path: Path) -> None:
         if value.shape != expected[name].shape:
             ours, theirs = tuple(expected[name].shape), tuple(value.shape)
             raise ConfigError(f"{path} is for another size: {name} is {theirs}, the network's {ours}")
-    net.load_state_dict(weights)
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:  # of a kind of numbers that cannot be copied
+        raise ConfigError(f"{path} is for another network: {one_line(error)[:200]}") from error

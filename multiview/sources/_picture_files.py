@@ -96,6 +96,7 @@ def read_picture(path: Path, depth: PictureDepth) -> UInt8[np.ndarray, "H W 3"]:
 def _decoded(path: Path) -> UInt8[np.ndarray, "H W 3"] | UInt16[np.ndarray, "H W 3"]:
     import cv2
 
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors reach users in our words
     try:
         # Not cv2.imread, which cannot open every path on every system.
         data = np.fromfile(path, np.uint8)

@@ -103,7 +103,7 @@ def open_capture(address: str | int, backend: int = cv2.CAP_ANY) -> cv2.VideoCap
     OpenCV's, or PyAV's for files that OpenCV cannot decode: interlaced video, whose pictures it leaves black, and
     codecs that are missing in it. `isOpened` says whether it could be opened.
     """
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", FFMPEG_QUIET)  # that of the FFmpeg in OpenCV
     is_file = isinstance(address, str) and Path(address).is_file()
     if is_file and is_interlaced(str(address)):

@@ -40,7 +40,7 @@ from services.runtime.process import Stopping, lower_thread_priority
 from services.transport.bus import FINAL_SEND_S, RequestClient, Sender
 from services.transport.requests import Ready, notify
 
-__all__ = ["CameraWorker"]
+__all__ = ["CameraWorker", "shared_trouble"]
 
 REPORT_S = 1.0
 NO_PICTURE_S = 2.0  # without one, which is said
@@ -316,11 +316,12 @@ class CameraWorker:
     def _report(self) -> None:
         detect_ms = sum(self._detect_ms) / max(1, len(self._detect_ms))
         too_slow = self._pace.advice(len(self._streams))
+        blocked = [stream.camera.name for stream in self._streams if stream.blocked]
         for stream in self._streams:
             times = self._detected_ns[stream.camera.name]
             rate = (len(times) - 1) * 1e9 / (times[-1] - times[0]) if len(times) > 2 else 0.0
-            stream.report(rate, detect_ms, too_slow, self._timing_text())
-        if not any(stream.blocked for stream in self._streams):
+            stream.report(rate, detect_ms, shared_trouble(stream.camera.name, blocked) or too_slow, self._timing_text())
+        if not blocked:
             for stream in self._streams:
                 stream.signal_ready(self._start_ns)
 
@@ -333,3 +334,9 @@ class CameraWorker:
 
     def _timing_text(self) -> str:
         return ", ".join(f"{name} {ms:.1f}" for name, ms in self._mean_ms().items()) + " ms" if self._stages else ""
+
+
+def shared_trouble(camera: str, blocked: list[str]) -> str:
+    """Why a camera will be started again through no fault of its own: those `blocked` share its worker."""
+    others = ", ".join(name for name in blocked if name != camera)
+    return f"started again with {others}, blocked in the same worker: give it one of its own" if others else ""

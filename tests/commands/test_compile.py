@@ -34,6 +34,8 @@ def test_compile_covers_a_first_studio(tmp_path: Path) -> None:
     assert len(compiled) > 20
     demo = multiview("demo", "--seconds", "3", "--no-viewer", "--no-video", "--out", str(tmp_path))
     assert "mean error" in demo
+    assert not list(tmp_path.rglob("*.mp4"))  # the picture from above is drawn all the same
+    assert len(list(tmp_path.rglob("top_view.png"))) == 1
     (studio,) = tmp_path.rglob("studio.toml")
     multiview("run", str(studio), "--seconds", "3", "--no-viewer", "--logs", str(tmp_path / "logs"))
     used = {log.name: kernels(log.read_text(encoding="utf-8")) for log in (tmp_path / "logs").glob("*.log")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -142,6 +143,15 @@ def test_doctor_ends_when_a_camera_gives_nothing(tmp_path: Path, monkeypatch: py
     assert finding.verdict == "bad"
     assert finding.seen.startswith("no picture in")
     assert finding.seen.endswith("its lens is covered")
+
+
+def test_doctor_ends_when_a_stream_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers, and then nothing comes: the advice is that for streams, not for cables."""
+    monkeypatch.setattr(stream, "OPEN_TIMEOUT_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        finding = doctor.watch("cam01", CameraSource(address=f"http://127.0.0.1:{silent.getsockname()[1]}/none"))
+    assert finding.verdict == "bad"
+    assert finding.advice == doctor.NOT_OPEN["stream"]
 
 
 def test_capture_waits_for_a_camera_that_says_what_it_waits_for(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from multiview.cameras.camera import Rig
+from multiview.commands.outcome import say_why
 from multiview.data import Keypoints2D, Pose3D, Track, Tracks, Views
 from multiview.studio.reasons import CameraEvidence, Evidence, evidence, reasons, summary
 from multiview.studio.view_survey import CameraSurvey, ViewSurvey
@@ -104,3 +105,13 @@ def test_reasons_quotes_what_fusion_rejects() -> None:
     known = live(used=0, rate_hz=60.0, detect_ms=5.0, rejected={why: 170, "noise": 2}, ticks=0)
     assert reasons(known)[0].text == f"fusion rejects messages: {why} (170 times)"
     assert reasons(known)[0].hopeless
+
+
+def test_commands_say_why_nobody_came_out_and_exit_with_2(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
+    """2 only where nobody could have come out, as with a single camera; where the room was empty, 0."""
+    alone = evidence(rig.cameras, surveyed(rig, (SOMEBODY, None, None)), dict.fromkeys(rig.names, "has no picture"))
+    assert say_why(alone) == 2
+    assert capsys.readouterr().err == f"multiview: {summary(alone)}\n"
+    assert "cam02 has no picture" in summary(alone)
+    empty = evidence(rig.cameras, surveyed(rig, (NOBODY, NOBODY, NOBODY)), dict.fromkeys(rig.names, ""))
+    assert say_why(empty) == 0

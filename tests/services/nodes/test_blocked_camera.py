@@ -11,7 +11,7 @@ from multiview.cameras.rig_file import save_rig
 from multiview.studio.config import CameraSource, Studio
 from multiview.synthetic import StudioOptions, make_rig
 from services.nodes import camera_worker
-from services.nodes.camera_worker import CameraWorker
+from services.nodes.camera_worker import CameraWorker, shared_trouble
 from services.runtime.process import Stopping
 from services.transport.requests import Ready, Request
 from tests.processes import free_hub
@@ -92,6 +92,13 @@ def test_worker_of_a_blocked_camera_is_no_longer_ready(
     watching.join()
     assert isinstance(said[0], Ready)
     assert counts[-1] == counts[-20]  # nothing for the last second
+
+
+def test_cameras_that_share_a_worker_with_a_blocked_one_say_so() -> None:
+    """They are started again with it."""
+    assert shared_trouble("cam02", []) == ""
+    assert shared_trouble("cam01", ["cam01"]) == ""  # says itself what it waits for
+    assert shared_trouble("cam02", ["cam01", "cam03"]).startswith("started again with cam01, cam03, blocked")
 
 
 @pytest.mark.slow
