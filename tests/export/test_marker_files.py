@@ -157,7 +157,8 @@ def test_c3d_holds_more_frames_than_its_header_can_count(tmp_path: Path) -> None
     file = C3D(path)
     assert (file.first, file.last, len(file.numbers)) == (1, frames, frames)
     np.testing.assert_allclose(file.points[..., :3], poses.xyz, atol=1e-6)
-    assert ezc3d.c3d(str(path))["data"]["points"].shape == (4, joints, frames)
+    again = ezc3d.c3d(str(path))["data"]["points"]  # as OpenSim's adapter counts them
+    np.testing.assert_allclose(again[:3].transpose(2, 1, 0), poses.xyz, atol=1e-6)
 
 
 def test_c3d_that_cannot_name_everyone_says_so(tmp_path: Path) -> None:
