@@ -78,7 +78,9 @@ def add_fusion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--independent", action="store_true", help="fuse every frame independently, without tracking")
     parser.add_argument("--smooth", action="store_true", help="smooth each pose with the whole take")
     parser.add_argument(
-        "--refine-cameras", action="store_true", help="first refine the camera poses from the people they observe"
+        "--refine-cameras",
+        action="store_true",
+        help="first refine the camera poses from the people they observe, if frames that are held out confirm it",
     )
 
 

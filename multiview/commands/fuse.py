@@ -46,8 +46,9 @@ def run(args: argparse.Namespace) -> int:
     """Fuse every frame and write the poses and a summary."""
     from multiview.body.skeleton import load_skeleton, save_own_skeleton
     from multiview.cameras.rig_file import load_rig
-    from multiview.commands.fuse_run import fuse_folders, refined, save_rig_beside, write_summary
+    from multiview.commands.fuse_run import fuse_folders, save_rig_beside, write_summary
     from multiview.commands.outcome import say_why
+    from multiview.commands.refine_run import refined
     from multiview.errors import ConfigError
     from multiview.fusion.pipeline import PipelineOptions
     from multiview.recordings.keypoint_folder import open_keypoint_folders

@@ -19,18 +19,15 @@ from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import save_rig
 from multiview.common.atomic_file import corrected_beside, replacing
 from multiview.data import Tracks, Views
-from multiview.errors import CalibrationError
 from multiview.fusion.pipeline import STAGES, Pipeline, PipelineOptions
 from multiview.fusion.smoother import WHOLE_TAKE_S, Smoothed
 from multiview.recordings.keypoint_folder import KeypointFolders
 from multiview.recordings.pose_table import write_ticks
 from multiview.recordings.recorded_keypoints import folder_views
-from multiview.selfcalib.refine_rig import JointObservations, Refinement, refine_rig
 from multiview.studio.view_survey import ViewSurvey
 
-__all__ = ["fuse_folders", "fuse_views", "refine_rig", "refined", "save_rig_beside", "write_summary"]
+__all__ = ["fuse_folders", "fuse_views", "save_rig_beside", "write_summary"]
 
-REFINE_FRAMES, REFINE_JOINTS = 1500, 4000  # as many as there are up to these
 READ_AHEAD = 64  # frames
 
 
@@ -106,43 +103,6 @@ def _read_ahead(views: Iterable[Views]) -> Iterator[Views]:
         while read := batch.result():
             batch = reader.submit(lambda: list(islice(coming, READ_AHEAD)))
             yield from read
-
-
-def refine_from_views(rig: Rig, skeleton: Skeleton, views: Iterable[Views], options: PipelineOptions) -> Refinement:
-    """Fuse the first minute or so, and correct the cameras from the joints that three views agreed on."""
-    pipeline = Pipeline(rig, skeleton, options)
-    xyz, xy, sigma = [], [], []
-    for seen in islice(views, REFINE_FRAMES):
-        pipeline.step(seen)
-        if (observations := pipeline.last_observations) is None:
-            continue
-        for one in pipeline.estimates:
-            table = observations.table[int(np.flatnonzero(observations.slots == one.slot)[0])]
-            joints = np.flatnonzero((table >= 0).sum(axis=0) >= 3)
-            rows, measured = table[:, joints].T, (table[:, joints].T >= 0)[..., None]
-            noise = observations.rays.noise.reshape(-1, 3)[rows][..., [0, 2]]
-            xyz.append(one.pose.xyz[joints])
-            xy.append(np.where(measured, observations.rays.xy.reshape(-1, 2)[rows], np.nan))
-            sigma.append(np.where(measured, np.sqrt(noise), 1.0))
-    if not xyz:
-        raise CalibrationError("too few joints to refine the cameras: nobody is observed in three views")
-    every = max(1, sum(map(len, xyz)) // REFINE_JOINTS)
-    return refine_rig(rig, JointObservations(*(np.concatenate(parts)[::every] for parts in (xyz, xy, sigma))))
-
-
-def refined(rig: Rig, skeleton: Skeleton, views: Iterable[Views], out: Path) -> Rig:
-    """The corrected rig, which is also written to the folder `out`; what changed is printed."""
-    found = refine_from_views(rig, skeleton, views, PipelineOptions())
-    path = corrected_beside(out / "rig.toml")
-    save_rig(found.rig, path)
-    print("camera: median reprojection error, before -> after; moved, rotated")
-    for c, name in enumerate(rig.names):
-        print(
-            f"  {name}: {found.before_px[c]:.2f} -> {found.after_px[c]:.2f} px; "
-            f"{1e3 * found.moved_m[c]:.0f} mm, {found.rotated_deg[c]:.2f} deg"
-        )
-    print(f"refined cameras -> {path}")
-    return found.rig
 
 
 def save_rig_beside(rig: Rig, out: Path) -> None:

@@ -44,9 +44,10 @@ def run(args: argparse.Namespace) -> int:
     from multiview.body.skeleton import save_own_skeleton
     from multiview.cameras.reprojection import reprojection_errors
     from multiview.cameras.rig_file import load_rig
-    from multiview.commands.fuse_run import refined, save_rig_beside, write_summary
+    from multiview.commands.fuse_run import save_rig_beside, write_summary
     from multiview.commands.outcome import say_why
     from multiview.commands.process_run import detect_all, fuse_recordings, open_sources
+    from multiview.commands.refine_run import refined
     from multiview.common.names import file_name
     from multiview.common.plugins import plugin_options
     from multiview.detect import make_detector

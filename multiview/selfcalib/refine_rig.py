@@ -16,7 +16,7 @@ from multiview.cameras.camera import Rig
 from multiview.errors import CalibrationError
 from multiview.geometry.rigid import rotation_from_vector
 
-__all__ = ["JointObservations", "Refinement", "refine_rig"]
+__all__ = ["JointObservations", "Refinement", "refine_rig", "reprojection_errors_px"]
 
 ROTATION_SD, TRANSLATION_SD = 0.03, 0.03  # prior: rad, and relative to the distance of people
 HUBER = 3.0
@@ -56,21 +56,27 @@ def refine_rig(rig: Rig, observations: JointObservations) -> Refinement:
             f"too few joints to correct cameras: {len(observations.xyz)} in three views, of {MIN_POINTS}"
         )
     R, t = np.stack([camera.R for camera in rig.cameras]), np.stack([camera.t for camera in rig.cameras])
-    start = _optimise(observations, R, t, free_cameras=False)
     distance = float(np.median((observations.xyz @ R[:, 2].T + t[:, 2])[np.isfinite(observations.xy[..., 0])]))
     scale = np.repeat([ROTATION_SD, TRANSLATION_SD * distance], 3)
-    new_R, new_t, xyz = _optimise(observations, R, t, free_cameras=True, scale=scale)
+    new_R, new_t, _ = _optimise(observations, R, t, free_cameras=True, scale=scale)
     cameras = tuple(replace(camera, R=new_R[c], t=new_t[c]) for c, camera in enumerate(rig.cameras))
     centre = -np.einsum("cki,ck->ci", R, t), -np.einsum("cki,ck->ci", new_R, new_t)
     cosine = (np.einsum("cij,cij->c", R, new_R) - 1) / 2
-    focal = np.array([(camera.K[0, 0] + camera.K[1, 1]) / 2 for camera in rig.cameras])
+    new_rig = replace(rig, cameras=cameras)
     return Refinement(
-        replace(rig, cameras=cameras),
-        focal * _median_error(observations, R, t, start[2]),
-        focal * _median_error(observations, new_R, new_t, xyz),
+        new_rig,
+        reprojection_errors_px(rig, observations),
+        reprojection_errors_px(new_rig, observations),
         np.linalg.norm(centre[1] - centre[0], axis=-1),
         np.degrees(np.arccos(np.clip(cosine, -1, 1))),
     )
+
+
+def reprojection_errors_px(rig: Rig, observations: JointObservations) -> Float64[np.ndarray, " C"]:
+    """Each camera's median reprojection error, of points that fit the observations best; NaN where it has none."""
+    R, t = np.stack([camera.R for camera in rig.cameras]), np.stack([camera.t for camera in rig.cameras])
+    focal = np.array([(camera.K[0, 0] + camera.K[1, 1]) / 2 for camera in rig.cameras])
+    return focal * _median_error(observations, *_optimise(observations, R, t, free_cameras=False))
 
 
 def _errors(

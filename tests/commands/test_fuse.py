@@ -12,12 +12,14 @@ from multiview.__main__ import main
 from multiview.body.skeleton import load_skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig, save_rig
+from multiview.commands.refine_run import unsupported
 from multiview.data import Keypoints2D
 from multiview.evaluation.metrics import compare, normalised_rmse
 from multiview.fusion.pipeline import STAGES
 from multiview.geometry.rigid import rotation_from_vector
 from multiview.recordings.keypoint_folder import read_keypoints, write_keypoints
 from multiview.recordings.pose_table import read_poses
+from multiview.selfcalib.refine_rig import JointObservations, Refinement
 from multiview.synthetic import Studio
 from multiview.synthetic.cramer_rao import truth_with_bound
 
@@ -90,9 +92,37 @@ def test_refine_cameras_turns_them_back(
     true = between_cameras(small_studio.rig)
     off = [np.sum(rotation_angle(now @ true.swapaxes(1, 2)) ** 2) for now in (before, after)]
     assert off[1] < 0.25 * off[0]
-    medians = re.findall(r"cam0\d: ([\d.]+) -> ([\d.]+) px", capsys.readouterr().out)
+    printed = capsys.readouterr()
+    medians = re.findall(r"cam0\d: ([\d.]+) -> ([\d.]+) px", printed.out)
     assert len(medians) == 3
     assert all(float(new) < float(old) for old, new in medians)
+    assert "people are seen for 0.8 s" in printed.err
+
+
+def test_refine_cameras_leaves_a_right_rig_alone(
+    small_studio: Studio, recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the frames of less than a second would change is noise: in the frames held out nothing gets better."""
+    assert fuse(recording, tmp_path, "--refine-cameras") == 0
+    assert "the error does not fall" in capsys.readouterr().err
+    for kept, true in zip(load_rig(tmp_path / "rig.toml").cameras, small_studio.rig.cameras, strict=True):
+        np.testing.assert_allclose(kept.R, true.R, atol=1e-9)
+        np.testing.assert_allclose(kept.t, true.t, atol=1e-9)
+    assert not (tmp_path / "rig.refined.toml").exists()
+
+
+@pytest.mark.parametrize(("rotated_deg", "moved_m", "refused"), [(4.0, 0.3, False), (6.0, 0.0, True), (0.0, 1.0, True)])
+def test_refinement_moves_no_camera_further_than_a_touched_tripod(
+    rotated_deg: float, moved_m: float, refused: bool, small_studio: Studio
+) -> None:
+    rig = small_studio.rig
+    away = np.add(rig.cameras[1].centre, (0.0, 0.0, 4.0))  # m, of the people
+    check = JointObservations(np.tile(away, (5, 1)), np.zeros((5, 3, 2)), np.ones((5, 3, 2)))
+    some = np.array([0.0, 1.0, 0.0])
+    found = Refinement(rig, 3 - some, 2 - some, moved_m * some, rotated_deg * some)
+    why = unsupported(rig, found, check, found.before_px, found.after_px)
+    assert bool(why) == refused
+    assert not refused or re.search(f"^cam02 would move by {1e3 * moved_m:.0f} mm and {rotated_deg:.1f} degrees", why)
 
 
 def between_cameras(rig: Rig) -> np.ndarray:
