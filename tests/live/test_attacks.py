@@ -92,11 +92,12 @@ def test_message_without_end_is_cut_off(processes: Processes) -> None:
         while b"ROUTER" not in answer:
             answer += raw.recv(1000)
         with contextlib.suppress(ConnectionError):
-            while sent < 2_000_000_000:
+            while sent < 400_000_000:
                 raw.sendall(part)
                 sent += len(part)
-    assert sent < 1_000_000_000
-    assert resident_mb(process.pid) - before_mb < 20.0
+                time.sleep(0.005)  # 20 MB/s: what comes while the hub waits for a core is not its fault
+    assert sent < 100_000_000
+    assert resident_mb(process.pid) - before_mb < 50.0
     assert works(hub)
     assert "message without end" in status(hub).reasons
 
