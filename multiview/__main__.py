@@ -62,6 +62,9 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
     },
     "Live": {
+        "studio": Command(
+            "services.dashboard.studio", "Open the studio in a browser: live 3D, recording, takes, export."
+        ),
         "run": Command("services.supervise.run", "Run a whole studio: workers, hub, fusion, recorder, viewer."),
         "status": Command("services.supervise.status", "Show the state of a running studio."),
         "bridge": Command("services.bridges._serve", "Send live poses to another program: VMC, WebSocket, LSL."),

@@ -68,6 +68,8 @@ ARROWS: dict[str, str] = {
     "recordings cameras body common drawing",
     "services/capture": "detect models services/nodes services/supervise services/runtime services/transport "
     "studio wire recordings sources cameras common",
+    "services/dashboard": "services/capture services/nodes services/supervise services/runtime services/transport "
+    "studio wire recordings cameras body common drawing",
     "services/demo": "services/supervise studio wire recordings cameras body "
     "common commands drawing evaluation synthetic",
 }

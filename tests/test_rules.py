@@ -57,6 +57,8 @@ WRITES_AT = {
     "services/capture/capture.py:record_counts": "removes its own summary, which is cut off",
     "services/nodes/take_writer.py": "removes a file of its own that holds nothing",
     "services/nodes/video_log.py": "makes only files that do not exist",
+    "services/dashboard/access.py": "a key, which nobody else may read",
+    "services/dashboard/detached.py": "locks and logs",
     "services/runtime/process.py": "a setting of the operating system",
     "multiview/__main__.py:main": "nowhere: the null device",
     "services/supervise/child.py": "logs",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["RGB", "blend", "person_colour", "side_colour"]
+__all__ = ["RGB", "blend", "hex_colours", "person_colour", "side_colour"]
 
 RGB = tuple[float, float, float]  # each in [0, 1]
 
@@ -21,6 +21,11 @@ _PEOPLE: tuple[str, ...] = (
     "#8fb3c9",
     "#d9a679",
 )
+
+
+def hex_colours() -> tuple[str, ...]:
+    """The colours of identities as #rrggbb, for pages that draw them."""
+    return _PEOPLE
 
 
 def person_colour(person: int) -> RGB:

@@ -6,6 +6,8 @@ import argparse
 import time
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from multiview.common.counted import counted
 from multiview.common.ledger import note_missing
 from multiview.common.ranges import Seconds, ranged
@@ -22,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--take", default="", help="name of the take; default: the studio's name and the time")
     parser.add_argument("--notes", default="", help="a remark to save with the take")
     parser.add_argument("--no-viewer", action="store_true", help="do not open the 3D viewer")
+    parser.add_argument("--no-recording", action="store_true", help="record no take (others can: `multiview record`)")
     parser.add_argument("--seconds", type=ranged(Seconds), help="end after this time (s)")
     parser.add_argument("--logs", type=Path, help="folder for the processes' logs")
     parser.add_argument("--video", action="store_true", help="also record every camera's video in the take")
@@ -34,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio)
+    if args.no_recording:
+        studio = replace(studio, recorder=replace(studio.recorder, enabled=False))
     viewer = False if args.no_viewer else None
     take = play(studio, args.take, args.notes, viewer, args.seconds, args.logs, args.video, args.strict)
     if take is not None:

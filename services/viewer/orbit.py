@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.cameras.camera import Camera, Rig
+from multiview.cameras.camera import Camera
 
-__all__ = ["Orbit", "default_view"]
+__all__ = ["Orbit"]
 
 _PITCH_LIMIT = np.deg2rad(89.5)
 
@@ -95,14 +95,3 @@ class Orbit:
             width, height = self._camera.size
             return float(self._camera.K[1, 1] * min(width_px / width, height_px / height))
         return float(height_px / 2 / np.tan(self.fov / 2))
-
-
-def default_view(rig: Rig) -> tuple[Float64[np.ndarray, " 3"], float]:
-    """What to look at at first, and from how far (m): where the cameras look, far enough to see them all."""
-    centres = np.array([camera.centre for camera in rig.cameras])
-    axes = np.array([camera.R[2] for camera in rig.cameras])
-    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]  # the point nearest to all optical axes, in least squares
-    normal = across.sum(axis=0) + 1e-3 * np.eye(3)
-    target = np.linalg.solve(normal, np.einsum("nij,nj->i", across, centres) + 1e-3 * centres.mean(axis=0))
-    reach = float(np.linalg.norm(centres - target, axis=1).max())
-    return target, float(np.clip(1.7 * reach, 2.0, 60.0))

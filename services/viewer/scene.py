@@ -10,13 +10,14 @@ import numpy as np
 from jaxtyping import Float64, Int32
 
 from multiview.body.skeleton import Skeleton
-from multiview.cameras.camera import Camera, Rig
+from multiview.cameras.camera import Rig
 from multiview.common.palette import RGB, person_colour
 from multiview.data import Keypoints2D, Track
+from multiview.drawing.camera_shape import frustum, level_from_world
 from multiview.drawing.mesh import Mesh, PeopleMesh
 from services.viewer.text import GROUND
 
-__all__ = ["STATE_COLOURS", "Lines", "Scene", "Text", "Triangles", "centre", "frustum", "level_from_world"]
+__all__ = ["STATE_COLOURS", "Lines", "Scene", "Text", "Triangles", "centre"]
 
 # Vertices (m), triangles as indices of them, colours of the vertices.
 Triangles = tuple[Float64[np.ndarray, "V 3"], Int32[np.ndarray, "T 3"], Float64[np.ndarray, "V 3"]]
@@ -63,13 +64,6 @@ class Text:
     text: str
     place: Float64[np.ndarray, " 3"]
     colour: RGB
-
-
-def level_from_world(rig: Rig) -> Float64[np.ndarray, "3 3"]:
-    """Turns the world so that z is up: by nothing if it has a floor, else as if the first camera stood level."""
-    if rig.world != "camera":
-        return np.eye(3)
-    return np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 
 
 @dataclass(slots=True)
@@ -195,21 +189,6 @@ def centre(track: Track) -> Float64[np.ndarray, " 3"]:
     known = track.pose.xyz[np.isfinite(track.pose.xyz).all(axis=1)]
     middle: np.ndarray = known.mean(axis=0) if len(known) else np.full(3, np.nan)
     return middle
-
-
-def frustum(camera: Camera, depth: float) -> tuple[Float64[np.ndarray, "6 3"], list[tuple[int, int]]]:
-    """A pyramid from the camera's centre to its picture's corners at `depth` m, with a mark on the upper side."""
-    width, height = camera.size
-    corners = np.array([[0.0, 0.0], [width - 1, 0.0], [width - 1, height - 1], [0.0, height - 1]])
-    ideal = camera.undistort(corners)
-    if not np.isfinite(ideal).all():  # a fisheye whose corners have no ray
-        ideal = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
-    ideal = np.clip(ideal, -1.5, 1.5)
-    mark = np.array([[(ideal[0, 0] + ideal[1, 0]) / 2, 1.35 * min(ideal[0, 1], ideal[1, 1])]])
-    rays = np.concatenate([np.concatenate([ideal, mark]), np.ones((5, 1))], axis=1)
-    points = (depth * rays - camera.t) @ camera.R
-    pairs = [(0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (2, 3), (3, 4), (4, 1), (1, 5), (2, 5)]
-    return np.concatenate([camera.centre[None], points]), pairs
 
 
 def floor_grid(rig: Rig) -> list[Piece]:

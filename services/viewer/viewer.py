@@ -68,9 +68,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(opened: Opened, args: argparse.Namespace) -> int:
+    from multiview.drawing.camera_shape import default_view, level_from_world
     from services.runtime.process import lower_process_priority
-    from services.viewer.orbit import Orbit, default_view
-    from services.viewer.scene import Scene, level_from_world
+    from services.viewer.orbit import Orbit
+    from services.viewer.scene import Scene
     from services.viewer.window import Window
 
     rig, feed, live, still = opened.rig, opened.feed, opened.recording is not None, args.snapshot is not None

@@ -19,6 +19,7 @@ from multiview.body.skeleton import load_skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig, save_rig
 from multiview.data import Keypoints2D, Track
+from multiview.drawing.camera_shape import default_view, frustum, level_from_world
 from multiview.drawing.mesh import PeopleMesh
 from multiview.recordings.mcap_log import Record, RecordingWriter
 from multiview.recordings.pose_table import Poses, write_poses
@@ -30,8 +31,8 @@ from services.runtime.display import has_display
 from services.viewer.feed import PosesFeed
 from services.viewer.hud import INK, Hud, TimeLine, billboards, time_at
 from services.viewer.open import open_recording
-from services.viewer.orbit import Orbit, default_view
-from services.viewer.scene import Scene, frustum, level_from_world
+from services.viewer.orbit import Orbit
+from services.viewer.scene import Scene
 from services.viewer.take_keypoints import TakeKeypoints
 from services.viewer.text import GROUND, Billboard, billboard_mesh, text_image
 from tests.figures import crowd, figure, ring

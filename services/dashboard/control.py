@@ -1,0 +1,169 @@
+"""What pages can do to a studio: start and stop it, record takes, name people. Only a session that controls may."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from multiview.common.atomic_file import replacing
+from multiview.common.names import check_name, file_name, name_fault
+from multiview.errors import ConfigError, MultiviewError
+from multiview.recordings.take import PARTIAL, free_name
+from multiview.studio.config import Studio, load_studio
+from services.capture.new import studio_file
+from services.dashboard.access import Role, Session
+from services.dashboard.detached import Detached
+from services.nodes.actor import send_identity_label
+from services.supervise.ports import check_ports
+from services.transport.bus import Sender
+from services.transport.keyring import OPERATOR
+
+__all__ = ["Control", "Recording"]
+
+FOLDER = ".studio"  # in the studio's: locks and logs
+STOP_S, RECORDER_S = 60.0, 40.0  # the launcher ends its recorder first, which may still write
+LABEL_S = 1.0
+MAX_NOTES = 2000
+_FIXED_PORTS = "the pages need fixed ports: remove the ports that are 0 from [hub]"
+
+
+class Recording(NamedTuple):
+    """The take in progress."""
+
+    take: str
+    began: float  # s since 1970
+
+
+class Control:
+    """The studio of one folder.
+
+    Args:
+        folder: Where studio.toml lies.
+        file: The studio file, if another.
+    """
+
+    def __init__(self, folder: Path, file: Path | None = None) -> None:
+        self.folder, self.file = folder.resolve(), file or folder.resolve() / "studio.toml"
+        self._launcher = Detached(self.folder / FOLDER, "studio")
+        self._recorder = Detached(self.folder / FOLDER, "recorder")
+
+    def studio(self) -> Studio | None:
+        """The studio as its file says now; None where there is none yet. ConfigError if it is wrong."""
+        if not self.file.is_file():
+            return None
+        studio = load_studio(self.file, check=False)
+        if 0 in (studio.hub.ingest_port, studio.hub.publish_port, studio.hub.request_port):
+            raise ConfigError(f"{self.file}: {_FIXED_PORTS}")
+        return studio
+
+    @property
+    def started(self) -> bool:
+        """Whether pages have started the studio, and it runs."""
+        return self._launcher.running() is not None
+
+    @property
+    def recording(self) -> Recording | None:
+        """The take that pages have begun, if it is being recorded."""
+        found = self._recorder.running()
+        if found is None:
+            return None
+        began, _, take = found.note.partition(" ")
+        return Recording(take, float(began))
+
+    def failure(self) -> str:
+        """Why the studio or the recorder ended, if one failed."""
+        return self._launcher.failure() or self._recorder.failure()
+
+    def make_simulated(self, session: Session) -> None:
+        """Write the file of a simulated studio, to try everything with."""
+        _check(session, "make a studio")
+        if self.file.exists():
+            raise ConfigError(f"{self.file} exists")
+        name = self.folder.name if not name_fault(self.folder.name) else "studio"
+        with replacing(self.file) as temporary:
+            temporary.write_text(studio_file(name, []), encoding="utf-8")
+
+    def start_studio(self, session: Session) -> None:
+        """Run the studio, until it is stopped; ConfigError if it cannot."""
+        _check(session, "start the studio")
+        if self.studio() is None:
+            raise ConfigError(f"{self.file}: there is no studio yet")
+        check_ports(load_studio(self.file).hub)
+        self._launcher.start(["run", str(self.file), "--no-viewer", "--no-recording"])
+        logging.info("started the studio %s", self.file)
+
+    def stop_studio(self, session: Session) -> None:
+        """Finish the take, if one is recorded, and end the studio."""
+        _check(session, "stop the studio")
+        self.stop_recording(session)
+        if not self._launcher.stop(STOP_S):
+            raise MultiviewError(f"the studio has not ended within {STOP_S:g} s: see {self._launcher.log}")
+        logging.info("stopped the studio")
+
+    def record(self, session: Session, name: str, notes: str, reported: bool) -> str:
+        """Begin a take, and say what it is called.
+
+        Args:
+            session: Who asks.
+            name: Of the take; empty: the studio's, with the time.
+            notes: A remark to keep with it.
+            reported: Whether another recorder of the studio reports already.
+
+        Returns:
+            The name.
+
+        Raises:
+            ConfigError: It cannot be called so, or a take is being recorded.
+        """
+        _check(session, "record")
+        studio = self.studio()
+        if studio is None:
+            raise ConfigError("there is no studio yet")
+        now = datetime.now()
+        directory = Path(studio.recorder.directory)
+        name = check_name(name, "take") if name.strip() else free_name(directory, studio.name, now)
+        if any((directory / (file_name(name) + end)).exists() for end in ("", PARTIAL)):
+            raise ConfigError(f"there is a take {name} already: choose another name")
+        command = ["record", str(self.file), f"--take={name}", f"--notes={notes.strip()[:MAX_NOTES]}"]
+        self._recorder.start([*command, *(["--secondary"] if reported else [])], f"{now.timestamp():.3f} {name}")
+        logging.info("recording %s", name)
+        return name
+
+    def stop_recording(self, session: Session) -> str:
+        """Finish the take in progress; its name, empty if there is none."""
+        _check(session, "stop the recording")
+        recording = self.recording
+        if recording is None:
+            return ""
+        if not self._recorder.stop(RECORDER_S):
+            raise MultiviewError(f"the recorder still writes {recording.take}: wait, or see {self._recorder.log}")
+        logging.info("recorded %s", recording.take)
+        return recording.take
+
+    def name_person(self, session: Session, person: int, name: str) -> None:
+        """Call a person so from now on; an empty name takes theirs away."""
+        _check(session, "name a person")
+        studio = self.studio()
+        name = check_name(name, "person") if name else ""
+        if studio is None:
+            raise ConfigError("there is no studio yet")
+        sender = Sender(studio.hub, OPERATOR)
+        sent = send_identity_label(sender, person, name, LABEL_S)
+        sender.close(linger_s=LABEL_S)
+        if not sent:
+            raise MultiviewError("the studio does not answer: the name was not given")
+
+    def close(self) -> None:
+        """End what pages have started, takes first; for when the pages end as they should."""
+        session = Session("", Role.CONTROL)
+        if self.started or self.recording is not None:
+            self.stop_studio(session)
+
+
+def _check(session: Session, what: str) -> None:
+    """ConfigError unless the session may control."""
+    if session.role is not Role.CONTROL:
+        logging.warning("refused session %s, which may only view, to %s", session.number, what)
+        raise ConfigError(f"this link may only view, not {what}: ask for one that controls")

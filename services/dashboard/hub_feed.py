@@ -1,0 +1,159 @@
+"""What a running studio tells: its newest poses for whoever draws them, and the health of cameras and services."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from multiview.errors import MessageError
+from multiview.studio.config import HubOptions
+from multiview.wire import topics
+from multiview.wire.messages import CameraHealth, PosesMessage, ServiceHealth, decode
+from services.transport.bus import Received, Subscriber
+from services.transport.keyring import OPERATOR
+
+__all__ = ["HubFeed", "Watching"]
+
+WAITING = 2  # messages for a browser that is slow; the oldest is dropped
+SILENT_S = 3.0  # health comes once a second
+POSES_S = 1.0  # without poses for so long, nobody is at work
+RATE_S = 2.0
+MAX_LATE_MS = 60_000.0  # beyond which an answer makes no sense
+_ARRIVAL = struct.Struct("<d")  # ms on the clock of the hub's machine, before each message
+
+
+class Watching:
+    """One browser that draws poses; only its own event loop touches it."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[bytes] = deque(maxlen=WAITING)
+        self.ready = asyncio.Event()
+        self.drawn_ms = -1.0  # from when the hub had the poses until they were drawn; -1 where unknown
+
+    def offer(self, data: bytes) -> None:
+        """The newest message."""
+        self.waiting.append(data)
+        self.ready.set()
+
+    def note_drawn(self, arrival_ms: float) -> None:
+        """The browser has drawn the poses that came at this time; its answer's way here counts, too."""
+        late_ms = time.monotonic_ns() / 1e6 - arrival_ms
+        self.drawn_ms = late_ms if 0.0 <= late_ms < MAX_LATE_MS else -1.0
+
+
+class HubFeed:
+    """Listens to a hub in a thread, also to one that is away and comes back.
+
+    Args:
+        hub: Which.
+        call_soon: Runs a function in the event loop of those who are watching.
+    """
+
+    def __init__(self, hub: HubOptions, call_soon: Callable[..., object]) -> None:
+        self.hub, self._call_soon = hub, call_soon
+        self._watching: set[Watching] = set()
+        self.cameras: dict[str, tuple[CameraHealth, float]] = {}
+        self.services: dict[str, tuple[ServiceHealth, float]] = {}
+        self.poses: PosesMessage | None = None
+        self._frames: dict[str, deque[float]] = {}  # when each camera's keypoints came
+        self._arrivals: deque[float] = deque(maxlen=240)
+        self._fusion_ms: deque[float] = deque(maxlen=240)
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="hub feed", daemon=True)
+        self._thread.start()
+
+    def watch(self) -> Watching:
+        """Begin to get poses."""
+        watching = Watching()
+        self._watching.add(watching)
+        return watching
+
+    def leave(self, watching: Watching) -> None:
+        """Get no more."""
+        self._watching.discard(watching)
+
+    @property
+    def alive(self) -> bool:
+        """Whether poses come."""
+        return bool(self._arrivals) and time.monotonic() - self._arrivals[-1] < POSES_S
+
+    @property
+    def rate_hz(self) -> float:
+        """Poses per second of late."""
+        return _rate(self._arrivals.copy())
+
+    def camera_rate_hz(self, name: str) -> float:
+        """Frames per second of late in which a camera's worker looked for people."""
+        return _rate(self._frames[name].copy()) if name in self._frames else 0.0
+
+    @property
+    def latency_ms(self) -> float:
+        """From the instant that the cameras saw until the hub had its poses: the median of late."""
+        figures = sorted(self._fusion_ms.copy())
+        return figures[len(figures) // 2] if figures else 0.0
+
+    @property
+    def drawn_ms(self) -> float:
+        """The same from the hub to the slowest browser's screen; -1 where unknown."""
+        return max((watching.drawn_ms for watching in self._watching), default=-1.0)
+
+    def service(self, name: str) -> ServiceHealth | None:
+        """What a service last said of itself; None if it is silent."""
+        found = self.services.get(name)
+        return found[0] if found is not None and time.monotonic() - found[1] < SILENT_S else None
+
+    def camera(self, name: str) -> CameraHealth | None:
+        """What a camera's worker last said of itself; None if it is silent."""
+        found = self.cameras.get(name)
+        return found[0] if found is not None and time.monotonic() - found[1] < SILENT_S else None
+
+    def close(self) -> None:
+        """End the thread."""
+        self._ending.set()
+        self._thread.join(2.0)
+
+    def _run(self) -> None:
+        wanted = (topics.POSES, topics.KEYPOINTS, topics.CAMERA_HEALTH, topics.SERVICE_HEALTH)
+        subscriber = Subscriber(self.hub, wanted, OPERATOR)
+        try:
+            while not self._ending.is_set():
+                received = subscriber.receive(0.2)
+                if received is not None:
+                    self._take(received)
+        finally:
+            subscriber.close()
+
+    def _take(self, received: Received) -> None:
+        kind, _, name = received.topic.partition("/")
+        if kind == topics.KEYPOINTS:  # counted, not read
+            self._frames.setdefault(name, deque(maxlen=400)).append(time.monotonic())
+            return
+        try:
+            message = decode(received.body)
+        except MessageError:
+            return
+        now = time.monotonic()
+        if isinstance(message, PosesMessage):
+            self.poses = message
+            self._arrivals.append(now)
+            self._fusion_ms.append((message.latency_ns + received.stamp.arrival_ns - message.arrival_ns) / 1e6)
+            if self._watching:
+                data = _ARRIVAL.pack(received.stamp.arrival_ns / 1e6) + received.body
+                self._call_soon(self._offer, data)
+        elif isinstance(message, CameraHealth):
+            self.cameras[message.camera] = (message, now)
+        elif isinstance(message, ServiceHealth):
+            self.services[message.service] = (message, now)
+
+    def _offer(self, data: bytes) -> None:
+        for watching in self._watching:
+            watching.offer(data)
+
+
+def _rate(arrivals: deque[float]) -> float:
+    recent = [at for at in arrivals if at > time.monotonic() - RATE_S]
+    return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 2 else 0.0

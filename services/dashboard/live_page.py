@@ -1,0 +1,267 @@
+"""The Live page: people in 3D, how everything is, and the buttons of whoever runs the studio."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from nicegui import ui
+
+from multiview.common.counted import counted
+from multiview.common.palette import hex_colours
+from services.dashboard.access import Role, Session
+from services.dashboard.backstage import Backstage
+from services.dashboard.layout import act, page_frame
+from services.dashboard.live_view import LiveView
+
+__all__ = ["live_page"]
+
+REFRESH_S = 0.5
+LATE_SHARE = 0.9  # of its frame rate, which a camera must reach
+KEYS = "drag: turn · right-drag: move · wheel: nearer · A: all · T: top · F: front · P: follow the next person"
+
+
+def live_page(backstage: Backstage, session: Session) -> None:
+    """Build the page for one browser.
+
+    Args:
+        backstage: What the pages share.
+        session: Who looks.
+    """
+    backstage.refresh()
+    version = backstage.version
+    with page_frame("Live", backstage, session):
+        if backstage.room is None:
+            _Welcome(backstage, session)
+            refresh: Callable[[], None] = lambda: None
+        else:
+            refresh = _Live(backstage, session).refresh
+
+    def look() -> None:
+        backstage.refresh()
+        if backstage.version != version:
+            ui.navigate.reload()
+        else:
+            refresh()
+
+    ui.timer(REFRESH_S, look)
+
+
+class _Welcome:
+    """Where there is no studio yet, or its file is wrong."""
+
+    def __init__(self, backstage: Backstage, session: Session) -> None:
+        control = backstage.control
+        with ui.element("main").classes("mv-page"):
+            if backstage.fault:
+                ui.label("The studio file has a mistake").classes("text-h5")
+                ui.label(backstage.fault).classes("mv-alarm")
+                ui.label("Correct it; this page goes on by itself.").classes("mv-quiet")
+                return
+            ui.label("No studio here yet").classes("text-h5")
+            ui.label(
+                f"There is no studio file in {control.folder}. For your own cameras, run `multiview new` in that "
+                "folder: this page goes on by itself."
+            )
+            if session.role is Role.CONTROL:
+                ui.label("Or try everything with four simulated cameras and two people:")
+                button = ui.button("Make a simulated studio", icon="groups").props("no-caps")
+                button.style("align-self: flex-start")
+                button.on_click(lambda: act(button, control.make_simulated, session))
+
+
+class _Live:
+    """The page of a studio, running or not."""
+
+    def __init__(self, backstage: Backstage, session: Session) -> None:
+        assert backstage.room is not None
+        self._backstage, self._control, self._session = backstage, backstage.control, session
+        self._controls = session.role is Role.CONTROL
+        self._names = [camera["name"] for camera in backstage.room["cameras"]]
+        self._people: tuple[tuple[int, str], ...] = ()
+        with ui.element("main").classes("mv-live"):
+            with ui.element("section").classes("mv-stage"):
+                self._view = LiveView(backstage.room)
+                with ui.element("div").classes("mv-headline").props('role="status"'):
+                    self._headline = ui.label("")
+                ui.label(KEYS).classes("mv-keys")
+            with ui.element("section").classes("mv-panel"):
+                self._studio_cell()
+                if self._controls:
+                    self._record_cell()
+                with ui.element("div"):
+                    ui.html("<h2>People</h2>", sanitize=False)
+                    self._people_cell = ui.element("div").classes("mv-cell")
+                with ui.element("div"):
+                    ui.html("<h2>Cameras</h2>", sanitize=False)
+                    with ui.element("div").classes("mv-cell"):
+                        self._cameras = {name: _CameraRow(name) for name in self._names}
+        self._show_people()
+        self.refresh()
+
+    def _studio_cell(self) -> None:
+        with ui.element("div").classes("mv-cell"):
+            with ui.element("div").classes("mv-row"):
+                self._dot = ui.element("span").classes("mv-dot")
+                self._state = ui.label("").classes("mv-grow")
+                if self._controls:
+                    self._start = ui.button("Start", icon="play_arrow").props("no-caps")
+                    self._start.on_click(self._start_studio)
+                    self._stop = ui.button("Stop", icon="stop").props("no-caps outline")
+                    self._stop.on_click(self._stop_studio)
+            self._why = ui.label("").classes("mv-quiet")
+            self._alarm = ui.label("").classes("mv-alarm").props('role="alert"')
+
+    def _record_cell(self) -> None:
+        with ui.element("div").classes("mv-cell"):
+            ui.html("<h2>Record</h2>", sanitize=False)
+            with ui.element("div").classes("mv-cell") as self._naming:
+                self._take = ui.input("Take's name", placeholder="the studio's, with the time").props("dense outlined")
+                self._take.props("maxlength=64 clearable").style("width: 100%")
+                self._notes = ui.input("Notes").props("dense outlined maxlength=2000").style("width: 100%")
+            with ui.element("div").classes("mv-row"):
+                self._record = ui.button("Record", icon="fiber_manual_record", color="red-8").props("no-caps")
+                self._record.on_click(self._begin_take)
+                self._finish = ui.button("Stop recording", icon="stop", color="red-8").props("no-caps")
+                self._finish.on_click(self._end_take)
+                self._recording = ui.label("").classes("mv-grow mv-figures").props('role="status"')
+
+    def refresh(self) -> None:
+        """Show how things are."""
+        feed, control = self._backstage.feed, self._control
+        if feed is None:
+            return
+        alive, started = feed.alive, control.started
+        self._dot.classes(replace=f"mv-dot {'mv-alive' if alive else 'mv-late' if started else ''}")
+        words = "Running" if alive else "Starting, or nobody answers" if started else "The studio is stopped"
+        if alive and not started:
+            words = "Running; started elsewhere"
+        self._state.set_text(words)
+        fusion, recorder = feed.service("fusion"), feed.service("recorder")
+        self._why.set_text(fusion.texts.get("why", "") if fusion is not None else "")
+        error = recorder.texts.get("error", "") if recorder is not None else ""
+        failure = "" if alive or started else control.failure()
+        self._alarm.set_text(f"NOT RECORDED: {error}" if error else failure)
+        self._show_headline(alive)
+        self._show_cameras(alive)
+        if self._controls:
+            self._start.set_visibility(not alive and not started)
+            self._stop.set_visibility(started)
+            self._show_recording(alive)
+        people = feed.poses
+        names = (people.names or [""] * len(people.people)) if alive and people is not None else []
+        now = tuple(zip(people.people, names, strict=True)) if alive and people is not None else ()
+        if now != self._people:
+            self._people = now
+            self._show_people()
+
+    def _show_headline(self, alive: bool) -> None:
+        feed = self._backstage.feed
+        if feed is None or feed.poses is None or not alive:
+            self._headline.set_text("")
+            return
+        poses = feed.poses
+        drawn = f" · drawn {feed.drawn_ms:.0f} ms later" if feed.drawn_ms >= 0 else ""
+        self._headline.set_text(
+            f"{feed.rate_hz:.0f} poses/s · latency {feed.latency_ms:.0f} ms{drawn} · "
+            f"{counted(len(poses.people), 'person', 'people')} · {len(poses.cameras)} of {len(self._names)} cameras"
+        )
+
+    def _show_cameras(self, alive: bool) -> None:
+        feed = self._backstage.feed
+        assert feed is not None
+        missing = feed.poses.missing if alive and feed.poses is not None else []
+        states = {}
+        for name, row in self._cameras.items():
+            health = feed.camera(name)
+            if health is None:
+                states[name], words = ("missing", "no answer") if alive else ("", "")
+            else:
+                rate_hz = feed.camera_rate_hz(name)
+                slow = rate_hz < LATE_SHARE * health.expected_hz
+                states[name] = "late" if slow or name in missing else "alive"
+                words = f"{rate_hz:.0f} of {health.expected_hz:.0f} Hz"
+                words += f", {health.dropped} dropped" if health.dropped else ""
+                words += f", {health.detect_ms:.0f} ms a picture" if health.detect_ms >= 1 else ""
+                words += f": {health.note}" if health.note else ""
+            row.show(states[name], words)
+        self._view.show_cameras(states)
+
+    def _show_recording(self, alive: bool) -> None:
+        recording = self._control.recording
+        self._naming.set_visibility(recording is None)
+        self._record.set_visibility(recording is None)
+        self._record.set_enabled(alive)
+        self._finish.set_visibility(recording is not None)
+        if recording is not None:
+            self._recording.set_text(f"● {recording.take}  {max(0.0, time.time() - recording.began):.0f} s")
+        else:
+            self._recording.set_text("" if alive else "Start the studio first")
+
+    def _show_people(self) -> None:
+        self._people_cell.clear()
+        with self._people_cell:
+            if not self._people:
+                ui.label("nobody").classes("mv-quiet")
+            for person, name in self._people:
+                with ui.element("div").classes("mv-row"):
+                    colour = hex_colours()[person % len(hex_colours())]
+                    ui.element("span").classes("mv-dot").style(f"background: {colour}")
+                    ui.label(name or f"person {person}").classes("mv-grow")
+                    if self._controls:
+                        button = ui.button("Rename" if name else "Name", icon="edit").props("flat dense no-caps")
+                        button.props(f'aria-label="Name person {person}"')
+                        button.on_click(lambda person=person, name=name: self._ask_name(person, name))
+
+    def _ask_name(self, person: int, name: str) -> None:
+        with ui.dialog(value=True) as dialog, ui.card():
+            ui.label(f"Who is person {person}?").classes("text-h6")
+            field = ui.input("Name", value=name).props("autofocus outlined dense maxlength=64")
+            with ui.row():
+                button = ui.button("Give this name").props("no-caps")
+                ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
+
+        async def give() -> None:
+            await act(button, self._control.name_person, self._session, person, (field.value or "").strip())
+            dialog.close()
+
+        button.on_click(give)
+        field.on("keydown.enter", give)
+        dialog.on("hide", dialog.delete)
+
+    async def _start_studio(self) -> None:
+        await act(self._start, self._control.start_studio, self._session)
+        self.refresh()
+
+    async def _stop_studio(self) -> None:
+        await act(self._stop, self._control.stop_studio, self._session)
+        self.refresh()
+
+    async def _begin_take(self) -> None:
+        feed = self._backstage.feed
+        reported = feed is not None and feed.service("recorder") is not None
+        name, notes = self._take.value or "", self._notes.value or ""
+        if await act(self._record, self._control.record, self._session, name, notes, reported) is not None:
+            self._take.set_value("")
+            self._notes.set_value("")
+        self.refresh()
+
+    async def _end_take(self) -> None:
+        take = await act(self._finish, self._control.stop_recording, self._session)
+        if take:
+            ui.notify(f"Saved take {take}", type="positive")
+        self.refresh()
+
+
+class _CameraRow:
+    """How one camera is."""
+
+    def __init__(self, name: str) -> None:
+        with ui.element("div").classes("mv-row"):
+            self._dot = ui.element("span").classes("mv-dot")
+            ui.label(name)
+            self._words = ui.label("").classes("mv-quiet mv-grow mv-figures")
+
+    def show(self, state: str, words: str) -> None:
+        self._dot.classes(replace=f"mv-dot {f'mv-{state}' if state else ''}")
+        self._words.set_text(words)

@@ -1,0 +1,84 @@
+// The live 3D view, as a component of NiceGUI: draws what /stream sends, and reconnects by itself.
+import { Room } from "/own/scene3d.js";
+import { decodePoses } from "/own/wire.js";
+
+const REPLY_MS = 500; // how often the server learns how late pictures are
+const AGAIN_MS = [250, 500, 1000, 2000];
+const GONE_MS = 1500; // poses older than this are no longer people in the room
+const KEYS = { a: "showAll", t: "showTop", f: "showFront", p: "followNext" };
+
+export default {
+  template: `<div class="mv-view" tabindex="0" data-drawn="0" @keydown="key"></div>`,
+  props: { room: Object, states: Object },
+  watch: {
+    states(value) {
+      this.view?.setCameraStates(value);
+    },
+  },
+
+  mounted() {
+    this.attempts = 0;
+    this.drawn = 0;
+    this.latest = this.shown = null;
+    try {
+      this.view = new Room(this.$el, this.room);
+    } catch (error) {
+      this.$el.textContent = `This browser cannot draw in 3D (WebGL): ${error.message}`;
+      return;
+    }
+    this.view.setCameraStates(this.states ?? {});
+    this.view.onDrawn = () => this.noteDrawn();
+    this.connect();
+    this.watcher = setInterval(() => this.forgetOld(), 500);
+  },
+
+  beforeUnmount() {
+    this.closed = true;
+    clearInterval(this.watcher);
+    clearTimeout(this.again);
+    this.socket?.close();
+    this.view?.close();
+  },
+
+  methods: {
+    connect() {
+      const scheme = location.protocol === "https:" ? "wss" : "ws";
+      this.socket = new WebSocket(`${scheme}://${location.host}/stream`);
+      this.socket.binaryType = "arraybuffer";
+      this.socket.onopen = () => (this.attempts = 0);
+      this.socket.onmessage = ({ data }) => this.take(data);
+      this.socket.onclose = () => {
+        if (this.closed) return;
+        this.again = setTimeout(() => this.connect(), AGAIN_MS[Math.min(this.attempts++, AGAIN_MS.length - 1)]);
+      };
+    },
+
+    take(data) {
+      this.latest = decodePoses(data);
+      this.seen = performance.now();
+      if (this.latest.joints === this.room.joints) this.view.setPeople(this.latest);
+    },
+
+    forgetOld() {
+      if (!this.seen || performance.now() - this.seen < GONE_MS) return;
+      this.seen = 0;
+      this.view.setPeople({ people: [], joints: 0, places: [], columns: 12, filledColumn: 11 });
+    },
+
+    noteDrawn() {
+      if (this.latest === null || this.latest === this.shown) return;
+      this.shown = this.latest;
+      this.$el.dataset.drawn = ++this.drawn;
+      this.$el.dataset.people = this.view.people.length;
+      const now = performance.now();
+      if (now < (this.nextReply ?? 0) || this.socket.readyState !== WebSocket.OPEN) return;
+      this.nextReply = now + REPLY_MS;
+      this.socket.send(String(this.shown.arrivalMs));
+    },
+
+    key(event) {
+      const action = KEYS[event.key.toLowerCase()];
+      if (action && !event.ctrlKey && !event.metaKey && !event.altKey) this.view[action]();
+    },
+  },
+};

@@ -1,0 +1,114 @@
+"""What pages may do, and who."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from multiview.__main__ import main
+from multiview.errors import ConfigError
+from multiview.studio.config import write_studio
+from services.dashboard.access import Role, Session
+from services.dashboard.control import Control
+from services.dashboard.detached import Detached
+from tests.processes import free_hub, synthetic_studio, until
+
+CONTROL, VIEW = Session("1", Role.CONTROL), Session("2", Role.VIEW)
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Control:
+    write_studio(synthetic_studio(tmp_path / "takes", free_hub()), tmp_path / "studio.toml")
+    return Control(tmp_path)
+
+
+def test_view_role_changes_nothing(control: Control, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    for do in (
+        lambda: control.start_studio(VIEW),
+        lambda: control.stop_studio(VIEW),
+        lambda: control.record(VIEW, "", "", False),
+        lambda: control.stop_recording(VIEW),
+        lambda: control.name_person(VIEW, 1, "Ada"),
+        lambda: control.make_simulated(VIEW),
+    ):
+        with pytest.raises(ConfigError, match="may only view"):
+            do()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["../out", "a/b", "/etc/x", "..", "a\\b", "x\n", "x" * 65, "\u202ex"])
+def test_names_lead_to_no_other_folder(control: Control, name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a name is"):
+        control.record(CONTROL, name, "", False)
+    with pytest.raises(ConfigError, match="a name is"):
+        control.name_person(CONTROL, 1, name)
+    assert not (tmp_path / "takes").exists()
+
+
+def test_take_that_exists_is_not_recorded_again(control: Control, tmp_path: Path) -> None:
+    (tmp_path / "takes" / "first").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="choose another name"):
+        control.record(CONTROL, "first", "", False)
+
+
+def test_make_simulated_writes_a_studio_that_loads(tmp_path: Path) -> None:
+    control = Control(tmp_path)
+    assert control.studio() is None
+    control.make_simulated(CONTROL)
+    studio = control.studio()
+    assert studio is not None
+    assert studio.source is not None
+    with pytest.raises(ConfigError, match="exists"):
+        control.make_simulated(CONTROL)
+
+
+def test_free_ports_are_refused_because_pages_would_not_find_them(tmp_path: Path) -> None:
+    write_studio(synthetic_studio(tmp_path), tmp_path / "studio.toml")
+    with pytest.raises(ConfigError, match="fixed ports"):
+        Control(tmp_path).studio()
+
+
+@pytest.mark.slow
+def test_detached_process_is_found_by_whoever_comes_later(tmp_path: Path) -> None:
+    hub = free_hub()
+    write_studio(synthetic_studio(tmp_path, hub), tmp_path / "studio.toml")
+    first, later = Detached(tmp_path / "run", "hub"), Detached(tmp_path / "run", "hub")
+    assert later.running() is None
+    first.start(["hub", str(tmp_path / "studio.toml")], "noted")
+    try:
+        found = later.running()
+        assert found is not None
+        assert found.note == "noted"
+        with pytest.raises(ConfigError, match="running already"):
+            later.start(["hub", str(tmp_path / "studio.toml")])
+    finally:
+        assert later.stop(30.0) or first.stop(30.0)
+    assert first.running() is None
+
+
+@pytest.mark.slow
+def test_detached_process_that_fails_says_why(tmp_path: Path) -> None:
+    process = Detached(tmp_path, "hub")
+    process.start(["hub", str(tmp_path / "none.toml")])
+    until(lambda: process.running() is None, 60.0)
+    assert "none.toml" in process.failure()
+
+
+def test_extra_is_named_where_it_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "nicegui", None)
+    assert main(["studio", str(tmp_path), "--port", "0"]) == 2
+    assert "pip install multiview-mocap[studio]" in capsys.readouterr().err
+
+
+def test_other_machines_come_by_tls_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["studio", str(tmp_path), "--host", "0.0.0.0"]) == 2
+    assert "--certificate" in capsys.readouterr().err
+    assert main(["studio", str(tmp_path), "--key", "x"]) == 2
+    assert "belong together" in capsys.readouterr().err
+    assert main(["studio", str(tmp_path / "none")]) == 2
+    assert "no such folder" in capsys.readouterr().err
