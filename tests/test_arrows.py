@@ -69,7 +69,7 @@ ARROWS: dict[str, str] = {
     "services/capture": "detect models services/nodes services/supervise services/runtime services/transport "
     "studio wire recordings sources cameras common",
     "services/dashboard": "services/capture services/nodes services/supervise services/runtime services/transport "
-    "studio wire recordings cameras body common drawing",
+    "studio wire recordings cameras body common commands drawing export",
     "services/demo": "services/supervise studio wire recordings cameras body "
     "common commands drawing evaluation synthetic",
 }

@@ -59,6 +59,7 @@ WRITES_AT = {
     "services/nodes/video_log.py": "makes only files that do not exist",
     "services/dashboard/access.py": "a key, which nobody else may read",
     "services/dashboard/detached.py": "locks and logs",
+    "services/dashboard/downloads.py": "its own scratch folder",
     "services/runtime/process.py": "a setting of the operating system",
     "multiview/__main__.py:main": "nowhere: the null device",
     "services/supervise/child.py": "logs",

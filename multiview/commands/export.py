@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from multiview.commands.arguments import add_person_numbers
 from multiview.common.ranges import ranged
@@ -14,7 +15,7 @@ from multiview.errors import ConfigError
 if TYPE_CHECKING:
     from multiview.recordings.resample import ResampleOptions
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["Exported", "add_arguments", "export_poses", "run"]
 
 _READ, _PREPARED = 0.3, 0.45  # the share of the work that is then done, roughly
 _FIXED_AXES = {"bvh": "y up", "gltf": "y up", "trc": "y up", "c3d": "z up"}
@@ -55,40 +56,81 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--axes", choices=("zup", "yup"), default="zup", help="tables only: vertical axis (default z)")
 
 
+class Exported(NamedTuple):
+    """What was written.
+
+    Attributes:
+        paths: The files; none where there is nobody.
+        off_s: How far times of frames were off the steady rate that the format needs, s.
+        frames_per_second: Of what was written.
+    """
+
+    paths: list[Path]
+    off_s: float
+    frames_per_second: float
+
+
 def run(args: argparse.Namespace) -> int:
     from multiview.commands.progress import progress_bar
+
+    options = _options(args)
+    source = args.poses / "poses.parquet" if args.poses.is_dir() else args.poses
+    with progress_bar(f"{source.name} to {args.to}") as progress:
+        stem = (args.out or source.parent) / source.stem
+        exported = export_poses(args.poses, stem, args.to, args.units, options, progress)
+    for path in exported.paths:
+        print(path)
+    if exported.off_s:
+        told = (
+            f"up to {1e3 * exported.off_s:.1f} ms off a steady rate: interpolated to {exported.frames_per_second:g} Hz"
+        )
+        print(f"multiview: times of frames were {told}", file=sys.stderr)
+    if not exported.paths:
+        print(f"{source} holds no people: nothing to write")
+    return 0
+
+
+def export_poses(
+    poses: Path, stem: Path, to: str, units: str, options: ResampleOptions, progress: Callable[[float], None]
+) -> Exported:
+    """Write the poses of a take or a parquet file in a format.
+
+    Args:
+        poses: The file, or the take's folder.
+        stem: Path without what follows the name.
+        to: Name of the format.
+        units: Of length; empty: the format's own.
+        options: What is done to them before.
+        progress: Told which share, 0 to 1, is done.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ConfigError: There is no such format or unit, or the format's axes are fixed.
+        SourceError: There are no poses.
+    """
     from multiview.export import load_exporter
     from multiview.recordings.resample import evenly_timed, resample_poses
     from multiview.recordings.take_poses import take_poses
 
-    exporter = load_exporter(args.to, args.units)
-    options = _options(args)
-    source = args.poses / "poses.parquet" if args.poses.is_dir() else args.poses
-    with progress_bar(f"{source.name} to {args.to}") as progress:
-        poses, _ = take_poses(args.poses)
-        progress(_READ)
-        poses = resample_poses(poses, options)
-        off_s = 0.0
-        if args.to in _FIXED_AXES:  # which have one rate for all frames, too
-            poses, off_s = evenly_timed(poses)
-        progress(_PREPARED)
-        writing = lambda share: progress(_PREPARED + (1 - _PREPARED) * share)
-        paths = exporter.write(poses, (args.out or source.parent) / source.stem, writing)
-    for path in paths:
-        print(path)
-    if off_s:
-        told = f"up to {1e3 * off_s:.1f} ms off a steady rate: interpolated to {poses.frames_per_second:g} Hz"
-        print(f"multiview: times of frames were {told}", file=sys.stderr)
-    if not paths:
-        print(f"{source} holds no people: nothing to write")
-    return 0
+    if options.y_up and to in _FIXED_AXES:
+        raise ConfigError(f"{to} files are always {_FIXED_AXES[to]}: leave --axes out")
+    exporter = load_exporter(to, units)
+    table, _ = take_poses(poses)
+    progress(_READ)
+    table = resample_poses(table, options)
+    off_s = 0.0
+    if to in _FIXED_AXES:  # which have one rate for all frames, too
+        table, off_s = evenly_timed(table)
+    progress(_PREPARED)
+    paths = exporter.write(table, stem, lambda share: progress(_PREPARED + (1 - _PREPARED) * share))
+    return Exported(paths, off_s, table.frames_per_second)
 
 
 def _options(args: argparse.Namespace) -> ResampleOptions:
     from multiview.recordings.resample import ResampleOptions
 
-    if args.axes == "yup" and args.to in _FIXED_AXES:
-        raise ConfigError(f"{args.to} files are always {_FIXED_AXES[args.to]}: leave --axes out")
     limits = {name: value for name, value in (("start_s", args.start), ("end_s", args.end)) if value is not None}
     return ResampleOptions(
         measured_only=args.measured_only,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from multiview.body.skeleton import Skeleton, load_skeleton
@@ -41,6 +42,11 @@ class Backstage:
         """In the event loop of the server."""
         self._loop = asyncio.get_running_loop()
         self.refresh()
+
+    @property
+    def takes(self) -> Path:
+        """The folder of takes."""
+        return Path(self.studio.recorder.directory) if self.studio is not None else self.control.folder / "takes"
 
     def link(self, role: Role) -> str:
         """The address that lets one more browser in."""

@@ -18,7 +18,7 @@ from services.dashboard.backstage import Backstage
 __all__ = ["MENU", "STATIC", "act", "page_frame"]
 
 STATIC = Path(__file__).with_name("static")
-MENU: dict[str, str] = {"Live": "/"}
+MENU: dict[str, str] = {"Live": "/", "Takes": "/takes"}
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -67,7 +67,8 @@ def _invite(backstage: Backstage) -> None:
             link = backstage.link(role)
             place.clear()
             with place:
-                ui.image(segno.make(link).svg_data_uri(scale=5, light="white")).style("width: 240px")
+                code = ui.element("img").props('width="240" alt="QR code of the link"')
+                code.props["src"] = segno.make(link).svg_data_uri(scale=5, light="white")
                 ui.input("Link", value=link).props("readonly outlined dense").style("width: 100%")
                 if "//127." in link or "//localhost" in link:
                     ui.label(

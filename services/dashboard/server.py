@@ -18,6 +18,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from services.dashboard.access import Access, Role, signing_key
 from services.dashboard.backstage import Backstage
 from services.dashboard.control import Control
+from services.dashboard.downloads import Downloads
 from services.dashboard.guard import Guard
 from services.dashboard.pages import add_pages
 from services.dashboard.stream import add_stream
@@ -51,7 +52,7 @@ def serve(
     host, port = listening.getsockname()[:2]
     access, control = Access(signing_key(folder)), Control(folder, file)
     address = _address(host, port, certificate is not None, names)
-    backstage = Backstage(control, access, address)
+    backstage, downloads = Backstage(control, access, address), Downloads()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -65,7 +66,7 @@ def serve(
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     add_stream(app, backstage)
-    add_pages(app, backstage)
+    add_pages(app, backstage, downloads)
     ui.run_with(
         app,
         title="multiview studio",
@@ -74,7 +75,7 @@ def serve(
         tailwind=False,
         favicon="🎥",
         show_welcome_message=False,
-        reconnect_timeout=10.0,
+        reconnect_timeout=30.0,  # a busy machine and a phone's network answer late
         gzip_middleware_factory=None,  # around the guard instead, which changes pages
     )
     guard = Guard(
@@ -103,6 +104,7 @@ def serve(
     finally:
         with finishing():
             control.close()
+            downloads.close()
 
 
 def _address(host: str, port: int, secure: bool, names: list[str]) -> str:

@@ -41,8 +41,10 @@ def add_stream(app: FastAPI, backstage: Backstage) -> None:
                         await asyncio.wait_for(_until_gone(socket), LOOK_S)
                 else:
                     await _serve(socket, feed, backstage)
-        except (WebSocketDisconnect, RuntimeError, TimeoutError, ValueError):
-            with contextlib.suppress(RuntimeError):
+        except WebSocketDisconnect:
+            return
+        except (RuntimeError, TimeoutError, ValueError):
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect):
                 await socket.close()
         finally:
             connected.discard(socket)

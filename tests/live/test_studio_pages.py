@@ -8,23 +8,26 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from multiview.studio.config import write_studio
+from multiview.studio.config import SyntheticSource, write_studio
 from services.dashboard.access import Role, Session
 from services.dashboard.control import Control
-from tests.processes import free_hub, free_ports, synthetic_studio, until
+from tests.processes import SYNTHETIC, free_hub, free_ports, synthetic_studio, until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SOFTWARE_GL = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0  # fusion may have to compile its kernels first
+pytestmark = pytest.mark.timeout(900)
 SCRIPT = "<script>document.title = 'attacked'</script>"
 
 
@@ -74,7 +77,9 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("studio")
-    write_studio(synthetic_studio(folder / "takes", free_hub()), folder / "studio.toml")
+    studio = synthetic_studio(folder / "takes", free_hub())
+    endless = msgspec.structs.replace(studio, source=SyntheticSource(options=SYNTHETIC, loop=True))
+    write_studio(endless, folder / "studio.toml")
     server = Server(folder)
     yield server
     try:
@@ -170,6 +175,27 @@ def test_browser_records_a_take_and_the_server_may_die_meanwhile(server: Server,
     (take,) = (server.folder / "takes").iterdir()
     assert SCRIPT.replace("'", "\\'") in (take / "take.toml").read_text() or SCRIPT in (take / "take.toml").read_text()
     assert page.title() == "Live · multiview"
+    assert page.faults == []
+
+
+def test_take_is_played_back_and_exported(server: Server, page: Any, tmp_path: Path) -> None:
+    page.get_by_role("link", name="Takes").click()
+    page.get_by_text(re.compile(r"^\d people")).wait_for()
+    page.get_by_role("link", name="first <b>take<b>").click()
+    page.wait_for_function("document.querySelector('.mv-player')?.dataset.people === '2'")
+    page.locator(".mv-player").focus()
+    page.keyboard.press(".")
+    page.wait_for_function("document.querySelector('.mv-player').dataset.frame === '1'")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export").click()
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    with zipfile.ZipFile(path) as archive:
+        motions = [archive.read(name).decode() for name in archive.namelist() if name.endswith(".bvh")]
+    assert len(motions) >= 2
+    assert all(motion.startswith("HIERARCHY") and "MOTION" in motion for motion in motions)
+    page.get_by_role("link", name="Live").click()
+    page.wait_for_function("document.querySelector('.mv-view')?.dataset.people === '2'")
     assert page.faults == []
 
 
