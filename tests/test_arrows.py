@@ -78,6 +78,7 @@ ARROWS: dict[str, str] = {
 HOMES: dict[str, tuple[str, ...]] = {
     "torch": ("multiview/nets/", "multiview/learn/", "multiview/detect/"),
     "open3d": ("services/viewer/",),
+    "nicegui": ("services/dashboard/",),
     "networkx": ("multiview/fusion/association/", "calib/"),
     "zmq": ("services/transport/", "multiview/client.py"),
     "av": ("multiview/common/video_writer.py", "multiview/sources/_av_capture.py"),

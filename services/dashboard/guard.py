@@ -74,7 +74,7 @@ class Guard:
         status, why = self._fault(scope, headers, session)
         if status:
             self._log(scope, status, why)
-            await _refuse(scope, receive, send, status, why)
+            await _reject(scope, receive, send, status, why)
         elif scope["type"] == "http" and scope["path"] == LOGIN:
             await self._login(scope, send)
         else:
@@ -222,7 +222,7 @@ def _security_headers(policy: str) -> list[tuple[bytes, bytes]]:
     ]
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, why: str) -> None:
+async def _reject(scope: Scope, receive: Receive, send: Send, status: int, why: str) -> None:
     if scope["type"] == "websocket":
         await receive()  # the request to connect
         await send({"type": "websocket.close", "code": 1008, "reason": ""})  # before it is accepted: HTTP 403

@@ -115,7 +115,7 @@ class _Live:
     def _record_cell(self) -> None:
         with ui.element("div").classes("mv-cell"):
             ui.html("<h2>Record</h2>", sanitize=False)
-            with ui.element("div").classes("mv-cell") as self._naming:
+            with ui.element("div").classes("mv-cell") as self._take_fields:
                 self._take = ui.input("Take's name", placeholder="the studio's, with the time").props("dense outlined")
                 self._take.props("maxlength=64 clearable").style("width: 100%")
                 self._notes = ui.input("Notes").props("dense outlined maxlength=2000").style("width: 100%")
@@ -189,7 +189,7 @@ class _Live:
 
     def _show_recording(self, alive: bool) -> None:
         recording = self._control.recording
-        self._naming.set_visibility(recording is None)
+        self._take_fields.set_visibility(recording is None)
         self._record.set_visibility(recording is None)
         self._record.set_enabled(alive)
         self._finish.set_visibility(recording is not None)
