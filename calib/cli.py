@@ -1,9 +1,10 @@
-"""`multiview calibrate`: calibrate cameras with a printed board.
+"""`multiview calibrate`: calibrate cameras with a printed board, or from people who walk.
 
 multiview calibrate board --out board                 make a board to print
 multiview calibrate detect --board board/board.toml --videos cam01.mp4 cam02.mp4 --out corners.parquet
 multiview calibrate solve --corners corners.parquet --board board/board.toml --out rig
 multiview calibrate check --rig rig/rig.toml --board board/board.toml --videos new01.mp4 new02.mp4
+multiview calibrate people --videos cam01.mp4 cam02.mp4 cam03.mp4 --lenses lenses.toml --height 178 --out rig
 multiview calibrate convert Calib.toml rig.toml
 """
 
@@ -21,6 +22,7 @@ _COMMANDS = {
     "detect": "Find the board in videos or images of several cameras.",
     "solve": "Compute the rig from detected corners.",
     "check": "Check whether a rig still fits a new recording, and name displaced cameras.",
+    "people": "Compute the rig from people who walk, without a board.",
     "watch": "Detect the board in images on standard input (for the preview of `capture`).",
     "convert": "Read and write other tools' calibration files.",
 }

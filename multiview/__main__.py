@@ -40,7 +40,8 @@ GROUPS: dict[str, dict[str, Command]] = {
     },
     "Cameras": {
         "calibrate": Command(
-            "calib.cli", "Calibrate cameras with a printed board: board, detect, solve, check, convert."
+            "calib.cli",
+            "Calibrate cameras: board, detect, solve, check with a printed board, people without one; convert.",
         ),
         "capture": Command(
             "services.capture.capture", "Record synchronised video of every camera with true frame times."

@@ -53,9 +53,11 @@ ARROWS: dict[str, str] = {
     "calib/board": "common geometry",
     "calib/corners": "calib/board sources common",
     "calib/solve": "calib/board calib/corners cameras geometry",
-    "calib/report": "calib/board calib/corners calib/solve cameras common",
+    "calib/people": "recordings body cameras geometry",
+    "calib/report": "calib/board calib/corners calib/people calib/solve cameras common geometry",
     "calib/formats": "cameras common geometry",
-    "calib/commands": "calib/board calib/corners calib/formats calib/report calib/solve cameras common",
+    "calib/commands": "calib/board calib/corners calib/formats calib/people calib/report calib/solve "
+    "commands studio detect sources recordings body cameras common",
     "calib/cli": "",
     "services/runtime": "",
     "services/transport": "studio wire common",

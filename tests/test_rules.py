@@ -53,7 +53,7 @@ WRITES_AT = {
     "multiview/recordings/take.py": "renames a take to a name that is free, removes one that never began",
     "multiview/recordings/take_lock.py": "its own lock",
     "calib/board/sheet.py:_write_pdf": "is given what `replacing` made",
-    "calib/report/report_pictures.py": "writes into memory",
+    "calib/report/figures.py": "writes into memory",
     "services/capture/capture.py:record_counts": "removes its own summary, which is cut off",
     "services/nodes/take_writer.py": "removes a file of its own that holds nothing",
     "services/nodes/video_log.py": "makes only files that do not exist",

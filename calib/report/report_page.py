@@ -12,7 +12,7 @@ from calib.report import report_pictures
 from calib.report.outcome import Outcome
 from calib.solve.solve import Calibration
 
-__all__ = ["page"]
+__all__ = ["html_page", "page"]
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 1180px; padding: 24px; color: #1d2733; }
@@ -49,6 +49,11 @@ def page(outcome: Outcome, calibration: Calibration, corners: Corners, board: Bo
         "<h2>Distribution of the errors</h2>",
         report_pictures.histograms(calibration, corners),
     ]
+    return html_page(parts)
+
+
+def html_page(parts: list[str]) -> str:
+    """A report of these elements."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Calibration report</title>'
         f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"

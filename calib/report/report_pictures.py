@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
 from calib.corners.corners import Corners
+from calib.report.figures import BLUE, INK, QUIET, RED, as_svg, empty_figure, plain_names
 from calib.report.outcome import Outcome
 from calib.solve.solve import Calibration
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["coverage", "histograms", "links", "offsets", "rig_views"]
 
-_INK, _QUIET, _BLUE, _RED = "#1d2733", "#94a3b8", "#2563eb", "#dc2626"
 _MAX_CORNERS, _MAX_REJECTED = 1500, 400  # more than that is a solid colour
 _LOOK_M = 0.5  # length of a camera's arrow
 
@@ -36,14 +34,14 @@ def rig_views(outcome: Outcome, calibration: Calibration) -> str:
     views = {"from above": (x, y), "from the side": (x, z)}
     if rig.world == "camera":  # in a camera's world, down is its y; in a levelled one, up is z
         views = {"from above": (x, z), "from behind the first camera": (x, -y)}
-    figure = _figure(11, 5)
+    figure = empty_figure(11, 5)
     panels = figure.subplots(1, 2)
     for axes, (title, right_and_up) in zip(panels, views.items(), strict=True):
         flat = np.stack(right_and_up, axis=1)
-        axes.plot(*(path @ flat).T, ".", color=_QUIET, markersize=2)
+        axes.plot(*(path @ flat).T, ".", color=QUIET, markersize=2)
         arrows = (*(centres @ flat).T, *(looks @ flat).T)
-        axes.quiver(*arrows, color=_INK, angles="xy", scale_units="xy", scale=1, width=0.006)
-        for name, place in zip(_plain(rig.names), (centres - looks) @ flat, strict=True):
+        axes.quiver(*arrows, color=INK, angles="xy", scale_units="xy", scale=1, width=0.006)
+        for name, place in zip(plain_names(rig.names), (centres - looks) @ flat, strict=True):
             axes.text(*place, name, ha="center", va="center")
         axes.set(title=title, xlabel="m", aspect="equal", adjustable="datalim")
         axes.margins(0.15)
@@ -53,28 +51,28 @@ def rig_views(outcome: Outcome, calibration: Calibration) -> str:
     if len(points):
         label = f"expected error, mm (median {np.median(outcome.volume.error_mm):.2f})"
         figure.colorbar(dots, ax=panels, label=label, shrink=0.8, format="%g")
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def links(outcome: Outcome) -> str:
     """A table of pairs with the boards that they share."""
     names = outcome.rig.names
     shared = np.zeros((len(names), len(names)))
-    figure = _figure(2 + 0.5 * len(names), 1.2 + 0.4 * len(names))
+    figure = empty_figure(2 + 0.5 * len(names), 1.2 + 0.4 * len(names))
     axes = figure.subplots()
     for link in outcome.links:
         a, b = names.index(link.a), names.index(link.b)
         shared[a, b] = shared[b, a] = link.boards
         for x, y in ((a, b), (b, a)):
-            axes.text(x, y, str(link.boards), ha="center", va="center", color=_RED if link.weak else _INK)
+            axes.text(x, y, str(link.boards), ha="center", va="center", color=RED if link.weak else INK)
     places = np.arange(len(names))
     axes.pcolormesh(places, places, shared, cmap="Blues", vmin=0, vmax=2 * max(shared.max(), 1), edgecolor="white")
-    axes.set_xticks(places, _plain(names), rotation=45, ha="left")
-    axes.set_yticks(places, _plain(names))
+    axes.set_xticks(places, plain_names(names), rotation=45, ha="left")
+    axes.set_yticks(places, plain_names(names))
     axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
     axes.invert_yaxis()
     axes.set_xlabel("boards shared by each pair;\nred: too few to determine a pose")
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def offsets(outcome: Outcome) -> str:
@@ -85,16 +83,16 @@ def offsets(outcome: Outcome) -> str:
             "<p>Time offsets were not estimated: the board did not move between images, or --no-offsets was given.</p>"
         )
     offset_ms = [1000 * entry.time_offset_s for entry in entries]
-    figure = _figure(5, 1 + 0.3 * len(entries))
+    figure = empty_figure(5, 1 + 0.3 * len(entries))
     axes = figure.subplots()
     two_sigma_ms = [2000 * entry.time_offset_sigma_s for entry in entries]
-    bars = axes.barh(_plain(outcome.rig.names), offset_ms, xerr=two_sigma_ms, color=_BLUE)
+    bars = axes.barh(plain_names(outcome.rig.names), offset_ms, xerr=two_sigma_ms, color=BLUE)
     axes.bar_label(bars, [f"{offset:+.1f} ms" for offset in offset_ms], padding=4)
-    axes.axvline(0, color=_QUIET)
+    axes.axvline(0, color=QUIET)
     axes.margins(x=0.25)
     axes.invert_yaxis()
     axes.set_xlabel("time offset of each camera, ms, to be added to its stamps")
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def coverage(calibration: Calibration, corners: Corners) -> str:
@@ -102,7 +100,7 @@ def coverage(calibration: Calibration, corners: Corners) -> str:
     figure, panels = _grid(len(calibration.cameras), 3, 2.5)
     residuals = calibration.bundle.residuals(calibration.state)
     rng = np.random.default_rng(0)
-    names = _plain(corners.names)
+    names = plain_names(corners.names)
     for i, (axes, c) in enumerate(zip(panels, calibration.cameras, strict=True)):
         used = _used(calibration, i)
         xy, error = calibration.bundle.xy[used], residuals[used]
@@ -111,30 +109,30 @@ def coverage(calibration: Calibration, corners: Corners) -> str:
         enlarged = float(10 ** np.floor(np.log10(0.035 * width / max(typical, 1e-6))))
         shown = rng.permutation(len(xy))[:_MAX_CORNERS]
         ends = np.stack([xy[shown], xy[shown] + enlarged * error[shown], np.full((len(shown), 2), np.nan)], axis=1)
-        axes.plot(*ends.reshape(-1, 2).T, color=_BLUE, linewidth=0.5, alpha=0.5, rasterized=True)
-        axes.plot(*xy[shown].T, ".", color=_INK, markersize=1.5, rasterized=True)
+        axes.plot(*ends.reshape(-1, 2).T, color=BLUE, linewidth=0.5, alpha=0.5, rasterized=True)
+        axes.plot(*xy[shown].T, ".", color=INK, markersize=1.5, rasterized=True)
         rejected = corners.xy[(corners.camera == c) & ~calibration.inlier][:_MAX_REJECTED]
-        axes.plot(*rejected.T, "x", color=_RED, markersize=3, markeredgewidth=0.7, rasterized=True)
+        axes.plot(*rejected.T, "x", color=RED, markersize=3, markeredgewidth=0.7, rasterized=True)
         axes.set(xlim=(0, width), ylim=(height, 0), xticks=(), yticks=(), aspect="equal", facecolor="#f1f5f9")
         axes.set_xlabel(f"{names[c]}: {len(xy)} corners, errors x {enlarged:g}")
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def histograms(calibration: Calibration, corners: Corners) -> str:
     """Errors of every camera's corners, with what pure noise of the same size would give."""
     figure, panels = _grid(len(calibration.cameras), 4, 2.0)
     errors = calibration.errors()
-    names = _plain(corners.names)
+    names = plain_names(corners.names)
     for i, (axes, c) in enumerate(zip(panels, calibration.cameras, strict=True)):
         own, sigma = errors[_used(calibration, i)], calibration.sigma[i]
         counts, edges = np.histogram(own, bins=30, range=(0, 4.5 * sigma))
-        axes.stairs(counts, edges, fill=True, color=_BLUE, alpha=0.55)
+        axes.stairs(counts, edges, fill=True, color=BLUE, alpha=0.55)
         middle = (edges[1:] + edges[:-1]) / 2
         rayleigh = middle / sigma**2 * np.exp(-(middle**2) / (2 * sigma**2))
-        axes.plot(middle, len(own) * edges[1] * rayleigh, color=_INK, linewidth=1)
+        axes.plot(middle, len(own) * edges[1] * rayleigh, color=INK, linewidth=1)
         axes.set_yticks(())
         axes.set_xlabel(f"{names[c]}, px; line: pure noise of {sigma:.2f} px")
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def _used(calibration: Calibration, i: int) -> Bool[np.ndarray, "M N"]:
@@ -149,31 +147,8 @@ def _world_from_solved(
     return camera.R.T @ R, camera.R.T @ (t - camera.t)
 
 
-def _plain(names: tuple[str, ...]) -> list[str]:
-    """Names in which no dollar begins a formula."""
-    return [name.replace("$", r"\$") for name in names]
-
-
-def _figure(width: float, height: float) -> Figure:
-    """An empty figure, sizes in inches."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
 def _grid(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
     """A figure with so many panels, `height` inches each."""
     rows = -(-count // columns)
-    figure = _figure(11.5, height * rows)
+    figure = empty_figure(11.5, height * rows)
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
-
-
-def _svg(figure: Figure) -> str:
-    """The figure as an element of a page: text as text, nothing that refers to another place, every name escaped."""
-    from matplotlib import rc_context
-
-    file = io.StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "multiview"}):
-        figure.savefig(file, format="svg", dpi=120, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    drawn = file.getvalue()
-    return re.sub(r' xmlns(:\w+)?="[^"]*"', "", drawn[drawn.index("<svg") :])

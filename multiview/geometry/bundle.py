@@ -17,6 +17,7 @@ from multiview.geometry import trajectory
 from multiview.geometry.least_squares import ArrowSystem
 from multiview.geometry.lens import distort, distort_with_jacobian
 from multiview.geometry.rigid import rotation_from_vector
+from multiview.geometry.robust import cauchy_loss, cauchy_weight
 from multiview.geometry.trajectory import Knots, Motion
 
 __all__ = ["Bundle", "BundleState", "Lens"]
@@ -167,8 +168,7 @@ class Bundle:
             The cost.
         """
         square = ((self.residuals(state) * self.weight[..., None]) ** 2)[self.weight > 0].sum(axis=-1)
-        if np.isfinite(self.cauchy):
-            square = self.cauchy**2 * np.log1p(square / self.cauchy**2)
+        square = cauchy_loss(square, self.cauchy)
         prior = 0.0
         if self.knots is not None:
             _, bent, _ = trajectory.bending(self.knots, state.target_R, state.target_t)
@@ -275,7 +275,7 @@ class Bundle:
         if not np.isfinite(self.cauchy):
             return weight
         square = (missed**2).sum(axis=-1) * weight**2
-        return weight / np.sqrt(1 + square / self.cauchy**2)
+        return weight * cauchy_weight(square, self.cauchy)
 
     def _add_prior(
         self, state: BundleState, band: Float64[np.ndarray, "4 K 6 6"], gradient: Float64[np.ndarray, "K 6"]

@@ -1,0 +1,155 @@
+"""A rig from people who walk, against exact truth and against the Cramer-Rao bound of the same studio.
+
+python benchmarks/calibration_people.py [--people 1] [--seconds 30] [--seeds 3] [--correlation 0.85] [--lens-error 0.15]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from calib.people.calibrate import Options, PeopleCalibration, calibrate
+from calib.people.lens_freedom import LensPrior
+from calib.people.uncertainty import aligned_covariance
+from multiview.cameras.camera import Camera, Rig
+from multiview.geometry.rigid import nearest_rotation, rotation_angle
+from multiview.recordings.recorded_keypoints import Recording
+from multiview.synthetic import Studio, StudioOptions, make_studio
+
+MAX_OFFSET_S = 1.0
+
+
+def recorded(options: StudioOptions, seconds: float) -> tuple[Studio, list[Recording], np.ndarray]:
+    """Cameras that were started up to a second apart, each with stamps from zero; and their true time offsets."""
+    studio = make_studio(options)
+    offsets = np.random.default_rng(options.seed + 100).uniform(-MAX_OFFSET_S, MAX_OFFSET_S, len(studio.rig))
+    frames = np.arange(int(seconds * options.fps))
+    recordings = [
+        Recording(
+            name, options.fps, frames.tolist(), np.rint(frames * 1e9 / options.fps).astype(int).tolist(),
+            studio.keypoints_at(c, MAX_OFFSET_S + offsets[c] + frames / options.fps),
+        )
+        for c, name in enumerate(studio.rig.names)
+    ]  # fmt: skip
+    return studio, recordings, offsets - offsets[0]
+
+
+def errors(found: Rig, truth: Rig) -> tuple[np.ndarray, np.ndarray, float]:
+    """Degrees and millimetres of every camera after the best similarity, and by what factor the rig is too large."""
+    a, b = (np.stack([camera.centre for camera in rig.cameras]) for rig in (truth, found))
+    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    R = nearest_rotation(a.T @ b)  # true_from_found
+    scale = float((a * (b @ R.T)).sum() / (b**2).sum())
+    pairs = zip(found.cameras, truth.cameras, strict=True)
+    turns = np.degrees([float(rotation_angle(f.R @ R.T @ t.R.T)) for f, t in pairs])
+    return turns, 1000 * np.linalg.norm(scale * b @ R.T - a, axis=1), 1 / scale
+
+
+def bound(studio: Studio, seconds: float) -> tuple[float, float]:
+    """Root mean square over the cameras of the least turn (deg) and place (mm) errors of any unbiased estimator to
+    which every joint of every frame is a free point, and every time offset unknown."""
+    cameras, fps = studio.rig.cameras, studio.fps
+    first, count = int(MAX_OFFSET_S * fps), int(seconds * fps)
+    times = (first + np.arange(count)) / fps
+    xyz, velocity = studio.true_at(times), (studio.true_at(times + 1e-3) - studio.true_at(times - 1e-3)) / 2e-3
+    by_camera, by_point, used = [], [], []
+    for c, camera in enumerate(cameras):
+        seen, part = studio.observations(c), slice(first, first + count)
+        people = xyz.shape[1]
+        use = (seen.joint_actor[part, :people] == np.arange(people)[:, None]) & ~seen.outlier[part, :people]
+        use &= (seen.found[part, :people] & ~seen.swapped[part, :people])[..., None]
+        use &= np.isfinite(seen.xy[part, :people, :, 0]) & np.isfinite(xyz[..., 0])
+        weight = np.where(use, 1 / seen.sigma[part, :people], 0.0)[..., None, None]
+        P = np.nan_to_num(camera.project_with_jacobian(xyz)[1]) * weight
+        by_x = P @ camera.R.T
+        turn = np.cross(np.nan_to_num(xyz @ camera.R.T)[..., None, :], by_x)
+        by_camera.append(np.concatenate([turn, by_x, P @ np.nan_to_num(velocity)[..., None]], axis=-1))
+        by_point.append(P)
+        used.append(use)
+    enough = np.sum(used, axis=0) >= 2
+    J, P = np.stack([j[enough] for j in by_camera]), np.stack([p[enough] for p in by_point])
+    C, u = len(cameras), 7
+    H = np.zeros((C, u, C, u))
+    H[np.arange(C), :, np.arange(C)] = np.einsum("cmri,cmrj->cij", J, J)
+    cross = np.einsum("cmri,cmrj->mcij", J, P).reshape(-1, C * u, 3)
+    inverse = np.linalg.inv(np.einsum("cmri,cmrj->mij", P, P))
+    flat = H.reshape(C * u, C * u) - np.einsum("mai,mbi->ab", cross @ inverse, cross, optimize=True)
+    size = 1 / np.sqrt(np.diag(flat))
+    values, vectors = np.linalg.eigh(flat * np.outer(size, size))
+    vectors = vectors[:, 8:] * size[:, None]  # a similarity and a common time are free
+    covariance = ((vectors / values[8:]) @ vectors.T).reshape(C, u, C, u)[:, :6, :, :6]
+    R, t = np.stack([camera.R for camera in cameras]), np.stack([camera.t for camera in cameras])
+    variance = np.einsum("aiai->ai", aligned_covariance(R, t, covariance))
+    turn, place = np.sqrt(variance[:, :3].sum(axis=1).mean()), np.sqrt(variance[:, 3:].sum(axis=1).mean())
+    return float(np.degrees(turn)), float(1000 * place)
+
+
+def guessed(camera: Camera, error: float, rng: np.random.Generator) -> Camera:
+    """The lens as one would guess it: focal length wrong, principal point in the middle, no distortion."""
+    focal = camera.K[0, 0] * (1 + rng.uniform(-error, error))
+    middle = (np.array(camera.size) - 1) / 2
+    K = np.array([[focal, 0.0, middle[0]], [0.0, focal, middle[1]], [0.0, 0.0, 1.0]])
+    return replace(camera, K=K, dist=np.zeros(5))
+
+
+def told(found: PeopleCalibration, studio: Studio, offsets: np.ndarray, seconds: float) -> np.ndarray:
+    """Print one calibration; its turn and place errors as multiples of the bound, and the mean squares of its
+    normalised errors."""
+    turns, places, scale = errors(found.rig, studio.rig)
+    sigma = np.array([[fit.turn_sigma_deg, fit.place_sigma_mm] for fit in found.cameras])
+    least = bound(studio, seconds)
+    ratio = np.sqrt((turns**2).mean()) / least[0], np.sqrt((places**2).mean()) / least[1]
+    square = ((turns / sigma[:, 0]) ** 2).mean(), ((places / sigma[:, 1]) ** 2).mean()
+    late_ms = 1000 * np.abs(np.array([fit.offset_s for fit in found.cameras]) - offsets)[1:].mean()
+    print(
+        f"turn {turns.mean():.3f} deg, place {places.mean():.2f} mm, offset {late_ms:.2f} ms; x bound {ratio[0]:.2f} "
+        f"{ratio[1]:.2f}; normalised squares {square[0]:.2f} {square[1]:.2f}; scale {100 * (scale - 1):+.1f} % within "
+        f"{100 * found.scale.sigma:.1f} %; correlation {found.correlation:.1f}"
+    )
+    return np.array([*ratio, *square, late_ms])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cameras", type=int, default=5)
+    parser.add_argument("--people", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--correlation", type=float, default=0.0)
+    parser.add_argument("--lens-error", type=float, default=0.0, help="of guessed focal lengths, as a share")
+    args = parser.parse_args()
+    rows = []
+    for seed in range(1, args.seeds + 1):
+        options = StudioOptions(
+            cameras=args.cameras,
+            people=args.people,
+            seconds=args.seconds + 2.5,
+            seed=seed,
+            correlation=args.correlation,
+        )
+        studio, recordings, offsets = recorded(options, args.seconds)
+        cameras, priors = list(studio.rig.cameras), {}
+        if args.lens_error:
+            rng = np.random.default_rng(seed)
+            cameras = [guessed(camera, args.lens_error, rng) for camera in cameras]
+            priors = {camera.name: LensPrior() for camera in cameras}
+        start = time.process_time()
+        options_said = Options(max_offset_s=MAX_OFFSET_S, lens_priors=priors)
+        found = calibrate(cameras, recordings, studio.skeleton, options_said)
+        print(f"seed {seed}, {time.process_time() - start:.0f} s of one core: ", end="")
+        rows.append(told(found, studio, offsets, args.seconds))
+        if args.lens_error:
+            pairs = zip(found.rig.cameras, studio.rig.cameras, strict=True)
+            off = [f"{100 * (f.K[0, 0] / t.K[0, 0] - 1):+.2f}" for f, t in pairs]
+            print(f"  focal lengths off by {' '.join(off)} %; {found.cameras[0].lens}")
+    mean = np.mean(rows, axis=0)
+    print(
+        f"mean: x bound {mean[0]:.2f} {mean[1]:.2f}; normalised squares {mean[2]:.2f} {mean[3]:.2f}; {mean[4]:.2f} ms"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A rig from people who walk, without a board: their joints are the calibration points."""

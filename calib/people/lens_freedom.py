@@ -1,0 +1,124 @@
+"""How much of a guessed lens is estimated: focal length, and what held-out time agrees with besides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from calib.people.bundle_of_people import Observed
+from calib.people.joint_bundle import FOCAL, PRINCIPAL, RADIAL, JointBundle, RigState
+from calib.people.refine import Refined, kept, refine, with_lens
+from calib.people.samples import sample
+from multiview.cameras.camera import Camera
+from multiview.geometry.bundle import Lens
+from multiview.geometry.least_squares import levenberg_marquardt
+
+__all__ = ["LEVELS", "LensPrior", "freed_lenses", "freedom"]
+
+LEVELS = (
+    "known", "focal length estimated", "focal length and principal point estimated",
+    "focal length, principal point and distortion estimated",
+)  # fmt: skip
+_BLOCK_S = 2.0
+_GAIN = 3.0  # by how much the robust cost of held-out time must fall, per camera freed, to free more
+
+
+@dataclass(frozen=True, slots=True)
+class LensPrior:
+    """How far a guessed lens may be off: deviations of the focal length (relative), of the principal point (share of
+    the width), and of radial coefficients."""
+
+    focal: float = 0.15
+    principal: float = 0.03
+    radial: float = 0.1
+
+
+def freed_lenses(
+    bundle: JointBundle, priors: list[LensPrior | None], lenses: tuple[Lens, ...], level: int
+) -> JointBundle:
+    """The bundle with guessed lenses free, as far as a level says.
+
+    Args:
+        bundle: With fixed lenses.
+        priors: Of every camera; None where the lens is known.
+        lenses: As they were guessed.
+        level: 0 nothing, 1 focal length, 2 principal point as well, 3 radial distortion as well.
+
+    Returns:
+        The same measurements.
+    """
+    free, sigma = bundle.free.copy(), np.ones((len(priors), 5))
+    for c, prior in enumerate(priors):
+        if prior is None or level == 0:
+            continue
+        width = 2 * lenses[c].focal[2]
+        sigma[c] = prior.focal * lenses[c].focal[0], *(2 * [prior.principal * width]), *(2 * [prior.radial])
+        free[c, FOCAL], free[c, PRINCIPAL], free[c, RADIAL] = True, level > 1, level > 2
+    return replace(bundle, free=free, prior=lenses, prior_sigma=sigma)
+
+
+def freedom(
+    cameras: list[Camera],
+    refined: Refined,
+    mirrored: Int64[np.ndarray, " J"],
+    step: float,
+    half: float,
+    grid: float,
+    priors: list[LensPrior | None],
+    lenses: tuple[Lens, ...],
+) -> tuple[Refined, str]:
+    """Free more of the lenses while time that was held out is explained better.
+
+    Args:
+        cameras: Names and sizes.
+        refined: The rig with free focal lengths.
+        mirrored: Of the skeleton.
+        step: s between the curves' coefficients.
+        half: s, half the window of the samples.
+        grid: s between samples.
+        priors: Of every camera.
+        lenses: As they were guessed.
+
+    Returns:
+        The rig, and what was estimated, in words.
+    """
+    # The rig goes through the middle of an image that is held out in turns: even and odd blocks of time.
+    block = np.floor(refined.observed.bundle.time / _BLOCK_S).astype(np.int64) % 2
+    costs = [_held_out(refined, block == 0, priors, lenses, level) for level in (1, 2, 3)]
+    needed = _GAIN * sum(prior is not None for prior in priors)
+    best = 1
+    for level in (2, 3):
+        if costs[level - 1] < costs[best - 1] - needed:
+            best = level
+    if best == 1:
+        return refined, LEVELS[1]
+    now = [with_lens(camera, lens) for camera, lens in zip(cameras, refined.state.lenses, strict=True)]
+    samples = [sample(camera, own, grid, half) for camera, own in zip(now, refined.tracklets, strict=True)]
+    again = refine(
+        cameras, refined.tracklets, samples, refined.placement, mirrored, step, half, refined.state.lenses,
+        lambda bundle: freed_lenses(bundle, priors, lenses, best),
+    )  # fmt: skip
+    return (again, LEVELS[best]) if again is not None else (refined, LEVELS[1])
+
+
+def _held_out(
+    refined: Refined,
+    first: Bool[np.ndarray, " N"],
+    priors: list[LensPrior | None],
+    lenses: tuple[Lens, ...],
+    level: int,
+) -> float:
+    """Robust cost of each half of the time under the rig of the other half."""
+    total = 0.0
+    for train in (first, ~first):
+        bundle = freed_lenses(refined.observed.bundle, priors, lenses, level)
+        learnt = levenberg_marquardt(bundle.kept(train), refined.state, max_steps=10, tolerance=1e-5).state
+        total += _cost(kept(refined.observed, ~train), learnt)
+    return total
+
+
+def _cost(observed: Observed, state: RigState) -> float:
+    bundle = replace(observed.bundle, free=np.zeros_like(observed.bundle.free), prior=(), prior_sigma=None)
+    return levenberg_marquardt(bundle, state, max_steps=6, tolerance=1e-5).cost

@@ -1,0 +1,198 @@
+"""The report of a calibration from people, for machines (report.json) and for people (report.html)."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calib.report.figures import BLUE, INK, QUIET, RED, as_svg, empty_figure, plain_names
+from calib.report.people_outcome import PeopleOutcome, noise_words, summary_words
+from calib.report.report_page import html_page
+from multiview.common.atomic_file import replacing
+
+__all__ = ["write_people_reports"]
+
+_LOOK_M = 0.5  # length of a camera's arrow
+_MOST_DOTS = 4000
+
+
+def write_people_reports(out: Path, outcome: PeopleOutcome, notes: tuple[str, ...], seconds: float) -> None:
+    """Write both reports into a folder.
+
+    Args:
+        out: The folder.
+        outcome: What was found.
+        notes: Where the lenses and times are from.
+        seconds: What the calibration took.
+    """
+    with replacing(out / "report.html") as file:
+        file.write_text(_page(outcome, notes), encoding="utf-8")
+    with replacing(out / "report.json") as file:
+        file.write_text(json.dumps(_summary(outcome, notes, seconds), indent=2) + "\n", encoding="utf-8")
+
+
+def _summary(outcome: PeopleOutcome, notes: tuple[str, ...], seconds: float) -> dict[str, Any]:
+    calibration = outcome.calibration
+    ground, scale = calibration.ground, calibration.scale
+    used = sum(fit.observations for fit in calibration.cameras)
+    rejected = sum(fit.rejected for fit in calibration.cameras)
+    return {
+        "verdict": outcome.verdict,
+        "reasons": list(outcome.reasons),
+        "advice": list(outcome.advice),
+        "median_px": _number(outcome.median_px),
+        "inlier_fraction": used / max(used + rejected, 1),
+        "seconds": seconds,
+        "expected_error_mm": {"median": _number(outcome.volume_mm), "worst": _number(outcome.worst_mm)},
+        "noise": {"assumed": noise_words(calibration), "correlation_factor": calibration.correlation},
+        "world": outcome.rig.world,
+        "scale": {"how": scale.how, "sigma": scale.sigma},
+        "up": None if ground is None else {"how": ground.how, "sigma_deg": ground.sigma_deg},
+        "people": {"at_once": calibration.people, "seconds": calibration.seconds},
+        "notes": list(notes),
+        "cameras": {
+            fit.name: {
+                "median_px": _number(fit.median_px),
+                "noise_px": _number(fit.noise_px),
+                "observations": fit.observations,
+                "rejected": fit.rejected,
+                "used_share": fit.used_share,
+                "rotation_sigma_deg": _number(fit.turn_sigma_deg),
+                "position_sigma_mm": _number(fit.place_sigma_mm),
+                "covariance": calibration.covariance[c, :, c].tolist(),
+                "time_offset_s": fit.offset_s,
+                "time_offset_sigma_s": fit.offset_sigma_s,
+                "lens": fit.lens,
+                "focal_sigma_px": fit.focal_sigma_px,
+            }
+            for c, fit in enumerate(calibration.cameras)
+        },
+        "links": [{"a": link.a, "b": link.b, "seconds": link.seconds, "weak": link.weak} for link in outcome.links],
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return float(value) if np.isfinite(value) else None
+
+
+def _page(outcome: PeopleOutcome, notes: tuple[str, ...]) -> str:
+    calibration = outcome.calibration
+    ground = calibration.ground
+    how = [f"Lengths: {calibration.scale.how}, within {100 * calibration.scale.sigma:.1f} %."]
+    if ground is not None:
+        how.append(f"Up and floor: {ground.how}, up within {ground.sigma_deg:.1f} degrees.")
+    how.append(f"Deviations assume that {noise_words(calibration)}.")
+    parts = [
+        f"<h1>Calibration of {len(outcome.rig)} cameras from people</h1>",
+        f'<p class="quiet">{escape(summary_words(calibration.cameras, calibration))}</p>',
+        _verdict(outcome),
+        *(f"<p>{escape(text)}</p>" for text in (*how, *notes)),
+        "<h2>Cameras</h2>",
+        _table(outcome),
+        "<h2>Expected 3D error where people walked</h2>",
+        '<p class="quiet">The error of a 3D point due to this calibration alone, from the covariance of all its '
+        "parameters. Left from above, right from the side; cameras as arrows, the people's ways in grey.</p>",
+        _rig_views(outcome),
+        "<h2>People seen by pairs of cameras, time offsets</h2>",
+        '<div class="row">' + _links(outcome) + _offsets(outcome) + "</div>",
+    ]
+    return html_page(parts)
+
+
+def _verdict(outcome: PeopleOutcome) -> str:
+    lines = [f"<p><b>{escape(outcome.verdict.capitalize())}</b>: {escape('; '.join(outcome.reasons))}.</p>"]
+    if outcome.advice:
+        items = "".join(f"<li>{escape(text)}</li>" for text in outcome.advice)
+        lines.append(f"<p>What to do next:</p><ul>{items}</ul>")
+    return f'<div class="verdict {outcome.verdict.split()[0]}">{"".join(lines)}</div>'
+
+
+def _table(outcome: PeopleOutcome) -> str:
+    head = (
+        "<tr><th>camera</th><th>median px</th><th>noise px</th><th>keypoints</th><th>rejected</th><th>people used</th>"
+    )
+    head += "<th>turn ± deg</th><th>place ± mm</th><th>focal px</th><th>lens</th><th>time offset</th></tr>"
+    rows = []
+    for fit, camera in zip(outcome.calibration.cameras, outcome.rig.cameras, strict=True):
+        offset = "the reference"
+        if fit.offset_sigma_s > 0:
+            offset = f"{1000 * fit.offset_s:+.1f} ± {1000 * fit.offset_sigma_s:.1f} ms"
+        focal = f"{camera.K[0, 0]:.1f}" + (f" ± {fit.focal_sigma_px:.1f}" if fit.focal_sigma_px else "")
+        cells = (
+            f"{fit.median_px:.2f}", f"{fit.noise_px:.2f}", fit.observations, fit.rejected,
+            f"{100 * fit.used_share:.0f} %", f"{fit.turn_sigma_deg:.3f}", f"{fit.place_sigma_mm:.1f}", focal, fit.lens,
+            offset,
+        )  # fmt: skip
+        cell_text = "".join(f"<td>{escape(str(cell))}</td>" for cell in cells)
+        rows.append(f"<tr><td>{escape(fit.name)}</td>{cell_text}</tr>")
+    return f"<table>{head}{''.join(rows)}</table>"
+
+
+def _rig_views(outcome: PeopleOutcome) -> str:
+    rig, calibration = outcome.rig, outcome.calibration
+    centres = np.stack([camera.centre for camera in rig.cameras])
+    looks = _LOOK_M * np.stack([camera.R[2] for camera in rig.cameras])
+    x, y, z = np.eye(3)
+    views = {"from above": (x, y), "from the side": (x, z)}
+    if rig.world == "camera":  # in a camera's world, down is its y; in a levelled one, up is z
+        views = {"from above": (x, z), "from behind the first camera": (x, -y)}
+    figure = empty_figure(11, 5)
+    panels = figure.subplots(1, 2)
+    ways = calibration.ways[:: max(1, len(calibration.ways) // _MOST_DOTS)]
+    error_mm = 1000 * calibration.error_m
+    for axes, (title, right_and_up) in zip(panels, views.items(), strict=True):
+        flat = np.stack(right_and_up, axis=1)
+        axes.plot(*(ways @ flat).T, ".", color=QUIET, markersize=2)
+        arrows = (*(centres @ flat).T, *(looks @ flat).T)
+        axes.quiver(*arrows, color=INK, angles="xy", scale_units="xy", scale=1, width=0.006)
+        for name, place in zip(plain_names(rig.names), (centres - looks) @ flat, strict=True):
+            axes.text(*place, name, ha="center", va="center")
+        axes.set(title=title, xlabel="m", aspect="equal", adjustable="datalim")
+        axes.margins(0.15)
+        order = np.argsort(error_mm)  # the worst on top
+        dots = axes.scatter(*(calibration.points[order] @ flat).T, c=error_mm[order], norm="log", s=40, zorder=0)
+    if len(error_mm):
+        label = f"expected error, mm (median {np.median(error_mm):.1f})"
+        figure.colorbar(dots, ax=panels, label=label, shrink=0.8, format="%g")
+    return as_svg(figure)
+
+
+def _links(outcome: PeopleOutcome) -> str:
+    names = outcome.rig.names
+    shared = np.zeros((len(names), len(names)))
+    figure = empty_figure(2 + 0.6 * len(names), 1.2 + 0.4 * len(names))
+    axes = figure.subplots()
+    for link in outcome.links:
+        a, b = names.index(link.a), names.index(link.b)
+        shared[a, b] = shared[b, a] = link.seconds
+        for x, y in ((a, b), (b, a)):
+            text = f"{link.seconds:.0f}"
+            axes.text(x, y, text, ha="center", va="center", color=RED if link.weak else INK)
+    places = np.arange(len(names))
+    axes.pcolormesh(places, places, shared, cmap="Blues", vmin=0, vmax=2 * max(shared.max(), 1), edgecolor="white")
+    axes.set_xticks(places, plain_names(names), rotation=45, ha="left")
+    axes.set_yticks(places, plain_names(names))
+    axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+    axes.invert_yaxis()
+    axes.set_xlabel("seconds of people shared by each pair;\nred: too few to determine a pose")
+    return as_svg(figure)
+
+
+def _offsets(outcome: PeopleOutcome) -> str:
+    fits = outcome.calibration.cameras
+    offset_ms = [1000 * fit.offset_s for fit in fits]
+    figure = empty_figure(5, 1 + 0.3 * len(fits))
+    axes = figure.subplots()
+    two_sigma_ms = [2000 * fit.offset_sigma_s for fit in fits]
+    bars = axes.barh(plain_names(outcome.rig.names), offset_ms, xerr=two_sigma_ms, color=BLUE)
+    axes.bar_label(bars, [f"{offset:+.1f} ms" for offset in offset_ms], padding=4)
+    axes.axvline(0, color=QUIET)
+    axes.margins(x=0.25)
+    axes.invert_yaxis()
+    axes.set_xlabel("time offset of each camera, ms, to be added to its stamps")
+    return as_svg(figure)

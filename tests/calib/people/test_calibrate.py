@@ -1,0 +1,116 @@
+"""A rig from people against exact truth; bounds are the deviations that the calibration itself states."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from calib.people.calibrate import Options, calibrate
+from multiview.__main__ import main
+from multiview.cameras.rig_file import load_rig, save_rig
+from multiview.errors import CalibrationError
+from multiview.geometry.rigid import nearest_rotation, vector_from_rotation
+from multiview.recordings.keypoint_folder import write_keypoints
+from multiview.recordings.recorded_keypoints import Recording
+from multiview.synthetic import StudioOptions, make_studio
+
+FPS, FRAMES = 30.0, 240
+OFFSETS_S = np.array([0.0, 0.213, -0.144])
+
+
+@pytest.fixture(scope="module")
+def walk():
+    """One person before three cameras that were started at different times: stamps begin at 0 in each."""
+    studio = make_studio(StudioOptions(cameras=3, people=1, seconds=9.0, seed=4, only_walking=True))
+    recordings = []
+    for c, name in enumerate(studio.rig.names):
+        frames = np.arange(FRAMES)
+        keypoints = studio.keypoints_at(c, 0.4 + OFFSETS_S[c] + frames / FPS)
+        recordings.append(Recording(name, FPS, frames.tolist(), (frames * 1e9 / FPS).astype(int).tolist(), keypoints))
+    return studio, recordings
+
+
+@pytest.fixture(scope="module")
+def found(walk):
+    studio, recordings = walk
+    options = Options(max_offset_s=0.25, lens_priors={})
+    return calibrate(list(studio.rig.cameras), recordings, studio.skeleton, options)
+
+
+def errors(found, rig):
+    """Turns (rad, in the cameras' axes) and places (m, in the found world) after the best similarity of the places."""
+    truth = np.stack([camera.centre for camera in rig.cameras])
+    centres = np.stack([camera.centre for camera in found.cameras])
+    a, b = centres - centres.mean(axis=0), truth - truth.mean(axis=0)
+    R = nearest_rotation(a.T @ b)  # found_from_true
+    scale = (a * (b @ R.T)).sum() / (b**2).sum()
+    turns = [vector_from_rotation(f.R @ R @ t.R.T) for f, t in zip(found.cameras, rig.cameras, strict=True)]
+    return np.array(turns), a - scale * b @ R.T
+
+
+@pytest.mark.slow
+def test_rig_is_found_within_its_own_uncertainty(walk, found):
+    turns, places = errors(found.rig, walk[0].rig)
+    sigma = np.array([[fit.turn_sigma_deg, fit.place_sigma_mm] for fit in found.cameras])
+    # Six numbers of each of three cameras, of which seven are aligned: the mean square is 1 with a deviation of 0.43.
+    square = np.concatenate([(turns / np.radians(sigma[:, :1])) ** 2 * 3, (1000 * places / sigma[:, 1:]) ** 2 * 3])
+    assert square.mean() < 1 + 4 * 0.43
+    assert sigma[:, 0].max() < 0.5
+    offset = np.array([fit.offset_s for fit in found.cameras]) - OFFSETS_S
+    assert (np.abs(offset[1:]) < 4 * np.array([fit.offset_sigma_s for fit in found.cameras])[1:]).all()
+
+
+@pytest.mark.slow
+def test_scale_and_up_are_within_their_stated_deviations(walk, found):
+    rig = walk[0].rig
+    truth = np.stack([camera.centre for camera in rig.cameras])
+    centres = np.stack([camera.centre for camera in found.rig.cameras])
+    ratio = np.linalg.norm(centres[0] - centres[1]) / np.linalg.norm(truth[0] - truth[1])
+    assert abs(np.log(ratio)) < 3 * found.scale.sigma
+    assert found.ground is not None
+    up = [camera.R[:, 2] for camera in rig.cameras], [camera.R[:, 2] for camera in found.rig.cameras]  # in the cameras
+    angle = np.degrees(np.arccos(np.clip((np.array(up[0]) * np.array(up[1])).sum(axis=1), -1, 1)))
+    assert angle.max() < 3 * found.ground.sigma_deg + 0.5
+
+
+@pytest.mark.slow
+def test_command_writes_rig_and_reports(walk, tmp_path, capsys):
+    studio, recordings = walk
+    for recording in recordings[:2]:
+        for frame, keypoints in zip(recording.frames, recording.keypoints, strict=True):
+            folder = tmp_path / "keypoints" / recording.camera
+            folder.mkdir(parents=True, exist_ok=True)
+            write_keypoints(keypoints, folder / f"{recording.camera}_{frame:06d}_keypoints.json")
+    save_rig(studio.rig, tmp_path / "lenses.toml")
+    out = tmp_path / "rig"
+    arguments = ["--keypoints", str(tmp_path / "keypoints"), "--skeleton", "coco17", "--max-offset", "0.25"]
+    arguments += ["--lenses", str(tmp_path / "lenses.toml"), "--distance", "cam01", "cam02", "3.5", "--out", str(out)]
+    assert main(["calibrate", "people", *arguments]) in (0, 1)
+    rig = load_rig(out / "rig.toml")
+    assert np.linalg.norm(rig.cameras[0].centre - rig.cameras[1].centre) == pytest.approx(3.5, abs=1e-6)
+    report = json.loads((out / "report.json").read_text())
+    assert set(report["cameras"]) == {"cam01", "cam02"}
+    assert report["verdict"].upper() in capsys.readouterr().out
+    assert "<svg" in (out / "report.html").read_text()
+
+
+def test_one_camera_is_refused(walk):
+    studio, recordings = walk
+    with pytest.raises(CalibrationError, match="one camera alone"):
+        calibrate(list(studio.rig.cameras[:1]), recordings[:1], studio.skeleton, Options(lens_priors={}))
+
+
+def test_camera_that_saw_nobody_is_named(walk):
+    studio, recordings = walk
+    nobody = [keypoints.best(0) for keypoints in recordings[1].keypoints]
+    blind = [recordings[0], replace(recordings[1], keypoints=nobody), recordings[2]]
+    with pytest.raises(CalibrationError, match=r"cam02 saw nobody.*--cameras"):
+        calibrate(list(studio.rig.cameras), blind, studio.skeleton, Options(lens_priors={}))
+
+
+def test_people_who_stand_still_are_refused(walk):
+    studio, recordings = walk
+    still = [replace(r, keypoints=[r.keypoints[0]] * len(r.keypoints)) for r in recordings]
+    with pytest.raises(CalibrationError, match="nobody moved"):
+        calibrate(list(studio.rig.cameras), still, studio.skeleton, Options(lens_priors={}))
