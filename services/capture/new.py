@@ -25,7 +25,7 @@ from multiview.models.card import load_card, model_file
 from multiview.sources import Reader, open_source, without_parts
 from multiview.studio.config import load_studio
 
-__all__ = ["Found", "find_cameras", "studio_file"]
+__all__ = ["Found", "find_cameras", "next_steps", "studio_file"]
 
 WEBCAMS = 8  # numbers that are tried where the system does not list its cameras
 PATIENCE_S = 5.0  # until a camera's first picture
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
         if cameras
         else f"no camera found here; {path} is a simulated studio"
     )
-    for step in _next_steps(path, cameras, rig):
+    for step in next_steps(path, cameras, rig):
         print(f"next: {step}")
 
 
@@ -199,7 +199,17 @@ def studio_file(name: str, cameras: list[Found], rig: str = "") -> str:
     return "\n".join([*lines, *tail])
 
 
-def _next_steps(path: Path, cameras: list[Found], rig: str) -> Iterator[str]:
+def next_steps(path: Path, cameras: list[Found], rig: str) -> Iterator[str]:
+    """The commands that lead on from a new studio file.
+
+    Args:
+        path: Of the file.
+        cameras: Those in it.
+        rig: As of `studio_file`.
+
+    Yields:
+        Each command, some with a remark.
+    """
     if cameras and not rig:
         folder = path.parent
         yield f"multiview capture {path} --preview           # is everybody in the picture?"

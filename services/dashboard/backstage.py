@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from multiview.body.skeleton import Skeleton, load_skeleton
-from multiview.errors import MultiviewError
+from multiview.errors import MultiviewError, one_line, os_error_words
 from multiview.studio.config import Studio, load_studio, studio_rig
 from services.dashboard.access import Access, Role
 from services.dashboard.control import Control
@@ -35,13 +35,18 @@ class Backstage:
         self.room: dict[str, Any] | None = None
         self.fault = ""
         self.version = 0  # counts the changes of the studio file
-        self._stamp: tuple[int, int] | None = None
+        self._stamps: tuple[tuple[int, int], ...] = ()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def begin(self) -> None:
         """In the event loop of the server."""
         self._loop = asyncio.get_running_loop()
         self.refresh()
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the studio has a rig, or needs none."""
+        return self.studio is None or not self.studio.rig or Path(self.studio.rig).is_file()
 
     @property
     def takes(self) -> Path:
@@ -53,13 +58,12 @@ class Backstage:
         return f"{self.address}{LOGIN}?token={self.access.new_token(role)}"
 
     def refresh(self) -> None:
-        """Read the studio file again if it has changed."""
-        stamp = _stamp(self)
-        if stamp == self._stamp and self._stamp is not None:
+        """Read the studio file again if it or the rig has changed."""
+        file = _stamp(self.control.file)
+        if (file, self._rig_stamp()) == self._stamps:
             return
-        self._stamp = stamp
         self.version += 1
-        self.fault, studio = "", None
+        self.fault, self.room, studio = "", None, None
         try:
             studio = self.control.studio()
             if studio is not None:
@@ -67,12 +71,19 @@ class Backstage:
                 rig, self.skeleton = studio_rig(studio), load_skeleton(studio.skeleton or "body25")
                 self.room = room(rig, self.skeleton)
         except (MultiviewError, OSError) as error:
-            self.fault, self.room = str(error), None
+            self.fault, self.room = (
+                one_line(error) if isinstance(error, MultiviewError) else os_error_words(error),
+                None,
+            )
         self.studio = studio
+        self._stamps = (file, self._rig_stamp())
         if studio is None or self.feed is None or self.feed.hub != studio.hub:
             self.close()
             if studio is not None and self._loop is not None:
                 self.feed = HubFeed(studio.hub, self._loop.call_soon_threadsafe)
+
+    def _rig_stamp(self) -> tuple[int, int]:
+        return _stamp(Path(self.studio.rig)) if self.studio is not None and self.studio.rig else (0, 0)
 
     def close(self) -> None:
         """Hear no more of the studio."""
@@ -81,9 +92,10 @@ class Backstage:
             feed.close()
 
 
-def _stamp(backstage: Backstage) -> tuple[int, int]:
+def _stamp(path: Path) -> tuple[int, int]:
+    """Changes with the file; zeros where there is none."""
     try:
-        status = backstage.control.file.stat()
+        status = path.stat()
     except OSError:
         return (0, 0)
     return (status.st_mtime_ns, status.st_ino)

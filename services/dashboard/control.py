@@ -12,7 +12,7 @@ from multiview.common.names import check_name, file_name, name_fault
 from multiview.errors import ConfigError, MultiviewError
 from multiview.recordings.take import PARTIAL, free_name
 from multiview.studio.config import Studio, load_studio
-from services.capture.new import studio_file
+from services.capture.new import Found, find_cameras, studio_file
 from services.dashboard.access import Role, Session
 from services.dashboard.detached import Detached
 from services.nodes.actor import send_identity_label
@@ -26,6 +26,7 @@ FOLDER = ".studio"  # in the studio's: locks and logs
 STOP_S, RECORDER_S = 60.0, 40.0  # the launcher ends its recorder first, which may still write
 LABEL_S = 1.0
 MAX_NOTES = 2000
+_STREAMS = ("rtsp://", "rtsps://", "http://", "https://")
 _FIXED_PORTS = "the pages need fixed ports: remove the ports that are 0 from [hub]"
 
 
@@ -76,14 +77,31 @@ class Control:
         """Why the studio or the recorder ended, if one failed."""
         return self._launcher.failure() or self._recorder.failure()
 
-    def make_simulated(self, session: Session) -> None:
-        """Write the file of a simulated studio, to try everything with."""
+    def find_cameras(self, session: Session, addresses: list[str]) -> list[Found]:
+        """Cameras that give a picture: those in the network that are named, else videos in the folder, else webcams."""
+        _check(session, "look for cameras")
+        for address in addresses:
+            if not address.lower().startswith(_STREAMS):
+                raise ConfigError(f"{address[:80]}: a camera's address begins with {', '.join(_STREAMS)}")
+        return list(find_cameras(self.folder, addresses or None))
+
+    def make_studio(self, session: Session, cameras: list[Found]) -> None:
+        """Write a studio file for these cameras; for none that of a simulated studio, to try everything with."""
         _check(session, "make a studio")
         if self.file.exists():
             raise ConfigError(f"{self.file} exists")
+        names = [check_name(camera.name, "camera") for camera in cameras]
+        if double := [name for name in names if names.count(name) > 1]:
+            raise ConfigError(f"two cameras are called {double[0]}: give each a name of its own")
+        named = [camera._replace(name=name) for camera, name in zip(cameras, names, strict=True)]
         name = self.folder.name if not name_fault(self.folder.name) else "studio"
         with replacing(self.file) as temporary:
-            temporary.write_text(studio_file(name, []), encoding="utf-8")
+            temporary.write_text(studio_file(name, named, self.rig_here if cameras else ""), encoding="utf-8")
+
+    @property
+    def rig_here(self) -> str:
+        """The calibrated cameras in the folder, relative to it; empty if there are none."""
+        return next((rig for rig in ("rig.toml", "rig/rig.toml") if (self.folder / rig).is_file()), "")
 
     def start_studio(self, session: Session) -> None:
         """Run the studio, until it is stopped; ConfigError if it cannot."""

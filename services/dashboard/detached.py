@@ -23,6 +23,8 @@ __all__ = ["Detached", "Running"]
 
 _TAIL = 8192  # bytes of a log
 _POLL_S = 0.05
+REAP_S = 5.0
+LOOK_S = 1.0  # the longest that a look at the lock may take
 
 
 class Running(NamedTuple):
@@ -48,10 +50,8 @@ class Detached:
         """Start `multiview COMMAND`; ConfigError if it runs already."""
         self._lock.parent.mkdir(parents=True, exist_ok=True)
         with self._lock.open("a+b", buffering=0) as lock, self.log.open("wb") as log:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise ConfigError(f"the {self._name} is running already") from None
+            if not _locked(lock.fileno()):
+                raise ConfigError(f"the {self._name} is running already")
             environment = {name: text for name, text in os.environ.items() if name != PARENT_VARIABLE}
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "multiview", *command],
@@ -67,11 +67,11 @@ class Detached:
 
     def running(self) -> Running | None:
         """The process, if it lives."""
-        self._reap()
         try:
             with self._lock.open("rb") as lock:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    self._reap()
                     return None
                 except OSError:
                     number, _, note = lock.read(4096).decode(errors="replace").partition("\n")
@@ -94,8 +94,7 @@ class Detached:
 
     def failure(self) -> str:
         """Why it ended, if it was a child of ours and failed; empty else."""
-        self._reap()
-        if self._process is None or self._process.returncode in (None, 0):
+        if self.running() is not None or self._process is None or self._process.returncode in (None, 0):
             return ""
         return self.last_line() or f"ended with status {self._process.returncode}"
 
@@ -110,5 +109,20 @@ class Detached:
         return lines[-1].removeprefix("multiview: ") if lines else ""
 
     def _reap(self) -> None:
+        """A process closes its lock shortly before it has ended."""
         if self._process is not None:
-            self._process.poll()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(REAP_S)
+
+
+def _locked(handle: int) -> bool:
+    """Lock it, at once or after whoever only looks whether it is locked; False if a process holds it."""
+    end = time.monotonic() + LOOK_S
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(_POLL_S)

@@ -13,6 +13,7 @@ from services.dashboard.access import Role, Session
 from services.dashboard.backstage import Backstage
 from services.dashboard.layout import act, page_frame
 from services.dashboard.live_view import LiveView
+from services.dashboard.welcome import welcome
 
 __all__ = ["live_page"]
 
@@ -32,7 +33,7 @@ def live_page(backstage: Backstage, session: Session) -> None:
     version = backstage.version
     with page_frame("Live", backstage, session):
         if backstage.room is None:
-            _Welcome(backstage, session)
+            welcome(backstage, session)
             refresh: Callable[[], None] = lambda: None
         else:
             refresh = _Live(backstage, session).refresh
@@ -45,29 +46,6 @@ def live_page(backstage: Backstage, session: Session) -> None:
             refresh()
 
     ui.timer(REFRESH_S, look)
-
-
-class _Welcome:
-    """Where there is no studio yet, or its file is wrong."""
-
-    def __init__(self, backstage: Backstage, session: Session) -> None:
-        control = backstage.control
-        with ui.element("main").classes("mv-page"):
-            if backstage.fault:
-                ui.label("The studio file has a mistake").classes("text-h5")
-                ui.label(backstage.fault).classes("mv-alarm")
-                ui.label("Correct it; this page goes on by itself.").classes("mv-quiet")
-                return
-            ui.label("No studio here yet").classes("text-h5")
-            ui.label(
-                f"There is no studio file in {control.folder}. For your own cameras, run `multiview new` in that "
-                "folder: this page goes on by itself."
-            )
-            if session.role is Role.CONTROL:
-                ui.label("Or try everything with four simulated cameras and two people:")
-                button = ui.button("Make a simulated studio", icon="groups").props("no-caps")
-                button.style("align-self: flex-start")
-                button.on_click(lambda: act(button, control.make_simulated, session))
 
 
 class _Live:

@@ -9,7 +9,8 @@ import pytest
 
 from multiview.__main__ import main
 from multiview.errors import ConfigError
-from multiview.studio.config import write_studio
+from multiview.studio.config import CameraSource, SyntheticSource, write_studio
+from services.capture.new import Found
 from services.dashboard.access import Role, Session
 from services.dashboard.control import Control
 from services.dashboard.detached import Detached
@@ -32,7 +33,8 @@ def test_view_role_changes_nothing(control: Control, tmp_path: Path) -> None:
         lambda: control.record(VIEW, "", "", False),
         lambda: control.stop_recording(VIEW),
         lambda: control.name_person(VIEW, 1, "Ada"),
-        lambda: control.make_simulated(VIEW),
+        lambda: control.make_studio(VIEW, []),
+        lambda: control.find_cameras(VIEW, []),
     ):
         with pytest.raises(ConfigError, match="may only view"):
             do()
@@ -54,15 +56,39 @@ def test_take_that_exists_is_not_recorded_again(control: Control, tmp_path: Path
         control.record(CONTROL, "first", "", False)
 
 
-def test_make_simulated_writes_a_studio_that_loads(tmp_path: Path) -> None:
+def test_make_studio_without_cameras_is_a_simulated_one(tmp_path: Path) -> None:
     control = Control(tmp_path)
     assert control.studio() is None
-    control.make_simulated(CONTROL)
+    control.make_studio(CONTROL, [])
     studio = control.studio()
     assert studio is not None
-    assert studio.source is not None
+    assert isinstance(studio.source, SyntheticSource)
     with pytest.raises(ConfigError, match="exists"):
-        control.make_simulated(CONTROL)
+        control.make_studio(CONTROL, [])
+
+
+def test_make_studio_has_the_cameras_that_were_chosen(tmp_path: Path) -> None:
+    control = Control(tmp_path)
+    left, right = Found('left "one"', "0", ""), Found("right", "rtsp://10.0.0.5/1", "")
+    with pytest.raises(ConfigError, match="two cameras are called right"):
+        control.make_studio(CONTROL, [left._replace(name="right"), right])
+    with pytest.raises(ConfigError, match="a name is"):
+        control.make_studio(CONTROL, [left._replace(name="../x"), right])
+    assert not control.file.exists()
+    control.make_studio(CONTROL, [left, right])
+    studio = control.studio()
+    assert studio is not None
+    sources = {name: camera.source for name, camera in studio.cameras.items()}
+    assert {name: source.address for name, source in sources.items() if isinstance(source, CameraSource)} == {
+        'left "one"': "0",
+        "right": "rtsp://10.0.0.5/1",
+    }
+
+
+@pytest.mark.parametrize("address", ["/etc/passwd", "../video.mp4", "file:///etc/passwd", "0", "FILE://x", "concat:a"])
+def test_find_cameras_opens_no_file_that_a_browser_names(tmp_path: Path, address: str) -> None:
+    with pytest.raises(ConfigError, match="begins with rtsp"):
+        Control(tmp_path).find_cameras(CONTROL, [address])
 
 
 def test_free_ports_are_refused_because_pages_would_not_find_them(tmp_path: Path) -> None:
