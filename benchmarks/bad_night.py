@@ -2,8 +2,9 @@
 
 One studio with simulated cameras records all the time. Of every kind of process one is killed twelve times on end as
 soon as it has been started again, and stopped (SIGSTOP) as if it hung; a camera is not there at the start, and a port
-is taken; then `multiview run` is stopped with all its processes, as a paused machine is, and told to end. Times are
-seconds until everyone comes out again with every camera. Whatever is recorded must be one finished take.
+is taken; a camera is unplugged, and comes back; then `multiview run` is stopped with all its processes, as a paused
+machine is, and told to end. Times are seconds until everyone comes out again with every camera. Whatever is recorded
+must be one finished take.
 
     python -m benchmarks bad_night
     python -m benchmarks bad_night --only loop pause --deaths 3
@@ -32,6 +33,7 @@ from multiview.errors import MultiviewError
 from multiview.recordings.take import Take
 from multiview.studio.config import (
     CameraOptions,
+    CameraSource,
     HubOptions,
     KeypointsSource,
     MetricsOptions,
@@ -41,11 +43,51 @@ from multiview.studio.config import (
     write_studio,
 )
 from multiview.studio.rerun import recorded_poses
+from services.runtime.display import virtual_display
 from services.supervise.launch import Launch
 
 FREE = HubOptions(ingest_port=0, publish_port=0, request_port=0)
 OWN = HubOptions(ingest_port=17755, publish_port=17756, request_port=17757)
-NIGHTS = ("start", "loop", "block", "pause", "end")
+KINDS = ("hub", "fusion", "recorder", "worker cam03", "metrics", "viewer")
+NIGHTS = ("start", "unplug", "loop", "block", "pause", "end")
+UNPLUGGED_S = 15.0
+CAMERA = '''
+"""A live camera that is there unless a file `unplugged` lies beside this one."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from multiview.data import VideoFrame
+from multiview.errors import SourceError
+
+UNPLUGGED = Path(__file__).with_name("unplugged")
+
+
+class Source:
+    live, frames, fps, size = True, 0, 25.0, (1280, 720)
+
+    def __init__(self, name):
+        self.name, self.index, self.due_s = name, 0, time.monotonic()
+        self.image = np.zeros((720, 1280, 3), np.uint8)
+        if UNPLUGGED.exists():
+            raise SourceError("the camera does not answer")
+
+    def read(self):
+        if UNPLUGGED.exists():
+            raise SourceError("the camera is gone")
+        self.due_s = max(self.due_s + 1 / self.fps, time.monotonic() - 1.0)
+        time.sleep(max(0.0, self.due_s - time.monotonic()))
+        self.index += 1
+        return VideoFrame(self.image, self.index - 1, time.monotonic_ns(), self.name)
+
+    def skip(self):
+        return self.read() is not None
+
+    def close(self):
+        pass
+'''
 PATIENCE_S = 180.0
 SETTLED_S = 8.0  # longer than the silence after which a process is killed
 
@@ -55,14 +97,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="+", choices=NIGHTS, default=NIGHTS, metavar="FAULT", help=", ".join(NIGHTS))
     parser.add_argument("--deaths", type=int, default=12, help="of each process in a row (default 12)")
     parser.add_argument("--pause", type=float, default=30.0, help="s that all processes stand still (default 30)")
-    parser.add_argument("--kinds", nargs="+", default=["hub", "fusion", "recorder", "worker cam03", "metrics"])
+    parser.add_argument(
+        "--kinds", nargs="+", default=["hub", "fusion", "recorder", "worker cam03", "metrics", "viewer"]
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a row for every figure."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, by children as well
     logging.disable(logging.WARNING)  # of what is done here on purpose
-    acts = {"start": _start, "loop": _loop, "block": _block, "pause": _pause, "end": _end}
+    acts = {"start": _start, "unplug": _unplug, "loop": _loop, "block": _block, "pause": _pause, "end": _end}
     print(f"{'fault':6} {'figure':66} {'s':>7}", flush=True)
     for night in NIGHTS:
         if night in args.only:
@@ -88,10 +132,10 @@ def _studio(folder: Path, hub: HubOptions) -> Studio:
 
 
 @contextlib.contextmanager
-def _running(studio: Studio, folder: Path) -> Iterator[RunningStudio]:
+def _running(studio: Studio, folder: Path, viewer: bool = False) -> Iterator[RunningStudio]:
     """A supervised studio, someone who listens, and a finished take at the end."""
-    launch = Launch(studio, take="night", viewer=False, logs=folder / "logs")
-    with launch:
+    launch = Launch(studio, take="night", viewer=viewer, logs=folder / "logs")
+    with virtual_display() if viewer else contextlib.nullcontext(), launch:
         launch.start()
         listener = StreamListener(launch.studio.hub)
         listener.start()
@@ -129,6 +173,33 @@ def _start(args: argparse.Namespace, folder: Path) -> None:
             _row("start", "camera there: until a pose uses it", time.monotonic() - mended)
 
 
+def _unplug(args: argparse.Namespace, folder: Path) -> None:
+    """A live camera that is unplugged, and plugged in again."""
+    (folder / "camera.py").write_text(CAMERA)
+    studio = _studio(folder, FREE)
+    assert isinstance(studio.source, SyntheticSource)
+    simulated = {"studio": {**studio.source.options, "skeleton": "coco17"}}
+    source = CameraSource(address=str(folder / "camera.py"), detector="synthetic", options=simulated, fps=25.0)
+    studio = msgspec.structs.replace(
+        studio,
+        source=msgspec.structs.replace(studio.source, own_clocks=True),
+        cameras={"cam03": CameraOptions(source=source)},
+    )
+    with _running(studio, folder) as running:
+        uses = lambda since: running.listener.first(since, lambda m: "cam03" in m.cameras)
+        running.until(lambda: uses(0.0))
+        (folder / "unplugged").touch()
+        gone = time.monotonic()
+        without = running.until(lambda: running.listener.first(gone, lambda m: "cam03" in m.missing))
+        _row("unplug", "camera gone: until a pose without it", without - gone)
+        running.pause(UNPLUGGED_S)  # so that the pauses have grown
+        if set(running.launch.troubles()) != {"worker cam03"}:
+            raise MultiviewError(f"others suffered: {running.launch.troubles()}")
+        (folder / "unplugged").unlink()
+        back = time.monotonic()
+        _row("unplug", "camera back: until a pose uses it", running.until(lambda: uses(back)) - back)
+
+
 def _whole_again(running: RunningStudio, since: float) -> float:
     """Seconds until nothing is amiss."""
     running.until(lambda: not running.launch.troubles() and running.listener.poses[-1][0] > since)
@@ -137,7 +208,7 @@ def _whole_again(running: RunningStudio, since: float) -> float:
 
 
 def _loop(args: argparse.Namespace, folder: Path) -> None:
-    with _running(_studio(folder, FREE), folder) as running:
+    with _running(_studio(folder, FREE), folder, "viewer" in args.kinds) as running:
         running.until(running.listener.whole)
         for kind in args.kinds:
             began, last = time.monotonic(), 0
@@ -162,7 +233,7 @@ def _kill_next(running: RunningStudio, kind: str, last: int) -> int:
 
 
 def _block(args: argparse.Namespace, folder: Path) -> None:
-    with _running(_studio(folder, FREE), folder) as running:
+    with _running(_studio(folder, FREE), folder, "viewer" in args.kinds) as running:
         running.until(running.listener.whole)
         running.pause(2.0)  # until all have been heard
         for kind in args.kinds:

@@ -86,7 +86,8 @@ def onnx_session(path: Path, threads: int = 1) -> ort.InferenceSession:
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     try:
-        return ort.InferenceSession(str(reading(path)), options, providers=["CPUExecutionProvider"])
+        providers = ["CPUExecutionProvider"]
+        return ort.InferenceSession(str(reading(path)), options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime's own exceptions share no base class
         raise SourceError(f"{path}: not an ONNX network that can be run ({type(error).__name__})") from None
 

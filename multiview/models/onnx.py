@@ -39,7 +39,12 @@ class OnnxModel:
         if device != "cpu" and has_cuda:
             providers.insert(0, "CUDAExecutionProvider")
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+            self._session = onnxruntime.InferenceSession(
+                str(path),
+                options,
+                providers=providers,
+                enable_fallback=int(len(providers) > 1),  # else it only talks
+            )
         except Exception as error:  # onnxruntime has an exception type for each of its own status codes
             raise ConfigError(f"{path} cannot be loaded as an ONNX network: {_first_line(error)}") from error
         runs_on = self._session.get_providers()[0]

@@ -51,6 +51,9 @@ class AvCapture:
                 "it has no video" if isinstance(error, IndexError) else getattr(error, "strerror", None) or str(error)
             )
             raise SourceError(reason) from None
+        if not stream.codec_context:  # a codec that this FFmpeg does not have
+            self.release()
+            raise SourceError("its codec is missing here")
         if options is None:
             stream.thread_type = "AUTO"
         else:

@@ -15,7 +15,7 @@ from calib.corners.pictures import image_folder, video
 from multiview.errors import SourceError
 from multiview.sources import open_source
 from multiview.sources._av_capture import AvCapture
-from tests.footage import digit_of, picture
+from tests.footage import digit_of, picture, write_video
 
 FRAMES, FPS = 20, 25
 
@@ -160,3 +160,12 @@ def test_picture_that_is_too_large_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "0.png").write_bytes(data)
     with pytest.raises(SourceError, match=r"0\.png cannot be read as a picture: it is too large or damaged"):
         open_source(str(tmp_path))
+
+
+def test_video_of_a_codec_that_nobody_knows_is_one_line(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "whole.avi").read_bytes()
+    path = tmp_path / "unknown.avi"
+    path.write_bytes(whole.replace(b"MJPG", b"ZZZZ"))
+    for read in (open_source, video):
+        with pytest.raises(SourceError, match="codec"):
+            read(str(path))
