@@ -6,6 +6,7 @@ from pathlib import Path
 
 from calib.board.board import Board
 from multiview.common.atomic_file import replacing
+from multiview.errors import ConfigError
 
 __all__ = ["write_board"]
 
@@ -19,9 +20,18 @@ def write_board(board: Board, path: Path) -> Path:
 
     Returns:
         The path.
+
+    Raises:
+        ConfigError: Another board's file is there, or this one's with a length that somebody measured.
     """
+    text = _text(board)
+    if path.is_file() and path.read_text(encoding="utf-8", errors="replace") != text:
+        raise ConfigError(
+            f"{path} is there, of another board or with a length that was measured: name another folder with --out, or "
+            "remove the file"
+        )
     with replacing(path) as file:
-        file.write_text(_text(board), encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     return path
 
 

@@ -67,6 +67,7 @@ def write_sheet(board: Board, page: tuple[float, float], out: Path) -> tuple[Pat
     """Write board.pdf, a picture of each side (board.png, board_back.png) and board.toml into a folder."""
     import cv2
 
+    toml = write_board(board, out / "board.toml")  # first: it refuses to replace what somebody measured
     paths = [out / "board.pdf"]
     with replacing(paths[0]) as file:
         _write_pdf(board, page, file)
@@ -78,8 +79,7 @@ def write_sheet(board: Board, page: tuple[float, float], out: Path) -> tuple[Pat
         paths.append(out / name)
         with replacing(paths[-1]) as file:
             file.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
-    paths.append(write_board(board, out / "board.toml"))
-    return tuple(paths)
+    return (*paths, toml)
 
 
 class _Side(NamedTuple):

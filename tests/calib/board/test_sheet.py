@@ -93,6 +93,21 @@ def test_two_sided_sheets_print_the_back_that_the_finder_expects(tmp_path, back)
         assert sorted(found.corner.tolist()) == list(range(first, first + 24))
 
 
+def test_board_whose_square_somebody_measured_is_not_replaced(tmp_path, capsys):
+    command = ["calibrate", "board", "--square", "30", "--out", str(tmp_path)]
+    assert main(command) == 0
+    assert main(command) == 0  # the same once more
+    board = tmp_path / "board.toml"
+    board.write_text(board.read_text().replace("square_length = 0.03 ", "square_length = 0.0297 "))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    capsys.readouterr()
+    for other in (command, [*command, "--own", "--squares", "7x5", "--marker", "22"]):
+        assert main(other) == 2
+        assert "with a length that was measured" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert load_board(board).square_length == 0.0297
+
+
 @pytest.mark.slow
 def test_own_boards_are_described_by_a_picture(tmp_path, capsys):
     """Of one square measured with a ruler and a picture, everything else follows."""
