@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -15,16 +15,20 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from multiview.common.counted import counted
 from multiview.errors import SourceError
 from multiview.studio.config import HubOptions, load_studio, studio_rig
 from services.runtime.process import Stopping
 from services.supervise.watcher import Watcher, rate_of
 from services.transport.bus import Subscriber
+from services.transport.keyring import HUB
 
 __all__ = ["StatusTable"]
 
 
 SILENT_S = 3.0
+FIRST_MESSAGE_S, LOOK_S = 6.0, 2.0  # a busy computer needs seconds until the first message
+MAX_HUB_COUNTS = 8  # received, rejected, and the reasons of it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,11 +44,13 @@ def run(args: argparse.Namespace) -> None:
     stopping = Stopping()
     once = args.once or not sys.stdout.isatty()
     with StatusTable(hub, studio_rig(studio).names if studio else (), live=not once) as table:
-        table.update_for(2.0)
+        table.update_for(FIRST_MESSAGE_S, until_first=True)
         if not table.watcher.received:
-            raise SourceError(
-                f"no messages from a hub at {hub.host}:{hub.publish_port}: start the studio, or name its file"
+            start = (
+                f"start it with `multiview run {args.studio}`" if args.studio else "start the studio, or name its file"
             )
+            raise SourceError(f"no messages from a hub at {hub.host}:{hub.publish_port}: {start}")
+        table.update_for(LOOK_S)
         while not once and not stopping.wait(0.1):
             table.update()
         if once:
@@ -81,10 +87,10 @@ class StatusTable:
             self._live.update(self.table(), refresh=True)
             self._next = time.monotonic() + 0.2
 
-    def update_for(self, seconds: float) -> None:
-        """Update for so long."""
+    def update_for(self, seconds: float, until_first: bool = False) -> None:
+        """Update for so long, or until there is a first message."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while time.monotonic() < end and not (until_first and self.watcher.received):
             self.update()
             time.sleep(0.02)
 
@@ -126,11 +132,20 @@ class StatusTable:
             )
         for name, (health, seen) in sorted(watcher.services.items()):
             state = "silent" if time.monotonic() - seen > SILENT_S else health.state
-            counts = ", ".join(f"{n} {key}" for key, n in health.counts.items() if "." not in key and n)
+            counts = _counts(name, health.counts)
             style = "red" if state in ("silent", "error") else ""
             lines.append(Text(f"{name:8} {state}{': ' if counts else ''}{counts}", style=style))
             lines += [Text(f"         {key}: {text}", style="yellow") for key, text in health.texts.items() if text]
         return lines
+
+
+def _counts(service: str, counts: Mapping[str, int]) -> str:
+    """What a service counts, in words; of the hub, whose reasons of `rejected` come most frequent first, not all."""
+    if service == HUB:
+        shown = [f"{n} {key}" for key, n in counts.items() if n]
+        more = len(shown) - MAX_HUB_COUNTS
+        return ", ".join(shown[:MAX_HUB_COUNTS]) + (f", {counted(more, 'other reason')}" if more > 0 else "")
+    return ", ".join(f"{n} {key}" for key, n in counts.items() if n and "." not in key)  # not those of each camera
 
 
 def _mark(good: bool) -> Text:

@@ -45,3 +45,17 @@ def test_status_shows_what_the_hub_rejects_and_why(table: StatusTable) -> None:
     counts = {"received": 100, "rejected": 5, "malformed": 3, "too fast: camera/cam01": 2}
     shown = lines(table, ServiceHealth(service="hub", boot_id=1, counts=counts))
     assert "hub      running: 100 received, 5 rejected, 3 malformed, 2 too fast: camera/cam01" in shown
+    many = {"received": 100, "rejected": 45} | {f"schema 1.{n}": 9 - n for n in range(9)}
+    (line,) = [
+        line for line in lines(table, ServiceHealth(service="hub", boot_id=1, counts=many)) if "rejected" in line
+    ]
+    assert line.endswith("5 schema 1.4, 4 schema 1.5, 3 other reasons")
+
+
+def test_status_waits_for_the_first_message_of_a_busy_computer(table: StatusTable) -> None:
+    """The first message comes with the third look, long after the first; then there is no more to wait for."""
+    heartbeat = Received("service_health/hub", Stamp(0, 0, 0), encode(ServiceHealth(service="hub", boot_id=1)))
+    coming = iter([[], [], [heartbeat], [heartbeat]])
+    table._subscriber.drain = lambda: next(coming)  # type: ignore[method-assign]
+    table.update_for(3600.0, until_first=True)
+    assert table.watcher.received == 1
