@@ -20,14 +20,13 @@ from rich.table import Table
 
 from benchmarks.load import fold
 from benchmarks.wide import wide_console
-from multiview.body.skeleton import load_skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig
 from multiview.cameras.rotate import rotate_keypoints
 from multiview.commands.arguments import add_recorded_keypoints
 from multiview.data import NS_PER_S, Keypoints2D, Views
 from multiview.fusion.pipeline import Pipeline
-from multiview.recordings.keypoint_folder import open_keypoint_folders
+from multiview.keypoint_formats import open_keypoints
 from multiview.selfcalib.extrinsic_drift import ExtrinsicDriftDetector
 
 HORIZONTAL, VERTICAL = np.array([0.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0])  # axes of a pan and of a tilt
@@ -49,8 +48,8 @@ class Recorded:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.rig: Rig = load_rig(args.rig)
-        self.skeleton = load_skeleton(args.skeleton)
-        folders = open_keypoint_folders(args.keypoints, self.rig, self.skeleton)
+        opened = open_keypoints(args.keypoints, self.rig, args.skeleton, args.format)
+        self.skeleton, folders = opened.skeleton, opened.source
         self._frames = [[folders.read(c, frame) for c in range(len(self.rig))] for frame in folders.frames]
         self.fps, self.ticks = args.fps, round(args.seconds * args.fps)
 

@@ -33,6 +33,7 @@ ARROWS: dict[str, str] = {
     "multiview/sources": "common",
     "multiview/models": "common keypoints",
     "multiview/recordings": "body cameras timing wire common geometry",
+    "multiview/keypoint_formats": "recordings body cameras common",
     "multiview/fusion/state": "body geometry",
     "multiview/fusion/estimation": "fusion/state cameras geometry",
     "multiview/fusion/association": "common fusion/state cameras geometry",
@@ -47,7 +48,7 @@ ARROWS: dict[str, str] = {
     "multiview/studio": "detect fusion fusion/association selfcalib timing wire synthetic sources recordings "
     "body cameras common",
     "multiview/commands": "studio wire keypoints learn detect evaluation export drawing synthetic "
-    "selfcalib fusion recordings models sources body cameras common",
+    "selfcalib fusion keypoint_formats recordings models sources body cameras common",
     "multiview/__init__": "detect evaluation fusion recordings sources client cameras body geometry",
     "multiview/__main__": "__init__ common",
     "calib/board": "common geometry",
@@ -83,6 +84,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "nicegui": ("services/dashboard/",),
     "networkx": ("multiview/fusion/association/", "calib/"),
     "zmq": ("services/transport/", "multiview/client.py"),
+    "h5py": ("multiview/keypoint_formats/",),
     "av": ("multiview/common/video_writer.py", "multiview/sources/_av_capture.py"),
 }
 

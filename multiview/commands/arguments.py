@@ -34,10 +34,21 @@ def add_keypoints(parser: argparse.ArgumentParser, required: bool = False, purpo
 
 
 def add_recorded_keypoints(parser: argparse.ArgumentParser, default_rig: str = "") -> None:
-    """`--rig`, `--keypoints` and `--skeleton`; the first two are required where there is no other rig."""
+    """`--rig`, `--keypoints`, `--format` and `--skeleton`; the first two are required where there is no other rig."""
     add_rig(parser, default_rig)
-    add_keypoints(parser, required=not default_rig)
-    parser.add_argument("--skeleton", default="body25", help="name or TOML file of the joints (default body25)")
+    parser.add_argument(
+        "--keypoints",
+        type=Path,
+        metavar="PATH",
+        required=not default_rig,
+        help="2D poses: folder with one folder of OpenPose JSON per camera, or file or folder of another program",
+    )
+    parser.add_argument(
+        "--format", default="", metavar="NAME", help="what wrote the keypoints (default: found by what is in the files)"
+    )
+    parser.add_argument(
+        "--skeleton", help="name or TOML file of the joints (default: as the files name them; body25 for OpenPose)"
+    )
 
 
 class _Videos(argparse.Action):

@@ -25,11 +25,11 @@ def run(args: argparse.Namespace) -> int:
     """Print the table of one frame's graph and draw it."""
     from rich.console import Console
 
-    from multiview.body.skeleton import find_skeleton, load_skeleton
+    from multiview.body.skeleton import find_skeleton
     from multiview.cameras.rig_file import load_rig
     from multiview.drawing.explain import draw, explain, table
     from multiview.errors import ConfigError
-    from multiview.recordings.keypoint_folder import open_keypoint_folders
+    from multiview.keypoint_formats import open_keypoints
     from multiview.recordings.recorded_keypoints import frame_views
     from multiview.recordings.take_poses import take_poses
 
@@ -43,12 +43,13 @@ def run(args: argparse.Namespace) -> int:
     elif rig_path is None or keypoints is None:
         raise ConfigError("give a take, or --rig and --keypoints")
     else:
-        skeleton = load_skeleton(args.skeleton)
+        skeleton = args.skeleton
     rig = load_rig(rig_path)
-    folders = open_keypoint_folders(keypoints, rig, skeleton)
+    opened = open_keypoints(keypoints, rig, skeleton, args.format)
+    folders = opened.source
     if args.frame not in folders.frames:
         raise ConfigError(f"no frame {args.frame}: there are {folders.frames[0]} to {folders.frames[-1]}")
-    explanation = explain(rig, skeleton, frame_views(folders, len(rig), args.frame, 25.0))
+    explanation = explain(rig, opened.skeleton, frame_views(folders, len(rig), args.frame, 25.0))
     Console().print(table(explanation))
     draw(explanation, args.out)
     print(f"image -> {args.out}")

@@ -44,14 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fuse every frame and write the poses and a summary."""
-    from multiview.body.skeleton import load_skeleton, save_own_skeleton
+    from multiview.body.skeleton import SKELETONS, save_own_skeleton
     from multiview.cameras.rig_file import load_rig
     from multiview.commands.fuse_run import fuse_folders, save_rig_beside, write_summary
     from multiview.commands.outcome import say_why
     from multiview.commands.refine_run import refined
     from multiview.errors import ConfigError
     from multiview.fusion.pipeline import PipelineOptions
-    from multiview.recordings.keypoint_folder import open_keypoint_folders
+    from multiview.keypoint_formats import OPENPOSE, open_keypoints
     from multiview.recordings.recorded_keypoints import folder_views
     from multiview.studio.reasons import evidence
     from multiview.studio.view_survey import ViewSurvey
@@ -60,8 +60,11 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--lag {args.lag}: a number of frames")
     if args.independent and (args.lag or args.smooth):
         raise ConfigError("--independent uses single frames only: leave out --lag and --smooth")
-    rig, skeleton = load_rig(args.rig), load_skeleton(args.skeleton)
-    folders = open_keypoint_folders(args.keypoints, rig, skeleton)
+    rig = load_rig(args.rig)
+    opened = open_keypoints(args.keypoints, rig, args.skeleton, args.format)
+    folders, skeleton = opened.source, opened.skeleton
+    for remark in opened.remarks:
+        print(remark)
     if args.refine_cameras:
         rig = refined(rig, skeleton, folder_views(folders, rig, args.fps)[0], args.out)
     options = PipelineOptions(independent=args.independent, volume=_volume(args))
@@ -77,7 +80,10 @@ def run(args: argparse.Namespace) -> int:
         f"{summary['frames']} frames, {summary['people']} {people}, "
         f"{summary['ms_per_frame']['total']['median']:.2f} ms per frame -> {out}"
     )
-    absent = {rig.names[camera]: f"has no folder in {args.keypoints}" for camera in folders.cameras_without_folder()}
+    if (own := args.out / SKELETONS / f"{skeleton.name}.toml").is_file():
+        print(f"skeleton -> {own}: correct it there, and give it with --skeleton")
+    nothing = "no folder" if opened.formats == (OPENPOSE,) else "nothing"
+    absent = {rig.names[camera]: f"has {nothing} in {args.keypoints}" for camera in folders.cameras_without_folder()}
     return say_why(evidence(rig.cameras, survey, absent, args.volume is not None))
 
 

@@ -21,9 +21,8 @@ from multiview.common.atomic_file import corrected_beside, replacing
 from multiview.data import Tracks, Views
 from multiview.fusion.pipeline import STAGES, Pipeline, PipelineOptions
 from multiview.fusion.smoother import WHOLE_TAKE_S, Smoothed
-from multiview.recordings.keypoint_folder import KeypointFolders
 from multiview.recordings.pose_table import write_ticks
-from multiview.recordings.recorded_keypoints import folder_views
+from multiview.recordings.recorded_keypoints import KeypointSource, folder_views
 from multiview.studio.view_survey import ViewSurvey
 
 __all__ = ["fuse_folders", "fuse_views", "save_rig_beside", "write_summary"]
@@ -34,7 +33,7 @@ READ_AHEAD = 64  # frames
 def fuse_folders(
     rig: Rig,
     skeleton: Skeleton,
-    folders: KeypointFolders,
+    folders: KeypointSource,
     fps: float,
     options: PipelineOptions,
     out: Path,

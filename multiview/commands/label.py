@@ -114,7 +114,7 @@ def _label_take(args: argparse.Namespace, bar: Progress) -> tuple[int, int]:
 def _poses(args: argparse.Namespace, rig: Rig) -> tuple[Poses, DetectionsOf | None]:
     """The people, and what each camera itself saw of them."""
     from multiview.body.skeleton import find_skeleton
-    from multiview.recordings.keypoint_folder import open_keypoint_folders
+    from multiview.keypoint_formats import open_keypoints
     from multiview.recordings.pose_table import read_poses
     from multiview.recordings.take import open_take
 
@@ -122,7 +122,8 @@ def _poses(args: argparse.Namespace, rig: Rig) -> tuple[Poses, DetectionsOf | No
         poses = read_poses(args.poses or args.take / "poses.parquet")
         if not args.keypoints:
             return poses, None
-        return poses, open_keypoint_folders(args.keypoints, rig, find_skeleton(poses.skeleton, _folder(args))).read
+        skeleton = find_skeleton(poses.skeleton, _folder(args))
+        return poses, open_keypoints(args.keypoints, rig, skeleton).source.read
     return fuse_take(open_take(args.take), rig)
 
 

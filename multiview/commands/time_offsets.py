@@ -137,13 +137,13 @@ def _from_videos(args: argparse.Namespace, videos: list[str]) -> tuple[Rig, Skel
 
 
 def _from_folders(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recording]]:
-    from multiview.body.skeleton import load_skeleton
     from multiview.cameras.rig_file import load_rig
-    from multiview.recordings.keypoint_folder import open_keypoint_folders
+    from multiview.keypoint_formats import open_keypoints
     from multiview.recordings.recorded_keypoints import folder_recordings
 
-    rig, skeleton = load_rig(args.rig), load_skeleton(args.skeleton)
-    return rig, skeleton, folder_recordings(open_keypoint_folders(args.keypoints, rig, skeleton), rig, args.fps)
+    rig = load_rig(args.rig)
+    opened = open_keypoints(args.keypoints, rig, args.skeleton, args.format)
+    return rig, opened.skeleton, folder_recordings(opened.source, rig, args.fps)
 
 
 def figures(result: TimeOffsetResult) -> dict[str, dict[str, object]]:

@@ -6,17 +6,32 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
+from typing import Protocol, runtime_checkable
 
 from multiview.cameras.camera import Rig
 from multiview.data import NS_PER_S, Keypoints2D, Views
-from multiview.recordings.keypoint_folder import KeypointFolders
 from multiview.recordings.number_times import NumberTimes
 from multiview.timing.sync_buffer import SyncBuffer, SyncOptions
 
-__all__ = ["Recording", "folder_recordings", "folder_views", "frame_views", "recorded_views"]
+__all__ = ["KeypointSource", "Recording", "folder_recordings", "folder_views", "frame_views", "recorded_views"]
 
 MAX_SKEW_FRAMES = 0.1  # of a frame's time: cameras that differ by less were triggered together
 MIN_STEP_FRAMES = 0.7  # of a frame's time: numbers that follow each other faster are not of one camera
+
+
+@runtime_checkable
+class KeypointSource(Protocol):
+    """Recorded keypoints of a rig's cameras, whatever the format; `frames` are the numbers that occur."""
+
+    frames: tuple[int, ...]
+
+    def read(self, camera: int, frame: int) -> Keypoints2D | None:
+        """What one camera saw in one frame; None if it recorded nothing for it. Raises SourceError."""
+        ...
+
+    def cameras_without_folder(self) -> tuple[int, ...]:
+        """The rig's cameras that recorded nothing."""
+        ...
 
 
 @dataclass(slots=True)
@@ -40,13 +55,13 @@ class Recording:
     trouble: str = ""
 
 
-def frame_views(folders: KeypointFolders, cameras: int, frame: int, fps: float) -> Views:
+def frame_views(folders: KeypointSource, cameras: int, frame: int, fps: float) -> Views:
     """What every camera recorded in one frame; a recorded frame stands at frame / fps."""
     keypoints = tuple(folders.read(camera, frame) for camera in range(cameras))
     return Views(frame, round(frame * NS_PER_S / fps), keypoints)
 
 
-def folder_views(folders: KeypointFolders, rig: Rig, fps: float) -> tuple[Iterable[Views], int]:
+def folder_views(folders: KeypointSource, rig: Rig, fps: float) -> tuple[Iterable[Views], int]:
     """What all cameras saw at each instant of a recording.
 
     These are frames of one number, unless the rig knows that its cameras were not in step (`time_offset_s`), or the
@@ -67,7 +82,7 @@ def folder_views(folders: KeypointFolders, rig: Rig, fps: float) -> tuple[Iterab
     return views, len(views)
 
 
-def folder_recordings(folders: KeypointFolders, rig: Rig, fps: float) -> list[Recording]:
+def folder_recordings(folders: KeypointSource, rig: Rig, fps: float) -> list[Recording]:
     """All that the folders hold, in memory, each frame at the time that the camera's `time_offset_s` gives it.
 
     Args:
