@@ -5,6 +5,7 @@ A skeleton is data, one TOML file:
     joints = [["nose", 0.026], ...]                  # name, OKS sigma, in the detector's order
     bones = [["left_hip", "left_knee"], ...]         # parent first
     symmetric_pairs = [["left_hip", "right_hip"]]    # optional: by default every left_X that has a right_X
+    size_m = 0.06                                    # optional: of an animal or object; absent: people
 
 Joints have COCO's names where COCO has the joint; left and right are the person's own. The OKS sigma is COCO's: the
 standard deviation of where people mark the joint, as a fraction of the square root of the person's area.
@@ -54,6 +55,8 @@ class Skeleton:
         bones: Pairs (parent, child).
         symmetric_pairs: Pairs (left, right).
         oks_sigmas: (J,) COCO's per-joint standard deviations, as a fraction of the root of a person's area.
+        size_m: m, largest distance between two joints of an animal or object; None: of people, whose proportions are
+            known by the joints' names.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Skeleton:
     bones: tuple[tuple[int, int], ...]
     symmetric_pairs: tuple[tuple[int, int], ...]
     oks_sigmas: Float64[np.ndarray, " J"]
+    size_m: float | None = None
 
     def index(self, joint: str) -> int:
         """Where a joint stands.
@@ -100,6 +104,8 @@ class SkeletonFile(msgspec.Struct, forbid_unknown_fields=True):
     """Pairs of joints, the parent first."""
     symmetric_pairs: list[tuple[str, str]] | None = None
     """Left joint and right joint; absent: every `left_X` that has a `right_X`."""
+    size_m: Annotated[float, above(0, 100, "m")] | None = None
+    """m. Of animals and objects: the largest distance between two joints of a grown one; absent: people."""
 
 
 def skeleton_names() -> tuple[str, ...]:
@@ -172,8 +178,10 @@ def skeleton_text(skeleton: Skeleton) -> str:
     def pairs(indices: tuple[tuple[int, int], ...]) -> list[list[str]]:
         return [[names[a], names[b]] for a, b in indices]
 
+    size = {} if skeleton.size_m is None else {"size_m": float(skeleton.size_m)}
     return tomli_w.dumps(
         {
+            **size,
             "joints": [[name, float(sigma)] for name, sigma in zip(names, skeleton.oks_sigmas, strict=True)],
             "bones": pairs(skeleton.bones),
             "symmetric_pairs": pairs(skeleton.symmetric_pairs),
@@ -215,7 +223,8 @@ def _check(path: Path, content: SkeletonFile) -> Skeleton:
                 raise ConfigError(f"{path}: {what} names {joint!r}, which is not among its joints")
         return tuple((index[a], index[b]) for a, b in named)
 
-    return Skeleton(path.stem, joints, indices("bones", content.bones), indices("symmetric_pairs", pairs), sigmas)
+    bones, symmetric = indices("bones", content.bones), indices("symmetric_pairs", pairs)
+    return Skeleton(path.stem, joints, bones, symmetric, sigmas, content.size_m)
 
 
 def mapping(source: Skeleton, target: Skeleton) -> Int64[np.ndarray, " J_target"]:

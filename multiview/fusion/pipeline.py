@@ -3,6 +3,11 @@
     undistort -> assign -> graph -> repair -> triangulate -> fit -> track
 
 The pipeline is causal and its only memory is who is there: the same views give the same tracks, bit for bit.
+
+Its gates and priors are those of people. Animals and objects are fused in a unit of length in which they are as large
+as an adult: pictures do not change when cameras and what they see shrink together. The unit of time shrinks with the
+root of it, as animals of all sizes move alike at equal Froude numbers (Alexander and Jayes 1983, A dynamic similarity
+hypothesis for the gaits of quadrupedal mammals).
 """
 
 from __future__ import annotations
@@ -26,7 +31,7 @@ from multiview.common.ranges import above
 from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
 from multiview.fusion import stage_kernels as kernels
 from multiview.fusion.association import make_associator
-from multiview.fusion.state.body_model import Body
+from multiview.fusion.state.body_model import ADULT_M, Body
 from multiview.fusion.state.measurement_noise import PixelNoise
 from multiview.fusion.tracker import Identity, Tracker, TrackerOptions
 from multiview.fusion.workspace import FusionArrays, Workspace
@@ -93,12 +98,18 @@ class Pipeline:
 
     def __init__(self, rig: Rig, skeleton: Skeleton, options: PipelineOptions = PipelineOptions()) -> None:  # noqa: B008  (frozen)
         self.rig, self.skeleton, self.options = rig, skeleton, options
+        self.unit_m = 1.0 if skeleton.size_m is None else skeleton.size_m / ADULT_M
+        self.unit_s = self.unit_m**0.5
         self.packed = PackedRig.of(rig)
+        self._own_rig = self.packed if self.unit_m == 1.0 else PackedRig.of(_in_units(rig, self.unit_m))
         self.body = Body.of(skeleton)
         self.associate = make_associator(options.associator, options.associator_options, self.body)
         self.noise = PixelNoise(options.sigma_px, self.body.noise)
         self.acceleration_psd = options.acceleration_psd * _liveliness(self.body)
         self.gate = options.gate**2
+        self._min_joints = options.track.min_joints
+        if skeleton.size_m is not None:  # animals and objects may have few joints: at least half of them
+            self._min_joints = min(self._min_joints, max(2, (len(skeleton.joints) + 1) // 2))
         self.workspace = Workspace.empty(8, 8 * len(rig), len(rig), self.body)
         self._arrays: tuple[FusionArrays, Any] | None = None
         self._nobody = np.empty((0, len(rig)), np.int64)
@@ -111,7 +122,8 @@ class Pipeline:
         track = self.options.track
         if self.options.independent:
             track = msgspec.structs.replace(track, confirmation_frames=1)
-        self.tracker = Tracker(self.body, track, self.options.volume)
+        track = msgspec.structs.replace(track, max_walk_m_s=track.max_walk_m_s / self.unit_s)
+        self.tracker = Tracker(self.body, track, _volume_in_units(self.options.volume, self.unit_m))
         self.last_ns: int | None = None
         self.estimates: list[TrackEstimate] = []
         self._ticks = 0
@@ -124,7 +136,7 @@ class Pipeline:
         """`FusionArrays` as kernels take them, made anew whenever the workspace or the tracks grew."""
         work, people = self.workspace, self.tracker.people.state
         if self._arrays is None or self._arrays[0].workspace is not work or self._arrays[0].people is not people:
-            arrays = FusionArrays.of(work, people, self.packed, self.body, self.noise.tables)
+            arrays = FusionArrays.of(work, people, self._own_rig, self.body, self.noise.tables)
             self._arrays = arrays, as_struct(arrays)
         return self._arrays[1]
 
@@ -144,7 +156,7 @@ class Pipeline:
             work, people = self.workspace, self.n_tracks
             rays = work.rays.of_detections(int(work.rays.first[-1]))
             slots = work.slots[:people].copy()
-            xyz = self.tracker.people.state.pos[slots]
+            xyz = self.tracker.people.state.pos[slots] * self.unit_m
             self._observations = TrackObservations(rays, slots, work.table[:people].copy(), xyz)
         return self._observations
 
@@ -224,10 +236,21 @@ class Pipeline:
         joints = len(self.skeleton.joints)
         standing = np.where(np.isnan(self.body.rest_pose), 1.0, self.body.rest_pose)
         centre, ahead = self.packed.centre.mean(axis=0), self.packed.R[:, 2].mean(axis=0)
-        people = standing + centre + 3.0 * ahead
+        people = centre + self.unit_m * (standing + 3.0 * ahead)
         seen = tuple(Keypoints2D(c.project(people)[None], np.full((1, joints), 0.9)) for c in self.rig.cameras)
         for tick in range(ticks):
             yield Views(tick, tick * 40_000_000, seen)
+
+    def to_metres(self, xyz: Float64[np.ndarray, "... 3"], cov: Float64[np.ndarray, "... 3 3"]) -> None:
+        """Positions and covariances in the unit of the pipeline become m and m^2, in place.
+
+        Args:
+            xyz: (..., 3) in the unit.
+            cov: (..., 3, 3) in its square.
+        """
+        if self.unit_m != 1.0:
+            xyz *= self.unit_m
+            cov *= self.unit_m**2
 
     def _undistort(self, views: Views) -> bool:
         """Rays of all views; whether their noise is still to be told by people's size: a detector that knows, knows."""
@@ -237,11 +260,11 @@ class Pipeline:
         return not len(detections.cov)
 
     def _active(self, time_ns: int) -> tuple[list[int], float]:
-        """Slots of those who may be seen, and the seconds since the last step."""
+        """Slots of those who may be seen, and the time since the last step, in the pipeline's unit."""
         self.tracker.delete_expired(time_ns)
         passed = 0.0 if self.last_ns is None else (time_ns - self.last_ns) / NS_PER_S
         self.last_ns = time_ns
-        return self.tracker.active(), min(passed, LONGEST_STEP_S)
+        return self.tracker.active(), min(passed, LONGEST_STEP_S) / self.unit_s
 
     def _assign(self, slots: list[int], dt: float) -> Int64[np.ndarray, " F"]:
         """Everyone predicted, and their claims; the detections that are left."""
@@ -257,7 +280,7 @@ class Pipeline:
     def _graph(self, free: Int64[np.ndarray, " F"], time_ns: int) -> Int64[np.ndarray, "G C"]:
         if len(free) < 2 or not self.tracker.has_room(time_ns):
             return self._nobody
-        return self.associate(self.workspace.rays, self.packed, free)
+        return self.associate(self.workspace.rays, self._own_rig, free)
 
     def _begin(self, slots: list[int], groups: Int64[np.ndarray, "G C"]) -> list[int]:
         """Everyone's slots, with new ones for those who may be born."""
@@ -278,7 +301,7 @@ class Pipeline:
         for n in range(tracked, len(slots)):
             size = kernels.select_hypotheses(self.arrays, n, self.gate)
             measured = work.used[n] >= 2
-            if measured[self.body.matching_joints].sum() < self.options.track.min_joints:
+            if measured[self.body.matching_joints].sum() < self._min_joints:
                 continue
             self.tracker.people.initialise(slots[n], work.xyz[n], measured, size)
             for rows in (work.slots, work.table, work.xyz, work.H, work.used):
@@ -303,7 +326,7 @@ class Pipeline:
         young = self.tracker.identities[slots[n]].hits < YOUNG_FRAMES
         size = kernels.reexamine(self.arrays, n, young, self.gate)
         measured = work.used[n] >= 2
-        if size > 0.0 and measured[self.body.matching_joints].sum() >= self.options.track.min_joints:
+        if size > 0.0 and measured[self.body.matching_joints].sum() >= self._min_joints:
             self.tracker.people.begin(slots[n], self.acceleration_psd)
             self.tracker.people.initialise(slots[n], work.xyz[n], measured, size)
             self.tracker.people.trust(slots[n], measured, work.H[n])
@@ -316,6 +339,7 @@ class Pipeline:
         filled = np.empty((people, joints), np.bool_)
         tracker, work = self.tracker, self.workspace
         kernels.write_output(self.arrays, people, tracked, xyz, cov, score, seen, filled)
+        self.to_metres(xyz, cov)
         support, due = work.support[:people].tolist(), work.due[:people].tolist()
         self.estimates, published = [], []
         for n, slot in enumerate(slots):
@@ -334,6 +358,16 @@ class Pipeline:
 
 def _person(track: Track) -> int:
     return track.person
+
+
+def _in_units(rig: Rig, unit_m: float) -> Rig:
+    """The rig in another unit of length."""
+    return replace(rig, cameras=tuple(replace(camera, t=camera.t / unit_m) for camera in rig.cameras))
+
+
+def _volume_in_units(volume: Volume, unit_m: float) -> Volume:
+    low, high = ((x / unit_m, y / unit_m, z / unit_m) for x, y, z in (volume.min, volume.max))
+    return Volume(low, high, volume.max_people)
 
 
 def _liveliness(body: Body) -> Float64[np.ndarray, " J"]:

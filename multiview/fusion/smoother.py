@@ -80,9 +80,10 @@ class Smoothed:
                 continue
             packed = np.stack([self.frames[k].packed[n] for k, n in rows])
             times = np.array([self.frames[k].tracks.time_ns for k, _ in rows])
-            dt = np.diff(times, prepend=times[0]) / NS_PER_S
+            dt = np.diff(times, prepend=times[0]) / NS_PER_S / self.pipeline.unit_s
             xyz, cov = np.empty((*packed.shape[:2], 3)), np.empty((*packed.shape[:2], 3, 3))
             rts_kernels.smooth(packed, dt, xyz, cov)
+            self.pipeline.to_metres(xyz, cov)
             for i, (k, n) in enumerate(rows):
                 if k >= count:
                     break

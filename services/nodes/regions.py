@@ -38,8 +38,11 @@ def pack_regions(fusion: StreamFusion, time_ns: int) -> RegionsMessage:
     slots = [one.slot for one in pipeline.estimates]
     numbers = [one.who.number for one in pipeline.estimates]
     state = pipeline.tracker.people.state
-    xyz = np.where(state.has_estimate[slots, :, None], state.pos[slots], np.nan)
-    regions = [expected_regions(camera, xyz, state.vel[slots]) for camera in fusion.rig.cameras]
+    xyz = np.where(state.has_estimate[slots, :, None], state.pos[slots] * pipeline.unit_m, np.nan)
+    regions = [
+        expected_regions(camera, xyz, state.vel[slots] * pipeline.unit_m / pipeline.unit_s)
+        for camera in fusion.rig.cameras
+    ]
     rows = [np.concatenate([r.boxes, r.velocity], axis=1) for r in regions]
     return RegionsMessage(
         time_ns=time_ns,

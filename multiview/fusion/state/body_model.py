@@ -11,8 +11,9 @@ from jaxtyping import Bool, Float64, Int64
 from multiview.body.skeleton import Skeleton
 from multiview.fusion.state.elimination import Elimination
 
-__all__ = ["Body"]
+__all__ = ["ADULT_M", "Body"]
 
+ADULT_M = 1.73
 # An adult of 1.73 m, facing +y, left hand towards -x, z up, metres; segment lengths after Winter, Biomechanics and
 # Motor Control of Human Movement (2009), figure 4.1. Joints on the middle line first, then the left ones.
 MIDDLE = {
@@ -46,6 +47,9 @@ PARTS = (
 
 
 def _rest_pose(skeleton: Skeleton) -> np.ndarray:
+    """NaN for joints that nothing is known of: all those of animals, whatever their names."""
+    if skeleton.size_m is not None:
+        return np.full((len(skeleton.joints), 3), np.nan)
     table = dict(MIDDLE)
     for name, (x, y, z) in LEFT.items():
         table[f"left_{name}"], table[f"right_{name}"] = (x, y, z), (-x, y, z)
@@ -90,7 +94,8 @@ class Body(NamedTuple):
         length[bone] = np.linalg.norm(rest_pose[ends[bone, 0]] - rest_pose[ends[bone, 1]], axis=-1)
         nonrigid = np.concatenate([nonrigid, np.zeros(len(ends) - joints, dtype=bool)])
         matching_joints = np.flatnonzero(known) if known.sum() >= 4 else np.arange(joints)
-        torso = np.array([j for j, name in enumerate(skeleton.joints) if name in TORSO], dtype=np.int64)
+        human = skeleton.size_m is None
+        torso = np.array([j for j, name in enumerate(skeleton.joints) if human and name in TORSO], dtype=np.int64)
         pairs = np.array(skeleton.symmetric_pairs, dtype=np.int64).reshape(-1, 2)
         sigma = np.sqrt(skeleton.oks_sigmas / np.exp(np.log(skeleton.oks_sigmas[matching_joints]).mean()))
         return Body(
@@ -111,7 +116,7 @@ class Body(NamedTuple):
 
 def _braces(skeleton: Skeleton, parent: np.ndarray) -> np.ndarray:
     """The pairs of joints on one part of the body that the tree does not connect already."""
-    joints = skeleton.joints
+    joints = skeleton.joints if skeleton.size_m is None else ()
     tree = {frozenset((j, p)) for j, p in enumerate(parent.tolist())}
     parts = ([joints.index(name) for name in part if name in joints] for part in PARTS)
     pairs = [pair for part in parts for pair in combinations(part, 2) if frozenset(pair) not in tree]

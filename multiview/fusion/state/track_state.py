@@ -115,8 +115,9 @@ class People:
         standing = body.rest_pose
         s.length[slot] *= size
         s.length_variance[slot] *= size * size
-        use = np.flatnonzero(measured & np.isfinite(standing[:, 0]))
-        torso = body.torso[measured[body.torso]]
+        known = measured & np.isfinite(standing[:, 0])
+        use = np.flatnonzero(known)
+        torso = body.torso[known[body.torso]]
         use = torso if len(torso) >= 3 else use
         if len(use) < 3:
             s.pos[slot] = np.where(measured[:, None], xyz, xyz[measured].mean(axis=0))
