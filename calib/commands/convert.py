@@ -3,9 +3,10 @@
     multiview calibrate convert Calib.toml rig.toml
     multiview calibrate convert rig.toml calibration.toml --to anipose
 
-Formats: multiview (ours), anipose (also FreeMoCap's), caliscope, opencv_yaml, pose2sim, qualisys (QCA). The same points
-reproject to the same pixels within a millionth; a note names what a format cannot hold, another the distances between
-the cameras: check them, as few files say what their unit is.
+Formats: multiview (ours), anipose (also FreeMoCap's), caliscope, colmap, easymocap, kalibr, nerfstudio, opencv_yaml,
+pose2sim, qualisys (QCA); read only: opencap, vicon (.xcp). The same points reproject to the same pixels within a
+millionth; a note names what a format cannot hold, another the distances between the cameras: check them, as few files
+say what their unit is.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ _UP = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from calib.formats import format_names
+    from calib.formats import format_names, written_formats
 
-    parser.add_argument("source", type=Path, help="the file to read")
+    parser.add_argument("source", type=Path, help="the file to read, or the folder of a calibration in several files")
     parser.add_argument("target", type=Path, help="the file to write")
     parser.add_argument(
         "--from",
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="format of the source (default: determined from its content)",
     )
     parser.add_argument(
-        "--to", dest="target_format", choices=format_names(),
+        "--to", dest="target_format", choices=written_formats(),
         help="format of the target (default: by suffix: .yaml opencv_yaml, .qca.txt qualisys, .toml multiview)",
     )  # fmt: skip
     parser.add_argument(
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
     from multiview.common.ledger import reading
     from multiview.errors import ConfigError
 
-    if not args.source.is_file():
+    if not args.source.exists():
         raise ConfigError(f"{args.source}: no such file")
     source = args.source_format or format_of(args.source)
     rig, remarks = load_format(source).read(reading(args.source), _metres_per_unit(args.unit))
@@ -130,6 +131,15 @@ def _distances(rig: Rig) -> list[str]:
 
 def _by_suffix(path: Path) -> str:
     name = path.name.lower()
+    known = {
+        "intri.yml": "easymocap",
+        "transforms.json": "nerfstudio",
+        "cameras.txt": "colmap",
+        "cameras.bin": "colmap",
+    }
+    for ending, target in known.items():
+        if name.endswith(ending):
+            return target
     if name.endswith((".yaml", ".yml")):
         return "opencv_yaml"
     return "qualisys" if name.endswith((".qca.txt", ".qca")) else "multiview"

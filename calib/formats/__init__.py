@@ -6,7 +6,9 @@ A format says what its axes, units and directions are in its first lines, and ha
     recognises(text)     whether a file's text is of this format
     read(path, unit_m)   a Rig and remarks (what was assumed); unit_m: m per unit of length where the user gives it;
                          raises ConfigError
-    write(rig, path)     writes it whole or not at all, and gives remarks (what the format cannot hold)
+    write(rig, path)     writes it whole or not at all, and gives remarks (what the format cannot hold); a format that
+                         is only read has none
+    FILES                of a calibration in a folder: patterns of the files by which the folder is known; optional
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from multiview.common.ledger import reading
 from multiview.common.plugins import load_plugin, plugin_names
 from multiview.errors import ConfigError
 
-__all__ = ["UNITS_M", "Format", "format_names", "format_of", "load_format"]
+__all__ = ["UNITS_M", "Format", "format_names", "format_of", "load_format", "written_formats"]
 
 
 class Format(Protocol):
@@ -41,13 +43,26 @@ def format_names() -> tuple[str, ...]:
     return plugin_names(__name__)
 
 
+def written_formats() -> tuple[str, ...]:
+    """Names of the formats that can be written."""
+    return tuple(name for name in format_names() if hasattr(load_format(name), "write"))
+
+
 def load_format(name: str) -> Format:
     """Raises ConfigError, listing what exists."""
     return cast(Format, load_plugin(__name__, name))
 
 
 def format_of(path: Path) -> str:
-    """The format of an existing file, by what is in it; raises ConfigError."""
+    """The format of an existing file, by what is in it, or of a folder, by the files in it; raises ConfigError."""
+    for name in format_names():
+        patterns = getattr(load_format(name), "FILES", ())
+        if path.is_dir() and any(any(path.glob(pattern)) for pattern in patterns):
+            return name
+        if path.suffix == ".bin" and any(path.match(pattern) for pattern in patterns):
+            return name
+    if path.is_dir():
+        raise ConfigError(f"{path}: a folder without a calibration of a known format; name its file")
     try:
         text = reading(path).read_text(encoding="utf-8", errors="replace")
     except OSError as error:
