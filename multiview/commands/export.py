@@ -50,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--units",
         default="",
         metavar="UNIT",
-        help="unit of length; trc, csv, json: m, cm or mm; bvh: cm, m or mm; c3d: mm or m (default: the first); "
-        "other formats have one only",
+        help="unit of length; trc, csv, json: m, cm or mm; anipose: mm, cm or m; bvh: cm, m or mm; c3d: mm or m "
+        "(default: the first); other formats have one only",
     )
     parser.add_argument("--axes", choices=("zup", "yup"), default="zup", help="tables only: vertical axis (default z)")
 

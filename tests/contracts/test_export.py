@@ -51,7 +51,10 @@ def names_in(path: Path) -> set[str]:
         case ".csv":
             with path.open(newline="") as file:
                 rows = csv.DictReader(file)
-                return {row["joint"] for row in rows} if "joint" in (rows.fieldnames or ()) else set(rows.fieldnames)
+                columns = set(rows.fieldnames or ())
+                if "fnum" in columns:
+                    return {name.rpartition("_")[0] for name in columns if name.endswith("_ncams")}
+                return {row["joint"] for row in rows} if "joint" in columns else columns
         case ".npz":
             return set(np.load(path)["joints"].tolist())
         case ".json":
