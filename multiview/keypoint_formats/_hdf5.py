@@ -40,7 +40,7 @@ def holds(path: Path, *names: tuple[str, ...]) -> bool:
         return any(inside >= set(wanted) for wanted in names)
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """A string, however it is stored."""
     return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
 

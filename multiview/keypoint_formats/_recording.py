@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multiview.body.skeleton import Skeleton, load_skeleton
+from multiview.body.skeleton import Skeleton, load_skeleton, skeleton_names
 from multiview.cameras.camera import Rig
 from multiview.common.names import file_name
 from multiview.data import Keypoints2D
@@ -17,7 +17,8 @@ from multiview.errors import SourceError
 from multiview.keypoint_formats._format import HEAD, format_names, format_of, load_format, suffixes
 from multiview.keypoint_formats._keypoint_file import KeypointFile, Seen
 from multiview.keypoint_formats._places import camera_in, frame_in
-from multiview.keypoint_formats._skeleton import joint_order, skeleton_of
+from multiview.keypoint_formats._size import measured_size
+from multiview.keypoint_formats._skeleton import joint_order, sized, skeleton_of
 from multiview.recordings.keypoint_folder import NORMALISED, open_keypoint_folders
 from multiview.recordings.recorded_keypoints import KeypointSource
 
@@ -96,6 +97,7 @@ def open_keypoints(
     if unknown:
         names = ", ".join(str(file.relative_to(path)) for file in unknown[:5])
         remarks.append(f"{len(unknown)} files in {path} are of no known format and left out: {names}")
+    made = wanted is None
     if wanted is None:
         _same_joints(files)
         own = file_name(path.name.split(".")[0]) or "own"
@@ -103,6 +105,9 @@ def open_keypoints(
         remarks += guessed
     tables, said = _tables(files, path, rig, wanted)
     _check_pixels(tables, str(path))
+    if made and wanted.name not in skeleton_names():
+        wanted, told = sized(wanted, measured_size(tables, rig))
+        remarks.append(told)
     return OpenedKeypoints(
         KeypointTable(tables), wanted, tuple(sorted(set(found.values()))), list(dict.fromkeys(remarks + said))
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Int64
@@ -12,9 +13,10 @@ from multiview.errors import SourceError
 from multiview.keypoint_formats._joint_names import canonical, legal, paired
 from multiview.keypoint_formats._keypoint_file import KeypointFile
 
-__all__ = ["joint_order", "skeleton_of"]
+__all__ = ["joint_order", "sized", "skeleton_of"]
 
 OKS_SIGMA = 0.05  # of a joint of which nothing is known; COCO's are 0.025 (nose) to 0.107 (hip)
+HUMAN_JOINTS, HUMAN_M = 6, (0.5, 2.5)  # joints called as people's, and their span, by which people are known
 TREE_POSES = 2000  # from which bones are guessed
 
 
@@ -81,6 +83,26 @@ def joint_order(joints: Sequence[str], skeleton: Skeleton, where: str) -> tuple[
     if left_out:
         remarks.append(f"{where}: {', '.join(left_out)} left out: not in skeleton {skeleton.name}")
     return order, remarks
+
+
+def sized(skeleton: Skeleton, size_m: float | None) -> tuple[Skeleton, str]:
+    """A new skeleton with the size of what was seen, unless it is a person, and what is to be said of it.
+
+    Args:
+        skeleton: Made of a file's joints.
+        size_m: Measured; None where nothing could be.
+
+    Returns:
+        The skeleton, and a remark.
+    """
+    people = set(load_skeleton("body25").joints)
+    known = sum(canonical(joint) in people for joint in skeleton.joints)
+    if size_m is None:
+        return skeleton, "no size of the skeleton is known: taken for people; write size_m into it if it is an animal"
+    if known >= HUMAN_JOINTS and HUMAN_M[0] < size_m < HUMAN_M[1]:
+        return skeleton, f"taken for people, as {known} joints are called so and span {size_m:.2g} m"
+    rounded = float(f"{size_m:.2g}")
+    return replace(skeleton, size_m=rounded), f"size_m = {rounded:g}: the joints span as much in two views"
 
 
 def _is_left(joint: str) -> bool:

@@ -35,7 +35,7 @@ def read(path: Path) -> KeypointFile:
         joints, bones = _skeleton(file, found)
         by_source: dict[str, list[Any]] = {}
         for group in found:
-            by_source.setdefault(_source(group, len(found)), []).append(group)
+            by_source.setdefault(_source(group, str(group.name), len(found)), []).append(group)
         seen: list[Seen] = []
         for source, animals in by_source.items():
             arrays = [_animal(group, joints) for group in animals]
@@ -59,12 +59,12 @@ def _of_type(group: Any, wanted: str) -> list[Any]:
     return found
 
 
-def _source(group: Any, groups: int) -> str:
+def _source(group: Any, name: str, groups: int) -> str:
     """The video's path, else the name of the PoseEstimation where there are several."""
     for videos in ("original_videos", "labeled_videos"):
         if videos in group and group[videos].size and texts(group[videos])[0]:
             return texts(group[videos])[0].replace("\\", "/")
-    return str(group.name).rsplit("/", 1)[-1] if groups > 1 else ""
+    return name.rsplit("/", 1)[-1] if groups > 1 else ""
 
 
 def _skeleton(file: Any, found: list[Any]) -> tuple[tuple[str, ...], tuple[tuple[int, int], ...]]:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from multiview.__main__ import main
-from multiview.body.skeleton import load_skeleton
+from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.cameras.camera import Camera, Rig
 from multiview.cameras.rig_file import save_rig
 from multiview.common.safe_pickle import plain_values, values_and_arrays
@@ -22,6 +22,7 @@ from multiview.errors import MultiviewError, SourceError
 from multiview.keypoint_formats import KeypointFile, format_of, load_format, open_keypoints
 from multiview.keypoint_formats._joint_names import canonical, legal, paired
 from multiview.keypoint_formats._places import camera_in, frame_in
+from multiview.keypoint_formats._skeleton import sized
 from multiview.recordings.keypoint_folder import write_keypoints
 from multiview.recordings.pose_table import read_poses
 from multiview.synthetic import Studio
@@ -97,7 +98,56 @@ def test_symmetric_pairs_are_the_files_left_first(name: str) -> None:
     assert [tuple(opened.skeleton.joints[j] for j in pair) for pair in opened.skeleton.symmetric_pairs] == [
         ("EarL", "EarR")
     ]
-    assert opened.remarks == []
+    assert opened.remarks == [
+        "no size of the skeleton is known: taken for people; write size_m into it if it is an animal"
+    ]
+
+
+def write_animals(folder: Path, names: tuple[str, ...], scale: float) -> Rig:
+    """Two rigid animals whose joints span `scale` m, moving, as three cameras around them see them, for DeepLabCut."""
+    shape = scale * np.array([[0.0, 0, 0], [0.3, 0.1, 0], [0.3, -0.1, 0], [0.6, 0, 0.1], [1.0, 0, 0]])
+    cameras = []
+    for n in range(3):
+        ahead = np.array([np.cos(2.1 * n), np.sin(2.1 * n), -1.0]) / np.sqrt(2)
+        right = np.array([-np.sin(2.1 * n), np.cos(2.1 * n), 0.0])
+        R = np.stack([-right, np.cross(ahead, -right), ahead])
+        K = np.array([[900.0, 0, 640], [0, 900, 512], [0, 0, 1]])
+        cameras.append(Camera(f"cam{n + 1:02d}", (1280, 1024), K, np.zeros(5), R, R @ (8 * scale * ahead)))
+    rng = np.random.default_rng(2)
+    starts = scale * np.array([[-1.0, 0.7, 0], [0.5, -0.9, 0]])
+    for camera in cameras:
+        heads = [["scorer"], ["individuals"], ["bodyparts"], ["coords"]]
+        for animal in ("one", "two"):
+            for joint in names:
+                for coordinate in ("x", "y", "likelihood"):
+                    for head, text in zip(heads, ("net", animal, joint, coordinate), strict=True):
+                        head.append(text)
+        lines = [",".join(head) for head in heads]
+        for frame in range(20):
+            angle = 0.1 * frame
+            turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+            xy = camera.project(starts[:, None] + shape @ turn.T) + rng.normal(0, 0.5, (2, 5, 2))
+            values = np.concatenate([xy, np.full((2, 5, 1), 0.9)], axis=-1).ravel().tolist()
+            lines.append(",".join([str(frame), *map(repr, values)]))
+        (folder / f"{camera.name}DLC_net.csv").write_text("\n".join(lines) + "\n")
+    return Rig(tuple(cameras))
+
+
+def test_size_of_an_animal_is_measured_and_said(tmp_path: Path) -> None:
+    """8 sizes away, with 900 px of focal length and half a pixel of noise: some thousandths of the size."""
+    opened = open_keypoints(tmp_path, write_animals(tmp_path, TRUTH.JOINTS, 0.06))
+    assert opened.skeleton.size_m == pytest.approx(0.06, rel=0.05)
+    assert any(remark.startswith("size_m = 0.06") for remark in opened.remarks)
+
+
+def test_joints_that_are_called_as_peoples_make_a_person_only_of_peoples_size(tmp_path: Path) -> None:
+    names = ("nose", "left_ear", "right_ear", "neck", "mid_hip")
+    assert open_keypoints(tmp_path, write_animals(tmp_path, names, 0.06)).skeleton.size_m == pytest.approx(
+        0.06, rel=0.05
+    )
+    skeleton = Skeleton("own", (*names, "left_hip", "right_hip"), (), (), np.full(7, 0.05))
+    assert sized(skeleton, 1.6)[0].size_m is None
+    assert sized(skeleton, 0.06)[0].size_m == 0.06
 
 
 def test_a_file_of_several_videos_is_shared_out_to_the_cameras() -> None:
