@@ -235,12 +235,19 @@ def _kill_next(running: RunningStudio, kind: str, last: int) -> int:
 def _block(args: argparse.Namespace, folder: Path) -> None:
     with _running(_studio(folder, FREE), folder, "viewer" in args.kinds) as running:
         running.until(running.listener.whole)
-        running.pause(2.0)  # until all have been heard
         for kind in args.kinds:
+            running.until(lambda kind=kind: _heard(running, kind))  # who never was may still be loading
             blocked = time.monotonic()
             _row("block", f"{kind}: stopped, until a new one is started", _stop(running, kind))
             _row("block", f"{kind}: until all is well", _whole_again(running, blocked))
             running.pause(2.0)
+
+
+def _heard(running: RunningStudio, kind: str) -> bool:
+    """Whether the hub hears a process; the hub itself, where it replies."""
+    status = running.launch.status()
+    role = f"camera/{kind.removeprefix('worker ')}" if kind.startswith("worker") else f"service/{kind}"
+    return status is not None and (kind == "hub" or role in status.roles)
 
 
 def _stop(running: RunningStudio, kind: str) -> float:
