@@ -16,8 +16,8 @@ from multiview.recordings.recorded_keypoints import Recording
 
 __all__ = ["check_pairs", "check_placed", "check_recordings", "check_solved"]
 
-_MIN_SEEN_S = 2.0
-_MIN_OBSERVATIONS, _MAX_TURN_DEG = 500, 0.5
+_MIN_SEEN_S = 1.0
+_MIN_OBSERVATIONS, _MAX_TURN_DEG = 500, 2.0
 _MIN_MOTION, _MIN_FRAMES = 0.15, 10  # of a person's size in the picture
 _MIN_SUPPORT = 0.15  # of what is possible
 
@@ -33,7 +33,7 @@ def check_recordings(names: list[str], recordings: list[Recording], tracklets: l
     blind = [name for name, seconds in zip(names, seen, strict=True) if seconds < _MIN_SEEN_S]
     if blind:
         raise CalibrationError(
-            f"{', '.join(blind)} saw nobody for two seconds: let people walk in view of all cameras for half a minute, "
+            f"{', '.join(blind)} saw nobody for a second: let people walk in view of all cameras for half a minute, "
             "or leave it out with --cameras"
         )
     if _moved(tracklets) < _MIN_MOTION:
@@ -78,7 +78,7 @@ def check_solved(fits: Sequence[CameraFit]) -> None:
         # Of a guessed lens, turn and principal point can stand in for each other; what matters is said in millimetres.
         if not fit.turn_sigma_deg < _MAX_TURN_DEG and not fit.focal_sigma_px:
             raise CalibrationError(
-                f"{fit.name} could be turned by {fit.turn_sigma_deg:.1f} degrees ({_MAX_TURN_DEG} are allowed): walk "
+                f"{fit.name} could be turned by {fit.turn_sigma_deg:.1f} degrees, which is no rig at all: walk "
                 f"longer, near and far, where {fit.name} and other cameras see you, and record again"
             )
 

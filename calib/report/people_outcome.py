@@ -21,7 +21,7 @@ _MIN_SHARED_S, _MIN_SECONDS = 3.0, 8.0
 _POOR_USE, _BAD_USE = 0.4, 0.12
 _AGREES_DEG, _AGREES_S = 6.0, 0.12
 _RIVAL, _SURE_RIVAL = 0.8, 0.65
-_POOR_TURN_DEG = 0.15
+_POOR_TURN_DEG, _BAD_TURN_DEG = 0.15, 0.5
 _CORRELATED = 1.5
 _PERSON_M = 1.7
 
@@ -117,7 +117,8 @@ def _of_cameras(calibration: PeopleCalibration) -> tuple[list[str], list[str], l
         elif fit.used_share < _POOR_USE:
             poor.append(f"{fit.name}: only {100 * fit.used_share:.0f} % of the people it saw fit the other cameras")
         if fit.turn_sigma_deg > _POOR_TURN_DEG and not fit.focal_sigma_px:
-            poor.append(f"{fit.name} may be turned by {fit.turn_sigma_deg:.2f} degrees")
+            found = bad if fit.turn_sigma_deg > _BAD_TURN_DEG else poor
+            found.append(f"{fit.name} may be turned by {fit.turn_sigma_deg:.2f} degrees")
             advice.append(f"walk near and far from {fit.name} where other cameras see you")
     return bad, poor, advice
 
