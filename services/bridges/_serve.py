@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,10 @@ from services.runtime.process import Stopping, begin_service
 from services.transport.bus import RequestClient, Subscriber
 from services.transport.requests import Status, StatusReply, request
 
-__all__ = ["bridge_names", "open_bridge"]
+__all__ = ["Remarks", "bridge_names", "open_bridge", "poses_of"]
 
 REPLY_TIMEOUT_S = 1.0
+SILENT_S = 5.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,22 +45,70 @@ def run(args: argparse.Namespace) -> None:
     bridge = open_bridge(args.bridge, plugin_options(args.option), skeleton, frame_rate(studio), _identity(studio))
     subscriber = Subscriber(studio.hub, (topics.POSES,))
     logging.info("sending the poses of the hub at %s:%d", studio.hub.host, studio.hub.publish_port)
+    remarks = Remarks(f"no poses from it: is the studio running (multiview run {args.studio})?", time.monotonic())
     try:
         while not stopping:
             received = subscriber.receive(0.2)
             for later in subscriber.drain():
                 received = later  # whoever falls behind skips
             if received is None:
+                remarks.nothing_came(time.monotonic())
                 continue
             try:
-                message = decode(received.body)
-            except MessageError:
+                message = poses_of(received.body, skeleton)
+            except MessageError as error:
+                remarks.once(f"poses that cannot be sent: {error}")
                 continue
-            if isinstance(message, PosesMessage) and message.joints == len(skeleton.joints):
-                bridge.send(unpack_tracks(message))
+            remarks.came(time.monotonic())
+            bridge.send(unpack_tracks(message))
     finally:
         bridge.close()
         subscriber.close()
+
+
+@dataclass(slots=True)
+class Remarks:
+    """Log lines about why nothing is sent, each once.
+
+    Attributes:
+        silence: What is said when nothing has come for `SILENT_S`.
+        last_s: When something came last, or the waiting began.
+    """
+
+    silence: str
+    last_s: float
+    _said: set[str] = field(default_factory=set)
+
+    def nothing_came(self, now_s: float) -> None:
+        """Say so where it has lasted."""
+        if now_s - self.last_s > SILENT_S:
+            self.once(self.silence)
+
+    def came(self, now_s: float) -> None:
+        """Poses: after a silence that was named, the next one is named again."""
+        self.last_s = now_s
+        if self.silence in self._said:
+            self._said.discard(self.silence)
+            logging.info("poses are coming")
+
+    def once(self, line: str) -> None:
+        """Log a warning, unless it has been logged."""
+        if line not in self._said:
+            self._said.add(line)
+            logging.warning("%s", line)
+
+
+def poses_of(body: bytes, skeleton: Skeleton) -> PosesMessage:
+    """The poses in a message; MessageError if there are none, or of another skeleton than the studio file's."""
+    message = decode(body)
+    if not isinstance(message, PosesMessage):
+        raise MessageError("a message of another kind")
+    if message.joints != len(skeleton.joints):
+        raise MessageError(
+            f"they have {message.joints} joints, {skeleton.name} has {len(skeleton.joints)}: give the file with which "
+            "the studio runs"
+        )
+    return message
 
 
 def _identity(studio: Studio) -> str:
