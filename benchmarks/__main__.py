@@ -16,6 +16,7 @@ STUDIES = {
     "attack": "a studio whose hub is attacked, and the same in peace",
     "bad_night": "a studio whose processes cannot start, die in a row, block, stand still or are told to end",
     "accuracy": "how near the truth, on synthetic studios",
+    "calibration_time": "what faults of frame numbers and clocks cost a calibration with a board",
     "mutated_files": "mutated files of every format at their readers",
     "faults": "what is killed or cut, and how soon all is well again",
     "killed_video": "what videos hold when their recording is killed at any instant",

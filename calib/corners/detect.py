@@ -20,6 +20,7 @@ __all__ = ["CameraSummary", "Detected", "detect", "search_steps"]
 
 _SAMPLES = 8
 _MAX_FRAMES = 900  # per camera; a longer video is read at every second frame, third frame, ...
+_RAREST_S = 1 / 7.5  # but so often that the board's motion, which relates the cameras' clocks, can be followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def detect(
     Args:
         sources: Pictures of each camera.
         stated: The board as its file says; what is left open or wrong is found out.
-        every: Look at every so many-th picture; None: as many as 900 per camera.
+        every: Look at every so many-th picture; None: as many as 900 per camera, or 7 a second.
         advanced: Called as `advanced(camera, pictures)` while work is done, from several threads.
 
     Returns:
@@ -122,7 +123,7 @@ def search_steps(recordings: list[tuple[int, float]]) -> list[int]:
     Returns:
         Steps, 1 or more; the same for cameras of one rate.
     """
-    interval_s = max(count / fps for count, fps in recordings) / _MAX_FRAMES
+    interval_s = min(max(count / fps for count, fps in recordings) / _MAX_FRAMES, _RAREST_S)
     return [max(1, int(np.ceil(interval_s * fps - 1e-6))) for _, fps in recordings]
 
 

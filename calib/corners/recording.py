@@ -30,7 +30,10 @@ def add_source_arguments(parser: argparse.ArgumentParser, required: bool) -> Non
         "--cameras", metavar="A,B", help="names of the cameras (default: the names of files or folders)"
     )
     parser.add_argument(
-        "--every", type=ranged(int), metavar="N", help="search only each N-th image (default: 900 images per camera)"
+        "--every",
+        type=ranged(int),
+        metavar="N",
+        help="search only each N-th image (default: 900 images per camera, or 7 a second)",
     )
     parser.add_argument("--fps", type=ranged(FrameRate), help="frame rate, if the recording has none (default 25)")
 

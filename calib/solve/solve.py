@@ -145,7 +145,7 @@ def _solve(
         raise CalibrationError("no camera can be calibrated: " + "; ".join(f"{k} {v}" for k, v in left_out.items()))
     numbers = sorted(lenses)
     poses, row = _view_poses(views, lenses, points)
-    timeline = common_timeline(poses, [lenses[c].lens for c in numbers], points, offsets)
+    timeline = common_timeline(poses, len(numbers), points, offsets)
     poses = replace(poses, knot=timeline.instant)
     if max_instants is not None:
         chosen = select_instants(corners, row, timeline.instant, max_instants)

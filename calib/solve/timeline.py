@@ -18,8 +18,9 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from calib.solve.extrinsics import ViewPoses
-from calib.solve.motion import Track, motion_offset, offset_error
-from multiview.geometry.bundle import Lens
+from calib.solve.motion import motion_offset
+from calib.solve.shared_motion import SURE_EVIDENCE, shared_motion
+from calib.solve.track import Track
 
 __all__ = ["Timeline", "common_timeline", "rising_times"]
 
@@ -29,9 +30,13 @@ _SEEN_TO_MOVE = 5e-4  # rad per frame: half a pixel of a usual lens
 _FINEST_S = 1 / 60  # step of the board's trajectory, however fast the cameras
 _ON_STEP = 0.02  # of a step: views so near to the grid were taken together
 _TOGETHER_S = 0.02  # photographs whose stamps differ by less were taken together
-# A board that another camera's predicts worse than that was not seen at that time; more is asked of times that stamps
-# do not say, since some of many fit by chance.
-_FITS_RAD, _CERTAIN_RAD, _CERTAIN_EVIDENCE = 0.02, 0.007, 3.0
+# Stamps are believed although what both cameras saw fits only so well; more is asked of times that stamps do not say,
+# since some of many fit by chance.
+_STAMPS_FIT_RAD = 0.02
+_SETTLED = 20.0  # evidence of a searched difference, beyond which two cameras are not looked at again
+# A difference that few moments tell is believed if it is so many times as exact as each of so many others.
+_FEWEST_MOMENTS, _CLEAR, _RIVALS, _APART_S = 2.0, 10.0, 3, 0.1
+_LEAST = 1e-3  # evidence of what is believed without any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,12 +65,12 @@ class Timeline:
         return replace(self, time=self.time[views], instant=self.instant[views])
 
 
-def common_timeline(views: ViewPoses, lenses: list[Lens], points: Float64[np.ndarray, "N 3"], search: bool) -> Timeline:
+def common_timeline(views: ViewPoses, cameras: int, points: Float64[np.ndarray, "N 3"], search: bool) -> Timeline:
     """Relate the clocks of all cameras.
 
     Args:
         views: Each with its board in its camera's axes, and its own stamp.
-        lenses: Of the cameras.
+        cameras: How many.
         points: On the board, m, centred.
         search: Find differences of the clocks from the board's motion; else stamps that overlap are of one clock, and
             clocks that do not are related by the frames' numbers.
@@ -74,15 +79,10 @@ def common_timeline(views: ViewPoses, lenses: list[Lens], points: Float64[np.nda
         All views on one clock.
     """
     good = np.asarray(views.used.any(axis=1))
-    tracks = [_track(views, good & (views.camera == c)) for c in range(len(lenses))]
+    tracks = [_track(views, good & (views.camera == c), points) for c in range(cameras)]
     if not _moves(tracks):
-        return _photographs(views, good, len(lenses))
-    graph: nx.Graph = nx.Graph()
-    graph.add_nodes_from(range(len(lenses)))
-    for a, b in combinations(range(len(lenses)), 2):
-        if found := _difference(views, tracks[a], tracks[b], lenses[b], points, search):
-            graph.add_edge(a, b, **found)
-    return _on_grid(views, good, tracks, graph)
+        return _photographs(views, good, tracks)
+    return _on_grid(views, good, tracks, _related(tracks, search))
 
 
 def rising_times(frame: Int64[np.ndarray, " V"], time: Float64[np.ndarray, " V"]) -> Float64[np.ndarray, " V"]:
@@ -108,10 +108,8 @@ def rising_times(frame: Int64[np.ndarray, " V"], time: Float64[np.ndarray, " V"]
     return repaired
 
 
-def _track(views: ViewPoses, own: Bool[np.ndarray, " V"]) -> Track:
-    rows = np.flatnonzero(own)
-    rows = rows[np.argsort(views.time[rows], kind="stable")]
-    return Track(rows, views.frame[rows], views.time[rows], views.R[rows], views.t[rows])
+def _track(views: ViewPoses, own: Bool[np.ndarray, " V"], points: Float64[np.ndarray, "N 3"]) -> Track:
+    return Track.of(np.flatnonzero(own), views.frame[own], views.time[own], views.R[own], views.t[own], points)
 
 
 def _moves(tracks: list[Track]) -> bool:
@@ -147,11 +145,10 @@ def _by_number(a: Track, b: Track) -> tuple[float, float] | None:
     return middle, float(np.quantile(np.abs(difference - middle), 0.9))
 
 
-def _photographs(views: ViewPoses, good: Bool[np.ndarray, " V"], cameras: int) -> Timeline:
+def _photographs(views: ViewPoses, good: Bool[np.ndarray, " V"], tracks: list[Track]) -> Timeline:
     """Frames of one number, unless stamps contradict the numbers: then pictures of one time."""
-    tracks = [_track(views, good & (views.camera == c)) for c in range(cameras)]
-    offset, consistent = np.zeros(cameras), True
-    for c in range(1, cameras):
+    offset, consistent = np.zeros(len(tracks)), True
+    for c in range(1, len(tracks)):
         difference = _by_number(tracks[0], tracks[c])
         if difference is None:
             continue
@@ -167,33 +164,73 @@ def _photographs(views: ViewPoses, good: Bool[np.ndarray, " V"], cameras: int) -
     return Timeline(0 * offset, time, np.round(time / _TOGETHER_S).astype(np.int64), _TOGETHER_S, False, True)
 
 
-def _difference(
-    views: ViewPoses, a: Track, b: Track, lens_b: Lens, points: Float64[np.ndarray, "N 3"], search: bool
-) -> dict[str, float] | None:
-    """What is to be added to b's stamps, and the evidence that it is so; None where nothing relates them."""
-    if min(len(a), len(b)) < 2:
-        return None
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """What is to be added to another camera's stamps (s), the evidence, and whether it is beyond doubt."""
+
+    offset: float
+    evidence: float
+    sure: bool
+
+
+def _related(tracks: list[Track], search: bool) -> nx.Graph:
+    """Cameras as nodes; an edge (a, b), a < b, holds the `offset` to be added to b's stamps, and its `weight`.
+
+    What stamps and numbers say is looked at first; the motion is searched only for cameras that are not yet related
+    beyond doubt.
+    """
+    graph: nx.Graph = nx.Graph()
+    graph.add_nodes_from(range(len(tracks)))
+    settled = nx.utils.UnionFind(range(len(tracks)))
+    pairs = [pair for pair in combinations(range(len(tracks)), 2) if min(len(tracks[c]) for c in pair) > 1]
+    for a, b in pairs:
+        if told := _told(tracks[a], tracks[b], search):
+            graph.add_edge(a, b, offset=told.offset, weight=told.evidence)
+            if told.sure:
+                settled.union(a, b)
+    for a, b in pairs if search else []:
+        if settled[a] == settled[b] or not (found := _searched(tracks[a], tracks[b])):
+            continue
+        if not graph.has_edge(a, b) or graph.edges[a, b]["weight"] < found.evidence:
+            graph.add_edge(a, b, offset=found.offset, weight=found.evidence)
+        if found.evidence > _SETTLED:
+            settled.union(a, b)
+    return graph
+
+
+def _told(a: Track, b: Track, search: bool) -> _Difference | None:
+    """What stamps or numbers say, as far as the motion agrees; within a frame of it, the bundle finds the rest."""
     by_number = _by_number(a, b)
     known = [0.0] if a.overlaps(b) else []
     if by_number is not None and not (known and abs(by_number[0]) < 0.1 * a.step_s):
         known.append(by_number[0])
-    judged = {offset: offset_error(views, a, b, offset, lens_b, points) for offset in known}
-    if not search:  # the first that is known is taken, however well it fits
-        return {"offset": known[0], "weight": max(judged[known[0]].evidence, 1e-3)} if known else None
-    stamped = {0.0} if a.overlaps(b) else set()
-    limits = {offset: _FITS_RAD if offset in stamped else _CERTAIN_RAD for offset in known}
-    judged = {offset: found for offset, found in judged.items() if found.error_rad < limits[offset]}
-    for offset in motion_offset(a, b, points):
-        found = offset_error(views, a, b, offset, lens_b, points)
-        if found.error_rad < _CERTAIN_RAD and found.evidence > _CERTAIN_EVIDENCE:
-            judged[offset] = found
-    if not judged:
+    if not known:
         return None
-    best = max(judged, key=lambda offset: judged[offset].evidence)
-    one_frame = max(a.step_s, b.step_s)
-    # Within a frame of what the stamps say, the bundle finds the rest: they stay as they are.
-    best = next((offset for offset in known if offset in judged and abs(offset - best) <= one_frame), best)
-    return {"offset": best, "weight": judged[best].evidence}
+    found = [shared_motion(a, b, offset) for offset in known]
+    if not search:  # the first that is known is taken, however well it fits
+        return _Difference(known[0], max(found[0].evidence, _LEAST), False)
+    if sure := [entry for entry in zip(found, known, strict=True) if entry[0].sure]:
+        best, offset = max(sure, key=lambda entry: entry[0].evidence)
+        one_frame = max(a.step_s, b.step_s)
+        return _Difference(offset if abs(best.offset - offset) <= one_frame else best.offset, best.evidence, True)
+    if a.overlaps(b) and found[0].error_rad < _STAMPS_FIT_RAD:
+        return _Difference(0.0, min(max(found[0].evidence, _LEAST), SURE_EVIDENCE / 2), False)
+    return None
+
+
+def _searched(a: Track, b: Track) -> _Difference | None:
+    """What the motion says alone: beyond chance, or by far better than all else that it suggests."""
+    found = [shared_motion(a, b, offset) for offset in motion_offset(a, b)]
+    if sure := [entry for entry in found if entry.sure]:
+        best = max(sure, key=lambda entry: entry.evidence)
+        return _Difference(best.offset, best.evidence, True)
+    if exact := [entry for entry in found if entry.exact and entry.moments > _FEWEST_MOMENTS]:
+        best = min(exact, key=lambda entry: entry.error_rad)
+        others = [entry for entry in found if abs(entry.offset - best.offset) > _APART_S]
+        rivals = [entry.error_rad for entry in others if entry.moments > best.moments / 2]
+        if len(rivals) >= _RIVALS and min(rivals) > _CLEAR * best.error_rad:
+            return _Difference(best.offset, SURE_EVIDENCE, True)
+    return None
 
 
 def _on_grid(views: ViewPoses, good: Bool[np.ndarray, " V"], tracks: list[Track], graph: nx.Graph) -> Timeline:

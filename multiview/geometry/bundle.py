@@ -262,12 +262,13 @@ class Bundle:
         _cross_into(J[..., n : n + 3], from_world[..., None, :], by_x)
         _cross_into(J[..., n + 7 : n + 10], arm[..., None, :], by_world)
         J[..., n + 10 :] = by_world
-        J[..., n + 6] = (J[..., n + 7 :].reshape(len(views), -1, 6) @ motion.velocity[..., None]).reshape(J.shape[:3])
+        J[..., n + 6] = (J[..., n + 7 :] @ motion.velocity[:, None, :, None])[..., 0]
 
         weight = self._robust_weight(missed, self.weight[views])
-        J = (J * weight[..., None, None]).reshape(len(views), -1, n + 13)
+        rows = 2 * J.shape[1]
+        J = (J * weight[..., None, None]).reshape(len(views), rows, n + 13)
         JT = np.swapaxes(J, -1, -2)
-        return JT @ J, -(JT @ (missed * weight[..., None]).reshape(len(views), -1, 1))[..., 0]
+        return JT @ J, -(JT @ (missed * weight[..., None]).reshape(len(views), rows, 1))[..., 0]
 
     def _robust_weight(
         self, missed: Float64[np.ndarray, "v N 2"], weight: Float64[np.ndarray, "v N"]

@@ -188,3 +188,8 @@ def test_slow_cameras_are_searched_as_often_as_fast_ones():
     assert search_steps([(1800, 30.0), (900, 15.0), (3600, 60.0)]) == [2, 1, 4]
     assert search_steps([(1799, 30.0), (1801, 30.0)]) == [3, 3]  # one step for one rate, so that numbers match
     assert search_steps([(100, 25.0)]) == [1]
+
+
+def test_long_recordings_are_searched_often_enough_to_follow_the_board():
+    """Ten minutes: 900 pictures would be one in 0.7 s, between which a waved board turns round."""
+    assert search_steps([(18000, 30.0), (9000, 15.0)]) == [4, 2]

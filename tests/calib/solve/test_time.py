@@ -12,9 +12,11 @@ from calib.board.board import Board
 from calib.corners.corners import Corners
 from calib.report.outcome import judge, rig_of
 from calib.solve import solve as solve_module
-from calib.solve.motion import Track, motion_offset
+from calib.solve.motion import motion_offset
+from calib.solve.shared_motion import shared_motion
 from calib.solve.solve import solve
 from calib.solve.timeline import rising_times
+from calib.solve.track import Track
 from calib.solve.uncertainty import triangulated, volume_error
 from multiview.cameras.camera import Rig
 from multiview.errors import CalibrationError
@@ -169,19 +171,41 @@ def test_numeric_trouble_is_a_calibration_error_in_one_line(monkeypatch):
     assert "\n" not in str(caught.value)
 
 
+def track(camera, start: float, count: int, board: Board = BOARD, fps: float = 25.0, depth: float = 0.0) -> Track:
+    """One motion in the axes of a camera that has a clock of its own; `depth` is the noise of distances, a share."""
+    time = start + np.arange(count) / fps
+    R, t = waved(time, np.random.default_rng(9))
+    t = (t @ camera.R.T + camera.t) * (1 + depth * np.random.default_rng(count).normal(size=(count, 1)))
+    points = board.points - board.points.mean(axis=0)
+    return Track.of(np.arange(count), np.arange(count), time - start, camera.R @ R, t, points)
+
+
 @pytest.mark.parametrize("true", [0.0, 1.6, -47.3])
 def test_motion_tells_how_clocks_differ_minutes_apart(true):
-    """The same motion in the axes of two cameras, each with a clock of its own."""
-
-    def track(start: float, count: int, R, t) -> Track:
-        time = start + np.arange(count) / 25
-        board_R, board_t = waved(time, np.random.default_rng(9))
-        return Track(np.arange(count), np.arange(count), time - start, R @ board_R, board_t @ R.T + t)
-
     rig = ring(2).cameras
-    a, b = track(50.0, 500, rig[0].R, rig[0].t), track(50.0 + true, 1500, rig[1].R, rig[1].t)
-    found = motion_offset(a, b, BOARD.points - BOARD.points.mean(axis=0))
+    found = motion_offset(track(rig[0], 50.0, 500), track(rig[1], 50.0 + true, 1500))
     assert found[0] == pytest.approx(true, abs=0.005)
+
+
+@pytest.mark.parametrize(("fps", "beside"), [(25.0, 25.0), (6.0, 6.0), (30.0, 6.0)])
+def test_directions_tell_how_clocks_differ_though_distances_are_uncertain(fps, beside):
+    """A board of 30 cm, five metres away: a single camera's distances are off by centimetres, the motion by nothing."""
+    rig, small = ring(2, radius=5.0).cameras, Board((7, 5), 0.045, 0.033, "DICT_4X4_100")
+    a = track(rig[0], 50.0, round(15 * fps), small, fps, depth=0.01)
+    b = track(rig[1], 50.7, round(15 * beside), small, beside, depth=0.01)
+    found = shared_motion(a, b, 0.5)
+    assert found.sure
+    assert found.offset == pytest.approx(0.7, abs=0.002)
+    assert found.error_rad < 5e-4
+
+
+def test_other_motions_are_not_taken_for_one():
+    """Wrong differences by seconds, over seconds: what is left of them is more than a board's way from view to view."""
+    rig = ring(2).cameras
+    a, b = track(rig[0], 50.0, 500), track(rig[1], 50.0, 500)
+    found = [shared_motion(a, b, offset) for offset in np.arange(-15, 15.5, 0.5)]
+    assert [entry.offset for entry in found if entry.sure and abs(entry.offset) > 0.002] == []
+    assert sum(entry.sure for entry in found) >= 1
 
 
 def test_stamps_that_fall_are_mended_by_their_neighbours():
