@@ -30,7 +30,7 @@ _STEPS = 12
 _CAP_RAD = 0.045  # of the distance between directions, so that one bad view cannot outvote the others
 _CHANCE_RAD, _FLOOR_RAD = 0.012, 2e-4  # what unrelated motions leave in the middle, and what noise leaves
 SURE_EVIDENCE = 3.0  # of a hundred wrong differences that leave little, one has so much
-_EXACT_RAD = 5e-4  # lenses are not known better
+_EXACT_RAD = (5e-4, 2e-3)  # lenses are not known better, and a track that is rougher tells nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,8 @@ def _fitted(a: Track, b: Track, offset: float) -> SharedMotion:
     fit = _Fit(a, b, own, offset)
     b_from_a = fit.best_of(_proposals(a.points, (R[own], t[own]), (b.R[own], b.t[own])))
     refined, error = fit.refined(*b_from_a)
-    return SharedMotion(refined, error, moments, error < max(a.roughness, b.roughness, _EXACT_RAD))
+    exact = float(np.clip(max(a.roughness, b.roughness), *_EXACT_RAD))
+    return SharedMotion(refined, error, moments, error < exact)
 
 
 def _moments(track: Track, own: Int64[np.ndarray, " S"]) -> float:
