@@ -6,26 +6,44 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, UInt8
+from jaxtyping import Bool, Float64, Int32, Int64, UInt8
 
 from calib.board.board import Board
 from calib.board.poses import MIN_CORNERS, consistent_with_plane
 
-__all__ = ["Finder", "Found"]
+__all__ = ["Finder", "Found", "shows_copies"]
 
 _MIN_BOARD_CORNERS = 4  # that determine the pose of a board
 _MIN_CONTRAST = 25  # grey levels between light and dark squares; less is haze, glare or darkness
+_MIN_COPIES, _COPIED_SHARE = 3, 0.25  # markers that come up twice, and their share of those found
 _MAX_EDGE_WIDTH = 0.45  # an edge wider than this share of a square is blur
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """Corners of a board in one image: ids, px; `markers` decoded, `rejected` corners that were blurred or glared."""
+    """Corners of a board in one image: ids, px; `markers` decoded, `rejected` corners that were blurred or glared.
+
+    Of `copies`, two boards of one print in view at once, none is found: nobody could say which is which.
+    """
 
     corner: Int64[np.ndarray, " n"]
     xy: Float64[np.ndarray, "n 2"]
     markers: int
     rejected: int
+    copies: bool = False
+
+
+def shows_copies(ids: Int32[np.ndarray, "m 1"]) -> bool:
+    """Whether so many markers come up twice in one image that two boards bear them.
+
+    Args:
+        ids: (m, 1), as OpenCV gives them.
+
+    Returns:
+        False for a marker or two that chance has decoded.
+    """
+    _, count = np.unique(ids, return_counts=True)
+    return bool((count == 2).sum() >= max(_MIN_COPIES, _COPIED_SHARE * len(count)))
 
 
 @dataclass(slots=True)
@@ -83,6 +101,8 @@ class Finder:
         corners, ids = self._aruco.detectMarkers(upright)[:2] if markers is None else markers
         if ids is None or len(ids) < 2:
             return Found(np.empty(0, np.int64), np.empty((0, 2)), 0 if ids is None else len(ids), 0)
+        if shows_copies(np.asarray(ids, np.int32).reshape(-1, 1)):
+            return Found(np.empty(0, np.int64), np.empty((0, 2)), len(ids), 0, copies=True)
         xy, found, _, _ = self._charuco.detectBoard(upright, markerCorners=corners, markerIds=ids)
         if found is None or len(found) < _MIN_BOARD_CORNERS:
             return Found(np.empty(0, np.int64), np.empty((0, 2)), len(ids), 0)

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from calib.board.board import Board
-from calib.board.finder import Finder
+from calib.board.finder import Finder, shows_copies
 
 __all__ = ["Identified", "identify"]
 
@@ -118,11 +118,12 @@ def _shows_both_ways(samples: Samples, board: Board, ways: dict[str, tuple[bool,
 
 
 def _plausible(ids: Any) -> int:
-    """Markers of one picture, if they look like a board: several, and hardly any twice."""
+    """Markers of one picture, if they look like a board, or two of one print: several, hardly any or most twice."""
     if ids is None:
         return 0
     different = len(np.unique(ids))
-    return different if different >= _MIN_MARKERS and different >= 0.8 * len(ids) else 0
+    once = different >= 0.8 * len(ids) or shows_copies(np.asarray(ids, np.int32).reshape(-1, 1))
+    return different if different >= _MIN_MARKERS and once else 0
 
 
 def _other_dictionary(samples: Samples, stated: Board) -> tuple[Board, dict[str, tuple[bool, bool]]]:

@@ -23,6 +23,7 @@ def run(args: argparse.Namespace) -> int:
     from calib.corners.corners import read_corners
     from calib.corners.found_board import board_of
     from calib.corners.recording import detect_with_progress, sources_from
+    from calib.report.camera_verdict import of_fault
     from calib.solve.check import check_rig
     from multiview.cameras.rig_file import load_rig
     from multiview.errors import ConfigError
@@ -43,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     if outcome.right:
         print(f"RIGHT: {', '.join(outcome.unmoved)} agree with the rig ({outcome.rms_px:.2f} px)")
         return 0
+    for fault in outcome.faults:
+        print(f"NOT RIGHT: {of_fault(fault, outcome.seen).problem}")
     for problem in outcome.problems:
         print(f"NOT RIGHT: {problem}")
     if len(outcome.unmoved) > 1:

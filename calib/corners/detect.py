@@ -94,6 +94,11 @@ def detect(
             pool.map(lambda own: _camera(own[0], identified, own[1], advanced), zip(sources, steps, strict=True))
         )
     found = [i for i, table in enumerate(tables) if table[1]]
+    if not found and any("two boards of one print" in text for table in tables for text in table[0].remarks):
+        raise SourceError(
+            f"all images of {', '.join(names)} in which a board was found show two of one print at once: "
+            "keep one in view, and record again"
+        )
     if not found:
         raise SourceError(
             f"no board in any image of {', '.join(names)}: expected {identified.board.words()}; "
@@ -133,7 +138,7 @@ def _camera(
     finder = Finder(identified.board, source.name in identified.mirrored)
     rows: list[tuple[str, int, float, Found]] = []
     sizes: set[tuple[int, int]] = set()
-    looked = rejected = last = untimed = 0
+    looked = rejected = last = untimed = copies = 0
     for picture in source.read(step):
         looked, last = looked + 1, picture.frame
         sizes.add((picture.grey.shape[1], picture.grey.shape[0]))
@@ -144,6 +149,7 @@ def _camera(
             )
         found = finder.find(picture.grey)
         rejected += found.rejected
+        copies += found.copies
         untimed += not np.isfinite(picture.time)
         if len(found.corner) and np.isfinite(picture.time):
             rows.append((source.name, picture.frame, picture.time, found))
@@ -153,6 +159,11 @@ def _camera(
         remarks.append(f"ends after {last + 1} of {source.count} frames: the file is cut off")
     if source.files and looked * step < source.count:
         remarks.append(f"{source.count - looked * step} images cannot be read")
+    if copies:
+        remarks.append(
+            f"shows two boards of one print at once in {copies} of {looked} images, which are left out: "
+            "nothing tells them apart, so keep one in view"
+        )
     if untimed:
         remarks.append(f"has no time for {untimed} images in its timestamps file: they are left out")
     if not rows:

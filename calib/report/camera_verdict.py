@@ -11,7 +11,7 @@ from multiview.cameras.camera import Rig
 
 __all__ = ["CameraVerdict", "of_fault", "of_inliers", "of_residual", "upside_down"]
 
-_USABLE_PX, _GOOD_PX = 2.5, 1.0
+_USABLE_PX = 2.5
 _WORSE_THAN_OTHERS, _NOTICEABLE_PX = 3.0, 0.75
 _MIN_INLIERS = 0.75  # share of corners; gross errors of a detector stay well below the rest
 _BRIEF = 0.25  # share of a camera's views that the others make up for
@@ -66,7 +66,7 @@ def of_fault(fault: CameraFault, names: tuple[str, ...]) -> CameraVerdict:
 def of_residual(name: str, rms_px: float, others_px: float) -> CameraVerdict | None:
     """A camera whose corners lie far from where the rig puts them, by itself or beside the others' (their median)."""
     worse = rms_px > max(_NOTICEABLE_PX, _WORSE_THAN_OTHERS * others_px)
-    if not (rms_px > _GOOD_PX or worse):
+    if not (rms_px > _USABLE_PX or worse):
         return None
     beside = f", those of the others {others_px:.2f} px" if worse else ""
     return CameraVerdict(

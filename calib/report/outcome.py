@@ -20,6 +20,7 @@ __all__ = ["CameraOutcome", "Link", "Outcome", "judge", "rig_of"]
 
 _MIN_SHARED_BOARDS = 8  # shared boards
 _TOO_FEW_VIEWS, _FEW_VIEWS = 5, 12
+_GOOD_PX = 1.0
 _GOOD_MM, _USABLE_MM = 2.0, 10.0
 _LOOP_PX, _LOOP_RAD = 3.0, np.radians(10.0)
 _SAME_PRINT = (
@@ -95,7 +96,7 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
     links = _links(calibration, corners.names)
     volume = volume_error(calibration, corners.sizes)
     inlier_fraction = float(calibration.inlier.mean())
-    findings = find_faults(calibration, _stamps(calibration, corners))
+    findings = find_faults(calibration)
     verdicts = _verdicts(findings, cameras, rig)
     bad = [*problems, *(entry.problem for entry in verdicts if entry.unusable)]
     poor = [entry.problem for entry in verdicts if not entry.unusable]
@@ -103,6 +104,8 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
         bad.insert(0, _SAME_PRINT)
     elif not findings.faults:
         bad += _contradictions(calibration, corners.names)
+    if calibration.rms_px > _GOOD_PX:
+        poor.append(f"corners lie {calibration.rms_px:.2f} px from where the rig puts them: blur, or a bent board")
     if len(rig) > 1:
         if not volume.median_mm <= _USABLE_MM:
             bad.append(f"a point in the volume is expected to be {volume.median_mm:.1f} mm off")
@@ -160,11 +163,6 @@ def _verdicts(findings: Findings, cameras: tuple[CameraOutcome, ...], rig: Rig) 
                 verdicts.append(found)
     verdicts += upside_down(rig)
     return tuple(sorted(verdicts, key=lambda entry: not entry.unusable))
-
-
-def _stamps(calibration: Calibration, corners: Corners) -> Float64[np.ndarray, " V"]:
-    """Each view's time by its own camera."""
-    return np.asarray(corners.time[calibration.row.max(axis=1)])
 
 
 def _contradictions(calibration: Calibration, names: tuple[str, ...]) -> list[str]:

@@ -15,6 +15,7 @@ from jaxtyping import Float64
 from calib.board.board import Board
 from calib.board.poses import CameraViews, noise, planar_poses
 from calib.corners.corners import BoardViews, Corners
+from calib.solve.faults import CameraFault, find_faults
 from calib.solve.intrinsics import Intrinsics
 from calib.solve.solve import Calibration, solve
 from calib.solve.uncertainty import relative_pose_covariance
@@ -28,6 +29,7 @@ __all__ = ["CheckOutcome", "MovedCamera", "check_rig"]
 _TOLERANCE_PX = 1.5
 _LENS_PX = 1.5  # noise of a board's own corners about its best pose; more means another lens, focus or zoom
 _MIN_Z_SCORE = 4.0
+_MM_PER_DEG = 50.0  # by which a turn moves what is three metres away
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,20 @@ class CheckOutcome:
 
     Attributes:
         right: Nothing is wrong.
+        seen: Cameras that were compared; `faults` numbers them.
         unmoved: Cameras that agree with each other.
-        moved: Cameras that do not agree with those.
+        moved: Cameras that do not agree with those, the one that moved most first.
+        faults: Of cameras that did not stay as they were during the recording, the worst first.
         rms_px: Of the fresh recording.
         problems: In words.
         notes: In words.
     """
 
     right: bool
+    seen: tuple[str, ...]
     unmoved: tuple[str, ...]
     moved: tuple[MovedCamera, ...]
+    faults: tuple[CameraFault, ...]
     rms_px: float
     problems: tuple[str, ...]
     notes: tuple[str, ...]
@@ -106,21 +112,23 @@ def check_rig(rig: Rig, corners: Corners, board: Board) -> CheckOutcome:
             )
         known[c] = Intrinsics(_lens(camera), min(max(sigma, 0.1), _LENS_PX), _model(camera))
     if len(known) < 2:
-        return CheckOutcome(False, (), (), float("nan"), tuple(problems), tuple(notes))
+        return CheckOutcome(False, (), (), (), (), float("nan"), tuple(problems), tuple(notes))
     fresh = solve(corners, board, known=known)
     if len(fresh.cameras) < 2:
         raise CalibrationError("no two cameras see the board at the same time; record it between them")
     notes += [f"{name} {why}" for name, why in fresh.left_out.items()]
     cameras = [rig.cameras[rig.index(corners.names[c])] for c in fresh.cameras]
     unmoved = _largest_consistent_group(fresh, cameras)
-    moved = tuple(_moved(fresh, cameras, unmoved[0], i) for i in range(len(cameras)) if i not in unmoved)
+    moved = [_moved(fresh, cameras, unmoved[0], i) for i in range(len(cameras)) if i not in unmoved]
+    moved.sort(key=lambda m: -(m.distance_mm + _MM_PER_DEG * m.angle_deg))
+    faults = find_faults(fresh).faults
     if len(unmoved) == 1:
         names = ", ".join(camera.name for camera in cameras)
         problems.append(f"no two of {names} agree with the rig: calibrate again")
     problems += [f"{m.name} moved by {m.distance_mm:.1f} mm and rotated by {m.angle_deg:.2f} degrees" for m in moved]
-    return CheckOutcome(
-        not problems, tuple(cameras[i].name for i in unmoved), moved, fresh.rms_px, tuple(problems), tuple(notes)
-    )
+    names = tuple(cameras[i].name for i in unmoved)
+    right = not problems and not faults
+    return CheckOutcome(right, fresh.names, names, tuple(moved), faults, fresh.rms_px, tuple(problems), tuple(notes))
 
 
 def _lens(camera: Camera) -> Lens:

@@ -5,7 +5,7 @@ their corners' noise allows: with x the difference of the poses and H their info
 chi-square with six degrees of freedom. A camera that was moved, turned, zoomed or trembles disagrees with all others,
 while these agree with each other, however the bundle has spread the misfit over them.
 
-Letters in shapes: V views, N corners, D pairs of views.
+Letters in shapes: V views, N corners, C cameras, D pairs of views.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ class Disagreement:
         camera: (V,) of the calibration's cameras.
         time: (V,) s, common to all cameras.
         usable: (V,) mask of the views that determine a pose.
+        used: (V, N) mask of the corners that a plane explains.
+        sigma: (C,) noise of each camera's corners, px, about the views' own poses.
         shift: (V, 6) from the bundle's pose to the view's own: turn (rad) and shift (m) in the world.
         information: (V, 6, 6) of `shift`.
         board: (V, 3, 3) and (V, 3) m, where the bundle has the board.
@@ -67,10 +69,17 @@ class Disagreement:
     camera: Int64[np.ndarray, " V"]
     time: Float64[np.ndarray, " V"]
     usable: Bool[np.ndarray, " V"]
+    used: Bool[np.ndarray, "V N"]
+    sigma: Float64[np.ndarray, " C"]
     shift: Float64[np.ndarray, "V 6"]
     information: Float64[np.ndarray, "V 6 6"]
     board: tuple[Float64[np.ndarray, "V 3 3"], Float64[np.ndarray, "V 3"]]
     pairs: Pairs
+
+    @property
+    def own_board(self) -> tuple[Float64[np.ndarray, "V 3 3"], Float64[np.ndarray, "V 3"]]:
+        """(V, 3, 3) and (V, 3) m, where each view has the board."""
+        return rotation_from_vector(self.shift[:, :3]) @ self.board[0], self.board[1] + self.shift[:, 3:]
 
 
 def disagreement(calibration: Calibration) -> Disagreement:
@@ -86,7 +95,7 @@ def disagreement(calibration: Calibration) -> Disagreement:
     seen = calibration.row >= 0
     count = len(bundle.camera)
     motion = bundle.motion(state)
-    usable, corners = np.zeros(count, dtype=bool), np.zeros(count)
+    usable, corners, used = np.zeros(count, dtype=bool), np.zeros(count), np.zeros_like(seen)
     shift, information = np.zeros((count, 6)), np.zeros((count, 6, 6))
     sigma = np.zeros(len(state.lenses))
     for c, lens in enumerate(state.lenses):
@@ -95,7 +104,7 @@ def disagreement(calibration: Calibration) -> Disagreement:
         planar, R, t, errors = planar_poses(views, lens, max(2.0, 6 * float(calibration.sigma[c])), 1.0)
         sigma[c] = max(noise(errors), _MIN_SIGMA_PX) if np.isfinite(errors).any() else _MIN_SIGMA_PX
         good = planar.used.any(axis=1)
-        usable[own], corners[own] = good, planar.used.sum(axis=1)
+        usable[own], corners[own], used[own] = good, planar.used.sum(axis=1), planar.used
         in_world = compose(invert((state.R[c], state.t[c])), (R, t))
         turn = in_world[0] @ np.swapaxes(motion.R[own], -1, -2)
         shift[own] = np.column_stack([vector_from_rotation(turn), in_world[1] - motion.t[own]])
@@ -106,7 +115,9 @@ def disagreement(calibration: Calibration) -> Disagreement:
     px = _apart(shift, information, corners, sigma[bundle.camera], *at)
     turn_a, turn_b = (rotation_from_vector(shift[views, :3]) for views in at)
     angle = np.asarray(rotation_angle(turn_a @ np.swapaxes(turn_b, -1, -2)))
-    return Disagreement(bundle.camera, time, usable, shift, information, (motion.R, motion.t), Pairs(*at, px, angle))
+    pairs = Pairs(*at, px, angle)
+    used &= usable[:, None]
+    return Disagreement(bundle.camera, time, usable, used, sigma, shift, information, (motion.R, motion.t), pairs)
 
 
 def _information(

@@ -1,41 +1,40 @@
 """Cameras that did not stay as they are calibrated, and from when: moved, turned, zoomed, trembling, with lost frames.
 
-Evidence are pairs of views that disagree on where the board was (`disagreement`). A camera is at fault from one time to
-another if there nearly all its pairs disagree. Each partner has only the pairs that it shares with it: the camera and
-time with most evidence is taken first, and its pairs are set aside before the next is sought.
-
-The evidence of one view is a log likelihood ratio, that of a span of time its sum, and the best span the one with the
-largest sum (Page 1954). Under chance a largest sum over s comes up with a probability of at most M exp(-s) among M
-independent views (Karlin and Altschul 1990), whatever the number of cameras and spans, which sets the threshold.
+Evidence against a camera is by how much all corners would fit better if it were another one for some time
+(`evidence`). Its partners are suspects as well, since they disagree with it. The one at fault is the one without which
+nothing is left to explain: the others are fitted anew without each suspect. Where that leaves two, the likelier is the
+one whose views, given to two cameras instead of one, let all corners fit best.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import networkx as nx
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
-from calib.solve.change_time import change_time
-from calib.solve.disagreement import Disagreement, Pairs, disagreement
+from calib.solve.disagreement import Disagreement, disagreement
+from calib.solve.evidence import Equations, Evidence, Span
+from calib.solve.extrinsics import place_cameras
+from calib.solve.flips import Flip, find_flip
 from calib.solve.solve import Calibration
-from multiview.geometry.rigid import rotation_angle
+from multiview.geometry.bundle import Bundle, BundleState
+from multiview.geometry.least_squares import levenberg_marquardt
+from multiview.geometry.rigid import compose, invert, rotation_from_vector
 
 __all__ = ["CameraFault", "Findings", "find_faults"]
 
-_BAD_SHARE, _GOOD_SHARE = 0.6, 0.06  # of views that disagree, in a camera at fault and in one that is not
-_FALSE_ALARM = 0.01  # probability at most, for a whole recording
-_MIN_PX = 1.0  # what lenses and boards that are not quite as modelled cause in good recordings
-_USUAL_FACTOR = 2.0  # times the disagreement of those two cameras that agree best
-_ENOUGH_PAIRS = 8  # of two cameras, to say how well they agree
-_OPPOSITE_RAD, _OPPOSITE_SHARE = 2.6, 0.05
+_MIN_PX = 0.4  # what lenses and boards that are not quite as modelled, and shutters that roll, cause in good recordings
+_MIN_PX_ALONE = 1.0  # the same, where no third camera tells how much that is
+_USUAL_FACTOR = 2.0  # times what the other cameras among each other leave
+_SUSPECTS, _SUSPECT_SHARE = 4, 0.02  # tried at most, and of the largest gain
+_CAUCHY = 3.0  # sigmas, of the robust loss of the first steps
+_ROUNDS = 3
+_SURE_NATS = 25.0  # what is not noise makes odds of nats too good
+_ENOUGH_PAIRS = 8  # of two cameras, to say that they are before and behind the board
+_OPPOSITE_COS, _OPPOSITE_SHARE = -0.9, 0.05
 _ONE_CAMERA = 0.9  # share of such pairs that one camera is in, if it is the one that is turned
-_FLIPPED_RAD = 1.0
-_INDEPENDENT_M = 0.10  # a board that moved by less shows the same corners with the same errors
-_TURN_M = 0.3  # turning it by 1 rad counts as moving it so far
-_RETURN_COST = 2.0
-_RIVAL_SHARE = 0.9  # of the best evidence, from which on another camera may be meant as well
-_EDGE = 0.15  # share of a camera's views at either end of the recording that a span may lack, and still reach the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class CameraFault:
         start_s: First view at fault, by the camera's own stamps; None: from the beginning.
         end_s: Last one; None: to the end.
         px: Typical disagreement, px.
-        flipped: Its images are turned by more than a right angle, or mirrored.
+        flipped: Its images are turned by much, or mirrored.
         share: Of the camera's views that lie in the span.
         alternative: Another camera that explains it as well, where there are too few to tell; None otherwise.
     """
@@ -59,15 +58,6 @@ class CameraFault:
     flipped: bool
     share: float
     alternative: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    score: float
-    camera: int
-    views: Int64[np.ndarray, " v"]
-    px: float = 0.0
-    angle: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,135 +73,239 @@ class Findings:
     same_print: bool = False
 
 
-def find_faults(calibration: Calibration, stamps: Float64[np.ndarray, " V"]) -> Findings:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Suspect:
+    """A camera that may be at fault, and the others without it: their state, what speaks against them, usual misfit."""
+
+    span: Span
+    state: BundleState
+    rest: list[Span]
+    usual_px: float
+
+    def left(self, least_px: float) -> float:
+        """nats that speak against one of the others."""
+        return max((span.gain for span in self.rest if span.px > least_px and span.gain > 0), default=0.0)
+
+
+def find_faults(calibration: Calibration) -> Findings:
     """The cameras at fault, and a board that cannot be right.
 
     Args:
         calibration: A solved rig.
-        stamps: (V,) s, the stamp of each view by its own camera, for what is said.
 
     Returns:
         Nothing, for a rig that held throughout.
     """
+    stamps = calibration.stamps
     found = disagreement(calibration)
-    pairs = found.pairs
-    if not len(pairs.a):
+    if not len(found.pairs.a):
         return Findings()
-    cameras = len(calibration.cameras)
-    if _same_print(found.camera, pairs):
+    if _same_print(found):
         return Findings(same_print=True)
-    bad = _threshold(found.camera, pairs)
-    weight = _independence(found)
-    least = float(np.log(max(weight[found.usable].sum(), 1.0) / _FALSE_ALARM))
-    faults = []
-    for _ in range(2 * cameras):
-        spans = [_best_span(found, pairs, bad, weight, c) for c in range(cameras)]
-        best = max(spans, key=lambda span: span.score)
-        if best.score < least:
+    weight = found.used / found.sigma[found.camera][:, None]
+    bundle, state = replace(calibration.bundle, weight=weight, cauchy=np.inf), calibration.state
+    if (flip := find_flip(calibration, found)) is not None:  # what it did to the rig hides everything else
+        return Findings((_flipped(found, stamps, flip),))
+    faults, excluded, most = list[CameraFault](), frozenset[int](), 0.0
+    while len(excluded) < len(found.sigma) - 1:
+        spans = _spans(bundle, state, found, excluded)
+        if not spans or spans[0].gain < _SUSPECT_SHARE * most:  # what a grave fault has left, linear as all is
             break
-        rival = max((span for span in spans if span.camera != best.camera), key=lambda span: span.score)
-        alternative = (
-            rival.camera if rival.score > _RIVAL_SHARE * best.score and _partners(found, pairs, best) == 1 else None
-        )
-        fault = _fault(found, stamps, best, alternative)
-        if fault.start_s is None:
-            end = float(found.time[best.views].max())
-            change = (
-                change_time(calibration, found, pairs, best.camera)
-                if fault.end_s is None
-                else np.nextafter(end, np.inf)
-            )
-            fault = _dated(fault, change, found, stamps)
-        faults.append(fault)
-        pairs = pairs.only(~(np.isin(pairs.a, best.views) | np.isin(pairs.b, best.views)))
+        most = max(most, spans[0].gain)
+        suspects = [_suspect(calibration, bundle, state, found, excluded, span) for span in spans]
+        guilty, alternative = _guiltiest(bundle, excluded, suspects)
+        third = len(found.sigma) - len(excluded) > 2
+        if guilty.span.px < (max(_MIN_PX, _USUAL_FACTOR * guilty.usual_px) if third else _MIN_PX_ALONE):
+            break
+        c = guilty.span.camera
+        state = guilty.state
+        span = _astray(bundle, state, found, excluded, c)
+        if span is None or (span.begins and span.ends):  # a change that is undone is likely only if all say so
+            span = guilty.span
+        faults.append(_fault(found, stamps, span, alternative))
+        excluded |= {c}
     return Findings(tuple(sorted(faults, key=lambda fault: -fault.px * fault.share)))
 
 
-def _threshold(camera: Int64[np.ndarray, " V"], pairs: Pairs) -> float:
-    """px from which two views disagree: well above what the best two cameras usually do."""
-    key = camera[pairs.a] * (camera.max() + 1) + camera[pairs.b]
-    usual = [float(np.quantile(pairs.px[key == k], 0.75)) for k in np.unique(key) if (key == k).sum() >= _ENOUGH_PAIRS]
-    return max(_MIN_PX, _USUAL_FACTOR * min(usual, default=0.0))
+def _spans(bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int]) -> list[Span]:
+    """Spans that are worth a look, the likeliest first."""
+    spans = Equations.of(bundle, state, found.time, found.sigma).without(excluded).spans()
+    spans = [span for span in spans if span.gain > 0 and span.px > _MIN_PX]
+    return [span for span in spans if span.gain > _SUSPECT_SHARE * spans[0].gain][:_SUSPECTS]
 
 
-def _same_print(camera: Int64[np.ndarray, " V"], pairs: Pairs) -> bool:
+def _suspect(
+    calibration: Calibration,
+    bundle: Bundle,
+    state: BundleState,
+    found: Disagreement,
+    excluded: frozenset[int],
+    span: Span,
+) -> _Suspect:
+    """The evidence that is left without a camera."""
+    excluded = excluded | {span.camera}
+    state = _others(calibration, bundle, state, found, excluded)
+    rest = Equations.of(bundle, state, found.time, found.sigma).without(excluded)
+    return _Suspect(span, state, rest.spans(), rest.typical_px)
+
+
+def _others(
+    calibration: Calibration, bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int]
+) -> BundleState:
+    """The others, fitted without some cameras, from where they are or from where they alone would be placed."""
+    only = _only(bundle, excluded)
+    robust = replace(only, cauchy=_CAUCHY)
+    state = min(state, _placed_anew(calibration, found, excluded), key=robust.cost)
+    state = levenberg_marquardt(robust, state, max_steps=10, tolerance=1e-3).state
+    return levenberg_marquardt(only, state, max_steps=12, tolerance=1e-4).state
+
+
+def _placed_anew(calibration: Calibration, found: Disagreement, excluded: frozenset[int]) -> BundleState:
+    """Cameras and boards as only the others see them: a camera may have led them far astray."""
+    state = calibration.state
+    number = list(calibration.cameras)
+    graph = calibration.graph.subgraph([number[c] for c in range(len(number)) if c not in excluded])
+    R, t = state.R.copy(), state.t.copy()
+    for component in nx.connected_components(graph):
+        placed, _ = place_cameras(graph, component)
+        root = number.index(min(component))
+        for c, pose in placed.items():
+            place = number.index(c)
+            R[place], t[place] = compose(pose, (state.R[root], state.t[root]))
+    views = np.flatnonzero(found.usable & ~np.isin(found.camera, list(excluded)))
+    views = views[np.argsort(found.used[views].sum(axis=1), kind="stable")]  # of several the last one, the best, holds
+    camera, knot = found.camera[views], calibration.bundle.knot[views]
+    own_R, own_t = found.own_board
+    in_camera = compose((state.R[camera], state.t[camera]), (own_R[views], own_t[views]))
+    target_R, target_t = state.target_R.copy(), state.target_t.copy()
+    target_R[knot], target_t[knot] = compose(invert((R[camera], t[camera])), in_camera)
+    lenses = tuple(entry.lens for entry in calibration.intrinsics)
+    return replace(state, lenses=lenses, R=R, t=t, target_R=target_R, target_t=target_t)
+
+
+def _only(bundle: Bundle, excluded: frozenset[int]) -> Bundle:
+    """The bundle with nothing of some cameras, and the first of the others in place of the fixed one."""
+    out = np.isin(np.arange(len(bundle.free_lens)), list(excluded))
+    first = np.arange(len(out)) == np.flatnonzero(~out)[0]
+    return replace(
+        bundle,
+        weight=bundle.weight * ~out[bundle.camera][:, None],
+        free_lens=tuple(free & ~gone for free, gone in zip(bundle.free_lens, out, strict=True)),
+        free_pose=~out & ~first,
+        free_offset=bundle.free_offset & ~out & ~first,
+    )
+
+
+def _astray(bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int], c: int) -> Span | None:
+    """The span in which a camera is not where most of its views put it beside the others."""
+
+    def evidence() -> Evidence:
+        return Equations.of(bundle, state, found.time, found.sigma).without(excluded, follow=False)
+
+    for _ in range(_ROUNDS):
+        change = evidence().settled(c)
+        R, t, lenses = state.R.copy(), state.t.copy(), list(state.lenses)
+        R[c], t[c] = rotation_from_vector(change[1:4]) @ R[c], t[c] + change[4:]
+        lenses[c] = replace(lenses[c], focal=lenses[c].focal * np.append([1 + change[0]] * 2, [1.0, 1.0]))
+        state = replace(state, lenses=tuple(lenses), R=R, t=t)
+    return evidence().astray(c)
+
+
+def _guiltiest(bundle: Bundle, excluded: frozenset[int], suspects: list[_Suspect]) -> tuple[_Suspect, int | None]:
+    """The suspect without which least is left, and another that explains as much."""
+    least_px = max(_MIN_PX, _USUAL_FACTOR * min(suspect.usual_px for suspect in suspects))
+    left = [suspect.left(least_px) for suspect in suspects]
+    clear = [
+        suspect
+        for suspect, nats in zip(suspects, left, strict=True)
+        if nats <= max(min(left), _SUSPECT_SHARE * suspect.span.gain)
+    ]
+    if len(clear) == 1:
+        return clear[0], None
+    costs = [_cost_of_two(bundle, excluded, suspect) for suspect in clear]
+    first, second = np.argsort(costs)[:2]
+    unsure = costs[second] - costs[first] < _SURE_NATS
+    return clear[first], clear[second].span.camera if unsure else None
+
+
+def _cost_of_two(bundle: Bundle, excluded: frozenset[int], suspect: _Suspect) -> float:
+    """nats that are left where a camera is another one in its span."""
+    c, state = suspect.span.camera, suspect.state
+    camera = bundle.camera.copy()
+    camera[suspect.span.views] = len(bundle.free_lens)
+    rest = _only(bundle, excluded)
+    two = replace(
+        rest,
+        camera=camera,
+        free_lens=(*rest.free_lens, rest.free_lens[c]),
+        free_pose=np.append(rest.free_pose, True),
+        free_offset=np.append(rest.free_offset, rest.free_offset[c]),
+    )
+    start = replace(
+        state,
+        lenses=(*state.lenses, state.lenses[c]),
+        R=np.concatenate([state.R, state.R[[c]]]),
+        t=np.concatenate([state.t, state.t[[c]]]),
+        offset=np.append(state.offset, state.offset[c]),
+    )
+    return levenberg_marquardt(two, start, max_steps=15, tolerance=1e-6).cost
+
+
+def _same_print(found: Disagreement) -> bool:
     """Whether two cameras often see the board from opposite sides, and it is not one camera that is turned."""
-    opposite = pairs.only(pairs.angle > _OPPOSITE_RAD)
+    pairs, camera = found.pairs, found.camera
+    normal = found.own_board[0][:, :, 2]
+    opposite = pairs.only(np.einsum("di,di->d", normal[pairs.a], normal[pairs.b]) < _OPPOSITE_COS)
     if len(opposite.a) < max(_ENOUGH_PAIRS, _OPPOSITE_SHARE * len(pairs.a)):
         return False
     involved = [((camera[opposite.a] == c) | (camera[opposite.b] == c)).mean() for c in np.unique(camera)]
     return bool(max(involved) < _ONE_CAMERA)
 
 
-def _independence(found: Disagreement) -> Float64[np.ndarray, " V"]:
-    """Each view as a share of an independent one: by how far the board moved since the camera's view before."""
-    weight = np.zeros(len(found.camera))
-    for c in np.unique(found.camera):
-        own = np.flatnonzero((found.camera == c) & found.usable)
-        own = own[np.argsort(found.time[own], kind="stable")]
-        R, t = found.board[0][own], found.board[1][own]
-        moved, rotated = np.linalg.norm(np.diff(t, axis=0), axis=1), rotation_angle(R[1:] @ np.swapaxes(R[:-1], -1, -2))
-        weight[own] = np.append(1.0, np.minimum(1.0, (moved + _TURN_M * rotated) / _INDEPENDENT_M))[: len(own)]
-    return weight
-
-
-def _best_span(found: Disagreement, pairs: Pairs, bad_px: float, weight: Float64[np.ndarray, " V"], c: int) -> _Span:
-    """The span of time in which most speaks for one camera being at fault."""
-    ours = np.concatenate([pairs.a[found.camera[pairs.a] == c], pairs.b[found.camera[pairs.b] == c]])
-    px = np.concatenate([pairs.px[found.camera[pairs.a] == c], pairs.px[found.camera[pairs.b] == c]])
-    angle = np.concatenate([pairs.angle[found.camera[pairs.a] == c], pairs.angle[found.camera[pairs.b] == c]])
-    if not len(ours):
-        return _Span(0.0, c, ours)
-    views = np.unique(ours)
-    views = views[np.argsort(found.time[views], kind="stable")]
-    score = np.where(px > bad_px, np.log(_BAD_SHARE / _GOOD_SHARE), np.log((1 - _BAD_SHARE) / (1 - _GOOD_SHARE)))
-    count = np.bincount(ours, minlength=len(found.camera))[views]
-    mean = np.bincount(ours, score, len(found.camera))[views] / count
-    start, end, total = _largest_sum(mean * weight[views])
-    inside = views[start:end]
-    if not len(inside):
-        return _Span(0.0, c, inside)
-    rows = np.isin(ours, inside)
-    if start > 0 and end < len(views):  # it would have to come back: two changes are less likely than one
-        total -= _RETURN_COST
-    return _Span(total, c, inside, float(np.median(px[rows])), float(np.median(angle[rows])))
-
-
-def _largest_sum(values: Float64[np.ndarray, " n"]) -> tuple[int, int, float]:
-    """The span [start, end) with the largest sum, and that sum (Bentley 1984)."""
-    total = np.concatenate([[0.0], np.cumsum(values)])
-    lowest = np.minimum.accumulate(total)
-    end = int((total - lowest).argmax())
-    start = int(total[: end + 1].argmin())
-    return start, end, float(total[end] - total[start])
-
-
-def _partners(found: Disagreement, pairs: Pairs, span: _Span) -> int:
-    """The number of cameras that a camera disagrees with."""
-    a, b = np.isin(pairs.a, span.views), np.isin(pairs.b, span.views)
-    return len(np.unique(np.concatenate([found.camera[pairs.b[a]], found.camera[pairs.a[b]]])))
-
-
-def _fault(found: Disagreement, stamps: Float64[np.ndarray, " V"], span: _Span, alternative: int | None) -> CameraFault:
-    own = (found.camera == span.camera) & found.usable
-    first, last = found.time[span.views].min(), found.time[span.views].max()
-    before, after = (found.time[own] < first).mean(), (found.time[own] > last).mean()
+def _fault(found: Disagreement, stamps: Float64[np.ndarray, " V"], span: Span, alternative: int | None) -> CameraFault:
+    """In the camera's stamps; a span from the beginning is a change at its end, whichever side is right."""
+    own = np.flatnonzero((found.camera == span.camera) & found.usable)
+    own = own[np.argsort(found.time[own], kind="stable")]
+    first, last = found.time[span.views[0]], found.time[span.views[-1]]
+    start = end = None
+    if span.ends:
+        end = _between(found.time[span.told], last)
+    if span.begins:
+        start = _between(found.time[span.told], first, before=True)
+    if start is None and end is not None:
+        start, end = end, None
+    inside = (found.time[own] >= (-np.inf if start is None else start)) & (
+        found.time[own] < (np.inf if end is None else end)
+    )
     return CameraFault(
         span.camera,
-        None if before < _EDGE else float(stamps[span.views].min()),
-        None if after < _EDGE else float(stamps[span.views].max()),
-        span.px,
-        span.angle > _FLIPPED_RAD,
-        float(1 - before - after),
+        None if start is None else float(stamps[own[inside]].min()),
+        None if end is None else float(stamps[own[inside]].max()),
+        _apart_px(found, span),
+        False,
+        float(inside.mean()),
         alternative,
     )
 
 
-def _dated(
-    fault: CameraFault, change: float | None, found: Disagreement, stamps: Float64[np.ndarray, " V"]
-) -> CameraFault:
-    """The fault from the time of a change on, whether the rig holds before it, after it, or halfway between."""
-    own = (found.camera == fault.camera) & found.usable
-    if change is None or not (later := own & (found.time >= change)).any():
-        return fault
-    return replace(fault, start_s=float(stamps[later].min()), end_s=None)
+def _flipped(found: Disagreement, stamps: Float64[np.ndarray, " V"], flip: Flip) -> CameraFault:
+    own = (found.camera == flip.camera) & found.usable
+    after = own & (found.time >= (flip.before + flip.after) / 2)
+    ours = (found.camera[found.pairs.a] == flip.camera) | (found.camera[found.pairs.b] == flip.camera)
+    px, share = float(np.median(found.pairs.px[ours])), float(after.sum() / own.sum())
+    return CameraFault(flip.camera, float(stamps[after].min()), None, px, True, share)
+
+
+def _between(told: Float64[np.ndarray, " t"], time: float, before: bool = False) -> float:
+    """The middle between a view and the next one, or the one before, that tells of the camera: a change lies there."""
+    k = int(np.searchsorted(told, time)) + (-1 if before else 0)
+    return float(told[k] + told[k + 1]) / 2
+
+
+def _apart_px(found: Disagreement, span: Span) -> float:
+    """How far the camera is typically apart from another one: in the span or outside, where it is more."""
+    pairs = found.pairs
+    ours = (found.camera[pairs.a] == span.camera) | (found.camera[pairs.b] == span.camera)
+    within = np.isin(pairs.a, span.views) | np.isin(pairs.b, span.views)
+    sides = [pairs.px[ours & side] for side in (within, ~within)]
+    return max([span.px, *(float(np.median(px)) for px in sides if len(px))])

@@ -73,14 +73,18 @@ def calibrate_lens(views: CameraViews, size: tuple[int, int], model: str | None 
         best = candidates[0]
         for name in candidates[1:]:
             gain = held_out[best] - held_out[name]
-            clear = gain.mean() > _MIN_IMPROVEMENT * held_out[best].mean()
+            both = np.isfinite(gain)
+            if not both.any():
+                continue
+            gain = gain[both]
+            clear = gain.mean() > _MIN_IMPROVEMENT * held_out[best][both].mean()
             if clear and gain.mean() > 3 * gain.std() / np.sqrt(len(gain)):
                 best = name
     else:
         best = candidates[0]
     lens, errors = _fit(views, size, best)
     notes = _degeneracy(views, lens)
-    rms = {name: float(np.sqrt(error.mean())) for name, error in held_out.items()}
+    rms = {name: float(np.sqrt(np.nanmean(error))) for name, error in held_out.items()}
     return Intrinsics(lens, max(noise(errors), 0.02), best, rms, notes)
 
 
@@ -106,8 +110,11 @@ def spread_out(views: CameraViews, size: tuple[int, int], count: int) -> Int64[n
 
 
 def _fit(views: CameraViews, size: tuple[int, int], model: str) -> tuple[Lens, Float64[np.ndarray, "V N"]]:
-    """The lens, and the distance of every used corner from where it should be, px."""
-    lens, R, t = _first_guess(views, size, model)
+    """The lens, and the distance of the corners that it sees from where they should be, px (NaN where unused)."""
+    lens = _first_guess(views, size, model)
+    views, enough = _in_front(views, lens)
+    views = views[np.flatnonzero(enough)]
+    R, t = _homography_poses(views, lens)
     full = free_parameters(model, len(views))
     first = full & (np.arange(len(full)) < 6)
     first[2:4] = False  # the principal point waits until focal length and poses are near
@@ -121,9 +128,7 @@ def _fit(views: CameraViews, size: tuple[int, int], model: str) -> tuple[Lens, F
     return lens, errors
 
 
-def _first_guess(
-    views: CameraViews, size: tuple[int, int], model: str
-) -> tuple[Lens, Float64[np.ndarray, "V 3 3"], Float64[np.ndarray, "V 3"]]:
+def _first_guess(views: CameraViews, size: tuple[int, int], model: str) -> Lens:
     """The focal length whose homographies come closest to views of a plane, with the principal point in the middle."""
     centre = (np.array(size) - 1) / 2
     family, coefficients = ("fisheye", 4) if model == "fisheye" else ("pinhole", int(model.removeprefix("pinhole")))
@@ -133,44 +138,60 @@ def _first_guess(
         lens = Lens(np.array([focal, focal, *centre]), np.zeros(coefficients), family)
         if (score := _pose_error(few, lens)) < best_score:
             best, best_score = lens, score
-    poses = None if best is None else _homography_poses(views, best)
-    if best is None or poses is None:
+    if best is None:
         raise CalibrationError("has no focal length that fits its images of the board")
-    return best, *poses
+    return best
+
+
+def _in_front(views: CameraViews, lens: Lens) -> tuple[CameraViews, Bool[np.ndarray, " V"]]:
+    """The views with only those corners that the lens sees less than 90 degrees from its axis, and which have enough.
+
+    Beyond that no plane has an image, and a lens that is assumed much too wide sees everything there.
+    """
+    finite = views.used & np.isfinite(ideal_coordinates(lens, views.xy)).all(axis=-1)
+    enough = finite.sum(axis=1) >= MIN_CORNERS
+    return replace(views, used=finite & enough[:, None]), enough
 
 
 def _homography_poses(
     views: CameraViews, lens: Lens
-) -> tuple[Float64[np.ndarray, "V 3 3"], Float64[np.ndarray, "V 3"]] | None:
-    """Board poses; None where the lens cannot see the corners."""
-    ideal = ideal_coordinates(lens, views.xy)
-    finite = views.used & np.isfinite(ideal).all(axis=-1)
-    return None if (finite.sum(axis=1) < MIN_CORNERS).any() else board_poses(views.points, ideal, finite)
+) -> tuple[Float64[np.ndarray, "V 3 3"], Float64[np.ndarray, "V 3"]]:
+    """Board poses of views `_in_front` of the lens."""
+    return board_poses(views.points, ideal_coordinates(lens, views.xy), views.used)
 
 
 def _pose_error(views: CameraViews, lens: Lens) -> float:
-    """Of board poses from homographies, px (median view); infinite where the lens cannot see the corners."""
-    poses = _homography_poses(views, lens)
-    if poses is None:
+    """Of board poses from homographies, px (median view); infinite where the lens cannot see most of the boards."""
+    views, enough = _in_front(views, lens)
+    if not enough.any():
         return np.inf
-    in_camera = transform(poses[0][:, None], poses[1][:, None], views.points)
-    errors = np.where(views.used, np.linalg.norm(lens.project(in_camera) - views.xy, axis=-1), np.nan)
-    return float(np.median(np.nanmean(errors, axis=1)))
+    error, views = np.full(len(views), np.inf), views[np.flatnonzero(enough)]
+    R, t = _homography_poses(views, lens)
+    missed = np.linalg.norm(lens.project(transform(R[:, None], t[:, None], views.points)) - views.xy, axis=-1)
+    error[enough] = np.nanmean(np.where(views.used, missed, np.nan), axis=1)
+    return float(np.median(error))
 
 
 def _held_out_error(views: CameraViews, lens: Lens) -> Float64[np.ndarray, " V"]:
-    """Mean squared error of each view, px^2, its pose fitted and gross errors capped."""
-    poses = _homography_poses(views, lens)
-    if poses is None:
+    """Mean squared error of each view, px^2, its pose fitted and gross errors capped; NaN where the lens is too wide.
+
+    A lens that cannot see most of the boards predicts none.
+    """
+    views, enough = _in_front(views, lens)
+    if 2 * enough.sum() < len(views):
         return np.full(len(views), 1e6)
-    _, _, errors = refined_poses(views, lens, *poses, sigma=1.0)
-    cap = 5 * noise(errors)
-    return np.nanmean(np.minimum(errors, cap) ** 2, axis=1)
+    error, views = np.full(len(views), np.nan), views[np.flatnonzero(enough)]
+    _, _, missed = refined_poses(views, lens, *_homography_poses(views, lens), sigma=1.0)
+    cap = 5 * noise(missed)
+    error[enough] = np.nanmean(np.minimum(missed, cap) ** 2, axis=1)
+    return error
 
 
 def _degeneracy(views: CameraViews, lens: Lens) -> tuple[str, ...]:
     """What makes a lens untrustworthy, in words."""
-    R, t = board_poses(views.points, ideal_coordinates(lens, views.xy), views.used)
+    views, enough = _in_front(views, lens)
+    views = views[np.flatnonzero(enough)]
+    R, t = _homography_poses(views, lens)
     notes = []
     if (faces_camera(R, t) == views.of_back).mean() > 0.5:
         notes.append("mirrored")

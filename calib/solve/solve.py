@@ -80,6 +80,16 @@ class Calibration:
         return self.clock_offset + self.state.offset
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Of the cameras."""
+        return tuple(self.corners.names[c] for c in self.cameras)
+
+    @property
+    def stamps(self) -> Float64[np.ndarray, " V"]:
+        """s, of each view by its own camera."""
+        return np.asarray(self.corners.time[self.row.max(axis=1)])
+
+    @property
     def rms_px(self) -> float:
         """sqrt(mean(dx^2 + dy^2)) over the inlier corners."""
         return float(np.sqrt(np.mean(self.errors()[self.bundle.weight > 0] ** 2)))

@@ -193,8 +193,10 @@ class Bundle:
         band, gradient_chain = np.zeros((width, length, 6, 6)), np.zeros((length, 6))
         for c, places in enumerate(layout):
             views = np.flatnonzero(self.camera == c)
+            if not len(views):
+                continue
             motion = self.motion(state, views)
-            H, g = self._view_blocks(state, c, views, motion)
+            H, g = self.view_equations(state, c, views, motion)
             own = len(places)
             kept = np.flatnonzero(places >= 0)
             shared[np.ix_(places[kept], places[kept])] += H[:, kept][:, :, kept].sum(axis=0)
@@ -238,10 +240,20 @@ class Bundle:
     def _acceleration(self) -> Float64[np.ndarray, " 6"]:
         return np.repeat(self.acceleration, 3)
 
-    def _view_blocks(
+    def view_equations(
         self, state: BundleState, c: int, views: Int64[np.ndarray, " v"], motion: Motion
     ) -> tuple[Float64[np.ndarray, "v n n"], Float64[np.ndarray, "v n"]]:
-        """Every view's own normal equations, over its camera's unknowns (as in `layout`) and its target pose."""
+        """Every view's own normal equations, over its camera's unknowns (as in `layout`) and its target pose.
+
+        Args:
+            state: Where.
+            c: The camera.
+            views: (v,) of it, one at least.
+            motion: The target as they saw it.
+
+        Returns:
+            (v, n, n) and (v, n), n being the camera's unknowns, free or not, and 6 of the target.
+        """
         lens, n = state.lenses[c], 4 + len(state.lenses[c].dist)
         arm = self.points @ np.swapaxes(motion.R, -1, -2)  # from the target's origin to the point, in the world
         from_world = (arm + motion.t[:, None]) @ state.R[c].T

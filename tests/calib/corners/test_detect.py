@@ -183,6 +183,23 @@ def test_a_mirror_image_on_the_back_is_noticed():
     assert any('write back = "mirrored" into the board file' in remark for remark in found.remarks)
 
 
+def beside(left, right):
+    return np.ascontiguousarray(np.concatenate([left, right], axis=1))
+
+
+def test_two_boards_of_one_print_at_once_are_said_and_left_out(tmp_path):
+    one, plain = picture()[0], np.full((600, 800), 118, np.uint8)
+    for name, shown in (("some", [beside(one, one), beside(one, plain)]), ("all", [beside(one, one)] * 2)):
+        (tmp_path / name).mkdir()
+        for i, grey in enumerate(shown):
+            cv2.imwrite(str(tmp_path / name / f"{i}.png"), grey)
+    found = detect([image_folder(tmp_path / "some")], OPEN)
+    assert set(found.corners.frame.tolist()) == {1}
+    assert any("two boards of one print at once in 1 of 2 images" in text for text in found.summaries[0].remarks)
+    with pytest.raises(SourceError, match="show two of one print at once: keep one in view"):
+        detect([image_folder(tmp_path / "all")], OPEN)
+
+
 def test_slow_cameras_are_searched_as_often_as_fast_ones():
     """A minute at 30, 15 and 60 pictures a second: at most 900 of each, so 15 a second."""
     assert search_steps([(1800, 30.0), (900, 15.0), (3600, 60.0)]) == [2, 1, 4]

@@ -8,6 +8,8 @@ import pytest
 from calib.board.board import Board
 from calib.corners.corners import Corners
 from calib.report.outcome import judge
+from calib.solve.check import check_rig
+from calib.solve.extrinsics import place_cameras
 from calib.solve.faults import find_faults
 from calib.solve.intrinsics import Intrinsics
 from calib.solve.solve import solve
@@ -79,8 +81,7 @@ def solved(rig, corners):
 
 
 def findings(rig, corners):
-    calibration = solved(rig, corners)
-    return find_faults(calibration, corners.time[calibration.row.max(axis=1)])
+    return find_faults(solved(rig, corners))
 
 
 @pytest.mark.slow
@@ -160,3 +161,31 @@ def test_outcome_of_an_upside_down_camera_is_not_good():
     outcome = judge(solve(upside, BOARD, offsets=False, known=lens), upside)
     assert outcome.verdict == "usable"
     assert "cam03 is upside down beside the other cameras" in outcome.reasons
+
+
+@pytest.mark.slow
+def test_check_names_the_camera_that_moved_during_the_recording():
+    rig, corners = recorded(1, bumped, who=2, start=0.5)
+    outcome = check_rig(rig, corners, BOARD)
+    assert not outcome.right
+    assert [outcome.seen[fault.camera] for fault in outcome.faults] == ["cam03"]
+    assert outcome.faults[0].start_s == pytest.approx(6.0, abs=0.6)
+
+
+@pytest.mark.slow
+def test_outcome_says_which_cameras_contradict_the_others():
+    """As where two see another board, which looks alike: what they say of each other closes no loop."""
+    rig, corners = recorded(7)
+    calibration = solved(rig, corners)
+    weakest = min(calibration.graph.edges, key=lambda edge: calibration.graph.edges[edge]["weight"])
+    graph = calibration.graph.copy()
+    pose = graph.edges[weakest]["pose"]
+    away = rotation_from_vector(np.array([0.0, np.radians(30), 0.0]))
+    graph.edges[weakest]["pose"] = replace(pose, R=pose.R @ away, error_px=1.0)
+    _, loops = place_cameras(graph, set(graph.nodes))
+    contradicting = replace(calibration, graph=graph, loops=tuple(loops))
+    assert judge(calibration, corners).verdict == "good"
+    outcome = judge(contradicting, corners)
+    assert outcome.verdict == "record again"
+    a, b = (corners.names[c] for c in sorted(weakest))
+    assert any(f"{a} and {b} contradict the other cameras by 30 degrees" in reason for reason in outcome.reasons)

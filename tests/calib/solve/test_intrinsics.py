@@ -73,3 +73,24 @@ def test_views_are_chosen_for_spread():
     chosen = spread_out(views[np.concatenate([np.zeros(200, dtype=int), np.arange(60)])], (1280, 720), 40)
     assert len(set(chosen.tolist())) == 40
     assert (chosen < 200).sum() <= 1  # of 200 equal views, one is enough
+
+
+def test_fisheye_beyond_180_degrees_is_found_though_a_board_lies_behind():
+    """A view with few corners less than 90 degrees from the axis tells nothing; the others do."""
+    rng = np.random.default_rng(7)
+    focal, centre = 360.0, np.array([640.0, 480.0])
+    away = np.radians(np.append(rng.uniform(10, 72, 39), 101.0))  # of each board's middle from the axis
+    xy = np.zeros((len(away), len(POINTS), 2))
+    for v, angle in enumerate(away):
+        around = rng.uniform(0, 2 * np.pi)
+        towards = rotation_from_vector(angle * np.array([np.sin(around), -np.cos(around), 0]))
+        x = (POINTS @ rotation_from_vector(rng.normal(0, 0.35, 3)).T + [0, 0, rng.uniform(0.6, 1.0)]) @ towards.T
+        theta = np.arctan2(np.hypot(x[:, 0], x[:, 1]), x[:, 2])  # equidistant: as far from the centre as from the axis
+        xy[v] = centre + focal * theta[:, None] * x[:, :2] / np.hypot(x[:, 0], x[:, 1])[:, None]
+        behind = (theta > np.pi / 2).sum()
+    assert behind > len(POINTS) - 6
+    views = CameraViews(POINTS, xy + rng.normal(0, 0.2, xy.shape), np.ones(xy.shape[:2], dtype=bool))
+    found = calibrate_lens(views, (1280, 960))
+    assert found.model == "fisheye"
+    assert found.sigma == pytest.approx(0.2, rel=0.2)
+    assert found.lens.focal == pytest.approx([focal, focal, *centre], abs=1.5)
