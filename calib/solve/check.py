@@ -126,9 +126,9 @@ def check_rig(rig: Rig, corners: Corners, board: Board) -> CheckOutcome:
         names = ", ".join(camera.name for camera in cameras)
         problems.append(f"no two of {names} agree with the rig: calibrate again")
     problems += [f"{m.name} moved by {m.distance_mm:.1f} mm and rotated by {m.angle_deg:.2f} degrees" for m in moved]
-    names = tuple(cameras[i].name for i in unmoved)
+    held = tuple(cameras[i].name for i in unmoved)
     right = not problems and not faults
-    return CheckOutcome(right, fresh.names, names, tuple(moved), faults, fresh.rms_px, tuple(problems), tuple(notes))
+    return CheckOutcome(right, fresh.names, held, tuple(moved), faults, fresh.rms_px, tuple(problems), tuple(notes))
 
 
 def _lens(camera: Camera) -> Lens:
