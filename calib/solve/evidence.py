@@ -253,7 +253,7 @@ class Evidence:
         own = self.cameras[c]
         return _settled(own.square[own.told], own.gradient[own.told])
 
-    def astray(self, c: int) -> Span | None:
+    def displaced_span(self, c: int) -> Span | None:
         """The span in which a camera is not where it is, as far as it is elsewhere.
 
         Args:

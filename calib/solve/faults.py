@@ -119,7 +119,7 @@ def find_faults(calibration: Calibration) -> Findings:
             break
         c = guilty.span.camera
         state = guilty.state
-        span = _astray(bundle, state, found, excluded, c)
+        span = _displaced_span(bundle, state, found, excluded, c)
         if span is None or (span.begins and span.ends):  # a change that is undone is likely only if all say so
             span = guilty.span
         faults.append(_fault(found, stamps, span, alternative))
@@ -161,7 +161,7 @@ def _others(
 
 
 def _placed_anew(calibration: Calibration, found: Disagreement, excluded: frozenset[int]) -> BundleState:
-    """Cameras and boards as only the others see them: a camera may have led them far astray."""
+    """Cameras and boards as only the others see them: a camera may have misled them."""
     state = calibration.state
     number = list(calibration.cameras)
     graph = calibration.graph.subgraph([number[c] for c in range(len(number)) if c not in excluded])
@@ -196,7 +196,9 @@ def _only(bundle: Bundle, excluded: frozenset[int]) -> Bundle:
     )
 
 
-def _astray(bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int], c: int) -> Span | None:
+def _displaced_span(
+    bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int], c: int
+) -> Span | None:
     """The span in which a camera is not where most of its views put it beside the others."""
 
     def evidence() -> Evidence:
@@ -208,7 +210,7 @@ def _astray(bundle: Bundle, state: BundleState, found: Disagreement, excluded: f
         R[c], t[c] = rotation_from_vector(change[1:4]) @ R[c], t[c] + change[4:]
         lenses[c] = replace(lenses[c], focal=lenses[c].focal * np.append([1 + change[0]] * 2, [1.0, 1.0]))
         state = replace(state, lenses=tuple(lenses), R=R, t=t)
-    return evidence().astray(c)
+    return evidence().displaced_span(c)
 
 
 def _guiltiest(bundle: Bundle, excluded: frozenset[int], suspects: list[_Suspect]) -> tuple[_Suspect, int | None]:
