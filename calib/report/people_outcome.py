@@ -62,6 +62,9 @@ def judge_people(calibration: PeopleCalibration) -> PeopleOutcome:
     bad, poor, advice = _of_geometry(calibration, volume, links)
     more_bad, more_poor, more_advice = _of_cameras(calibration)
     bad, poor, advice = bad + more_bad, poor + more_poor, advice + more_advice
+    if guessed := [fit.name for fit in fits if fit.focal_sigma_px]:
+        bad.append(f"the lenses of {', '.join(guessed)} were guessed, and may be off by far more than is stated")
+        advice.append("calibrate each lens once with a board (`calibrate detect`, `solve`), and give it with --lenses")
     if calibration.seconds < _MIN_SECONDS:
         poor.append(f"people were seen by two cameras for only {calibration.seconds:.0f} s")
         advice.append("walk for half a minute or longer, through the whole room, with turns")
