@@ -30,3 +30,10 @@ def test_heavy_libraries_are_named_with_their_homes() -> None:
         assert library in section
         for home in homes:
             assert home.removeprefix("multiview/") in section, f"{library} lives in {home}"
+
+
+def test_no_page_holds_both_sides_of_a_merge() -> None:
+    pages = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("*.toml"), *(REPOSITORY / "docs").rglob("*.md")]
+    assert len(pages) > 20
+    marked = [page.name for page in pages if re.search("^(<{7}|>{7}) ", page.read_text(encoding="utf-8"), re.MULTILINE)]
+    assert marked == []
