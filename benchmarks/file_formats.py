@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ import numpy as np
 
 from calib.board.board import load_board
 from calib.corners.corners import Corners, read_corners, write_corners
-from calib.formats import format_names, format_of, load_format
+from calib.formats import format_of, load_format, written_formats
 from multiview.body.actor import BONE_LENGTHS, Actor, load_actor, save_actor
 from multiview.body.skeleton import load_skeleton
 from multiview.cameras.rig_file import load_rig, save_rig
@@ -31,6 +32,17 @@ __all__ = ["FORMATS", "FileFormat"]
 
 RIG = make_rig(StudioOptions(cameras=3, people=1))
 COCO17 = load_skeleton("coco17")
+VICON = """<Cameras><Camera DEVICEID="21" SENSOR_SIZE="1920 1080" PIXEL_ASPECT_RATIO="1"><KeyFrames>
+<KeyFrame FOCAL_LENGTH="1500" PRINCIPAL_POINT="955 547" ORIENTATION="0.6 0 0 0.8" POSITION="0 4000 1000"
+VICON_RADIAL2="ViconRadial2 955 547 0.03 -0.05 0.01"/></KeyFrames></Camera></Cameras>"""
+OPENCAP = {
+    "distortion": np.zeros((1, 5)),
+    "intrinsicMat": np.array([[1500.0, 0, 540], [0, 1500, 960], [0, 0, 1]]),
+    "imageSize": np.array([[1920.0], [1080.0]]),
+    "rotation": np.eye(3),
+    "translation": np.array([[0.0], [0], [4000]]),
+    "rotation_EulerAngles": np.zeros((3, 1)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +220,12 @@ def _calibration(name: str) -> FileFormat:
     rig = replace(RIG, cameras=tuple(replace(camera, dist=camera.dist[:5]) for camera in RIG.cameras))
     return FileFormat(
         _written("file" + module.SUFFIX, lambda path: module.write(rig, path)),
-        lambda path: load_format(format_of(path)).read(path),
+        _read_calibration,
     )
+
+
+def _read_calibration(path: Path) -> object:
+    return load_format(format_of(path)).read(path)
 
 
 def _recipe(path: Path) -> object:
@@ -272,5 +288,11 @@ FORMATS: dict[str, FileFormat] = {
     "corners": FileFormat(_written("corners.parquet", _corners), read_corners, False, _other_table),
     "poses": FileFormat(_written("poses.parquet", _poses), read_poses, False, _other_table),
     "truth": FileFormat(_written("gt.npz", _truth), read_truth, False, _other_arrays),
-    **{name if name != "multiview" else "rig (convert)": _calibration(name) for name in format_names()},
+    **{name if name != "multiview" else "rig (convert)": _calibration(name) for name in written_formats()},
+    "vicon": FileFormat(_text("session.xcp", VICON), _read_calibration),
+    "opencap": FileFormat(
+        _written("cameraIntrinsicsExtrinsics.pickle", lambda path: path.write_bytes(pickle.dumps(OPENCAP))),
+        _read_calibration,
+        text=False,
+    ),
 }

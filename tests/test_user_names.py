@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from calib.corners.corners import Corners, read_corners, write_corners
-from calib.formats import format_names, load_format
+from calib.formats import load_format, written_formats
 from multiview.cameras.camera import Rig
 from multiview.commands.arguments import camera_names
 from multiview.common.names import file_name
-from multiview.errors import MessageError
+from multiview.errors import ConfigError, MessageError
 from multiview.recordings.keypoint_folder import open_keypoint_folders, write_keypoints
 from multiview.studio.config import CameraSource
 from multiview.synthetic import StudioOptions, make_rig, make_studio
@@ -37,12 +37,19 @@ def named_rig() -> Rig:
     return Rig(tuple(cameras))
 
 
-@pytest.mark.parametrize("name", [name for name in format_names() if name != "caliscope"])  # which has numbers only
+# caliscope has numbers only, and EasyMocap OpenCV's keys.
+@pytest.mark.parametrize("name", [name for name in written_formats() if name not in ("caliscope", "easymocap")])
 def test_calibration_files_of_other_tools_keep_names(name: str, tmp_path: Path) -> None:
     rig, module = named_rig(), load_format(name)
     path = tmp_path / ("rig" + module.SUFFIX)
     module.write(rig, path)
     assert module.read(path)[0].names == NAMES
+
+
+def test_name_that_easymocap_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'Kamera-ä': a name in EasyMocap"):
+        load_format("easymocap").write(named_rig(), tmp_path / "intri.yml")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_corner_table_keeps_names(tmp_path: Path) -> None:

@@ -67,6 +67,11 @@ def _camera(
 def write(rig: Rig, path: Path) -> list[str]:
     if fisheye := [camera.name for camera in rig.cameras if camera.model == "fisheye"]:
         raise ConfigError(f"camera {fisheye[0]!r}: EasyMocap has no fisheye lens; choose another format")
+    if unfit := [camera.name for camera in rig.cameras if not re.fullmatch(r"[\w -]+", camera.name, re.ASCII)]:
+        raise ConfigError(
+            f"camera {unfit[0]!r}: a name in EasyMocap's files has letters a to z, digits, '-', '_' and spaces only; "
+            "rename the camera in the rig, or choose another format"
+        )
     import cv2
 
     outer_path = partner(path, "intri", "extri")

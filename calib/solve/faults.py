@@ -293,9 +293,7 @@ def _fault(found: Disagreement, stamps: Float64[np.ndarray, " V"], span: Span, a
 def _flipped(found: Disagreement, stamps: Float64[np.ndarray, " V"], flip: Flip) -> CameraFault:
     own = (found.camera == flip.camera) & found.usable
     after = own & (found.time >= (flip.before + flip.after) / 2)
-    ours = (found.camera[found.pairs.a] == flip.camera) | (found.camera[found.pairs.b] == flip.camera)
-    px, share = float(np.median(found.pairs.px[ours])), float(after.sum() / own.sum())
-    return CameraFault(flip.camera, float(stamps[after].min()), None, px, True, share)
+    return CameraFault(flip.camera, float(stamps[after].min()), None, flip.px, True, float(after.sum() / own.sum()))
 
 
 def _between(told: Float64[np.ndarray, " t"], time: float, before: bool = False) -> float:

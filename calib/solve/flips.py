@@ -20,16 +20,18 @@ __all__ = ["Flip", "find_flip"]
 
 _FLIPPED_RAD = 1.0
 _MIN_PAIRS, _MIN_SHARE = 4, 0.15
+_MIN_PX = 5.0  # by which such pairs are apart in any rig: tens, if images were turned; none, if single poses are wrong
 _INVOLVED = 0.9  # share of the pairs that lie otherwise, in which one camera is
 
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """A camera, and when it was turned (s, common to all cameras): between two views."""
+    """A camera, and when it was turned (s, common to all cameras): between two views; how far off its boards lie."""
 
     camera: int
     before: float
     after: float
+    px: float
 
 
 def find_flip(calibration: Calibration, found: Disagreement) -> Flip | None:
@@ -61,6 +63,9 @@ def find_flip(calibration: Calibration, found: Disagreement) -> Flip | None:
     ours = (camera[pairs.a] == c) | (camera[pairs.b] == c)
     if otherwise[ours].mean() < _MIN_SHARE:  # single boards are seen wrongly now and then
         return None
+    px = float(np.median(pairs.px[otherwise]))
+    if px < _MIN_PX:
+        return None
     partner = np.where(camera[pairs.a] == c, camera[pairs.b], camera[pairs.a])
     changed, time = np.zeros(len(pairs.a)), found.time[np.where(camera[pairs.a] == c, pairs.a, pairs.b)]
     for p in np.unique(partner[ours & otherwise]):
@@ -68,13 +73,13 @@ def find_flip(calibration: Calibration, found: Disagreement) -> Flip | None:
         own = own[np.argsort(time[own], kind="stable")]
         early = otherwise[own[: max(len(own) // 4, 1)]].mean() > 0.5  # the two cameras' pose is that after the change
         changed[own] = np.where(otherwise[own] != early, 1.0, -1.0)
-    return _split(c, time[ours], changed[ours])
+    return Flip(c, *_split(time[ours], changed[ours]), px)
 
 
-def _split(c: int, time: Float64[np.ndarray, " n"], changed: Float64[np.ndarray, " n"]) -> Flip | None:
-    """The time before which most pairs are as they were, and after which most are not."""
+def _split(time: Float64[np.ndarray, " n"], changed: Float64[np.ndarray, " n"]) -> tuple[float, float]:
+    """Two times: before the first most pairs are as they were, after the second most are not."""
     order = np.argsort(time, kind="stable")
     time, changed = time[order], changed[order]
     wrong = np.cumsum(changed)[:-1] - np.cumsum(changed[::-1])[::-1][1:]  # after k + 1 pairs
     k = int(np.argmin(np.where(np.diff(time) > 0, wrong, np.inf)))
-    return Flip(c, float(time[k]), float(time[k + 1]))
+    return float(time[k]), float(time[k + 1])

@@ -52,8 +52,8 @@ class SharedMotion:
     @property
     def evidence(self) -> float:
         """Logarithm of how much better than chance it is, for all moments; 0 where too few tell."""
-        better = float(np.log(_CHANCE_RAD / (self.error_rad + _FLOOR_RAD)))
-        return max(self.moments - _FITTED, 0.0) * max(better, 0.0)
+        better = max(_CHANCE_RAD / (self.error_rad + _FLOOR_RAD), 1.0)
+        return max(self.moments - _FITTED, 0.0) * float(np.log(better))
 
     @property
     def sure(self) -> bool:
