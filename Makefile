@@ -6,7 +6,8 @@ TORCH_INDEX ?=
 VENV        ?= .venv
 BIN         := $(VENV)/bin
 ARGS        ?=
-WORKERS     ?= --numprocesses 2 --dist loadgroup
+# One more than two cores: the live tests, which one worker has, wait most of their time.
+WORKERS     ?= --numprocesses 3 --dist loadgroup
 # Libraries compute on one thread: the workers fill the cores, and threads that wait for each other would burn a third.
 PYTEST      := OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS)
 
@@ -36,7 +37,7 @@ test: $(VENV)/.ready
 
 # What takes seconds, no real processes, shapes of arrays unchecked: an answer within a minute.
 quick: $(VENV)/.ready
-	SHAPES=unchecked $(PYTEST) -m "not slow" $(ARGS)
+	SHAPES=unchecked $(PYTEST) --numprocesses 2 -m "not slow" $(ARGS)
 
 check: $(VENV)/.ready $(VENV)/.docs-ready
 	$(BIN)/ruff format --check .
