@@ -16,6 +16,7 @@ from multiview.geometry.rigid import nearest_rotation, rotation_from_vector
 __all__ = ["MeasuredCorners", "measure", "placed_at_random", "render", "ring", "waved"]
 
 Poses = tuple[Float64[np.ndarray, "F 3 3"], Float64[np.ndarray, "F 3"]]
+PosesOfEach = list[tuple[Float64[np.ndarray, "_ 3 3"], Float64[np.ndarray, "_ 3"]]]  # cameras take as many as they do
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +83,7 @@ def waved(time: Float64[np.ndarray, " F"], rng: np.random.Generator, reach: floa
 def measure(
     rig: Rig,
     points: Float64[np.ndarray, "N 3"],
-    poses: list[Poses],
+    poses: PosesOfEach,
     rng: np.random.Generator,
     sigma_px: float = 0.3,
     outliers: float = 0.0,
