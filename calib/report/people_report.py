@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from calib.report.figures import BLUE, INK, QUIET, RED, as_svg, empty_figure, plain_names
+from calib.report.figures import BLUE, QUIET, as_svg, empty_figure, plain_names
 from calib.report.people_outcome import PeopleOutcome, noise_words, summary_words
 from calib.report.report_page import html_page
+from calib.report.rig_pictures import rig_with_errors, table_of_pairs
 from multiview.common.atomic_file import replacing
 
 __all__ = ["write_people_reports"]
 
-_LOOK_M = 0.5  # length of a camera's arrow
 _MOST_DOTS = 4000
 
 
@@ -135,52 +135,15 @@ def _table(outcome: PeopleOutcome) -> str:
 
 def _rig_views(outcome: PeopleOutcome) -> str:
     rig, calibration = outcome.rig, outcome.calibration
-    centres = np.stack([camera.centre for camera in rig.cameras])
-    looks = _LOOK_M * np.stack([camera.R[2] for camera in rig.cameras])
-    x, y, z = np.eye(3)
-    views = {"from above": (x, y), "from the side": (x, z)}
-    if rig.world == "camera":  # in a camera's world, down is its y; in a levelled one, up is z
-        views = {"from above": (x, z), "from behind the first camera": (x, -y)}
-    figure = empty_figure(11, 5)
-    panels = figure.subplots(1, 2)
     ways = calibration.ways[:: max(1, len(calibration.ways) // _MOST_DOTS)]
     error_mm = 1000 * calibration.error_m
-    for axes, (title, right_and_up) in zip(panels, views.items(), strict=True):
-        flat = np.stack(right_and_up, axis=1)
-        axes.plot(*(ways @ flat).T, ".", color=QUIET, markersize=2)
-        arrows = (*(centres @ flat).T, *(looks @ flat).T)
-        axes.quiver(*arrows, color=INK, angles="xy", scale_units="xy", scale=1, width=0.006)
-        for name, place in zip(plain_names(rig.names), (centres - looks) @ flat, strict=True):
-            axes.text(*place, name, ha="center", va="center")
-        axes.set(title=title, xlabel="m", aspect="equal", adjustable="datalim")
-        axes.margins(0.15)
-        order = np.argsort(error_mm)  # the worst on top
-        dots = axes.scatter(*(calibration.points[order] @ flat).T, c=error_mm[order], norm="log", s=40, zorder=0)
-    if len(error_mm):
-        label = f"expected error, mm (median {np.median(error_mm):.1f})"
-        figure.colorbar(dots, ax=panels, label=label, shrink=0.8, format="%g")
-    return as_svg(figure)
+    return rig_with_errors(rig, ways, calibration.points, error_mm, digits=1)
 
 
 def _links(outcome: PeopleOutcome) -> str:
-    names = outcome.rig.names
-    shared = np.zeros((len(names), len(names)))
-    figure = empty_figure(2 + 0.6 * len(names), 1.2 + 0.4 * len(names))
-    axes = figure.subplots()
-    for link in outcome.links:
-        a, b = names.index(link.a), names.index(link.b)
-        shared[a, b] = shared[b, a] = link.seconds
-        for x, y in ((a, b), (b, a)):
-            text = f"{link.seconds:.0f}"
-            axes.text(x, y, text, ha="center", va="center", color=RED if link.weak else INK)
-    places = np.arange(len(names))
-    axes.pcolormesh(places, places, shared, cmap="Blues", vmin=0, vmax=2 * max(shared.max(), 1), edgecolor="white")
-    axes.set_xticks(places, plain_names(names), rotation=45, ha="left")
-    axes.set_yticks(places, plain_names(names))
-    axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
-    axes.invert_yaxis()
-    axes.set_xlabel("seconds of people shared by each pair;\nred: too few to determine a pose")
-    return as_svg(figure)
+    shared = [(link.a, link.b, link.seconds, link.weak) for link in outcome.links]
+    words = "seconds of people shared by each pair;\nred: too few to determine a pose"
+    return table_of_pairs(outcome.rig.names, shared, 0.6, words)
 
 
 def _offsets(outcome: PeopleOutcome) -> str:

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float64
 from calib.corners.corners import Corners
 from calib.report.figures import BLUE, INK, QUIET, RED, as_svg, empty_figure, plain_names
 from calib.report.outcome import Outcome
+from calib.report.rig_pictures import rig_with_errors, table_of_pairs
 from calib.solve.solve import Calibration
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["coverage", "histograms", "links", "offsets", "rig_views"]
 
 _MAX_CORNERS, _MAX_REJECTED = 1500, 400  # more than that is a solid colour
-_LOOK_M = 0.5  # length of a camera's arrow
 
 
 def rig_views(outcome: Outcome, calibration: Calibration) -> str:
@@ -28,51 +28,15 @@ def rig_views(outcome: Outcome, calibration: Calibration) -> str:
     R, t = _world_from_solved(outcome, calibration)
     used = np.unique(calibration.bundle.knot[(calibration.bundle.weight > 0).any(axis=1)])
     points, path = outcome.volume.points @ R.T + t, calibration.state.target_t[used] @ R.T + t
-    centres = np.stack([camera.centre for camera in rig.cameras])
-    looks = _LOOK_M * np.stack([camera.R[2] for camera in rig.cameras])
-    x, y, z = np.eye(3)
-    views = {"from above": (x, y), "from the side": (x, z)}
-    if rig.world == "camera":  # in a camera's world, down is its y; in a levelled one, up is z
-        views = {"from above": (x, z), "from behind the first camera": (x, -y)}
-    figure = empty_figure(11, 5)
-    panels = figure.subplots(1, 2)
-    for axes, (title, right_and_up) in zip(panels, views.items(), strict=True):
-        flat = np.stack(right_and_up, axis=1)
-        axes.plot(*(path @ flat).T, ".", color=QUIET, markersize=2)
-        arrows = (*(centres @ flat).T, *(looks @ flat).T)
-        axes.quiver(*arrows, color=INK, angles="xy", scale_units="xy", scale=1, width=0.006)
-        for name, place in zip(plain_names(rig.names), (centres - looks) @ flat, strict=True):
-            axes.text(*place, name, ha="center", va="center")
-        axes.set(title=title, xlabel="m", aspect="equal", adjustable="datalim")
-        axes.margins(0.15)
-        order = np.argsort(outcome.volume.error_mm)  # the worst on top
-        shades = outcome.volume.error_mm[order]
-        dots = axes.scatter(*(points[order] @ flat).T, c=shades, norm="log", s=40, zorder=0)
-    if len(points):
-        label = f"expected error, mm (median {np.median(outcome.volume.error_mm):.2f})"
-        figure.colorbar(dots, ax=panels, label=label, shrink=0.8, format="%g")
-    return as_svg(figure)
+    return rig_with_errors(rig, path, points, outcome.volume.error_mm, digits=2)
 
 
 def links(outcome: Outcome) -> str:
     """A table of pairs with the boards that they share."""
-    names = outcome.rig.names
-    shared = np.zeros((len(names), len(names)))
-    figure = empty_figure(2 + 0.5 * len(names), 1.2 + 0.4 * len(names))
-    axes = figure.subplots()
-    for link in outcome.links:
-        a, b = names.index(link.a), names.index(link.b)
-        shared[a, b] = shared[b, a] = link.boards
-        for x, y in ((a, b), (b, a)):
-            axes.text(x, y, str(link.boards), ha="center", va="center", color=RED if link.weak else INK)
-    places = np.arange(len(names))
-    axes.pcolormesh(places, places, shared, cmap="Blues", vmin=0, vmax=2 * max(shared.max(), 1), edgecolor="white")
-    axes.set_xticks(places, plain_names(names), rotation=45, ha="left")
-    axes.set_yticks(places, plain_names(names))
-    axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
-    axes.invert_yaxis()
-    axes.set_xlabel("boards shared by each pair;\nred: too few to determine a pose")
-    return as_svg(figure)
+    shared = [(link.a, link.b, link.boards, link.weak) for link in outcome.links]
+    return table_of_pairs(
+        outcome.rig.names, shared, 0.5, "boards shared by each pair;\nred: too few to determine a pose"
+    )
 
 
 def offsets(outcome: Outcome) -> str:

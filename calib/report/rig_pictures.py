@@ -1,0 +1,71 @@
+"""Pictures that every calibration's report has, as SVG: the rig with the error expected in it, pairs of cameras."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64
+
+from calib.report.figures import INK, QUIET, RED, as_svg, empty_figure, plain_names
+from multiview.cameras.camera import Rig
+
+__all__ = ["rig_with_errors", "table_of_pairs"]
+
+_LOOK_M = 0.5  # length of a camera's arrow
+
+
+def rig_with_errors(
+    rig: Rig,
+    path: Float64[np.ndarray, "N 3"],
+    points: Float64[np.ndarray, "P 3"],
+    error_mm: Float64[np.ndarray, " P"],
+    digits: int,
+) -> str:
+    """From above and from the side, in the rig's world: where the board or people were, and the error at `points`."""
+    centres = np.stack([camera.centre for camera in rig.cameras])
+    looks = _LOOK_M * np.stack([camera.R[2] for camera in rig.cameras])
+    x, y, z = np.eye(3)
+    views = {"from above": (x, y), "from the side": (x, z)}
+    if rig.world == "camera":  # in a camera's world, down is its y; in a levelled one, up is z
+        views = {"from above": (x, z), "from behind the first camera": (x, -y)}
+    figure = empty_figure(11, 5)
+    panels = figure.subplots(1, 2)
+    for axes, (title, right_and_up) in zip(panels, views.items(), strict=True):
+        flat = np.stack(right_and_up, axis=1)
+        axes.plot(*(path @ flat).T, ".", color=QUIET, markersize=2)
+        arrows = (*(centres @ flat).T, *(looks @ flat).T)
+        axes.quiver(*arrows, color=INK, angles="xy", scale_units="xy", scale=1, width=0.006)
+        for name, place in zip(plain_names(rig.names), (centres - looks) @ flat, strict=True):
+            axes.text(*place, name, ha="center", va="center")
+        axes.set(title=title, xlabel="m", aspect="equal", adjustable="datalim")
+        axes.margins(0.15)
+        order = np.argsort(error_mm)  # the worst on top
+        shades = error_mm[order]
+        dots = axes.scatter(*(points[order] @ flat).T, c=shades, norm="log", s=40, zorder=0)
+    if len(points):
+        label = f"expected error, mm (median {np.median(error_mm):.{digits}f})"
+        figure.colorbar(dots, ax=panels, label=label, shrink=0.8, format="%g")
+    return as_svg(figure)
+
+
+def table_of_pairs(
+    names: tuple[str, ...], pairs: Sequence[tuple[str, str, float, bool]], inches: float, words: str
+) -> str:
+    """What each pair of cameras shares, by their names, red where it is too little; a column is `inches` wide."""
+    shared = np.zeros((len(names), len(names)))
+    figure = empty_figure(2 + inches * len(names), 1.2 + 0.4 * len(names))
+    axes = figure.subplots()
+    for first, second, value, weak in pairs:
+        a, b = names.index(first), names.index(second)
+        shared[a, b] = shared[b, a] = value
+        for x, y in ((a, b), (b, a)):
+            axes.text(x, y, f"{value:.0f}", ha="center", va="center", color=RED if weak else INK)
+    places = np.arange(len(names))
+    axes.pcolormesh(places, places, shared, cmap="Blues", vmin=0, vmax=2 * max(shared.max(), 1), edgecolor="white")
+    axes.set_xticks(places, plain_names(names), rotation=45, ha="left")
+    axes.set_yticks(places, plain_names(names))
+    axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+    axes.invert_yaxis()
+    axes.set_xlabel(words)
+    return as_svg(figure)
