@@ -14,8 +14,9 @@ import networkx as nx
 import numpy as np
 from jaxtyping import Float64
 
+from calib.solve.change_equations import Equations
 from calib.solve.disagreement import Disagreement, disagreement
-from calib.solve.evidence import Equations, Evidence, Span
+from calib.solve.evidence import Evidence, Span
 from calib.solve.extrinsics import place_cameras
 from calib.solve.flips import Flip, find_flip
 from calib.solve.solve import Calibration
@@ -127,9 +128,15 @@ def find_faults(calibration: Calibration) -> Findings:
     return Findings(tuple(sorted(faults, key=lambda fault: -fault.px * fault.share)))
 
 
+def _evidence(
+    bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int], follow: bool = True
+) -> Evidence:
+    return Evidence(Equations.of(bundle, state, found.time, found.sigma).without(excluded, follow))
+
+
 def _spans(bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int]) -> list[Span]:
     """Spans that are worth a look, the likeliest first."""
-    spans = Equations.of(bundle, state, found.time, found.sigma).without(excluded).spans()
+    spans = _evidence(bundle, state, found, excluded).spans()
     spans = [span for span in spans if span.gain > 0 and span.px > _MIN_PX]
     return [span for span in spans if span.gain > _SUSPECT_SHARE * spans[0].gain][:_SUSPECTS]
 
@@ -145,7 +152,7 @@ def _suspect(
     """The evidence that is left without a camera."""
     excluded = excluded | {span.camera}
     state = _others(calibration, bundle, state, found, excluded)
-    rest = Equations.of(bundle, state, found.time, found.sigma).without(excluded)
+    rest = _evidence(bundle, state, found, excluded)
     return _Suspect(span, state, rest.spans(), rest.typical_px)
 
 
@@ -200,17 +207,13 @@ def _displaced_span(
     bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int], c: int
 ) -> Span | None:
     """The span in which a camera is not where most of its views put it beside the others."""
-
-    def evidence() -> Evidence:
-        return Equations.of(bundle, state, found.time, found.sigma).without(excluded, follow=False)
-
     for _ in range(_ROUNDS):
-        change = evidence().settled(c)
+        change = _evidence(bundle, state, found, excluded, follow=False).settled(c)
         R, t, lenses = state.R.copy(), state.t.copy(), list(state.lenses)
         R[c], t[c] = rotation_from_vector(change[1:4]) @ R[c], t[c] + change[4:]
         lenses[c] = replace(lenses[c], focal=lenses[c].focal * np.append([1 + change[0]] * 2, [1.0, 1.0]))
         state = replace(state, lenses=tuple(lenses), R=R, t=t)
-    return evidence().displaced_span(c)
+    return _evidence(bundle, state, found, excluded, follow=False).displaced_span(c)
 
 
 def _guiltiest(bundle: Bundle, excluded: frozenset[int], suspects: list[_Suspect]) -> tuple[_Suspect, int | None]:
