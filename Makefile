@@ -7,7 +7,7 @@ VENV        ?= .venv
 BIN         := $(VENV)/bin
 ARGS        ?=
 # One more than two cores: the live tests, which one worker has, wait most of their time.
-WORKERS     ?= --numprocesses 3 --dist loadgroup
+WORKERS     ?= --numprocesses 3 --dist loadscope
 # Libraries compute on one thread: the workers fill the cores, and threads that wait for each other would burn a third.
 PYTEST      := OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS)
 

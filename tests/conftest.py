@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import msgspec
@@ -35,13 +36,20 @@ hypothesis.settings.load_profile("multiview")
 from multiview.synthetic import Studio, StudioOptions, make_studio  # noqa: E402  (checked, so after the hook)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With several workers (`make test`) a file's tests stay together, and live ones, which fill the machine, too."""
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            folder = item.path.parent
-            item.add_marker(pytest.mark.xdist_group("live" if folder.name == "live" else str(item.path)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several workers (`make test`) a file's tests stay together, and live ones, which fill the machine, too.
+
+    pytest 9.2 no longer lets pytest-xdist 3.8 mark tests for `--dist loadgroup`: it spreads them without a word.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class FilesTogether(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "tests/live" if path.startswith("tests/live/") else path
+
+    return FilesTogether(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.fixture(scope="session")

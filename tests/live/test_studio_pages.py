@@ -180,7 +180,7 @@ def test_browser_records_a_take_and_the_server_may_die_meanwhile(server: Server,
 
 def test_take_is_played_back_and_exported(server: Server, page: Any, tmp_path: Path) -> None:
     page.get_by_role("link", name="Takes").click()
-    page.get_by_text(re.compile(r"^\d people")).wait_for()
+    page.get_by_text(re.compile(r"^\d+ people")).wait_for()
     page.get_by_role("link", name="first <b>take<b>").click()
     page.wait_for_function("document.querySelector('.mv-player')?.dataset.people === '2'")
     page.locator(".mv-player").focus()
