@@ -17,13 +17,14 @@ Schema version {version}, generated from `multiview/wire/messages.py` by `python
 JSON Schema: [wire_format.schema.json](wire_format.schema.json), where bytes appear as base64 text; on the wire they
 are MessagePack's bin type.
 
-Everything live goes through the hub as ZeroMQ multipart messages, and a recording (`take.mcap`) holds the same bytes.
+Everything live goes through the hub as ZeroMQ multipart messages, and a recording (`take.mcap`) holds the same bytes,
+all but the previews.
 Subscribe (SUB) to the hub's publish port, `tcp://HOST:5556` by default. A message has three parts:
 
 | part | what it is |
 |---|---|
 | topic | UTF-8 text, see below |
-| stamp | 24 bytes, 3 little-endian int64: place in the stream, place in its topic, arrival on the hub's clock (ns) |
+| stamp | 24 bytes, 3 little-endian int64: place in the stream, place in its topic, arrival on the hub's clock (ns); previews are no part of the stream, their first number is -1 |
 | body | one MessagePack map, then the CRC-32 of the map's bytes (as in zlib), 4 bytes, little-endian |
 
 The map's key `type` names the message, `version` is the schema version and always there. Unknown keys are ignored,
@@ -45,6 +46,8 @@ the identities of `poses` begin anew, and `people` of one `boot_id` are not thos
 | `clock/CAMERA` | a worker | `clock` |
 | `camera_health/CAMERA` | a worker | `camera_health`, about once a second |
 | `identity_label` | the viewer, `multiview actor` | `identity_label`: a name that a user assigns to a person |
+| `preview_request` | the pages | `preview_request`, while somebody looks at pictures; not recorded |
+| `preview/CAMERA` | a worker | `preview`, while somebody looks at pictures; not recorded |
 | `service_health/SERVICE` | a service | `service_health`, about once a second |
 | `heartbeat` | the hub | `heartbeat`, 20 times a second |
 

@@ -27,6 +27,7 @@ from multiview.wire.printable import printable
 
 __all__ = [
     "MAX_BYTES",
+    "MAX_PICTURE",
     "SCHEMA_VERSION",
     "AnyMessage",
     "CameraHealth",
@@ -37,6 +38,8 @@ __all__ = [
     "KeypointsMessage",
     "Message",
     "PosesMessage",
+    "PreviewMessage",
+    "PreviewRequest",
     "RegionsMessage",
     "ServiceHealth",
     "Stamp",
@@ -63,6 +66,10 @@ Key = Annotated[str, msgspec.Meta(max_length=200)]
 Joints = Annotated[int, msgspec.Meta(ge=1, le=1024)]
 People = Annotated[int, msgspec.Meta(ge=0, le=1024)]
 Names = Annotated[list[Name], msgspec.Meta(max_length=256)]
+MAX_PICTURE = 192 * 1024  # bytes
+Side = Annotated[int, msgspec.Meta(ge=16, le=1920)]
+PreviewRate = Annotated[float, msgspec.Meta(gt=0.0, le=30.0)]
+PreviewTime = Annotated[float, msgspec.Meta(gt=0.0, le=10.0)]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
@@ -177,6 +184,44 @@ class RegionsMessage(Message, frozen=True, kw_only=True, tag="regions"):
         return read_blob(self.blob, (sum(map(len, self.people)), 6))
 
 
+class PreviewRequest(Message, frozen=True, kw_only=True, tag="preview_request"):
+    """Somebody looks at these cameras, all if there are none: workers send small pictures for `seconds` from now on.
+
+    Pictures are at most `width` px wide, and at most `rate_hz` a second. Whoever goes on looking asks again.
+    """
+
+    cameras: Names = []
+    width: Side = 320
+    rate_hz: PreviewRate = 5.0
+    seconds: PreviewTime = 3.0
+
+
+class PreviewMessage(Message, frozen=True, kw_only=True, tag="preview"):
+    """A small picture of one camera, and what its detector found in it. Never recorded.
+
+    `time_ns` is on the clock that `clock` names as in `poses`; "unknown" where the camera's is not known yet. `jpeg` is
+    the picture, empty where the camera has none (simulated, recorded keypoints). `blob` is (people, joints, 3): x y px
+    of the calibrated image, whose size is `size`, and score.
+    """
+
+    camera: Name
+    boot_id: Count
+    time_ns: Int
+    clock: Annotated[str, msgspec.Meta(pattern=r"^(hub|epoch|unknown)$(?!\n)")] = "unknown"
+    size: tuple[Pixels, Pixels]
+    people: People
+    joints: Joints
+    blob: bytes
+    jpeg: Annotated[bytes, msgspec.Meta(max_length=MAX_PICTURE)] = b""
+
+    def __post_init__(self) -> None:
+        _check_blob(self.blob, self.people * self.joints * 3)
+
+    def table(self) -> Table:
+        """The blob as (people, joints, 3)."""
+        return read_blob(self.blob, (self.people, self.joints, 3))
+
+
 class IdentityLabel(Message, frozen=True, kw_only=True, tag="identity_label"):
     """A name assigned by a user: from now on the track `person` has this `name`; "" removes it."""
 
@@ -260,6 +305,8 @@ AnyMessage = (
     KeypointsMessage
     | PosesMessage
     | RegionsMessage
+    | PreviewRequest
+    | PreviewMessage
     | IdentityLabel
     | ClockSample
     | CameraHealth

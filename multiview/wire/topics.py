@@ -6,6 +6,8 @@ camera_health/CAMERA     a worker      CameraHealth, about once a second
 poses                    fusion        PosesMessage
 regions                  fusion        RegionsMessage, if a detector searches where people are expected
 identity_label           the viewer    IdentityLabel, when a user names a person
+preview_request          the pages     PreviewRequest, while somebody looks at pictures; not recorded
+preview/CAMERA           a worker      PreviewMessage, while somebody looks at pictures; not recorded
 service_health/SERVICE   a service     ServiceHealth, about once a second
 heartbeat                the hub       Heartbeat, 20 times a second
 """
@@ -25,6 +27,8 @@ from multiview.wire.messages import (
     IdentityLabel,
     KeypointsMessage,
     PosesMessage,
+    PreviewMessage,
+    PreviewRequest,
     RegionsMessage,
     ServiceHealth,
 )
@@ -37,6 +41,9 @@ __all__ = [
     "IDENTITY_LABEL",
     "KEYPOINTS",
     "POSES",
+    "PREVIEW",
+    "PREVIEW_REQUEST",
+    "RECORDED",
     "REGIONS",
     "SERVICE_HEALTH",
     "Topic",
@@ -47,9 +54,12 @@ __all__ = [
 
 KEYPOINTS, CLOCK, CAMERA_HEALTH, SERVICE_HEALTH = "keypoints", "clock", "camera_health", "service_health"
 POSES, REGIONS, IDENTITY_LABEL, HEARTBEAT = "poses", "regions", "identity_label", "heartbeat"
+PREVIEW, PREVIEW_REQUEST = "preview", "preview_request"
 
 # The topics that fusion is a function of; a recording holds all.
 FUSION_READS = (KEYPOINTS, CLOCK, IDENTITY_LABEL, HEARTBEAT)
+# All but the pictures that are only looked at.
+RECORDED = (*FUSION_READS, CAMERA_HEALTH, SERVICE_HEALTH, POSES, REGIONS)
 
 _CARRIES: dict[str, tuple[type[AnyMessage], ...]] = {
     KEYPOINTS: (KeypointsMessage, EndOfStream),
@@ -59,9 +69,16 @@ _CARRIES: dict[str, tuple[type[AnyMessage], ...]] = {
     POSES: (PosesMessage,),
     REGIONS: (RegionsMessage,),
     IDENTITY_LABEL: (IdentityLabel,),
+    PREVIEW: (PreviewMessage,),
+    PREVIEW_REQUEST: (PreviewRequest,),
 }
-_SENDERS = {POSES: "fusion", REGIONS: "fusion", IDENTITY_LABEL: "viewer"}  # of the topics that name nobody
-_OF_A_NAME = re.compile(rb"(keypoints|clock|camera_health|service_health)/([^/]{1,256})")
+_SENDERS = {
+    POSES: "fusion",
+    REGIONS: "fusion",
+    IDENTITY_LABEL: "viewer",
+    PREVIEW_REQUEST: "dashboard",
+}
+_OF_A_NAME = re.compile(rb"(keypoints|clock|camera_health|preview|service_health)/([^/]{1,256})")
 
 
 class Topic(NamedTuple):
@@ -73,7 +90,7 @@ class Topic(NamedTuple):
     @property
     def owner(self) -> str:
         """ "camera/NAME" or "service/NAME"."""
-        return f"{'camera' if self.kind in (KEYPOINTS, CLOCK, CAMERA_HEALTH) else 'service'}/{self.name}"
+        return f"{'camera' if self.kind in (KEYPOINTS, CLOCK, CAMERA_HEALTH, PREVIEW) else 'service'}/{self.name}"
 
 
 def topic_of(kind: str, name: str) -> str:

@@ -13,6 +13,7 @@ from services.dashboard.access import Access, Role
 from services.dashboard.control import Control
 from services.dashboard.guard import LOGIN
 from services.dashboard.hub_feed import HubFeed
+from services.dashboard.picture_feed import PictureFeed
 from services.dashboard.room import room
 
 __all__ = ["Backstage"]
@@ -32,6 +33,7 @@ class Backstage:
         self.studio: Studio | None = None
         self.skeleton: Skeleton | None = None
         self.feed: HubFeed | None = None
+        self.pictures: PictureFeed | None = None
         self.room: dict[str, Any] | None = None
         self.fault = ""
         self.version = 0  # counts the changes of the studio file
@@ -63,7 +65,7 @@ class Backstage:
         if (file, self._rig_stamp()) == self._stamps:
             return
         self.version += 1
-        self.fault, self.room, studio = "", None, None
+        self.fault, self.room, studio, rig = "", None, None, None
         try:
             studio = self.control.studio()
             if studio is not None:
@@ -81,15 +83,22 @@ class Backstage:
             self.close()
             if studio is not None and self._loop is not None:
                 self.feed = HubFeed(studio.hub, self._loop.call_soon_threadsafe)
+        if self.pictures is not None:
+            self.pictures.close()
+            self.pictures = None
+        if studio is not None and rig is not None and self._loop is not None:
+            self.pictures = PictureFeed(studio.hub, rig, self._loop.call_soon_threadsafe)
 
     def _rig_stamp(self) -> tuple[int, int]:
         return _stamp(Path(self.studio.rig)) if self.studio is not None and self.studio.rig else (0, 0)
 
     def close(self) -> None:
         """Hear no more of the studio."""
-        feed, self.feed = self.feed, None
-        if feed is not None:
-            feed.close()
+        feed, pictures = self.feed, self.pictures
+        self.feed = self.pictures = None
+        for one in (feed, pictures):
+            if one is not None:
+                one.close()
 
 
 def _stamp(path: Path) -> tuple[int, int]:

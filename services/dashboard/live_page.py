@@ -13,12 +13,14 @@ from services.dashboard.access import Role, Session
 from services.dashboard.backstage import Backstage
 from services.dashboard.layout import act, page_frame
 from services.dashboard.live_view import LiveView
+from services.dashboard.pictures_view import PicturesView
 from services.dashboard.welcome import welcome
 
 __all__ = ["live_page"]
 
 REFRESH_S = 0.5
 LATE_SHARE = 0.9  # of its frame rate, which a camera must reach
+SHOWN = ["3D", "Pictures", "Both"]
 KEYS = "drag: turn · right-drag: move · wheel: nearer · A: all · T: top · F: front · P: follow the next person"
 
 
@@ -58,11 +60,15 @@ class _Live:
         self._names = [camera["name"] for camera in backstage.room["cameras"]]
         self._people: tuple[tuple[int, str], ...] = ()
         with ui.element("main").classes("mv-live"):
-            with ui.element("section").classes("mv-stage"):
+            with ui.element("section").classes("mv-stage mv-show-3d") as self._stage:
                 self._view = LiveView(backstage.room)
+                self._pictures_cell = ui.element("div").classes("mv-pictures-cell")
                 with ui.element("div").classes("mv-headline").props('role="status"'):
                     self._headline = ui.label("")
                 ui.label(KEYS).classes("mv-keys")
+                with ui.element("div").classes("mv-choice"):
+                    choice = ui.toggle(SHOWN, value="3D", on_change=lambda event: self._show(event.value))
+                    choice.props('dense no-caps aria-label="What is shown"')
             with ui.element("section").classes("mv-panel"):
                 self._studio_cell()
                 if self._controls:
@@ -76,6 +82,14 @@ class _Live:
                         self._cameras = {name: _CameraRow(name) for name in self._names}
         self._show_people()
         self.refresh()
+
+    def _show(self, what: str) -> None:
+        """The room in 3D, the cameras' pictures, or both; pictures are asked for only while they are shown."""
+        self._stage.classes(replace=f"mv-stage mv-show-{what.lower()}")
+        self._pictures_cell.clear()
+        if what != "3D" and self._backstage.room is not None:
+            with self._pictures_cell:
+                PicturesView(self._backstage.room)
 
     def _studio_cell(self) -> None:
         with ui.element("div").classes("mv-cell"):

@@ -45,7 +45,12 @@ def room(rig: Rig, skeleton: Skeleton) -> dict[str, Any]:
 def _camera(rig: Rig, index: int, level: np.ndarray) -> dict[str, Any]:
     camera = rig.cameras[index]
     points, lines = frustum(camera, _FRUSTUM_M)
-    return {"name": camera.name, "points": (points @ level.T).tolist(), "lines": [list(pair) for pair in lines]}
+    return {
+        "name": camera.name,
+        "size": list(camera.size),
+        "points": (points @ level.T).tolist(),
+        "lines": [list(pair) for pair in lines],
+    }
 
 
 def _floor(rig: Rig) -> list[int] | None:

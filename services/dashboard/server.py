@@ -21,6 +21,7 @@ from services.dashboard.control import Control
 from services.dashboard.downloads import Downloads
 from services.dashboard.guard import Guard
 from services.dashboard.pages import add_pages
+from services.dashboard.picture_stream import add_picture_stream
 from services.dashboard.stream import add_stream
 from services.runtime.process import begin_service, finishing
 
@@ -66,6 +67,7 @@ def serve(
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     add_stream(app, backstage)
+    add_picture_stream(app, backstage)
     add_pages(app, backstage, downloads)
     ui.run_with(
         app,

@@ -33,6 +33,7 @@ from multiview.wire.messages import CameraHealth, EndOfStream, encode
 from multiview.wire.packing import pack_keypoints
 from services.nodes.clock_probe import ClockProber
 from services.nodes.common_grid import DetectorPace, GridSelection
+from services.nodes.previews import Previews, jpeg, send_preview
 from services.nodes.ready_signal import wait_for_start
 from services.nodes.recording_source import RecordingSource
 from services.nodes.regions import RegionReceiver
@@ -141,6 +142,19 @@ class CameraStream:
         self.sent += left
         self.dropped += not left
 
+    def preview(self, frame: VideoFrame, keypoints: Keypoints2D, width: int) -> None:
+        """Send a small picture to whoever looks."""
+        shape = (frame.image.shape[1], frame.image.shape[0])
+        try:
+            scaling_note(shape, self.camera.size, self.camera.name)
+        except ConfigError:  # which its health says
+            return
+        seen = to_calibrated_size(keypoints, shape, self.camera.size)
+        clock = "hub" if self.source.live else "epoch"
+        picture = jpeg(frame.image, width)
+        time_ns = self.common_ns(frame)
+        send_preview(self.sender, self.camera.name, self.boot_id, time_ns, clock, self.camera.size, seen, picture)
+
     def common_ns(self, frame: VideoFrame) -> int | None:
         """When a frame was taken, on the clock that all cameras share; None while that is not known."""
         if self.source.live and not self.clock.known:
@@ -211,6 +225,7 @@ class CameraWorker:
             )
         self._streams = [CameraStream(studio, rig.cameras[rig.index(name)], rig.calibration_hash) for name in cameras]
         self._regions = self._region_receiver(studio, first, cameras[0])
+        self._previews = Previews(studio.hub, cameras[0])
         self._pace = DetectorPace(frame_rate(studio), max(stream.source.fps for stream in self._streams))
         self._start_ns = 0
         self._stages: deque[dict[str, int]] = deque(maxlen=RECENT)
@@ -242,6 +257,7 @@ class CameraWorker:
         self._report()
         if self._regions is not None:
             self._regions.close()
+        self._previews.close()
         for stream in self._streams:
             if stream.prober:
                 stream.prober.close()
@@ -272,6 +288,9 @@ class CameraWorker:
             stream.send(frame, keypoints, self._skeleton, stopping)
             self._detected_ns[stream.camera.name].append(time.monotonic_ns())
         publish = time.perf_counter_ns() - start
+        for (stream, frame), keypoints in zip(taken, found, strict=True):
+            if (wanted := self._previews.due(stream.camera.name)) is not None:
+                stream.preview(frame, keypoints, wanted.width)
         stages = {**self._detector.stage_ns, "publish": publish}
         self._stages.append({name: ns // len(taken) for name, ns in stages.items()})
         if self._pace.add((time.monotonic() - began) * taken[0][0].pace_of_time) and self._pace.level:

@@ -31,6 +31,7 @@ from services.transport.rights import HUB_HEALTH, Rejection, check_body, check_r
 from services.transport.roles import Peer
 
 HEARTBEAT_S, HEALTH_S = 0.05, 1.0
+OUTSIDE = -1  # the place in the stream of what is no part of it
 MAX_REASONS = 50  # why messages were rejected, in what it says of itself
 OPEN_FILES = 4096  # several times what connections within their limits need
 MAX_TOPICS = 4000  # whose numbers are remembered; a topic that is forgotten begins at 0, as after a restart
@@ -112,8 +113,11 @@ class Hub:
         self._publish(message.topic, now_ns, message.body)
 
     def _publish(self, topic: bytes, now_ns: int, body: bytes) -> None:
-        self._sockets.publish(topic, Stamp(self._sequence, self._topic_sequences[topic], now_ns), body)
-        self._sequence += 1
+        kind = topic.partition(b"/")[0].decode()
+        in_stream = kind in topics.RECORDED  # of what is only looked at a recording lacks nothing
+        place = self._sequence if in_stream else OUTSIDE
+        self._sockets.publish(topic, Stamp(place, self._topic_sequences[topic], now_ns), body)
+        self._sequence += in_stream
         self._topic_sequences[topic] += 1
         if len(self._topic_sequences) > MAX_TOPICS:
             self._topic_sequences = Counter({t: n for t, n in self._topic_sequences.items() if self._is_own(t)})

@@ -60,7 +60,7 @@ class Recorder:
 
     def __init__(self, studio: Studio, take: Take, reports: bool = True) -> None:
         self._take, self._reports = take, reports
-        self._subscriber = Subscriber(studio.hub, name="recorder")
+        self._subscriber = Subscriber(studio.hub, topics.RECORDED, "recorder")
         self._sender, self._ready_signal = Sender(studio.hub, "recorder"), ReadySignal(studio.hub, "recorder")
         self._boot_id = secrets.randbits(62)
         self._writer, self._room = TakeWriter(take), DiskRoom(take.folder)

@@ -24,6 +24,7 @@ from multiview.wire.messages import CameraHealth, EndOfStream, decode, encode
 from multiview.wire.messages import PosesMessage as Poses
 from multiview.wire.packing import pack_keypoints
 from services.nodes.clock_probe import ClockProber
+from services.nodes.previews import Previews, send_preview
 from services.nodes.ready_signal import wait_for_start
 from services.nodes.sources import KeypointPlayback, open_playback
 from services.runtime.process import Stopping, begin_service
@@ -75,6 +76,7 @@ class Worker:
         self._sent = self._dropped = 0
         self._start_ns = 0
         self._next_report = 0.0
+        self._previews = Previews(studio.hub, camera)
         self._prober = ClockProber(studio.hub, camera, self._boot_id, self._now_ns) if source.clock else None
 
     def play(self, stopping: Stopping, standalone: bool) -> None:
@@ -89,6 +91,7 @@ class Worker:
         self._report("finished")
         if self._prober:
             self._prober.close()
+        self._previews.close()
         self._sender.close(linger_s=1.0)
         logging.info("%d frames sent, %d dropped", self._sent, self._dropped)
 
@@ -110,6 +113,7 @@ class Worker:
                 self._sender.send(topics.topic_of(topics.CLOCK, self._camera), encode(sample))
             if message is not None:
                 self._send(message)
+                self._show(frame, keypoints)
             if time.monotonic() >= self._next_report:
                 self._report("running")
             frame += 1
@@ -154,6 +158,13 @@ class Worker:
             self._sent += 1
         else:
             self._dropped += 1
+
+    def _show(self, frame: int, keypoints: Keypoints2D | None) -> None:
+        """What is seen, to whoever looks; there is no picture of it."""
+        if keypoints is not None and self._previews.due(self._camera) is not None:
+            time_ns = None if self._source.clock else self._source.time_ns(frame)
+            size = self._source.size
+            send_preview(self._sender, self._camera, self._boot_id, time_ns, "epoch", size, keypoints)
 
     def _report(self, state: str) -> None:
         """Send health and the ready signal, about once a second."""

@@ -15,6 +15,7 @@ from multiview.common.ranges import Port, ranged
 from multiview.errors import ConfigError
 from multiview.fusion.pipeline import STAGES
 from multiview.studio.config import load_studio, studio_rig
+from multiview.wire import topics
 from services.nodes.ready_signal import ReadySignal
 from services.runtime.process import Stopping, begin_service
 from services.supervise.watcher import CameraState, Watcher, rate_of
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio, check=False)
     begin_service("metrics", studio.logging.json)
     stopping, watcher = Stopping(), Watcher(studio_rig(studio).names)
-    subscriber, ready = Subscriber(studio.hub, name="metrics"), ReadySignal(studio.hub, "metrics")
+    subscriber, ready = Subscriber(studio.hub, topics.RECORDED, "metrics"), ReadySignal(studio.hub, "metrics")
     port = studio.metrics.port if args.port is None else args.port
     with MetricsServer(MetricsCollector(watcher), studio.metrics.host, port) as served:
         logging.info("http://%s:%d/metrics", studio.metrics.host, served.port)

@@ -18,6 +18,7 @@ from rich.text import Text
 from multiview.common.counted import counted
 from multiview.errors import SourceError
 from multiview.studio.config import HubOptions, load_studio, studio_rig
+from multiview.wire import topics
 from services.runtime.process import Stopping
 from services.supervise.watcher import Watcher, rate_of
 from services.transport.bus import Subscriber
@@ -62,7 +63,7 @@ class StatusTable:
 
     def __init__(self, hub: HubOptions, cameras: Iterable[str] = (), live: bool = True) -> None:
         self.watcher = Watcher(cameras)
-        self._subscriber = Subscriber(hub)
+        self._subscriber = Subscriber(hub, topics.RECORDED)
         self._console = Console()
         self._live = Live(console=self._console, refresh_per_second=5, auto_refresh=False) if live else None
         if not self._console.is_terminal:

@@ -1,10 +1,11 @@
 """Who may say what: the one table of rights, and the one place where messages and requests are checked.
 
     role        may send                                              may ask
-    camera      keypoints, clock, camera_health: of its own name      probe, status, start, ready of its own name
+    camera      keypoints, clock, camera_health, preview: of its own  probe, status, start, ready of its own name
     fusion      poses, regions, service_health of its own name        probe, status, ready of its own name
     service     service_health of its own name                        probe, status, ready of its own name
-    operator    identity_label, service_health of its own name        probe, status, start, ready of its own name
+    operator    identity_label, preview_request,                      probe, status, start, ready of its own name
+                service_health of its own name
     listener    nothing                                               probe, status
 
 The hub alone says how it is itself (service_health of `hub`).
@@ -29,14 +30,15 @@ __all__ = ["HUB_HEALTH", "Rejection", "check_body", "check_request", "check_topi
 
 
 HUB_HEALTH = topics.topic_of(topics.SERVICE_HEALTH, HUB)
-_CAMERA_TOPICS = frozenset({topics.KEYPOINTS, topics.CLOCK, topics.CAMERA_HEALTH})
+_CAMERA_TOPICS = frozenset({topics.KEYPOINTS, topics.CLOCK, topics.CAMERA_HEALTH, topics.PREVIEW})
 _MAY_SEND: dict[Role, frozenset[str]] = {
     Role.CAMERA: _CAMERA_TOPICS,
     Role.FUSION: frozenset({topics.POSES, topics.REGIONS, topics.SERVICE_HEALTH}),
     Role.SERVICE: frozenset({topics.SERVICE_HEALTH}),
-    Role.OPERATOR: frozenset({topics.IDENTITY_LABEL, topics.SERVICE_HEALTH}),
+    Role.OPERATOR: frozenset({topics.IDENTITY_LABEL, topics.PREVIEW_REQUEST, topics.SERVICE_HEALTH}),
     Role.LISTENER: frozenset(),
-    Role.LOCAL: _CAMERA_TOPICS | {topics.POSES, topics.REGIONS, topics.IDENTITY_LABEL, topics.SERVICE_HEALTH},
+    Role.LOCAL: _CAMERA_TOPICS
+    | {topics.POSES, topics.REGIONS, topics.IDENTITY_LABEL, topics.PREVIEW_REQUEST, topics.SERVICE_HEALTH},
 }
 _MAY_ASK: dict[Role, tuple[type[Request], ...]] = {
     Role.CAMERA: (Probe, Status, Start, Ready),

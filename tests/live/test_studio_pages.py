@@ -19,7 +19,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from multiview.recordings.take import Take
 from multiview.studio.config import SyntheticSource, write_studio
+from multiview.wire.topics import RECORDED
 from services.dashboard.access import Role, Session
 from services.dashboard.control import Control
 from tests.processes import SYNTHETIC, free_hub, free_ports, synthetic_studio, until
@@ -150,6 +152,8 @@ def page(server: Server) -> Iterator[Any]:
 def test_browser_records_a_take_and_the_server_may_die_meanwhile(server: Server, page: Any) -> None:
     page.get_by_role("button", name="Start").click()
     page.wait_for_function("document.querySelector('.mv-view').dataset.people === '2'")
+    page.get_by_role("button", name="Both").click()
+    page.wait_for_function("document.querySelector('.mv-pictures')?.dataset.fused === '2'")
     page.get_by_label("Take's name").fill("first <b>take<b>")
     page.get_by_label("Notes").fill(SCRIPT)
     page.get_by_role("button", name="Record").click()
@@ -173,6 +177,10 @@ def test_browser_records_a_take_and_the_server_may_die_meanwhile(server: Server,
     page.get_by_role("button", name="Stop recording").click()
     page.get_by_text("Saved take").wait_for()
     (take,) = (server.folder / "takes").iterdir()
+    stream = Take(take).stream()
+    recorded = {record.topic.partition("/")[0] for record in stream}
+    assert {"keypoints", "poses"} < recorded <= {*RECORDED}  # pictures that were looked at are not among them
+    assert stream.unrecorded == 0  # nor do they count as missing
     assert SCRIPT.replace("'", "\\'") in (take / "take.toml").read_text() or SCRIPT in (take / "take.toml").read_text()
     assert page.title() == "Live · multiview"
     assert page.faults == []

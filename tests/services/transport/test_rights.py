@@ -17,8 +17,9 @@ from services.transport.requests import Probe, Ready, Request, Start, Status
 from services.transport.rights import Rejection, check_body, check_request, check_topic
 from services.transport.roles import ANYBODY, Peer, Role
 
-CAMERA_TOPICS = {"keypoints/cam01", "clock/cam01", "camera_health/cam01"}
-SAYABLE = CAMERA_TOPICS | {"poses", "regions", "identity_label", "service_health/fusion", "service_health/recorder"}
+CAMERA_TOPICS = {"keypoints/cam01", "clock/cam01", "camera_health/cam01", "preview/cam01"}
+OPERATOR_TOPICS = {"identity_label", "preview_request"}
+SAYABLE = CAMERA_TOPICS | OPERATOR_TOPICS | {"poses", "regions", "service_health/fusion", "service_health/recorder"}
 TOPICS = SAYABLE | {"service_health/hub", "heartbeat"}  # which the hub alone sends
 # The right answer for every key, written down once more.
 MAY_SEND = {
@@ -26,7 +27,7 @@ MAY_SEND = {
     Peer("cam02", Role.CAMERA): set(),
     Peer("fusion", Role.FUSION): {"poses", "regions", "service_health/fusion"},
     Peer("recorder", Role.SERVICE): {"service_health/recorder"},
-    Peer("viewer", Role.OPERATOR): {"identity_label"},
+    Peer("viewer", Role.OPERATOR): OPERATOR_TOPICS,
     Peer("client", Role.LISTENER): set(),
     Peer("fusion", Role.LISTENER): set(),  # the role counts, not the name
     ANYBODY: SAYABLE,
