@@ -24,14 +24,15 @@ Subscribe (SUB) to the hub's publish port, `tcp://HOST:5556` by default. A messa
 | part | what it is |
 |---|---|
 | topic | UTF-8 text, see below |
-| stamp | 24 bytes, 3 little-endian int64: place in the stream, place in its topic, arrival on the hub's clock (ns); previews are no part of the stream, their first number is -1 |
+| stamp | 24 bytes, 3 little-endian int64: place in the stream, place in its topic, arrival on the hub's clock (ns) |
 | body | one MessagePack map, then the CRC-32 of the map's bytes (as in zlib), 4 bytes, little-endian |
 
 The map's key `type` names the message, `version` is the schema version and always there. Unknown keys are ignored,
 other absent keys have their default; a message of another version, or without one, must be rejected. A body is at most
 {max_bytes} bytes. Bulk numbers are in `blob`: little-endian float32, row by row. Positions are metres in the world
 (x, y, z; z up where there is a floor), times integer nanoseconds. A missing joint has score 0 and NaN coordinates,
-together. A gap in the stamp's second number means dropped messages. A name is 1 to 64 characters in any script, on one
+together. A gap in the stamp's second number means dropped messages; previews are no part of the stream, and their first
+number is -1. A name is 1 to 64 characters in any script, on one
 line, without `/` and `\\`; the schema has its pattern. Integers have up to 63 bits: a reader whose numbers are
 double-precision must read them as big integers.
 
