@@ -8,12 +8,13 @@ import importlib
 import io
 import logging
 import os
+import re
 import shutil
 import signal
 import sys
 import textwrap
 import threading
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from multiview import __version__
 from multiview.common.kernel_cache import use_kernel_cache
@@ -21,6 +22,23 @@ from multiview.common.ledger import ledger
 from multiview.errors import MultiviewError, one_line, os_error_words
 
 PARTLY = 3  # exit status: the command did its work on what could be read of its inputs, which was not all
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Says what it does not know beside its own usage, and what comes near.
+
+    argparse hands unknown arguments of a command up, where only the usage of `multiview` is known.
+    """
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """As in argparse, but nothing unknown is left to the caller."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            options = re.findall(r"--[\w-]+", self.format_usage())
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], options, 2)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return found, unknown
 
 
 class Command(NamedTuple):
@@ -152,7 +170,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 on success, 2 on an error that the user can mend, 3 if an input could be read in part only."""
     argv = sys.argv[1:] if argv is None else argv
     _print_any_character()
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="multiview",
         usage="multiview [-h] [--version] [--debug] COMMAND ...",
         description="Live, identified 3D skeletons of everyone in a room, from 2 to 16 calibrated cameras.\n\n"

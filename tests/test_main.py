@@ -54,6 +54,15 @@ def test_a_mistyped_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> No
     assert "did you mean export?" in capsys.readouterr().err
 
 
+def test_a_mistyped_option_is_guessed_beside_the_usage_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["calibrate", "convert", "a.toml", "b.toml", "--units", "mm"])
+    assert stop.value.code == 2
+    printed = capsys.readouterr().err
+    assert "usage: multiview calibrate convert" in printed
+    assert "unrecognized arguments: --units mm; did you mean --unit?" in printed
+
+
 def test_no_command_shows_them_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([]) == 2
     assert "calibrate" in capsys.readouterr().out
