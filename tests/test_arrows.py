@@ -85,7 +85,11 @@ HOMES: dict[str, tuple[str, ...]] = {
     "networkx": ("multiview/fusion/association/", "calib/"),
     "zmq": ("services/transport/", "multiview/client.py"),
     "h5py": ("multiview/keypoint_formats/",),
-    "av": ("multiview/common/video_writer.py", "multiview/sources/_av_capture.py"),
+    "av": (
+        "multiview/common/video_writer.py",
+        "multiview/sources/_video_reader.py",
+        "multiview/sources/_frame_filters.py",
+    ),
 }
 
 # What a downstream program has installed.

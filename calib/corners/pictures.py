@@ -26,7 +26,7 @@ from multiview.sources import (
     read_timestamps,
     timestamps_beside,
 )
-from multiview.sources.video import fourcc, open_capture
+from multiview.sources.video import open_video
 
 __all__ = ["Picture", "Pictures", "image_folder", "video"]
 
@@ -83,23 +83,20 @@ class Pictures:
         """Of this file, whose frames are numbered from `first` on; returns the number of the next one."""
         import cv2
 
-        capture = open_capture(str(self.path))
-        container = ContainerTimes(self.fps)
+        reader = open_video(self.path)
+        container = ContainerTimes(self.fps, reader.unit_s)
         by_container = self.times is None and not self.from_rate
         try:
             frame = first
-            while capture.grab():
-                stamp_s = container.next_ns(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e9
+            while reader.grab():
+                stamp_s = container.next_ns(reader.stamp_s) / 1e9
                 if frame % every == 0:
-                    good, image = capture.retrieve()
-                    if not good or image is None:
-                        break
-                    grey = cv2.cvtColor(np.asarray(image, np.uint8), cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
+                    grey = cv2.cvtColor(reader.image(), cv2.COLOR_BGR2GRAY)
                     time = stamp_s if by_container else self._time(frame - first)
                     yield Picture(frame, time, np.asarray(grey, np.uint8))
                 frame += 1
         finally:
-            capture.release()
+            reader.close()
         return frame
 
     def _every(self, every: int) -> list[tuple[int, Path]]:
@@ -138,18 +135,15 @@ def video(path: str | Path, name: str | None = None, fps: float | None = None) -
 
 
 def _video_file(path: Path, name: str, fps: float | None) -> Pictures:
-    import cv2
-
-    capture = open_capture(str(reading(path)))
-    opened, count, rate = capture.isOpened(), int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), capture.get(cv2.CAP_PROP_FPS)
-    readable, codec = opened and capture.grab(), fourcc(capture) if opened else "unknown"
-    capture.release()
+    reader = open_video(path)
+    count, rate, codec, readable = reader.frames, reader.fps, reader.codec, reader.grab()
+    reader.close()
     if not readable:
         raise SourceError(
             f"{path}: the video cannot be read: incomplete, or its codec ({codec}) is missing here; copy it again, or "
             "convert it to H.264"
         )
-    times = timestamps_beside(path, rate, max(count, 0))
+    times = timestamps_beside(path, rate, count)
     rate = fps or (rate if 1 <= rate <= 1000 else 25.0)
     return Pictures(name, path, max(count, 1), rate, times=times, from_rate=fps is not None)
 

@@ -52,7 +52,10 @@ def open_sources(rig: Rig, videos: list[str], names: list[str], fps: float) -> l
             )
         if names.count(name) > 1:
             raise ConfigError(f"two videos for camera {name}")
-    return open_cameras(zip(videos, names, strict=True), lambda video, name: open_source(str(video), name, fps=fps))
+    others = len(videos) - 1
+    return open_cameras(
+        zip(videos, names, strict=True), lambda video, name: open_source(str(video), name, fps=fps, beside=others)
+    )
 
 
 def detect_all(rig: Rig, sources: list[FrameSource], detectors: list[PoseDetector]) -> tuple[list[Recording], float]:

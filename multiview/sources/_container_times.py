@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["ContainerTimes"]
 
-ROUNDING_NS = 1_000_000  # containers round to 1 ms, or finer
+ROUNDING_NS = 1_000_000  # the coarsest that containers round to; a coarser unit is that of one frame
 USUAL_FPS = 25.0
 NS_PER_S = 1_000_000_000
 
@@ -12,30 +12,34 @@ NS_PER_S = 1_000_000_000
 class ContainerTimes:
     """Times of frames in order, from stamps that may be rounded, delayed, missing or 0.
 
-    Where a stamp agrees with the constant rate to a container's rounding, the rate is exact. Where stamps do not rise
-    (AVI with B-frames ends with zeros, some containers have none), the rate goes on from the last.
+    As long as stamps agree with the constant rate to a container's rounding, the rate is exact; from the first other
+    one on, they are taken as they are. Where stamps do not rise (some containers have none, or lack the last ones), the
+    rate goes on from the last.
 
     Args:
         fps: The container's rate; 0 if unknown.
+        unit_s: Of its stamps, which are rounded to whole ones, s; 0 if unknown.
     """
 
-    def __init__(self, fps: float) -> None:
+    def __init__(self, fps: float, unit_s: float = 0.0) -> None:
+        self._rounding_ns = min(ROUNDING_NS, round(unit_s * NS_PER_S) + 1) if unit_s else ROUNDING_NS
+        self._is_constant = True
         self._step_ns = NS_PER_S / fps if fps > 0 else NS_PER_S / USUAL_FPS
         self._first_ns = 0
         self._index = -1
         self._last_ns, self._last_index = 0, 0  # of the last stamp that was believed
 
-    def next_ns(self, stamp_ms: float) -> int:
+    def next_ns(self, stamp_s: float | None) -> int:
         """Time of the next frame.
 
         Args:
-            stamp_ms: What the container says of it.
+            stamp_s: What the container says of it; None: nothing.
 
         Returns:
             ns since the first frame.
         """
         self._index += 1
-        stamp = round(stamp_ms * 1e6)
+        stamp = 0 if stamp_s is None else round(stamp_s * NS_PER_S)
         if self._index == 0:
             self._first_ns = stamp
             return 0
@@ -43,6 +47,6 @@ class ContainerTimes:
         by_rate = round(self._index * self._step_ns)
         if since_first <= self._last_ns:
             return self._last_ns + round((self._index - self._last_index) * self._step_ns)
-        near = abs(since_first - by_rate) <= ROUNDING_NS and by_rate > self._last_ns
-        self._last_ns, self._last_index = by_rate if near else since_first, self._index
+        self._is_constant &= abs(since_first - by_rate) <= self._rounding_ns and by_rate > self._last_ns
+        self._last_ns, self._last_index = by_rate if self._is_constant else since_first, self._index
         return self._last_ns

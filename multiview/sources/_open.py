@@ -13,7 +13,9 @@ from multiview.sources._source import FrameSource
 __all__ = ["open_source"]
 
 
-def open_source(address: str, name: str = "", folder: Path | None = None, fps: float = 0.0) -> FrameSource:
+def open_source(
+    address: str, name: str = "", folder: Path | None = None, fps: float = 0.0, beside: int = 0
+) -> FrameSource:
     """Open a camera, a stream, a video, a folder of pictures, or a source of one's own.
 
     Args:
@@ -22,6 +24,7 @@ def open_source(address: str, name: str = "", folder: Path | None = None, fps: f
         name: The camera's.
         folder: Where relative paths start.
         fps: Frame rate, where it is not that of the file or camera; 0: theirs.
+        beside: How many other videos are read at once; they share the cores.
 
     Returns:
         The source, opened.
@@ -39,8 +42,8 @@ def open_source(address: str, name: str = "", folder: Path | None = None, fps: f
     if path.is_file():
         video = load_plugin("multiview.sources", "video").Source
         if parts := later_parts(path):
-            return Parts([path, *parts], lambda part: video(part, name or name_of_file(path.stem), fps))
-        return video(path, name, fps)
+            return Parts([path, *parts], lambda part: video(part, name or name_of_file(path.stem), fps, beside))
+        return video(path, name, fps, beside)
     raise SourceError(
         f"there is no source {path}: give a video, a folder of pictures, a webcam's number or a stream's address"
     )

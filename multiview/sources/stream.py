@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import time
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 
 from multiview.common.secret import hide_secrets
 from multiview.data import VideoFrame
 from multiview.errors import SourceError
-from multiview.sources._av_capture import AvCapture
-from multiview.sources.video import open_capture
+from multiview.sources._video_reader import VideoReader
+from multiview.sources._webcam import Webcam
 
 __all__ = ["Source"]
 
@@ -59,13 +58,9 @@ class Source:
         self._attempts = 0  # to open it again, since the last picture
         self._away = ""
         self._has_frame = False  # since it was opened last
-        self._capture: cv2.VideoCapture | AvCapture = self._open()
+        self._camera = self._open()
         self._ahead: UInt8[np.ndarray, "H W 3"] | None = None
-        self.fps = max(float(self._capture.get(cv2.CAP_PROP_FPS)), 0.0)
-        self.size = (
-            int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
-            int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
-        )
+        self.fps, self.size = self._camera.fps, self._camera.size
         if 0 in self.size:  # a stream whose size only its first key frame tells
             self._ahead = self._read_image()[0]
             self.size = (self._ahead.shape[1], self._ahead.shape[0])
@@ -74,7 +69,7 @@ class Source:
     def trouble(self) -> str:
         if self._away or self._has_frame:
             return self._away
-        if isinstance(self._capture, AvCapture) and self._capture.packets:
+        if isinstance(self._camera, VideoReader) and self._camera.packets:
             return "it waits for a key frame: set the camera's key frame (I-frame) interval to 1 s, smart codecs off"
         return ""
 
@@ -91,27 +86,27 @@ class Source:
         """The next picture, and when it arrived, ns."""
         since = time.monotonic()
         while True:
-            grabbed = self._capture.grab()
+            grabbed = self._camera.grab()
             arrived = time.monotonic_ns()
-            ok, image = self._capture.retrieve() if grabbed else (False, None)
-            if ok and image is not None:
+            image = self._camera.image() if grabbed else None
+            if image is not None:
                 self._has_frame, self._attempts = True, 0
-                return np.asarray(image, np.uint8), arrived
+                return image, arrived
             self._reopen(since)
 
     def skip(self) -> bool:
         """Take the next frame off the stream without unpacking its picture."""
-        if self._ahead is not None or not self._capture.grab():
+        if self._ahead is not None or not self._camera.grab():
             return self.read() is not None  # comes back, or says that it does not
         self._index += 1
         return True
 
     def close(self) -> None:
-        self._capture.release()
+        self._camera.close()
 
     def _reopen(self, since: float) -> None:
         """Open it again; SourceError where no picture has come since then for longer than `reconnect_s`."""
-        reason = getattr(self._capture, "error", "") or "it broke off"
+        reason = self._camera.error or "it broke off"
         while True:
             if self._attempts:
                 pause, away = min(RETRY_FIRST_S * 2 ** (self._attempts - 1), RETRY_MAX_S), time.monotonic() - since
@@ -121,41 +116,28 @@ class Source:
                 time.sleep(pause)
             self._attempts += 1
             self.reconnects += 1
-            self._capture.release()
+            self._camera.close()
             try:
-                self._capture, self._has_frame, self._away = self._open(), False, ""
+                self._camera, self._has_frame, self._away = self._open(), False, ""
             except SourceError as error:
                 reason = str(error)
                 continue
             return
 
-    def _open(self) -> cv2.VideoCapture | AvCapture:
+    def _open(self) -> VideoReader | Webcam:
         """SourceError if it does not answer."""
         if isinstance(self.address, int) or "://" not in self.address:
-            capture = open_capture(self.address)
-            assert isinstance(capture, cv2.VideoCapture)
-            if not capture.isOpened():
-                raise SourceError(
-                    f"{_kind(self.address)} does not answer: is it connected, and used by no other program?"
-                )
-            self._configure(capture)
-            return capture
+            try:
+                return Webcam(self.address, *self._requested)
+            except SourceError as error:
+                raise SourceError(f"{_kind(self.address)} does not answer: {error}") from None
         try:
-            return AvCapture(self.address, _stream_options(), (OPEN_TIMEOUT_S, SILENCE_S))
+            return VideoReader(self.address, _stream_options(), (OPEN_TIMEOUT_S, SILENCE_S))
         except SourceError as error:
             raise SourceError(
                 f"{_kind(self.address)} does not answer ({_hidden(error, self.address)}): check its address, user and "
                 "password, and that this computer reaches it"
             ) from None
-
-    def _configure(self, capture: cv2.VideoCapture) -> None:
-        size, fps = self._requested
-        if size is not None:
-            capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
-            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
-        if fps:
-            capture.set(cv2.CAP_PROP_FPS, fps)
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
 
 
 def _stream_options() -> dict[str, str]:

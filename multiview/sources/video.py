@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
+import logging
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from multiview.common.ledger import reading
+from multiview.common.ledger import note_missing, reading
 from multiview.common.names import name_of_file
 from multiview.data import VideoFrame
 from multiview.errors import SourceError
-from multiview.sources._av_capture import AvCapture, is_interlaced
 from multiview.sources._container_times import ContainerTimes
 from multiview.sources._timestamps import timestamps_beside
+from multiview.sources._video_reader import VideoReader, decoding_threads
 
-__all__ = ["Source", "fourcc", "open_capture"]
+__all__ = ["Source", "open_video"]
 
-FFMPEG_QUIET = "-8"  # errors reach users in our words
 TORN_SHARE = 0.02  # a container's own count of frames is often off by one or two; more is a torn file
 
 
@@ -28,28 +23,35 @@ class Source:
 
     live = False
 
-    def __init__(self, path: str | Path, name: str = "", fps: float = 0.0) -> None:
-        """`fps` overrides the container's rate, and with it the container's times."""
+    def __init__(self, path: str | Path, name: str = "", fps: float = 0.0, beside: int = 0) -> None:
+        """Open it.
+
+        Args:
+            path: The file.
+            name: The camera's.
+            fps: Overrides the container's rate, and with it the container's times.
+            beside: How many other videos are read at once; they share the cores.
+        """
         self.path = Path(path)
         self.name = name or name_of_file(self.path.stem)
-        if not self.path.is_file():
-            raise SourceError(f"there is no video {self.path}")
-        self._capture = open_capture(str(reading(self.path)))
-        if not self._capture.isOpened():
-            raise SourceError(
-                f"{self.path} cannot be opened as a video: not a video file, or a codec that is missing here"
-            )
-        self.fps = fps or float(self._capture.get(cv2.CAP_PROP_FPS))
-        self.frames = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-        self._times = timestamps_beside(self.path, float(self._capture.get(cv2.CAP_PROP_FPS)), self.frames)
-        self._container = ContainerTimes(self.fps)
+        self._reader = open_video(self.path, beside)
+        self.fps = fps or self._reader.fps
+        self.frames = self._reader.frames
+        self._times = timestamps_beside(self.path, self._reader.fps, self.frames)
+        self._container = ContainerTimes(self.fps, self._reader.unit_s)
         self._from_rate = fps > 0
         self._index = 0
         self._ahead = self._grab()
         if self._ahead is None:
-            codec = fourcc(self._capture)
             raise SourceError(
-                f"{self.path} opens but gives no picture: empty, torn, or its codec ({codec}) is missing here"
+                f"{self.path} opens but gives no picture: empty, torn, or its codec ({self._reader.codec}) is missing "
+                "here"
+            )
+        if self._reader.interlaced:
+            logging.warning(
+                "%s is interlaced: of each frame's two fields one picture is made, with half the lines where something "
+                "moves; set the camera to progressive",
+                self.path,
             )
         self.size = (self._ahead.image.shape[1], self._ahead.image.shape[0])
 
@@ -58,10 +60,8 @@ class Source:
         frame, self._ahead = self._ahead, None
         if frame is None:
             frame = self._grab()
-        if frame is None and self._index < self.frames * (1 - TORN_SHARE) - 2:
-            raise SourceError(
-                f"{self.path} breaks off after {self._index} of {self.frames} frames: it is truncated or damaged there"
-            )
+        if frame is None:
+            self._check_end()
         return frame
 
     def skip(self) -> bool:
@@ -69,22 +69,25 @@ class Source:
         if self._ahead is not None:
             self._ahead = None
             return True
-        if not self._capture.grab():
+        if not self._reader.grab():
             return self.read() is not None  # the end, or what broke off there
         self._time_ns(self._index)
         self._index += 1
         return True
 
     def close(self) -> None:
-        self._capture.release()
+        self._reader.close()
 
     def _grab(self) -> VideoFrame | None:
-        ok, image = self._capture.read()
-        if not ok or image is None:
+        if not self._reader.grab():
             return None
         index = self._index
         self._index += 1
-        return VideoFrame(np.asarray(image, np.uint8), index, self._time_ns(index), self.name)
+        try:
+            image = self._reader.image()
+        except SourceError as error:
+            raise SourceError(f"{self.path}, frame {index}: {error}") from None
+        return VideoFrame(image, index, self._time_ns(index), self.name)
 
     def _time_ns(self, index: int) -> int:
         if self._times is not None:
@@ -94,32 +97,35 @@ class Source:
             return time_ns
         if self._from_rate:
             return round(index * 1e9 / self.fps)
-        return self._container.next_ns(self._capture.get(cv2.CAP_PROP_POS_MSEC))
+        return self._container.next_ns(self._reader.stamp_s)
+
+    def _check_end(self) -> None:
+        if self._index < self.frames * (1 - TORN_SHARE) - 2:
+            raise SourceError(
+                f"{self.path} breaks off after {self._index} of {self.frames} frames: it is truncated or damaged there"
+            )
+        if self._reader.damaged:
+            note_missing(f"{self.path}: {self._reader.damaged} of its packets are damaged and gave no picture")
+            self._reader.damaged = 0
 
 
-def open_capture(address: str | int, backend: int = cv2.CAP_ANY) -> cv2.VideoCapture | AvCapture:
-    """A capture that turns pictures by the recording's rotation flag and keeps its own log quiet.
+def open_video(path: Path, beside: int = 0) -> VideoReader:
+    """A reader of a file.
 
-    OpenCV's, or PyAV's for files that OpenCV cannot decode: interlaced video, whose pictures it leaves black, and
-    codecs that are missing in it. `isOpened` says whether it could be opened.
+    Args:
+        path: The file; an input of the command.
+        beside: How many other videos are read at once; they share the cores.
+
+    Raises:
+        SourceError: It is not there, or cannot be opened as a video.
     """
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", FFMPEG_QUIET)  # that of the FFmpeg in OpenCV
-    is_file = isinstance(address, str) and Path(address).is_file()
-    if is_file and is_interlaced(str(address)):
-        return AvCapture(str(address))
-    capture = cv2.VideoCapture(address, backend)
-    if is_file and not (capture.isOpened() and capture.grab()):
-        with suppress(SourceError):
-            return AvCapture(str(address))
-    if is_file:  # from the first frame again
-        capture.release()
-        capture = cv2.VideoCapture(address, backend)
-    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-    return capture
-
-
-def fourcc(capture: cv2.VideoCapture | AvCapture) -> str:
-    code = int(capture.get(cv2.CAP_PROP_FOURCC))
-    text = "".join(chr((code >> shift) & 0xFF) for shift in (0, 8, 16, 24))
-    return text if text.isprintable() and text.strip() else "unknown"
+    if not path.is_file():
+        raise SourceError(f"there is no video {path}")
+    if not path.stat().st_size:
+        raise SourceError(f"{path} cannot be opened as a video: it is empty (0 bytes)")
+    try:
+        return VideoReader(f"file:{reading(path).absolute()}", threads=decoding_threads(1 + beside))
+    except SourceError as error:
+        raise SourceError(
+            f"{path} cannot be opened as a video ({error}): not a video file, torn, or a codec that is missing here"
+        ) from None

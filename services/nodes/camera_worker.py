@@ -53,10 +53,11 @@ SWITCH_INTERVAL_S = 5e-4
 class CameraStream:
     """One camera of the worker: its source, its connections and its counts."""
 
-    def __init__(self, studio: Studio, camera: Camera, calibration: str) -> None:
+    def __init__(self, studio: Studio, camera: Camera, calibration: str, beside: int) -> None:
+        """`beside` is the number of the other cameras, which share this machine's cores."""
         source = studio.source_of(camera.name)
         assert isinstance(source, CameraSource)
-        self.options, self.camera, self.calibration = source, camera, calibration
+        self.options, self.camera, self.calibration, self._beside = source, camera, calibration, beside
         self.address = source.address_of(camera.name)
         self.source = self.open()
         if note := scaling_note(self.source.size, camera.size, camera.name):
@@ -73,7 +74,7 @@ class CameraStream:
         self.state, self.note = "running", ""
 
     def open(self) -> FrameSource:
-        return open_source(self.address, self.camera.name, Path.cwd(), self.options.fps)
+        return open_source(self.address, self.camera.name, Path.cwd(), self.options.fps, self._beside)
 
     def start(self, start_ns: int, video: Path | None, pace: DetectorPace) -> None:
         """Files play from the common start; live cameras as they come. `video` is where to keep it, from then on."""
@@ -223,7 +224,9 @@ class CameraWorker:
                 f'the detector {first.detector} gives {gives}, the studio has skeleton = "{studio.skeleton}": '
                 f'set skeleton = "{gives}"'
             )
-        self._streams = [CameraStream(studio, rig.cameras[rig.index(name)], rig.calibration_hash) for name in cameras]
+        self._streams = [
+            CameraStream(studio, rig.cameras[rig.index(name)], rig.calibration_hash, len(rig) - 1) for name in cameras
+        ]
         self._regions = self._region_receiver(studio, first, cameras[0])
         self._previews = Previews(studio.hub, cameras[0])
         self._pace = DetectorPace(frame_rate(studio), max(stream.source.fps for stream in self._streams))

@@ -133,8 +133,8 @@ def test_true_times_of_a_container_are_kept_and_missing_ones_follow_the_rate(tmp
 
 def test_stamps_that_stop_go_on_at_the_rate_from_the_last():
     container = ContainerTimes(25.0)
-    given = [66.0, 106.0, 146.0, 386.0, 0.0, 0.0]  # five pictures are missing before the fourth
+    given = [0.066, 0.106, 0.146, 0.386, 0.0, None]  # five pictures are missing before the fourth
     expected = [0, 40, 80, 320, 360, 400]
     assert [round(container.next_ns(stamp) / 1e6) for stamp in given] == expected
     silent = ContainerTimes(25.0)
-    assert [silent.next_ns(0.0) for _ in range(3)] == [0, 40 * MS, 80 * MS]
+    assert [silent.next_ns(None) for _ in range(3)] == [0, 40 * MS, 80 * MS]

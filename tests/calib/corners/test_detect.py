@@ -106,7 +106,7 @@ def test_what_is_wrong_with_pictures_is_named(tmp_path):
     with pytest.raises(SourceError, match="two cameras are named 'plain'"):
         detect([image_folder(tmp_path / "plain")] * 2, OPEN)
     (tmp_path / "cut.mp4").write_bytes(b"\0" * 300)
-    with pytest.raises(SourceError, match=r"cut.mp4: the video cannot be read"):
+    with pytest.raises(SourceError, match=r"cut.mp4 cannot be opened as a video"):
         video(tmp_path / "cut.mp4")
 
 

@@ -58,5 +58,5 @@ def test_part_of_a_board_video_that_cannot_be_read_is_noted(folder: Path) -> Non
         assert len(list(video(folder / "cam01.mp4").read())) == 10
     assert "cam01.1.mp4" in entries.missing[0]
     (folder / "cam01.mp4").write_bytes(b"torn")
-    with pytest.raises(SourceError, match=r"cam01\.mp4: the video cannot be read"):
+    with pytest.raises(SourceError, match=r"cam01\.mp4 cannot be opened as a video"):
         video(folder / "cam01.mp4")

@@ -1,0 +1,194 @@
+"""Video files and network streams, read with PyAV: every frame, when it is shown, and its picture the right way up."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import UInt8
+
+from multiview.errors import SourceError
+from multiview.sources._frame_filters import Deinterlacer, Unpacker
+
+if TYPE_CHECKING:
+    import av
+
+__all__ = ["VideoReader", "decoding_threads"]
+
+KEY_FRAME_S = 50.0  # the longest wait for a live stream's first picture
+MOST_THREADS = 8  # more decode no faster, and each keeps frames in memory
+STAMPED_IN_ORDER = ("avi",)  # containers that count frames as they are stored, and so as they come out of the decoder
+MAX_RATE_RATIO = 2.0  # of the rate that a container's units suggest to the frames per second that there are
+
+
+def decoding_threads(videos: int = 1) -> int:
+    """Threads to decode each of several videos that are read at once.
+
+    A single one may use every core. Several leave one core to whoever looks at their pictures.
+    """
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(MOST_THREADS, usable if videos <= 1 else (usable - 1) // videos))
+
+
+class VideoReader:
+    """The frames of a file or a stream: `grab` decodes the next one, `image` unpacks its picture.
+
+    Attributes:
+        fps: Nominal rate, Hz; 0: unknown.
+        frames: How many the container promises; 0: unknown.
+        size: Width and height of the upright pictures, px; (0, 0) of a stream that has not shown one.
+        unit_s: To which its stamps are rounded, s.
+        codec: Its name.
+        stamp_s: When the last frame is shown, s on the container's time line; None where that does not say.
+        interlaced: Whether a frame consisted of two fields, of which one picture is made.
+        packets: Received; while no picture comes of them, a stream waits for a key frame.
+        damaged: Packets that could not be decoded.
+        error: Why it ended, if not by its end.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        options: dict[str, str] | None = None,
+        timeouts_s: tuple[float, float] | None = None,
+        threads: int = 0,
+    ) -> None:
+        """Open it.
+
+        Args:
+            address: A file, as `file:PATH`, or a stream.
+            options: Of FFmpeg's demuxer and protocol. With options it is a live stream: latency counts, not throughput.
+            timeouts_s: To open it, and the longest silence while reading.
+            threads: To decode a file; 0: one per core.
+
+        Raises:
+            SourceError: It cannot be opened, or has no video; the message says why, without the address.
+        """
+        import av
+
+        self._container: av.container.InputContainer | None = None
+        try:
+            self._container = av.open(address, options=options or {}, timeout=timeouts_s, metadata_errors="replace")
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise SourceError(_reason(error)) from None
+        try:
+            self._stream = _video_stream(self._container)
+        except SourceError:
+            self.close()
+            raise
+        codec = self._stream.codec_context
+        if options is None:
+            codec.thread_type, codec.thread_count = "AUTO", threads or decoding_threads()
+        else:
+            codec.flags |= av.codec.context.Flags.low_delay
+        self._is_live = options is not None
+        self._in_order = self._container.format.name in STAMPED_IN_ORDER
+        self.fps = _rate(self._stream)
+        self.frames = _promised(self._container, self._stream, self.fps)
+        self.size = (codec.width, codec.height)
+        self.unit_s = float(self._stream.time_base or 0)
+        self.codec = codec.name
+        self.stamp_s: float | None = None
+        self.interlaced = False
+        self.packets = self.damaged = 0
+        self.error = ""
+        self._unpack = Unpacker()
+        self._frames = self._progressive()
+        self._frame: av.VideoFrame | None = None
+
+    def grab(self) -> bool:
+        """Decode the next frame; False at the end, and after an error."""
+        import av
+
+        try:
+            self._frame = next(self._frames, None)
+        except (av.FFmpegError, OSError) as error:
+            self._frame, self.error = None, _reason(error)
+        if self._frame is None:
+            return False
+        stamp = self._frame.dts if self._in_order else self._frame.pts
+        self.stamp_s = None if stamp is None else float(stamp * (self._frame.time_base or 0))
+        return True
+
+    def image(self) -> UInt8[np.ndarray, "H W 3"]:
+        """The BGR picture of the last frame, upright; SourceError where its format cannot be unpacked."""
+        import av
+
+        assert self._frame is not None, "grab a frame first"
+        try:
+            return self._unpack(self._frame)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise SourceError(f"a picture in {self._frame.format.name} cannot be unpacked: {_reason(error)}") from None
+
+    def close(self) -> None:
+        self._frame = None
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    def _progressive(self) -> Iterator[av.VideoFrame]:
+        """Frames of one instant each: from the first interlaced one on, their fields are made one picture."""
+        deinterlace: Deinterlacer | None = None
+        for frame in self._decoded():
+            if deinterlace is None and not frame.interlaced_frame:
+                yield frame
+                continue
+            self.interlaced = True
+            deinterlace = deinterlace or Deinterlacer(frame)
+            yield from deinterlace(frame)
+        if deinterlace is not None:
+            yield from deinterlace(None)
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        import av
+
+        assert self._container is not None
+        began, has_frame = time.monotonic(), False
+        for packet in self._container.demux(self._stream):
+            self.packets += 1
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError:  # a damaged packet, or one that refers to what came before the start
+                frames, self.damaged = [], self.damaged + 1
+            has_frame = has_frame or bool(frames)
+            if self._is_live and not has_frame and time.monotonic() > began + KEY_FRAME_S:
+                self.error = f"no key frame came in {KEY_FRAME_S:.0f} s"
+                return
+            yield from frames
+
+
+def _video_stream(container: av.container.InputContainer) -> av.VideoStream:
+    """The one to read: not the picture on the cover of a sound recording."""
+    import av
+
+    cover = av.stream.Disposition.attached_pic
+    films = [stream for stream in container.streams.video if not stream.disposition & cover]
+    if not films:
+        raise SourceError("it has no video")
+    best = container.streams.best("video")
+    stream = best if isinstance(best, av.VideoStream) and best in films else films[0]
+    if not stream.codec_context:
+        raise SourceError("its codec is missing here")
+    return stream
+
+
+def _rate(stream: av.VideoStream) -> float:
+    """Nominal: of the units of time, unless there are far fewer frames than those suggest."""
+    nominal, mean = float(stream.guessed_rate or 0), float(stream.average_rate or 0)
+    return mean if mean and not mean / MAX_RATE_RATIO < nominal < mean * MAX_RATE_RATIO else nominal
+
+
+def _promised(container: av.container.InputContainer, stream: av.VideoStream, fps: float) -> int:
+    """How many frames there should be: those of the index, unless an edit list shows fewer of them."""
+    duration_s = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+    by_duration = max(0, round((duration_s or (container.duration or 0) / 1e6) * float(stream.average_rate or fps)))
+    if stream.frames and "mov" in container.format.name:
+        return min(stream.frames, by_duration or stream.frames)
+    return stream.frames or by_duration
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
