@@ -30,12 +30,14 @@ class VideoFrame:
         time_ns: When it was taken: since the recording's start for files, on this machine's monotonic clock for live
             cameras.
         camera: Name of the camera.
+        trigger: Count of the pulse that exposed it, of a camera that is triggered; else -1.
     """
 
     image: UInt8[np.ndarray, "H W 3"]
     index: int
     time_ns: int
     camera: str = ""
+    trigger: int = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

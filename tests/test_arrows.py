@@ -30,7 +30,7 @@ ARROWS: dict[str, str] = {
     "multiview/cameras": "common geometry",
     "multiview/body": "common geometry",
     "multiview/timing": "wire common",
-    "multiview/sources": "common",
+    "multiview/sources": "timing wire common",
     "multiview/models": "common keypoints",
     "multiview/recordings": "body cameras timing wire common geometry",
     "multiview/keypoint_formats": "recordings body cameras common",
@@ -85,6 +85,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "networkx": ("multiview/fusion/association/", "calib/"),
     "zmq": ("services/transport/", "multiview/client.py"),
     "h5py": ("multiview/keypoint_formats/",),
+    "pypylon": ("multiview/sources/basler.py",),
     "av": (
         "multiview/common/video_writer.py",
         "multiview/sources/_video_reader.py",

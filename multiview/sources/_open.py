@@ -7,24 +7,43 @@ from pathlib import Path
 from multiview.common.names import name_of_file
 from multiview.common.plugins import load_plugin
 from multiview.errors import SourceError
+from multiview.sources._device_settings import DeviceSettings
 from multiview.sources._parts import Parts, later_parts
 from multiview.sources._source import FrameSource
 
-__all__ = ["open_source"]
+__all__ = ["is_device", "is_file_address", "open_source"]
+
+DEVICES = ("basler",)  # plugins whose addresses begin with their name
+
+
+def is_device(address: str) -> bool:
+    """Whether it is that of an industrial camera: "basler:SERIAL"."""
+    return address.partition(":")[0] in DEVICES and ":" in address
+
+
+def is_file_address(address: str) -> bool:
+    """Whether it is a path: no webcam, stream or industrial camera."""
+    return not (address.isdigit() or address.startswith("/dev/") or "://" in address or is_device(address))
 
 
 def open_source(
-    address: str, name: str = "", folder: Path | None = None, fps: float = 0.0, beside: int = 0
+    address: str,
+    name: str = "",
+    folder: Path | None = None,
+    fps: float = 0.0,
+    beside: int = 0,
+    settings: DeviceSettings | None = None,
 ) -> FrameSource:
     """Open a camera, a stream, a video, a folder of pictures, or a source of one's own.
 
     Args:
-        address: "0" or "/dev/video0" (webcam), "rtsp://..." or "http://..." (stream), a video, a folder, or "./my.py".
-            A recorded video goes on in its later parts, NAME.1.mp4 ...
+        address: "0" or "/dev/video0" (webcam), "rtsp://..." or "http://..." (stream), "basler:SERIAL"
+            (industrial camera), a video, a folder, or "./my.py". A recorded video goes on in its later parts.
         name: The camera's.
         folder: Where relative paths start.
         fps: Frame rate, where it is not that of the file or camera; 0: theirs.
         beside: How many other videos are read at once; they share the cores.
+        settings: What an industrial camera is set to.
 
     Returns:
         The source, opened.
@@ -32,6 +51,10 @@ def open_source(
     Raises:
         SourceError: It cannot be opened.
     """
+    if is_device(address):
+        return load_plugin("multiview.sources", address.partition(":")[0]).Source(address, name, fps, settings)
+    if settings is not None and settings != DeviceSettings():
+        raise SourceError(f"{address}: settings are for basler: cameras; leave them out")
     if address.isdigit() or address.startswith("/dev/video") or "://" in address:
         return load_plugin("multiview.sources", "stream").Source(address, name, fps=fps)
     path = Path(address) if folder is None else folder / address

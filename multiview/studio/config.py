@@ -25,6 +25,7 @@ from multiview.common.secret import has_secret, hide_secrets, resolve_secrets
 from multiview.common.toml import convert, decode_toml, encode_toml
 from multiview.errors import ConfigError, SourceError
 from multiview.recordings.folder_skeleton import folder_skeleton
+from multiview.sources import DeviceSettings, is_device, is_file_address
 from multiview.timing.sync_buffer import SyncOptions
 
 if TYPE_CHECKING:
@@ -136,10 +137,10 @@ class KeypointsSource(_Section, frozen=True, kw_only=True, tag_field="type", tag
 
 
 class CameraSource(_Section, frozen=True, kw_only=True, tag_field="type", tag="camera"):
-    """A webcam, a stream, a video or a folder of pictures, looked at by a 2D detector."""
+    """A webcam, a stream, an industrial camera, a video or a folder of pictures, looked at by a 2D detector."""
 
     address: str
-    """"0" (a webcam's number), rtsp:// or http://, a video, or a folder; {camera} stands for the camera's name."""
+    """"0" (webcam), rtsp://, http://, "basler:SERIAL", a video, a folder; {camera}: its name."""
     detector: str = "blazepose"
     """Name of a detector, or your own file ("./my.py")."""
     options: dict[str, Any] = {}
@@ -152,6 +153,12 @@ class CameraSource(_Section, frozen=True, kw_only=True, tag_field="type", tag="c
     """Of files: begin again at the end."""
     regions: bool = False
     """Look where fusion expects people, and search whole pictures for new ones less often."""
+    settings: DeviceSettings = DeviceSettings()
+    """Of basler: cameras: pixel format, region, exposure, gain, trigger, PTP ..."""
+
+    def __post_init__(self) -> None:
+        if self.settings != DeviceSettings() and not is_device(self.address):
+            raise ValueError(f"settings are for basler: cameras, not for {hide_secrets(self.address)}")
 
     @property
     def is_stream(self) -> bool:
@@ -473,7 +480,7 @@ def _rate_of(studio: Studio, source: Source) -> float:
         return source.fps
     from multiview.sources import open_source
 
-    if source.is_stream or source.address.isdigit() or source.address.startswith("/dev/"):
+    if source.is_stream or not is_file_address(source.address):
         return 30.0  # a camera that is asked for its rate would have to be opened, and it may be in use
     rates, error = list[float](), None
     for camera in studio_rig(studio).names:
@@ -513,7 +520,7 @@ def _absolute(studio: Studio, folder: Path) -> Studio:
             return msgspec.structs.replace(source, directory=whole(source.directory))
         if isinstance(source, CameraSource):
             own = source.detector.endswith(".py")
-            is_file = not (source.address.isdigit() or source.is_stream or source.address.startswith("/dev/"))
+            is_file = is_file_address(source.address) and not source.is_stream
             return msgspec.structs.replace(
                 source,
                 address=whole(source.address) if is_file else source.address,

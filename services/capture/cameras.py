@@ -70,7 +70,7 @@ def open_camera(source: CameraSource, name: str, began_ns: int | None = None) ->
     """ConfigError or SourceError if there is no such camera; a file begins to play at `began_ns`."""
 
     def reopen() -> FrameSource:
-        return open_source(source.address_of(name), name, Path.cwd(), source.fps)
+        return open_source(source.address_of(name), name, Path.cwd(), source.fps, settings=source.settings)
 
     opened = reopen()
     if opened.live:

@@ -37,6 +37,7 @@ from multiview.sources import FrameSource
 from multiview.studio.config import CameraSource, Studio, camera_names, load_studio, studio_text, without_secrets
 from multiview.wire.messages import CameraHealth, Stamp, encode
 from multiview.wire.topics import CAMERA_HEALTH, topic_of
+from services.capture.camera_news import CameraNews
 from services.capture.cameras import open_camera
 from services.capture.coverage import Coverage
 from services.capture.disk_watch import DiskWatch
@@ -103,9 +104,9 @@ def run(args: argparse.Namespace) -> int:
     for camera in cameras:
         if camera.error:
             raise SourceError(f"{camera.name}: {camera.error}")
-    losses = {camera.name: camera.log for camera in cameras if camera.log and camera.log.dropped}
-    for name, log in losses.items():
-        print(f"multiview: {name}: {log.dropped} frames are not in its video: {log.reason}", file=sys.stderr)
+    losses = [f"{camera.name}: {loss}" for camera in cameras for loss in camera.losses()]
+    for loss in losses:
+        print(f"multiview: {loss}", file=sys.stderr)
     return PARTLY if losses else 0
 
 
@@ -140,7 +141,7 @@ class CapturedCamera:
         self.name, self.camera = camera.name, camera
         self.log: VideoLog | None = None
         self.error = ""
-        self.frames = 0
+        self.frames = self._lost_before = 0
         self.arrivals: deque[int] = deque(maxlen=400)
         self._newest: VideoFrame | None = None
         self._sharpness: deque[float] = deque(maxlen=8)
@@ -150,7 +151,7 @@ class CapturedCamera:
 
     def begin(self, folder: Path, zero_ns: int) -> None:
         """Record every frame exposed from `zero_ns` on."""
-        self._zero_ns = zero_ns
+        self._zero_ns, self._lost_before = zero_ns, self._lost()
         self.log = VideoLog(folder, self.name, self.camera.size, self.camera.fps, zero_ns)
 
     def quality(self) -> ImageQuality | None:
@@ -165,6 +166,34 @@ class CapturedCamera:
     def trouble(self) -> str:
         """What the camera says of why no image comes, empty if it says nothing."""
         return str(getattr(self.camera, "trouble", ""))
+
+    @property
+    def reconnects(self) -> int:
+        """How often the camera broke off and was opened again."""
+        return int(getattr(self.camera, "reconnects", 0))
+
+    @property
+    def lost(self) -> int:
+        """Frames that the camera took since the recording began and that never came, by its own count."""
+        return self._lost() - self._lost_before
+
+    @property
+    def dropped(self) -> int:
+        """Frames that are not in the video."""
+        return self.lost + (self.log.dropped if self.log else 0)
+
+    def losses(self) -> list[str]:
+        """What is not in its video, and why; nothing where nothing was recorded."""
+        if self.log is None:
+            return []
+        losses = [f"{self.lost} frames were lost on the way from the camera (multiview doctor STUDIO says more)"]
+        losses = losses if self.lost else []
+        if self.log.dropped:
+            losses.append(f"{self.log.dropped} frames are not in its video: {self.log.reason}")
+        return losses
+
+    def _lost(self) -> int:
+        return int(getattr(self.camera, "dropped", 0))
 
     @property
     def silent_s(self) -> float:
@@ -258,11 +287,13 @@ def watch(
 ) -> None:
     """Show the table until a stop is requested or the time has elapsed; say once when the disk will soon be full."""
     end = None if seconds is None else time.monotonic() + 0.2 + seconds
-    next_refresh = 0.0
+    next_refresh, news = 0.0, CameraNews(cameras)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while not stopping.wait(0.05 if coverage else REFRESH_S) and (end is None or time.monotonic() < end):
             if coverage is not None:
                 coverage.show({camera.name: camera.newest for camera in cameras})
+            for line in news.look(time.monotonic()):
+                console.print(line, style="yellow", soft_wrap=True)
             if disk is not None and (warning := disk.look(time.monotonic())):
                 console.print(warning, style="red", soft_wrap=True)
             if console.is_terminal and time.monotonic() >= next_refresh:
@@ -297,7 +328,7 @@ def table_of(cameras: list[CapturedCamera], coverage: Coverage | None = None) ->
             f"{rate:.1f}",
             f"{camera.camera.fps:.1f}",
             str(log.frames if log else camera.frames),
-            str(log.dropped if log else 0),
+            str(camera.dropped),
             f"{quality.brightness:.0f}" if quality else "-",
             f"{quality.sharpness:.0f}" if quality else "-",
             *((corners, covered) if coverage else ()),
@@ -325,7 +356,7 @@ def _write_counts(cameras: list[CapturedCamera], path: Path) -> None:
             boot_id=secrets.randbits(62),
             state="finished",
             frames=log.frames if log else 0,
-            dropped=log.dropped if log else 0,
+            dropped=camera.dropped,
             rate_hz=rate_of(camera.arrivals),
             expected_hz=camera.camera.fps,
         )

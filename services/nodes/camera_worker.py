@@ -74,7 +74,8 @@ class CameraStream:
         self.state, self.note = "running", ""
 
     def open(self) -> FrameSource:
-        return open_source(self.address, self.camera.name, Path.cwd(), self.options.fps, self._beside)
+        o = self.options
+        return open_source(self.address, self.camera.name, Path.cwd(), o.fps, self._beside, o.settings)
 
     def start(self, start_ns: int, video: Path | None, pace: DetectorPace) -> None:
         """Files play from the common start; live cameras as they come. `video` is where to keep it, from then on."""
@@ -128,6 +129,7 @@ class CameraStream:
             boot_id=self.boot_id,
             frame=frame.index,
             time_ns=frame.time_ns,
+            trigger=frame.trigger,
             clock="worker" if self.source.live else "epoch",
             size=self.camera.size,
             calibration=self.calibration,

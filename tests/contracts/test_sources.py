@@ -14,17 +14,37 @@ import pytest
 
 from multiview.common.plugins import load_plugin, plugin_names
 from multiview.errors import SourceError
-from multiview.sources import FrameSource, open_source
+from multiview.sources import DeviceSettings, FrameSource, open_source
 from tests.footage import SIZE, MotionJpeg, digit_of, picture, write_video
 
 NAMES = plugin_names("multiview.sources")
 FRAMES = 8
 
 
+LIVE = ("stream", "basler")
+
+
 @pytest.fixture
-def address(name: str, tmp_path: Path) -> Iterator[str]:
+def settings(name: str, tmp_path: Path) -> DeviceSettings | None:
+    """What an emulated camera is set to, so that its pictures tell their number."""
+    if name != "basler":
+        return None
+    folder = tmp_path / "emulated"
+    folder.mkdir()
+    for number in range(10):
+        cv2.imwrite(str(folder / f"{number}.png"), picture(number))
+    shown = {"TestImageSelector": "Off", "ImageFileMode": "On", "ImageFilename": str(folder)}
+    return DeviceSettings(pixel_format="BGR8Packed", roi=[0, 0, *SIZE], features=shown)
+
+
+@pytest.fixture
+def address(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Where a source of eight frames, or of many if live, is found, as a user writes it."""
-    if name == "video":
+    if name == "basler":
+        pytest.importorskip("pypylon", reason="pypylon is not installed here")
+        monkeypatch.setenv("PYLON_CAMEMU", "1")
+        yield "basler:0815-0000"
+    elif name == "video":
         yield str(write_video(tmp_path / "film.avi", FRAMES))
     elif name == "images":
         for number in range(FRAMES):
@@ -45,21 +65,23 @@ def address(name: str, tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 class TestEverySource:
-    def test_source_is_found_by_its_address(self, name: str, address: str) -> None:
+    def test_source_is_found_by_its_address(self, name: str, address: str, settings: DeviceSettings | None) -> None:
         module = load_plugin("multiview.sources", name, "Source")
         assert module.__doc__
         assert module.Source.__doc__
-        source = open_source(address, "cam01")
+        source = open_source(address, "cam01", settings=settings)
         assert isinstance(source, module.Source)
         assert isinstance(source, FrameSource)
         assert (source.name, source.size) == ("cam01", SIZE)
-        assert source.live == (name == "stream")
+        assert source.live == (name in LIVE)
         assert source.frames == (0 if source.live else FRAMES)
         assert source.fps >= 0.0
         source.close()
 
-    def test_frames_are_whole_numbered_and_timed(self, name: str, address: str) -> None:
-        source = open_source(address, "cam01")
+    def test_frames_are_whole_numbered_and_timed(
+        self, name: str, address: str, settings: DeviceSettings | None
+    ) -> None:
+        source = open_source(address, "cam01", settings=settings)
         frames = [frame for _ in range(FRAMES - 2) if (frame := source.read()) is not None]
         source.close()
         assert [frame.index for frame in frames] == list(range(FRAMES - 2))
@@ -70,8 +92,8 @@ class TestEverySource:
         assert all(frame.image.shape == (SIZE[1], SIZE[0], 3) and frame.image.dtype == np.uint8 for frame in frames)
         assert all(a.time_ns < b.time_ns for a, b in pairwise(frames))
 
-    def test_skip_passes_over_one_frame(self, name: str, address: str) -> None:
-        source = open_source(address, "cam01")
+    def test_skip_passes_over_one_frame(self, name: str, address: str, settings: DeviceSettings | None) -> None:
+        source = open_source(address, "cam01", settings=settings)
         before = source.read()
         assert source.skip()
         after = source.read()
@@ -81,15 +103,15 @@ class TestEverySource:
         assert after.index == before.index + 2
         assert digit_of(after.image) == (digit_of(before.image) + 2) % 10
 
-    def test_file_has_an_end_that_stays(self, name: str, address: str) -> None:
-        source = open_source(address, "cam01")
+    def test_file_has_an_end_that_stays(self, name: str, address: str, settings: DeviceSettings | None) -> None:
+        source = open_source(address, "cam01", settings=settings)
         if not source.live:
             assert sum(source.read() is not None for _ in range(FRAMES)) == FRAMES
             assert (source.read(), source.skip(), source.read()) == (None, False, None)
         source.close()
         source.close()
 
-    def test_source_that_is_not_there_is_said(self, name: str, address: str) -> None:
+    def test_source_that_is_not_there_is_said(self, name: str, address: str, settings: DeviceSettings | None) -> None:
         nowhere = "http://127.0.0.1:9/no.mjpg" if name == "stream" else f"{address}x"
         with pytest.raises(SourceError):
             load_plugin("multiview.sources", name).Source(nowhere)

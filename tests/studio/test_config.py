@@ -19,6 +19,7 @@ from multiview.fusion.pipeline import PipelineOptions
 from multiview.fusion.tracker import TrackerOptions
 from multiview.recordings.keypoint_folder import write_keypoints
 from multiview.recordings.take import begin_take
+from multiview.sources import DeviceSettings
 from multiview.studio import config
 from multiview.studio.config import (
     RENAMED_KEYS,
@@ -76,6 +77,21 @@ def test_example_shows_every_option_of_every_source() -> None:
         assert set(example) - {"type", "source"} == set(kind.__struct_fields__) - {"options"}
 
 
+def test_example_of_industrial_cameras_shows_every_setting() -> None:
+    """Its commented lines are the defaults, and no setting is left out."""
+    example = package_file("industrial.toml")
+    studio = load_studio(example, check=False)
+    text = example.read_text(encoding="utf-8")
+    body = text[text.index("[cameras.cam01.source.settings]") : text.index("[cameras.cam02")]
+    commented = "\n".join(line.removeprefix("# ") for line in body.splitlines() if line.startswith("# "))
+    assert msgspec.convert(tomllib.loads(commented), DeviceSettings) == DeviceSettings()
+    shown = set(tomllib.loads(commented)) | set(tomllib.loads(body)["cameras"]["cam01"]["source"]["settings"])
+    assert shown == set(DeviceSettings.__struct_fields__)
+    source = studio.source_of("cam01")
+    assert isinstance(source, config.CameraSource)
+    assert source.address == "basler:40012345"  # no path
+
+
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     studio = load_studio(EXAMPLE, check=False)
     write_studio(studio, tmp_path / "copy.toml")
@@ -105,6 +121,14 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ('[source]\ntype = "keypoints"\ndirectory = "k"\nfps = nan', "frames per second, not nan"),
         ('[source]\ntype = "camera"\naddress = "0"\nspeed = -1', "source.speed: must be from 0 to 1000 times"),
         ('[source]\ntype = "synthetic"\n[hub]\nrequest_port = 70000', "hub.request_port: must be from 0 to 65535"),
+        (
+            '[source]\ntype = "camera"\naddress = "0"\n[source.settings]\nbinning = 2',
+            "settings are for basler: cameras, not for 0",
+        ),
+        (
+            '[source]\ntype = "camera"\naddress = "basler:1"\n[source.settings]\nroi = [1, 2, 3]',
+            "roi must be [x, y, width, height]",
+        ),
         ('[source]\ntype = "synthetic"\n[sync]\nrate_hz = 1e300', "sync.rate_hz: must be from 0 to 1000 ticks per"),
         ('[source]\ntype = "synthetic"\n[sync]\nmissed_ticks = 0', "sync.missed_ticks: must be from 1"),
         ('[source]\ntype = "synthetic"\n[volume]\nmin = [nan, 0, 0]', "volume.min[0]: must be a number, not nan"),
