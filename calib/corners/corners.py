@@ -191,11 +191,12 @@ def _read(path: Path) -> Corners:
 
     try:
         table = pq.read_table(reading(path))
-    except (pa.ArrowException, OSError) as error:
+        names = table.column_names  # damaged ones are no text
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise SourceError(
             f"{path}: not a readable Parquet file ({_first_line(error)}); detect the corners again"
         ) from None
-    missing = [name for name in COLUMNS if name not in table.column_names]
+    missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise SourceError(f"{path}: no column {', '.join(missing)}; a corner table has {', '.join(COLUMNS)}")
     try:

@@ -13,8 +13,11 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
-    add_rig(parser)
-    parser.add_argument("--poses", type=Path, required=True, help="poses.parquet, or the folder that holds it")
+    parser.add_argument(
+        "take", type=Path, nargs="?", help="a take, or the output of `process` or `fuse`, instead of the next two"
+    )
+    add_rig(parser, "the take's")
+    parser.add_argument("--poses", type=Path, help="poses.parquet, or the folder that holds it (default: the take's)")
     add_videos(parser)
     add_keypoints(parser, purpose="to show as well (OUT/keypoints of `process --save-keypoints`)")
     parser.add_argument("--out", type=Path, required=True, help="folder for CAMERA.mp4, or for CAMERA_FRAME.png")
@@ -35,18 +38,21 @@ def run(args: argparse.Namespace) -> int:
     from multiview.commands.draw_run import Overlay, draw_pictures, draw_videos
     from multiview.commands.process_run import open_sources
     from multiview.errors import ConfigError
-    from multiview.recordings.pose_table import read_poses
+    from multiview.recordings.take_poses import take_poses
 
-    rig = load_rig(args.rig)
-    poses = read_poses(args.poses)
+    rig_path, poses_path = args.rig, args.poses or args.take
+    if rig_path is None and args.take is not None:
+        rig_path = args.take / "rig.toml"
+    if rig_path is None or poses_path is None:
+        raise ConfigError("give a take, or --rig and --poses")
+    rig, (poses, table) = load_rig(rig_path), take_poses(poses_path)
     try:
         frames = sorted({int(text) for text in args.frames.split(",")}) if args.frames else []
     except ValueError:
         raise ConfigError(f"--frames {args.frames}: give frame numbers separated by commas, as in 0,25,50") from None
     sources = open_sources(rig, args.videos, camera_names(args), args.fps)
     args.out.mkdir(parents=True, exist_ok=True)
-    folder = args.poses if args.poses.is_dir() else args.poses.parent
-    overlay = Overlay(rig, poses, args.keypoints, args.height, folder)
+    overlay = Overlay(rig, poses, args.keypoints, args.height, table.parent)
     written = draw_pictures(overlay, sources, frames, args.out) if frames else draw_videos(overlay, sources, args.out)
     for path in written:
         print(path)

@@ -297,7 +297,8 @@ def read_poses(path: str | Path) -> Poses:
         raise SourceError(f"{path}: no such file; `multiview fuse --out FOLDER` writes FOLDER/poses.parquet")
     with foreign_errors(path, "a whole parquet file"):
         table = pq.read_table(reading(path))
-    missing = [name for name in REQUIRED_COLUMNS if name not in table.column_names]
+        names = table.column_names  # damaged ones are no text
+    missing = [name for name in REQUIRED_COLUMNS if name not in names]
     if missing:
         raise SourceError(f"{path} is not a table of poses: it lacks {', '.join(missing)}")
     with foreign_errors(path, "a table of poses"):

@@ -116,13 +116,21 @@ def reasons(known: Evidence) -> list[Reason]:
     return found or [_no_agreement(known)]
 
 
-def summary(known: Evidence) -> str:
-    """One line: why nobody came out, or what keeps cameras from counting; empty if all is well."""
-    found = reasons(known)
-    text = "; ".join(reason.text for reason in found[:NAMED])
-    if not text:
-        return ""
-    return text if known.people else f"nobody, because {text}"
+def summary(known: Evidence, longest: int | None = None) -> str:
+    """One line: why nobody came out, or what keeps cameras from counting; empty if all is well.
+
+    Args:
+        known: What is known.
+        longest: Characters; reasons that would make the line longer are left out, the least important first.
+
+    Returns:
+        The line.
+    """
+    found = [reason.text for reason in reasons(known)[:NAMED]]
+    begin = "" if known.people or not found else "nobody, because "
+    while longest is not None and len(found) > 1 and len(begin + "; ".join(found)) > longest:
+        found.pop()
+    return (begin + "; ".join(found))[:longest]
 
 
 def _names(cameras: Sequence[CameraEvidence]) -> str:

@@ -55,7 +55,7 @@ class LiveReasons:
             self.text = "no camera has sent anything yet" if self._end_s else ""
         elif not self._fusion.finished:
             known = self._evidence()
-            self.text = summary(known)[:MAX_TEXT]
+            self.text = summary(known, MAX_TEXT)
             self.hopeless = not known.people and any(reason.hopeless for reason in reasons(known))
         self._end_s = now_s + WINDOW_S
         self._fusion.new_survey()

@@ -106,6 +106,11 @@ def test_what_is_no_table_of_poses_is_refused(poses, tmp_path):
     (tmp_path / "cut.parquet").write_bytes(b"PAR1 something")
     with pytest.raises(SourceError, match="not a whole parquet file"):
         read_poses(tmp_path / "cut.parquet")
+    pq.write_table(pa.table({"frame": [1], "joint": ["nose"], "strange": [1]}), tmp_path / "text.parquet")
+    content = (tmp_path / "text.parquet").read_bytes()
+    (tmp_path / "text.parquet").write_bytes(content.replace(b"strange", b"\xb8trange"))
+    with pytest.raises(SourceError, match="not a whole parquet file"):
+        read_poses(tmp_path / "text.parquet")
     pq.write_table(pa.table({"frame": [1], "joint": ["nose"]}), tmp_path / "other.parquet")
     with pytest.raises(SourceError, match="lacks time, person, x, y, z"):
         read_poses(tmp_path / "other.parquet")

@@ -76,6 +76,13 @@ def test_reasons_says_nothing_where_all_is_well(rig: Rig) -> None:
     assert summary(evidence(rig.cameras, surveyed(rig, (SOMEBODY,) * 3, people=1))) == ""
 
 
+def test_summary_keeps_whole_reasons_when_it_must_be_short() -> None:
+    known = live(used=2, rate_hz=1.2, detect_ms=800.0, rejected={})
+    whole = summary(known)
+    assert summary(known, len(whole)) == whole
+    assert summary(known, len(whole) - 1) == whole.rpartition("; ")[0]
+
+
 def test_reasons_names_an_absent_camera_though_people_came_out(rig: Rig) -> None:
     known = evidence(rig.cameras, surveyed(rig, (SOMEBODY, SOMEBODY, None), people=1), {"cam03": "has no folder in x"})
     assert summary(known) == "cam03 has no folder in x"

@@ -70,6 +70,11 @@ def test_files_that_are_no_tables(tmp_path):
     (tmp_path / "cut.parquet").write_bytes((tmp_path / "cut.parquet").read_bytes()[:700])
     with pytest.raises(SourceError, match="not a readable Parquet file"):
         read_corners(tmp_path / "cut.parquet")
+    pq.write_table(pa.table({"strange": [1]}), tmp_path / "text.parquet")
+    content = (tmp_path / "text.parquet").read_bytes()
+    (tmp_path / "text.parquet").write_bytes(content.replace(b"strange", b"\xb8trange"))
+    with pytest.raises(SourceError, match="not a readable Parquet file"):
+        read_corners(tmp_path / "text.parquet")
 
 
 def test_instants_are_chosen_for_coverage():
