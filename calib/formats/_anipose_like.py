@@ -8,6 +8,7 @@ from typing import Any
 from calib.formats._cameras import in_metres, make_camera
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.foreign_errors import foreign_errors
+from multiview.common.ranges import shown
 from multiview.errors import ConfigError
 from multiview.geometry.rigid import vector_from_rotation
 
@@ -31,7 +32,7 @@ def _cameras_of(path: Path, table: dict[str, Any], unit_m: float | None) -> tupl
     for name, entry in entries.items():
         missing = [key for key in (*_KEYS, "size") if key not in entry]
         if missing:
-            raise ConfigError(f"{path}: camera {name!r} has no {', '.join(missing)}")
+            raise ConfigError(f"{path}: camera {shown(name)} has no {', '.join(missing)}")
     cameras = []
     for section, entry in entries.items():
         cameras.append(make_camera(

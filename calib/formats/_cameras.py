@@ -79,7 +79,7 @@ def make_rig(path: Path, cameras: list[Camera]) -> Rig:
     names = [camera.name for camera in cameras]
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f"{path}: two cameras are named {name!r}")
+            raise ConfigError(f"{path}: two cameras are named {shown(name)}")
     return Rig(tuple(cameras))
 
 

@@ -20,6 +20,7 @@ from multiview.cameras.camera import Camera, Rig
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import LARGEST_FILE, foreign_errors
 from multiview.common.ledger import reading
+from multiview.common.ranges import shown
 from multiview.errors import ConfigError
 
 SUFFIX = ".cameras.txt"
@@ -68,7 +69,7 @@ def read(path: Path, unit_m: float | None = None) -> tuple[Rig, list[str]]:
             known = cameras.setdefault(name, one)
             if not (np.allclose(known.R, one.R, atol=1e-4) and np.allclose(known.t, one.t, rtol=1e-4, atol=1e-4)):
                 raise ConfigError(
-                    f"{poses_path}: camera {name!r} moves between its images; a rig's cameras stand still"
+                    f"{poses_path}: camera {shown(name)} moves between its images; a rig's cameras stand still"
                 )
     converted, told = in_metres(list(cameras.values()), unit_m)
     return make_rig(path, converted), [told]

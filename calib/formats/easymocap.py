@@ -18,6 +18,7 @@ from multiview.cameras.camera import Camera, Rig
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
 from multiview.common.ledger import reading
+from multiview.common.ranges import shown
 from multiview.errors import ConfigError
 from multiview.geometry.rigid import vector_from_rotation
 
@@ -51,8 +52,8 @@ def _camera(
 ) -> Camera:
     def matrix(file: Path, table: dict[str, Any], key: str) -> Any:
         if f"{key}_{name}" not in table:
-            raise ConfigError(f"{file}: no {key}_{name} of camera {name!r}")
-        with foreign_errors(file, f"a file with a matrix {key}_{name}", ConfigError):
+            raise ConfigError(f"{file}: no {key} of camera {shown(name)}")
+        with foreign_errors(file, f"a file with a matrix {key} of camera {shown(name)}", ConfigError):
             return matrix_of(table[f"{key}_{name}"])
 
     K, dist, T = matrix(path, inner, "K"), matrix(path, inner, "dist"), matrix(outer_path, outer, "T")

@@ -18,6 +18,7 @@ from calib.formats._storage_yaml import parse_storage
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
+from multiview.common.ranges import shown
 from multiview.errors import ConfigError
 
 SUFFIX = ".camchain.yaml"
@@ -57,7 +58,7 @@ def _camera(path: Path, number: int, table: dict[str, Any], from_world: np.ndarr
         raise ConfigError(f"{path}: cam{number} has the camera model {table['camera_model']!r}, not pinhole")
     model = str(table.get("distortion_model", "none"))
     if model not in _MODELS:
-        raise ConfigError(f"{path}: cam{number} has the lens model {model!r}; known are {', '.join(_MODELS)}")
+        raise ConfigError(f"{path}: cam{number} has the lens model {shown(model)}; known are {', '.join(_MODELS)}")
     inner = np.array(table.get("intrinsics"), dtype=np.float64)
     if inner.shape != (4,):
         raise ConfigError(f"{path}: cam{number} has no intrinsics fx, fy, cx, cy")

@@ -17,6 +17,7 @@ from calib.formats._cameras import in_metres, make_camera, make_rig
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
+from multiview.common.ranges import shown
 from multiview.errors import ConfigError
 
 SUFFIX = ".transforms.json"
@@ -43,7 +44,9 @@ def read(path: Path, unit_m: float | None = None) -> tuple[Rig, list[str]]:
             one = _camera(path, name, {**content, **frame})
             known = cameras.setdefault(name, one)
             if not (np.allclose(known.R, one.R, atol=1e-4) and np.allclose(known.t, one.t, rtol=1e-4, atol=1e-4)):
-                raise ConfigError(f"{path}: camera {name!r} moves between its pictures; a rig's cameras stand still")
+                raise ConfigError(
+                    f"{path}: camera {shown(name)} moves between its pictures; a rig's cameras stand still"
+                )
     converted, told = in_metres(list(cameras.values()), unit_m)
     return make_rig(path, converted), [told]
 
@@ -59,15 +62,17 @@ def _camera(path: Path, name: str, values: dict[str, Any]) -> Camera:
         try:
             return float(values.get(key, default))  # type: ignore[arg-type]
         except (TypeError, ValueError):
-            raise ConfigError(f"{path}: camera {name!r}: {key} is missing or not a number") from None
+            raise ConfigError(f"{path}: camera {shown(name)}: {key} is missing or not a number") from None
 
     model = values.get("camera_model", "OPENCV")
     if model not in _MODELS:
-        raise ConfigError(f"{path}: camera {name!r} has the lens model {model!r}; known are {', '.join(_MODELS)}")
+        raise ConfigError(
+            f"{path}: camera {shown(name)} has the lens model {shown(model)}; known are {', '.join(_MODELS)}"
+        )
     fisheye = _MODELS[model]
     world = np.array(values.get("transform_matrix"), dtype=np.float64)
     if world.shape not in ((4, 4), (3, 4)):
-        raise ConfigError(f"{path}: camera {name!r} has no transform_matrix of four columns")
+        raise ConfigError(f"{path}: camera {shown(name)} has no transform_matrix of four columns")
     R = _FLIP @ world[:3, :3].T
     K = [
         [number("fl_x"), 0, number("cx") - _HALF],

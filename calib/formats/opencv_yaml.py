@@ -19,6 +19,7 @@ from calib.formats._storage_yaml import matrix_of, parse_storage
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
+from multiview.common.ranges import shown
 from multiview.errors import ConfigError
 
 SUFFIX = ".yaml"
@@ -82,15 +83,15 @@ def write(rig: Rig, path: Path) -> list[str]:
 
 def _camera(path: Path, node: Any, name: str) -> Camera:
     if not isinstance(node, dict):
-        raise ConfigError(f"{path}: camera {name!r} is not a map of values")
+        raise ConfigError(f"{path}: camera {shown(name)} is not a map of values")
     name = str(node.get("name", name))
     R, T = _matrix(node, ("R",)), _matrix(node, ("T", "t"))
     K, dist = _matrix(node, _MATRIX), _matrix(node, _DISTORTION)
     if K is None or dist is None:
-        raise ConfigError(f"{path}: camera {name!r} has no camera_matrix or no distortion_coefficients")
+        raise ConfigError(f"{path}: camera {shown(name)} has no camera_matrix or no distortion_coefficients")
     size = [_first(node, (f"image_{side}", f"image_{side.title()}")) for side in ("width", "height")]
     if None in size:
-        raise ConfigError(f"{path}: camera {name!r} has no image_width and image_height")
+        raise ConfigError(f"{path}: camera {shown(name)} has no image_width and image_height")
     R, T = np.eye(3) if R is None else R, np.zeros(3) if T is None else T
     offset = node.get("time_offset_s", 0.0)
     return make_camera(path, name, size, K, dist, R, T, _is_fisheye(path, node, name), offset)
@@ -103,7 +104,7 @@ def _is_fisheye(path: Path, node: dict[str, Any], name: str) -> bool:
     if model in _FISHEYE or model in _PINHOLE:
         return model in _FISHEYE
     known = ", ".join((*_PINHOLE, *_FISHEYE))
-    raise ConfigError(f"{path}: camera {name!r} has the lens model {model!r}; known are {known}")
+    raise ConfigError(f"{path}: camera {shown(name)} has the lens model {shown(model)}; known are {known}")
 
 
 def _first(node: dict[str, Any], keys: tuple[str, ...]) -> Any:

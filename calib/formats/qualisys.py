@@ -17,6 +17,7 @@ from calib.formats._cameras import in_metres, make_camera, make_rig
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
+from multiview.common.ranges import shown
 from multiview.errors import ConfigError
 
 SUFFIX = ".qca.txt"
@@ -72,13 +73,13 @@ def _camera(path: Path, node: Any, fallback: str) -> Camera:
     transform, inner = node.find("transform"), node.find("intrinsic")
     view = node.find("fov_video") if node.find("fov_video") is not None else node.find("fov_marker")
     if transform is None or inner is None or view is None:
-        raise ConfigError(f"{path}: camera {name!r} has no transform, intrinsic or fov_video")
+        raise ConfigError(f"{path}: camera {shown(name)} has no transform, intrinsic or fov_video")
 
     def number(element: Any, key: str, default: str | None = None) -> float:
         try:
             return float(element.get(key, default))
         except (TypeError, ValueError):
-            raise ConfigError(f"{path}: camera {name!r}: {key} is missing or not a number") from None
+            raise ConfigError(f"{path}: camera {shown(name)}: {key} is missing or not a number") from None
 
     left, top = number(view, "left"), number(view, "top")
     size = number(view, "right") - left + 1, number(view, "bottom") - top + 1

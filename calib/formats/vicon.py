@@ -17,6 +17,7 @@ from calib.formats._cameras import in_metres, make_camera, make_rig
 from calib.formats._quaternion import rotation_from_quaternion
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.foreign_errors import foreign_errors
+from multiview.common.ranges import shown
 from multiview.errors import ConfigError
 
 SUFFIX = ".xcp"
@@ -53,7 +54,7 @@ def _camera(path: Path, node: Any, frame: Any) -> Camera:
         except ValueError:
             found = []
         if len(found) != count:
-            raise ConfigError(f"{path}: camera {name!r}: {key} is not {count} numbers")
+            raise ConfigError(f"{path}: camera {shown(name)}: {key} is not {count} numbers")
         return found
 
     (focal,) = numbers(frame, "FOCAL_LENGTH", 1)
@@ -62,7 +63,7 @@ def _camera(path: Path, node: Any, frame: Any) -> Camera:
     x, y, z, w = numbers(frame, "ORIENTATION", 4)
     R, centre = rotation_from_quaternion((w, x, y, z)), np.array(numbers(frame, "POSITION", 3))
     if not aspect:
-        raise ConfigError(f"{path}: camera {name!r}: PIXEL_ASPECT_RATIO is 0")
+        raise ConfigError(f"{path}: camera {shown(name)}: PIXEL_ASPECT_RATIO is 0")
     K = [[focal, 0, cx], [0, focal / aspect, cy], [0, 0, 1]]
     radial = (frame.get("VICON_RADIAL2") or "").split()[3:6]
     k1, k2, k3 = (float(text) for text in (*radial, "0", "0", "0")[:3])
