@@ -71,6 +71,9 @@ GROUPS: dict[str, dict[str, Command]] = {
     "From recordings": {
         "process": Command("multiview.commands.process", "Compute 3D poses from videos: 2D detection, then fusion."),
         "fuse": Command("multiview.commands.fuse", "Fuse recorded 2D keypoints of several cameras into 3D people."),
+        "batch": Command(
+            "services.batch.batch", "Process every recording below a folder, here, on a Ray cluster or on Slurm."
+        ),
         "evaluate": Command("multiview.commands.evaluate", "Compare poses with ground truth."),
         "explain": Command(
             "multiview.commands.explain", "Show why the detections of one frame were grouped into people."

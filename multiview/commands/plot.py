@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from multiview.drawing.plot import CameraErrors
     from multiview.recordings.pose_table import Poses
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "run", "write_plots"]
 
 _DPI = 110
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#222}
@@ -37,50 +37,82 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from multiview.commands.progress import progress_bar
+
+    with progress_bar("drawing") as progress:
+        paths, errors = write_plots(args.take, args.out, args.joint, args.person, args.rig, args.keypoints, progress)
+    for path in paths:
+        print(path)
+    if not errors:
+        print("reprojection errors left out: they need the rig, and a take with a recording or --keypoints DIR")
+    return 0
+
+
+def write_plots(
+    take: Path,
+    out: Path | None,
+    joint: str,
+    people: list[int],
+    rig_path: Path | None,
+    keypoints: Path | None,
+    progress: Callable[[float], None],
+) -> tuple[list[Path], bool]:
+    """Plot the poses of a take, and write a page of all plots.
+
+    Args:
+        take: Folder of a take, or its poses.parquet.
+        out: Folder for the plots; None: `plots` beside the poses.
+        joint: Whose trajectory and speed; empty: the middle of the hips.
+        people: Numbers of those who are plotted; empty: all.
+        rig_path: The cameras; None: rig.toml beside the poses, if it is there.
+        keypoints: 2D poses that reprojection errors are taken against, where the take holds none.
+        progress: Told which share, 0 to 1, is done.
+
+    Returns:
+        The files, the page last, and whether reprojection errors are among them.
+
+    Raises:
+        ConfigError: There is no such joint, or nobody.
+    """
     from multiview.body.skeleton import find_skeleton
     from multiview.cameras.rig_file import load_rig
-    from multiview.commands.progress import progress_bar
     from multiview.drawing import plot
     from multiview.drawing.plot_errors import folder_errors, recorded_errors
     from multiview.recordings.resample import ResampleOptions, resample_poses
     from multiview.recordings.take import Take
     from multiview.recordings.take_poses import take_poses
 
-    poses, table = take_poses(args.take)
-    poses = resample_poses(poses, ResampleOptions(people=tuple(args.person)))
-    if args.joint and args.joint not in poses.joints:
-        raise ConfigError(f"no joint {args.joint}; use one of {', '.join(poses.joints)}")
+    poses, table = take_poses(take)
+    poses = resample_poses(poses, ResampleOptions(people=tuple(people)))
+    if joint and joint not in poses.joints:
+        raise ConfigError(f"no joint {joint}; use one of {', '.join(poses.joints)}")
     if not len(poses):
-        raise ConfigError(f"{args.take} holds no people: nothing to plot")
-    out = args.out or table.parent / "plots"
-    rig_path = args.rig or table.parent / "rig.toml"
-    rig: Rig | None = load_rig(rig_path) if args.rig or rig_path.is_file() else None
-    with progress_bar("drawing") as progress:
-        errors: list[CameraErrors] = []
-        looking = lambda share: progress(0.6 * share)
-        if rig is not None and args.keypoints is not None:
-            errors = folder_errors(poses, rig, find_skeleton(poses.skeleton, table.parent), args.keypoints, looking)
-        elif rig is not None and args.take.is_dir() and Take(args.take).recordings():
-            errors = recorded_errors(poses, rig, Take(args.take), looking)
-        people = len(poses.people)
-        pages: list[tuple[str, str, tuple[float, float], Callable[[Any], None]]] = [
-            ("trajectories", "Trajectories", (9, 7), lambda f: plot.trajectories(f, poses, rig, args.joint)),
-            ("speeds", "Speeds", (11, 1.2 + 1.4 * people), lambda f: plot.speeds(f, poses, args.joint)),
-            ("coverage", "Coverage", (11, 1.2 + 1.3 * people), lambda f: plot.coverage(f, poses)),
-            ("bone_lengths", "Bone lengths", (11, 1.0 + 2.2 * people), lambda f: plot.bone_lengths(f, poses)),
-        ]
-        if any(len(error.px) for error in errors):
-            pages.append(("reprojection", "Reprojection error", (11, 4.5), lambda f: plot.reprojection(f, errors)))
-        pictures = {}
-        for i, (name, title, size, draw) in enumerate(pages, start=1):
-            pictures[title] = _save(out / f"{name}.png", size, draw)
-            progress(0.6 + 0.4 * i / len(pages))
-        _write_page(out / "index.html", args.take, poses, errors, pictures)
-    for path in (*pictures.values(), out / "index.html"):
-        print(path)
-    if len(pages) == 4:
-        print("reprojection errors left out: they need the rig, and a take with a recording or --keypoints DIR")
-    return 0
+        raise ConfigError(f"{take} holds no people: nothing to plot")
+    out = out or table.parent / "plots"
+    beside = table.parent / "rig.toml"
+    rig: Rig | None = load_rig(rig_path or beside) if rig_path or beside.is_file() else None
+    errors: list[CameraErrors] = []
+    looking = lambda share: progress(0.6 * share)
+    if rig is not None and keypoints is not None:
+        errors = folder_errors(poses, rig, find_skeleton(poses.skeleton, table.parent), keypoints, looking)
+    elif rig is not None and take.is_dir() and Take(take).recordings():
+        errors = recorded_errors(poses, rig, Take(take), looking)
+    count = len(poses.people)
+    pages: list[tuple[str, str, tuple[float, float], Callable[[Any], None]]] = [
+        ("trajectories", "Trajectories", (9, 7), lambda f: plot.trajectories(f, poses, rig, joint)),
+        ("speeds", "Speeds", (11, 1.2 + 1.4 * count), lambda f: plot.speeds(f, poses, joint)),
+        ("coverage", "Coverage", (11, 1.2 + 1.3 * count), lambda f: plot.coverage(f, poses)),
+        ("bone_lengths", "Bone lengths", (11, 1.0 + 2.2 * count), lambda f: plot.bone_lengths(f, poses)),
+    ]
+    measured = any(len(error.px) for error in errors)
+    if measured:
+        pages.append(("reprojection", "Reprojection error", (11, 4.5), lambda f: plot.reprojection(f, errors)))
+    pictures = {}
+    for i, (name, title, size, draw) in enumerate(pages, start=1):
+        pictures[title] = _save(out / f"{name}.png", size, draw)
+        progress(0.6 + 0.4 * i / len(pages))
+    _write_page(out / "index.html", take, poses, errors, pictures)
+    return [*pictures.values(), out / "index.html"], measured
 
 
 def _save(path: Path, size: tuple[float, float], draw: Callable[[Any], None]) -> Path:

@@ -41,32 +41,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect, fuse, write, and say how well the two agree."""
-    from multiview.body.skeleton import save_own_skeleton
-    from multiview.cameras.reprojection import reprojection_errors
     from multiview.cameras.rig_file import load_rig
-    from multiview.commands.fuse_run import save_rig_beside, write_summary
     from multiview.commands.outcome import say_why
-    from multiview.commands.process_run import detect_all, fuse_recordings, open_sources
-    from multiview.commands.refine_run import refined
+    from multiview.commands.process_run import FusionChoices, detect_all, fuse_and_write, open_sources
     from multiview.common.names import file_name
     from multiview.common.plugins import plugin_options
     from multiview.detect import make_detector
-    from multiview.errors import ConfigError, SourceError
-    from multiview.fusion.pipeline import PipelineOptions
+    from multiview.errors import SourceError
     from multiview.recordings.keypoint_folder import write_keypoints
-    from multiview.recordings.pose_table import write_poses
-    from multiview.recordings.recorded_keypoints import recorded_views
-    from multiview.studio.reasons import evidence
-    from multiview.studio.view_survey import ViewSurvey
 
     rig = load_rig(args.rig)
     sources = open_sources(rig, args.videos, camera_names(args), args.fps)
     options = plugin_options(args.option)
-    if args.smooth and args.independent:
-        raise ConfigError("--smooth and --independent exclude each other: choose one")
+    choices = FusionChoices(args.independent, args.smooth, args.refine_cameras)
     count = args.threads or cores()
     detectors = [make_detector(args.detector, options) for _ in range(min(count, len(sources)))]
-    skeleton = detectors[0].skeleton
     recordings, seconds = detect_all(rig, sources, detectors)
     for recording in recordings:
         if recording.trouble:
@@ -80,34 +69,19 @@ def run(args: argparse.Namespace) -> int:
             folder.mkdir(parents=True, exist_ok=True)
             for index, keypoints in zip(recording.frames, recording.keypoints, strict=True):
                 write_keypoints(keypoints, folder / f"{folder.name}_{index:06d}_keypoints.json")
-    if args.refine_cameras:
-        rig = refined(rig, skeleton, recorded_views(rig, recordings), args.out)
-    fused = fuse_recordings(rig, skeleton, recordings, PipelineOptions(independent=args.independent), args.smooth)
-    write_poses(fused.poses, args.out / "poses.parquet")
-    save_own_skeleton(skeleton, args.out)
-    save_rig_beside(rig, args.out)
-    errors = reprojection_errors(rig, fused.views, fused.tracks)
-    extra = {
-        "detector": args.detector,
-        "skeleton": skeleton.name,
-        "detection_seconds": seconds,
-        "frames_with_people": {r.camera: sum(k.people > 0 for k in r.keypoints) for r in recordings},
-        "reprojection_px": {name: errors.median(name) for name in rig.names} | {"all": errors.median()},
-    }
-    summary = write_summary(len(fused.poses.people), fused.timing, args.out / "summary.json", extra)
+    extra = {"detector": args.detector, "detection_seconds": seconds}
+    absent = "has no picture in these videos"
+    written = fuse_and_write(rig, detectors[0].skeleton, recordings, choices, args.out, extra, absent)
+    summary = written.summary
     people, cameras = counted(summary["people"], "person", "people"), counted(len(recordings), "camera")
     print(
         f"{summary['frames']} frames of {cameras}, {people}; "
         f"2D at {frames / seconds:.1f} images/s, "
         f"fusion {summary['ms_per_frame']['total']['median']:.2f} ms per frame, "
-        + (f"median reprojection error {errors.median():.1f} px " if summary["people"] else "")
+        + (f"median reprojection error {written.errors.median():.1f} px " if summary["people"] else "")
         + f"-> {args.out / 'poses.parquet'}"
     )
-    survey = ViewSurvey([camera.size for camera in rig.cameras])
-    for views, tracks in zip(fused.views, fused.tracks, strict=True):
-        survey.add(views)
-        survey.add_people(tracks)
-    return say_why(evidence(rig.cameras, survey, dict.fromkeys(rig.names, "has no picture in these videos")))
+    return say_why(written.known)
 
 
 def cores() -> int:

@@ -6,25 +6,31 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from multiview.body.skeleton import Skeleton
+from multiview.body.skeleton import Skeleton, save_own_skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.image_size import scaling_note, to_calibrated_size
-from multiview.commands.fuse_run import fuse_views
+from multiview.cameras.reprojection import ReprojectionErrors, reprojection_errors
+from multiview.commands.fuse_run import fuse_views, save_rig_beside, write_summary
+from multiview.commands.refine_run import refined
 from multiview.data import NS_PER_S, Keypoints2D, Tracks, VideoFrame, Views
 from multiview.detect import PoseDetector
 from multiview.errors import ConfigError, SourceError
 from multiview.fusion.pipeline import PipelineOptions
-from multiview.recordings.pose_table import Poses
+from multiview.recordings.pose_table import Poses, write_poses
 from multiview.recordings.recorded_keypoints import Recording, recorded_views
 from multiview.sources import FrameSource, Reader, open_cameras, open_source
+from multiview.studio.reasons import Evidence, evidence
+from multiview.studio.view_survey import ViewSurvey
 
-__all__ = ["Fused", "detect_all", "fuse_recordings", "open_sources"]
+__all__ = ["Fused", "FusionChoices", "Written", "detect_all", "fuse_and_write", "fuse_recordings", "open_sources"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +41,29 @@ class Fused:
     views: list[Views]
     tracks: list[Tracks]
     timing: Float64[np.ndarray, "N S"]
+
+
+@dataclass(frozen=True, slots=True)
+class FusionChoices:
+    """`--independent`, `--smooth` and `--refine-cameras`."""
+
+    independent: bool = False
+    smooth: bool = False
+    refine_cameras: bool = False
+
+    def __post_init__(self) -> None:
+        if self.smooth and self.independent:
+            raise ConfigError("--smooth and --independent exclude each other: choose one")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Written:
+    """What was fused and written: the summary's content, how well 2D and 3D agree, and what the cameras saw."""
+
+    fused: Fused
+    summary: dict[str, Any]
+    errors: ReprojectionErrors
+    known: Evidence
 
 
 def open_sources(rig: Rig, videos: list[str], names: list[str], fps: float) -> list[FrameSource]:
@@ -119,6 +148,41 @@ def fuse_recordings(
     fps = max((r.fps for r in recordings), default=0.0) or 30.0
     tracks, timing = fuse_views(rig, skeleton, views, len(views), fps, options, smooth=smooth)
     return Fused(Poses.from_tracks(tracks, skeleton), views, tracks, timing)
+
+
+def fuse_and_write(
+    rig: Rig,
+    skeleton: Skeleton,
+    recordings: list[Recording],
+    choices: FusionChoices,
+    out: Path,
+    extra: dict[str, Any],
+    absent: str,
+) -> Written:
+    """Fuse, and write the folder `out`: poses.parquet, rig.toml, summary.json and a skeleton of one's own.
+
+    `extra` goes into the summary, too; `absent` says what a camera without a recording lacks.
+    """
+    if choices.refine_cameras:
+        rig = refined(rig, skeleton, recorded_views(rig, recordings), out)
+    fused = fuse_recordings(rig, skeleton, recordings, PipelineOptions(independent=choices.independent), choices.smooth)
+    write_poses(fused.poses, out / "poses.parquet")
+    save_own_skeleton(skeleton, out)
+    save_rig_beside(rig, out)
+    errors = reprojection_errors(rig, fused.views, fused.tracks)
+    extra = {
+        **extra,
+        "skeleton": skeleton.name,
+        "frames_with_people": {r.camera: sum(k.people > 0 for k in r.keypoints) for r in recordings},
+        "reprojection_px": {name: errors.median(name) for name in rig.names} | {"all": errors.median()},
+    }
+    summary = write_summary(len(fused.poses.people), fused.timing, out / "summary.json", extra)
+    survey = ViewSurvey([camera.size for camera in rig.cameras])
+    for views, tracks in zip(fused.views, fused.tracks, strict=True):
+        survey.add(views)
+        survey.add_people(tracks)
+    known = evidence(rig.cameras, survey, dict.fromkeys(rig.names, absent))
+    return Written(fused, summary, errors, known)
 
 
 def _rounded(keypoints: Keypoints2D) -> Keypoints2D:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from multiview.keypoint_formats._format import Format, format_names, format_of, load_format
 from multiview.keypoint_formats._keypoint_file import KeypointFile, Seen
-from multiview.keypoint_formats._recording import OPENPOSE, OpenedKeypoints, open_keypoints
+from multiview.keypoint_formats._recording import OPENPOSE, OpenedKeypoints, holds_keypoints, open_keypoints
 
 __all__ = [
     "OPENPOSE",
@@ -21,6 +21,7 @@ __all__ = [
     "Seen",
     "format_names",
     "format_of",
+    "holds_keypoints",
     "load_format",
     "open_keypoints",
 ]

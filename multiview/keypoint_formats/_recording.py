@@ -22,7 +22,7 @@ from multiview.keypoint_formats._skeleton import joint_order, sized, skeleton_of
 from multiview.recordings.keypoint_folder import NORMALISED, open_keypoint_folders
 from multiview.recordings.recorded_keypoints import KeypointSource
 
-__all__ = ["OPENPOSE", "OpenedKeypoints", "open_keypoints"]
+__all__ = ["OPENPOSE", "OpenedKeypoints", "holds_keypoints", "open_keypoints"]
 
 OPENPOSE = "openpose"  # folders of one JSON file per frame, which are read frame by frame
 OWN_SKELETON = "body25"  # of OpenPose's files, which do not name their joints
@@ -111,6 +111,24 @@ def open_keypoints(
     return OpenedKeypoints(
         KeypointTable(tables), wanted, tuple(sorted(set(found.values()))), list(dict.fromkeys(remarks + said))
     )
+
+
+def holds_keypoints(folder: Path, files: Iterable[str], folders: Iterable[str]) -> bool:
+    """Whether a folder is a recording of keypoints, which `open_keypoints` can read.
+
+    Args:
+        folder: Which one.
+        files: Names of the files directly in it.
+        folders: Names of the folders directly in it.
+
+    Returns:
+        True if a folder in it holds OpenPose's files, or a file in it is of a known format.
+    """
+    endings = suffixes()
+    of_formats = (name for name in files if not name.startswith(".") and os.path.splitext(name)[1].lower() in endings)
+    if any(not name.lower().endswith(".timestamps.csv") and format_of(folder / name) for name in of_formats):
+        return True
+    return bool(list(folders)) and _is_openpose(folder)
 
 
 def _files(path: Path, format_name: str) -> tuple[dict[Path, str], list[Path]]:

@@ -1,0 +1,1 @@
+"""`multiview batch`: many recordings on one machine, a Ray cluster or Slurm."""
