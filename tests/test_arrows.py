@@ -49,6 +49,7 @@ ARROWS: dict[str, str] = {
     "body cameras common",
     "multiview/commands": "studio wire keypoints learn detect evaluation export drawing synthetic "
     "selfcalib fusion keypoint_formats recordings models sources body cameras common",
+    "multiview/batch": "__init__ commands studio detect keypoint_formats recordings models sources body cameras common",
     "multiview/__init__": "detect evaluation fusion recordings sources client cameras body geometry",
     "multiview/__main__": "__init__ common",
     "calib/board": "common geometry",
@@ -73,6 +74,8 @@ ARROWS: dict[str, str] = {
     "studio wire recordings sources cameras common",
     "services/dashboard": "services/capture services/nodes services/supervise services/runtime services/transport "
     "studio wire recordings cameras body common commands drawing export",
+    "services/batch": "__init__ batch commands export common",
+    "services/batch/engines": "services/batch services/runtime",
     "services/demo": "services/supervise studio wire recordings cameras body "
     "common commands drawing evaluation synthetic",
 }

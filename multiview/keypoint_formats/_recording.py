@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ __all__ = ["OPENPOSE", "OpenedKeypoints", "holds_keypoints", "open_keypoints"]
 
 OPENPOSE = "openpose"  # folders of one JSON file per frame, which are read frame by frame
 OWN_SKELETON = "body25"  # of OpenPose's files, which do not name their joints
+_PEOPLE = re.compile(rb'"people"\s*:\s*\[\s*[\]{]')  # nobody, or the first person
 DEPTH = 2  # folders below the one that is named
 
 
@@ -161,7 +163,7 @@ def _is_openpose(path: Path) -> bool:
             first = next((entry.path for entry in entries if entry.name.endswith(".json")), None)
         if first is not None:
             with Path(first).open("rb") as file:
-                return b'"people"' in file.read(HEAD) and not format_of(Path(first))
+                return bool(_PEOPLE.search(file.read(HEAD))) and not format_of(Path(first))
     return False
 
 

@@ -19,6 +19,7 @@ from multiview import __version__
 from multiview.batch.jobs import Job
 from multiview.batch.recordings import MARKER
 from multiview.batch.results import LOG, Done, install, job_folder, write_json
+from multiview.common.atomic_file import writing
 from multiview.common.kernel_cache import use_kernel_cache
 from multiview.common.ledger import ledger
 from multiview.errors import MultiviewError, one_line, os_error_words
@@ -81,7 +82,6 @@ def _do(task: Task, folder: Path, scratch: Path) -> str:
             figures = do(task.job, out / task.job.recording, scratch)
         if entries.missing:
             figures["warnings"] = [*figures.get("warnings", []), *entries.missing]
-        sys.stdout.flush()
         done = Done(
             job=task.job.name,
             key=task.job.key,
@@ -128,12 +128,12 @@ def _output_to(log: Path) -> Iterator[None]:
     _flush()
     kept = [os.dup(stream) for stream in (1, 2)]
     try:
-        with log.open("wb") as file:
+        with writing(log).open("w", encoding="utf-8", buffering=1, errors="backslashreplace") as file:
             for stream in (1, 2):
                 os.dup2(file.fileno(), stream)
-        yield
+            with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+                yield
     finally:
-        _flush()
         for stream, before in zip((1, 2), kept, strict=True):
             os.dup2(before, stream)
             os.close(before)
