@@ -63,7 +63,11 @@ def read_camera_poses(folder: Path) -> tuple[Recording, Skeleton]:
         SourceError: The file is missing or damaged.
     """
     path = folder / NAME
-    with foreign_errors(path, "2D poses of a batch"), np.load(path, allow_pickle=False) as stored:
+    with (
+        foreign_errors(path, "2D poses of a batch"),
+        path.open("rb") as file,
+        np.load(file, allow_pickle=False) as stored,
+    ):
         columns = {name: stored[name] for name in stored.files}
         recording = Recording(
             str(columns["camera"]),

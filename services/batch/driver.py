@@ -79,9 +79,13 @@ class Driver:
     def __init__(self, jobs: Iterable[Job], out: Path, retry: bool = False) -> None:
         self._jobs = {job.name: job for job in jobs}
         self._out, self._retry_failed = out, retry
-        outcomes = {name: outcome for name, job in self._jobs.items() if (outcome := self._outcome(job))}
-        self.progress = Progress(len(self._jobs), len(outcomes), outcomes)
         self._needs = {n: [f"{job.recording}/{stage}" for stage in job.needs] for n, job in self._jobs.items()}
+        self.progress = Progress(len(self._jobs))
+        outcomes = self.progress.outcomes
+        for name, job in self._jobs.items():
+            if outcome := self._outcome(job):
+                outcomes[name] = outcome
+        self.progress.before = len(outcomes)
         self._needed_by: dict[str, list[str]] = {}
         for name, needs in self._needs.items():
             for need in needs:
@@ -248,13 +252,15 @@ class Driver:
         self._ready[self._jobs[name].gpus > 0].appendleft(name)
 
     def _outcome(self, job: Job) -> Outcome | None:
-        """What the disk says of a job; what failed only because another failed is open again."""
+        """What the disk says of a job; what failed only because another one did is open once that one is."""
         outcome = read_outcome(job_folder(self._out, job))
         if outcome is None or outcome.key != job.key:
             return None
-        if isinstance(outcome, Failed) and (self._retry_failed or outcome.needs):
-            return None
-        return outcome
+        if not isinstance(outcome, Failed):
+            return outcome
+        needs = [self.progress.outcomes.get(need) for need in self._needs[job.name]]
+        stands = not outcome.needs or any(isinstance(need, Failed) for need in needs)
+        return outcome if stands and not self._retry_failed else None
 
     def _look_around(self, claims: Claims) -> None:
         """At what other batches have done or left."""

@@ -121,4 +121,4 @@ def test_join_ends_where_a_segment_broke_off():
     whole = join(parts)
     assert (whole.frames, whole.trouble) == ([0, 1], "torn")
     with pytest.raises(SourceError, match="overlap"):
-        join([parts[1], parts[0]])
+        join([parts[2], parts[0]])
