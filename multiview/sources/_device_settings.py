@@ -16,7 +16,7 @@ Bytes = Annotated[int, between(0, 65535, "bytes")]
 
 
 class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of a `basler:` camera; what is left out stays as the camera has it."""
+    """Of a `basler:` or `genicam:` camera; what is left out stays as the camera has it."""
 
     pixel_format: str = ""
     """Mono8, BayerRG8, BGR8 ... as the camera calls it; Bayer becomes BGR here, deeper than 8 bits its upper 8."""

@@ -13,11 +13,11 @@ from multiview.sources._source import FrameSource
 
 __all__ = ["is_device", "is_file_address", "open_source"]
 
-DEVICES = ("basler",)  # plugins whose addresses begin with their name
+DEVICES = ("basler", "genicam")  # plugins whose addresses begin with their name
 
 
 def is_device(address: str) -> bool:
-    """Whether it is that of an industrial camera: "basler:SERIAL"."""
+    """Whether it is that of an industrial camera: "basler:SERIAL", "genicam:SERIAL"."""
     return address.partition(":")[0] in DEVICES and ":" in address
 
 
@@ -37,8 +37,8 @@ def open_source(
     """Open a camera, a stream, a video, a folder of pictures, or a source of one's own.
 
     Args:
-        address: "0" or "/dev/video0" (webcam), "rtsp://..." or "http://..." (stream), "basler:SERIAL"
-            (industrial camera), a video, a folder, or "./my.py". A recorded video goes on in its later parts.
+        address: "0" or "/dev/video0" (webcam), "rtsp://..." or "http://..." (stream), "basler:SERIAL" or
+            "genicam:SERIAL" (industrial camera), a video, a folder, or "./my.py". A recorded video has later parts.
         name: The camera's.
         folder: Where relative paths start.
         fps: Frame rate, where it is not that of the file or camera; 0: theirs.
@@ -54,7 +54,7 @@ def open_source(
     if is_device(address):
         return load_plugin("multiview.sources", address.partition(":")[0]).Source(address, name, fps, settings)
     if settings is not None and settings != DeviceSettings():
-        raise SourceError(f"{address}: settings are for basler: cameras; leave them out")
+        raise SourceError(f"{address}: settings are for basler: and genicam: cameras; leave them out")
     if address.isdigit() or address.startswith("/dev/video") or "://" in address:
         return load_plugin("multiview.sources", "stream").Source(address, name, fps=fps)
     path = Path(address) if folder is None else folder / address

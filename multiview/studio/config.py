@@ -140,7 +140,7 @@ class CameraSource(_Section, frozen=True, kw_only=True, tag_field="type", tag="c
     """A webcam, a stream, an industrial camera, a video or a folder of pictures, looked at by a 2D detector."""
 
     address: str
-    """"0" (webcam), rtsp://, http://, "basler:SERIAL", a video, a folder; {camera}: its name."""
+    """"0" (webcam), rtsp://, http://, "basler:SERIAL", "genicam:SERIAL", a video, a folder; {camera}: its name."""
     detector: str = "blazepose"
     """Name of a detector, or your own file ("./my.py")."""
     options: dict[str, Any] = {}
@@ -154,11 +154,11 @@ class CameraSource(_Section, frozen=True, kw_only=True, tag_field="type", tag="c
     regions: bool = False
     """Look where fusion expects people, and search whole pictures for new ones less often."""
     settings: DeviceSettings = DeviceSettings()
-    """Of basler: cameras: pixel format, region, exposure, gain, trigger, PTP ..."""
+    """Of basler: and genicam: cameras: pixel format, region, exposure, gain, trigger, PTP ..."""
 
     def __post_init__(self) -> None:
         if self.settings != DeviceSettings() and not is_device(self.address):
-            raise ValueError(f"settings are for basler: cameras, not for {hide_secrets(self.address)}")
+            raise ValueError(f"settings are for basler: and genicam: cameras, not for {hide_secrets(self.address)}")
 
     @property
     def is_stream(self) -> bool:

@@ -8,20 +8,17 @@ import pytest
 
 from multiview.__main__ import main
 from services.capture.doctor import examine
+from tests.industrial import KINDS, emulated
 
-EMULATED = {"basler": "0815-000{}"}
 
-
-@pytest.fixture(params=EMULATED)
+@pytest.fixture(params=KINDS)
 def studio_file(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A studio of two emulated cameras of one kind."""
-    pytest.importorskip("pypylon", reason="pypylon is not installed here")
-    monkeypatch.setenv("PYLON_CAMEMU", "2")
     text = f'[recorder]\ndirectory = "{tmp_path}"\n'
-    for number in range(2):
+    for number, address in enumerate(emulated(request.param, 2, monkeypatch)):
         text += f"""[cameras.cam0{number}.source]
 type = "camera"
-address = "{request.param}:{EMULATED[request.param].format(number)}"
+address = "{address}"
 fps = 50
 [cameras.cam0{number}.source.settings]
 pixel_format = "Mono8"
