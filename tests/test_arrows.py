@@ -41,7 +41,7 @@ ARROWS: dict[str, str] = {
     "multiview/selfcalib": "cameras geometry",
     "multiview/synthetic": "recordings body cameras wire common geometry",
     "multiview/drawing": "fusion/association fusion/state recordings body cameras timing wire common",
-    "multiview/export": "recordings body common",
+    "multiview/export": "recordings body cameras common",
     "multiview/evaluation": "recordings body",
     "multiview/detect": "models nets keypoints recordings synthetic body common",
     "multiview/learn": "nets keypoints synthetic recordings sources body cameras common",

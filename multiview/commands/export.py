@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Exported", "add_arguments", "export_poses", "run"]
 
 _READ, _PREPARED = 0.3, 0.45  # the share of the work that is then done, roughly
-_FIXED_AXES = {"bvh": "y up", "gltf": "y up", "trc": "y up", "c3d": "z up"}
+_ONE_RATE = ("bvh", "gltf", "trc", "c3d")  # for all frames
+_FIXED_AXES = {"bvh": "y up", "gltf": "y up", "trc": "y up", "c3d": "z up", "rrd": "z up", "foxglove": "z up"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,7 +111,7 @@ def export_poses(
         ConfigError: There is no such format or unit, or the format's axes are fixed.
         SourceError: There are no poses.
     """
-    from multiview.export import load_exporter
+    from multiview.export import SceneExporter, load_exporter, scene_of
     from multiview.recordings.resample import evenly_timed, resample_poses
     from multiview.recordings.take_poses import take_poses
 
@@ -121,10 +122,17 @@ def export_poses(
     progress(_READ)
     table = resample_poses(table, options)
     off_s = 0.0
-    if to in _FIXED_AXES:  # which have one rate for all frames, too
+    if to in _ONE_RATE:
         table, off_s = evenly_timed(table)
     progress(_PREPARED)
-    paths = exporter.write(table, stem, lambda share: progress(_PREPARED + (1 - _PREPARED) * share))
+
+    def written(share: float) -> None:
+        progress(_PREPARED + (1 - _PREPARED) * share)
+
+    if isinstance(exporter, SceneExporter):
+        paths = exporter.write_scene(scene_of(table, poses if poses.is_dir() else poses.parent), stem, written)
+    else:
+        paths = exporter.write(table, stem, written)
     return Exported(paths, off_s, table.frames_per_second)
 
 

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from multiview.common.plugins import load_plugin, plugin_names
 from multiview.errors import ConfigError
+from multiview.export._scene import Scene, scene_of
 from multiview.recordings.pose_table import Poses
 
-__all__ = ["PER_METRE", "Exporter", "Progress", "exporter_names", "load_exporter", "part", "silent"]
+__all__ = [
+    "PER_METRE",
+    "Exporter",
+    "Progress",
+    "Scene",
+    "SceneExporter",
+    "exporter_names",
+    "load_exporter",
+    "part",
+    "scene_of",
+    "silent",
+]
 
 PER_METRE = {"m": 1.0, "cm": 100.0, "mm": 1000.0}
 
@@ -40,6 +52,15 @@ class Exporter(Protocol):
         Returns:
             What was written, each whole (`multiview.common.atomic_file.replacing`).
         """
+        ...
+
+
+@runtime_checkable
+class SceneExporter(Exporter, Protocol):
+    """A format that also shows what stands around people."""
+
+    def write_scene(self, scene: Scene, stem: Path, progress: Progress = silent) -> list[Path]:
+        """As `write`, with bones and cameras."""
         ...
 
 

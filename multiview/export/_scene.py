@@ -1,0 +1,91 @@
+"""What a 3D viewer shows: people with their bones, and the cameras around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from multiview.body.skeleton import find_skeleton
+from multiview.cameras.camera import Camera
+from multiview.cameras.rig_file import load_rig
+from multiview.errors import ConfigError
+from multiview.recordings.pose_table import Poses
+
+__all__ = ["PersonTrack", "Scene", "camera_pose", "scene_of"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PersonTrack:
+    """One person in all F frames of a take.
+
+    Attributes:
+        number: Identity.
+        label: Name, or "person" and the number.
+        row: (F,) of the poses; -1 where the person is not there.
+    """
+
+    number: int
+    label: str
+    row: Int64[np.ndarray, " F"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """People, bones and cameras.
+
+    Attributes:
+        poses: Everyone at every frame.
+        bones: Pairs of joints; empty where the skeleton is not known.
+        cameras: Those of the rig; empty where it is not there.
+        frame: (F,) numbers of the frames.
+        time_ns: (F,) on the clock of the ticks.
+        utc_ns: (F,) since 1970 (UTC); 0 where unknown.
+    """
+
+    poses: Poses
+    bones: tuple[tuple[int, int], ...]
+    cameras: tuple[Camera, ...]
+    frame: Int64[np.ndarray, " F"]
+    time_ns: Int64[np.ndarray, " F"]
+    utc_ns: Int64[np.ndarray, " F"]
+
+    def tracks(self) -> Iterator[PersonTrack]:
+        """Everyone, in the order of their numbers."""
+        place = np.searchsorted(self.frame, self.poses.frame)
+        for number in self.poses.people.tolist():
+            own = np.flatnonzero(self.poses.person == number)
+            row = np.full(len(self.frame), -1, dtype=np.int64)
+            row[place[own]] = own
+            yield PersonTrack(number, self.poses.label(number), row)
+
+
+def scene_of(poses: Poses, folder: Path | None = None) -> Scene:
+    """The scene of a take.
+
+    Args:
+        poses: Its poses.
+        folder: Where its `rig.toml` and its own skeletons lie; None: nowhere.
+
+    Returns:
+        The scene.
+
+    Raises:
+        ConfigError: The rig is there and cannot be read.
+    """
+    frame, first = np.unique(poses.frame, return_index=True)
+    try:
+        bones = find_skeleton(poses.skeleton, folder or Path()).bones
+    except ConfigError:  # a table of another program
+        bones = ()
+    rig = folder / "rig.toml" if folder is not None else None
+    cameras = load_rig(rig).cameras if rig is not None and rig.is_file() else ()
+    return Scene(poses, bones, cameras, frame, poses.time_ns[first], poses.utc_ns[first])
+
+
+def camera_pose(camera: Camera) -> tuple[Float64[np.ndarray, "3 3"], Float64[np.ndarray, " 3"]]:
+    """Rotation and place of a camera in the world: world_from_cam."""
+    return camera.R.T, camera.centre

@@ -1,0 +1,116 @@
+"""Rerun's recording (.rrd): people with bones and names, how sure each joint is, and the cameras, on three time lines.
+
+Metres, z up. A person is an entity of points, whose skeleton the viewer draws; a filled joint is paler. `frame` counts
+frames, `time` is seconds from the first one, `utc` is there where the take knows it. A camera has its pinhole; Rerun
+knows no distortion. https://rerun.io/docs
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from multiview.common.atomic_file import replacing
+from multiview.common.palette import person_colour
+from multiview.data import NS_PER_S
+from multiview.errors import MultiviewError
+from multiview.export import Progress, silent
+from multiview.export._scene import PersonTrack, Scene, camera_pose, scene_of
+from multiview.recordings.pose_table import Poses
+
+try:
+    import rerun as rr
+except ModuleNotFoundError:
+    raise MultiviewError("Rerun's format needs one more package: pip install multiview-mocap[rerun]") from None
+
+__all__ = ["Exporter"]
+
+_JOINT_M = 0.015
+_PALE = 90  # of 255
+
+
+class Exporter:
+    def write(self, poses: Poses, stem: Path, progress: Progress = silent) -> list[Path]:
+        return self.write_scene(scene_of(poses), stem, progress)
+
+    def write_scene(self, scene: Scene, stem: Path, progress: Progress = silent) -> list[Path]:
+        if not len(scene.poses):
+            return []
+        path = stem.with_name(stem.name + ".rrd")
+        with replacing(path) as temporary:
+            stream = rr.RecordingStream("multiview", recording_id=stem.name, send_properties=False)
+            stream.save(temporary)
+            tracks = list(scene.tracks())
+            _describe(stream, scene, tracks)
+            for done, track in enumerate(tracks, start=1):
+                _send(stream, scene, track, done)
+                progress(done / (len(tracks) + 1))
+            stream.disconnect()
+        return [path]
+
+
+def _describe(stream: rr.RecordingStream, scene: Scene, tracks: list[PersonTrack]) -> None:
+    """What does not change: axes, classes with their joints and bones, cameras."""
+    joints = [rr.AnnotationInfo(id=j, label=name) for j, name in enumerate(scene.poses.joints)]
+    classes = [
+        rr.ClassDescription(
+            info=rr.AnnotationInfo(id=number, label=track.label, color=person_colour(track.number)),
+            keypoint_annotations=joints,
+            keypoint_connections=scene.bones,
+        )
+        for number, track in enumerate(tracks, start=1)
+    ]
+    stream.log("world", rr.ViewCoordinates.RIGHT_HAND_Z_UP, rr.AnnotationContext(classes), static=True)
+    for camera in scene.cameras:
+        entity = rr.new_entity_path(["world", "cameras", camera.name])
+        rotation, place = camera_pose(camera)
+        stream.log(entity, rr.Transform3D(mat3x3=rotation, translation=place), static=True)
+        pinhole = rr.Pinhole(image_from_camera=camera.K, resolution=camera.size, image_plane_distance=0.3)
+        stream.log(entity, pinhole, static=True)
+
+
+def _send(stream: rr.RecordingStream, scene: Scene, track: PersonTrack, number: int) -> None:
+    """A person's points in every frame, none where they are away, and the deviation of their median joint."""
+    poses, there = scene.poses, track.row >= 0
+    xyz = np.where(there[:, None, None], poses.xyz[track.row], np.nan)
+    known = np.isfinite(xyz).all(axis=-1)
+    joint = np.nonzero(known)[1]
+    counts = known.sum(axis=1)
+    points = rr.Points3D.columns(
+        positions=xyz[known],
+        radii=np.full(len(joint), _JOINT_M),
+        colors=_colours(track.number, poses.filled[track.row][known]),
+        class_ids=np.full(len(joint), number),
+        keypoint_ids=joint,
+    )
+    stream.send_columns(
+        rr.new_entity_path(["world", "people", track.label]),
+        _times(scene, np.arange(len(there))),
+        points.partition(counts),
+    )
+    sigma = np.where(known, poses.sigma[track.row], np.nan)
+    sure = np.flatnonzero(np.isfinite(sigma).any(axis=1))
+    if len(sure):
+        stream.send_columns(
+            rr.new_entity_path(["figures", track.label, "sigma_mm"]),
+            _times(scene, sure),
+            rr.Scalars.columns(scalars=1e3 * np.nanmedian(sigma[sure], axis=1)),
+        )
+
+
+def _colours(person: int, filled: np.ndarray) -> UInt8[np.ndarray, "n 4"]:
+    colours = np.tile(np.round(255 * np.array([*person_colour(person), 1.0])).astype(np.uint8), (len(filled), 1))
+    colours[filled, 3] = _PALE
+    return colours
+
+
+def _times(scene: Scene, which: np.ndarray) -> list[Any]:
+    """The time lines of some frames."""
+    since = (scene.time_ns[which] - scene.time_ns[0]) / NS_PER_S
+    lines = [rr.TimeColumn("frame", sequence=scene.frame[which]), rr.TimeColumn("time", duration=since)]
+    if scene.utc_ns.all():
+        lines.append(rr.TimeColumn("utc", timestamp=scene.utc_ns[which].astype("datetime64[ns]")))
+    return lines
