@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,8 @@ __all__ = ["VideoReader", "decoding_threads"]
 KEY_FRAME_S = 50.0  # the longest wait for a live stream's first picture
 MOST_THREADS = 8  # more decode no faster, and each keeps frames in memory
 STAMPED_IN_ORDER = ("avi",)  # containers that count frames as they are stored, and so as they come out of the decoder
+TORN_SHARE = 0.02  # a container's own count of frames is often off by one or two; more is a torn file
+USUAL_FPS, MAX_RATE = 25.0, 1000.0  # Hz; a rate that is higher is the unit of time
 MAX_RATE_RATIO = 2.0  # of the rate that a container's units suggest to the frames per second that there are
 
 
@@ -87,11 +90,16 @@ class VideoReader:
         self._is_live = options is not None
         self._in_order = self._container.format.name in STAMPED_IN_ORDER
         self.fps = _rate(self._stream)
-        self.frames = _promised(self._container, self._stream, self.fps)
+        duration_s, self._ends_s = _length(self._container, self._stream)
+        by_duration = round(duration_s * float(self._stream.average_rate or self.fps)) if self.fps else 0
+        self._promised = _promised(self._container, self._stream, by_duration)
+        self.frames = self._promised or max(0, by_duration)
         self.size = (codec.width, codec.height)
         self.unit_s = float(self._stream.time_base or 0)
         self.codec = codec.name
         self.stamp_s: float | None = None
+        self._first_s: float | None = None
+        self._last_s: float | None = None
         self.interlaced = False
         self.packets = self.damaged = 0
         self.error = ""
@@ -111,6 +119,9 @@ class VideoReader:
             return False
         stamp = self._frame.dts if self._in_order else self._frame.pts
         self.stamp_s = None if stamp is None else float(stamp * (self._frame.time_base or 0))
+        if self.stamp_s is not None:
+            self._first_s = self.stamp_s if self._first_s is None else self._first_s
+            self._last_s = max(self.stamp_s, self._last_s or self.stamp_s)
         return True
 
     def image(self) -> UInt8[np.ndarray, "H W 3"]:
@@ -122,6 +133,18 @@ class VideoReader:
             return self._unpack(self._frame)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise SourceError(f"a picture in {self._frame.format.name} cannot be unpacked: {_reason(error)}") from None
+
+    def torn(self, frames: int) -> bool:
+        """Whether it has ended before the frames or the time that its container promises.
+
+        Args:
+            frames: How many there were.
+        """
+        if self._promised:
+            return frames < self._promised * (1 - TORN_SHARE) - 2
+        if not self._ends_s or self._first_s is None or self._last_s is None:
+            return False
+        return self._last_s - self._first_s < self._ends_s * (1 - TORN_SHARE) - 3 / (self.fps or USUAL_FPS)
 
     def close(self) -> None:
         self._frame = None
@@ -176,18 +199,27 @@ def _video_stream(container: av.container.InputContainer) -> av.VideoStream:
 
 
 def _rate(stream: av.VideoStream) -> float:
-    """Nominal: of the units of time, unless there are far fewer frames than those suggest."""
+    """Nominal: of the units of time, unless there are far fewer frames than those suggest; 0: unknown."""
     nominal, mean = float(stream.guessed_rate or 0), float(stream.average_rate or 0)
-    return mean if mean and not mean / MAX_RATE_RATIO < nominal < mean * MAX_RATE_RATIO else nominal
+    rate = mean if mean and not mean / MAX_RATE_RATIO < nominal < mean * MAX_RATE_RATIO else nominal
+    return rate if rate <= MAX_RATE else 0.0
 
 
-def _promised(container: av.container.InputContainer, stream: av.VideoStream, fps: float) -> int:
-    """How many frames there should be: those of the index, unless an edit list shows fewer of them."""
-    duration_s = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
-    by_duration = max(0, round((duration_s or (container.duration or 0) / 1e6) * float(stream.average_rate or fps)))
-    if stream.frames and "mov" in container.format.name:
-        return min(stream.frames, by_duration or stream.frames)
-    return stream.frames or by_duration
+def _length(container: av.container.InputContainer, stream: av.VideoStream) -> tuple[float, float]:
+    """How long a container says that it lasts, and that this stream does, s; 0: it does not say."""
+    own_s = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+    if not own_s and len(parts := stream.metadata.get("DURATION", "").split(":")) == 3:  # Matroska's
+        with suppress(ValueError):
+            own_s = 3600 * int(parts[0]) + 60 * int(parts[1]) + float(parts[2])
+    whole_s = (container.duration or 0) / 1e6
+    return own_s or whole_s, own_s or (whole_s if len(container.streams) == 1 else 0.0)
+
+
+def _promised(container: av.container.InputContainer, stream: av.VideoStream, by_duration: int) -> int:
+    """How many frames the index has; an edit list may show fewer of them. 0: there is none."""
+    if stream.frames and by_duration and "mov" in container.format.name:
+        return min(stream.frames, by_duration)
+    return stream.frames
 
 
 def _reason(error: Exception) -> str:

@@ -15,8 +15,6 @@ from multiview.sources._video_reader import VideoReader, decoding_threads
 
 __all__ = ["Source", "open_video"]
 
-TORN_SHARE = 0.02  # a container's own count of frames is often off by one or two; more is a torn file
-
 
 class Source:
     """A video file. Frames missing from its timestamps file are an error, frames missing from the video too."""
@@ -100,9 +98,10 @@ class Source:
         return self._container.next_ns(self._reader.stamp_s)
 
     def _check_end(self) -> None:
-        if self._index < self.frames * (1 - TORN_SHARE) - 2:
+        if self._reader.torn(self._index):
+            of = f" of {self.frames}" if self.frames else ""
             raise SourceError(
-                f"{self.path} breaks off after {self._index} of {self.frames} frames: it is truncated or damaged there"
+                f"{self.path} breaks off after {self._index}{of} frames: it is truncated or damaged there"
             )
         if self._reader.damaged:
             note_missing(f"{self.path}: {self._reader.damaged} of its packets are damaged and gave no picture")

@@ -160,12 +160,12 @@ def test_a_frame_that_is_skipped_is_counted_and_timed(tmp_path, kind):
 
 
 def test_a_video_that_breaks_off_while_skipping_says_so(tmp_path):
-    path = write_video(tmp_path / "a.avi", frames=30)
+    path = write_video(tmp_path / "a.avi", frames=60)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     source = video.Source(path)
-    source.frames = 60  # what a container of the whole recording promises
-    assert all(source.skip() for _ in range(30))
-    with pytest.raises(SourceError, match="breaks off after 30 of 60"):
-        source.skip()
+    with pytest.raises(SourceError, match=r"breaks off after \d+ of 60"):
+        for _ in range(60):
+            source.skip()
 
 
 def test_a_source_of_ones_own_that_lacks_something_is_told_what(tmp_path):

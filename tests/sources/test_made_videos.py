@@ -1,0 +1,280 @@
+"""Videos of every kind that cameras and programs write, made here: every command reads them right, or refuses them."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from calib.corners.pictures import video as board_video
+from multiview.common.ledger import ledger
+from multiview.data import VideoFrame
+from multiview.errors import SourceError
+from multiview.sources import open_source
+from tests.footage import digit_of, picture
+
+FRAMES, FPS, SIZE = 14, 25, (64, 48)
+EVEN = tuple(i / FPS for i in range(FRAMES))
+UNEVEN = tuple(np.cumsum([0.0, *np.random.default_rng(4).uniform(0.4, 2.5, FRAMES - 1)]) / FPS)
+QUIET = {"x265-params": "log-level=none"}
+
+
+def made(
+    path: Path,
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    seconds: Iterable[float] = EVEN,
+    size: tuple[int, int] = SIZE,
+    rate: Fraction | int = FPS,
+    pictures: Callable[[int, tuple[int, int]], np.ndarray] = picture,
+    options: dict[str, str] | None = None,
+    container: dict[str, str] | None = None,
+    kind: str | None = None,
+    full_range: bool = False,
+) -> Path:
+    """A video with a picture at each of these times."""
+    with av.open(str(path), "w", format=kind, container_options=container or {}) as out:
+        stream = out.add_stream(codec, rate=rate, options=options or {})
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = *size, pixels
+        stream.codec_context.color_range = 2 if full_range else 0
+        unit = Fraction(1, 90_000) if tuple(seconds) != EVEN else Fraction(1, 1) / rate
+        stream.codec_context.time_base = unit
+        for number, time in enumerate(seconds):
+            frame = av.VideoFrame.from_ndarray(pictures(number, size), format="bgr24")
+            frame = frame.reformat(format=pixels, dst_color_range=2 if full_range else None)
+            frame.pts, frame.time_base = round(time / unit), unit
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+def copied(path: Path, to: Path, shift_s: float, options: dict[str, str]) -> Path:
+    """The same frames, shown earlier or later; what is then before 0 is cut by an edit list."""
+    with av.open(str(path)) as source, av.open(str(to), "w", container_options=options) as out:
+        there = source.streams.video[0]
+        stream = out.add_stream_from_template(there)
+        for packet in source.demux(there):
+            if packet.dts is not None and packet.pts is not None:
+                assert there.time_base is not None
+                shift = round(shift_s / there.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
+                out.mux(packet)
+    return to
+
+
+def shown(path: Path) -> list[VideoFrame]:
+    source = open_source(str(path))
+    frames = list(iter(source.read, None))
+    source.close()
+    return frames
+
+
+KINDS: dict[str, Callable[[Path], Path]] = {
+    "H.264": lambda folder: made(folder / "a.mp4"),
+    "H.264 with frames out of order": lambda folder: made(folder / "a.mp4", options={"bf": "3", "g": "7"}),
+    "H.264 out of order in AVI": lambda folder: made(folder / "a.avi", options={"bf": "2"}),
+    "H.264, full range": lambda folder: made(folder / "a.mp4", pixels="yuvj420p", full_range=True),
+    "HEVC of 10 bits": lambda folder: made(folder / "a.mp4", "libx265", "yuv420p10le", options=QUIET),
+    "HEVC as Apple names it": lambda folder: made(folder / "a.mov", "libx265", options=QUIET),
+    "MJPEG": lambda folder: made(folder / "a.avi", "mjpeg", "yuvj420p"),
+    "ProRes": lambda folder: made(folder / "a.mov", "prores_ks", "yuv422p10le"),
+    "AV1": lambda folder: made(folder / "a.mkv", "libsvtav1"),
+    "VP9 of odd size": lambda folder: made(folder / "a.webm", "libvpx-vp9", size=(67, 51)),
+    "MPEG-2": lambda folder: made(folder / "a.mpg", "mpeg2video"),
+    "transport stream": lambda folder: made(folder / "a.ts"),
+    "uncompressed": lambda folder: made(folder / "a.avi", "rawvideo", "bgr24"),
+    "lossless grey": lambda folder: made(folder / "a.mkv", "ffv1", "gray"),
+    "wrong suffix": lambda folder: made(folder / "a.avi", kind="mov"),
+    "no suffix": lambda folder: made(folder / "a", kind="matroska"),
+    "spaces and letters": lambda folder: made(folder / "Kamera 1 – größe 東.mp4"),
+    "signs": lambda folder: made(folder / "cam:1 50%02d #[x].mp4"),
+    "upper case": lambda folder: made(folder / "GOPR0001.MP4"),
+    "start later than its sound would": lambda folder: copied(
+        made(folder / "whole.mp4"), folder / "a.mp4", 0.5, {"use_editlist": "1"}
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_video_of_every_kind_gives_its_pictures_and_times(kind: str, tmp_path: Path) -> None:
+    path = KINDS[kind](tmp_path)
+    frames = shown(path)
+    assert [digit_of(frame.image) for frame in frames] == [number % 10 for number in range(FRAMES)]
+    assert [frame.time_ns for frame in frames] == [round(i * 1e9 / FPS) for i in range(FRAMES)]
+    width, height = SIZE if "odd" not in kind else (67, 51)
+    assert frames[0].image.shape == (height, width, 3)
+    assert frames[0].image.flags["C_CONTIGUOUS"]
+    board = list(board_video(path).read())
+    assert [(one.frame, round(one.time * 1e9)) for one in board] == [(one.index, one.time_ns) for one in frames]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.ts", "a.webm"])
+def test_times_of_a_variable_rate_are_the_containers(name: str, tmp_path: Path) -> None:
+    path = made(tmp_path / name, "libvpx-vp9" if name.endswith("webm") else "libx264", seconds=UNEVEN)
+    found = np.array([frame.time_ns for frame in shown(path)]) / 1e9
+    assert np.abs(found - UNEVEN).max() <= 1e-3
+    np.testing.assert_allclose([one.time for one in board_video(path).read()], found, atol=1e-9)
+
+
+@pytest.mark.parametrize("rate", [Fraction(24000, 1001), 24, Fraction(30000, 1001), 50, Fraction(60000, 1001), 240])
+def test_rate_is_the_cameras(rate: Fraction | int, tmp_path: Path) -> None:
+    times = tuple(float(i / Fraction(rate)) for i in range(30))
+    source = open_source(str(made(tmp_path / "a.mp4", seconds=times, rate=rate)))
+    assert source.fps == pytest.approx(float(rate), rel=1e-6)
+    assert source.frames == 30
+    np.testing.assert_allclose([frame.time_ns / 1e9 for frame in iter(source.read, None)], times, atol=2e-5)
+
+
+def corner(number: int, size: tuple[int, int]) -> np.ndarray:
+    """Bright at the top left."""
+    image = np.full((size[1], size[0], 3), 30, np.uint8)
+    image[: size[1] // 2, : size[0] // 2] = 200
+    return image
+
+
+@pytest.mark.parametrize("pixels", ["yuv420p", "bgr24"])
+@pytest.mark.parametrize(
+    ("matrix", "bright"),
+    [
+        ((1, 0, 0, 1), (0, 0)),
+        ((0, 1, -1, 0), (0, 1)),  # a quarter to the right: the top left is shown at the top right
+        ((-1, 0, 0, -1), (1, 1)),
+        ((0, -1, 1, 0), (1, 0)),
+        ((-1, 0, 0, 1), (0, 1)),  # mirrored, as some front cameras record
+        ((0, 1, 1, 0), (0, 0)),
+    ],
+)
+def test_pictures_are_upright(
+    matrix: tuple[int, int, int, int], bright: tuple[int, int], pixels: str, tmp_path: Path
+) -> None:
+    codec = "libx264" if pixels == "yuv420p" else "rawvideo"
+    path = made(tmp_path / "a.mov", codec, pixels, pictures=corner, seconds=EVEN[:3])
+    data = bytearray(path.read_bytes())
+    a, b, c, d = (one << 16 for one in matrix)
+    struct.pack_into(">9i", data, data.index(b"tkhd") + 44, a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    image = shown(path)[0].image
+    assert image.shape[:2] == (SIZE[::-1] if matrix[0] else SIZE)
+    quarters = [[image[y, x, 0] for x in (5, -6)] for y in (5, -6)]
+    assert np.argwhere(np.array(quarters) > 100).tolist() == [list(bright)]
+
+
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize(("codec", "pixels"), [("libx264", "yuv420p"), ("libx265", "yuv420p10le")])
+def test_black_and_white_stay_so_in_either_range(codec: str, pixels: str, full_range: bool, tmp_path: Path) -> None:
+    def chess(number: int, size: tuple[int, int]) -> np.ndarray:
+        image = np.zeros((size[1], size[0], 3), np.uint8)
+        image[:, : size[0] // 2] = 255
+        return image
+
+    options = QUIET if codec == "libx265" else {}
+    path = made(tmp_path / "a.mp4", codec, pixels, EVEN[:3], pictures=chess, options=options, full_range=full_range)
+    image = shown(path)[0].image
+    assert (image[:, :24] >= 248).all()  # limited range taken for full would give 235 and 16, the other way round 255
+    assert (image[:, -24:] <= 4).all()
+
+
+def test_video_that_was_trimmed_by_an_edit_list_is_whole(tmp_path: Path) -> None:
+    """As phones trim: the frames before the cut are in the file, and are not shown."""
+    whole = made(tmp_path / "whole.mp4", options={"g": "10", "bf": "0"}, seconds=[i / 25 for i in range(50)])
+    path = copied(whole, tmp_path / "a.mp4", -0.48, {"use_editlist": "1", "avoid_negative_ts": "disabled"})
+    frames = shown(path)
+    assert [digit_of(frame.image) for frame in frames] == [number % 10 for number in range(12, 50)]
+    np.testing.assert_allclose([frame.time_ns / 1e9 for frame in frames], np.arange(38) / 25, atol=2e-5)
+    assert open_source(str(path)).frames == 38
+
+
+def test_interlaced_video_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with av.open(str(tmp_path / "a.mpg"), "w") as out:
+        stream = out.add_stream("mpeg2video", rate=FPS)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        stream.codec_context.flags |= av.codec.context.Flags.interlaced_dct
+        for number in range(FRAMES):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="bgr24").reformat(format="yuv420p")
+            frame.pts = number
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    with caplog.at_level(logging.WARNING):
+        open_source(str(tmp_path / "a.mpg")).close()
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert said.startswith(f"{tmp_path / 'a.mpg'} is interlaced: of each frame's two fields one picture is made")
+    assert said.endswith("set the camera to progressive")
+
+
+def cut(path: Path, share: float) -> Path:
+    path.write_bytes(path.read_bytes()[: round(path.stat().st_size * share)])
+    return path
+
+
+def sound_of(path: Path) -> Path:
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("aac", rate=48_000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 48_000, 0
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+def written(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def texture(number: int, size: tuple[int, int]) -> np.ndarray:
+    return np.random.default_rng(number).integers(0, 255, (size[1], size[0], 3)).astype(np.uint8)
+
+
+BROKEN: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "zero length": (lambda folder: written(folder / "a.mp4", b""), "it is empty"),
+    "text": (lambda folder: written(folder / "a.mp4", b"hello\n" * 100), "cannot be opened as a video"),
+    "zeros": (lambda folder: written(folder / "a.mov", bytes(5000)), "cannot be opened as a video"),
+    "sound": (lambda folder: sound_of(folder / "a.mp4"), "it has no video"),
+    "cut off, its index last": (lambda folder: cut(made(folder / "a.mp4"), 0.6), "cannot be opened as a video"),
+    "cut off, its index first": (
+        lambda folder: cut(made(folder / "a.mp4", container={"movflags": "faststart"}, pictures=texture), 0.6),
+        r"breaks off after \d+ of 14 frames",
+    ),
+    "cut off, without an index": (
+        lambda folder: cut(made(folder / "a.mkv", pictures=texture, seconds=UNEVEN), 0.6),
+        r"breaks off after \d+ of \d+ frames",
+    ),
+    "cut off, uncompressed": (
+        lambda folder: cut(made(folder / "a.avi", "rawvideo", "bgr24", pictures=texture), 0.5),
+        r"breaks off after [67] of 14 frames",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_broken_video_is_refused_in_one_sentence(kind: str, tmp_path: Path) -> None:
+    make, words = BROKEN[kind]
+    path = make(tmp_path)
+    with pytest.raises(SourceError, match=words) as raised:
+        shown(path)
+    assert str(raised.value).startswith(str(path))
+    assert "\n" not in str(raised.value)
+
+
+def test_damaged_packets_are_counted(tmp_path: Path) -> None:
+    """What they hide does not end the video, and is said."""
+    path = made(tmp_path / "a.mkv", "ffv1", "yuv420p", pictures=texture, options={"slicecrc": "1", "g": "1"})
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    place = data.index(packets[4])
+    data[place : place + len(packets[4])] = bytes(len(packets[4]))
+    path.write_bytes(data)
+    with ledger() as entries:
+        frames = shown(path)
+    if len(frames) < FRAMES:
+        assert entries.missing == [f"{path}: {FRAMES - len(frames)} of its packets are damaged and gave no picture"]
+    assert len(frames) >= FRAMES - 1
