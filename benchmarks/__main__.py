@@ -35,6 +35,7 @@ STUDIES = {
     "unsynchronised": "what cameras out of step cost, and whether one that is late is found",
     "exports": "how long each export format takes",
     "regions": "what region feedback saves a detector, and whether it loses people",
+    "video_decoding": "how fast videos are decoded and unpacked, beside OpenCV's reader",
     "viewer": "how smooth the 3D viewer is, and what it costs fusion",
 }
 _SHORT = (("accuracy", "--seeds", "0-0"), ("speed", "--frames", "60"))

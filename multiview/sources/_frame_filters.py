@@ -41,18 +41,21 @@ class Unpacker:
     """Decoded frames to BGR pictures of 8 bits, by the colour matrix and range that each frame names, turned upright.
 
     The filter graph keeps its memory from frame to frame: with a new one for each, most of the time goes to the
-    operating system's clearing of pages.
+    operating system's clearing of pages. A picture is that memory, which is not used again before the picture is let
+    go; its rows may lie further apart than they are long.
     """
 
     def __init__(self) -> None:
         self._graph: av.filter.Graph | None = None
         self._kind: tuple[object, ...] = ()
+        self._orientation = 0, False
 
     def __call__(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "H W 3"]:
-        kind = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
+        kind = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, frame.rotation)
         if self._graph is None or kind != self._kind:  # a camera may change them while it runs
             self._graph, self._kind = _graph(frame, ("format", "bgr24")), kind
-        quarters, mirrored = _orientation(frame)
+            self._orientation = _orientation(frame)
+        quarters, mirrored = self._orientation
         self._graph.push(frame)
         unpacked = self._graph.vpull()
         plane = unpacked.planes[0]
@@ -65,11 +68,14 @@ class Unpacker:
         turn = ROTATIONS[quarters]
         if turn is not None:
             image = np.asarray(cv2.rotate(image, turn), np.uint8)
-        return np.ascontiguousarray(image)
+        return image
 
 
 def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
-    """How a frame is turned for display: quarters to the left, after it was mirrored left to right."""
+    """How a frame is turned for display: quarters to the left, after it was mirrored left to right.
+
+    A frame that was asked for its side data holds itself (PyAV 18), and goes only when Python collects cycles: ask few.
+    """
     side_data: Any = frame.side_data  # a mapping, which PyAV's stubs take for a dictionary of constants
     matrix = side_data.get("DISPLAYMATRIX")
     if matrix is None:
