@@ -5,7 +5,7 @@ from __future__ import annotations
 from multiview.sources._container_times import ContainerTimes
 from multiview.sources._device import DeviceReport
 from multiview.sources._device_settings import DeviceSettings
-from multiview.sources._open import is_device, is_file_address, open_source
+from multiview.sources._open import device_addresses, is_device, is_file_address, open_source
 from multiview.sources._paced import Paced
 from multiview.sources._parts import later_parts, open_cameras, without_parts
 from multiview.sources._picture_files import PictureDepth, numbered_pictures, read_picture
@@ -24,6 +24,7 @@ __all__ = [
     "Reader",
     "Selection",
     "Timestamps",
+    "device_addresses",
     "is_device",
     "is_file_address",
     "later_parts",

@@ -11,7 +11,7 @@ from multiview.sources._device_settings import DeviceSettings
 from multiview.sources._parts import Parts, later_parts
 from multiview.sources._source import FrameSource
 
-__all__ = ["is_device", "is_file_address", "open_source"]
+__all__ = ["device_addresses", "is_device", "is_file_address", "open_source"]
 
 DEVICES = ("basler", "genicam")  # plugins whose addresses begin with their name
 
@@ -19,6 +19,15 @@ DEVICES = ("basler", "genicam")  # plugins whose addresses begin with their name
 def is_device(address: str) -> bool:
     """Whether it is that of an industrial camera: "basler:SERIAL", "genicam:SERIAL"."""
     return address.partition(":")[0] in DEVICES and ":" in address
+
+
+def device_addresses() -> list[str]:
+    """Of the industrial cameras that answer, each once; takes a second where Aravis asks a network for them."""
+    found: dict[str, str] = {}
+    for kind in DEVICES:
+        for address in load_plugin("multiview.sources", kind).addresses():
+            found.setdefault(address.partition(":")[2], address)
+    return list(found.values())
 
 
 def is_file_address(address: str) -> bool:

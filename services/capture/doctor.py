@@ -20,9 +20,10 @@ from rich.table import Table
 
 from multiview.errors import MultiviewError
 from multiview.models.graphics_card import has_gpu
-from multiview.sources import Reader
+from multiview.sources import DeviceReport, FrameSource, Reader, device_addresses
 from multiview.studio.config import CameraSource, Studio, camera_names, load_studio, studio_rig
 from services.capture.cameras import open_camera
+from services.capture.device_state import state_of
 from services.runtime.display import has_display
 from services.supervise.ports import PORTS, port_trouble
 from services.transport.keyring import load_allowed, load_hub_public, load_key
@@ -94,6 +95,7 @@ def examine(path: Path | None) -> Iterator[Finding]:
     yield Finding("display", "good" if display else "warn", "yes" if display else "none", "" if display else NO_DISPLAY)
     if path is None:
         yield disk(Path.cwd())
+        yield from connected()
         return
     try:
         studio = load_studio(path)
@@ -184,6 +186,13 @@ def disk(folder: Path) -> Finding:
     return Finding("disk", "good", seen)
 
 
+def connected() -> Iterator[Finding]:
+    """The industrial cameras that answer, where a library for them is installed."""
+    for address in device_addresses():
+        advice = f'address = "{address}" in a studio file; then multiview doctor STUDIO looks at it'
+        yield Finding("camera", "good", address, advice)
+
+
 def ports(studio: Studio) -> Iterator[Finding]:
     hub = studio.hub
     for name in PORTS:
@@ -251,34 +260,49 @@ def cameras(studio: Studio) -> Iterator[Finding]:
     for name in camera_names(studio):
         source = studio.source_of(name)
         if isinstance(source, CameraSource):
-            yield watch(name, source)
+            yield from watch(name, source)
 
 
-def watch(name: str, source: CameraSource) -> Finding:
-    """Open one camera and look at it for two seconds."""
+def watch(name: str, source: CameraSource) -> Iterator[Finding]:
+    """Open one camera and look at it for two seconds; an industrial one is also asked for its state."""
     kind = "stream" if source.is_stream else "camera"
     began = time.monotonic()
     try:
         camera = open_camera(source, name)
     except MultiviewError as error:
-        return Finding(name, "bad", str(error), NOT_OPEN[kind])
+        yield Finding(name, "bad", str(error), NOT_OPEN[kind])
+        return
     times: list[int] = []
+    report: DeviceReport | None = None
     try:
         with Reader(camera) as reader:
             if reader.read(FIRST_PICTURE_S) is None:
                 trouble = getattr(camera, "trouble", "")
                 seen = f"no picture in {time.monotonic() - began:.0f} s{': ' if trouble else ''}{trouble}"
-                return Finding(name, "bad", seen, NO_PICTURE[kind])
+                yield Finding(name, "bad", seen, NO_PICTURE[kind])
+                return
             start_s, end = time.monotonic() - began, time.monotonic() + WATCH_S
             while (left_s := end - time.monotonic()) > 0 and (frame := reader.read(left_s)) is not None:
                 times.append(frame.time_ns)
+            if hasattr(camera, "report"):
+                report = camera.report()
     except MultiviewError as error:
-        return Finding(name, "bad", str(error), NO_PICTURE[kind])
+        yield Finding(name, "bad", str(error), NO_PICTURE[kind])
+        return
+    yield _judge(name, kind, camera, times, start_s)
+    if report is not None:
+        state, advice = state_of(report)
+        yield Finding(f"{name} itself", "warn" if advice else "good", state, "; ".join(advice))
+
+
+def _judge(name: str, kind: str, camera: FrameSource, times: list[int], start_s: float) -> Finding:
+    """What the frames of two seconds, taken at these times, say of a camera."""
     if len(times) < 3:
         return Finding(name, "bad", f"{len(times)} frames in {WATCH_S:g} s", NO_PICTURE[kind])
     gaps = [b - a for a, b in itertools.pairwise(times)]
     middle = sorted(gaps)[len(gaps) // 2]
-    dropped = sum(round(gap / middle) - 1 for gap in gaps)
+    counted = getattr(camera, "dropped", None)  # by the camera's own count; else by the time between its frames
+    dropped = sum(round(gap / middle) - 1 for gap in gaps) if counted is None else int(counted)
     rate = 1e9 * len(gaps) / (times[-1] - times[0])
     seen = f"{camera.size[0]}x{camera.size[1]}, {rate:.1f} Hz of {camera.fps:.1f}, {dropped} frames dropped"
     if kind == "stream" and start_s > SLOW_START_S:

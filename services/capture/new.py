@@ -1,6 +1,6 @@
 """Find the cameras of this machine, and write a studio file for them that runs.
 
-    multiview new                                   webcams, or the videos that lie here
+    multiview new                                   webcams, industrial cameras, or the videos that lie here
     multiview new studio --cameras rtsp://10.0.0.5/1 rtsp://10.0.0.6/1
 
 Every line of the file says what it is for. Without any camera it is a simulated studio, to try the rest with.
@@ -22,7 +22,7 @@ from multiview.common.counted import counted
 from multiview.common.names import name_fault, name_of_file
 from multiview.errors import ConfigError, MultiviewError
 from multiview.models.card import load_card, model_file
-from multiview.sources import Reader, open_source, without_parts
+from multiview.sources import Reader, device_addresses, open_source, without_parts
 from multiview.studio.config import load_studio
 
 __all__ = ["Found", "find_cameras", "next_steps", "studio_file"]
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def find_cameras(folder: Path, addresses: list[str] | None = None) -> Iterator[Found]:
-    """The cameras that were named, else the videos in a folder or its `videos`, else the webcams of this machine.
+    """The cameras that were named, else the videos in a folder or its `videos`, else the cameras of this machine.
 
     Args:
         folder: Where the studio file will lie.
@@ -97,7 +97,7 @@ def find_cameras(folder: Path, addresses: list[str] | None = None) -> Iterator[F
     for video in videos:
         yield Found(name_of_file(video.stem), _relative(str(video), folder), _look(str(video)))
     number = 0
-    for webcam in [] if videos else _webcams():
+    for webcam in [] if videos else _connected():
         try:
             what = _look(webcam)
         except MultiviewError:
@@ -113,6 +113,11 @@ def _videos(folder: Path) -> list[Path]:
 def _relative(address: str, folder: Path) -> str:
     """As the studio file names it, whose paths start where it lies."""
     return Path(os.path.relpath(address, folder)).as_posix()
+
+
+def _connected() -> list[str]:
+    """Webcams, then industrial cameras."""
+    return [*_webcams(), *device_addresses()]
 
 
 def _webcams() -> list[str]:

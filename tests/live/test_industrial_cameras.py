@@ -43,3 +43,9 @@ def test_emulated_cameras_are_examined(studio_file: Path) -> None:
     found = {finding.what: finding for finding in examine(studio_file)}
     assert found["cam00"].verdict != "bad"
     assert "64x48" in found["cam00"].seen
+    assert "firmware" in found["cam00 itself"].seen
+
+
+def test_connected_cameras_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = emulated("basler", 2, monkeypatch)
+    assert set(addresses) <= {finding.seen for finding in examine(None)}

@@ -120,10 +120,10 @@ def test_stream_that_answers_but_never_shows_anything_ends(camera: str, monkeypa
 def test_doctor_names_rare_key_frames(camera: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SmartCodec, "first", FPS)
     monkeypatch.setattr(doctor, "SLOW_START_S", 1.0)
-    finding = doctor.watch("cam01", CameraSource(address=camera))
+    (finding,) = doctor.watch("cam01", CameraSource(address=camera))
     assert finding.verdict == "warn"
     assert "key frame" in finding.advice
-    finding = doctor.watch("cam01", CameraSource(address="http://127.0.0.1:9/none"))
+    (finding,) = doctor.watch("cam01", CameraSource(address="http://127.0.0.1:9/none"))
     assert finding.verdict == "bad"
     assert "check its address" in finding.advice
     assert "cable" not in finding.advice
@@ -139,7 +139,7 @@ def test_doctor_ends_when_a_camera_gives_nothing(tmp_path: Path, monkeypatch: py
         "    def read(self):\n        threading.Event().wait(2.0)\n"
         "    skip = close = read\n"
     )
-    finding = doctor.watch("cam01", CameraSource(address=str(tmp_path / "dumb.py")))
+    (finding,) = doctor.watch("cam01", CameraSource(address=str(tmp_path / "dumb.py")))
     assert finding.verdict == "bad"
     assert finding.seen.startswith("no picture in")
     assert finding.seen.endswith("its lens is covered")
@@ -149,7 +149,7 @@ def test_doctor_ends_when_a_stream_sends_nothing(monkeypatch: pytest.MonkeyPatch
     """It answers, and then nothing comes: the advice is that for streams, not for cables."""
     monkeypatch.setattr(stream, "OPEN_TIMEOUT_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        finding = doctor.watch("cam01", CameraSource(address=f"http://127.0.0.1:{silent.getsockname()[1]}/none"))
+        (finding,) = doctor.watch("cam01", CameraSource(address=f"http://127.0.0.1:{silent.getsockname()[1]}/none"))
     assert finding.verdict == "bad"
     assert finding.advice == doctor.NOT_OPEN["stream"]
 

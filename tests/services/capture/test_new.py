@@ -20,7 +20,7 @@ def run(folder: Path, cameras: list[str] | None = None) -> None:
 def test_new_without_a_camera_writes_a_simulated_studio_that_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(new, "_webcams", list)
+    monkeypatch.setattr(new, "_connected", list)
     run(tmp_path / "lab")
     studio = load_studio(tmp_path / "lab" / "studio.toml")  # with every check that `run` makes
     assert studio.name == "lab"
@@ -51,7 +51,7 @@ def test_new_names_webcams_in_order_and_leaves_out_the_dead(tmp_path: Path, monk
             raise SourceError("dead")
         return "640x480"
 
-    monkeypatch.setattr(new, "_webcams", lambda: ["0", "1", "2"])
+    monkeypatch.setattr(new, "_connected", lambda: ["0", "1", "2"])
     monkeypatch.setattr(new, "_look", look)
     assert [(camera.name, camera.address) for camera in new.find_cameras(tmp_path)] == [("cam01", "0"), ("cam02", "2")]
     with pytest.raises(SourceError, match="dead"):  # but one that is named must be there
