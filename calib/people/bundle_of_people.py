@@ -9,12 +9,11 @@ from jaxtyping import Bool, Float64, Int64
 
 from calib.people.identities import Person, Placement, positions
 from calib.people.joint_bundle import OFFSET, SHIFT, TURN, UNKNOWNS, Curves, JointBundle, RigState
-from calib.people.samples import NOISE, CameraSamples
-from calib.people.tracklets import Tracklet
-from multiview.cameras.camera import Camera
+from calib.people.samples import NOISE
+from calib.people.scene import Scene
 from multiview.geometry.bundle import Lens
 
-__all__ = ["Observed", "bundle_of", "lens_of", "poses_free", "state_of"]
+__all__ = ["Observed", "bundle_of", "poses_free", "state_of"]
 
 _MIN_KNOTS = 5
 _MARGIN = 2  # coefficients before and after
@@ -47,12 +46,6 @@ class Observed:
     curve_joint: Int64[np.ndarray, " Q"]
 
 
-def lens_of(camera: Camera) -> Lens:
-    """A camera's intrinsics as the bundle has them."""
-    K = camera.K
-    return Lens(np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]]), np.array(camera.dist), camera.model)
-
-
 def poses_free(placement: Placement) -> Bool[np.ndarray, "C U"]:
     """Poses and offsets of the placed cameras, less the gauge: one camera stays, and one length."""
     cameras = np.flatnonzero(placement.placed)
@@ -71,23 +64,13 @@ def state_of(lenses: tuple[Lens, ...], placement: Placement, coefficients: Float
     return RigState(lenses, placement.R, placement.t, placement.offset, coefficients)
 
 
-def bundle_of(
-    people: list[Person],
-    tracklets: list[list[Tracklet]],
-    samples: list[CameraSamples],
-    placement: Placement,
-    mirrored: Int64[np.ndarray, " J"],
-    step: float,
-) -> Observed | None:
+def bundle_of(people: list[Person], scene: Scene, placement: Placement) -> Observed | None:
     """The bundle of these people with all cameras' keypoints of them that some other camera helps to see.
 
     Args:
         people: With their stretches.
-        tracklets: Of every camera, px.
-        samples: The same on the grid, for first guesses.
+        scene: Which they are of.
         placement: The rig so far.
-        mirrored: Of the skeleton.
-        step: s, between coefficients of the curves.
 
     Returns:
         The bundle; None where nothing can be triangulated.
@@ -98,11 +81,12 @@ def bundle_of(
     whose: list[int] = []
     which: list[int] = []
     number: dict[tuple[int, int], int] = {}
+    step = scene.step
     for p, person in enumerate(people):
-        begin, end = _span(person, samples, placement)
+        begin, end = _span(person, scene, placement)
         knots = np.arange(int(np.floor(begin / step)), int(np.ceil(end / step)) + 1)
-        xyz = positions(person, samples, placement, mirrored, knots * step)
-        for j in range(len(mirrored)):
+        xyz = positions(person, scene.samples, placement, scene.mirrored, knots * step)
+        for j in range(len(scene.joints)):
             known = np.flatnonzero(np.isfinite(xyz[:, j, 0]))
             if len(known) < _MIN_KNOTS:
                 continue
@@ -120,7 +104,7 @@ def bundle_of(
         return None
     base = np.cumsum([0, *counts[:-1]])
     curves = Curves(step, np.array(starts), np.array(counts), base)
-    rows = _observations(people, tracklets, mirrored, number)
+    rows = _observations(people, scene, number)
     if not len(rows.camera):
         return None
     time = rows.time + placement.offset[rows.camera]
@@ -137,8 +121,9 @@ def bundle_of(
     )  # fmt: skip
 
 
-def _span(person: Person, samples: list[CameraSamples], placement: Placement) -> tuple[float, float]:
+def _span(person: Person, scene: Scene, placement: Placement) -> tuple[float, float]:
     """s, from when to when at least one camera saw the person."""
+    samples = scene.samples
     begins = [
         samples[m.camera].first[m.tracklet] * samples[m.camera].step + placement.offset[m.camera]
         for m in person.members
@@ -160,13 +145,9 @@ class _Rows:
     row: Int64[np.ndarray, "N 3"]
 
 
-def _observations(
-    people: list[Person],
-    tracklets: list[list[Tracklet]],
-    mirrored: Int64[np.ndarray, " J"],
-    number: dict[tuple[int, int], int],
-) -> _Rows:
+def _observations(people: list[Person], scene: Scene, number: dict[tuple[int, int], int]) -> _Rows:
     """Every keypoint of these people, sorted by camera."""
+    tracklets, mirrored = scene.tracklets, scene.mirrored
     parts = []
     curve_of = np.full((len(people), len(mirrored)), -1, dtype=np.int64)
     for (p, j), q in number.items():

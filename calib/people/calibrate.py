@@ -10,18 +10,18 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from calib.people.bodies import Body, bodies_of
-from calib.people.bundle_of_people import Observed, lens_of
+from calib.people.bundle_of_people import Observed
 from calib.people.camera_fit import CameraFit
 from calib.people.checks import check_pairs, check_placed, check_recordings, check_solved
 from calib.people.ground import Ground, ground_of, levelled
 from calib.people.grow import grow
 from calib.people.joint_bundle import OFFSET, RigState
-from calib.people.lens_freedom import LensPrior, freed_lenses, freedom
+from calib.people.lens_freedom import LEVELS, LensPrior, freed_lenses, freedom
 from calib.people.noise import correlation_factor
 from calib.people.pairs import PairPose, relate
-from calib.people.refine import Refined, refine, with_lens
-from calib.people.samples import sample
+from calib.people.refine import Refined, refine
 from calib.people.scale import Scale, by_distance, by_people
+from calib.people.scene import scene_of, with_lens
 from calib.people.tracklets import Tracklet, find_tracklets
 from calib.people.uncertainty import aligned_covariance, pose_covariance, volume_errors
 from multiview.body.skeleton import Skeleton
@@ -32,7 +32,6 @@ from multiview.recordings.recorded_keypoints import Recording
 
 __all__ = ["Options", "PeopleCalibration", "calibrate"]
 
-_GRID_HZ, _HALF_S, _STEP_S = 30.0, 0.1, 0.08
 _START_S = 0.1  # cameras that were started together may still be so far out of step
 _MOST_OBSERVATIONS, _BLOCK_S = 500_000, 10.0
 _GRID_POINTS = 6
@@ -124,35 +123,32 @@ def calibrate(
     check_recordings([camera.name for camera in cameras], recordings, tracklets)
     tracklets = _thinned(tracklets)
     fps = min(_rate(recording) for recording in recordings)
-    grid, half, step = max(1 / _GRID_HZ, 1 / fps), max(_HALF_S, 2.2 / fps), max(_STEP_S, 1.2 / fps)
-    samples = [sample(camera, own, grid, half) for camera, own in zip(cameras, tracklets, strict=True)]
+    scene = scene_of(cameras, tracklets, skeleton.joints, mirrored, fps)
     rng = np.random.default_rng(0)
     pairs, both = [], list(itertools.combinations(range(len(cameras)), 2))
     for n, (a, b) in enumerate(both):
         show("relating pairs of cameras", n / len(both))
         reach = 2 * options.max_offset_s if options.max_offset_s else _START_S
-        found = relate((a, b), samples[a], samples[b], mirrored, reach, rng)
+        found = relate((a, b), scene.samples[a], scene.samples[b], mirrored, reach, rng)
         if found is not None:
             pairs.append(found)
     check_pairs([camera.name for camera in cameras], pairs)
     show("placing cameras", 0.0)
-    placement = grow(cameras, tracklets, samples, pairs, mirrored, step, lambda share: show("placing cameras", share))
+    placement = grow(scene, pairs, lambda share: show("placing cameras", share))
     check_placed([camera.name for camera in cameras], placement.placed, pairs)
     priors = [options.lens_priors.get(camera.name) for camera in cameras]
-    lenses = tuple(map(lens_of, cameras))
+    lenses = scene.lenses
     level = 1 if any(prior is not None for prior in priors) else 0
     show("adjusting everything", 0.0)
     refined = refine(
-        cameras, tracklets, samples, placement, mirrored, step, half, lenses,
-        lambda bundle: freed_lenses(bundle, priors, lenses, level),
-        lambda share: show("adjusting everything", share),
+        scene, placement, lambda bundle: freed_lenses(bundle, priors, lenses, level),
+        show=lambda share: show("adjusting everything", share),
     )  # fmt: skip
     if refined is None:
         raise CalibrationError("the people whom the cameras saw could not be located: walk where several views overlap")
-    level_words = "known"
     if level:
-        refined, level_words = freedom(cameras, refined, mirrored, step, half, grid, priors, lenses)
-    return _judged(cameras, skeleton, tracklets, recordings, refined, pairs, priors, level_words, options)
+        refined, level = freedom(refined, priors, lenses)
+    return _judged(cameras, skeleton, tracklets, recordings, refined, pairs, priors, LEVELS[level], options)
 
 
 def _judged(

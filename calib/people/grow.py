@@ -11,15 +11,14 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
-from calib.people.bundle_of_people import bundle_of, lens_of, state_of
+from calib.people.bundle_of_people import bundle_of, state_of
 from calib.people.identities import Person, Placement, people_of, positions
 from calib.people.joint_bundle import RigState
 from calib.people.pairs import PairPose
 from calib.people.samples import CameraSamples
-from calib.people.tracklets import Tracklet
-from multiview.cameras.camera import Camera
+from calib.people.scene import Scene
 from multiview.errors import CalibrationError
 from multiview.geometry.least_squares import levenberg_marquardt
 
@@ -33,24 +32,12 @@ _SHORT_M = 4.0  # between the first two cameras, while the scale is unknown
 _RIVAL = 0.9
 
 
-def grow(
-    cameras: list[Camera],
-    tracklets: list[list[Tracklet]],
-    samples: list[CameraSamples],
-    pairs: list[PairPose],
-    mirrored: Int64[np.ndarray, " J"],
-    step: float,
-    show: Callable[[float], None] = lambda share: None,
-) -> Placement:
+def grow(scene: Scene, pairs: list[PairPose], show: Callable[[float], None] = lambda share: None) -> Placement:
     """Place as many cameras as the pairs allow, the first of them at the origin; lengths are in no unit.
 
     Args:
-        cameras: Their lenses.
-        tracklets: Stretches of each.
-        samples: The same on the grid.
+        scene: What the cameras saw.
         pairs: That are related.
-        mirrored: Of the skeleton.
-        step: s between the curves' coefficients.
         show: Is told the share that is done.
 
     Returns:
@@ -65,8 +52,7 @@ def grow(
             "and check that the recordings were started within --max-offset of each other"
         )
     seed = max(pairs, key=_worth)
-    placement = _of_pair(seed, len(cameras))
-    placement = adjusted(cameras, tracklets, samples, placement, mirrored, step)
+    placement = adjusted(scene, _of_pair(seed, len(scene.cameras)))
     tried: set[int] = set()
     while not placement.placed.all():
         reach = {
@@ -77,11 +63,11 @@ def grow(
         if not reach or max(reach.values()) <= 0:
             break
         camera = max(reach, key=lambda c: reach[c])
-        added = _added(camera, samples, pairs, placement, mirrored)
+        added = _added(camera, scene, pairs, placement)
         if added is None:
             tried.add(camera)
             continue
-        placement = adjusted(cameras, tracklets, samples, added, mirrored, step)
+        placement = adjusted(scene, added)
         tried.clear()
         show(float(placement.placed.mean()))
     return placement
@@ -101,21 +87,14 @@ def placement_of(state: RigState, placement: Placement) -> Placement:
     return Placement(state.R, state.t, state.offset, placement.placed)
 
 
-def adjusted(
-    cameras: list[Camera],
-    tracklets: list[list[Tracklet]],
-    samples: list[CameraSamples],
-    placement: Placement,
-    mirrored: Int64[np.ndarray, " J"],
-    step: float,
-) -> Placement:
+def adjusted(scene: Scene, placement: Placement) -> Placement:
     """A short bundle adjustment over the best supported people."""
     placement = at_first_camera(placement)
-    people = _some(people_of(samples, placement, mirrored), samples)
-    observed = bundle_of(people, tracklets, samples, placement, mirrored, step)
+    people = _some(people_of(scene.samples, placement, scene.mirrored), scene.samples)
+    observed = bundle_of(people, scene, placement)
     if observed is None:
         return placement
-    state = state_of(tuple(map(lens_of, cameras)), placement, observed.coefficients)
+    state = state_of(scene.lenses, placement, observed.coefficients)
     still = replace(observed.bundle, free=np.zeros_like(observed.bundle.free))
     state = levenberg_marquardt(still, state, max_steps=3, tolerance=1e-2).state
     found = levenberg_marquardt(observed.bundle, state, max_steps=_STEPS, tolerance=1e-3).state
@@ -152,36 +131,26 @@ def _of_pair(pair: PairPose, count: int) -> Placement:
     return Placement(R, t, offset, placed)
 
 
-def _added(
-    camera: int,
-    samples: list[CameraSamples],
-    pairs: list[PairPose],
-    placement: Placement,
-    mirrored: Int64[np.ndarray, " J"],
-) -> Placement | None:
+def _added(camera: int, scene: Scene, pairs: list[PairPose], placement: Placement) -> Placement | None:
     """With one more camera, by the pair with a placed one in which most points agree."""
-    people = people_of(samples, placement, mirrored)
+    people = people_of(scene.samples, placement, scene.mirrored)
     best: tuple[int, Placement] | None = None
     own = sorted(
         (pair for pair in pairs if camera in (pair.a, pair.b) and placement.placed[_other(pair, camera)]),
         key=lambda pair: -_worth(pair),
     )
     for pair in own[:4]:
-        found = _resected(camera, pair, samples, people, placement, mirrored)
+        found = _resected(camera, pair, scene, people, placement)
         if found is not None and (best is None or found[0] > best[0]):
             best = found
     return None if best is None else best[1]
 
 
 def _resected(
-    camera: int,
-    pair: PairPose,
-    samples: list[CameraSamples],
-    people: list[Person],
-    placement: Placement,
-    mirrored: Int64[np.ndarray, " J"],
+    camera: int, pair: PairPose, scene: Scene, people: list[Person], placement: Placement
 ) -> tuple[int, Placement] | None:
     """A camera's pose from the joints of people whom it shares with a placed camera; how many joints agree."""
+    samples, mirrored = scene.samples, scene.mirrored
     other, new = _other(pair, camera), samples[camera]
     shift = pair.state.shift if pair.a == other else -pair.state.shift  # other's stamps to the new camera's
     offset = float(placement.offset[other] - shift)

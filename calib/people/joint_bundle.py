@@ -21,13 +21,27 @@ from multiview.geometry.lens import distort_with_jacobian
 from multiview.geometry.rigid import rotation_from_vector
 from multiview.geometry.robust import cauchy_loss, cauchy_weight
 
-__all__ = ["FOCAL", "OFFSET", "PRINCIPAL", "RADIAL", "SHIFT", "TURN", "UNKNOWNS", "Curves", "JointBundle", "RigState"]
+__all__ = [
+    "FOCAL",
+    "LENS",
+    "OFFSET",
+    "PRINCIPAL",
+    "RADIAL",
+    "SHIFT",
+    "TURN",
+    "UNKNOWNS",
+    "Curves",
+    "JointBundle",
+    "RigState",
+]
 
-FOCAL, PRINCIPAL, RADIAL = slice(0, 1), slice(1, 3), slice(3, 5)
+FOCAL, PRINCIPAL, RADIAL, LENS = slice(0, 1), slice(1, 3), slice(3, 5), slice(0, 5)
 TURN, SHIFT, OFFSET = slice(5, 8), slice(8, 11), slice(11, 12)
 UNKNOWNS = 12
 _NEAREST_M = 0.1
-_ACCELERATION = 20.0  # m/s^2, deviation that is expected between coefficients: it holds only what nobody sees
+# m/s^2, deviation that is expected between coefficients. It holds only what nobody sees: less than limbs' accelerations
+# would favour a small room, which guessed lenses can make.
+_ACCELERATION = 300.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,6 +153,20 @@ class JointBundle:
     def deviations(self, state: RigState) -> Float64[np.ndarray, " N"]:
         """Length of each residual in deviations of a coordinate."""
         return np.asarray(np.linalg.norm(self.residuals(state), axis=1) / self.sigma)
+
+    def by_points(self, state: RigState, xyz: Float64[np.ndarray, "N 3"]) -> Float64[np.ndarray, "N 2 3"]:
+        """Derivatives of every observation's projection by its point, px/m."""
+        out = np.empty((len(xyz), 2, 3))
+        for c, own in self._by_camera():
+            lens = state.lenses[c]
+            x = xyz[own] @ state.R[c].T + state.t[c]
+            depth = np.maximum(x[:, 2], _NEAREST_M)
+            ideal = x[:, :2] / depth[:, None]
+            by_ideal = distort_with_jacobian(ideal, lens.dist, lens.model)[1] * (
+                lens.focal[:2, None] / depth[:, None, None]
+            )
+            out[own] = np.concatenate([by_ideal, -(by_ideal @ ideal[..., None])], axis=-1) @ state.R[c]
+        return out
 
     def cost(self, state: RigState) -> float:
         loss = cauchy_loss(self.deviations(state) ** 2, self.cauchy).sum()

@@ -5,20 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool
 
 from calib.people.bundle_of_people import Observed
 from calib.people.joint_bundle import FOCAL, PRINCIPAL, RADIAL, JointBundle, RigState
-from calib.people.refine import Refined, kept, refine, with_lens
-from calib.people.samples import sample
-from multiview.cameras.camera import Camera
+from calib.people.refine import Refined, kept, refine
 from multiview.geometry.bundle import Lens
 from multiview.geometry.least_squares import levenberg_marquardt
 
 __all__ = ["LEVELS", "LensPrior", "freed_lenses", "freedom"]
 
 LEVELS = (
-    "known", "focal length estimated", "focal length and principal point estimated",
+    "known", "focal length estimated", "focal length and distortion estimated",
     "focal length, principal point and distortion estimated",
 )  # fmt: skip
 _BLOCK_S = 2.0
@@ -44,7 +42,7 @@ def freed_lenses(
         bundle: With fixed lenses.
         priors: Of every camera; None where the lens is known.
         lenses: As they were guessed.
-        level: 0 nothing, 1 focal length, 2 principal point as well, 3 radial distortion as well.
+        level: 0 nothing, 1 focal length, 2 radial distortion as well, 3 the principal point as well.
 
     Returns:
         The same measurements.
@@ -54,35 +52,21 @@ def freed_lenses(
         if prior is None or level == 0:
             continue
         width = 2 * lenses[c].focal[2]
-        sigma[c] = prior.focal * lenses[c].focal[0], *(2 * [prior.principal * width]), *(2 * [prior.radial])
-        free[c, FOCAL], free[c, PRINCIPAL], free[c, RADIAL] = True, level > 1, level > 2
+        sigma[c] = prior.focal * lenses[c].focal[0], *(2 * [prior.principal * width]), prior.radial, prior.radial / 2
+        free[c, FOCAL], free[c, RADIAL], free[c, PRINCIPAL] = True, level > 1, level > 2
     return replace(bundle, free=free, prior=lenses, prior_sigma=sigma)
 
 
-def freedom(
-    cameras: list[Camera],
-    refined: Refined,
-    mirrored: Int64[np.ndarray, " J"],
-    step: float,
-    half: float,
-    grid: float,
-    priors: list[LensPrior | None],
-    lenses: tuple[Lens, ...],
-) -> tuple[Refined, str]:
+def freedom(refined: Refined, priors: list[LensPrior | None], lenses: tuple[Lens, ...]) -> tuple[Refined, int]:
     """Free more of the lenses while time that was held out is explained better.
 
     Args:
-        cameras: Names and sizes.
         refined: The rig with free focal lengths.
-        mirrored: Of the skeleton.
-        step: s between the curves' coefficients.
-        half: s, half the window of the samples.
-        grid: s between samples.
         priors: Of every camera.
         lenses: As they were guessed.
 
     Returns:
-        The rig, and what was estimated, in words.
+        The rig, and how much was estimated, a place in `LEVELS`.
     """
     # The rig goes through the middle of an image that is held out in turns: even and odd blocks of time.
     block = np.floor(refined.observed.bundle.time / _BLOCK_S).astype(np.int64) % 2
@@ -93,14 +77,9 @@ def freedom(
         if costs[level - 1] < costs[best - 1] - needed:
             best = level
     if best == 1:
-        return refined, LEVELS[1]
-    now = [with_lens(camera, lens) for camera, lens in zip(cameras, refined.state.lenses, strict=True)]
-    samples = [sample(camera, own, grid, half) for camera, own in zip(now, refined.tracklets, strict=True)]
-    again = refine(
-        cameras, refined.tracklets, samples, refined.placement, mirrored, step, half, refined.state.lenses,
-        lambda bundle: freed_lenses(bundle, priors, lenses, best),
-    )  # fmt: skip
-    return (again, LEVELS[best]) if again is not None else (refined, LEVELS[1])
+        return refined, 1
+    again = refine(refined.scene, refined.placement, lambda bundle: freed_lenses(bundle, priors, lenses, best), 2)
+    return (again, best) if again is not None else (refined, 1)
 
 
 def _held_out(

@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from calib.people.bones import bones_of, fitted_with_bones
 from calib.people.bundle_of_people import Observed, bundle_of, state_of
 from calib.people.grow import at_first_camera, placement_of
 from calib.people.identities import Person, Placement, people_of
-from calib.people.joint_bundle import JointBundle, RigState
+from calib.people.joint_bundle import LENS, JointBundle, RigState
 from calib.people.noise import noise_of
-from calib.people.samples import CameraSamples, sample
+from calib.people.scene import Scene
 from calib.people.tracklets import Tracklet
-from multiview.cameras.camera import Camera
-from multiview.geometry.bundle import Lens
 from multiview.geometry.least_squares import levenberg_marquardt
 
 __all__ = ["Refined", "refine"]
@@ -32,84 +31,69 @@ class Refined:
     """A rig with what it rests on.
 
     Attributes:
+        scene: What was seen, with the lenses found and sides put right.
         placement: The rig.
         people: Who was seen.
-        tracklets: Of every camera, with sides put right.
         observed: The last bundle, without what it rejected.
         state: Of it.
         rejected: (C,) observations that were rejected.
     """
 
+    scene: Scene
     placement: Placement
     people: list[Person]
-    tracklets: list[list[Tracklet]]
     observed: Observed
     state: RigState
     rejected: Int64[np.ndarray, " C"]
 
 
 def refine(
-    cameras: list[Camera],
-    tracklets: list[list[Tracklet]],
-    samples: list[CameraSamples],
+    scene: Scene,
     placement: Placement,
-    mirrored: Int64[np.ndarray, " J"],
-    step: float,
-    half: float,
-    lenses: tuple[Lens, ...],
     freed: Callable[[JointBundle], JointBundle] = lambda bundle: bundle,
+    rounds: int = _ROUNDS,
     show: Callable[[float], None] = lambda share: None,
 ) -> Refined | None:
     """Match, adjust and weigh again, until nothing changes but the noise.
 
     Args:
-        cameras: Their names and sizes.
-        tracklets: Of each.
-        samples: The same on the grid.
+        scene: What the cameras saw, with the lenses to begin with.
         placement: Where the cameras are, about.
-        mirrored: Of the skeleton.
-        step: s between the curves' coefficients.
-        half: s, half the window of the samples.
-        lenses: To begin with.
         freed: Frees lenses, too.
+        rounds: How often.
         show: Is told the share that is done.
 
     Returns:
         The rig; None where nothing can be triangulated.
     """
     result = None
-    for number in range(_ROUNDS):
+    for number in range(rounds):
         placement = at_first_camera(placement)
-        people = people_of(samples, placement, mirrored)
-        observed = bundle_of(people, tracklets, samples, placement, mirrored, step)
+        people = people_of(scene.samples, placement, scene.mirrored)
+        observed = bundle_of(people, scene, placement)
         if observed is None:
             return result
         observed = replace(observed, bundle=freed(observed.bundle))
-        state = state_of(lenses, placement, observed.coefficients)
+        state = state_of(scene.lenses, placement, observed.coefficients)
         still = replace(observed.bundle, free=np.zeros_like(observed.bundle.free))
         state = levenberg_marquardt(still, state, max_steps=3, tolerance=1e-2).state
         state = levenberg_marquardt(observed.bundle, state, max_steps=12, tolerance=1e-4).state
         observed = weighed(observed, state)
         near = observed.bundle.deviations(state) < _GATE
-        rejected = np.bincount(observed.bundle.camera[~near], minlength=len(cameras))
+        rejected = np.bincount(observed.bundle.camera[~near], minlength=len(scene.cameras))
         observed = kept(observed, near)
         state = levenberg_marquardt(observed.bundle, state, max_steps=25, tolerance=1e-6).state
         observed = weighed(observed, state)
         state = levenberg_marquardt(observed.bundle, state, max_steps=10, tolerance=1e-7).state
-        placement, lenses = placement_of(state, placement), state.lenses
-        result = Refined(placement, people, tracklets, observed, state, rejected)
-        show((number + 1) / _ROUNDS)
-        if number + 1 < _ROUNDS:
-            tracklets = _sides_put_right(result, mirrored)
-            now = [with_lens(camera, lens) for camera, lens in zip(cameras, lenses, strict=True)]
-            grid = samples[0].step
-            samples = [sample(camera, own, grid, half) for camera, own in zip(now, tracklets, strict=True)]
+        if observed.bundle.free[:, LENS].any():
+            state = fitted_with_bones(observed.bundle, bones_of(observed, state, scene.joints), state)
+        placement = placement_of(state, placement)
+        scene = scene.again(state.lenses, scene.tracklets)
+        result = Refined(scene, placement, people, observed, state, rejected)
+        show((number + 1) / rounds)
+        if number + 1 < rounds:
+            scene = scene.again(state.lenses, _sides_put_right(result))
     return result
-
-
-def with_lens(camera: Camera, lens: Lens) -> Camera:
-    """A camera with other intrinsics."""
-    return replace(camera, K=lens.K, dist=lens.dist)
 
 
 def kept(observed: Observed, mask: Bool[np.ndarray, " N"]) -> Observed:
@@ -127,13 +111,13 @@ def weighed(observed: Observed, state: RigState) -> Observed:
     return replace(observed, bundle=replace(bundle, sigma=sigma))
 
 
-def _sides_put_right(refined: Refined, mirrored: Int64[np.ndarray, " J"]) -> list[list[Tracklet]]:
+def _sides_put_right(refined: Refined) -> list[list[Tracklet]]:
     """Stretches of which left and right are exchanged where that fits the rig much better."""
-    observed, state = refined.observed, refined.state
+    observed, state, mirrored = refined.observed, refined.state, refined.scene.mirrored
     curve_of = np.full((len(refined.people), len(mirrored)), -1, dtype=np.int64)
     curve_of[observed.curve_person, observed.curve_joint] = np.arange(len(observed.curve_person))
     sided = np.flatnonzero(mirrored != np.arange(len(mirrored)))
-    tracklets = [list(own) for own in refined.tracklets]
+    tracklets = [list(own) for own in refined.scene.tracklets]
     usual = float(np.median(observed.bundle.sigma / observed.size))
     for p, person in enumerate(refined.people):
         for member in person.members:

@@ -54,7 +54,7 @@ class ArrowSystem:
         References:
             Marquardt 1963; Triggs et al. 2000, Bundle adjustment: a modern synthesis, section 6.
         """
-        reduced, eliminated = self._reduce(damping)
+        reduced, eliminated = self.reduced(damping)
         if not np.isfinite(reduced).all():
             raise np.linalg.LinAlgError("the normal equations are not finite")
         free = np.einsum("kps,kp->s", eliminated, self.gradient_chain) - self.gradient_shared
@@ -68,17 +68,24 @@ class ArrowSystem:
         Directions that nothing determines come out with a huge variance, never as an error.
         """
         try:
-            reduced, _ = self._reduce(0.0)
+            reduced, _ = self.reduced()
         except np.linalg.LinAlgError:  # a chain that rounding keeps from being positive definite
-            reduced, _ = self._reduce(1e-9)
+            reduced, _ = self.reduced(1e-9)
         size = np.sqrt(np.maximum(np.diag(reduced), 1e-300))
         values, vectors = np.linalg.eigh(reduced / np.outer(size, size))
         vectors = vectors / size[:, None]
         covariance: Float64[np.ndarray, "S S"] = (vectors / np.maximum(values, 1e-14)) @ vectors.T
         return covariance
 
-    def _reduce(self, damping: float) -> tuple[Float64[np.ndarray, "S S"], Float64[np.ndarray, "K p S"]]:
-        """The Schur complement of the chain, and chain^-1 cross."""
+    def reduced(self, damping: float = 0.0) -> tuple[Float64[np.ndarray, "S S"], Float64[np.ndarray, "K p S"]]:
+        """The Schur complement of the chain (S, S), and by how much the chain follows the shared unknowns, negative.
+
+        Args:
+            damping: Marquardt's.
+
+        Returns:
+            The information on the shared unknowns with the chain marginalised, and chain^-1 cross (K, p, S).
+        """
         eliminated = self._solve_chain(self.cross, damping)
         damped = self.shared + np.diag(damping * np.diag(self.shared))
         return damped - np.tensordot(self.cross, eliminated, axes=((0, 1), (0, 1))), eliminated
