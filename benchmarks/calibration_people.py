@@ -1,6 +1,7 @@
 """A rig from people who walk, against exact truth and against the Cramer-Rao bound of the same studio.
 
 python benchmarks/calibration_people.py [--people 1] [--seconds 30] [--seeds 3] [--correlation 0.85] [--lens-error 0.15]
+    [--focal-only]
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from calib.people.calibrate import Options, PeopleCalibration, calibrate
+from calib.people.calibrate import Options, calibrate
 from calib.people.lens_freedom import LensPrior
+from calib.people.solved_rig import PeopleCalibration
 from calib.people.uncertainty import aligned_covariance
 from multiview.cameras.camera import Camera, Rig
 from multiview.geometry.rigid import nearest_rotation, rotation_angle
@@ -87,9 +89,12 @@ def bound(studio: Studio, seconds: float) -> tuple[float, float]:
     return float(np.degrees(turn)), float(1000 * place)
 
 
-def guessed(camera: Camera, error: float, rng: np.random.Generator) -> Camera:
-    """The lens as one would guess it: focal length wrong, principal point in the middle, no distortion."""
+def guessed(camera: Camera, error: float, focal_only: bool, rng: np.random.Generator) -> Camera:
+    """The lens as one would guess it: focal length wrong, and else as it is, or principal point in the middle and no
+    distortion."""
     focal = camera.K[0, 0] * (1 + rng.uniform(-error, error))
+    if focal_only:
+        return replace(camera, K=np.diag([focal, focal, 1.0]) + np.triu(camera.K, 1))
     middle = (np.array(camera.size) - 1) / 2
     K = np.array([[focal, 0.0, middle[0]], [0.0, focal, middle[1]], [0.0, 0.0, 1.0]])
     return replace(camera, K=K, dist=np.zeros(5))
@@ -120,9 +125,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--correlation", type=float, default=0.0)
     parser.add_argument("--lens-error", type=float, default=0.0, help="of guessed focal lengths, as a share")
+    parser.add_argument("--focal-only", action="store_true", help="principal point and distortion as they are")
+    parser.add_argument("--first-seed", type=int, default=1)
     args = parser.parse_args()
     rows = []
-    for seed in range(1, args.seeds + 1):
+    for seed in range(args.first_seed, args.first_seed + args.seeds):
         options = StudioOptions(
             cameras=args.cameras,
             people=args.people,
@@ -134,7 +141,7 @@ def main() -> None:
         cameras, priors = list(studio.rig.cameras), {}
         if args.lens_error:
             rng = np.random.default_rng(seed)
-            cameras = [guessed(camera, args.lens_error, rng) for camera in cameras]
+            cameras = [guessed(camera, args.lens_error, args.focal_only, rng) for camera in cameras]
             priors = {camera.name: LensPrior() for camera in cameras}
         start = time.process_time()
         options_said = Options(max_offset_s=MAX_OFFSET_S, lens_priors=priors)

@@ -20,7 +20,7 @@ from multiview.body.actor import BONE_LENGTHS
 from multiview.geometry.least_squares import levenberg_marquardt
 from multiview.geometry.robust import cauchy_loss, cauchy_weight
 
-__all__ = ["Bones", "bones_of", "fitted_with_bones"]
+__all__ = ["Bones", "bones_information", "bones_of", "fitted_with_bones"]
 
 _ANATOMY = 0.02  # relative, to begin with: joints as detectors place them are not at constant distances
 _DEPENDENT = 5.0  # instants in a row that err alike in this
@@ -89,6 +89,25 @@ def bones_of(observed: Observed, state: RigState, joints: tuple[str, ...]) -> Bo
     return Bones(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
+def bones_information(
+    bundle: JointBundle, bones: Bones, state: RigState, eliminated: Float64[np.ndarray, "K 3 S"]
+) -> Float64[np.ndarray, "S S"]:
+    """What the bones tell of the cameras.
+
+    Args:
+        bundle: With its free unknowns.
+        bones: Of it.
+        state: Where.
+        eliminated: How the curves follow the cameras, see `ArrowSystem.reduced`.
+
+    Returns:
+        To be added to the information of the keypoints.
+    """
+    if not len(bones.a):
+        return np.zeros((eliminated.shape[2], eliminated.shape[2]))
+    return _linearised(bundle, bones, state, _deviations(bundle, bones, state), eliminated)[0]
+
+
 def fitted_with_bones(bundle: JointBundle, bones: Bones, state: RigState, max_steps: int = _STEPS) -> RigState:
     """The bundle's minimum with bones of constant lengths.
 
@@ -118,7 +137,10 @@ def fitted_with_bones(bundle: JointBundle, bones: Bones, state: RigState, max_st
         g = system.gradient_shared - np.einsum("kps,kp->s", eliminated, system.gradient_chain) + g_bones
         H = H + H_bones
         for _ in range(_TRIES):
-            step = np.linalg.solve(H + damping * np.diag(np.diag(H)), -g)
+            try:
+                step = np.linalg.solve(H + damping * np.diag(np.diag(H)), -g)
+            except np.linalg.LinAlgError:  # of a camera without observations
+                return state
             candidate = followed(bundle.moved(state, step, -(eliminated @ step)))
             now = bundle.cost(candidate) + _cost(bundle, bones, candidate, sigma)
             if now < cost:
@@ -140,8 +162,7 @@ def _seen(bundle: JointBundle, state: RigState) -> tuple[Float64[np.ndarray, "Q 
     width = int(span.max()) - low + 1
     curves = len(bundle.curves.start)
     cell = bundle.curve * width + span - low
-    xyz = bundle.curves.at(state.coefficients, bundle.curve, time)[0]
-    P = bundle.by_points(state, xyz) / bundle.sigma[:, None, None]
+    P = bundle.rows(state).by_point
     information = np.zeros((curves * width, 3, 3))
     np.add.at(information, cell, np.einsum("nxi,nxj->nij", P, P))
     seen = np.zeros((curves * width, len(state.R)), dtype=bool)

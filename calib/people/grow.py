@@ -15,7 +15,7 @@ from jaxtyping import Float64
 
 from calib.people.bundle_of_people import bundle_of, state_of
 from calib.people.identities import Person, Placement, people_of, positions
-from calib.people.joint_bundle import RigState
+from calib.people.joint_bundle import LENS, JointBundle, RigState
 from calib.people.pairs import PairPose
 from calib.people.samples import CameraSamples
 from calib.people.scene import Scene
@@ -27,21 +27,28 @@ __all__ = ["at_first_camera", "grow", "placement_of"]
 _FEWEST_POINTS, _MOST_POINTS = 30, 3000
 _MOST_PERSON_S = 40.0  # of people, in the adjustments on the way
 _STEPS = 6
+_FEWEST_CAMERAS = 3  # that tell focal lengths
 _MIN_INLIERS = 0.3
 _SHORT_M = 4.0  # between the first two cameras, while the scale is unknown
 _RIVAL = 0.9
 
 
-def grow(scene: Scene, pairs: list[PairPose], show: Callable[[float], None] = lambda share: None) -> Placement:
+def grow(
+    scene: Scene,
+    pairs: list[PairPose],
+    freed: Callable[[JointBundle], JointBundle] = lambda bundle: bundle,
+    show: Callable[[float], None] = lambda share: None,
+) -> tuple[Scene, Placement]:
     """Place as many cameras as the pairs allow, the first of them at the origin; lengths are in no unit.
 
     Args:
         scene: What the cameras saw.
         pairs: That are related.
+        freed: Frees lenses, too: wrong ones soon hide who is who.
         show: Is told the share that is done.
 
     Returns:
-        The rig so far; cameras that nobody connects are not placed.
+        The scene with the lenses found, and the rig so far; cameras that nobody connects are not placed.
 
     Raises:
         CalibrationError: No two cameras are related.
@@ -52,7 +59,7 @@ def grow(scene: Scene, pairs: list[PairPose], show: Callable[[float], None] = la
             "and check that the recordings were started within --max-offset of each other"
         )
     seed = max(pairs, key=_worth)
-    placement = adjusted(scene, _of_pair(seed, len(scene.cameras)))
+    scene, placement = adjusted(scene, _of_pair(seed, len(scene.cameras)), freed)
     tried: set[int] = set()
     while not placement.placed.all():
         reach = {
@@ -67,10 +74,10 @@ def grow(scene: Scene, pairs: list[PairPose], show: Callable[[float], None] = la
         if added is None:
             tried.add(camera)
             continue
-        placement = adjusted(scene, added)
+        scene, placement = adjusted(scene, added, freed)
         tried.clear()
         show(float(placement.placed.mean()))
-    return placement
+    return scene, placement
 
 
 def at_first_camera(placement: Placement) -> Placement:
@@ -87,18 +94,23 @@ def placement_of(state: RigState, placement: Placement) -> Placement:
     return Placement(state.R, state.t, state.offset, placement.placed)
 
 
-def adjusted(scene: Scene, placement: Placement) -> Placement:
-    """A short bundle adjustment over the best supported people."""
+def adjusted(
+    scene: Scene, placement: Placement, freed: Callable[[JointBundle], JointBundle]
+) -> tuple[Scene, Placement]:
+    """A short bundle adjustment over the best supported people; lenses are free as soon as three cameras tell them."""
     placement = at_first_camera(placement)
     people = _some(people_of(scene.samples, placement, scene.mirrored), scene.samples)
     observed = bundle_of(people, scene, placement)
     if observed is None:
-        return placement
+        return scene, placement
     state = state_of(scene.lenses, placement, observed.coefficients)
     still = replace(observed.bundle, free=np.zeros_like(observed.bundle.free))
     state = levenberg_marquardt(still, state, max_steps=3, tolerance=1e-2).state
-    found = levenberg_marquardt(observed.bundle, state, max_steps=_STEPS, tolerance=1e-3).state
-    return placement_of(found, placement)
+    bundle = freed(observed.bundle) if placement.placed.sum() >= _FEWEST_CAMERAS else observed.bundle
+    found = levenberg_marquardt(bundle, state, max_steps=_STEPS, tolerance=1e-3).state
+    if bundle.free[:, LENS].any():
+        scene = scene.again(found.lenses, scene.tracklets)
+    return scene, placement_of(found, placement)
 
 
 def _some(people: list[Person], samples: list[CameraSamples]) -> list[Person]:

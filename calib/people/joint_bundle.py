@@ -97,6 +97,25 @@ class RigState:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Observations in deviations of a coordinate.
+
+    Attributes:
+        missed: (N, 2) measured minus projected.
+        by_camera: (N, 2, U) derivatives of the projection by the camera's unknowns.
+        by_point: (N, 2, 3) by the point.
+        first: (N,) first of the four coefficients that the point depends on.
+        basis: (N, 4) their weights.
+    """
+
+    missed: Float64[np.ndarray, "N 2"]
+    by_camera: Float64[np.ndarray, "N 2 U"]
+    by_point: Float64[np.ndarray, "N 2 3"]
+    first: Int64[np.ndarray, " N"]
+    basis: Float64[np.ndarray, "N 4"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class JointBundle:
     """The keypoints, and what is free to move; a `Problem` for `levenberg_marquardt`.
 
@@ -154,26 +173,13 @@ class JointBundle:
         """Length of each residual in deviations of a coordinate."""
         return np.asarray(np.linalg.norm(self.residuals(state), axis=1) / self.sigma)
 
-    def by_points(self, state: RigState, xyz: Float64[np.ndarray, "N 3"]) -> Float64[np.ndarray, "N 2 3"]:
-        """Derivatives of every observation's projection by its point, px/m."""
-        out = np.empty((len(xyz), 2, 3))
-        for c, own in self._by_camera():
-            lens = state.lenses[c]
-            x = xyz[own] @ state.R[c].T + state.t[c]
-            depth = np.maximum(x[:, 2], _NEAREST_M)
-            ideal = x[:, :2] / depth[:, None]
-            by_ideal = distort_with_jacobian(ideal, lens.dist, lens.model)[1] * (
-                lens.focal[:2, None] / depth[:, None, None]
-            )
-            out[own] = np.concatenate([by_ideal, -(by_ideal @ ideal[..., None])], axis=-1) @ state.R[c]
-        return out
-
     def cost(self, state: RigState) -> float:
         loss = cauchy_loss(self.deviations(state) ** 2, self.cauchy).sum()
         bent = self._bending(state.coefficients)
         return 0.5 * float(loss + (bent**2).sum() + (self._from_prior(state) ** 2).sum())
 
-    def linearised(self, state: RigState) -> ArrowSystem:
+    def rows(self, state: RigState) -> Rows:
+        """Every observation in deviations, without the robust loss."""
         xyz, velocity, first, basis = self.curves.at(state.coefficients, self.curve, self.true_time(state))
         n = len(xyz)
         missed, by_camera, by_point = np.empty((n, 2)), np.zeros((n, 2, UNKNOWNS)), np.empty((n, 2, 3))
@@ -196,7 +202,15 @@ class JointBundle:
             by_point[own] = by_x @ state.R[c]
             J[..., 11] = (by_point[own] @ velocity[own][..., None])[..., 0]
         weight = 1 / self.sigma
-        weight = weight * cauchy_weight((missed**2).sum(axis=1) * weight**2, self.cauchy)
+        by_camera *= weight[:, None, None]
+        by_point *= weight[:, None, None]
+        missed *= weight[:, None]
+        return Rows(missed, by_camera, by_point, first, basis)
+
+    def linearised(self, state: RigState) -> ArrowSystem:
+        rows = self.rows(state)
+        missed, by_camera, by_point = rows.missed, rows.by_camera, rows.by_point
+        weight = cauchy_weight((missed**2).sum(axis=1), self.cauchy)
         by_camera *= weight[:, None, None]
         by_point *= weight[:, None, None]
         missed *= weight[:, None]
@@ -206,7 +220,7 @@ class JointBundle:
             np.zeros((S, S)), np.zeros((K, 3, S)), np.zeros((4, K, 3, 3)), np.zeros(S), np.zeros((K, 3))
         )
         kernels.accumulate(
-            layout, self.camera, first, basis, missed, by_camera, by_point,
+            layout, self.camera, rows.first, rows.basis, missed, by_camera, by_point,
             system.shared, system.cross, system.band, system.gradient_shared, system.gradient_chain,
         )  # fmt: skip
         self._add_bending(system, state.coefficients)

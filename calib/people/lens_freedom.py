@@ -94,6 +94,8 @@ def _held_out(
     for train in (first, ~first):
         bundle = freed_lenses(refined.observed.bundle, priors, lenses, level)
         learnt = levenberg_marquardt(bundle.kept(train), refined.state, max_steps=10, tolerance=1e-5).state
+        # Curves of held-out time were held by nothing: they begin where they were.
+        learnt = replace(learnt, coefficients=refined.state.coefficients)
         total += _cost(kept(refined.observed, ~train), learnt)
     return total
 

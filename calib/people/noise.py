@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64, Int64
 
-__all__ = ["correlation_factor", "noise_of"]
+__all__ = ["noise_of"]
 
 _GROSS = 3.5  # usual deviations, beyond which a residual tells nothing of the noise
 _MIN_SIGMA_PX = 0.2
@@ -56,39 +56,3 @@ def noise_of(
         slope = np.array([np.clip(value, *bounds) for value, bounds in zip(slope, _POWER, strict=True)])
     sigma = np.exp(own[joint] + regressors @ slope) / np.sqrt(max(redundancy, 0.05))
     return np.asarray(np.maximum(sigma, _MIN_SIGMA_PX))
-
-
-def correlation_factor(
-    deviation: Float64[np.ndarray, "N 2"],
-    camera: Int64[np.ndarray, " N"],
-    curve: Int64[np.ndarray, " N"],
-    time: Float64[np.ndarray, " N"],
-    frame_s: float,
-) -> float:
-    """By how much the noise's correlation in time inflates a variance: 1 + 2 sum of the autocorrelation, at least 1.
-
-    Args:
-        deviation: (N, 2) residuals over their deviations.
-        camera: (N,).
-        curve: (N,) which joint of whom.
-        time: (N,) s, rising for each camera and curve.
-        frame_s: s, from one frame to the next.
-
-    Returns:
-        The factor of the covariance of white noise.
-    """
-    order = np.lexsort((time, curve, camera))
-    value, time = np.clip(deviation[order], -3, 3), time[order]
-    key = camera[order] * (int(curve.max(initial=0)) + 1) + curve[order]
-    power = float((value**2).mean()) if len(value) else 1.0
-    total, quiet = 1.0, 0
-    for lag in range(1, min(len(value) - 1, round(1.5 / frame_s))):
-        same = (key[lag:] == key[:-lag]) & (np.abs(time[lag:] - time[:-lag] - lag * frame_s) < 0.3 * frame_s)
-        if same.sum() < 200:
-            break
-        rho = float((value[lag:][same] * value[:-lag][same]).mean()) / power
-        quiet = quiet + 1 if rho < 0.03 else 0
-        if quiet >= 3:
-            break
-        total += 2 * max(rho, 0.0)
-    return total

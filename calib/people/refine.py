@@ -18,7 +18,7 @@ from calib.people.scene import Scene
 from calib.people.tracklets import Tracklet
 from multiview.geometry.least_squares import levenberg_marquardt
 
-__all__ = ["Refined", "refine"]
+__all__ = ["Refined", "redundancy", "refine"]
 
 _ROUNDS = 3
 _GATE = 7.0  # deviations, beyond which an observation is of something else
@@ -105,10 +105,15 @@ def kept(observed: Observed, mask: Bool[np.ndarray, " N"]) -> Observed:
 def weighed(observed: Observed, state: RigState) -> Observed:
     """With the noise that the residuals show."""
     bundle = observed.bundle
-    unknowns = 3 * len(np.unique(bundle.curves.at(state.coefficients, bundle.curve, bundle.true_time(state))[2]))
-    redundancy = 1 - unknowns / max(2 * len(bundle.camera), 1)
-    sigma = noise_of(bundle.residuals(state), observed.joint, observed.score, observed.size, redundancy)
+    left = redundancy(bundle, state)
+    sigma = noise_of(bundle.residuals(state), observed.joint, observed.score, observed.size, left)
     return replace(observed, bundle=replace(bundle, sigma=sigma))
+
+
+def redundancy(bundle: JointBundle, state: RigState) -> float:
+    """Share of the residuals' degrees of freedom that the fit has left."""
+    unknowns = 3 * len(np.unique(bundle.curves.at(state.coefficients, bundle.curve, bundle.true_time(state))[2]))
+    return max(1 - unknowns / max(2 * len(bundle.camera), 1), 0.05)
 
 
 def _sides_put_right(refined: Refined) -> list[list[Tracklet]]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import networkx as nx
 import numpy as np
 
-from calib.people.calibrate import PeopleCalibration
 from calib.people.camera_fit import CameraFit
+from calib.people.solved_rig import PeopleCalibration
 from multiview.cameras.camera import Rig
 from multiview.common.counted import counted
 from multiview.geometry.rigid import rotation_angle
@@ -63,7 +63,7 @@ def judge_people(calibration: PeopleCalibration) -> PeopleOutcome:
     more_bad, more_poor, more_advice = _of_cameras(calibration)
     bad, poor, advice = bad + more_bad, poor + more_poor, advice + more_advice
     if guessed := [fit.name for fit in fits if fit.focal_sigma_px]:
-        bad.append(f"the lenses of {', '.join(guessed)} were guessed, and may be off by far more than is stated")
+        poor.append(f"the lenses of {', '.join(guessed)} were guessed, and estimated from people")
         advice.append("calibrate each lens once with a board (`calibrate detect`, `solve`), and give it with --lenses")
     if calibration.seconds < _MIN_SECONDS:
         poor.append(f"people were seen by two cameras for only {calibration.seconds:.0f} s")
@@ -168,9 +168,9 @@ def _links(calibration: PeopleCalibration) -> tuple[PeopleLink, ...]:
 def noise_words(calibration: PeopleCalibration) -> str:
     """Which noise the deviations assume."""
     if calibration.correlation > _CORRELATED:
-        times = f"{calibration.correlation:.1f}"
         return (
-            f"keypoints err alike from frame to frame, for which all variances are {times} times those of white noise"
+            "keypoints of a joint err alike in a camera while it sees the person from the same side, which makes all "
+            f"variances {calibration.correlation:.1f} times those of independent errors"
         )
     return "keypoints err independently from frame to frame"
 

@@ -1,0 +1,117 @@
+"""The covariance of a rig from how keypoints really scatter: errors that stay alike are counted as one.
+
+A detector errs alike from frame to frame, and puts a joint to the same wrong place whenever it sees a person from the
+same side. So the keypoints of one joint of one person in one camera, seen from one of eight sides, may err alike in any
+way, and only different groups are taken to be independent (sandwich estimator with clusters).
+
+References:
+    Huber 1967; Liang and Zeger 1986.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from scipy.sparse import csr_matrix
+
+from calib.people.bodies import bodies_of
+from calib.people.bones import bones_information, bones_of
+from calib.people.bundle_of_people import Observed
+from calib.people.joint_bundle import JointBundle, RigState
+from multiview.geometry.robust import cauchy_weight
+
+__all__ = ["Scatter", "scatter_of"]
+
+_SIDES = 8
+_BLOCK_S = 2.0  # where the side is unknown
+_STEP_S = 0.1  # of the bodies
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scatter:
+    """Covariance of the shared unknowns, and by how much its variances exceed those of independent errors."""
+
+    covariance: Float64[np.ndarray, "S S"]
+    inflation: float
+
+
+def scatter_of(
+    observed: Observed, bundle: JointBundle, state: RigState, joints: tuple[str, ...], redundancy: float
+) -> Scatter:
+    """The covariance of what is free of a bundle.
+
+    Args:
+        observed: What the observations are of.
+        bundle: The same with everything free that is uncertain.
+        state: The minimum.
+        joints: Names of the joints.
+        redundancy: Share of the residuals' degrees of freedom that the fit has left.
+
+    Returns:
+        At least the covariance of independent errors.
+    """
+    system = bundle.linearised(state)
+    information, eliminated = system.reduced()
+    if bundle.prior_sigma is not None:
+        information = information + bones_information(bundle, bones_of(observed, state, joints), state, eliminated)
+    size = 1 / np.sqrt(np.maximum(np.diag(information), 1e-300))
+    values, vectors = np.linalg.eigh(information * np.outer(size, size))
+    root = size[:, None] * vectors / np.sqrt(np.maximum(values, 1e-14))  # root root' is the inverse
+    group = _groups(observed, bundle, state, joints)
+    scores, flatness = _scores(bundle, state, eliminated, group)
+    spread = root.T @ (scores.T @ scores) @ root / (redundancy * flatness**2)
+    groups = len(scores)
+    spread *= groups / max(groups - len(information), 1)
+    power, axes = np.linalg.eigh(spread)
+    power = np.maximum(power, 1.0)
+    root = root @ axes
+    return Scatter((root * power) @ root.T, float(power.mean()))
+
+
+def _scores(
+    bundle: JointBundle, state: RigState, eliminated: Float64[np.ndarray, "K 3 S"], group: Int64[np.ndarray, " N"]
+) -> tuple[Float64[np.ndarray, "G S"], float]:
+    """Every group's gradient by the shared unknowns, the curves following; and the robust loss's mean curvature over
+    its mean weight."""
+    rows, layout = bundle.rows(state), bundle.layout()
+    square = (rows.missed**2).sum(axis=1)
+    weight = cauchy_weight(square, bundle.cauchy) ** 2
+    missed = rows.missed * weight[:, None]
+    S, groups = int(bundle.free.sum()), int(group.max(initial=-1)) + 1
+    own = np.einsum("nxu,nx->nu", rows.by_camera, missed)
+    scores = np.zeros((groups, S + 1))
+    for u in range(own.shape[1]):
+        np.add.at(scores, (group, layout[bundle.camera, u]), own[:, u])
+    pull = np.einsum("nxi,nx->ni", rows.by_point, missed)
+    place = 3 * (rows.first[:, None, None] + np.arange(4)[:, None]) + np.arange(3)
+    value = rows.basis[:, :, None] * pull[:, None]
+    row = np.broadcast_to(group[:, None, None], place.shape)
+    chain = csr_matrix((value.ravel(), (row.ravel(), place.ravel())), shape=(groups, 3 * len(eliminated)))
+    curvature = weight - square * weight**2 / bundle.cauchy**2
+    return scores[:, :S] - chain @ eliminated.reshape(-1, S), float(curvature.sum() / weight.sum())
+
+
+def _groups(
+    observed: Observed, bundle: JointBundle, state: RigState, joints: tuple[str, ...]
+) -> Int64[np.ndarray, " N"]:
+    """Numbers of camera, person, joint and side from which the person is seen."""
+    time = bundle.true_time(state)
+    index = {name: j for j, name in enumerate(joints)}
+    names = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+    side = _SIDES + np.floor(time / _BLOCK_S).astype(np.int64) - int(np.floor(time.min(initial=0) / _BLOCK_S))
+    if all(name in index for name in names):
+        for p, body in enumerate(bodies_of(observed, state, len(joints))):
+            own = np.flatnonzero(observed.person == p)
+            if not len(own):
+                continue
+            ls, rs, lh, rh = (body.xyz[:, index[name]] for name in names)
+            forward = np.cross((ls - rs) + (lh - rh), (ls + rs) - (lh + rh))
+            row = np.clip(np.rint((time[own] - body.time[0]) / _STEP_S).astype(np.int64), 0, len(body.time) - 1)
+            seen = np.einsum("nij,nj->ni", state.R[bundle.camera[own]], forward[row])
+            known = np.isfinite(seen).all(axis=1)
+            angle = np.arctan2(seen[known, 0], seen[known, 2])
+            side[own[known]] = np.floor(_SIDES * (angle / (2 * np.pi) + 0.5)).astype(np.int64) % _SIDES
+    keys = np.stack([bundle.camera, observed.person, observed.joint, side], axis=1)
+    return np.asarray(np.unique(keys, axis=0, return_inverse=True)[1].ravel(), dtype=np.int64)
