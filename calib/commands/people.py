@@ -6,8 +6,8 @@
 
 One to four people walk through the whole room for half a minute, near and far, and turn around; they need not be
 matched, and the cameras may have been started up to --max-offset seconds apart. Lenses come from a calibration file of
-any format that `convert` reads (its poses are not used); a missing one is guessed and then estimated: a trial, whose
-rig must not be used yet.
+any format that `convert` reads (its poses are not used); a missing one is guessed and then estimated, within one or two
+percent of focal length.
 
 Lengths are those of the tallest person's stature (--height), of a distance between two lenses (--distance), or of
 people on average, within about 6 %.
