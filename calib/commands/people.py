@@ -106,6 +106,12 @@ def run(args: argparse.Namespace) -> int:
     offsets = [fit for fit in calibration.cameras if abs(fit.offset_s) > 3 * fit.offset_sigma_s > 0]
     if offsets:
         print("time offsets: " + ", ".join(f"{fit.name} by {1000 * fit.offset_s:+.1f} ms" for fit in offsets))
+    for fit in calibration.cameras:
+        if abs(fit.drift_ppm) > 4 * fit.drift_sigma_ppm > 0:
+            print(
+                f"{fit.name}: its clock drifts by {fit.drift_ppm:+.0f} millionths against {calibration.cameras[0].name}'s; "
+                "the time offset is that in the middle of the recording"
+            )
     print(f"{args.out / 'rig.toml'}, {args.out / 'report.html'}, {args.out / 'report.json'}")
     return 1 if outcome.verdict == "record again" else 0
 

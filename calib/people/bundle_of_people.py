@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from calib.people.identities import Person, Placement, positions
-from calib.people.joint_bundle import OFFSET, SHIFT, TURN, UNKNOWNS, Curves, JointBundle, RigState
+from calib.people.joint_bundle import DRIFT, OFFSET, SHIFT, TURN, UNKNOWNS, Curves, JointBundle, RigState
 from calib.people.samples import NOISE
 from calib.people.scene import Scene
 from multiview.geometry.bundle import Lens
@@ -17,6 +17,7 @@ __all__ = ["Observed", "bundle_of", "poses_free", "state_of"]
 
 _MIN_KNOTS = 5
 _MARGIN = 2  # coefficients before and after
+_LONG_S = 60.0  # from which on clocks of usual quality (30 millionths) drift apart by more than offsets are known
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +62,7 @@ def poses_free(placement: Placement) -> Bool[np.ndarray, "C U"]:
 
 def state_of(lenses: tuple[Lens, ...], placement: Placement, coefficients: Float64[np.ndarray, "K 3"]) -> RigState:
     """Where the bundle begins."""
-    return RigState(lenses, placement.R, placement.t, placement.offset, coefficients)
+    return RigState(lenses, placement.R, placement.t, placement.offset, np.zeros(len(placement.R)), coefficients)
 
 
 def bundle_of(people: list[Person], scene: Scene, placement: Placement) -> Observed | None:
@@ -111,9 +112,18 @@ def bundle_of(people: list[Person], scene: Scene, placement: Placement) -> Obser
     kept = curves.inside(rows.curve, time)
     kept &= _seen_by_two(curves, rows, time)
     free = poses_free(placement)
+    first, last = float(rows.time.min()), float(rows.time.max())
+    free[:, DRIFT] = free[:, OFFSET] & (last - first > _LONG_S)
     picked = {name: getattr(rows, name)[kept] for name in rows.__slots__}
     bundle = JointBundle(
-        curves, picked["camera"], picked["curve"], picked["time"], picked["xy"], NOISE * picked["size"], free
+        curves,
+        picked["camera"],
+        picked["curve"],
+        picked["time"],
+        picked["xy"],
+        NOISE * picked["size"],
+        free,
+        middle=(first + last) / 2,
     )
     return Observed(
         bundle, np.concatenate(guesses), np.array(which)[picked["curve"]], np.array(whose)[picked["curve"]],

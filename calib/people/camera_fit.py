@@ -22,6 +22,8 @@ class CameraFit:
         place_sigma_mm: Deviation of its place, likewise.
         offset_s: Added to its stamps.
         offset_sigma_s: 0 for the first.
+        drift_ppm: By how much the offset grows, in millionths; 0 where the recording is too short to tell.
+        drift_sigma_ppm: 0 where it was not estimated.
         focal_sigma_px: 0 where the lens was known.
         lens: What was free of it, in words.
     """
@@ -36,5 +38,7 @@ class CameraFit:
     place_sigma_mm: float
     offset_s: float
     offset_sigma_s: float
+    drift_ppm: float
+    drift_sigma_ppm: float
     focal_sigma_px: float
     lens: str

@@ -22,26 +22,30 @@ from multiview.geometry.rigid import rotation_from_vector
 from multiview.geometry.robust import cauchy_loss, cauchy_weight
 
 __all__ = [
+    "DRIFT",
     "FOCAL",
     "LENS",
     "OFFSET",
     "PRINCIPAL",
     "RADIAL",
     "SHIFT",
+    "SMOOTH",
     "TURN",
+    "UNBOUND",
     "UNKNOWNS",
     "Curves",
     "JointBundle",
     "RigState",
+    "Rows",
 ]
 
 FOCAL, PRINCIPAL, RADIAL, LENS = slice(0, 1), slice(1, 3), slice(3, 5), slice(0, 5)
-TURN, SHIFT, OFFSET = slice(5, 8), slice(8, 11), slice(11, 12)
-UNKNOWNS = 12
+TURN, SHIFT, OFFSET, DRIFT = slice(5, 8), slice(8, 11), slice(11, 12), slice(12, 13)
+UNKNOWNS = 13
 _NEAREST_M = 0.1
-# m/s^2, deviation that is expected between coefficients. It holds only what nobody sees: less than limbs' accelerations
-# would favour a small room, which guessed lenses can make.
-_ACCELERATION = 300.0
+# m/s^2. Smooth curves give better time offsets. But limbs accelerate more than that, which favours a small room: where
+# lenses are free, the room can be made small, and curves must be free as well.
+SMOOTH, UNBOUND = 20.0, 300.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +89,8 @@ class RigState:
         lenses: Of the C cameras.
         R: (C, 3, 3) cam_from_world.
         t: (C, 3) cam_from_world, m.
-        offset: (C,) s, added to a camera's stamps.
+        offset: (C,) s, added to a camera's stamps in the middle of the recording.
+        drift: (C,) by how much the offset grows, s in a second.
         coefficients: (K, 3) m, of the curves.
     """
 
@@ -93,6 +98,7 @@ class RigState:
     R: Float64[np.ndarray, "C 3 3"]
     t: Float64[np.ndarray, "C 3"]
     offset: Float64[np.ndarray, " C"]
+    drift: Float64[np.ndarray, " C"]
     coefficients: Float64[np.ndarray, "K 3"]
 
 
@@ -127,6 +133,8 @@ class JointBundle:
         xy: (N, 2) px.
         sigma: (N,) px, deviation of a coordinate.
         free: (C, U) what is free of each camera.
+        acceleration: m/s^2, deviation that is expected of the curves: holds what few see.
+        middle: s, when the offsets are those of the state.
         cauchy: Scale of the robust loss in deviations.
         prior: The lenses that were guessed, from which `prior_sigma` lets them go.
         prior_sigma: (C, 5) deviation of focal length, principal point (px), and of two radial coefficients.
@@ -139,6 +147,8 @@ class JointBundle:
     xy: Float64[np.ndarray, "N 2"]
     sigma: Float64[np.ndarray, " N"]
     free: Bool[np.ndarray, "C U"]
+    acceleration: float = SMOOTH
+    middle: float = 0.0
     cauchy: float = 3.0
     prior: tuple[Lens, ...] = ()
     prior_sigma: Float64[np.ndarray, "C 5"] | None = None
@@ -157,7 +167,7 @@ class JointBundle:
 
     def true_time(self, state: RigState) -> Float64[np.ndarray, " N"]:
         """s, on the first camera's clock."""
-        return np.asarray(self.time + state.offset[self.camera])
+        return np.asarray(self.time + state.offset[self.camera] + state.drift[self.camera] * (self.time - self.middle))
 
     def residuals(self, state: RigState) -> Float64[np.ndarray, "N 2"]:
         """Measured minus projected, px."""
@@ -200,7 +210,8 @@ class JointBundle:
             J[..., TURN] = np.cross(rotated[:, None], by_x)
             J[..., SHIFT] = by_x
             by_point[own] = by_x @ state.R[c]
-            J[..., 11] = (by_point[own] @ velocity[own][..., None])[..., 0]
+            J[..., OFFSET] = by_point[own] @ velocity[own][..., None]
+            J[..., DRIFT] = J[..., OFFSET] * (self.time[own] - self.middle)[:, None, None]
         weight = 1 / self.sigma
         by_camera *= weight[:, None, None]
         by_point *= weight[:, None, None]
@@ -240,7 +251,8 @@ class JointBundle:
             lenses.append(lens)
         R = rotation_from_vector(step[:, TURN]) @ state.R
         t = state.t + step[:, SHIFT]
-        return RigState(tuple(lenses), R, t, state.offset + step[:, 11], state.coefficients + chain)
+        offset, drift = state.offset + step[:, OFFSET.start], state.drift + step[:, DRIFT.start]
+        return RigState(tuple(lenses), R, t, offset, drift, state.coefficients + chain)
 
     def _by_camera(self) -> list[tuple[int, slice]]:
         ends = np.searchsorted(self.camera, np.arange(len(self.free) + 1))
@@ -255,11 +267,11 @@ class JointBundle:
     def _bending(self, coefficients: Float64[np.ndarray, "K 3"]) -> Float64[np.ndarray, "M 3"]:
         i = self._inner()
         bent = coefficients[i - 1] - 2 * coefficients[i] + coefficients[i + 1]
-        return np.asarray(bent / (self.curves.step**2 * _ACCELERATION))
+        return np.asarray(bent / (self.curves.step**2 * self.acceleration))
 
     def _add_bending(self, system: ArrowSystem, coefficients: Float64[np.ndarray, "K 3"]) -> None:
-        i, unit = self._inner(), np.eye(3) / (self.curves.step**2 * _ACCELERATION) ** 2
-        bent = self._bending(coefficients) / (self.curves.step**2 * _ACCELERATION)
+        i, unit = self._inner(), np.eye(3) / (self.curves.step**2 * self.acceleration) ** 2
+        bent = self._bending(coefficients) / (self.curves.step**2 * self.acceleration)
         for a, factor in ((-1, 1.0), (0, -2.0), (1, 1.0)):
             system.gradient_chain[i + a] += factor * bent
             for b, other in ((-1, 1.0), (0, -2.0), (1, 1.0)):

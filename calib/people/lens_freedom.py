@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from calib.people.bundle_of_people import Observed
-from calib.people.joint_bundle import FOCAL, PRINCIPAL, RADIAL, JointBundle, RigState
+from calib.people.joint_bundle import FOCAL, PRINCIPAL, RADIAL, UNBOUND, JointBundle, RigState
 from calib.people.refine import Refined, kept, refine
 from multiview.geometry.bundle import Lens
 from multiview.geometry.least_squares import levenberg_marquardt
@@ -54,7 +54,8 @@ def freed_lenses(
         width = 2 * lenses[c].focal[2]
         sigma[c] = prior.focal * lenses[c].focal[0], *(2 * [prior.principal * width]), prior.radial, prior.radial / 2
         free[c, FOCAL], free[c, RADIAL], free[c, PRINCIPAL] = True, level > 1, level > 2
-    return replace(bundle, free=free, prior=lenses, prior_sigma=sigma)
+    acceleration = bundle.acceleration if level == 0 else UNBOUND
+    return replace(bundle, free=free, prior=lenses, prior_sigma=sigma, acceleration=acceleration)
 
 
 def freedom(refined: Refined, priors: list[LensPrior | None], lenses: tuple[Lens, ...]) -> tuple[Refined, int]:

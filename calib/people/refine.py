@@ -153,7 +153,8 @@ def _projected(
     bundle: JointBundle, state: RigState, camera: int, curves: Int64[np.ndarray, " j"], time: Float64[np.ndarray, " n"]
 ) -> Float64[np.ndarray, "n j 2"]:
     """Where a camera should see these joints; NaN where their curves do not reach."""
-    when = np.repeat(time + state.offset[camera], len(curves))
+    true = time + state.offset[camera] + state.drift[camera] * (time - bundle.middle)
+    when = np.repeat(true, len(curves))
     which = np.tile(curves, len(time))
     xyz = bundle.curves.at(state.coefficients, which, when)[0]
     xy = state.lenses[camera].project(xyz @ state.R[camera].T + state.t[camera])

@@ -11,7 +11,7 @@ from calib.people.bodies import Body, bodies_of
 from calib.people.bundle_of_people import Observed
 from calib.people.camera_fit import CameraFit
 from calib.people.ground import Ground, ground_of, levelled
-from calib.people.joint_bundle import OFFSET, JointBundle, RigState
+from calib.people.joint_bundle import DRIFT, OFFSET, JointBundle, RigState
 from calib.people.lens_freedom import LEVELS, LensPrior, freed_lenses
 from calib.people.pairs import PairPose
 from calib.people.refine import Refined, redundancy
@@ -191,6 +191,8 @@ def _fits(
                 place_sigma_mm=float(1000 * np.sqrt(variance[c, 3:].sum())),
                 offset_s=float(state.offset[c]),
                 offset_sigma_s=float(padded[layout[c, OFFSET.start]]),
+                drift_ppm=float(1e6 * state.drift[c]),
+                drift_sigma_ppm=float(1e6 * padded[layout[c, DRIFT.start]]),
                 focal_sigma_px=float(padded[layout[c, 0]]),
                 lens=LEVELS[known.level] if known.priors[c] is not None else "known",
             )

@@ -66,6 +66,8 @@ def _summary(outcome: PeopleOutcome, notes: tuple[str, ...], seconds: float) -> 
                 "covariance": calibration.covariance[c, :, c].tolist(),
                 "time_offset_s": fit.offset_s,
                 "time_offset_sigma_s": fit.offset_sigma_s,
+                "clock_drift_ppm": fit.drift_ppm,
+                "clock_drift_sigma_ppm": fit.drift_sigma_ppm,
                 "lens": fit.lens,
                 "focal_sigma_px": fit.focal_sigma_px,
             }

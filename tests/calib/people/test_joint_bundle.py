@@ -22,7 +22,7 @@ def scene():
     lens = Lens(np.array([900.0, 910.0, 640.0, 360.0]), np.array([-0.1, 0.05, 1e-3, 0.0, 0.0]))
     R = rotation_from_vector(np.array([[0.0, 0, 0], [0, 0.3, 0], [0.1, -0.4, 0.05]]))
     t = np.array([[0.0, 0, 0], [-1.2, 0, 0.3], [1.5, 0.2, 0.6]])
-    state = RigState((lens, lens, lens), R, t, np.array([0.0, 0.03, -0.05]), coefficients)
+    state = RigState((lens, lens, lens), R, t, np.array([0.0, 0.03, -0.05]), np.array([0.0, 0.02, -0.01]), coefficients)
     n = 60
     camera = np.repeat([0, 1, 2], n)
     curve = np.tile([0, 1], 3 * n // 2)
@@ -30,7 +30,7 @@ def scene():
     free = np.ones((3, UNKNOWNS), dtype=bool)
     free[0] = False
     free[1, 8] = False  # a length of the rig
-    bundle = JointBundle(curves, camera, curve, time, np.zeros((3 * n, 2)), np.full(3 * n, 2.0), free)
+    bundle = JointBundle(curves, camera, curve, time, np.zeros((3 * n, 2)), np.full(3 * n, 2.0), free, middle=0.5)
     return replace(bundle, xy=-bundle.residuals(state)), state
 
 
@@ -61,8 +61,15 @@ def test_exact_pixels_are_explained_and_give_back_the_time_offsets():
     bundle = replace(bundle, free=free, sigma=np.full(len(bundle.xy), 0.02), cauchy=np.inf)
     rng = np.random.default_rng(2)
     off = truth.t + np.where(free[:, 8:11], rng.normal(0, 0.02, (3, 3)), 0.0)
-    start = replace(truth, t=off, offset=np.zeros(3), coefficients=truth.coefficients + rng.normal(0, 0.02, (28, 3)))
+    start = replace(
+        truth,
+        t=off,
+        offset=np.zeros(3),
+        drift=np.zeros(3),
+        coefficients=truth.coefficients + rng.normal(0, 0.02, (28, 3)),
+    )
     found = levenberg_marquardt(bundle, start, max_steps=40, tolerance=1e-12).state
     # What holds coefficients in place weighs less than a thousandth of these pixels.
     assert np.sqrt((bundle.residuals(found) ** 2).mean()) < 0.01
     np.testing.assert_allclose(found.offset, truth.offset, atol=1e-3)
+    np.testing.assert_allclose(found.drift, truth.drift, atol=3e-3)
