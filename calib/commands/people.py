@@ -109,8 +109,8 @@ def run(args: argparse.Namespace) -> int:
     for fit in calibration.cameras:
         if abs(fit.drift_ppm) > 4 * fit.drift_sigma_ppm > 0:
             print(
-                f"{fit.name}: its clock drifts by {fit.drift_ppm:+.0f} millionths against {calibration.cameras[0].name}'s; "
-                "the time offset is that in the middle of the recording"
+                f"{fit.name}: its clock drifts by {fit.drift_ppm:+.0f} millionths against that of "
+                f"{calibration.cameras[0].name}; the time offset is that in the middle of the recording"
             )
     print(f"{args.out / 'rig.toml'}, {args.out / 'report.html'}, {args.out / 'report.json'}")
     return 1 if outcome.verdict == "record again" else 0
