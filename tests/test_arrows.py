@@ -40,14 +40,15 @@ ARROWS: dict[str, str] = {
     "multiview/fusion": "fusion/association fusion/estimation fusion/state body cameras common geometry",
     "multiview/selfcalib": "cameras geometry",
     "multiview/synthetic": "recordings body cameras wire common geometry",
-    "multiview/drawing": "fusion/association fusion/state recordings body cameras timing wire common",
+    "multiview/drawing": "evaluation fusion/association fusion/state recordings body cameras timing wire common",
     "multiview/export": "recordings body cameras common",
-    "multiview/evaluation": "recordings body",
+    "multiview/marker_files": "common",
+    "multiview/evaluation": "marker_files recordings body common geometry",
     "multiview/detect": "models nets keypoints recordings synthetic body common",
     "multiview/learn": "nets keypoints synthetic recordings sources body cameras common",
     "multiview/studio": "detect fusion fusion/association selfcalib timing wire synthetic sources recordings "
     "body cameras common",
-    "multiview/commands": "studio wire keypoints learn detect evaluation export drawing synthetic "
+    "multiview/commands": "studio wire keypoints learn detect evaluation marker_files export drawing synthetic "
     "selfcalib fusion keypoint_formats recordings models sources body cameras common",
     "multiview/batch": "__init__ commands studio detect keypoint_formats recordings models sources body cameras common",
     "multiview/__init__": "detect evaluation fusion recordings sources client cameras body geometry",

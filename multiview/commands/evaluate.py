@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from multiview.commands.evaluate_markers import MARKERS, add_marker_arguments, print_agreement, run_markers
 from multiview.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ _PERCENTILES = {"median": 50, "p95": 95, "p99": 99, "p99.99": 99.99, "worst": 10
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--truth", type=Path, required=True, metavar="NPZ", help="true joints: frame, actor, xyz (m), joints"
+        "--truth",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="true joints (.npz: frame, actor, xyz (m), joints), or another system's markers "
+        f"({', '.join(MARKERS)}): offset in time and place are found",
     )
     parser.add_argument(
         "--poses", type=Path, required=True, metavar="PARQUET", help="poses.parquet of `multiview fuse`, or its folder"
@@ -28,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--actors", metavar="0,1,2", help="mean PCP3D over these actors only (default: all in the truth)"
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON instead of a table")
+    add_marker_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,11 +45,17 @@ def run(args: argparse.Namespace) -> int:
     from multiview.recordings.pose_table import read_poses
 
     folder = args.poses if args.poses.is_dir() else args.poses.parent
-    figures = report(compare(read_truth(args.truth), read_poses(args.poses)), _actors(args.actors), folder)
+    if args.truth.suffix.lower() in MARKERS:
+        figures, show = run_markers(args), print_agreement
+    else:
+        figures, show = (
+            report(compare(read_truth(args.truth), read_poses(args.poses)), _actors(args.actors), folder),
+            _print,
+        )
     if args.json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(figures), indent=2).decode() + "\n")
     else:
-        _print(figures)
+        show(figures)
     return 0
 
 
