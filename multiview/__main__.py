@@ -96,6 +96,7 @@ GROUPS: dict[str, dict[str, Command]] = {
     "Takes": {
         "info": Command("multiview.commands.info", "Show the contents of a take."),
         "replay": Command("services.nodes.replay", "Play a take back, or rerun fusion on it."),
+        "edit": Command("multiview.commands.edit", "Clean a take: trim, identities, bad joints, gaps; undo and redo."),
         "recover": Command("multiview.commands.recover", "Recover an interrupted recording."),
     },
     "View and export": {

@@ -33,6 +33,7 @@ ARROWS: dict[str, str] = {
     "multiview/sources": "timing wire common",
     "multiview/models": "common keypoints",
     "multiview/recordings": "body cameras timing wire common geometry",
+    "multiview/editing": "recordings common",
     "multiview/keypoint_formats": "recordings body cameras common",
     "multiview/fusion/state": "body geometry",
     "multiview/fusion/estimation": "fusion/state cameras geometry",
@@ -48,7 +49,7 @@ ARROWS: dict[str, str] = {
     "multiview/learn": "nets keypoints synthetic recordings sources body cameras common",
     "multiview/studio": "detect fusion fusion/association selfcalib timing wire synthetic sources recordings "
     "body cameras common",
-    "multiview/commands": "studio wire keypoints learn detect evaluation marker_files export drawing synthetic "
+    "multiview/commands": "editing studio wire keypoints learn detect evaluation marker_files export drawing synthetic "
     "selfcalib fusion keypoint_formats recordings models sources body cameras common",
     "multiview/batch": "__init__ commands studio detect keypoint_formats recordings models sources body cameras common",
     "multiview/__init__": "detect evaluation fusion recordings sources client cameras body geometry",
@@ -64,17 +65,17 @@ ARROWS: dict[str, str] = {
     "calib/cli": "",
     "services/runtime": "",
     "services/transport": "studio wire common",
-    "services/nodes": "services/runtime services/transport studio wire timing recordings "
+    "services/nodes": "editing services/runtime services/transport studio wire timing recordings "
     "cameras body common commands detect sources synthetic",
     "services/bridges": "services/runtime services/transport studio wire body common",
     "services/supervise": "services/nodes services/runtime services/transport studio wire recordings "
     "cameras fusion common",
-    "services/viewer": "services/nodes services/runtime services/transport studio wire "
+    "services/viewer": "editing services/nodes services/runtime services/transport studio wire "
     "recordings cameras body common drawing",
     "services/capture": "detect models services/nodes services/supervise services/runtime services/transport "
     "studio wire recordings sources cameras common",
     "services/dashboard": "services/capture services/nodes services/supervise services/runtime services/transport "
-    "studio wire recordings cameras body common commands drawing export",
+    "editing studio wire recordings cameras body common commands drawing export",
     "services/batch": "__init__ batch commands export common",
     "services/batch/engines": "services/batch services/runtime",
     "services/demo": "services/supervise studio wire recordings cameras body "

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _save(args: argparse.Namespace) -> int:
     from multiview.body.actor import measure, save_actor
-    from multiview.recordings.take_poses import take_poses
+    from multiview.editing.take_poses import take_poses
 
     poses, path = take_poses(args.take)
     person = _choose(poses, args.person, args.take)
@@ -71,11 +71,21 @@ def _save(args: argparse.Namespace) -> int:
 
 def _name(poses: Poses, table: Path, names: dict[int, str]) -> None:
     """Write the names beside the poses; a name is removed from the person who had it before."""
+    from multiview.editing.edit_list import EDITS, read_edits
+    from multiview.editing.edit_take import add_edit
+    from multiview.editing.edits import NamePerson
     from multiview.recordings.identities import write_identities
 
+    said = ", ".join(f"person {person} is {name}" for person, name in sorted(names.items()))
+    edits = read_edits(table.parent)
+    if edits is not None and edits.applied:  # whose people are not those of the poses beside which names are written
+        for person, name in sorted(names.items()):
+            add_edit(table.parent, NamePerson(person=person, name=name))
+        print(f"{table.parent / EDITS}: {said}")
+        return
     kept = {person: name for person, name in poses.names.items() if name not in names.values()}
     path = write_identities(kept | names, table.parent, poses.frame, poses.person)
-    print(f"{path}: " + ", ".join(f"person {person} is {name}" for person, name in sorted(names.items())))
+    print(f"{path}: {said}")
 
 
 def _choose(poses: Poses, person: int | None, take: Path) -> int:
@@ -109,7 +119,7 @@ def _recognise(take: Path, folder: Path | None) -> int:
 
     from multiview.body.actor import actor_names, actor_probabilities, load_actor, median_bone_lengths
     from multiview.body.recognition import ASSIGN_PROBABILITY, assign
-    from multiview.recordings.take_poses import take_poses
+    from multiview.editing.take_poses import take_poses
 
     poses, path = take_poses(take)
     actors = [a for a in (load_actor(name, folder) for name in actor_names(folder)) if a.skeleton == poses.skeleton]

@@ -37,12 +37,12 @@ def run(args: argparse.Namespace) -> int:
     from multiview.cameras.rig_file import load_rig
     from multiview.commands.draw_run import Overlay, draw_pictures, draw_videos
     from multiview.commands.process_run import open_sources
+    from multiview.editing.take_poses import take_poses, take_rig
     from multiview.errors import ConfigError
-    from multiview.recordings.take_poses import take_poses
 
     rig_path, poses_path = args.rig, args.poses or args.take
     if rig_path is None and args.take is not None:
-        rig_path = args.take / "rig.toml"
+        rig_path = take_rig(args.take)
     if rig_path is None or poses_path is None:
         raise ConfigError("give a take, or --rig and --poses")
     rig, (poses, table) = load_rig(rig_path), take_poses(poses_path)

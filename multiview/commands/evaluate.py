@@ -40,16 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import msgspec
 
+    from multiview.editing.take_poses import take_poses
     from multiview.evaluation.metrics import compare
     from multiview.recordings.ground_truth import read_truth
-    from multiview.recordings.pose_table import read_poses
 
     folder = args.poses if args.poses.is_dir() else args.poses.parent
     if args.truth.suffix.lower() in MARKERS:
         figures, show = run_markers(args), print_agreement
     else:
         figures, show = (
-            report(compare(read_truth(args.truth), read_poses(args.poses)), _actors(args.actors), folder),
+            report(compare(read_truth(args.truth), take_poses(args.poses)[0]), _actors(args.actors), folder),
             _print,
         )
     if args.json:

@@ -28,10 +28,10 @@ def run(args: argparse.Namespace) -> int:
     from multiview.body.skeleton import find_skeleton
     from multiview.cameras.rig_file import load_rig
     from multiview.drawing.explain import draw, explain, table
+    from multiview.editing.take_poses import take_poses
     from multiview.errors import ConfigError
     from multiview.keypoint_formats import open_keypoints
     from multiview.recordings.recorded_keypoints import frame_views
-    from multiview.recordings.take_poses import take_poses
 
     rig_path, keypoints = args.rig, args.keypoints
     if args.take is not None:

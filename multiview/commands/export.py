@@ -111,9 +111,9 @@ def export_poses(
         ConfigError: There is no such format or unit, or the format's axes are fixed.
         SourceError: There are no poses.
     """
+    from multiview.editing.take_poses import take_poses
     from multiview.export import SceneExporter, load_exporter, scene_of
     from multiview.recordings.resample import evenly_timed, resample_poses
-    from multiview.recordings.take_poses import take_poses
 
     if options.y_up and to in _FIXED_AXES:
         raise ConfigError(f"{to} files are always {_FIXED_AXES[to]}: leave --axes out")

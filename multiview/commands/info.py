@@ -14,10 +14,11 @@ from rich.table import Table
 from multiview.common.counted import counted
 from multiview.common.ledger import note_missing
 from multiview.data import NS_PER_S
+from multiview.editing.edit_list import read_edits
 from multiview.errors import ConfigError, MessageError
 from multiview.recordings.mcap_log import Record
-from multiview.recordings.pose_table import read_poses
 from multiview.recordings.take import Take, open_take
+from multiview.recordings.unedited_poses import unedited_poses
 from multiview.wire import topics as names
 from multiview.wire.messages import PosesMessage, decode
 
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace) -> None:
     take, console = open_take(args.take), Console()
     if not take.recordings() and take.poses.is_file():
         _show_poses(take, console)
+        _show_edits(take, console)
         return
     try:
         info = take.info
@@ -73,6 +75,7 @@ def run(args: argparse.Namespace) -> None:
         f"also here: {', '.join(others) or 'nothing'}",
         highlight=False,
     )
+    _show_edits(take, console)
     for remark in contents.remarks:
         console.print(remark, style="yellow", soft_wrap=True)
     for line in contents.missing:
@@ -80,9 +83,16 @@ def run(args: argparse.Namespace) -> None:
         note_missing(f"{take.folder}: {line}")
 
 
+def _show_edits(take: Take, console: Console) -> None:
+    edits = read_edits(take.folder)
+    if edits is not None and edits.edits:
+        words = f"{edits.applied} of {counted(len(edits.edits), 'edit')} in force, which these figures are without"
+        console.print(f"{words}: multiview edit {take.folder}", highlight=False, soft_wrap=True)
+
+
 def _show_poses(take: Take, console: Console) -> None:
     """A take without a stream: who is in its poses, and when."""
-    poses = read_poses(take.poses)
+    poses, _ = unedited_poses(take.folder)
     console.print(f"{take.folder.resolve().name}: poses of recorded videos or keypoints", highlight=False)
     people = {}
     for number in poses.people.tolist():

@@ -114,12 +114,12 @@ def _label_take(args: argparse.Namespace, bar: Progress) -> tuple[int, int]:
 def _poses(args: argparse.Namespace, rig: Rig) -> tuple[Poses, DetectionsOf | None]:
     """The people, and what each camera itself saw of them."""
     from multiview.body.skeleton import find_skeleton
+    from multiview.editing.take_poses import take_poses
     from multiview.keypoint_formats import open_keypoints
-    from multiview.recordings.pose_table import read_poses
     from multiview.recordings.take import open_take
 
     if args.poses or not open_take(args.take).recordings():
-        poses = read_poses(args.poses or args.take / "poses.parquet")
+        poses, _ = take_poses(args.poses or args.take)
         if not args.keypoints:
             return poses, None
         skeleton = find_skeleton(poses.skeleton, _folder(args))

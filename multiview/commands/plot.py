@@ -78,9 +78,9 @@ def write_plots(
     from multiview.cameras.rig_file import load_rig
     from multiview.drawing import plot
     from multiview.drawing.plot_errors import folder_errors, recorded_errors
+    from multiview.editing.take_poses import take_poses, take_rig
     from multiview.recordings.resample import ResampleOptions, resample_poses
     from multiview.recordings.take import Take
-    from multiview.recordings.take_poses import take_poses
 
     poses, table = take_poses(take)
     poses = resample_poses(poses, ResampleOptions(people=tuple(people)))
@@ -89,7 +89,7 @@ def write_plots(
     if not len(poses):
         raise ConfigError(f"{take} holds no people: nothing to plot")
     out = out or table.parent / "plots"
-    beside = table.parent / "rig.toml"
+    beside = take_rig(take) if take.is_dir() else table.parent / "rig.toml"
     rig: Rig | None = load_rig(rig_path or beside) if rig_path or beside.is_file() else None
     errors: list[CameraErrors] = []
     looking = lambda share: progress(0.6 * share)

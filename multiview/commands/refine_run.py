@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -20,7 +21,9 @@ from multiview.errors import CalibrationError
 from multiview.fusion.pipeline import Pipeline, PipelineOptions
 from multiview.selfcalib.refine_rig import JointObservations, Refinement, refine_rig, reprojection_errors_px
 
-__all__ = ["refined", "unsupported"]
+__all__ = ["REFINED_HEAD", "RigRefinement", "refine_from_people", "refined", "unsupported"]
+
+REFINED_HEAD = "camera: median reprojection error in frames that were held out, before -> after; moved, rotated"
 
 MAX_FRAMES, MAX_JOINTS = 1500, 4000  # as many as there are up to these
 HELD_OUT = 1 / 3  # of the time, its end
@@ -43,12 +46,26 @@ class _Seen:
         return JointObservations(o.xyz[rows][::every], o.xy[rows][::every], o.sigma[rows][::every])
 
 
-def refined(rig: Rig, skeleton: Skeleton, views: Iterable[Views], out: Path) -> Rig:
-    """The corrected rig, which is also written to the folder `out`, or the given one where the data do not support it.
+class RigRefinement(NamedTuple):
+    """What the people in a recording say of the cameras.
 
-    The cameras are first corrected from the first two thirds of the time. Only if the error falls in the last third,
-    too, and no camera moves further than a touched tripod, all frames decide. What changed, or why nothing did, is
-    printed.
+    Attributes:
+        rig: The corrected one; the given one where the data do not support it.
+        why_not: The reason then, else empty.
+        doubt: What makes the correction uncertain away from the people; empty where nothing does.
+        changes: Of each camera, in words.
+    """
+
+    rig: Rig
+    why_not: str = ""
+    doubt: str = ""
+    changes: tuple[str, ...] = ()
+
+
+def refine_from_people(rig: Rig, skeleton: Skeleton, views: Iterable[Views]) -> RigRefinement:
+    """The cameras corrected from the first two thirds of the time; if the last third confirms it, from all frames.
+
+    It does if the error falls there, too, and no camera moves further than a touched tripod.
     """
     seen = _see(rig, skeleton, views)
     since = seen.time_ns - seen.time_ns.min()
@@ -58,18 +75,31 @@ def refined(rig: Rig, skeleton: Skeleton, views: Iterable[Views], out: Path) -> 
     before, after = reprojection_errors_px(rig, check), reprojection_errors_px(trial.rig, check)
     found = refine_rig(rig, seen.part(np.ones(len(since), dtype=bool)))
     if why := unsupported(rig, found, check, before, after):
-        print(f"multiview: --refine-cameras: {why}: the cameras stay as they are", file=sys.stderr)
+        return RigRefinement(rig, why)
+    changes = (
+        f"{name}: {before[c]:.2f} -> {after[c]:.2f} px; {1e3 * found.moved_m[c]:.0f} mm, {found.rotated_deg[c]:.2f} deg"
+        for c, name in enumerate(rig.names)
+    )
+    doubt = _doubt(float(since.max() / NS_PER_S), seen.floor_m2)
+    return RigRefinement(found.rig, "", doubt, tuple(changes))
+
+
+def refined(rig: Rig, skeleton: Skeleton, views: Iterable[Views], out: Path) -> Rig:
+    """The corrected rig, which is also written to the folder `out`, or the given one where the data do not support it.
+
+    What changed, or why nothing did, is printed.
+    """
+    found = refine_from_people(rig, skeleton, views)
+    if found.why_not:
+        print(f"multiview: --refine-cameras: {found.why_not}: the cameras stay as they are", file=sys.stderr)
         return rig
-    if doubt := _doubt(float(since.max() / NS_PER_S), seen.floor_m2):
-        print(f"multiview: --refine-cameras: {doubt}", file=sys.stderr)
+    if found.doubt:
+        print(f"multiview: --refine-cameras: {found.doubt}", file=sys.stderr)
     path = corrected_beside(out / "rig.toml")
     save_rig(found.rig, path)
-    print("camera: median reprojection error in frames that were held out, before -> after; moved, rotated")
-    for c, name in enumerate(rig.names):
-        print(
-            f"  {name}: {before[c]:.2f} -> {after[c]:.2f} px; "
-            f"{1e3 * found.moved_m[c]:.0f} mm, {found.rotated_deg[c]:.2f} deg"
-        )
+    print(REFINED_HEAD)
+    for line in found.changes:
+        print(f"  {line}")
     print(f"refined cameras -> {path}")
     return found.rig
 

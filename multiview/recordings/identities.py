@@ -13,7 +13,7 @@ from jaxtyping import Int64
 from multiview.common.atomic_file import replacing
 from multiview.common.toml import decode_toml, encode_toml
 
-__all__ = ["IDENTITIES", "IdentitiesFile", "read_identities", "write_identities"]
+__all__ = ["IDENTITIES", "IdentitiesFile", "identities_crc", "read_identities", "write_identities"]
 
 IDENTITIES = "identities.toml"
 
@@ -43,7 +43,9 @@ def write_identities(
     Returns:
         The file.
     """
-    file = IdentitiesFile(poses=_fingerprint(frame, person), names={str(p): name for p, name in sorted(names.items())})
+    file = IdentitiesFile(
+        poses=identities_crc(frame, person), names={str(p): name for p, name in sorted(names.items())}
+    )
     path = folder / IDENTITIES
     with replacing(path, correct=True) as temporary:
         temporary.write_text(encode_toml(file, str(path)), encoding="utf-8")
@@ -70,11 +72,20 @@ def read_identities(
     if not path.is_file():
         return None
     file = decode_toml(path, IdentitiesFile)
-    if file.poses != _fingerprint(frame, person):
+    if file.poses != identities_crc(frame, person):
         logging.warning("%s names people of other poses than these: left out; name them again", path)
         return None
     return {int(number): name for number, name in file.names.items() if number.isdecimal()}
 
 
-def _fingerprint(frame: Int64[np.ndarray, " N"], person: Int64[np.ndarray, " N"]) -> str:
+def identities_crc(frame: Int64[np.ndarray, " N"], person: Int64[np.ndarray, " N"]) -> str:
+    """By which it is known whether numbers of people still mean the same people.
+
+    Args:
+        frame: (N,) of the poses.
+        person: (N,) of the poses.
+
+    Returns:
+        CRC-32 of both, in hexadecimal digits.
+    """
     return f"{zlib.crc32(np.stack([frame, person]).astype('<i8').tobytes()):08x}"

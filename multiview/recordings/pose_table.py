@@ -158,6 +158,14 @@ class Poses:
         columns = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
         return Poses(**columns, joints=skeleton.joints, skeleton=skeleton.name, names=names)
 
+    def with_written_times(self) -> Poses:
+        """The poses as they come back from a file, whose times are in seconds: since 1970 that is to 0.2 us.
+
+        Returns:
+            The same poses.
+        """
+        return replace(self, time_ns=np.round(self.time_ns / NS_PER_S * NS_PER_S).astype(np.int64))
+
     def label(self, person: int) -> str:
         """What a person is called in files.
 

@@ -124,7 +124,9 @@ def _person(poses: Poses, person: int, rate: float, options: ResampleOptions) ->
     nearest = source[_nearest(present)]
     frame = np.arange(first, first + count)
     time_ns = own.time_ns[0] + np.round((frame - first) * (NS_PER_S / rate)).astype(np.int64)
-    time_ns[present] = own.time_ns
+    everyone, row = np.unique(poses.frame, return_index=True)
+    others = np.isin(frame, everyone)  # a frame has one time, whoever is in it
+    time_ns[others] = poses.time_ns[row[np.searchsorted(everyone, frame[others])]]
     xyz = np.where(present[:, None, None], own.xyz[nearest], np.nan)
     filled = own.filled[nearest] & present[:, None]
     was_known = np.isfinite(xyz[..., 0])
@@ -133,7 +135,9 @@ def _person(poses: Poses, person: int, rate: float, options: ResampleOptions) ->
         filled |= np.isfinite(xyz[..., 0]) & ~was_known
     if options.lowpass_hz:
         xyz = _lowpass(xyz, butter(2, options.lowpass_hz, fs=rate, output="sos"))
-    dense = replace(own.select(nearest), frame=frame, time_ns=time_ns, xyz=xyz, filled=filled)
+    near = own.select(nearest)
+    utc_ns = np.where(near.utc_ns > 0, near.utc_ns + time_ns - near.time_ns, 0)
+    dense = replace(near, frame=frame, time_ns=time_ns, utc_ns=utc_ns, xyz=xyz, filled=filled)
     if options.resample_hz:
         dense = _resample(dense, options.resample_hz)
     return _consistent(dense, filled_only=~was_known if not options.resample_hz else None)

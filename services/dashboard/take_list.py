@@ -12,10 +12,10 @@ import numpy as np
 
 from multiview.common.toml import decode_toml
 from multiview.data import NS_PER_S
+from multiview.editing.take_poses import take_poses
 from multiview.errors import MultiviewError
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.take import Take, TakeContents
-from multiview.recordings.take_poses import take_poses
 
 __all__ = ["TakeRow", "find_take", "list_takes", "playback_bytes"]
 

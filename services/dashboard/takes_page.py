@@ -11,12 +11,12 @@ from nicegui import run, ui
 from multiview.body.skeleton import find_skeleton
 from multiview.cameras.rig_file import load_rig
 from multiview.common.counted import counted
+from multiview.editing.take_poses import take_poses
 from multiview.errors import ConfigError, MultiviewError, one_line
 from multiview.export import exporter_names
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.resample import ResampleOptions
 from multiview.recordings.take import Take
-from multiview.recordings.take_poses import take_poses
 from services.dashboard.access import Session
 from services.dashboard.backstage import Backstage
 from services.dashboard.downloads import Downloads

@@ -14,13 +14,14 @@ import msgspec
 
 from multiview.body.skeleton import find_skeleton, save_own_skeleton
 from multiview.common.ranges import ranged
-from multiview.data import Tracks
+from multiview.editing.edit_take import carry_edits
 from multiview.errors import SourceError
 from multiview.recordings.pose_table import Poses, write_poses
 from multiview.recordings.take import Take, open_take
 from multiview.studio.config import HubOptions, load_studio
 from multiview.studio.rerun import compare, recorded_poses, rerun_fusion, take_studio
 from multiview.studio.stream_fusion import FusedTick
+from multiview.wire.packing import unpack_tracks
 from services.runtime.process import Stopping, begin_service
 from services.transport.hub_sockets import HubSockets
 
@@ -85,11 +86,14 @@ def _offline(take: Take, args: argparse.Namespace) -> int:
     if not fused:
         raise SourceError(f"{take.folder}: no keypoints recorded; give a take recorded with workers")
     if args.out:
-        ticks: list[Tracks] = [f.tracks for f in fused]
         skeleton = find_skeleton(fused[0].message.skeleton, take.folder)
         save_own_skeleton(skeleton, args.out)
-        write_poses(Poses.from_tracks(ticks, skeleton), args.out / "poses.parquet")
+        # As they were sent and recorded, so that they are the same in every bit.
+        poses = Poses.from_tracks((unpack_tracks(f.message) for f in fused), skeleton)
+        write_poses(poses, args.out / "poses.parquet")
         print(f"{len(fused)} ticks -> {args.out / 'poses.parquet'}")
+        if words := carry_edits(take.folder, args.out, poses):
+            print(words)
     if not args.check:
         return 0
     return _check(take, fused)

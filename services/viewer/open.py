@@ -12,10 +12,10 @@ from jaxtyping import Float64
 from multiview.body.skeleton import Skeleton, find_skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig
+from multiview.editing.take_poses import take_poses, take_rig
 from multiview.errors import ConfigError, SourceError
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.take import Take
-from multiview.recordings.take_poses import take_poses
 from multiview.studio.config import Studio, load_studio, pipeline_options, studio_rig, studio_skeleton
 from multiview.studio.rerun import take_studio
 from services.viewer.feed import Feed, PosesFeed
@@ -60,7 +60,7 @@ def open_recording(path: Path, rig_path: Path | None, start_s: float, paused: bo
     """A take, or poses with a rig file beside them."""
     poses, _ = take_poses(path)
     folder = path if path.is_dir() else path.parent
-    rig_path = rig_path or folder / "rig.toml"
+    rig_path = rig_path or (take_rig(path) if path.is_dir() else folder / "rig.toml")
     if not rig_path.is_file():
         raise ConfigError(f"no rig at {rig_path}: give --rig rig.toml")
     rig, take = load_rig(rig_path), Take(folder)

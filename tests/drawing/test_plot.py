@@ -21,11 +21,11 @@ from multiview.data import Keypoints2D, Tracks
 from multiview.drawing import plot
 from multiview.drawing.plot import CameraErrors
 from multiview.drawing.plot_errors import recorded_errors
+from multiview.editing.take_poses import take_poses
 from multiview.recordings.keypoint_folder import write_keypoints
 from multiview.recordings.mcap_log import Record, RecordingWriter
 from multiview.recordings.pose_table import Poses, write_poses
 from multiview.recordings.take import Take
-from multiview.recordings.take_poses import take_poses
 from multiview.wire.messages import Stamp, encode
 from multiview.wire.packing import pack_keypoints, pack_tracks
 from tests.figures import crowd, ring

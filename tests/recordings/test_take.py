@@ -14,10 +14,10 @@ from multiview.__main__ import main
 from multiview.body.skeleton import load_skeleton, skeleton_text
 from multiview.cameras.rig_file import dumps, save_rig
 from multiview.data import Pose3D, Track, Tracks
+from multiview.editing.take_poses import take_poses
 from multiview.errors import ConfigError
 from multiview.recordings.mcap_log import Record, RecordingWriter
 from multiview.recordings.take import Take, begin_take, finish_take, open_take
-from multiview.recordings.take_poses import take_poses
 from multiview.studio.config import Studio, SyntheticSource, studio_text
 from multiview.studio.new_take import new_take
 from multiview.studio.rerun import take_studio

@@ -1,4 +1,7 @@
-"""The poses of a take, wherever they are: its poses.parquet, or else what fusion sent while it was recorded."""
+"""The poses of a take, wherever they are: its poses.parquet, or else what fusion sent while it was recorded.
+
+Whoever shows or measures a take asks `multiview.editing.take_poses`, which has its edits.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ from multiview.recordings.take import Take
 from multiview.wire.messages import PosesMessage, decode
 from multiview.wire.packing import unpack_tracks
 
-__all__ = ["take_poses"]
+__all__ = ["unedited_poses"]
 
 
-def take_poses(path: Path) -> tuple[Poses, Path]:
-    """The poses of a take: its `poses.parquet`, or else what fusion sent while it was recorded.
+def unedited_poses(path: Path) -> tuple[Poses, Path]:
+    """The poses of a take, whatever edits it has: its `poses.parquet`, or else what fusion sent while it was recorded.
 
     Where fusion was started again in between, it counted people anew: those of a later start get new numbers, so that
     a number is one person. Names written beside the poses are theirs.
@@ -59,7 +62,8 @@ def _recorded_poses(take: Take) -> Poses:
         )
     if twice:
         logging.warning("%s: %d ticks came from two starts of fusion: the first is used", take.folder, twice)
-    return Poses.from_tracks([ticks[tick] for tick in sorted(ticks)], find_skeleton(skeleton, take.folder))
+    poses = Poses.from_tracks([ticks[tick] for tick in sorted(ticks)], find_skeleton(skeleton, take.folder))
+    return poses.with_written_times()
 
 
 class _People:

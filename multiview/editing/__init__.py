@@ -1,0 +1,1 @@
+"""Edits of a take: a list beside what was recorded, replayed wherever its poses are read."""
