@@ -11,11 +11,13 @@ import inspect
 import json
 import tempfile
 import textwrap
+import typing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import fields
 
 from calib.board.board import BoardTable
 from calib.corners import corners
@@ -23,6 +25,8 @@ from multiview.body.actor import BONE_LENGTHS, Actor
 from multiview.body.skeleton import SkeletonFile, load_skeleton, skeleton_names
 from multiview.cameras.rig_file import CameraTable, RigTable, dumps
 from multiview.data import Keypoints2D
+from multiview.editing import edits
+from multiview.editing.edit_list import EditsFile
 from multiview.models.card import CardFile, ModelCard, card_names
 from multiview.recordings import ground_truth, keypoint_folder, mcap_log, pose_table, take
 from multiview.recordings.identities import IdentitiesFile
@@ -41,6 +45,7 @@ def document() -> str:
         take.TakeInfo,
         take.PartContents,
         IdentitiesFile,
+        EditsFile,
         SkeletonFile,
         ModelCard,
         CardFile,
@@ -57,6 +62,7 @@ def document() -> str:
         "mcap_profile": mcap_log.PROFILE,
         "mcap_encoding": mcap_log.ENCODING,
         "mcap_schema": mcap_log.SCHEMA_NAME,
+        "edits": edits_table(),
         "truth": column_table(ground_truth.ARRAYS, "array"),
         "skeletons": in_words(skeleton_names()),
         "cards": in_words(card_names()),
@@ -78,10 +84,19 @@ def key_table(struct: type[msgspec.Struct]) -> str:
     """A table of a struct's fields: type, default, and the text under each field."""
     meanings = field_texts(struct)
     rows = []
-    for field in msgspec.structs.fields(struct):
+    for field in fields(struct):
         default = "required" if field.required else default_words(field)
         rows.append(f"| `{field.encode_name}` | {type_words(field.type)} | {default} | {meanings[field.name]} |")
     return "\n".join(["| key | type | default | meaning |", "|---|---|---|---|", *rows])
+
+
+def edits_table() -> str:
+    """A table of the kinds of edits: what each does, and its keys."""
+    rows = []
+    for kind in typing.get_args(edits.Edit):
+        keys = [f"`{field.encode_name}`" if field.required else f"[`{field.encode_name}`]" for field in fields(kind)]
+        rows.append(f"| `{kind.__struct_config__.tag}` | {', '.join(keys)} | {' '.join(kind.__doc__.split())} |")
+    return "\n".join(["| `kind` | keys | meaning |", "|---|---|---|", *rows])
 
 
 def default_words(field: Any) -> str:
