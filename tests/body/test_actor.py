@@ -14,6 +14,7 @@ from multiview.body.actor import BONE_LENGTHS, Actor, actor_probabilities, load_
 from multiview.body.recognition import ASSIGN_PROBABILITY, IdentityLabels, Recogniser, assign
 from multiview.body.skeleton import load_skeleton
 from multiview.data import Track, Tracks
+from multiview.editing.take_poses import take_poses
 from multiview.errors import ConfigError
 from multiview.export import load_exporter
 from multiview.recordings.pose_table import Poses, read_poses, write_poses
@@ -174,6 +175,10 @@ def test_the_command_saves_shows_and_recognises(
     assert read_poses(tmp_path / "one").names == {1: "amy"}
     assert main(["actor", "--recognise", str(tmp_path / "two")]) == 0
     assert "person 4 is amy" in capsys.readouterr().out
+    assert read_poses(tmp_path / "two").names == {4: "amy"}
+    assert main(["edit", str(tmp_path / "two"), "split", "amy", "--from", "1"]) == 0
+    assert main(["actor", "bo", str(tmp_path / "two"), "--person", "6"]) == 0  # who is there since the edit
+    assert take_poses(tmp_path / "two")[0].names == {4: "amy", 6: "bo"}
     assert read_poses(tmp_path / "two").names == {4: "amy"}
     assert main(["actor", "a/b", str(tmp_path / "one"), "--person", "1"]) == 2
     assert "a name is 1 to 64 characters" in capsys.readouterr().err
