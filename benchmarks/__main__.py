@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread for everyone, before
 STUDIES = {
     "attack": "a studio whose hub is attacked, and the same in peace",
     "bad_night": "a studio whose processes cannot start, die in a row, block, stand still or are told to end",
+    "batch": "what many recordings cost, and whether anything is lost while workers, nodes and disks fail",
     "accuracy": "how near the truth, on synthetic studios",
     "calibration_time": "what faults of frame numbers and clocks cost a calibration with a board",
     "mutated_files": "mutated files of every format at their readers",

@@ -25,7 +25,7 @@ from multiview.recordings.pose_table import read_poses
 from multiview.recordings.recorded_keypoints import Recording, folder_recordings
 from multiview.recordings.resample import ResampleOptions
 from multiview.recordings.take import open_take
-from multiview.sources import FrameSource
+from multiview.sources import FrameSource, Seekable
 from multiview.studio.reasons import reasons
 from multiview.studio.take_keypoints import take_keypoints
 
@@ -99,7 +99,8 @@ class _Span:
     live = False
 
     def __init__(self, source: FrameSource, first: int, last: int) -> None:
-        self._source, self._last, self._to_skip = source, last, first
+        sought = first > 0 and isinstance(source, Seekable) and source.seek(first)
+        self._source, self._last, self._to_skip = source, last, 0 if sought else first
         self.name, self.fps, self.size = source.name, source.fps, source.size
         self.frames = max(0, (last or source.frames) - first)
 

@@ -8,6 +8,15 @@ from multiview.data import VideoFrame
 
 
 @runtime_checkable
+class Seekable(Protocol):
+    """A source that can leave frames out without decoding them."""
+
+    def seek(self, frame: int) -> bool:
+        """Go on with this frame; False where that is not possible: then it goes on from its beginning."""
+        ...
+
+
+@runtime_checkable
 class FrameSource(Protocol):
     """One camera's frames in order; `read`, `skip` and `close` are called from one thread.
 

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VideoReader", "decoding_threads"]
 
+SEEK_MARGIN_S = 1.0  # frames just after a key frame may need some from before it
 KEY_FRAME_S = 50.0  # the longest wait for a live stream's first picture
 MOST_THREADS = 8  # more decode no faster, and each keeps frames in memory
 STAMPED_IN_ORDER = ("avi",)  # containers that count frames as they are stored, and so as they come out of the decoder
@@ -123,6 +125,38 @@ class VideoReader:
             self._first_s = self.stamp_s if self._first_s is None else self._first_s
             self._last_s = max(self.stamp_s, self._last_s or self.stamp_s)
         return True
+
+    def stamps(self) -> list[int]:
+        """Of every frame of a file, in the order in which they are shown, read without decoding; spoils `grab`.
+
+        Empty where packets do not say it.
+        """
+        assert self._container is not None
+        packets = (packet for packet in self._container.demux(self._stream) if packet.size and not packet.is_discard)
+        found = [packet.dts if self._in_order else packet.pts for packet in packets]
+        return sorted(stamp for stamp in found if stamp is not None) if None not in found else []
+
+    def seek(self, stamp: int, first: int) -> bool:
+        """Let `grab` give the frame with this stamp next; False where it does not come, which spoils `grab`.
+
+        `first` is the stamp of the first frame.
+        """
+        import av
+
+        assert self._container is not None
+        margin = round(SEEK_MARGIN_S / float(self._stream.time_base or 1))
+        try:
+            self._container.seek(max(stamp - margin, self._stream.start_time or 0), stream=self._stream)
+        except (av.FFmpegError, OSError):
+            return False
+        for frame in (coming := self._decoded()):
+            at = frame.dts if self._in_order else frame.pts
+            if frame.interlaced_frame or at is None or at > stamp:
+                return False
+            if at == stamp:
+                self._frames, self._first_s = chain([frame], coming), float(first * (frame.time_base or 0))
+                return True
+        return False
 
     def image(self) -> UInt8[np.ndarray, "H W 3"]:
         """The BGR picture of the last frame, upright; SourceError where its format cannot be unpacked."""

@@ -32,6 +32,7 @@ class Source:
         """
         self.path = Path(path)
         self.name = name or name_of_file(self.path.stem)
+        self._beside = beside
         self._reader = open_video(self.path, beside)
         self.fps = fps or self._reader.fps
         self.frames = self._reader.frames
@@ -69,12 +70,38 @@ class Source:
             return True
         if not self._reader.grab():
             return self.read() is not None  # the end, or what broke off there
-        self._time_ns(self._index)
+        self._time_ns(self._index, self._reader.stamp_s)
         self._index += 1
+        return True
+
+    def seek(self, frame: int) -> bool:
+        """Go on with a frame further on, without decoding all that lies between.
+
+        Args:
+            frame: Its number.
+
+        Returns:
+            False where the file does not allow it: then it goes on from its beginning.
+        """
+        self._reopen()
+        stamps = self._reader.stamps()
+        self._reopen()
+        if not 0 < frame < len(stamps) or not self._reader.seek(stamps[frame], stamps[0]):
+            self._reopen()
+            return False
+        for index, stamp in enumerate(stamps[:frame]):
+            self._time_ns(index, stamp * self._reader.unit_s)
+        self._index = frame
         return True
 
     def close(self) -> None:
         self._reader.close()
+
+    def _reopen(self) -> None:
+        self._reader.close()
+        self._reader = open_video(self.path, self._beside)
+        self._container = ContainerTimes(self.fps, self._reader.unit_s)
+        self._index, self._ahead = 0, None
 
     def _grab(self) -> VideoFrame | None:
         if not self._reader.grab():
@@ -85,9 +112,9 @@ class Source:
             image = self._reader.image()
         except SourceError as error:
             raise SourceError(f"{self.path}, frame {index}: {error}") from None
-        return VideoFrame(image, index, self._time_ns(index), self.name)
+        return VideoFrame(image, index, self._time_ns(index, self._reader.stamp_s), self.name)
 
-    def _time_ns(self, index: int) -> int:
+    def _time_ns(self, index: int, stamp_s: float | None) -> int:
         if self._times is not None:
             time_ns = self._times.time_ns(index)
             if time_ns is None:
@@ -95,7 +122,7 @@ class Source:
             return time_ns
         if self._from_rate:
             return round(index * 1e9 / self.fps)
-        return self._container.next_ns(self._reader.stamp_s)
+        return self._container.next_ns(stamp_s)
 
     def _check_end(self) -> None:
         if self._reader.torn(self._index):
