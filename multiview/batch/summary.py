@@ -155,7 +155,10 @@ th:first-child,td:first-child,th:last-child,td:last-child{text-align:left}td:fir
 .done td:first-child{border-left:4px solid #2e8b57}.bad{color:#c0392b}.note{color:#8a6500}
 a{color:#1a5fb4;text-decoration:none}a:hover{text-decoration:underline}small{color:#778}
 @media(prefers-color-scheme:dark){body{background:#15181c;color:#dde}th{background:#15181c}th,td{border-color:#2b3036}
-a{color:#78aeff}.bad{color:#ff8375}.note{color:#e0b94a}p,th,small{color:#99a}}"""
+a{color:#78aeff}.bad{color:#ff8375}.note{color:#e0b94a}p,th,small{color:#99a}}
+@media(max-width:50rem){body{margin:1rem auto}tr{display:block;padding:.4rem 0;border-bottom:1px solid #8886}
+th{display:none}td{display:inline-block;border:0;padding:.1rem .5rem}td:first-child,td:last-child{display:block}
+td[title]::before{content:attr(title)" ";color:#889;font-size:.85em}}"""
 _HEAD = ("recording", "frames", "people", "coverage", "measured", "error, px", "work, s", "results and remarks")
 
 
@@ -181,12 +184,14 @@ def _table_row(row: Row) -> str:
         f"{100 * row.measured:.1f} %",
         f"{row.reprojection_px:.2f}" if row.people else "-",
     )
-    cells = "".join(f"<td>{figure if fused else '-'}" for figure in figures)
+    titled = zip(_HEAD[1:6], figures, strict=True)
+    cells = "".join(f'<td title="{name}">{figure if fused else "-"}' for name, figure in titled)
     links = " ".join(_link(row.recording, stage) for stage in row.results)
     remarks = [f'<div class="bad">{_failure(row, stage)}</div>' for stage in row.failures]
     remarks += [f'<div class="note">{html.escape(text)}</div>' for text in row.warnings]
     name = f"{html.escape(row.recording)} <small>{html.escape(row.kind)}</small>"
-    return f'<tr class="{row.state}"><td>{name}{cells}<td>{row.seconds:g}<td>{links}{"".join(remarks)}'
+    cells += f'<td title="{_HEAD[6]}">{row.seconds:g}<td>{links}{"".join(remarks)}'
+    return f'<tr class="{row.state}"><td>{name}{cells}'
 
 
 def _link(recording: str, stage: str) -> str:
