@@ -54,7 +54,8 @@ class Detector:
     def detect(self, frames):
         time.sleep(self.options.seconds / self.options.frames)
         seen = [float(frame.image.mean()) + frame.index for frame in frames]
-        return [Keypoints2D(np.full((1, 17, 2), value) + np.arange(17)[:, None], np.full((1, 17), 0.5)) for value in seen]
+        xy = [np.full((1, 17, 2), value) + np.arange(17)[:, None] for value in seen]
+        return [Keypoints2D(one, np.full((1, 17), 0.5)) for one in xy]
 """
 STUDIO = {"cameras": 2, "people": 1, "seconds": 0.2, "fps": 25.0, "size": (64, 48)}
 
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 def _plan(args: argparse.Namespace, folder: Path) -> None:
     count = args.recordings or 1000
     first = _videos(folder / "first", 1)
-    rig = first.parent.parent / "rig.toml"
+    rig = first.parent / "rig.toml"
     (folder / "root").mkdir()
     for number in range(count):
         shutil.copytree(first, folder / "root" / f"day{number // 50:02d}" / f"walk{number:04d}")
@@ -167,9 +168,7 @@ def _joins(args: argparse.Namespace, folder: Path) -> None:
             people += a.people != b.people
             if a.people and a.people == b.people:
                 off[i] = np.nanmax(np.abs(a.xy - b.xy)) if np.isfinite(a.xy).any() else 0.0
-        print(
-            f"warm-up {warm_up} frames: worst {off.max():.3f} px, {people} of {frames} frames of another number of people"
-        )
+        print(f"warm-up {warm_up} frames: worst {off.max():.3f} px, other people in {people} of {frames} frames")
     engine.close()
 
 
@@ -296,8 +295,8 @@ def _compare(root: Path, words: list[str], local: Path, ray: Path, lost: int) ->
             same += (here / name).read_bytes() == (there / name).read_bytes()
     left = len(list(ray.rglob("*.tmp-*")))
     print(
-        f"{len(jobs)} jobs, {one_each} with exactly one outcome, {same} of {_counts(ray)['done']} results are local's to the bit, "
-        f"{tries} tries wasted ({lost} were killed), {left} folders left over"
+        f"{len(jobs)} jobs, {one_each} with exactly one outcome; {same} of {_counts(ray)['done']} results are the same "
+        f"bits as local's; {tries} tries wasted ({lost} were killed), {left} folders left over"
     )
 
 
