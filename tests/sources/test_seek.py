@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 
+from multiview.errors import SourceError
 from multiview.sources import Seekable, open_source
 from tests.footage import picture
 
@@ -67,3 +68,20 @@ def test_seek_beyond_the_end_begins_anew(tmp_path):
     assert frame is not None
     assert frame.index == 0
     source.close()
+
+
+def test_seek_in_a_torn_video_ends_as_reading_it(tmp_path):
+    path = write(tmp_path / "v.mkv", "libx264", STEADY, {"g": "12"})
+    whole = open_source(str(path))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    whole.close()
+    ends = []
+    for first in (0, 20):
+        source = open_source(str(path))
+        assert not first or (isinstance(source, Seekable) and source.seek(first))
+        numbers = []
+        with pytest.raises(SourceError, match="breaks off") as told:
+            numbers.extend(frame.index for frame in iter(source.read, None))
+        ends.append((numbers[-1], str(told.value)))
+        source.close()
+    assert ends[0] == ends[1]
