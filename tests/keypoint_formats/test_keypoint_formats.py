@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from multiview.__main__ import main
 from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.cameras.camera import Camera, Rig
 from multiview.cameras.rig_file import save_rig
-from multiview.common.safe_pickle import plain_values, values_and_arrays
 from multiview.data import Keypoints2D
 from multiview.errors import MultiviewError, SourceError
 from multiview.keypoint_formats import KeypointFile, format_of, load_format, open_keypoints
@@ -463,27 +461,3 @@ def test_frame_in_is_the_last_number_that_is_not_the_cameras() -> None:
     assert frame_in("a/img_0012.png", "cam01") == 12
     assert frame_in("frame_000300_cam01.png", "cam01") == 300
     assert frame_in("picture.png", "cam01") is None
-
-
-def test_pickles_run_nothing() -> None:
-    class Evil:
-        def __reduce__(self) -> tuple[Any, ...]:
-            return eval, ("1 / 0",)
-
-    for value in (Evil(), {"K": Evil()}, np.array([Evil()], dtype=object)):
-        for read_pickle in (plain_values, values_and_arrays):
-            with pytest.raises(pickle.UnpicklingError):
-                read_pickle(pickle.dumps(value))
-    with pytest.raises(pickle.UnpicklingError):
-        plain_values(pickle.dumps(np.zeros(2)))
-
-
-@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
-@pytest.mark.parametrize("kind", ["f8", ">f8", "i4", "?"])
-def test_pickles_of_arrays_are_read(protocol: int, kind: str) -> None:
-    array = np.arange(6).reshape(2, 3).astype(kind)
-    found = values_and_arrays(pickle.dumps({"K": array, "n": np.float32(2.5), "x": (1, "a")}, protocol))
-    np.testing.assert_array_equal(found["K"], array)
-    assert found["K"].dtype.kind == array.dtype.kind
-    assert (found["n"], found["x"]) == (2.5, (1, "a"))
-    assert np.dtype("f8").isnative
