@@ -40,15 +40,15 @@ class Exporter:
         if not len(scene.poses):
             return []
         path = stem.with_name(stem.name + ".rrd")
+        stream = rr.RecordingStream("multiview", recording_id=stem.name, send_properties=False)
+        memory = stream.memory_recording()  # what cannot be written to a file Rerun only logs
+        tracks = list(scene.tracks())
+        _describe(stream, scene, tracks)
+        for done, track in enumerate(tracks, start=1):
+            _send(stream, scene, track, done)
+            progress(done / (len(tracks) + 1))
         with replacing(path) as temporary:
-            stream = rr.RecordingStream("multiview", recording_id=stem.name, send_properties=False)
-            stream.save(temporary)
-            tracks = list(scene.tracks())
-            _describe(stream, scene, tracks)
-            for done, track in enumerate(tracks, start=1):
-                _send(stream, scene, track, done)
-                progress(done / (len(tracks) + 1))
-            stream.disconnect()
+            temporary.write_bytes(memory.drain_as_bytes())
         return [path]
 
 

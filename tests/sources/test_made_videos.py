@@ -18,7 +18,7 @@ from multiview.common.ledger import ledger
 from multiview.data import VideoFrame
 from multiview.errors import SourceError
 from multiview.sources import open_source
-from tests.footage import digit_of, picture
+from tests.footage import beside, digit_of, picture
 
 FRAMES, FPS, SIZE = 14, 25, (64, 48)
 EVEN = tuple(i / FPS for i in range(FRAMES))
@@ -26,6 +26,7 @@ UNEVEN = tuple(np.cumsum([0.0, *np.random.default_rng(4).uniform(0.4, 2.5, FRAME
 QUIET = {"x265-params": "log-level=none"}
 
 
+@beside
 def made(
     path: Path,
     codec: str = "libx264",
@@ -287,7 +288,7 @@ def test_frames_are_let_go_as_they_are_read(tmp_path: Path) -> None:
     gc.disable()
     try:
         assert sum(1 for _ in iter(source.read, None)) == 60
-        assert sum(isinstance(one, av.VideoFrame) for one in gc.get_objects()) <= 2
+        assert sum(type(one) is av.VideoFrame for one in gc.get_objects()) <= 2
     finally:
         gc.enable()
     source.close()

@@ -15,11 +15,12 @@ from calib.corners.pictures import image_folder, video
 from multiview.errors import SourceError
 from multiview.sources import open_source
 from multiview.sources.video import open_video
-from tests.footage import digit_of, picture, write_video
+from tests.footage import beside, digit_of, picture, write_video
 
 FRAMES, FPS = 20, 25
 
 
+@beside
 def write(path: Path, codec: str, interlaced: bool = False, pixels: str = "yuv420p") -> Path:
     """A video whose pictures show their number, made by FFmpeg."""
     size = (128, 96)
