@@ -20,13 +20,15 @@ from multiview.cameras.rig_file import load_rig, save_rig
 from multiview.common.package_data import package_file
 from multiview.common.toml import decode_toml
 from multiview.data import Keypoints2D
+from multiview.export import load_exporter
+from multiview.marker_files import read_markers
 from multiview.models.card import load_card
 from multiview.recordings.ground_truth import Truth, read_truth, write_truth
 from multiview.recordings.keypoint_folder import read_keypoints, write_keypoints
 from multiview.recordings.pose_table import Poses, read_poses, write_poses
 from multiview.sources._timestamps import read_timestamps
 from multiview.studio.config import load_studio
-from multiview.synthetic import StudioOptions, make_rig
+from multiview.synthetic import StudioOptions, make_rig, make_studio
 
 __all__ = ["FORMATS", "FileFormat"]
 
@@ -149,6 +151,27 @@ def _poses(path: Path) -> None:
         ),
         path,
     )  # fmt: skip
+
+
+def _markers(kind: str) -> Callable[[Path], Path]:
+    """Our own export of one person, as the file of another system."""
+
+    def make(folder: Path) -> Path:
+        truth = make_studio(StudioOptions(cameras=2, people=1, seconds=0.7, skeleton="coco17")).truth
+        n, joints = truth.xyz.shape[:2]
+        poses = Poses(
+            frame=truth.frame, time_ns=truth.frame * 33_333_333, utc_ns=np.zeros(n, np.int64), person=truth.actor,
+            xyz=truth.xyz, cov=np.tile(1e-4 * np.eye(3), (n, joints, 1, 1)), score=np.ones((n, joints)),
+            views=np.full((n, joints), 3), filled=np.zeros((n, joints), bool), joints=COCO17.joints, skeleton="coco17",
+        )  # fmt: skip
+        return load_exporter(kind).write(poses, folder / "file")[0]
+
+    return make
+
+
+MARKERS = "time,left_knee_x,left_knee_y,left_knee_z,RHip_x,RHip_y,RHip_z\n" + "".join(
+    f"{i / 30:.6f},{0.03 * i:.2f},0.2,0.5,{0.03 * i:.2f},0.3,1.3\n" for i in range(30)
+)
 
 
 def _actor(path: Path) -> None:
@@ -290,6 +313,10 @@ FORMATS: dict[str, FileFormat] = {
     "truth": FileFormat(_written("gt.npz", _truth), read_truth, False, _other_arrays),
     **{name if name != "multiview" else "rig (convert)": _calibration(name) for name in written_formats()},
     "vicon": FileFormat(_text("session.xcp", VICON), _read_calibration),
+    "markers trc": FileFormat(_markers("trc"), read_markers),
+    "markers c3d": FileFormat(_markers("c3d"), read_markers, text=False),
+    "markers bvh": FileFormat(_markers("bvh"), read_markers),
+    "markers csv": FileFormat(_text("markers.csv", MARKERS), read_markers),
     "opencap": FileFormat(
         _written("cameraIntrinsicsExtrinsics.pickle", lambda path: path.write_bytes(pickle.dumps(OPENCAP))),
         _read_calibration,
