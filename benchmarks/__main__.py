@@ -23,6 +23,7 @@ STUDIES = {
     "killed_video": "what videos hold when their recording is killed at any instant",
     "full_disk": "what a recording keeps when its disk is full for a while",
     "hardware": "what a camera costs a computer, and how many cameras its cores carry",
+    "industrial_cameras": "whether emulated industrial cameras lose frames or time, and how soon one is back",
     "fuzz": "mutated messages at the decoder",
     "extrinsic_drift": "how soon a rotated camera is detected, and how often falsely",
     "extrinsic_drift_recorded": "the same on a real recording",

@@ -54,6 +54,8 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "arv_stream_get_n_infos": (c_uint, (c_void_p,)),
     "arv_stream_get_info_name": (c_char_p, (c_void_p, c_uint)),
     "arv_stream_get_info_uint64": (c_uint64, (c_void_p, c_uint)),
+    "arv_gv_fake_camera_new": (c_void_p, (c_char_p, c_char_p)),
+    "arv_gv_fake_camera_is_running": (c_int, (c_void_p,)),
     "g_signal_connect_data": (c_uint64, (c_void_p, c_char_p, CONTROL_LOST, c_void_p, c_void_p, c_int)),
     "g_object_unref": (None, (c_void_p,)),
 }

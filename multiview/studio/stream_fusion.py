@@ -30,6 +30,7 @@ from multiview.studio.time_offset_monitor import TimeOffsetMonitor
 from multiview.studio.view_survey import ViewSurvey
 from multiview.timing.clock import ClockMap
 from multiview.timing.sync_buffer import SyncBuffer, SyncOptions
+from multiview.timing.trigger_count import TriggerCounts
 from multiview.wire import topics
 from multiview.wire.messages import (
     ClockSample,
@@ -107,6 +108,7 @@ class StreamFusion:
         self._index = {name: index for index, name in enumerate(self.rig.names)}
         self.clock = ""  # "epoch" or "hub", once known
         self._by_trigger = studio.sync.by_trigger
+        self._trigger_counts = TriggerCounts(self.sync.rate_hz)
         self._utc_less_hub_ns = 0
         self._sessions: dict[str, _WorkerSession] = {}
         self.survey = self.new_survey()
@@ -199,7 +201,7 @@ class StreamFusion:
         if domain != self.clock:
             raise MessageError(f"{message.camera} stamps on another clock ({domain}) than the first camera did")
         if domain == "epoch":
-            time_ns = self.sync.tick_time_ns(message.trigger) if triggered else message.time_ns
+            time_ns = self._pulse_ns(message, session) if triggered else message.time_ns
             if abs(time_ns) > MAX_TIME_NS:
                 what = f"the trigger's count {message.trigger}" if triggered else f"the stamp {message.time_ns} ns"
                 raise MessageError(f"{message.camera}: {what} is more than a century from zero")
@@ -213,6 +215,16 @@ class StreamFusion:
             session.clock.restart()
             raise MessageError(f"{message.camera}: a frame from the future; its clock has jumped")
         return time_ns
+
+    def _pulse_ns(self, message: KeypointsMessage, session: _WorkerSession) -> int:
+        """The time of the pulse that exposed a frame, by the count that all cameras share."""
+        if abs(message.trigger) > MAX_TIME_NS:  # more pulses than nanoseconds in a century
+            return message.trigger
+        known = session.clock.known and message.clock == "worker"
+        taken_ns = session.clock.hub_ns(message.time_ns) if known else None
+        return self.sync.tick_time_ns(
+            self._trigger_counts.common(message.camera, message.boot_id, message.trigger, taken_ns)
+        )
 
     def _end_of_stream(self, topic: str, stamp: Stamp, message: EndOfStream) -> list[Views]:
         self._check_sender(topic, message.camera, message.boot_id)

@@ -39,11 +39,21 @@ def test_device_clock_that_cannot_be_asked_is_late_by_the_transfer_alone() -> No
     for number in range(1200):  # 20 s
         frame = START_NS + number * STEP_NS
         late = int(rng.exponential(3_000_000)) + (200_000_000 if number % 300 > 290 else 0)  # and the host stalls
+        late += 60_000_000 if number < 20 else 0  # what waited before the first read
         clock.add_arrival(camera_ns(frame), frame + TRANSFER_NS + late)
-        if number > 30:
+        if number > 60:
             errors.append(clock.host_ns(camera_ns(frame)) - frame - TRANSFER_NS)
     assert clock.jumps == 0
     assert np.abs(errors).max() < 1_000_000
+
+
+@pytest.mark.parametrize("jump", [10**12, -(10**12)])
+def test_device_clock_that_cannot_be_asked_may_jump(jump: int) -> None:
+    clock = DeviceClock()
+    for number in range(200):
+        frame = START_NS + number * STEP_NS
+        clock.add_arrival(camera_ns(frame) + (jump if number >= 100 else 0), frame + TRANSFER_NS)
+    assert clock.host_ns(camera_ns(frame) + jump) == pytest.approx(frame + TRANSFER_NS, abs=1_000_000)
 
 
 def test_device_clock_that_jumps_is_found_again() -> None:
