@@ -1,7 +1,7 @@
 """The covariance of a rig from how keypoints really scatter: errors that stay alike are counted as one.
 
 A detector errs alike from frame to frame, and puts a joint to the same wrong place whenever it sees a person from the
-same side. So the keypoints of one joint of one person in one camera, seen from one of eight sides, may err alike in any
+same side. So the keypoints of one joint in one camera, of people seen from one of eight sides, may err alike in any
 way, and only different groups are taken to be independent (sandwich estimator with clusters).
 
 References:
@@ -96,7 +96,7 @@ def _scores(
 def _groups(
     observed: Observed, bundle: JointBundle, state: RigState, joints: tuple[str, ...]
 ) -> Int64[np.ndarray, " N"]:
-    """Numbers of camera, person, joint and side from which the person is seen."""
+    """Numbers of camera, joint and side from which a person is seen."""
     time = bundle.true_time(state)
     index = {name: j for j, name in enumerate(joints)}
     names = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
@@ -113,5 +113,5 @@ def _groups(
             known = np.isfinite(seen).all(axis=1)
             angle = np.arctan2(seen[known, 0], seen[known, 2])
             side[own[known]] = np.floor(_SIDES * (angle / (2 * np.pi) + 0.5)).astype(np.int64) % _SIDES
-    keys = np.stack([bundle.camera, observed.person, observed.joint, side], axis=1)
+    keys = np.stack([bundle.camera, observed.joint, side], axis=1)
     return np.asarray(np.unique(keys, axis=0, return_inverse=True)[1].ravel(), dtype=np.int64)
