@@ -13,7 +13,8 @@ Lengths are those of the tallest person's stature (--height), of a distance betw
 people on average, within about 6 %.
 
 Writes OUT/rig.toml, OUT/report.html and OUT/report.json. The exit code is 1 if the rig must not be used; what cannot
-give a rig at all is refused.
+give a rig at all is refused. With --against RIG it names cameras that no longer stand where that rig has them, and the
+exit code is then 1, too; its lenses are taken unless --lenses gives others.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from multiview.common.ranges import FrameRate, ranged
 if TYPE_CHECKING:
     from calib.people.calibrate import Options
     from calib.people.lens_freedom import LensPrior
+    from calib.people.solved_rig import PeopleCalibration
     from multiview.body.skeleton import Skeleton
     from multiview.cameras.camera import Camera, Rig
     from multiview.recordings.recorded_keypoints import Recording
@@ -72,6 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-offset", type=ranged(float), default=1.0, metavar="S", help="largest time offset of a camera (default 1)"
     )
+    parser.add_argument(
+        "--against", type=Path, metavar="RIG", help="rig.toml to check: cameras that no longer stand there are named"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the rig and the report")
 
 
@@ -79,10 +84,11 @@ def run(args: argparse.Namespace) -> int:
     from calib.people.calibrate import calibrate
     from calib.report.people_outcome import judge_people, summary_words
     from calib.report.people_report import write_people_reports
-    from multiview.cameras.rig_file import save_rig
+    from multiview.cameras.rig_file import load_rig, save_rig
     from multiview.commands.progress import progress_bar
 
     start = time.perf_counter()
+    against = load_rig(args.against) if args.against else None
     cameras, recordings, skeleton, priors, notes = _read(args)
     options = _options(args, [camera.name for camera in cameras], priors)
     with progress_bar("calibrating from people") as show:
@@ -113,7 +119,32 @@ def run(args: argparse.Namespace) -> int:
                 f"{calibration.cameras[0].name}; the time offset is that in the middle of the recording"
             )
     print(f"{args.out / 'rig.toml'}, {args.out / 'report.html'}, {args.out / 'report.json'}")
-    return 1 if outcome.verdict == "record again" else 0
+    right = against is None or _checked(calibration, against, args.against)
+    return 1 if outcome.verdict == "record again" or not right else 0
+
+
+def _checked(calibration: PeopleCalibration, against: Rig, path: Path) -> bool:
+    """Say which cameras of a rig moved; whether none did."""
+    import numpy as np
+
+    from calib.people.compare import compare_rigs
+
+    turn, place = (np.array([getattr(fit, name) for fit in calibration.cameras]) for name in (
+        "turn_sigma_deg", "place_sigma_mm"))  # fmt: skip
+    compared = compare_rigs(calibration.rig, turn, place, against)
+    if not compared.moved:
+        print(f"RIGHT: {', '.join(compared.held)} stand where {path} has them")
+        return True
+    for camera in compared.moved:
+        print(
+            f"NOT RIGHT: {camera.name} is {camera.place_mm:.0f} mm (+-{camera.place_sigma_mm:.0f}) and "
+            f"{camera.turn_deg:.1f} degrees (+-{camera.turn_sigma_deg:.1f}) from where {path} has it"
+        )
+    if not compared.certain:
+        print("NOT RIGHT: too few cameras agree with each other to tell which of them moved: calibrate anew")
+    elif compared.held:
+        print(f"{', '.join(compared.held)} still agree with each other")
+    return False
 
 
 # What share of the whole work is done when a step has done this share of its own.
@@ -178,11 +209,12 @@ def _known_lenses(args: argparse.Namespace) -> Rig | None:
     from multiview.common.ledger import reading
     from multiview.errors import ConfigError
 
-    if args.lenses is None:
+    lenses = args.lenses or args.against
+    if lenses is None:
         return None
-    if not args.lenses.is_file():
-        raise ConfigError(f"{args.lenses}: no such file")
-    return load_format(format_of(args.lenses)).read(reading(args.lenses), 1.0)[0]  # whose places do not matter
+    if not lenses.is_file():
+        raise ConfigError(f"{lenses}: no such file")
+    return load_format(format_of(lenses)).read(reading(lenses), 1.0)[0]  # whose places do not matter
 
 
 def _from_folders(args: argparse.Namespace) -> _Inputs:
