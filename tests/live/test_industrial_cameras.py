@@ -16,7 +16,7 @@ from multiview.synthetic import StudioOptions, make_studio
 from multiview.timing.sync_buffer import SyncOptions
 from multiview.wire import topics
 from multiview.wire.messages import KeypointsMessage, decode
-from services.capture.doctor import examine
+from services.capture.doctor import examine, watch
 from services.supervise.launch import Launch
 from services.transport.bus import Subscriber
 from tests.industrial import KINDS, emulated
@@ -45,7 +45,7 @@ roi = [0, 0, 64, 48]
 
 
 def test_emulated_cameras_are_captured(studio_file: Path, tmp_path: Path) -> None:
-    assert main(["capture", str(studio_file), "--take", "first", "--seconds", "1"]) == 0
+    assert main(["capture", str(studio_file), "--take", "first", "--seconds", "1", "--lossless"]) == 0
     for camera in ("cam00", "cam01"):
         rows = (tmp_path / "first" / "videos" / f"{camera}.timestamps.csv").read_text().splitlines()[1:]
         assert len(rows) > 5
@@ -55,10 +55,13 @@ def test_emulated_cameras_are_captured(studio_file: Path, tmp_path: Path) -> Non
 
 
 def test_emulated_cameras_are_examined(studio_file: Path) -> None:
-    found = {finding.what: finding for finding in examine(studio_file)}
-    assert found["cam00"].verdict != "bad"
-    assert "64x48" in found["cam00"].seen
-    assert "firmware" in found["cam00 itself"].seen
+    source = load_studio(studio_file, check=False).source_of("cam00")
+    assert isinstance(source, CameraSource)
+    seen, itself = watch("cam00", source)
+    assert seen.verdict != "bad"
+    assert "64x48" in seen.seen
+    assert itself.what == "cam00 itself"
+    assert "firmware" in itself.seen
 
 
 def test_connected_cameras_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
