@@ -55,7 +55,10 @@ class OnnxModel:
         elif device != "cpu" and has_gpu():
             say_once(f"networks run on the CPU: {_why_not_cuda(has_cuda)}")
         self.path = path
-        entry = self._session.get_inputs()[0]
+        inputs = self._session.get_inputs()
+        if not inputs or not inputs[0].shape:
+            raise ConfigError(f"{path} is no network of pictures: it has no input, or one without a shape")
+        entry = inputs[0]
         self._input = entry.name
         self.input_shape: list[int | None] = [n if isinstance(n, int) else None for n in entry.shape]
         self.batch_is_free = self.input_shape[0] is None

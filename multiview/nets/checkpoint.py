@@ -33,7 +33,7 @@ def load_weights(net: nn.Module, path: Path) -> None:
         sample = [*(f"no {name}" for name in sorted(missing)), *(f"unknown {name}" for name in sorted(extra))]
         raise ConfigError(
             f"{path} is for another network: {len(missing)} of {len(expected)} entries are missing and "
-            f"{len(extra)} unknown ({', '.join(sample[:3])})"
+            f"{len(extra)} unknown ({one_line(', '.join(sample[:3]))[:200]})"
         )
     for name, value in weights.items():
         if value.shape != expected[name].shape:

@@ -1,6 +1,7 @@
 """Every plugin puts known joints where they are, through each colour order, letterbox, crop and layout."""
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -278,6 +279,13 @@ def test_files_that_are_no_network(cache):
     path = tiny.card(cache, "bad", tiny.simcc(), plugin="rtmpose", decoder="simcc", size=(192, 256))
     (cache / "models" / "bad" / "tiny.onnx").write_bytes(b"hello")
     with pytest.raises(ConfigError, match="cannot be loaded as an ONNX network"):
+        make_detector("rtmpose", {"model": path})
+    constant = onnx.helper.make_node("Constant", [], ["out"], value_float=1.0)
+    out = onnx.helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, [])
+    graph = onnx.helper.make_graph([constant], "none", [], [out])
+    opset = [onnx.helper.make_opsetid("", 13)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=9), cache / "models" / "bad" / "tiny.onnx")
+    with pytest.raises(ConfigError, match="no network of pictures"):
         make_detector("rtmpose", {"model": path})
     (cache / "models" / "bad" / "tiny.onnx").unlink()
     with pytest.raises(ConfigError, match="multiview models fetch bad"):

@@ -104,6 +104,11 @@ def test_other_files_are_refused_with_the_reason(tmp_path, capsys):
     )
     with pytest.raises(ConfigError, match=r"another network: 1 of .* missing and 1 unknown \(no conv1.weight"):
         load_weights(small(), tmp_path / "other.pth")
+    torch.save(state | {"two\nlines" + "x" * 500: torch.zeros(1)}, tmp_path / "name.pth")
+    with pytest.raises(ConfigError) as caught:
+        load_weights(small(), tmp_path / "name.pth")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < len(str(tmp_path)) + 350
     torch.save(state | {"final_layer.bias": torch.zeros(9)}, tmp_path / "size.pth")
     with pytest.raises(ConfigError, match=r"final_layer.bias is"):
         load_weights(small(), tmp_path / "size.pth")
