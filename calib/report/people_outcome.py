@@ -119,10 +119,14 @@ def _of_cameras(calibration: PeopleCalibration) -> tuple[list[str], list[str], l
             )
         elif fit.used_share < _POOR_USE:
             poor.append(f"{fit.name}: only {100 * fit.used_share:.0f} % of the people it saw fit the other cameras")
-        if fit.turn_sigma_deg > _POOR_TURN_DEG and not fit.focal_sigma_px:
-            found = bad if fit.turn_sigma_deg > _BAD_TURN_DEG else poor
-            found.append(f"{fit.name} may be turned by {fit.turn_sigma_deg:.2f} degrees")
-            advice.append(f"walk near and far from {fit.name} where other cameras see you")
+    uncertain = [fit for fit in calibration.cameras if fit.turn_sigma_deg > _POOR_TURN_DEG and not fit.focal_sigma_px]
+    if uncertain:
+        names = ", ".join(fit.name for fit in uncertain)
+        worst = max(fit.turn_sigma_deg for fit in uncertain)
+        found = bad if worst > _BAD_TURN_DEG else poor
+        upto = "by" if len(uncertain) == 1 else "by up to"
+        found.append(f"{names} may be turned {upto} {worst:.2f} degrees")
+        advice.append(f"walk near and far from {names} where other cameras see you")
     return bad, poor, advice
 
 

@@ -1,0 +1,40 @@
+"""What is said of a rig from people: once for all cameras that have the same fault."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from calib.people.camera_fit import CameraFit
+from calib.people.scale import Scale
+from calib.people.solved_rig import PeopleCalibration
+from calib.report.people_outcome import judge_people
+from multiview.synthetic import StudioOptions, make_rig
+
+
+def calibration(turn_sigma_deg):
+    rig = make_rig(StudioOptions(cameras=len(turn_sigma_deg)))
+    fits = tuple(
+        CameraFit(name, 9000, 10, 3.0, 3.0, 0.9, turn, 5.0, 0.0, 0.001, 0.0, 0.0, 0.0, "known")
+        for name, turn in zip(rig.names, turn_sigma_deg, strict=True)
+    )
+    count = len(fits)
+    here, ways = np.zeros((4, 3)), np.tile([0.0, 0.0, 1.0], (9, 1))
+    return PeopleCalibration(
+        rig, fits, (), Scale(1.0, 0.01, "by a stature"), None, 1.0, here, np.full(4, 0.002), ways, 1, 30.0,
+        np.full((count, count), 20.0), np.zeros((count, 6, count, 6)),
+    )  # fmt: skip
+
+
+def test_uncertain_cameras_are_named_in_one_sentence():
+    outcome = judge_people(calibration([0.2, 0.05, 0.3]))
+    (reason,) = [text for text in outcome.reasons if "turned" in text]
+    assert reason == "cam01, cam03 may be turned by up to 0.30 degrees"
+    assert sum("near and far" in text for text in outcome.advice) == 1
+
+
+def test_rig_with_guessed_lenses_is_usable_at_best():
+    found = calibration([0.01, 0.01, 0.01])
+    guessed = replace(found, cameras=tuple(replace(fit, focal_sigma_px=5.0) for fit in found.cameras))
+    assert any("were guessed" in text for text in judge_people(guessed).reasons)
+    assert judge_people(guessed).verdict != "good"
+    assert not any("were guessed" in text for text in judge_people(found).reasons)
