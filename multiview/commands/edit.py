@@ -202,8 +202,9 @@ def _show_last(edits: EditsFile, poses: Poses) -> None:
 def _list(folder: Path, edits: EditsFile | None, poses: Poses) -> None:
     """Who is there, and what was edited."""
     from multiview.editing.edits import edit_words
+    from multiview.editing.take_poses import take_start_ns
 
-    start_ns = edits.start_ns if edits is not None else int(poses.time_ns.min()) if len(poses) else 0
+    start_ns = take_start_ns(folder, poses)
     for person in poses.people.tolist():
         times = (poses.time_ns[poses.person == person][[0, -1]] - start_ns) / 1e9
         print(f"person {person:<4} {poses.names.get(person, ''):16} from {times[0]:.2f} to {times[1]:.2f} s")

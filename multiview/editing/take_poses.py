@@ -14,7 +14,7 @@ from multiview.recordings.identities import identities_crc
 from multiview.recordings.pose_table import Poses, read_poses
 from multiview.recordings.unedited_poses import unedited_poses
 
-__all__ = ["EDITED", "anew_path", "edited_poses", "take_poses", "take_rig"]
+__all__ = ["EDITED", "anew_path", "edited_poses", "take_poses", "take_rig", "take_start_ns"]
 
 EDITED = "edited"  # folder of what edits have computed, which can be computed again
 
@@ -67,6 +67,22 @@ def edited_poses(folder: Path, poses: Poses, edits: EditsFile) -> Poses:
         return apply_edits(poses, edits.in_force, edits.start_ns, lambda edit: _fused_anew(folder, poses, edit))
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def take_start_ns(folder: Path, poses: Poses) -> int:
+    """When a take starts, from which edits count: when somebody was there first, before any edit.
+
+    Args:
+        folder: Of the take.
+        poses: Its poses, edited or not.
+
+    Returns:
+        On the clock of the poses.
+    """
+    edits = read_edits(folder)
+    if edits is not None and edits.applied:
+        return edits.start_ns
+    return int(poses.time_ns.min()) if len(poses) else 0
 
 
 def take_rig(folder: Path) -> Path:

@@ -12,7 +12,6 @@ from multiview.sources._picture_files import PictureDepth, numbered_pictures, re
 from multiview.sources._reader import Policy, Reader, Selection
 from multiview.sources._source import FrameSource, Seekable
 from multiview.sources._timestamps import Timestamps, read_timestamps, timestamps_beside
-from multiview.sources._video_start import VideoStart, timecode_s, video_start
 
 __all__ = [
     "ContainerTimes",
@@ -26,7 +25,6 @@ __all__ = [
     "Seekable",
     "Selection",
     "Timestamps",
-    "VideoStart",
     "device_addresses",
     "is_device",
     "is_file_address",
@@ -36,8 +34,6 @@ __all__ = [
     "open_source",
     "read_picture",
     "read_timestamps",
-    "timecode_s",
     "timestamps_beside",
-    "video_start",
     "without_parts",
 ]

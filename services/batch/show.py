@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -60,8 +59,7 @@ class Show:
             self._said = now
             self._console.print(f"{done} of {len(self._kinds)} jobs, {words}", highlight=False, soft_wrap=True)
         if now - self._wrote > PAGE_S:
-            with contextlib.suppress(OSError):  # a full disk: the page comes in the end
-                self._write()
+            self._write()
             self._wrote = time.monotonic()
 
     def _words(self, progress: Progress, elapsed_s: float) -> str:

@@ -40,7 +40,6 @@ from multiview.wire.topics import CAMERA_HEALTH, topic_of
 from services.capture.camera_news import CameraNews
 from services.capture.cameras import open_camera
 from services.capture.coverage import Coverage
-from services.capture.disk_speed import disk_speed, needed_speed, speed_warning
 from services.capture.disk_watch import DiskWatch
 from services.capture.image_quality import ImageQuality, measure_quality
 from services.nodes.video_log import VideoLog
@@ -66,7 +65,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--poses", action="store_true", help="compute live 3D poses at the same time; needs a calibrated rig"
     )
-    parser.add_argument("--lossless", action="store_true", help="keep every pixel as it is, in ten times the space")
     parser.add_argument("--no-viewer", action="store_true", help="with --poses: do not open the 3D viewer")
 
 
@@ -84,11 +82,7 @@ def run(args: argparse.Namespace) -> int:
         take = None if args.preview else new_capture(studio, args.take, args.notes)
         if take is not None:
             lock = TakeLock(take.folder)
-            sizes = [(camera.camera.size, camera.camera.fps) for camera in cameras]
-            needed = needed_speed(sizes, args.lossless)
-            if warning := speed_warning(disk_speed(take.folder), needed, args.lossless):
-                console.print(warning, style="yellow", soft_wrap=True)
-            start_together(cameras, take, args.lossless)
+            start_together(cameras, take)
         console.print(f"recording {take.info.name}; Ctrl-C ends it" if take else "preview; Ctrl-C ends it")
         watch(cameras, console, stopping, args.seconds, coverage, DiskWatch(take) if take else None)
     finally:
@@ -120,8 +114,8 @@ def _with_poses(args: argparse.Namespace) -> None:
     """Run the whole studio; its workers also record their videos."""
     from services.supervise.run import play
 
-    if args.preview or args.board or args.lossless:
-        raise ConfigError("--poses records people: leave out --preview, --board and --lossless")
+    if args.preview or args.board:
+        raise ConfigError("--poses records people: leave out --preview and --board")
     studio = load_studio(args.studio)
     take = play(studio, take=args.take, notes=args.notes, viewer=not args.no_viewer, seconds=args.seconds, video=True)
     if take is not None:
@@ -155,10 +149,10 @@ class CapturedCamera:
         self._thread = threading.Thread(target=self._run, name=f"read {self.name}", daemon=True)
         self._thread.start()
 
-    def begin(self, folder: Path, zero_ns: int, lossless: bool = False) -> None:
+    def begin(self, folder: Path, zero_ns: int) -> None:
         """Record every frame exposed from `zero_ns` on."""
         self._zero_ns, self._lost_before = zero_ns, self._lost()
-        self.log = VideoLog(folder, self.name, self.camera.size, self.camera.fps, zero_ns, lossless)
+        self.log = VideoLog(folder, self.name, self.camera.size, self.camera.fps, zero_ns)
 
     def quality(self) -> ImageQuality | None:
         """Of the newest frame, but for its sharpness: the best of late, for whoever moves is blurred."""
@@ -258,7 +252,7 @@ def new_capture(studio: Studio, name: str, notes: str) -> Take:
     return begin_take(directory, name, now, rig, studio_text(without_secrets(studio)), notes)
 
 
-def start_together(cameras: list[CapturedCamera], take: Take, lossless: bool = False) -> None:
+def start_together(cameras: list[CapturedCamera], take: Take) -> None:
     """Start all recordings at one instant, once every camera has delivered an image.
 
     Raises:
@@ -280,7 +274,7 @@ def start_together(cameras: list[CapturedCamera], take: Take, lossless: bool = F
         time.sleep(0.02)
     zero_ns = time.monotonic_ns() + 200_000_000
     for camera in cameras:
-        camera.begin(take.videos, zero_ns, lossless)
+        camera.begin(take.videos, zero_ns)
 
 
 def watch(

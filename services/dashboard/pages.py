@@ -13,6 +13,7 @@ from services.dashboard.backstage import Backstage
 from services.dashboard.downloads import Downloads
 from services.dashboard.layout import STATIC
 from services.dashboard.live_page import live_page
+from services.dashboard.take_errors import error_bytes
 from services.dashboard.take_list import find_take, playback_bytes
 from services.dashboard.takes_page import take_page, takes_page
 
@@ -45,6 +46,17 @@ def add_pages(app: FastAPI, backstage: Backstage, downloads: Downloads) -> None:
         except MultiviewError as error:
             return PlainTextResponse(one_line(error), 422)
         return Response(data, media_type="application/octet-stream", headers={"cache-control": "no-store"})
+
+    @app.get("/errors/{folder}")
+    async def errors(folder: str) -> Response:
+        found = find_take(backstage.takes, folder)
+        if found is None:
+            return PlainTextResponse("there is no such take", 404)
+        try:
+            data = await run_in_threadpool(error_bytes, found)
+        except MultiviewError as error:
+            return PlainTextResponse(one_line(error), 422)
+        return Response(data, media_type="application/json", headers={"cache-control": "no-store"})
 
     @app.get("/downloads/{key}")
     def download(key: str) -> Response:

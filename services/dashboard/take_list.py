@@ -12,7 +12,7 @@ import numpy as np
 
 from multiview.common.toml import decode_toml
 from multiview.data import NS_PER_S
-from multiview.editing.take_poses import take_poses
+from multiview.editing.take_poses import take_poses, take_start_ns
 from multiview.errors import MultiviewError
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.take import Take, TakeContents
@@ -86,7 +86,7 @@ def _seconds(take: Take) -> float:
 def playback_bytes(take: Take) -> bytes:
     """A take's poses for static/take_view.js.
 
-    Little-endian: the header's length (uint32), the header (JSON: `times` s from the first frame, `counts` people of
+    Little-endian: the header's length (uint32), the header (JSON: `times` s from the take's start, `counts` people of
     each frame, `people` one after the other, `names`, `joints`), spaces up to a multiple of four, then float32 of
     (people of all frames, joints, 4): x y z m, 1 where the joint is filled.
 
@@ -100,17 +100,16 @@ def playback_bytes(take: Take) -> bytes:
         SourceError: It has no poses.
     """
     poses, _ = take_poses(take.folder)
-    return _pack(poses)
+    return _pack(poses, take_start_ns(take.folder, poses))
 
 
-def _pack(poses: Poses) -> bytes:
+def _pack(poses: Poses, start_ns: int) -> bytes:
     times_ns, first = np.unique(poses.time_ns, return_index=True)
     counts = np.diff(np.append(first, len(poses)))
     step = max(1, -(-len(times_ns) // MAX_FRAMES))
     kept = np.zeros(len(times_ns), bool)
     kept[::step] = True
     rows = np.repeat(kept, counts)
-    start_ns = int(times_ns[0]) if len(times_ns) else 0
     header = {
         "times": np.round((times_ns[kept] - start_ns) / NS_PER_S, 4).tolist(),
         "counts": counts[kept].tolist(),

@@ -11,17 +11,18 @@ from nicegui import run, ui
 from multiview.body.skeleton import find_skeleton
 from multiview.cameras.rig_file import load_rig
 from multiview.common.counted import counted
-from multiview.editing.take_poses import take_poses
+from multiview.editing.take_poses import take_poses, take_rig, take_start_ns
 from multiview.errors import ConfigError, MultiviewError, one_line
 from multiview.export import exporter_names
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.resample import ResampleOptions
 from multiview.recordings.take import Take
-from services.dashboard.access import Session
+from services.dashboard.access import Role, Session
 from services.dashboard.backstage import Backstage
 from services.dashboard.downloads import Downloads
 from services.dashboard.layout import act, page_frame
 from services.dashboard.room import room
+from services.dashboard.take_edits import TakeEdits
 from services.dashboard.take_list import TakeRow, find_take, list_takes
 from services.dashboard.take_view import TakeView
 
@@ -118,12 +119,17 @@ async def take_page(backstage: Backstage, session: Session, downloads: Downloads
             poses = await run.io_bound(_poses, take)
             if poses is None:  # the server ends
                 return
-            shape = room(load_rig(take.rig), find_skeleton(poses.skeleton, take.folder))
+            shape = room(load_rig(take_rig(take.folder)), find_skeleton(poses.skeleton, take.folder))
         except MultiviewError as error:
             ui.label(one_line(error)).classes("mv-alarm")
             return
-        TakeView(shape, f"/playback/{quote(take.folder.name, safe='')}")
-        _Export(take, row.name, poses, downloads)
+        address, edits = quote(take.folder.name, safe=""), session.role is Role.CONTROL
+        ui.add_head_html('<link rel="stylesheet" href="/own/takes.css">')
+        view = TakeView(shape, f"/playback/{address}", f"/errors/{address}", edits)
+        panel = TakeEdits(take.folder, session, view, poses) if edits else None
+        export = _Export(take, row.name, poses, downloads)
+        if panel is not None:
+            panel.changed = export.show_poses
 
 
 def _poses(take: Take) -> Poses:
@@ -135,7 +141,7 @@ class _Export:
 
     def __init__(self, take: Take, name: str, poses: Poses, downloads: Downloads) -> None:
         self._take, self._name, self._downloads = take, name, downloads
-        self._start_s = float(poses.time_ns.min()) / 1e9 if len(poses) else 0.0
+        self._start_s = take_start_ns(take.folder, poses) / 1e9
         people = {person: poses.label(person) for person in poses.people.tolist()}
         formats = {name: FORMATS.get(name, name) for name in exporter_names()}
         ui.html("<h2>Export</h2>", sanitize=False)
@@ -158,6 +164,12 @@ class _Export:
                 ui.download.from_url(f"/downloads/{key}")
 
         button.on_click(export)
+
+    def show_poses(self, poses: Poses) -> None:
+        """Offer the people of the take as it is edited now."""
+        self._start_s = take_start_ns(self._take.folder, poses) / 1e9
+        people = {person: poses.label(person) for person in poses.people.tolist()}
+        self._people.set_options(people, value=[one for one in self._people.value or [] if one in people])
 
     def _export(self) -> str:
         limits = {"start_s": self._start.value, "end_s": self._end.value}

@@ -1,0 +1,130 @@
+"""A take is edited in Chromium: the buttons, undo and redo, the time line; against the files that it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from multiview.editing.edit_list import read_edits
+from multiview.editing.take_poses import take_poses
+from multiview.studio.config import write_studio
+from multiview.synthetic import Studio
+from tests.editing.recorded import bits, record, recorded_bits
+from tests.live.test_studio_pages import CHROMIUM, PATIENCE_S, SOFTWARE_GL, Server
+from tests.processes import free_hub, synthetic_studio
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def server(small_studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Pages of a studio that does not run, with one take."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed (Debian: apt install chromium)")
+    folder = tmp_path_factory.mktemp("studio")
+    write_studio(synthetic_studio(folder / "takes", free_hub()), folder / "studio.toml")
+    record(folder / "takes", small_studio)
+    server = Server(folder)
+    yield server
+    try:
+        server.end()
+    finally:
+        if server.process.poll() is None:
+            server.process.kill()
+
+
+@pytest.fixture(scope="module")
+def page(server: Server) -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=SOFTWARE_GL)
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page.set_default_timeout(PATIENCE_S * 1e3)
+        page.faults = []
+        page.on("pageerror", lambda error: page.faults.append(str(error)))
+        page.goto(f"http://127.0.0.1:{server.port}{server.links()[-1]}")
+        page.wait_for_selector("main")
+        yield page
+        browser.close()
+
+
+def applied(page: Any, count: int) -> None:
+    page.wait_for_selector(f'.mv-edits[data-applied="{count}"]', state="attached")
+
+
+def test_take_is_trimmed_and_a_person_deleted_undone_and_redone(server: Server, page: Any) -> None:
+    take: Path = server.folder / "takes" / "walk"
+    recorded, original = recorded_bits(take), take_poses(take)[0]
+    people = original.people.tolist()
+    page.goto(f"http://127.0.0.1:{server.port}/takes/walk")
+    page.wait_for_function("document.querySelector('.mv-player')?.dataset.people === '2'")
+    page.wait_for_function("document.querySelector('.mv-errors').getBoundingClientRect().height > 0")
+
+    page.locator(".mv-player").focus()
+    for _ in range(5):
+        page.keyboard.press(".")
+    page.wait_for_function("document.querySelector('.mv-player').dataset.frame === '5'")
+    page.keyboard.press("i")
+    page.wait_for_selector(".mv-marked", state="attached")
+    page.wait_for_function("document.querySelector('input[aria-label=\"Span from, s\"]').value !== ''")
+    page.get_by_role("button", name="Trim").click()
+    page.get_by_role("dialog").get_by_role("button", name="Trim").click()
+    applied(page, 1)
+    edits = read_edits(take)
+    assert edits is not None
+    assert edits.in_force[0].from_s == pytest.approx(0.2, abs=0.02)  # 5 of 25 frames a second
+    trimmed = take_poses(take)[0]
+    assert trimmed.frame.min() == original.frame.min() + 5
+
+    page.get_by_role("button", name="Whole take").click()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    applied(page, 2)
+    page.wait_for_function("document.querySelector('.mv-player').dataset.people === '1'")
+    assert take_poses(take)[0].people.tolist() == people[1:]
+    edited = bits(take_poses(take)[0])
+
+    page.get_by_role("button", name="Undo").click()
+    applied(page, 1)
+    assert bits(take_poses(take)[0]) == bits(trimmed)
+    page.locator(".mv-player").focus()
+    page.keyboard.press("Control+z")
+    applied(page, 0)
+    assert bits(take_poses(take)[0]) == bits(original)
+    page.locator(".mv-player").focus()
+    page.keyboard.press("Control+y")
+    applied(page, 1)
+    page.get_by_role("button", name="Redo").click()
+    applied(page, 2)
+    assert bits(take_poses(take)[0]) == edited
+    assert recorded_bits(take) == recorded
+    assert page.faults == []
+
+
+def test_edit_that_makes_no_sense_says_what_to_do(server: Server, page: Any) -> None:
+    page.goto(f"http://127.0.0.1:{server.port}/takes/walk")
+    page.wait_for_function("document.querySelector('.mv-player')?.dataset.people === '1'")
+    page.get_by_role("button", name="Cut").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cut").click()
+    page.get_by_text("mark a span first").wait_for()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    applied(page, 2)
+
+
+def test_whoever_may_only_view_has_no_edits(server: Server, page: Any) -> None:
+    page.get_by_role("button", name="Let another browser in").click()
+    page.get_by_role("button", name="To view").click()
+    link = page.get_by_label("Link").input_value()
+    with page.context.browser.new_context() as context:
+        other = context.new_page()
+        other.set_default_timeout(PATIENCE_S * 1e3)
+        other.goto(link)
+        other.wait_for_selector("main")
+        other.goto(f"http://127.0.0.1:{server.port}/takes/walk")
+        other.wait_for_function("document.querySelector('.mv-player')?.dataset.people === '1'")
+        for name in ("Trim", "Undo", "From here"):
+            assert other.get_by_role("button", name=name).count() == 0
+    page.get_by_role("button", name="Close").click()
