@@ -31,7 +31,7 @@ class Engine:
         self._options = options
         try:
             ray.init(
-                address=options.address or None,
+                address=options.address or "local",  # without one Ray would join any that it finds
                 num_cpus=(options.jobs * options.cpus or None) if not options.address else None,
                 log_to_driver=False,
                 configure_logging=False,
