@@ -73,7 +73,7 @@ ARROWS: dict[str, str] = {
     "services/viewer": "editing services/nodes services/runtime services/transport studio wire "
     "recordings cameras body common drawing",
     "services/capture": "detect models services/nodes services/supervise services/runtime services/transport "
-    "studio wire recordings sources cameras common",
+    "studio synthetic wire recordings sources cameras common",
     "services/dashboard": "services/capture services/nodes services/supervise services/runtime services/transport "
     "editing studio wire recordings cameras body common commands drawing export",
     "services/batch": "__init__ batch commands export common",

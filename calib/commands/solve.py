@@ -10,7 +10,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from calib.corners.corners import Corners
 from multiview.common.ranges import ranged
+from multiview.errors import ConfigError
+
+FLOOR_CORNERS = 6  # that tell how the board lies
+FLOOR_NEAR = 30  # frames around the named one, in which the board is looked for
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,9 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--floor",
-        type=ranged(int),
-        metavar="FRAME",
-        help="a frame in which the board lies on the floor, face up; it defines the world's origin",
+        action="append",
+        default=[],
+        metavar="[CAM=]FRAME",
+        help="a frame in which the board lies on the floor, face up; it defines the world's origin. With cameras (may "
+        "be repeated), the frame of a recording next to these in which the board was found",
     )
     parser.add_argument(
         "--gravity", metavar="CAM=X,Y,Z", help="direction of gravity in a camera's axes (x right, y down, z forward)"
@@ -56,14 +65,15 @@ def run(args: argparse.Namespace) -> int:
     board, notes = board_of(given, load_board(args.board) if args.board else None)
     for note in notes:
         print(f"Note: {note}")
+    floor_camera, floor = _floor(args.floor, given)
     calibration = solve(
-        given, board, args.model, offsets=not args.no_offsets, max_instants=MAX_INSTANTS, keep_frame=args.floor
+        given, board, args.model, offsets=not args.no_offsets, max_instants=MAX_INSTANTS, keep_frame=floor
     )
     corners = calibration.corners
     if len(corners) < len(given):
         print(f"Note: {len(corners)} of {len(given)} corners are used, at instants chosen for coverage")
     rig = rig_of(calibration, corners.names, corners.sizes)
-    world = world_from_camera(calibration, rig, board, args.floor, args.gravity)
+    world = world_from_camera(calibration, rig, board, floor, args.gravity, floor_camera)
     checks = [check_length(length, rig, board) for length in lengths]
     outcome = judge(calibration, corners, tuple(text for fits, text in checks if not fits))
     outcome = replace(outcome, rig=world.applied(rig))
@@ -85,6 +95,33 @@ def run(args: argparse.Namespace) -> int:
         print("time offsets: " + ", ".join(f"{camera.name} by {_duration(camera.time_offset_s)}" for camera in offsets))
     print(f"{args.out / 'rig.toml'}, {args.out / 'report.html'}, {args.out / 'report.json'}")
     return 1 if outcome.verdict == "record again" else 0
+
+
+def _floor(texts: list[str], corners: Corners) -> tuple[str | None, int | None]:
+    """The camera, if one is named, and the frame; of several, the one next to which the board was found.
+
+    ConfigError if a text is neither, or the board was near none of them.
+    """
+    found: list[tuple[int, str, int]] = []
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        try:
+            frame = ranged(int)(number)
+        except argparse.ArgumentTypeError as error:
+            raise ConfigError(f"--floor {text}: {error}") from None
+        if not name:
+            return None, frame
+        if name not in corners.names:
+            raise ConfigError(f"--floor {text}: no such camera; the corners are of {', '.join(corners.names)}")
+        numbers, counts = np.unique(corners.frame[corners.camera == corners.names.index(name)], return_counts=True)
+        found += [(abs(int(n) - frame), name, int(n)) for n in numbers[counts >= FLOOR_CORNERS]]
+    if not texts:
+        return None, None
+    away, name, frame = min(found, default=(FLOOR_NEAR + 1, "", 0))
+    if away > FLOOR_NEAR:
+        where = f"next in frame {frame} of {name}" if name else "in none of their pictures"
+        raise ConfigError(f"--floor {', '.join(texts)}: no board was found there, but {where}: choose another frame")
+    return name, frame
 
 
 def _duration(seconds: float) -> str:

@@ -32,26 +32,35 @@ class World:
 
 
 def world_from_camera(
-    calibration: Calibration, rig: Rig, board: Board, floor: int | None, gravity: str | None
+    calibration: Calibration,
+    rig: Rig,
+    board: Board,
+    floor: int | None,
+    gravity: str | None,
+    floor_camera: str | None = None,
 ) -> World:
     """World z up, from a frame with the board on the floor, or from gravity in one camera (CAM=X,Y,Z); else the first
     camera's axes. The floor's origin is the board's corner, x along its rows; gravity keeps the first camera's place,
-    which looks along y. Raises ConfigError, CalibrationError.
+    which looks along y. `floor` counts the frames of `floor_camera`, or of whichever has the board in it. Raises
+    ConfigError, CalibrationError.
     """
     if floor is not None and gravity is not None:
         raise ConfigError("give --floor or --gravity, not both")
     if floor is not None:
-        return _on_floor(calibration, board, floor)
+        camera = None if floor_camera is None else rig.index(floor_camera)
+        return _on_floor(calibration, board, floor, camera)
     if gravity is not None:
         return _by_gravity(rig, gravity)
     return World(np.eye(3), np.zeros(3), "camera")
 
 
-def _on_floor(calibration: Calibration, board: Board, frame: int) -> World:
+def _on_floor(calibration: Calibration, board: Board, frame: int, camera: int | None) -> World:
     """By the first camera that shows the board in a frame of this number: numbers of other cameras may be of other
     times."""
     bundle = calibration.bundle
     shown = (bundle.weight > 0).sum(axis=1) >= _MIN_CORNERS
+    if camera is not None:
+        shown &= bundle.camera == camera
     views = np.flatnonzero(shown & (calibration.frame == frame))
     if not len(views):
         numbers = np.unique(calibration.frame[shown])

@@ -10,6 +10,7 @@ from multiview.sources._paced import Paced
 from multiview.sources._parts import later_parts, open_cameras, without_parts
 from multiview.sources._picture_files import PictureDepth, numbered_pictures, read_picture
 from multiview.sources._reader import Policy, Reader, Selection
+from multiview.sources._rotated import rotated
 from multiview.sources._source import FrameSource, Seekable
 from multiview.sources._timestamps import Timestamps, read_timestamps, timestamps_beside
 
@@ -34,6 +35,7 @@ __all__ = [
     "open_source",
     "read_picture",
     "read_timestamps",
+    "rotated",
     "timestamps_beside",
     "without_parts",
 ]

@@ -8,7 +8,7 @@ are slow to import, so they are kept as they were read and become typed when ask
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -151,6 +151,8 @@ class CameraSource(_Section, frozen=True, kw_only=True, tag_field="type", tag="c
     """Of files; 1: at their frame rate, frames that nobody had time for are dropped; 0: every frame, however long."""
     loop: bool = False
     """Of files: begin again at the end."""
+    rotate: Literal[0, 90, 180, 270] = 0
+    """Degrees by which pictures are turned clockwise, where the camera hangs on its side."""
     regions: bool = False
     """Look where fusion expects people, and search whole pictures for new ones less often."""
     settings: DeviceSettings = DeviceSettings()

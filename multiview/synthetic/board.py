@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, UInt8
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
 from multiview.cameras.camera import Camera, Rig
 from multiview.geometry.rigid import nearest_rotation, rotation_from_vector
 
-__all__ = ["MeasuredCorners", "measure", "placed_at_random", "render", "ring", "waved"]
+__all__ = ["MeasuredCorners", "measure", "paint", "placed_at_random", "render", "ring", "waved"]
 
 Poses = tuple[Float64[np.ndarray, "F 3 3"], Float64[np.ndarray, "F 3"]]
 PosesOfEach = list[tuple[Float64[np.ndarray, "_ 3 3"], Float64[np.ndarray, "_ 3"]]]  # cameras take as many as they do
@@ -132,32 +132,70 @@ def render(
     import cv2
 
     picture = np.full(camera.size[::-1], 118.0, dtype=np.float32)
+    painted = paint(camera, texture, width, R, t, 118.0, sharper)
+    if painted is not None:
+        (x0, y0, x1, y1), patch = painted
+        picture[y0:y1, x0:x1] = patch
+    blurred = cv2.GaussianBlur(picture, (0, 0), blur_px) if blur_px > 0 else picture
+    noisy = blurred + noise * rng.standard_normal(picture.shape, dtype=np.float32)
+    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+
+
+def paint(
+    camera: Camera,
+    texture: UInt8[np.ndarray, "H W"],
+    width: float,
+    R: Float64[np.ndarray, "3 3"],
+    t: Float64[np.ndarray, " 3"],
+    ground: float,
+    sharper: int = 3,
+    step: int = 1,
+) -> tuple[tuple[int, int, int, int], Float32[np.ndarray, "h w"]] | None:
+    """The part of a picture that shows the board, sharp and without noise.
+
+    Args:
+        camera: The camera.
+        texture: What the board bears, `width` m wide.
+        width: Of the texture, m.
+        R: world_from_board.
+        t: world_from_board, m.
+        ground: Grey level around the board.
+        sharper: Samples of a pixel along each axis.
+        step: Rays are followed at every so many pixels, and interpolated; with 8 that is 0.01 px off at most.
+
+    Returns:
+        First and last column and row (x0 y0 x1 y1), and the grey levels in them; None if the board is not seen.
+    """
+    import cv2
+
     margin = round(0.05 * texture.shape[1])  # the paper around the board
     paper = np.pad(texture, margin, constant_values=255)
     per_m = texture.shape[1] / width
     box = _box(camera, paper.shape[1] / per_m, paper.shape[0] / per_m, margin / per_m, R, t)
-    if box is not None:
-        x0, y0, x1, y1 = box
-        xy = np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), axis=-1).astype(np.float64)
-        # Where the ray of each pixel meets the board's plane; between pixels that is as good as linear.
-        rays, from_board = camera.rays(xy) @ R, (camera.centre - t) @ R
-        reach = -from_board[2] / rays[..., 2]
-        on_board = from_board[:2] + reach[..., None] * rays[..., :2]
-        # A paper no finer than the samples: shrinking it averages, skipping texels would not.
-        texels = per_m * reach.min() / (sharper * camera.K[0, 0])
-        shrunk = 1 / max(texels, 1.0)
-        paper = cv2.resize(paper, None, fx=shrunk, fy=shrunk, interpolation=cv2.INTER_AREA)
-        scale = np.array(paper.shape[::-1]) / (np.array(texture.shape[::-1]) + 2 * margin)
-        places = ((on_board * per_m + margin) * scale - 0.5).astype(np.float32)
-        size = (sharper * (x1 - x0), sharper * (y1 - y0))
-        fine = cv2.resize(places, size, interpolation=cv2.INTER_LINEAR)
-        seen = cv2.remap(paper, fine[..., 0], fine[..., 1], cv2.INTER_LINEAR, borderValue=0).astype(np.float32)
-        inside = cv2.remap(np.ones_like(paper), fine[..., 0], fine[..., 1], cv2.INTER_NEAREST, borderValue=0)
-        grey = np.where(inside > 0, 25 + 190 / 255 * seen, 118).astype(np.float32)
-        picture[y0:y1, x0:x1] = cv2.resize(grey, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
-    blurred = cv2.GaussianBlur(picture, (0, 0), blur_px) if blur_px > 0 else picture
-    noisy = blurred + noise * rng.standard_normal(picture.shape, dtype=np.float32)
-    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    if box is None:
+        return None
+    x0, y0, x1, y1 = box
+    # Where rays meet the board's plane; between them that is as good as linear. One step more on each side.
+    columns, rows = (
+        np.arange(low - step, high + 2 * step, step) + (step - 1) / 2 for low, high in ((x0, x1), (y0, y1))
+    )
+    xy = np.stack(np.meshgrid(columns, rows), axis=-1)
+    rays, from_board = camera.rays(xy) @ R, (camera.centre - t) @ R
+    reach = -from_board[2] / rays[..., 2]
+    on_board = from_board[:2] + reach[..., None] * rays[..., :2]
+    # A paper no finer than the samples: shrinking it averages, skipping texels would not.
+    texels = per_m * reach[1:-2, 1:-2].min() / (sharper * camera.K[0, 0])
+    shrunk = 1 / max(texels, 1.0)
+    paper = cv2.resize(paper, None, fx=shrunk, fy=shrunk, interpolation=cv2.INTER_AREA)
+    scale = np.array(paper.shape[::-1]) / (np.array(texture.shape[::-1]) + 2 * margin)
+    places = ((on_board * per_m + margin) * scale - 0.5).astype(np.float32)
+    every = step * sharper
+    fine = cv2.resize(places, (every * len(columns), every * len(rows)), interpolation=cv2.INTER_LINEAR)
+    fine = fine[every : every + sharper * (y1 - y0), every : every + sharper * (x1 - x0)]
+    seen = cv2.remap(paper, fine[..., 0], fine[..., 1], cv2.INTER_LINEAR, borderValue=0).astype(np.float32)
+    inside = cv2.remap(np.ones_like(paper), fine[..., 0], fine[..., 1], cv2.INTER_NEAREST, borderValue=0)
+    grey = np.where(inside > 0, 25 + 190 / 255 * seen, ground).astype(np.float32)
+    return box, cv2.resize(grey, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
 
 
 def _box(

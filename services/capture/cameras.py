@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from multiview.data import VideoFrame
-from multiview.sources import FrameSource, open_source
+from multiview.sources import FrameSource, open_source, rotated
 from multiview.studio.config import CameraSource
 
 __all__ = ["PlaybackCamera", "open_camera"]
@@ -70,7 +70,8 @@ def open_camera(source: CameraSource, name: str, began_ns: int | None = None) ->
     """ConfigError or SourceError if there is no such camera; a file begins to play at `began_ns`."""
 
     def reopen() -> FrameSource:
-        return open_source(source.address_of(name), name, Path.cwd(), source.fps, settings=source.settings)
+        opened = open_source(source.address_of(name), name, Path.cwd(), source.fps, settings=source.settings)
+        return rotated(opened, source.rotate)
 
     opened = reopen()
     if opened.live:

@@ -22,7 +22,7 @@ import numpy as np
 from multiview.data import VideoFrame
 from multiview.errors import ConfigError
 
-__all__ = ["Coverage"]
+__all__ = ["Coverage", "Seen"]
 
 COLUMNS, ROWS = 8, 6  # cells of the picture
 ENOUGH_CELLS = 0.6  # of them, from which on a lens is well covered
@@ -36,12 +36,13 @@ PLACES = (
 
 
 @dataclass(slots=True)
-class _Seen:
+class Seen:
     """Board corners that one camera has observed."""
 
     cells: np.ndarray = field(default_factory=lambda: np.zeros((ROWS, COLUMNS), dtype=bool))
     views: int = 0
     corners: int = 0  # in the newest picture
+    places: list[tuple[float, float]] = field(default_factory=list)  # of them, as shares of width and height
 
 
 class Coverage:
@@ -51,7 +52,7 @@ class Coverage:
         if not board.is_file():
             raise ConfigError(f"{board}: no such board file; `multiview calibrate board` writes one")
         self.cameras = cameras
-        self._seen = {name: _Seen() for name in cameras}
+        self._seen = {name: Seen() for name in cameras}
         self._shared: Counter[frozenset[str]] = Counter()
         self._note = ""
         self._rounds: queue.Queue[dict[str, VideoFrame] | None] = queue.Queue(1)
@@ -85,7 +86,20 @@ class Coverage:
         unlike the board file."""
         return f"{self._links()}\nNote: {self._note}" if self._note else self._links()
 
-    def _links(self) -> str:
+    def of(self, camera: str) -> Seen:
+        """What one camera has seen of the board."""
+        return self._seen[camera]
+
+    def pairs(self) -> list[tuple[str, str, int]]:
+        """Every two cameras, and how many boards both have seen at one moment."""
+        return [(a, b, self._shared[frozenset((a, b))]) for a, b in combinations(self.cameras, 2)]
+
+    @property
+    def all_linked(self) -> bool:
+        """Whether all cameras hang together by boards that two of them have seen."""
+        return len(self._groups()) == 1
+
+    def _groups(self) -> list[set[str]]:
         groups = [{name} for name in self.cameras]
         for a, b in combinations(self.cameras, 2):
             if self._shared[frozenset((a, b))] >= ENOUGH_SHARED:
@@ -93,6 +107,10 @@ class Coverage:
                 if first is not second:
                     groups.remove(second)
                     first |= second
+        return groups
+
+    def _links(self) -> str:
+        groups = self._groups()
         if len(groups) == 1:
             return "all cameras are linked: they have observed the board together"
         words = " | ".join(" ".join(sorted(group)) for group in groups)
@@ -112,7 +130,7 @@ class Coverage:
         """Where each camera saw corners at one moment, as parts of its picture's width and height."""
         for name, places in corners.items():
             seen = self._seen[name]
-            seen.corners = len(places)
+            seen.corners, seen.places = len(places), [(x, y) for x, y in places]
             if places:
                 seen.views += 1
                 x, y = np.clip(np.array(places).T, 0, 0.9999)
@@ -152,7 +170,7 @@ class Coverage:
         )
 
     @staticmethod
-    def _emptiest(seen: _Seen) -> str:
+    def _emptiest(seen: Seen) -> str:
         """The third of the picture, across and down, that is covered least."""
         thirds = [np.array_split(part, 3, axis=1) for part in np.array_split(seen.cells, 3, axis=0)]
         shares = np.array([[cells.mean() for cells in row] for row in thirds])

@@ -25,7 +25,7 @@ from multiview.models.card import load_card, model_file
 from multiview.sources import Reader, device_addresses, open_source, without_parts
 from multiview.studio.config import load_studio
 
-__all__ = ["Found", "find_cameras", "next_steps", "studio_file"]
+__all__ = ["Found", "camera_lines", "find_cameras", "next_steps", "studio_file"]
 
 WEBCAMS = 8  # numbers that are tried where the system does not list its cameras
 PATIENCE_S = 5.0  # until a camera's first picture
@@ -192,16 +192,26 @@ def studio_file(name: str, cameras: list[Found], rig: str = "") -> str:
             "seconds = 20.0",
         ]
         return "\n".join([*head, *simulated, *tail])
-    detector, remark = _detector()
     if rig:
         head.append(f"rig = {_text(rig)}  # where the cameras stand, from `multiview calibrate solve`")
     else:
         head.append('rig = "rig/rig.toml"  # not there yet: `multiview calibrate solve ... --out rig` writes it')
     lines = [*head]
     for camera in cameras:
-        lines += ["", f"[cameras.{_text(camera.name)}.source]  # {camera.what}", 'type = "camera"']
-        lines += [f"address = {_text(camera.address)}", f'detector = "{detector}"  # {remark}']
+        lines += camera_lines(camera)
     return "\n".join([*lines, *tail])
+
+
+def camera_lines(camera: Found) -> list[str]:
+    """The lines of a studio file that describe a camera."""
+    detector, remark = _detector()
+    return [
+        "",
+        f"[cameras.{_text(camera.name)}.source]  # {camera.what}",
+        'type = "camera"',
+        f"address = {_text(camera.address)}",
+        f'detector = "{detector}"  # {remark}',
+    ]
 
 
 def next_steps(path: Path, cameras: list[Found], rig: str) -> Iterator[str]:

@@ -10,7 +10,9 @@ from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.errors import MultiviewError, one_line, os_error_words
 from multiview.studio.config import Studio, load_studio, studio_rig
 from services.dashboard.access import Access, Role
+from services.dashboard.calibration import Calibration
 from services.dashboard.control import Control
+from services.dashboard.filming import Filming
 from services.dashboard.guard import LOGIN
 from services.dashboard.hub_feed import HubFeed
 from services.dashboard.picture_feed import PictureFeed
@@ -30,6 +32,8 @@ class Backstage:
 
     def __init__(self, control: Control, access: Access, address: str) -> None:
         self.control, self.access, self.address = control, access, address
+        self.filming = Filming()
+        self.calibration = Calibration(control, self.filming)
         self.studio: Studio | None = None
         self.skeleton: Skeleton | None = None
         self.feed: HubFeed | None = None

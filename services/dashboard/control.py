@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -15,12 +16,13 @@ from multiview.studio.config import Studio, load_studio
 from services.capture.new import Found, find_cameras, studio_file
 from services.dashboard.access import Role, Session
 from services.dashboard.detached import Detached
+from services.dashboard.studio_file import add_cameras, remove_camera, rename_camera, rotate_camera
 from services.nodes.actor import send_identity_label
 from services.supervise.ports import check_ports
 from services.transport.bus import Sender
 from services.transport.keyring import OPERATOR
 
-__all__ = ["Control", "Recording"]
+__all__ = ["Control", "Recording", "check_control"]
 
 FOLDER = ".studio"  # in the studio's: locks and logs
 STOP_S, RECORDER_S = 60.0, 40.0  # the launcher ends its recorder first, which may still write
@@ -79,7 +81,7 @@ class Control:
 
     def find_cameras(self, session: Session, addresses: list[str]) -> list[Found]:
         """Cameras that give a picture: those in the network that are named, else videos in the folder, else webcams."""
-        _check(session, "look for cameras")
+        check_control(session, "look for cameras")
         for address in addresses:
             if not address.lower().startswith(_STREAMS):
                 raise ConfigError(f"{address[:80]}: a camera's address begins with {', '.join(_STREAMS)}")
@@ -87,7 +89,7 @@ class Control:
 
     def make_studio(self, session: Session, cameras: list[Found]) -> None:
         """Write a studio file for these cameras; for none that of a simulated studio, to try everything with."""
-        _check(session, "make a studio")
+        check_control(session, "make a studio")
         if self.file.exists():
             raise ConfigError(f"{self.file} exists")
         names = [check_name(camera.name, "camera") for camera in cameras]
@@ -98,14 +100,54 @@ class Control:
         with replacing(self.file) as temporary:
             temporary.write_text(studio_file(name, named, self.rig_here if cameras else ""), encoding="utf-8")
 
+    def add_cameras(self, session: Session, cameras: list[Found]) -> None:
+        """Add cameras to the studio."""
+        check_control(session, "add a camera")
+        add_cameras(self._changeable(), cameras)
+
+    def rename_camera(self, session: Session, name: str, new: str) -> None:
+        """Give a camera another name."""
+        check_control(session, "rename a camera")
+        rename_camera(self._changeable(), name, new)
+
+    def rotate_camera(self, session: Session, name: str, degrees: int) -> None:
+        """Turn a camera's pictures clockwise."""
+        check_control(session, "turn a camera")
+        rotate_camera(self._changeable(), name, degrees)
+
+    def remove_camera(self, session: Session, name: str) -> None:
+        """Leave a camera out of the studio."""
+        check_control(session, "leave a camera out")
+        remove_camera(self._changeable(), name)
+
+    def _changeable(self) -> Path:
+        """The studio file, while nobody uses its cameras."""
+        self.idle_studio()
+        return self.file
+
     @property
     def rig_here(self) -> str:
         """The calibrated cameras in the folder, relative to it; empty if there are none."""
         return next((rig for rig in ("rig.toml", "rig/rig.toml") if (self.folder / rig).is_file()), "")
 
+    def idle_studio(self) -> Studio:
+        """The studio, if its cameras are free; ConfigError if it has none yet, or runs."""
+        studio = self.studio()
+        if studio is None:
+            raise ConfigError(f"{self.file}: there is no studio yet")
+        if self.started:
+            raise ConfigError("the studio uses the cameras: stop it first, on the page Live")
+        return studio
+
+    def idle_for(self, session: Session, do: Callable[[], None]) -> None:
+        """Do something with the cameras, if the studio leaves them alone."""
+        check_control(session, "open the cameras")
+        self.idle_studio()
+        do()
+
     def start_studio(self, session: Session) -> None:
         """Run the studio, until it is stopped; ConfigError if it cannot."""
-        _check(session, "start the studio")
+        check_control(session, "start the studio")
         if self.studio() is None:
             raise ConfigError(f"{self.file}: there is no studio yet")
         check_ports(load_studio(self.file).hub)
@@ -114,7 +156,7 @@ class Control:
 
     def stop_studio(self, session: Session) -> None:
         """Finish the take, if one is recorded, and end the studio."""
-        _check(session, "stop the studio")
+        check_control(session, "stop the studio")
         self.stop_recording(session)
         if not self._launcher.stop(STOP_S):
             raise MultiviewError(f"the studio has not ended within {STOP_S:g} s: see {self._launcher.log}")
@@ -135,7 +177,7 @@ class Control:
         Raises:
             ConfigError: It cannot be called so, or a take is being recorded.
         """
-        _check(session, "record")
+        check_control(session, "record")
         studio = self.studio()
         if studio is None:
             raise ConfigError("there is no studio yet")
@@ -151,7 +193,7 @@ class Control:
 
     def stop_recording(self, session: Session) -> str:
         """Finish the take in progress; its name, empty if there is none."""
-        _check(session, "stop the recording")
+        check_control(session, "stop the recording")
         recording = self.recording
         if recording is None:
             return ""
@@ -162,7 +204,7 @@ class Control:
 
     def name_person(self, session: Session, person: int, name: str) -> None:
         """Call a person so from now on; an empty name takes theirs away."""
-        _check(session, "name a person")
+        check_control(session, "name a person")
         studio = self.studio()
         name = check_name(name, "person") if name else ""
         if studio is None:
@@ -180,7 +222,7 @@ class Control:
             self.stop_studio(session)
 
 
-def _check(session: Session, what: str) -> None:
+def check_control(session: Session, what: str) -> None:
     """ConfigError unless the session may control."""
     if session.role is not Role.CONTROL:
         logging.warning("refused session %s, which may only view, to %s", session.number, what)

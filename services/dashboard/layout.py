@@ -18,7 +18,7 @@ from services.dashboard.backstage import Backstage
 __all__ = ["MENU", "STATIC", "act", "page_frame"]
 
 STATIC = Path(__file__).with_name("static")
-MENU: dict[str, str] = {"Live": "/", "Takes": "/takes"}
+MENU: dict[str, str] = {"Cameras": "/cameras", "Calibrate": "/calibrate", "Live": "/", "Takes": "/takes"}
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -98,4 +98,5 @@ async def act(button: ui.button, do: Callable[P, T], *args: P.args, **kwargs: P.
         ui.notify(words, type="negative", multi_line=True, timeout=10_000, close_button="OK")
         return None
     finally:
-        button.props(remove="loading")
+        if not button.is_deleted:  # by what it has done
+            button.props(remove="loading")

@@ -10,7 +10,10 @@ from nicegui import ui
 
 from multiview.errors import MultiviewError, one_line
 from services.dashboard.backstage import Backstage
+from services.dashboard.calibrate_page import calibrate_page
+from services.dashboard.cameras_page import cameras_page
 from services.dashboard.downloads import Downloads
+from services.dashboard.filming import report_bytes
 from services.dashboard.layout import STATIC
 from services.dashboard.live_page import live_page
 from services.dashboard.take_errors import error_bytes
@@ -18,6 +21,9 @@ from services.dashboard.take_list import find_take, playback_bytes
 from services.dashboard.takes_page import take_page, takes_page
 
 __all__ = ["add_pages"]
+
+# On top of that of every page: a report is a file, which has no business with scripts.
+REPORT_POLICY = "sandbox allow-downloads; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def add_pages(app: FastAPI, backstage: Backstage, downloads: Downloads) -> None:
@@ -35,6 +41,36 @@ def add_pages(app: FastAPI, backstage: Backstage, downloads: Downloads) -> None:
     @ui.page("/takes/{folder}", title="Take · multiview", response_timeout=60.0)
     async def take(request: Request, folder: str) -> None:
         await take_page(backstage, request.state.session, downloads, folder)
+
+    @ui.page("/cameras", title="Cameras · multiview")
+    def cameras(request: Request) -> None:
+        cameras_page(backstage, request.state.session)
+
+    @ui.page("/calibrate", title="Calibrate · multiview")
+    def calibrate(request: Request) -> None:
+        calibrate_page(backstage, request.state.session)
+
+    @app.get("/film")
+    def film(after: int = -1) -> Response:
+        filming = backstage.filming
+        if filming.number == after or not filming.report.cameras:
+            return Response(status_code=204)
+        headers = {"x-number": str(filming.number), "cache-control": "no-store"}
+        return Response(report_bytes(filming.report), media_type="application/octet-stream", headers=headers)
+
+    @app.get("/board.pdf")
+    def board() -> Response:
+        sheet = backstage.calibration.sheet
+        if not sheet.is_file():
+            return PlainTextResponse("there is no board yet: make one on the page Calibrate", 404)
+        return FileResponse(sheet, media_type="application/pdf", content_disposition_type="inline")
+
+    @app.get("/calibrations/{folder}/report.html")
+    def report(folder: str) -> Response:
+        found = [one.folder / "report.html" for one in backstage.calibration.solved() if one.folder.name == folder]
+        if not found or not found[0].is_file():
+            return PlainTextResponse("there is no such report", 404)
+        return FileResponse(found[0], media_type="text/html", headers={"content-security-policy": REPORT_POLICY})
 
     @app.get("/playback/{folder}")
     async def playback(folder: str) -> Response:

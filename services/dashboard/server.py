@@ -105,6 +105,8 @@ def serve(
         uvicorn.Server(config).run(sockets=[listening])
     finally:
         with finishing():
+            backstage.calibration.close()
+            backstage.filming.stop()
             control.close()
             downloads.close()
 

@@ -25,7 +25,7 @@ from multiview.common.video_writer import load_encoders
 from multiview.data import NS_PER_S, Keypoints2D, VideoFrame
 from multiview.detect import ExpectsPeople, PoseDetector, make_detector
 from multiview.errors import ConfigError, SourceError
-from multiview.sources import FrameSource, Paced, Reader, open_source
+from multiview.sources import FrameSource, Paced, Reader, open_source, rotated
 from multiview.studio.config import CameraSource, Studio, frame_rate, studio_rig, studio_skeleton
 from multiview.timing.clock import ClockMap
 from multiview.wire import topics
@@ -75,7 +75,8 @@ class CameraStream:
 
     def open(self) -> FrameSource:
         o = self.options
-        return open_source(self.address, self.camera.name, Path.cwd(), o.fps, self._beside, o.settings)
+        source = open_source(self.address, self.camera.name, Path.cwd(), o.fps, self._beside, o.settings)
+        return rotated(source, o.rotate)
 
     def start(self, start_ns: int, video: Path | None, pace: DetectorPace) -> None:
         """Files play from the common start; live cameras as they come. `video` is where to keep it, from then on."""

@@ -18,7 +18,7 @@ from multiview.sources import open_source
 from multiview.sources.video import Source
 from multiview.studio.config import CameraOptions, CameraSource, HubOptions, RecorderOptions, Studio
 from services.capture.cameras import PlaybackCamera
-from services.capture.capture import CapturedCamera, open_cameras, start_together
+from services.capture.captured import CapturedCamera, open_cameras, start_together
 from services.capture.doctor import examine, ports
 from tests.processes import until
 

@@ -21,7 +21,7 @@ from multiview.errors import SourceError
 from multiview.recordings.take import begin_take
 from multiview.sources import Reader, stream
 from multiview.studio.config import CameraSource
-from services.capture import capture, doctor
+from services.capture import captured, doctor
 from tests.footage import digit_of, picture
 
 FPS, KEYS_S, SECONDS = 25, 5, 12
@@ -158,18 +158,18 @@ def test_capture_waits_for_a_camera_that_says_what_it_waits_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And gives its reason in the end; one that says nothing is given up earlier, one that failed at once."""
-    monkeypatch.setattr(capture, "START_S", 0.1)
-    monkeypatch.setattr(capture, "LONGEST_START_S", 0.5)
+    monkeypatch.setattr(captured, "START_S", 0.1)
+    monkeypatch.setattr(captured, "LONGEST_START_S", 0.5)
     take = begin_take(tmp_path, "first", datetime.now(UTC), "", "")
     for trouble, error, complaint in (
         ("it waits for a key frame", None, r"no image after \d s from cam01: cam01: it waits for a key frame"),
         ("", None, "from cam01: check that they are on and connected"),
         ("", SourceError("the network is down"), "cam01: the network is down"),
     ):
-        camera = capture.CapturedCamera(Silent(trouble, error))
+        camera = captured.CapturedCamera(Silent(trouble, error))
         began = time.monotonic()
         with pytest.raises(SourceError, match=complaint):
-            capture.start_together([camera], take)
+            captured.start_together([camera], take)
         assert (time.monotonic() > began + 0.5) == bool(trouble)
         camera.close()
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from calib.board.board import Board
+from calib.commands.solve import _floor
 from calib.corners.corners import Corners
 from calib.report.outcome import rig_of
 from calib.solve.lengths import check_length, parse_length
@@ -81,3 +82,30 @@ def test_lengths_that_make_no_sense(text):
 def test_unknown_ends_are_named(solved):
     with pytest.raises(ConfigError, match=r"cam01, cam02, cam03.*corners of the board \(0 to 23\)"):
         check_length(parse_length("cam01,24=1"), solved[2], BOARD)
+
+
+def test_floor_is_the_frame_of_the_camera_that_is_named(solved):
+    truth, calibration, rig = solved
+    world = world_from_camera(calibration, rig, BOARD, 0, None, "cam02").applied(rig)
+    np.testing.assert_allclose(world.cameras[1].centre, truth.cameras[1].centre - [0.2, -0.1, 0.0], atol=0.02)
+    elsewhere = replace(
+        calibration.bundle, weight=calibration.bundle.weight * (calibration.bundle.camera != 1)[:, None]
+    )
+    with pytest.raises(CalibrationError, match="no board was found"):  # though other cameras saw it
+        world_from_camera(replace(calibration, bundle=elsewhere), rig, BOARD, 0, None, "cam02")
+
+
+def test_floor_is_looked_for_next_to_the_frame_that_is_named(solved):
+    corners = solved[1].corners
+    first = int(corners.frame[corners.camera == 1].min())
+    assert _floor([], corners) == (None, None)
+    assert _floor(["7"], corners) == (None, 7)
+    assert _floor([f"cam02={first - 5}"], corners) == ("cam02", first)
+    assert _floor(["cam01=5000", f"cam02={first - 5}"], corners) == ("cam02", first)
+    for text, complaint in (
+        ("cam02=5000", "choose another frame"),
+        ("cam09=1", "no such camera"),
+        ("x", "whole number"),
+    ):
+        with pytest.raises(ConfigError, match=complaint):
+            _floor([text], corners)

@@ -1,0 +1,54 @@
+"""A camera that hangs on its side, or upside down: its frames turned upright."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from multiview.data import VideoFrame
+from multiview.sources._source import FrameSource
+
+__all__ = ["rotated"]
+
+_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+class _Rotated:
+    """Passes on whatever its source has; see `rotated`."""
+
+    def __init__(self, source: FrameSource, degrees: int) -> None:
+        self._source, self._turn = source, _TURNS[degrees]
+        width, height = source.size
+        self.size = (width, height) if degrees == 180 else (height, width)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def read(self) -> VideoFrame | None:
+        frame = self._source.read()
+        if frame is None:
+            return None
+        return VideoFrame(
+            np.asarray(cv2.rotate(frame.image, self._turn), np.uint8), frame.index, frame.time_ns, frame.camera
+        )
+
+    def skip(self) -> bool:
+        return self._source.skip()
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def rotated(source: FrameSource, degrees: int) -> FrameSource:
+    """A source whose pictures are turned clockwise.
+
+    Args:
+        source: What is turned.
+        degrees: 0, 90, 180 or 270.
+
+    Returns:
+        The source; as it is where nothing is turned.
+    """
+    return _Rotated(source, degrees) if degrees else source

@@ -1,0 +1,101 @@
+"""Somebody who shows a calibration board to the cameras of a simulated studio, as each camera sees it at any time.
+
+Again and again: the board lies on the floor, then it is held here and there in the middle of the room, and in turn
+close to each camera. It rests at each place, so that cameras that are not quite in step see the same.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from multiview.cameras.camera import Camera, Rig
+from multiview.geometry.rigid import rotation_from_vector
+from multiview.synthetic.board import paint, placed_at_random
+
+__all__ = ["BoardShow"]
+
+FLOOR_S, REST_S = 6.0, 0.4  # how long the board lies on the floor, and rests at every other place
+ROUNDS = 30  # places in the middle before all is repeated; between two of them it is shown to a camera
+BACKGROUND, NOISE = 118.0, 2.0  # grey levels
+STEP = 8  # px between rays
+
+
+class BoardShow:
+    """Pictures of a board in a studio.
+
+    Args:
+        rig: The cameras as they are.
+        texture: The board's print, grey; None where there is none to be shown.
+        width_m: How wide it is.
+        seed: Of the places.
+    """
+
+    def __init__(self, rig: Rig, texture: UInt8[np.ndarray, "H W"] | None, width_m: float, seed: int = 0) -> None:
+        self._texture, self._width_m = texture, width_m
+        height, width = (1, 1) if texture is None else texture.shape
+        self._half = np.array([width_m, width_m * height / width, 0.0]) / 2
+        rng = np.random.default_rng((seed, 7))
+        self._places = []
+        for i in range(ROUNDS):
+            self._places += [self._between(rig, i, rng), self._shown_to(rig.cameras[i % len(rig)], rng)]
+        self._floor = self._centred(np.diag([1.0, -1.0, -1.0]), np.zeros(3))
+        shape = [camera.size[::-1] for camera in rig.cameras]
+        self._backgrounds = {
+            camera.name: _grey(BACKGROUND + NOISE * rng.standard_normal(shape[i], dtype=np.float32))
+            for i, camera in enumerate(rig.cameras)
+        }
+        self._rng = rng
+
+    def on_floor(self, time_s: float) -> bool:
+        """Whether the board lies on the floor at a time."""
+        return self._texture is not None and time_s % self.period_s < FLOOR_S
+
+    @property
+    def period_s(self) -> float:
+        """After which all is repeated, s."""
+        return FLOOR_S + REST_S * len(self._places)
+
+    def place(self, time_s: float) -> tuple[Float64[np.ndarray, "3 3"], Float64[np.ndarray, " 3"]]:
+        """world_from_board at a time; the board's origin is the top left corner of its print."""
+        time_s %= self.period_s
+        return self._floor if time_s < FLOOR_S else self._places[int((time_s - FLOOR_S) / REST_S) % len(self._places)]
+
+    def picture(self, camera: Camera, time_s: float) -> UInt8[np.ndarray, "H W 3"]:
+        """What a camera sees at a time, BGR."""
+        grey = self._backgrounds[camera.name]
+        texture, (R, t) = self._texture, self.place(time_s)
+        painted = None if texture is None else paint(camera, texture, self._width_m, R, t, BACKGROUND, 2, STEP)
+        if painted is not None:
+            (x0, y0, x1, y1), patch = painted
+            patch = cv2.GaussianBlur(patch, (0, 0), 0.7)
+            noisy = patch + NOISE * self._rng.standard_normal(patch.shape, dtype=np.float32)
+            grey = grey.copy()
+            grey[y0:y1, x0:x1] = _grey(noisy)
+        return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
+
+    def _centred(self, R: np.ndarray, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return R, middle - R @ self._half
+
+    def _between(self, rig: Rig, number: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """In the middle of the room, turned to where two neighbours both see it."""
+        around = sorted(
+            (camera.centre for camera in rig.cameras), key=lambda place: float(np.arctan2(place[1], place[0]))
+        )
+        x, y, _ = (around[number % len(rig)] + around[(number + 1) % len(rig)]) / 2
+        heading = float(np.arctan2(y, x))
+        R, middle = placed_at_random(1, rng, reach=1.0, headings=(heading - 0.3, heading + 0.3))
+        return self._centred(R[0], middle[0])
+
+    def _shown_to(self, camera: Camera, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Anywhere in a camera's picture, near enough to fill a third of it, turned to it but for a tilt."""
+        width, height = camera.size
+        ray = camera.rays(np.array([rng.uniform(0.12, 0.88) * width, rng.uniform(0.15, 0.85) * height]))
+        facing = camera.R.T @ rotation_from_vector(rng.normal(0, [0.35, 0.35, 0.2]))
+        far = 3 * 2 * self._half[0] * camera.K[0, 0] / width
+        return self._centred(facing, camera.centre + ray * rng.uniform(0.8, 1.3) * far)
+
+
+def _grey(picture: np.ndarray) -> UInt8[np.ndarray, "H W"]:
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)

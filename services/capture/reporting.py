@@ -1,0 +1,119 @@
+"""Capture for a program that shows it: pictures, figures and the board, through a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from multiview.recordings.take import discard_take, finish_take
+from multiview.recordings.take_lock import TakeLock
+from multiview.studio.config import camera_names, load_studio
+from services.capture.capture_report import CameraReport, CaptureReport, report_message
+from services.capture.captured import (
+    CapturedCamera,
+    advice_for,
+    new_capture,
+    open_cameras,
+    record_counts,
+    start_together,
+)
+from services.capture.coverage import ENOUGH_SHARED, Coverage
+from services.nodes.previews import jpeg
+from services.runtime.process import Stopping
+from services.supervise.watcher import rate_of
+
+__all__ = ["report_captures", "report_of"]
+
+PARTLY = 3  # exit status: something of what came was lost
+REPORT_S, REPORT_PX = 0.25, 480  # how often is reported, and how wide the pictures are
+
+
+def report_captures(file: Path, board: Path | None, name: str | None, notes: str = "") -> int:
+    """Capture, and tell the program at the other end of standard output, until it closes the pipe.
+
+    Args:
+        file: The studio's.
+        board: A board file: also say what the cameras have seen of the board.
+        name: Of the take; empty: the studio's, with the time. None records nothing.
+        notes: To keep with it.
+
+    Returns:
+        The exit status: 0, or 3 where frames are lost.
+    """
+    studio, stopping, pipe = load_studio(file, check=False), Stopping(), sys.stdout.buffer
+    coverage = Coverage(board, camera_names(studio)) if board else None
+    cameras: list[CapturedCamera] = []
+    take, lock = None, None
+    try:
+        cameras = open_cameras(studio, board)
+        take = None if name is None else new_capture(studio, name, notes)
+        began_s = time.monotonic()
+        if take is not None:
+            lock = TakeLock(take.folder)
+            start_together(cameras, take)
+            began_s = time.monotonic()
+        next_s = time.monotonic()
+        with contextlib.suppress(BrokenPipeError):
+            while not stopping.wait(0.05):
+                if coverage is not None:
+                    coverage.show({camera.name: camera.newest for camera in cameras})
+                if time.monotonic() >= next_s:
+                    next_s = time.monotonic() + REPORT_S
+                    seconds = 0.0 if take is None else time.monotonic() - began_s
+                    pipe.write(report_message(report_of(cameras, coverage, seconds)))
+                    pipe.flush()
+    finally:
+        for camera in cameras:
+            camera.close()
+        if coverage is not None:
+            coverage.close()
+        if lock is not None:
+            lock.release()
+        if take is not None:
+            discard_take(take)
+    if take is not None and take.folder.is_dir():
+        with contextlib.suppress(OSError):
+            record_counts(cameras, take)
+        folder = finish_take(take).folder
+        with contextlib.suppress(BrokenPipeError):
+            report = report_of(cameras, coverage, time.monotonic() - began_s)
+            pipe.write(report_message(msgspec.structs.replace(report, take=str(folder))))
+            pipe.flush()
+    return PARTLY if any(camera.losses() for camera in cameras) else 0
+
+
+def report_of(cameras: list[CapturedCamera], coverage: Coverage | None, seconds: float) -> CaptureReport:
+    """What the table says, for a program."""
+    report = CaptureReport(cameras=[_camera_report(camera, coverage) for camera in cameras], seconds=seconds)
+    report.scene = next((scene for one in cameras if (scene := str(getattr(one.camera, "scene", "")))), "")
+    if coverage is not None:
+        report.pairs, report.enough_boards = coverage.pairs(), ENOUGH_SHARED
+        report.linked, report.note = coverage.all_linked, coverage.linked()
+    return report
+
+
+def _camera_report(camera: CapturedCamera, coverage: Coverage | None) -> CameraReport:
+    quality, log, frame = camera.quality(), camera.log, camera.newest
+    report = CameraReport(
+        name=camera.name,
+        size=camera.camera.size,
+        rate_hz=rate_of(camera.arrivals),
+        expected_hz=camera.camera.fps,
+        frames=log.frames if log else camera.frames,
+        dropped=camera.dropped,
+        advice=advice_for(camera, quality),
+        jpeg=b"" if frame is None else jpeg(frame.image, REPORT_PX),
+    )
+    if quality is not None:
+        report.brightness, report.sharpness = quality.brightness, quality.sharpness
+    if coverage is not None:
+        seen = coverage.of(camera.name)
+        report.corners, report.cells = seen.places, seen.cells.tolist()
+        report.covered, report.boards = float(seen.cells.mean()), seen.views
+        step = coverage.advice(camera.name)[2]
+        report.next_step = "" if step == "covered" else step
+    return report

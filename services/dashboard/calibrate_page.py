@@ -1,0 +1,252 @@
+"""The Calibrate page: print a board, film it, solve, look at the result, and use it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from nicegui import ui
+
+from multiview.body.skeleton import load_skeleton
+from multiview.cameras.rig_file import load_rig
+from multiview.errors import MultiviewError, one_line
+from multiview.studio.config import SyntheticSource
+from services.dashboard.access import Role, Session
+from services.dashboard.backstage import Backstage
+from services.dashboard.calibration import BOARD, Sheet, Solved
+from services.dashboard.film_view import FilmView, RigView
+from services.dashboard.layout import act, page_frame
+from services.dashboard.room import room
+
+__all__ = ["calibrate_page"]
+
+REFRESH_S = 0.5
+PAPERS = {"a4": "A4", "a3": "A3", "letter": "Letter", "plate": "a plate of"}
+LARGE_MM = (900.0, 650.0)  # which cameras across a room still see
+COLOURS = {"usable": "mv-good", "good": "mv-good", "record again": "mv-alarm"}
+
+
+def calibrate_page(backstage: Backstage, session: Session) -> None:
+    """Build the page for one browser.
+
+    Args:
+        backstage: What the pages share.
+        session: Who looks.
+    """
+    backstage.refresh()
+    with page_frame("Calibrate", backstage, session), ui.element("main").classes("mv-page mv-wide"):
+        ui.label("Calibrate the cameras").classes("text-h5")
+        if backstage.studio is None:
+            ui.label(backstage.fault or "There is no studio here yet: make one on the page Live.").classes("mv-quiet")
+            return
+        page = _Calibrate(backstage, session)
+    ui.timer(REFRESH_S, page.refresh)
+
+
+class _Calibrate:
+    """The steps, of which each shows when its turn is."""
+
+    def __init__(self, backstage: Backstage, session: Session) -> None:
+        self._backstage, self._session = backstage, session
+        self._calibration, self._filming = backstage.calibration, backstage.filming
+        self._controls = session.role is Role.CONTROL
+        self._shown: tuple[Any, ...] = ()
+        studio = backstage.studio
+        self._simulated = studio is not None and isinstance(studio.source, SyntheticSource)
+        with ui.element("section").classes("mv-cell"):
+            ui.html("<h2>1. A board to show to the cameras</h2>", sanitize=False)
+            self._board_cell = ui.element("div").classes("mv-cell")
+        with ui.element("section").classes("mv-cell"):
+            ui.html("<h2>2. Film it</h2>", sanitize=False)
+            ui.label(
+                "Walk through the room with the board. Hold it where a picture is still red, tilted each time, and "
+                "where two cameras see it at once. Lay it on the floor once, face up, and say so: there is the origin."
+            ).classes("mv-quiet")
+            self._film_buttons()
+            self._state = ui.label("").classes("mv-figures").props('role="status"')
+            self._scene = ui.label("").classes("mv-good")
+            self._film_cell = ui.element("div").classes("mv-cell")
+            self._pairs = ui.element("div").classes("mv-pairs")
+        with ui.element("section").classes("mv-cell"):
+            ui.html("<h2>3. Calibrations</h2>", sanitize=False)
+            self._progress = ui.label("").classes("mv-command").props('role="status"')
+            self._result_cell = ui.element("div").classes("mv-cell")
+        self.refresh()
+
+    def _film_buttons(self) -> None:
+        with ui.element("div").classes("mv-row"):
+            self._film = ui.button("Film the board", icon="videocam").props("no-caps")
+            self._film.on_click(self._begin)
+            self._floor = ui.button("The board lies on the floor now", icon="south").props("no-caps outline")
+            self._floor.on_click(self._mark_floor)
+            self._solve = ui.button("Enough: solve", icon="check", color="green-8").props("no-caps")
+            self._solve.on_click(self._end)
+
+    def refresh(self) -> None:
+        """Show how things are."""
+        filming, calibration = self._filming, self._calibration
+        active = filming.running and filming.what == BOARD
+        has_board = calibration.has_board
+        self._film.set_visibility(self._controls and not active)
+        self._film.set_enabled(has_board and not calibration.solving)
+        for button in (self._floor, self._solve):
+            button.set_visibility(self._controls and active)
+        solved = calibration.solved()
+        state = (active, has_board, tuple(one.folder for one in solved), self._rig_in_use())
+        if state != self._shown:
+            changed = [not self._shown or a != b for a, b in zip(state, self._shown or state, strict=True)]
+            self._shown = state
+            if changed[1]:
+                self._show_board(has_board)
+            if changed[0]:
+                self._show_film(active)
+            if changed[2] or changed[3]:
+                self._show_results(solved)
+        self._say(active)
+
+    def _say(self, active: bool) -> None:
+        filming, calibration, report = self._filming, self._calibration, self._filming.report
+        if active:
+            floor = " · the floor is known" if calibration.floor else ""
+            self._state.set_text(f"● {report.seconds:.0f} s{floor} · {report.note or 'cameras are opening ...'}")
+            self._scene.set_text(report.scene)
+            self._show_pairs()
+        else:
+            self._scene.set_text("")
+            self._state.set_text(filming.fault if filming.what == BOARD else "")
+        self._state.classes(replace=f"mv-figures {'' if active else 'mv-alarm'}")
+        last = calibration.lines[-1] if calibration.lines else "detecting the board ..."
+        self._progress.set_text(f"Solving {calibration.solving}: {last}" if calibration.solving else calibration.fault)
+        self._progress.classes(replace=f"mv-command {'mv-alarm' if calibration.fault else ''}")
+
+    def _show_pairs(self) -> None:
+        report = self._filming.report
+        self._pairs.clear()
+        with self._pairs:
+            for a, b, count in report.pairs:
+                enough = count >= report.enough_boards
+                words = f"{a} - {b}: {count}" + ("" if enough else f" of {report.enough_boards}")
+                ui.label(words).classes(f"mv-pair {'mv-enough' if enough else ''}")
+
+    def _show_board(self, there: bool) -> None:
+        self._board_cell.clear()
+        with self._board_cell:
+            if there:
+                ui.link("board.pdf, to print at 100 %", "/board.pdf", new_tab=True)
+                ui.label("Glue it on a flat plate, and measure a square: if its length differs, write it into ")
+                ui.label(str(self._calibration.board)).classes("mv-command")
+            elif self._controls:
+                self._board_form()
+            else:
+                ui.label("There is no board yet.").classes("mv-quiet")
+
+    def _board_form(self) -> None:
+        ui.label("The larger the room, the larger the board: A4 up to 2 m, A3 up to 3 m, a plate beyond.")
+        with ui.element("div").classes("mv-form"):
+            paper = ui.select(PAPERS, label="Paper", value="plate" if self._simulated else "a4")
+            width = ui.number("Plate's width, mm", value=LARGE_MM[0], min=50, max=3000)
+            height = ui.number("Plate's height, mm", value=LARGE_MM[1], min=50, max=3000)
+            squares = ui.input("Squares, columns x rows", value="7x5").props("maxlength=7")
+        for field in (width, height):
+            field.bind_visibility_from(paper, "value", value="plate")
+        button = ui.button("Make the board", icon="grid_on").props("no-caps").style("align-self: flex-start")
+
+        async def make() -> None:
+            sheet = Sheet(paper.value, (float(width.value or 0), float(height.value or 0)), squares.value or "")
+            said = await act(button, self._calibration.make_board, self._session, sheet)
+            if said:
+                ui.notify(said, type="positive")
+            self.refresh()
+
+        button.on_click(make)
+
+    def _show_film(self, active: bool) -> None:
+        self._film_cell.clear()
+        self._pairs.clear()
+        if active:
+            with self._film_cell:
+                FilmView("The cameras are opening ...")
+
+    def _show_results(self, solved: list[Solved]) -> None:
+        self._result_cell.clear()
+        with self._result_cell:
+            if not solved:
+                ui.label("None yet.").classes("mv-quiet")
+            for number, one in enumerate(solved):
+                with ui.expansion(self._title(one), value=number == 0).classes("mv-solved"):
+                    self._show_result(one)
+
+    def _title(self, one: Solved) -> str:
+        used = " · in use" if self._rig_in_use() == str(one.rig) else ""
+        return f"{one.folder.name}: {one.report.get('verdict', 'unreadable')}{used}"
+
+    def _rig_in_use(self) -> str:
+        studio = self._backstage.studio
+        return studio.rig if studio is not None else ""
+
+    def _show_result(self, one: Solved) -> None:
+        report = one.report
+        verdict = str(report.get("verdict", ""))
+        ui.label(verdict.upper()).classes(f"text-h6 {COLOURS.get(verdict, '')}")
+        for text in (*report.get("reasons", ()), *report.get("advice", ())):
+            ui.label(str(text))
+        _table(report)
+        with ui.element("div").classes("mv-row"):
+            name = quote(one.folder.name, safe="")
+            ui.link("The whole report", f"/calibrations/{name}/report.html", new_tab=True)
+            if self._controls and self._rig_in_use() != str(one.rig):
+                use = ui.button("Use these cameras", icon="check").props("no-caps")
+                use.on_click(lambda one=one, use=use: self._use(use, one))
+        try:
+            shape = room(load_rig(one.rig), load_skeleton("coco17"))
+        except MultiviewError as error:
+            ui.label(one_line(error)).classes("mv-alarm")
+            return
+        RigView(shape)
+
+    async def _begin(self) -> None:
+        await act(self._film, self._calibration.film, self._session)
+        self.refresh()
+
+    async def _mark_floor(self) -> None:
+        cameras = await act(self._floor, self._calibration.mark_floor, self._session)
+        if cameras is not None:
+            ui.notify(f"Noted. {f'Seen by {cameras}' if cameras else 'Leave it there a moment'}", type="positive")
+
+    async def _end(self) -> None:
+        await act(self._solve, self._calibration.solve, self._session)
+        self.refresh()
+
+    async def _use(self, button: ui.button, one: Solved) -> None:
+        await act(button, self._calibration.use, self._session, one)
+        self._backstage.refresh()
+        self.refresh()
+
+
+def _table(report: dict[str, Any]) -> None:
+    """What is known of each camera."""
+    cameras = report.get("cameras", {})
+    error = report.get("expected_error_mm", {}).get("median")
+    if error is not None:
+        ui.label(f"{error:.2f} mm expected in the volume, {report.get('rms_px') or 0:.3f} px left over")
+    columns = [
+        {"name": key, "label": label, "field": key, "align": "left" if key == "name" else "right"}
+        for key, label in (
+            ("name", "camera"),
+            ("rms", "px"),
+            ("frames", "boards"),
+            ("covered", "covered"),
+            ("lens", "lens"),
+        )
+    ]
+    rows = [
+        {
+            "name": name,
+            "rms": f"{one.get('rms_px') or 0:.3f}",
+            "frames": one.get("frames"),
+            "covered": f"{100 * (one.get('coverage') or 0):.0f} %",
+            "lens": one.get("model"),
+        }
+        for name, one in cameras.items()
+    ]
+    ui.table(columns=columns, rows=rows, row_key="name").props("flat dense")

@@ -1,0 +1,83 @@
+"""Calibration from the pages: who may, what comes first, and where the floor is."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+
+from multiview.errors import ConfigError
+from multiview.studio.config import write_studio
+from services.capture.capture_report import CameraReport, CaptureReport
+from services.dashboard.access import Role, Session
+from services.dashboard.calibration import Calibration, Sheet, Solved
+from services.dashboard.control import Control
+from services.dashboard.filming import Filming, report_bytes
+from tests.processes import free_hub, synthetic_studio
+
+CONTROLS, VIEWS = Session("1", Role.CONTROL), Session("2", Role.VIEW)
+CORNERS = [(0.1 * i, 0.5) for i in range(8)]
+
+
+@pytest.fixture
+def calibration(tmp_path: Path) -> Calibration:
+    write_studio(synthetic_studio(tmp_path / "takes", free_hub()), tmp_path / "studio.toml")
+    return Calibration(Control(tmp_path), Filming())
+
+
+def test_viewer_may_not_calibrate(calibration: Calibration) -> None:
+    for do in (calibration.film, calibration.solve, calibration.mark_floor):
+        with pytest.raises(ConfigError, match="this link may only view"):
+            do(VIEWS)
+    with pytest.raises(ConfigError, match="this link may only view"):
+        calibration.make_board(VIEWS, Sheet("a4", (0, 0), "7x5"))
+    with pytest.raises(ConfigError, match="this link may only view"):
+        calibration.use(VIEWS, Solved(calibration.folder, {}))
+
+
+def test_one_step_comes_after_the_other(calibration: Calibration) -> None:
+    with pytest.raises(ConfigError, match="make the board first"):
+        calibration.film(CONTROLS)
+    with pytest.raises(ConfigError, match="nothing was filmed"):
+        calibration.solve(CONTROLS)
+    with pytest.raises(ConfigError, match="nothing is filmed yet"):
+        calibration.mark_floor(CONTROLS)
+    with pytest.raises(ConfigError, match="do not fit"):
+        calibration.make_board(CONTROLS, Sheet("plate", (20.0, 20.0), "7x5"))
+    assert not calibration.has_board
+
+
+def test_floor_is_in_the_newest_pictures(calibration: Calibration, monkeypatch: pytest.MonkeyPatch) -> None:
+    cameras = [
+        CameraReport(name="cam01", size=(64, 48), frames=20),
+        CameraReport(name="cam02", size=(64, 48), frames=17, corners=CORNERS),
+        CameraReport(name="cam03", size=(64, 48), frames=0, corners=CORNERS),  # nothing is recorded of it
+    ]
+    calibration._filming.report = CaptureReport(cameras=cameras)
+    monkeypatch.setattr(Filming, "running", True)
+    assert calibration.mark_floor(CONTROLS) == "cam02, cam03"
+    assert calibration.floor == {"cam01": 19, "cam02": 16}
+
+
+def test_calibrations_are_listed_whatever_is_in_them(calibration: Calibration) -> None:
+    for number, text in enumerate(('{"verdict": "good"}', "[1]", "{")):
+        (calibration.folder / f"{number}").mkdir(parents=True)
+        (calibration.folder / f"{number}" / "report.json").write_text(text)
+    (calibration.folder / "not finished").mkdir()
+    assert sorted((one.folder.name, one.report) for one in calibration.solved()) == [
+        ("0", {"verdict": "good"}),
+        ("1", {}),
+        ("2", {}),
+    ]
+
+
+def test_report_goes_to_the_browser_with_its_pictures() -> None:
+    cameras = [CameraReport(name="a", size=(4, 3), jpeg=b"12"), CameraReport(name="b", size=(4, 3), jpeg=b"345")]
+    data = report_bytes(CaptureReport(cameras=cameras, note="<b>"))
+    (size,) = struct.unpack_from("<I", data)
+    header = json.loads(data[4 : 4 + size])
+    assert [camera["bytes"] for camera in header["cameras"]] == [2, 3]
+    assert data[4 + size :] == b"12345"
+    assert all("jpeg" not in camera for camera in header["cameras"])
