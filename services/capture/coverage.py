@@ -10,6 +10,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ __all__ = ["Coverage", "Seen"]
 COLUMNS, ROWS = 8, 6  # cells of the picture
 ENOUGH_CELLS = 0.6  # of them, from which on a lens is well covered
 ENOUGH_VIEWS, ENOUGH_SHARED = 30, 10
+LATE_S = 1.0  # so long a round waits for a camera that is late
 WIDTH = 960  # px; sharp enough to find a board, and quick
 PLACES = (
     ("top left", "to the top", "top right"),
@@ -55,6 +57,8 @@ class Coverage:
         self._seen = {name: Seen() for name in cameras}
         self._shared: Counter[frozenset[str]] = Counter()
         self._note = ""
+        self._searched: dict[str, int] = {}  # when the newest frame of each camera was taken that is searched
+        self._next_s = 0.0
         self._rounds: queue.Queue[dict[str, VideoFrame] | None] = queue.Queue(1)
         command = [sys.executable, "-m", "multiview", "calibrate", "watch", "--board", str(board)]
         self._process = subprocess.Popen(
@@ -64,11 +68,24 @@ class Coverage:
         self._thread.start()
 
     def show(self, frames: dict[str, VideoFrame | None]) -> None:
-        """Search these simultaneous frames, unless the search of the previous ones is still running."""
+        """Search these simultaneous frames, unless the search of the previous ones is still running.
+
+        A frame is searched once, or a camera that stands still would soon have seen enough boards.
+        """
         if self._process.poll() is not None:
             raise ConfigError(self._last_line())
+        new = {
+            name: frame
+            for name, frame in frames.items()
+            if frame is not None and frame.time_ns != self._searched.get(name)
+        }
+        there = sum(frame is not None for frame in frames.values())
+        if not new or (len(new) < there and time.monotonic() < self._next_s):
+            return  # cameras that are late may still come
         with suppress(queue.Full):
-            self._rounds.put_nowait({name: frame for name, frame in frames.items() if frame is not None})
+            self._rounds.put_nowait(new)
+            self._searched |= {name: frame.time_ns for name, frame in new.items()}
+            self._next_s = time.monotonic() + LATE_S
 
     def advice(self, camera: str) -> tuple[str, str, str]:
         """Corners in the newest image, share of the image covered so far, and what to do next."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from calib.board.sheet import plan, write_sheet
+from multiview.data import VideoFrame
 from multiview.errors import SourceError
 from multiview.studio.config import SyntheticSource
 from services.capture.capture_report import CameraReport, CaptureReport, read_reports, report_message
@@ -48,6 +49,26 @@ def test_coverage_says_which_pairs_lack_boards(board: Path) -> None:
         assert coverage.all_linked
         assert coverage.of("a").places == []  # the newest picture has none
     finally:
+        coverage.close()
+
+
+def test_coverage_searches_a_picture_once(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coverage = Coverage(board, ["a", "b"])
+    rounds: list[list[str]] = []
+    monkeypatch.setattr(coverage._rounds, "put_nowait", lambda frames: rounds.append(sorted(frames)))
+    first, later = (VideoFrame(np.zeros((4, 6, 3), np.uint8), n, n * 100, "") for n in (0, 1))
+    try:
+        coverage.show({"a": first, "b": None})
+        coverage.show({"a": first, "b": None})  # the same once more
+        coverage._next_s = 0.0
+        coverage.show({"a": later, "b": first})
+        coverage._next_s = float("inf")
+        coverage.show({"a": first, "b": first})  # b is late, and is waited for
+        coverage._next_s = 0.0
+        coverage.show({"a": first, "b": first})  # in vain
+        assert rounds == [["a"], ["a", "b"], ["a"]]
+    finally:
+        monkeypatch.undo()
         coverage.close()
 
 
