@@ -12,14 +12,14 @@ from multiview.sources._source import FrameSource
 
 __all__ = ["rotated"]
 
-_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+_ROTATIONS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
 class _Rotated:
     """Passes on whatever its source has; see `rotated`."""
 
     def __init__(self, source: FrameSource, degrees: int) -> None:
-        self._source, self._turn = source, _TURNS[degrees]
+        self._source, self._rotation = source, _ROTATIONS[degrees]
         width, height = source.size
         self.size = (width, height) if degrees == 180 else (height, width)
 
@@ -31,7 +31,7 @@ class _Rotated:
         if frame is None:
             return None
         return VideoFrame(
-            np.asarray(cv2.rotate(frame.image, self._turn), np.uint8), frame.index, frame.time_ns, frame.camera
+            np.asarray(cv2.rotate(frame.image, self._rotation), np.uint8), frame.index, frame.time_ns, frame.camera
         )
 
     def skip(self) -> bool:

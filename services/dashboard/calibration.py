@@ -124,10 +124,10 @@ class Calibration:
         Pictures are searched a little later than they come, so whoever says so is believed.
         """
         check_control(session, "say where the floor is")
-        filmed = {camera.name: camera.frames - 1 for camera in self._filming.report.cameras if camera.frames}
-        if not filmed or not self._filming.running:
+        frames = {camera.name: camera.frames - 1 for camera in self._filming.report.cameras if camera.frames}
+        if not frames or not self._filming.running:
             raise ConfigError("nothing is filmed yet: wait until the pictures come")
-        self.floor = filmed
+        self.floor = frames
         return ", ".join(camera.name for camera in self._filming.report.cameras if camera.corners)
 
     def solve(self, session: Session) -> None:

@@ -81,8 +81,8 @@ class _Cameras:
                     "mv-quiet"
                 )
                 return
-            turned = f" · turned by {source.rotate}°" if source.rotate else ""
-            ui.label(f"{hide_secrets(source.address)} · {source.detector}{turned}").classes("mv-quiet mv-grow")
+            rotation = f" · turned by {source.rotate}°" if source.rotate else ""
+            ui.label(f"{hide_secrets(source.address)} · {source.detector}{rotation}").classes("mv-quiet mv-grow")
             if self._controls and own:
                 self._buttons(name, source)
 
