@@ -29,6 +29,7 @@ STUDIES = {
     "extrinsic_drift_recorded": "the same on a real recording",
     "long_take": "how fast a long recording is smoothed, and in what memory",
     "live": "latency and losses of the live system under load",
+    "live_video": "how many frames of real people get 2D poses live, and what takes the time",
     "speed": "how long a frame takes, and how that grows",
     "triangulation": "against other libraries' triangulation of the same points",
     "disturbance": "what comes out when a joint is put in a wrong place",

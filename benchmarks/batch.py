@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import random
+import secrets
 import shutil
 import signal
 import subprocess
@@ -248,7 +249,7 @@ def _cluster(args: argparse.Namespace, folder: Path) -> None:
                 killed += 1
         _until(process, lambda: _counts(out)["done"] > 0.45 * total)
         filler = disk / "filler"
-        with filler.open("wb") as file, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(1 << 16))
         time.sleep(15.0)
@@ -303,6 +304,7 @@ def _compare(root: Path, words: list[str], local: Path, ray: Path, lost: int) ->
 @contextlib.contextmanager
 def _two_nodes(folder: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     ray = str(Path(sys.executable).with_name("ray"))
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     log = (folder / "ray.log").open("wb")
     start = lambda *words: subprocess.Popen([ray, "start", "--block", "--num-cpus=2", *words], stdout=log, stderr=log)
     nodes = [start("--head", f"--port={PORT}", "--include-dashboard=false")]

@@ -11,6 +11,11 @@ recording give it, it is many times its standard deviation, it settles within --
 with the others than before. Confirmed ones are written as `time_offset_s` to OUT/rig.toml, or to OUT/rig.refined.toml
 where rig.toml was used or recorded. OUT/time_offsets.png shows for each camera the distance between its rays and those
 of the others against the offset, OUT/time_offsets.json has the figures.
+
+Videos whose cameras wrote when they began (SMPTE timecode, or the time of creation, in every one of them) are moved by
+that first, so that --max-offset counts from there. A time of creation that does not fit what the videos show is not
+used. Videos with a file of times beside them are on one clock, and are not moved, nor those of a rig that has
+time offsets.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from multiview.commands.arguments import add_detector, add_recorded_keypoints
+from multiview.commands.first_guess import FirstGuess, guess_offsets, with_guess
 from multiview.common.atomic_file import corrected_beside, replacing
 from multiview.common.ranges import FrameRate, ranged
 from multiview.errors import ConfigError, SourceError
@@ -33,7 +39,10 @@ if TYPE_CHECKING:
     from multiview.commands.time_offsets_run import TimeOffsetResult
     from multiview.recordings.recorded_keypoints import Recording
 
+    Read = tuple[Rig, Skeleton, list[Recording], FirstGuess | None]
+
 MAX_OFFSET_S = 1.0
+CREATION_S = 1.0  # times of creation are in whole seconds
 PICTURE, FIGURES = "time_offsets.png", "time_offsets.json"
 
 
@@ -71,8 +80,16 @@ def run(args: argparse.Namespace) -> int:
 
     if not 0 < args.max_offset <= 10:
         raise ConfigError(f"--max-offset {args.max_offset:g}: give a number of seconds from 0 to 10")
-    rig, skeleton, recordings = read(args)
-    result = estimate_time_offsets(rig, skeleton, recordings, args.max_offset)
+    rig, skeleton, recordings, guess = read(args)
+    moved = with_guess(recordings, guess) if guess is not None else None
+    if guess is not None and moved is not None:
+        print(guess.words())
+        spare = CREATION_S if guess.kind == "creation time" else 0.0
+        result = estimate_time_offsets(rig, skeleton, moved, args.max_offset + spare, guess.offsets_s)
+    if guess is None or moved is None or (guess.kind == "creation time" and not result.settled):
+        if guess is not None:
+            print(f"The videos' {guess.kind} do not fit what they show, and are not used")
+        result = estimate_time_offsets(rig, skeleton, recordings, args.max_offset)
     args.out.mkdir(parents=True, exist_ok=True)
     draw(result, args.out / PICTURE)
     with replacing(args.out / FIGURES) as temporary:
@@ -92,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def read(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recording]]:
+def read(args: argparse.Namespace) -> Read:
     """Keypoints with their times, from wherever they are; ConfigError where the arguments do not say."""
     given = [name for name in ("take", "keypoints", "videos") if getattr(args, name)]
     if len(given) != 1:
@@ -104,7 +121,7 @@ def read(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recording]]:
     return _from_videos(args, args.videos) if args.videos else _from_folders(args)
 
 
-def _from_take(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recording]]:
+def _from_take(args: argparse.Namespace) -> Read:
     from multiview.recordings.take import open_take
     from multiview.studio.take_keypoints import take_keypoints
 
@@ -114,7 +131,7 @@ def _from_take(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recording]
         raise SourceError(f"{take.folder} has no rig.toml: calibrate first, then give it with --rig")
     found = take_keypoints(take, rig)
     if any(recording.frames for recording in found[2]):
-        return found
+        return (*found, None)
     videos = sorted(str(path) for path in take.videos.glob("*.mp4"))
     if not videos:
         raise SourceError(
@@ -124,7 +141,7 @@ def _from_take(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recording]
     return _from_videos(args, videos)
 
 
-def _from_videos(args: argparse.Namespace, videos: list[str]) -> tuple[Rig, Skeleton, list[Recording]]:
+def _from_videos(args: argparse.Namespace, videos: list[str]) -> Read:
     from multiview.cameras.rig_file import load_rig
     from multiview.commands.process_run import detect_all, open_sources
     from multiview.common.names import name_of_file
@@ -132,18 +149,22 @@ def _from_videos(args: argparse.Namespace, videos: list[str]) -> tuple[Rig, Skel
 
     rig, detector = load_rig(args.rig), make_detector(args.detector, {})
     videos = without_parts(videos)
-    sources = open_sources(rig, videos, [name_of_file(Path(video).stem) for video in videos], 0.0)
-    return rig, detector.skeleton, detect_all(rig, sources, [detector])[0]
+    names = [name_of_file(Path(video).stem) for video in videos]
+    sources = open_sources(rig, videos, names, 0.0)
+    guess = None
+    if not any(camera.time_offset_s for camera in rig.cameras):  # else more is known already
+        guess = guess_offsets([(name, Path(video)) for name, video in zip(names, videos, strict=True)])
+    return rig, detector.skeleton, detect_all(rig, sources, [detector])[0], guess
 
 
-def _from_folders(args: argparse.Namespace) -> tuple[Rig, Skeleton, list[Recording]]:
+def _from_folders(args: argparse.Namespace) -> Read:
     from multiview.cameras.rig_file import load_rig
     from multiview.keypoint_formats import open_keypoints
     from multiview.recordings.recorded_keypoints import folder_recordings
 
     rig = load_rig(args.rig)
     opened = open_keypoints(args.keypoints, rig, args.skeleton, args.format)
-    return rig, opened.skeleton, folder_recordings(opened.source, rig, args.fps)
+    return rig, opened.skeleton, folder_recordings(opened.source, rig, args.fps), None
 
 
 def figures(result: TimeOffsetResult) -> dict[str, dict[str, object]]:
@@ -152,7 +173,8 @@ def figures(result: TimeOffsetResult) -> dict[str, dict[str, object]]:
 
     return {
         name: {
-            "offset_s": offset.offset_s if offset.known else None,
+            "offset_s": offset.offset_s + float(result.guess_s[c]) if offset.known else None,
+            "guess_s": float(result.guess_s[c]),
             "sigma_s": offset.sigma_s if offset.known else None,
             "halves_s": offset.halves_s,
             "confirmed": result.found[c] == CONFIRMED,

@@ -39,6 +39,7 @@ MAX_ERROR_RATIO = 2.5  # of a camera that is in step, to the median of all camer
 COMPARED_TICKS = 200  # whose reprojection errors are compared
 SCAN_TOLERANCE = 3  # steps of the scan
 CONFIRMED, IN_STEP, UNKNOWN, NOT_FOUND = "confirmed", "in step", "nobody moved in view", "not found"
+SETTLED = (CONFIRMED, IN_STEP)
 MAX_BLOCKS = 300  # of two seconds
 
 
@@ -53,17 +54,35 @@ class TimeOffsetResult:
     scan_ticks: np.ndarray  # the offsets in steps of the scan
     before_px: Float64[np.ndarray, " C"]
     after_px: Float64[np.ndarray, " C"]
+    guess_s: Float64[np.ndarray, " C"]  # was added to the stamps before; `offsets` are what remains
 
     def confirmed_s(self) -> Float64[np.ndarray, " C"]:
-        """The confirmed offsets, 0 for the others."""
-        confirmed = [words == CONFIRMED for words in self.found]
-        return np.array([o.offset_s if known else 0.0 for o, known in zip(self.offsets, confirmed, strict=True)])
+        """The whole confirmed offsets, 0 for the others; a guess is confirmed by a camera that is in step after it."""
+        rows = zip(self.offsets, self.found, self.guess_s, strict=True)
+        return np.array(
+            [
+                guess + (o.offset_s if words == CONFIRMED else 0.0) if words in SETTLED else 0.0
+                for o, words, guess in rows
+            ]
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Whether every camera is found to be in step, or by how much it is not."""
+        return all(words in SETTLED for words in self.found)
 
 
 def estimate_time_offsets(
-    rig: Rig, skeleton: Skeleton, recordings: list[Recording], max_offset_s: float
+    rig: Rig,
+    skeleton: Skeleton,
+    recordings: list[Recording],
+    max_offset_s: float,
+    guess_s: dict[str, float] | None = None,
 ) -> TimeOffsetResult:
-    """Scan offsets up to `max_offset_s`, then refine them by regression; CalibrationError if nobody moves."""
+    """Scan offsets up to `max_offset_s`, then refine them by regression; CalibrationError if nobody moves.
+
+    `guess_s` is what was added to the recordings' times already, by camera.
+    """
     views = list(recorded_views(rig, recordings))
     if not views:
         raise CalibrationError("no keypoints: the time offsets of these cameras cannot be estimated")
@@ -94,7 +113,8 @@ def estimate_time_offsets(
     ]
     if any(words.startswith(NOT_FOUND) for words in found):  # the others were compared with a camera that is nowhere
         found = ["not confirmed: not all cameras are found" if words == CONFIRMED else words for words in found]
-    return TimeOffsetResult(rig, whole, found, scan, ticks, before.errors_px, last.errors_px)
+    guess = np.array([(guess_s or {}).get(name, 0.0) for name in rig.names])
+    return TimeOffsetResult(rig, whole, found, scan, ticks, before.errors_px, last.errors_px, guess)
 
 
 def _whole(remaining: TimeOffset, applied_s: float) -> TimeOffset:
@@ -203,7 +223,8 @@ def table_of(result: TimeOffsetResult) -> Table:
     table = Table(caption="error: median reprojection, before -> after", box=SIMPLE_HEAD)
     for column in ("camera", "stamps are", "error, px", ""):
         table.add_column(column, justify="left" if column in ("camera", "") else "right", no_wrap=column != "")
-    for c, (name, offset) in enumerate(zip(result.rig.names, result.offsets, strict=True)):
+    for c, name in enumerate(result.rig.names):
+        offset = result.offsets[c].plus(float(result.guess_s[c]))
         errors = f"{result.before_px[c]:.1f} -> {result.after_px[c]:.1f}"
         words = result.found[c]
         style = "bold" if words == CONFIRMED else "" if words == IN_STEP else "yellow"

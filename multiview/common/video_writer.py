@@ -39,6 +39,7 @@ class _Encoder(NamedTuple):
     name: str
     options: dict[str, str]  # of quality and speed, all without frames that refer to later ones
     odd_sizes: bool  # whether it encodes pictures of odd width or height
+    pixels: str = "yuv420p"
 
 
 # The first one that is built in and takes the size. Browsers play both.
@@ -47,6 +48,10 @@ ENCODERS = (
     _Encoder(
         "libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "crf": "24", "b": "0"}, True
     ),
+)
+# Of RGB, so that no colour is rounded: every pixel comes back as it was. Programs for video play it, browsers do not.
+LOSSLESS = _Encoder(
+    "libx264rgb", {"preset": "ultrafast", "tune": "zerolatency", "qp": "0", "forced-idr": "1"}, True, "bgr24"
 )
 
 
@@ -63,13 +68,16 @@ class VideoWriter:
     Use as a context, or end with `close`; after an error, end with `abandon`.
     """
 
-    def __init__(self, path: str | Path, size: tuple[int, int], fps: float = DEFAULT_FPS) -> None:
+    def __init__(
+        self, path: str | Path, size: tuple[int, int], fps: float = DEFAULT_FPS, lossless: bool = False
+    ) -> None:
         """Begin a file.
 
         Args:
             path: An existing file is replaced.
             size: Width and height of every picture, px.
             fps: Nominal frame rate, Hz; 0: unknown.
+            lossless: Keep every pixel as it is, in ten times the space.
 
         Raises:
             SourceError: The file cannot be made, or no encoder is there.
@@ -79,7 +87,7 @@ class VideoWriter:
         self.path, self.size = Path(path), size
         self._fps = fps or DEFAULT_FPS
         self.frames = self.safe_frames = 0  # written; those of them that are in the file whatever happens
-        encoder = _encoder_for(size)
+        encoder = self._encoder = _encoder_for(size, lossless)
         try:
             self._file = _File(self.path)
         except OSError as error:
@@ -90,12 +98,13 @@ class VideoWriter:
         assert isinstance(stream, av.VideoStream)
         self._stream, codec = stream, stream.codec_context
         codec.width, codec.height = size
-        codec.pix_fmt = "yuv420p"
+        codec.pix_fmt = encoder.pixels
         codec.time_base = Fraction(1, TIME_BASE)
         codec.gop_size = max(1, round(self._fps))  # a picture to jump to every second
         codec.thread_count = min(MAX_THREADS, 1 + size[0] * size[1] // PIXELS_PER_THREAD)
-        codec.colorspace = av.video.reformatter.Colorspace.SMPTE170M  # OpenCV's, when it writes and when it reads
-        codec.color_range = av.video.reformatter.ColorRange.MPEG
+        if not lossless:
+            codec.colorspace = av.video.reformatter.Colorspace.SMPTE170M  # OpenCV's, when it writes and when it reads
+            codec.color_range = av.video.reformatter.ColorRange.MPEG
         self._first_ns: int | None = None
         self._last_pts = -1
 
@@ -115,7 +124,10 @@ class VideoWriter:
         height, width = image.shape[:2]
         if (width, height) != self.size:
             raise ValueError(f"a picture of {width}x{height} for a video of {self.size[0]}x{self.size[1]}")
-        frame = _to_yuv(image)
+        if self._encoder is LOSSLESS:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
+        else:
+            frame = _to_yuv(image)
         if time_ns is None:
             time_ns = round(self.frames * NS_PER_S / self._fps)
         if self._first_ns is None:
@@ -209,14 +221,15 @@ class _File:
         self._file.close()
 
 
-def _encoder_for(size: tuple[int, int]) -> _Encoder:
+def _encoder_for(size: tuple[int, int], lossless: bool) -> _Encoder:
     import av
 
     odd = size[0] % 2 or size[1] % 2
-    for encoder in ENCODERS:
+    encoders = (LOSSLESS,) if lossless else ENCODERS
+    for encoder in encoders:
         if encoder.name in av.codecs_available and (encoder.odd_sizes or not odd):
             return encoder
-    raise SourceError(f"this PyAV has none of {', '.join(encoder.name for encoder in ENCODERS)}: pip install av")
+    raise SourceError(f"this PyAV has none of {', '.join(encoder.name for encoder in encoders)}: pip install av")
 
 
 def _to_yuv(image: UInt8[np.ndarray, "H W 3"]) -> av.VideoFrame:

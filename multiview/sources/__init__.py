@@ -13,6 +13,7 @@ from multiview.sources._reader import Policy, Reader, Selection
 from multiview.sources._rotated import rotated
 from multiview.sources._source import FrameSource, Seekable
 from multiview.sources._timestamps import Timestamps, read_timestamps, timestamps_beside
+from multiview.sources._video_start import VideoStart, timecode_s, video_start
 
 __all__ = [
     "ContainerTimes",
@@ -36,6 +37,8 @@ __all__ = [
     "read_picture",
     "read_timestamps",
     "rotated",
+    "timecode_s",
     "timestamps_beside",
+    "video_start",
     "without_parts",
 ]

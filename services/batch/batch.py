@@ -96,15 +96,17 @@ def run(args: argparse.Namespace) -> int:
     found = find_recordings(root, args.rig)
     if not found.recordings and not found.rejected:
         raise SourceError(f"{root}: no recordings in it (folders of videos, of keypoints, or takes)")
-    jobs = plan_jobs(_share(found.recordings, args.shard), options)
-    driver = Driver(jobs, out, args.retry)
-    _print_plan(found, jobs, driver, args.dry_run)
+    jobs = plan_jobs(found.recordings, options)
+    share = {recording.name for recording in _share(found.recordings, args.shard)}
+    driver = Driver([job for job in jobs if job.recording in share], out, args.retry)
+    _print_plan(found, driver, args.dry_run)
     if args.dry_run:
         return 0
     return _run(args, found, jobs, driver, out)
 
 
 def _run(args: argparse.Namespace, found: Found, jobs: list[Job], driver: Driver, out: Path) -> int:
+    """The driver's jobs on an engine; `jobs` are all that the page is about."""
     from multiview.batch.recordings import MARKER
     from multiview.batch.summary import summarise, write_summary
     from multiview.common.atomic_file import replacing
@@ -115,10 +117,12 @@ def _run(args: argparse.Namespace, found: Found, jobs: list[Job], driver: Driver
     with replacing(out / MARKER, correct=True) as temporary:
         temporary.write_text('{"root": "of a batch: this folder is not searched for recordings"}\n', encoding="utf-8")
 
+    own = {job.name for job in driver.jobs}
+    others = [job for job in jobs if job.name not in own]  # of other shards
+
     def write() -> Path:
-        return write_summary(
-            summarise(args.root.absolute(), found.recordings, found.rejected, jobs, driver.progress.outcomes), out
-        )
+        outcomes = driver.progress.outcomes | type(driver)(others, out).progress.outcomes
+        return write_summary(summarise(args.root.absolute(), found.recordings, found.rejected, jobs, outcomes), out)
 
     if driver.to_do:
         settings = plugin_options(args.setting)
@@ -144,7 +148,8 @@ def _run(args: argparse.Namespace, found: Found, jobs: list[Job], driver: Driver
             engine.close()
     page = write()
     failed = driver.progress.failed
-    print(f"{len(driver.progress.outcomes) - failed} of {counted(len(jobs), 'job')} done, {failed} failed -> {page}")
+    done = len(driver.progress.outcomes) - failed
+    print(f"{done} of {counted(len(driver.jobs), 'job')} done, {failed} failed -> {page}")
     for name, reason in list(driver.failures().items())[:10]:
         print(f"multiview: {name}: {reason}", file=sys.stderr)
     return SOME_FAILED if failed or found.rejected else 0
@@ -187,14 +192,14 @@ def _share(recordings: list[Recording], shard: str | None) -> list[Recording]:
     return recordings[int(index) - 1 :: int(count)]
 
 
-def _print_plan(found: Found, jobs: list[Job], driver: Driver, every: bool) -> None:
+def _print_plan(found: Found, driver: Driver, every: bool) -> None:
     """What there is to do; with `every`, job by job."""
     for rejected in found.rejected:
         print(f"multiview: {rejected.name}: {rejected.why}", file=sys.stderr)
     to_do = {job.name for job in driver.to_do}
     stages: dict[str, list[str]] = {}
     failures = driver.failures()
-    for job in jobs:
+    for job in driver.jobs:
         state = "" if job.name in to_do else " (failed)" if job.name in failures else " (done)"
         stages.setdefault(job.recording, []).append(job.stage + state)
     for recording in found.recordings if every else ():
@@ -204,8 +209,8 @@ def _print_plan(found: Found, jobs: list[Job], driver: Driver, every: bool) -> N
             print(f"  {note}")
     failed = driver.progress.failed
     print(
-        f"{counted(len(stages), 'recording')}, {counted(len(jobs), 'job')}: {len(to_do)} to do, "
-        f"{len(jobs) - len(to_do) - failed} done before"
+        f"{counted(len(stages), 'recording')}, {counted(len(driver.jobs), 'job')}: {len(to_do)} to do, "
+        f"{len(driver.jobs) - len(to_do) - failed} done before"
         + (f", {failed} failed before (--retry tries them again)" if failed else "")
         + (f"; {len(found.rejected)} recordings cannot be used" if found.rejected else "")
     )

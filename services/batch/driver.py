@@ -101,6 +101,11 @@ class Driver:
         self._late: list[tuple[Ended, float]] = []  # whose result cannot be seen or written yet, and since when
 
     @property
+    def jobs(self) -> list[Job]:
+        """All of them."""
+        return list(self._jobs.values())
+
+    @property
     def to_do(self) -> list[Job]:
         """The jobs without an outcome."""
         return [job for name, job in self._jobs.items() if name not in self.progress.outcomes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -59,7 +60,8 @@ class Show:
             self._said = now
             self._console.print(f"{done} of {len(self._kinds)} jobs, {words}", highlight=False, soft_wrap=True)
         if now - self._wrote > PAGE_S:
-            self._write()
+            with contextlib.suppress(OSError):  # a full disk: the page comes in the end
+                self._write()
             self._wrote = time.monotonic()
 
     def _words(self, progress: Progress, elapsed_s: float) -> str:

@@ -38,6 +38,7 @@ from services.capture.captured import (
     start_together,
 )
 from services.capture.coverage import Coverage
+from services.capture.disk_speed import disk_speed, needed_speed, speed_warning
 from services.capture.disk_watch import DiskWatch
 from services.capture.reporting import report_captures
 from services.runtime.process import Stopping
@@ -62,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report", action="store_true", help="tell a program on standard output, instead of a table: pictures, figures"
     )
+    parser.add_argument("--lossless", action="store_true", help="keep every pixel as it is, in ten times the space")
     parser.add_argument("--no-viewer", action="store_true", help="with --poses: do not open the 3D viewer")
 
 
@@ -81,7 +83,11 @@ def run(args: argparse.Namespace) -> int:
         take = None if args.preview else new_capture(studio, args.take, args.notes)
         if take is not None:
             lock = TakeLock(take.folder)
-            start_together(cameras, take)
+            sizes = [(camera.camera.size, camera.camera.fps) for camera in cameras]
+            needed = needed_speed(sizes, args.lossless)
+            if warning := speed_warning(disk_speed(take.folder), needed, args.lossless):
+                console.print(warning, style="yellow", soft_wrap=True)
+            start_together(cameras, take, args.lossless)
         console.print(f"recording {take.info.name}; Ctrl-C ends it" if take else "preview; Ctrl-C ends it")
         watch(cameras, console, stopping, args.seconds, coverage, DiskWatch(take) if take else None)
     finally:
@@ -113,8 +119,8 @@ def _with_poses(args: argparse.Namespace) -> None:
     """Run the whole studio; its workers also record their videos."""
     from services.supervise.run import play
 
-    if args.preview or args.board:
-        raise ConfigError("--poses records people: leave out --preview and --board")
+    if args.preview or args.board or args.lossless:
+        raise ConfigError("--poses records people: leave out --preview, --board and --lossless")
     studio = load_studio(args.studio)
     take = play(studio, take=args.take, notes=args.notes, viewer=not args.no_viewer, seconds=args.seconds, video=True)
     if take is not None:

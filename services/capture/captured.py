@@ -53,10 +53,10 @@ class CapturedCamera:
         self._thread = threading.Thread(target=self._run, name=f"read {self.name}", daemon=True)
         self._thread.start()
 
-    def begin(self, folder: Path, zero_ns: int) -> None:
+    def begin(self, folder: Path, zero_ns: int, lossless: bool = False) -> None:
         """Record every frame exposed from `zero_ns` on."""
         self._zero_ns, self._lost_before = zero_ns, self._lost()
-        self.log = VideoLog(folder, self.name, self.camera.size, self.camera.fps, zero_ns)
+        self.log = VideoLog(folder, self.name, self.camera.size, self.camera.fps, zero_ns, lossless)
 
     def quality(self) -> ImageQuality | None:
         """Of the newest frame, but for its sharpness: the best of late, for whoever moves is blurred."""
@@ -161,7 +161,7 @@ def new_capture(studio: Studio, name: str, notes: str) -> Take:
     return begin_take(directory, name, now, rig, studio_text(without_secrets(studio)), notes)
 
 
-def start_together(cameras: list[CapturedCamera], take: Take) -> None:
+def start_together(cameras: list[CapturedCamera], take: Take, lossless: bool = False) -> None:
     """Start all recordings at one instant, once every camera has delivered an image.
 
     Raises:
@@ -183,7 +183,7 @@ def start_together(cameras: list[CapturedCamera], take: Take) -> None:
         time.sleep(0.02)
     zero_ns = time.monotonic_ns() + 200_000_000
     for camera in cameras:
-        camera.begin(take.videos, zero_ns)
+        camera.begin(take.videos, zero_ns, lossless)
 
 
 def advice_for(camera: CapturedCamera, quality: ImageQuality | None) -> list[str]:

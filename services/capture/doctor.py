@@ -6,7 +6,6 @@ import argparse
 import itertools
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -24,6 +23,7 @@ from multiview.sources import DeviceReport, FrameSource, Reader, device_addresse
 from multiview.studio.config import CameraSource, Studio, camera_names, load_studio, studio_rig
 from services.capture.cameras import open_camera
 from services.capture.device_state import state_of
+from services.capture.disk_speed import disk_speed
 from services.runtime.display import has_display
 from services.supervise.ports import PORTS, port_trouble
 from services.transport.keyring import load_allowed, load_hub_public, load_key
@@ -32,7 +32,7 @@ __all__ = ["Finding", "examine"]
 
 Verdict = Literal["good", "warn", "bad"]
 STYLES = {"good": "green", "warn": "yellow", "bad": "bold red"}
-PROBE_MB, SLOW_MB_S = 64, 50.0
+SLOW_MB_S = 50.0
 LITTLE_GB = 10.0
 OLD_DAYS = 30
 WATCH_S = 2.0
@@ -169,13 +169,7 @@ def disk(folder: Path) -> Finding:
         folder = folder.parent
     try:
         free = shutil.disk_usage(folder).free / 1e9
-        with tempfile.NamedTemporaryFile(dir=folder) as file:
-            block, began = os.urandom(1 << 20), time.perf_counter()
-            for _ in range(PROBE_MB):
-                file.write(block)
-            file.flush()
-            os.fsync(file.fileno())
-            speed = PROBE_MB * 1.048576 / (time.perf_counter() - began)
+        speed = disk_speed(folder)
     except OSError as error:
         return Finding("disk", "bad", f"{folder}: {error.strerror}", "choose another [recorder] directory")
     seen = f"{free:.0f} GB free, {speed:.0f} MB/s at {folder}"

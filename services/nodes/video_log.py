@@ -33,8 +33,11 @@ class VideoLog:
     and when there is room again on a disk that was full.
     """
 
-    def __init__(self, folder: Path, name: str, size: tuple[int, int], fps: float, zero_ns: int) -> None:
+    def __init__(
+        self, folder: Path, name: str, size: tuple[int, int], fps: float, zero_ns: int, lossless: bool = False
+    ) -> None:
         """SourceError if no video can be written there."""
+        self._lossless = lossless
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._name, self._fps, self._zero_ns = folder, file_name(name), fps, zero_ns
         self.dropped = 0
@@ -100,7 +103,7 @@ class VideoLog:
         number, name = 0, self._name
         while (self._folder / f"{name}.mp4").exists():
             number, name = number + 1, f"{self._name}.{number + 1}"
-        return _Part(self._folder / name, size, self._fps)
+        return _Part(self._folder / name, size, self._fps, self._lossless)
 
     def _end_part(self) -> None:
         if self._part is not None:
@@ -129,13 +132,13 @@ class VideoLog:
 class _Part:
     """One video file and its frame times."""
 
-    def __init__(self, stem: Path, size: tuple[int, int], fps: float) -> None:
+    def __init__(self, stem: Path, size: tuple[int, int], fps: float, lossless: bool) -> None:
         self.size = size
         self._paths = (stem.with_name(f"{stem.name}.mp4"), stem.with_name(f"{stem.name}.timestamps.csv"))
         self._times = self._paths[1].open("wb", buffering=0)
         try:
             self._add_row("frame,time")
-            self._video = VideoWriter(self._paths[0], size, fps)
+            self._video = VideoWriter(self._paths[0], size, fps, lossless)
         except (OSError, SourceError):
             self._times.close()
             self._paths[1].unlink()

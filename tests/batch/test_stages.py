@@ -16,6 +16,7 @@ from multiview.synthetic import StudioOptions, make_studio
 from multiview.synthetic.folder import write_studio
 from services.batch.driver import Driver
 from tests.batches import Here, detections, planned, results_folder, write_recordings
+from tests.editing.recorded import record
 from tests.footage import write_video
 
 STUDIO = {"cameras": 3, "people": 2, "seconds": 0.4, "fps": 25.0, "size": (1280, 720)}
@@ -65,6 +66,15 @@ def test_batch_of_videos_is_process(tmp_path):
     assert main(["process", *map(str, words), "--option", f"studio={{{table}}}", "--videos", *videos]) == 0
     assert_same_poses(tmp_path / "out" / "v" / "poses", tmp_path / "processed")
     assert list((tmp_path / "out" / "v" / "export" / "csv").glob("*.csv"))
+
+
+def test_batch_of_a_take_fuses_its_keypoints(tmp_path):
+    take = record(tmp_path, make_studio(StudioOptions(**STUDIO)))
+    jobs = [job for job in planned(take.folder, "synthetic") if job.stage == "poses"]
+    (outcome,) = run(jobs, results_folder(tmp_path / "out")).progress.outcomes.values()
+    assert outcome.figures["people"] == 2
+    assert outcome.figures["coverage"] > 0.5
+    assert len(read_poses(tmp_path / "out" / "walk" / "poses" / "poses.parquet").people) == 2
 
 
 def test_segments_are_the_whole_within_half_a_pixel(tmp_path, monkeypatch):

@@ -135,3 +135,16 @@ def test_video_writer_says_what_it_cannot_write(tmp_path: Path) -> None:
         VideoWriter(tmp_path / "none" / "v.mp4", SIZE)
     with VideoWriter(tmp_path / "v.mp4", SIZE) as writer, pytest.raises(ValueError, match="32x24 for a video of 64x48"):
         writer.write(picture(0, (32, 24)))
+
+
+@pytest.mark.parametrize("size", [(64, 48), (65, 47)])
+def test_lossless_video_gives_every_pixel_back(tmp_path: Path, size: tuple[int, int]) -> None:
+    rng, path = np.random.default_rng(0), tmp_path / "film.mp4"
+    images = [rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8) for _ in range(5)]
+    with VideoWriter(path, size, 50.0, lossless=True) as writer:
+        for image in images:
+            writer.write(image)
+    capture = cv2.VideoCapture(str(path))
+    for image in images:
+        np.testing.assert_array_equal(capture.read()[1], image)
+    capture.release()

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from multiview.__main__ import main
-from services.capture.doctor import examine
+from multiview.cameras.rig_file import save_rig
+from multiview.sources import DeviceSettings
+from multiview.studio.config import CameraOptions, CameraSource, RecorderOptions, Studio, load_studio, write_studio
+from multiview.studio.rerun import recorded_poses
+from multiview.synthetic import StudioOptions, make_studio
+from multiview.timing.sync_buffer import SyncOptions
+from multiview.wire import topics
+from multiview.wire.messages import KeypointsMessage, decode
+from services.capture.doctor import examine, watch
+from services.supervise.launch import Launch
+from services.transport.bus import Subscriber
 from tests.industrial import KINDS, emulated
+from tests.processes import FREE, until
+
+SIZE = (64, 48)
+SIMULATED = {"cameras": 2, "people": 1, "seconds": 1.0, "fps": 25.0, "size": list(SIZE), "skeleton": "coco17"}
 
 
 @pytest.fixture(params=KINDS)
@@ -30,7 +45,7 @@ roi = [0, 0, 64, 48]
 
 
 def test_emulated_cameras_are_captured(studio_file: Path, tmp_path: Path) -> None:
-    assert main(["capture", str(studio_file), "--take", "first", "--seconds", "1"]) == 0
+    assert main(["capture", str(studio_file), "--take", "first", "--seconds", "1", "--lossless"]) == 0
     for camera in ("cam00", "cam01"):
         rows = (tmp_path / "first" / "videos" / f"{camera}.timestamps.csv").read_text().splitlines()[1:]
         assert len(rows) > 5
@@ -40,12 +55,58 @@ def test_emulated_cameras_are_captured(studio_file: Path, tmp_path: Path) -> Non
 
 
 def test_emulated_cameras_are_examined(studio_file: Path) -> None:
-    found = {finding.what: finding for finding in examine(studio_file)}
-    assert found["cam00"].verdict != "bad"
-    assert "64x48" in found["cam00"].seen
-    assert "firmware" in found["cam00 itself"].seen
+    source = load_studio(studio_file, check=False).source_of("cam00")
+    assert isinstance(source, CameraSource)
+    seen, itself = watch("cam00", source)
+    assert seen.verdict != "bad"
+    assert "64x48" in seen.seen
+    assert itself.what == "cam00 itself"
+    assert "firmware" in itself.seen
 
 
 def test_connected_cameras_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     addresses = emulated("basler", 2, monkeypatch)
     assert set(addresses) <= {finding.seen for finding in examine(None)}
+
+
+def test_emulated_cameras_of_both_kinds_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One studio, fused by the counts of a software trigger, which all cameras of a machine share."""
+    addresses = emulated("basler", 1, monkeypatch) + emulated("genicam", 1, monkeypatch)
+    simulated = make_studio(msgspec.convert(SIMULATED, StudioOptions))
+    save_rig(simulated.rig, tmp_path / "rig.toml")
+    settings = DeviceSettings(pixel_format="Mono8", roi=[0, 0, *SIZE], trigger="software")
+    cameras = {
+        name: CameraOptions(
+            source=CameraSource(
+                address=address, fps=25.0, settings=settings, detector="synthetic", options={"studio": SIMULATED}
+            )
+        )
+        for name, address in zip(simulated.rig.names, addresses, strict=True)
+    }
+    studio = Studio(
+        rig=str(tmp_path / "rig.toml"),
+        skeleton="coco17",
+        cameras=cameras,
+        sync=SyncOptions(by_trigger=True),
+        hub=FREE,
+        recorder=RecorderOptions(directory=str(tmp_path)),
+    )
+    write_studio(studio, tmp_path / "studio.toml")
+    studio = load_studio(tmp_path / "studio.toml")
+    pulses: dict[str, set[int]] = {name: set() for name in simulated.rig.names}
+    with Launch(studio, take="both", viewer=False) as launch:
+        launch.start()
+        stream = Subscriber(launch.studio.hub, [topics.KEYPOINTS], "test")
+
+        def in_common() -> int:
+            if (received := stream.receive(0.2)) is not None:
+                message = decode(received.body)
+                if isinstance(message, KeypointsMessage):
+                    pulses[message.camera].add(message.trigger)
+            return len(set.intersection(*pulses.values()))
+
+        until(lambda: in_common() > 10)
+        stream.close()
+    assert launch.take is not None
+    assert min(min(counts) for counts in pulses.values()) > 0
+    assert any(len(message.cameras) == 2 for message in recorded_poses(launch.take.records()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import struct
 from collections.abc import Callable, Iterable
 from fractions import Fraction
@@ -18,6 +19,7 @@ from multiview.common.ledger import ledger
 from multiview.data import VideoFrame
 from multiview.errors import SourceError
 from multiview.sources import open_source
+from multiview.sources._video_reader import decoding_threads
 from tests.footage import beside, digit_of, picture
 
 FRAMES, FPS, SIZE = 14, 25, (64, 48)
@@ -292,3 +294,13 @@ def test_frames_are_let_go_as_they_are_read(tmp_path: Path) -> None:
     finally:
         gc.enable()
     source.close()
+
+
+@pytest.mark.parametrize(
+    ("cores", "videos", "threads"), [(1, 1, 1), (2, 1, 2), (64, 1, 8), (2, 4, 1), (4, 2, 1), (8, 4, 1), (16, 4, 3)]
+)
+def test_videos_read_at_once_leave_the_detector_a_core(
+    cores: int, videos: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    assert decoding_threads(videos) == threads

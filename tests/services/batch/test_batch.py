@@ -54,12 +54,18 @@ def test_batch_ends_with_a_page_worst_first_and_status_3(folders, capsys):
 
 
 def test_shards_share_the_recordings(folders, capsys):
-    _, words = folders
+    folder, words = folders
     plans = []
     for index in (1, 2):
         main([*words, "--dry-run", "--shard", f"{index}/2"])
         plans.append([line.split(":")[0] for line in capsys.readouterr().out.splitlines() if ": videos" in line])
     assert plans == [["a0", "a2"], ["a1"]]
+    states = []
+    for index in (1, 2):  # each writes the page of all
+        main([*words, "--shard", f"{index}/2"])
+        rows = json.loads((folder / "out" / "summary.json").read_text())["rows"]
+        states.append({row["recording"]: row["state"] for row in rows})
+    assert states == [{"a0": "done", "a1": "unfinished", "a2": "done"}, dict.fromkeys(("a0", "a1", "a2"), "done")]
 
 
 @pytest.mark.parametrize(
