@@ -30,7 +30,7 @@ from multiview.sources._device import RawFrame
 from multiview.sources._device_source import DeviceSource
 from multiview.studio.config import CameraOptions, CameraSource, RecorderOptions, Studio
 from services.capture.camera_news import CameraNews
-from services.capture.capture import CapturedCamera, new_capture, open_cameras, start_together
+from services.capture.captured import CapturedCamera, new_capture, open_cameras, start_together
 
 CAMERAS, FPS, SIZE = 4, 60.0, (640, 480)
 EXPOSURE_US = 2000.0

@@ -27,6 +27,7 @@ __all__ = [
     "Seekable",
     "Selection",
     "Timestamps",
+    "VideoStart",
     "device_addresses",
     "is_device",
     "is_file_address",
