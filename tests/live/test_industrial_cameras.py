@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from benchmarks.emulated_camera import ADDRESS, network_camera
 from multiview.__main__ import main
 from multiview.cameras.rig_file import save_rig
-from multiview.sources import DeviceSettings
+from multiview.sources import DeviceSettings, open_source
 from multiview.studio.config import CameraOptions, CameraSource, RecorderOptions, Studio, load_studio, write_studio
 from multiview.studio.rerun import recorded_poses
 from multiview.synthetic import StudioOptions, make_studio
@@ -110,3 +111,21 @@ def test_emulated_cameras_of_both_kinds_run(tmp_path: Path, monkeypatch: pytest.
     assert launch.take is not None
     assert min(min(counts) for counts in pulses.values()) > 0
     assert any(len(message.cameras) == 2 for message in recorded_poses(launch.take.records()))
+
+
+def test_camera_that_is_unplugged_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera on the loopback's network is killed, and another process answers in its place."""
+    emulated("genicam", 1, monkeypatch)
+    settings = DeviceSettings(pixel_format="Mono8", roi=[0, 0, *SIZE])
+    with network_camera():
+        source = open_source(f"genicam:{ADDRESS}", "cam01", fps=25.0, settings=settings)
+        before = [source.read() for _ in range(3)]
+    with network_camera():
+        after = None
+        while source.reconnects == 0:  # what was on its way is still read
+            after = source.read()
+        source.close()
+    indices = [frame.index for frame in [*before, after] if frame is not None]
+    assert len(indices) == 4
+    assert indices == sorted(set(indices))
+    assert source.trouble == ""
