@@ -73,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
         _with_poses(args)
         return 0
     if args.report:
-        return report_captures(args.studio, args.board, None if args.preview else args.take, args.notes)
+        name = None if args.preview else args.take
+        return report_captures(args.studio, args.board, name, args.notes, args.lossless)
     studio, stopping, console = load_studio(args.studio, check=False), Stopping(), Console()
     coverage = Coverage(args.board, camera_names(studio)) if args.board else None
     cameras: list[CapturedCamera] = []

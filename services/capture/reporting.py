@@ -32,7 +32,7 @@ PARTLY = 3  # exit status: something of what came was lost
 REPORT_S, REPORT_PX = 0.25, 480  # how often is reported, and how wide the pictures are
 
 
-def report_captures(file: Path, board: Path | None, name: str | None, notes: str = "") -> int:
+def report_captures(file: Path, board: Path | None, name: str | None, notes: str = "", lossless: bool = False) -> int:
     """Capture, and tell the program at the other end of standard output, until it closes the pipe.
 
     Args:
@@ -40,6 +40,7 @@ def report_captures(file: Path, board: Path | None, name: str | None, notes: str
         board: A board file: also say what the cameras have seen of the board.
         name: Of the take; empty: the studio's, with the time. None records nothing.
         notes: To keep with it.
+        lossless: Every pixel is kept as it is.
 
     Returns:
         The exit status: 0, or 3 where frames are lost.
@@ -54,7 +55,7 @@ def report_captures(file: Path, board: Path | None, name: str | None, notes: str
         began_s = time.monotonic()
         if take is not None:
             lock = TakeLock(take.folder)
-            start_together(cameras, take)
+            start_together(cameras, take, lossless)
             began_s = time.monotonic()
         next_s = time.monotonic()
         with contextlib.suppress(BrokenPipeError):
