@@ -11,6 +11,7 @@ SLOW = ("recipe", "onnx", "checkpoint", "trained", "mp4", "avi", "take", "conten
 DAMAGE_IS_SAID = ("take", "contents")  # all that is whole is read, whatever is damaged
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of libraries about wild numbers
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in FORMATS]

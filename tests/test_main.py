@@ -113,6 +113,7 @@ def test_what_the_system_refuses_is_one_line(
     assert "\x1b" not in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

@@ -75,6 +75,7 @@ def test_a_torn_video_costs_its_camera_only(studio, capsys):
         assert "breaks off after" in error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
@@ -151,6 +152,7 @@ def test_draw_writes_pictures_and_videos(studio, capsys):
     assert "no video has a frame 99" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_process_output_is_a_take(studio, capsys):
     made, folder, arguments = studio
     out = str(folder / "out")

@@ -75,6 +75,7 @@ def test_use_kernel_cache_leaves_the_users_folder(monkeypatch: pytest.MonkeyPatc
     assert os.environ[VARIABLE] == "/of/the/user"
 
 
+@pytest.mark.slow
 def test_import_chooses_no_folder_and_the_command_line_does() -> None:
     script = (
         "import os, sys\n"

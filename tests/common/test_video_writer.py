@@ -35,6 +35,7 @@ def read(path: Path) -> tuple[list[int], list[float]]:
     return digits, times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [SIZE, (65, 47)], ids=["even", "odd"])
 def test_video_writer_loses_at_most_half_a_second_or_half_of_less_wherever_it_is_cut(
     size: tuple[int, int], tmp_path: Path

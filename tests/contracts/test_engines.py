@@ -16,6 +16,7 @@ STARTS_SLOWLY = {"ray": pytest.mark.slow, "slurm": pytest.mark.slow}
 ENGINES = [pytest.param(name, marks=STARTS_SLOWLY.get(name, ())) for name in plugin_names("services.batch.engines")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.timeout(600)
 def test_engine_replies_or_says_that_a_job_was_lost(name, tmp_path, monkeypatch):

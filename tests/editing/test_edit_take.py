@@ -89,6 +89,7 @@ def test_undo_and_redo_give_the_same_bits_and_the_recording_is_as_it_was(take: P
     assert recorded_bits(recorded.folder) == before
 
 
+@pytest.mark.slow
 def test_edits_are_the_same_on_a_copy_that_computes_them_itself(take: Path, recorded: Take) -> None:
     for words in (["fuse", "--smooth"], ["smooth", "--hz", "6"], ["cut", "--from", "0.2", "--to", "0.4"]):
         assert main(["edit", str(take), *words]) == 0

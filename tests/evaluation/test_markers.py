@@ -106,6 +106,7 @@ def write_csv(path: Path) -> None:
 WRITERS = {"trc": write_trc, "c3d": write_c3d, "csv": write_csv}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", WRITERS)
 def test_evaluate_finds_clock_place_and_person(
     kind: str, ours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -125,6 +126,7 @@ def test_evaluate_finds_clock_place_and_person(
     assert figures["unit"] == "mm"
 
 
+@pytest.mark.slow
 def test_evaluate_shows_a_table_and_saves_pictures(
     ours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -147,6 +147,7 @@ def worst_midway_m(path: Path, expected: Expected) -> float:
     return worst
 
 
+@pytest.mark.slow
 def test_bvh_of_fast_motion_has_rows_between_frames_the_same_for_everyone(tmp_path: Path) -> None:
     for degrees_per_frame, fewest, most in ((1.0, 1, 1), (14.0, 2, 4)):
         poses = tumbling(degrees_per_frame)

@@ -17,6 +17,7 @@ from multiview.recordings.pose_table import write_poses
 from tests.contracts.test_export import POSES
 
 
+@pytest.mark.slow
 @given(
     arrays.arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 4)), elements=st.floats(-1e5, 1e5)),
     st.integers(0, 6),

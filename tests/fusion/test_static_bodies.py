@@ -32,6 +32,7 @@ def with_mannequin(studio: Studio, frame: int, rng: np.random.Generator) -> View
     return Views(views.tick, views.time_ns, tuple(found))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 0])
 def test_mannequin_gives_way_to_a_person_where_one_is_allowed(studio: Studio, limit: int) -> None:
     rng, pipeline = (

@@ -20,6 +20,7 @@ from tests.geometry.kernel_canary import Cameras, Points, Scene, move, scene
 EXPECTED = "inf [[-4.0, -8.0, 12.0], [-16.0, -20.0, 24.0]] [1.5, 1.5] [[1, 1], [-1, -1], [1, 1]]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit", ["0", "1"])
 def test_kernel_canary_gives_the_same_in_two_processes_and_compiles_once(tmp_path: Path, jit: str) -> None:
     environment = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": jit}
@@ -51,6 +52,7 @@ def test_struct_refuses_arrays_that_would_be_compiled_for_anew(weight: np.ndarra
         as_struct(Scene(Points(np.zeros((2, 3)), weight), cameras, rows))
 
 
+@pytest.mark.slow
 def test_struct_keeps_its_arrays_alive_and_lets_them_go() -> None:
     arrays = scene()
     kept = weakref.ref(arrays.cameras.R)

@@ -381,6 +381,7 @@ def test_files_with_other_joints_than_each_other_need_a_skeleton(tmp_path: Path)
     assert any("snout left out" in remark for remark in opened.remarks)
 
 
+@pytest.mark.slow
 def test_fuse_of_deeplabcut_files_gives_the_poses_of_openpose_folders(small_studio: Studio, tmp_path: Path) -> None:
     """The same points in another format: bit for bit the same poses."""
     save_rig(small_studio.rig, tmp_path / "rig.toml")

@@ -38,6 +38,7 @@ def test_beside_the_border_it_is_off_by_little(decode):
     assert np.abs(decode(gaussians(centres, 4 * np.eye(2))).xy - centres).max() < 0.25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decode", DECODERS)
 @pytest.mark.parametrize("noise", [0.01, 0.03, 0.06])
 def test_covariance_of_white_noise_is_calibrated(decode, noise):
@@ -47,6 +48,7 @@ def test_covariance_of_white_noise_is_calibrated(decode, noise):
     assert 0.8 < nees(decode(maps), centres) < 1.25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decode", DECODERS)
 @pytest.mark.parametrize("noise", [0.01, 0.03, 0.06])
 def test_covariance_of_a_network_in_doubt_is_calibrated(decode, noise):

@@ -71,6 +71,7 @@ def foreign(folder: Path, studio: str) -> Take:
     return begin_take(folder, "foreign", datetime.now(UTC), dumps(RIG), studio)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source",
     [

@@ -40,6 +40,7 @@ def estimated(studio: Studio, late_s: list[float]) -> list[TimeOffset]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("late", "within"), [(0.025, 0.003), (-0.05, 0.006)])  # noise in the velocities hides a part
 def test_time_offset_of_a_late_camera_is_confirmed_and_no_other(studio: Studio, late: float, within: float) -> None:
     found = estimated(studio, [0.0, 0.0, late, 0.0])

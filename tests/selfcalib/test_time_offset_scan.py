@@ -21,6 +21,7 @@ def views_of(cameras: int, started: list[int], people: int = 2) -> tuple[object,
     return studio.rig, views
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("started", [[0, 0, 0, 12], [3, -9, 3, 8], [0, 0, 0, 0]])
 def test_scan_finds_cameras_that_were_started_apart(started: list[int]) -> None:
     rig, views = views_of(4, started)

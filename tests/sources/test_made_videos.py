@@ -106,6 +106,7 @@ KINDS: dict[str, Callable[[Path], Path]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_video_of_every_kind_gives_its_pictures_and_times(kind: str, tmp_path: Path) -> None:
     path = KINDS[kind](tmp_path)

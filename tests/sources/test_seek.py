@@ -32,6 +32,7 @@ def write(path: Path, codec: str, times_ms: list[int], options: dict[str, str], 
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "codec", "times_ms", "options"),
     [

@@ -105,6 +105,7 @@ def with_joints(message: KeypointsMessage, senseless: bool) -> KeypointsMessage:
     return msgspec.structs.replace(message, blob=write_blob(table))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

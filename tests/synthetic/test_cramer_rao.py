@@ -55,10 +55,12 @@ def ratio(studio: Studio, weighted: bool) -> float:
     return float(np.sqrt(np.nanmean(error**2)))
 
 
+@pytest.mark.slow
 def test_weighted_least_squares_reaches_the_bound(studio):
     assert 0.97 <= ratio(studio, weighted=True) <= 1.05
 
 
+@pytest.mark.slow
 def test_who_does_not_know_the_deviations_stays_above_it(studio):
     assert ratio(studio, weighted=False) > ratio(studio, weighted=True) + 0.02
 

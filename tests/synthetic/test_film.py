@@ -35,6 +35,7 @@ def test_the_person_is_where_the_lens_puts_them(studio, film):
         assert changed.mean() < 0.2
 
 
+@pytest.mark.slow
 def test_a_picture_depends_on_its_number_alone(studio, film):
     again = Film(studio.rig, film.joints, seed=1)
     np.testing.assert_array_equal(film.picture(1, 1), again.picture(1, 1))

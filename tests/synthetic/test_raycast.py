@@ -25,6 +25,7 @@ def swept_spheres(affine, shape, steps=4001):
     return depth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(0.0, 1.0, 1.0), (3.0, 1.0, 1.0), (2.0, 1.0, 0.4), (1.0, 0.5, 1.2)])
 def test_depth_is_that_of_the_swept_spheres(shape):
     rng = np.random.default_rng(int(10 * sum(shape)))

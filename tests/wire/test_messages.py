@@ -127,6 +127,7 @@ def test_a_flipped_bit_or_a_cut_is_refused(kind: int, data: st.DataObject) -> No
         decode(bytes(body))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 6), st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=8), st.data())
 @settings(max_examples=500, deadline=None)
 def test_malice_with_a_true_crc_raises_nothing_else(

@@ -79,6 +79,7 @@ def test_sheet_that_does_not_fit_says_what_would():
         plan("a4", None, "7x5", 60.0, None, "DICT_4X4_100", False, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("back", ["following", "mirrored"])
 def test_two_sided_sheets_print_the_back_that_the_finder_expects(tmp_path, back):
     board, page = plan("a4", None, "7x5", 32.0, None, "DICT_4X4_100", False, False, back, 5.0)

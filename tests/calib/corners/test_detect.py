@@ -34,6 +34,7 @@ def picture(board=BOARD, seed=0, blur=0.7, width=800):
     return render(camera, board.picture(120), size[0], R, t, rng, blur), camera.project(board.points @ R.T + t)
 
 
+@pytest.mark.slow
 def test_corners_are_found_to_a_tenth_of_a_pixel():
     errors = []
     for seed in range(4):
@@ -45,6 +46,7 @@ def test_corners_are_found_to_a_tenth_of_a_pixel():
     assert np.sqrt(np.mean(np.square(errors))) < 0.1
 
 
+@pytest.mark.slow
 def test_blur_and_glare_are_refused():
     grey, _ = picture(blur=9.0)
     assert len(Finder(BOARD).find(grey).corner) == 0
@@ -187,6 +189,7 @@ def beside(left, right):
     return np.ascontiguousarray(np.concatenate([left, right], axis=1))
 
 
+@pytest.mark.slow
 def test_two_boards_of_one_print_at_once_are_said_and_left_out(tmp_path):
     one, plain = picture()[0], np.full((600, 800), 118, np.uint8)
     for name, shown in (("some", [beside(one, one), beside(one, plain)]), ("all", [beside(one, one)] * 2)):

@@ -18,6 +18,7 @@ def inflation(correlation, seed):
     return scatter_of(observed, bundle, state, JOINTS, redundancy(bundle, state))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlation", [0.0, 0.8])
 def test_scatter_inflates_variances_as_the_correlation_of_the_noise_does(correlation):
     # A mean of AR(1) noise varies (1 + rho) / (1 - rho) times as much as one of white noise. Residuals of the fit, and

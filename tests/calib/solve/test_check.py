@@ -36,6 +36,7 @@ def test_a_rig_that_is_right(recording):
     assert outcome.problems == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("turn_deg", "shift_mm"), [(0.5, 0.0), (0.0, 40.0), (10.0, 300.0)])
 def test_check_names_the_displaced_camera(recording, turn_deg, shift_mm):
     rig, corners = recording

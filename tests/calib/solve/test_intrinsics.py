@@ -38,6 +38,7 @@ def views_all_over(name, count, rng, sigma=0.3):
     return camera, CameraViews(POINTS, xy + rng.normal(0, sigma, xy.shape) * seen[..., None], seen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LENSES)
 def test_the_simplest_model_that_predicts_is_chosen(name):
     camera, views = views_all_over(name, 40, np.random.default_rng(3))

@@ -180,6 +180,7 @@ def track(camera, start: float, count: int, board: Board = BOARD, fps: float = 2
     return Track.of(np.arange(count), np.arange(count), time - start, camera.R @ R, t, points)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("true", [0.0, 1.6, -47.3])
 def test_motion_tells_how_clocks_differ_minutes_apart(true):
     rig = ring(2).cameras
@@ -199,6 +200,7 @@ def test_directions_tell_how_clocks_differ_though_distances_are_uncertain(fps, b
     assert found.error_rad < 5e-4
 
 
+@pytest.mark.slow
 def test_other_motions_are_not_taken_for_one():
     """Wrong differences by seconds, over seconds: what is left of them is more than a board's way from view to view."""
     rig = ring(2).cameras

@@ -36,6 +36,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "board.toml"
 
 
+@pytest.mark.slow
 def test_coverage_says_which_pairs_lack_boards(board: Path) -> None:
     coverage = Coverage(board, ["a", "b", "c"])
     try:
@@ -72,6 +73,7 @@ def test_coverage_searches_a_picture_once(board: Path, monkeypatch: pytest.Monke
         coverage.close()
 
 
+@pytest.mark.slow
 def test_simulated_cameras_film_the_print_in_step(board: Path) -> None:
     cameras = simulated_cameras(SOURCE, board, began_ns=0)
     assert [camera.name for camera in cameras] == ["cam01", "cam02"]

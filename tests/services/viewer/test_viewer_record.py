@@ -25,6 +25,7 @@ def studio(tmp_path: Path) -> Studio:
     )
 
 
+@pytest.mark.slow
 def test_a_press_begins_a_take_and_the_next_ends_it(studio: Studio, tmp_path: Path) -> None:
     write_studio(studio, tmp_path / "studio.toml")
     hub = HubSockets(studio.hub)
