@@ -14,6 +14,7 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -46,21 +47,18 @@ class Claims:
     def take(self, job: Job) -> bool:
         """Claim a job, also one whose batch died; False while another batch does it."""
         path = self._claims / job.key
-        for _ in range(3):
-            try:
-                with path.open("x", encoding="utf-8") as file:
-                    file.write(self.batch)
-            except FileExistsError:
+        with self._alone():  # or two would take over one dead batch's claim, the second after the first
+            if path.exists():
                 if self.held_by_other(job):
                     return False
                 path.unlink(missing_ok=True)
-                continue
-            self._held.add(job.key)
-            for left in scratch_folders(job_folder(self._out, job)):
-                if not self._alive(left.name.partition(".tmp-")[2].partition("+")[0]):
-                    shutil.rmtree(left, ignore_errors=True)
-            return True
-        return False
+            if not self._written(path):
+                return False
+        self._held.add(job.key)
+        for left in scratch_folders(job_folder(self._out, job)):
+            if not self._alive(left.name.partition(".tmp-")[2].partition("+")[0]):
+                shutil.rmtree(left, ignore_errors=True)
+        return True
 
     def held_by_other(self, job: Job) -> bool:
         """Whether another batch, which is alive, has claimed it."""
@@ -87,6 +85,27 @@ class Claims:
         self._file.close()
         with contextlib.suppress(OSError):
             (self._batches / self.batch).unlink()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One batch at a time, where the file system has locks."""
+        with (self._claims.parent / "claims.lock").open("ab") as file:
+            _lock(file)
+            yield
+
+    def _written(self, path: Path) -> bool:
+        """Whether the claim is ours now: it appears with the name of its batch in it, or it was there."""
+        with self._claims.joinpath(f".{path.name}.{secrets.token_hex(4)}").open("x", encoding="utf-8") as own:
+            own.write(self.batch)
+        try:
+            os.link(own.name, path)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links
+            os.replace(own.name, path)
+            return True
+        os.unlink(own.name)
+        return True
 
     def _beat(self) -> None:
         while not self._closing.wait(BEAT_S):

@@ -149,6 +149,32 @@ def test_two_batches_on_one_folder_share_the_jobs(batch, tmp_path):
         assert len(driver.progress.outcomes) == len(jobs)
 
 
+def test_claims_of_many_at_once_are_one_batchs_each(batch):
+    """Also those of a batch that died: whoever is late must not take what was just taken over."""
+    root, detector, out = batch
+    job = detections(planned(root, detector))[0]
+    for round_ in range(40):
+        if round_ % 2:
+            (out / ".batch" / "claims").mkdir(parents=True, exist_ok=True)
+            (out / ".batch" / "claims" / job.key).write_text("host~1~dead")
+        claims = [Claims(out) for _ in range(4)]
+        turn, taken = threading.Barrier(len(claims)), []
+
+        def take(one, turn=turn, taken=taken):
+            turn.wait()
+            if one.take(job):
+                taken.append(one)
+
+        threads = [threading.Thread(target=take, args=(one,)) for one in claims]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(taken) == 1
+        for one in claims:
+            one.close()
+
+
 def locked(lock, wait, timeout_s):
     with lock:
         return wait(timeout_s)
