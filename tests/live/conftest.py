@@ -1,6 +1,6 @@
 """Every test of real processes is slow; what it starts ends with it.
 
-One that fails is tried once more, and named at the end as tried twice: a machine that stalls for half a minute is no
+One that fails is tried again, twice at most, and named at the end: a machine that stalls for half a minute is no
 fault of the software, and a fault that is one in ten runs shows in that list.
 """
 
@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(scope="session", autouse=True)
