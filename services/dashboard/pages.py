@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, PlainTextResponse, Response
@@ -9,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 
 from multiview.errors import MultiviewError, one_line
+from multiview.recordings.take import Take
 from services.dashboard.backstage import Backstage
 from services.dashboard.calibrate_page import calibrate_page
 from services.dashboard.cameras_page import cameras_page
@@ -74,25 +77,11 @@ def add_pages(app: FastAPI, backstage: Backstage, downloads: Downloads) -> None:
 
     @app.get("/playback/{folder}")
     async def playback(folder: str) -> Response:
-        found = find_take(backstage.takes, folder)
-        if found is None:
-            return PlainTextResponse("there is no such take", 404)
-        try:
-            data = await run_in_threadpool(playback_bytes, found)
-        except MultiviewError as error:
-            return PlainTextResponse(one_line(error), 422)
-        return Response(data, media_type="application/octet-stream", headers={"cache-control": "no-store"})
+        return await _of_take(backstage, folder, playback_bytes, "application/octet-stream")
 
     @app.get("/errors/{folder}")
     async def errors(folder: str) -> Response:
-        found = find_take(backstage.takes, folder)
-        if found is None:
-            return PlainTextResponse("there is no such take", 404)
-        try:
-            data = await run_in_threadpool(error_bytes, found)
-        except MultiviewError as error:
-            return PlainTextResponse(one_line(error), 422)
-        return Response(data, media_type="application/json", headers={"cache-control": "no-store"})
+        return await _of_take(backstage, folder, error_bytes, "application/json")
 
     @app.get("/downloads/{key}")
     def download(key: str) -> Response:
@@ -100,3 +89,15 @@ def add_pages(app: FastAPI, backstage: Backstage, downloads: Downloads) -> None:
         if made is None or not made.path.is_file():
             return PlainTextResponse("this export is gone: make it again", 404)
         return FileResponse(made.path, filename=made.name, media_type="application/zip")
+
+
+async def _of_take(backstage: Backstage, folder: str, read: Callable[[Take], bytes], media_type: str) -> Response:
+    """What is read from a take, in a thread; an answer in words where there is none."""
+    found = find_take(backstage.takes, folder)
+    if found is None:
+        return PlainTextResponse("there is no such take", 404)
+    try:
+        data = await run_in_threadpool(read, found)
+    except MultiviewError as error:
+        return PlainTextResponse(one_line(error), 422)
+    return Response(data, media_type=media_type, headers={"cache-control": "no-store"})
