@@ -6,12 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from multiview.common.plugins import plugin_names
+
 if TYPE_CHECKING:
     from multiview.evaluation.agreement import Agreement
 
 __all__ = ["MARKERS", "add_marker_arguments", "agreement_figures", "print_agreement", "run_markers", "save_pictures"]
 
-MARKERS = (".trc", ".c3d", ".csv", ".bvh")
+MARKERS = tuple(f".{name}" for name in plugin_names("multiview.marker_files"))  # endings of their files
 
 
 def add_marker_arguments(parser: argparse.ArgumentParser) -> None:
@@ -133,6 +135,8 @@ def print_agreement(figures: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from multiview.evaluation.agreement import LIMITS
+
     console = Console()
     console.print(
         f"person {figures['person']}, {figures['seconds']:.1f} s together; the markers' clock is ahead by "
@@ -155,7 +159,7 @@ def print_agreement(figures: dict[str, Any]) -> None:
         for column in ("angle", "mean", "95 % limits", "RMS"):
             table.add_column(column, justify="left" if column == "angle" else "right")
         for name, one in figures["angles"].items():
-            mean, half = one["mean_difference_deg"], 1.96 * one["deviation_deg"]
+            mean, half = one["mean_difference_deg"], LIMITS * one["deviation_deg"]
             table.add_row(name, f"{mean:+.1f}", f"{mean - half:+.1f} to {mean + half:+.1f}", f"{one['rms_deg']:.1f}")
         console.print(table)
     for path in figures.get("pictures", ()):

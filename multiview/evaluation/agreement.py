@@ -14,6 +14,7 @@ from jaxtyping import Float64
 
 from multiview.body.joint_angles import joint_angles
 from multiview.body.joint_names import select_joints
+from multiview.data import NS_PER_S
 from multiview.errors import ConfigError, SourceError
 from multiview.evaluation.alignment import Alignment, align, resampled
 from multiview.marker_files import Markers
@@ -125,7 +126,7 @@ def compare_markers(
     reason = "nobody is in the poses for long enough"
     for number in people:
         own = poses.select(poses.person == number)
-        time_s, ours = own.time_ns / 1e9, select_joints(own.xyz, own.joints, joints)
+        time_s, ours = own.time_ns / NS_PER_S, select_joints(own.xyz, own.joints, joints)
         common = np.isfinite(ours).all(axis=-1).any(axis=0) & np.isfinite(xyz).all(axis=-1).any(axis=0)
         if common.sum() < _LEAST_JOINTS:
             reason = f"of {', '.join(joints)} the poses have {int(common.sum())}: three joints are needed"
@@ -153,7 +154,7 @@ def _agreement(
     xyz: Float64[np.ndarray, "T K 3"],
     own: Poses,
 ) -> Agreement:
-    time_s = own.time_ns / 1e9
+    time_s = own.time_ns / NS_PER_S
     truth = resampled(markers.time_s, xyz, time_s + aligned.offset_s) @ aligned.R.T + aligned.t
     ours = select_joints(own.xyz, own.joints, joints)
     return Agreement(person, aligned, joints, time_s, ours - truth, _angles(joints, truth, ours))

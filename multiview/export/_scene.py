@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Int64
 
 from multiview.body.skeleton import find_skeleton
 from multiview.cameras.camera import Camera
@@ -15,7 +15,7 @@ from multiview.cameras.rig_file import load_rig
 from multiview.errors import ConfigError
 from multiview.recordings.pose_table import Poses
 
-__all__ = ["PersonTrack", "Scene", "camera_pose", "scene_of"]
+__all__ = ["PersonTrack", "Scene", "scene_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,8 +84,3 @@ def scene_of(poses: Poses, folder: Path | None = None) -> Scene:
     rig = folder / "rig.toml" if folder is not None else None
     cameras = load_rig(rig).cameras if rig is not None and rig.is_file() else ()
     return Scene(poses, bones, cameras, frame, poses.time_ns[first], poses.utc_ns[first])
-
-
-def camera_pose(camera: Camera) -> tuple[Float64[np.ndarray, "3 3"], Float64[np.ndarray, " 3"]]:
-    """Rotation and place of a camera in the world: world_from_cam."""
-    return camera.R.T, camera.centre

@@ -20,7 +20,7 @@ from multiview.common.palette import person_colour
 from multiview.data import NS_PER_S
 from multiview.errors import MultiviewError
 from multiview.export import Progress, silent
-from multiview.export._scene import PersonTrack, Scene, camera_pose, scene_of
+from multiview.export._scene import PersonTrack, Scene, scene_of
 from multiview.recordings.pose_table import Poses
 
 try:
@@ -65,14 +65,13 @@ def _log_cameras(cameras: tuple[Camera, ...], now_ns: int, context: Any) -> None
         return
     stamp, transforms = _stamp(now_ns), []
     for camera in cameras:
-        rotation, place = camera_pose(camera)
-        x, y, z, w = Rotation.from_matrix(rotation).as_quat().tolist()
+        x, y, z, w = Rotation.from_matrix(camera.R.T).as_quat().tolist()
         transforms.append(
             fg.FrameTransform(
                 timestamp=stamp,
                 parent_frame_id=_WORLD,
                 child_frame_id=camera.name,
-                translation=fg.Vector3(**dict(zip("xyz", place.tolist(), strict=True))),
+                translation=_xyz(fg.Vector3, camera.centre),
                 rotation=fg.Quaternion(x=x, y=y, z=z, w=w),
             )
         )
@@ -124,7 +123,7 @@ def _entity(scene: Scene, track: PersonTrack, index: int, stamp: Any) -> Any:
     red, green, blue = person_colour(track.number)
     colours = [fg.Color(r=red, g=green, b=blue, a=alpha) for alpha in (_SURE, _PALE)]
     size = fg.Vector3(x=_JOINT_M, y=_JOINT_M, z=_JOINT_M)
-    points = {int(j): fg.Point3(**dict(zip("xyz", xyz[j].tolist(), strict=True))) for j in np.flatnonzero(known)}
+    points = {int(j): _xyz(fg.Point3, xyz[j]) for j in np.flatnonzero(known)}
     bones = [(a, b) for a, b in scene.bones if a in points and b in points]
     names = ",".join(scene.poses.joints[j] for j in points)
     entity: dict[str, Any] = {
@@ -148,8 +147,12 @@ def _entity(scene: Scene, track: PersonTrack, index: int, stamp: Any) -> Any:
 
 
 def _at(xyz: np.ndarray) -> Any:
-    place = fg.Vector3(**dict(zip("xyz", xyz.tolist(), strict=True)))
-    return fg.Pose(position=place, orientation=fg.Quaternion(x=0.0, y=0.0, z=0.0, w=1.0))
+    return fg.Pose(position=_xyz(fg.Vector3, xyz), orientation=fg.Quaternion(x=0.0, y=0.0, z=0.0, w=1.0))
+
+
+def _xyz(kind: Any, xyz: np.ndarray) -> Any:
+    x, y, z = xyz.tolist()
+    return kind(x=x, y=y, z=z)
 
 
 def _stamp(now_ns: int) -> Any:

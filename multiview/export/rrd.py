@@ -18,7 +18,7 @@ from multiview.common.palette import person_colour
 from multiview.data import NS_PER_S
 from multiview.errors import MultiviewError
 from multiview.export import Progress, silent
-from multiview.export._scene import PersonTrack, Scene, camera_pose, scene_of
+from multiview.export._scene import PersonTrack, Scene, scene_of
 from multiview.recordings.pose_table import Poses
 
 try:
@@ -66,8 +66,7 @@ def _describe(stream: rr.RecordingStream, scene: Scene, tracks: list[PersonTrack
     stream.log("world", rr.ViewCoordinates.RIGHT_HAND_Z_UP, rr.AnnotationContext(classes), static=True)
     for camera in scene.cameras:
         entity = rr.new_entity_path(["world", "cameras", camera.name])
-        rotation, place = camera_pose(camera)
-        stream.log(entity, rr.Transform3D(mat3x3=rotation, translation=place), static=True)
+        stream.log(entity, rr.Transform3D(mat3x3=camera.R.T, translation=camera.centre), static=True)
         pinhole = rr.Pinhole(image_from_camera=camera.K, resolution=camera.size, image_plane_distance=0.3)
         stream.log(entity, pinhole, static=True)
 
