@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from calib.people.calibrate import Options, calibrate
-from calib.people.lens_freedom import LensPrior
+from calib.people.lens_freedom import LEVELS, LensPrior
 from calib.people.solved_rig import PeopleCalibration
 from calib.people.uncertainty import aligned_covariance
 from multiview.cameras.camera import Camera, Rig
@@ -22,6 +22,7 @@ from multiview.recordings.recorded_keypoints import Recording
 from multiview.synthetic import Studio, StudioOptions, make_studio
 
 MAX_OFFSET_S = 1.0
+LENS_UNKNOWNS = (0, 1, 3, 5)  # of each level of `lens_freedom`
 
 
 def recorded(options: StudioOptions, seconds: float) -> tuple[Studio, list[Recording], np.ndarray]:
@@ -50,9 +51,10 @@ def errors(found: Rig, truth: Rig) -> tuple[np.ndarray, np.ndarray, float]:
     return turns, 1000 * np.linalg.norm(scale * b @ R.T - a, axis=1), 1 / scale
 
 
-def bound(studio: Studio, seconds: float) -> tuple[float, float]:
-    """Root mean square over the cameras of the least turn (deg) and place (mm) errors of any unbiased estimator to
-    which every joint of every frame is a free point, and every time offset unknown."""
+def bound(studio: Studio, seconds: float, level: int = 0) -> tuple[float, float, float]:
+    """Least errors of any unbiased estimator to which every joint of every frame is a free point, and every time offset
+    unknown: root mean square over the cameras of turn (deg) and place (mm), and of focal length (%) where lenses are
+    unknown as a level of `lens_freedom` says, with its prior."""
     cameras, fps = studio.rig.cameras, studio.fps
     first, count = int(MAX_OFFSET_S * fps), int(seconds * fps)
     times = (first + np.arange(count)) / fps
@@ -65,28 +67,66 @@ def bound(studio: Studio, seconds: float) -> tuple[float, float]:
         use &= (seen.found[part, :people] & ~seen.swapped[part, :people])[..., None]
         use &= np.isfinite(seen.xy[part, :people, :, 0]) & np.isfinite(xyz[..., 0])
         weight = np.where(use, 1 / seen.sigma[part, :people], 0.0)[..., None, None]
-        P = np.nan_to_num(camera.project_with_jacobian(xyz)[1]) * weight
+        projected, P = (np.nan_to_num(value) for value in camera.project_with_jacobian(xyz))
+        P *= weight
         by_x = P @ camera.R.T
         turn = np.cross(np.nan_to_num(xyz @ camera.R.T)[..., None, :], by_x)
-        by_camera.append(np.concatenate([turn, by_x, P @ np.nan_to_num(velocity)[..., None]], axis=-1))
+        lens = by_lens(camera, xyz, projected)[..., : LENS_UNKNOWNS[level]] * weight
+        by_camera.append(np.concatenate([turn, by_x, P @ np.nan_to_num(velocity)[..., None], lens], axis=-1))
         by_point.append(P)
         used.append(use)
     enough = np.sum(used, axis=0) >= 2
     J, P = np.stack([j[enough] for j in by_camera]), np.stack([p[enough] for p in by_point])
-    C, u = len(cameras), 7
+    C, u = len(cameras), 7 + LENS_UNKNOWNS[level]
     H = np.zeros((C, u, C, u))
     H[np.arange(C), :, np.arange(C)] = np.einsum("cmri,cmrj->cij", J, J)
+    for c, camera in enumerate(cameras):
+        H[c, range(7, u), c, range(7, u)] += 1 / prior_sigma(camera)[: u - 7] ** 2
     cross = np.einsum("cmri,cmrj->mcij", J, P).reshape(-1, C * u, 3)
     inverse = np.linalg.inv(np.einsum("cmri,cmrj->mij", P, P))
     flat = H.reshape(C * u, C * u) - np.einsum("mai,mbi->ab", cross @ inverse, cross, optimize=True)
     size = 1 / np.sqrt(np.diag(flat))
     values, vectors = np.linalg.eigh(flat * np.outer(size, size))
     vectors = vectors[:, 8:] * size[:, None]  # a similarity and a common time are free
-    covariance = ((vectors / values[8:]) @ vectors.T).reshape(C, u, C, u)[:, :6, :, :6]
+    covariance = ((vectors / values[8:]) @ vectors.T).reshape(C, u, C, u)
     R, t = np.stack([camera.R for camera in cameras]), np.stack([camera.t for camera in cameras])
-    variance = np.einsum("aiai->ai", aligned_covariance(R, t, covariance))
+    variance = np.einsum("aiai->ai", aligned_covariance(R, t, covariance[:, :6, :, :6]))
     turn, place = np.sqrt(variance[:, :3].sum(axis=1).mean()), np.sqrt(variance[:, 3:].sum(axis=1).mean())
-    return float(np.degrees(turn)), float(1000 * place)
+    focal = np.sqrt(np.einsum("aiai->ai", covariance)[:, 7].mean()) if level else 0.0
+    return float(np.degrees(turn)), float(1000 * place), float(100 * focal)
+
+
+def by_lens(camera: Camera, xyz: np.ndarray, projected: np.ndarray) -> np.ndarray:
+    """(..., 2, 5) derivatives of pixels by relative focal length, two radial coefficients and principal point."""
+    x = np.nan_to_num(xyz @ camera.R.T + camera.t, nan=1.0)
+    ideal = x[..., :2] / x[..., 2:]
+    square = (ideal**2).sum(axis=-1, keepdims=True)
+    pixels = ideal * camera.K[[0, 1], [0, 1]]
+    columns = [projected - camera.K[:2, 2], pixels * square, pixels * square**2]
+    centre = np.broadcast_to(np.eye(2), (*xyz.shape[:-1], 2, 2))
+    return np.concatenate([np.stack(columns, axis=-1), centre], axis=-1)
+
+
+def prior_sigma(camera: Camera) -> np.ndarray:
+    """(5,) of what `by_lens` derives by, as `LensPrior` has them."""
+    prior = LensPrior()
+    return np.array([prior.focal, prior.radial, prior.radial / 2, *(2 * [prior.principal * camera.size[0]])])
+
+
+def ray_errors_px(found: Camera, truth: Camera, pixels: np.ndarray) -> np.ndarray:
+    """By how much each pixel's ray is off when the camera is turned so that they fit best: a turn takes up most of an
+    error of the principal point."""
+    a, b = truth.rays(pixels), found.rays(pixels)
+    turned = b @ nearest_rotation(a.T @ b).T
+    return np.asarray(truth.K[0, 0] * np.linalg.norm(turned - a, axis=1))
+
+
+def used_pixels(camera: Camera, studio: Studio) -> np.ndarray:
+    """A grid over the part of the picture in which people were."""
+    xy = camera.project(studio.true_at(np.arange(0, MAX_OFFSET_S + 10, 0.1)).reshape(-1, 3))
+    inside = xy[((xy >= 0) & (xy < camera.size)).all(axis=1)]
+    low, high = np.percentile(inside, [1, 99], axis=0)
+    return np.stack(np.meshgrid(*np.linspace(low, high, 20).T), axis=-1).reshape(-1, 2)
 
 
 def guessed(camera: Camera, error: float, focal_only: bool, rng: np.random.Generator) -> Camera:
@@ -105,7 +145,8 @@ def told(found: PeopleCalibration, studio: Studio, offsets: np.ndarray, seconds:
     normalised errors."""
     turns, places, scale = errors(found.rig, studio.rig)
     sigma = np.array([[fit.turn_sigma_deg, fit.place_sigma_mm] for fit in found.cameras])
-    least = bound(studio, seconds)
+    level = LEVELS.index(found.cameras[0].lens) if found.cameras[0].lens in LEVELS else 0
+    least = bound(studio, seconds, level)
     ratio = np.sqrt((turns**2).mean()) / least[0], np.sqrt((places**2).mean()) / least[1]
     square = ((turns / sigma[:, 0]) ** 2).mean(), ((places / sigma[:, 1]) ** 2).mean()
     late_ms = 1000 * np.abs(np.array([fit.offset_s for fit in found.cameras]) - offsets)[1:].mean()
@@ -149,9 +190,15 @@ def main() -> None:
         print(f"seed {seed}, {time.process_time() - start:.0f} s of one core: ", end="")
         rows.append(told(found, studio, offsets, args.seconds))
         if args.lens_error:
-            pairs = zip(found.rig.cameras, studio.rig.cameras, strict=True)
+            pairs = list(zip(found.rig.cameras, studio.rig.cameras, strict=True))
+            rays = [np.median(ray_errors_px(f, t, used_pixels(t, studio))) for f, t in pairs]
             off = [f"{100 * (f.K[0, 0] / t.K[0, 0] - 1):+.2f}" for f, t in pairs]
-            print(f"  focal lengths off by {' '.join(off)} %; {found.cameras[0].lens}")
+            least = bound(studio, args.seconds, LEVELS.index(found.cameras[0].lens))
+            print(
+                f"  focal lengths off by {' '.join(off)} %, the bound {least[2]:.2f} %, {least[1]:.1f} mm; "
+                f"median rays off by {' '.join(f'{ray:.2f}' for ray in rays)} px; "
+                f"{found.cameras[0].lens}"
+            )
     mean = np.mean(rows, axis=0)
     print(
         f"mean: x bound {mean[0]:.2f} {mean[1]:.2f}; normalised squares {mean[2]:.2f} {mean[3]:.2f}; {mean[4]:.2f} ms"
