@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.io import savemat
 
 from calib.board.board import load_board
 from calib.corners.corners import Corners, read_corners, write_corners
@@ -37,6 +38,21 @@ COCO17 = load_skeleton("coco17")
 VICON = """<Cameras><Camera DEVICEID="21" SENSOR_SIZE="1920 1080" PIXEL_ASPECT_RATIO="1"><KeyFrames>
 <KeyFrame FOCAL_LENGTH="1500" PRINCIPAL_POINT="955 547" ORIENTATION="0.6 0 0 0.8" POSITION="0 4000 1000"
 VICON_RADIAL2="ViconRadial2 955 547 0.03 -0.05 0.01"/></KeyFrames></Camera></Cameras>"""
+MCAL = """<calibrationProfile><Camera Serial="C1"><Attributes ImagerPixelWidth="1920" ImagerPixelHeight="1080"/>
+<IntrinsicStandardCameraModel LensCenterX="955" LensCenterY="547" HorizontalFocalLength="1500"
+VerticalFocalLength="1490" k1="0.03" k2="-0.05" k3="0.01" TangentialX="0" TangentialY="0"/>
+<Extrinsic X="0" Y="1" Z="4" OrientMatrix0="1" OrientMatrix1="0" OrientMatrix2="0" OrientMatrix3="0"
+OrientMatrix4="1" OrientMatrix5="0" OrientMatrix6="0" OrientMatrix7="0" OrientMatrix8="1"/>
+</Camera></calibrationProfile>"""
+BIOCV = "1920\n1080\n1500 0 955\n0 1500 547\n0 0 1\n\n1 0 0 0\n0 1 0 0\n0 0 1 4000\n0 0 0 1\n\n0.1 0 0 0 0\n"
+MATLAB = {
+    "s": {
+        "K": np.array([[1500.0, 0, 956], [0, 1500, 548], [0, 0, 1]]),
+        "ImageSize": np.array([1080.0, 1920]),
+        "RadialDistortion": np.array([0.03, -0.05, 0.01]),
+        "TangentialDistortion": np.zeros(2),
+    }
+}
 OPENCAP = {
     "distortion": np.zeros((1, 5)),
     "intrinsicMat": np.array([[1500.0, 0, 540], [0, 1500, 960], [0, 0, 1]]),
@@ -313,6 +329,9 @@ FORMATS: dict[str, FileFormat] = {
     "truth": FileFormat(_written("gt.npz", _truth), read_truth, False, _other_arrays),
     **{name if name != "multiview" else "rig (convert)": _calibration(name) for name in written_formats()},
     "vicon": FileFormat(_text("session.xcp", VICON), _read_calibration),
+    "optitrack": FileFormat(_text("calibration.mcal", MCAL), _read_calibration),
+    "biocv": FileFormat(_text("00.mp4.calib", BIOCV), _read_calibration),
+    "matlab": FileFormat(_written("stereo.mat", lambda path: savemat(path, MATLAB)), _read_calibration, text=False),
     "markers trc": FileFormat(_markers("trc"), read_markers),
     "markers c3d": FileFormat(_markers("c3d"), read_markers, text=False),
     "markers bvh": FileFormat(_markers("bvh"), read_markers),

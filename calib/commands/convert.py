@@ -3,10 +3,10 @@
     multiview calibrate convert Calib.toml rig.toml
     multiview calibrate convert rig.toml calibration.toml --to anipose
 
-Formats: multiview (ours), anipose (also FreeMoCap's), caliscope, colmap, easymocap, kalibr, nerfstudio, opencv_yaml,
-pose2sim, qualisys (QCA); read only: opencap, vicon (.xcp). The same points reproject to the same pixels within a
-millionth; a note names what a format cannot hold, another the distances between the cameras: check them, as few files
-say what their unit is.
+Formats: multiview (ours), anipose (also FreeMoCap's), caliscope, captury, colmap, easymocap, kalibr, nerfstudio,
+opencv_yaml, pose2sim, qualisys (QCA); read only: biocv, matlab, opencap, optitrack (.mcal), vicon (.xcp). The same
+points reproject to the same pixels within a millionth; a note names what a format cannot hold, another the distances
+between the cameras: check them, as few files say what their unit is.
 """
 
 from __future__ import annotations
@@ -136,6 +136,7 @@ def _by_suffix(path: Path) -> str:
         "transforms.json": "nerfstudio",
         "cameras.txt": "colmap",
         "cameras.bin": "colmap",
+        ".calib": "captury",
     }
     for ending, target in known.items():
         if name.endswith(ending):

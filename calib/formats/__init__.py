@@ -25,6 +25,8 @@ from multiview.errors import ConfigError
 
 __all__ = ["UNITS_M", "Format", "format_names", "format_of", "load_format", "written_formats"]
 
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # the first two bytes of such a text
+
 
 class Format(Protocol):
     """Protocol of a format module."""
@@ -64,9 +66,10 @@ def format_of(path: Path) -> str:
     if path.is_dir():
         raise ConfigError(f"{path}: a folder without a calibration of a known format; name its file")
     try:
-        text = reading(path).read_text(encoding="utf-8", errors="replace")
+        content = reading(path).read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    text = content.decode("utf-16" if content[:2] in _UTF_16 else "utf-8", errors="replace")
     for name in format_names():
         if load_format(name).recognises(text):
             return name

@@ -15,7 +15,12 @@ from multiview.errors import ConfigError
 from multiview.geometry.rigid import rotation_from_vector
 
 NAMES, WRITTEN = format_names(), written_formats()
-REFUSED = {"qualisys": ("fisheye", 8), "easymocap": ("fisheye",), "kalibr": (5, 8)}  # or as many coefficients
+REFUSED = {
+    "qualisys": ("fisheye", 8),
+    "captury": ("fisheye", 8),
+    "easymocap": ("fisheye",),
+    "kalibr": (5, 8),
+}  # or as many coefficients
 
 
 def make_rig(fisheye=False, coefficients=5):
