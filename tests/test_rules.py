@@ -71,6 +71,7 @@ WRITES_AT = {
     "services/supervise/launch.py": "its own scratch folder",
     "services/transport/keyring.py": "keys, which nobody else may read",
     "services/viewer/record.py": "a log in a scratch folder",
+    "services/nodes/camera_process.py": "removes shared memory of its own, no file",
 }
 
 parse = cache(ast.parse)  # each rule reads every file

@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from multiview.common.ledger import note_missing
+from multiview.common.ledger import note_missing, reading
 from multiview.errors import ConfigError, SourceError
 from multiview.recordings.mcap_log import RecordingReader, RecordingWriter
 from multiview.recordings.take import PARTIAL, Take, finish_take, open_take, write_contents
@@ -107,10 +107,12 @@ def _copy(take: Take, target: Path, damaged: dict[str, int]) -> Take:
         scratch.mkdir(parents=True)
         for path in sorted(take.folder.rglob("*")):
             place = scratch / path.relative_to(take.folder)
-            if path.is_dir():
-                place.mkdir(exist_ok=True)
-            elif path.parent == take.folder and path.name in damaged:
+            if path.is_file() and path.parent == take.folder and path.name in damaged:
                 _rewrite(path, place, take, damaged[path.name])
+            elif path.is_symlink():  # videos on another disk, for example
+                place.symlink_to(path.resolve())
+            elif path.is_dir():
+                place.mkdir(exist_ok=True)
             elif path.name not in (LOCK, "contents.toml"):
                 _link(path, place)
         write_contents(Take(scratch))
@@ -125,7 +127,7 @@ def _rewrite(path: Path, place: Path, take: Take, messages: int) -> None:
     """All that can be read of a recording; one that gives nothing is left out."""
     if not messages:
         return
-    inside = {file.name: file.read_bytes() for file in (take.rig, take.studio) if file.exists()}
+    inside = {file.name: reading(file).read_bytes() for file in (take.rig, take.studio) if file.is_file()}
     writer = RecordingWriter(place, inside)
     try:
         for record in RecordingReader(path):

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["Ledger", "ledger", "note_missing", "note_written", "reading", "was_read"]
+from multiview.errors import ConfigError
+
+__all__ = ["Ledger", "check_ordinary", "ledger", "note_missing", "note_written", "reading", "was_read"]
 
 P = TypeVar("P", str, Path)
 
@@ -42,10 +45,23 @@ def ledger() -> Iterator[Ledger]:
 
 
 def reading(path: P) -> P:
-    """`path`, noted as an input of the command; a folder stands for every file directly in it."""
+    """`path`, noted as an input of the command; a folder stands for every file directly in it.
+
+    Raises:
+        ConfigError: It is neither a file nor a folder.
+    """
+    check_ordinary(path)
     if _open and (identity := _identity(path)) is not None and identity not in _open[-1].written:
         _open[-1].read.add(identity)
     return path
+
+
+def check_ordinary(path: str | Path) -> None:
+    """ConfigError if it is neither a file nor a folder: a pipe never answers, and a device may never end."""
+    with suppress(OSError, ValueError):  # whoever opens it says what is wrong
+        mode = os.stat(path).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise ConfigError(f"{path} is a pipe or a device, no file: write what comes from it to a file first")
 
 
 def note_written(path: Path) -> None:

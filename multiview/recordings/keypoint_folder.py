@@ -229,7 +229,7 @@ def read_keypoints(path: str | Path, skeleton: Skeleton) -> Keypoints2D:
 
 def _content(path: str | Path) -> bytes:
     """All bytes of a small file, with as few calls as there can be."""
-    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))  # a pipe is empty
     try:
         parts = [os.read(file, _BLOCK)]
         while len(parts[-1]) == _BLOCK:

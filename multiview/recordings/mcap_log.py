@@ -25,7 +25,7 @@ from mcap.summary import Summary as Index
 from mcap.writer import CompressionType, IndexType, Writer
 
 from multiview.common.ledger import reading
-from multiview.errors import MessageError, SourceError
+from multiview.errors import ConfigError, MessageError, SourceError
 from multiview.recordings.mcap_records import Broken, Opened, read_records
 from multiview.wire.messages import SCHEMA_VERSION, Stamp, json_schema
 
@@ -249,6 +249,8 @@ class RecordingReader:
                             yield from self._messages(record)
         except OSError as error:
             raise UnreadableError(f"{self.path}: cannot be read ({error.strerror})") from None
+        except ConfigError as error:
+            raise UnreadableError(str(error)) from None
         if not seen:
             raise UnreadableError(f"{self.path}: not a recording (MCAP file)")
         self._finish(places)
@@ -348,12 +350,12 @@ def read_summary(path: Path) -> Summary | None:
 
 def _read_index(path: Path) -> Index | None:
     try:
-        with path.open("rb") as file:
+        with reading(path).open("rb") as file:
             if not _index_is_whole(file):
                 return None
             file.seek(0)
             return make_reader(file).get_summary()
-    except (OSError, McapError, ValueError, RuntimeError, EOFError, OverflowError, struct.error):
+    except (OSError, ConfigError, McapError, ValueError, RuntimeError, EOFError, OverflowError, struct.error):
         return None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8, UInt16
 
+from multiview.common.ledger import check_ordinary
 from multiview.errors import SourceError
 
 __all__ = ["PICTURE_SUFFIXES", "PictureDepth", "numbered_pictures", "read_picture"]
@@ -97,6 +98,7 @@ def _decoded(path: Path) -> UInt8[np.ndarray, "H W 3"] | UInt16[np.ndarray, "H W
     import cv2
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors reach users in our words
+    check_ordinary(path)
     try:
         # Not cv2.imread, which cannot open every path on every system.
         data = np.fromfile(path, np.uint8)

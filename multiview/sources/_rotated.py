@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -30,9 +31,7 @@ class _Rotated:
         frame = self._source.read()
         if frame is None:
             return None
-        return VideoFrame(
-            np.asarray(cv2.rotate(frame.image, self._rotation), np.uint8), frame.index, frame.time_ns, frame.camera
-        )
+        return replace(frame, image=np.asarray(cv2.rotate(frame.image, self._rotation), np.uint8))
 
     def skip(self) -> bool:
         return self._source.skip()

@@ -1,9 +1,9 @@
 """A worker with a 2D detector: frames of one or several cameras, their keypoints to the hub.
 
 Each camera has its own decoding thread; the available frames are detected in one batch. A camera that is faster than
-the detector drops its older frames, which are counted. A camera that fails reports the error and ends its stream; the
-others continue. A worker with a camera that is blocked in `read` no longer signals that it works: it is killed and
-started again by whoever watches it.
+the detector drops its older frames, which are counted. Live cameras that share a worker are read in processes of their
+own: one that blocks or fails is started again there, and the others continue. A worker whose only camera is blocked in
+`read` no longer signals that it works: it is killed and started again by whoever watches it.
 """
 
 from __future__ import annotations
@@ -14,23 +14,26 @@ import secrets
 import sys
 import time
 from collections import Counter, deque
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from multiview.cameras.camera import Camera
+from multiview.cameras.camera import Camera, Rig
 from multiview.cameras.image_size import scaling_note, to_calibrated_size
 from multiview.common.ledger import note_missing
 from multiview.common.video_writer import load_encoders
 from multiview.data import NS_PER_S, Keypoints2D, VideoFrame
 from multiview.detect import ExpectsPeople, PoseDetector, make_detector
 from multiview.errors import ConfigError, SourceError
-from multiview.sources import FrameSource, Paced, Reader, open_source, rotated
+from multiview.sources import DeviceSettings, FrameSource, Paced, Reader, is_file_address, open_source, rotated
 from multiview.studio.config import CameraSource, Studio, frame_rate, studio_rig, studio_skeleton
 from multiview.timing.clock import ClockMap
 from multiview.wire import topics
 from multiview.wire.messages import CameraHealth, EndOfStream, encode
 from multiview.wire.packing import pack_keypoints
+from services.nodes.camera_process import PATIENCE_S, CameraProcess
 from services.nodes.clock_probe import ClockProber
 from services.nodes.common_grid import DetectorPace, GridSelection
 from services.nodes.previews import Previews, jpeg, send_preview
@@ -41,11 +44,12 @@ from services.runtime.process import Stopping, lower_thread_priority
 from services.transport.bus import FINAL_SEND_S, RequestClient, Sender
 from services.transport.requests import Ready, notify
 
-__all__ = ["CameraWorker", "shared_trouble"]
+__all__ = ["CameraWorker"]
 
 REPORT_S = 1.0
 NO_PICTURE_S = 2.0  # without one, which is said
-PATIENCE_S = 10.0  # the longest that `read` of a live camera may take, where its source names no `patience_s`
+FIRST_OPEN_S = 20.0  # for so long those that share a worker wait for each other to open
+USUAL_FPS = 30.0  # Hz, of a camera that has not opened yet
 RECENT = 100  # frames over which times are averaged
 SWITCH_INTERVAL_S = 5e-4
 
@@ -53,15 +57,10 @@ SWITCH_INTERVAL_S = 5e-4
 class CameraStream:
     """One camera of the worker: its source, its connections and its counts."""
 
-    def __init__(self, studio: Studio, camera: Camera, calibration: str, beside: int) -> None:
-        """`beside` is the number of the other cameras, which share this machine's cores."""
-        source = studio.source_of(camera.name)
-        assert isinstance(source, CameraSource)
-        self.options, self.camera, self.calibration, self._beside = source, camera, calibration, beside
-        self.address = source.address_of(camera.name)
-        self.source = self.open()
-        if note := scaling_note(self.source.size, camera.size, camera.name):
-            logging.warning("%s", note)
+    def __init__(self, studio: Studio, camera: Camera, calibration: str, source: FrameSource) -> None:
+        options = studio.source_of(camera.name)
+        assert isinstance(options, CameraSource)
+        self.options, self.camera, self.calibration, self.source = options, camera, calibration, source
         self.boot_id = secrets.randbits(62)
         self.sender, self.client = Sender(studio.hub, camera.name), RequestClient(studio.hub, camera.name)
         self.prober = (
@@ -72,17 +71,23 @@ class CameraStream:
         self.recording: RecordingSource | None = None
         self.sent = self.dropped = self.rejected = 0
         self.state, self.note = "running", ""
+        try:
+            note = scaling_note(source.size, camera.size, camera.name)
+        except ConfigError as error:
+            if not isinstance(source, CameraProcess):
+                raise
+            note = str(error)  # its frames are refused, those of the others are not
+        if note:
+            logging.warning("%s", note)
 
-    def open(self) -> FrameSource:
-        o = self.options
-        source = open_source(self.address, self.camera.name, Path.cwd(), o.fps, self._beside, o.settings)
-        return rotated(source, o.rotate)
+    def start(self, start_ns: int, video: Path | None, pace: DetectorPace, again: Opener) -> None:
+        """Files play from the common start; live cameras as they come.
 
-    def start(self, start_ns: int, video: Path | None, pace: DetectorPace) -> None:
-        """Files play from the common start; live cameras as they come. `video` is where to keep it, from then on."""
+        `video` is where to keep it, from then on; `again` opens a file that is played again.
+        """
         o, played = self.options, self.source
         if not played.live and o.speed > 0:
-            played = Paced(played, start_ns, o.speed, self.open if o.loop else None, every=video is not None)
+            played = Paced(played, start_ns, o.speed, again if o.loop else None, every=video is not None)
         if video is not None:
             zero_ns = self.prober.worker_ns(start_ns) if self.prober else 0
             played = self.recording = RecordingSource(played, video, zero_ns)
@@ -200,6 +205,8 @@ class CameraStream:
         return self.recording.log.error if self.recording else ""
 
     def end(self) -> None:
+        if isinstance(self.source, CameraProcess):
+            self.source.stop()
         if self.reader:
             self.reader.close()
         ending = EndOfStream(camera=self.camera.name, boot_id=self.boot_id, frames=self.sent)
@@ -227,8 +234,11 @@ class CameraWorker:
                 f'the detector {first.detector} gives {gives}, the studio has skeleton = "{studio.skeleton}": '
                 f'set skeleton = "{gives}"'
             )
+        self._openers = {name: _opener(studio, name, len(rig) - 1) for name in cameras}
+        sources = _open_all(self._openers, studio, rig)
         self._streams = [
-            CameraStream(studio, rig.cameras[rig.index(name)], rig.calibration_hash, len(rig) - 1) for name in cameras
+            CameraStream(studio, rig.cameras[rig.index(name)], rig.calibration_hash, source)
+            for name, source in sources.items()
         ]
         self._regions = self._region_receiver(studio, first, cameras[0])
         self._previews = Previews(studio.hub, cameras[0])
@@ -246,7 +256,7 @@ class CameraWorker:
         roles = [f"camera/{stream.camera.name}" for stream in self._streams]
         self._start_ns = wait_for_start(self._streams[0].client, roles, standalone, stopping)
         for stream in self._streams:
-            stream.start(self._start_ns, self._video, self._pace)
+            stream.start(self._start_ns, self._video, self._pace, self._openers[stream.camera.name])
         sys.setswitchinterval(SWITCH_INTERVAL_S)  # a detector in Python would starve the threads that read and record
         lower_thread_priority()  # decoding and fusion come first; detection takes the time that is left
         playing, next_report = list(self._streams), 0.0
@@ -341,12 +351,11 @@ class CameraWorker:
     def _report(self) -> None:
         detect_ms = sum(self._detect_ms) / max(1, len(self._detect_ms))
         too_slow = self._pace.advice(len(self._streams))
-        blocked = [stream.camera.name for stream in self._streams if stream.blocked]
         for stream in self._streams:
             times = self._detected_ns[stream.camera.name]
             rate = (len(times) - 1) * 1e9 / (times[-1] - times[0]) if len(times) > 2 else 0.0
-            stream.report(rate, detect_ms, shared_trouble(stream.camera.name, blocked) or too_slow, self._timing_text())
-        if not blocked:
+            stream.report(rate, detect_ms, too_slow, self._timing_text())
+        if not any(stream.blocked for stream in self._streams):
             for stream in self._streams:
                 stream.signal_ready(self._start_ns)
 
@@ -361,7 +370,48 @@ class CameraWorker:
         return ", ".join(f"{name} {ms:.1f}" for name, ms in self._mean_ms().items()) + " ms" if self._stages else ""
 
 
-def shared_trouble(camera: str, blocked: list[str]) -> str:
-    """Why a camera will be started again through no fault of its own: those `blocked` share its worker."""
-    others = ", ".join(name for name in blocked if name != camera)
-    return f"started again with {others}, blocked in the same worker: give it one of its own" if others else ""
+Opener = Callable[[], FrameSource]
+
+
+def _opener(studio: Studio, camera: str, beside: int) -> Opener:
+    """Opens a camera's source; `beside` is the number of the other cameras, which share this machine's cores."""
+    options = studio.source_of(camera)
+    assert isinstance(options, CameraSource)
+    address = options.address_of(camera)
+    return partial(_open, address, camera, Path.cwd(), options.fps, beside, options.settings, options.rotate)
+
+
+def _open(
+    address: str, name: str, folder: Path, fps: float, beside: int, settings: DeviceSettings | None, rotate: int
+) -> FrameSource:
+    return rotated(open_source(address, name, folder, fps, beside, settings), rotate)
+
+
+def _open_all(openers: dict[str, Opener], studio: Studio, rig: Rig) -> dict[str, FrameSource]:
+    """Open the cameras of a worker; those that are live and share it in processes of their own.
+
+    Raises:
+        SourceError: None of them can be opened, or one that is read here cannot.
+    """
+    sources: dict[str, FrameSource] = {}
+    for name, opener in openers.items():
+        options = studio.source_of(name)
+        assert isinstance(options, CameraSource)
+        apart = len(openers) > 1 and _may_block(options.address_of(name))
+        size, fps = rig.cameras[rig.index(name)].size, options.fps or studio.sync.rate_hz or USUAL_FPS
+        sources[name] = CameraProcess(opener, name, size, fps, PATIENCE_S) if apart else opener()
+    processes = [source for source in sources.values() if isinstance(source, CameraProcess)]
+    end = time.monotonic() + FIRST_OPEN_S
+    for process in processes:
+        if not process.wait_open(end - time.monotonic()):
+            logging.warning("%s joins when it can: %s", process.name, process.trouble)
+    if processes and len(processes) == len(sources) and all(process.failed for process in processes):
+        for process in processes:
+            process.close()
+        raise SourceError(f"{processes[0].name}: {processes[0].trouble}")
+    return sources
+
+
+def _may_block(address: str) -> bool:
+    """Whether a source may be live: a device, a stream, or somebody's own."""
+    return not is_file_address(address) or address.endswith(".py")

@@ -13,7 +13,7 @@ from zlib import crc32
 
 from multiview.common.names import file_name
 from services.runtime.process import DUMP_SIGNAL, PARENT_VARIABLE
-from services.supervise.restarts import Restarts
+from services.runtime.restarts import Restarts
 
 __all__ = ["CANNOT_START", "PARTLY", "Child"]
 

@@ -50,6 +50,7 @@ class Supervisor:
         self.children: dict[str, Child] = {}
         self._status, self._logs, self._strict, self._recording = status, logs, strict, recording
         self._next_check, self._missed_replies = 0.0, 0
+        self._replied_s = 0.0  # when the hub last did
         self._silence = Silence(time.monotonic())
 
     def spawn(self, name: str, command: list[str], roles: Iterable[str] = (), essential: bool = False) -> None:
@@ -69,7 +70,8 @@ class Supervisor:
                     raise LaunchError(f"{child.name}: {child.last_line()}")
             status = self._status(REPLY_TIMEOUT_S)
             if status is not None and self.children["hub"].running:
-                self._silence.hear(time.monotonic(), status.roles)
+                self._replied_s = time.monotonic()
+                self._silence.hear(self._replied_s, status.roles)
                 if connected(status):
                     return
             time.sleep(0.02)
@@ -133,8 +135,10 @@ class Supervisor:
         now = time.monotonic()
         self._silence.hear(now, None if status is None else status.roles)
         self._missed_replies = self._missed_replies + 1 if status is None else 0
+        self._replied_s = self._replied_s if status is None else now
         hub = self.children["hub"]
-        if self._missed_replies >= HUNG_S / CHECK_INTERVAL_S and hub.running:
+        limit_s = HUNG_S if self._replied_s > hub.started else LOADING_S
+        if self._missed_replies >= limit_s / CHECK_INTERVAL_S and hub.running:
             self._kill(hub)
             self._missed_replies = 0
         watched = [child for child in self.children.values() if child.running and child.roles]

@@ -160,3 +160,42 @@ def test_corrections_go_beside_what_was_recorded(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="recordings are never written over"):
         save_rig(RIG, take.rig)
     assert {path.name: path.read_bytes() for path in take.folder.iterdir()} == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("name", ["take.1.mcap", "studio.toml", "rig.toml", "contents.toml", "take.toml"])
+def test_pipe_in_a_take_hides_nothing_else_and_is_not_waited_for(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It never answers: whoever opens it waits for ever."""
+    folder = take_with(tmp_path, [(tick, 1, {0: 0.0}) for tick in range(5)]).folder
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    assert main(["info", str(folder)]) == (3 if name == "take.1.mcap" else 0)
+    assert main(["export", str(folder), "--to", "csv", "--out", str(tmp_path)]) == (3 if name == "take.1.mcap" else 0)
+    assert "5 ticks" in capsys.readouterr().out
+
+
+def test_device_is_no_file(tmp_path: Path) -> None:
+    """It may give bytes without end."""
+    for read in (lambda p: take_studio(Take(p)), lambda p: Take(p).info):
+        folder = tmp_path / "walk"
+        folder.mkdir(exist_ok=True)
+        for name in ("studio.toml", "take.toml"):
+            (folder / name).unlink(missing_ok=True)
+            (folder / name).symlink_to(os.devnull)
+        with pytest.raises(ConfigError, match="is a pipe or a device"):
+            read(folder)
+
+
+def test_recovered_copy_keeps_what_lies_on_another_disk(tmp_path: Path) -> None:
+    """A folder of videos that is a link to elsewhere is the take's, too."""
+    folder = take_with(tmp_path, [(tick, 1, {0: 0.0}) for tick in range(5)]).folder
+    (folder / "take.1.mcap").write_bytes(b"damaged")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "note.txt").write_text("kept")
+    (folder / "more").symlink_to(Path("..") / "disk", target_is_directory=True)
+    (folder / "note.txt").symlink_to(Path("..") / "disk" / "note.txt")
+    assert main(["recover", str(folder), "--out", str(tmp_path / "deep" / "copy")]) == 3
+    assert (tmp_path / "deep" / "copy" / "more" / "note.txt").read_text() == "kept"
+    assert (tmp_path / "deep" / "copy" / "note.txt").read_text() == "kept"

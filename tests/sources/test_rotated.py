@@ -17,7 +17,7 @@ class Still:
     def read(self) -> VideoFrame | None:
         image = np.zeros((4, 6, 3), np.uint8)
         image[0, 0] = 255
-        return VideoFrame(image, 7, 11, self.name)
+        return VideoFrame(image, 7, 11, self.name, trigger=13)
 
     def skip(self) -> bool:
         return True
@@ -37,5 +37,5 @@ def test_rotated_pictures_are_turned_clockwise(degrees: int, corner: tuple[int, 
     assert np.argwhere(frame.image[..., 0]).tolist() == [
         list(corner)
     ]  # the top left corner goes to the top right first
-    assert (frame.index, frame.time_ns, source.name, source.skip()) == (7, 11, "cam01", True)
+    assert (frame.index, frame.time_ns, frame.trigger, source.name, source.skip()) == (7, 11, 13, "cam01", True)
     assert getattr(source, "trouble", "") == "dusty"  # and whatever else a source says

@@ -24,13 +24,13 @@ class Restarts:
     def died(self, started: float, now: float, cannot_start: bool) -> float:
         """Note a death, and return when to start again.
 
-               Args:
-                   started: When the process was started.
-                   now: When it was found dead.
-        + cannot_start: Whether it said itself that it cannot start.
+        Args:
+            started: When the process was started.
+            now: When it was found dead.
+            cannot_start: Whether it said itself that it cannot start.
 
-               Returns:
-                   The time of the next start.
+        Returns:
+            The time of the next start.
         """
         if now - started > (STARTED_S if cannot_start else STABLE_S):
             self.deaths = 0

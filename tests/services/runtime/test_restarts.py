@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from services.supervise.restarts import MAX_CANNOT_START_PAUSE_S, MAX_PAUSE_S, STABLE_S, STARTED_S, Restarts
+from services.runtime.restarts import MAX_CANNOT_START_PAUSE_S, MAX_PAUSE_S, STABLE_S, STARTED_S, Restarts
 
 
 def pauses(restarts: Restarts, count: int, lives_s: float, cannot_start: bool) -> list[float]:
