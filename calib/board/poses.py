@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from multiview.geometry.bundle import Bundle, BundleState, Lens
+from multiview.geometry.bundle import Bundle, BundleState, Lens, LensPrior
 from multiview.geometry.least_squares import levenberg_marquardt
 from multiview.geometry.lens import undistort
 from multiview.geometry.rigid import nearest_rotation
@@ -154,11 +154,12 @@ def one_camera(
     t: Float64[np.ndarray, "V 3"],
     sigma: float,
     free: Bool[np.ndarray, " n"],
+    prior: LensPrior | None = None,
 ) -> tuple[Bundle, BundleState]:
     """The bundle of a single camera in its own axes, with one board pose per view; `free` of its lens may move."""
     count, none = len(views), np.zeros(1, dtype=bool)
     camera, knot, weight = np.zeros(count, dtype=np.int64), np.arange(count), views.used / sigma
-    bundle = Bundle(views.points, camera, knot, views.xy, weight, (free,), none, none, cauchy=2.0)
+    bundle = Bundle(views.points, camera, knot, views.xy, weight, (free,), none, none, 2.0, lens_prior=(prior,))
     return bundle, BundleState((lens,), np.eye(3)[None], np.zeros((1, 3)), np.zeros(1), R, t)
 
 

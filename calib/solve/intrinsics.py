@@ -21,8 +21,9 @@ from calib.board.poses import (
     one_camera,
     refined_poses,
 )
+from calib.solve.lens_prior import determines, lens_prior
 from multiview.errors import CalibrationError
-from multiview.geometry.bundle import Lens
+from multiview.geometry.bundle import Bundle, BundleState, Lens, LensPrior
 from multiview.geometry.least_squares import levenberg_marquardt
 from multiview.geometry.rigid import transform
 
@@ -36,13 +37,17 @@ _MIN_VIEWS_TO_CHOOSE = 16  # views; with fewer, holding half of them out tells n
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Intrinsics:
-    """A lens, the noise of its corners (px per axis), and warnings."""
+    """A lens, the noise of its corners (px per axis), and warnings.
+
+    `prior` is what had to be assumed of a lens that the views do not determine; None: they do.
+    """
 
     lens: Lens
     sigma: float
     model: str
     held_out_px: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    prior: LensPrior | None = None
 
 
 def free_parameters(model: str, views: int) -> Bool[np.ndarray, " n"]:
@@ -68,8 +73,7 @@ def calibrate_lens(views: CameraViews, size: tuple[int, int], model: str | None 
     if len(candidates) > 1:
         even, odd = np.arange(0, len(views), 2), np.arange(1, len(views), 2)
         for name in candidates:
-            fitted, _ = _fit(views[even], size, name)
-            held_out[name] = _held_out_error(views[odd], fitted)
+            held_out[name] = _held_out_error(views[odd], _fit(views[even], size, name).lens)
         best = candidates[0]
         for name in candidates[1:]:
             gain = held_out[best] - held_out[name]
@@ -82,10 +86,9 @@ def calibrate_lens(views: CameraViews, size: tuple[int, int], model: str | None 
                 best = name
     else:
         best = candidates[0]
-    lens, errors = _fit(views, size, best)
-    notes = _degeneracy(views, lens)
+    found = _fit(views, size, best)
     rms = {name: float(np.sqrt(np.nanmean(error))) for name, error in held_out.items()}
-    return Intrinsics(lens, max(noise(errors), 0.02), best, rms, notes)
+    return replace(found, held_out_px=rms, notes=_degeneracy(views, found.lens))
 
 
 def spread_out(views: CameraViews, size: tuple[int, int], count: int) -> Int64[np.ndarray, " v"]:
@@ -109,23 +112,33 @@ def spread_out(views: CameraViews, size: tuple[int, int], count: int) -> Int64[n
     return np.sort(np.array(taken))
 
 
-def _fit(views: CameraViews, size: tuple[int, int], model: str) -> tuple[Lens, Float64[np.ndarray, "V N"]]:
-    """The lens, and the distance of the corners that it sees from where they should be, px (NaN where unused)."""
-    lens = _first_guess(views, size, model)
-    views, enough = _in_front(views, lens)
+def _fit(views: CameraViews, size: tuple[int, int], model: str) -> Intrinsics:
+    """The lens from views of the board; where these do not determine it, with what lenses usually are."""
+    first = _first_guess(views, size, model)
+    views, enough = _in_front(views, first)
     views = views[np.flatnonzero(enough)]
+    bundle, state, sigma = _refined(views, first, model, None)
+    prior = lens_prior(model, state.lenses[0], size)
+    if determines(bundle, state, prior):
+        return Intrinsics(state.lenses[0], sigma, model)
+    _, state, sigma = _refined(views, first, model, lens_prior(model, first, size))
+    return Intrinsics(state.lenses[0], sigma, model, prior=lens_prior(model, state.lenses[0], size))
+
+
+def _refined(views: CameraViews, lens: Lens, model: str, prior: LensPrior | None) -> tuple[Bundle, BundleState, float]:
+    """Robust least squares from a first guess, and the noise of the corners that the lens sees, px."""
     R, t = _homography_poses(views, lens)
     full = free_parameters(model, len(views))
     first = full & (np.arange(len(full)) < 6)
     first[2:4] = False  # the principal point waits until focal length and poses are near
-    sigma, errors = 3.0, np.full(views.used.shape, np.nan)
+    sigma = 3.0
     for free, steps in ((first, 12), (full, 12), (full, 15)):
-        bundle, state = one_camera(views, lens, R, t, sigma, free)
+        bundle, state = one_camera(views, lens, R, t, sigma, free, prior)
         state = levenberg_marquardt(bundle, state, max_steps=steps, tolerance=1e-5).state
         lens, R, t = state.lenses[0], state.target_R, state.target_t
         errors = np.where(views.used, np.linalg.norm(bundle.residuals(state), axis=-1), np.nan)
         sigma = max(noise(errors), 0.02)
-    return lens, errors
+    return bundle, state, sigma
 
 
 def _first_guess(views: CameraViews, size: tuple[int, int], model: str) -> Lens:

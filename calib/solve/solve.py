@@ -297,6 +297,7 @@ def _assembled(
         free_pose=np.arange(len(lenses)) > 0,
         free_offset=np.zeros(len(lenses), dtype=bool),
         time=time,
+        lens_prior=tuple(entry.prior for entry in lenses),
     )
     R = np.stack([cameras[i][0] for i in range(len(lenses))])
     t = np.stack([cameras[i][1] for i in range(len(lenses))])

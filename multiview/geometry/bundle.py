@@ -20,7 +20,7 @@ from multiview.geometry.rigid import rotation_from_vector
 from multiview.geometry.robust import cauchy_loss, cauchy_weight
 from multiview.geometry.trajectory import Knots, Motion
 
-__all__ = ["Bundle", "BundleState", "Lens"]
+__all__ = ["Bundle", "BundleState", "Lens", "LensPrior"]
 
 _NEAREST_M = 1e-3  # a point closer than this, or behind, is measured as if it were here, so that the cost stays finite
 
@@ -55,6 +55,30 @@ class Lens:
     def K(self) -> Float64[np.ndarray, "3 3"]:
         fx, fy, cx, cy = self.focal
         return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LensPrior:
+    """What is known of a lens before it is measured: independent normal distributions.
+
+    Attributes:
+        mean: (n,) of fx, fy, cx, cy and the coefficients.
+        weight: (n,) 1 / sigma; 0 where nothing is known.
+    """
+
+    mean: Float64[np.ndarray, " n"]
+    weight: Float64[np.ndarray, " n"]
+
+    def scaled(self, lens: Lens) -> Float64[np.ndarray, " n"]:
+        """How far a lens is from what is expected, in sigmas.
+
+        Args:
+            lens: Of the same model.
+
+        Returns:
+            (n,), 0 where nothing is known.
+        """
+        return (np.concatenate([lens.focal, lens.dist]) - self.mean) * self.weight
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +122,7 @@ class Bundle:
         knots: Of the target's continuous motion.
         acceleration: Deviation expected of the target's angular (rad/s^2) and linear (m/s^2) acceleration, which keeps
             knots in place that few views see.
+        lens_prior: Of each camera; None where the views tell enough. Empty: of none.
 
     References:
         Triggs et al. 2000, Bundle adjustment: a modern synthesis.
@@ -115,6 +140,7 @@ class Bundle:
     time: Float64[np.ndarray, " V"] | None = None
     knots: Knots | None = None
     acceleration: tuple[float, float] = (100.0, 20.0)
+    lens_prior: tuple[LensPrior | None, ...] = ()
 
     def layout(self) -> list[Int64[np.ndarray, " _"]]:
         """For each camera, the places of its lens, turn, shift and offset among the shared unknowns; -1 where fixed."""
@@ -159,7 +185,7 @@ class Bundle:
         return missed
 
     def cost(self, state: BundleState) -> float:
-        """Half the sum of squared weighted residuals, or of their Cauchy loss, and of the motion's prior.
+        """Half the sum of squared weighted residuals, or of their Cauchy loss, and of the priors.
 
         Args:
             state: The unknowns.
@@ -173,6 +199,9 @@ class Bundle:
         if self.knots is not None:
             _, bent, _ = trajectory.bending(self.knots, state.target_R, state.target_t)
             prior = ((bent / self._acceleration()) ** 2).sum()
+        for c, known in enumerate(self.lens_prior):
+            if known is not None:
+                prior += ((known.scaled(state.lenses[c]) * self.free_lens[c]) ** 2).sum()
         return 0.5 * float(square.sum() + prior)
 
     def linearised(self, state: BundleState) -> ArrowSystem:
@@ -211,6 +240,7 @@ class Bundle:
                     np.add.at(band[i - j], support[:, j], DT @ H[:, own:, own:] @ D[:, j])
         if self.knots is not None:
             self._add_prior(state, band, gradient_chain)
+        self._add_lens_prior(state, layout, shared, gradient_shared)
         return ArrowSystem(shared, cross, band, gradient_shared, gradient_chain)
 
     def moved(
@@ -289,6 +319,20 @@ class Bundle:
             return weight
         square = (missed**2).sum(axis=-1) * weight**2
         return weight * cauchy_weight(square, self.cauchy)
+
+    def _add_lens_prior(
+        self,
+        state: BundleState,
+        layout: list[Int64[np.ndarray, " _"]],
+        shared: Float64[np.ndarray, "S S"],
+        gradient: Float64[np.ndarray, " S"],
+    ) -> None:
+        for c, known in enumerate(self.lens_prior):
+            if known is not None:
+                free = np.flatnonzero(self.free_lens[c])
+                places = layout[c][free]
+                shared[places, places] += known.weight[free] ** 2
+                gradient[places] += (known.scaled(state.lenses[c]) * known.weight)[free]
 
     def _add_prior(
         self, state: BundleState, band: Float64[np.ndarray, "4 K 6 6"], gradient: Float64[np.ndarray, "K 6"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from multiview.geometry.bundle import Bundle, BundleState, Lens
+from multiview.geometry.bundle import Bundle, BundleState, Lens, LensPrior
 from multiview.geometry.least_squares import ArrowSystem, levenberg_marquardt
 from multiview.geometry.rigid import rotation_from_vector
 from multiview.geometry.trajectory import Knots, at
@@ -92,6 +92,8 @@ def make_bundle(rng, moving, cauchy=np.inf):
 @pytest.mark.parametrize("cauchy", [np.inf, 1.5])
 def test_gradients_agree_with_differences(moving, cauchy):
     bundle, state = make_bundle(np.random.default_rng(1), moving, cauchy)
+    known = LensPrior(np.array([0, 0, 620.0, 380, 0, 0, 0, 0]), np.array([0, 0, 0.02, 0.02, 3, 5, 10, 10]))
+    bundle = replace(bundle, lens_prior=(None, known))
     system = bundle.linearised(state)
     shared, chain = np.zeros(len(system.shared)), np.zeros(system.gradient_chain.shape)
     assert len(shared) == 9 + 8 + 6 + moving
