@@ -36,6 +36,7 @@ MIN_CV, MAX_CV = 0.005, 0.3
 PRIOR_FRAMES = 5.0  # noise-free frames that the prior of a length's variation is worth
 FADE = 0.999  # per frame, of the sums that the variation comes from
 ALIKE = 0.15  # left and right bones that differ by more than this part are no pair
+AGREES_SQ = 4.0  # squared standard deviations within which rays agree with a length: beyond, it is not to be trusted
 
 
 @kernel
@@ -161,13 +162,9 @@ def _learn_bone(
     if length == 0.0:
         people.length[m, e], people.length_variance[m, e] = now, 0.25 * now * now
         return
-    x, y, z = bone[0] / now, bone[1] / now, bone[2] / now
-    noise = quadratic_sym3(own, x, y, z) + quadratic_sym3(other, x, y, z)
+    error, noise = _length_error(bone, now, own, other, length)
     if not 0.0 < noise < (MAX_SD * length) * (MAX_SD * length):
         return
-    # Noise makes a bone longer: the square is right on average when the trace is taken off.
-    trace = own[0] + own[3] + own[5] + other[0] + other[3] + other[5]
-    error = (now * now - trace - length * length) / (2 * length)
     variation = (cv * length) * (cv * length)
     if error * error > MAX_ERROR_SQ * (noise + variation + variance):
         return
@@ -184,6 +181,30 @@ def _learn_bone(
     trust = PRIOR_FRAMES * repeats / (prior * prior)
     cv_sq = (trust * prior + sums[0]) / (trust + sums[1])
     people.length_cv[m, e] = math.sqrt(min(max(cv_sq, MIN_CV * MIN_CV), MAX_CV * MAX_CV))
+
+
+@inner
+def _length_error(bone: Vec3, now: float, own: Sym3, other: Sym3, length: float) -> tuple[float, float]:
+    """How much longer than `length` a vector between two measured ends is, and the variance of that."""
+    x, y, z = bone[0] / now, bone[1] / now, bone[2] / now
+    noise = quadratic_sym3(own, x, y, z) + quadratic_sym3(other, x, y, z)
+    # Noise makes a bone longer: the square is right on average when the trace is taken off.
+    trace = own[0] + own[3] + own[5] + other[0] + other[3] + other[5]
+    return (now * now - trace - length * length) / (2 * length), noise
+
+
+@inner
+def agreement(bone: Vec3, own: Sym3, other: Sym3, length: float, variance: float) -> float:
+    """The weight of a length of `variance` beside what this frame's rays measure: 1 where they agree, else towards 0.
+
+    A part of a body that has kept its shape for long may bend any moment.
+    """
+    now = norm(bone)
+    if not now > 0.005:
+        return 0.0
+    error, noise = _length_error(bone, now, own, other, length)
+    excess = error * error / (AGREES_SQ * (noise + variance))
+    return 1.0 if excess <= 1.0 else 1.0 / (excess * excess)
 
 
 @inner

@@ -8,7 +8,7 @@ import numpy as np
 
 from multiview.cameras.observations import PackedRig, Rays
 from multiview.cameras.ray_bundle_kernels import ray_bundle
-from multiview.fusion.estimation.bone_length_kernels import bone_length_outliers, gate_bones, learn_bones
+from multiview.fusion.estimation.bone_length_kernels import agreement, bone_length_outliers, gate_bones, learn_bones
 from multiview.fusion.estimation.fit_scratch import FitScratch
 from multiview.fusion.estimation.kalman_kernels import update_joints
 from multiview.fusion.estimation.process_noise_kernels import (
@@ -129,7 +129,8 @@ def bone_constraints(m: int, dt: float, body: Body, people: State, views: Array,
     """What the bones of slot m say of where the joints are.
 
     Of a joint that two views do not measure they say the same in every frame, so only the share of the information that
-    is forgotten in dt s is added again. Such a joint is also held near where it was relative to its parent.
+    is forgotten in dt s is added again. Such a joint is also held near where it was relative to its parent. A brace
+    that need not be rigid counts while this frame's rays agree with it.
     """
     length, variance, cv, pos = people.length[m], people.length_variance[m], people.length_cv[m], people.pos[m]
     bones = fit.bones
@@ -142,6 +143,11 @@ def bone_constraints(m: int, dt: float, body: Body, people: State, views: Array,
             information = 1.0 / (variance[e] + variation * variation + 1e-6)
             unobserved = views[j] < 2 or views[p] < 2
             bones.length_information[e] = information * information_scale if unobserved else information
+            if e >= views.shape[0] and body.nonrigid[e] and not unobserved:
+                bone = sub_vec(vec3(fit.rays_xyz[j]), vec3(fit.rays_xyz[p]))
+                spread = variance[e] + variation * variation
+                own, other = sym3(fit.rays_cov[j]), sym3(fit.rays_cov[p])
+                bones.length_information[e] *= agreement(bone, own, other, length[e], spread)
     for j in range(views.shape[0]):
         p = body.parent[j]
         bones.offset_information[j] = 0.0

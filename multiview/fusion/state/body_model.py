@@ -44,6 +44,7 @@ PARTS = (
     ("nose", "left_eye", "right_eye", "left_ear", "right_ear"),
     *(tuple(f"{side}_{joint}" for joint in ("ankle", "big_toe", "small_toe", "heel")) for side in ("left", "right")),
 )
+MOST_NEIGHBOURS = 6  # of a joint of an animal, between which there are braces
 
 
 def _rest_pose(skeleton: Skeleton) -> np.ndarray:
@@ -63,9 +64,10 @@ class Body(NamedTuple):
     `parent[j]` spans a tree over all joints (the root's is -1) and `order` visits parents first. Where the skeleton's
     bones do not connect two parts, a `nonrigid` edge does, whose length varies more. Of the E bones, which have their
     joints at `ends`, the first J are those of the tree, from each joint to its parent; the others brace the parts of
-    the body that keep their shape. `mirror[e]` is the bone on the other side that is as long. `rest_pose` m (standing)
-    is NaN for joints without a prior, their `length` 0. `matching_joints` are those by which detections are matched to
-    people; `torso` those that move least against each other.
+    the body that keep their shape, or may do so: then they are `nonrigid`, too, until a body shows what it is like.
+    `mirror[e]` is the bone on the other side that is as long. `rest_pose` m (standing) is NaN for joints without a
+    prior, their `length` 0. `matching_joints` are those by which detections are matched to people; `torso` those that
+    move least against each other.
     """
 
     parent: Int64[np.ndarray, " J"]
@@ -92,7 +94,7 @@ class Body(NamedTuple):
         bone = bone[known[ends[bone]].all(axis=1)]
         length = np.zeros(len(ends))
         length[bone] = np.linalg.norm(rest_pose[ends[bone, 0]] - rest_pose[ends[bone, 1]], axis=-1)
-        nonrigid = np.concatenate([nonrigid, np.zeros(len(ends) - joints, dtype=bool)])
+        nonrigid = np.concatenate([nonrigid, np.full(len(ends) - joints, skeleton.size_m is not None)])
         matching_joints = np.flatnonzero(known) if known.sum() >= 4 else np.arange(joints)
         human = skeleton.size_m is None
         torso = np.array([j for j, name in enumerate(skeleton.joints) if human and name in TORSO], dtype=np.int64)
@@ -115,12 +117,27 @@ class Body(NamedTuple):
 
 
 def _braces(skeleton: Skeleton, parent: np.ndarray) -> np.ndarray:
-    """The pairs of joints on one part of the body that the tree does not connect already."""
-    joints = skeleton.joints if skeleton.size_m is None else ()
+    """The pairs of joints on one part of the body that the tree does not connect already.
+
+    Nobody says which parts of an animal keep their shape: pairs that are two bones apart may.
+    """
+    if skeleton.size_m is None:
+        joints = skeleton.joints
+        parts = [[joints.index(name) for name in part if name in joints] for part in PARTS]
+    else:
+        parts = [sorted(near) for near in _neighbours(skeleton) if len(near) <= MOST_NEIGHBOURS]
     tree = {frozenset((j, p)) for j, p in enumerate(parent.tolist())}
-    parts = ([joints.index(name) for name in part if name in joints] for part in PARTS)
-    pairs = [pair for part in parts for pair in combinations(part, 2) if frozenset(pair) not in tree]
-    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    pairs = {pair: None for part in parts for pair in combinations(part, 2) if frozenset(pair) not in tree}
+    return np.array(list(pairs), dtype=np.int64).reshape(-1, 2)
+
+
+def _neighbours(skeleton: Skeleton) -> list[list[int]]:
+    """For each joint those that bones connect to it."""
+    found: list[list[int]] = [[] for _ in skeleton.joints]
+    for a, b in skeleton.bones:
+        found[a].append(b)
+        found[b].append(a)
+    return found
 
 
 def _mirrored_bones(ends: np.ndarray, mirrored: np.ndarray, nonrigid: np.ndarray) -> np.ndarray:
@@ -137,10 +154,7 @@ def _mirrored_bones(ends: np.ndarray, mirrored: np.ndarray, nonrigid: np.ndarray
 def _spanning_tree(skeleton: Skeleton, rest_pose: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Breadth first from the pelvis; parts that no bone connects hang on the nearest joint of what is reached."""
     joints = len(skeleton.joints)
-    neighbours: list[list[int]] = [[] for _ in range(joints)]
-    for a, b in skeleton.bones:
-        neighbours[a].append(b)
-        neighbours[b].append(a)
+    neighbours = _neighbours(skeleton)
     parent, nonrigid = np.full(joints, -1), np.zeros(joints, dtype=bool)
     root = next((skeleton.joints.index(name) for name in ROOTS if name in skeleton.joints), 0)
     order, frontier = [root], [root]
