@@ -17,6 +17,7 @@ import threading
 from typing import Any, NamedTuple
 
 from multiview import __version__
+from multiview.common.blocked_threads import exit_with
 from multiview.common.kernel_cache import use_kernel_cache
 from multiview.common.ledger import ledger
 from multiview.errors import MultiviewError, one_line, os_error_words
@@ -235,5 +236,10 @@ def _print_any_character() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+def script() -> int:
+    """The program `multiview`."""
+    return exit_with(main)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(script())

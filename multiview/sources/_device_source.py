@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from multiview.data import NS_PER_S, VideoFrame
 from multiview.errors import SourceError
@@ -28,10 +29,11 @@ RATES = ("ResultingFrameRate", "ResultingFrameRateAbs", "AcquisitionResultingFra
 LATCHES = (("TimestampLatch", "TimestampLatchValue"), ("GevTimestampControlLatch", "GevTimestampValue"))
 
 
-class DeviceSource:
-    """Frames of a camera that `open_device` opens, and opens again for at most `reconnect_s` when it is unplugged.
+class DeviceSource(ABC):
+    """Frames of a camera that `connect` opens, and opens again for at most `reconnect_s` when it is unplugged.
 
     Attributes:
+        prefix: Of the addresses of such cameras.
         missing: Frames that the camera counted and that never came.
         incomplete: Frames of which packets were missing; they are not passed on.
         reconnects: How often it was opened again.
@@ -39,19 +41,33 @@ class DeviceSource:
         patience_s: The longest that `read` may take without being blocked.
     """
 
+    prefix: ClassVar[str]
     live = True
     frames = 0
 
     def __init__(
         self,
-        open_device: Callable[[], Device],
-        name: str,
-        fps: float,
-        settings: DeviceSettings,
+        address: str,
+        name: str = "",
+        fps: float = 0.0,
+        settings: DeviceSettings | None = None,
         reconnect_s: float = 60.0,
     ) -> None:
-        """SourceError if it cannot be opened, or set so."""
-        self.name, self._settings, self._open_device = name, settings, open_device
+        """Open it.
+
+        Args:
+            address: The prefix, and the camera's serial number, name, id or IP address.
+            name: The camera's.
+            fps: Frame rate; 0: as the camera has it.
+            settings: What it is set to.
+            reconnect_s: How long it is waited for when it is unplugged.
+
+        Raises:
+            SourceError: It is not there, in use, or does not take a setting.
+        """
+        settings = settings or DeviceSettings()
+        self._wanted, self._fps, self._settings = address.removeprefix(self.prefix), fps, settings
+        self.name = name or self._wanted or self.prefix.rstrip(":")
         self._reconnect_s = reconnect_s
         self.patience_s = float("inf") if settings.triggered else reconnect_s + SLACK_S
         self.incomplete = self.reconnects = 0
@@ -70,6 +86,11 @@ class DeviceSource:
         if settings.trigger == "software" and not self.fps:
             self.close()
             raise SourceError('trigger = "software" needs a rate: set fps')
+
+    @staticmethod
+    @abstractmethod
+    def connect(wanted: str, fps: float, settings: DeviceSettings) -> Device:
+        """The camera of an address without its prefix, acquiring; SourceError if it cannot be opened, or set so."""
 
     @property
     def missing(self) -> int:
@@ -181,7 +202,7 @@ class DeviceSource:
                 self._next_probe_s = time.monotonic() + PROBE_S
 
     def _open(self) -> Device:
-        device = self._open_device()
+        device = self.connect(self._wanted, self._fps, self._settings)
         try:
             bits_of(device.pixel_format)
         except SourceError:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from typing import Literal, Protocol, runtime_checkable
 
+from multiview.common.blocked_threads import join
 from multiview.data import VideoFrame
 from multiview.sources._source import FrameSource
 
@@ -96,7 +97,7 @@ class Reader:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._thread.join(timeout=5)
+        join(self._thread, 5.0)
 
     def __enter__(self) -> Reader:
         return self

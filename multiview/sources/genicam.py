@@ -15,7 +15,7 @@ import numpy as np
 
 from multiview.errors import SourceError
 from multiview.sources._aravis import CONTROL_LOST, Aravis, load_aravis
-from multiview.sources._device import RawFrame
+from multiview.sources._device import Device, RawFrame
 from multiview.sources._device_settings import DeviceSettings
 from multiview.sources._device_source import DeviceSource
 from multiview.sources._genicam_features import Features, Value, apply_settings
@@ -38,33 +38,13 @@ NUMBERS = (*WHOLE, "IntConverter", "Float", "FloatReg", "SwissKnife", "Converter
 
 
 class Source(DeviceSource):
-    """Frames of one camera."""
+    """Frames of one camera, by its serial number, id or IP address."""
 
-    def __init__(
-        self,
-        address: str,
-        name: str = "",
-        fps: float = 0.0,
-        settings: DeviceSettings | None = None,
-        reconnect_s: float = 60.0,
-    ) -> None:
-        """Open it.
+    prefix = PREFIX
 
-        Args:
-            address: "genicam:" and its serial number, id or IP address.
-            name: The camera's.
-            fps: Frame rate; 0: as the camera has it.
-            settings: What it is set to.
-            reconnect_s: How long it is waited for when it is unplugged.
-
-        Raises:
-            SourceError: It is not there, in use, or does not take a setting.
-        """
-        settings = settings or DeviceSettings()
-        wanted = address.removeprefix(PREFIX)
-        super().__init__(
-            lambda: _Camera(wanted, fps, settings), name or wanted or "genicam", fps, settings, reconnect_s
-        )
+    @staticmethod
+    def connect(wanted: str, fps: float, settings: DeviceSettings) -> Device:
+        return _Camera(wanted, fps, settings)
 
 
 def addresses() -> list[str]:

@@ -241,7 +241,10 @@ class ClockSample(Message, frozen=True, kw_only=True, tag="clock"):
 
 
 class CameraHealth(Message, frozen=True, kw_only=True, tag="camera_health"):
-    """State of a worker, about once a second; `frames` are those sent, `dropped` those that were not."""
+    """State of a worker, about once a second; `frames` are those sent, `dropped` those that were not.
+
+    Its detector needs the time of 2**`skip` ticks (0: it keeps up); workers of one `machine` go by the largest `skip`.
+    """
 
     camera: Name
     boot_id: Count
@@ -251,6 +254,8 @@ class CameraHealth(Message, frozen=True, kw_only=True, tag="camera_health"):
     rate_hz: Rate = 0.0
     expected_hz: Rate = 0.0
     detect_ms: Milliseconds = 0.0
+    machine: MaybeName = ""
+    skip: Annotated[int, msgspec.Meta(ge=0, le=62)] = 0
     note: Text = ""
 
     def __post_init__(self) -> None:

@@ -12,7 +12,6 @@ and `process` read directly.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
@@ -23,29 +22,19 @@ from rich.table import Table
 from rich.text import Text
 
 from multiview.common.ranges import Seconds, ranged
-from multiview.errors import ConfigError, SourceError
-from multiview.recordings.take import Take, discard_take, finish_take
-from multiview.recordings.take_lock import TakeLock
-from multiview.studio.config import camera_names, load_studio
+from multiview.errors import ConfigError
+from multiview.recordings.take import Take
+from multiview.studio.config import load_studio
 from services.capture.camera_news import CameraNews
-from services.capture.captured import (
-    SILENT_S,
-    CapturedCamera,
-    advice_for,
-    new_capture,
-    open_cameras,
-    record_counts,
-    start_together,
-)
+from services.capture.captured import SILENT_S, CapturedCamera, advice_for
+from services.capture.capturing import capturing
 from services.capture.coverage import Coverage
-from services.capture.disk_speed import disk_speed, needed_speed, speed_warning
 from services.capture.disk_watch import DiskWatch
 from services.capture.reporting import report_captures
 from services.runtime.process import Stopping
 from services.supervise.watcher import rate_of
 
 REFRESH_S = 0.25
-PARTLY = 3  # exit status: something of what came was lost
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,44 +65,17 @@ def run(args: argparse.Namespace) -> int:
         name = None if args.preview else args.take
         return report_captures(args.studio, args.board, name, args.notes, args.lossless)
     studio, stopping, console = load_studio(args.studio, check=False), Stopping(), Console()
-    coverage = Coverage(args.board, camera_names(studio)) if args.board else None
-    cameras: list[CapturedCamera] = []
-    take, lock = None, None
-    try:
-        cameras = open_cameras(studio, args.board)
-        take = None if args.preview else new_capture(studio, args.take, args.notes)
-        if take is not None:
-            lock = TakeLock(take.folder)
-            sizes = [(camera.camera.size, camera.camera.fps) for camera in cameras]
-            needed = needed_speed(sizes, args.lossless)
-            if warning := speed_warning(disk_speed(take.folder), needed, args.lossless):
-                console.print(warning, style="yellow", soft_wrap=True)
-            start_together(cameras, take, args.lossless)
+    warn = lambda warning: console.print(warning, style="yellow", soft_wrap=True)
+    name = None if args.preview else args.take
+    with capturing(studio, args.board, name, args.notes, args.lossless, warn) as capture:
+        take = capture.take
         console.print(f"recording {take.info.name}; Ctrl-C ends it" if take else "preview; Ctrl-C ends it")
-        watch(cameras, console, stopping, args.seconds, coverage, DiskWatch(take) if take else None)
-    finally:
-        for camera in cameras:
-            camera.close()
-        if coverage is not None:
-            coverage.close()
-        if lock is not None:
-            lock.release()
-        if take is not None:
-            discard_take(take)  # where no camera gave anything
-    console.print(table_of(cameras, coverage))
-    if take is not None and take.folder.is_dir():
-        try:
-            record_counts(cameras, take)
-        except OSError as error:  # a full disk, on which the videos are
-            console.print(f"the counts of frames cannot be written: {error.strerror}", style="red")
-        _print_next_step(finish_take(take), args.board, console)
-    for camera in cameras:
-        if camera.error:
-            raise SourceError(f"{camera.name}: {camera.error}")
-    losses = [f"{camera.name}: {loss}" for camera in cameras for loss in camera.losses()]
-    for loss in losses:
-        print(f"multiview: {loss}", file=sys.stderr)
-    return PARTLY if losses else 0
+        disk = DiskWatch(take) if take else None
+        watch(capture.cameras, console, stopping, args.seconds, capture.coverage, disk)
+    console.print(table_of(capture.cameras, capture.coverage))
+    if (finished := capture.finish()) is not None:
+        _print_next_step(finished, args.board, console)
+    return capture.status()
 
 
 def _with_poses(args: argparse.Namespace) -> None:

@@ -62,6 +62,7 @@ class CaptureReport(msgspec.Struct, kw_only=True):
         pairs: Cameras and how many boards both have seen at once.
         enough_boards: From how many on two cameras are linked.
         linked: Whether all cameras hang together.
+        warning: What is wrong beside the cameras, such as a slow disk.
         note: What is unlike the board file, or which cameras are not linked yet.
         scene: What goes on, where cameras are simulated.
         seconds: Since recording began; 0 where nothing is recorded.
@@ -72,6 +73,7 @@ class CaptureReport(msgspec.Struct, kw_only=True):
     pairs: list[tuple[str, str, int]] = []
     enough_boards: int = 0
     linked: bool = False
+    warning: str = ""
     note: str = ""
     scene: str = ""
     seconds: float = 0.0

@@ -9,6 +9,7 @@ from collections import deque
 from datetime import datetime
 from pathlib import Path
 
+from multiview.common.blocked_threads import join
 from multiview.common.video_writer import load_encoders
 from multiview.data import VideoFrame
 from multiview.errors import ConfigError, MultiviewError, SourceError
@@ -35,6 +36,7 @@ __all__ = ["SILENT_S", "CapturedCamera", "advice_for", "new_capture", "open_came
 
 START_S, LONGEST_START_S = 10.0, 60.0  # until every camera gives an image; the longer where it says what it waits for
 SILENT_S = 2.0
+END_S, UNBLOCKED_S = 5.0, 1.0  # for a camera to give its last frame, and to end what it waits for once it is closed
 SLOW = 0.9  # of the nominal frame rate, below which a camera is called slow
 
 
@@ -111,8 +113,9 @@ class CapturedCamera:
 
     def close(self) -> None:
         self._closed.set()
-        self._thread.join(5.0)
+        self._thread.join(END_S)
         self.camera.close()
+        join(self._thread, UNBLOCKED_S)
         if self.log is not None:
             self.log.close()
 

@@ -5,22 +5,15 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
-from multiview.recordings.take import discard_take, finish_take
-from multiview.recordings.take_lock import TakeLock
-from multiview.studio.config import camera_names, load_studio
+from multiview.studio.config import load_studio
 from services.capture.capture_report import CameraReport, CaptureReport, report_message
-from services.capture.captured import (
-    CapturedCamera,
-    advice_for,
-    new_capture,
-    open_cameras,
-    record_counts,
-    start_together,
-)
+from services.capture.captured import CapturedCamera, advice_for
+from services.capture.capturing import capturing
 from services.capture.coverage import ENOUGH_SHARED, Coverage
 from services.nodes.previews import jpeg
 from services.runtime.process import Stopping
@@ -28,7 +21,6 @@ from services.supervise.watcher import rate_of
 
 __all__ = ["report_captures", "report_of"]
 
-PARTLY = 3  # exit status: something of what came was lost
 REPORT_S, REPORT_PX = 0.25, 480  # how often is reported, and how wide the pictures are
 
 
@@ -44,52 +36,38 @@ def report_captures(file: Path, board: Path | None, name: str | None, notes: str
 
     Returns:
         The exit status: 0, or 3 where frames are lost.
+
+    Raises:
+        SourceError: A camera failed; the take has what came before.
     """
     studio, stopping, pipe = load_studio(file, check=False), Stopping(), sys.stdout.buffer
-    coverage = Coverage(board, camera_names(studio)) if board else None
-    cameras: list[CapturedCamera] = []
-    take, lock = None, None
-    try:
-        cameras = open_cameras(studio, board)
-        take = None if name is None else new_capture(studio, name, notes)
-        began_s = time.monotonic()
-        if take is not None:
-            lock = TakeLock(take.folder)
-            start_together(cameras, take, lossless)
-            began_s = time.monotonic()
-        next_s = time.monotonic()
+    warnings: list[str] = []
+    with capturing(studio, board, name, notes, lossless, warnings.append) as capture:
+        began_s = next_s = time.monotonic()
         with contextlib.suppress(BrokenPipeError):
             while not stopping.wait(0.05):
-                if coverage is not None:
-                    coverage.show({camera.name: camera.newest for camera in cameras})
+                if capture.coverage is not None:
+                    capture.coverage.show({camera.name: camera.newest for camera in capture.cameras})
                 if time.monotonic() >= next_s:
                     next_s = time.monotonic() + REPORT_S
-                    seconds = 0.0 if take is None else time.monotonic() - began_s
-                    pipe.write(report_message(report_of(cameras, coverage, seconds)))
+                    seconds = 0.0 if capture.take is None else time.monotonic() - began_s
+                    report = report_of(capture.cameras, capture.coverage, seconds, warnings)
+                    pipe.write(report_message(report))
                     pipe.flush()
-    finally:
-        for camera in cameras:
-            camera.close()
-        if coverage is not None:
-            coverage.close()
-        if lock is not None:
-            lock.release()
-        if take is not None:
-            discard_take(take)
-    if take is not None and take.folder.is_dir():
-        with contextlib.suppress(OSError):
-            record_counts(cameras, take)
-        folder = finish_take(take).folder
+    if (finished := capture.finish()) is not None:
         with contextlib.suppress(BrokenPipeError):
-            report = report_of(cameras, coverage, time.monotonic() - began_s)
-            pipe.write(report_message(msgspec.structs.replace(report, take=str(folder))))
+            report = report_of(capture.cameras, capture.coverage, time.monotonic() - began_s, warnings)
+            pipe.write(report_message(msgspec.structs.replace(report, take=str(finished.folder))))
             pipe.flush()
-    return PARTLY if any(camera.losses() for camera in cameras) else 0
+    return capture.status()
 
 
-def report_of(cameras: list[CapturedCamera], coverage: Coverage | None, seconds: float) -> CaptureReport:
+def report_of(
+    cameras: list[CapturedCamera], coverage: Coverage | None, seconds: float, warnings: Iterable[str] = ()
+) -> CaptureReport:
     """What the table says, for a program."""
     report = CaptureReport(cameras=[_camera_report(camera, coverage) for camera in cameras], seconds=seconds)
+    report.warning = "; ".join(warnings)
     report.scene = next((scene for one in cameras if (scene := str(getattr(one.camera, "scene", "")))), "")
     if coverage is not None:
         report.pairs, report.enough_boards = coverage.pairs(), ENOUGH_SHARED

@@ -108,7 +108,10 @@ class _Calibrate:
         filming, calibration, report = self._filming, self._calibration, self._filming.report
         if active:
             floor = " · the floor is known" if calibration.floor else ""
-            self._state.set_text(f"● {report.seconds:.0f} s{floor} · {report.note or 'cameras are opening ...'}")
+            warning = f" · {report.warning}" if report.warning else ""
+            self._state.set_text(
+                f"● {report.seconds:.0f} s{floor} · {report.note or 'cameras are opening ...'}{warning}"
+            )
             self._scene.set_text(report.scene)
             self._show_pairs()
         else:

@@ -40,6 +40,7 @@ from services.nodes.previews import Previews, jpeg, send_preview
 from services.nodes.ready_signal import wait_for_start
 from services.nodes.recording_source import RecordingSource
 from services.nodes.regions import RegionReceiver
+from services.nodes.shared_pace import SharedPace, machine_id
 from services.runtime.process import Stopping, lower_thread_priority
 from services.transport.bus import FINAL_SEND_S, RequestClient, Sender
 from services.transport.requests import Ready, notify
@@ -50,6 +51,7 @@ REPORT_S = 1.0
 NO_PICTURE_S = 2.0  # without one, which is said
 FIRST_OPEN_S = 20.0  # for so long those that share a worker wait for each other to open
 USUAL_FPS = 30.0  # Hz, of a camera that has not opened yet
+IDLE_S = 3.0  # without a detection: then its worker needs no cores
 RECENT = 100  # frames over which times are averaged
 SWITCH_INTERVAL_S = 5e-4
 
@@ -171,7 +173,7 @@ class CameraStream:
         time_ns = self.clock.hub_ns(frame.time_ns) if self.source.live else frame.time_ns
         return time_ns + round(self.camera.time_offset_s * NS_PER_S)
 
-    def report(self, rate_hz: float, detect_ms: float, too_slow: str, note: str) -> None:
+    def report(self, rate_hz: float, detect_ms: float, skip: int, too_slow: str, note: str) -> None:
         """Send health, about once a second."""
         skipped = self.reader.dropped if self.reader else 0
         health = CameraHealth(
@@ -183,6 +185,8 @@ class CameraStream:
             rate_hz=rate_hz,
             expected_hz=(self.options.fps or self.source.fps) * (self.options.speed or 0.0),
             detect_ms=detect_ms,
+            machine=machine_id(),
+            skip=skip,
             note=(self.note or self._no_picture() or self._recording_error() or too_slow or note)[:500],
         )
         self.sender.send(topics.topic_of(topics.CAMERA_HEALTH, self.camera.name), encode(health))
@@ -243,7 +247,9 @@ class CameraWorker:
         self._regions = self._region_receiver(studio, first, cameras[0])
         self._previews = Previews(studio.hub, cameras[0])
         self._pace = DetectorPace(frame_rate(studio), max(stream.source.fps for stream in self._streams))
+        self._shared_pace = SharedPace(studio.hub, cameras, machine_id())
         self._start_ns = 0
+        self._next_report_s = self._last_detection_s = 0.0
         self._stages: deque[dict[str, int]] = deque(maxlen=RECENT)
         self._detect_ms: deque[float] = deque(maxlen=RECENT)  # per picture, whatever stages the detector tells of
         self._detected_ns: dict[str, deque[int]] = {name: deque(maxlen=RECENT) for name in cameras}
@@ -259,14 +265,14 @@ class CameraWorker:
             stream.start(self._start_ns, self._video, self._pace, self._openers[stream.camera.name])
         sys.setswitchinterval(SWITCH_INTERVAL_S)  # a detector in Python would starve the threads that read and record
         lower_thread_priority()  # decoding and fusion come first; detection takes the time that is left
-        playing, next_report = list(self._streams), 0.0
+        playing = list(self._streams)
         while playing and not stopping:
             self._detect_batch(playing, stopping)
             for stream in [stream for stream in playing if stream.ended]:
                 stream.end()
                 playing.remove(stream)
-            if time.monotonic() >= next_report:
-                next_report = time.monotonic() + REPORT_S
+            if time.monotonic() >= self._next_report_s:
+                self._next_report_s = time.monotonic() + REPORT_S
                 self._report()
         for stream in playing:
             stream.end()
@@ -274,6 +280,7 @@ class CameraWorker:
         if self._regions is not None:
             self._regions.close()
         self._previews.close()
+        self._shared_pace.close()
         for stream in self._streams:
             if stream.prober:
                 stream.prober.close()
@@ -309,7 +316,16 @@ class CameraWorker:
                 stream.preview(frame, keypoints, wanted.width)
         stages = {**self._detector.stage_ns, "publish": publish}
         self._stages.append({name: ns // len(taken) for name, ns in stages.items()})
-        if self._pace.add((time.monotonic() - began) * taken[0][0].pace_of_time) and self._pace.level:
+        self._keep_pace((time.monotonic() - began) * taken[0][0].pace_of_time)
+
+    def _keep_pace(self, cost_s: float) -> None:
+        """Look as often as the slowest worker of this machine can, and tell the others when that changes."""
+        needed = self._pace.needed
+        changed = self._pace.add(cost_s)
+        if self._pace.needed != needed:
+            self._next_report_s = 0.0
+        self._last_detection_s = time.monotonic()
+        if (self._pace.share(self._shared_pace.level()) or changed) and self._pace.level:
             logging.warning("%s", self._pace.advice(len(self._streams)))
 
     def _take_frames(self, playing: list[CameraStream]) -> list[tuple[CameraStream, VideoFrame]]:
@@ -350,11 +366,13 @@ class CameraWorker:
 
     def _report(self) -> None:
         detect_ms = sum(self._detect_ms) / max(1, len(self._detect_ms))
+        if time.monotonic() - self._last_detection_s > IDLE_S:
+            self._pace.clear()
         too_slow = self._pace.advice(len(self._streams))
         for stream in self._streams:
             times = self._detected_ns[stream.camera.name]
             rate = (len(times) - 1) * 1e9 / (times[-1] - times[0]) if len(times) > 2 else 0.0
-            stream.report(rate, detect_ms, too_slow, self._timing_text())
+            stream.report(rate, detect_ms, self._pace.needed, too_slow, self._timing_text())
         if not any(stream.blocked for stream in self._streams):
             for stream in self._streams:
                 stream.signal_ready(self._start_ns)

@@ -1,41 +1,55 @@
-"""What a worker does whose detector cannot keep up: it looks at the frames nearest to instants that all cameras share.
+"""What workers do whose detectors cannot keep up: they look at the frames nearest to instants that all cameras share.
 
-Workers skip frames by themselves, each at its own speed. If every one took whatever frame is the newest, cameras would
-see people at instants far apart, and nobody could be triangulated. So the instants lie on a grid of the common clock,
-every 2, 4, 8 ... ticks: a worker that is slower than another one looks at a part of the other's instants.
+If every one took whatever frame is the newest, cameras would see people at instants far apart, and nobody could be
+triangulated. So the instants lie on a grid of the common clock, every 2, 4, 8 ... ticks. Workers of one machine share
+its cores, so they go by one step, that of the slowest (`shared_level`); one on a slower machine looks at a part of the
+others' instants.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from multiview.data import NS_PER_S, VideoFrame
+from multiview.wire.messages import CameraHealth
 
-__all__ = ["DetectorPace", "GridSelection"]
+__all__ = ["DetectorPace", "GridSelection", "shared_level"]
 
-TOLERATED_FRAMES = 2.0  # a detection may take so many frames: what is skipped then is interpolated well
+TOLERATED_FRAMES = 1.1  # a detection may take so many frames: nine of ten are then looked at
 MARGIN = 1.1  # a step of the grid is at least so many times what a detection takes
 RETURN_SHARE = 0.8  # of a half as long step, which a detection must fit in before the step is halved
-RECENT = 5  # detections whose median counts
+RECENT, RECENT_S = 5, 2.0  # at least so many detections, and so long, whose mean counts
+MOST = 3.0  # times the median, that one detection counts for: the machine may have stalled
 MAX_LEVEL = 12
 
 
 class DetectorPace:
-    """The step of the grid, 2**level ticks, from how long detections take; level 0: no grid, every frame that fits."""
+    """The step of the grid, 2**level ticks, from how long detections take; level 0: no grid, every frame that fits.
+
+    `needed` is the level that this worker's own detections ask for, `level` the one that it goes by.
+    """
 
     def __init__(self, tick_hz: float, frame_hz: float) -> None:
         """`frame_hz` is that of the worker's fastest camera."""
         self.tick_s = 1.0 / tick_hz
         self._frame_s = 1.0 / (frame_hz or tick_hz)
-        self._costs: deque[float] = deque(maxlen=RECENT)
-        self.level = 0
+        self._costs: deque[float] = deque()
+        self.needed = self._shared = 0
+
+    @property
+    def level(self) -> int:
+        """The larger one of what this worker and what the others of its machine need."""
+        return max(self.needed, self._shared)
 
     @property
     def cost_s(self) -> float:
-        """How long a detection takes, s: the median of late."""
-        return statistics.median(self._costs) if self._costs else 0.0
+        """How long a detection takes, s: the mean of late."""
+        if not self._costs:
+            return 0.0
+        most = MOST * statistics.median(self._costs)
+        return statistics.fmean(min(cost, most) for cost in self._costs)
 
     @property
     def step_s(self) -> float:
@@ -44,29 +58,52 @@ class DetectorPace:
 
     def add(self, cost_s: float) -> bool:
         """Take account of one detection (all cameras of the worker together); True if the step changes."""
-        self._costs.append(cost_s)
-        before, needed_s = self.level, MARGIN * self.cost_s
-        if self.level == 0 and self.cost_s <= TOLERATED_FRAMES * self._frame_s:
-            return False
-        while self.step_s < needed_s and self.level < MAX_LEVEL:
-            self.level += 1
-        while self.level and needed_s <= RETURN_SHARE * self.step_s / 2:
-            self.level -= 1
-        if self.cost_s <= RETURN_SHARE * TOLERATED_FRAMES * self._frame_s:
-            self.level = 0
+        costs, before = self._costs, self.level
+        costs.append(cost_s)
+        enough = max(RECENT, round(RECENT_S / max(self.step_s, self._frame_s)))
+        while len(costs) > RECENT and (len(costs) > enough or sum(costs) - costs[0] >= RECENT_S):
+            costs.popleft()
+        if len(costs) >= RECENT and (len(costs) >= enough or sum(costs) >= RECENT_S):
+            self.needed = self._needed(self.needed)
         return self.level != before
+
+    def clear(self) -> None:
+        """No picture has come for a while: nothing is known of how long a detection takes."""
+        self._costs.clear()
+        self.needed = 0
+
+    def share(self, level: int) -> bool:
+        """Go by the level that the workers of this machine share; True if the step changes."""
+        before, self._shared = self.level, level
+        return self.level != before
+
+    def _needed(self, level: int) -> int:
+        cost_s = self.cost_s
+        if cost_s <= TOLERATED_FRAMES * self._frame_s * (RETURN_SHARE if level else 1.0):
+            return 0
+        while self.tick_s * 2**level < MARGIN * cost_s and level < MAX_LEVEL:
+            level += 1
+        while level and MARGIN * cost_s <= RETURN_SHARE * self.tick_s * 2 ** (level - 1):
+            level -= 1
+        return level
 
     def advice(self, camera_count: int) -> str:
         """What to do about it, empty while the detector keeps up."""
         if self.level == 0:
             return ""
         whose = f"of {camera_count} cameras takes" if camera_count > 1 else "takes"
+        of_another = "; a camera beside it needs that" if self.needed < self.level else ""
         return (
             f"the computer is too slow: a 2D detection {whose} {1e3 * self.cost_s:.0f} ms and a picture comes every "
             f"{1e3 * self._frame_s:.0f} ms, so only one every {1e3 * self.step_s:.0f} ms is used, the same in all "
-            "cameras; use smaller pictures, a larger search_every or a lighter detector, fewer cameras, or record "
-            "(run --video) and `multiview process` afterwards"
+            f"cameras{of_another}; use smaller pictures, a larger search_every or a lighter detector, fewer cameras, "
+            "or record (run --video) and `multiview process` afterwards"
         )
+
+
+def shared_level(healths: Iterable[CameraHealth], machine: str) -> int:
+    """The level that all workers of a machine go by: the largest one that any of them needs."""
+    return max((one.skip for one in healths if one.machine == machine and one.state == "running"), default=0)
 
 
 class GridSelection:

@@ -69,7 +69,7 @@ class Camera:
         self.closed = True
 
 
-def source_of(*cameras: Camera | SourceError, settings: DeviceSettings = DeviceSettings()) -> DeviceSource:  # noqa: B008
+def source_of(*cameras: Camera | SourceError, fps: float = 0.0, settings: DeviceSettings | None = None) -> DeviceSource:
     left = iter(cameras)
 
     def opened() -> Camera:
@@ -78,7 +78,15 @@ def source_of(*cameras: Camera | SourceError, settings: DeviceSettings = DeviceS
             raise camera
         return camera
 
-    return DeviceSource(opened, "cam01", 0.0, settings, reconnect_s=5.0)
+    class Source(DeviceSource):
+        prefix = "made:"
+
+        @staticmethod
+        def connect(wanted: str, fps: float, settings: DeviceSettings) -> Camera:
+            assert wanted == "7"
+            return opened()
+
+    return Source("made:7", "cam01", fps, settings, reconnect_s=5.0)
 
 
 def read(source: DeviceSource, count: int) -> list[int]:
@@ -138,7 +146,7 @@ def test_device_source_fires_its_own_trigger_on_a_grid_of_the_clock() -> None:
     camera = Camera(iter([(number, True) for number in range(4)]))
     with pytest.raises(SourceError, match="set fps"):
         source_of(camera, settings=DeviceSettings(trigger="software"))
-    source = DeviceSource(lambda: camera, "cam01", 100.0, DeviceSettings(trigger="software"))
+    source = source_of(camera, fps=100.0, settings=DeviceSettings(trigger="software"))
     counts = [frame.trigger for _ in range(3) if (frame := source.read()) is not None]
     assert camera.features.fired == 3
     assert counts == sorted(set(counts))

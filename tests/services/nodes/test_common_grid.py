@@ -1,4 +1,4 @@
-"""Workers whose detectors cannot keep up look at the same instants, evenly spaced, without talking to each other."""
+"""Workers whose detectors cannot keep up look at the same instants, evenly spaced; those of a machine share a step."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import pytest
 
 from multiview.data import NS_PER_S, VideoFrame
 from multiview.sources import Reader
-from services.nodes.common_grid import DetectorPace, GridSelection
+from multiview.wire.messages import CameraHealth
+from services.nodes.common_grid import DetectorPace, GridSelection, shared_level
 
 
 def pace(cost_s: float, tick_hz: float = 60.0, frame_hz: float = 60.0) -> DetectorPace:
-    """After a few detections of so long."""
+    """After a few seconds of detections of so long."""
     made = DetectorPace(tick_hz, frame_hz)
-    for _ in range(5):
-        made.add(cost_s)
+    detections(made, cost_s)
     return made
+
+
+def detections(one: DetectorPace, cost_s: float, seconds: float = 3.0) -> None:
+    for _ in range(max(5, round(seconds / cost_s))):
+        one.add(cost_s)
 
 
 def frames(fps: float, seconds: float, phase: float = 0.0) -> list[VideoFrame]:
@@ -29,7 +34,9 @@ def taken(selection: GridSelection, given: list[VideoFrame]) -> list[float]:
     return [frame.time_ns / NS_PER_S for frame in given if selection.takes(frame)]
 
 
-@pytest.mark.parametrize(("cost_s", "ticks"), [(0.01, 1), (0.033, 1), (0.035, 4), (0.07, 8), (0.8, 64), (3.2, 256)])
+@pytest.mark.parametrize(
+    ("cost_s", "ticks"), [(0.01, 1), (0.018, 1), (0.02, 2), (0.029, 2), (0.033, 4), (0.07, 8), (0.8, 64), (3.2, 256)]
+)
 def test_pace_is_the_shortest_step_that_a_detection_fits_in(cost_s: float, ticks: int) -> None:
     made = pace(cost_s)
     assert 2**made.level == ticks
@@ -43,10 +50,24 @@ def test_pace_does_not_flutter_and_returns() -> None:
     level = made.level
     changes = sum(made.add(cost) for cost in [0.24, 0.22, 0.235, 0.228, 0.24] * 20)
     assert (changes, made.level) == (0, level)
-    for _ in range(5):
-        made.add(0.01)
+    detections(made, 0.01)
     assert made.level == 0
     assert made.advice(1) == ""
+
+
+def test_pace_does_not_heed_a_stall() -> None:
+    """A detector that keeps up, on a machine that stops for a second now and then."""
+    made = pace(0.014)
+    assert not any(made.add(1.0 if number % 50 == 0 else 0.014) for number in range(1000))
+
+
+def test_pace_steps_back_only_when_every_frame_fits() -> None:
+    made = pace(0.025)
+    assert made.level == 1
+    detections(made, 0.017)
+    assert made.level == 1  # it would skip again at once
+    detections(made, 0.013)
+    assert made.level == 0
 
 
 def test_pace_says_how_slow_and_what_to_change() -> None:
@@ -65,6 +86,46 @@ def test_selections_of_unequal_workers_share_their_instants() -> None:
     np.testing.assert_allclose(np.diff(seldom)[1:], 64 / 60, atol=1 / 30 + 1e-6)
     for instant in seldom[1:]:
         assert min(abs(instant - other) for other in often) <= 0.5 / 60 + 0.5 / 30  # each is half a frame off at most
+
+
+def health(camera: str, one: DetectorPace, machine: str = "a", state: str = "running") -> CameraHealth:
+    return CameraHealth(camera=camera, boot_id=1, machine=machine, skip=one.needed, state=state)
+
+
+def test_workers_of_one_machine_take_the_same_instants() -> None:
+    """Four that share its cores: 20 to 50 ms of 33; a fifth on another machine is as slow as it is."""
+    paces = [pace(cost_s, 30.0, 30.0) for cost_s in (0.020, 0.030, 0.040, 0.050)]
+    assert [one.level for one in paces] == [0, 0, 1, 1]
+    healths = [health(f"cam{number}", one) for number, one in enumerate(paces)]
+    healths.append(health("cam9", pace(0.8, 30.0, 30.0), machine="b"))
+    for one in paces:
+        one.share(shared_level(healths, "a"))
+    given = frames(30.0, 10.0)
+    times = [taken(GridSelection(one, lambda frame: frame.time_ns, 30.0), given) for one in paces]
+    assert all(other == times[0] for other in times)
+    np.testing.assert_allclose(np.diff(times[0])[1:], 2 / 30, atol=1e-6)
+    assert "a camera beside it" in paces[0].advice(1)
+    assert "a camera beside it" not in paces[3].advice(1)
+
+
+def test_workers_of_one_machine_return_together() -> None:
+    """What each needs counts, not what it was told: else two would hold each other back for ever."""
+    slow, quick = pace(0.050, 30.0, 30.0), pace(0.020, 30.0, 30.0)
+    quick.share(shared_level([health("cam1", slow)], "a"))
+    slow.share(shared_level([health("cam2", quick)], "a"))
+    assert quick.level == slow.level == 1
+    detections(slow, 0.020)
+    quick.share(shared_level([health("cam1", slow)], "a"))
+    slow.share(shared_level([health("cam2", quick)], "a"))
+    assert quick.level == slow.level == 0
+
+
+def test_workers_that_end_or_see_nothing_hold_nobody_back() -> None:
+    slow = pace(0.8)
+    assert shared_level([health("cam1", slow)], "a") > 0
+    assert shared_level([health("cam1", slow, state="finished")], "a") == 0
+    slow.clear()
+    assert shared_level([health("cam1", slow)], "a") == 0
 
 
 def test_selection_takes_each_instant_once_despite_jitter_and_lost_frames() -> None:
