@@ -17,9 +17,9 @@ from multiview.common.palette import RGB, blend, person_colour, side_colour
 from multiview.data import Track
 from multiview.drawing.stick_figure import stick_figure
 
-__all__ = ["Mesh", "PeopleMesh", "joint_radii"]
+__all__ = ["SMALL_M", "Mesh", "PeopleMesh", "joint_radii"]
 
-_SMALL_M = 0.01  # a joint of no more than this radius is drawn in a simpler shape
+SMALL_M = 0.01  # a joint of no more than this radius is drawn in a simpler shape
 _TUBE, _THIN_TUBE = 0.72, 0.2  # a bone's radius as a part of its joints'; thin ones let ellipsoids be seen
 _FILLED_SIZE = 0.55  # a filled joint's ball and its bones are this much thinner
 _FILLED_TONE: RGB = (0.42, 0.44, 0.47)
@@ -81,7 +81,7 @@ class PeopleMesh:
         self.figure = stick_figure(skeleton)
         self._radii = joint_radii(self.figure.joints)
         bones = np.array(self.figure.bones, dtype=np.int64).reshape(-1, 2)
-        large = self._radii > _SMALL_M
+        large = self._radii > SMALL_M
         thick = large[bones].any(axis=1)
         ball, sides = (_icosphere(), 10) if fine else (_octasphere(), 6)
         small_ball, small_sides = (_icosahedron(), 6) if fine else (_octahedron(), 3)

@@ -17,6 +17,7 @@ from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Camera
 from multiview.common.palette import RGB, blend, person_colour, side_colour
 from multiview.data import Keypoints2D, Track
+from multiview.drawing.mesh import SMALL_M, joint_radii
 from multiview.drawing.stick_figure import stick_figure
 
 __all__ = ["draw_floor", "draw_keypoints", "draw_label", "draw_skeletons", "empty_picture"]
@@ -67,22 +68,24 @@ def _draw_skeleton(picture: Picture, camera: Camera, skeleton: Skeleton, track: 
     xyz, filled = figure.place(track.pose)
     pixels = _visible(camera, xyz)
     colour = person_colour(track.person)
-    thickness = _thickness(camera, xyz, _LIMB_M if len(skeleton.joints) <= 40 else _FINE_LIMB_M)
+    limb, fine = _thickness(camera, xyz, _LIMB_M), _thickness(camera, xyz, _FINE_LIMB_M)
+    small = joint_radii(figure.joints) <= SMALL_M if len(skeleton.joints) > 40 else np.zeros(len(xyz), dtype=bool)
+    thick = np.where(small, fine, limb)
     bones = [(a, b) for a, b in figure.bones if np.isfinite(pixels[[a, b]]).all()]
     for a, b in bones:  # dark edges under everything, so that crossing limbs stay apart
         if not (filled[a] or filled[b]):
-            _line(picture, pixels[a], pixels[b], _DARK, thickness + 3)
+            _line(picture, pixels[a], pixels[b], _DARK, min(1.6 * thick[b], thick[b] + 3))
     for a, b in bones:
         tone = side_colour(colour, figure.joints[b])
         if filled[a] or filled[b]:
-            _dashed(picture, pixels[a], pixels[b], blend(tone, _DARK, 0.25), max(1.0, thickness * 0.45))
+            _dashed(picture, pixels[a], pixels[b], blend(tone, _DARK, 0.25), max(1.0, thick[b] * 0.45))
         else:
-            _line(picture, pixels[a], pixels[b], tone, thickness)
+            _line(picture, pixels[a], pixels[b], tone, thick[b])
     for joint, name in enumerate(figure.joints):
         if np.isfinite(pixels[joint]).all():
             tone = side_colour(colour, name)
-            radius = max(1.5, thickness * 0.62)
-            _disc(picture, pixels[joint], radius + 1.2, _DARK)
+            radius = max(1.5, thick[joint] * 0.62)
+            _disc(picture, pixels[joint], min(1.5 * radius, radius + 1.2), _DARK)
             _disc(picture, pixels[joint], radius, tone)
             if filled[joint]:
                 _disc(picture, pixels[joint], radius * 0.55, _DARK)

@@ -1,4 +1,4 @@
-"""A person's build and posture: eleven rigid parts hung on each other, and where the named joints sit on them.
+"""A person's build and posture: rigid parts hung on each other, and where the named joints sit on them.
 
 A part's own axes, in the rest posture (standing, arms down): x forward, y left, z up. Every joint is fixed to one part,
 so that bones keep their length whatever the person does. Proportions follow Winter, Biomechanics and Motor Control of
@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from multiview.errors import ConfigError
+from multiview.synthetic.hands import FINGER_JOINTS, FINGER_TREE, finger_scales
 
-__all__ = ["PARTS", "Build", "Posture", "joint_names", "joint_positions", "random_build"]
+__all__ = ["Build", "Posture", "arm_offsets", "has_fingers", "joint_names", "joint_positions", "random_build"]
 
 # part: (parent, where it hangs on the parent). Left ones; the right side is the mirror image.
 _TREE = {
@@ -57,22 +58,6 @@ _JOINTS = {
 }
 
 
-def _fingers() -> dict[str, tuple[str, tuple[float, float, float]]]:
-    """Four joints on each of five fingers, slightly bent towards the thigh."""
-    base = {
-        "thumb": (0.014, -0.018, 0.012, -0.010),  # forward and down of the first joint, then of each step
-        "forefinger": (0.014, -0.055, 0.001, -0.014),
-        "middle_finger": (0.004, -0.057, 0.0, -0.015),
-        "ring_finger": (-0.006, -0.054, -0.001, -0.014),
-        "pinky_finger": (-0.016, -0.049, -0.002, -0.011),
-    }
-    return {
-        f"left_{finger}{i + 1}": ("left_hand", (x + i * dx, -0.002 * i * i, z + i * dz))
-        for finger, (x, z, dx, dz) in base.items()
-        for i in range(4)
-    }
-
-
 def _face() -> dict[str, tuple[str, tuple[float, float, float]]]:
     """The 68 points of the iBUG 300-W markup on a face 0.08 of the height wide, from the right ear on."""
     points = np.empty((68, 2))  # left of and above the nose's root, in half widths of the face
@@ -109,9 +94,9 @@ def _with_right_side(left: dict[str, tuple[str, tuple[float, float, float]]]) ->
     return both
 
 
-_PARTS = _with_right_side(_TREE)
-_POINTS = _with_right_side(_JOINTS | _fingers() | _face())
-PARTS = tuple(_PARTS)
+_BODY = _with_right_side(_TREE)
+_PARTS = _BODY | _with_right_side(FINGER_TREE)
+_POINTS = _with_right_side(_JOINTS | FINGER_JOINTS | _face())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,17 +119,35 @@ def random_build(rng: np.random.Generator) -> Build:
     """A grown-up between 1.50 and 1.98 m, left and right alike."""
     height = float(np.clip(rng.normal(1.71, 0.09), 1.50, 1.98))
     scale: dict[str, np.ndarray] = {}
-    for part in _PARTS:
+    for part in _BODY:
         if not part.startswith("right_"):
             scale[part] = np.exp(rng.normal(0.0, [0.04, 0.07, 0.04]))
-        else:
+    scale |= finger_scales(rng.spawn(1)[0])
+    for part in _PARTS:
+        if part.startswith("right_"):
             scale[part] = scale[part.replace("right_", "left_")]
     return Build(height, scale)
+
+
+def has_fingers(joints: tuple[str, ...]) -> bool:
+    """Whether some of these joints lie on fingers, so that a posture must say how these are bent."""
+    return any(_POINTS[joint][0] not in _BODY for joint in joints if joint in _POINTS)
 
 
 def joint_names() -> tuple[str, ...]:
     """Every joint that a synthetic person has."""
     return tuple(_POINTS)
+
+
+def arm_offsets(
+    build: Build, side: str
+) -> tuple[Float64[np.ndarray, " 3"], Float64[np.ndarray, " 3"], Float64[np.ndarray, " 3"]]:
+    """Where the shoulder is in the torso, the elbow in the upper arm and the wrist in the forearm, m."""
+    shoulder, elbow, wrist = (
+        build.height * build.scale[part] * _PARTS[part][1]
+        for part in (f"{side}_upper_arm", f"{side}_forearm", f"{side}_hand")
+    )
+    return shoulder, elbow, wrist
 
 
 def joint_positions(build: Build, posture: Posture, joints: tuple[str, ...]) -> Float64[np.ndarray, "T J 3"]:
@@ -154,7 +157,8 @@ def joint_positions(build: Build, posture: Posture, joints: tuple[str, ...]) -> 
         raise ConfigError(f"a synthetic person has no joint {', '.join(unknown)}; it has {', '.join(_POINTS)}")
     world_from_part: dict[str, np.ndarray] = {}
     at: dict[str, np.ndarray] = {}
-    for part, (parent, offset) in _PARTS.items():
+    for part in _needed(joints):
+        parent, offset = _PARTS[part]
         if not parent:
             world_from_part[part], at[part] = posture.rotation[part], posture.pelvis
             continue
@@ -167,3 +171,14 @@ def joint_positions(build: Build, posture: Posture, joints: tuple[str, ...]) -> 
         grown = build.scale["left_upper_arm"] if joint == "neck" else 1.0
         xyz[:, i] = at[part] + world_from_part[part] @ (build.height * grown * offset)
     return xyz
+
+
+def _needed(joints: tuple[str, ...]) -> list[str]:
+    """The parts that these joints hang on, parents first."""
+    needed: set[str] = set()
+    for joint in joints:
+        part = _POINTS[joint][0]
+        while part:
+            needed.add(part)
+            part = _PARTS[part][0]
+    return [part for part in _PARTS if part in needed]

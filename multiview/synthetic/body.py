@@ -1,4 +1,4 @@
-"""People made of rounded cones and ellipsoids, dressed, on any 26 joints of HALPE-26.
+"""People made of rounded cones and ellipsoids, dressed, on any 26 joints of HALPE-26, and on 42 of hands if there are.
 
 A body is built from joint positions alone, whatever moved them, so the keypoints are exact by construction: the
 ankle is where the shank ends, the eye lies on the face. Left and right can be told only as they can in a
@@ -13,14 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
+from multiview.body.hands import FINGERS, HAND_JOINTS
 from multiview.body.skeleton import load_skeleton
 from multiview.synthetic import raycast_kernels as kernels
 from multiview.synthetic.appearance import Appearance
 
-__all__ = ["JOINTS", "LIMB_RADII", "PARTS", "Figure", "J", "build_figure"]
+__all__ = ["HANDS", "JOINTS", "LIMB_RADII", "PARTS", "Figure", "J", "build_figure"]
 
 JOINTS = load_skeleton("halpe26").joints
 J = {name: index for index, name in enumerate(JOINTS)}
+HANDS = tuple(f"{side}_{joint}" for side in ("left", "right") for joint in HAND_JOINTS)
 
 # What a pixel shows; the torso and the head are split in front and back by the surface's direction.
 PARTS = (
@@ -151,10 +153,15 @@ class _Builder:
         )
 
 
-def build_figure(xyz: Float64[np.ndarray, "26 3"], appearance: Appearance, stature: float = 1.7) -> Figure:
+def build_figure(
+    xyz: Float64[np.ndarray, "26 3"],
+    appearance: Appearance,
+    stature: float = 1.7,
+    hands: Float64[np.ndarray, "42 3"] | None = None,
+) -> Figure:
     """Dress a skeleton: the primitives of one person from HALPE-26 joints (world, m) and an appearance.
 
-    `stature` m sets the thickness of limbs and trunk.
+    `stature` m sets the thickness of limbs and trunk. `hands` are the joints HANDS; without them a hand is a mitten.
     """
     build = _Builder(appearance)
     size = stature * appearance.girth
@@ -163,8 +170,10 @@ def build_figure(xyz: Float64[np.ndarray, "26 3"], appearance: Appearance, statu
     pelvis = _frame(up, _cross(xyz[J["left_hip"]] - xyz[J["right_hip"]], up))
     _trunk(build, xyz, chest, pelvis, size)
     _head(build, xyz, chest, stature)
-    for side in ("left", "right"):
-        _arm(build, xyz, side, chest[:, 0], size)
+    for column, side in enumerate(("left", "right")):
+        _arm(build, xyz, side, chest[:, 0], size, mitten=hands is None)
+        if hands is not None:
+            _hand(build, side, xyz[J[f"{side}_wrist"]], hands[21 * column : 21 * (column + 1)], stature)
         _leg(build, xyz, side, pelvis[:, 0], size)
     return build.figure()
 
@@ -353,7 +362,12 @@ def _cap_colour(appearance: Appearance) -> Float64[np.ndarray, "3 3"]:
 
 
 def _arm(
-    build: _Builder, xyz: Float64[np.ndarray, "26 3"], side: str, forward: Float64[np.ndarray, " 3"], size: float
+    build: _Builder,
+    xyz: Float64[np.ndarray, "26 3"],
+    side: str,
+    forward: Float64[np.ndarray, " 3"],
+    size: float,
+    mitten: bool = True,
 ) -> None:
     appearance = build.appearance
     shoulder, elbow, wrist = (xyz[J[f"{side}_{name}"]] for name in ("shoulder", "elbow", "wrist"))
@@ -380,6 +394,8 @@ def _arm(
         appearance.top_pattern,
         appearance.sleeve - 1.0,
     )
+    if not mitten:
+        return
     along = _frame(wrist - elbow, forward)
     build.add(
         f"{side}_forearm",
@@ -390,6 +406,52 @@ def _arm(
         (1.0, 0.8),
         skin,
     )
+
+
+def _hand(
+    build: _Builder,
+    side: str,
+    wrist: Float64[np.ndarray, " 3"],
+    hand: Float64[np.ndarray, "21 3"],
+    stature: float,
+) -> None:
+    """A palm of four bones, webbed, and five fingers with paler nails; the back of it lies a little higher."""
+    skin = np.tile(build.appearance.skin, (3, 1))
+    part = f"{side}_forearm"
+    knuckles = hand[[5, 9, 13, 17]]
+    back = _unit(_cross(knuckles[0] - hand[0], knuckles[3] - hand[0])) * (1.0 if side == "left" else -1.0)
+    thick = dict.fromkeys(FINGERS, 0.0053 * stature) | {
+        "thumb": 0.0062 * stature,
+        "pinky_finger": 0.0046 * stature,
+    }
+    heel = wrist + 0.25 * (hand[9] - wrist)
+    for knuckle in knuckles:
+        start = heel + 0.45 * (knuckle - hand[9])
+        build.limb(part, start, knuckle, back, 0.0115 * stature, 0.0072 * stature, skin)
+    across = knuckles[3] - knuckles[0]
+    middle = (hand[0] + knuckles.mean(axis=0)) / 2
+    palm = _frame(knuckles.mean(axis=0) - hand[0], back)
+    wide = 0.62 * float(np.linalg.norm(across))
+    build.add(part, middle, palm, (0.0105 * stature, wide), colours=skin)
+    build.limb(part, wrist, hand[1], back, 0.011 * stature, 0.0085 * stature, skin)
+    for f, finger in enumerate(FINGERS):
+        joints = hand[1 + 4 * f : 5 + 4 * f]
+        for i in range(3):
+            radius = thick[finger] * (1.0 - 0.12 * i)
+            first = 0.0105 * stature if finger == "thumb" and i == 0 else radius
+            build.limb(part, joints[i], joints[i + 1], back, first, radius * 0.9, skin * (1.0 - 0.02 * i))
+        tip = _frame(joints[3] - joints[2], _nail(joints, back))
+        nail = joints[3] - tip[:, 2] * 0.002 * stature + tip[:, 0] * thick[finger] * 0.55
+        build.add(
+            part, nail, tip, (0.0016 * stature, 0.0028 * stature), 0.002 * stature, colours=np.clip(skin * 1.2, 0, 1)
+        )
+
+
+def _nail(joints: Float64[np.ndarray, "4 3"], back: Float64[np.ndarray, " 3"]) -> Float64[np.ndarray, " 3"]:
+    """Where a finger's nail looks: away from where it bends to, with the hand's back where it is straight."""
+    last = _unit(joints[3] - joints[2])
+    bent = _unit(joints[1] - joints[0]) - last
+    return bent - (bent @ last) * last + 0.1 * back
 
 
 def _leg(

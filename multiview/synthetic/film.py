@@ -16,7 +16,7 @@ from jaxtyping import Float32, Float64, UInt8
 from multiview.cameras.camera import Camera, Rig
 from multiview.synthetic.appearance import Appearance, sample_appearance
 from multiview.synthetic.backdrop import backdrop
-from multiview.synthetic.body import build_figure
+from multiview.synthetic.body import Figure, build_figure
 from multiview.synthetic.rendered_image import draw_figures, in_camera
 
 __all__ = ["Film", "Poster"]
@@ -52,11 +52,17 @@ class _View:
 class Film:
     """Pictures of people on HALPE-26 joints; everything follows from the seed, so separate processes agree.
 
-    `joints` (F, P, 26, 3) m, NaN where someone is absent.
+    `joints` (F, P, 26, 3) m, NaN where someone is absent; `hands` (F, P, 42, 3) m, the joints `body.HANDS`.
     """
 
-    def __init__(self, rig: Rig, joints: Float64[np.ndarray, "F P 26 3"], seed: int = 0) -> None:
-        self.rig, self.joints, self.seed = rig, joints, seed
+    def __init__(
+        self,
+        rig: Rig,
+        joints: Float64[np.ndarray, "F P 26 3"],
+        seed: int = 0,
+        hands: Float64[np.ndarray, "F P 42 3"] | None = None,
+    ) -> None:
+        self.rig, self.joints, self.seed, self.hands = rig, joints, seed, hands
         rng = np.random.default_rng((seed, 1))
         self.appearances: list[Appearance] = [sample_appearance(rng) for _ in range(joints.shape[1])]
         self.stature = [_stature(joints[:, person]) for person in range(joints.shape[1])]
@@ -70,11 +76,10 @@ class Film:
         image = view.room.copy()
         if poster is not None:
             _draw_poster(image, view.K, cam, poster)
-        people = self.joints[frame] if frame >= 0 else self.joints[:0]
         figures = [
-            in_camera(build_figure(xyz, appearance, stature), cam.R, cam.t)
-            for xyz, appearance, stature in zip(people, self.appearances, self.stature, strict=False)
-            if np.isfinite(xyz).all()
+            in_camera(self._figure(frame, person), cam.R, cam.t)
+            for person in range(self.joints.shape[1])
+            if frame >= 0 and np.isfinite(self.joints[frame, person]).all()
         ]
         if figures:
             draw_figures(figures, len(figures), view.light, view.K, image)
@@ -82,6 +87,10 @@ class Film:
         rng = np.random.default_rng((self.seed, 2 if frame >= 0 else 3, camera, abs(frame)))
         out = np.clip(bent * 255, 0, 255) + rng.standard_normal(bent.shape[:2], dtype=np.float32)[..., None] * NOISE
         return np.ascontiguousarray(np.clip(out, 0, 255).astype(np.uint8)[..., ::-1])
+
+    def _figure(self, frame: int, person: int) -> Figure:
+        hands = None if self.hands is None else self.hands[frame, person]
+        return build_figure(self.joints[frame, person], self.appearances[person], self.stature[person], hands)
 
     def _view(self, camera: int) -> _View:
         if camera not in self._views:

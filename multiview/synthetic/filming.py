@@ -9,7 +9,9 @@ from itertools import count
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
+from jaxtyping import Float64
 
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.atomic_file import writing
@@ -17,6 +19,7 @@ from multiview.common.names import file_name
 from multiview.common.video_writer import VideoWriter
 from multiview.geometry.rigid import rotation_from_vector
 from multiview.synthetic.board import waved
+from multiview.synthetic.body import HANDS, JOINTS
 from multiview.synthetic.film import Film, Poster
 from multiview.synthetic.options import StudioOptions
 from multiview.synthetic.studio import Studio, make_studio
@@ -47,9 +50,16 @@ def film_studio(cameras: int, people: int, seconds: float, seed: int) -> tuple[S
         layout="ring" if cameras > 3 else "row",  # two cameras that face each other never see the same side of a board
     )
     studio = make_studio(options)
-    joints = np.full((studio.frames, people, 26, 3), np.nan)
-    joints[studio.truth.frame, studio.truth.actor] = studio.truth.xyz
-    return studio, Film(studio.rig, joints, seed)
+    same_people = make_studio(msgspec.structs.replace(options, skeleton="blazepose75"))
+    return studio, Film(studio.rig, _joints(studio, JOINTS), seed, _joints(same_people, HANDS))
+
+
+def _joints(studio: Studio, names: tuple[str, ...]) -> Float64[np.ndarray, "F P J 3"]:
+    """Everyone's joints of these names in every frame, m."""
+    xyz = np.full((studio.frames, studio.options.people, len(names), 3), np.nan)
+    wanted = [studio.skeleton.index(name) for name in names]
+    xyz[studio.truth.frame, studio.truth.actor] = studio.truth.xyz[:, wanted]
+    return xyz
 
 
 def _each(frames: int, cameras: int, work: Callable[[int, int], object], progress: Progress) -> None:

@@ -6,10 +6,15 @@ chapter 4, as sums of smooth bumps over the cycle; the phase advances with the d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float64
 
 from multiview.synthetic.anatomy import Build, Posture, joint_positions
+from multiview.synthetic.gestures import with_gestures
+from multiview.synthetic.hands import finger_rotations
+from multiview.synthetic.options import Gesture
 from multiview.synthetic.paths import Paths, smoothed
 
 __all__ = ["posture_of"]
@@ -17,8 +22,17 @@ __all__ = ["posture_of"]
 _FEET = ("left_heel", "left_big_toe", "right_heel", "right_big_toe")
 
 
-def posture_of(paths: Paths, person: int, build: Build, fps: float, rng: np.random.Generator) -> Posture:
-    """The posture of `person` along their path, feet on the floor."""
+def posture_of(
+    paths: Paths,
+    person: int,
+    build: Build,
+    fps: float,
+    rng: np.random.Generator,
+    fingers: bool = False,
+    gestures: Sequence[Gesture] = (),
+) -> Posture:
+    """The posture of `person` along their path, feet on the floor; `fingers` move where they are asked for."""
+    of_hands = rng.spawn(1)[0]  # whatever the hands do, the rest of the body does the same
     speed = paths.speed[person]
     walk = np.clip(speed / 0.5, 0, 1)
     walk = walk * walk * (3 - 2 * walk)
@@ -31,7 +45,12 @@ def posture_of(paths: Paths, person: int, build: Build, fps: float, rng: np.rand
     matrices = {part: _euler(angles) for part, angles in rotation.items()}
     heading = _euler(np.stack([np.zeros_like(speed), np.zeros_like(speed), paths.heading[person]], axis=-1))
     matrices["pelvis"] = heading @ matrices["pelvis"]
-    return _on_the_floor(Posture(np.zeros((len(speed), 3)), matrices), paths.position[person], build, fps)
+    if fingers:
+        matrices |= finger_rotations(len(speed), fps, of_hands)
+    posture = Posture(np.zeros((len(speed), 3)), matrices)
+    if gestures:
+        posture = with_gestures(posture, build, gestures, person, fps, of_hands)
+    return _on_the_floor(posture, paths.position[person], build, fps)
 
 
 def _euler(angles: Float64[np.ndarray, "T 3"]) -> Float64[np.ndarray, "T 3 3"]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from multiview.body.hands import is_hand
 from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Camera
 from multiview.synthetic.occlusion import hidden_joints
@@ -74,6 +75,8 @@ def observe(
     order = _in_order(frames, people)
     people_seen = Observations(seen_xy, score, sigma, actor, outlier, hidden, swapped, found, order)
     _swap(people_seen, skeleton)
+    if options.hand_swaps:
+        _swap_hands(people_seen, skeleton, options, rng)
     _merge(people_seen, skeleton, options, rng)
     return _arrange(_with_false_positives(people_seen, camera, options, rng), rng)
 
@@ -156,6 +159,25 @@ def _swap(seen: Observations, skeleton: Skeleton) -> None:
         array[seen.swapped] = array[seen.swapped][:, mirrored]
 
 
+def _swap_hands(seen: Observations, skeleton: Skeleton, options: StudioOptions, rng: np.random.Generator) -> None:
+    """Exchange the fingers of a person's hands where one is hardly further from the other than it is large."""
+    on = _bursts(rng, seen.found.shape, options.hand_swaps, options.burst_frames)[0]
+    left, right = (
+        np.array([i for i, name in enumerate(skeleton.joints) if is_hand(name) and name.startswith(side)], dtype=int)
+        for side in ("left_", "right_")
+    )
+    if not len(left):
+        return
+    low, high = _nan_free(seen.xy[:, :, left], 1e6).min(axis=2), _nan_free(seen.xy[:, :, left], -1e6).max(axis=2)
+    extent = np.linalg.norm(high - low, axis=-1)
+    on &= np.linalg.norm(_middle(seen.xy[:, :, left]) - _middle(seen.xy[:, :, right]), axis=-1) < 1.5 * extent
+    both, others = np.concatenate([left, right]), np.concatenate([right, left])
+    frame, person = np.nonzero(on)
+    for array in (seen.xy, seen.score, seen.sigma, seen.outlier, seen.hidden):
+        array[frame[:, None], person[:, None], both] = array[frame[:, None], person[:, None], others]
+    seen.joint_actor[frame[:, None], person[:, None], both] = -1
+
+
 def _merge(seen: Observations, skeleton: Skeleton, options: StudioOptions, rng: np.random.Generator) -> None:
     """Give some limbs of a person to a neighbour's detection; the neighbour's own go the other way, or are lost."""
     frames, people = seen.found.shape
@@ -192,6 +214,12 @@ def _limbs(skeleton: Skeleton) -> np.ndarray:
     return np.array([limb(joint) for joint in skeleton.joints])
 
 
+def _middle(xy: np.ndarray) -> np.ndarray:
+    """Of the joints that are known; the origin where none is."""
+    known = ~np.isnan(xy).any(axis=-1)
+    return np.asarray(_nan_free(xy, 0.0).sum(axis=-2) / np.maximum(known.sum(axis=-1), 1)[..., None])
+
+
 def _nan_free(values: np.ndarray, instead: float) -> np.ndarray:
     return np.where(np.isnan(values), instead, values)
 
@@ -208,7 +236,7 @@ def _with_false_positives(
     donor = _held(rng, start, 0, frames).astype(np.int64), _held(rng, start, 0, people).astype(np.int64)
     outline = seen.xy[donor]
     known = ~np.isnan(outline).any(axis=-1)
-    middle = _nan_free(outline, 0.0).sum(axis=2) / np.maximum(known.sum(axis=2), 1)[..., None]
+    middle = _middle(outline)
     place = np.stack([_held(rng, start, 0, extent) for extent in camera.size], axis=-1)
     size = _held(rng, start, 0.6, 1.2)[..., None, None]
     jitter = options.sigma_px * rng.normal(size=outline.shape)

@@ -9,7 +9,9 @@ from msgspec import Meta
 
 from multiview.common.ranges import FrameRate, Seed, above, between
 
-__all__ = ["StudioOptions"]
+__all__ = ["Gesture", "StudioOptions"]
+
+Gesture = Literal["clap", "cross", "behind"]
 
 Count = Annotated[int, between(0, 100, "people")]
 Metres = Annotated[float, between(0, 1000, "m")]
@@ -57,6 +59,8 @@ class StudioOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How fast people walk, m/s: each at their own pace between these."""
     only_walking: bool = False
     """Whether people walk all the time, and never stand, sit, reach or turn."""
+    gestures: tuple[Gesture, ...] = ()
+    """What people do with their arms, in turn: "clap", "cross" them before the chest, "behind" the back."""
     passing_m: Metres = 0.4
     """How close the axes of two bodies come when people pass."""
     leaving: Count = 0
@@ -76,6 +80,8 @@ class StudioOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Share of people not found."""
     swaps: Share = 0.01
     """Share of people whose left and right are swapped."""
+    hand_swaps: Share = 0.0
+    """Share of people whose hands are swapped, and nothing else, while they are near each other in the picture."""
     false_positives: Share = 0.05
     """False people as a share of true ones."""
     merged: Share = 0.02
@@ -109,6 +115,7 @@ class StudioOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                 "missing_joints",
                 "missed_people",
                 "swaps",
+                "hand_swaps",
                 "false_positives",
                 "merged",
                 "frame_drops",

@@ -14,7 +14,7 @@ from multiview.common.toml import convert
 from multiview.data import NS_PER_S, Keypoints2D, Views
 from multiview.errors import ConfigError
 from multiview.recordings.ground_truth import Truth
-from multiview.synthetic.anatomy import joint_positions, random_build
+from multiview.synthetic.anatomy import has_fingers, joint_positions, random_build
 from multiview.synthetic.motion import posture_of
 from multiview.synthetic.observe import Observations, observe
 from multiview.synthetic.occlusion import CAPSULE_JOINTS
@@ -342,7 +342,8 @@ def _move(options: StudioOptions, skeleton: Skeleton, side: float) -> _Motion:
     for person in range(options.people):
         own = _rng(options, f"person {person}")
         build = random_build(own)
-        xyz[:, person] = joint_positions(build, posture_of(paths, person, build, options.fps, own), names)
+        posture = posture_of(paths, person, build, options.fps, own, has_fingers(names), options.gestures)
+        xyz[:, person] = joint_positions(build, posture, names)
     xyz[~paths.present.T] = np.nan
     return _Motion(options.fps, np.ascontiguousarray(xyz[:, :, : len(skeleton.joints)]), xyz[:, :, ends])
 
