@@ -32,6 +32,7 @@ def weights_of(detector: str, options: dict[str, Any]) -> list[str]:
     typed = convert(options, module.Options, f"options of {detector}")
     own = [sha256_of(Path(detector))] if detector.endswith(".py") else []
     named = [value for value in msgspec.structs.asdict(typed).values() if isinstance(value, str)]
+    named += module.cards_of(typed) if hasattr(module, "cards_of") else []
     found = dict.fromkeys(digest for name in (detector, *named) if _is_card(name) for digest in _of_card(name))
     return own + list(found)
 

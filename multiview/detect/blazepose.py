@@ -1,10 +1,11 @@
-"""BlazePose: 33 joints of several people on a CPU.
+"""BlazePose: 33 joints of several people on a CPU, and 21 of each of their hands.
 
 One network finds people in square tiles of the picture; a second reads 33 landmarks in an upright square region about
 each. From then on a person's region follows from their last landmarks, and tiles are searched one at a time, in turn,
 for whoever is new. Two regions that come to show one person are one person.
 
-Source: Bazarevsky et al., BlazePose: On-device Real-time Body Pose Tracking, 2020. Weights: the card `blazepose`.
+Source: Bazarevsky et al., BlazePose: On-device Real-time Body Pose Tracking, 2020. Weights: the cards `blazepose` and,
+with `hands = true`, `mediapipe-hands`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ import msgspec
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
-from multiview.body.skeleton import load_skeleton
+from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.common.ranges import between
 from multiview.data import Keypoints2D, VideoFrame
+from multiview.detect._hands import CARD, AskedHand, HandFinder, HandMemory
 from multiview.keypoints.blazepose import (
     Landmarks,
     Region,
@@ -37,9 +39,10 @@ from multiview.keypoints.suppress import boxes_of, oks
 from multiview.models.card import load_card, model_file
 from multiview.models.tflite import TfliteModel
 
-__all__ = ["Detector", "Options", "skeleton_of"]
+__all__ = ["Detector", "Options", "cards_of", "skeleton_of"]
 
 FINDER_SIZE = 224
+_PALMS = ((15, 19, 17), (16, 20, 18))  # wrist, index and pinky, left and right
 Probability = Annotated[float, between(0, 1)]
 
 
@@ -56,6 +59,10 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tiles: Annotated[int, between(1, 5)] = 3
     same_person: Probability = 0.5  # similarity (OKS) from which two regions are taken for one person
     threads: Annotated[int, between(1, 1024, "threads")] = 1  # of the CPU, for each network
+    hands: bool = False  # whether hands are read, too: 75 joints
+    hands_lite: bool = False  # by the smaller network, twice as fast and a little less sure
+    # ms a tick for hands, at 12 ms a look (lite: 6.5), the best seen and longest waiting first; 0: no limit
+    hands_budget_ms: Annotated[float, between(0, 10_000, "ms")] = 0.0
 
 
 DEFAULTS = Options()
@@ -68,6 +75,7 @@ class _Person(NamedTuple):
     joint_score: Float64[np.ndarray, " J"]
     visibility: Float64[np.ndarray, " J"]
     cov: Float64[np.ndarray, "J 2 2"]
+    hands: HandMemory
 
 
 @dataclass(slots=True)
@@ -90,7 +98,19 @@ def skeleton_of(options: Options) -> str:
     Returns:
         Its name.
     """
-    return load_card("blazepose")[1].skeleton
+    return load_card(cards_of(options)[-1])[1].skeleton
+
+
+def cards_of(options: Options) -> tuple[str, ...]:
+    """The cards of the networks that it runs.
+
+    Args:
+        options: Any.
+
+    Returns:
+        Their names.
+    """
+    return ("blazepose", CARD) if options.hands else ("blazepose",)
 
 
 class Detector:
@@ -99,7 +119,12 @@ class Detector:
     def __init__(self, options: Options = DEFAULTS) -> None:
         self.options = options
         name, card = load_card("blazepose")
-        self.skeleton = load_skeleton(card.skeleton)
+        self.skeleton = load_skeleton(skeleton_of(options))
+        self._sigmas = load_skeleton(card.skeleton).oks_sigmas
+        self._body = len(self._sigmas)
+        self._hands = (
+            HandFinder(options.hands_lite, options.hands_budget_ms, options.threads) if options.hands else None
+        )
         finder, landmarks = (model_file(name, file) for file in card.files)
         self._finder = TfliteModel(finder, (0, 1), options.threads)
         # Output 2 is a mask and 4 a second set of landmarks, in metres; leaving them out saves 40 % of the time.
@@ -119,15 +144,42 @@ class Detector:
     def detect(self, frames: Sequence[VideoFrame]) -> list[Keypoints2D]:
         """Who is seen in each frame."""
         self.stage_ns = dict.fromkeys(("crop", "search", "infer", "decode"), 0)
-        return [self._one(frame) for frame in frames]
+        people = [self._one(frame) for frame in frames]
+        if self._hands is None:
+            return [self._keypoints(those) for those in people]
+        start = perf_counter_ns()
+        asked = [self._asked_hands(frame.image, those) for frame, those in zip(frames, people, strict=True)]
+        self._hands.look([hand for those in asked for hand in those.values() if hand is not None])
+        self.stage_ns["hands"] = perf_counter_ns() - start
+        return [
+            _with_hands(self._keypoints(those), hands, self.skeleton)
+            for those, hands in zip(people, asked, strict=True)
+        ]
 
-    def _one(self, frame: VideoFrame) -> Keypoints2D:
+    def _asked_hands(
+        self, image: UInt8[np.ndarray, "H W 3"], people: list[_Person]
+    ) -> dict[tuple[int, int], AskedHand | None]:
+        """By person and side, what there is to look at."""
+        assert self._hands is not None
+        return {
+            (p, side): self._hands.asked(
+                image, person.hands, side, person.xy[list(palm)], float(person.visibility[palm[0]])
+            )
+            for p, person in enumerate(people)
+            for side, palm in enumerate(_PALMS)
+        }
+
+    def _one(self, frame: VideoFrame) -> list[_Person]:
         size = (frame.image.shape[1], frame.image.shape[0])
         camera = self._cameras.get(frame.camera)
         if camera is None or camera.size != size:
             camera = self._cameras[frame.camera] = _Camera(size, overlapping_tiles(size, self.options.tiles))
         before = len(camera.people)
-        people = [p for person in camera.people if (p := self._look(frame.image, person.region)) is not None]
+        people = [
+            p._replace(hands=person.hands)
+            for person in camera.people
+            if (p := self._look(frame.image, person.region)) is not None
+        ]
         lost = before - len(people)
         people = self._distinct(people)
         expected = self._expected.pop(frame.camera, None)
@@ -138,7 +190,7 @@ class Detector:
                 people = self._search(frame.image, tile, people)
         people = people[: self.options.max_people or None]
         camera.people, camera.frames = people, camera.frames + 1
-        return self._keypoints(people)
+        return people
 
     def _tiles_to_search(self, camera: _Camera, lost: int, expecting: bool) -> list[Region]:
         """All tiles in the first frame, the whole picture when someone was lost, else one now and then, in turn."""
@@ -199,7 +251,7 @@ class Detector:
         person = None
         if marks is not None:
             back = invert_affine(affine)
-            joints = len(self.skeleton.joints)
+            joints = self._body
             xy = transform_points(back, marks.xy)
             person = _Person(
                 region_of_axis(xy[joints], xy[joints + 1]),
@@ -208,6 +260,7 @@ class Detector:
                 marks.presence[:joints],
                 marks.visibility[:joints],
                 transform_covariance(back, marks.cov[:joints]),
+                HandMemory(),
             )
         t3 = perf_counter_ns()
         for stage, ns in (("crop", t1 - t0), ("infer", t2 - t1), ("decode", t3 - t2)):
@@ -221,7 +274,7 @@ class Detector:
             boxes = boxes_of(np.stack([p.xy for p in [person, *kept]]))
             area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
             alike = (
-                oks(person.xy[None], other.xy[None], area[[0, i]].mean(keepdims=True), self.skeleton.oks_sigmas)[0, 0]
+                oks(person.xy[None], other.xy[None], area[[0, i]].mean(keepdims=True), self._sigmas)[0, 0]
                 for i, other in enumerate(kept, start=1)
             )
             if not any(similarity >= self.options.same_person for similarity in alike):
@@ -230,13 +283,31 @@ class Detector:
 
     def _keypoints(self, people: list[_Person]) -> Keypoints2D:
         if not people:
-            return Keypoints2D.nobody(len(self.skeleton.joints))
+            return Keypoints2D.nobody(self._body)
         stack: Any = lambda name: np.stack([getattr(person, name) for person in people])
         score, xy = stack("joint_score") * np.array([[person.score] for person in people]), stack("xy")
         there = score >= self.options.min_presence
         return Keypoints2D(
             np.where(there[..., None], xy, np.nan), np.where(there, score, 0.0), stack("cov"), stack("visibility")
         )
+
+
+def _with_hands(body: Keypoints2D, hands: dict[tuple[int, int], AskedHand | None], skeleton: Skeleton) -> Keypoints2D:
+    """The body's joints first, as the skeleton has them, then those of the hands that were found."""
+    people, joints, more = len(body.xy), body.xy.shape[1], len(skeleton.joints) - body.xy.shape[1]
+    xy = np.concatenate([body.xy, np.full((people, more, 2), np.nan)], axis=1)
+    score = np.concatenate([body.score, np.zeros((people, more))], axis=1)
+    cov = np.tile(np.eye(2), (people, joints + more, 1, 1))
+    if body.cov is not None:
+        cov[:, :joints] = body.cov
+    visibility = np.ones_like(score)
+    if body.visibility is not None:
+        visibility[:, :joints] = body.visibility
+    for (person, side), asked in hands.items():
+        if asked is not None and asked.hand is not None:
+            at = slice(joints + 21 * side, joints + 21 * (side + 1))
+            xy[person, at], cov[person, at], score[person, at] = asked.hand.xy, asked.hand.cov, asked.hand.sure
+    return Keypoints2D(xy, score, cov, visibility)
 
 
 def _shows(region: Region, person: _Person) -> bool:
