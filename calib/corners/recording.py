@@ -53,11 +53,12 @@ def sources_from(args: argparse.Namespace) -> list[Pictures]:
 
 def detect_with_progress(sources: list[Pictures], board: Board, every: int | None) -> Detected:
     """`detect`, with one bar per camera and what was noticed, in words."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Table
 
-    console = Console(stderr=False, highlight=False)
+    from multiview.common.console import plain_console
+
+    console = plain_console(stderr=False, highlight=False)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         tasks = {source.name: progress.add_task(source.name, total=source.count) for source in sources}

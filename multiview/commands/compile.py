@@ -25,11 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.console import Console
-
+    from multiview.common.console import plain_console
     from multiview.synthetic import StudioOptions, make_studio
 
-    began, console = time.perf_counter(), Console(stderr=True)
+    began, console = time.perf_counter(), plain_console(stderr=True)
     studio = make_studio(StudioOptions(cameras=3, people=2, seconds=0.5))
     steps: dict[str, Callable[[Studio], object]] = {
         "fusion and smoothing": _fuse,

@@ -42,10 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.table import Table
 
     from multiview.body.skeleton import load_skeleton
+    from multiview.common.console import plain_console
     from multiview.learn.deploy import export, quantise, time_per_person, with_input, write_card
     from multiview.learn.deploy_set import calibration_crops, measuring_set
     from multiview.learn.evaluate import evaluate_model
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         return _deploy_finder(args, recipe, network)
     name = args.name or args.weights.parent.name
     skeleton = load_skeleton(recipe.data.skeleton)
-    console = Console()
+    console = plain_console()
     args.out.mkdir(parents=True, exist_ok=True)
     with console.status("reading people to measure on"):
         people, samples = measuring_set(args.annotations, args.images, recipe, args.people)
@@ -98,14 +98,14 @@ def run(args: argparse.Namespace) -> int:
 def _deploy_finder(args: argparse.Namespace, recipe: Recipe, network: Any) -> int:
     """Deploy a person finder, evaluated by the people that it finds."""
     import numpy as np
-    from rich.console import Console
     from rich.table import Table
 
+    from multiview.common.console import plain_console
     from multiview.learn.deploy import export, quantise, time_per_person, write_card
     from multiview.learn.finder_task import FinderTask, validate_finder
     from multiview.learn.model_file import open_model
 
-    name, console = args.name or args.weights.parent.name, Console()
+    name, console = args.name or args.weights.parent.name, plain_console()
     plain, small = args.out / f"{name}_fp32.onnx", args.out / f"{name}.onnx"
     args.out.mkdir(parents=True, exist_ok=True)
     with console.status("rendering people to measure on"):

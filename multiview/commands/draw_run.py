@@ -8,12 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 from jaxtyping import UInt8
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from multiview.body.skeleton import Skeleton, find_skeleton, skeleton_names
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.atomic_file import replacing, writing
+from multiview.common.console import plain_console
 from multiview.common.names import file_name, named_path
 from multiview.common.video_writer import VideoWriter
 from multiview.data import NS_PER_S, VideoFrame
@@ -82,7 +82,7 @@ def draw_videos(overlay: Overlay, sources: list[FrameSource], out: Path) -> list
     written = []
     for source in sources:
         writing(out / f"{file_name(source.name)}.mp4")  # before the work, not after half of it
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         for source in sources:

@@ -139,14 +139,16 @@ def _bone_spread(comparison: Comparison, folder: Path) -> float:
 
 def _print(figures: dict[str, Any]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+    from multiview.common.console import plain_console
 
     title = f"{figures['true_people']} true people in {figures['frames']} frames"
     table = Table(box=box.SIMPLE_HEAD, title=title, show_header=False)
 
     def row(name: str, value: str, meaning: str) -> None:
-        table.add_row(name, f"[bold]{value}[/bold]", f"[dim]{meaning}[/dim]")
+        table.add_row(name, Text(value, "bold"), Text(meaning, "dim"))
 
     row("recall", f"{figures['recall']:.2f} %", "true people found within 0.5 m")
     row("precision", f"{figures['precision']:.2f} %", "found people who are true ones")
@@ -180,4 +182,4 @@ def _print(figures: dict[str, Any]) -> None:
         row(
             "RMSE / Cramer-Rao", f"{figures['rmse_over_cramer_rao']:.3f}", "1 is the optimum without temporal filtering"
         )
-    Console().print(table)
+    plain_console().print(table)

@@ -30,11 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.progress import track
 
     from multiview.body.skeleton import load_skeleton
     from multiview.common.atomic_file import replacing
+    from multiview.common.console import plain_console
     from multiview.common.package_data import package_file
     from multiview.learn.coco import read_coco
     from multiview.learn.evaluate import evaluate_model
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(
             "--annotations is missing; `multiview label rendered --held-out --out DIR` makes a set to evaluate on"
         )
-    console = Console()
+    console = plain_console()
     model = open_model(args.model or package_file("models", "light.onnx"))
     if args.flip:
         model = model.flipped()

@@ -132,12 +132,12 @@ def save_pictures(found: Agreement, folder: Path) -> list[Path]:
 def print_agreement(figures: dict[str, Any]) -> None:
     """A table of joints, one of angles, and where the pictures are."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
+    from multiview.common.console import plain_console
     from multiview.evaluation.agreement import LIMITS
 
-    console = Console()
+    console = plain_console()
     console.print(
         f"person {figures['person']}, {figures['seconds']:.1f} s together; the markers' clock is ahead by "
         f"{figures['offset_s']:.4f} s; their lengths are in {figures['unit']}"

@@ -23,10 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table of one frame's graph and draw it."""
-    from rich.console import Console
-
     from multiview.body.skeleton import find_skeleton
     from multiview.cameras.rig_file import load_rig
+    from multiview.common.console import plain_console
     from multiview.drawing.explain import draw, explain, table
     from multiview.editing.take_poses import take_poses
     from multiview.errors import ConfigError
@@ -50,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if args.frame not in folders.frames:
         raise ConfigError(f"no frame {args.frame}: there are {folders.frames[0]} to {folders.frames[-1]}")
     explanation = explain(rig, opened.skeleton, frame_views(folders, len(rig), args.frame, 25.0))
-    Console().print(table(explanation))
+    plain_console().print(table(explanation))
     draw(explanation, args.out)
     print(f"image -> {args.out}")
     return 0

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from rich.console import Console
 from rich.progress import track as progress
 
 from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import save_rig
 from multiview.common.atomic_file import corrected_beside, replacing
+from multiview.common.console import plain_console
 from multiview.data import Tracks, Views
 from multiview.fusion.pipeline import STAGES, Pipeline, PipelineOptions
 from multiview.fusion.smoother import WHOLE_TAKE_S, Smoothed
@@ -83,7 +83,7 @@ def _fuse(
     pipeline = Pipeline(rig, skeleton, options)
     pipeline.warm_up()
     step, finish = _feeder(pipeline, round(WHOLE_TAKE_S * fps) if smooth else lag, round(10 * fps) if smooth else 1)
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     # A whole take is read beside the work; the times of causal frames shall be those of one thread.
     read = _read_ahead(views) if smooth else views
     bar = progress(read, "fusing", len(timing), console=console, transient=True, disable=not console.is_terminal)

@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from multiview.common.console import plain_console
 from multiview.common.counted import counted
 from multiview.common.ledger import note_missing
 from multiview.data import NS_PER_S
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    take, console = open_take(args.take), Console()
+    take, console = open_take(args.take), plain_console()
     if not take.recordings() and take.poses.is_file():
         _show_poses(take, console)
         _show_edits(take, console)

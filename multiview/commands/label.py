@@ -58,10 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.progress import Progress
 
-    console = Console()
+    from multiview.common.console import plain_console
+
+    console = plain_console()
     with Progress(console=console, transient=True) as bar:
         if args.kind == "rendered":
             from multiview.learn.rendered_set import write_rendered_set

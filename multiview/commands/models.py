@@ -72,14 +72,15 @@ def fetch(name_or_path: str) -> None:
 
 
 def _list() -> int:
-    from rich.console import Console
     from rich.table import Table
+
+    from multiview.common.console import plain_console
 
     table = Table("name", "what", "skeleton", "code", "weights", "here", box=None, header_style="bold")
     for name in card_names():
         _, card = load_card(name)
         table.add_row(name, card.title, card.skeleton, card.code_license, card.weights_license, _state(name, card))
-    Console().print(table)
+    plain_console().print(table)
     try:
         print(f"weights are stored in {cache_folder() / 'models'}; `multiview models fetch NAME` downloads them")
     except ConfigError as error:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from multiview.body.skeleton import Skeleton, save_own_skeleton
@@ -20,6 +19,7 @@ from multiview.cameras.image_size import scaling_note, to_calibrated_size
 from multiview.cameras.reprojection import ReprojectionErrors, reprojection_errors
 from multiview.commands.fuse_run import fuse_views, save_rig_beside, write_summary
 from multiview.commands.refine_run import refined
+from multiview.common.console import plain_console
 from multiview.data import NS_PER_S, Keypoints2D, Tracks, VideoFrame, Views
 from multiview.detect import PoseDetector
 from multiview.errors import ConfigError, SourceError
@@ -92,10 +92,10 @@ def detect_all(rig: Rig, sources: list[FrameSource], detectors: list[PoseDetecto
 
     A source that breaks off ends there, with the reason in its recording; the others go on.
     """
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     for source in sources:
         if note := scaling_note(source.size, rig.cameras[rig.index(source.name)].size, source.name):
-            console.print(f"[yellow]{note}[/]")
+            console.print(note, style="yellow")
     start = time.perf_counter()
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

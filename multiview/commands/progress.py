@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from multiview.common.console import plain_console
 
 __all__ = ["progress_bar"]
 
@@ -14,7 +15,7 @@ __all__ = ["progress_bar"]
 @contextmanager
 def progress_bar(words: str) -> Iterator[Callable[[float], None]]:
     """Call what it gives with the share, 0 to 1, that is done."""
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(words, total=1.0)

@@ -107,10 +107,10 @@ def _copy(take: Take, target: Path, damaged: dict[str, int]) -> Take:
         scratch.mkdir(parents=True)
         for path in sorted(take.folder.rglob("*")):
             place = scratch / path.relative_to(take.folder)
-            if path.is_file() and path.parent == take.folder and path.name in damaged:
+            if path.parent == take.folder and path.name in damaged and not path.is_dir():
                 _rewrite(path, place, take, damaged[path.name])
             elif path.is_symlink():  # videos on another disk, for example
-                place.symlink_to(path.resolve())
+                place.symlink_to(os.path.realpath(path))
             elif path.is_dir():
                 place.mkdir(exist_ok=True)
             elif path.name not in (LOCK, "contents.toml"):

@@ -43,9 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     import msgspec
-    from rich.console import Console
     from rich.progress import Progress
 
+    from multiview.common.console import plain_console
     from multiview.common.toml import decode_toml
     from multiview.synthetic import StudioOptions, make_studio
     from multiview.synthetic.folder import write_studio
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     options = msgspec.structs.replace(options, **given)
     studio = make_studio(options.perfect() if args.perfect else options)
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("cameras", total=studio.frames * len(studio.rig))
         write_studio(studio, args.out, lambda frames: progress.advance(task, frames))

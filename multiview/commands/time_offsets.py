@@ -72,10 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from multiview.cameras.rig_file import save_rig
     from multiview.commands.time_offsets_run import corrected_rig, draw, estimate_time_offsets, table_of
+    from multiview.common.console import plain_console
     from multiview.recordings.take import open_take
 
     if not 0 < args.max_offset <= 10:
@@ -94,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     draw(result, args.out / PICTURE)
     with replacing(args.out / FIGURES) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(figures(result))))
-    console = Console()
+    console = plain_console()
     console.print(table_of(result))
     if not result.confirmed_s().any():
         console.print(f"No time offset is confirmed; the rig is unchanged. Picture: {args.out / PICTURE}")

@@ -19,6 +19,7 @@ from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.reprojection import reprojection_errors
 from multiview.common.atomic_file import replacing
+from multiview.common.console import plain_console
 from multiview.data import NS_PER_S, Views
 from multiview.errors import CalibrationError
 from multiview.fusion.pipeline import Pipeline
@@ -88,7 +89,7 @@ def estimate_time_offsets(
         raise CalibrationError("no keypoints: the time offsets of these cameras cannot be estimated")
     fps = max(recording.fps for recording in recordings)
     every = max(1, round(fps / SCAN_HZ))
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     with console.status("scanning offsets") if console.is_terminal else nullcontext():
         scan = scan_time_offsets(rig, views[::every], every / fps, max_offset_s)
     coarse = _accepted(scan)

@@ -22,9 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from multiview.common.console import plain_console
     from multiview.common.package_data import package_file
     from multiview.common.toml import decode_toml
     from multiview.learn.recipe import Recipe
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"{args.recipe}: neither a file nor a recipe that ships with multiview (light, finder)")
     recipe = decode_toml(path, Recipe)
     folder = args.out or Path("out") / "train" / path.stem
-    console = Console()
+    console = plain_console()
     columns = (
         TextColumn("{task.fields[state]}"),
         BarColumn(),

@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from multiview.common.names import NAME
+from multiview.common.printable import printable
 from multiview.errors import MessageError
-from multiview.wire.printable import printable
 
 __all__ = [
     "MAX_BYTES",

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from multiview.batch.jobs import Job
 from multiview.batch.results import Done
+from multiview.common.console import plain_console
 from services.batch.driver import Progress
 
 __all__ = ["Show", "remaining_s"]
@@ -35,7 +35,7 @@ class Show:
         self._kinds = {job.name: type(job.work).__name__ for job in to_do}
         self._write = write
         self._began = self._said = self._wrote = time.monotonic()
-        console = Console(stderr=True)
+        console = plain_console(stderr=True)
         self._terminal = console.is_terminal
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
         self._bar = Bar(*columns, console=console, transient=True, disable=not self._terminal)

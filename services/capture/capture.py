@@ -21,6 +21,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from multiview.common.console import plain_console
 from multiview.common.ranges import Seconds, ranged
 from multiview.errors import ConfigError
 from multiview.recordings.take import Take
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     if args.report:
         name = None if args.preview else args.take
         return report_captures(args.studio, args.board, name, args.notes, args.lossless)
-    studio, stopping, console = load_studio(args.studio, check=False), Stopping(), Console()
+    studio, stopping, console = load_studio(args.studio, check=False), Stopping(), plain_console()
     warn = lambda warning: console.print(warning, style="yellow", soft_wrap=True)
     name = None if args.preview else args.take
     with capturing(studio, args.board, name, args.notes, args.lossless, warn) as capture:
@@ -87,7 +88,7 @@ def _with_poses(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio)
     take = play(studio, take=args.take, notes=args.notes, viewer=not args.no_viewer, seconds=args.seconds, video=True)
     if take is not None:
-        _print_next_step(take, None, Console())
+        _print_next_step(take, None, plain_console())
 
 
 def _print_next_step(take: Take, board: Path | None, console: Console) -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from multiview.common.console import plain_console
 from multiview.errors import MultiviewError
 from multiview.models.graphics_card import has_gpu
 from multiview.sources import DeviceReport, FrameSource, Reader, device_addresses
@@ -65,17 +66,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    table, worst, errors = Table(box=SIMPLE_HEAD, pad_edge=False), 0, Console(stderr=True)
+    table, worst, errors = Table(box=SIMPLE_HEAD, pad_edge=False), 0, plain_console(stderr=True)
     for column in ("", "what", "seen", "what to do"):
         table.add_column(column, overflow="fold")
     with errors.status("checking the machine") if errors.is_terminal else nullcontext() as status:
         for finding in examine(args.studio):
             mark = {"good": "ok", "warn": "warn", "bad": "BAD"}[finding.verdict]
-            table.add_row(f"[{STYLES[finding.verdict]}]{mark}[/]", finding.what, finding.seen, finding.advice)
+            table.add_row(Text(mark, STYLES[finding.verdict]), finding.what, finding.seen, finding.advice)
             worst = max(worst, ("good", "warn", "bad").index(finding.verdict))
             if status is not None:
-                status.update(f"{finding.what}: {mark}; still checking")
-    Console().print(table)
+                status.update(Text(f"{finding.what}: {mark}; still checking"))
+    plain_console().print(table)
     print(
         (
             "all checks passed",

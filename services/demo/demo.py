@@ -136,13 +136,15 @@ def _pictures(studio: Studio, poses: Poses, take: Take, video: bool) -> dict[str
 
 def _print(figures: dict[str, Any], take: Take, files: dict[str, Path]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+    from multiview.common.console import plain_console
 
     table = Table(box=box.SIMPLE_HEAD, show_header=False, title="Against the ground truth")
 
     def row(name: str, value: str, remark: str = "") -> None:
-        table.add_row(name, f"[bold]{value}[/bold]", f"[dim]{remark}[/dim]")
+        table.add_row(name, Text(value, "bold"), Text(remark, "dim"))
 
     errors, latency = figures["errors_mm"], figures["latency_ms"]
     row(
@@ -163,7 +165,7 @@ def _print(figures: dict[str, Any], take: Take, files: dict[str, Path]) -> None:
         f"{latency['median']:.0f} ms",
         f"p99 {latency['p99']:.0f} ms, from the exposure to the poses at the hub",
     )
-    console = Console(highlight=False)
+    console = plain_console(highlight=False)
     console.print(table)
     width = max(map(len, files))
     for name, path in files.items():

@@ -10,11 +10,12 @@ from pathlib import Path
 from types import TracebackType
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from multiview.common.console import plain_console
 from multiview.common.counted import counted
 from multiview.errors import SourceError
 from multiview.studio.config import HubOptions, load_studio, studio_rig
@@ -64,7 +65,7 @@ class StatusTable:
     def __init__(self, hub: HubOptions, cameras: Iterable[str] = (), live: bool = True) -> None:
         self.watcher = Watcher(cameras)
         self._subscriber = Subscriber(hub, topics.RECORDED)
-        self._console = Console()
+        self._console = plain_console()
         self._live = Live(console=self._console, refresh_per_second=5, auto_refresh=False) if live else None
         if not self._console.is_terminal:
             self._live = None

@@ -192,6 +192,7 @@ def test_recovered_copy_keeps_what_lies_on_another_disk(tmp_path: Path) -> None:
     """A folder of videos that is a link to elsewhere is the take's, too."""
     folder = take_with(tmp_path, [(tick, 1, {0: 0.0}) for tick in range(5)]).folder
     (folder / "take.1.mcap").write_bytes(b"damaged")
+    (folder / "take.2.mcap").symlink_to("take.2.mcap")  # leads nowhere
     (tmp_path / "disk").mkdir()
     (tmp_path / "disk" / "note.txt").write_text("kept")
     (folder / "more").symlink_to(Path("..") / "disk", target_is_directory=True)

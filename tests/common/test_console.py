@@ -1,0 +1,35 @@
+"""Whatever a user called a camera, or wrote in a take, stands on the terminal as it is."""
+
+from __future__ import annotations
+
+import pytest
+from rich.table import Table
+
+from multiview.common.console import plain_console
+
+
+@pytest.mark.parametrize("text", ["cam[red]", "[/b]", "a:bug:b", "[link=http://x]y", "[@click=x]", "100 % [1]"])
+def test_text_of_any_origin_is_text(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also in the cells, the heads and the title of a table."""
+    console = plain_console()
+    console.print(text, style="yellow")
+    table = Table(text, title=text)
+    table.add_row(text)
+    console.print(table)
+    assert capsys.readouterr().out.count(text) == 4
+
+
+def test_text_moves_no_cursor_and_hides_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    console = plain_console()
+    console.print("two\nlines \x1b[2J\x1b]0;title\x07 \u202eback\x9b1m")
+    out = capsys.readouterr().out
+    assert out.startswith("two\nlines ")
+    assert not set(out) & {"\x1b", "\x07", "\u202e", "\x9b"}
+
+
+def test_consoles_are_made_here_alone() -> None:
+    """One made elsewhere would take a camera's name for a style."""
+    from tests.source_files import repository_files
+
+    makers = [path for path, source in repository_files().items() if " Console(" in source and "/tests" not in path]
+    assert makers == []
