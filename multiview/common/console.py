@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.status import Status
 from rich.text import Text
 
 from multiview.common.printable import printable
@@ -18,6 +19,9 @@ class _PlainConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         lines = text.split("\n")
         return super().render_str("\n".join(printable(line) for line in lines), **options)
+
+    def status(self, status: RenderableType, **options: Any) -> Status:
+        return super().status(Text(status) if isinstance(status, str) else status, **options)
 
 
 def plain_console(stderr: bool = False, highlight: bool = True) -> Console:

@@ -322,6 +322,7 @@ def load_studio(path: Path | str, check: bool = True) -> Studio:
                 raise ConfigError(f"{path}: cameras.{name}: the rig has no such camera; it has {', '.join(rig.names)}")
         for name in rig.names:
             studio.source_of(name)
+        _check_ports(studio, path)
         _check_workers(studio, rig, path)
         _check_skeletons(studio, rig, path)
     return studio
@@ -342,9 +343,23 @@ def _with_checked_names(studio: Studio, path: Path) -> Studio:
     )
 
 
+def _check_ports(studio: Studio, path: Path) -> None:
+    """Two of one port would let the studio start and never speak."""
+    hub, metrics = studio.hub, studio.metrics
+    ports = {"hub.ingest_port": hub.ingest_port, "hub.publish_port": hub.publish_port}
+    ports |= {"hub.request_port": hub.request_port} | ({"metrics.port": metrics.port} if metrics.enabled else {})
+    taken: dict[int, str] = {}
+    for name, port in ports.items():
+        if port and port in taken:
+            raise ConfigError(f"{path}: {taken[port]} and {name} are both {port}: give each a port of its own")
+        taken[port] = name
+
+
 def _check_workers(studio: Studio, rig: Rig, path: Path) -> None:
     seen: set[str] = set()
     for worker in studio.workers:
+        if not worker.cameras:
+            raise ConfigError(f"{path}: workers: one has no cameras: name some, or remove it")
         for name in worker.cameras:
             if name not in rig.names:
                 raise ConfigError(f"{path}: workers: the rig has no camera {name}; it has {', '.join(rig.names)}")

@@ -16,6 +16,8 @@ def test_text_of_any_origin_is_text(text: str, capsys: pytest.CaptureFixture[str
     table = Table(text, title=text)
     table.add_row(text)
     console.print(table)
+    with console.status(text):
+        pass
     assert capsys.readouterr().out.count(text) == 4
 
 

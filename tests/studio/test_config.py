@@ -145,6 +145,23 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("[hub]\ningest_port = 7001\npublish_port = 7001", "hub.ingest_port and hub.publish_port are both 7001"),
+        ("[hub]\nrequest_port = 9464\n[metrics]\nenabled = true", "hub.request_port and metrics.port are both 9464"),
+        ("[[workers]]\ncameras = []", "workers: one has no cameras"),
+    ],
+)
+def test_studio_that_would_start_and_never_speak_is_refused(tmp_path: Path, text: str, expected: str) -> None:
+    source = '[source]\ntype = "synthetic"\noptions = { cameras = 2, seconds = 1.0 }\n'
+    with pytest.raises(ConfigError) as caught:
+        load_studio(write(tmp_path, source + text))
+    assert expected in str(caught.value)
+    ports = "[hub]\ningest_port = 0\npublish_port = 0\nrequest_port = 9464"
+    load_studio(write(tmp_path, f"{source}{ports}"))  # 0 is any free one, and nobody serves metrics
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
         ('associator = "epipolar"', 'has no "epipolar"; did you mean "epipolar_graph"?'),
         (
             "associator_options = { soft_treshold = 2.0 }",
