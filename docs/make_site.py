@@ -37,7 +37,7 @@ API: dict[str, tuple[str, ...]] = {
     "People": (
         "multiview.body.skeleton: Skeleton load_skeleton skeleton_names mapping",
         "multiview.body.kinematics: Humanoid Motion RotationSolver forward_kinematics humanoid points",
-        "multiview.body.joint_angles",
+        "multiview.biomechanics.joint_angles",
         "multiview.body.actor: Actor actor_names load_actor measure actor_probabilities save_actor",
     ),
     "Recordings": (

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Exported", "add_arguments", "export_poses", "run"]
 
 _READ, _PREPARED = 0.3, 0.45  # the share of the work that is then done, roughly
-_ONE_RATE = ("bvh", "gltf", "trc", "c3d")  # for all frames
+_ONE_RATE = ("angles", "bvh", "gltf", "trc", "c3d")  # for all frames
 _FIXED_AXES = {"bvh": "y up", "gltf": "y up", "trc": "y up", "c3d": "z up", "rrd": "z up", "foxglove": "z up"}
 
 

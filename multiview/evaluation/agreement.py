@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from multiview.body.joint_angles import joint_angles
+from multiview.biomechanics.joint_angles import joint_angles
 from multiview.body.joint_names import select_joints
 from multiview.data import NS_PER_S
 from multiview.errors import ConfigError, SourceError
@@ -31,7 +31,7 @@ class Angle:
     """One angle by both, at the instants at which both know it.
 
     Attributes:
-        name: As in `multiview.body.joint_angles`.
+        name: As in `multiview.biomechanics.joint_angles`.
         truth: (n,) deg.
         ours: (n,) deg.
     """
@@ -172,5 +172,6 @@ def _angles(
     for name in theirs:
         both = np.isfinite(theirs[name]) & np.isfinite(own[name])
         if both.sum() > 1:
-            angles.append(Angle(name, theirs[name][both], own[name][both]))
+            off = (own[name][both] - theirs[name][both] + 180.0) % 360.0 - 180.0
+            angles.append(Angle(name, theirs[name][both], theirs[name][both] + off))
     return tuple(angles)

@@ -1,6 +1,8 @@
-"""Joint angles (`joint_angles.py`) as CSV, in degrees: a row for each (frame, person); what is unknown is empty.
+"""Joint angles by the ISB's recommendations (`multiview.biomechanics.joint_angles`), in degrees.
 
-`filled` counts the joints of that row that were filled, not measured.
+One CSV of everybody, a row for each (frame, person), with the angles that the skeleton determines; unknown cells are
+empty. After the angles come their standard deviations; `filled` counts the joints of that row that were filled, not
+measured. Besides, for each person a `.mot` for OpenSim.
 """
 
 from __future__ import annotations
@@ -9,11 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from multiview.body.joint_angles import joint_angles
+from multiview.biomechanics.joint_angles import known_angles
+from multiview.biomechanics.measured_angles import MeasuredAngles, measured_angles
+from multiview.biomechanics.movement import movement
 from multiview.common.atomic_file import replacing
 from multiview.data import NS_PER_S
-from multiview.export import Progress, silent
+from multiview.export import Progress, part, silent
 from multiview.export._rows import Block, write_rows
+from multiview.export._storage import write_storage
 from multiview.recordings.pose_table import Poses
 
 __all__ = ["Exporter"]
@@ -21,17 +26,35 @@ __all__ = ["Exporter"]
 
 class Exporter:
     def write(self, poses: Poses, stem: Path, progress: Progress = silent) -> list[Path]:
-        with np.errstate(invalid="ignore"):
-            angles = joint_angles(poses.joints, poses.xyz)
+        names = known_angles(poses.joints)
+        value, sd = np.full((2, len(poses), len(names)), np.nan)
+        paths = []
+        for i, number in enumerate(poses.people):
+            person = movement(poses, int(number))
+            angles = measured_angles(person)
+            own = np.flatnonzero(poses.person == number)
+            row = poses.frame[own] - person.first_frame
+            value[own], sd[own] = _columns(angles, names, row)
+            known = {name: angles.value[name] for name in names if np.isfinite(angles.value[name]).any()}
+            path = stem.with_name(f"{stem.name}_{person.label}_angles.mot")
+            paths.append(write_storage(path, person.time_s, known, 3))
+            part(progress, i, len(poses.people))(1.0)
         who = np.stack([poses.frame, poses.person], axis=1).astype(np.float64)
         blocks = [
             Block(who, 0),
             Block(poses.time_ns[:, None] / NS_PER_S, 6),
-            Block(np.stack([*angles.values()], axis=1), 3),
+            Block(value, 3),
+            Block(sd, 3),
             Block(poses.filled.sum(axis=1, keepdims=True).astype(np.float64), 0),
         ]
+        head = [*names, *(f"{name.removesuffix('_deg')}_sd_deg" for name in names)]
         path = stem.with_name(stem.name + "_angles.csv")
         with replacing(path) as temporary, temporary.open("wb") as file:
-            file.write(f"frame,person,time,{','.join(angles)},filled\n".encode("ascii"))
+            file.write(f"frame,person,time,{','.join(head)},filled\n".encode("ascii"))
             write_rows(file, blocks, ",", progress)
-        return [path]
+        return [path, *paths]
+
+
+def _columns(angles: MeasuredAngles, names: tuple[str, ...], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    value, sd = (np.stack([table[name][rows] for name in names], axis=1) for table in angles)
+    return value, sd

@@ -7,6 +7,7 @@ Human Movement (2009), section 4.1, as fractions of the body height; people diff
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,19 @@ from jaxtyping import Float64
 from multiview.errors import ConfigError
 from multiview.synthetic.hands import FINGER_JOINTS, FINGER_TREE, finger_scales
 
-__all__ = ["Build", "Posture", "arm_offsets", "has_fingers", "joint_names", "joint_positions", "random_build"]
+__all__ = [
+    "BODY_PARTS",
+    "FINGER_PARTS",
+    "Build",
+    "Posture",
+    "arm_offsets",
+    "has_fingers",
+    "joint_names",
+    "joint_positions",
+    "part_frames",
+    "part_offset",
+    "random_build",
+]
 
 # part: (parent, where it hangs on the parent). Left ones; the right side is the mirror image.
 _TREE = {
@@ -97,6 +110,7 @@ def _with_right_side(left: dict[str, tuple[str, tuple[float, float, float]]]) ->
 _BODY = _with_right_side(_TREE)
 _PARTS = _BODY | _with_right_side(FINGER_TREE)
 _POINTS = _with_right_side(_JOINTS | FINGER_JOINTS | _face())
+BODY_PARTS, FINGER_PARTS = tuple(_BODY), tuple(part for part in _PARTS if part not in _BODY)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,11 +157,30 @@ def arm_offsets(
     build: Build, side: str
 ) -> tuple[Float64[np.ndarray, " 3"], Float64[np.ndarray, " 3"], Float64[np.ndarray, " 3"]]:
     """Where the shoulder is in the torso, the elbow in the upper arm and the wrist in the forearm, m."""
-    shoulder, elbow, wrist = (
-        build.height * build.scale[part] * _PARTS[part][1]
-        for part in (f"{side}_upper_arm", f"{side}_forearm", f"{side}_hand")
-    )
+    shoulder, elbow, wrist = (part_offset(build, f"{side}_{part}") for part in ("upper_arm", "forearm", "hand"))
     return shoulder, elbow, wrist
+
+
+def part_offset(build: Build, part: str) -> Float64[np.ndarray, " 3"]:
+    """Where a part hangs on its parent, in the parent's axes, m."""
+    offset: np.ndarray = build.height * build.scale[part] * _PARTS[part][1]
+    return offset
+
+
+def part_frames(
+    build: Build, posture: Posture, parts: Sequence[str] = BODY_PARTS
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Rotation world_from_part (T, 3, 3) of each of some parts, parents first, and where it hangs (T, 3), m, world."""
+    world_from_part: dict[str, np.ndarray] = {}
+    at: dict[str, np.ndarray] = {}
+    for part in parts:
+        parent = _PARTS[part][0]
+        if not parent:
+            world_from_part[part], at[part] = posture.rotation[part], posture.pelvis
+            continue
+        world_from_part[part] = world_from_part[parent] @ posture.rotation[part]
+        at[part] = at[parent] + world_from_part[parent] @ part_offset(build, part)
+    return world_from_part, at
 
 
 def joint_positions(build: Build, posture: Posture, joints: tuple[str, ...]) -> Float64[np.ndarray, "T J 3"]:
@@ -155,15 +188,7 @@ def joint_positions(build: Build, posture: Posture, joints: tuple[str, ...]) -> 
     unknown = [joint for joint in joints if joint not in _POINTS]
     if unknown:
         raise ConfigError(f"a synthetic person has no joint {', '.join(unknown)}; it has {', '.join(_POINTS)}")
-    world_from_part: dict[str, np.ndarray] = {}
-    at: dict[str, np.ndarray] = {}
-    for part in _needed(joints):
-        parent, offset = _PARTS[part]
-        if not parent:
-            world_from_part[part], at[part] = posture.rotation[part], posture.pelvis
-            continue
-        world_from_part[part] = world_from_part[parent] @ posture.rotation[part]
-        at[part] = at[parent] + world_from_part[parent] @ (build.height * build.scale[part] * offset)
+    world_from_part, at = part_frames(build, posture, _needed(joints))
     xyz = np.empty((len(posture.pelvis), len(joints), 3))
     for i, joint in enumerate(joints):
         part, offset = _POINTS[joint]

@@ -21,8 +21,9 @@ from multiview.synthetic.occlusion import CAPSULE_JOINTS
 from multiview.synthetic.options import StudioOptions
 from multiview.synthetic.paths import simulate_paths
 from multiview.synthetic.rigs import PLACEMENTS, rig_at
+from multiview.synthetic.walker import Walker, walker_joints
 
-__all__ = ["Labels", "Studio", "make_rig", "make_studio"]
+__all__ = ["Labels", "Studio", "make_rig", "make_studio", "make_walker_studio"]
 
 _PAD = 6  # frames of motion before the first and after the last, for cameras out of step
 
@@ -292,6 +293,26 @@ def make_studio(options: StudioOptions | None = None) -> Studio:
     return Studio(options, rig, skeleton, _move(options, skeleton, _side(options)))
 
 
+def make_walker_studio(options: StudioOptions, walker: Walker) -> Studio:
+    """A studio in which one person walks through with planted feet; time 0 is its first tick.
+
+    Args:
+        options: What it is like; what they say of people and what these do is left aside.
+        walker: Who walks.
+
+    Returns:
+        The studio.
+
+    Raises:
+        ConfigError: The options contradict each other.
+    """
+    rig, skeleton = make_rig(options), load_skeleton(options.skeleton)
+    names, ends = _names(skeleton)
+    time_s = (np.arange(_instants(options)) - _PAD) / options.fps
+    xyz = walker_joints(walker, time_s, names)[:, None]
+    return Studio(options, rig, skeleton, _motion(options.fps, skeleton, xyz, ends))
+
+
 def make_rig(options: StudioOptions) -> Rig:
     """The rig of a studio, without anybody in it.
 
@@ -330,14 +351,27 @@ def _rng(options: StudioOptions, purpose: str) -> np.random.Generator:
     return np.random.default_rng([options.seed, *purpose.encode()])
 
 
-def _move(options: StudioOptions, skeleton: Skeleton, side: float) -> _Motion:
-    instants = max(1, round(options.seconds * options.fps)) + 2 * _PAD
-    rng = _rng(options, "people")
+def _instants(options: StudioOptions) -> int:
+    return max(1, round(options.seconds * options.fps)) + 2 * _PAD
+
+
+def _names(skeleton: Skeleton) -> tuple[tuple[str, ...], Int64[np.ndarray, "L 2"]]:
+    """The joints of a skeleton, those of the capsules after them, and which of all these are the capsules' ends."""
     names = tuple(dict.fromkeys([*skeleton.joints, *(joint for limb in CAPSULE_JOINTS for joint in limb)]))
-    ends = np.array([[names.index(joint) for joint in limb] for limb in CAPSULE_JOINTS])
+    return names, np.array([[names.index(joint) for joint in limb] for limb in CAPSULE_JOINTS])
+
+
+def _motion(fps: float, skeleton: Skeleton, xyz: Float64[np.ndarray, "T P N 3"], ends: np.ndarray) -> _Motion:
+    return _Motion(fps, np.ascontiguousarray(xyz[:, :, : len(skeleton.joints)]), xyz[:, :, ends])
+
+
+def _move(options: StudioOptions, skeleton: Skeleton, side: float) -> _Motion:
+    instants = _instants(options)
+    rng = _rng(options, "people")
+    names, ends = _names(skeleton)
     xyz = np.empty((instants, options.people, len(names), 3))
     if options.people == 0:
-        return _Motion(options.fps, xyz[:, :, : len(skeleton.joints)], xyz[:, :, ends])
+        return _motion(options.fps, skeleton, xyz, ends)
     paths = simulate_paths(options.people, instants, options.fps, side, options, rng)
     for person in range(options.people):
         own = _rng(options, f"person {person}")
@@ -345,7 +379,7 @@ def _move(options: StudioOptions, skeleton: Skeleton, side: float) -> _Motion:
         posture = posture_of(paths, person, build, options.fps, own, has_fingers(names), options.gestures)
         xyz[:, person] = joint_positions(build, posture, names)
     xyz[~paths.present.T] = np.nan
-    return _Motion(options.fps, np.ascontiguousarray(xyz[:, :, : len(skeleton.joints)]), xyz[:, :, ends])
+    return _motion(options.fps, skeleton, xyz, ends)
 
 
 def _truth(motion: _Motion, frames: int, skeleton: Skeleton) -> Truth:

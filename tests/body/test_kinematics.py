@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from multiview.body.joint_angles import joint_angles
+from multiview.biomechanics.joint_angles import joint_angles
 from multiview.body.kinematics import Motion, RotationSolver, forward_kinematics, humanoid, points
 from multiview.body.kinematics_kernels import carry_hinge
 from multiview.body.skeleton import load_skeleton
