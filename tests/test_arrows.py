@@ -45,7 +45,7 @@ ARROWS: dict[str, str] = {
     "multiview/drawing": "evaluation fusion/association fusion/state recordings body cameras timing wire common",
     "multiview/export": "biomechanics recordings body cameras common",
     "multiview/marker_files": "common",
-    "multiview/evaluation": "biomechanics marker_files recordings common geometry",
+    "multiview/evaluation": "biomechanics marker_files recordings body common geometry",
     "multiview/detect": "models nets keypoints recordings synthetic body common",
     "multiview/learn": "nets keypoints synthetic recordings sources body cameras common",
     "multiview/studio": "detect fusion fusion/association selfcalib timing wire synthetic sources recordings "

@@ -27,7 +27,14 @@ _Angles = dict[str, Float64[np.ndarray, " T"]]
 
 
 class Angle(NamedTuple):
-    """What an angle is: of which segment against which, the sequence and its place in it, and what is positive."""
+    """What an angle is.
+
+    Attributes:
+        of: The segment that moves.
+        against: What it moves against.
+        sequence: Axes in the order of the rotations, and which of these the angle is.
+        positive: The direction.
+    """
 
     of: str
     against: str

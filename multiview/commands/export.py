@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["Exported", "add_arguments", "export_poses", "run"]
 
 _READ, _PREPARED = 0.3, 0.45  # the share of the work that is then done, roughly
-_ONE_RATE = ("angles", "bvh", "gltf", "trc", "c3d")  # for all frames
-_FIXED_AXES = {"bvh": "y up", "gltf": "y up", "trc": "y up", "c3d": "z up", "rrd": "z up", "foxglove": "z up"}
+_ONE_RATE = ("angles", "bvh", "gltf", "opensim", "trc", "c3d")  # for all frames
+_FIXED_AXES = {
+    **dict.fromkeys(("bvh", "gltf", "opensim", "trc"), "y up"),
+    **dict.fromkeys(("c3d", "rrd", "foxglove"), "z up"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -107,18 +107,18 @@ class Walker:
         place[:, 2] += self._height()
         feet = {side: self._foot(side, time_s) for side in ("left", "right")}
         world = {"pelvis": pelvis}
-        world["torso"] = pelvis @ _turned(cycle, z=(0.0, 9.0, 0.2), y=(0.0, 0.8, 0.5), x=(0.0, -3.0, 1.0), double="y")
-        world["head"] = world["torso"] @ _turned(cycle, z=(3.0, -4.0, 0.0), y=(-2.0, 2.0, 1.0), x=(2.0, 1.5, 0.4))
+        world["torso"] = pelvis @ _swaying(cycle, z=(0.0, 9.0, 0.2), y=(0.0, 0.8, 0.5), x=(0.0, -3.0, 1.0), double="y")
+        world["head"] = world["torso"] @ _swaying(cycle, z=(3.0, -4.0, 0.0), y=(-2.0, 2.0, 1.0), x=(2.0, 1.5, 0.4))
         for side, sign in (("left", 1.0), ("right", -1.0)):
             hip = place + pelvis @ part_offset(self.build, f"{side}_thigh")
             world[f"{side}_thigh"], world[f"{side}_shank"] = self._leg(side, hip, feet[side][0], time_s)
             world[f"{side}_foot"] = feet[side][1]
             own = 2 * np.pi * self.phase(side, time_s)
-            arm = _turned(own, z=(-8.0 * sign, 6.0, 0.4), y=(4.0, 16.0, 0.1), x=(9.0 * sign, 2.0, 0.7))
+            arm = _swaying(own, z=(-8.0 * sign, 6.0, 0.4), y=(4.0, 16.0, 0.1), x=(9.0 * sign, 2.0, 0.7))
             world[f"{side}_upper_arm"] = world["torso"] @ arm
             bend = np.radians(-32.0 - 9.0 * np.cos(own + 2.8))
-            turned = np.radians(sign * (12.0 + 8.0 * np.sin(own)))
-            world[f"{side}_forearm"] = world[f"{side}_upper_arm"] @ _about("y", bend) @ _about("z", turned)
+            pronated = np.radians(sign * (12.0 + 8.0 * np.sin(own)))
+            world[f"{side}_forearm"] = world[f"{side}_upper_arm"] @ _about("y", bend) @ _about("z", pronated)
             hand = _about("x", np.radians(8.0 + 6.0 * np.cos(own))) @ _about("y", np.radians(6.0 * np.sin(own)))
             world[f"{side}_hand"] = world[f"{side}_forearm"] @ hand
         straight = np.broadcast_to(np.eye(3), pelvis.shape)
@@ -128,7 +128,7 @@ class Walker:
         """Its rotation and its place, which goes up and down about 0."""
         cycle = 2 * np.pi * self.phase("left", time_s)
         turn = _about("z", np.full(len(time_s), self.heading))
-        swayed = _turned(cycle, z=(0.0, -5.0, 0.3), y=(2.0, 0.8, 0.0), x=(0.0, 3.0, 1.2), double="y")
+        swayed = _swaying(cycle, z=(0.0, -5.0, 0.3), y=(2.0, 0.8, 0.0), x=(0.0, 3.0, 1.2), double="y")
         along = self.speed_m_s * time_s + 0.01 * np.sin(2 * cycle)
         bob = 0.01 * self.build.height * np.cos(2 * cycle - np.pi - 0.4)
         place = np.column_stack([along, 0.018 * np.sin(cycle), bob]) @ turn[0].T + [*self.start, 0.0]
@@ -255,7 +255,7 @@ def _about(axis: str, angle: np.ndarray) -> _Rotations:
     return rotation
 
 
-def _turned(
+def _swaying(
     cycle: np.ndarray,
     z: tuple[float, float, float],
     y: tuple[float, float, float],

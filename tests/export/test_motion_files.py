@@ -214,9 +214,15 @@ def test_json_has_everyone_and_null_for_the_unknown(poses: Poses, tmp_path: Path
 
 
 def test_angles_have_a_row_for_each_pose(poses: Poses, tmp_path: Path) -> None:
-    (path,) = load_exporter("angles").write(poses, tmp_path / "take")
+    path, *storages = load_exporter("angles").write(poses, tmp_path / "take")
     table = np.genfromtxt(path, delimiter=",", names=True)
     assert len(table) == len(poses)
+    assert [storage.name for storage in storages] == ["take_person4_angles.mot", "take_person5_angles.mot"]
+    columns = np.genfromtxt(storages[0], skip_header=6, names=True)
+    own = table[table["person"] == 4]
+    rows = (own["frame"] - own["frame"][0]).astype(int)
+    np.testing.assert_array_equal(columns["left_knee_flexion_deg"][rows], own["left_knee_flexion_deg"])
+    assert np.nanmin(own["left_knee_flexion_sd_deg"]) > 0
     known = np.isfinite(poses.xyz[:, load_skeleton("body25").index("left_wrist"), 0])
     np.testing.assert_array_equal(np.isfinite(table["left_elbow_flexion_deg"]), known)
     assert np.nanmax(table["left_knee_flexion_deg"]) > 40

@@ -1,0 +1,148 @@
+"""OpenSim: for each person a model of their own bone lengths, the joints as its markers, and inverse kinematics.
+
+Files for each person: `NAME.trc` (joints, y up, metres), `NAME.osim` (the model with our marker set), `NAME_ik.mot`
+(its coordinates, degrees and metres), `NAME_ik_marker_errors.sto`, and `NAME_ik_weights.sto`, the weight that each
+marker had in each frame: inversely proportional to the variance of its position, so that a joint that cameras hardly
+see moves the body less. A joint that was not seen has none. Frames in which fewer than `_LEAST` markers are known are
+left out.
+
+References:
+    Delp et al. 2007, IEEE Trans. Biomed. Eng. 54, 1940-1950; Rajagopal et al. 2016, IEEE Trans. Biomed. Eng. 63,
+    2068-2079 (names of coordinates).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from jaxtyping import Float64
+
+from multiview.biomechanics.movement import Movement, movement
+from multiview.biomechanics.musculoskeletal import Model, build_model
+from multiview.common.atomic_file import replacing
+from multiview.errors import ConfigError, MultiviewError
+from multiview.export import Progress, load_exporter, part, silent
+from multiview.export._storage import write_storage
+from multiview.recordings.pose_table import Poses
+
+__all__ = ["Exporter", "Kinematics", "marker_weights", "solve_kinematics"]
+
+_LEAST = 6  # markers
+_RANGE = 30.0  # of weights, up and down from the median
+_TO_OPENSIM = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # y up instead of z up
+
+
+class Kinematics(NamedTuple):
+    """What inverse kinematics found in N frames.
+
+    Attributes:
+        rows: (N,) which of the person's frames.
+        columns: (N,) deg or m, by the names of the model's coordinates.
+        error_m: (N, M) from each marker to its measured place, NaN where that is unknown.
+    """
+
+    rows: np.ndarray
+    columns: dict[str, Float64[np.ndarray, " N"]]
+    error_m: Float64[np.ndarray, "N M"]
+
+
+class Exporter:
+    def write(self, poses: Poses, stem: Path, progress: Progress = silent) -> list[Path]:
+        if importlib.util.find_spec("opensim") is None:
+            raise ConfigError("--to opensim needs OpenSim: pip install multiview-mocap[opensim]")
+        paths = []
+        for i, number in enumerate(poses.people):
+            person = movement(poses, int(number))
+            model = build_model(person)
+            names = tuple(marker.name for marker in model.markers)
+            weights = marker_weights(person, names)
+            markers = load_exporter("trc").write(poses.select(poses.person == number), stem)
+            base = stem.with_name(f"{stem.name}_{person.label}")
+            osim, ik = base.with_name(base.name + ".osim"), base.with_name(base.name + "_ik")
+            with replacing(osim) as temporary:
+                found = solve_kinematics(person, model, weights, temporary)
+            time_s = person.time_s[found.rows]
+            paths += [*markers, osim, write_storage(ik.with_name(ik.name + ".mot"), time_s, found.columns, 6)]
+            for kind, table in (("marker_errors", found.error_m), ("weights", weights[found.rows])):
+                columns = {name: table[:, k] for k, name in enumerate(names)}
+                paths.append(write_storage(ik.with_name(f"{ik.name}_{kind}.sto"), time_s, columns, 6))
+            part(progress, i, len(poses.people))(1.0)
+        return paths
+
+
+def marker_weights(person: Movement, markers: tuple[str, ...]) -> Float64[np.ndarray, "T M"]:
+    """Weights of markers from the covariance of joints: the median variance over their own; 1 where it is unknown.
+
+    Args:
+        person: The movement.
+        markers: Names of M joints.
+
+    Returns:
+        (T, M), 0 where a joint is unknown.
+    """
+    variance = np.stack([person.sigma(name) ** 2 for name in markers], axis=1)
+    known = np.stack([np.isfinite(person.at(name)).all(axis=1) for name in markers], axis=1)
+    measured = variance[known & np.isfinite(variance) & (variance > 0)]
+    typical = float(np.median(measured)) if len(measured) else 1.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        weights = np.clip(typical / variance, 1 / _RANGE, _RANGE)
+    return np.where(known, np.where(np.isfinite(weights), weights, 1.0), 0.0)
+
+
+def solve_kinematics(person: Movement, model: Model, weights: Float64[np.ndarray, "T M"], osim: Path) -> Kinematics:
+    """Inverse kinematics by OpenSim, in a process of its own.
+
+    Args:
+        person: The movement.
+        model: Of the person; its markers are joints.
+        weights: (T, M) of its markers.
+        osim: Where the model is written.
+
+    Returns:
+        Coordinates and errors.
+
+    Raises:
+        MultiviewError: OpenSim fails; its own words are in the message.
+    """
+    xyz = np.stack([person.at(marker.name) for marker in model.markers], axis=1) @ _TO_OPENSIM.T
+    known = np.isfinite(xyz).all(axis=2)
+    rows = np.flatnonzero(known.sum(axis=1) >= _LEAST)
+    if not len(rows):
+        raise MultiviewError(f"{person.label}: no frame has {_LEAST} joints: nothing for OpenSim to solve")
+    job = {
+        "name": model.name,
+        "bodies": model.bodies,
+        "markers": model.markers,
+        "osim": str(osim.resolve()),
+        "time_s": person.time_s[rows].tolist(),
+        "xyz": xyz[rows].tolist(),
+        "weights": weights[rows].tolist(),
+    }
+    worker = Path(__file__).with_name("_opensim_worker.py")
+    with tempfile.TemporaryDirectory() as folder:  # for OpenSim's log
+        done = subprocess.run(
+            [sys.executable, "-P", str(worker)],
+            input=msgspec.json.encode(job),
+            capture_output=True,
+            cwd=folder,
+            check=False,
+        )
+    try:
+        answer = msgspec.json.decode(done.stdout)
+        columns = {name: np.array(values) for name, values in answer["columns"].items()}
+        error_m = np.array(answer["error_m"], dtype=np.float64).reshape(len(rows), -1)
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+        words = done.stderr.decode(errors="replace").strip().splitlines()
+        why = words[-1] if words else f"it ended with status {done.returncode}"
+        raise MultiviewError(f"{person.label}: OpenSim cannot solve this: {why}") from None
+    moving = {entry.name for body in model.bodies for entry in body.coordinates if entry.moves}
+    return Kinematics(
+        rows, {name: values if name in moving else np.degrees(values) for name, values in columns.items()}, error_m
+    )

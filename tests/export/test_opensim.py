@@ -1,0 +1,83 @@
+"""Models and inverse kinematics by OpenSim, of a walker whose joint angles are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from multiview.biomechanics.movement import Movement
+from multiview.biomechanics.musculoskeletal import build_model
+from multiview.errors import MultiviewError
+from multiview.export.opensim import Kinematics, marker_weights, solve_kinematics
+from tests.biomechanics.walking import off_deg, true_angles, walk, walker
+
+pytestmark = [
+    pytest.mark.skipif(find_spec("opensim") is None, reason="opensim has no wheel here"),
+    pytest.mark.slow,
+]
+WALKER = walker(2)
+FLEXIONS = {"hip_flexion": "hip_flexion", "knee_angle": "knee_flexion", "ankle_angle": "ankle_dorsiflexion"}
+
+
+def solved(moving: Movement, folder: Path, weighted: bool = True) -> Kinematics:
+    model = build_model(moving)
+    names = tuple(marker.name for marker in model.markers)
+    weights = marker_weights(moving, names) if weighted else np.ones((len(moving.xyz), len(names)))
+    return solve_kinematics(moving, model, weights, folder / "walker.osim")
+
+
+def rms_deg(moving: Movement, found: Kinematics) -> dict[str, float]:
+    true = true_angles(WALKER, moving.time_s[found.rows])
+    return {
+        f"{theirs}_{side[0]}": float(
+            np.sqrt(np.mean(off_deg(found.columns[f"{theirs}_{side[0]}"], true[f"{side}_{ours}_deg"]) ** 2))
+        )
+        for theirs, ours in FLEXIONS.items()
+        for side in ("left", "right")
+    }
+
+
+def test_kinematics_are_the_walkers(tmp_path: Path) -> None:
+    moving = walk(WALKER, "halpe26", 1.1, 30.0)
+    found = solved(moving, tmp_path)
+    assert max(rms_deg(moving, found).values()) < 3.0
+    assert np.sqrt(np.nanmean(found.error_m**2)) < 0.015
+    bodies = ElementTree.parse(tmp_path / "walker.osim").getroot().iter("Body")
+    masses = {body.get("name"): float(body.findtext("mass") or "nan") for body in bodies}
+    assert sum(masses.values()) == pytest.approx(23 * (moving.leg_m / 0.491) ** 2, rel=0.01)
+
+
+def test_kinematics_of_a_noisy_joint_are_better_with_weights_of_its_covariance(tmp_path: Path) -> None:
+    moving = walk(WALKER, "halpe26", 1.1, 30.0)
+    sigma = np.full(len(moving.joints), 0.005)
+    sigma[moving.joints.index("left_ankle")] = 0.05
+    xyz = moving.xyz + sigma[:, None] * np.random.default_rng(0).normal(size=moving.xyz.shape)
+    cov = np.broadcast_to(np.eye(3) * sigma[:, None, None] ** 2, moving.cov.shape)
+    noisy = replace(moving, xyz=xyz, cov=cov)
+    weighted, equal = (rms_deg(noisy, solved(noisy, tmp_path, by_cov)) for by_cov in (True, False))
+    for name in ("hip_flexion_l", "knee_angle_l", "ankle_angle_l"):
+        assert weighted[name] < 0.8 * equal[name], name
+
+
+def test_kinematics_go_on_without_a_joint_that_is_not_seen(tmp_path: Path) -> None:
+    moving = walk(WALKER, "coco17", 0.5, 30.0)
+    xyz = moving.xyz.copy()
+    xyz[4:8, moving.joints.index("right_wrist")] = np.nan
+    xyz[10] = np.nan
+    found = solved(replace(moving, xyz=xyz), tmp_path)
+    assert 10 not in found.rows
+    assert len(found.rows) == 14
+    assert np.isfinite(found.columns["knee_angle_r"]).all()
+    assert np.isnan(found.error_m).sum() == 4
+
+
+def test_kinematics_of_nobody_are_refused(tmp_path: Path) -> None:
+    moving = walk(WALKER, "coco17", 0.2, 30.0)
+    model = build_model(moving)
+    with pytest.raises(MultiviewError, match="nothing for OpenSim"):
+        solve_kinematics(replace(moving, xyz=np.full_like(moving.xyz, np.nan)), model, np.zeros((6, 1)), tmp_path / "a")
