@@ -60,7 +60,7 @@ class Body(NamedTuple):
     coordinates: tuple[Coordinate, ...]
     mass_kg: float
     centre: Vector
-    inertia: Vector
+    inertia: tuple[float, ...]
 
 
 class Marker(NamedTuple):
@@ -104,7 +104,12 @@ def build_model(person: Movement, height_m: float = 0.0, mass_kg: float = 0.0) -
     for side, right in (("right", 1.0), ("left", -1.0)):
         build.leg(side, right, shows)
         build.arm(side, right, shows)
-    return Model(person.label, tuple(build.bodies), tuple(build.markers))
+    whole = mass / sum(body.mass_kg for body in build.bodies)  # without hands or head the others weigh it all
+    bodies = tuple(
+        body._replace(mass_kg=whole * body.mass_kg, inertia=tuple(whole * moment for moment in body.inertia))
+        for body in build.bodies
+    )
+    return Model(person.label, bodies, tuple(build.markers))
 
 
 class _Builder:

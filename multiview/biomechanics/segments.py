@@ -37,7 +37,7 @@ _NEEDED = tuple(
     f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")
 )
 _TOES = ("big_toe", "foot_index")
-_KNUCKLES = (("forefinger1", "pinky_finger1"), ("index", "pinky"))
+_KNUCKLES = (("forefinger1", "ring_finger1", "pinky_finger1"), ("index", "pinky"))  # from the thumb on
 _Vectors = Float64[np.ndarray, "T 3"]
 _Frames = Float64[np.ndarray, "T 3 3"]
 _FEET = ("small_toe", "heel", *_TOES)
@@ -67,7 +67,7 @@ def reach_of(joints: tuple[str, ...]) -> Reach:
         head=set(_HEAD) <= set(joints),
         foot=not left.isdisjoint(_TOES),
         sole={"big_toe", "small_toe"} <= left,
-        hand=any(set(pair) <= left for pair in _KNUCKLES),
+        hand=any(set(hand) <= left for hand in _KNUCKLES),
     )
 
 
@@ -81,7 +81,7 @@ def is_used(joint: str) -> bool:
         False of most of the face, and of fingers beyond the knuckles.
     """
     name = joint.removeprefix("left_").removeprefix("right_")
-    return joint in _NEEDED or joint in _HEAD or name in _FEET or any(name in pair for pair in _KNUCKLES)
+    return joint in _NEEDED or joint in _HEAD or name in _FEET or any(name in hand for hand in _KNUCKLES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,13 +173,13 @@ def _arm(at: dict[str, _Vectors], found: Segments, side: str, right: float, unkn
     hinge = np.where(_bent(upper, lower)[:, None], np.cross(upper, lower), np.nan)
     found.frame[f"{side}_humerus"] = _frame("y", upper, "z", hinge)
     found.axis.update({f"{side}_humerus": upper, f"{side}_forearm": lower})
-    names = ((f"{side}_{index}", f"{side}_{pinky}") for index, pinky in _KNUCKLES)
-    knuckles = next((pair for pair in names if set(pair) <= set(at)), None)
+    names = ([f"{side}_{knuckle}" for knuckle in hand] for hand in _KNUCKLES)
+    knuckles = next((hand for hand in names if set(hand) <= set(at)), None)
     if knuckles is None:
         hand = np.tile(unknown[:, :, None], (1, 1, 3))
     else:
-        index, pinky = at[knuckles[0]], at[knuckles[1]]
-        hand = _frame("y", wrist - 0.5 * (index + pinky), "z", right * (index - pinky))
+        first, last = at[knuckles[0]], np.mean([at[name] for name in knuckles[1:]], axis=0)
+        hand = _frame("y", wrist - 0.5 * (first + last), "z", right * (first - last))
     found.frame[f"{side}_hand"] = hand
     found.frame[f"{side}_forearm"] = _frame("y", lower, "z", np.cross(hand[:, :, 0], lower))
     found.origin.update({f"{side}_humerus": shoulder, f"{side}_forearm": elbow, f"{side}_hand": wrist})

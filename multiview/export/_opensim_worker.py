@@ -99,7 +99,8 @@ def solve(model: Any, job: dict[str, Any]) -> dict[str, Any]:
         if k == 0:
             solver.assemble(state)
         for name, weight in zip(names, row, strict=True):
-            solver.updateMarkerWeight(name, weight)
+            if weight > 0:  # a weight of 0 would need a new assembly; unknown places have none anyway
+                solver.updateMarkerWeight(name, weight)
         solver.track(state)
         for i in range(coordinates.getSize()):
             coordinate = coordinates.get(i)

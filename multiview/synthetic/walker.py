@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from multiview.synthetic.anatomy import BODY_PARTS, FINGER_PARTS, Build, Posture, joint_positions, part_frames, part_offset
+from multiview.synthetic.anatomy import (
+    BODY_PARTS,
+    FINGER_PARTS,
+    Build,
+    Posture,
+    joint_positions,
+    part_frames,
+    part_offset,
+)
 
 __all__ = ["Contact", "Walker", "centre_of_mass", "walker_joints"]
 
