@@ -113,7 +113,15 @@ def _report(records, cameras: list[str], seconds: float, took: dict[str, float])
         )
     together = set.intersection(*(set(found) for found in frames.values()))
     detected = sum(len(found) for found in frames.values())
-    print(f"instants with all cameras: {100 * sum(frame >= first for frame in together) / due:.1f} %")
+    together = {frame for frame in together if frame >= first}
+    instants = {frame for found in frames.values() for frame in found if frame >= first}
+    steps = np.diff(sorted(together))
+    step = int(np.median(steps)) if len(steps) else 0
+    print(
+        f"instants with all cameras: {100 * len(together) / due:.1f} % of the frames, "
+        f"{100 * len(together) / max(1, len(instants)):.1f} % of the instants that any camera has; "
+        f"{100 * np.mean(steps == step) if len(steps) else 0:.0f} % of them are {step} frames after the one before"
+    )
     total = sum(took.values())
     for label, cpu in sorted(took.items(), key=lambda row: -row[1]):
         print(f"  {label:28} {cpu:7.1f} s of CPU")

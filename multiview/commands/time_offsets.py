@@ -12,10 +12,10 @@ with the others than before. Confirmed ones are written as `time_offset_s` to OU
 where rig.toml was used or recorded. OUT/time_offsets.png shows for each camera the distance between its rays and those
 of the others against the offset, OUT/time_offsets.json has the figures.
 
-Videos whose cameras wrote when they began (SMPTE timecode, or the time of creation, in every one of them) are moved by
-that first, so that --max-offset counts from there. A time of creation that does not fit what the videos show is not
-used. Videos with a file of times beside them are on one clock, and are not moved, nor those of a rig that has
-time offsets.
+Videos whose cameras wrote when they began (SMPTE timecode, in the file or as sound, or the time of creation, in every
+one of them) are moved by that first, so that --max-offset counts from there; so are videos in which the same sound is
+heard, such as a clap. A sound or a time of creation that does not fit what the videos show is not used. Videos with a
+file of times beside them are on one clock, and are not moved, nor those of a rig that has time offsets.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from multiview.commands.arguments import add_detector, add_recorded_keypoints
-from multiview.commands.first_guess import FirstGuess, guess_offsets, with_guess
+from multiview.commands.first_guess import SOUND, FirstGuess, guess_offsets, with_guess
 from multiview.common.atomic_file import corrected_beside, replacing
 from multiview.common.ranges import FrameRate, ranged
 from multiview.errors import ConfigError, SourceError
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         print(guess.words())
         spare = CREATION_S if guess.kind == "creation time" else 0.0
         result = estimate_time_offsets(rig, skeleton, moved, args.max_offset + spare, guess.offsets_s)
-    if guess is None or moved is None or (guess.kind == "creation time" and not result.settled):
+    if guess is None or moved is None or (guess.kind in ("creation time", SOUND) and not result.settled):
         if guess is not None:
             print(f"The videos' {guess.kind} do not fit what they show, and are not used")
         result = estimate_time_offsets(rig, skeleton, recordings, args.max_offset)

@@ -11,6 +11,7 @@ from multiview.sources._parts import later_parts, open_cameras, without_parts
 from multiview.sources._picture_files import PictureDepth, numbered_pictures, read_picture
 from multiview.sources._reader import Policy, Reader, Selection
 from multiview.sources._rotated import rotated
+from multiview.sources._sound import Sound, read_sound
 from multiview.sources._source import FrameSource, Seekable
 from multiview.sources._timestamps import Timestamps, read_timestamps, timestamps_beside
 from multiview.sources._video_start import VideoStart, timecode_s, video_start
@@ -26,6 +27,7 @@ __all__ = [
     "Reader",
     "Seekable",
     "Selection",
+    "Sound",
     "Timestamps",
     "VideoStart",
     "device_addresses",
@@ -36,6 +38,7 @@ __all__ = [
     "open_cameras",
     "open_source",
     "read_picture",
+    "read_sound",
     "read_timestamps",
     "rotated",
     "timecode_s",

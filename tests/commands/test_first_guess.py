@@ -24,6 +24,7 @@ from multiview.recordings.recorded_keypoints import Recording
 from multiview.sources import timecode_s, video_start
 from multiview.synthetic import StudioOptions, make_studio
 from tests.footage import SIZE, picture
+from tests.sound import RATE_HZ, film_with_sound, linear_timecode, room
 
 NTSC = Fraction(30000, 1001)
 FPS, LATE_S = 20, 0.06
@@ -159,3 +160,33 @@ def test_guess_after_which_cameras_share_nothing_is_none(recorded: tuple[Rig, li
     moved = with_guess(recordings, FirstGuess("timecode", {rig.names[1]: 2.0}))
     assert moved is not None
     assert [one.times_ns[0] for one in moved] == [0, 2_000_000_000, 0]
+
+
+def test_first_guess_by_sound_and_by_timecode_in_it(tmp_path: Path) -> None:
+    """Three cameras in a room, which begin at different times; one has its sound compressed."""
+    rng = np.random.default_rng(2)
+    heard = room(12.0, rng)
+    starts = (0.5, 2.0, 1.25)
+    own = [heard[round(s * RATE_HZ) :][: 8 * RATE_HZ] + 0.003 * rng.standard_normal(8 * RATE_HZ) for s in starts]
+    files = [("a.mov", "pcm_s16le"), ("b.mov", "pcm_s16le"), ("c.mp4", "aac")]
+    videos = [
+        (name[0], film_with_sound(tmp_path / name, one[None], codec))
+        for (name, codec), one in zip(files, own, strict=True)
+    ]
+    guess = guess_offsets(videos)
+    assert guess is not None
+    assert guess.kind == "sound"
+    assert guess.offsets_s["b"] == pytest.approx(1.5, abs=2e-4)
+    assert guess.offsets_s["c"] == pytest.approx(0.75, abs=1e-3)  # the compression shifts it by what it does not say
+    assert guess.sigma_s["b"] < 2e-4
+    assert "3 ms for each metre" in guess.words()
+    assert guess_offsets([*videos, ("d", film(tmp_path / "d.mov"))]) is None  # one is deaf
+    with_code = []
+    for (name, _), one, start in zip(files[:2], own, starts, strict=False):
+        wave = linear_timecode(round((3600 + start) * 24), 24 * 6, Fraction(24), begin_s=0.25)[: len(one)]
+        both = np.stack([one, np.pad(wave, (0, len(one) - len(wave)))])
+        with_code.append((name[0], film_with_sound(tmp_path / f"ltc_{name}", both)))
+    guess = guess_offsets(with_code)
+    assert guess is not None
+    assert (guess.kind, guess.offsets_s["b"]) == ("timecode", pytest.approx(1.5, abs=1e-4))
+    assert guess_offsets([("a", with_code[0][1]), ("b", film(tmp_path / "t.mov", "01:00:01:00"))]) is not None
