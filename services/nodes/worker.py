@@ -27,7 +27,7 @@ from services.nodes.clock_probe import ClockProber
 from services.nodes.previews import Previews, send_preview
 from services.nodes.ready_signal import wait_for_start
 from services.nodes.sources import KeypointPlayback, open_playback
-from services.runtime.process import Stopping, begin_service
+from services.runtime.process import TOLD_TO_END, Stopping, begin_service
 from services.transport.bus import FINAL_SEND_S, RequestClient, Sender, Subscriber
 from services.transport.requests import Ready, notify
 
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     studio = load_studio(args.studio, check=False)
     if args.connect:
         studio = msgspec.structs.replace(studio, hub=msgspec.structs.replace(studio.hub, host=args.connect))
@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError("only cameras with a detector can share a worker: start one worker per camera")
     else:
         Worker(studio, cameras[0], open_playback(studio, cameras[0])).play(stopping, standalone=not args.wait)
+    return TOLD_TO_END if args.wait and stopping else 0  # whoever supervises knows whether it was them
 
 
 class Worker:

@@ -19,6 +19,7 @@ from pathlib import Path
 __all__ = [
     "DUMP_SIGNAL",
     "PARENT_VARIABLE",
+    "TOLD_TO_END",
     "Stopping",
     "allow_open_files",
     "begin_service",
@@ -30,6 +31,7 @@ __all__ = [
 
 # Set by whoever starts a service and wants it to end with them.
 PARENT_VARIABLE = "MULTIVIEW_PARENT"
+TOLD_TO_END = 128 + 15  # exit status of a source's process that was told to end while its source still played
 DUMP_SIGNAL: signal.Signals | None = getattr(signal, "SIGUSR1", None)
 _SIGHUP = getattr(signal, "SIGHUP", None)  # the terminal is gone
 _STDERR = 2  # the stream itself, whatever stands for it in Python

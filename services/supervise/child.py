@@ -12,7 +12,7 @@ from pathlib import Path
 from zlib import crc32
 
 from multiview.common.names import file_name
-from services.runtime.process import DUMP_SIGNAL, PARENT_VARIABLE
+from services.runtime.process import DUMP_SIGNAL, PARENT_VARIABLE, TOLD_TO_END
 from services.runtime.restarts import Restarts
 
 __all__ = ["CANNOT_START", "PARTLY", "Child"]
@@ -93,7 +93,7 @@ class Child:
 
     def missing(self) -> list[str]:
         """What it said at its end is missing in what it did."""
-        if self.status != PARTLY:
+        if self.status not in (PARTLY, TOLD_TO_END):
             return []
         return [line.removeprefix(MISSING) for line in self._last_lines() if line.startswith(MISSING)]
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from multiview.errors import MultiviewError
+from services.runtime.process import TOLD_TO_END
 from services.supervise.child import CANNOT_START, PARTLY, Child
 from services.supervise.silence import Silence
 from services.transport.requests import StatusReply
@@ -181,4 +182,6 @@ def _trouble(child: Child) -> str:
     if status < 0:
         known = {number.value: number.name for number in signal.Signals}
         return f"was killed ({known.get(-status, f'signal {-status}')})"
+    if status in (0, TOLD_TO_END):
+        return "was told to end by somebody else"
     return f"ended with status {status}: {child.last_line()}"

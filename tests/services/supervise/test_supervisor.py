@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from services.runtime.process import TOLD_TO_END
 from services.supervise import supervisor
 from services.supervise.child import CANNOT_START, Child
 from services.supervise.supervisor import HUNG_S, LOADING_S, LaunchError, Supervisor
@@ -223,7 +224,22 @@ def test_supervisor_kills_nobody_while_everybody_is_silent(make: Make) -> None:
     assert all(studio.starts()[name] > before[name] for name in ROLES)
 
 
-@pytest.mark.parametrize("status", [0, 2, 3])
+@pytest.mark.parametrize(("kind", "status"), [("worker cam01", TOLD_TO_END), ("hub", 0), ("recorder", 0)])
+def test_supervisor_starts_again_what_somebody_else_ended(
+    make: Make, kind: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A camera that was told to end while it played is missed; one whose video is over is not."""
+    studio = make()
+    before = studio.starts()
+    studio.child(kind).exit = status
+    studio.child("worker cam02").exit = 0
+    studio.run(2.0)
+    assert studio.starts() == before | {kind: 2}
+    assert f"{kind} was told to end by somebody else; started again at once" in caplog.text
+    assert studio.child("worker cam02").done
+
+
+@pytest.mark.parametrize("status", [0, 2, 3, TOLD_TO_END])
 def test_child_tells_what_is_missing_in_what_it_did(tmp_path: Path, status: int) -> None:
     """Its last lines, if its exit status says so."""
     child = Child("worker cam01", ["version"], tmp_path)
@@ -231,4 +247,4 @@ def test_child_tells_what_is_missing_in_what_it_did(tmp_path: Path, status: int)
     child.log.write_text(lines)
     child.process = subprocess.Popen([sys.executable, "-c", f"raise SystemExit({status})"])
     child.process.wait()
-    assert child.missing() == (["cam01: 3 frames are not in its video", "more"] if status == 3 else [])
+    assert child.missing() == (["cam01: 3 frames are not in its video", "more"] if status in (3, TOLD_TO_END) else [])
