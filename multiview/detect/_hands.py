@@ -108,26 +108,25 @@ class HandFinder:
 
     def look(self, asked: list[AskedHand]) -> None:
         """Fill in the hands that are found, of as many as there is time for."""
-        for one in sorted(asked, key=lambda hand: -hand.worth)[: self._affordable(len(asked))]:
+        if self._budget_ms:
+            self._credit_ms = min(self._credit_ms + self._budget_ms, 2 * self._budget_ms)
+        for one in sorted(asked, key=lambda hand: -hand.worth):
+            if self._budget_ms and self._credit_ms < self.look_ms:
+                return
             one.memory.waited[one.side] = 0
             one.hand = self._one(one)
             one.memory.regions[one.side] = None if one.hand is None else region_of_hand(one.hand.xy)
 
-    def _affordable(self, wanted: int) -> int:
-        if not self._budget_ms:
-            return wanted
-        self._credit_ms = min(self._credit_ms + self._budget_ms, 2 * self._budget_ms)
-        count = min(wanted, int(self._credit_ms / self.look_ms))
-        self._credit_ms -= count * self.look_ms
-        return count
-
     def _one(self, asked: AskedHand) -> Hand | None:
-        """From where the hand was last, else from where the body says, with a second look at what is found there."""
+        """From where the hand was last, else from where the body says; again from what is found there, if in doubt."""
         remembered = asked.memory.regions[asked.side]
         if remembered is not None and np.hypot(*(remembered.centre - asked.region.centre)) < 0.3 * asked.region.size:
-            return self._landmarked(asked, remembered)
-        first = self._landmarked(asked, self._recropped(asked))
-        return first and (self._landmarked(asked, region_of_hand(first.xy)) or first)
+            hand, _ = self._landmarked(asked, remembered)
+            if hand is not None:
+                return hand
+        first, marks = self._landmarked(asked, self._recropped(asked))
+        again, _ = self._landmarked(asked, region_of_hand(marks))
+        return again or first
 
     def _recropped(self, asked: AskedHand) -> Region:
         tensor, back = _crop(asked.image, asked.region, _RECROP_SIZE)
@@ -135,22 +134,23 @@ class HandFinder:
         centre, below = transform_points(back, points)
         return region_of_recrop(centre, below)
 
-    def _landmarked(self, asked: AskedHand, region: Region) -> Hand | None:
+    def _landmarked(self, asked: AskedHand, region: Region) -> tuple[Hand | None, Float64[np.ndarray, "21 2"]]:
+        """The hand in a region, if there is one, and where its landmarks would be in any case."""
         tensor, back = _crop(asked.image, region, self._side)
 
         def read(outputs: list[Float32[np.ndarray, ...]]) -> tuple[Float64[np.ndarray, "21 2"], float, float]:
             marks, presence, right = outputs
             return np.array(marks, np.float64).reshape(21, 3)[:, :2], float(presence.item()), float(right.item())
 
+        self._credit_ms -= self.look_ms
         marks, presence, right = self._landmarks(tensor, read)
-        if presence < MIN_PRESENCE:
-            return None
         xy = transform_points(back, marks)
-        if np.hypot(*(xy[0] - asked.wrist)) > MAX_WRIST_APART * hand_extent(xy):
-            return None
+        apart = float(np.hypot(*(xy[0] - asked.wrist)))
+        if presence < MIN_PRESENCE or apart > MAX_WRIST_APART * hand_extent(xy):
+            return None, xy
         # The network takes one hand for the other in a fifth of all cases: a doubt, not a verdict.
         sure = presence * (0.5 + 0.5 * (right if asked.side else 1.0 - right))
-        return Hand(xy, hand_covariance(xy, sure), sure)
+        return Hand(xy, hand_covariance(xy, sure), sure), xy
 
 
 def _crop(
