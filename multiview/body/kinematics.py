@@ -11,6 +11,7 @@ person's left, y up, z forward, so that all local rotations are the identity the
 - Limbs: the bone's direction, and the plane of elbow or knee for the twist. A straight limb has no plane: the hinge
   axis is then carried along with the bone from before, and turns back at `MAX_HINGE_RAD_S` at most: it never flips.
 - Feet, where toes are known: z towards them, twist from the knee's axis.
+- Hands and fingers, where their joints are known: see `finger_kinematics`.
 
 Bone lengths are constant, the medians over time, so forward kinematics gives every joint back as far as the data keeps
 its lengths. Rotations of what is unknown are held, relative to the parent.
@@ -23,6 +24,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from multiview.body.finger_kinematics import (
+    FINGER_HIERARCHY,
+    finger_frames,
+    finger_points,
+    finger_roots,
+    hand_frame,
+)
+from multiview.body.frames import axis_frames, unit_vectors
 from multiview.body.kinematics_kernels import carry_hinge
 from multiview.errors import ConfigError
 
@@ -46,6 +55,7 @@ HIERARCHY: dict[str, tuple[str, tuple[float, float, float]]] = {
            ("UpperArm", "UpperChest", (x, 0, 0)), ("LowerArm", "UpperArm", (x, 0, 0)), ("Hand", "LowerArm", (x, 0, 0)),
            ("UpperLeg", "Hips", (x, 0, 0)), ("LowerLeg", "UpperLeg", (0, -1, 0)), ("Foot", "LowerLeg", (0, -1, 0)),
            ("Toes", "Foot", (0, 0, 1)))},
+    **FINGER_HIERARCHY,
 }  # fmt: skip
 _NEEDED = [
     f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")
@@ -134,6 +144,7 @@ def points(joints: tuple[str, ...], xyz: Float64[np.ndarray, "T J 3"]) -> dict[s
         toes = next((toe for toe in (f"{side}_big_toe", f"{side}_foot_index") if toe in index), None)
         if toes is not None:
             found[f"{side.title()}Toes"] = at(toes)
+    found |= finger_points(index, xyz)
     return found | {name: at(name) for name in _FACE if name in index and "Head" in found}
 
 
@@ -158,17 +169,22 @@ def humanoid(joints: tuple[str, ...], xyz: Float64[np.ndarray, "T J 3"]) -> Huma
     lengths["Chest"] = lengths["UpperChest"] = _TRUNK_FACTOR * _quantile(trunk, 0.99) / 2
     for side in ("Left", "Right"):
         lengths[f"{side}UpperArm"] = _quantile(at[f"{side}UpperArm"] - at["Neck"], 0.5)
+    roots: dict[str, Float64[np.ndarray, " 3"]] = {}
+    for side in (side for side in ("Left", "Right") if f"{side}MiddleProximal" in at):
+        roots |= finger_roots(at, side)
     bones = []
     for name in names:
         parent, direction = HIERARCHY[name]
         length = lengths[name] if name in lengths else _quantile(at[name] - at[parent], 0.5)
         offset = np.array(direction, dtype=np.float64) * length
+        if name in roots and np.isfinite(roots[name]).all():
+            offset = roots[name]
         if name.endswith("UpperArm"):
             offset[1] = end
         bones.append(Bone(name, names.index(parent) if parent else -1, offset))
     face = {}
     if "Head" in at:
-        head = _frames("x", at["left_ear"] - at["right_ear"], "z", at["nose"] - at["Head"])
+        head = axis_frames("x", at["left_ear"] - at["right_ear"], "z", at["nose"] - at["Head"])
         for name in (name for name in _FACE if name in at):
             inside = np.einsum("tji,tj->ti", head, at[name] - at["Head"])
             inside = inside[np.isfinite(inside).all(axis=1)]
@@ -224,20 +240,23 @@ class RotationSolver:
 
     def _world_frames(self, at: dict[str, Float64[np.ndarray, "T 3"]]) -> dict[str, Float64[np.ndarray, "T 3 3"]]:
         hips, chest, between = _trunk(at, self._offset("Spine"), self._offset("Neck"))
-        trunk = _frames("y", between, "x", hips[:, :, 0] + chest[:, :, 0])
+        trunk = axis_frames("y", between, "x", hips[:, :, 0] + chest[:, :, 0])
         length = 2 * self._offset("UpperChest")
         sine = np.sqrt(1.0 - np.minimum(np.linalg.norm(between, axis=1) / length, 1.0) ** 2)  # bones of equal length
         frames = {"Hips": hips, "Spine": trunk @ _about_x(-sine), "Chest": trunk @ _about_x(sine), "UpperChest": chest}
         if "Head" in at:
             neck = at["Head"] - at["Neck"]
-            frames["Neck"] = _frames("y", neck, "x", chest[:, :, 0])
-            frames["Head"] = _frames("x", at["left_ear"] - at["right_ear"], "z", at["nose"] - at["Head"])
+            frames["Neck"] = axis_frames("y", neck, "x", chest[:, :, 0])
+            frames["Head"] = axis_frames("x", at["left_ear"] - at["right_ear"], "z", at["nose"] - at["Head"])
         for side, x in (("Left", 1.0), ("Right", -1.0)):
             self._limb(at, frames, (f"{side}UpperArm", f"{side}LowerArm", f"{side}Hand"), "x", x, "y", -x)
             self._limb(at, frames, (f"{side}UpperLeg", f"{side}LowerLeg", f"{side}Foot"), "y", -1.0, "x", 1.0)
             if f"{side}Toes" in at:
                 toes, knee = at[f"{side}Toes"] - at[f"{side}Foot"], frames[f"{side}LowerLeg"][:, :, 0]
-                frames[f"{side}Foot"] = _frames("z", toes, "x", knee)
+                frames[f"{side}Foot"] = axis_frames("z", toes, "x", knee)
+            if f"{side}MiddleProximal" in at:
+                hand = frames[f"{side}Hand"] = hand_frame(at, side)
+                frames |= finger_frames(at, side, hand)
         return frames
 
     def _offset(self, name: str) -> float:
@@ -255,7 +274,7 @@ class RotationSolver:
         hinge_sign: float,
     ) -> None:
         """Upper and lower bone share the hinge axis, so that elbow and knee only bend."""
-        upper, lower = _unit(at[names[1]] - at[names[0]]), _unit(at[names[2]] - at[names[1]])
+        upper, lower = unit_vectors(at[names[1]] - at[names[0]]), unit_vectors(at[names[2]] - at[names[1]])
         start = self._hinges.get(names[0])
         if start is None:  # as in the rest pose, rotated with the body
             body = frames["Hips" if "Leg" in names[0] else "UpperChest"][:, :, "xyz".index(hinge)]
@@ -264,8 +283,8 @@ class RotationSolver:
         axes = carry_hinge(upper, np.cross(upper, lower), np.ascontiguousarray(start), MAX_HINGE_RAD_S * self.frame_s)
         if len(axes):
             self._hinges[names[0]] = axes[-1]
-        frames[names[0]] = _frames(along, along_sign * upper, hinge, hinge_sign * axes)
-        frames[names[1]] = _frames(along, along_sign * lower, hinge, hinge_sign * axes)
+        frames[names[0]] = axis_frames(along, along_sign * upper, hinge, hinge_sign * axes)
+        frames[names[1]] = axis_frames(along, along_sign * lower, hinge, hinge_sign * axes)
 
 
 def forward_kinematics(person: Humanoid, motion: Motion) -> dict[str, Float64[np.ndarray, "T 3"]]:
@@ -299,8 +318,8 @@ def _trunk(
 ) -> tuple[Float64[np.ndarray, "T 3 3"], Float64[np.ndarray, "T 3 3"], Float64[np.ndarray, "T 3"]]:
     """World frames of Hips and UpperChest, and the way (m) from `low` above the hips to `high` below the shoulders."""
     up = at["Neck"] - at["Hips"]
-    hips = _frames("x", at["LeftUpperLeg"] - at["RightUpperLeg"], "y", up)
-    chest = _frames("x", at["LeftUpperArm"] - at["RightUpperArm"], "y", up)
+    hips = axis_frames("x", at["LeftUpperLeg"] - at["RightUpperLeg"], "y", up)
+    chest = axis_frames("x", at["LeftUpperArm"] - at["RightUpperArm"], "y", up)
     return hips, chest, up - high * chest[:, :, 1] - low * hips[:, :, 1]
 
 
@@ -310,32 +329,12 @@ def _quantile(vectors: Float64[np.ndarray, "T 3"], share: float) -> float:
     return float(np.quantile(lengths, share)) if len(lengths) else 0.1
 
 
-def _frames(
-    exact: str, exactly: Float64[np.ndarray, "T 3"], near: str, nearly: Float64[np.ndarray, "T 3"]
-) -> Float64[np.ndarray, "T 3 3"]:
-    """Rotations whose column `exact` points along `exactly`, and column `near` as near `nearly` as that allows."""
-    first = _unit(exactly)
-    second = _unit(nearly - np.sum(nearly * first, axis=1, keepdims=True) * first)
-    i, j = "xyz".index(exact), "xyz".index(near)
-    columns = [first] * 3
-    columns[j] = second
-    columns[3 - i - j] = np.cross(first, second) * (1.0 if (j - i) % 3 == 1 else -1.0)
-    return np.stack(columns, axis=2)
-
-
 def _about_x(sine: Float64[np.ndarray, " T"]) -> Float64[np.ndarray, "T 3 3"]:
     """Rotations that take y towards z."""
     R = np.tile(np.eye(3), (len(sine), 1, 1))
     R[:, 1, 1] = R[:, 2, 2] = np.sqrt(1.0 - sine**2)
     R[:, 2, 1], R[:, 1, 2] = sine, -sine
     return R
-
-
-def _unit(vectors: Float64[np.ndarray, "T 3"]) -> Float64[np.ndarray, "T 3"]:
-    """NaN where there is no length."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: np.ndarray = vectors / np.where(length > 1e-9, length, np.nan)
-    return unit
 
 
 def _hold(values: Float64[np.ndarray, "T ..."], known: Bool[np.ndarray, " T"], start: np.ndarray) -> np.ndarray:

@@ -62,11 +62,15 @@ def _angle_motion(poses: Poses, person: Dense) -> AngleMotion:
 
 
 def _children(rest: Humanoid, bone: int) -> list[int]:
-    return [i for i, other in enumerate(rest.bones) if other.parent == bone]
+    """The bones below a bone; the tip of a finger is where its last bone ends, not a bone."""
+    return [i for i, other in enumerate(rest.bones) if other.parent == bone and not other.name.endswith("Tip")]
 
 
 def _end(rest: Humanoid, bone: int) -> Float64[np.ndarray, " 3"]:
     """m, where a bone ends that has no other below it."""
+    tip = next((other for other in rest.bones if other.parent == bone and other.name.endswith("Tip")), None)
+    if tip is not None:
+        return tip.offset
     return np.array(_ENDS.get(rest.bones[bone].name, (0.0, 0.0, 0.06)))
 
 

@@ -14,9 +14,10 @@ __all__ = ["hand_covariance", "hand_extent", "region_of_hand", "region_of_palm",
 
 _FROM_BODY, _FROM_HAND, _SHIFT = 2.7, 2.0, 0.1
 _STEADY = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18]  # landmarks that move little when the fingers do
-# Error of a coordinate where the network is sure, as a fraction of the hand's extent, and what its doubt adds.
-_LEAST_PX, _SURE, _UNSURE = 1.5, 0.045, 0.12
-_BY_JOINT = np.array([1.2] + [0.9, 0.9, 1.1, 1.4] + [0.8, 1.0, 1.2, 1.5] * 4)
+# Error of a coordinate where the network is sure, as a fraction of the hand's extent, and what its doubt adds: from
+# real hands in two or more views, half of the frames to measure it and half to check it.
+_LEAST_PX, _SURE, _UNSURE = 1.5, 0.05, 0.25
+_BY_JOINT = np.array([1.0] + [1.2] * 4 + [1.0] * 16)  # thumbs are hidden more often
 
 
 def region_of_palm(

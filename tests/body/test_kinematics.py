@@ -134,3 +134,54 @@ def test_angles_are_those_of_the_posture(knee: float) -> None:
 def test_a_skeleton_without_limbs_is_refused() -> None:
     with pytest.raises(ConfigError, match="left_elbow"):
         points(("nose", "left_shoulder"), np.zeros((1, 2, 3)))
+
+
+@pytest.fixture(scope="module")
+def gestures() -> tuple[tuple[str, ...], np.ndarray]:
+    """Twelve seconds of someone who claps, crosses their arms, and opens and closes their hands."""
+    options = StudioOptions(
+        cameras=2, people=1, seconds=12.0, fps=FPS, seed=2, skeleton="blazepose75", gestures=("clap", "cross", "behind")
+    )
+    truth = make_studio(options).truth
+    return tuple(truth.joints), truth.xyz
+
+
+def test_forward_kinematics_gives_the_fingers_back(gestures: tuple[tuple[str, ...], np.ndarray]) -> None:
+    """Hands that have no error come back exactly, and a hand below a forearm that is twisted likewise."""
+    joints, xyz = gestures
+    motion, found = _solve(joints, xyz)
+    assert motion.known.all()
+    places = points(joints, xyz)
+    fingers = [name for name in places if name.endswith(("Metacarpal", "Proximal", "Intermediate", "Distal", "Tip"))]
+    assert len(fingers) == 40
+    hands = {side: found[f"{side}Hand"] - places[f"{side}Hand"] for side in ("Left", "Right")}
+    for name in fingers:
+        side = "Left" if name.startswith("Left") else "Right"
+        assert np.linalg.norm(found[name] - places[name] - hands[side], axis=1).max() < 1e-6, name
+        assert np.linalg.norm(found[name] - places[name], axis=1).max() < 0.008, name
+
+
+def test_fingers_bend_about_their_hinges_and_never_flip(gestures: tuple[tuple[str, ...], np.ndarray]) -> None:
+    """Outer joints of fingers only bend, towards the palm; no bone is rotated by more than a hand can in 40 ms."""
+    joints, xyz = gestures
+    person = humanoid(joints, xyz)
+    motion, _ = _solve(joints, xyz)
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        for bone in ("IndexIntermediate", "MiddleDistal", "LittleIntermediate"):
+            local = motion.local[:, person.index(f"{side}{bone}")]
+            assert local[:, 2, 2].min() > 0.99  # the hinge axis is z, but for how the finger is spread
+            bent = np.degrees(np.arctan2(-sign * local[:, 1, 0], local[:, 0, 0]))
+            assert bent.min() > -12
+            assert bent.max() > 50
+    step = rotation_angle(np.swapaxes(motion.local[:-1], -1, -2) @ motion.local[1:])
+    assert np.degrees(step).max() < 75
+
+
+def test_hands_of_unknown_joints_are_held(gestures: tuple[tuple[str, ...], np.ndarray]) -> None:
+    joints, xyz = gestures
+    gone = xyz.copy()
+    gone[100:, [joints.index(f"left_forefinger{i}") for i in (1, 2, 3, 4)]] = np.nan
+    motion, _ = _solve(joints, gone)
+    index = humanoid(joints, gone).index("LeftIndexProximal")
+    assert not motion.known[100:, index].any()
+    np.testing.assert_array_equal(motion.local[100:, index], np.broadcast_to(motion.local[99, index], (200, 3, 3)))

@@ -247,6 +247,19 @@ _PARENTS = {"Spine": "Hips", "Chest": "Spine", "UpperChest": "Chest", "Neck": "U
 }  # fmt: skip
 
 
+_FINGERS = {  # Unity's names: the thumb's first bone, which VRM 1.0 calls metacarpal, is its proximal one
+    f"{side}{finger}{bone}": f"{side}Hand" if before is None else f"{side}{finger}{before}"
+    for side in ("Left", "Right")
+    for finger in ("Thumb", "Index", "Middle", "Ring", "Little")
+    for before, bone in ((None, "Proximal"), ("Proximal", "Intermediate"), ("Intermediate", "Distal"))
+}
+_VRM = {
+    f"{side}Thumb{unity}": f"{side}Thumb{vrm}"
+    for side in ("Left", "Right")
+    for unity, vrm in (("Proximal", "Metacarpal"), ("Intermediate", "Proximal"))
+}
+
+
 class _Avatar(NamedTuple):
     """What a program makes of the packets of T frames: largest error (m), turn between frames (deg), left shank (m)."""
 
@@ -255,22 +268,26 @@ class _Avatar(NamedTuple):
     shank_m: np.ndarray
 
 
-def vmc_avatar(seconds: float, seed: int, name: str = "") -> _Avatar:
+def vmc_avatar(seconds: float, seed: int, name: str = "", skeleton: str = "coco17", learn_s: float = 2.0) -> _Avatar:
     """Send someone's true joints, read the packets with another decoder, and put the bones together again."""
-    truth = make_studio(StudioOptions(cameras=2, people=1, seconds=seconds, fps=30.0, seed=seed)).truth
-    joints = load_skeleton("coco17")
+    options = StudioOptions(cameras=2, people=1, seconds=seconds, fps=30.0, seed=seed, skeleton=skeleton)
+    truth, joints = make_studio(options).truth, load_skeleton(skeleton)
+    expected = points(joints.joints, truth.xyz)
+    fingers = "LeftIndexProximal" in expected
+    parents = _PARENTS | (_FINGERS if fingers else {})
     listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
     listener.bind(("127.0.0.1", 0))
     listener.settimeout(60.0)
-    bridge = open_bridge("vmc", {"port": listener.getsockname()[1], "learn_s": 2.0}, joints, 30.0)
-    blank = np.zeros((len(joints.joints), 3, 3)), np.ones(17), np.full(17, 3), np.zeros(17, dtype=bool)
+    bridge = open_bridge("vmc", {"port": listener.getsockname()[1], "learn_s": learn_s}, joints, 30.0)
+    count = len(joints.joints)
+    blank = np.zeros((count, 3, 3)), np.ones(count), np.full(count, 3), np.zeros(count, dtype=bool)
     frames: list[dict[str, list[float]]] = []
     try:
         for frame, xyz in enumerate(truth.xyz):
             bridge.send(Tracks(frame, round(frame * 1e9 / 30), (Track(1, Pose3D(xyz, *blank), name),)))
             bones: dict[str, list[float]] = {}
-            while len(bones) < 18:  # 18 bones of a skeleton without toes
+            while len(bones) < 18 + 2 * ("LeftToes" in expected) + 30 * fingers:
                 packet = listener.recv(65536)
                 assert len(packet) <= 1400
                 messages = list(_osc(packet))
@@ -286,15 +303,15 @@ def vmc_avatar(seconds: float, seed: int, name: str = "") -> _Avatar:
     sent = {name: np.array([bones[name] for bones in frames]) for name in frames[0]}
     turns = {name: Rotation.from_quat(values[:, 3:]) for name, values in sent.items()}
     place, turned = {"Hips": sent["Hips"][:, :3]}, {"Hips": turns["Hips"]}
-    for name, parent in _PARENTS.items():
+    for name, parent in parents.items():
         place[name] = place[parent] + turned[parent].apply(sent[name][:, :3])
         turned[name] = turned[parent] * turns[name]
-    expected = points(joints.joints, truth.xyz)
     errors = []
-    for name in (*_PARENTS, "Hips"):
-        if name in expected:
+    for name in (*parents, "Hips"):
+        bone = _VRM.get(name, name)
+        if bone in expected:
             x, y, z = place[name].T  # Unity: left-handed, x right, y up, z forward
-            errors.append(np.linalg.norm(np.stack([-x, -z, y], axis=1) - expected[name], axis=1))
+            errors.append(np.linalg.norm(np.stack([-x, -z, y], axis=1) - expected[bone], axis=1))
     steps = [np.degrees((turn[:-1].inv() * turn[1:]).magnitude()) for turn in turns.values()]
     return _Avatar(np.max(errors, axis=0), np.max(steps, axis=0), np.linalg.norm(sent["LeftFoot"][:, :3], axis=1))
 
@@ -304,6 +321,12 @@ def test_vmc_rotations_give_the_joints_back_and_never_flip() -> None:
     avatar = vmc_avatar(8.0, seed=4)
     assert avatar.error_m[60:].max() < 0.015  # until then bone lengths are being learned
     assert avatar.turn_deg.max() < 45
+
+
+def test_vmc_sends_fingers_by_unitys_names() -> None:
+    avatar = vmc_avatar(1.0, seed=4, skeleton="blazepose75", learn_s=0.25)
+    assert avatar.error_m[10:].max() < 0.015
+    assert avatar.turn_deg[10:].max() < 45
 
 
 def test_vmc_uses_the_bones_of_an_actor_from_the_first_frame_on(

@@ -55,6 +55,21 @@ def poses() -> Poses:
     return recorded()
 
 
+@pytest.mark.slow
+def test_bvh_with_fingers_in_another_package_is_the_motion(tmp_path: Path) -> None:
+    """Every bone of both hands begins where forward kinematics puts it; tips are no bones."""
+    poses = recorded(seconds=1.0, skeleton="blazepose75")
+    expected = Expected(poses, 4)
+    path = load_exporter("bvh").write(poses, tmp_path / "take")[0]
+    places = read_with_pybvh(path)
+    rows = (len(places["Hips"]) - 1) // (len(expected.frames["Hips"]) - 1)
+    names = [name for name in expected.bones if not name.endswith("Tip")]
+    assert sum(name.startswith("Left") for name in names) == 7 + 15
+    for name in names:
+        found = places[name][::rows] / 100 @ _WORLD_FROM_YUP.T
+        assert np.linalg.norm(found - expected.frames[name], axis=1).max() < 1e-4, name
+
+
 def with_midways(path: Path, target: Path) -> Path:
     """The same file with a row between any two, the mean of both: as a program interpolates."""
     head, _, rows = path.read_text().partition("Frame Time:")
