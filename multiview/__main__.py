@@ -106,6 +106,9 @@ GROUPS: dict[str, dict[str, Command]] = {
         "plot": Command(
             "multiview.commands.plot", "Plot a take: trajectories, speeds, bone lengths, coverage, errors."
         ),
+        "report": Command(
+            "multiview.commands.report", "Report how people walk: steps, joint angles, centre of mass, on one page."
+        ),
         "export": Command("multiview.commands.export", "Write poses as TRC, C3D, BVH, CSV and other formats."),
         "actor": Command(
             "services.nodes.actor",

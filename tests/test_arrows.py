@@ -42,7 +42,8 @@ ARROWS: dict[str, str] = {
     "multiview/fusion": "fusion/association fusion/estimation fusion/state body cameras common geometry",
     "multiview/selfcalib": "cameras geometry",
     "multiview/synthetic": "recordings body cameras wire common geometry",
-    "multiview/drawing": "evaluation fusion/association fusion/state recordings body cameras timing wire common",
+    "multiview/drawing": "biomechanics evaluation fusion/association fusion/state recordings body cameras timing "
+    "wire common",
     "multiview/export": "biomechanics recordings body cameras common",
     "multiview/marker_files": "common",
     "multiview/evaluation": "biomechanics marker_files recordings body common geometry",
@@ -50,8 +51,8 @@ ARROWS: dict[str, str] = {
     "multiview/learn": "nets keypoints synthetic recordings sources body cameras common",
     "multiview/studio": "detect fusion fusion/association selfcalib timing wire synthetic sources recordings "
     "body cameras common",
-    "multiview/commands": "editing studio wire keypoints learn detect evaluation marker_files export drawing synthetic "
-    "selfcalib fusion keypoint_formats recordings models sources body cameras common",
+    "multiview/commands": "biomechanics editing studio wire keypoints learn detect evaluation marker_files export "
+    "drawing synthetic selfcalib fusion keypoint_formats recordings models sources body cameras common",
     "multiview/batch": "__init__ commands studio detect keypoint_formats recordings models sources body cameras common",
     "multiview/__init__": "detect evaluation fusion recordings sources client cameras body geometry",
     "multiview/__main__": "__init__ common",

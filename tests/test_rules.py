@@ -43,6 +43,7 @@ WRITES = {
 # The way to a file that is written; and where one goes without, with the reason.
 WAYS = {"replacing", "writing"}
 WRITES_AT = {
+    "multiview/commands/report.py:_picture": "writes into memory",
     "multiview/common/kernel_cache.py": "its own cache",
     "multiview/commands/models.py": "its own cache",
     "multiview/commands/recover.py": "its own scratch folder, renamed to a name that is free",
