@@ -20,6 +20,7 @@ FLOOR_S, REST_S = 6.0, 0.4  # how long the board lies on the floor, and rests at
 ROUNDS = 30  # places in the middle before all is repeated; between two of them it is shown to a camera
 BACKGROUND, NOISE = 118.0, 2.0  # grey levels
 STEP = 8  # px between rays
+TEXELS = 2000  # of a print's width; more would be averaged for every picture anew
 
 
 class BoardShow:
@@ -33,8 +34,9 @@ class BoardShow:
     """
 
     def __init__(self, rig: Rig, texture: UInt8[np.ndarray, "H W"] | None, width_m: float, seed: int = 0) -> None:
-        self._texture, self._width_m = texture, width_m
+        self._texture, self._width_m = _shrunk(texture), width_m
         height, width = (1, 1) if texture is None else texture.shape
+        self._seen: dict[str, tuple[int, UInt8[np.ndarray, "H W 3"]]] = {}  # by each camera, at which place
         self._half = np.array([width_m, width_m * height / width, 0.0]) / 2
         rng = np.random.default_rng((seed, 7))
         self._places = []
@@ -59,11 +61,24 @@ class BoardShow:
 
     def place(self, time_s: float) -> tuple[Float64[np.ndarray, "3 3"], Float64[np.ndarray, " 3"]]:
         """world_from_board at a time; the board's origin is the top left corner of its print."""
+        number = self._number(time_s)
+        return self._floor if number < 0 else self._places[number]
+
+    def _number(self, time_s: float) -> int:
+        """Of the place at a time; -1 on the floor."""
         time_s %= self.period_s
-        return self._floor if time_s < FLOOR_S else self._places[int((time_s - FLOOR_S) / REST_S) % len(self._places)]
+        return -1 if time_s < FLOOR_S else int((time_s - FLOOR_S) / REST_S + 1e-6) % len(self._places)
 
     def picture(self, camera: Camera, time_s: float) -> UInt8[np.ndarray, "H W 3"]:
-        """What a camera sees at a time, BGR."""
+        """What a camera sees at a time, BGR; as long as the board rests, it is the same picture."""
+        number = self._number(time_s)
+        before, picture = self._seen.get(camera.name, (None, None))
+        if picture is None or before != number:
+            picture = self._picture(camera, time_s)
+            self._seen[camera.name] = (number, picture)
+        return picture
+
+    def _picture(self, camera: Camera, time_s: float) -> UInt8[np.ndarray, "H W 3"]:
         grey = self._backgrounds[camera.name]
         texture, (R, t) = self._texture, self.place(time_s)
         painted = None if texture is None else paint(camera, texture, self._width_m, R, t, BACKGROUND, 2, STEP)
@@ -95,6 +110,14 @@ class BoardShow:
         facing = camera.R.T @ rotation_from_vector(rng.normal(0, [0.35, 0.35, 0.2]))
         far = 3 * 2 * self._half[0] * camera.K[0, 0] / width
         return self._centred(facing, camera.centre + ray * rng.uniform(0.8, 1.3) * far)
+
+
+def _shrunk(texture: UInt8[np.ndarray, "H W"] | None) -> UInt8[np.ndarray, "h w"] | None:
+    """A print no finer than the pictures, which show it over half of their width at most."""
+    if texture is None or texture.shape[1] <= TEXELS:
+        return texture
+    size = TEXELS, round(texture.shape[0] * TEXELS / texture.shape[1])
+    return np.asarray(cv2.resize(texture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _grey(picture: np.ndarray) -> UInt8[np.ndarray, "H W"]:

@@ -33,7 +33,7 @@ class CameraReport(msgspec.Struct, kw_only=True):
         corners: Of the board in one of the newest pictures, as shares of width and height.
         cells: Which cells of the picture the board has covered, row by row.
         covered: The share of them.
-        boards: Pictures with the board.
+        boards: Views of the board: one that lies still counts once.
         next_step: Where to hold the board; empty where this camera has enough.
     """
 
@@ -63,6 +63,7 @@ class CaptureReport(msgspec.Struct, kw_only=True):
         enough_boards: From how many on two cameras are linked.
         linked: Whether all cameras hang together.
         warning: What is wrong beside the cameras, such as a slow disk.
+        lacks: What is missing before there is anything to solve; empty if nothing is.
         note: What is unlike the board file, or which cameras are not linked yet.
         scene: What goes on, where cameras are simulated.
         seconds: Since recording began; 0 where nothing is recorded.
@@ -74,6 +75,7 @@ class CaptureReport(msgspec.Struct, kw_only=True):
     enough_boards: int = 0
     linked: bool = False
     warning: str = ""
+    lacks: str = ""
     note: str = ""
     scene: str = ""
     seconds: float = 0.0

@@ -28,6 +28,8 @@ __all__ = ["Coverage", "Seen"]
 COLUMNS, ROWS = 8, 6  # cells of the picture
 ENOUGH_CELLS = 0.6  # of them, from which on a lens is well covered
 ENOUGH_VIEWS, ENOUGH_SHARED = 30, 10
+LEAST_VIEWS, LEAST_CORNERS = 12, 6  # of a camera, and of a view, without which there is nothing to solve
+MOVED = 0.03  # of the picture, by which a board has to move to be another view
 LATE_S = 1.0  # so long a round waits for a camera that is late
 WIDTH = 960  # px; sharp enough to find a board, and quick
 PLACES = (
@@ -45,6 +47,21 @@ class Seen:
     views: int = 0
     corners: int = 0  # in the newest picture
     places: list[tuple[float, float]] = field(default_factory=list)  # of them, as shares of width and height
+    counted: np.ndarray = field(default_factory=lambda: np.full(4, np.inf))  # the box of the view counted last
+    fresh: bool = False  # whether the newest picture is a view of its own
+
+    def note(self, places: list[tuple[float, float]]) -> None:
+        """Corners of one more picture; a board that lies still is one view, however long it lies."""
+        self.corners, self.places, self.fresh = len(places), [(x, y) for x, y in places], False
+        if not places:
+            return
+        xy = np.clip(np.array(places), 0, 0.9999)
+        x, y = xy.T
+        self.cells[(y * ROWS).astype(int), (x * COLUMNS).astype(int)] = True
+        box = np.concatenate([xy.min(axis=0), xy.max(axis=0)])
+        if len(places) >= LEAST_CORNERS and np.abs(box - self.counted).max() > MOVED:
+            self.counted, self.fresh = box, True
+            self.views += 1
 
 
 class Coverage:
@@ -111,6 +128,13 @@ class Coverage:
         """Every two cameras, and how many boards both have seen at one moment."""
         return [(a, b, self._shared[frozenset((a, b))]) for a, b in combinations(self.cameras, 2)]
 
+    def lacks(self) -> str:
+        """What is missing before there is anything to solve; empty if nothing is."""
+        few = {name: seen.views for name, seen in self._seen.items() if seen.views < LEAST_VIEWS}
+        if few:
+            return ", ".join(f"{name} has {views} of {LEAST_VIEWS} boards" for name, views in few.items())
+        return "" if self.all_linked else self._links()
+
     @property
     def all_linked(self) -> bool:
         """Whether all cameras hang together by boards that two of them have seen."""
@@ -146,14 +170,10 @@ class Coverage:
     def note(self, corners: dict[str, list[tuple[float, float]]]) -> None:
         """Where each camera saw corners at one moment, as parts of its picture's width and height."""
         for name, places in corners.items():
-            seen = self._seen[name]
-            seen.corners, seen.places = len(places), [(x, y) for x, y in places]
-            if places:
-                seen.views += 1
-                x, y = np.clip(np.array(places).T, 0, 0.9999)
-                seen.cells[(y * ROWS).astype(int), (x * COLUMNS).astype(int)] = True
-        for pair in combinations(sorted(name for name, places in corners.items() if places), 2):
-            self._shared[frozenset(pair)] += 1
+            self._seen[name].note(places)
+        shown = sorted(name for name, places in corners.items() if len(places) >= LEAST_CORNERS)
+        for a, b in combinations(shown, 2):
+            self._shared[frozenset((a, b))] += self._seen[a].fresh or self._seen[b].fresh
 
     def _run(self) -> None:
         """Round after round through the other process, until it ends."""

@@ -71,7 +71,7 @@ def report_of(
     report.scene = next((scene for one in cameras if (scene := str(getattr(one.camera, "scene", "")))), "")
     if coverage is not None:
         report.pairs, report.enough_boards = coverage.pairs(), ENOUGH_SHARED
-        report.linked, report.note = coverage.all_linked, coverage.linked()
+        report.linked, report.lacks, report.note = coverage.all_linked, coverage.lacks(), coverage.linked()
     return report
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import msgspec
 import numpy as np
 
-from multiview.cameras.camera import Rig
+from multiview.cameras.camera import Camera
 from multiview.common.toml import decode_toml
 from multiview.data import NS_PER_S, VideoFrame
 from multiview.errors import SourceError
@@ -21,6 +22,7 @@ from multiview.synthetic.board_show import BoardShow
 __all__ = ["RATE_HZ", "SimulatedCamera", "simulated_cameras"]
 
 RATE_HZ = 5.0  # slow, for the pictures have to be rendered
+_PERIOD_NS = round(NS_PER_S / RATE_HZ)
 
 
 class _Print(msgspec.Struct):
@@ -30,25 +32,61 @@ class _Print(msgspec.Struct):
     square_length: float
 
 
+class _Round(NamedTuple):
+    """One instant at which every camera takes a frame, on this machine's monotonic clock."""
+
+    index: int
+    time_ns: int
+
+
+class _Rounds:
+    """The instants of all cameras; the next comes when each has taken its frame, and not before it is due.
+
+    So a slow machine slows the show down, and every camera still sees all of it, in step with the others.
+    """
+
+    def __init__(self, cameras: int, began_ns: int) -> None:
+        self.now = _Round(-1, began_ns - _PERIOD_NS)
+        self._barrier = threading.Barrier(cameras, self._advance)
+        self._closed = threading.Event()
+
+    def next(self) -> _Round | None:
+        """Wait for the others, and for the next instant; None once one is closed."""
+        try:
+            self._barrier.wait()
+        except threading.BrokenBarrierError:
+            return None
+        return None if self._closed.is_set() else self.now
+
+    def close(self) -> None:
+        """There is no further instant."""
+        self._closed.set()
+        self._barrier.abort()
+
+    def _advance(self) -> None:
+        due_ns = self.now.time_ns + _PERIOD_NS
+        self._closed.wait(max(0.0, (due_ns - time.monotonic_ns()) / NS_PER_S))
+        late = time.monotonic_ns() > due_ns + _PERIOD_NS
+        self.now = _Round(self.now.index + 1, time.monotonic_ns() if late else due_ns)
+
+
 class SimulatedCamera:
-    """Frames due on a grid that all cameras of the studio share; those that it was too slow for are left out.
+    """Takes a frame at every instant that all cameras of the studio share; each is read by a thread of its own.
 
     Args:
-        rig: The simulated cameras.
-        name: Which of them.
+        camera: The simulated one.
         show: What it sees.
-        began_ns: When the show began, on this machine's monotonic clock.
+        rounds: The instants.
     """
 
     live = True
     frames = 0
     fps = RATE_HZ
 
-    def __init__(self, rig: Rig, name: str, show: BoardShow, began_ns: int) -> None:
-        self._camera, self._show, self._began_ns = rig.cameras[rig.index(name)], show, began_ns
-        self.name, self.size = name, self._camera.size
-        self._index, self._rendered = -1, False
-        self._closed = threading.Event()
+    def __init__(self, camera: Camera, show: BoardShow, rounds: _Rounds) -> None:
+        self._camera, self._show, self._rounds = camera, show, rounds
+        self.name, self.size = camera.name, camera.size
+        self._rendered = False
 
     @property
     def trouble(self) -> str:
@@ -58,28 +96,25 @@ class SimulatedCamera:
     @property
     def scene(self) -> str:
         """What goes on now, where that matters to whoever films."""
-        now_s = (time.monotonic_ns() - self._began_ns) / NS_PER_S
-        return "simulated: the board lies on the floor" if self._show.on_floor(now_s) else ""
+        on_floor = self._show.on_floor(max(0, self._rounds.now.index) / RATE_HZ)
+        return "simulated: the board lies on the floor" if on_floor else ""
 
     def read(self) -> VideoFrame | None:
-        """The next frame when it is due; None once closed."""
-        passed = (time.monotonic_ns() - self._began_ns) * RATE_HZ / NS_PER_S
-        self._index = max(self._index + 1, int(passed))
-        due_ns = self._began_ns + round(self._index * NS_PER_S / RATE_HZ)
-        if self._closed.wait(max(0.0, (due_ns - time.monotonic_ns()) / NS_PER_S)):
+        """The next frame; None once a camera is closed."""
+        now = self._rounds.next()
+        if now is None:
             return None
-        image = self._show.picture(self._camera, (due_ns - self._began_ns) / NS_PER_S)
+        image = self._show.picture(self._camera, now.index / RATE_HZ)
         self._rendered = True
-        return VideoFrame(image, self._index, due_ns, self.name)
+        return VideoFrame(image, now.index, now.time_ns, self.name)
 
     def skip(self) -> bool:
         """Pass over the next frame."""
-        self._index += 1
-        return not self._closed.is_set()
+        return self._rounds.next() is not None
 
     def close(self) -> None:
-        """See nothing more."""
-        self._closed.set()
+        """See nothing more, and neither do the others."""
+        self._rounds.close()
 
 
 def simulated_cameras(source: SyntheticSource, board: Path | None, began_ns: int) -> list[SimulatedCamera]:
@@ -98,8 +133,8 @@ def simulated_cameras(source: SyntheticSource, board: Path | None, began_ns: int
     """
     rig = make_rig(synthetic_options(source))
     texture, width_m = (None, 1.0) if board is None else _print(board)
-    show = BoardShow(rig, texture, width_m)
-    return [SimulatedCamera(rig, name, show, began_ns) for name in rig.names]
+    show, rounds = BoardShow(rig, texture, width_m), _Rounds(len(rig), began_ns)
+    return [SimulatedCamera(camera, show, rounds) for camera in rig.cameras]
 
 
 def _print(board: Path) -> tuple[np.ndarray, float]:

@@ -81,6 +81,8 @@ class _Calibrate:
             self._floor.on_click(self._mark_floor)
             self._solve = ui.button("Enough: solve", icon="check", color="green-8").props("no-caps")
             self._solve.on_click(self._end)
+            self._leave = ui.button("Stop without solving", icon="close").props("no-caps flat")
+            self._leave.on_click(self._give_up)
 
     def refresh(self) -> None:
         """Show how things are."""
@@ -89,7 +91,8 @@ class _Calibrate:
         has_board = calibration.has_board
         self._film.set_visibility(self._controls and not active)
         self._film.set_enabled(has_board and not calibration.solving)
-        for button in (self._floor, self._solve):
+        self._solve.set_enabled(bool(filming.report.cameras) and not filming.report.lacks)
+        for button in (self._floor, self._solve, self._leave):
             button.set_visibility(self._controls and active)
         solved = calibration.solved()
         state = (active, has_board, tuple(one.folder for one in solved), self._rig_in_use())
@@ -109,9 +112,8 @@ class _Calibrate:
         if active:
             floor = " · the floor is known" if calibration.floor else ""
             warning = f" · {report.warning}" if report.warning else ""
-            self._state.set_text(
-                f"● {report.seconds:.0f} s{floor} · {report.note or 'cameras are opening ...'}{warning}"
-            )
+            words = report.lacks or report.note if report.cameras else "cameras are opening ..."
+            self._state.set_text(f"● {report.seconds:.0f} s{floor} · {words}{warning}")
             self._scene.set_text(report.scene)
             self._show_pairs()
         else:
@@ -218,6 +220,12 @@ class _Calibrate:
 
     async def _end(self) -> None:
         await act(self._solve, self._calibration.solve, self._session)
+        self.refresh()
+
+    async def _give_up(self) -> None:
+        take = await act(self._leave, self._calibration.leave, self._session)
+        if take:
+            ui.notify(f"What was filmed is take {take}", type="positive")
         self.refresh()
 
     async def _use(self, button: ui.button, one: Solved) -> None:

@@ -130,11 +130,18 @@ class Calibration:
         self.floor = frames
         return ", ".join(camera.name for camera in self._filming.report.cameras if camera.corners)
 
+    def leave(self, session: Session) -> str:
+        """End filming, and solve nothing; the take that was filmed."""
+        check_control(session, "end filming")
+        return Path(self._filming.stop()).name
+
     def solve(self, session: Session) -> None:
         """End filming, and solve what was filmed, in a thread: `solving`, `lines` and `fault` tell how it goes."""
         check_control(session, "solve")
         if self.solving:
             raise ConfigError("a calibration is being solved")
+        if self._filming.running and (lacks := self._filming.report.lacks):
+            raise ConfigError(f"not enough yet: {lacks}")
         take = self._filming.stop()
         if not take:
             raise ConfigError(self._filming.fault or "nothing was filmed: film the board first")

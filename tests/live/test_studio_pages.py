@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import signal
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -22,58 +16,12 @@ from websockets.sync.client import connect
 from multiview.recordings.take import Take
 from multiview.studio.config import SyntheticSource, write_studio
 from multiview.wire.topics import RECORDED
-from services.dashboard.access import Role, Session
 from services.dashboard.control import Control
-from tests.processes import SYNTHETIC, free_hub, free_ports, synthetic_studio, until
+from tests.live.browser import PATIENCE_S, Server, browser_of, served, viewer_of
+from tests.processes import SYNTHETIC, free_hub, synthetic_studio
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-SOFTWARE_GL = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
-PATIENCE_S = 240.0  # fusion may have to compile its kernels first
 pytestmark = pytest.mark.timeout(900)
 SCRIPT = "<script>document.title = 'attacked'</script>"
-
-
-class Server:
-    """`multiview studio` in a folder, which can be killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_ports(1)[0]
-        self.log = folder / "server.log"
-        self.start()
-
-    def start(self) -> None:
-        before = len(self.links())
-        command = [sys.executable, "-m", "multiview", "studio", str(self.folder), "--no-browser"]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, "--port", str(self.port)],
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "XDG_CONFIG_HOME": str(self.folder / "config")},
-            )
-        until(lambda: len(self.links()) > before or self.process.poll() is not None, PATIENCE_S)
-        assert self.process.poll() is None, self.log.read_text()
-
-    def links(self) -> list[str]:
-        text = self.log.read_text() if self.log.exists() else ""
-        return re.findall(r"http://127\.0\.0\.1:\d+(/login\?token=[\w-]+)\n", text)
-
-    def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=60.0)
-        connection.putrequest(method, path, skip_host="host" in headers)
-        for name, value in headers.items():
-            connection.putheader(name, value)
-        connection.endheaders()
-        answer = connection.getresponse()
-        found = {name.lower(): value for name, value in answer.getheaders()}
-        body = answer.read()
-        connection.close()
-        return answer.status, found, body
-
-    def end(self) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        return self.process.wait(PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +30,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     studio = synthetic_studio(folder / "takes", free_hub())
     endless = msgspec.structs.replace(studio, source=SyntheticSource(options=SYNTHETIC, loop=True))
     write_studio(endless, folder / "studio.toml")
-    server = Server(folder)
-    yield server
-    try:
-        server.end()
-    finally:
-        if server.process.poll() is None:
-            server.process.kill()
-        Control(folder).stop_studio(Session("", Role.CONTROL))
+    with served(folder) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -132,21 +74,8 @@ def test_page_has_the_headers(server: Server, cookie: str) -> None:
 
 @pytest.fixture(scope="module")
 def page(server: Server) -> Iterator[Any]:
-    """One browser, let in by a link of its own."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed (Debian: apt install chromium)")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=SOFTWARE_GL)
-        page = browser.new_page(viewport={"width": 1280, "height": 720})
-        page.set_default_timeout(PATIENCE_S * 1e3)
-        page.faults = []
-        page.on("pageerror", lambda error: page.faults.append(str(error)))
-        page.on("console", lambda line: page.faults.append(line.text) if "Content Security" in line.text else None)
-        page.goto(f"http://127.0.0.1:{server.port}{server.links()[-1]}")
-        page.wait_for_selector("main")
+    with browser_of(server) as page:
         yield page
-        browser.close()
 
 
 def test_browser_records_a_take_and_the_server_may_die_meanwhile(server: Server, page: Any) -> None:
@@ -208,18 +137,10 @@ def test_take_is_played_back_and_exported(server: Server, page: Any, tmp_path: P
 
 
 def test_viewer_has_no_buttons(server: Server, page: Any) -> None:
-    page.get_by_role("button", name="Let another browser in").click()
-    page.get_by_role("button", name="To view").click()
-    link = page.get_by_label("Link").input_value()
-    with page.context.browser.new_context() as context:
-        other = context.new_page()
-        other.set_default_timeout(PATIENCE_S * 1e3)
-        other.goto(link)
-        other.get_by_text("view only").wait_for()
+    with viewer_of(page) as other:
         other.wait_for_function("document.querySelector('.mv-view').dataset.people === '2'")
         for name in ("Stop", "Record", "Name person", "Let another browser in"):
             assert other.get_by_role("button", name=name).count() == 0
-    page.get_by_role("button", name="Close").click()
 
 
 def test_end_of_the_server_ends_what_it_started(server: Server) -> None:

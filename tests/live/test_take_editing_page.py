@@ -13,7 +13,7 @@ from multiview.editing.take_poses import take_poses
 from multiview.studio.config import write_studio
 from multiview.synthetic import Studio
 from tests.editing.recorded import bits, record, recorded_bits
-from tests.live.test_studio_pages import CHROMIUM, PATIENCE_S, SOFTWARE_GL, Server
+from tests.live.browser import Server, browser_of, served, viewer_of
 from tests.processes import free_hub, synthetic_studio
 
 pytestmark = pytest.mark.timeout(900)
@@ -22,33 +22,17 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.fixture(scope="module")
 def server(small_studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Pages of a studio that does not run, with one take."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed (Debian: apt install chromium)")
     folder = tmp_path_factory.mktemp("studio")
     write_studio(synthetic_studio(folder / "takes", free_hub()), folder / "studio.toml")
     record(folder / "takes", small_studio)
-    server = Server(folder)
-    yield server
-    try:
-        server.end()
-    finally:
-        if server.process.poll() is None:
-            server.process.kill()
+    with served(folder) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def page(server: Server) -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=SOFTWARE_GL)
-        page = browser.new_page(viewport={"width": 1280, "height": 720})
-        page.set_default_timeout(PATIENCE_S * 1e3)
-        page.faults = []
-        page.on("pageerror", lambda error: page.faults.append(str(error)))
-        page.goto(f"http://127.0.0.1:{server.port}{server.links()[-1]}")
-        page.wait_for_selector("main")
+    with browser_of(server) as page:
         yield page
-        browser.close()
 
 
 def applied(page: Any, count: int) -> None:
@@ -115,16 +99,8 @@ def test_edit_that_makes_no_sense_says_what_to_do(server: Server, page: Any) -> 
 
 
 def test_whoever_may_only_view_has_no_edits(server: Server, page: Any) -> None:
-    page.get_by_role("button", name="Let another browser in").click()
-    page.get_by_role("button", name="To view").click()
-    link = page.get_by_label("Link").input_value()
-    with page.context.browser.new_context() as context:
-        other = context.new_page()
-        other.set_default_timeout(PATIENCE_S * 1e3)
-        other.goto(link)
-        other.wait_for_selector("main")
+    with viewer_of(page) as other:
         other.goto(f"http://127.0.0.1:{server.port}/takes/walk")
         other.wait_for_function("document.querySelector('.mv-player')?.dataset.people === '1'")
         for name in ("Trim", "Undo", "From here"):
             assert other.get_by_role("button", name=name).count() == 0
-    page.get_by_role("button", name="Close").click()

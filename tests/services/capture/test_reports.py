@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from multiview.data import VideoFrame
 from multiview.errors import SourceError
 from multiview.studio.config import SyntheticSource
 from services.capture.capture_report import CameraReport, CaptureReport, read_reports, report_message
-from services.capture.coverage import ENOUGH_SHARED, Coverage
+from services.capture.coverage import ENOUGH_SHARED, LEAST_VIEWS, Coverage
 from services.capture.simulated_camera import RATE_HZ, simulated_cameras
 
 SOURCE = SyntheticSource(options={"cameras": 2, "people": 0, "size": [640, 360], "person_px": 120.0})
@@ -36,19 +38,48 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "board.toml"
 
 
+def _board(place: int) -> list[tuple[float, float]]:
+    """Its corners, as shares of a picture, at one of several places."""
+    x = 0.05 + 0.06 * (place % 10)
+    return [(x + dx, y) for dx in (0.0, 0.01, 0.02) for y in (0.1, 0.12)]
+
+
+def test_coverage_counts_a_board_that_lies_still_once(board: Path) -> None:
+    coverage = Coverage(board, ["a", "b"])
+    try:
+        for _ in range(3 * ENOUGH_SHARED):
+            coverage.note({"a": _board(1), "b": _board(2)})
+        assert (coverage.of("a").views, coverage.pairs()) == (1, [("a", "b", 1)])
+        coverage.note({"a": _board(1), "b": _board(3)})  # it is turned to one of them, say
+        assert (coverage.of("a").views, coverage.of("b").views, coverage.pairs()) == (1, 2, [("a", "b", 2)])
+        coverage.note({"a": _board(4)[:5], "b": []})  # too little of it to find out where it is
+        assert coverage.of("a").views == 1
+    finally:
+        coverage.close()
+
+
 @pytest.mark.slow
 def test_coverage_says_which_pairs_lack_boards(board: Path) -> None:
     coverage = Coverage(board, ["a", "b", "c"])
     try:
-        for _ in range(ENOUGH_SHARED):
-            coverage.note({"a": [(0.1, 0.1)], "b": [(0.9, 0.9)], "c": []})
+        assert coverage.lacks() == "a has 0 of 12 boards, b has 0 of 12 boards, c has 0 of 12 boards"
+        for place in range(ENOUGH_SHARED):
+            coverage.note({"a": _board(place), "b": _board(place), "c": []})
         assert coverage.pairs() == [("a", "b", ENOUGH_SHARED), ("a", "c", 0), ("b", "c", 0)]
         assert not coverage.all_linked
-        assert np.argwhere(coverage.of("a").cells).tolist() == [[0, 0]]
-        for _ in range(ENOUGH_SHARED):
-            coverage.note({"a": [], "b": [(0.5, 0.5)], "c": [(0.5, 0.5)]})
+        assert np.argwhere(coverage.of("a").cells).tolist() == [[0, x] for x in range(5)]
+        for place in range(ENOUGH_SHARED):
+            coverage.note({"a": [], "b": _board(place), "c": _board(place)})
         assert coverage.all_linked
         assert coverage.of("a").places == []  # the newest picture has none
+        assert coverage.lacks() == "a has 10 of 12 boards, c has 10 of 12 boards"
+        for place in range(2):
+            coverage.note({"a": _board(place), "b": [], "c": _board(place)})
+        assert coverage.lacks() == ""
+        for name in "abc":
+            coverage.of(name).views = LEAST_VIEWS
+        coverage._shared.clear()
+        assert coverage.lacks().startswith("not linked yet: a | b | c")
     finally:
         coverage.close()
 
@@ -75,15 +106,21 @@ def test_coverage_searches_a_picture_once(board: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.slow
 def test_simulated_cameras_film_the_print_in_step(board: Path) -> None:
-    cameras = simulated_cameras(SOURCE, board, began_ns=0)
+    cameras = simulated_cameras(SOURCE, board, began_ns=time.monotonic_ns())
     assert [camera.name for camera in cameras] == ["cam01", "cam02"]
-    for camera in cameras:
-        frame = camera.read()
-        assert frame is not None
-        assert frame.image.shape == (360, 640, 3)
-        assert frame.time_ns == round(frame.index * 1e9 / RATE_HZ)  # on the grid that all share
-        camera.close()
-        assert camera.read() is None
+    with ThreadPoolExecutor(2) as threads:  # the second is late each time, and the first waits for it
+        first = threads.submit(lambda: [cameras[0].read() for _ in range(5)])
+        second = threads.submit(lambda: [(time.sleep(k % 2 * 0.25), cameras[1].read())[1] for k in range(5)])
+        frames = list(zip(first.result(), second.result(), strict=True))
+        waiting = threads.submit(cameras[0].read)
+        cameras[1].close()
+        assert waiting.result() is None
+    for number, pair in enumerate(frames):
+        assert [(one.index, one.time_ns) for one in pair if one] == 2 * [(number, pair[0].time_ns)]
+        assert {one.image.shape for one in pair if one} == {(360, 640, 3)}
+    times = [pair[0].time_ns for pair in frames]
+    assert np.diff(times).min() >= 1e9 / RATE_HZ
+    assert cameras[1].read() is None
     board.with_name("board.png").rename(board.with_name("away.png"))
     try:
         with pytest.raises(SourceError, match=r"board\.png: no print of the board"):
