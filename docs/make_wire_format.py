@@ -47,6 +47,7 @@ the identities of `poses` begin anew, and `people` of one `boot_id` are not thos
 | `clock/CAMERA` | a worker | `clock` |
 | `camera_health/CAMERA` | a worker | `camera_health`, about once a second |
 | `identity_label` | the viewer, `multiview actor` | `identity_label`: a name that a user assigns to a person |
+| `fusion_request` | the pages | `fusion_request`: a user begins identities anew, or leaves cameras out |
 | `preview_request` | the pages | `preview_request`, while somebody looks at pictures; not recorded |
 | `preview/CAMERA` | a worker | `preview`, while somebody looks at pictures; not recorded |
 | `service_health/SERVICE` | a service | `service_health`, about once a second |

@@ -35,6 +35,7 @@ from multiview.wire import topics
 from multiview.wire.messages import (
     ClockSample,
     EndOfStream,
+    FusionRequest,
     Heartbeat,
     IdentityLabel,
     KeypointsMessage,
@@ -93,6 +94,7 @@ class StreamFusion:
         self.received = 0  # messages of cameras, whether used or not
         self.clock_unknown = 0  # frames that came before their camera's clock was known
         self.dropped = 0  # gaps in the stream, set by the subscriber's owner
+        self.left_out: frozenset[str] = frozenset()  # cameras that a user does without
         self.ended: set[str] = set()  # cameras whose stream has ended
         self.step_ns = 0  # time that the last tick took to compute
         exclude, compensate = studio.fusion.exclude_displaced_cameras, studio.fusion.compensate_rotation
@@ -152,6 +154,8 @@ class StreamFusion:
                 self._check_sender(topic, message.camera, message.boot_id).clock.add(message)
             elif isinstance(message, IdentityLabel):
                 self._labels.set_name(message.person, message.name)
+            elif isinstance(message, FusionRequest):
+                self._follow(message)
             elif isinstance(message, Heartbeat) and topic == topics.HEARTBEAT:
                 self._utc_less_hub_ns = message.utc_ns - message.hub_ns
                 views = self.sync.advance(stamp.arrival_ns)
@@ -162,14 +166,38 @@ class StreamFusion:
             views = self.sync.advance(stamp.arrival_ns)
         if self.sync.restarts != self._restarts:
             self._restarts = self.sync.restarts
-            self.pipeline.reset()
-            self._labels = IdentityLabels()
+            self._forget_people()
         for view in views:
             fused = self._fuse(view, stamp)
             yield fused
             self._update_selfcalibration(fused)
             self.survey.add(fused.views)
             self.survey.add_people(fused.tracks)
+
+    def _follow(self, request: FusionRequest) -> None:
+        if request.left_out is not None:
+            unknown = [name for name in request.left_out if name not in self._index]
+            if unknown:
+                raise MessageError(f"the rig has no camera {unknown[0]} that could be left out")
+            self.left_out = frozenset(request.left_out)
+        if request.new_identities:
+            self._forget_people()
+
+    def _forget_people(self) -> None:
+        """Whoever comes is somebody new, with a number that nobody has had."""
+        number = self.pipeline.tracker.next_number
+        self.pipeline.reset()
+        self.pipeline.tracker.next_number = number
+        self._labels = IdentityLabels()
+
+    def _without_left_out(self, views: Views) -> Views:
+        if not self.left_out:
+            return views
+        seen = (
+            None if name in self.left_out else keypoints
+            for name, keypoints in zip(self._index, views.keypoints, strict=True)
+        )
+        return replace(views, keypoints=tuple(seen))
 
     def _keypoints(self, topic: str, stamp: Stamp, message: KeypointsMessage) -> list[Views]:
         session = self._check_sender(topic, message.camera, message.boot_id)
@@ -303,6 +331,7 @@ class StreamFusion:
 
     def _fuse(self, views: Views, stamp: Stamp) -> FusedTick:
         began = time.perf_counter_ns()
+        views = self._without_left_out(views)
         if self.extrinsic_drift is not None:
             views = self.extrinsic_drift.apply_corrections(views)
         if self.clock == "hub":

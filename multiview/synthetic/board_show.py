@@ -1,7 +1,7 @@
 """Somebody who shows a calibration board to the cameras of a simulated studio, as each camera sees it at any time.
 
-Again and again: the board lies on the floor, then it is held here and there in the middle of the room, and in turn
-close to each camera. It rests at each place, so that cameras that are not quite in step see the same.
+Again and again: the board lies on the floor, then it is held here and there where two cameras see it, and in turn close
+to each camera. It rests at each place, so that cameras that are not quite in step see the same.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from jaxtyping import Float64, UInt8
 
 from multiview.cameras.camera import Camera, Rig
 from multiview.geometry.rigid import rotation_from_vector
-from multiview.synthetic.board import paint, placed_at_random
+from multiview.synthetic.board import paint
 
 __all__ = ["BoardShow"]
 
-FLOOR_S, REST_S = 6.0, 0.4  # how long the board lies on the floor, and rests at every other place
-ROUNDS = 30  # places in the middle before all is repeated; between two of them it is shown to a camera
+FLOOR_S, REST_S = 4.0, 0.4  # how long the board lies on the floor, and rests at every other place
+BETWEEN, EVERY = 40, 4  # places between cameras before all is repeated; after so many it is shown to one alone
 BACKGROUND, NOISE = 118.0, 2.0  # grey levels
 STEP = 8  # px between rays
 TEXELS = 2000  # of a print's width; more would be averaged for every picture anew
@@ -40,9 +40,12 @@ class BoardShow:
         self._half = np.array([width_m, width_m * height / width, 0.0]) / 2
         rng = np.random.default_rng((seed, 7))
         self._places = []
-        for i in range(ROUNDS):
-            self._places += [self._between(rig, i, rng), self._shown_to(rig.cameras[i % len(rig)], rng)]
-        self._floor = self._centred(np.diag([1.0, -1.0, -1.0]), np.zeros(3))
+        for i in range(BETWEEN):
+            self._places.append(self._between(rig, i, rng))
+            if i % EVERY == EVERY - 1:
+                self._places.append(self._shown_to(rig.cameras[i // EVERY % len(rig)], rng))
+        near = np.array([*0.5 * _neighbours(rig, 0)[:2], 0.0])  # where two cameras see more than an edge of it
+        self._floor = self._centred(np.diag([1.0, -1.0, -1.0]), near)
         shape = [camera.size[::-1] for camera in rig.cameras]
         self._backgrounds = {
             camera.name: _grey(BACKGROUND + NOISE * rng.standard_normal(shape[i], dtype=np.float32))
@@ -94,14 +97,11 @@ class BoardShow:
         return R, middle - R @ self._half
 
     def _between(self, rig: Rig, number: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """In the middle of the room, turned to where two neighbours both see it."""
-        around = sorted(
-            (camera.centre for camera in rig.cameras), key=lambda place: float(np.arctan2(place[1], place[0]))
-        )
-        x, y, _ = (around[number % len(rig)] + around[(number + 1) % len(rig)]) / 2
-        heading = float(np.arctan2(y, x))
-        R, middle = placed_at_random(1, rng, reach=1.0, headings=(heading - 0.3, heading + 0.3))
-        return self._centred(R[0], middle[0])
+        """Before two neighbours, turned to where both see it, but for a tilt."""
+        between = _neighbours(rig, number)
+        middle = np.array([*rng.uniform(0.1, 0.5) * between[:2], rng.uniform(0.7, 1.5)]) + rng.normal(0, [0.2, 0.2, 0])
+        facing = _facing(between - middle) @ rotation_from_vector(rng.normal(0, [0.15, 0.15, 0.4]))
+        return self._centred(facing, middle)
 
     def _shown_to(self, camera: Camera, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Anywhere in a camera's picture, near enough to fill a third of it, turned to it but for a tilt."""
@@ -110,6 +110,20 @@ class BoardShow:
         facing = camera.R.T @ rotation_from_vector(rng.normal(0, [0.35, 0.35, 0.2]))
         far = 3 * 2 * self._half[0] * camera.K[0, 0] / width
         return self._centred(facing, camera.centre + ray * rng.uniform(0.8, 1.3) * far)
+
+
+def _neighbours(rig: Rig, number: int) -> Float64[np.ndarray, " 3"]:
+    """Half-way between a camera and the next one around the middle."""
+    around = sorted((camera.centre for camera in rig.cameras), key=lambda place: float(np.arctan2(place[1], place[0])))
+    return np.asarray(around[number % len(rig)] + around[(number + 1) % len(rig)]) / 2
+
+
+def _facing(towards: Float64[np.ndarray, " 3"]) -> Float64[np.ndarray, "3 3"]:
+    """world_from_board of a board held level whose face looks along `towards`."""
+    away = -towards / np.linalg.norm(towards)
+    right = np.cross(away, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    return np.stack([right, np.cross(away, right), away], axis=1)
 
 
 def _shrunk(texture: UInt8[np.ndarray, "H W"] | None) -> UInt8[np.ndarray, "h w"] | None:

@@ -26,6 +26,7 @@ from multiview.common.printable import printable
 from multiview.errors import MessageError
 
 __all__ = [
+    "LEFT_OUT",
     "MAX_BYTES",
     "MAX_PICTURE",
     "SCHEMA_VERSION",
@@ -33,6 +34,7 @@ __all__ = [
     "CameraHealth",
     "ClockSample",
     "EndOfStream",
+    "FusionRequest",
     "Heartbeat",
     "IdentityLabel",
     "KeypointsMessage",
@@ -229,6 +231,19 @@ class IdentityLabel(Message, frozen=True, kw_only=True, tag="identity_label"):
     name: MaybeName
 
 
+LEFT_OUT = "left out by a user"  # what the health of fusion says of a camera then
+
+
+class FusionRequest(Message, frozen=True, kw_only=True, tag="fusion_request"):
+    """What a user asks of fusion: nobody who is there keeps their number; from now on these cameras are left out.
+
+    Without `left_out` the cameras stay as they are; an empty list takes all of them in again.
+    """
+
+    new_identities: bool = False
+    left_out: Names | None = None
+
+
 class ClockSample(Message, frozen=True, kw_only=True, tag="clock"):
     """One probe of the hub's clock: sent and its reply received on the worker's clock, in between on the hub's."""
 
@@ -313,6 +328,7 @@ AnyMessage = (
     | PreviewRequest
     | PreviewMessage
     | IdentityLabel
+    | FusionRequest
     | ClockSample
     | CameraHealth
     | ServiceHealth

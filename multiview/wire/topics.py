@@ -6,6 +6,7 @@ camera_health/CAMERA     a worker      CameraHealth, about once a second
 poses                    fusion        PosesMessage
 regions                  fusion        RegionsMessage, if a detector searches where people are expected
 identity_label           the viewer    IdentityLabel, when a user names a person
+fusion_request           the pages     FusionRequest, when a user begins identities anew or leaves cameras out
 preview_request          the pages     PreviewRequest, while somebody looks at pictures; not recorded
 preview/CAMERA           a worker      PreviewMessage, while somebody looks at pictures; not recorded
 service_health/SERVICE   a service     ServiceHealth, about once a second
@@ -24,6 +25,7 @@ from multiview.wire.messages import (
     CameraHealth,
     ClockSample,
     EndOfStream,
+    FusionRequest,
     IdentityLabel,
     KeypointsMessage,
     PosesMessage,
@@ -37,6 +39,7 @@ __all__ = [
     "CAMERA_HEALTH",
     "CLOCK",
     "FUSION_READS",
+    "FUSION_REQUEST",
     "HEARTBEAT",
     "IDENTITY_LABEL",
     "KEYPOINTS",
@@ -54,10 +57,11 @@ __all__ = [
 
 KEYPOINTS, CLOCK, CAMERA_HEALTH, SERVICE_HEALTH = "keypoints", "clock", "camera_health", "service_health"
 POSES, REGIONS, IDENTITY_LABEL, HEARTBEAT = "poses", "regions", "identity_label", "heartbeat"
+FUSION_REQUEST = "fusion_request"
 PREVIEW, PREVIEW_REQUEST = "preview", "preview_request"
 
 # The topics that fusion is a function of; a recording holds all.
-FUSION_READS = (KEYPOINTS, CLOCK, IDENTITY_LABEL, HEARTBEAT)
+FUSION_READS = (KEYPOINTS, CLOCK, IDENTITY_LABEL, FUSION_REQUEST, HEARTBEAT)
 # All but the pictures that are only looked at.
 RECORDED = (*FUSION_READS, CAMERA_HEALTH, SERVICE_HEALTH, POSES, REGIONS)
 
@@ -69,6 +73,7 @@ _CARRIES: dict[str, tuple[type[AnyMessage], ...]] = {
     POSES: (PosesMessage,),
     REGIONS: (RegionsMessage,),
     IDENTITY_LABEL: (IdentityLabel,),
+    FUSION_REQUEST: (FusionRequest,),
     PREVIEW: (PreviewMessage,),
     PREVIEW_REQUEST: (PreviewRequest,),
 }
@@ -76,6 +81,7 @@ _SENDERS = {
     POSES: "fusion",
     REGIONS: "fusion",
     IDENTITY_LABEL: "viewer",
+    FUSION_REQUEST: "dashboard",
     PREVIEW_REQUEST: "dashboard",
 }
 _OF_A_NAME = re.compile(rb"(keypoints|clock|camera_health|preview|service_health)/([^/]{1,256})")

@@ -27,11 +27,11 @@ __all__ = ["Coverage", "Seen"]
 
 COLUMNS, ROWS = 8, 6  # cells of the picture
 ENOUGH_CELLS = 0.6  # of them, from which on a lens is well covered
-ENOUGH_VIEWS, ENOUGH_SHARED = 30, 10
+ENOUGH_VIEWS, ENOUGH_SHARED = 30, 8  # the latter as solving asks
 LEAST_VIEWS, LEAST_CORNERS = 12, 6  # of a camera, and of a view, without which there is nothing to solve
 MOVED = 0.03  # of the picture, by which a board has to move to be another view
 LATE_S = 1.0  # so long a round waits for a camera that is late
-WIDTH = 960  # px; sharp enough to find a board, and quick
+WIDTH = 1920  # px; a board across a room is found in no smaller picture
 PLACES = (
     ("top left", "to the top", "top right"),
     ("to the left", "to the middle", "to the right"),

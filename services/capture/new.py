@@ -188,6 +188,8 @@ def studio_file(name: str, cameras: list[Found], rig: str = "") -> str:
             "",
             "[source.options]",
             "cameras = 4",
+            "size = [1280, 720]",
+            "person_px = 227.0  # how tall people are in the middle of the pictures",
             "people = 2",
             "seconds = 20.0",
         ]

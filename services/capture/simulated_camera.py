@@ -35,7 +35,7 @@ class _Print(msgspec.Struct):
 class _Round(NamedTuple):
     """One instant at which every camera takes a frame, on this machine's monotonic clock."""
 
-    index: int
+    number: int
     time_ns: int
 
 
@@ -67,7 +67,7 @@ class _Rounds:
         due_ns = self.now.time_ns + _PERIOD_NS
         self._closed.wait(max(0.0, (due_ns - time.monotonic_ns()) / NS_PER_S))
         late = time.monotonic_ns() > due_ns + _PERIOD_NS
-        self.now = _Round(self.now.index + 1, time.monotonic_ns() if late else due_ns)
+        self.now = _Round(self.now.number + 1, time.monotonic_ns() if late else due_ns)
 
 
 class SimulatedCamera:
@@ -96,7 +96,7 @@ class SimulatedCamera:
     @property
     def scene(self) -> str:
         """What goes on now, where that matters to whoever films."""
-        on_floor = self._show.on_floor(max(0, self._rounds.now.index) / RATE_HZ)
+        on_floor = self._show.on_floor(max(0, self._rounds.now.number) / RATE_HZ)
         return "simulated: the board lies on the floor" if on_floor else ""
 
     def read(self) -> VideoFrame | None:
@@ -104,9 +104,9 @@ class SimulatedCamera:
         now = self._rounds.next()
         if now is None:
             return None
-        image = self._show.picture(self._camera, now.index / RATE_HZ)
+        image = self._show.picture(self._camera, now.number / RATE_HZ)
         self._rendered = True
-        return VideoFrame(image, now.index, now.time_ns, self.name)
+        return VideoFrame(image, now.number, now.time_ns, self.name)
 
     def skip(self) -> bool:
         """Pass over the next frame."""

@@ -10,6 +10,7 @@ from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.errors import MultiviewError, one_line, os_error_words
 from multiview.studio.config import Studio, load_studio, studio_rig
 from services.dashboard.access import Access, Role
+from services.dashboard.bridges import Bridges
 from services.dashboard.calibration import Calibration
 from services.dashboard.control import Control
 from services.dashboard.filming import Filming
@@ -32,7 +33,7 @@ class Backstage:
 
     def __init__(self, control: Control, access: Access, address: str) -> None:
         self.control, self.access, self.address = control, access, address
-        self.filming = Filming()
+        self.filming, self.bridges = Filming(), Bridges(control)
         self.calibration = Calibration(control, self.filming)
         self.studio: Studio | None = None
         self.skeleton: Skeleton | None = None

@@ -22,7 +22,7 @@ __all__ = ["calibrate_page"]
 
 REFRESH_S = 0.5
 PAPERS = {"a4": "A4", "a3": "A3", "letter": "Letter", "plate": "a plate of"}
-LARGE_MM = (900.0, 650.0)  # which cameras across a room still see
+LARGE_MM, SIMULATED_MM = (900.0, 650.0), (1500.0, 1050.0)  # the larger, the farther away it is found
 COLOURS = {"usable": "mv-good", "good": "mv-good", "record again": "mv-alarm"}
 
 
@@ -149,9 +149,12 @@ class _Calibrate:
         ui.label("The larger the room, the larger the board: A4 up to 2 m, A3 up to 3 m, a plate beyond.")
         with ui.element("div").classes("mv-form"):
             paper = ui.select(PAPERS, label="Paper", value="plate" if self._simulated else "a4")
-            width = ui.number("Plate's width, mm", value=LARGE_MM[0], min=50, max=3000)
-            height = ui.number("Plate's height, mm", value=LARGE_MM[1], min=50, max=3000)
-            squares = ui.input("Squares, columns x rows", value="7x5").props("maxlength=7")
+            plate = SIMULATED_MM if self._simulated else LARGE_MM
+            width = ui.number("Plate's width, mm", value=plate[0], min=50, max=3000)
+            height = ui.number("Plate's height, mm", value=plate[1], min=50, max=3000)
+            squares = ui.input("Squares, columns x rows", value="5x4" if self._simulated else "7x5").props(
+                "maxlength=7"
+            )
         for field in (width, height):
             field.bind_visibility_from(paper, "value", value="plate")
         button = ui.button("Make the board", icon="grid_on").props("no-caps").style("align-self: flex-start")

@@ -1,4 +1,4 @@
-"""What pages can do to a studio: start and stop it, record takes, name people. Only a session that controls may."""
+"""What pages can do to a studio: start and stop it, record takes, name people, ask of fusion. Only who controls may."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from multiview.common.names import check_name, file_name, name_fault
 from multiview.errors import ConfigError, MultiviewError
 from multiview.recordings.take import PARTIAL, free_name
 from multiview.studio.config import Studio, load_studio
+from multiview.wire import topics
+from multiview.wire.messages import FusionRequest, encode
 from services.capture.new import Found, find_cameras, studio_file
 from services.dashboard.access import Role, Session
 from services.dashboard.detached import Detached
@@ -60,6 +62,11 @@ class Control:
         if 0 in (studio.hub.ingest_port, studio.hub.publish_port, studio.hub.request_port):
             raise ConfigError(f"{self.file}: {_FIXED_PORTS}")
         return studio
+
+    @property
+    def logs(self) -> Path:
+        """Of the studio's processes, since it was started last."""
+        return self.folder / FOLDER / "logs"
 
     @property
     def started(self) -> bool:
@@ -151,7 +158,9 @@ class Control:
         if self.studio() is None:
             raise ConfigError(f"{self.file}: there is no studio yet")
         check_ports(load_studio(self.file).hub)
-        self._launcher.start(["run", str(self.file), "--no-viewer", "--no-recording"])
+        for old in self.logs.glob("*.log"):
+            old.unlink(missing_ok=True)
+        self._launcher.start(["run", str(self.file), "--no-viewer", "--no-recording", f"--logs={self.logs}"])
         logging.info("started the studio %s", self.file)
 
     def stop_studio(self, session: Session) -> None:
@@ -214,6 +223,26 @@ class Control:
         sender.close(linger_s=LABEL_S)
         if not sent:
             raise MultiviewError("the studio does not answer: the name was not given")
+
+    def begin_identities(self, session: Session) -> None:
+        """Nobody who is there keeps their number or name: for when identities are in a muddle."""
+        check_control(session, "begin identities anew")
+        self._ask_fusion(FusionRequest(new_identities=True), "identities are as they were")
+
+    def leave_out(self, session: Session, cameras: list[str]) -> None:
+        """Let fusion do without these cameras from now on, and with all others."""
+        check_control(session, "leave cameras out")
+        self._ask_fusion(FusionRequest(left_out=cameras), "cameras are used as before")
+
+    def _ask_fusion(self, message: FusionRequest, otherwise: str) -> None:
+        studio = self.studio()
+        if studio is None:
+            raise ConfigError("there is no studio yet")
+        sender = Sender(studio.hub, OPERATOR)
+        sent = sender.send_within(topics.FUSION_REQUEST, encode(message), LABEL_S)
+        sender.close(linger_s=LABEL_S)
+        if not sent:
+            raise MultiviewError(f"the studio does not answer: {otherwise}")
 
     def close(self) -> None:
         """End what pages have started, takes first; for when the pages end as they should."""

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from multiview.errors import MessageError
 from multiview.studio.config import HubOptions
@@ -16,14 +17,25 @@ from multiview.wire.messages import CameraHealth, PosesMessage, ServiceHealth, d
 from services.transport.bus import Received, Subscriber
 from services.transport.keyring import OPERATOR
 
-__all__ = ["HubFeed", "Watching"]
+__all__ = ["TREND_S", "HubFeed", "Sample", "Watching"]
 
 WAITING = 2  # messages for a browser that is slow; the oldest is dropped
 SILENT_S = 3.0  # health comes once a second
 POSES_S = 1.0  # without poses for so long, nobody is at work
 RATE_S = 2.0
+TREND_S, TREND = 1.0, 300  # how often figures are kept, and how many of them
 MAX_LATE_MS = 60_000.0  # beyond which an answer makes no sense
 _ARRIVAL = struct.Struct("<d")  # ms on the clock of the hub's machine, before each message
+
+
+class Sample(NamedTuple):
+    """Figures of one moment."""
+
+    rate_hz: float
+    latency_ms: float
+    fusion_p99_ms: float
+    people: int
+    cameras: int
 
 
 class Watching:
@@ -62,6 +74,7 @@ class HubFeed:
         self._frames: dict[str, deque[float]] = {}  # when each camera's keypoints came
         self._arrivals: deque[float] = deque(maxlen=240)
         self._fusion_ms: deque[float] = deque(maxlen=240)
+        self.trend: deque[Sample] = deque(maxlen=TREND)  # of the last minutes, the newest last
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hub feed", daemon=True)
         self._thread.start()
@@ -118,14 +131,24 @@ class HubFeed:
 
     def _run(self) -> None:
         wanted = (topics.POSES, topics.KEYPOINTS, topics.CAMERA_HEALTH, topics.SERVICE_HEALTH)
-        subscriber = Subscriber(self.hub, wanted, OPERATOR)
+        subscriber, next_s = Subscriber(self.hub, wanted, OPERATOR), time.monotonic()
         try:
             while not self._ending.is_set():
                 received = subscriber.receive(0.2)
                 if received is not None:
                     self._take(received)
+                if time.monotonic() >= next_s:
+                    next_s = time.monotonic() + TREND_S
+                    self.trend.append(self._sample())
         finally:
             subscriber.close()
+
+    def _sample(self) -> Sample:
+        fusion, poses = self.service("fusion"), self.poses
+        if not self.alive or poses is None:
+            return Sample(0.0, 0.0, 0.0, 0, 0)
+        p99_ms = fusion.values.get("latency_p99_ms", 0.0) if fusion is not None else 0.0
+        return Sample(self.rate_hz, self.latency_ms, p99_ms, len(poses.people), len(poses.cameras))
 
     def _take(self, received: Received) -> None:
         kind, _, name = received.topic.partition("/")

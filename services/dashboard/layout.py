@@ -18,7 +18,13 @@ from services.dashboard.backstage import Backstage
 __all__ = ["MENU", "STATIC", "act", "page_frame"]
 
 STATIC = Path(__file__).with_name("static")
-MENU: dict[str, str] = {"Cameras": "/cameras", "Calibrate": "/calibrate", "Live": "/", "Takes": "/takes"}
+MENU: dict[str, str] = {
+    "Cameras": "/cameras",
+    "Calibrate": "/calibrate",
+    "Live": "/",
+    "Takes": "/takes",
+    "Health": "/health",
+}
 P = ParamSpec("P")
 T = TypeVar("T")
 

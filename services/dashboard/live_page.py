@@ -9,8 +9,11 @@ from nicegui import ui
 
 from multiview.common.counted import counted
 from multiview.common.palette import hex_colours
+from multiview.wire.messages import LEFT_OUT
 from services.dashboard.access import Role, Session
 from services.dashboard.backstage import Backstage
+from services.dashboard.bridge_rows import BridgeRows
+from services.dashboard.camera_row import CameraRow
 from services.dashboard.layout import act, page_frame
 from services.dashboard.live_view import LiveView
 from services.dashboard.pictures_view import PicturesView
@@ -76,10 +79,16 @@ class _Live:
                 with ui.element("div"):
                     ui.html("<h2>People</h2>", sanitize=False)
                     self._people_cell = ui.element("div").classes("mv-cell")
+                    if self._controls:
+                        self._anew = ui.button("New identities", icon="restart_alt").props("flat dense no-caps")
+                        self._anew.tooltip("When people are mixed up: everybody gets a new number, and no name")
+                        self._anew.on_click(self._begin_identities)
                 with ui.element("div"):
                     ui.html("<h2>Cameras</h2>", sanitize=False)
                     with ui.element("div").classes("mv-cell"):
-                        self._cameras = {name: _CameraRow(name) for name in self._names}
+                        leave_out = self._leave_out if self._controls else None
+                        self._cameras = {name: CameraRow(name, leave_out) for name in self._names}
+                self._bridges = BridgeRows(backstage.bridges, session)
         self._show_people()
         self.refresh()
 
@@ -136,7 +145,9 @@ class _Live:
         self._alarm.set_text(f"NOT RECORDED: {error}" if error else failure)
         self._show_headline(alive)
         self._show_cameras(alive)
+        self._bridges.refresh()
         if self._controls:
+            self._anew.set_enabled(alive)
             self._start.set_visibility(not alive and not started)
             self._stop.set_visibility(started)
             self._show_recording(alive)
@@ -163,6 +174,7 @@ class _Live:
         feed = self._backstage.feed
         assert feed is not None
         missing = feed.poses.missing if alive and feed.poses is not None else []
+        left_out = self._left_out()
         states = {}
         for name, row in self._cameras.items():
             health = feed.camera(name)
@@ -176,8 +188,24 @@ class _Live:
                 words += f", {health.dropped} dropped" if health.dropped else ""
                 words += f", {health.detect_ms:.0f} ms a picture" if health.detect_ms >= 1 else ""
                 words += f": {health.note}" if health.note else ""
-            row.show(states[name], words)
+            if name in left_out:
+                states[name], words = "missing", "left out"
+            row.show(states[name], words, name in left_out, alive)
         self._view.show_cameras(states)
+
+    def _left_out(self) -> set[str]:
+        """Cameras that fusion says it does without, because a user wants it so."""
+        feed = self._backstage.feed
+        fusion = feed.service("fusion") if feed is not None else None
+        return {name for name in self._names if fusion is not None and fusion.texts.get(name) == LEFT_OUT}
+
+    async def _leave_out(self, button: ui.button, name: str) -> None:
+        """A camera, or take it in again if it is."""
+        cameras = sorted(self._left_out() ^ {name})
+        await act(button, self._control.leave_out, self._session, cameras)
+
+    async def _begin_identities(self) -> None:
+        await act(self._anew, self._control.begin_identities, self._session)
 
     def _show_recording(self, alive: bool) -> None:
         recording = self._control.recording
@@ -243,17 +271,3 @@ class _Live:
         if take:
             ui.notify(f"Saved take {take}", type="positive")
         self.refresh()
-
-
-class _CameraRow:
-    """How one camera is."""
-
-    def __init__(self, name: str) -> None:
-        with ui.element("div").classes("mv-row"):
-            self._dot = ui.element("span").classes("mv-dot")
-            ui.label(name)
-            self._words = ui.label("").classes("mv-quiet mv-grow mv-figures")
-
-    def show(self, state: str, words: str) -> None:
-        self._dot.classes(replace=f"mv-dot {f'mv-{state}' if state else ''}")
-        self._words.set_text(words)

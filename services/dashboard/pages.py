@@ -17,6 +17,7 @@ from services.dashboard.calibrate_page import calibrate_page
 from services.dashboard.cameras_page import cameras_page
 from services.dashboard.downloads import Downloads
 from services.dashboard.filming import report_bytes
+from services.dashboard.health_page import health_page
 from services.dashboard.layout import STATIC
 from services.dashboard.live_page import live_page
 from services.dashboard.take_errors import error_bytes
@@ -52,6 +53,10 @@ def add_pages(app: FastAPI, backstage: Backstage, downloads: Downloads) -> None:
     @ui.page("/calibrate", title="Calibrate · multiview")
     def calibrate(request: Request) -> None:
         calibrate_page(backstage, request.state.session)
+
+    @ui.page("/health", title="Health · multiview")
+    def health(request: Request) -> None:
+        health_page(backstage, request.state.session)
 
     @app.get("/film")
     def film(after: int = -1) -> Response:

@@ -107,6 +107,7 @@ def serve(
         with finishing():
             backstage.calibration.close()
             backstage.filming.stop()
+            backstage.bridges.close()
             control.close()
             downloads.close()
 

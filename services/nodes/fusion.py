@@ -16,7 +16,7 @@ import numpy as np
 from multiview.studio.config import load_studio
 from multiview.studio.stream_fusion import FusedTick, StreamFusion
 from multiview.wire import topics
-from multiview.wire.messages import ServiceHealth, encode
+from multiview.wire.messages import LEFT_OUT, ServiceHealth, encode
 from services.nodes.live_reasons import LiveReasons
 from services.nodes.ready_signal import ReadySignal
 from services.nodes.regions import RegionSender, regions_wanted
@@ -140,7 +140,7 @@ class FusionService:
             state="finished" if self._finished else "running",
             counts=counts,
             values={name: float(value) for name, value in values.items()},
-            texts={"why": self._reasons.text}
+            texts={"why": self._reasons.text, **dict.fromkeys(sorted(fusion.left_out), LEFT_OUT)}
             | fusion.calibration_faults()
             | self._time_offsets()
             | {reason[:80]: str(number) for reason, number in fusion.rejected.most_common(5)},

@@ -4,7 +4,7 @@
     camera      keypoints, clock, camera_health, preview: of its own  probe, status, start, ready of its own name
     fusion      poses, regions, service_health of its own name        probe, status, ready of its own name
     service     service_health of its own name                        probe, status, ready of its own name
-    operator    identity_label, preview_request,                      probe, status, start, ready of its own name
+    operator    identity_label, fusion_request, preview_request,      probe, status, start, ready of its own name
                 service_health of its own name
     listener    nothing                                               probe, status
 
@@ -31,14 +31,14 @@ __all__ = ["HUB_HEALTH", "Rejection", "check_body", "check_request", "check_topi
 
 HUB_HEALTH = topics.topic_of(topics.SERVICE_HEALTH, HUB)
 _CAMERA_TOPICS = frozenset({topics.KEYPOINTS, topics.CLOCK, topics.CAMERA_HEALTH, topics.PREVIEW})
+_OPERATOR_TOPICS = frozenset({topics.IDENTITY_LABEL, topics.FUSION_REQUEST, topics.PREVIEW_REQUEST})
 _MAY_SEND: dict[Role, frozenset[str]] = {
     Role.CAMERA: _CAMERA_TOPICS,
     Role.FUSION: frozenset({topics.POSES, topics.REGIONS, topics.SERVICE_HEALTH}),
     Role.SERVICE: frozenset({topics.SERVICE_HEALTH}),
-    Role.OPERATOR: frozenset({topics.IDENTITY_LABEL, topics.PREVIEW_REQUEST, topics.SERVICE_HEALTH}),
+    Role.OPERATOR: _OPERATOR_TOPICS | {topics.SERVICE_HEALTH},
     Role.LISTENER: frozenset(),
-    Role.LOCAL: _CAMERA_TOPICS
-    | {topics.POSES, topics.REGIONS, topics.IDENTITY_LABEL, topics.PREVIEW_REQUEST, topics.SERVICE_HEALTH},
+    Role.LOCAL: _CAMERA_TOPICS | _OPERATOR_TOPICS | {topics.POSES, topics.REGIONS, topics.SERVICE_HEALTH},
 }
 _MAY_ASK: dict[Role, tuple[type[Request], ...]] = {
     Role.CAMERA: (Probe, Status, Start, Ready),

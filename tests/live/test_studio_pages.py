@@ -79,7 +79,7 @@ def page(server: Server) -> Iterator[Any]:
 
 
 def test_browser_records_a_take_and_the_server_may_die_meanwhile(server: Server, page: Any) -> None:
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Start", exact=True).click()
     page.wait_for_function("document.querySelector('.mv-view').dataset.people === '2'")
     page.get_by_role("button", name="Both").click()
     page.wait_for_function("document.querySelector('.mv-pictures')?.dataset.fused === '2'")

@@ -41,8 +41,8 @@ def page(server: Server) -> Iterator[Any]:
 
 def test_session_from_an_empty_folder_to_motion_files(server: Server, page: Any, tmp_path: Path) -> None:
     page.get_by_role("button", name="Make a simulated studio").click()
-    page.get_by_role("button", name="Start").wait_for()
-    _free_ports_and_small_pictures(server.folder / "studio.toml")
+    page.get_by_role("button", name="Start", exact=True).wait_for()
+    _set_free_ports(server.folder / "studio.toml")
     _look_at_cameras(page)
     _calibrate(server, page)
     simulation, alike = _check_rig(server)
@@ -60,12 +60,11 @@ def test_session_from_an_empty_folder_to_motion_files(server: Server, page: Any,
     assert page.faults == []
 
 
-def _free_ports_and_small_pictures(file: Path) -> None:
-    """So that tests beside each other do not meet, and little is rendered."""
+def _set_free_ports(file: Path) -> None:
+    """So that tests beside each other do not meet."""
     ingest, publish, request = free_ports(3)
-    text = file.read_text().replace("cameras = 4", "size = [960, 540]\nperson_px = 170.0\ncameras = 4")
     hub = f"\n[hub]\ningest_port = {ingest}\npublish_port = {publish}\nrequest_port = {request}\n"
-    file.write_text(text + hub)
+    file.write_text(file.read_text() + hub)
 
 
 def _look_at_cameras(page: Any) -> None:
@@ -117,7 +116,7 @@ def _check_rig(server: Server) -> tuple[Studio, tuple[np.ndarray, np.ndarray]]:
 
 def _record(server: Server, page: Any) -> Path:
     page.get_by_role("link", name="Live").click()
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Start", exact=True).click()
     page.get_by_role("button", name="Pictures").click()
     page.wait_for_function("document.querySelector('.mv-pictures')?.dataset.fused === '2'")
     page.get_by_label("Take's name").fill("walk")
@@ -129,7 +128,7 @@ def _record(server: Server, page: Any) -> Path:
     page.get_by_role("button", name="Stop recording").click()
     page.get_by_text("Saved take walk").wait_for()
     page.get_by_role("button", name="Stop", exact=True).click()
-    page.get_by_role("button", name="Start").wait_for()
+    page.get_by_role("button", name="Start", exact=True).wait_for()
     return server.folder / "takes" / "walk"
 
 

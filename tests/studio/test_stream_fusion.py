@@ -18,6 +18,7 @@ from multiview.wire.messages import (
     AnyMessage,
     ClockSample,
     EndOfStream,
+    FusionRequest,
     Heartbeat,
     IdentityLabel,
     KeypointsMessage,
@@ -348,6 +349,34 @@ def test_a_person_is_called_by_the_name_that_was_given_from_the_next_tick_on() -
         received[name] = {track.name for fused in stream.fused[until - 5 :] for track in fused.tracks.tracks}
     assert received == {"amy": {"amy"}, "bo": {"bo"}, "": {""}}
     assert all(track.name == "" for fused in stream.fused[:20] for track in fused.tracks.tracks)
+
+
+def test_people_get_new_numbers_when_a_user_asks_for_it() -> None:
+    stream = Stream()
+    stream.play(last=20)
+    before = {track.person for track in stream.fused[-1].tracks.tracks}
+    stream.put("identity_label", IdentityLabel(person=min(before), name="amy"), BASE + SIMULATED.time_ns(20))
+    stream.put("fusion_request", FusionRequest(new_identities=True), BASE + SIMULATED.time_ns(20))
+    stream.play(first=20, last=40)
+    after = {track.person for fused in stream.fused[20:] for track in fused.tracks.tracks}
+    assert len(after) == len(before) > 0
+    assert min(after) > max(before)  # a number is never given to another person
+    assert {track.name for fused in stream.fused[20:] for track in fused.tracks.tracks} == {""}
+
+
+def test_camera_is_left_out_and_taken_in_again() -> None:
+    stream = Stream()
+    for until, left_out in ((20, None), (30, ["cam02"]), (40, None), (50, [])):
+        stream.put("fusion_request", FusionRequest(left_out=left_out), BASE + SIMULATED.time_ns(until - 10))
+        stream.play(first=0 if until == 20 else until - 10, last=until)
+    there = ["cam02" in fused.message.cameras for fused in stream.fused]
+    assert there[5:19] == 14 * [True]
+    assert there[21:39] == 18 * [False]
+    assert there[41:] == [True] * len(there[41:]) != []
+    assert all("cam02" in fused.message.missing for fused in stream.fused[21:39])
+    stream.put("fusion_request", FusionRequest(left_out=["cam99"]), BASE + SIMULATED.time_ns(50))
+    assert stream.fusion.rejected.total() == 1
+    assert stream.fusion.left_out == frozenset()
 
 
 @pytest.mark.parametrize("count", [2**62, 2**63 - 1])

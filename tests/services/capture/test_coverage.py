@@ -70,16 +70,18 @@ def test_what_to_do_next_is_said(board_file: Path) -> None:
     try:
         assert coverage.advice("cam01") == ("-", "0 %", "show the board")
         right = [(x, y) for x in np.linspace(0.4, 0.99, 20) for y in np.linspace(0, 0.99, 20)]
-        for _ in range(ENOUGH_SHARED):
-            coverage.note({"cam01": right, "cam02": right, "cam03": []})
+        for number in range(ENOUGH_SHARED):
+            moved = [(x, y * (1 - 0.05 * (number % 2))) for x, y in right]
+            coverage.note({"cam01": moved, "cam02": moved, "cam03": []})
         corners, covered, advice = coverage.advice("cam01")
         assert (corners, covered) == ("400", "62 %")
         assert advice == "tilt the board more"
         assert "cam01 cam02 | cam03" in coverage.linked()
-        coverage.note({"cam03": [(0.5, 0.5)]})
+        coverage.note({"cam03": [(0.5 + 0.001 * corner, 0.5) for corner in range(6)]})
         assert coverage.advice("cam03")[2].startswith("board")
-        for _ in range(ENOUGH_SHARED):
-            coverage.note({"cam01": [], "cam02": right, "cam03": right})
+        for number in range(ENOUGH_SHARED):
+            moved = [(x, y * (1 - 0.05 * (number % 2))) for x, y in right]
+            coverage.note({"cam01": [], "cam02": moved, "cam03": moved})
         assert coverage.linked().startswith("all cameras are linked")
     finally:
         coverage.close()

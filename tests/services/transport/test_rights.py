@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from multiview.data import Keypoints2D
-from multiview.wire.messages import CameraHealth, IdentityLabel, Message, ServiceHealth, decode, encode
+from multiview.wire.messages import CameraHealth, FusionRequest, IdentityLabel, Message, ServiceHealth, decode, encode
 from multiview.wire.packing import pack_keypoints
 from multiview.wire.topics import parse_topic
 from services.transport.requests import Probe, Ready, Request, Start, Status
@@ -18,7 +18,7 @@ from services.transport.rights import Rejection, check_body, check_request, chec
 from services.transport.roles import ANYBODY, Peer, Role
 
 CAMERA_TOPICS = {"keypoints/cam01", "clock/cam01", "camera_health/cam01", "preview/cam01"}
-OPERATOR_TOPICS = {"identity_label", "preview_request"}
+OPERATOR_TOPICS = {"identity_label", "fusion_request", "preview_request"}
 SAYABLE = CAMERA_TOPICS | OPERATOR_TOPICS | {"poses", "regions", "service_health/fusion", "service_health/recorder"}
 TOPICS = SAYABLE | {"service_health/hub", "heartbeat"}  # which the hub alone sends
 # The right answer for every key, written down once more.
@@ -133,6 +133,8 @@ def _keypoints(camera: str) -> Message:
         ("camera_health/cam01", CameraHealth(camera="cam02", boot_id=1), False),
         ("service_health/recorder", ServiceHealth(service="fusion", boot_id=1), False),
         ("identity_label", IdentityLabel(person=1, name="amy"), True),
+        ("fusion_request", FusionRequest(new_identities=True, left_out=["cam01"]), True),
+        ("fusion_request", IdentityLabel(person=1, name="amy"), False),
         ("poses", IdentityLabel(person=1, name="amy"), False),
     ],
 )
