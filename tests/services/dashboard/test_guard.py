@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import re
 from collections.abc import MutableMapping
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
 
+from services.dashboard import guard, limits
 from services.dashboard.access import Access, Role
 from services.dashboard.content_policy import with_nonce
 from services.dashboard.guard import MAX_BODY, Guard
@@ -159,17 +162,27 @@ def test_other_requests_are_refused() -> None:
     assert studio.reached == ["/"]
 
 
-def test_flood_of_a_stranger_leaves_room_for_a_session(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.fixture
+def one_a_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests come at 1,000 a second, however slow this machine is."""
+    ticks = itertools.count()
+    monkeypatch.setattr(limits, "time", SimpleNamespace(monotonic=lambda: next(ticks) / 1000))
+    monkeypatch.setattr(guard, "time", SimpleNamespace(monotonic=lambda: next(ticks) / 1000))
+
+
+@pytest.mark.usefixtures("one_a_millisecond")
+def test_flood_of_a_thousand_requests_a_second_leaves_room_for_a_session(caplog: pytest.LogCaptureFixture) -> None:
     studio = Studio()
     cookie = studio.cookie()
     with caplog.at_level(logging.WARNING):
         statuses = [studio.ask("/login", query=f"token={i}").status for i in range(1000)]
     assert statuses[0] == 401
-    assert statuses.count(429) > 900
+    assert statuses.count(429) >= 1000 - 40 - 5 * 3  # 40 at once and 5 a second pass, for two seconds and a little
+    assert set(statuses) == {401, 429}
     assert studio.ask(cookie=cookie).status == 200
-    assert 1 <= len(caplog.records) < 20
+    assert 1 <= len(caplog.records) <= 3  # refusals are logged once a second
     flood = [studio.ask("/x", cookie=cookie).status for _ in range(1000)]
-    assert 400 <= flood.count(200) < 800
+    assert 400 <= flood.count(200) <= 400 + 100 * 2
     assert studio.ask(cookie=studio.cookie()).status == 200
 
 
