@@ -1,7 +1,7 @@
 """Somebody who shows a calibration board to the cameras of a simulated studio, as each camera sees it at any time.
 
 Again and again: the board lies on the floor, then it is held here and there where two cameras see it, and in turn close
-to each camera. It rests at each place, so that cameras that are not quite in step see the same.
+to each camera.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from multiview.synthetic.board import paint
 
 __all__ = ["BoardShow"]
 
-FLOOR_S, REST_S = 4.0, 0.4  # how long the board lies on the floor, and rests at every other place
+FLOOR_S, REST_S = 4.0, 0.2  # how long the board lies on the floor, and rests at every other place
 BETWEEN, EVERY = 40, 4  # places between cameras before all is repeated; after so many it is shown to one alone
 BACKGROUND, NOISE = 118.0, 2.0  # grey levels
 STEP = 8  # px between rays

@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -131,14 +132,16 @@ class CapturedCamera:
             self.error = str(error)
 
 
-def open_cameras(studio: Studio, board: Path | None = None) -> list[CapturedCamera]:
+def open_cameras(
+    studio: Studio, board: Path | None = None, searched: Callable[[int], bool] | None = None
+) -> list[CapturedCamera]:
     """Open every camera of the studio file; ConfigError if it has none, or a source that is no camera.
 
-    Simulated cameras film the print of `board`.
+    Simulated cameras film the print of `board`, and go on when the frames of a time are `searched`.
     """
     names = camera_names(studio)
     if isinstance(studio.source, SyntheticSource) and not studio.cameras:
-        return [CapturedCamera(one) for one in simulated_cameras(studio.source, board, time.monotonic_ns())]
+        return [CapturedCamera(one) for one in simulated_cameras(studio.source, board, time.monotonic_ns(), searched)]
     if not names:
         raise ConfigError('the studio has no cameras: add [cameras.cam01.source] with type = "camera", address = "0"')
     opened: list[CapturedCamera] = []

@@ -77,7 +77,7 @@ def capturing(
     capture, lock = Capture(), None
     try:
         capture.coverage = Coverage(board, camera_names(studio)) if board else None
-        capture.cameras = open_cameras(studio, board)
+        capture.cameras = open_cameras(studio, board, capture.coverage.has_searched if capture.coverage else None)
         if name is not None:
             capture.take = new_capture(studio, name, notes)
             lock = TakeLock(capture.take.folder)

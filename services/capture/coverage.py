@@ -76,6 +76,8 @@ class Coverage:
         self._note = ""
         self._searched: dict[str, int] = {}  # when the newest frame of each camera was taken that is searched
         self._next_s = 0.0
+        self._asked = False
+        self._done = dict.fromkeys(cameras, -1)  # when the newest frame was taken of which the search has ended
         self._rounds: queue.Queue[dict[str, VideoFrame] | None] = queue.Queue(1)
         command = [sys.executable, "-m", "multiview", "calibrate", "watch", "--board", str(board)]
         self._process = subprocess.Popen(
@@ -89,6 +91,7 @@ class Coverage:
 
         A frame is searched once, or a camera that stands still would soon have seen enough boards.
         """
+        self._asked = True
         if self._process.poll() is not None:
             raise ConfigError(self._last_line())
         new = {
@@ -103,6 +106,10 @@ class Coverage:
             self._rounds.put_nowait(new)
             self._searched |= {name: frame.time_ns for name, frame in new.items()}
             self._next_s = time.monotonic() + LATE_S
+
+    def has_searched(self, time_ns: int) -> bool:
+        """Whether every camera's frame of a time has been searched; so it is before any is to be."""
+        return not self._asked or all(done >= time_ns for done in self._done.values())
 
     def advice(self, camera: str) -> tuple[str, str, str]:
         """Corners in the newest image, share of the image covered so far, and what to do next."""
@@ -180,6 +187,7 @@ class Coverage:
         with suppress(BrokenPipeError, json.JSONDecodeError):
             while (frames := self._rounds.get()) is not None:
                 self.note({name: self._find_corners(name, frame) for name, frame in frames.items()})
+                self._done |= {name: frame.time_ns for name, frame in frames.items()}
 
     def _find_corners(self, name: str, frame: VideoFrame) -> list[tuple[float, float]]:
         assert self._process.stdin is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from multiview.synthetic.board_show import BoardShow
 __all__ = ["RATE_HZ", "SimulatedCamera", "simulated_cameras"]
 
 RATE_HZ = 5.0  # slow, for the pictures have to be rendered
+HOLD_S = 20.0  # the longest that is waited until a frame is searched
 _PERIOD_NS = round(NS_PER_S / RATE_HZ)
 
 
@@ -40,12 +42,14 @@ class _Round(NamedTuple):
 
 
 class _Rounds:
-    """The instants of all cameras; the next comes when each has taken its frame, and not before it is due.
+    """The instants of all cameras; the next comes when each has taken its frame and the board was looked for in all
+    of them, and not before it is due.
 
     So a slow machine slows the show down, and every camera still sees all of it, in step with the others.
     """
 
-    def __init__(self, cameras: int, began_ns: int) -> None:
+    def __init__(self, cameras: int, began_ns: int, searched: Callable[[int], bool] | None) -> None:
+        self._searched = searched or (lambda time_ns: True)
         self.now = _Round(-1, began_ns - _PERIOD_NS)
         self._barrier = threading.Barrier(cameras, self._advance)
         self._closed = threading.Event()
@@ -64,6 +68,9 @@ class _Rounds:
         self._barrier.abort()
 
     def _advance(self) -> None:
+        end_s = time.monotonic() + HOLD_S
+        while not self._searched(self.now.time_ns) and time.monotonic() < end_s and not self._closed.is_set():
+            self._closed.wait(0.01)
         due_ns = self.now.time_ns + _PERIOD_NS
         self._closed.wait(max(0.0, (due_ns - time.monotonic_ns()) / NS_PER_S))
         late = time.monotonic_ns() > due_ns + _PERIOD_NS
@@ -117,13 +124,16 @@ class SimulatedCamera:
         self._rounds.close()
 
 
-def simulated_cameras(source: SyntheticSource, board: Path | None, began_ns: int) -> list[SimulatedCamera]:
+def simulated_cameras(
+    source: SyntheticSource, board: Path | None, began_ns: int, searched: Callable[[int], bool] | None = None
+) -> list[SimulatedCamera]:
     """The cameras of a simulated studio.
 
     Args:
         source: The studio's.
         board: The board file; its print is board.png beside it. None: there is no board, and nothing to see.
         began_ns: When the show begins.
+        searched: Whether the board was looked for in the frames of a time; whoever shows it waits for that.
 
     Returns:
         One for each camera.
@@ -133,7 +143,7 @@ def simulated_cameras(source: SyntheticSource, board: Path | None, began_ns: int
     """
     rig = make_rig(synthetic_options(source))
     texture, width_m = (None, 1.0) if board is None else _print(board)
-    show, rounds = BoardShow(rig, texture, width_m), _Rounds(len(rig), began_ns)
+    show, rounds = BoardShow(rig, texture, width_m), _Rounds(len(rig), began_ns, searched)
     return [SimulatedCamera(camera, show, rounds) for camera in rig.cameras]
 
 

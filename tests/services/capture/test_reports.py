@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +121,14 @@ def test_simulated_cameras_film_the_print_in_step(board: Path) -> None:
     times = [pair[0].time_ns for pair in frames]
     assert np.diff(times).min() >= 1e9 / RATE_HZ
     assert cameras[1].read() is None
+    seen: list[int] = []
+    (one, other) = simulated_cameras(SOURCE, board, time.monotonic_ns(), lambda time_ns: len(seen) > 2)
+    with ThreadPoolExecutor(2) as threads:  # the first frame comes when the board was looked for three times
+        first, second = threads.submit(one.read), threads.submit(other.read)
+        assert wait([first], 0.3).not_done
+        seen += [1, 2, 3]
+        assert first.result().time_ns == second.result().time_ns
+    other.close()
     board.with_name("board.png").rename(board.with_name("away.png"))
     try:
         with pytest.raises(SourceError, match=r"board\.png: no print of the board"):
