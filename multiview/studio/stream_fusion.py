@@ -166,7 +166,7 @@ class StreamFusion:
             views = self.sync.advance(stamp.arrival_ns)
         if self.sync.restarts != self._restarts:
             self._restarts = self.sync.restarts
-            self._forget_people()
+            self._begin_identities()
         for view in views:
             fused = self._fuse(view, stamp)
             yield fused
@@ -181,9 +181,9 @@ class StreamFusion:
                 raise MessageError(f"the rig has no camera {unknown[0]} that could be left out")
             self.left_out = frozenset(request.left_out)
         if request.new_identities:
-            self._forget_people()
+            self._begin_identities()
 
-    def _forget_people(self) -> None:
+    def _begin_identities(self) -> None:
         """Whoever comes is somebody new, with a number that nobody has had."""
         number = self.pipeline.tracker.next_number
         self.pipeline.reset()

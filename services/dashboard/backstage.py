@@ -57,8 +57,11 @@ class Backstage:
 
     @property
     def takes(self) -> Path:
-        """The folder of takes."""
-        return Path(self.studio.recorder.directory) if self.studio is not None else self.control.folder / "takes"
+        """The folder of takes; without a studio `takes` here, else the folder itself, as `multiview demo` fills it."""
+        if self.studio is not None:
+            return Path(self.studio.recorder.directory)
+        takes = self.control.folder / "takes"
+        return takes if takes.is_dir() else self.control.folder
 
     def link(self, role: Role) -> str:
         """The address that lets one more browser in."""

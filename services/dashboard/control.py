@@ -65,7 +65,7 @@ class Control:
 
     @property
     def logs(self) -> Path:
-        """Of the studio's processes, since it was started last."""
+        """Of the studio's processes; each start goes on where the last one ended."""
         return self.folder / FOLDER / "logs"
 
     @property
@@ -158,8 +158,6 @@ class Control:
         if self.studio() is None:
             raise ConfigError(f"{self.file}: there is no studio yet")
         check_ports(load_studio(self.file).hub)
-        for old in self.logs.glob("*.log"):
-            old.unlink(missing_ok=True)
         self._launcher.start(["run", str(self.file), "--no-viewer", "--no-recording", f"--logs={self.logs}"])
         logging.info("started the studio %s", self.file)
 

@@ -171,3 +171,4 @@ def _print(figures: dict[str, Any], take: Take, files: dict[str, Path]) -> None:
     for name, path in files.items():
         console.print(f"  {name:{width}}  {path}", soft_wrap=True)
     console.print(f"\nView it in 3D:  multiview viewer {take.folder}", soft_wrap=True)
+    console.print(f"In a browser:   multiview studio {take.folder.parent}   (page Takes)", soft_wrap=True)

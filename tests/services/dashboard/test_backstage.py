@@ -48,6 +48,13 @@ def test_backstage_follows_the_studio_and_its_rig(tmp_path: Path) -> None:
     assert (backstage.studio, backstage.room, backstage.fault) == (None, None, "")
 
 
+def test_takes_are_found_without_a_studio(tmp_path: Path) -> None:
+    backstage = Backstage(Control(tmp_path), Access(b"k" * 32), "http://x")
+    assert backstage.takes == tmp_path  # where `multiview demo` leaves its takes
+    (tmp_path / "takes").mkdir()
+    assert backstage.takes == tmp_path / "takes"
+
+
 def test_backstage_knows_a_simulated_room(tmp_path: Path) -> None:
     studio = synthetic_studio(tmp_path, free_hub())
     write_studio(msgspec.structs.replace(studio, name="stage"), tmp_path / "studio.toml")

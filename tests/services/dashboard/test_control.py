@@ -33,6 +33,8 @@ def test_view_role_changes_nothing(control: Control, tmp_path: Path) -> None:
         lambda: control.record(VIEW, "", "", False),
         lambda: control.stop_recording(VIEW),
         lambda: control.name_person(VIEW, 1, "Ada"),
+        lambda: control.begin_identities(VIEW),
+        lambda: control.leave_out(VIEW, ["cam01"]),
         lambda: control.make_studio(VIEW, []),
         lambda: control.find_cameras(VIEW, []),
     ):
