@@ -129,17 +129,30 @@ def _cores(args: argparse.Namespace, folder: Path) -> None:
         for job in plan_jobs(rigs.recordings, Options(detector=args.detector, segment_s=0.0))
         if isinstance(job.work, Detect)
     ]
-    took = {}
+    took, cpu = {}, {}
     for slots in (1, 2):
         out = _out(folder / f"out{slots}")
         engine = make_engine("local", EngineOptions(folder=out, jobs=slots))
         warm, rest = jobs[:slots], jobs[2:]
         Driver(warm, out).run(engine, lambda progress: None)
-        began = time.perf_counter()
+        began, before = time.perf_counter(), _cpu_s()
         Driver(rest, out).run(engine, lambda progress: None)
-        took[slots] = time.perf_counter() - began
+        took[slots], cpu[slots] = time.perf_counter() - began, _cpu_s() - before
         engine.close()
-    print(f"{len(jobs) - 2} videos: one at a time {took[1]:.1f} s, two {took[2]:.1f} s: {took[2] / took[1]:.2f} of it")
+    print(
+        f"{len(jobs) - 2} videos: one at a time {took[1]:.1f} s, two {took[2]:.1f} s: {took[2] / took[1]:.2f} of it; "
+        f"CPU time {cpu[1]:.1f} and {cpu[2]:.1f} s: one alone kept {cpu[1] / took[1]:.2f} cores busy"
+    )
+
+
+def _cpu_s() -> float:
+    """Of all processes below this one, s."""
+    ticks = 0
+    for pid in _below(os.getpid()):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _joins(args: argparse.Namespace, folder: Path) -> None:

@@ -32,9 +32,12 @@ MAX_RATE_RATIO = 2.0  # of the rate that a container's units suggest to the fram
 def decoding_threads(videos: int = 1) -> int:
     """Threads to decode each of several videos that are read at once.
 
-    A single one may use every core. Several leave one core to whoever looks at their pictures.
+    A single one may use every core, or as many as MULTIVIEW_CORES says: those of a batch's job. Several leave one core
+    to whoever looks at their pictures.
     """
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if (told := os.environ.get("MULTIVIEW_CORES", "")).isdigit():
+        usable = min(usable, int(told))
     return max(1, min(MOST_THREADS, usable if videos <= 1 else (usable - 1) // videos))
 
 

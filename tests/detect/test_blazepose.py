@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from multiview.data import VideoFrame
-from multiview.detect.blazepose import Detector, Options
+from multiview.detect.blazepose import Detector, Options, _region_at
 from multiview.errors import ConfigError
+from multiview.keypoints.blazepose import Region
 from multiview.models.card import load_card, model_file
 
 
@@ -85,3 +86,35 @@ def test_an_empty_room_has_nobody(detector):
     keypoints = detector.detect([VideoFrame(np.full((480, 640, 3), 90, np.uint8), 0, 0, "empty")])[0]
     assert keypoints.people == 0
     assert keypoints.xy.shape == (0, 33, 2)
+
+
+@pytest.mark.slow
+def test_runs_that_begin_at_different_frames_come_to_agree(shared_data):
+    """To the bit, and stay so: else segments of a video could not be joined to what the whole gives."""
+    video, found = cv2.VideoCapture(str(shared_data / "pose2sim_single" / "videos" / "cam01.mp4")), []
+    while (read := video.read())[0] and len(found) < 45:
+        found.append(np.asarray(read[1]))
+    video.release()
+    try:
+        whole, part = Detector(Options(tiles=1)), Detector(Options(tiles=1))
+    except ConfigError as error:
+        pytest.skip(str(error))
+    off = []
+    for index, picture in enumerate(found):
+        one = whole.detect([VideoFrame(picture, index, 0, "one")])[0]
+        if index >= 5:
+            other = part.detect([VideoFrame(picture, index, 0, "one")])[0]
+            off.append(float(np.nanmax(np.abs(one.xy[0] - other.xy[0]))) if one.people and other.people else np.inf)
+    assert off[0] > 0.5  # the test would notice
+    assert max(off[30:]) < 0.5
+
+
+def test_regions_are_rounded_in_few_frames_and_little():
+    region = Region(np.array([612.3, 388.8]), 431.7, 0.21)
+    assert all(_region_at(index, region) is region for index in range(1, 10))
+    rounded = _region_at(10, region)
+    assert np.abs(rounded.centre - region.centre).max() <= 0.5 * rounded.size / 12
+    assert 1.12**-0.5 <= rounded.size / region.size <= 1.12**0.5
+    assert abs(rounded.rotation - region.rotation) <= np.deg2rad(4.0)
+    beside = region._replace(centre=region.centre + 1.0, size=430.0, rotation=0.22)
+    assert str(_region_at(10, beside)) == str(rounded)

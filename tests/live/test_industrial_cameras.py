@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -16,7 +18,7 @@ from multiview.studio.rerun import recorded_poses
 from multiview.synthetic import StudioOptions, make_studio
 from multiview.timing.sync_buffer import SyncOptions
 from multiview.wire import topics
-from multiview.wire.messages import KeypointsMessage, decode
+from multiview.wire.messages import CameraHealth, KeypointsMessage, decode
 from services.capture.doctor import examine, watch
 from services.supervise.launch import Launch
 from services.transport.bus import Subscriber
@@ -70,12 +72,11 @@ def test_connected_cameras_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(addresses) <= {finding.seen for finding in examine(None)}
 
 
-def test_emulated_cameras_of_both_kinds_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One studio, fused by the counts of a software trigger, which all cameras of a machine share."""
-    addresses = emulated("basler", 1, monkeypatch) + emulated("genicam", 1, monkeypatch)
+def simulated_people(addresses: list[str], folder: Path, trigger: str = "") -> Studio:
+    """A studio of these cameras, in whose pictures simulated people are found."""
     simulated = make_studio(msgspec.convert(SIMULATED, StudioOptions))
-    save_rig(simulated.rig, tmp_path / "rig.toml")
-    settings = DeviceSettings(pixel_format="Mono8", roi=[0, 0, *SIZE], trigger="software")
+    save_rig(simulated.rig, folder / "rig.toml")
+    settings = DeviceSettings(pixel_format="Mono8", roi=[0, 0, *SIZE], trigger=trigger)
     cameras = {
         name: CameraOptions(
             source=CameraSource(
@@ -85,16 +86,22 @@ def test_emulated_cameras_of_both_kinds_run(tmp_path: Path, monkeypatch: pytest.
         for name, address in zip(simulated.rig.names, addresses, strict=True)
     }
     studio = Studio(
-        rig=str(tmp_path / "rig.toml"),
+        rig=str(folder / "rig.toml"),
         skeleton="coco17",
         cameras=cameras,
-        sync=SyncOptions(by_trigger=True),
+        sync=SyncOptions(by_trigger=bool(trigger)),
         hub=FREE,
-        recorder=RecorderOptions(directory=str(tmp_path)),
+        recorder=RecorderOptions(directory=str(folder)),
     )
-    write_studio(studio, tmp_path / "studio.toml")
-    studio = load_studio(tmp_path / "studio.toml")
-    pulses: dict[str, set[int]] = {name: set() for name in simulated.rig.names}
+    write_studio(studio, folder / "studio.toml")
+    return load_studio(folder / "studio.toml")
+
+
+def test_emulated_cameras_of_both_kinds_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One studio, fused by the counts of a software trigger, which all cameras of a machine share."""
+    addresses = emulated("basler", 1, monkeypatch) + emulated("genicam", 1, monkeypatch)
+    studio = simulated_people(addresses, tmp_path, trigger="software")
+    pulses: dict[str, set[int]] = {name: set() for name in studio.cameras}
     with Launch(studio, take="both", viewer=False) as launch:
         launch.start()
         stream = Subscriber(launch.studio.hub, [topics.KEYPOINTS], "test")
@@ -129,3 +136,40 @@ def test_camera_that_is_unplugged_comes_back(monkeypatch: pytest.MonkeyPatch) ->
     assert len(indices) == 4
     assert indices == sorted(set(indices))
     assert source.trouble == ""
+
+
+def test_camera_that_is_unplugged_in_a_run_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its row says in a line what is the matter; the other camera goes on; its process is not started again."""
+    addresses = [f"genicam:{ADDRESS}", *emulated("genicam", 1, monkeypatch)]
+    studio = simulated_people(addresses, tmp_path)
+    gone, other = studio.cameras
+    frames, notes, boots = Counter[str](), dict[str, str](), set[int]()
+    with ExitStack() as plugged:
+        plugged.enter_context(network_camera())
+        with Launch(studio, take="away", viewer=False) as launch:
+            launch.start()
+            stream = Subscriber(launch.studio.hub, [topics.KEYPOINTS, topics.CAMERA_HEALTH], "test")
+
+            def come(camera: str, count: int) -> bool:
+                if (received := stream.receive(0.2)) is not None:
+                    message = decode(received.body)
+                    if isinstance(message, KeypointsMessage):
+                        frames[message.camera] += 1
+                        boots.update({message.boot_id} if message.camera == gone else ())
+                    elif isinstance(message, CameraHealth):
+                        notes[message.camera] = message.note
+                return frames[camera] >= count
+
+            until(lambda: come(gone, 5) and come(other, 5))
+            plugged.close()
+            until(lambda: come(other, 1) and "it is opened again" in notes.get(gone, ""))
+            frames.clear()
+            until(lambda: come(other, 10))
+            note = notes[gone]
+            assert notes[other].count("unplugged") == 0
+            frames.clear()
+            with network_camera():
+                until(lambda: come(gone, 5) and come(other, 5))
+            stream.close()
+    assert len(note.splitlines()) == 1
+    assert len(boots) == 1

@@ -304,4 +304,7 @@ def test_videos_read_at_once_leave_the_detector_a_core(
     cores: int, videos: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.delenv("MULTIVIEW_CORES", raising=False)
     assert decoding_threads(videos) == threads
+    monkeypatch.setenv("MULTIVIEW_CORES", "1")  # a batch's job
+    assert decoding_threads(videos) == 1
