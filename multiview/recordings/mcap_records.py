@@ -92,8 +92,8 @@ def _unpacked(chunk: Chunk) -> bytes:
         return get_chunk_data_stream(chunk)[0].read(min(chunk.uncompressed_size, MAX_INSIDE))
     unpacker = lz4.frame.LZ4FrameDecompressor()
     inside: bytes = unpacker.decompress(chunk.data, max_length=MAX_INSIDE)
-    if not unpacker.eof:
-        raise ValueError("a chunk that is cut off or too large")
+    if not unpacker.eof or unpacker.unused_data:
+        raise ValueError("a chunk that is cut off or too large, or whose size has become so")
     return inside
 
 
@@ -112,9 +112,12 @@ def _record_at(file: IO[bytes], at: int, size: int) -> tuple[McapRecord | Opened
         return None, size
     for length in dict.fromkeys(lengths):
         end = at + HEAD.size + length
-        if length <= MAX_RECORD and end <= size:
+        if AROUND_DATA * (len(lengths) > 1) <= length <= MAX_RECORD and end <= size:
             file.seek(at + HEAD.size)
-            record = _parse(opcode, file.read(length))
+            content = file.read(length)
+            if len(lengths) > 1:  # of the two sizes of a chunk only one may be right
+                content = content[: AROUND_DATA - 8] + struct.pack("<Q", length - AROUND_DATA) + content[AROUND_DATA:]
+            record = _parse(opcode, content)
             if record is not None and not (isinstance(record, Footer) and size - end > len(MAGIC)):
                 return record, end
     return None, size

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable
@@ -10,7 +12,8 @@ from pathlib import Path
 
 __all__ = ["disk_speed", "needed_speed", "speed_warning"]
 
-PROBE_MB = 64
+PROBE_MB, BLOCK = 64, 1 << 20
+PART_OF_ROOM = 8  # what is tried takes so small a part of what is free
 MB = 1e6
 # Bytes of video per pixel, at the most: noise does not compress, and three channels of it hardly to two thirds.
 LOSSLESS_BYTES, LOSSY_BYTES = 2.0, 0.15
@@ -18,14 +21,20 @@ USUAL_FPS = 30.0
 
 
 def disk_speed(folder: Path) -> float:
-    """How fast a file is written in a folder, MB/s; OSError if it cannot be."""
-    with tempfile.NamedTemporaryFile(dir=folder) as file:
-        block, began = os.urandom(1 << 20), time.perf_counter()
-        for _ in range(PROBE_MB):
-            file.write(block)
-        file.flush()
-        os.fsync(file.fileno())
-        return PROBE_MB * len(block) / MB / (time.perf_counter() - began)
+    """How fast a file is written in a folder, MB/s; infinite where there is no room to try: what fits is recorded."""
+    blocks = min(PROBE_MB, shutil.disk_usage(folder).free // (PART_OF_ROOM * BLOCK))
+    if not blocks:
+        return math.inf
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            block, began = os.urandom(BLOCK), time.perf_counter()
+            for _ in range(blocks):
+                file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+            return blocks * BLOCK / MB / (time.perf_counter() - began)
+    except OSError:
+        return math.inf
 
 
 def needed_speed(cameras: Iterable[tuple[tuple[int, int], float]], lossless: bool) -> float:

@@ -95,6 +95,15 @@ def test_one_flipped_bit_costs_one_chunk_at_most(damaged: Damaged) -> None:
     try_flips(damaged, random.Random(1), FLIPS)
 
 
+@pytest.mark.parametrize("place", [1, 44], ids=["of the record", "of what is packed"])
+def test_flipped_bit_in_a_size_of_a_chunk_costs_no_message(damaged: Damaged, place: int) -> None:
+    """One that became a little larger would begin the next chunk too late; the other says what it was."""
+    chunk = damaged.chunks[0][2]
+    for bit in range(16):
+        damaged.damage(0, flipped(damaged.content[0], 8 * (chunk.begin + place) + bit))
+        assert damaged.check([chunk]) == set()
+
+
 def test_cut_costs_what_stood_behind_it(damaged: Damaged) -> None:
     try_cuts(damaged, random.Random(2), CUTS)
 

@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+import math
+import shutil
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
 import pytest
 
-from services.capture.disk_speed import needed_speed, speed_warning
+from services.capture.disk_speed import disk_speed, needed_speed, speed_warning
+
+
+class Usage(NamedTuple):
+    free: int
+
+
+def no_room(**_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_disk_without_room_to_measure_its_speed_is_recorded_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fits is worth more than a measurement of how fast it would be written."""
+    assert 0 < disk_speed(tmp_path) < math.inf
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(7 << 20))
+    assert disk_speed(tmp_path) == math.inf
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(1 << 40))
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", no_room)
+    assert disk_speed(tmp_path) == math.inf
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_needed_speed_is_that_of_all_cameras() -> None:
