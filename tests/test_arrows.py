@@ -44,7 +44,7 @@ ARROWS: dict[str, str] = {
     "multiview/synthetic": "recordings body cameras wire common geometry",
     "multiview/drawing": "biomechanics evaluation fusion/association fusion/state recordings body cameras timing "
     "wire common",
-    "multiview/export": "biomechanics recordings body cameras common",
+    "multiview/export": "biomechanics drawing recordings body cameras common",
     "multiview/marker_files": "common",
     "multiview/evaluation": "biomechanics marker_files recordings body common geometry",
     "multiview/detect": "models nets keypoints recordings synthetic body common",
@@ -69,7 +69,7 @@ ARROWS: dict[str, str] = {
     "services/transport": "studio wire common",
     "services/nodes": "editing services/runtime services/transport studio wire timing recordings "
     "cameras body common commands detect sources synthetic",
-    "services/bridges": "services/runtime services/transport studio wire body common",
+    "services/bridges": "services/runtime services/transport studio wire cameras body common drawing",
     "services/supervise": "services/nodes services/runtime services/transport studio wire recordings "
     "cameras fusion common",
     "services/viewer": "editing services/nodes services/runtime services/transport studio wire "

@@ -59,12 +59,12 @@ class _Videos(argparse.Action):
         setattr(namespace, self.dest, without_parts(values))
 
 
-def add_videos(parser: argparse.ArgumentParser) -> None:
-    """`--videos`, required, and `--cameras`, which names them: see `camera_names`."""
+def add_videos(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """`--videos`, and `--cameras`, which names them: see `camera_names`."""
     parser.add_argument(
         "--videos",
         nargs="+",
-        required=True,
+        required=required,
         action=_Videos,
         metavar="VIDEO",
         help="one video, or folder of images, per camera; CAMERA.1.mp4 ... beside a recorded CAMERA.mp4 belong to it",

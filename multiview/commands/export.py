@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from multiview.commands.arguments import add_person_numbers
+from multiview.commands.arguments import add_person_numbers, add_videos, camera_names
 from multiview.common.ranges import ranged
 from multiview.errors import ConfigError
 
 if TYPE_CHECKING:
+    from multiview.export import Scene
+    from multiview.recordings.pose_table import Poses
     from multiview.recordings.resample import ResampleOptions
 
 __all__ = ["Exported", "add_arguments", "export_poses", "run"]
@@ -57,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="unit of length; trc, csv, json: m, cm or mm; anipose: mm, cm or m; bvh: cm, m or mm; c3d: mm or m "
         "(default: the first); other formats have one only",
     )
+    add_videos(parser, required=False)
     parser.add_argument("--axes", choices=("zup", "yup"), default="zup", help="tables only: vertical axis (default z)")
 
 
@@ -81,7 +84,8 @@ def run(args: argparse.Namespace) -> int:
     source = args.poses / "poses.parquet" if args.poses.is_dir() else args.poses
     with progress_bar(f"{source.name} to {args.to}") as progress:
         stem = (args.out or source.parent) / source.stem
-        exported = export_poses(args.poses, stem, args.to, args.units, options, progress)
+        videos = dict(zip(args.videos, camera_names(args), strict=True)) if args.videos else {}
+        exported = export_poses(args.poses, stem, args.to, args.units, options, progress, videos)
     for path in exported.paths:
         print(path)
     if exported.off_s:
@@ -95,7 +99,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def export_poses(
-    poses: Path, stem: Path, to: str, units: str, options: ResampleOptions, progress: Callable[[float], None]
+    poses: Path,
+    stem: Path,
+    to: str,
+    units: str,
+    options: ResampleOptions,
+    progress: Callable[[float], None],
+    videos: dict[str, str] | None = None,
 ) -> Exported:
     """Write the poses of a take or a parquet file in a format.
 
@@ -106,21 +116,24 @@ def export_poses(
         units: Of length; empty: the format's own.
         options: What is done to them before.
         progress: Told which share, 0 to 1, is done.
+        videos: The camera of each video to show.
 
     Returns:
         What was written.
 
     Raises:
-        ConfigError: There is no such format or unit, or the format's axes are fixed.
+        ConfigError: There is no such format or unit, the format's axes are fixed, or it shows no videos.
         SourceError: There are no poses.
     """
     from multiview.editing.take_poses import take_poses
-    from multiview.export import SceneExporter, load_exporter, scene_of
+    from multiview.export import SceneExporter, load_exporter
     from multiview.recordings.resample import evenly_timed, resample_poses
 
     if options.y_up and to in _FIXED_AXES:
         raise ConfigError(f"{to} files are always {_FIXED_AXES[to]}: leave --axes out")
     exporter = load_exporter(to, units)
+    if videos and not isinstance(exporter, SceneExporter):
+        raise ConfigError(f"{to} files show no videos: leave --videos out, or give --to rrd or foxglove")
     table, _ = take_poses(poses)
     progress(_READ)
     table = resample_poses(table, options)
@@ -133,10 +146,32 @@ def export_poses(
         progress(_PREPARED + (1 - _PREPARED) * share)
 
     if isinstance(exporter, SceneExporter):
-        paths = exporter.write_scene(scene_of(table, poses if poses.is_dir() else poses.parent), stem, written)
+        paths = exporter.write_scene(_scene(table, poses, videos or {}), stem, written)
     else:
         paths = exporter.write(table, stem, written)
     return Exported(paths, off_s, table.frames_per_second)
+
+
+def _scene(poses: Poses, path: Path, videos: dict[str, str]) -> Scene:
+    """What stands around people: the rig that the poses were made with, refined or not, and its videos.
+
+    `path` is the take, or the file of the poses, which is unedited and beside an unrefined rig.
+    """
+    from multiview.cameras.rig_file import load_rig
+    from multiview.commands.export_pictures import WIDTH_PX, pictures_of
+    from multiview.commands.process_run import open_sources
+    from multiview.editing.take_poses import take_rig
+    from multiview.export import scene_of
+
+    folder = path if path.is_dir() else path.parent
+    rig_path = take_rig(folder) if path.is_dir() else folder / "rig.toml"
+    if not videos or not len(poses):
+        return scene_of(poses, folder, rig_path)
+    if not rig_path.is_file():
+        raise ConfigError(f"{folder} has no rig.toml: videos are shown in their cameras")
+    rig = load_rig(rig_path)
+    sources = open_sources(rig, list(videos), list(videos.values()), 0.0)
+    return scene_of(poses, folder, rig_path, pictures_of(rig, poses, sources), WIDTH_PX)
 
 
 def _options(args: argparse.Namespace) -> ResampleOptions:

@@ -8,12 +8,13 @@ from typing import Protocol, cast, runtime_checkable
 
 from multiview.common.plugins import load_plugin, plugin_names
 from multiview.errors import ConfigError
-from multiview.export._scene import Scene, scene_of
+from multiview.export._scene import Picture, Scene, scene_of
 from multiview.recordings.pose_table import Poses
 
 __all__ = [
     "PER_METRE",
     "Exporter",
+    "Picture",
     "Progress",
     "Scene",
     "SceneExporter",
@@ -60,7 +61,7 @@ class SceneExporter(Exporter, Protocol):
     """A format that also shows what stands around people."""
 
     def write_scene(self, scene: Scene, stem: Path, progress: Progress = silent) -> list[Path]:
-        """As `write`, with bones and cameras."""
+        """As `write`, with bones, cameras and pictures."""
         ...
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int64
@@ -15,7 +16,21 @@ from multiview.cameras.rig_file import load_rig
 from multiview.errors import ConfigError
 from multiview.recordings.pose_table import Poses
 
-__all__ = ["PersonTrack", "Scene", "scene_of"]
+__all__ = ["PersonTrack", "Picture", "Scene", "scene_of"]
+
+
+class Picture(NamedTuple):
+    """What a camera saw.
+
+    Attributes:
+        camera: Its name.
+        time_ns: On the clock of the ticks.
+        jpeg: The picture.
+    """
+
+    camera: str
+    time_ns: int
+    jpeg: bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +59,8 @@ class Scene:
         frame: (F,) numbers of the frames.
         time_ns: (F,) on the clock of the ticks.
         utc_ns: (F,) since 1970 (UTC); 0 where unknown.
+        pictures: What the cameras saw, camera after camera; gone through once.
+        width_px: Of the pictures, at most.
     """
 
     poses: Poses
@@ -52,6 +69,8 @@ class Scene:
     frame: Int64[np.ndarray, " F"]
     time_ns: Int64[np.ndarray, " F"]
     utc_ns: Int64[np.ndarray, " F"]
+    pictures: Iterable[Picture] = ()
+    width_px: int = 0
 
     def tracks(self) -> Iterator[PersonTrack]:
         """Everyone, in the order of their numbers."""
@@ -63,12 +82,21 @@ class Scene:
             yield PersonTrack(number, self.poses.label(number), row)
 
 
-def scene_of(poses: Poses, folder: Path | None = None) -> Scene:
+def scene_of(
+    poses: Poses,
+    folder: Path | None = None,
+    rig: Path | None = None,
+    pictures: Iterable[Picture] = (),
+    width_px: int = 0,
+) -> Scene:
     """The scene of a take.
 
     Args:
         poses: Its poses.
-        folder: Where its `rig.toml` and its own skeletons lie; None: nowhere.
+        folder: Where its own skeletons lie; None: nowhere.
+        rig: The file of its cameras, which may be absent.
+        pictures: What they saw.
+        width_px: Of the pictures, at most.
 
     Returns:
         The scene.
@@ -81,6 +109,5 @@ def scene_of(poses: Poses, folder: Path | None = None) -> Scene:
         bones = find_skeleton(poses.skeleton, folder or Path()).bones
     except ConfigError:  # a table of another program
         bones = ()
-    rig = folder / "rig.toml" if folder is not None else None
     cameras = load_rig(rig).cameras if rig is not None and rig.is_file() else ()
-    return Scene(poses, bones, cameras, frame, poses.time_ns[first], poses.utc_ns[first])
+    return Scene(poses, bones, cameras, frame, poses.time_ns[first], poses.utc_ns[first], pictures, width_px)

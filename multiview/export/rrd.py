@@ -1,8 +1,8 @@
 """Rerun's recording (.rrd): people with bones and names, how sure each joint is, and the cameras, on three time lines.
 
 Metres, z up. A person is an entity of points, whose skeleton the viewer draws; a filled joint is paler. `frame` counts
-frames, `time` is seconds from the first one, `utc` is there where the take knows it. A camera has its pinhole; Rerun
-knows no distortion. https://rerun.io/docs
+frames, `time` is seconds from the first one, `utc` is there where the take knows it. A camera has its pinhole, and its
+pictures as /world/cameras/NAME/picture.
 """
 
 from __future__ import annotations
@@ -11,11 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 from multiview.common.atomic_file import replacing
-from multiview.common.palette import person_colour
 from multiview.data import NS_PER_S
+from multiview.drawing.rerun_entities import (
+    JOINT_M,
+    camera_entity,
+    describe_cameras,
+    describe_people,
+    person_colours,
+    person_entity,
+)
 from multiview.errors import MultiviewError
 from multiview.export import Progress, silent
 from multiview.export._scene import PersonTrack, Scene, scene_of
@@ -27,9 +33,6 @@ except ModuleNotFoundError:
     raise MultiviewError("Rerun's format needs one more package: pip install multiview-mocap[rerun]") from None
 
 __all__ = ["Exporter"]
-
-_JOINT_M = 0.015
-_PALE = 90  # of 255
 
 
 class Exporter:
@@ -43,7 +46,10 @@ class Exporter:
         stream = rr.RecordingStream("multiview", recording_id=stem.name, send_properties=False)
         memory = stream.memory_recording()  # what cannot be written to a file Rerun only logs
         tracks = list(scene.tracks())
-        _describe(stream, scene, tracks)
+        people = [(number, track.number, track.label) for number, track in enumerate(tracks, start=1)]
+        describe_people(stream, scene.poses.joints, scene.bones, people)
+        describe_cameras(stream, scene.cameras, scene.width_px)
+        _send_pictures(stream, scene)
         for done, track in enumerate(tracks, start=1):
             _send(stream, scene, track, done)
             progress(done / (len(tracks) + 1))
@@ -52,23 +58,17 @@ class Exporter:
         return [path]
 
 
-def _describe(stream: rr.RecordingStream, scene: Scene, tracks: list[PersonTrack]) -> None:
-    """What does not change: axes, classes with their joints and bones, cameras."""
-    joints = [rr.AnnotationInfo(id=j, label=name) for j, name in enumerate(scene.poses.joints)]
-    classes = [
-        rr.ClassDescription(
-            info=rr.AnnotationInfo(id=number, label=track.label, color=person_colour(track.number)),
-            keypoint_annotations=joints,
-            keypoint_connections=scene.bones,
-        )
-        for number, track in enumerate(tracks, start=1)
-    ]
-    stream.log("world", rr.ViewCoordinates.RIGHT_HAND_Z_UP, rr.AnnotationContext(classes), static=True)
-    for camera in scene.cameras:
-        entity = rr.new_entity_path(["world", "cameras", camera.name])
-        stream.log(entity, rr.Transform3D(mat3x3=camera.R.T, translation=camera.centre), static=True)
-        pinhole = rr.Pinhole(image_from_camera=camera.K, resolution=camera.size, image_plane_distance=0.3)
-        stream.log(entity, pinhole, static=True)
+def _send_pictures(stream: rr.RecordingStream, scene: Scene) -> None:
+    """At their own times; of their frames nobody asks."""
+    for picture in scene.pictures:
+        stream.reset_time()
+        since_ns = picture.time_ns - int(scene.time_ns[0])
+        stream.set_time("time", duration=since_ns / NS_PER_S)
+        if scene.utc_ns.all():
+            stream.set_time("utc", timestamp=np.datetime64(int(scene.utc_ns[0]) + since_ns, "ns"))
+        image = rr.EncodedImage(contents=picture.jpeg, media_type="image/jpeg")
+        stream.log(f"{camera_entity(picture.camera)}/picture", image)
+    stream.reset_time()
 
 
 def _send(stream: rr.RecordingStream, scene: Scene, track: PersonTrack, number: int) -> None:
@@ -80,13 +80,13 @@ def _send(stream: rr.RecordingStream, scene: Scene, track: PersonTrack, number: 
     counts = known.sum(axis=1)
     points = rr.Points3D.columns(
         positions=xyz[known],
-        radii=np.full(len(joint), _JOINT_M),
-        colors=_colours(track.number, poses.filled[track.row][known]),
+        radii=np.full(len(joint), JOINT_M),
+        colors=person_colours(track.number, poses.filled[track.row][known]),
         class_ids=np.full(len(joint), number),
         keypoint_ids=joint,
     )
     stream.send_columns(
-        rr.new_entity_path(["world", "people", track.label]),
+        person_entity(track.label),
         _times(scene, np.arange(len(there))),
         points.partition(counts),
     )
@@ -98,12 +98,6 @@ def _send(stream: rr.RecordingStream, scene: Scene, track: PersonTrack, number: 
             _times(scene, sure),
             rr.Scalars.columns(scalars=1e3 * np.nanmedian(sigma[sure], axis=1)),
         )
-
-
-def _colours(person: int, filled: np.ndarray) -> UInt8[np.ndarray, "n 4"]:
-    colours = np.tile(np.round(255 * np.array([*person_colour(person), 1.0])).astype(np.uint8), (len(filled), 1))
-    colours[filled, 3] = _PALE
-    return colours
 
 
 def _times(scene: Scene, which: np.ndarray) -> list[Any]:

@@ -6,6 +6,7 @@ import argparse
 import logging
 import time
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.common.plugins import load_plugin, plugin_names, plugin_options
 from multiview.common.toml import convert
 from multiview.errors import MessageError
-from multiview.studio.config import Studio, frame_rate, load_studio
+from multiview.studio.config import Studio, frame_rate, load_studio, studio_rig
 from multiview.studio.identity import studio_id
 from multiview.wire import topics
 from multiview.wire.messages import PosesMessage, decode
 from multiview.wire.packing import unpack_tracks
-from services.bridges import LiveBridge
+from services.bridges import LiveBridge, StudioBridge
+from services.bridges._pictures import LivePictures
 from services.runtime.process import Stopping, begin_service
 from services.transport.bus import RequestClient, Subscriber
 from services.transport.requests import Status, StatusReply, request
@@ -43,27 +45,47 @@ def run(args: argparse.Namespace) -> None:
     stopping = Stopping()
     skeleton = load_skeleton(studio.skeleton)
     bridge = open_bridge(args.bridge, plugin_options(args.option), skeleton, frame_rate(studio), _identity(studio))
-    subscriber = Subscriber(studio.hub, (topics.POSES,))
+    pictures = _pictures(studio, bridge)
+    subscriber = Subscriber(studio.hub, (topics.POSES, *([f"{topics.PREVIEW}/"] if pictures is not None else [])))
     logging.info("sending the poses of the hub at %s:%d", studio.hub.host, studio.hub.publish_port)
     remarks = Remarks(f"no poses from it: is the studio running (multiview run {args.studio})?", time.monotonic())
     try:
         while not stopping:
-            received = subscriber.receive(0.2)
-            for later in subscriber.drain():
-                received = later  # whoever falls behind skips
-            if received is None:
+            first, poses = subscriber.receive(0.2), None
+            for received in chain([] if first is None else [first], subscriber.drain()):
+                if received.topic == topics.POSES:
+                    poses = received  # whoever falls behind skips
+                elif pictures is not None and received.topic.startswith(topics.PREVIEW):
+                    pictures.pass_on(received.body)
+            if pictures is not None:
+                pictures.ask()
+            if poses is None:
                 remarks.nothing_came(time.monotonic())
                 continue
             try:
-                message = poses_of(received.body, skeleton)
+                message = poses_of(poses.body, skeleton)
             except MessageError as error:
                 remarks.once(f"poses that cannot be sent: {error}")
                 continue
             remarks.came(time.monotonic())
-            bridge.send(unpack_tracks(message))
+            tracks = unpack_tracks(message)
+            bridge.send(tracks)
+            if pictures is not None:
+                pictures.remember(tracks)
     finally:
+        if pictures is not None:
+            pictures.close()
         bridge.close()
         subscriber.close()
+
+
+def _pictures(studio: Studio, bridge: LiveBridge) -> LivePictures | None:
+    """The studio's cameras for a bridge that shows them; None where it wants no pictures."""
+    if not isinstance(bridge, StudioBridge):
+        return None
+    cameras = studio_rig(studio).cameras
+    bridge.show_cameras(cameras)
+    return LivePictures(studio.hub, cameras, bridge) if bridge.pictures_hz else None
 
 
 @dataclass(slots=True)

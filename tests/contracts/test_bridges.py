@@ -30,7 +30,12 @@ from services.bridges._serve import bridge_names, open_bridge
 from services.bridges._slots import SlotAllocator
 from tests.figures import crowd
 
-_OPTIONS: dict[str, dict[str, Any]] = {"websocket": {"port": 0}, "lsl": {"name": "multiview-test"}}
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "websocket": {"port": 0},
+    "foxglove": {"port": 0},
+    "rerun": {"url": "rerun+http://127.0.0.1:1/proxy"},
+    "lsl": {"name": "multiview-test"},
+}
 
 
 def _people(skeleton: Skeleton, frame: int, count: int) -> Tracks:
@@ -68,7 +73,9 @@ class TestEveryBridge:
 
 
 def test_an_unknown_bridge_lists_what_exists(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ConfigError, match=r'services/bridges has no "ndi"; there are lsl, vmc, websocket'):
+    with pytest.raises(
+        ConfigError, match=r'services/bridges has no "ndi"; there are foxglove, lsl, rerun, vmc, websocket'
+    ):
         open_bridge("ndi", {}, load_skeleton("coco17"), 30.0)
     assert main(["bridge", "vmc", str(tmp_path / "none.toml")]) == 2
     assert "none.toml" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import ezc3d
 import numpy as np
 import pygltflib
 import pytest
+import xarray
 from pyarrow import parquet
 from rerun.chunk import RrdReader
 
@@ -76,6 +77,9 @@ def names_in(path: Path) -> set[str]:
         case ".mcap":
             entities = [entity for m in read_foxglove(path) for entity in m.fields["entities"]]
             return {name for entity in entities for name in entity["metadata"][0]["value"].split(",")}
+        case ".nc":
+            with xarray.open_dataset(path, engine="scipy") as data:
+                return set(data.keypoints.values.tolist())
         case ".bvh":
             return set(re.findall(r"(?:ROOT|JOINT) (\w+)", path.read_text()))
     raise AssertionError(f"teach this test to read {path.name}")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
+import cv2
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -13,7 +17,10 @@ from multiview.__main__ import main
 from multiview.body.skeleton import load_skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import save_rig
-from multiview.recordings.pose_table import Poses, write_poses
+from multiview.commands.export_pictures import pictures_of
+from multiview.common.video_writer import VideoWriter
+from multiview.recordings.pose_table import Poses, read_poses, write_poses
+from multiview.sources import open_source
 from multiview.synthetic import StudioOptions, make_studio
 from tests.export.read_foxglove import read_foxglove
 from tests.export.takes import recorded
@@ -31,6 +38,83 @@ def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("rrd", "foxglove"):
         assert main(["export", str(folder), "--to", name]) == 0
     return folder
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Poses from frame 7 on, and a video of one camera from frame 0 on, whose grey grows with every frame."""
+    folder = tmp_path_factory.mktemp("filmed")
+    poses = recorded()
+    write_poses(poses.select(poses.frame < 40), folder / "poses.parquet")
+    save_rig(RIG, folder / "rig.toml")
+    with VideoWriter(folder / "cam01.mp4", (1280, 720), 30.0) as writer:
+        for frame in range(30):
+            writer.write(np.full((720, 1280, 3), 40 + 5 * frame, np.uint8), round(frame * 1e9 / 30))
+    for name in ("rrd", "foxglove"):
+        assert main(["export", str(folder), "--to", name, "--videos", str(folder / "cam01.mp4")]) == 0
+    return folder
+
+
+FILMED = range(7, 30, 3)  # ten a second of those that the poses span
+
+
+def grey(jpeg: bytes) -> float:
+    """Which frame a picture is, by its grey; 640 px wide."""
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert image is not None
+    assert image.shape == (360, 640)
+    return (float(image.mean()) - 40) / 5
+
+
+def test_rerun_has_pictures_at_their_times(filmed: Path) -> None:
+    read = columns(filmed / "poses.rrd", "/world/cameras/cam01/picture")
+    frames = [grey(bytes(blob[0])) for blob in read["EncodedImage:blob"]]
+    np.testing.assert_allclose(frames, FILMED, atol=0.5)
+    np.testing.assert_allclose(np.array(read["time"]) / 1e9, (np.array(FILMED) - 7) / 30, atol=1e-6)
+    camera = columns(filmed / "poses.rrd", "/world/cameras/cam01")
+    K = np.reshape(camera["Pinhole:image_from_camera"][0], (3, 3)).T  # of pictures of 640 px
+    scale = 640 / RIG.cameras[0].size[0]
+    np.testing.assert_allclose(K[:2], scale * RIG.cameras[0].K[:2], rtol=1e-5)
+
+
+def test_foxglove_has_pictures_at_their_times(filmed: Path) -> None:
+    messages = list(read_foxglove(filmed / "poses.foxglove.mcap"))
+    pictures = [m for m in messages if m.topic == "/cameras/cam01/picture"]
+    assert {(m.schema, m.fields["format"], m.fields["frameId"]) for m in pictures} == {
+        ("foxglove.CompressedImage", "jpeg", "cam01")
+    }
+    frames = [grey(base64.b64decode(m.fields["data"])) for m in pictures]
+    np.testing.assert_allclose(frames, FILMED, atol=0.5)
+    np.testing.assert_allclose([m.time_ns / 1e9 for m in pictures], np.array(FILMED) / 30, atol=1e-6)  # UTC
+
+
+def test_pictures_end_at_the_bound_and_say_so(filmed: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sources = [open_source(str(filmed / "cam01.mp4"), "cam01")]
+    one = next(iter(pictures_of(RIG, read_poses(filmed), sources)))
+    sources = [open_source(str(filmed / "cam01.mp4"), "cam01")]
+    some = list(pictures_of(RIG, read_poses(filmed), sources, max_bytes=3 * len(one.jpeg)))
+    assert 1 <= len(some) < len(FILMED)
+    assert sum(len(picture.jpeg) for picture in some) <= 3 * len(one.jpeg)
+    assert "cam01: pictures end after" in caplog.text
+
+
+def test_videos_are_refused_where_a_format_shows_none(filmed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(filmed), "--to", "csv", "--videos", str(filmed / "cam01.mp4")]) == 2
+    assert "csv files show no videos: leave --videos out" in capsys.readouterr().err
+
+
+def test_export_shows_the_rig_that_an_edit_refined(tmp_path: Path) -> None:
+    """Its poses were made with that one."""
+    poses = recorded()
+    write_poses(poses, tmp_path / "poses.parquet")
+    save_rig(RIG, tmp_path / "rig.toml")
+    moved = Rig(tuple(replace(camera, t=camera.t + 0.1) for camera in RIG.cameras), RIG.world)
+    with patch("multiview.editing.take_poses.take_rig", lambda folder: folder / "edited" / "rig.toml"):
+        (tmp_path / "edited").mkdir()
+        save_rig(moved, tmp_path / "edited/rig.toml")
+        assert main(["export", str(tmp_path), "--to", "rrd"]) == 0
+    read = columns(tmp_path / "poses.rrd", "/world/cameras/cam01")
+    np.testing.assert_allclose(np.reshape(read["Transform3D:translation"][0], 3), moved.cameras[0].centre, atol=1e-5)
 
 
 def columns(path: Path, entity: str) -> dict[str, list]:
@@ -156,8 +240,6 @@ def test_export_without_a_rig_or_a_known_skeleton_shows_the_joints(tmp_path: Pat
 
 
 def test_a_camera_that_foxglove_cannot_hold_is_said(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     prism = replace(RIG.cameras[0], dist=np.array([0.1, 0, 0, 0, 0, 0, 0, 0, 0.01, 0, 0, 0]))
     save_rig(Rig((prism, *RIG.cameras[1:]), RIG.world), tmp_path / "rig.toml")
     write_poses(person(4), tmp_path / "poses.parquet")
