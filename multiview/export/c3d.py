@@ -4,7 +4,8 @@ A measured point's residual is its standard deviation, in steps of POINT:SCALE a
 keeps for interpolated points, marks a filled joint; an unknown one is (0, 0, 0) with residual -1. The format's seven
 camera bits hold the number of views (at most seven), not which: that is not known here. The first frame of the file is
 that of the poses, counted from 1, or 1 where the format's 65,535 do not hold it (ticks of a live take); the group
-MULTIVIEW keeps number, time and UTC of the first frame. https://www.c3d.org/docs/C3D_User_Guide.pdf
+MULTIVIEW keeps number, time and UTC of the first frame. The group ROTATION holds the poses of segments
+(`_c3d_rotations.py`), where the skeleton is a person's and the format's 16 bits can say where they begin. https://www.c3d.org/docs/C3D_User_Guide.pdf
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from multiview.common.atomic_file import replacing
 from multiview.data import NS_PER_S
 from multiview.errors import MultiviewError
 from multiview.export import PER_METRE, Progress, silent
+from multiview.export._c3d_rotations import segment_names, segment_poses
 from multiview.recordings.pose_table import Poses
 
 __all__ = ["UNITS", "Exporter"]
 
 UNITS = ("mm", "m")
 _CAMERA_BITS = 7
+_POINT_BYTES = 16  # of a point in a frame
 _BLOCK = 512  # bytes; all sections begin at a multiple of it
 _MOST = 65_535  # of frames and points, in the format's 16 bits
 _MOST_LABELS = 255  # in one parameter
@@ -57,7 +60,11 @@ class Exporter:
         frames = _Frames(first, first + count - 1) if 0 < first <= _MOST - count + 1 else _Frames(1, count)
         points = len(poses.people) * len(poses.joints)
         step = _residual_step(poses) * PER_METRE[self._unit]
-        parameters = _parameters(poses, frames, points, step, self._unit)
+        segments = segment_names(poses.joints)
+        parameters = _parameters(poses, frames, points, step, self._unit, segments)
+        if not parameters:
+            segments = ()
+            parameters = _parameters(poses, frames, points, step, self._unit, segments)
         path = stem.with_name(stem.name + ".c3d")
         with replacing(path) as temporary, temporary.open("wb") as file:
             file.write(_header(frames, points, step, poses.frames_per_second, len(parameters)))
@@ -66,6 +73,9 @@ class Exporter:
                 file.write(rows.astype("<f4").tobytes())
                 progress(share)
             file.write(bytes(-file.tell() % _BLOCK))
+            if segments:
+                file.write(segment_poses(poses, count, segments, PER_METRE[self._unit]).astype("<f4").tobytes())
+                file.write(bytes(-file.tell() % _BLOCK))
         return [path]
 
 
@@ -110,8 +120,11 @@ def _header(frames: _Frames, points: int, step: float, rate: float, parameters: 
     return fixed + bytes(_BLOCK - len(fixed))
 
 
-def _parameters(poses: Poses, frames: _Frames, points: int, step: float, unit: str) -> bytes:
-    """The second section, a whole number of blocks. MultiviewError if the format's 255 blocks do not hold it."""
+def _parameters(poses: Poses, frames: _Frames, points: int, step: float, unit: str, segments: tuple[str, ...]) -> bytes:
+    """The second section, a whole number of blocks; empty if it cannot say where the poses of segments begin.
+
+    MultiviewError if the format's 255 blocks do not hold it.
+    """
     whose = [poses.label(int(person)).removeprefix("person") for person in poses.people]
     labels = [f"{who}:{joint}" for who in whose for joint in poses.joints]
     count = frames.last - frames.first + 1
@@ -144,7 +157,20 @@ def _parameters(poses: Poses, frames: _Frames, points: int, step: float, unit: s
             "FIRST_UTC": began,
         },
     }
+    rotation: dict[str, Value] = {}
+    if segments:
+        rotation |= {"USED": len(whose) * len(segments), "DATA_START": 0, "RATIO": 1, "RATE": poses.frames_per_second}
+        names = [f"{who}:{segment}_4X4" for who in whose for segment in segments]
+        if len(names) > _MOST_LABELS:
+            return b""
+        rotation |= {"LABELS": names, "DESCRIPTIONS": [""] * len(names)}
+        groups["ROTATION"] = rotation
     blocks = -(-len(_section(groups)) // _BLOCK)
+    if segments:
+        start = 2 + blocks + -(-count * points * _POINT_BYTES // _BLOCK)
+        if blocks > 255 or start > _MOST:
+            return b""
+        rotation["DATA_START"] = start
     if blocks > 255 or points > _MOST:
         raise MultiviewError(
             f"C3D cannot hold the names of {points} points ({len(whose)} people): choose fewer with --person"
