@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["Exported", "add_arguments", "export_poses", "run"]
 
 _READ, _PREPARED = 0.3, 0.45  # the share of the work that is then done, roughly
-_ONE_RATE = ("angles", "bvh", "gltf", "opensim", "trc", "c3d")  # for all frames
+_ONE_RATE = ("angles", "bvh", "gltf", "opensim", "trc", "c3d", "c3d_segments")  # for all frames
 _FIXED_AXES = {
     **dict.fromkeys(("bvh", "gltf", "opensim", "trc"), "y up"),
-    **dict.fromkeys(("c3d", "rrd", "foxglove"), "z up"),
+    **dict.fromkeys(("c3d", "c3d_segments", "rrd", "foxglove"), "z up"),
 }
 
 

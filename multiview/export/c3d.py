@@ -5,7 +5,7 @@ keeps for interpolated points, marks a filled joint; an unknown one is (0, 0, 0)
 camera bits hold the number of views (at most seven), not which: that is not known here. The first frame of the file is
 that of the poses, counted from 1, or 1 where the format's 65,535 do not hold it (ticks of a live take); the group
 MULTIVIEW keeps number, time and UTC of the first frame. The group ROTATION holds the poses of segments
-(`_c3d_rotations.py`), where the skeleton is a person's and the format's 16 bits can say where they begin. https://www.c3d.org/docs/C3D_User_Guide.pdf
+(`c3d_segments.py`) where they are asked for. https://www.c3d.org/docs/C3D_User_Guide.pdf
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class _Frames(NamedTuple):
 
 
 class Exporter:
-    def __init__(self, unit: str = "mm") -> None:
-        self._unit = unit
+    def __init__(self, unit: str = "mm", with_segments: bool = False) -> None:
+        self._unit, self._with_segments = unit, with_segments
 
     def write(self, poses: Poses, stem: Path, progress: Progress = silent) -> list[Path]:
         if not len(poses):
@@ -60,7 +60,7 @@ class Exporter:
         frames = _Frames(first, first + count - 1) if 0 < first <= _MOST - count + 1 else _Frames(1, count)
         points = len(poses.people) * len(poses.joints)
         step = _residual_step(poses) * PER_METRE[self._unit]
-        segments = segment_names(poses.joints)
+        segments = segment_names(poses.joints) if self._with_segments else ()
         parameters = _parameters(poses, frames, points, step, self._unit, segments)
         if not parameters:
             segments = ()

@@ -14,7 +14,7 @@ from tests.export.takes import recorded
 
 def test_c3d_has_poses_of_segments_that_ezc3d_reads(tmp_path: Path) -> None:
     poses = recorded(skeleton="halpe26", seconds=2.0)
-    (path,) = load_exporter("c3d").write(poses, tmp_path / "take")
+    (path,) = load_exporter("c3d_segments").write(poses, tmp_path / "take")
     file = ezc3d.c3d(str(path))
     labels = file["parameters"]["ROTATION"]["LABELS"]["value"]
     found = file["data"]["rotations"]  # 4, 4, segments, frames
