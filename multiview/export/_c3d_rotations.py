@@ -58,7 +58,7 @@ def segment_poses(
         joint = f"{side}_{_ORIGINS[part]}" if part in _ORIGINS else "left_hip" if name == "pelvis" else "left_shoulder"
         matrix = np.zeros((len(poses), 4, 4))
         matrix[:, :3, :3], matrix[:, :3, 3], matrix[:, 3, 3] = body.frame[name], scale * body.origin[name], 1.0
-        known: np.ndarray = np.isfinite(matrix).all(axis=(1, 2))
+        known = np.asarray(np.isfinite(matrix).all(axis=(1, 2)))
         own = np.zeros((len(poses), FLOATS))
         own[:, :16] = np.where(known[:, None], matrix.transpose(0, 2, 1).reshape(-1, 16), np.nan)
         own[:, 16] = np.where(known, poses.score[:, poses.joints.index(joint)], -1.0)
