@@ -31,6 +31,7 @@ from multiview.common.ranges import above
 from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
 from multiview.fusion import stage_kernels as kernels
 from multiview.fusion.association import make_associator
+from multiview.fusion.hand_sides import HandSides
 from multiview.fusion.state.body_model import ADULT_M, Body
 from multiview.fusion.state.measurement_noise import PixelNoise
 from multiview.fusion.tracker import Identity, Tracker, TrackerOptions
@@ -103,6 +104,7 @@ class Pipeline:
         self.packed = PackedRig.of(rig)
         self._own_rig = self.packed if self.unit_m == 1.0 else PackedRig.of(_in_units(rig, self.unit_m))
         self.body = Body.of(skeleton)
+        self._hand_sides = HandSides.of(skeleton)
         self.associate = make_associator(options.associator, options.associator_options, self.body)
         self.noise = PixelNoise(options.sigma_px, self.body.noise)
         self.acceleration_psd = options.acceleration_psd * _liveliness(self.body)
@@ -255,6 +257,8 @@ class Pipeline:
     def _undistort(self, views: Views) -> bool:
         """Rays of all views; whether their noise is still to be told by people's size: a detector that knows, knows."""
         detections = stack_detections(views, len(self.skeleton.joints))
+        if self._hand_sides is not None:
+            self._hand_sides.put_right(detections)
         self._make_room(0, len(detections.xy))
         kernels.undistort(self.arrays, *detections)
         return not len(detections.cov)
