@@ -15,7 +15,7 @@ __all__ = ["BridgeRows"]
 
 WORDS = {
     "vmc": "VMC: avatars in VSeeFace, Warudo, Unity",
-    "lsl": "LSL: LabRecorder, beside other instruments",
+    "lsl": "LSL: LabRecorder, other instruments",
     "websocket": "WebSocket: web pages and games",
 }
 
@@ -38,7 +38,7 @@ class BridgeRows:
         self.refresh()
 
     def _row(self, name: str) -> tuple[Any, ...]:
-        with ui.element("div").classes("mv-row"):
+        with ui.element("div").classes("mv-row mv-bridge"):
             dot = ui.element("span").classes("mv-dot")
             with ui.element("div").classes("mv-grow"):
                 ui.label(WORDS.get(name, name))

@@ -143,6 +143,6 @@ def _finding_row(finding: Finding) -> None:
     with ui.element("div").classes("mv-row"):
         ui.element("span").classes(f"mv-dot {DOTS[finding.verdict]}").props(f'aria-label="{finding.verdict}"')
         ui.label(finding.what).style("font-weight: 600")
-        ui.label(finding.seen).classes("mv-quiet mv-grow")
+        ui.label(finding.seen).classes("mv-quiet")
         if finding.advice:
             ui.label(finding.advice).classes("mv-advice")
