@@ -190,7 +190,10 @@ def main(argv: list[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", prog="multiview", help=argparse.SUPPRESS)
     chosen = next((word for word in argv if not word.startswith("-")), None)
     if chosen is not None and chosen not in COMMANDS:
-        near = difflib.get_close_matches(chosen, COMMANDS, 3)
+        spoken = [
+            name for name, command in COMMANDS.items() if chosen.lower() in re.findall(r"\w+", command.help.lower())
+        ]
+        near = list(dict.fromkeys([*spoken, *difflib.get_close_matches(chosen, COMMANDS, 3)]))[:3]
         hint = f"did you mean {' or '.join(near)}?" if near else "`multiview --help` lists them"
         parser.error(f"there is no command {chosen!r}; {hint}")
     for name, command in COMMANDS.items():

@@ -54,6 +54,13 @@ def test_a_mistyped_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> No
     assert "did you mean export?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("part", "whole"), [("convert", "calibrate"), ("solve", "calibrate"), ("VMC", "bridge")])
+def test_a_part_of_a_command_leads_to_the_command(part: str, whole: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([part])
+    assert f"did you mean {whole}" in capsys.readouterr().err
+
+
 def test_a_mistyped_option_is_guessed_beside_the_usage_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         cli.main(["calibrate", "convert", "a.toml", "b.toml", "--units", "mm"])

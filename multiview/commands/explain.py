@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from multiview.commands.arguments import add_recorded_keypoints
 from multiview.common.ranges import ranged
+
+if TYPE_CHECKING:
+    from multiview.body.skeleton import Skeleton
+    from multiview.cameras.camera import Rig
+    from multiview.data import Views
+    from multiview.recordings.take import Take
 
 __all__ = ["add_arguments", "run"]
 
@@ -14,19 +21,55 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
     parser.add_argument(
-        "take", type=Path, nargs="?", help="output of `process --save-keypoints`, instead of the three options below"
+        "take",
+        type=Path,
+        nargs="?",
+        help="a take that was recorded live, or the output of `process --save-keypoints`, instead of the options below",
     )
     add_recorded_keypoints(parser, default_rig="the take's")
-    parser.add_argument("--frame", type=ranged(int), required=True, help="number of the frame, as in the files' names")
+    parser.add_argument(
+        "--frame",
+        type=ranged(int),
+        required=True,
+        help="number of the frame, as in the files' names or in `export --to csv`",
+    )
     parser.add_argument("--out", type=Path, default=Path("explain.png"), help="image to write (default explain.png)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table of one frame's graph and draw it."""
-    from multiview.body.skeleton import find_skeleton
-    from multiview.cameras.rig_file import load_rig
     from multiview.common.console import plain_console
     from multiview.drawing.explain import draw, explain, table
+    from multiview.recordings.take import open_take
+
+    live = args.take is not None and args.keypoints is None and not (args.take / "keypoints").is_dir()
+    recorded = open_take(args.take) if live else None
+    explanation = explain(*(_of_recording(recorded, args) if recorded and recorded.recordings() else _of_folder(args)))
+    plain_console().print(table(explanation))
+    draw(explanation, args.out)
+    print(f"image -> {args.out}")
+    return 0
+
+
+def _of_recording(take: Take, args: argparse.Namespace) -> tuple[Rig, Skeleton, Views]:
+    """What fusion was given at a tick: frames of all cameras, put together by their times."""
+    from multiview.cameras.rig_file import load_rig
+    from multiview.errors import ConfigError
+    from multiview.studio.config import studio_skeleton
+    from multiview.studio.rerun import rerun_fusion, take_studio
+
+    studio, ticks = take_studio(take), []
+    for fused in rerun_fusion(take, studio, args.rig):
+        ticks.append(fused.views.tick)
+        if ticks[-1] == args.frame:
+            return load_rig(args.rig or take.rig), studio_skeleton(studio), fused.views
+    raise ConfigError(f"no frame {args.frame}: there are {ticks[0]} to {ticks[-1]}" if ticks else "no frame was fused")
+
+
+def _of_folder(args: argparse.Namespace) -> tuple[Rig, Skeleton, Views]:
+    """A frame of recorded keypoints."""
+    from multiview.body.skeleton import find_skeleton
+    from multiview.cameras.rig_file import load_rig
     from multiview.editing.take_poses import take_poses
     from multiview.errors import ConfigError
     from multiview.keypoint_formats import open_keypoints
@@ -48,8 +91,4 @@ def run(args: argparse.Namespace) -> int:
     folders = opened.source
     if args.frame not in folders.frames:
         raise ConfigError(f"no frame {args.frame}: there are {folders.frames[0]} to {folders.frames[-1]}")
-    explanation = explain(rig, opened.skeleton, frame_views(folders, len(rig), args.frame, 25.0))
-    plain_console().print(table(explanation))
-    draw(explanation, args.out)
-    print(f"image -> {args.out}")
-    return 0
+    return rig, opened.skeleton, frame_views(folders, len(rig), args.frame, 25.0)

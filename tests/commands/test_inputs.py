@@ -122,6 +122,21 @@ def hashes(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@pytest.mark.slow
+def test_explain_says_the_same_of_a_recording_as_of_its_keypoint_files(
+    take: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live = Path(shutil.copytree(take, tmp_path / "walk", ignore=shutil.ignore_patterns("keypoints", "videos")))
+    told = []
+    for folder in (take, live):
+        assert main(["explain", str(folder), "--frame", "3", "--out", str(tmp_path / "why.png")]) == 0
+        told.append([line.split("│")[1:3] for line in capsys.readouterr().out.splitlines() if line.startswith("│")])
+    assert told[0] == told[1]
+    assert told[0]
+    assert main(["explain", str(live), "--frame", "9999"]) == 2
+    assert "no frame 9999: there are 0 to" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command.split()[:3]))
 def test_no_command_changes_what_it_reads_or_what_was_recorded(
     take: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
