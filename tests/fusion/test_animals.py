@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
+from multiview.__main__ import main
 from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Camera, Rig
+from multiview.cameras.rig_file import save_rig
 from multiview.data import NS_PER_S, Keypoints2D, Tracks, Views
 from multiview.evaluation.metrics import compare, identity_switches, normalised_rmse
 from multiview.fusion.pipeline import Pipeline, PipelineOptions
 from multiview.fusion.smoother import Smoothed
 from multiview.recordings.ground_truth import Truth
-from multiview.recordings.pose_table import Poses
+from multiview.recordings.pose_table import Poses, read_poses
 
 FPS, FRAMES, SIGMA_PX = 60.0, 240, 1.0
 JOINTS = ("nose", "left_ear", "right_ear", "neck", "spine", "left_hip", "right_hip", "tail_base")
@@ -161,3 +165,32 @@ def test_an_object_of_four_points_is_fused() -> None:
     rod = Skeleton("rod", ("a", "b", "c", "d"), ((0, 1), (1, 2), (2, 3)), (), np.full(4, 0.05), size_m=0.06)
     tracks = fused(seen(xyz), rod)
     assert [len(one.tracks) for one in tracks] == [1] * 30
+
+
+def write_sleap(xyz: np.ndarray, folder: Path) -> None:
+    """What SLEAP exports of a video of each camera: its analysis HDF5, tracks in the order of chance."""
+    edges = np.array(BONES)
+    for number, camera in enumerate(RIG.cameras):
+        xy = np.stack([views.keypoints[number].xy for views in seen(xyz)])  # (frame, track, joint, xy)
+        with h5py.File(folder / f"{camera.name}.analysis.h5", "w") as file:
+            file["tracks"] = xy.transpose(1, 3, 2, 0)
+            file["point_scores"] = np.full(xy.shape[:3], 0.9).transpose(1, 2, 0)
+            file["node_names"] = np.array(JOINTS, dtype="S")
+            file["edge_inds"] = edges
+            file["edge_names"] = np.array(JOINTS, dtype="S")[edges]
+            file["track_names"] = np.array(["a", "b"], dtype="S")
+            file["video_path"] = f"videos/{camera.name}.mp4"
+
+
+def test_a_sleap_recording_of_mice_is_fused_from_files_alone(tmp_path: Path) -> None:
+    """Four videos' predictions and a rig: no option but the frame rate, which the files do not have."""
+    xyz = mice(0.08)
+    (tmp_path / "sleap").mkdir()
+    write_sleap(xyz, tmp_path / "sleap")
+    save_rig(RIG, tmp_path / "rig.toml")
+    arguments = ["--rig", str(tmp_path / "rig.toml"), "--keypoints", str(tmp_path / "sleap"), "--fps", f"{FPS:g}"]
+    assert main(["fuse", *arguments, "--out", str(tmp_path / "out")]) == 0
+    comparison = compare(truth_with_bound(xyz), read_poses(tmp_path / "out"))
+    assert (comparison.recall, comparison.precision) == (1.0, 1.0)
+    assert identity_switches(comparison) == []
+    assert normalised_rmse(comparison) <= 0.8
