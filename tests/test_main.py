@@ -50,8 +50,8 @@ def test_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_mistyped_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        cli.main(["evalute"])
-    assert "did you mean evaluate?" in capsys.readouterr().err
+        cli.main(["exprt"])
+    assert "did you mean export" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("part", "whole"), [("convert", "calibrate"), ("solve", "calibrate"), ("VMC", "bridge")])
