@@ -17,10 +17,10 @@ from multiview.wire.messages import CameraHealth
 
 __all__ = ["DetectorPace", "GridSelection", "shared_level"]
 
-TOLERATED_FRAMES = 1.1  # a detection may take so many frames: nine of ten are then looked at
+TOLERATED_FRAMES = 1.2  # a detection may take so many frames: five of six are then looked at
 MARGIN = 1.1  # a step of the grid is at least so many times what a detection takes
-RETURN_SHARE = 0.8  # of a half as long step, which a detection must fit in before the step is halved
-RECENT, RECENT_S = 5, 2.0  # at least so many detections, and so long, whose mean counts
+RETURN_SHARE = 0.7  # of a half as long step, which a detection must fit in before the step is halved
+RECENT, RECENT_S = 5, 4.0  # at least so many detections, and so long, whose mean counts; half as long is a beginning
 MOST = 3.0  # times the median, that one detection counts for: the machine may have stalled
 MAX_LEVEL = 12
 
@@ -63,7 +63,7 @@ class DetectorPace:
         enough = max(RECENT, round(RECENT_S / max(self.step_s, self._frame_s)))
         while len(costs) > RECENT and (len(costs) > enough or sum(costs) - costs[0] >= RECENT_S):
             costs.popleft()
-        if len(costs) >= RECENT and (len(costs) >= enough or sum(costs) >= RECENT_S):
+        if len(costs) >= RECENT and (2 * len(costs) >= enough or 2 * sum(costs) >= RECENT_S):
             self.needed = self._needed(self.needed)
         return self.level != before
 
