@@ -96,6 +96,7 @@ def test_foxglove_reads_people_cameras_pictures_and_residuals_live() -> None:
     bridge.show_cameras(RIG.cameras)
     wanted = {"/people", "/cameras", "/cameras/cam01", "/cameras/cam01/picture", "/cameras/cam01/residual_px"}
     found: dict[str, dict[str, Any]] = {}
+    show(bridge, tracks)  # Foxglove's server may refuse a subscription to a channel that begins just then
     try:
         with going_on(lambda: show(bridge, tracks)), closing(foxglove_messages(bridge.port)) as messages:  # type: ignore[attr-defined]
             while not wanted <= set(found):
