@@ -86,10 +86,10 @@ def names_in(path: Path) -> set[str]:
 
 
 def offered() -> list[object]:
-    """All formats; OpenSim's where it is installed."""
+    """All formats; OpenSim's, a process of its own each time, where it is installed."""
     missing = find_spec("opensim") is None
-    skip = pytest.mark.skipif(missing, reason="opensim has no wheel here")
-    return [pytest.param(name, marks=skip if name == "opensim" else ()) for name in exporter_names()]
+    marks = (pytest.mark.slow, pytest.mark.skipif(missing, reason="opensim has no wheel here"))
+    return [pytest.param(name, marks=marks if name == "opensim" else ()) for name in exporter_names()]
 
 
 @pytest.mark.parametrize("name", offered())

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from multiview.__main__ import main
-from multiview.export import exporter_names, load_exporter
+from multiview.export import load_exporter
 from multiview.recordings.pose_table import write_poses
-from tests.contracts.test_export import POSES
+from tests.contracts.test_export import POSES, offered
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no file's size")
-@pytest.mark.parametrize("name", exporter_names())
+@pytest.mark.parametrize("name", offered())
 def test_export_to_a_full_disk_leaves_old_files_whole(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

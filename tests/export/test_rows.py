@@ -11,10 +11,10 @@ from hypothesis.extra import numpy as arrays
 
 from multiview.__main__ import main
 from multiview.errors import ConfigError
-from multiview.export import exporter_names, load_exporter
+from multiview.export import load_exporter
 from multiview.export._rows import Block, write_rows
 from multiview.recordings.pose_table import write_poses
-from tests.contracts.test_export import POSES
+from tests.contracts.test_export import POSES, offered
 
 
 @pytest.mark.slow
@@ -44,7 +44,7 @@ def test_many_rows_report_how_far_they_are() -> None:
     assert file.getvalue().count(b"\n") == 2500
 
 
-@pytest.mark.parametrize("name", exporter_names())
+@pytest.mark.parametrize("name", offered())
 def test_every_format_says_how_far_it_is(name: str, tmp_path) -> None:
     told: list[float] = []
     load_exporter(name).write(POSES, tmp_path / "take", told.append)
