@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from calib.people.calibrate import Options, calibrate
-from calib.people.lens_freedom import LEVELS, LensPrior
+from calib.people.lens_freedom import LEVELS, LensGuess
 from calib.people.solved_rig import PeopleCalibration
 from calib.people.uncertainty import aligned_covariance
 from multiview.cameras.camera import Camera, Rig
@@ -108,8 +108,8 @@ def by_lens(camera: Camera, xyz: np.ndarray, projected: np.ndarray) -> np.ndarra
 
 
 def prior_sigma(camera: Camera) -> np.ndarray:
-    """(5,) of what `by_lens` derives by, as `LensPrior` has them."""
-    prior = LensPrior()
+    """(5,) of what `by_lens` derives by, as `LensGuess` has them."""
+    prior = LensGuess()
     return np.array([prior.focal, prior.radial, prior.radial / 2, *(2 * [prior.principal * camera.size[0]])])
 
 
@@ -183,7 +183,7 @@ def main() -> None:
         if args.lens_error:
             rng = np.random.default_rng(seed)
             cameras = [guessed(camera, args.lens_error, args.focal_only, rng) for camera in cameras]
-            priors = {camera.name: LensPrior() for camera in cameras}
+            priors = {camera.name: LensGuess() for camera in cameras}
         start = time.process_time()
         options_said = Options(max_offset_s=MAX_OFFSET_S, lens_priors=priors)
         found = calibrate(cameras, recordings, studio.skeleton, options_said)

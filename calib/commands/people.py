@@ -29,7 +29,7 @@ from multiview.common.ranges import FrameRate, ranged
 
 if TYPE_CHECKING:
     from calib.people.calibrate import Options
-    from calib.people.lens_freedom import LensPrior
+    from calib.people.lens_freedom import LensGuess
     from calib.people.solved_rig import PeopleCalibration
     from multiview.body.skeleton import Skeleton
     from multiview.cameras.camera import Camera, Rig
@@ -156,7 +156,7 @@ _SHARES = {
 }
 
 
-def _options(args: argparse.Namespace, names: list[str], priors: dict[str, LensPrior]) -> Options:
+def _options(args: argparse.Namespace, names: list[str], priors: dict[str, LensGuess]) -> Options:
     from calib.people.calibrate import Options
     from multiview.errors import ConfigError
 
@@ -187,7 +187,7 @@ def _options(args: argparse.Namespace, names: list[str], priors: dict[str, LensP
     )
 
 
-_Inputs = tuple["list[Camera]", "list[Recording]", "Skeleton", "dict[str, LensPrior]", list[str]]
+_Inputs = tuple["list[Camera]", "list[Recording]", "Skeleton", "dict[str, LensGuess]", list[str]]
 
 
 def _read(args: argparse.Namespace) -> _Inputs:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int64
 from calib.people.checks import check_pairs, check_placed, check_recordings, check_solved
 from calib.people.grow import grow
 from calib.people.joint_bundle import JointBundle
-from calib.people.lens_freedom import LensPrior, freed_lenses, freedom
+from calib.people.lens_freedom import LensGuess, freed_lenses, freedom
 from calib.people.pairs import relate
 from calib.people.refine import refine
 from calib.people.scene import scene_of
@@ -49,7 +49,7 @@ class Options:
     max_offset_s: float = 1.0
     height_m: float | None = None
     distance: tuple[str, str, float] | None = None
-    lens_priors: dict[str, LensPrior]
+    lens_priors: dict[str, LensGuess]
 
 
 def calibrate(

@@ -13,7 +13,7 @@ from calib.people.refine import Refined, kept, refine
 from multiview.geometry.bundle import Lens
 from multiview.geometry.least_squares import levenberg_marquardt
 
-__all__ = ["LEVELS", "LensPrior", "freed_lenses", "freedom"]
+__all__ = ["LEVELS", "LensGuess", "freed_lenses", "freedom"]
 
 LEVELS = (
     "known", "focal length estimated", "focal length and distortion estimated",
@@ -26,7 +26,7 @@ _GAIN = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class LensPrior:
+class LensGuess:
     """How far a guessed lens may be off: deviations of the focal length (relative), of the principal point (share of
     the width), and of radial coefficients."""
 
@@ -36,7 +36,7 @@ class LensPrior:
 
 
 def freed_lenses(
-    bundle: JointBundle, priors: list[LensPrior | None], lenses: tuple[Lens, ...], level: int
+    bundle: JointBundle, priors: list[LensGuess | None], lenses: tuple[Lens, ...], level: int
 ) -> JointBundle:
     """The bundle with guessed lenses free, as far as a level says.
 
@@ -60,7 +60,7 @@ def freed_lenses(
     return replace(bundle, free=free, prior=lenses, prior_sigma=sigma, acceleration=acceleration)
 
 
-def freedom(refined: Refined, priors: list[LensPrior | None], lenses: tuple[Lens, ...]) -> tuple[Refined, int]:
+def freedom(refined: Refined, priors: list[LensGuess | None], lenses: tuple[Lens, ...]) -> tuple[Refined, int]:
     """Free more of the lenses while time that was held out is explained better.
 
     Args:
@@ -88,7 +88,7 @@ def freedom(refined: Refined, priors: list[LensPrior | None], lenses: tuple[Lens
 def _held_out(
     refined: Refined,
     first: Bool[np.ndarray, " N"],
-    priors: list[LensPrior | None],
+    priors: list[LensGuess | None],
     lenses: tuple[Lens, ...],
     level: int,
 ) -> float:

@@ -7,19 +7,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from calib.people.lens_freedom import LensPrior
+from calib.people.lens_freedom import LensGuess
 from multiview.cameras.camera import Camera, Rig
 from multiview.errors import ConfigError
 
 __all__ = ["GUESSED_FOV_DEG", "lenses_for"]
 
 GUESSED_FOV_DEG = 65.0  # across a picture's longer side: webcams and phones have 55 to 78
-_GUESS, _GIVEN = LensPrior(focal=0.2), LensPrior(focal=0.1)
+_GUESS, _GIVEN = LensGuess(focal=0.2), LensGuess(focal=0.1)
 
 
 def lenses_for(
     names: list[str], sizes: list[tuple[int, int] | None], known: Rig | None, fov_deg: float | None
-) -> tuple[list[Camera], dict[str, LensPrior], list[str]]:
+) -> tuple[list[Camera], dict[str, LensGuess], list[str]]:
     """A camera for each name, with its lens, at no certain place.
 
     Args:

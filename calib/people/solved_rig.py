@@ -12,7 +12,7 @@ from calib.people.bundle_of_people import Observed
 from calib.people.camera_fit import CameraFit
 from calib.people.ground import Ground, ground_of, levelled
 from calib.people.joint_bundle import DRIFT, OFFSET, JointBundle, RigState
-from calib.people.lens_freedom import LEVELS, LensPrior, freed_lenses
+from calib.people.lens_freedom import LEVELS, LensGuess, freed_lenses
 from calib.people.pairs import PairPose
 from calib.people.refine import Refined, redundancy
 from calib.people.scale import Scale, by_distance, by_people
@@ -45,7 +45,7 @@ class Known:
 
     height_m: float | None
     distance: tuple[str, str, float] | None
-    priors: list[LensPrior | None]
+    priors: list[LensGuess | None]
     lenses: tuple[Lens, ...]
     level: int
     seen: list[list[Tracklet]]

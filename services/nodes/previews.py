@@ -9,11 +9,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from multiview.data import Keypoints2D
-from multiview.errors import MessageError
 from multiview.studio.config import HubOptions
 from multiview.wire import topics
-from multiview.wire.messages import MAX_PICTURE, PreviewMessage, PreviewRequest, decode, encode, write_blob
-from services.transport.bus import Sender, Subscriber
+from multiview.wire.messages import MAX_PICTURE, PreviewMessage, PreviewRequest, encode, write_blob
+from services.transport.bus import Sender, Subscriber, decoded
 
 __all__ = ["Previews", "jpeg", "send_preview"]
 
@@ -55,11 +54,7 @@ class Previews:
         self._subscriber.close()
 
     def _look(self, now_s: float) -> None:
-        for received in self._subscriber.drain():
-            try:
-                message = decode(received.body)
-            except MessageError:
-                continue
+        for message in decoded(self._subscriber.drain()):
             if isinstance(message, PreviewRequest):
                 for camera in message.cameras or [""]:
                     self._until[camera] = (now_s + message.seconds, message)

@@ -14,12 +14,11 @@ from jaxtyping import Float64
 from multiview.cameras.camera import Camera
 from multiview.cameras.image_size import from_calibrated_size
 from multiview.cameras.projected_regions import Regions, expected_regions
-from multiview.errors import MessageError
 from multiview.studio.config import CameraSource, HubOptions, Studio
 from multiview.studio.stream_fusion import StreamFusion
 from multiview.wire import topics
-from multiview.wire.messages import RegionsMessage, decode, encode, write_blob
-from services.transport.bus import Sender, Subscriber
+from multiview.wire.messages import RegionsMessage, encode, write_blob
+from services.transport.bus import Sender, Subscriber, decoded
 
 __all__ = ["RegionReceiver", "RegionSender", "pack_regions", "regions_wanted"]
 
@@ -76,11 +75,7 @@ class RegionReceiver:
 
     def update(self) -> None:
         """Process the messages that have arrived."""
-        for received in self._subscriber.drain():
-            try:
-                message = decode(received.body)
-            except MessageError:
-                continue  # the next one is on its way
+        for message in decoded(self._subscriber.drain()):
             if isinstance(message, RegionsMessage):
                 self._newest = message
 

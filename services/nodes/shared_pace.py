@@ -7,12 +7,11 @@ import platform
 import time
 from collections.abc import Collection
 
-from multiview.errors import MessageError
 from multiview.studio.config import HubOptions
 from multiview.wire import topics
-from multiview.wire.messages import CameraHealth, decode
+from multiview.wire.messages import CameraHealth
 from services.nodes.common_grid import shared_level
-from services.transport.bus import Subscriber
+from services.transport.bus import Subscriber, decoded
 
 __all__ = ["SharedPace", "machine_id"]
 
@@ -48,11 +47,7 @@ class SharedPace:
         self._subscriber.close()
 
     def _look(self, now_s: float) -> None:
-        for received in self._subscriber.drain():
-            try:
-                message = decode(received.body)
-            except MessageError:
-                continue
+        for message in decoded(self._subscriber.drain()):
             if isinstance(message, CameraHealth) and message.camera not in self._own:
                 self._newest[message.camera] = (now_s, message)
         self._newest = {name: one for name, one in self._newest.items() if now_s - one[0] < OLD_S}

@@ -17,7 +17,7 @@ import zmq
 
 from multiview.errors import MessageError
 from multiview.studio.config import HubOptions
-from multiview.wire.messages import MAX_BYTES, Stamp
+from multiview.wire.messages import MAX_BYTES, AnyMessage, Stamp, decode
 from multiview.wire.topics import HEARTBEAT
 from services.transport.keyring import ANYONE, load_hub_public, load_key
 
@@ -29,6 +29,7 @@ __all__ = [
     "RequestClient",
     "Sender",
     "Subscriber",
+    "decoded",
     "is_loopback",
     "milliseconds",
 ]
@@ -212,6 +213,16 @@ class Subscriber:
             self.dropped += stamp.topic_sequence - expected
         self._sequences[topic] = stamp.topic_sequence + 1
         return Received(topic, stamp, body)
+
+
+def decoded(received: Iterable[Received]) -> Iterator[AnyMessage]:
+    """The messages in these; broken ones are skipped, as the next one is on its way."""
+    for one in received:
+        try:
+            message = decode(one.body)
+        except MessageError:
+            continue
+        yield message
 
 
 class RequestClient:

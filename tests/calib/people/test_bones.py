@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calib.people.bones import bones_information, bones_of, fitted_with_bones
-from calib.people.lens_freedom import LensPrior, freed_lenses
+from calib.people.lens_freedom import LensGuess, freed_lenses
 from multiview.geometry.least_squares import levenberg_marquardt
 from tests.calib.people.people_scene import JOINTS, LENGTHS, observed_legs
 
@@ -17,7 +17,7 @@ def guessed(observed, state):
         replace(lens, focal=lens.focal * [1 + off, 1 + off, 1, 1])
         for lens, off in zip(state.lenses, (0.08, -0.05, 0.03, -0.08), strict=True)
     )
-    return freed_lenses(observed.bundle, [LensPrior()] * len(wrong), wrong, 3), replace(state, lenses=wrong)
+    return freed_lenses(observed.bundle, [LensGuess()] * len(wrong), wrong, 3), replace(state, lenses=wrong)
 
 
 @pytest.mark.slow
