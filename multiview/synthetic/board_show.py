@@ -17,6 +17,7 @@ from multiview.synthetic.board import paint
 __all__ = ["BoardShow"]
 
 FLOOR_S, REST_S = 4.0, 0.2  # how long the board lies on the floor, and rests at every other place
+SETTLED_S = 1.0  # from when on it is said to lie there, for whoever looks at frames that were written a moment ago
 BETWEEN, EVERY = 40, 4  # places between cameras before all is repeated; after so many it is shown to one alone
 BACKGROUND, NOISE = 118.0, 2.0  # grey levels
 STEP = 8  # px between rays
@@ -54,8 +55,8 @@ class BoardShow:
         self._rng = rng
 
     def on_floor(self, time_s: float) -> bool:
-        """Whether the board lies on the floor at a time."""
-        return self._texture is not None and time_s % self.period_s < FLOOR_S
+        """Whether the board lies on the floor at a time, and has for a while."""
+        return self._texture is not None and SETTLED_S <= time_s % self.period_s < FLOOR_S
 
     @property
     def period_s(self) -> float:

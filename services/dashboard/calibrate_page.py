@@ -92,6 +92,7 @@ class _Calibrate:
         self._film.set_visibility(self._controls and not active)
         self._film.set_enabled(has_board and not calibration.solving)
         self._solve.set_enabled(bool(filming.report.cameras) and not filming.report.lacks)
+        self._floor.set_enabled(calibration.records)
         for button in (self._floor, self._solve, self._leave):
             button.set_visibility(self._controls and active)
         solved = calibration.solved()

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from multiview.errors import ConfigError, MultiviewError
 from multiview.recordings.take import Take, free_name
+from multiview.studio.config import SyntheticSource
 from services.dashboard.access import Session
 from services.dashboard.control import Control, check_control
 from services.dashboard.filming import Filming
@@ -64,6 +65,7 @@ class Calibration:
         self.board = control.folder / "board" / "board.toml"
         self._making = threading.Lock()  # a board, whose files come one after the other
         self.floor: dict[str, int] = {}  # the frames of each camera in which the board lies on the floor
+        self._simulated = False  # what is filmed
         self.solving = ""  # what is being solved
         self.lines: list[str] = []  # what the commands said
         self.fault = ""
@@ -83,6 +85,12 @@ class Calibration:
     def has_board(self) -> bool:
         """Whether there is a board to film."""
         return self.board.is_file() and not self._making.locked()
+
+    @property
+    def records(self) -> bool:
+        """Whether the board is filmed, and frames are there."""
+        filming = self._filming
+        return filming.running and filming.what == BOARD and any(camera.frames for camera in filming.report.cameras)
 
     def solved(self) -> list[Solved]:
         """Every calibration here, the newest first."""
@@ -113,7 +121,7 @@ class Calibration:
         if not self.has_board:
             raise ConfigError("make the board first")
         studio = self._control.idle_studio()
-        self.floor = {}
+        self.floor, self._simulated = {}, isinstance(studio.source, SyntheticSource)
         name = free_name(Path(studio.recorder.directory), f"{studio.name}-board", datetime.now())
         self._filming.start(BOARD, [str(self._control.file), "--board", str(self.board), "--take", name])
         logging.info("filming the board")
@@ -121,14 +129,19 @@ class Calibration:
     def mark_floor(self, session: Session) -> str:
         """The board lies on the floor now; in which cameras' pictures it was found just now. ConfigError if none films.
 
-        Pictures are searched a little later than they come, so whoever says so is believed.
+        Pictures are searched a little later than they come, so whoever says so is believed; but not of a simulated
+        board, of which it is known.
         """
         check_control(session, "say where the floor is")
-        frames = {camera.name: camera.frames - 1 for camera in self._filming.report.cameras if camera.frames}
-        if not frames or not self._filming.running:
+        report = self._filming.report
+        if not self.records:
             raise ConfigError("nothing is filmed yet: wait until the pictures come")
-        self.floor = frames
-        return ", ".join(camera.name for camera in self._filming.report.cameras if camera.corners)
+        if not report.scene and self._simulated:
+            raise ConfigError(
+                "the simulated board does not lie on the floor now: wait until the page says that it does"
+            )
+        self.floor = {camera.name: camera.frames - 1 for camera in report.cameras if camera.frames}
+        return ", ".join(camera.name for camera in report.cameras if camera.corners)
 
     def leave(self, session: Session) -> str:
         """End filming, and solve nothing; the take that was filmed."""

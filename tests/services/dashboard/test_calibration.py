@@ -6,13 +6,14 @@ import json
 import struct
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from multiview.errors import ConfigError
 from multiview.studio.config import write_studio
 from services.capture.capture_report import CameraReport, CaptureReport
 from services.dashboard.access import Role, Session
-from services.dashboard.calibration import Calibration, Sheet, Solved
+from services.dashboard.calibration import BOARD, Calibration, Sheet, Solved
 from services.dashboard.control import Control
 from services.dashboard.filming import Filming, report_bytes
 from tests.processes import free_hub, synthetic_studio
@@ -55,10 +56,29 @@ def test_floor_is_in_the_newest_pictures(calibration: Calibration, monkeypatch: 
         CameraReport(name="cam02", size=(64, 48), frames=17, corners=CORNERS),
         CameraReport(name="cam03", size=(64, 48), frames=0, corners=CORNERS),  # nothing is recorded of it
     ]
-    calibration._filming.report = CaptureReport(cameras=cameras)
+    filming = calibration._filming
+    filming.report, filming.what = CaptureReport(cameras=cameras), BOARD
     monkeypatch.setattr(Filming, "running", True)
     assert calibration.mark_floor(CONTROLS) == "cam02, cam03"
     assert calibration.floor == {"cam01": 19, "cam02": 16}
+    filming.report = CaptureReport(cameras=cameras[2:])
+    assert not calibration.records  # so the page offers no button that would be refused
+
+
+def test_simulated_board_is_not_taken_for_the_floor_while_it_is_held(
+    calibration: Calibration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filming, report = calibration._filming, CaptureReport(cameras=[CameraReport(name="a", size=(4, 3), frames=9)])
+    monkeypatch.setattr(Filming, "start", lambda *_: None)
+    monkeypatch.setattr(Calibration, "has_board", True)
+    calibration.film(CONTROLS)
+    monkeypatch.setattr(Filming, "running", True)
+    filming.what, filming.report = BOARD, report
+    with pytest.raises(ConfigError, match="does not lie on the floor now"):
+        calibration.mark_floor(CONTROLS)
+    filming.report = msgspec.structs.replace(report, scene="simulated: the board lies on the floor")
+    calibration.mark_floor(CONTROLS)
+    assert calibration.floor == {"a": 8}
 
 
 def test_calibrations_are_listed_whatever_is_in_them(calibration: Calibration) -> None:
