@@ -50,7 +50,7 @@ def read(path: Path, unit_m: float | None = None) -> tuple[Rig, list[str]]:
 def _cameras(path: Path, storage: dict[str, Any]) -> tuple[list[Camera], list[str]]:
     sequence = storage.get("cameras")
     if isinstance(sequence, list):
-        return [_camera(path, node, f"cam{i + 1:02d}") for i, node in enumerate(sequence)], []
+        return [_camera(path, node, f"cam{i + 1:02d}", placed=True) for i, node in enumerate(sequence)], []
     if _first(storage, _MATRIX) is None:
         found = ", ".join(map(str, list(storage)[:_MOST])) or "nothing"
         raise ConfigError(f"{path}: it has neither `cameras` nor `camera_matrix`, but {found}")
@@ -81,7 +81,8 @@ def write(rig: Rig, path: Path) -> list[str]:
     return []
 
 
-def _camera(path: Path, node: Any, name: str) -> Camera:
+def _camera(path: Path, node: Any, name: str, placed: bool = False) -> Camera:
+    """One of several is `placed`: without its pose the file is cut, or not one of a rig."""
     if not isinstance(node, dict):
         raise ConfigError(f"{path}: camera {shown(name)} is not a map of values")
     name = str(node.get("name", name))
@@ -92,6 +93,8 @@ def _camera(path: Path, node: Any, name: str) -> Camera:
     size = [_first(node, (f"image_{side}", f"image_{side.title()}")) for side in ("width", "height")]
     if None in size:
         raise ConfigError(f"{path}: camera {shown(name)} has no image_width and image_height")
+    if (R is None) != (T is None) or (placed and R is None):
+        raise ConfigError(f"{path}: camera {shown(name)} has no {'R' if R is None else 'T'}: is the file cut?")
     R, T = np.eye(3) if R is None else R, np.zeros(3) if T is None else T
     offset = node.get("time_offset_s", 0.0)
     return make_camera(path, name, size, K, dist, R, T, _is_fisheye(path, node, name), offset)
@@ -113,5 +116,4 @@ def _first(node: dict[str, Any], keys: tuple[str, ...]) -> Any:
 
 
 def _matrix(node: dict[str, Any], keys: tuple[str, ...]) -> Any:
-    given = _first(node, keys)
-    return None if given is None else matrix_of(given)
+    return matrix_of(_first(node, keys)) if any(key in node for key in keys) else None

@@ -15,6 +15,17 @@ from multiview.__main__ import main
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig
 from multiview.errors import ConfigError
+from tests.calib.foreign_files import (
+    TURNED,
+    TURNED_T,
+    biocv_text,
+    by_turned,
+    captury_text,
+    matlab_lens,
+    matlab_stereo,
+    mcal,
+    xcp,
+)
 
 FILES = Path(__file__).parent / "files"
 POINTS = np.random.default_rng(3).uniform(-1, 1, (20, 3))
@@ -85,25 +96,10 @@ def test_nerfstudio_has_opengls_axes(tmp_path: Path) -> None:
     np.testing.assert_allclose(rig.cameras[0].project(POINTS), by_opencv(DIST[:4]), atol=1e-9)
 
 
-def xcp(orientation: np.ndarray, radial: str = "ViconRadial2 955 547 0.03 -0.05 0.01") -> str:
-    place = " ".join(str(1000 * x) for x in CENTRE)
-    turn = " ".join(map(repr, orientation.tolist()))
-    return f"""<?xml version="1.0" encoding="UTF-8"?>
-<Cameras VERSION="1.2.0">
-  <Camera DEVICEID="2111437" DISPLAY_TYPE="Vue" SENSOR_SIZE="1920 1080" PIXEL_ASPECT_RATIO="{1500 / 1490!r}" USERID="1">
-    <KeyFrames>
-      <KeyFrame FOCAL_LENGTH="1500" PRINCIPAL_POINT="955 547" ORIENTATION="{turn}" POSITION="{place}"
-        VICON_RADIAL2="{radial}" WORLD_ERROR="0.2"/>
-    </KeyFrames>
-  </Camera>
-  <Camera DEVICEID="2111438" SENSOR_SIZE="1920 1080"/>
-</Cameras>"""
-
-
 def test_vicons_quaternion_has_its_scalar_last(tmp_path: Path) -> None:
     """R turns by 90 degrees about x: (sin 45, 0, 0, cos 45)."""
     path = tmp_path / "session.xcp"
-    path.write_text(xcp(np.array([np.sqrt(0.5), 0, 0, np.sqrt(0.5)])))
+    path.write_text(xcp(np.array([np.sqrt(0.5), 0, 0, np.sqrt(0.5)]), centre=CENTRE))
     assert format_of(path) == "vicon"
     rig, remarks = load_format("vicon").read(path)
     assert rig.names == ("2111437",)
@@ -197,35 +193,6 @@ def test_kalibrs_chain_of_cameras(model: str, fisheye: bool, tmp_path: Path) -> 
     np.testing.assert_array_equal(rig.cameras[0].R, np.eye(3))
 
 
-TURNED = cv2.Rodrigues(np.array([0.3, -0.8, 0.2]))[0] @ R  # another camera_from_world, with no axis along the world's
-TURNED_T = np.array([0.2, -0.1, 4.0])
-
-
-def by_turned(points: np.ndarray = POINTS, dist: np.ndarray = DIST) -> np.ndarray:
-    return cv2.projectPoints(points, cv2.Rodrigues(TURNED)[0], TURNED_T, K, dist)[0][:, 0]
-
-
-def mcal() -> str:
-    """As Motive writes it: columns are the camera's axes right, up and backward in Motive's world, whose y is up."""
-    place = -TURNED.T @ TURNED_T
-    axes = np.stack([TURNED[0], -TURNED[1], -TURNED[2]], axis=1)
-    orientation = " ".join(f'OrientMatrix{n}="{value!r}"' for n, value in enumerate(axes.ravel().tolist()))
-    x, y, z = place.tolist()
-    standard = 'k1="0.03" k2="-0.05" k3="0.01" TangentialX="0.001" TangentialY="-0.002"'
-    centre = 'LensCenterX="955" LensCenterY="547"'
-    return f"""<?xml version="1.0" encoding="utf-16"?>
-<calibrationProfile><Calibration><Cameras Count="2">
- <Camera Serial="C11764">
-  <Properties CameraID="13"/>
-  <Attributes ImagerPixelWidth="1920" ImagerPixelHeight="1080"/>
-  <Intrinsic LensCenterX="900" LensCenterY="500" HorizontalFocalLength="1" VerticalFocalLength="1" k1="9"/>
-  <IntrinsicStandardCameraModel {centre} HorizontalFocalLength="1500" VerticalFocalLength="1490" {standard}/>
-  <Extrinsic X="{x!r}" Y="{y!r}" Z="{z!r}" {orientation}/>
- </Camera>
- <Camera Serial="M1"/>
-</Cameras></Calibration></calibrationProfile>"""
-
-
 def test_motives_world_has_y_up_and_its_cameras_look_along_minus_z(tmp_path: Path) -> None:
     path = tmp_path / "calibration.mcal"
     path.write_bytes(b"\xff\xfe" + mcal().encode("utf-16-le"))
@@ -237,38 +204,14 @@ def test_motives_world_has_y_up_and_its_cameras_look_along_minus_z(tmp_path: Pat
     np.testing.assert_allclose(rig.cameras[0].project(POINTS), by_turned(POINTS @ z_up_from_y_up), atol=1e-9)
 
 
-def captury() -> str:
-    """By its documentation: everything in mm, on a sensor of 4.8 mm for 1920 px; `up` is against the picture's y."""
-    pitch = 4.8 / 1920
-    origin = -1000 * TURNED.T @ TURNED_T
-    right, up, place = (" ".join(map(repr, vector.tolist())) for vector in (TURNED[0], -TURNED[1], origin))
-    return f"""tc camera calibration v0.3
-camera 3 00:11:22:33
- serialNumber 56826091
- cameraModel a
- colorCorrection
-  red 0 1 2
- frame 0
-  sensorSize 4.8 2.7   # in mm; 1920 x 1080 px
-  focalLength {1500 * pitch!r}
-  pixelAspect {1490 / 1500!r}
-  centerOffset {(955 - 960) * pitch!r} {(547 - 540) * pitch!r} # right and down
-  distortionModel OpenCV
-  distortion {" ".join(map(str, DIST.tolist()))}
-  origin {place}
-  up {up}
-  right {right}
-"""
-
-
 def test_capturys_camera_is_on_its_sensor_in_millimetres(tmp_path: Path) -> None:
     path = tmp_path / "studio.calib"
-    path.write_text(captury())
+    path.write_text(captury_text())
     assert format_of(path) == "captury"
     rig = read(path)
     assert rig.names == ("56826091",)
     np.testing.assert_allclose(rig.cameras[0].project(POINTS), by_turned(), atol=1e-8)
-    path.write_text(captury().replace("; 1920 x 1080 px", ""))
+    path.write_text(captury_text().replace("; 1920 x 1080 px", ""))
     with pytest.raises(ConfigError, match="has no picture size: end its line sensorSize with a comment"):
         read(path)
 
@@ -291,44 +234,20 @@ def test_skeletools_matrices_are_of_millimetres(tmp_path: Path) -> None:
         read(path)
 
 
-def biocv() -> str:
-    pose = np.eye(4)
-    pose[:3, :3], pose[:3, 3] = TURNED, 1000 * TURNED_T
-    parts = [[[1920], [1080], *K.tolist()], pose.tolist(), [DIST.tolist()]]
-    return "\n\n".join("\n".join(" ".join(map(str, row)) for row in rows) for rows in parts) + "\n"
-
-
 def test_biocvs_cameras_are_files_of_a_folder(tmp_path: Path) -> None:
     for name in ("00", "01"):
-        (tmp_path / f"{name}.mp4.calib").write_text(biocv())
+        (tmp_path / f"{name}.mp4.calib").write_text(biocv_text())
     assert format_of(tmp_path) == format_of(tmp_path / "01.mp4.calib") == "biocv"
     rig = read(tmp_path)
     assert (rig.names, rig.cameras[1].size) == (("00", "01"), (1920, 1080))
     np.testing.assert_allclose(rig.cameras[1].project(POINTS), by_turned(), atol=1e-8)
 
 
-def matlab_lens(transposed: bool = False) -> dict[str, object]:
-    """MATLAB puts the centre of the first pixel at (1, 1)."""
-    ours = K.copy()
-    ours[:2, 2] += 1
-    lens = {
-        "ImageSize": np.array([1080.0, 1920]),
-        "RadialDistortion": DIST[[0, 1, 4]],
-        "TangentialDistortion": DIST[2:4],
-    }
-    return lens | ({"IntrinsicMatrix": ours.T} if transposed else {"K": ours}) | {"WorldUnits": "millimeters"}
-
-
 @pytest.mark.parametrize("nested", [False, True])
 def test_matlabs_stereo_struct_multiplies_rows(nested: bool, tmp_path: Path) -> None:
     from scipy.io import savemat
 
-    struct = {
-        "CameraParameters1": matlab_lens(transposed=True),
-        "CameraParameters2": matlab_lens(),
-        "RotationOfCamera2": TURNED.T,  # second = first @ RotationOfCamera2 + TranslationOfCamera2
-        "TranslationOfCamera2": 1000 * TURNED_T[None],
-    }
+    struct = matlab_stereo()
     path = tmp_path / "stereo.mat"
     savemat(path, {"s": struct} if nested else struct)
     assert format_of(path) == "matlab"
@@ -354,49 +273,6 @@ def test_matlabs_array_of_cameras_says_where_they_are(tmp_path: Path) -> None:
     rig = read(tmp_path / "cameras.mat")
     assert rig.names == ("left", "right")
     np.testing.assert_allclose(rig.cameras[1].project(POINTS), by_turned(), atol=1e-8)
-
-
-def good_file(name: str, folder: Path) -> Path:
-    path = folder / {"optitrack": "a.mcal", "captury": "a.calib", "biocv": "a.mp4.calib", "matlab": "a.mat"}[name]
-    if name == "matlab":
-        from scipy.io import savemat
-
-        savemat(path, {"s": matlab_lens()})
-    else:
-        path.write_text({"optitrack": mcal().replace("utf-16", "utf-8"), "captury": captury(), "biocv": biocv()}[name])
-    return path
-
-
-SPOILT = {
-    "optitrack": [
-        ("1500", "NaN"), ("OrientMatrix4=", "Other="), ("<Attributes", "<Others"), ("<calib", "<!DOCTYPE x><calib"),
-    ],
-    "captury": [("v0.3", "v0.9"), ("up ", "up nan "), ("frame 0", "frame 0\nframe 1"), ("OpenCV", "FisheyePoly")],
-    "biocv": [("1080", "many"), ("1080", "1080 3"), ("1490", "nan"), ("\n0.03", "\n1 2 3 4 5 6 7 0.03")],
-    "matlab": [
-        ("MATLAB 5.0", "MATLAB 7.3"), ("RadialDistortion", "RadialDisillusio"), ("ImageSize", "ImageSins"),
-        ("TangentialDistortion", "TangentialDistraction"),
-    ],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", SPOILT)
-@pytest.mark.parametrize("case", range(20))
-def test_twenty_broken_files_are_one_sentence_each(name: str, case: int, tmp_path: Path) -> None:
-    """Four that hold something else, an empty one, and fifteen that are cut."""
-    path = good_file(name, tmp_path)
-    content = path.read_bytes()
-    if case < 4:
-        old, new = (text.encode() for text in SPOILT[name][case])
-        assert old in content
-        path.write_bytes(content.replace(old, new))
-    else:
-        path.write_bytes(content[: (case - 4) * len(content) // 16])
-    with pytest.raises(ConfigError) as caught:
-        load_format(name).read(path)
-    assert str(caught.value).startswith(str(path))
-    assert len(str(caught.value)) < len(str(tmp_path)) + 300
-    assert "\n" not in str(caught.value)
 
 
 BROKEN = {
