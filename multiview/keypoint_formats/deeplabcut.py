@@ -2,12 +2,14 @@
 
 One file per camera. Columns have three or four headings: scorer, (individual,) body part, and x, y, likelihood; rows
 are frames, or pictures that were labelled, which have no likelihood. What belongs to no animal ("single") is left out
-where there are animals. The format has no bones.
+where there are animals. The format has no bones. The last row of a CSV that does not end its line may be cut within a
+number: it is left out.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -42,11 +44,11 @@ def read(path: Path) -> KeypointFile:
     """All frames of one camera, or all labelled pictures."""
     with path.open("rb") as file:
         binary = is_hdf5(file.read(8))
-    columns, index, values = _of_hdf5(path) if binary else _of_csv(path)
+    remarks: list[str] = []
+    columns, index, values = _of_hdf5(path) if binary else _of_csv(path, remarks)
     if not all(len(column) in (3, 4) and column[-1] in COORDS for column in columns):
         raise SourceError(f"{path}: its columns are not headed by scorer, (individual,) body part and x, y, likelihood")
     animals = list(dict.fromkeys(column[1] if len(column) == 4 else "" for column in columns))
-    remarks = []
     if SINGLE in animals and len(animals) > 1:
         animals.remove(SINGLE)
         left_out = dict.fromkeys(column[-2] for column in columns if column[1] == SINGLE)
@@ -78,11 +80,11 @@ def _seen(index: Sequence[str | int], xy: Float64[np.ndarray, "T P J 2"], score:
         yield Seen(str(name).replace("\\", "/"), None, keypoints(xy[row], score[row]))
 
 
-def _of_csv(path: Path) -> tuple[list[tuple[str, ...]], list[str], Float64[np.ndarray, "T N"]]:
+def _of_csv(path: Path, remarks: list[str]) -> tuple[list[tuple[str, ...]], list[str], Float64[np.ndarray, "T N"]]:
     """Headings of the columns, names of the rows, and the numbers."""
     with foreign_errors(path, WHAT):
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file) if row]
+        text = path.read_text(encoding="utf-8-sig")
+        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
         heads = next((n for n, row in enumerate(rows[:6]) if row[0] == "coords"), -1) + 1
         if not heads:
             raise SourceError(f"{path}: no row of coords (x, y, likelihood) among the first: not {WHAT}")
@@ -93,6 +95,8 @@ def _of_csv(path: Path) -> tuple[list[tuple[str, ...]], list[str], Float64[np.nd
                 raise SourceError(
                     f"{path}: the row of {row[0]} has {len(row) - first} numbers, not {len(columns)}: is it cut?"
                 )
+        if len(rows) > heads and not text.endswith(("\n", "\r")):
+            remarks.append(f"{path}: the row of {rows.pop()[0]} is left out: its line has no end, so it may be cut")
         index = ["/".join(part for part in row[:first] if part) for row in rows[heads:]]
         values = [[float(text) if text else np.nan for text in row[first:]] for row in rows[heads:]]
     return columns, index, np.array(values, dtype=np.float64).reshape(len(values), len(columns))

@@ -25,8 +25,8 @@ PICTURES = ("image", "img", "picture")  # what templates call the field
 
 
 class _Value(msgspec.Struct):
-    x: float = 0.0
-    y: float = 0.0
+    x: float | None = None
+    y: float | None = None
     keypointlabels: list[str] = []
 
 
@@ -112,6 +112,9 @@ def _people(
         number = 0
         while label in people.setdefault(f"{owner}/{number}", {}):
             number += 1
-        x, y = region.value.x / 100 * region.original_width, region.value.y / 100 * region.original_height
+        across, down = region.value.x, region.value.y
+        if across is None or down is None:
+            raise SourceError(f"{path}: a keypoint without x or y")
+        x, y = across / 100 * region.original_width, down / 100 * region.original_height
         people[f"{owner}/{number}"][label] = (x - edge_px, y - edge_px, 1.0)
     return [[person.get(joint, (0.0, 0.0, 0.0)) for joint in joints] for person in people.values() if person]
