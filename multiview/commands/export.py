@@ -23,7 +23,7 @@ _READ, _PREPARED = 0.3, 0.45  # the share of the work that is then done, roughly
 _ONE_RATE = ("angles", "bvh", "gltf", "opensim", "trc", "c3d", "c3d_segments")  # for all frames
 _FIXED_AXES = {
     **dict.fromkeys(("bvh", "gltf", "opensim", "trc"), "y up"),
-    **dict.fromkeys(("c3d", "c3d_segments", "rrd", "foxglove"), "z up"),
+    **dict.fromkeys(("c3d", "c3d_segments", "nwb", "rrd", "foxglove"), "z up"),
 }
 
 

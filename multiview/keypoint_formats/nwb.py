@@ -92,7 +92,9 @@ def _animal(group: Any, joints: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray
     xy, score = np.full((count, len(joints), 2), np.nan), np.zeros((count, len(joints)))
     for joint, rows in numbers.items():
         column, one = joints.index(joint), measured[joint]
-        xy[rows, column] = one["data"][()][:, :2]
+        if one["data"].shape[1:] != (2,):
+            raise ValueError(f"{one.name} has data of shape {one['data'].shape}, not x and y in pictures")
+        xy[rows, column] = one["data"][()]
         score[rows, column] = one["confidence"][()] if "confidence" in one else 1.0
     return xy, score
 
