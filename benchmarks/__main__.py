@@ -8,6 +8,7 @@ import os
 import sys
 
 from multiview.common.kernel_cache import use_kernel_cache
+from multiview.errors import MultiviewError
 
 use_kernel_cache()
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread for everyone, before numpy is imported
@@ -58,7 +59,11 @@ def main(argv: list[str]) -> int:
         subparser.set_defaults(run=module.run)
     for study in [argv] if argv else _SHORT:
         args = parser.parse_args(study)
-        args.run(args)
+        try:
+            args.run(args)
+        except MultiviewError as error:  # a missing or unusable input: one line, as of the commands
+            print(f"benchmarks {args.study}: {error}", file=sys.stderr)
+            return 1
     return 0
 
 

@@ -34,7 +34,10 @@ from multiview.batch.jobs import Detect, Job, Options, plan_jobs
 from multiview.batch.recordings import MARKER, find_recordings
 from multiview.batch.results import job_folder
 from multiview.cameras.rig_file import save_rig
+from multiview.common.video_writer import VideoWriter
+from multiview.sources import open_source
 from multiview.synthetic import StudioOptions, make_studio
+from multiview.synthetic.filming import FPS, SIZE, film_studio
 from services.batch.driver import Driver
 from services.batch.engine import EngineOptions, make_engine
 
@@ -58,6 +61,7 @@ class Detector:
         xy = [np.full((1, 17, 2), value) + np.arange(17)[:, None] for value in seen]
         return [Keypoints2D(one, np.full((1, 17), 0.5)) for one in xy]
 """
+RENDERED_S = 6.0
 STUDIO = {"cameras": 2, "people": 1, "seconds": 0.2, "fps": 25.0, "size": (64, 48)}
 
 
@@ -65,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("plan", "overhead", "cores", "joins", "cluster"))
     parser.add_argument("--recordings", type=int, default=0, help="how many (plan 1000, overhead 10, cluster 200)")
     parser.add_argument("--engine", default="local", help="of overhead")
-    parser.add_argument("--video", type=Path, help="of cores and joins: a video with people")
+    parser.add_argument("--video", type=Path, help="of cores and joins: with people (default: one is rendered)")
     parser.add_argument("--detector", default="light", help="of cores and joins")
 
 
@@ -121,8 +125,9 @@ def _overhead(args: argparse.Namespace, folder: Path) -> None:
 def _cores(args: argparse.Namespace, folder: Path) -> None:
     jobs = []
     (folder / "root").mkdir()
+    video = args.video or _rendered(folder / "rendered.mp4")
     for number in range(4):
-        _copy_video(args.video, folder / "root" / f"v{number}")
+        copy_video(video, folder / "root" / f"v{number}")
     rigs = find_recordings(folder / "root")
     jobs = [
         job
@@ -159,7 +164,7 @@ def _joins(args: argparse.Namespace, folder: Path) -> None:
     """One camera's video in segments of a third, against the whole, near the joins and everywhere."""
     from multiview.batch.camera_poses import join, read_camera_poses
 
-    _copy_video(args.video, folder / "root" / "v")
+    copy_video(args.video or _rendered(folder / "rendered.mp4"), folder / "root" / "v")
     found = find_recordings(folder / "root").recordings
     whole = next(iter(plan_jobs(found, Options(detector=args.detector, segment_s=0.0))))
     assert isinstance(whole.work, Detect)
@@ -228,15 +233,32 @@ def _jobs(folder: Path, options: dict[str, object]) -> list[Job]:
     return plan_jobs(found.recordings, Options(detector=str(_detector(folder)), detector_options=options, report=False))
 
 
-def _copy_video(video: Path, folder: Path) -> None:
-    """A recording of a video and a second camera that sees the same."""
+def copy_video(video: Path, folder: Path) -> None:
+    """A recording of a video and a second camera that sees the same.
+
+    Args:
+        video: With people.
+        folder: Of the recording; it gets a rig of two cameras.
+
+    Raises:
+        SourceError: The video is not there, or gives no picture.
+    """
+    source = open_source(str(video))
+    size = source.size
+    source.close()
     folder.mkdir(parents=True)
-    capture = cv2.VideoCapture(str(video))
-    size = (int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
-    capture.release()
     save_rig(make_studio(StudioOptions(cameras=2, people=1, seconds=0.1, size=size)).rig, folder / "rig.toml")
     for name in ("cam01", "cam02"):
         shutil.copy(video, folder / f"{name}{video.suffix}")
+
+
+def _rendered(path: Path) -> Path:
+    """A video of a person who walks, as one of two cameras sees them."""
+    studio, film = film_studio(2, 1, RENDERED_S, seed=0)
+    with VideoWriter(path, SIZE, FPS) as writer:
+        for frame in range(studio.frames):
+            writer.write(film.picture(0, frame))
+    return path
 
 
 def _cluster(args: argparse.Namespace, folder: Path) -> None:
