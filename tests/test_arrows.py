@@ -96,6 +96,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "av": (
         "multiview/common/video_writer.py",
         "multiview/sources/_video_reader.py",
+        "multiview/sources/_hardware.py",
         "multiview/sources/_video_start.py",
         "multiview/sources/_sound.py",
         "multiview/sources/_frame_filters.py",

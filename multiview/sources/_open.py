@@ -42,6 +42,7 @@ def open_source(
     fps: float = 0.0,
     beside: int = 0,
     settings: DeviceSettings | None = None,
+    hardware: str = "",
 ) -> FrameSource:
     """Open a camera, a stream, a video, a folder of pictures, or a source of one's own.
 
@@ -53,6 +54,8 @@ def open_source(
         fps: Frame rate, where it is not that of the file or camera; 0: theirs.
         beside: How many other videos are read at once; they share the cores.
         settings: What an industrial camera is set to.
+        hardware: What decodes a video or stream: "off", "auto", or a kind of device as FFmpeg names it; empty: what the
+            environment's MULTIVIEW_HARDWARE says, else off.
 
     Returns:
         The source, opened.
@@ -65,7 +68,7 @@ def open_source(
     if settings is not None and settings != DeviceSettings():
         raise SourceError(f"{address}: settings are for basler: and genicam: cameras; leave them out")
     if address.isdigit() or address.startswith("/dev/video") or "://" in address:
-        return load_plugin("multiview.sources", "stream").Source(address, name, fps=fps)
+        return load_plugin("multiview.sources", "stream").Source(address, name, fps=fps, hardware=hardware)
     path = Path(address) if folder is None else folder / address
     if path.suffix == ".py":
         return _own(path, name)
@@ -74,8 +77,9 @@ def open_source(
     if path.is_file():
         video = load_plugin("multiview.sources", "video").Source
         if parts := later_parts(path):
-            return Parts([path, *parts], lambda part: video(part, name or name_of_file(path.stem), fps, beside))
-        return video(path, name, fps, beside)
+            own_name = name or name_of_file(path.stem)
+            return Parts([path, *parts], lambda part: video(part, own_name, fps, beside, hardware))
+        return video(path, name, fps, beside, hardware)
     raise SourceError(
         f"there is no source {path}: give a video, a folder of pictures, a webcam's number or a stream's address"
     )

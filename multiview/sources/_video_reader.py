@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 
 from multiview.errors import SourceError
 from multiview.sources._frame_filters import Deinterlacer, Unpacker
+from multiview.sources._hardware import open_container
 
 if TYPE_CHECKING:
     import av
@@ -63,6 +64,7 @@ class VideoReader:
         options: dict[str, str] | None = None,
         timeouts_s: tuple[float, float] | None = None,
         threads: int = 0,
+        hardware: str = "",
     ) -> None:
         """Open it.
 
@@ -71,6 +73,7 @@ class VideoReader:
             options: Of FFmpeg's demuxer and protocol. With options it is a live stream: latency counts, not throughput.
             timeouts_s: To open it, and the longest silence while reading.
             threads: To decode a file; 0: one per core.
+            hardware: What decodes it, as `open_container` takes it.
 
         Raises:
             SourceError: It cannot be opened, or has no video; the message says why, without the address.
@@ -79,7 +82,7 @@ class VideoReader:
 
         self._container: av.container.InputContainer | None = None
         try:
-            self._container = av.open(address, options=options or {}, timeout=timeouts_s, metadata_errors="replace")
+            self._container = open_container(address, options, timeouts_s, hardware)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise SourceError(_reason(error)) from None
         try:
@@ -88,7 +91,9 @@ class VideoReader:
             self.close()
             raise
         codec = self._stream.codec_context
-        if options is None:
+        if codec.is_hwaccel:
+            codec.thread_count = 1
+        elif options is None:
             codec.thread_type, codec.thread_count = "AUTO", threads or decoding_threads()
         else:
             codec.flags |= av.codec.context.Flags.low_delay

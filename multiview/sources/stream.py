@@ -47,10 +47,12 @@ class Source:
         size: tuple[int, int] | None = None,
         fps: float = 0.0,
         reconnect_s: float = 60.0,
+        hardware: str = "",
     ) -> None:
         self.address = int(address) if isinstance(address, int) or str(address).isdigit() else str(address)
         self.name = name or f"camera{address}" if isinstance(self.address, int) else name or "stream"
         self._requested = (size, fps)
+        self._hardware = hardware
         self._reconnect_s = reconnect_s
         self.patience_s = reconnect_s + OPEN_TIMEOUT_S + SLACK_S
         self.reconnects = 0
@@ -132,7 +134,7 @@ class Source:
             except SourceError as error:
                 raise SourceError(f"{_kind(self.address)} does not answer: {error}") from None
         try:
-            return VideoReader(self.address, _stream_options(), (OPEN_TIMEOUT_S, SILENCE_S))
+            return VideoReader(self.address, _stream_options(), (OPEN_TIMEOUT_S, SILENCE_S), hardware=self._hardware)
         except SourceError as error:
             raise SourceError(
                 f"{_kind(self.address)} does not answer ({_hidden(error, self.address)}): check its address, user and "

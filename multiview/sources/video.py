@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 
 from multiview.common.ledger import note_missing, reading
@@ -21,7 +22,7 @@ class Source:
 
     live = False
 
-    def __init__(self, path: str | Path, name: str = "", fps: float = 0.0, beside: int = 0) -> None:
+    def __init__(self, path: str | Path, name: str = "", fps: float = 0.0, beside: int = 0, hardware: str = "") -> None:
         """Open it.
 
         Args:
@@ -29,11 +30,12 @@ class Source:
             name: The camera's.
             fps: Overrides the container's rate, and with it the container's times.
             beside: How many other videos are read at once; they share the cores.
+            hardware: What decodes it: "off", "auto" or a kind of device; empty: what MULTIVIEW_HARDWARE says.
         """
         self.path = Path(path)
         self.name = name or name_of_file(self.path.stem)
-        self._beside = beside
-        self._reader = open_video(self.path, beside)
+        self._open = partial(open_video, self.path, beside, hardware)
+        self._reader = self._open()
         self.fps = fps or self._reader.fps
         self.frames = self._reader.frames
         self._times = timestamps_beside(self.path, self._reader.fps, self.frames)
@@ -99,7 +101,7 @@ class Source:
 
     def _reopen(self) -> None:
         self._reader.close()
-        self._reader = open_video(self.path, self._beside)
+        self._reader = self._open()
         self._container = ContainerTimes(self.fps, self._reader.unit_s)
         self._index, self._ahead = 0, None
 
@@ -135,12 +137,13 @@ class Source:
             self._reader.damaged = 0
 
 
-def open_video(path: Path, beside: int = 0) -> VideoReader:
+def open_video(path: Path, beside: int = 0, hardware: str = "") -> VideoReader:
     """A reader of a file.
 
     Args:
         path: The file; an input of the command.
         beside: How many other videos are read at once; they share the cores.
+        hardware: What decodes it, as `Source` takes it.
 
     Raises:
         SourceError: It is not there, or cannot be opened as a video.
@@ -150,7 +153,7 @@ def open_video(path: Path, beside: int = 0) -> VideoReader:
     if not path.stat().st_size:
         raise SourceError(f"{path} cannot be opened as a video: it is empty (0 bytes)")
     try:
-        return VideoReader(f"file:{reading(path).absolute()}", threads=decoding_threads(1 + beside))
+        return VideoReader(f"file:{reading(path).absolute()}", threads=decoding_threads(1 + beside), hardware=hardware)
     except SourceError as error:
         raise SourceError(
             f"{path} cannot be opened as a video ({error}): not a video file, torn, or a codec that is missing here"

@@ -153,6 +153,8 @@ class CameraSource(_Section, frozen=True, kw_only=True, tag_field="type", tag="c
     """Of files: begin again at the end."""
     rotate: Literal[0, 90, 180, 270] = 0
     """Degrees by which pictures are turned clockwise, where the camera hangs on its side."""
+    hardware: str = ""
+    """Of videos and streams: decode them by a graphics card, "auto" or "cuda", "vaapi" ...; "off"."""
     regions: bool = False
     """Look where fusion expects people, and search whole pictures for new ones less often."""
     settings: DeviceSettings = DeviceSettings()

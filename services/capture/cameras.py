@@ -70,7 +70,8 @@ def open_camera(source: CameraSource, name: str, began_ns: int | None = None) ->
     """ConfigError or SourceError if there is no such camera; a file begins to play at `began_ns`."""
 
     def reopen() -> FrameSource:
-        opened = open_source(source.address_of(name), name, Path.cwd(), source.fps, settings=source.settings)
+        address, folder, hardware = source.address_of(name), Path.cwd(), source.hardware
+        opened = open_source(address, name, folder, source.fps, settings=source.settings, hardware=hardware)
         return rotated(opened, source.rotate)
 
     opened = reopen()

@@ -14,25 +14,24 @@ import secrets
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from multiview.cameras.camera import Camera, Rig
+from multiview.cameras.camera import Camera
 from multiview.cameras.image_size import scaling_note, to_calibrated_size
 from multiview.common.ledger import note_missing
 from multiview.common.video_writer import load_encoders
 from multiview.data import NS_PER_S, Keypoints2D, VideoFrame
 from multiview.detect import ExpectsPeople, PoseDetector, make_detector
 from multiview.errors import ConfigError, SourceError
-from multiview.sources import DeviceSettings, FrameSource, Paced, Reader, is_file_address, open_source, rotated
+from multiview.sources import FrameSource, Paced, Reader
 from multiview.studio.config import CameraSource, Studio, frame_rate, studio_rig, studio_skeleton
 from multiview.timing.clock import ClockMap
 from multiview.wire import topics
 from multiview.wire.messages import CameraHealth, EndOfStream, encode
 from multiview.wire.packing import pack_keypoints
+from services.nodes.camera_opening import Opener, camera_opener, open_all
 from services.nodes.camera_process import PATIENCE_S, CameraProcess
 from services.nodes.clock_probe import ClockProber
 from services.nodes.common_grid import DetectorPace, GridSelection
@@ -49,8 +48,6 @@ __all__ = ["CameraWorker"]
 
 REPORT_S = 1.0
 NO_PICTURE_S = 2.0  # without one, which is said
-FIRST_OPEN_S = 20.0  # for so long those that share a worker wait for each other to open
-USUAL_FPS = 30.0  # Hz, of a camera that has not opened yet
 IDLE_S = 3.0  # without a detection: then its worker needs no cores
 RECENT = 100  # frames over which times are averaged
 SWITCH_INTERVAL_S = 5e-4
@@ -238,8 +235,8 @@ class CameraWorker:
                 f'the detector {first.detector} gives {gives}, the studio has skeleton = "{studio.skeleton}": '
                 f'set skeleton = "{gives}"'
             )
-        self._openers = {name: _opener(studio, name, len(rig) - 1) for name in cameras}
-        sources = _open_all(self._openers, studio, rig)
+        self._openers = {name: camera_opener(studio, name, len(rig) - 1) for name in cameras}
+        sources = open_all(self._openers, studio, rig)
         self._streams = [
             CameraStream(studio, rig.cameras[rig.index(name)], rig.calibration_hash, source)
             for name, source in sources.items()
@@ -386,50 +383,3 @@ class CameraWorker:
 
     def _timing_text(self) -> str:
         return ", ".join(f"{name} {ms:.1f}" for name, ms in self._mean_ms().items()) + " ms" if self._stages else ""
-
-
-Opener = Callable[[], FrameSource]
-
-
-def _opener(studio: Studio, camera: str, beside: int) -> Opener:
-    """Opens a camera's source; `beside` is the number of the other cameras, which share this machine's cores."""
-    options = studio.source_of(camera)
-    assert isinstance(options, CameraSource)
-    address = options.address_of(camera)
-    return partial(_open, address, camera, Path.cwd(), options.fps, beside, options.settings, options.rotate)
-
-
-def _open(
-    address: str, name: str, folder: Path, fps: float, beside: int, settings: DeviceSettings | None, rotate: int
-) -> FrameSource:
-    return rotated(open_source(address, name, folder, fps, beside, settings), rotate)
-
-
-def _open_all(openers: dict[str, Opener], studio: Studio, rig: Rig) -> dict[str, FrameSource]:
-    """Open the cameras of a worker; those that are live and share it in processes of their own.
-
-    Raises:
-        SourceError: None of them can be opened, or one that is read here cannot.
-    """
-    sources: dict[str, FrameSource] = {}
-    for name, opener in openers.items():
-        options = studio.source_of(name)
-        assert isinstance(options, CameraSource)
-        apart = len(openers) > 1 and _may_block(options.address_of(name))
-        size, fps = rig.cameras[rig.index(name)].size, options.fps or studio.sync.rate_hz or USUAL_FPS
-        sources[name] = CameraProcess(opener, name, size, fps, PATIENCE_S) if apart else opener()
-    processes = [source for source in sources.values() if isinstance(source, CameraProcess)]
-    end = time.monotonic() + FIRST_OPEN_S
-    for process in processes:
-        if not process.wait_open(end - time.monotonic()):
-            logging.warning("%s joins when it can: %s", process.name, process.trouble)
-    if processes and len(processes) == len(sources) and all(process.failed for process in processes):
-        for process in processes:
-            process.close()
-        raise SourceError(f"{processes[0].name}: {processes[0].trouble}")
-    return sources
-
-
-def _may_block(address: str) -> bool:
-    """Whether a source may be live: a device, a stream, or somebody's own."""
-    return not is_file_address(address) or address.endswith(".py")
