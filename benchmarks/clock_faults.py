@@ -12,6 +12,7 @@ from jaxtyping import Float64
 
 from calib.board.board import Board
 from calib.corners.corners import BoardViews, Corners
+from calib.solve.timing import as_smooth_as_found
 from calib.solve.uncertainty import triangulated
 from multiview.cameras.camera import Rig
 from multiview.geometry.bundle import Bundle, BundleState, Lens
@@ -97,7 +98,8 @@ class Recorded:
     def bound_mm(self) -> float:
         """The least RMS that `error_mm` can have on average (Cramer-Rao), with lenses, poses and clocks unknown.
 
-        The board's motion is a cubic through a pose every thirtieth of a second, as in the solver.
+        The board's motion is a cubic through a pose every thirtieth of a second, and as smooth as it is known to be, as
+        in the solver.
         """
         bundle, state = self._true_bundle()
         covariance = bundle.linearised(state).shared_covariance()
@@ -139,7 +141,8 @@ class Recorded:
         )
         lenses = tuple(Lens(np.array([c.K[0, 0], c.K[1, 1], *c.K[:2, 2]]), c.dist, c.model) for c in cameras)
         poses = np.stack([c.R for c in cameras]), np.stack([c.t for c in cameras])
-        return bundle, BundleState(lenses, *poses, np.zeros(len(cameras)), R, transform(R, t, middle))
+        state = BundleState(lenses, *poses, np.zeros(len(cameras)), R, transform(R, t, middle))
+        return as_smooth_as_found(bundle, state), state
 
 
 def recorded(

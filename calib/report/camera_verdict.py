@@ -9,11 +9,12 @@ import numpy as np
 from calib.solve.faults import CameraFault
 from multiview.cameras.camera import Rig
 
-__all__ = ["CameraVerdict", "of_fault", "of_inliers", "of_residual", "upside_down"]
+__all__ = ["CameraVerdict", "of_clock", "of_fault", "of_inliers", "of_residual", "upside_down"]
 
 _USABLE_PX = 2.5
 _WORSE_THAN_OTHERS, _NOTICEABLE_PX = 3.0, 0.75
 _MIN_INLIERS = 0.75  # share of corners; gross errors of a detector stay well below the rest
+_UNCERTAIN_S, _UNKNOWN_S = 0.001, 0.01  # of a clock, beside the others; somebody who runs goes 5 mm in 1 ms
 _BRIEF = 0.25  # share of a camera's views that the others make up for
 _UPSIDE_DOWN_COS, _LEVEL_COS = -0.5, 0.5  # beyond 120 degrees from the others' up, which lies within 60 degrees
 
@@ -86,6 +87,19 @@ def of_inliers(name: str, inlier_fraction: float) -> CameraVerdict | None:
         f"{100 * (1 - inlier_fraction):.0f} % of the corners of {name} had to be rejected",
         f"look at {name}'s images: blur, glare, a second board, or a camera that did not stay as it was",
         False,
+    )
+
+
+def of_clock(name: str, deviation_s: float) -> CameraVerdict | None:
+    """A camera whose time offset the board's motion does not tell well enough."""
+    if deviation_s <= _UNCERTAIN_S:
+        return None
+    return CameraVerdict(
+        name,
+        f"{name}'s time offset is uncertain by {1000 * deviation_s:.1f} ms: "
+        "it and others saw the board move too little at once",
+        f"wave the board, quickly and in all directions, where {name} and another camera see it at once",
+        deviation_s > _UNKNOWN_S,
     )
 
 

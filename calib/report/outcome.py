@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from calib.corners.corners import Corners
-from calib.report.camera_verdict import CameraVerdict, of_fault, of_inliers, of_residual, upside_down
+from calib.report.camera_verdict import CameraVerdict, of_clock, of_fault, of_inliers, of_residual, upside_down
 from calib.solve.faults import Findings, find_faults
 from calib.solve.solve import Calibration
-from calib.solve.uncertainty import VolumeError, volume_error
+from calib.solve.uncertainty import VolumeError, clock_deviation, volume_error
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.counted import counted
 
@@ -97,7 +97,7 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
     volume = volume_error(calibration, corners.sizes)
     inlier_fraction = float(calibration.inlier.mean())
     findings = find_faults(calibration)
-    verdicts = _verdicts(findings, cameras, rig)
+    verdicts = _verdicts(findings, cameras, clock_deviation(calibration), rig)
     bad = [*problems, *(entry.problem for entry in verdicts if entry.unusable)]
     poor = [entry.problem for entry in verdicts if not entry.unusable]
     if findings.same_print:
@@ -150,7 +150,9 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
     )
 
 
-def _verdicts(findings: Findings, cameras: tuple[CameraOutcome, ...], rig: Rig) -> tuple[CameraVerdict, ...]:
+def _verdicts(
+    findings: Findings, cameras: tuple[CameraOutcome, ...], clock: Float64[np.ndarray, " C"], rig: Rig
+) -> tuple[CameraVerdict, ...]:
     """On every camera with something wrong, the worst first; the same thing is not said twice of one camera."""
     names = tuple(camera.name for camera in cameras)
     verdicts = [of_fault(fault, names) for fault in findings.faults]
@@ -161,6 +163,7 @@ def _verdicts(findings: Findings, cameras: tuple[CameraOutcome, ...], rig: Rig) 
         for found in (of_residual(names[c], float(rms[c]), beside), of_inliers(names[c], cameras[c].inlier_fraction)):
             if found is not None and found.camera not in {entry.camera for entry in verdicts}:
                 verdicts.append(found)
+    verdicts += [found for c in np.argsort(-clock) if (found := of_clock(names[c], float(clock[c]))) is not None]
     verdicts += upside_down(rig)
     return tuple(sorted(verdicts, key=lambda entry: not entry.unusable))
 

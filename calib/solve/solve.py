@@ -24,7 +24,7 @@ from calib.corners.selection import select_instants
 from calib.solve.extrinsics import ViewPoses, covisibility, place_boards, place_cameras
 from calib.solve.intrinsics import Intrinsics, calibrate_lens, free_parameters
 from calib.solve.timeline import common_timeline, rising_times
-from calib.solve.timing import in_continuous_time
+from calib.solve.timing import as_smooth_as_found, in_continuous_time
 from multiview.errors import CalibrationError
 from multiview.geometry.bundle import Bundle, BundleState
 from multiview.geometry.least_squares import levenberg_marquardt
@@ -34,6 +34,7 @@ __all__ = ["Calibration", "solve"]
 _GATE = 6.0  # sigmas; real corners have tails, and gross errors lie far beyond
 _MIN_CORNERS = 4  # for a board's pose, over all cameras
 _MIN_SIGMA_PX = 0.02
+_SMOOTHINGS = 2  # accelerations that a rougher motion lets noise cause hide how smooth it is
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,6 +183,9 @@ def _solve(
     if len(members) > 1 and timeline.moving and (offsets or not timeline.exact):
         bundle, state, _ = in_continuous_time(bundle, state, instants, timeline.step_s, free)
         bundle, state = _robust(bundle, state)
+        for _ in range(_SMOOTHINGS):
+            bundle = as_smooth_as_found(bundle, state)
+            bundle, state = _robust(bundle, state)
     bundle, state = _inliers(bundle, state)
     inlier = np.zeros(len(corners), dtype=bool)
     inlier[row[bundle.weight > 0]] = True

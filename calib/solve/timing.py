@@ -1,7 +1,10 @@
-"""The board's motion in continuous time: knots of its interpolation, and one time offset per camera.
+"""The board's motion in continuous time: knots of its interpolation, how smooth it is, and one time offset per camera.
 
 A camera whose stamps are d seconds off observes a moving board at its position d seconds away: with the board's motion
 interpolated between instants, d is one more unknown of that camera.
+
+A motion that may be rougher than a hand's follows noise between its instants, and most so where a camera's views lie
+beside those of the others: then a wrong d fits better than the true one.
 """
 
 from __future__ import annotations
@@ -11,14 +14,18 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from multiview.geometry import trajectory
 from multiview.geometry.bundle import Bundle, BundleState
 from multiview.geometry.rigid import rotation_from_vector, vector_from_rotation
 from multiview.geometry.trajectory import Knots
 
-__all__ = ["in_continuous_time", "instant_step"]
+__all__ = ["as_smooth_as_found", "in_continuous_time", "instant_step"]
 
 _PADDING = 2  # knots before and after a run, so that a camera 1.5 steps out still finds the board's motion
 _MAX_GAP = 4  # steps without any view that are still one run
+_MARGIN = 1.5  # times the accelerations that were found, which the next fit expects
+_FEWEST_KNOTS, _FEWEST_CORNERS = 20, 4  # to tell how smooth a motion is, and where the board is
+_SMOOTHEST = (1.0, 0.2)  # rad/s^2 and m/s^2
 
 
 def instant_step(instants: Int64[np.ndarray, " K"]) -> int:
@@ -51,6 +58,28 @@ def in_continuous_time(
     place = np.searchsorted(dense, instants[bundle.knot])
     bundle = replace(bundle, knot=place, knots=Knots(dense * step_s, segment), free_offset=free_offset)
     return bundle, replace(state, target_R=R, target_t=t), dense
+
+
+def as_smooth_as_found(bundle: Bundle, state: BundleState) -> Bundle:
+    """The same bundle, which expects no larger accelerations than those it has found where views tell the motion.
+
+    Args:
+        bundle: In continuous time.
+        state: Fitted to it; noise makes its accelerations larger than they are, never smaller.
+
+    Returns:
+        The bundle; as it is, where too few knots tell.
+    """
+    assert bundle.knots is not None
+    support, found, _ = trajectory.bending(bundle.knots, state.target_R, state.target_t)
+    seen = np.zeros(len(bundle.knots.time), dtype=bool)
+    seen[bundle.knot[(bundle.weight > 0).sum(axis=1) >= _FEWEST_CORNERS]] = True
+    told = seen[support].all(axis=1)
+    if told.sum() < _FEWEST_KNOTS:
+        return bundle
+    rms = np.sqrt((found[told].reshape(-1, 2, 3) ** 2).mean(axis=(0, 2)))
+    turn, shift = np.clip(_MARGIN * rms, _SMOOTHEST, bundle.acceleration).tolist()
+    return replace(bundle, acceleration=(turn, shift))
 
 
 def _grid(instants: Int64[np.ndarray, " K"], step: int) -> tuple[Int64[np.ndarray, " k"], Int64[np.ndarray, " k"]]:

@@ -1,4 +1,4 @@
-"""Uncertainty of a calibration from its covariance: relative camera poses, and 3D error in the volume."""
+"""Uncertainty of a calibration from its covariance: relative poses and clocks of cameras, 3D error in the volume."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from calib.solve.solve import Calibration
 from multiview.geometry.bundle import BundleState
 from multiview.geometry.rigid import alignment, cross_matrix
 
-__all__ = ["VolumeError", "relative_pose_covariance", "triangulated", "volume_error"]
+__all__ = ["VolumeError", "clock_deviation", "relative_pose_covariance", "triangulated", "volume_error"]
 
 _DRAWS = 32
 
@@ -35,6 +35,27 @@ def relative_pose_covariance(
     J[3:, places_b[:3]] -= cross_matrix(moved) @ R
     J = J[:, :-1]
     return (R, state.t[a] - moved), J @ calibration.covariance @ J.T
+
+
+def clock_deviation(calibration: Calibration) -> Float64[np.ndarray, " C"]:
+    """How well each camera's clock is known beside those of half of the other cameras, whichever is the first.
+
+    Args:
+        calibration: A solved rig.
+
+    Returns:
+        (C,) standard deviations, s; 0 where no time offsets were estimated.
+    """
+    place = np.array([places[-1] for places in calibration.bundle.layout()])
+    covariance = np.zeros((len(calibration.covariance) + 1,) * 2)  # the last row takes what is fixed, at place -1
+    covariance[:-1, :-1] = calibration.covariance
+    own = covariance[np.ix_(place, place)]
+    variance = np.diag(own)
+    between = np.sqrt(np.maximum(variance[:, None] + variance - 2 * own, 0.0))
+    if len(place) < 2:
+        return np.zeros(len(place))
+    others = np.sort(between + np.diag(np.full(len(place), np.inf)), axis=1)[:, :-1]
+    return np.asarray(others[:, (len(place) - 2) // 2])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

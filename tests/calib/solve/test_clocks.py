@@ -1,0 +1,92 @@
+"""Time offsets are as well known as is said of them, and a camera whose clock is not known well is named."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks.clock_faults import ClockFaults, recorded
+from calib.report.outcome import judge
+from calib.report.report import write_reports
+from calib.solve.intrinsics import Intrinsics
+from calib.solve.solve import solve
+from calib.solve.uncertainty import clock_deviation
+from multiview.geometry.bundle import Lens
+
+LEAST_SAID_S = 0.001
+
+
+@pytest.fixture(scope="module")
+def recording():
+    """One camera of 30 Hz whose rate varies among three of 15 Hz: few views beside each pose of the board."""
+    faults = ClockFaults(fps=(15.0, 15.0, 30.0, 15.0), variable=(False, False, True, False))
+    return recorded(faults, seed=2, seconds=6.0)
+
+
+@pytest.fixture(scope="module")
+def calibration(recording):
+    """With the true lenses, which saves most of the time."""
+    lenses = {
+        c: Intrinsics(Lens(np.array([one.K[0, 0], one.K[1, 1], *one.K[:2, 2]]), one.dist), 0.3, "pinhole5")
+        for c, one in enumerate(recording.rig.cameras)
+    }
+    return solve(recording.corners, recording.board, known=lenses)
+
+
+@pytest.mark.slow
+def test_time_offsets_do_not_follow_noise_between_the_boards_poses(recording, calibration):
+    """A board that may be accelerated as no hand does it puts offsets 6 ms and five deviations away."""
+    wrong = np.abs(calibration.time_offset - recording.clock_offset)
+    assert wrong.max() < 0.002
+    assert (wrong <= 3 * calibration.offset_sigma).all()
+
+
+@pytest.mark.slow
+def test_motion_is_expected_to_be_as_smooth_as_it_is(recording, calibration):
+    time = recording.time[2]
+    place = recording.motion.at(time)[1]
+    velocity, middle = np.diff(place, axis=0) / np.diff(time)[:, None], (time[1:] + time[:-1]) / 2
+    true = np.sqrt(((np.diff(velocity, axis=0) / np.diff(middle)[:, None]) ** 2).mean())
+    assert true < calibration.bundle.acceleration[1] < 4 * true
+
+
+def with_clock_variance(calibration, variance_s2):
+    """As if the time offsets of all cameras but the first had this covariance."""
+    places = [places[-1] for places in calibration.bundle.layout()][1:]
+    covariance = calibration.covariance.copy()
+    covariance[np.ix_(places, places)] = variance_s2
+    return replace(calibration, covariance=covariance)
+
+
+@pytest.mark.slow
+def test_deviation_of_a_clock_is_that_beside_half_of_the_others(calibration):
+    third = with_clock_variance(calibration, 1e-8 * np.diag([1.0, 3600.0, 1.0]))
+    np.testing.assert_allclose(clock_deviation(third), 1e-4 * np.array([1.0, 2**0.5, 3601**0.5, 2**0.5]), rtol=0.4)
+    first = with_clock_variance(calibration, 1e-8 * (3600.0 + np.eye(3)))  # all others are sure of each other
+    np.testing.assert_allclose(clock_deviation(first), 1e-4 * np.array([60.0, 1.4, 1.4, 1.4]), rtol=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("bad", "deviation_s", "verdict"), [(2, 0.004, "usable"), (0, 0.02, "record again")])
+def test_camera_with_an_uncertain_clock_is_named_everywhere(
+    recording, calibration, tmp_path, bad, deviation_s, verdict
+):
+    own = np.zeros((3, 3)) + deviation_s**2 if bad == 0 else np.diag(np.arange(1, 4) == bad) * deviation_s**2
+    uncertain = with_clock_variance(calibration, own + LEAST_SAID_S**2 / 100 * np.eye(3))
+    outcome = judge(uncertain, recording.corners)
+    name = recording.rig.names[bad]
+    said = f"{name}'s time offset is uncertain by {1000 * deviation_s:.1f} ms"
+    assert outcome.verdict == verdict
+    assert next(reason for reason in outcome.reasons if "time offset" in reason).startswith(said)
+    assert any(f"where {name} and another camera see it at once" in advice for advice in outcome.advice)
+    write_reports(tmp_path, outcome, uncertain, recording.corners, recording.board, (), 1.0)
+    problems = json.loads((tmp_path / "report.json").read_text())["cameras"][name]["problems"]
+    assert any(problem.startswith(said) for problem in problems)
+    assert said.replace("'", "&#x27;") in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_camera_with_a_certain_clock_is_not_named(recording, calibration):
+    certain = with_clock_variance(calibration, LEAST_SAID_S**2 / 4 * np.eye(3))
+    assert not any("time offset" in reason for reason in judge(certain, recording.corners).reasons)
