@@ -20,13 +20,14 @@ from multiview.keypoint_formats._keypoint_file import KeypointFile, Seen
 from multiview.keypoint_formats._places import camera_in, frame_in
 from multiview.keypoint_formats._size import measured_size
 from multiview.keypoint_formats._skeleton import joint_order, sized, skeleton_of
-from multiview.recordings.keypoint_folder import NORMALISED, open_keypoint_folders
+from multiview.recordings.keypoint_folder import NORMALISED, joints_beyond_body, open_keypoint_folders
 from multiview.recordings.recorded_keypoints import KeypointSource
 
 __all__ = ["OPENPOSE", "OpenedKeypoints", "holds_keypoints", "open_keypoints"]
 
 OPENPOSE = "openpose"  # folders of one JSON file per frame, which are read frame by frame
 OWN_SKELETON = "body25"  # of OpenPose's files, which do not name their joints
+OPENPOSE_HANDS = ("openpose67", "openpose137")  # with hands; with hands and face
 _PEOPLE = re.compile(rb'"people"\s*:\s*\[\s*[\]{]')  # nobody, or the first person
 DEPTH = 2  # folders below the one that is named
 
@@ -92,8 +93,7 @@ def open_keypoints(
     if not found:
         if path.is_file():
             raise SourceError(f"{path}: no keypoints of a known format ({', '.join((OPENPOSE, *format_names()))})")
-        wanted = wanted or load_skeleton(OWN_SKELETON)
-        return OpenedKeypoints(open_keypoint_folders(path, rig, wanted), wanted, (OPENPOSE,))
+        return _openpose(path, rig, wanted)
     files = {file: _read(file, name) for file, name in found.items()}
     remarks = [remark for file in files.values() for remark in file.remarks]
     if unknown:
@@ -113,6 +113,17 @@ def open_keypoints(
     return OpenedKeypoints(
         KeypointTable(tables), wanted, tuple(sorted(set(found.values()))), list(dict.fromkeys(remarks + said))
     )
+
+
+def _openpose(path: Path, rig: Rig, wanted: Skeleton | None) -> OpenedKeypoints:
+    skeleton = wanted or load_skeleton(OWN_SKELETON)
+    files = open_keypoint_folders(path, rig, skeleton)
+    remarks, joints = [], 0 if wanted else joints_beyond_body(files)
+    if joints:
+        fitting = [name for name in OPENPOSE_HANDS if len(load_skeleton(name).joints) <= joints]
+        others = f"; --skeleton {' or '.join(fitting)} reads them" if fitting else ""
+        remarks.append(f"{path}: hands or faces in the files are left out{others}")
+    return OpenedKeypoints(files, skeleton, (OPENPOSE,), remarks)
 
 
 def holds_keypoints(folder: Path, files: Iterable[str], folders: Iterable[str]) -> bool:

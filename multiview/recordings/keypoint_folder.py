@@ -2,7 +2,9 @@
 
     keypoints/cam01/cam01_000300_keypoints.json          (cam01_json is read as cam01)
 
-The last number in a file's name that differs from file to file is its frame. Values are rounded to float32, as on the
+The last number in a file's name that differs from file to file is its frame. A person's hands and face, which OpenPose
+writes beside the body (--hand, --face), are read where the skeleton has as many joints: body, left hand, right hand,
+then face (`openpose67`, `openpose137`). Values are rounded to float32, as on the
 wire, so that a folder fused offline and played live give the same poses.
 """
 
@@ -29,6 +31,7 @@ __all__ = [
     "KeypointFolders",
     "check_first_people",
     "frames_in",
+    "joints_beyond_body",
     "open_keypoint_folders",
     "read_keypoints",
     "write_keypoints",
@@ -41,6 +44,14 @@ NORMALISED = 2.0  # px: whole people are never so near the corner, and coordinat
 
 class _Person(msgspec.Struct):
     pose_keypoints_2d: list[float]
+    hand_left_keypoints_2d: list[float] = []
+    hand_right_keypoints_2d: list[float] = []
+    face_keypoints_2d: list[float] = []
+
+    def parts(self) -> tuple[list[float], list[float], list[float]]:
+        """The body; with hands; with hands and face."""
+        hands = self.pose_keypoints_2d + self.hand_left_keypoints_2d + self.hand_right_keypoints_2d
+        return self.pose_keypoints_2d, hands, hands + self.face_keypoints_2d
 
 
 class _File(msgspec.Struct):
@@ -79,6 +90,10 @@ class KeypointFolders:
         """
         path = self._files[camera].get(frame)
         return None if path is None else read_keypoints(path, self._skeleton)
+
+    def first_files(self, count: int) -> list[str]:
+        """Of the first camera that has any."""
+        return list(next((files for files in self._files if files), {}).values())[:count]
 
     def cameras_without_folder(self) -> tuple[int, ...]:
         """The rig's cameras that recorded nothing."""
@@ -208,7 +223,7 @@ def read_keypoints(path: str | Path, skeleton: Skeleton) -> Keypoints2D:
     with foreign_errors(path, "OpenPose JSON"):
         content = _content(path)
         try:
-            people = [person.pose_keypoints_2d for person in _DECODER.decode(content).people]
+            people = [_fitting(person, 3 * len(skeleton.joints)) for person in _DECODER.decode(content).people]
         except msgspec.DecodeError:
             if b"NaN" in content or b"Infinity" in content:  # as Python's json writes them
                 raise SourceError(
@@ -225,6 +240,23 @@ def read_keypoints(path: str | Path, skeleton: Skeleton) -> Keypoints2D:
     xy, score = np.empty((len(people), joints, 2)), np.empty((len(people), joints))
     count = keypoint_folder_kernels.clean(triples, xy, score)
     return Keypoints2D(xy, score) if count == len(people) else Keypoints2D(xy[:count].copy(), score[:count].copy())
+
+
+def _fitting(person: _Person, count: int) -> list[float]:
+    """The body, or with hands and face where there are as many as wanted; everything where nothing is."""
+    if len(person.pose_keypoints_2d) == count:
+        return person.pose_keypoints_2d
+    parts = person.parts()
+    return next((values for values in parts if len(values) == count), parts[-1])
+
+
+def joints_beyond_body(files: KeypointFolders) -> int:
+    """How many joints OpenPose's files have of a person with hands and face; 0 where they have neither."""
+    for path in files.first_files(100):
+        for person in _DECODER.decode(_content(path)).people:
+            body, _, everything = person.parts()
+            return len(everything) // 3 if len(everything) > len(body) else 0
+    return 0
 
 
 def _content(path: str | Path) -> bytes:

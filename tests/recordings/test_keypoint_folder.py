@@ -8,6 +8,7 @@ from multiview.body.skeleton import load_skeleton
 from multiview.cameras.camera import Rig
 from multiview.data import Keypoints2D
 from multiview.errors import SourceError
+from multiview.keypoint_formats import open_keypoints
 from multiview.recordings.keypoint_folder import (
     KeypointFolders,
     check_first_people,
@@ -178,3 +179,28 @@ def test_two_files_of_one_frame_are_named(tmp_path: Path) -> None:
         (tmp_path / name).write_text("{}")
     with pytest.raises(SourceError, match="are both frame 300; keep one"):
         frames_in(tmp_path)
+
+
+@pytest.mark.parametrize(("face", "skeleton", "joints"), [(False, "openpose67", 67), (True, "openpose137", 137)])
+def test_hands_and_face_of_openpose_follow_the_body(tmp_path: Path, face: bool, skeleton: str, joints: int) -> None:
+    """Its four arrays, by its documentation of the output: body, left hand, right hand, face."""
+    counts = {"pose": 25, "hand_left": 21, "hand_right": 21, "face": 70 if face else 0}
+    place, person = 0, {"person_id": [-1]}
+    for part, count in counts.items():
+        numbers = range(place, place + count)
+        person[f"{part}_keypoints_2d"] = [value for n in numbers for value in (100.0 + n, 200.0 + 2 * n, 0.5)]
+        place += count
+    path = tmp_path / RIG.names[0] / "000001_keypoints.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"version": 1.3, "people": [person]}))
+    read = opened(tmp_path, skeleton).read(0, 1)
+    assert read is not None
+    order = np.arange(joints)
+    np.testing.assert_array_equal(read.xy[0], np.stack([100.0 + order, 200.0 + 2 * order], axis=1))
+    names = load_skeleton(skeleton).joints
+    assert (names[25], names[46], names[66]) == ("left_hand_root", "right_hand_root", "right_pinky_finger4")
+    body = open_keypoints(tmp_path, RIG)
+    assert body.skeleton.name == "body25"
+    assert f"{'openpose67 or openpose137' if face else 'openpose67'} reads them" in body.remarks[0]
+    with pytest.raises(SourceError, match="try --skeleton"):
+        opened(tmp_path, "coco17")
