@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="unit of length; trc, csv, json: m, cm or mm; anipose: mm, cm or m; bvh: cm, m or mm; c3d: mm or m "
         "(default: the first); other formats have one only",
     )
+    parser.add_argument("--names", default="", help="trc only: markers named as by multiview, pose2sim or opensim")
     add_videos(parser, required=False)
     parser.add_argument("--axes", choices=("zup", "yup"), default="zup", help="tables only: vertical axis (default z)")
 
@@ -85,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
     with progress_bar(f"{source.name} to {args.to}") as progress:
         stem = (args.out or source.parent) / source.stem
         videos = dict(zip(args.videos, camera_names(args), strict=True)) if args.videos else {}
-        exported = export_poses(args.poses, stem, args.to, args.units, options, progress, videos)
+        own = {"names": args.names}
+        exported = export_poses(args.poses, stem, args.to, args.units, options, progress, videos, own)
     for path in exported.paths:
         print(path)
     if exported.off_s:
@@ -106,6 +108,7 @@ def export_poses(
     options: ResampleOptions,
     progress: Callable[[float], None],
     videos: dict[str, str] | None = None,
+    own: dict[str, str] | None = None,
 ) -> Exported:
     """Write the poses of a take or a parquet file in a format.
 
@@ -117,6 +120,7 @@ def export_poses(
         options: What is done to them before.
         progress: Told which share, 0 to 1, is done.
         videos: The camera of each video to show.
+        own: Options that only this format has, by name.
 
     Returns:
         What was written.
@@ -131,7 +135,7 @@ def export_poses(
 
     if options.y_up and to in _FIXED_AXES:
         raise ConfigError(f"{to} files are always {_FIXED_AXES[to]}: leave --axes out")
-    exporter = load_exporter(to, units)
+    exporter = load_exporter(to, units, **(own or {}))
     if videos and not isinstance(exporter, SceneExporter):
         raise ConfigError(f"{to} files show no videos: leave --videos out, or give --to rrd or foxglove")
     table, _ = take_poses(poses)

@@ -16,8 +16,9 @@ __all__ = ["joint_of_marker", "joints_of_markers"]
 
 _PARTS = {
     "shoulder": "shoulder", "sho": "shoulder", "shoulderjoint": "shoulder", "upperarm": "shoulder",
+    "acromial": "shoulder", "mtp": "big_toe",
     "elbow": "elbow", "elb": "elbow", "lowerarm": "elbow", "forearm": "elbow",
-    "wrist": "wrist", "wri": "wrist", "hand": "wrist",
+    "wrist": "wrist", "wri": "wrist", "hand": "wrist", "radiushand": "wrist",
     "hip": "hip", "upperleg": "hip", "upleg": "hip",
     "knee": "knee", "kne": "knee", "lowerleg": "knee", "leg": "knee",
     "ankle": "ankle", "ank": "ankle", "foot": "ankle",
@@ -26,7 +27,7 @@ _PARTS = {
 }  # fmt: skip
 _MIDDLE = {
     "nose": "nose", "neck": "neck", "hips": "mid_hip", "chip": "mid_hip", "pelvis": "mid_hip", "midhip": "mid_hip",
-    "hipcenter": "mid_hip",
+    "hipcenter": "mid_hip", "hip": "mid_hip", "headtop": "head_top",
 }  # fmt: skip
 _SIDES = {"left": "left", "right": "right", "l": "left", "r": "right"}
 

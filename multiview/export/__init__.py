@@ -40,7 +40,11 @@ def part(progress: Progress, index: int, count: int) -> Progress:
 
 
 class Exporter(Protocol):
-    """Writes poses in one format; a module whose format may have other units than its own lists them in `UNITS`."""
+    """Writes poses in one format.
+
+    A module whose format may have other units than its own lists them in `UNITS`, and the other options that its
+    `Exporter` takes, by name, in `OPTIONS`.
+    """
 
     def write(self, poses: Poses, stem: Path, progress: Progress = silent) -> list[Path]:
         """Write one file or, where the format holds one person only, one per person; nobody at all is no error.
@@ -74,27 +78,31 @@ def exporter_names() -> tuple[str, ...]:
     return plugin_names(__name__)
 
 
-def load_exporter(name: str, unit: str = "") -> Exporter:
+def load_exporter(name: str, unit: str = "", **options: str) -> Exporter:
     """The exporter of a format.
 
     Args:
         name: "trc", "bvh" ... (a file of multiview/export), or "./my.py".
         unit: "m", "mm" ... ; empty: the format's own.
+        options: Of the format, "names" or "model"; empty ones are as if left out.
 
     Returns:
         The exporter.
 
     Raises:
-        ConfigError: There is no such format or unit; the message lists those there are.
+        ConfigError: There is no such format, unit or option; the message lists those there are.
     """
     module = load_plugin(__name__, name, "Exporter")
+    given = {key: value for key, value in options.items() if value}
+    if unknown := [key for key in given if key not in getattr(module, "OPTIONS", ())]:
+        raise ConfigError(f"{name} files have no choice of {unknown[0]}: leave --{unknown[0]} out")
     units = getattr(module, "UNITS", ())
     only = "degrees" if name == "angles" else "metres"
     if not unit or (unit == "m" and not units and only == "metres"):
-        return cast(Exporter, module.Exporter())
+        return cast(Exporter, module.Exporter(**given))
     if not units:
         raise ConfigError(f"{name} files are always in {only}: leave --units out")
     if unit not in units:
         known = f"{', '.join(units[:-1])} or {units[-1]}"
         raise ConfigError(f"{name} files have {known}, not {unit}: choose one, or leave --units out for {units[0]}")
-    return cast(Exporter, module.Exporter(unit))
+    return cast(Exporter, module.Exporter(unit, **given))

@@ -2,7 +2,9 @@
 
 One CSV of everybody, a row for each (frame, person), with the angles that the skeleton determines; unknown cells are
 empty. After the angles come their standard deviations; `filled` counts the joints of that row that were filled, not
-measured. Besides, for each person a `.mot` for OpenSim.
+measured. Besides, for each person a `.mot` for OpenSim, and of those who walk the curves over the gait cycle: mean,
+standard deviation and number of cycles at each percent (`_gait_cycles.csv`), one mean stride (`_gait_cycle.mot`) and
+a picture of them (`_gait_cycles.png`).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from multiview.biomechanics.movement import movement
 from multiview.common.atomic_file import replacing
 from multiview.data import NS_PER_S
 from multiview.export import Progress, part, silent
+from multiview.export._gait_cycles import write_gait_cycles
 from multiview.export._rows import Block, write_rows
 from multiview.export._storage import write_storage
 from multiview.recordings.pose_table import Poses
@@ -38,6 +41,7 @@ class Exporter:
             known = {name: angles.value[name] for name in names if np.isfinite(angles.value[name]).any()}
             path = stem.with_name(f"{stem.name}_{person.label}_angles.mot")
             paths.append(write_storage(path, person.time_s, known, 3))
+            paths += write_gait_cycles(person, angles, stem.with_name(f"{stem.name}_{person.label}"))
             part(progress, i, len(poses.people))(1.0)
         who = np.stack([poses.frame, poses.person], axis=1).astype(np.float64)
         blocks = [

@@ -9,7 +9,9 @@ import pytest
 from multiview.__main__ import main
 from multiview.body.skeleton import load_skeleton
 from multiview.data import Pose3D, Track, Tracks
+from multiview.evaluation.marker_joints import joint_of_marker
 from multiview.export import load_exporter
+from multiview.export._marker_names import marker_names
 from multiview.recordings.pose_table import Poses, write_poses
 
 COCO17 = load_skeleton("coco17")
@@ -82,3 +84,31 @@ def test_measured_only_leaves_filled_joints_out(poses, tmp_path: Path, capsys):
         assert np.isnan(arrays["xyz"][0, 2]).all()
         assert np.isfinite(arrays["xyz"][0, 3]).all()
         assert not arrays["filled"].any()
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("pose2sim", {"left_knee": "LKnee", "right_big_toe": "RBigToe", "mid_hip": "Hip", "head_top": "Head"}),
+        ("opensim", {"left_knee": "knee_l", "right_wrist": "radius_hand_r", "left_big_toe": "mtp_l"}),
+        ("multiview", {"left_knee": "left_knee"}),
+    ],
+)
+def test_trc_names_markers_as_others_do(names: str, expected: dict[str, str]) -> None:
+    joints = load_skeleton("halpe26").joints
+    markers = marker_names(joints, names)
+    assert len(set(markers)) == len(joints)
+    for joint, marker in expected.items():
+        assert markers[joints.index(joint)] == marker
+    for joint, marker in zip(joints, markers, strict=True):
+        assert joint_of_marker(marker) in (joint, "")  # a file of them is read as truth
+
+
+def test_export_takes_names_for_trc_alone(poses: Poses, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_poses(poses, tmp_path / "poses.parquet")
+    assert main(["export", str(tmp_path), "--to", "trc", "--names", "pose2sim"]) == 0
+    assert "LKnee" in (tmp_path / "poses_person5.trc").read_text()
+    assert main(["export", str(tmp_path), "--to", "trc", "--names", "vicon"]) == 2
+    assert "there are multiview, pose2sim, opensim" in capsys.readouterr().err
+    assert main(["export", str(tmp_path), "--to", "csv", "--names", "pose2sim"]) == 2
+    assert "leave --names out" in capsys.readouterr().err
