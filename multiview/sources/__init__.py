@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from multiview.sources._container_times import ContainerTimes
-from multiview.sources._device import DeviceReport
+from multiview.sources._device import DeviceReport, ReportsState
 from multiview.sources._device_settings import DeviceSettings
 from multiview.sources._open import device_addresses, is_device, is_file_address, open_source
 from multiview.sources._paced import Paced
@@ -25,6 +25,7 @@ __all__ = [
     "PictureDepth",
     "Policy",
     "Reader",
+    "ReportsState",
     "Seekable",
     "Selection",
     "Sound",

@@ -8,7 +8,7 @@ import numpy as np
 
 from multiview.sources._genicam_features import Features, first_value
 
-__all__ = ["Device", "DeviceReport", "RawFrame", "report_of"]
+__all__ = ["Device", "DeviceReport", "RawFrame", "ReportsState", "report_of"]
 
 
 class RawFrame(NamedTuple):
@@ -58,6 +58,15 @@ class DeviceReport(NamedTuple):
     ptp: str
     ptp_offset_ns: float | None
     losses: dict[str, int]
+
+
+@runtime_checkable
+class ReportsState(Protocol):
+    """A source whose camera can be asked how it is."""
+
+    def report(self) -> DeviceReport:
+        """What the camera says of itself; SourceError if it is gone."""
+        ...
 
 
 def report_of(device: Device) -> DeviceReport:

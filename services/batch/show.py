@@ -58,7 +58,8 @@ class Show:
         self._bar.update(self._task, completed=done, description=words)
         if not self._terminal and now - self._said > LINE_S:
             self._said = now
-            self._console.print(f"{done} of {len(self._kinds)} jobs, {words}", highlight=False, soft_wrap=True)
+            line = ", ".join(filter(None, [f"{done} of {len(self._kinds)} jobs", words]))
+            self._console.print(line, highlight=False, soft_wrap=True)
         if now - self._wrote > PAGE_S:
             with contextlib.suppress(OSError):  # a full disk: the page comes in the end
                 self._write()

@@ -20,7 +20,7 @@ from rich.text import Text
 from multiview.common.console import plain_console
 from multiview.errors import MultiviewError
 from multiview.models.graphics_card import has_gpu
-from multiview.sources import DeviceReport, FrameSource, Reader, device_addresses
+from multiview.sources import DeviceReport, FrameSource, Reader, ReportsState, device_addresses, open_source
 from multiview.studio.config import CameraSource, Studio, camera_names, load_studio, studio_rig
 from services.capture.cameras import open_camera
 from services.capture.device_state import state_of
@@ -182,10 +182,21 @@ def disk(folder: Path) -> Finding:
 
 
 def connected() -> Iterator[Finding]:
-    """The industrial cameras that answer, where a library for them is installed."""
+    """The industrial cameras that answer, where a library for them is installed, and what they say of themselves."""
     for address in device_addresses():
-        advice = f'address = "{address}" in a studio file; then multiview doctor STUDIO looks at it'
-        yield Finding("camera", "good", address, advice)
+        try:
+            camera = open_source(address)
+        except MultiviewError as error:
+            yield Finding("camera", "warn", f"{address}: {error}", NOT_OPEN["camera"])
+            continue
+        try:
+            state, advice = state_of(camera.report()) if isinstance(camera, ReportsState) else ("", [])
+        except MultiviewError as error:
+            state, advice = str(error), [NOT_OPEN["camera"]]
+        finally:
+            camera.close()
+        next_step = f'address = "{address}" in a studio file; then multiview doctor STUDIO watches it for lost packets'
+        yield Finding("camera", "warn" if advice else "good", f"{address}: {state}", "; ".join(advice) or next_step)
 
 
 def ports(studio: Studio) -> Iterator[Finding]:
@@ -279,7 +290,7 @@ def watch(name: str, source: CameraSource) -> Iterator[Finding]:
             start_s, end = time.monotonic() - began, time.monotonic() + WATCH_S
             while (left_s := end - time.monotonic()) > 0 and (frame := reader.read(left_s)) is not None:
                 times.append(frame.time_ns)
-            if hasattr(camera, "report"):
+            if isinstance(camera, ReportsState):
                 report = camera.report()
     except MultiviewError as error:
         yield Finding(name, "bad", str(error), NO_PICTURE[kind])

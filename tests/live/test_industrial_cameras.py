@@ -12,13 +12,15 @@ import pytest
 from benchmarks.emulated_camera import ADDRESS, network_camera
 from multiview.__main__ import main
 from multiview.cameras.rig_file import save_rig
-from multiview.sources import DeviceSettings, open_source
+from multiview.errors import SourceError
+from multiview.sources import DeviceSettings, FrameSource, open_source
 from multiview.studio.config import CameraOptions, CameraSource, RecorderOptions, Studio, load_studio, write_studio
 from multiview.studio.rerun import recorded_poses
 from multiview.synthetic import StudioOptions, make_studio
 from multiview.timing.sync_buffer import SyncOptions
 from multiview.wire import topics
 from multiview.wire.messages import CameraHealth, KeypointsMessage, decode
+from services.capture import doctor
 from services.capture.doctor import examine, watch
 from services.supervise.launch import Launch
 from services.transport.bus import Subscriber
@@ -67,9 +69,21 @@ def test_emulated_cameras_are_examined(studio_file: Path) -> None:
     assert "firmware" in itself.seen
 
 
-def test_connected_cameras_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connected_cameras_are_listed_with_their_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of them is in use by another program, which is said."""
     addresses = emulated("basler", 2, monkeypatch)
-    assert set(addresses) <= {finding.seen for finding in examine(None)}
+
+    def opened(address: str) -> FrameSource:
+        if address == addresses[1]:
+            raise SourceError("is another program using it?")
+        return open_source(address)
+
+    monkeypatch.setattr(doctor, "open_source", opened)
+    found = {finding.seen.partition(": ")[0]: finding for finding in examine(None) if finding.what == "camera"}
+    assert set(addresses) <= set(found)
+    assert "firmware 1.1" in found[addresses[0]].seen.replace(addresses[0], "")
+    assert (found[addresses[0]].verdict, found[addresses[1]].verdict) == ("good", "warn")
+    assert "another program" in found[addresses[1]].seen
 
 
 def simulated_people(addresses: list[str], folder: Path, trigger: str = "") -> Studio:
