@@ -1,5 +1,7 @@
 """Every engine calls `perform`, and says of each call how it ended: with a reply, or lost with its process."""
 
+import sys
+
 import msgspec
 import pytest
 
@@ -62,3 +64,10 @@ def test_engine_replies_or_says_that_a_job_was_lost(name, tmp_path, monkeypatch)
 def test_engine_that_does_not_exist_is_named(tmp_path):
     with pytest.raises(ConfigError, match='did you mean "slurm"'):
         make_engine("slurn", EngineOptions(folder=tmp_path))
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_engine_whose_package_is_missing_names_its_extra(name, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, NEEDS[name], None)  # as if it were not installed
+    with pytest.raises(ConfigError, match=rf"pip install 'multiview-mocap\[{name}\]'"):
+        make_engine(name, EngineOptions(folder=tmp_path))

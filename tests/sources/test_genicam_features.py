@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from multiview.common.plugins import load_plugin
 from multiview.errors import SourceError
+from multiview.sources import _aravis, device_addresses, open_source
+from multiview.sources._aravis import load_aravis
 from multiview.sources._device_settings import DeviceSettings
 from multiview.sources._genicam_features import Value, apply_settings
-from tests.industrial import emulated
+from tests.industrial import KINDS, emulated
 
 MODERN: dict[str, Value] = {
     "PixelFormat": "Mono8", "Width": 640, "Height": 480, "OffsetX": 32, "OffsetY": 0, "BinningHorizontal": 1,
@@ -136,3 +140,16 @@ def test_emulated_camera_is_set(kind: str, monkeypatch: pytest.MonkeyPatch) -> N
         assert source.size == (64, 48)
     finally:
         source.close()
+
+
+def test_camera_whose_library_is_missing_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pypylon", None)  # as if it were not installed
+    monkeypatch.setattr(_aravis, "_paths", list)
+    load_aravis.cache_clear()
+    try:
+        for kind in KINDS:
+            with pytest.raises(SourceError, match=rf'pip install "multiview-mocap\[{kind}\]"'):
+                open_source(f"{kind}:1")
+        assert device_addresses() == []
+    finally:
+        load_aravis.cache_clear()
