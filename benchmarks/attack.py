@@ -52,6 +52,7 @@ class Outcome(NamedTuple):
     foreign: int  # messages in the take that no camera or service of the studio sent
     recorded: int  # frames
     reasons: Counter[str]
+    done: str  # what the attackers sent, a line for each kind
 
     @property
     def p99_ms(self) -> float:
@@ -73,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cameras", type=int, default=8)
     parser.add_argument("--fps", type=float, default=60.0, help="Hz")
     parser.add_argument("--seconds", type=float, default=60.0, help="of the attack, and of the peace beside it")
+    parser.add_argument("--share", action="store_true", help="attackers share the processor with the studio (nice 10)")
     parser.add_argument("--port", type=int, default=17855, help="the first of three that the hub uses (17855)")
 
 
@@ -81,10 +83,11 @@ def run(args: argparse.Namespace) -> int:
     print(f"{args.cameras} cameras x {args.fps:g} Hz, {args.seconds:g} s, the attacker has a listener's key")
     peace = attacked(args.cameras, args.fps, args.seconds, args.port, attack=False)
     print(peace.row("peace"), flush=True)
-    war = attacked(args.cameras, args.fps, args.seconds, args.port)
+    war = attacked(args.cameras, args.fps, args.seconds, args.port, share=args.share)
     print(war.row("attack"))
+    print(f"sent or connected:\n{war.done}rejected:")
     for reason, number in war.reasons.most_common():
-        print(f"  {number:9} {reason}")
+        print(f"{number:9} {reason}")
     ratio = war.p99_ms / peace.p99_ms
     good = war.alive and not war.foreign and war.grown_mb <= LIMIT_MB and war.log_kb <= LIMIT_LOG_KB
     good = good and ratio <= LIMIT_RATIO
@@ -92,8 +95,16 @@ def run(args: argparse.Namespace) -> int:
     return 0 if good else 1
 
 
-def attacked(cameras: int, fps: float, seconds: float, port: int, attack: bool = True, key: str = "client") -> Outcome:
-    """One run of a studio with keys."""
+def attacked(
+    cameras: int,
+    fps: float,
+    seconds: float,
+    port: int,
+    attack: bool = True,
+    key: str = "client",
+    share: bool = False,
+) -> Outcome:
+    """One run of a studio with keys; attackers take what is left of the processor, or a share."""
     with tempfile.TemporaryDirectory() as folder:
         path = _studio(Path(folder), cameras, fps, seconds, port)
         hub = HubOptions(ingest_port=port, publish_port=port + 1, request_port=port + 2, keys=f"{folder}/keys")
@@ -102,22 +113,22 @@ def attacked(cameras: int, fps: float, seconds: float, port: int, attack: bool =
         with (Path(folder) / "hub.log").open("wb") as log:
             processes = [subprocess.Popen([*base, *w], stderr=log if w[0] == "hub" else None) for w in words]
         attackers = [sys.executable, "-m", "benchmarks.attackers", str(path), "--seconds", str(seconds), "--key", key]
-        others: list[subprocess.Popen[bytes]] = []
+        attackers += ["--share"] if share else []
+        others: list[subprocess.Popen[str]] = []
         ready = lambda: wait_for(hub, {"service/fusion", "service/recorder"})
         try:
             with playing(path, seconds + 2 * WARM_S, ready):
                 memory = _Memory(processes[0].pid)
                 listener = Listener(hub, [process.pid for process in processes])
                 if attack:
-                    others.append(subprocess.Popen([sys.executable, "-c", _LATER, str(WARM_S), *attackers]))
+                    later = [sys.executable, "-c", _LATER, str(WARM_S), *attackers]
+                    others.append(subprocess.Popen(later, stdout=subprocess.PIPE, text=True))
                 listener.listen(seconds + 2 * WARM_S)
                 memory.ending.set()
                 reasons = _reasons(hub)
                 alive = processes[0].poll() is None
         finally:
-            for process in others:
-                process.kill()
-                process.wait()
+            done = "".join(_ended(other) for other in others)
             for process in reversed(processes):
                 process.send_signal(signal.SIGTERM)
                 process.wait()
@@ -133,7 +144,18 @@ def attacked(cameras: int, fps: float, seconds: float, port: int, attack: bool =
             foreign=foreign,
             recorded=recorded,
             reasons=reasons,
+            done=done,
         )
+
+
+def _ended(attackers: subprocess.Popen[str]) -> str:
+    """What they say when they are told to end."""
+    attackers.terminate()
+    try:
+        return attackers.communicate(timeout=30.0)[0]
+    except subprocess.TimeoutExpired:
+        attackers.kill()
+        return attackers.communicate()[0]
 
 
 _LATER = "import os, sys, time; time.sleep(float(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"

@@ -31,7 +31,7 @@ from multiview.sources._timestamps import read_timestamps
 from multiview.studio.config import load_studio
 from multiview.synthetic import StudioOptions, make_rig, make_studio
 
-__all__ = ["FORMATS", "FileFormat"]
+__all__ = ["FORMATS", "FileFormat", "other_arrays"]
 
 RIG = make_rig(StudioOptions(cameras=3, people=1))
 COCO17 = load_skeleton("coco17")
@@ -225,12 +225,12 @@ def _other_table(rng: random.Random, path: Path) -> None:
     pq.write_table(table, path)
 
 
-def _other_arrays(rng: random.Random, path: Path) -> None:
+def other_arrays(rng: random.Random, path: Path) -> None:
     """The arrays, one of another type or shape, with wild values, or gone."""
     with np.load(path) as content:
         arrays = {name: content[name] for name in content.files}
     name = rng.choice(sorted(arrays))
-    n = len(arrays[name])
+    n = arrays[name].size and len(np.atleast_1d(arrays[name]))
     other: Any = rng.choice(
         [
             np.full(arrays[name].shape, np.nan),
@@ -326,7 +326,7 @@ FORMATS: dict[str, FileFormat] = {
     "coco": FileFormat(_text("people.json", _coco_text()), _coco),
     "corners": FileFormat(_written("corners.parquet", _corners), read_corners, False, _other_table),
     "poses": FileFormat(_written("poses.parquet", _poses), read_poses, False, _other_table),
-    "truth": FileFormat(_written("gt.npz", _truth), read_truth, False, _other_arrays),
+    "truth": FileFormat(_written("gt.npz", _truth), read_truth, False, other_arrays),
     **{name if name != "multiview" else "rig (convert)": _calibration(name) for name in written_formats()},
     "vicon": FileFormat(_text("session.xcp", VICON), _read_calibration),
     "optitrack": FileFormat(_text("calibration.mcal", MCAL), _read_calibration),

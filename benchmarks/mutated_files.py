@@ -24,11 +24,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import file_formats, recorded_formats
+from benchmarks import file_formats, keypoint_files, recorded_formats
 from benchmarks.file_formats import FileFormat
 from multiview.errors import MultiviewError
 
-FORMATS = file_formats.FORMATS | recorded_formats.FORMATS
+FORMATS = file_formats.FORMATS | recorded_formats.FORMATS | keypoint_files.FORMATS
 MAX_SECONDS, MAX_MEGABYTES, LONGEST_LINE = 5.0, 500.0, 1200
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.mutated_files import FORMATS, attack
+from calib.formats import format_names as calibration_formats
+from multiview.common.plugins import plugin_names
+from multiview.keypoint_formats import format_names as keypoint_formats
 
 FILES, FEW = 60, 15
-SLOW = ("recipe", "onnx", "checkpoint", "trained", "mp4", "avi", "take", "contents")  # over a second
+# Over a second.
+SLOW = ("recipe", "onnx", "checkpoint", "trained", "mp4", "avi", "take", "contents", "nwb", "sleap", "sleap_analysis")
 DAMAGE_IS_SAID = ("take", "contents")  # all that is whole is read, whatever is damaged
 
 
@@ -22,3 +26,10 @@ def test_mutated_files_are_read_or_refused_in_one_line(name: str) -> None:
     assert outcome.faults == {}, outcome.examples
     assert (outcome.refused > 0) == (name not in DAMAGE_IS_SAID)
     assert outcome.read + outcome.refused == files
+
+
+def test_mutated_files_are_of_every_format_there_is() -> None:
+    calibrations = set(calibration_formats()) - {"multiview"}  # "rig" and "rig (convert)"
+    markers = {f"markers {name}" for name in plugin_names("multiview.marker_files")}
+    keypoints = set(keypoint_formats()) - {"coco"} | {"keypoints coco"}
+    assert calibrations | markers | keypoints <= FORMATS.keys()

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from calib.formats._cameras import in_metres, make_camera, make_rig
+from calib.formats._mat5 import read_mat
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.foreign_errors import LARGEST_FILE, foreign_errors
 from multiview.common.ranges import shown
@@ -35,14 +36,13 @@ def recognises(text: str) -> bool:
 
 
 def read(path: Path, unit_m: float | None = None) -> tuple[Rig, list[str]]:
-    from scipy.io import loadmat
-
     with foreign_errors(path, "MATLAB's camera parameters", ConfigError):
         if path.stat().st_size > LARGEST_FILE:
             raise ConfigError(f"{path}: far larger than camera parameters")
-        if path.read_bytes()[:10] == b"MATLAB 7.3":
+        content = path.read_bytes()
+        if content[:10] == b"MATLAB 7.3":
             raise ConfigError(f"{path}: saved with -v7.3: save it again with -v7")
-        table = {key: value for key, value in loadmat(path, simplify_cells=True).items() if not key.startswith("__")}
+        table = read_mat(content)
         stereo = _find(table, "CameraParameters2")
         if stereo is not None:
             named = [("cam01", stereo["CameraParameters1"]), ("cam02", stereo["CameraParameters2"])]
@@ -71,7 +71,7 @@ def _find(table: dict[str, Any], key: str) -> dict[str, Any] | None:
 def _single(table: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     found: list[tuple[str, dict[str, Any]]] = []
     for key, value in [("cam01", table), *table.items()]:
-        structs = value if isinstance(value, list | np.ndarray) else [value]
+        structs = value if isinstance(value, list) else [value]
         for one in structs:
             if isinstance(one, dict) and "RadialDistortion" in one:
                 found.append((str(one.get("Name", key if len(structs) == 1 else f"cam{len(found) + 1:02d}")), one))

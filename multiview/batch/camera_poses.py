@@ -10,6 +10,7 @@ import numpy as np
 from multiview.body.skeleton import Skeleton, find_skeleton, save_own_skeleton
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
+from multiview.common.names import name_fault
 from multiview.data import Keypoints2D
 from multiview.errors import SourceError
 from multiview.recordings.recorded_keypoints import Recording
@@ -88,7 +89,10 @@ def read_camera_poses(folder: Path) -> tuple[Recording, Skeleton]:
                     columns["visibility"][visibilities[i]] if columns["has_visibility"][i] else None,
                 )
             )
-    return recording, find_skeleton(str(columns["skeleton"]), folder)
+        skeleton = str(columns["skeleton"])
+        if fault := name_fault(skeleton):
+            raise SourceError(f"{path}: its skeleton: {fault}")
+    return recording, find_skeleton(skeleton, folder)
 
 
 def join(parts: list[Recording]) -> Recording:

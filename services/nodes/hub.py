@@ -22,7 +22,7 @@ from multiview.studio.identity import studio_id
 from multiview.wire import topics
 from multiview.wire.messages import Heartbeat, ServiceHealth, Stamp, encode
 from services.nodes.hub_tables import Names, Reasons, SenderTable
-from services.runtime.process import Stopping, allow_open_files, begin_service
+from services.runtime.process import Stopping, allow_open_files, begin_service, give_memory_back
 from services.runtime.realtime import RealtimeBudget
 from services.transport.hub_sockets import HubSockets, Incoming
 from services.transport.keyring import HUB, SERVICES
@@ -46,8 +46,9 @@ def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio, check=False)
     begin_service("hub", studio.logging.json)
     allow_open_files(OPEN_FILES)
-    budget = RealtimeBudget()  # before the sockets' threads, which inherit it
-    Hub(studio, args.run_id[:100]).serve(budget)
+    give_memory_back()
+    hub = Hub(studio, args.run_id[:100])
+    hub.serve(RealtimeBudget())  # after the sockets, whose threads it schedules too
 
 
 class Hub:

@@ -45,13 +45,21 @@ class RealtimeBudget:
 
 
 def _schedule(realtime: bool) -> bool:
-    """All threads of this process, those of the sockets too."""
+    """All threads of this process, those of the sockets too; the calling one comes before the others.
+
+    The sockets' threads take in what is sent as fast as it comes, and the calling thread bounds it: at one priority it
+    would wait while two of them each use up their time slice (100 ms).
+    """
     if sys.platform != "linux":
         return False
     if realtime:
         use_realtime_scheduling()
     policy = os.sched_getscheduler(0) if realtime else os.SCHED_OTHER
+    least = os.sched_get_priority_min(policy)
     for thread in os.listdir("/proc/self/task"):
         with contextlib.suppress(OSError):  # it has ended
-            os.sched_setscheduler(int(thread), policy, os.sched_param(int(policy != os.SCHED_OTHER)))
-    return os.sched_getscheduler(0) == os.SCHED_RR
+            os.sched_setscheduler(int(thread), policy, os.sched_param(least))
+    if policy == os.SCHED_RR:
+        with contextlib.suppress(PermissionError):  # RLIMIT_RTPRIO is 1
+            os.sched_setscheduler(0, policy, os.sched_param(least + 1))
+    return policy == os.SCHED_RR

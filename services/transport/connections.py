@@ -8,7 +8,8 @@ connection has received. With these three the memory of the hub is bounded whate
 - the connections of one key are `Limits.of_one_key` at most, and `Limits.kept` are kept for those who have a part in
   the studio: whoever may only listen, or has not said anything yet, goes first;
 - connections that have not sent even a greeting are `Limits.waiting` at most, the oldest goes first;
-- a connection sends messages and bytes at a rate, and what it has sent of a message that is not complete is bounded.
+- a connection sends messages and bytes at a rate, and what it has sent of a message that is not complete is bounded, as
+  is what all those have sent together that have not said anything yet.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
+from multiview.wire.messages import MAX_BYTES
+
 __all__ = ["ConnectionTable", "Limits"]
 
 GREETING_BYTES = 64  # what ZMTP begins with
 SILENT_S = 2.0  # a connection that was silent for so long makes room for another
-UNFINISHED_BYTES, UNFINISHED_AT_ONCE = 512 * 1024, 4 * 1024 * 1024  # of a message that is not complete
 HEARTBEAT_BYTES_S = 2048.0  # what heartbeats of the other side are allowed
-SUBSCRIPTIONS = 256  # of one connection
+SUBSCRIPTIONS, SUBSCRIBED_BYTES = 256, 4096  # of one connection; libzmq keeps some 50 bytes for each of these
 _RECEIVED_AT = 128  # place of tcpi_bytes_received in struct tcp_info
 _LINUX = sys.platform == "linux"
 
@@ -36,13 +38,20 @@ _LINUX = sys.platform == "linux"
 class Limits(NamedTuple):
     """What one port takes: connections, messages a second and at once, bytes a second and at once.
 
-    `kept` of the connections are for whoever has a part in the studio.
+    `kept` of the connections are for whoever has a part in the studio. The kernel holds about `window_bytes` of a
+    connection, and libzmq `queue` messages, of parts of `part_bytes` at most: the rest waits in its sender.
     """
 
     connections: int = 128
     of_one_key: int = 48
     kept: int = 32
     waiting: int = 64
+    window_bytes: int = 32 * 1024
+    part_bytes: int = MAX_BYTES
+    queue: int = 128
+    unfinished: int = 512 * 1024  # bytes of a message that is not complete, twice in a row
+    unfinished_at_once: int = 4 * 1024 * 1024
+    in_all: int = 1024 * 1024  # the same of all connections that have said nothing yet
     messages_s: float = 4000.0
     messages: float = 4000.0
     bytes_s: float = 16e6
@@ -60,6 +69,7 @@ class _Connection:
         self.messages = self.bytes = 0.0  # used of what may be sent at once
         self.user = ""
         self.subscriptions: set[bytes] = set()
+        self.subscribed = 0  # bytes of them
 
 
 class ConnectionTable:
@@ -115,8 +125,10 @@ class ConnectionTable:
         if connection is None:
             return
         topics = connection.subscriptions
+        if active != (topic in topics):
+            connection.subscribed += len(topic) if active else -len(topic)
         topics.add(topic) if active else topics.discard(topic)
-        if len(topics) > SUBSCRIPTIONS or len(topic) > SUBSCRIPTIONS:
+        if len(topics) > SUBSCRIPTIONS or connection.subscribed > SUBSCRIBED_BYTES:
             self.close(file, "too many subscriptions")
 
     def close(self, file: int, reason: str) -> None:
@@ -146,6 +158,7 @@ class ConnectionTable:
             if _LINUX:
                 self._measure(file, connection, now_s)
         for port, limits in self._limits.items():
+            self._close_longest(port, limits.in_all)
             self._make_room(port, limits, now_s)
 
     def close_all(self) -> None:
@@ -153,6 +166,7 @@ class ConnectionTable:
             self.gone(file)
 
     def _measure(self, file: int, connection: _Connection, now_s: float) -> None:
+        limits = self._limits[connection.port]
         received = _taken_bytes(connection.handle)
         came, connection.received = received - connection.received, received
         connection.greeted = connection.greeted or received > GREETING_BYTES
@@ -161,10 +175,19 @@ class ConnectionTable:
         # Parts of one message come one after the other: after a complete one, only what came since can be unfinished.
         connection.unfinished = 0.0 if connection.delivered else max(0.0, connection.unfinished + came - allowance)
         connection.delivered = False
-        too_much = connection.unfinished > UNFINISHED_BYTES
-        if (too_much and connection.suspect) or connection.unfinished > UNFINISHED_AT_ONCE:
+        too_much = connection.unfinished > limits.unfinished
+        if (too_much and connection.suspect) or connection.unfinished > limits.unfinished_at_once:
             self.close(file, "message without end")
         connection.suspect = too_much
+
+    def _close_longest(self, port: str, limit: int) -> None:
+        """Of those who have not said anything complete, until all of them together have sent less."""
+        mute = sorted((one.unfinished, file) for file, one in self._at(port) if not one.spoke)
+        unfinished = sum(size for size, _ in mute)
+        while unfinished > limit:
+            size, file = mute.pop()
+            self.close(file, "message without end")
+            unfinished -= size
 
     def _make_room(self, port: str, limits: Limits, now_s: float) -> None:
         here = [(file, one) for file, one in self._connections.items() if one.port == port]

@@ -19,7 +19,7 @@ from zmq.utils import z85
 
 from multiview.errors import ConfigError
 from multiview.studio.config import HubOptions
-from multiview.wire.messages import MAX_BYTES, Stamp
+from multiview.wire.messages import Stamp
 from services.transport.bus import PUBLISH_QUEUE, SEND_QUEUE, is_loopback, milliseconds
 from services.transport.connections import ConnectionTable, Limits
 from services.transport.keyring import HUB, load_key
@@ -31,14 +31,20 @@ from services.transport.zap_authenticator import INGEST, ZapAuthenticator
 __all__ = ["HubSockets", "Incoming"]
 
 HANDSHAKE_MS = 2000
-RECEIVE_QUEUE = 128  # messages of one connection that wait in the hub; others wait in their sender
+REPLY_QUEUE = 100
 MAX_PARTS = 2
 SWEEP_S = 0.01
 EVENTS_AT_ONCE = 500
+# Whoever asks or subscribes sends little. Of that the kernel holds a few KB and libzmq a few messages, the rest waits
+# in its sender: one that goes beyond its limits is closed before what it sent takes much memory (50 bytes for each
+# byte of a subscription, 64 for a part without content).
+SHORT = Limits(
+    window_bytes=4096, part_bytes=1024, queue=16, unfinished=16 * 1024, unfinished_at_once=64 * 1024, in_all=512 * 1024
+)
 LIMITS = {
     "ingest": Limits(kept=0),  # nobody who may only listen is let in
-    "publish": Limits(speaks=False),
-    "request": Limits(messages_s=500.0, messages=1000.0, bytes_s=1e6, bytes=1e6),
+    "publish": SHORT._replace(window_bytes=1024, queue=8, speaks=False),
+    "request": SHORT._replace(messages_s=500.0, messages=1000.0, bytes_s=1e6, bytes=1e6),
 }
 _FAILED = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED | _FAILED
@@ -69,9 +75,9 @@ class HubSockets:
         self._authenticator = (
             ZapAuthenticator(_ZapSocket(self._context), _key_text, self.permissions) if self.permissions else None
         )
-        self._ingest = self._socket(zmq.ROUTER, 0, SEND_QUEUE)
-        self._publish = self._socket(zmq.XPUB, 1, PUBLISH_QUEUE)
-        self._request = self._socket(zmq.ROUTER, 2, 100)
+        self._ingest = self._socket(zmq.ROUTER, "ingest", SEND_QUEUE)
+        self._publish = self._socket(zmq.XPUB, "publish", PUBLISH_QUEUE)
+        self._request = self._socket(zmq.ROUTER, "request", REPLY_QUEUE)
         self._publish.setsockopt(zmq.XPUB_VERBOSER, 1)  # says who subscribes to what
         self._sockets = {"ingest": self._ingest, "publish": self._publish, "request": self._request}
         self._poller, self._monitors = zmq.Poller(), dict[str, zmq.Socket[bytes]]()
@@ -232,13 +238,14 @@ class HubSockets:
             else:
                 self._connections.gone(value)
 
-    def _socket(self, kind: int, thread: int, send_queue: int) -> zmq.Socket[bytes]:
+    def _socket(self, kind: int, port: str, send_queue: int) -> zmq.Socket[bytes]:
         socket: zmq.Socket[bytes] = self._context.socket(kind)
         socket.linger = 0
-        socket.sndhwm, socket.rcvhwm = send_queue, RECEIVE_QUEUE
-        socket.setsockopt(zmq.MAXMSGSIZE, MAX_BYTES)
+        socket.sndhwm, socket.rcvhwm = send_queue, LIMITS[port].queue
+        socket.setsockopt(zmq.RCVBUF, LIMITS[port].window_bytes)
+        socket.setsockopt(zmq.MAXMSGSIZE, LIMITS[port].part_bytes)
         socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
-        socket.setsockopt(zmq.AFFINITY, 1 << thread)
+        socket.setsockopt(zmq.AFFINITY, 1 << list(LIMITS).index(port))
         socket.setsockopt(zmq.BACKLOG, 128)
         socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
         socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 5)

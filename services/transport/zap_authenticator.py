@@ -17,6 +17,7 @@ from services.transport.rights import may_send
 __all__ = ["INGEST", "ReplySocket", "ZapAuthenticator"]
 
 INGEST = b"ingest"  # the domain of the port to which one sends
+HANDSHAKES_S, HANDSHAKES = 8.0, 32.0  # of one listener's key: a second, and at once
 QUIET_S, QUIETEST_S = 1.0, 3600.0  # rejections are logged at most this often: less and less
 
 
@@ -35,6 +36,7 @@ class ZapAuthenticator:
     def __init__(self, socket: ReplySocket, encode_key: Callable[[bytes], str], permissions: Permissions) -> None:
         self._socket, self._encode, self._permissions = socket, encode_key, permissions
         self._next_log, self._pause_s = 0.0, QUIET_S
+        self._handshakes: dict[str, tuple[float, float]] = {}  # by key: how many of late, and when the last one was
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -55,6 +57,8 @@ class ZapAuthenticator:
         public = self._encode(parts[6]) if mechanism == b"CURVE" and len(parts) == 7 else ""
         peer = self._permissions.peer(public)
         if peer is not None and (domain != INGEST or may_send(peer.role)):
+            if not may_send(peer.role) and not self._has_time_for(public):
+                return [version, request, b"300", b"too many connections at once", b"", b""]  # it tries again later
             return [version, request, b"200", b"OK", public.encode(), b""]
         if time.monotonic() >= self._next_log:
             self._next_log = time.monotonic() + self._pause_s
@@ -64,3 +68,12 @@ class ZapAuthenticator:
             )
             logging.warning("rejected a connection from %s: %s", address.decode(errors="replace")[:64], why)
         return [version, request, b"400", b"not allowed", b"", b""]
+
+    def _has_time_for(self, public: str) -> bool:
+        """What connections cost before they can be judged is bounded by how many there are."""
+        now_s = time.monotonic()
+        level, last_s = self._handshakes.get(public, (0.0, now_s))
+        level = max(0.0, level - (now_s - last_s) * HANDSHAKES_S)
+        fits = level + 1.0 <= HANDSHAKES
+        self._handshakes[public] = (level + fits, now_s)
+        return fits

@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
+import pytest
+
 from services.runtime.realtime import RealtimeBudget
+
+SHOW_PRIORITIES = """
+import os, threading
+from services.runtime.realtime import RealtimeBudget
+ending = threading.Event()
+threading.Thread(target=ending.wait).start()
+budget = RealtimeBudget()
+own = os.sched_getparam(0).sched_priority
+others = [os.sched_getparam(int(t)).sched_priority for t in os.listdir("/proc/self/task") if int(t) != os.getpid()]
+print(int(budget.realtime), own, *others)
+ending.set()
+"""
 
 
 class Scheduler:
@@ -47,3 +65,16 @@ def test_realtime_priority_that_is_not_permitted_is_not_asked_for_again() -> Non
     for second in range(100):
         budget.check(second, float(second))
     assert scheduler.calls == [True]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="scheduling classes are Linux's")
+def test_thread_that_bounds_what_comes_is_before_those_that_take_it_in() -> None:
+    if os.geteuid() != 0 or (os.cpu_count() or 1) < 2:
+        pytest.skip("only the superuser may, where there is more than one processor")
+    shown = subprocess.run([sys.executable, "-c", SHOW_PRIORITIES], capture_output=True, text=True, check=True).stdout
+    realtime, own, *others = map(int, shown.split())
+    if not realtime:
+        pytest.skip("this system gives nobody real-time priority")
+    assert len(others) == 1
+    assert own > others[0] > 0

@@ -192,6 +192,34 @@ def test_subscriptions_of_one_connection_are_bounded(network: Network) -> None:
     assert not is_open(client)
 
 
+def test_subscriptions_are_bounded_by_their_bytes(network: Network) -> None:
+    """libzmq keeps a node for each of them: 250 topics of 250 characters took 3 MB."""
+    client, file = network.connect("publish")
+    for number in range(8):
+        network.table.subscribed(file, b"%0500d" % number, True)
+        network.table.subscribed(file, b"%0500d" % number, True)  # the same again costs nothing
+    assert is_open(client)
+    network.table.subscribed(file, b"%0500d" % 8, True)
+    assert not is_open(client)
+    assert network.table.closed_for == {"too many subscriptions": 1}
+
+
+@linux
+def test_unfinished_messages_of_strangers_are_bounded_in_sum(network: Network) -> None:
+    """Each of them within its limit; the longest goes first, and who has said something before stays."""
+    speaker, file = network.connect()
+    network.table.count(file, "", 10, 0.0)
+    strangers = [network.connect() for _ in range(3)]
+    network.table.sweep(0.0)
+    for (client, end), size in zip([*strangers, (speaker, file)], (500_000, 350_000, 300_000, 450_000), strict=True):
+        client.sendall(bytes(size))
+        network.read(network.end(end), size)
+    network.table.sweep(0.001)
+    assert [is_open(client) for client, _ in strangers] == [False, True, True]
+    assert is_open(speaker)
+    assert network.table.closed_for == {"message without end": 1}
+
+
 def test_connections_of_a_revoked_key_are_closed(network: Network) -> None:
     (bad, file), (good, other) = network.connect(), network.connect()
     network.table.count(file, "revoked", 1, 0.0)
