@@ -15,6 +15,7 @@ from services.capture.capture_report import CameraReport, CaptureReport, report_
 from services.capture.captured import CapturedCamera, advice_for
 from services.capture.capturing import capturing
 from services.capture.coverage import ENOUGH_SHARED, Coverage
+from services.capture.disk_watch import DiskWatch
 from services.nodes.previews import jpeg
 from services.runtime.process import Stopping
 from services.supervise.watcher import rate_of
@@ -43,11 +44,14 @@ def report_captures(file: Path, board: Path | None, name: str | None, notes: str
     studio, stopping, pipe = load_studio(file, check=False), Stopping(), sys.stdout.buffer
     warnings: list[str] = []
     with capturing(studio, board, name, notes, lossless, warnings.append) as capture:
+        disk = DiskWatch(capture.take) if capture.take else None
         began_s = next_s = time.monotonic()
         with contextlib.suppress(BrokenPipeError):
             while not stopping.wait(0.05):
                 if capture.coverage is not None:
                     capture.coverage.show({camera.name: camera.newest for camera in capture.cameras})
+                if disk is not None and (warning := disk.look(time.monotonic())):
+                    warnings.append(warning)
                 if time.monotonic() >= next_s:
                     next_s = time.monotonic() + REPORT_S
                     seconds = 0.0 if capture.take is None else time.monotonic() - began_s

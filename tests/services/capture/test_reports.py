@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -16,7 +17,10 @@ from multiview.errors import SourceError
 from multiview.studio.config import SyntheticSource
 from services.capture.capture_report import CameraReport, CaptureReport, read_reports, report_message
 from services.capture.coverage import ENOUGH_SHARED, LEAST_VIEWS, Coverage
+from services.capture.reporting import report_captures
 from services.capture.simulated_camera import RATE_HZ, simulated_cameras
+from services.nodes.disk_room import DiskRoom
+from tests.footage import write_video
 
 SOURCE = SyntheticSource(options={"cameras": 2, "people": 0, "size": [640, 360], "person_px": 120.0})
 
@@ -135,3 +139,33 @@ def test_simulated_cameras_film_the_print_in_step(board: Path) -> None:
             simulated_cameras(SOURCE, board, began_ns=0)
     finally:
         board.with_name("away.png").rename(board.with_name("board.png"))
+
+
+class Pipe:
+    """A standard output whose reader goes when a report warns, or after twenty reports."""
+
+    def __init__(self) -> None:
+        self.buffer, self.warning, self.reports = self, "", 0
+
+    def write(self, data: bytes) -> int:
+        (report,) = read_reports(io.BytesIO(data).read)
+        self.warning, self.reports = report.warning, self.reports + 1
+        if self.warning or self.reports == 20:
+            raise BrokenPipeError
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+
+@pytest.mark.slow
+def test_reports_warn_of_a_disk_that_will_soon_be_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the table does: whoever records from a page is told, too."""
+    video = write_video(tmp_path / "film.avi")
+    (tmp_path / "studio.toml").write_text(
+        f'[recorder]\ndirectory = "{tmp_path}"\n[cameras.cam01.source]\ntype = "camera"\naddress = "{video}"\n'
+    )
+    monkeypatch.setattr(DiskRoom, "warning", lambda room: "the disk will be full in 2 min")
+    monkeypatch.setattr(sys, "stdout", pipe := Pipe())
+    assert report_captures(tmp_path / "studio.toml", None, "first") == 0
+    assert pipe.warning == "the disk will be full in 2 min"
