@@ -44,15 +44,16 @@ ARROWS: dict[str, str] = {
     "multiview/synthetic": "recordings body cameras wire common geometry",
     "multiview/drawing": "biomechanics evaluation fusion/association fusion/state recordings body cameras timing "
     "wire common",
-    "multiview/export": "biomechanics drawing recordings body cameras common",
+    "multiview/retarget": "body common",
+    "multiview/export": "retarget biomechanics drawing recordings body cameras common",
     "multiview/marker_files": "common",
     "multiview/evaluation": "biomechanics marker_files recordings body common geometry",
     "multiview/detect": "models nets keypoints recordings synthetic body common",
     "multiview/learn": "nets keypoints synthetic recordings sources body cameras common",
     "multiview/studio": "detect fusion fusion/association selfcalib timing wire synthetic sources recordings "
     "body cameras common",
-    "multiview/commands": "biomechanics editing studio wire keypoints learn detect evaluation marker_files export "
-    "drawing synthetic selfcalib fusion keypoint_formats recordings models sources body cameras common",
+    "multiview/commands": "retarget biomechanics editing studio wire keypoints learn detect evaluation marker_files "
+    "export drawing synthetic selfcalib fusion keypoint_formats recordings models sources body cameras common",
     "multiview/batch": "__init__ commands studio detect keypoint_formats recordings models sources body cameras common",
     "multiview/__init__": "detect evaluation fusion recordings sources client cameras body geometry",
     "multiview/__main__": "__init__ common",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from multiview.export import Scene
     from multiview.recordings.pose_table import Poses
     from multiview.recordings.resample import ResampleOptions
+    from multiview.retarget.target import Character
 
 __all__ = ["Exported", "add_arguments", "export_poses", "run"]
 
@@ -60,6 +61,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: the first); other formats have one only",
     )
     parser.add_argument("--names", default="", help="trc only: markers named as by multiview, pose2sim or opensim")
+    parser.add_argument(
+        "--rig",
+        default="",
+        metavar="NAME|FILE",
+        help="bvh, gltf and usd: the bones of mixamo, unreal or vrm, or a character (.glb, .vrm, .bvh) to move",
+    )
+    parser.add_argument(
+        "--hands-reach", action="store_true", help="with --rig: hands go where the person's were, scaled"
+    )
     add_videos(parser, required=False)
     parser.add_argument("--axes", choices=("zup", "yup"), default="zup", help="tables only: vertical axis (default z)")
 
@@ -87,7 +97,8 @@ def run(args: argparse.Namespace) -> int:
         stem = (args.out or source.parent) / source.stem
         videos = dict(zip(args.videos, camera_names(args), strict=True)) if args.videos else {}
         own = {"names": args.names}
-        exported = export_poses(args.poses, stem, args.to, args.units, options, progress, videos, own)
+        moved = _character(args)
+        exported = export_poses(args.poses, stem, args.to, args.units, options, progress, videos, own, moved)
     for path in exported.paths:
         print(path)
     if exported.off_s:
@@ -109,6 +120,7 @@ def export_poses(
     progress: Callable[[float], None],
     videos: dict[str, str] | None = None,
     own: dict[str, str] | None = None,
+    character: Character | None = None,
 ) -> Exported:
     """Write the poses of a take or a parquet file in a format.
 
@@ -121,16 +133,17 @@ def export_poses(
         progress: Told which share, 0 to 1, is done.
         videos: The camera of each video to show.
         own: Options that only this format has, by name.
+        character: Who moves as people did; None for skeletons of their own.
 
     Returns:
         What was written.
 
     Raises:
-        ConfigError: There is no such format or unit, the format's axes are fixed, or it shows no videos.
+        ConfigError: There is no such format or unit, the format's axes are fixed, or it shows no videos or characters.
         SourceError: There are no poses.
     """
     from multiview.editing.take_poses import take_poses
-    from multiview.export import SceneExporter, load_exporter
+    from multiview.export import CharacterExporter, SceneExporter, load_exporter
     from multiview.recordings.resample import evenly_timed, resample_poses
 
     if options.y_up and to in _FIXED_AXES:
@@ -138,6 +151,10 @@ def export_poses(
     exporter = load_exporter(to, units, **(own or {}))
     if videos and not isinstance(exporter, SceneExporter):
         raise ConfigError(f"{to} files show no videos: leave --videos out, or give --to rrd or foxglove")
+    if character is not None:
+        if not isinstance(exporter, CharacterExporter):
+            raise ConfigError(f"{to} files move no characters: leave --rig out, or give --to bvh, gltf or usd")
+        exporter.character = character
     table, _ = take_poses(poses)
     progress(_READ)
     table = resample_poses(table, options)
@@ -176,6 +193,14 @@ def _scene(poses: Poses, path: Path, videos: dict[str, str]) -> Scene:
     rig = load_rig(rig_path)
     sources = open_sources(rig, list(videos), list(videos.values()), 0.0)
     return scene_of(poses, folder, rig_path, pictures_of(rig, poses, sources), WIDTH_PX)
+
+
+def _character(args: argparse.Namespace) -> Character | None:
+    from multiview.retarget.target import load_character
+
+    if args.hands_reach and not args.rig:
+        raise ConfigError("--hands-reach is for a character: give --rig, too")
+    return load_character(args.rig, args.hands_reach) if args.rig else None
 
 
 def _options(args: argparse.Namespace) -> ResampleOptions:

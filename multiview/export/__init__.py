@@ -10,9 +10,11 @@ from multiview.common.plugins import load_plugin, plugin_names
 from multiview.errors import ConfigError
 from multiview.export._scene import Picture, Scene, scene_of
 from multiview.recordings.pose_table import Poses
+from multiview.retarget.target import Character
 
 __all__ = [
     "PER_METRE",
+    "CharacterExporter",
     "Exporter",
     "Picture",
     "Progress",
@@ -67,6 +69,13 @@ class SceneExporter(Exporter, Protocol):
     def write_scene(self, scene: Scene, stem: Path, progress: Progress = silent) -> list[Path]:
         """As `write`, with bones, cameras and pictures."""
         ...
+
+
+@runtime_checkable
+class CharacterExporter(Exporter, Protocol):
+    """A format of skeletons that move; `character` is who moves as people did, None for skeletons of their own."""
+
+    character: Character | None
 
 
 def exporter_names() -> tuple[str, ...]:

@@ -4,7 +4,8 @@ The format has no unit; lengths are in centimetres unless asked otherwise. The r
 from `multiview.body.kinematics`, in the order Z X Y, or for a bone that this order would make jump (cartwheels) in the
 one that does so least. Angles are continuous, not bound to 180 degrees, as programs interpolate them. Where no order is
 within 5 mm half-way between frames (kicks, somersaults), all files have rows between frames, two or more for each. BVH
-has no gaps: what is unknown holds its last rotation, and the file beside it lists what was filled or held.
+has no gaps: what is unknown holds its last rotation, and the file beside it lists what was filled or held. Of a
+character, the hips and what hangs on them are written, in the axes and the rest pose of its own file.
 """
 
 from __future__ import annotations
@@ -15,29 +16,31 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.spatial.transform import Rotation
 
-from multiview.body.kinematics import Humanoid, Motion
+from multiview.body.kinematics import Humanoid
 from multiview.common.atomic_file import replacing
 from multiview.export import PER_METRE, Progress, part, silent
 from multiview.export._between import AngleMotion, rows_per_frame
-from multiview.export._dense import Dense, dense, rest_pose, solve_motion, write_intervals
+from multiview.export._dense import Dense, dense, write_intervals
 from multiview.export._euler import Order, continuous_angles
+from multiview.export._figure import figure
 from multiview.export._rows import Block, write_rows
 from multiview.recordings.pose_table import Poses
+from multiview.retarget.target import Character
 
 __all__ = ["UNITS", "Exporter"]
 
 UNITS = ("cm", "m", "mm")
-_BVH_FROM_WORLD = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # y up instead of z up
 _ENDS = {"Head": (0.0, 0.12, 0.0), "LeftHand": (0.09, 0.0, 0.0), "RightHand": (-0.09, 0.0, 0.0)}  # m
 
 
 class Exporter:
     def __init__(self, unit: str = "cm") -> None:
         self._scale, self._decimals = PER_METRE[unit], 6 if unit == "m" else 4
+        self.character: Character | None = None
 
     def write(self, poses: Poses, stem: Path, progress: Progress = silent) -> list[Path]:
         people = [dense(poses, int(number)) for number in poses.people]
-        motions = [_angle_motion(poses, person) for person in people]
+        motions = [_angle_motion(poses, person, self.character) for person in people]
         rows = max(map(rows_per_frame, motions), default=1)  # the same for everyone, who stay in step in a program
         paths = []
         for i, (person, motion) in enumerate(zip(people, motions, strict=True)):
@@ -54,11 +57,11 @@ class Exporter:
         return paths
 
 
-def _angle_motion(poses: Poses, person: Dense) -> AngleMotion:
-    rest = rest_pose(poses, person)
-    motion = solve_motion(person, rest)
-    axes = [_along(rest, bone) for bone in range(len(rest.bones))]
-    return AngleMotion.of(rest, axes, motion.root, _rotations(motion), motion.known, person.rate)
+def _angle_motion(poses: Poses, person: Dense, character: Character | None) -> AngleMotion:
+    shown = figure(poses, person, character).below_hips()
+    axes = [_along(shown.rest, bone) for bone in range(len(shown.rest.bones))]
+    rotations = [Rotation.from_matrix(shown.local[:, bone]) for bone in range(shown.local.shape[1])]
+    return AngleMotion.of(shown.rest, axes, shown.root, rotations, shown.known, person.rate)
 
 
 def _children(rest: Humanoid, bone: int) -> list[int]:
@@ -107,15 +110,8 @@ def _down(rest: Humanoid, bone: int = 0) -> list[int]:
     return [bone, *(below for child in _children(rest, bone) for below in _down(rest, child))]
 
 
-def _rotations(motion: Motion) -> list[Rotation]:
-    """Each bone's rotations relative to its parent, of the root relative to the file's axes."""
-    local = motion.local.copy()
-    local[:, 0] = _BVH_FROM_WORLD @ local[:, 0]
-    return [Rotation.from_matrix(local[:, bone]) for bone in range(local.shape[1])]
-
-
 def _channels(motion: AngleMotion, rows: int, scale: float) -> Float64[np.ndarray, "R channels"]:
     """The root's position, then the angles (deg) of every bone, in `rows` rows for each frame."""
     root, rotations = motion.with_rows_between(rows)
     angles = [continuous_angles(rotations[bone], motion.orders[bone]) for bone in _down(motion.rest)]
-    return np.concatenate([root @ _BVH_FROM_WORLD.T * scale, *angles], axis=1)
+    return np.concatenate([root * scale, *angles], axis=1)

@@ -2,7 +2,8 @@
 
 Each person is a node of their name with the bones below it, a skin that makes programs see an armature, and an
 animation of their name; the animation `everyone`, of more than one, comes first, as viewers play that one. Times count
-from the first frame of all, whose number, time and UTC are the scene's `extras`.
+from the first frame of all, whose number, time and UTC are the scene's `extras`. A character that is a glTF or VRM file
+itself is written once for each person, as it is, with the animation (`_gltf_character`).
 https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html
 """
 
@@ -13,16 +14,20 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.spatial.transform import Rotation
 
-from multiview.body.kinematics import Humanoid, Motion
+from multiview.body.kinematics import Humanoid
 from multiview.common.atomic_file import replacing
 from multiview.common.palette import person_colour
 from multiview.data import NS_PER_S
 from multiview.errors import MultiviewError
 from multiview.export import Progress, silent
-from multiview.export._dense import Dense, dense, rest_pose, solve_motion, write_intervals
+from multiview.export._dense import Dense, dense, write_intervals
+from multiview.export._figure import Figure, figure, retargeted
+from multiview.export._gltf_character import write_character
+from multiview.export._gltf_rows import quaternions
+from multiview.export._sticks import rest_places, sticks
 from multiview.recordings.pose_table import Poses
+from multiview.retarget.target import Character
 
 try:
     import pygltflib as gl
@@ -31,23 +36,21 @@ except ModuleNotFoundError:
 
 __all__ = ["Exporter"]
 
-_GLTF_FROM_WORLD = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # y up instead of z up
-_STICK_M = 0.03
-# An octahedron of length 1 along y, thickest at a fifth of it.
-_STICK = np.array([[0, 0, 0], [1, 0.2, 0], [0, 0.2, 1], [-1, 0.2, 0], [0, 0.2, -1], [0, 1, 0]], dtype=np.float32)
-_NORMALS = _STICK - np.array([0.0, 0.3, 0.0], dtype=np.float32)
-_FACES = np.array([0, 1, 2, 0, 2, 3, 0, 3, 4, 0, 4, 1, 5, 2, 1, 5, 3, 2, 5, 4, 3, 5, 1, 4])
-
 
 class Exporter:
+    def __init__(self) -> None:
+        self.character: Character | None = None
+
     def write(self, poses: Poses, stem: Path, progress: Progress = silent) -> list[Path]:
         if not len(poses):
             return []
+        if self.character is not None and self.character.is_gltf:
+            return self._write_characters(poses, stem, self.character, progress)
         path = stem.with_name(stem.name + ".glb")
         first = int(poses.frame[0])
         time_s, utc_ns = float(poses.time_ns[0] / NS_PER_S), int(poses.utc_ns[0])
         start = {"first_frame": first, "first_time_s": time_s, "first_utc_ns": str(utc_ns)}
-        document, paths = _Document({"multiview": start}), [path]
+        document, paths = _Document({"multiview": start}, self.character), [path]
         for done, number in enumerate(poses.people, start=1):
             person = dense(poses, int(number))
             document.add_person(poses, person, (person.first - first) / person.rate)
@@ -57,73 +60,80 @@ class Exporter:
             document.save(temporary)
         return paths
 
+    def _write_characters(self, poses: Poses, stem: Path, character: Character, progress: Progress) -> list[Path]:
+        """A file for each person, whose first frame of all is its time 0, too."""
+        paths = []
+        for done, number in enumerate(poses.people, start=1):
+            person = dense(poses, int(number))
+            path = stem.with_name(f"{stem.name}_{poses.label(int(number))}.glb")
+            times = (person.first - int(poses.frame[0]) + np.arange(len(person.xyz))) / person.rate
+            write_character(path, retargeted(poses, person, character), times, poses.label(int(number)))
+            paths += [path, write_intervals(person, path)]
+            progress(done / len(poses.people))
+        return paths
+
 
 class _Document:
     """The file, as it grows."""
 
-    def __init__(self, extras: dict[str, Any]) -> None:
+    def __init__(self, extras: dict[str, Any], character: Character | None) -> None:
+        self._character = character
         self._scene, self._blob = gl.Scene(name="take", extras=extras), bytearray()
         self._file = gl.GLTF2(asset=gl.Asset(generator="multiview"), scene=0, scenes=[self._scene])
 
     def add_person(self, poses: Poses, person: Dense, start_s: float) -> None:
         """A tree of bones, a figure of sticks that hangs on it, and its animation."""
-        rest, name = rest_pose(poses, person), poses.label(person.person)
-        motion = solve_motion(person, rest)
+        name, shown = poses.label(person.person), figure(poses, person, self._character)
+        rest = shown.rest
         nodes, first = self._file.nodes, len(self._file.nodes) + 1
-        nodes.append(gl.Node(name=name, children=[first]))
+        roots = [first + index for index, bone in enumerate(rest.bones) if bone.parent < 0]
+        nodes.append(gl.Node(name=name, children=roots))
         nodes += [gl.Node(name=bone.name, translation=bone.offset.tolist()) for bone in rest.bones]
         for index, bone in enumerate(rest.bones):
             if bone.parent >= 0:
                 nodes[first + bone.parent].children.append(first + index)
         mesh, skin = self._figure(rest, name, person.person), self._skin(rest, name, first)
-        figure = _append(nodes, gl.Node(name=f"{name}.figure", mesh=mesh, skin=skin))
-        self._scene.nodes += [first - 1, figure]
-        self._animate(rest, motion, name, first, start_s + np.arange(len(motion.root)) / person.rate)
+        self._scene.nodes += [first - 1, _append(nodes, gl.Node(name=f"{name}.figure", mesh=mesh, skin=skin))]
+        self._animate(shown, name, first, start_s + np.arange(len(shown.root)) / person.rate)
 
     def _figure(self, rest: Humanoid, name: str, number: int) -> int:
-        """A mesh in the rest pose: a stick from each bone to every bone below it, moved by the upper one alone."""
-        places = _rest_places(rest)
-        sticks = [i for i, bone in enumerate(rest.bones) if bone.parent >= 0 and np.linalg.norm(bone.offset) > 1e-6]
-        laid = [_laid_along(rest.bones[i].offset) for i in sticks]
-        corners = [_STICK @ turn.T + places[rest.bones[i].parent] for i, turn in zip(sticks, laid, strict=True)]
-        normals = [_NORMALS @ np.linalg.inv(turn) for turn in laid]
-        joints = np.zeros((len(sticks) * len(_STICK), 4), dtype=np.uint16)
-        joints[:, 0] = np.repeat([rest.bones[i].parent for i in sticks], len(_STICK))
+        """The index of a mesh of sticks."""
+        mesh = sticks(rest)
+        joints = np.zeros((len(mesh.corners), 4), dtype=np.uint16)
+        joints[:, 0] = mesh.bones
         weights = np.tile(np.array([1.0, 0.0, 0.0, 0.0]), (len(joints), 1))
-        faces = (np.arange(len(sticks))[:, None] * len(_STICK) + _FACES).ravel()
         vertices = gl.Attributes(
-            POSITION=self._add(np.concatenate(corners), gl.VEC3, gl.ARRAY_BUFFER),
-            NORMAL=self._add(_unit(np.concatenate(normals)), gl.VEC3, gl.ARRAY_BUFFER),
+            POSITION=self._add(mesh.corners, gl.VEC3, gl.ARRAY_BUFFER),
+            NORMAL=self._add(mesh.normals, gl.VEC3, gl.ARRAY_BUFFER),
             JOINTS_0=self._add(joints, gl.VEC4, gl.ARRAY_BUFFER),
             WEIGHTS_0=self._add(weights, gl.VEC4, gl.ARRAY_BUFFER),
         )
         colour = [channel**2.2 for channel in person_colour(number)]  # colours of glTF are linear
         surface = gl.PbrMetallicRoughness(baseColorFactor=[*colour, 1.0], metallicFactor=0.0)
         material = _append(self._file.materials, gl.Material(name=name, pbrMetallicRoughness=surface))
-        indices = self._add(faces, gl.SCALAR, gl.ELEMENT_ARRAY_BUFFER)
+        indices = self._add(mesh.faces, gl.SCALAR, gl.ELEMENT_ARRAY_BUFFER)
         primitive = gl.Primitive(attributes=vertices, indices=indices, material=material)
         return _append(self._file.meshes, gl.Mesh(name=name, primitives=[primitive]))
 
     def _skin(self, rest: Humanoid, name: str, first: int) -> int:
         """The bones, and the way back from the rest pose to the frame of each: in a T-pose, a translation."""
         back = np.tile(np.eye(4), (len(rest.bones), 1, 1))
-        back[:, 3, :3] = -_rest_places(rest)  # column by column
+        back[:, 3, :3] = -rest_places(rest)  # column by column
         bones = list(range(first, first + len(rest.bones)))
         matrices = self._add(back.reshape(-1, 16), gl.MAT4)
         skin = gl.Skin(name=name, joints=bones, skeleton=first, inverseBindMatrices=matrices)
         return _append(self._file.skins, skin)
 
-    def _animate(self, rest: Humanoid, motion: Motion, name: str, first: int, times: Float64[np.ndarray, " T"]) -> None:
+    def _animate(self, shown: Figure, name: str, first: int, times: Float64[np.ndarray, " T"]) -> None:
         animation = gl.Animation(name=name)
         self._file.animations.append(animation)
         at = self._add(times, gl.SCALAR)
-        local = motion.local.copy()
-        local[:, 0] = _GLTF_FROM_WORLD @ local[:, 0]
-        root = self._add(motion.root @ _GLTF_FROM_WORLD.T, gl.VEC3)
-        _channel(animation, first, "translation", at, root)
-        for index, bone in enumerate(rest.bones):
-            if not bone.name.endswith(("Hand", "Toes")):
-                rotations = self._add(_quaternions(local[:, index]), gl.VEC4)
+        above = rest_places(shown.rest)[shown.hips] - shown.rest.bones[shown.hips].offset
+        root = self._add(shown.root - above, gl.VEC3)
+        _channel(animation, first + shown.hips, "translation", at, root)
+        for index in range(shown.hips, len(shown.rest.bones)):
+            if shown.turns(index):
+                rotations = self._add(quaternions(shown.local[:, index]), gl.VEC4)
                 _channel(animation, first + index, "rotation", at, rotations)
 
     def _add(self, values: np.ndarray, kind: str, target: int | None = None) -> int:
@@ -172,31 +182,3 @@ def _together(animations: list[Any]) -> Any:
             sampler = _append(everyone.samplers, animation.samplers[channel.sampler])
             everyone.channels.append(gl.AnimationChannel(sampler=sampler, target=channel.target))
     return everyone
-
-
-def _rest_places(rest: Humanoid) -> Float64[np.ndarray, "B 3"]:
-    """m, where the bones are in the rest pose, from the hips."""
-    places = np.zeros((len(rest.bones), 3))
-    for i, bone in enumerate(rest.bones):
-        places[i] = bone.offset + (places[bone.parent] if bone.parent >= 0 else 0.0)
-    return places
-
-
-def _laid_along(offset: Float64[np.ndarray, " 3"]) -> Float64[np.ndarray, "3 3"]:
-    """Turns and stretches a stick along a bone."""
-    turn, _ = Rotation.align_vectors(offset, [0.0, 1.0, 0.0])
-    laid: np.ndarray = turn.as_matrix() * [_STICK_M, float(np.linalg.norm(offset)), _STICK_M]
-    return laid
-
-
-def _unit(vectors: Float64[np.ndarray, "N 3"]) -> Float64[np.ndarray, "N 3"]:
-    unit: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return unit
-
-
-def _quaternions(R: Float64[np.ndarray, "T 3 3"]) -> Float64[np.ndarray, "T 4"]:
-    """x, y, z, w, of one sign over time, so that programs that interpolate take the short way."""
-    q: np.ndarray = Rotation.from_matrix(R).as_quat()
-    flips = np.cumprod(np.where(np.sum(q[1:] * q[:-1], axis=1) < 0, -1.0, 1.0))
-    q[1:] *= flips[:, None]
-    return q
