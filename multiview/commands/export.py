@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Exported", "add_arguments", "export_poses", "run"]
 
 _READ, _PREPARED = 0.3, 0.45  # the share of the work that is then done, roughly
-_ONE_RATE = ("angles", "bvh", "gltf", "opensim", "trc", "c3d", "c3d_segments")  # for all frames
+_ONE_RATE = ("angles", "bvh", "fbx", "gltf", "usd", "opensim", "trc", "c3d", "c3d_segments")  # for all frames
 _FIXED_AXES = {
-    **dict.fromkeys(("bvh", "gltf", "opensim", "trc"), "y up"),
+    **dict.fromkeys(("bvh", "fbx", "gltf", "usd", "opensim", "trc"), "y up"),
     **dict.fromkeys(("c3d", "c3d_segments", "nwb", "rrd", "foxglove"), "z up"),
 }
 
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rig",
         default="",
         metavar="NAME|FILE",
-        help="bvh, gltf and usd: the bones of mixamo, unreal or vrm, or a character (.glb, .vrm, .bvh) to move",
+        help="bvh, fbx, gltf and usd: the bones of mixamo, unreal or vrm, or a character (.glb, .vrm, .bvh) to move",
     )
     parser.add_argument(
         "--hands-reach", action="store_true", help="with --rig: hands go where the person's were, scaled"
@@ -153,7 +153,7 @@ def export_poses(
         raise ConfigError(f"{to} files show no videos: leave --videos out, or give --to rrd or foxglove")
     if character is not None:
         if not isinstance(exporter, CharacterExporter):
-            raise ConfigError(f"{to} files move no characters: leave --rig out, or give --to bvh, gltf or usd")
+            raise ConfigError(f"{to} files move no characters: leave --rig out, or give --to bvh, fbx, gltf or usd")
         exporter.character = character
     table, _ = take_poses(poses)
     progress(_READ)

@@ -36,7 +36,7 @@ class Figure:
     local: Float64[np.ndarray, "T B 3 3"]
     known: Bool[np.ndarray, "T B"]
 
-    def turns(self, bone: int) -> bool:
+    def rotates(self, bone: int) -> bool:
         """Whether a bone ever turns on its parent.
 
         Args:
@@ -95,13 +95,13 @@ def retargeted(poses: Poses, person: Dense, character: Character) -> Retargeted:
 
 
 def _of_rig(moved: Retargeted) -> Figure:
-    bones, turned = moved.rig.bones, moved.turned
-    rest, local = [], turned.copy()
+    bones, from_rest = moved.rig.bones, moved.from_rest
+    rest, local = [], from_rest.copy()
     for b, bone in enumerate(bones):
         above = bones[bone.parent].place if bone.parent >= 0 else np.zeros(3)
         rest.append(Bone(bone.name, bone.parent, bone.place - above))
         if bone.parent >= 0:
-            local[:, b] = np.swapaxes(turned[:, bone.parent], 1, 2) @ turned[:, b]
+            local[:, b] = np.swapaxes(from_rest[:, bone.parent], 1, 2) @ from_rest[:, b]
     return Figure(Humanoid(tuple(rest), {}), moved.rig.human["Hips"], moved.hips, local, moved.known)
 
 

@@ -10,7 +10,7 @@ import pygltflib as gl
 from jaxtyping import Float64
 
 from multiview.common.atomic_file import replacing
-from multiview.export._gltf_rows import quaternions
+from multiview.export._quaternions import quaternions
 from multiview.retarget.gltf_rig import node_matrices, open_gltf
 from multiview.retarget.retarget import Retargeted
 
@@ -53,15 +53,19 @@ def _channels(document: Any, moved: Retargeted) -> list[tuple[int, str, Float64[
     """Node, what of it moves, and how: a translation of the hips, a rotation of every bone of a human."""
     rig = moved.rig
     assert rig.file is not None
-    parents = {rig.nodes[b]: rig.nodes[bone.parent] if bone.parent >= 0 else -1 for b, bone in enumerate(rig.bones)}
-    world = moved.turned @ np.array([bone.turn for bone in rig.bones])
+    parents = {
+        rig.gltf_nodes[b]: rig.gltf_nodes[bone.parent] if bone.parent >= 0 else -1 for b, bone in enumerate(rig.bones)
+    }
+    world = moved.from_rest @ np.array([bone.rotation for bone in rig.bones])
     hips = rig.human["Hips"]
-    above = np.linalg.inv(node_matrices(document, list(rig.nodes), parents, rig.file)[parents[rig.nodes[hips]]])
-    channels = [(rig.nodes[hips], "translation", moved.hips @ above[:3, :3].T + above[:3, 3])]
+    above = np.linalg.inv(
+        node_matrices(document, list(rig.gltf_nodes), parents, rig.file)[parents[rig.gltf_nodes[hips]]]
+    )
+    channels = [(rig.gltf_nodes[hips], "translation", moved.hips @ above[:3, :3].T + above[:3, 3])]
     for b in rig.human.values():
         parent = rig.bones[b].parent
         local = np.swapaxes(world[:, parent], 1, 2) @ world[:, b] if parent >= 0 else world[:, b]
-        channels.append((rig.nodes[b], "rotation", quaternions(local)))
+        channels.append((rig.gltf_nodes[b], "rotation", quaternions(local)))
     return channels
 
 

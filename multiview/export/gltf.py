@@ -24,7 +24,7 @@ from multiview.export import Progress, silent
 from multiview.export._dense import Dense, dense, write_intervals
 from multiview.export._figure import Figure, figure, retargeted
 from multiview.export._gltf_character import write_character
-from multiview.export._gltf_rows import quaternions
+from multiview.export._quaternions import quaternions
 from multiview.export._sticks import rest_places, sticks
 from multiview.recordings.pose_table import Poses
 from multiview.retarget.target import Character
@@ -132,7 +132,7 @@ class _Document:
         root = self._add(shown.root - above, gl.VEC3)
         _channel(animation, first + shown.hips, "translation", at, root)
         for index in range(shown.hips, len(shown.rest.bones)):
-            if shown.turns(index):
+            if shown.rotates(index):
                 rotations = self._add(quaternions(shown.local[:, index]), gl.VEC4)
                 _channel(animation, first + index, "rotation", at, rotations)
 

@@ -74,7 +74,7 @@ def read_gltf_rig(path: Path) -> Rig:
             document.nodes[node].name or f"node{node}",
             place.get(parents[node], -1),
             world[node][:3, 3],
-            _turn(world[node]),
+            _rotation(world[node]),
         )
         for node in order
     )
@@ -129,10 +129,10 @@ def _matrix(node: Any) -> Float64[np.ndarray, "4 4"]:
     return matrix
 
 
-def _turn(matrix: Float64[np.ndarray, "4 4"]) -> Float64[np.ndarray, "3 3"]:
+def _rotation(matrix: Float64[np.ndarray, "4 4"]) -> Float64[np.ndarray, "3 3"]:
     """Its rotation, without what it stretches."""
-    turn: np.ndarray = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
-    return turn
+    rotation: np.ndarray = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+    return rotation
 
 
 def _listed_by_vrm(document: Any) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """A person's rotations on a character of other proportions, whose feet stay where the person's stay.
 
-1. Every bone of the character that is a human's is turned as the person's is, on top of its way into the T-pose
+1. Every bone of the character that is a human's rotates as the person's does, on top of its way into the T-pose
    (`t_pose`); all others keep their place on their parent.
 2. The path of the hips is scaled by the ratio of the legs' lengths, and lifted by what the ankles differ in height.
 3. Ankles go to the person's, scaled likewise, by inverse kinematics in the plane of the knee (`two_bones`); where the
@@ -40,19 +40,19 @@ class Retargeted:
     Attributes:
         rig: Its B bones.
         hips: (T, 3) m, where its Hips begin, in the rig's axes; what is above the hips stays in the rest pose.
-        turned: (T, B, 3, 3) rotation of each bone from the rest pose, in the rig's axes.
+        from_rest: (T, B, 3, 3) rotation of each bone from the rest pose, in the rig's axes.
         known: (T, B) False where the rotation is held.
     """
 
     rig: Rig
     hips: Float64[np.ndarray, "T 3"]
-    turned: Float64[np.ndarray, "T B 3 3"]
+    from_rest: Float64[np.ndarray, "T B 3 3"]
     known: Bool[np.ndarray, "T B"]
 
     def places(self) -> Float64[np.ndarray, "T B 3"]:
         """m, where every bone begins, in the rig's axes."""
         rest = np.array([bone.place for bone in self.rig.bones])
-        return _places(self.rig, rest, self.hips, self.turned)
+        return _places(self.rig, rest, self.hips, self.from_rest)
 
 
 def retarget(
@@ -88,7 +88,7 @@ def retarget(
         character.reach(names, world, hips, goals, axis="x", sign=x, hinge="y", hinge_sign=-x)
     known = _known(person, motion, rig)
     back = rig.canonical.T
-    return Retargeted(rig, hips @ rig.canonical, back @ character.turned(world) @ rig.canonical, known)
+    return Retargeted(rig, hips @ rig.canonical, back @ character.from_rest(world) @ rig.canonical, known)
 
 
 @dataclass(slots=True)
@@ -156,28 +156,28 @@ class _Character:
         return float(np.mean([self._rest(f"{side}Foot")[1] for side in _SIDES])) - self.rig.floor
 
     def hips_below(
-        self, middle: Float64[np.ndarray, "T 3"], turned: Float64[np.ndarray, "T 3 3"]
+        self, middle: Float64[np.ndarray, "T 3"], world_from_hips: Float64[np.ndarray, "T 3 3"]
     ) -> Float64[np.ndarray, "T 3"]:
         """m, where the Hips begin when the middle of the hip joints is there."""
         offset = (self._rest("LeftUpperLeg") + self._rest("RightUpperLeg")) / 2 - self._rest("Hips")
-        return middle - turned @ self.t_pose["Hips"] @ offset
+        return middle - world_from_hips @ self.t_pose["Hips"] @ offset
 
-    def turned(self, world: dict[str, Float64[np.ndarray, "T 3 3"]]) -> Float64[np.ndarray, "T B 3 3"]:
+    def from_rest(self, world: dict[str, Float64[np.ndarray, "T 3 3"]]) -> Float64[np.ndarray, "T B 3 3"]:
         """Rotation of each bone from the rest pose; a bone that is no human's goes with its parent."""
         bones = {index: name for name, index in self.rig.human.items()}
-        turned = np.empty((len(world["Hips"]), len(self.rig.bones), 3, 3))
+        from_rest = np.empty((len(world["Hips"]), len(self.rig.bones), 3, 3))
         for b, bone in enumerate(self.rig.bones):
             name = bones.get(b, "")
             if name in world:
-                turned[:, b] = world[name] @ self.t_pose[name]
+                from_rest[:, b] = world[name] @ self.t_pose[name]
             else:
-                turned[:, b] = turned[:, bone.parent] if bone.parent >= 0 else np.eye(3)
-        return turned
+                from_rest[:, b] = from_rest[:, bone.parent] if bone.parent >= 0 else np.eye(3)
+        return from_rest
 
     def places(
         self, hips: Float64[np.ndarray, "T 3"], world: dict[str, Float64[np.ndarray, "T 3 3"]]
     ) -> Float64[np.ndarray, "T B 3"]:
-        return _places(self.rig, self.rig.places, hips, self.turned(world))
+        return _places(self.rig, self.rig.places, hips, self.from_rest(world))
 
     def lowered(
         self,
@@ -226,7 +226,10 @@ class _Character:
 
 
 def _places(
-    rig: Rig, rest: Float64[np.ndarray, "B 3"], hips: Float64[np.ndarray, "T 3"], turned: Float64[np.ndarray, "T B 3 3"]
+    rig: Rig,
+    rest: Float64[np.ndarray, "B 3"],
+    hips: Float64[np.ndarray, "T 3"],
+    from_rest: Float64[np.ndarray, "T B 3 3"],
 ) -> Float64[np.ndarray, "T B 3"]:
     places = np.empty((len(hips), len(rig.bones), 3))
     for b, bone in enumerate(rig.bones):
@@ -235,7 +238,7 @@ def _places(
         elif bone.parent < 0:
             places[:, b] = rest[b]
         else:
-            places[:, b] = places[:, bone.parent] + turned[:, bone.parent] @ (rest[b] - rest[bone.parent])
+            places[:, b] = places[:, bone.parent] + from_rest[:, bone.parent] @ (rest[b] - rest[bone.parent])
     return places
 
 

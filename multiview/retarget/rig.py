@@ -31,13 +31,13 @@ class RestBone(NamedTuple):
         name: In its file.
         parent: Its index, -1 for none.
         place: (3,) m, where it begins.
-        turn: (3, 3) rig_from_bone.
+        rotation: (3, 3) rig_from_bone.
     """
 
     name: str
     parent: int
     place: Float64[np.ndarray, " 3"]
-    turn: Float64[np.ndarray, "3 3"]
+    rotation: Float64[np.ndarray, "3 3"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +51,7 @@ class Rig:
         floor: m, its height along y in the canonical axes; None where the rest pose does
             not tell: ankles are then as high as the person's.
         file: What it was read from.
-        nodes: Of a glTF file, the index of the node that each bone is.
+        gltf_nodes: Of a glTF file, the index of the node that each bone is.
     """
 
     bones: tuple[RestBone, ...]
@@ -59,7 +59,7 @@ class Rig:
     canonical: Float64[np.ndarray, "3 3"]
     floor: float | None
     file: Path | None = None
-    nodes: tuple[int, ...] = ()
+    gltf_nodes: tuple[int, ...] = ()
 
     @property
     def places(self) -> Float64[np.ndarray, "B 3"]:

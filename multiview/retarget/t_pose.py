@@ -32,21 +32,21 @@ def into_t_pose(rig: Rig, person: Humanoid, sole_slope: dict[str, float]) -> dic
         (3, 3) by VRM's name, canonical axes.
     """
     places = rig.places
-    turned: dict[str, Float64[np.ndarray, "3 3"]] = {}
+    rotations: dict[str, Float64[np.ndarray, "3 3"]] = {}
     for name, (parent, _) in HIERARCHY.items():
         if name not in rig.human:
             continue
-        above = turned.get(_nearest(parent, turned), np.eye(3))
+        above = rotations.get(_nearest(parent, rotations), np.eye(3))
         if name.endswith("Foot"):
-            turned[name] = _foot(rig, places, name, sole_slope.get(name, 0.0))
+            rotations[name] = _foot(rig, places, name, sole_slope.get(name, 0.0))
             continue
         child = _laid_along(name)
         way = _offset(person, child)
         if child in rig.human and way is not None:
             own = above @ (places[rig.human[child]] - places[rig.human[name]])
             above = _smallest_rotation(own, way) @ above
-        turned[name] = above if name.startswith(("Left", "Right")) else np.eye(3)
-    return turned
+        rotations[name] = above if name.startswith(("Left", "Right")) else np.eye(3)
+    return rotations
 
 
 def _laid_along(name: str) -> str:
@@ -58,8 +58,8 @@ def _laid_along(name: str) -> str:
     return next((child for child, (parent, _) in HIERARCHY.items() if parent == name), "")
 
 
-def _nearest(name: str, turned: dict[str, Float64[np.ndarray, "3 3"]]) -> str:
-    while name and name not in turned:
+def _nearest(name: str, rotations: dict[str, Float64[np.ndarray, "3 3"]]) -> str:
+    while name and name not in rotations:
         name = HIERARCHY[name][0]
     return name
 
@@ -86,5 +86,5 @@ def _smallest_rotation(start: Float64[np.ndarray, " 3"], end: Float64[np.ndarray
     angle = np.arctan2(sine, start @ end)
     if sine < 1e-9:
         return np.eye(3) if start @ end > 0 else Rotation.from_rotvec([0.0, np.pi, 0.0]).as_matrix()
-    turn: np.ndarray = Rotation.from_rotvec(axis / sine * angle).as_matrix()
-    return turn
+    rotation: np.ndarray = Rotation.from_rotvec(axis / sine * angle).as_matrix()
+    return rotation

@@ -28,7 +28,14 @@ from services.dashboard.take_view import TakeView
 
 __all__ = ["take_page", "takes_page"]
 
-FORMATS = {"bvh": "BVH (Blender, MotionBuilder)", "c3d": "C3D (biomechanics)", "trc": "TRC (OpenSim)"}
+FORMATS = {
+    "bvh": "BVH (Blender, MotionBuilder)",
+    "fbx": "FBX (by Blender)",
+    "gltf": "glTF (Blender, Unity)",
+    "usd": "USD",
+    "c3d": "C3D (biomechanics)",
+    "trc": "TRC (OpenSim)",
+}
 UNITS = {"": "the format's own", "m": "m", "cm": "cm", "mm": "mm"}
 
 

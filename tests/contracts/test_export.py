@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import re
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import numpy as np
 import pygltflib
 import pytest
 import xarray
+from pxr import Usd, UsdSkel
 from pyarrow import parquet
 from rerun.chunk import RrdReader
 
@@ -71,6 +74,12 @@ def names_in(path: Path) -> set[str]:
             return {label.partition(":")[2] for label in labels}
         case ".glb":
             return {node.name.partition(".")[0] for node in pygltflib.GLTF2().load(str(path)).nodes}
+        case ".usdc":
+            stage = Usd.Stage.Open(str(path))
+            skeletons = [UsdSkel.Skeleton(prim) for prim in stage.Traverse() if prim.IsA(UsdSkel.Skeleton)]
+            return {name for skeleton in skeletons for name in skeleton.GetJointNamesAttr().Get()}
+        case ".fbx":
+            return {name.decode() for name in re.findall(rb"([A-Za-z]+)\x00\x01Model", path.read_bytes())}
         case ".rrd":
             chunks = [chunk.to_record_batch() for chunk in RrdReader(path).stream() if chunk.entity_path == "/world"]
             (context,) = [batch for batch in chunks if "AnnotationContext:context" in batch.schema.names]
@@ -90,10 +99,13 @@ def names_in(path: Path) -> set[str]:
 
 
 def offered() -> list[object]:
-    """All formats; OpenSim's, a process of its own each time, where it is installed."""
-    missing = find_spec("opensim") is None
-    marks = (pytest.mark.slow, pytest.mark.skipif(missing, reason="opensim has no wheel here"))
-    return [pytest.param(name, marks=marks if name == "opensim" else ()) for name in exporter_names()]
+    """All formats; OpenSim's, a process of its own each time, where it is installed; FBX, where Blender is."""
+    missing, blender = find_spec("opensim") is None, os.environ.get("MULTIVIEW_BLENDER", "blender")
+    marks = {
+        "opensim": (pytest.mark.slow, pytest.mark.skipif(missing, reason="opensim has no wheel here")),
+        "fbx": (pytest.mark.slow, pytest.mark.skipif(shutil.which(blender) is None, reason="there is no Blender")),
+    }
+    return [pytest.param(name, marks=marks.get(name, ())) for name in exporter_names()]
 
 
 @pytest.mark.parametrize("name", offered())
@@ -111,8 +123,8 @@ class TestEveryFormat:
         np.testing.assert_array_equal(before.filled, POSES.filled)
 
     def test_export_overwrites_with_the_same_bytes(self, name: str, tmp_path: Path):
-        if name in ("rrd", "foxglove", "nwb"):
-            pytest.skip("their libraries number chunks, channels and objects anew each time")
+        if name in ("rrd", "foxglove", "nwb", "fbx"):
+            pytest.skip("their libraries number chunks, channels and objects anew each time, or write when they did")
         first = {path: path.read_bytes() for path in load_exporter(name).write(POSES, tmp_path / "poses")}
         again = load_exporter(name).write(POSES, tmp_path / "poses")
         assert {path: path.read_bytes() for path in again} == first
@@ -125,7 +137,7 @@ class TestEveryFormat:
     @pytest.mark.parametrize("skeleton", ["coco17", "coco133"])
     def test_export_names_what_the_skeleton_has(self, name: str, skeleton: str, tmp_path: Path):
         names = names_in(load_exporter(name).write(some_poses(skeleton), tmp_path / "poses")[0])
-        if name in ("bvh", "gltf"):
+        if name in ("bvh", "fbx", "gltf", "usd"):
             assert "LeftLowerArm" in names
             assert ("LeftToes" in names) == (skeleton == "coco133")
         elif name == "angles":
@@ -142,7 +154,7 @@ class TestEveryFormat:
 
 
 def test_an_unknown_format_lists_what_exists(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    with pytest.raises(ConfigError, match=r'multiview/export has no "fbx"; there are .*csv.*npz.*parquet.*trc'):
-        load_exporter("fbx")
-    assert main(["export", str(tmp_path), "--to", "fbx"]) == 2
+    with pytest.raises(ConfigError, match=r'multiview/export has no "obj"; there are .*csv.*npz.*parquet.*trc'):
+        load_exporter("obj")
+    assert main(["export", str(tmp_path), "--to", "obj"]) == 2
     assert "there are" in capsys.readouterr().err
