@@ -28,8 +28,8 @@ FPS, SECONDS, SIGMA_M = 60.0, 6.0, 0.005
 HERE = Path(__file__).parent
 
 
-def recorded() -> Poses:
-    """The walker's poses."""
+def recorded(sigma_m: float = SIGMA_M) -> Poses:
+    """The walker's poses, with joints that are so far off in each axis, m."""
     rng = np.random.default_rng(2)
     joints = load_skeleton("halpe26").joints
     frame = np.arange(round(SECONDS * FPS))
@@ -40,8 +40,8 @@ def recorded() -> Poses:
         time_ns=np.round(frame / FPS * 1e9).astype(np.int64),
         utc_ns=0 * frame,
         person=0 * frame,
-        xyz=xyz + SIGMA_M * rng.normal(size=xyz.shape),
-        cov=np.tile(SIGMA_M**2 * np.eye(3), (*xyz.shape[:2], 1, 1)),
+        xyz=xyz + sigma_m * rng.normal(size=xyz.shape),
+        cov=np.tile(sigma_m**2 * np.eye(3), (*xyz.shape[:2], 1, 1)),
         score=ones,
         views=4 * ones.astype(np.int64),
         filled=np.zeros(xyz.shape[:2], dtype=bool),
