@@ -41,6 +41,11 @@ class Timestamps:
     def __len__(self) -> int:
         return len(self._frames)
 
+    @property
+    def frames(self) -> list[int]:
+        """The numbers that are there, rising."""
+        return self._frames
+
     def time_ns(self, frame: int) -> int | None:
         """When a frame was taken.
 

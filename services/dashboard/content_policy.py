@@ -36,6 +36,7 @@ def content_policy(nonce: str, host: str) -> str:
         "script-src": f"'self' 'nonce-{nonce}' 'unsafe-eval'",
         "style-src": "'self' 'unsafe-inline'",
         "img-src": "'self' data: blob:",
+        "media-src": "'self'",
         "font-src": "'self' data:",
         "connect-src": f"'self' ws://{host} wss://{host}",
         "object-src": "'none'",

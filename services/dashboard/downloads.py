@@ -36,7 +36,15 @@ class Downloads:
         self._made: OrderedDict[str, Made] = OrderedDict()
         self._busy = threading.Lock()
 
-    def export(self, take: Take, name: str, to: str, units: str, options: ResampleOptions) -> str:
+    def export(
+        self,
+        take: Take,
+        name: str,
+        to: str,
+        units: str,
+        options: ResampleOptions,
+        videos: dict[str, str] | None = None,
+    ) -> str:
         """Write a take's poses in a format, as a zip.
 
         Args:
@@ -45,6 +53,7 @@ class Downloads:
             to: The format.
             units: Of length; empty: the format's own.
             options: What is done to the poses before.
+            videos: The camera of each video to show.
 
         Returns:
             The key under which the zip can be fetched.
@@ -59,7 +68,7 @@ class Downloads:
             folder = Path(self._scratch.name) / key
             folder.mkdir()
             stem = folder / file_name(name)
-            written = export_poses(take.folder, stem, to, units, options, lambda share: None).paths
+            written = export_poses(take.folder, stem, to, units, options, lambda share: None, videos).paths
             if not written:
                 raise ConfigError("nobody is in this part of the take: nothing to export")
             path = folder / "export.zip"

@@ -15,7 +15,7 @@ from multiview.errors import MultiviewError, one_line, os_error_words
 from services.dashboard.access import Role, Session
 from services.dashboard.backstage import Backstage
 
-__all__ = ["MENU", "STATIC", "act", "page_frame"]
+__all__ = ["MENU", "SHOWN", "STATIC", "act", "page_frame"]
 
 STATIC = Path(__file__).with_name("static")
 MENU: dict[str, str] = {
@@ -25,6 +25,7 @@ MENU: dict[str, str] = {
     "Takes": "/takes",
     "Health": "/health",
 }
+SHOWN = ["3D", "Pictures", "Both"]  # of people, live or in a take
 P = ParamSpec("P")
 T = TypeVar("T")
 

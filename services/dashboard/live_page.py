@@ -14,7 +14,7 @@ from services.dashboard.access import Role, Session
 from services.dashboard.backstage import Backstage
 from services.dashboard.bridge_rows import BridgeRows
 from services.dashboard.camera_row import CameraRow
-from services.dashboard.layout import act, page_frame
+from services.dashboard.layout import SHOWN, act, page_frame
 from services.dashboard.live_view import LiveView
 from services.dashboard.pictures_view import PicturesView
 from services.dashboard.welcome import welcome
@@ -23,7 +23,6 @@ __all__ = ["live_page"]
 
 REFRESH_S = 0.5
 LATE_SHARE = 0.9  # of its frame rate, which a camera must reach
-SHOWN = ["3D", "Pictures", "Both"]
 KEYS = "drag: turn · right-drag: move · wheel: nearer · A: all · T: top · F: front · P: follow the next person"
 
 

@@ -22,6 +22,9 @@ from services.dashboard.layout import STATIC
 from services.dashboard.live_page import live_page
 from services.dashboard.take_errors import error_bytes
 from services.dashboard.take_list import find_take, playback_bytes
+from services.dashboard.take_thumbnail import thumbnail_jpeg
+from services.dashboard.take_videos import find_video
+from services.dashboard.take_views import view_bytes
 from services.dashboard.takes_page import take_page, takes_page
 
 __all__ = ["add_pages"]
@@ -87,6 +90,22 @@ def add_pages(app: FastAPI, backstage: Backstage, downloads: Downloads) -> None:
     @app.get("/errors/{folder}")
     async def errors(folder: str) -> Response:
         return await _of_take(backstage, folder, error_bytes, "application/json")
+
+    @app.get("/views/{folder}/{camera}")
+    async def view(folder: str, camera: str) -> Response:
+        return await _of_take(backstage, folder, lambda take: view_bytes(take, camera), "application/octet-stream")
+
+    @app.get("/videos/{folder}/{camera}/{part}")
+    def video(folder: str, camera: str, part: int) -> Response:
+        take = find_take(backstage.takes, folder)
+        path = find_video(take, camera, part) if take is not None else None
+        if path is None:
+            return PlainTextResponse("there is no such video", 404)
+        return FileResponse(path, media_type="video/mp4", headers={"cache-control": "no-store"})
+
+    @app.get("/thumbnails/{folder}")
+    async def thumbnail(folder: str) -> Response:
+        return await _of_take(backstage, folder, thumbnail_jpeg, "image/jpeg")
 
     @app.get("/downloads/{key}")
     def download(key: str) -> Response:

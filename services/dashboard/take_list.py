@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Int64
 
 from multiview.common.toml import decode_toml
 from multiview.data import NS_PER_S
@@ -17,7 +18,7 @@ from multiview.errors import MultiviewError
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.take import Take, TakeContents
 
-__all__ = ["TakeRow", "find_take", "list_takes", "playback_bytes"]
+__all__ = ["TakeRow", "find_take", "kept_rows", "list_takes", "playback_bytes"]
 
 MAX_FRAMES = 20_000  # of a playback; a longer take is thinned out
 _COLUMNS = 4  # x y z m, 1 where the joint is filled
@@ -103,16 +104,27 @@ def playback_bytes(take: Take) -> bytes:
     return _pack(poses, take_start_ns(take.folder, poses))
 
 
-def _pack(poses: Poses, start_ns: int) -> bytes:
+def kept_rows(poses: Poses) -> tuple[Int64[np.ndarray, " F"], Bool[np.ndarray, " N"]]:
+    """Which poses a playback has: a long take is thinned out.
+
+    Args:
+        poses: Of the take.
+
+    Returns:
+        The first row of each frame that is kept, and whether each row is.
+    """
     times_ns, first = np.unique(poses.time_ns, return_index=True)
-    counts = np.diff(np.append(first, len(poses)))
-    step = max(1, -(-len(times_ns) // MAX_FRAMES))
     kept = np.zeros(len(times_ns), bool)
-    kept[::step] = True
-    rows = np.repeat(kept, counts)
+    kept[:: max(1, -(-len(times_ns) // MAX_FRAMES))] = True
+    return first[kept], np.repeat(kept, np.diff(np.append(first, len(poses))))
+
+
+def _pack(poses: Poses, start_ns: int) -> bytes:
+    first, rows = kept_rows(poses)
+    counts = np.diff(np.append(np.unique(poses.time_ns[rows], return_index=True)[1], rows.sum()))
     header = {
-        "times": np.round((times_ns[kept] - start_ns) / NS_PER_S, 4).tolist(),
-        "counts": counts[kept].tolist(),
+        "times": np.round((poses.time_ns[first] - start_ns) / NS_PER_S, 4).tolist(),
+        "counts": counts.tolist(),
         "people": poses.person[rows].tolist(),
         "names": {str(person): poses.label(person) for person in poses.people.tolist() if person in poses.names},
         "joints": len(poses.joints),

@@ -1,4 +1,4 @@
-"""A take in 3D as an element of a page; static/take_view.js draws it."""
+"""A take in 3D, and over its videos, as elements of a page; static/take_view.js and take_pictures.js draw them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nicegui.elements import scene  # noqa: F401  (brings three.js: "nicegui-sce
 
 from services.dashboard.layout import STATIC
 
-__all__ = ["TakeView"]
+__all__ = ["TakePictures", "TakeView"]
 
 
 class TakeView(Element, component=STATIC / "take_view.js"):
@@ -41,3 +41,17 @@ class TakeView(Element, component=STATIC / "take_view.js"):
             to_s: s.
         """
         self.run_method("setSpan", from_s, to_s)
+
+
+class TakePictures(Element, component=STATIC / "take_pictures.js"):
+    """Shows what the cameras saw at the player's moment.
+
+    Args:
+        room: As of `services.dashboard.room`.
+        folder: Of the take, as in addresses.
+    """
+
+    def __init__(self, room: dict[str, Any], folder: str) -> None:
+        super().__init__()
+        self._props["room"] = room
+        self._props["folder"] = folder

@@ -20,22 +20,36 @@ from multiview.recordings.take import Take
 from services.dashboard.access import Role, Session
 from services.dashboard.backstage import Backstage
 from services.dashboard.downloads import Downloads
-from services.dashboard.layout import act, page_frame
+from services.dashboard.layout import SHOWN, act, page_frame
 from services.dashboard.room import room
 from services.dashboard.take_edits import TakeEdits
 from services.dashboard.take_list import TakeRow, find_take, list_takes
-from services.dashboard.take_view import TakeView
+from services.dashboard.take_videos import find_video
+from services.dashboard.take_view import TakePictures, TakeView
 
 __all__ = ["take_page", "takes_page"]
 
 FORMATS = {
+    "angles": "Joint angles (CSV)",
+    "anipose": "anipose (CSV)",
     "bvh": "BVH (Blender, MotionBuilder)",
-    "fbx": "FBX (by Blender)",
-    "gltf": "glTF (Blender, Unity)",
-    "usd": "USD",
     "c3d": "C3D (biomechanics)",
+    "c3d_segments": "C3D with segments (Visual3D)",
+    "csv": "CSV",
+    "fbx": "FBX (by Blender)",
+    "foxglove": "Foxglove (MCAP)",
+    "gltf": "glTF (Blender, Unity)",
+    "json": "JSON",
+    "netcdf": "netCDF (movement, xarray)",
+    "npz": "NumPy",
+    "nwb": "NWB (neuroscience)",
+    "opensim": "OpenSim (angles and motion)",
+    "parquet": "Parquet (pandas)",
+    "rrd": "Rerun",
     "trc": "TRC (OpenSim)",
+    "usd": "USD",
 }
+PICTURED = ("foxglove", "rrd")  # formats that show videos
 UNITS = {"": "the format's own", "m": "m", "cm": "cm", "mm": "mm"}
 
 
@@ -61,9 +75,12 @@ def takes_page(backstage: Backstage, session: Session) -> None:
 
 
 def _take_row(directory: Path, row: TakeRow) -> None:
+    address = quote(row.folder, safe="")
     with ui.element("article").classes("mv-take"):
+        with ui.link(target=f"/takes/{address}").classes("mv-thumbnail").props('tabindex="-1" aria-hidden="true"'):
+            ui.element("img").props(f'src="/thumbnails/{address}" alt="" loading="lazy" width="160" height="90"')
         with ui.element("div").classes("mv-grow"):
-            ui.link(row.name, f"/takes/{quote(row.folder, safe='')}").classes("mv-take-name")
+            ui.link(row.name, f"/takes/{address}").classes("mv-take-name")
             length = f"{row.seconds:.1f} s" if row.seconds else ""
             facts = ui.label(" · ".join(part for part in (row.began, length, f"{row.megabytes:.1f} MB") if part))
             facts.classes("mv-quiet mv-figures")
@@ -132,7 +149,21 @@ async def take_page(backstage: Backstage, session: Session, downloads: Downloads
             return
         address, edits = quote(take.folder.name, safe=""), session.role is Role.CONTROL
         ui.add_head_html('<link rel="stylesheet" href="/own/takes.css">')
-        view = TakeView(shape, f"/playback/{address}", f"/errors/{address}", edits)
+        choice = ui.toggle(SHOWN, value="3D").props('dense no-caps aria-label="What is shown"')
+        choice.style("align-self: flex-start")
+        with ui.element("div").classes("mv-take-stage mv-shows-3d") as stage:
+            view = TakeView(shape, f"/playback/{address}", f"/errors/{address}", edits)
+            cell = ui.element("div").classes("mv-pictures-cell")
+
+        def show(what: str) -> None:
+            """In 3D, over the videos, or both; videos are read only while they are shown."""
+            stage.classes(replace=f"mv-take-stage mv-shows-{what.lower()}")
+            cell.clear()
+            if what != "3D":
+                with cell:
+                    TakePictures(shape, address)
+
+        choice.on_value_change(lambda event: show(event.value))
         panel = TakeEdits(take.folder, session, view, poses) if edits else None
         export = _Export(take, row.name, poses, downloads)
         if panel is not None:
@@ -150,6 +181,7 @@ class _Export:
         self._take, self._name, self._downloads = take, name, downloads
         self._start_s = take_start_ns(take.folder, poses) / 1e9
         people = {person: poses.label(person) for person in poses.people.tolist()}
+        videos = self._videos = _videos(take)
         formats = {name: FORMATS.get(name, name) for name in exporter_names()}
         ui.html("<h2>Export</h2>", sanitize=False)
         with ui.element("div").classes("mv-form"):
@@ -163,6 +195,8 @@ class _Export:
             self._lowpass = ui.number("Low-pass, Hz (6 is usual; 0: none)", value=0, min=0)
             self._rate = ui.number("Frames per second (0: as they are)", value=0, min=0)
             self._measured = ui.checkbox("Leave filled joints out")
+            self._filmed = ui.checkbox("With the cameras' pictures")
+            self._filmed.bind_visibility_from(self._to, "value", backward=lambda to: bool(videos) and to in PICTURED)
         button = ui.button("Export", icon="download").props("no-caps").style("align-self: flex-start")
 
         async def export() -> None:
@@ -192,4 +226,12 @@ class _Export:
             options = msgspec.convert(values, ResampleOptions, strict=True)
         except msgspec.ValidationError as error:
             raise ConfigError(f"this cannot be exported so: {error}") from None
-        return self._downloads.export(self._take, self._name, self._to.value, self._units.value, options)
+        filmed = self._videos if self._filmed.value and self._to.value in PICTURED else {}
+        return self._downloads.export(self._take, self._name, self._to.value, self._units.value, options, filmed)
+
+
+def _videos(take: Take) -> dict[str, str]:
+    """The camera of each video, by the file that it begins with."""
+    cameras = load_rig(take_rig(take.folder)).names
+    found = {camera: find_video(take, camera, 0) for camera in cameras}
+    return {str(path): camera for camera, path in found.items() if path is not None}

@@ -1,4 +1,4 @@
-"""A take is edited in Chromium: the buttons, undo and redo, the time line; against the files that it leaves."""
+"""A take is watched and edited in Chromium: videos, buttons, undo and redo, the time line; against its files."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from multiview.common.video_writer import VideoWriter
+from multiview.data import NS_PER_S
 from multiview.editing.edit_list import read_edits
 from multiview.editing.take_poses import take_poses
+from multiview.recordings.take import Take
 from multiview.studio.config import write_studio
 from multiview.synthetic import Studio
-from tests.editing.recorded import bits, record, recorded_bits
+from tests.editing.recorded import START_NS, bits, record, recorded_bits
 from tests.live.browser import Server, browser_of, served, viewer_of
 from tests.processes import free_hub, synthetic_studio
 
@@ -24,7 +28,7 @@ def server(small_studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> It
     """Pages of a studio that does not run, with one take."""
     folder = tmp_path_factory.mktemp("studio")
     write_studio(synthetic_studio(folder / "takes", free_hub()), folder / "studio.toml")
-    record(folder / "takes", small_studio)
+    film(record(folder / "takes", small_studio), small_studio)
     with served(folder) as server:
         yield server
 
@@ -35,8 +39,65 @@ def page(server: Server) -> Iterator[Any]:
         yield page
 
 
+def film(take: Take, simulation: Studio) -> None:
+    """Videos whose brightness tells the number of the frame."""
+    take.videos.mkdir()
+    for name in simulation.rig.names:
+        times_ns = [START_NS + simulation.time_ns(frame) for frame in range(simulation.frames)]
+        with VideoWriter(take.videos / f"{name}.mp4", (64, 48), simulation.fps) as writer:
+            for frame, time_ns in enumerate(times_ns):
+                writer.write(np.full((48, 64, 3), grey_of(frame), np.uint8), time_ns)
+        rows = "".join(f"{frame},{time_ns / NS_PER_S:.6f}\n" for frame, time_ns in enumerate(times_ns))
+        (take.videos / f"{name}.timestamps.csv").write_text(f"frame,time\n{rows}")
+
+
+def grey_of(frame: int) -> int:
+    return 20 + 10 * (frame % 22)
+
+
+def wait_for_grey(page: Any, grey: int) -> None:
+    """Until the first camera's video shows a picture so bright."""
+    page.wait_for_function(
+        """async (grey) => {
+            const video = document.querySelector('.mv-take-pictures video');
+            if (!video || video.readyState < 2 || video.seeking) return false;
+            const canvas = new OffscreenCanvas(4, 4), context = canvas.getContext('2d');
+            context.drawImage(video, 0, 0, 4, 4);
+            return Math.abs(context.getImageData(1, 1, 1, 1).data[1] - grey) < 2;
+        }""",
+        arg=grey,
+    )
+
+
 def applied(page: Any, count: int) -> None:
     page.wait_for_selector(f'.mv-edits[data-applied="{count}"]', state="attached")
+
+
+def test_take_is_watched_over_its_videos(small_studio: Studio, server: Server, page: Any) -> None:
+    page.goto(f"http://127.0.0.1:{server.port}/takes")
+    page.wait_for_function("document.querySelector('.mv-thumbnail img')?.naturalWidth === 320")
+    page.get_by_role("link", name="walk").click()
+    page.wait_for_function("document.querySelector('.mv-player')?.dataset.people === '2'")
+    page.get_by_role("button", name="Both").click()
+    page.wait_for_function(
+        "() => { const all = [...document.querySelectorAll('.mv-take-pictures canvas')];"
+        " return all.length > 1 && all.every((one) => one.dataset.fused === '2'); }"
+    )
+    page.wait_for_function(
+        "[...document.querySelectorAll('.mv-take-pictures canvas')].some((one) => one.dataset.seen === '2')"
+    )
+    shown = [int(at) for at in np.unique(take_poses(server.folder / "takes" / "walk")[0].time_ns)]
+    filmed = [START_NS + small_studio.time_ns(frame) for frame in range(small_studio.frames)]
+    wait_for_grey(page, grey_of(np.searchsorted(filmed, shown[0], "right") - 1))  # the newest picture by then
+    page.locator(".mv-player").focus()
+    for _ in range(5):
+        page.keyboard.press(".")
+    wait_for_grey(page, grey_of(np.searchsorted(filmed, shown[5], "right") - 1))
+    page.keyboard.press("Space")
+    page.wait_for_function(f"+document.querySelector('.mv-player').dataset.frame >= {len(shown) - 1}")
+    page.locator(".mv-take-pictures canvas").first.click()
+    page.wait_for_function("document.querySelectorAll('.mv-take-pictures canvas').length === 1")
+    assert page.faults == []
 
 
 def test_take_is_trimmed_and_a_person_deleted_undone_and_redone(server: Server, page: Any) -> None:

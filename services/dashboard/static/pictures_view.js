@@ -1,10 +1,10 @@
 // The cameras' pictures, in a wall or one large, as a component of NiceGUI: what each camera saw (thin), and the fused
 // people over it (thick, in their colours; grey where joints were filled). Messages are those of picture_bytes in
 // picture_feed.py.
+import { drawFused, drawSeen, prepare } from "/own/overlay2d.js";
+
 const AGAIN_MS = [250, 500, 1000, 2000];
 const LOST_MS = 3000; // without a picture for so long, it is said
-const MIN_SCORE = 0.2;
-const GREY = "#9a9fa8";
 
 export default {
   template: `
@@ -128,56 +128,13 @@ export default {
     draw({ camera, size, seen, fused, bitmap, joints }) {
       const canvas = [this.$refs[`picture ${camera}`]].flat()[0];
       if (!canvas) return;
-      const sharp = Math.min(window.devicePixelRatio, 2);
-      const width = Math.max(1, Math.round(canvas.clientWidth * sharp));
-      const height = Math.max(1, Math.round((width * size[1]) / size[0]));
-      if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-      // Without willReadFrequently Chromium keeps every picture in its GPU process.
-      const context = canvas.getContext("2d", { willReadFrequently: true });
+      const sheet = prepare(canvas, size), { context, width, height } = sheet;
       context.fillStyle = "#1b1f26";
       context.fillRect(0, 0, width, height);
       if (bitmap) context.drawImage(bitmap, 0, 0, width, height);
-      const scale = width / size[0];
-      if (this.layers.seen && joints === this.room.joints) {
-        for (const person of seen) {
-          const known = person.map((joint) => (joint && joint[2] >= MIN_SCORE ? joint : null));
-          this.lines(context, known, scale, (this.large ? 1.5 : 1) * sharp, () => "rgb(255 255 255 / 85%)");
-        }
-      }
-      if (!this.layers.fused) return;
-      for (const { id, name, joints: places } of fused) {
-        if (places.length !== this.room.joints) continue;
-        const colour = this.room.palette[id % this.room.palette.length];
-        this.lines(context, places, scale, (this.large ? 3 : 2) * sharp, (a, b) => (a[2] > 0.5 || b[2] > 0.5 ? GREY : colour));
-        this.label(context, places, scale, name || `${id}`, colour, sharp);
-      }
-    },
-
-    lines(context, joints, scale, width, colour) {
-      context.lineWidth = width;
-      context.lineCap = "round";
-      for (const [a, b] of this.room.bones) {
-        if (!joints[a] || !joints[b]) continue;
-        context.strokeStyle = colour(joints[a], joints[b]);
-        context.beginPath();
-        context.moveTo((joints[a][0] + 0.5) * scale, (joints[a][1] + 0.5) * scale);
-        context.lineTo((joints[b][0] + 0.5) * scale, (joints[b][1] + 0.5) * scale);
-        context.stroke();
-      }
-    },
-
-    label(context, joints, scale, text, colour, sharp) {
-      const known = joints.filter(Boolean);
-      if (!known.length) return;
-      const top = known.reduce((best, joint) => (joint[1] < best[1] ? joint : best));
-      context.font = `600 ${12 * sharp}px system-ui, sans-serif`;
-      context.textAlign = "center";
-      context.lineWidth = 3 * sharp;
-      context.strokeStyle = "rgb(0 0 0 / 70%)";
-      context.fillStyle = colour;
-      const x = top[0] * scale, y = top[1] * scale - 8 * sharp;
-      context.strokeText(text, x, y);
-      context.fillText(text, x, y);
+      if (joints !== this.room.joints) return;
+      if (this.layers.seen) for (const person of seen) drawSeen(sheet, this.room, person, this.large);
+      if (this.layers.fused) for (const person of fused) drawFused(sheet, this.room, person, this.large);
     },
   },
 };

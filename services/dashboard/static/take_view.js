@@ -60,6 +60,8 @@ export default {
       this.fault = error.message;
       return;
     }
+    this.asked = () => this.loaded && this.tell();
+    window.addEventListener("mv-take-asked", this.asked);
     await this.reload();
     this.resizer = new ResizeObserver(() => this.drawStrips());
     this.resizer.observe(this.$el);
@@ -67,6 +69,7 @@ export default {
 
   beforeUnmount() {
     cancelAnimationFrame(this.tick);
+    window.removeEventListener("mv-take-asked", this.asked);
     this.resizer?.disconnect();
     this.view?.close();
   },
@@ -175,6 +178,13 @@ export default {
       const shown = this.isThere(this.index, this.now) ? this.index : -1;
       if (shown !== this.shown) this.show(shown);
       this.shown = shown;
+      this.tell();
+    },
+
+    // Where the pictures of the take should be (take_pictures.js).
+    tell() {
+      const { take, now: seconds, playing, speed } = this;
+      window.dispatchEvent(new CustomEvent("mv-take-time", { detail: { take, seconds, playing, speed } }));
     },
 
     step(frames) {
@@ -188,6 +198,7 @@ export default {
       if (this.playing && this.now >= this.duration) this.seek(this.take.times[0] ?? 0);
       this.before = performance.now();
       if (this.playing) this.run();
+      else this.tell();
     },
 
     run() {
@@ -195,8 +206,9 @@ export default {
         if (!this.playing) return;
         this.seek(this.now + (Math.max(at - this.before, 0) / 1000) * this.speed);
         this.before = at;
-        if (this.now >= this.duration) this.playing = false;
-        else this.run();
+        if (this.now < this.duration) return this.run();
+        this.playing = false;
+        this.tell();
       });
     },
 
