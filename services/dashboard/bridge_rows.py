@@ -14,6 +14,8 @@ from services.dashboard.layout import act
 __all__ = ["BridgeRows"]
 
 WORDS = {
+    "foxglove": "Foxglove, Lichtblick: people, cameras, pictures",
+    "rerun": "Rerun: people, cameras, pictures",
     "vmc": "VMC: avatars in VSeeFace, Warudo, Unity",
     "lsl": "LSL: LabRecorder, other instruments",
     "websocket": "WebSocket: web pages and games",

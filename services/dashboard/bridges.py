@@ -20,7 +20,13 @@ from services.dashboard.detached import Detached
 __all__ = ["Bridges", "Option"]
 
 STOP_S = 10.0
-TEXTS = ("host", "name", "origins", "token")  # options that are words; all others are offered only if they are numbers
+TEXTS = (
+    "host",
+    "name",
+    "origins",
+    "token",
+    "url",
+)  # options that are words; all others are offered only if they are numbers
 
 
 class Option(NamedTuple):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from nicegui import ui
+from nicegui.events import GenericEventArguments
 
 from multiview.body.skeleton import load_skeleton
 from multiview.cameras.rig_file import load_rig
@@ -15,8 +17,12 @@ from services.dashboard.access import Role, Session
 from services.dashboard.backstage import Backstage
 from services.dashboard.calibration import BOARD, Sheet, Solved
 from services.dashboard.film_view import FilmView, RigView
+from services.dashboard.floor_view import FloorView
 from services.dashboard.layout import act, page_frame
+from services.dashboard.people_panel import PeoplePanel
 from services.dashboard.room import room
+from services.dashboard.take_list import find_take
+from services.dashboard.take_videos import filmed_seconds, find_video, frame_at
 
 __all__ = ["calibrate_page"]
 
@@ -68,8 +74,12 @@ class _Calibrate:
             self._film_cell = ui.element("div").classes("mv-cell")
             self._pairs = ui.element("div").classes("mv-pairs")
         with ui.element("section").classes("mv-cell"):
+            ui.html("<h2>Or from people</h2>", sanitize=False)
+            self._people = PeoplePanel(backstage, session, self.refresh)
+        with ui.element("section").classes("mv-cell"):
             ui.html("<h2>3. Calibrations</h2>", sanitize=False)
             self._progress = ui.label("").classes("mv-command").props('role="status"')
+            self._checked = ui.label("").classes("mv-command").props('role="status"')
             self._result_cell = ui.element("div").classes("mv-cell")
         self.refresh()
 
@@ -83,6 +93,9 @@ class _Calibrate:
             self._solve.on_click(self._end)
             self._leave = ui.button("Stop without solving", icon="close").props("no-caps flat")
             self._leave.on_click(self._give_up)
+            self._check = ui.button("Check the rig in use", icon="rule").props("no-caps outline")
+            self._check.tooltip("Some seconds of the board tell whether a camera was displaced")
+            self._check.on_click(self._check_rig)
 
     def refresh(self) -> None:
         """Show how things are."""
@@ -95,6 +108,9 @@ class _Calibrate:
         self._floor.set_enabled(calibration.records)
         for button in (self._floor, self._solve, self._leave):
             button.set_visibility(self._controls and active)
+        self._check.set_visibility(self._controls and active and self._backstage.calibrated)
+        self._check.set_enabled(calibration.records)
+        self._people.refresh()
         solved = calibration.solved()
         state = (active, has_board, tuple(one.folder for one in solved), self._rig_in_use())
         if state != self._shown:
@@ -123,6 +139,9 @@ class _Calibrate:
         self._state.classes(replace=f"mv-figures {'' if active else 'mv-alarm'}")
         last = calibration.lines[-1] if calibration.lines else "detecting the board ..."
         self._progress.set_text(f"Solving {calibration.solving}: {last}" if calibration.solving else calibration.fault)
+        self._checked.set_text("\n".join(calibration.checked))
+        wrong = any(line.startswith("NOT RIGHT") for line in calibration.checked)
+        self._checked.classes(replace=f"mv-command {'mv-alarm' if wrong else 'mv-good'}")
         self._progress.classes(replace=f"mv-command {'mv-alarm' if calibration.fault else ''}")
 
     def _show_pairs(self) -> None:
@@ -206,12 +225,58 @@ class _Calibrate:
             if self._controls and self._rig_in_use() != str(one.rig):
                 use = ui.button("Use these cameras", icon="check").props("no-caps")
                 use.on_click(lambda one=one, use=use: self._use(use, one))
+            if self._controls and one.corners.is_file():
+                floor = ui.button("Set the floor", icon="south").props("no-caps outline")
+                floor.tooltip("Where the board lies on the floor in the recording")
+                floor.on_click(lambda one=one: self._ask_floor(one))
         try:
             shape = room(load_rig(one.rig), load_skeleton("coco17"))
         except MultiviewError as error:
             ui.label(one_line(error)).classes("mv-alarm")
             return
         RigView(shape)
+
+    def _ask_floor(self, one: Solved) -> None:
+        """A dialog with the recording of the board, to click on a picture in which it lies on the floor."""
+        take = find_take(self._backstage.takes, one.take)
+        videos = [] if take is None else [(camera, find_video(take, camera, 0)) for camera in self._cameras_of(one)]
+        known = {camera: path for camera, path in videos if path is not None}
+        if not known:
+            ui.notify(f"The recording {one.take} is not here any more: film the board again.", type="warning")
+            return
+        spans = {camera: filmed_seconds(path) for camera, path in known.items()}
+        with ui.dialog(value=True) as dialog, ui.card().classes("mv-large-dialog"):
+            ui.label("Where does the board lie on the floor?").classes("text-h6")
+            ui.label(
+                "Go to a moment at which it lies there, face up, and click on a picture that shows it well: there is "
+                "the origin, and z is up."
+            ).classes("mv-quiet")
+            cameras = [{"name": name, "begins": begins, "ends": ends} for name, (begins, ends) in spans.items()]
+            view = FloorView(quote(one.take, safe=""), cameras)
+            cancel = ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
+
+        async def pick(event: GenericEventArguments) -> None:
+            camera, seconds = _picked(event.args)
+            if camera in known and await act(cancel, self._set_floor, one, camera, known[camera], seconds):
+                dialog.close()
+                self.refresh()
+
+        view.on("pick", pick)
+        dialog.on("hide", dialog.delete)
+
+    def _set_floor(self, one: Solved, camera: str, video: Path, seconds: float) -> bool:
+        self._calibration.set_floor(self._session, one, camera, frame_at(video, seconds))
+        return True
+
+    def _cameras_of(self, one: Solved) -> tuple[str, ...]:
+        try:
+            return tuple(load_rig(one.rig).names)
+        except MultiviewError:
+            return ()
+
+    async def _check_rig(self) -> None:
+        await act(self._check, self._calibration.check, self._session)
+        self.refresh()
 
     async def _begin(self) -> None:
         await act(self._film, self._calibration.film, self._session)
@@ -236,6 +301,13 @@ class _Calibrate:
         await act(button, self._calibration.use, self._session, one)
         self._backstage.refresh()
         self.refresh()
+
+
+def _picked(args: Any) -> tuple[str, float]:
+    """Camera and moment that a browser says; it may say anything."""
+    found = args if isinstance(args, dict) else {}
+    seconds = found.get("seconds")
+    return str(found.get("camera", "")), float(seconds) if isinstance(seconds, int | float) else 0.0
 
 
 def _table(report: dict[str, Any]) -> None:

@@ -1,19 +1,22 @@
-"""Calibration from the pages: make a board, film it, solve, and use the rig. Only a session that controls may.
+"""Calibration from the pages: make a board, film it or people, solve, check, use the rig. Only a session that controls.
 
 Everything is done by the commands that a terminal has, each a process of its own, in the studio's folder:
 
     board/                     the board to print
     takes/TAKE                 the recording of it
-    calibrations/TAKE/         corners, rig and report; nothing is ever overwritten
+    calibrations/NAME/         corners, rig and report; nothing is ever overwritten. NAME is the take's, TAKE-people of
+                               people, TAKE-floor where the floor was chosen afterwards
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,10 +29,12 @@ from services.dashboard.control import Control, check_control
 from services.dashboard.filming import Filming
 from services.dashboard.studio_file import set_rig
 
-__all__ = ["Calibration", "Sheet", "Solved"]
+__all__ = ["BOARD", "PEOPLE", "Calibration", "Sheet", "Solved"]
 
 LINES = 200  # of what a command says, that are kept
-BOARD = "film the board"
+FLOOR = "-floor"
+BOARD, PEOPLE = "film the board", "film people"
+NO_RIG = "there is no rig in use yet to be checked: calibrate first"
 
 
 class Sheet(NamedTuple):
@@ -51,6 +56,16 @@ class Solved(NamedTuple):
         """The cameras."""
         return self.folder / "rig.toml"
 
+    @property
+    def corners(self) -> Path:
+        """The board's corners, where it was made with a board."""
+        return self.folder / "corners.parquet"
+
+    @property
+    def take(self) -> str:
+        """The folder of the take in which the board was filmed."""
+        return self.folder.name.partition(FLOOR)[0]
+
 
 class Calibration:
     """The calibrations of one studio's folder.
@@ -66,7 +81,8 @@ class Calibration:
         self._making = threading.Lock()  # a board, whose files come one after the other
         self.floor: dict[str, int] = {}  # the frames of each camera in which the board lies on the floor
         self._simulated = False  # what is filmed
-        self.solving = ""  # what is being solved
+        self.solving = ""  # what is being solved, or checked
+        self.checked: list[str] = []  # what the last check of the rig in use said
         self.lines: list[str] = []  # what the commands said
         self.fault = ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -126,6 +142,16 @@ class Calibration:
         self._filming.start(BOARD, [str(self._control.file), "--board", str(self.board), "--take", name])
         logging.info("filming the board")
 
+    def film_people(self, session: Session) -> None:
+        """Begin to film people; ConfigError if the cameras are simulated, or in use."""
+        check_control(session, PEOPLE)
+        studio = self._control.idle_studio()
+        if isinstance(studio.source, SyntheticSource):
+            raise ConfigError("simulated cameras film no people: record a take on the page Live, and choose it here")
+        name = free_name(Path(studio.recorder.directory), f"{studio.name}-people", datetime.now())
+        self._filming.start(PEOPLE, [str(self._control.file), "--take", name])
+        logging.info("filming people")
+
     def mark_floor(self, session: Session) -> str:
         """The board lies on the floor now; in which cameras' pictures it was found just now. ConfigError if none films.
 
@@ -151,15 +177,52 @@ class Calibration:
     def solve(self, session: Session) -> None:
         """End filming, and solve what was filmed, in a thread: `solving`, `lines` and `fault` tell how it goes."""
         check_control(session, "solve")
-        if self.solving:
-            raise ConfigError("a calibration is being solved")
         if self._filming.running and (lacks := self._filming.report.lacks):
             raise ConfigError(f"not enough yet: {lacks}")
-        take = self._filming.stop()
-        if not take:
-            raise ConfigError(self._filming.fault or "nothing was filmed: film the board first")
-        self.solving, self.lines, self.fault = Path(take).name, [], ""
-        threading.Thread(target=self._solve, args=(Take(Path(take)), self.floor), name="solve", daemon=True).start()
+        take = self._filmed()
+        floor = [f"--floor={camera}={frame}" for camera, frame in self.floor.items()]
+        out = self.folder / take.folder.name
+        self._begin(take.folder.name, lambda: self._solve(take, out, floor))
+
+    def solve_people(self, session: Session, take: Take, height_cm: float | None) -> None:
+        """Calibrate from the people of a take, in a thread as `solve`.
+
+        Args:
+            session: Who asks.
+            take: With recorded keypoints, or videos.
+            height_cm: Stature of the tallest person; None where it is not known.
+        """
+        check_control(session, "calibrate from people")
+        height = [] if height_cm is None else [f"--height={height_cm:g}"]
+        out = self._free(f"{take.folder.name}-people")
+        command = ["calibrate", "people", str(take.folder), *height, "--out", str(out)]
+        self._begin(out.name, lambda: self._run(command, (0, 1)))
+
+    def set_floor(self, session: Session, solved: Solved, camera: str, frame: int) -> None:
+        """Solve again with the floor where the board lies in a camera's frame, in a thread as `solve`."""
+        check_control(session, "say where the floor is")
+        if not solved.corners.is_file():
+            raise ConfigError(f"{solved.folder}: it was made without a board: film the board, and lay it on the floor")
+        out = self._free(f"{solved.take}{FLOOR}")
+        floor = [f"--floor={camera}={frame}"]
+        command = ["calibrate", "solve", "--corners", str(solved.corners), "--out", str(out), *floor]
+        self._begin(out.name, lambda: self._run(command, (0, 1)))
+
+    def check(self, session: Session) -> None:
+        """End filming the board, and check whether the rig in use still fits, in a thread: `checked` has the answer."""
+        check_control(session, "check the rig")
+        rig = self._rig_in_use()
+        take = self._filmed()
+        videos = [str(path) for path in sorted(take.videos.glob("*.mp4"))]
+        command = ["calibrate", "check", "--rig", str(rig), "--board", str(self.board), "--videos", *videos]
+        self._begin(f"check with {take.folder.name}", lambda: self._check(command))
+
+    def check_people(self, session: Session, take: Take) -> None:
+        """Check the rig in use against the people of a take, in a thread as `check`."""
+        check_control(session, "check the rig")
+        rig, out = self._rig_in_use(), self._free(f"{take.folder.name}-people")
+        command = ["calibrate", "people", str(take.folder), "--against", str(rig), "--out", str(out)]
+        self._begin(f"check with {take.folder.name}", lambda: self._check(command))
 
     def use(self, session: Session, solved: Solved) -> None:
         """Let the studio use this rig from now on."""
@@ -172,20 +235,56 @@ class Calibration:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
 
-    def _solve(self, take: Take, floor: dict[str, int]) -> None:
-        out = self.folder / take.folder.name
-        corners = out / "corners.parquet"
-        videos = [str(path) for path in sorted(take.videos.glob("*.mp4"))]
+    def _rig_in_use(self) -> Path:
+        studio = self._control.studio()
+        if studio is None or not studio.rig or not Path(studio.rig).is_file():
+            raise ConfigError(NO_RIG)
+        return Path(studio.rig)
+
+    def _filmed(self) -> Take:
+        """End filming; what was filmed."""
+        self._check_idle()
+        take = self._filming.stop()
+        if not take:
+            raise ConfigError(self._filming.fault or "nothing was filmed: film the board first")
+        return Take(Path(take))
+
+    def _free(self, name: str) -> Path:
+        """A folder that is not there yet."""
+        numbered = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
+        return next(path for one in numbered if not (path := self.folder / one).exists())
+
+    def _check_idle(self) -> None:
+        if self.solving:
+            raise ConfigError(f"{self.solving} is being calculated: wait until it is there")
+
+    def _begin(self, name: str, work: Callable[[], None]) -> None:
+        """Do it in a thread."""
+        self._check_idle()
+        self.solving, self.lines, self.fault = name, [], ""
+        threading.Thread(target=self._do, args=(work,), name="solve", daemon=True).start()
+
+    def _do(self, work: Callable[[], None]) -> None:
         try:
-            out.mkdir(parents=True, exist_ok=True)
-            self._run(["calibrate", "detect", "--board", str(self.board), "--out", str(corners), "--videos", *videos])
-            where = [f"--floor={camera}={frame}" for camera, frame in floor.items()]
-            self._run(["calibrate", "solve", "--corners", str(corners), "--out", str(out), *where], (0, 1))
+            self.folder.mkdir(exist_ok=True)
+            work()
         except (MultiviewError, OSError) as error:
             self.fault = str(error)
             logging.warning("%s", error)
         finally:
             self.solving = ""
+
+    def _solve(self, take: Take, out: Path, floor: list[str]) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        corners = out / "corners.parquet"
+        videos = [str(path) for path in sorted(take.videos.glob("*.mp4"))]
+        self._run(["calibrate", "detect", "--board", str(self.board), "--out", str(corners), "--videos", *videos])
+        self._run(["calibrate", "solve", "--corners", str(corners), "--out", str(out), *floor], (0, 1))
+
+    def _check(self, command: list[str]) -> None:
+        self.checked = []
+        self._run(command, (0, 1))
+        self.checked = self.lines
 
     def _run(self, command: list[str], good: tuple[int, ...] = (0,)) -> None:
         """One command; what it says is kept, and its last words if it fails."""

@@ -23,7 +23,10 @@ __all__ = ["live_page"]
 
 REFRESH_S = 0.5
 LATE_SHARE = 0.9  # of its frame rate, which a camera must reach
-KEYS = "drag: turn · right-drag: move · wheel: nearer · A: all · T: top · F: front · P: follow the next person"
+KEYS = (
+    "drag: turn · right-drag: move · wheel: nearer · A: all · T: top · F: front · 1-9: through a camera · "
+    "P: follow the next person · U: uncertainty"
+)
 
 
 def live_page(backstage: Backstage, session: Session) -> None:

@@ -10,12 +10,12 @@ import numpy as np
 from multiview.cameras.camera import Camera
 from multiview.common.names import file_name
 from multiview.data import NS_PER_S
-from multiview.errors import SourceError
+from multiview.errors import ConfigError, SourceError
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.take import Take
 from multiview.sources import Timestamps, later_parts, timestamps_beside
 
-__all__ = ["TakeVideo", "find_video", "take_videos"]
+__all__ = ["TakeVideo", "filmed_seconds", "find_video", "frame_at", "take_videos"]
 
 
 class TakeVideo(NamedTuple):
@@ -71,6 +71,33 @@ def find_video(take: Take, camera: str, part: int) -> Path | None:
     names = {path.name: path for path in take.videos.glob("*.mp4")} if take.videos.is_dir() else {}
     suffix = f".{part}.mp4" if part else ".mp4"
     return names.get(f"{file_name(camera)}{suffix}") if camera else None
+
+
+def frame_at(video: Path, seconds: float) -> int:
+    """The number of the frame nearest to a moment of a video's own times.
+
+    Args:
+        video: Its file.
+        seconds: Since its first frame.
+
+    Returns:
+        From 0 on.
+
+    Raises:
+        ConfigError: Its times are not known.
+    """
+    times = _times(video)
+    if times is None:
+        raise ConfigError(f"{video}: the times of its frames are not known")
+    begins = _span_ns(times)[0]
+    return min(times.frames, key=lambda frame: abs((times.time_ns(frame) or 0) - begins - round(seconds * NS_PER_S)))
+
+
+def filmed_seconds(video: Path) -> tuple[float, float]:
+    """When a video begins and ends on its own times, s; zeros where they are not known."""
+    times = _times(video)
+    begins, ends = _span_ns(times) if times is not None else (0, 0)
+    return begins / NS_PER_S, ends / NS_PER_S
 
 
 def _times(video: Path) -> Timestamps | None:

@@ -18,7 +18,7 @@ from multiview.studio.config import SyntheticSource, write_studio
 from multiview.wire.topics import RECORDED
 from services.dashboard.control import Control
 from tests.live.browser import PATIENCE_S, Server, browser_of, served, viewer_of
-from tests.processes import SYNTHETIC, free_hub, synthetic_studio
+from tests.processes import SYNTHETIC, free_hub, free_ports, synthetic_studio
 
 pytestmark = pytest.mark.timeout(900)
 SCRIPT = "<script>document.title = 'attacked'</script>"
@@ -112,6 +112,50 @@ def test_browser_records_a_take_and_the_server_may_die_meanwhile(server: Server,
     assert stream.unrecorded == 0  # nor do they count as missing
     assert SCRIPT.replace("'", "\\'") in (take / "take.toml").read_text() or SCRIPT in (take / "take.toml").read_text()
     assert page.title() == "Live · multiview"
+    assert page.faults == []
+
+
+def test_live_view_shows_uncertainty_and_trails(page: Any) -> None:
+    shown = "document.querySelector('.mv-view').dataset"
+    page.get_by_role("button", name="3D", exact=True).click()
+    page.get_by_label("Uncertainty").check()
+    page.wait_for_function(f"+{shown}.ellipsoids > 20")
+    page.get_by_label("Trails").check()
+    page.wait_for_function(f"{shown}.trails === '2'")
+    page.locator(".mv-view").focus()
+    page.keyboard.press("u")
+    page.wait_for_function(f"{shown}.ellipsoids === '0'")
+    page.get_by_label("Trails").uncheck()
+    page.wait_for_function(f"{shown}.trails === '0'")
+
+
+def test_live_buttons_leave_a_camera_out_and_begin_identities_anew(page: Any) -> None:
+    page.get_by_role("button", name="Leave out cam01").click()
+    page.get_by_role("button", name="Take in cam01").click()
+    page.get_by_role("button", name="Leave out cam01").wait_for()
+    people = "[...document.querySelectorAll('[aria-label^=\"Name person\"]')].map((one) => one.ariaLabel).sort().join()"
+    page.wait_for_function(f"({people}).split(',').length === 2")
+    before = page.evaluate(people)
+    page.get_by_role("button", name="New identities").click()
+    page.wait_for_function(f"(before) => ({people}).split(',').length === 2 && {people} !== before", arg=before)
+
+
+def test_bridge_is_started_and_stopped(page: Any) -> None:
+    page.get_by_role("button", name="Start bridge websocket").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("port").fill(str(free_ports(1)[0]))
+    dialog.get_by_role("button", name="Start the bridge").click()
+    page.get_by_role("button", name="Stop bridge websocket").click()
+    page.get_by_role("button", name="Start bridge websocket").wait_for()
+
+
+def test_health_page_checks_the_machine_and_shows_logs(page: Any) -> None:
+    page.get_by_role("link", name="Health").click()
+    page.get_by_role("button", name="Check now").click()
+    page.locator('.mv-dot[aria-label="good"]').first.wait_for()
+    page.locator(".mv-trend").first.wait_for()
+    page.get_by_role("link", name="Live").click()
+    page.wait_for_function("document.querySelector('.mv-view')?.dataset.people === '2'")
     assert page.faults == []
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from multiview.cameras.rig_file import save_rig
 from multiview.common.video_writer import VideoWriter
 from multiview.data import NS_PER_S
 from multiview.editing.edit_list import read_edits
@@ -27,7 +30,14 @@ pytestmark = pytest.mark.timeout(900)
 def server(small_studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Pages of a studio that does not run, with one take."""
     folder = tmp_path_factory.mktemp("studio")
-    write_studio(synthetic_studio(folder / "takes", free_hub()), folder / "studio.toml")
+    studio = synthetic_studio(folder / "takes", free_hub())
+    save_rig(small_studio.rig, folder / "rig.toml")
+    write_studio(msgspec.structs.replace(studio, rig=str(folder / "rig.toml")), folder / "studio.toml")
+    solved = folder / "calibrations" / "walk"
+    solved.mkdir(parents=True)
+    save_rig(small_studio.rig, solved / "rig.toml")
+    (solved / "report.json").write_text('{"verdict": "good", "reasons": ["all is well"]}')
+    (solved / "corners.parquet").write_text("no table")
     film(record(folder / "takes", small_studio), small_studio)
     with served(folder) as server:
         yield server
@@ -88,11 +98,11 @@ def test_take_is_watched_over_its_videos(small_studio: Studio, server: Server, p
     )
     shown = [int(at) for at in np.unique(take_poses(server.folder / "takes" / "walk")[0].time_ns)]
     filmed = [START_NS + small_studio.time_ns(frame) for frame in range(small_studio.frames)]
-    wait_for_grey(page, grey_of(np.searchsorted(filmed, shown[0], "right") - 1))  # the newest picture by then
+    wait_for_grey(page, grey_of(int(np.searchsorted(filmed, shown[0], "right")) - 1))  # the newest picture by then
     page.locator(".mv-player").focus()
     for _ in range(5):
         page.keyboard.press(".")
-    wait_for_grey(page, grey_of(np.searchsorted(filmed, shown[5], "right") - 1))
+    wait_for_grey(page, grey_of(int(np.searchsorted(filmed, shown[5], "right")) - 1))
     page.keyboard.press("Space")
     page.wait_for_function(f"+document.querySelector('.mv-player').dataset.frame >= {len(shown) - 1}")
     page.locator(".mv-take-pictures canvas").first.click()
@@ -165,3 +175,27 @@ def test_whoever_may_only_view_has_no_edits(server: Server, page: Any) -> None:
         other.wait_for_function("document.querySelector('.mv-player')?.dataset.people === '1'")
         for name in ("Trim", "Undo", "From here"):
             assert other.get_by_role("button", name=name).count() == 0
+
+
+def test_floor_is_set_by_a_click_on_a_picture(server: Server, page: Any) -> None:
+    page.goto(f"http://127.0.0.1:{server.port}/calibrate")
+    page.get_by_text("walk: good").wait_for()
+    page.get_by_role("button", name="Set the floor").click()
+    page.wait_for_function("[...document.querySelectorAll('.mv-floor video')].every((one) => one.readyState >= 2)")
+    page.get_by_label("Later").click()
+    page.wait_for_function("document.querySelector('.mv-floor video').currentTime > 0.1")
+    page.get_by_label("The board lies on the floor in camera").first.click()
+    page.get_by_text("corners.parquet").last.wait_for()  # what is wrong with it, from the command that was begun
+    assert not (server.folder / "calibrations" / "walk-floor" / "rig.toml").exists()
+    assert page.faults == []
+
+
+def test_rig_is_calibrated_from_the_people_of_a_take(server: Server, page: Any) -> None:
+    page.goto(f"http://127.0.0.1:{server.port}/calibrate")
+    page.get_by_role("button", name="Calibrate from people").click()
+    page.get_by_text("choose a take first").wait_for()
+    page.get_by_label("A take of people").click()
+    page.get_by_role("option", name="walk").click()
+    page.get_by_role("button", name="Calibrate from people").click()
+    page.locator(".mv-command.mv-alarm", has_text=re.compile(r"\w")).wait_for()  # less than a second of people: refused
+    assert page.faults == []

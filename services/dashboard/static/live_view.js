@@ -6,11 +6,35 @@ const REPLY_MS = 500; // how often the server learns how late pictures are
 const AGAIN_MS = [250, 500, 1000, 2000];
 const GONE_MS = 1500; // poses older than this are no longer people in the room
 const KEYS = { a: "showAll", t: "showTop", f: "showFront", p: "followNext" };
+const LAYERS = { trails: "Trails", uncertainty: "Uncertainty", cameras: "Cameras" };
 
 export default {
-  template: `<div class="mv-view" tabindex="0" data-drawn="0" @keydown="key"></div>`,
+  template: `
+    <div class="mv-view" tabindex="0" data-drawn="0" @keydown="key">
+      <div class="mv-layers">
+        <label v-for="(words, name) in names" :key="name" :title="hints[name]">
+          <input type="checkbox" v-model="layers[name]"> {{ words }}</label>
+      </div>
+    </div>`,
   props: { room: Object, states: Object },
+
+  data() {
+    return {
+      names: LAYERS,
+      layers: { trails: false, uncertainty: false, cameras: true },
+      hints: { trails: "Where people went in the last 3 s", uncertainty: "Where each joint is with 2 standard deviations (U)" },
+    };
+  },
+
   watch: {
+    layers: {
+      deep: true,
+      handler(value) {
+        this.view?.setLayers({ ...value });
+        if (this.latest && this.seen) this.view?.setPeople(this.latest);
+        this.noteLayers();
+      },
+    },
     states(value) {
       this.view?.setCameraStates(value);
     },
@@ -70,15 +94,25 @@ export default {
       this.shown = this.latest;
       this.$el.dataset.drawn = ++this.drawn;
       this.$el.dataset.people = this.view.people.length;
+      this.noteLayers();
       const now = performance.now();
       if (now < (this.nextReply ?? 0) || this.socket.readyState !== WebSocket.OPEN) return;
       this.nextReply = now + REPLY_MS;
       this.socket.send(String(this.shown.arrivalMs));
     },
 
+    // For whoever tests the page.
+    noteLayers() {
+      this.$el.dataset.ellipsoids = this.view?.ellipsoids.count ?? 0;
+      this.$el.dataset.trails = this.view?.trails.size ?? 0;
+    },
+
     key(event) {
+      if (event.target.tagName === "INPUT" || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key.toLowerCase() === "u") this.layers.uncertainty = !this.layers.uncertainty;
+      if (/^[1-9]$/.test(event.key)) this.view.showCamera(Number(event.key));
       const action = KEYS[event.key.toLowerCase()];
-      if (action && !event.ctrlKey && !event.metaKey && !event.altKey) this.view[action]();
+      if (action) this.view[action]();
     },
   },
 };

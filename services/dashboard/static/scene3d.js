@@ -3,6 +3,8 @@ import { THREE, OrbitControls } from "nicegui-scene";
 
 const MAX_PEOPLE = 32;
 const JOINT_M = 0.028, BONE_M = 0.016, FILLED = 0.55; // filled joints are thinner, and grey
+const SIGMAS = 2, COVARIANCE = 3; // of the ellipsoids of uncertainty; its first column of a joint's twelve
+const TRAIL_MS = 3000, TRAIL_POINTS = 200; // of each person
 const GREY = new THREE.Color(0.6, 0.62, 0.65);
 const THEMES = {
   dark: { ground: 0x14171c, line: 0x3a4048, axis: 0x707d8f, camera: 0x8c9eb8 },
@@ -39,6 +41,11 @@ export class Room {
 
     this.joints = this.instances(new THREE.IcosahedronGeometry(1, 1), MAX_PEOPLE * room.joints);
     this.bones = this.instances(new THREE.CylinderGeometry(1, 1, 1, 6, 1, true), MAX_PEOPLE * room.bones.length);
+    this.ellipsoids = this.instances(new THREE.IcosahedronGeometry(1, 2), MAX_PEOPLE * room.joints);
+    Object.assign(this.ellipsoids.material, { transparent: true, opacity: 0.3, depthWrite: false });
+    this.layers = { uncertainty: false, trails: false };
+    this.trails = new Map(); // of each person, where they were: {at, place}
+    this.trailLines = this.lineBuffer(2 * MAX_PEOPLE * TRAIL_POINTS);
     this.frusta = room.cameras.map((camera) => this.frustum(camera));
     this.showAll();
     this.resizer = new ResizeObserver(() => this.resize());
@@ -57,6 +64,19 @@ export class Room {
     mesh.frustumCulled = false;
     this.scene.add(mesh);
     return mesh;
+  }
+
+  // Lines of which only the first are drawn.
+  lineBuffer(vertices) {
+    const geometry = new THREE.BufferGeometry();
+    for (const name of ["position", "color"]) {
+      geometry.setAttribute(name, new THREE.BufferAttribute(new Float32Array(3 * vertices), 3).setUsage(THREE.DynamicDrawUsage));
+    }
+    geometry.setDrawRange(0, 0);
+    const lines = new THREE.LineSegments(geometry, new THREE.LineBasicMaterial({ vertexColors: true }));
+    lines.frustumCulled = false;
+    this.scene.add(lines);
+    return lines;
   }
 
   frustum({ name, points, lines }) {
@@ -106,7 +126,7 @@ export class Room {
   // `poses` as of decodePoses; people that have not one known joint are not drawn.
   setPeople({ people, joints, places, columns, filledColumn }) {
     const { bones, sides } = this.room;
-    let balls = 0, tubes = 0;
+    let balls = 0, tubes = 0, clouds = 0;
     this.people = [];
     const matrix = new THREE.Matrix4(), colour = new THREE.Color();
     const known = (at) => Number.isFinite(places[at]) && Number.isFinite(places[at + 1]) && Number.isFinite(places[at + 2]);
@@ -127,6 +147,10 @@ export class Room {
         matrix.makeScale(size, size, size).setPosition(place);
         this.joints.setMatrixAt(balls, matrix);
         this.joints.setColorAt(balls++, tone(joint));
+        if (this.layers.uncertainty && columns > COVARIANCE + 6 && this.ellipsoid(matrix, places, at(joint), place)) {
+          this.ellipsoids.setMatrixAt(clouds, matrix);
+          this.ellipsoids.setColorAt(clouds++, tone(joint));
+        }
       }
       for (const [a, b] of bones) {
         if (!known(at(a)) || !known(at(b))) continue;
@@ -136,17 +160,62 @@ export class Room {
       }
       if (seen) this.people.push({ ...person, top, middle: middle.divideScalar(seen) });
     });
-    for (const [mesh, count] of [[this.joints, balls], [this.bones, tubes]]) {
+    for (const [mesh, count] of [[this.joints, balls], [this.bones, tubes], [this.ellipsoids, clouds]]) {
       mesh.count = count;
       mesh.instanceMatrix.needsUpdate = true;
       if (mesh.instanceColor) mesh.instanceColor.needsUpdate = true;
     }
+    this.drawTrails();
     const followed = this.people.find((person) => person.id === this.follow);
     if (followed) {
       const step = followed.middle.clone().sub(this.controls.target).multiplyScalar(0.2);
       this.camera.position.add(step);
       this.controls.target.add(step);
     }
+    this.draw();
+  }
+
+  // What stretches a ball to two standard deviations of a joint: a root of its covariance, by Cholesky.
+  ellipsoid(matrix, places, first, place) {
+    const [xx, xy, xz, yy, yz, zz] = places.subarray(first + COVARIANCE, first + COVARIANCE + 6);
+    const a = Math.sqrt(xx), b = xy / a, c = xz / a;
+    const d = Math.sqrt(Math.max(yy - b * b, 1e-12)), e = (yz - b * c) / d;
+    const f = Math.sqrt(Math.max(zz - c * c - e * e, 1e-12));
+    if (![a, b, c, d, e, f].every(Number.isFinite)) return false;
+    const axes = [[a, b, c], [0, d, e], [0, 0, f]];
+    const [x, y, z] = axes.map((axis) => new THREE.Vector3(...axis).applyMatrix3(this.level).multiplyScalar(SIGMAS));
+    matrix.makeBasis(x, y, z).setPosition(place);
+    return true;
+  }
+
+  // Where people went of late, on the floor plan of their middles.
+  drawTrails() {
+    const now = performance.now(), { position, color } = this.trailLines.geometry.attributes, colour = new THREE.Color();
+    for (const { id, middle } of this.layers.trails ? this.people : []) {
+      if (!this.trails.has(id)) this.trails.set(id, []);
+      this.trails.get(id).push({ at: now, place: middle.clone() });
+    }
+    let vertices = 0;
+    for (const [id, trail] of this.trails) {
+      while (trail.length && (!this.layers.trails || now - trail[0].at > TRAIL_MS || trail.length > TRAIL_POINTS)) trail.shift();
+      if (!trail.length) this.trails.delete(id);
+      colour.set(this.room.palette[id % this.room.palette.length]);
+      for (let i = 1; i < trail.length && vertices < position.count - 1; i++) {
+        for (const { place } of [trail[i - 1], trail[i]]) {
+          position.setXYZ(vertices, place.x, place.y, place.z);
+          color.setXYZ(vertices++, colour.r, colour.g, colour.b);
+        }
+      }
+    }
+    this.trailLines.geometry.setDrawRange(0, vertices);
+    position.needsUpdate = color.needsUpdate = true;
+  }
+
+  setLayers(layers) {
+    Object.assign(this.layers, layers);
+    for (const { shape } of this.frusta) shape.visible = layers.cameras ?? true;
+    if (!this.layers.trails) this.drawTrails();
+    if (!this.layers.uncertainty) this.ellipsoids.count = 0;
     this.draw();
   }
 
@@ -177,6 +246,16 @@ export class Room {
   showFront() {
     const [x, y, z] = this.room.target;
     this.look([x, y - this.room.distance, z], [x, y, z]);
+  }
+
+  // Through a camera, the first is 1.
+  showCamera(number) {
+    const camera = this.room.cameras[number - 1];
+    if (!camera) return;
+    const [centre, ...corners] = camera.points.map((point) => new THREE.Vector3(...point));
+    const ahead = corners.slice(0, 4).reduce((sum, corner) => sum.add(corner), new THREE.Vector3()).multiplyScalar(0.25);
+    const target = centre.clone().add(ahead.sub(centre).normalize().multiplyScalar(0.5 * this.room.distance));
+    this.look(centre.toArray(), target.toArray());
   }
 
   look(from, target) {
@@ -217,7 +296,7 @@ export class Room {
     for (const { id, name, top } of this.people) {
       put(`person ${id}`, name || `${id}`, top.clone().setZ(top.z + 0.12), "mv-person");
     }
-    for (const { name, at } of this.frusta) put(`camera ${name}`, name, at.clone().setZ(at.z + 0.08), "mv-camera");
+    for (const { name, at, shape } of this.frusta) if (shape.visible) put(`camera ${name}`, name, at.clone().setZ(at.z + 0.08), "mv-camera");
     for (const [key, label] of this.labels) {
       if (shown.has(key)) continue;
       label.remove();

@@ -26,8 +26,8 @@ export default {
           <button type="button" aria-label="The span begins here (I)" @click="mark('from')">From here</button>
           <button type="button" aria-label="The span ends here (O)" @click="mark('to')">To here</button>
         </span>
-        <span class="mv-quiet mv-keys-line">Space: play · ←/→: a second · , and . : a frame · B: bad moment · A T F P: view{{
-          edits ? " · I, O: span · Ctrl-Z, Ctrl-Y: undo, redo" : "" }}</span>
+        <span class="mv-quiet mv-keys-line">Space: play · ←/→: a second · ↑/↓: speed · , and . : a frame · B: bad moment · A T F P 1-9: view{{
+          edits ? " · I, O, W: span · Ctrl-Z, Ctrl-Y: undo, redo" : "" }}</span>
       </div>
       <div v-show="loaded" class="mv-timeline">
         <canvas ref="presence" title="Who was there, and how much of them cameras measured" @pointerdown="pick"></canvas>
@@ -111,6 +111,15 @@ export default {
         this.span = { from: end === "from" ? this.span.from : null, to: end === "to" ? this.span.to : null };
       }
       this.$emit("span", this.span);
+    },
+
+    unmark() {
+      this.span = { from: null, to: null };
+      this.$emit("span", this.span);
+    },
+
+    changeSpeed(steps) {
+      this.speed = SPEEDS[Math.min(Math.max(SPEEDS.indexOf(this.speed) + steps, 0), SPEEDS.length - 1)];
     },
 
     // The next stretch, after now and round again, whose error is far above the take's median.
@@ -287,10 +296,14 @@ export default {
         t: () => this.view.showTop(),
         f: () => this.view.showFront(),
         p: () => this.view.followNext(),
+        ArrowUp: () => this.changeSpeed(1),
+        ArrowDown: () => this.changeSpeed(-1),
+        w: () => this.edits && this.unmark(),
         b: () => this.seekWorst(),
         i: () => this.edits && this.mark("from"),
         o: () => this.edits && this.mark("to"),
       };
+      if (/^[1-9]$/.test(event.key)) this.view.showCamera(Number(event.key));
       const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
       if (!action || event.target.tagName === "SELECT") return;
       if (!onButton) event.preventDefault();

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from multiview.errors import ConfigError
+from multiview.recordings.take import Take
 from multiview.studio.config import write_studio
 from services.capture.capture_report import CameraReport, CaptureReport
 from services.dashboard.access import Role, Session
@@ -79,6 +80,40 @@ def test_simulated_board_is_not_taken_for_the_floor_while_it_is_held(
     filming.report = msgspec.structs.replace(report, scene="simulated: the board lies on the floor")
     calibration.mark_floor(CONTROLS)
     assert calibration.floor == {"a": 8}
+
+
+def test_commands_are_those_of_a_terminal(
+    calibration: Calibration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(Calibration, "_run", lambda _, command, good=(0,): commands.append(command))
+    monkeypatch.setattr(Calibration, "_begin", lambda _, name, work: work())
+    solved, walk = Solved(calibration.folder / "board-floor-2", {}), Take(tmp_path / "takes" / "walk")
+    with pytest.raises(ConfigError, match="without a board"):
+        calibration.set_floor(CONTROLS, solved, "cam02", 7)
+    with pytest.raises(ConfigError, match="no rig in use yet"):
+        calibration.check_people(CONTROLS, walk)
+    for folder in ("board-floor", "board-floor-2"):
+        (calibration.folder / folder).mkdir(parents=True)
+    solved.corners.touch()
+    calibration.set_floor(CONTROLS, solved, "cam02", 7)
+    out = calibration.folder / "board-floor-3"  # the other two stay
+    corners = str(solved.corners)
+    assert commands.pop() == ["calibrate", "solve", "--corners", corners, "--out", str(out), "--floor=cam02=7"]
+    calibration.solve_people(CONTROLS, walk, 178.0)
+    people = str(calibration.folder / "walk-people")
+    assert commands.pop() == ["calibrate", "people", str(walk.folder), "--height=178", "--out", people]
+    for role in (
+        lambda: calibration.set_floor(VIEWS, solved, "cam02", 7),
+        lambda: calibration.solve_people(VIEWS, walk, None),
+        lambda: calibration.check(VIEWS),
+        lambda: calibration.check_people(VIEWS, walk),
+        lambda: calibration.film_people(VIEWS),
+    ):
+        with pytest.raises(ConfigError, match="this link may only view"):
+            role()
+    with pytest.raises(ConfigError, match="simulated cameras film no people"):
+        calibration.film_people(CONTROLS)
 
 
 def test_calibrations_are_listed_whatever_is_in_them(calibration: Calibration) -> None:
