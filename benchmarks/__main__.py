@@ -1,4 +1,7 @@
-"""`python -m benchmarks STUDY ...`: run one study; without one, a short run of accuracy and of speed."""
+"""`python -m benchmarks STUDY ...`: run one study; without one, a short run of accuracy and of speed.
+
+The exit status is 1 where a study has limits and is beyond one.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ STUDIES = {
     "attack": "a studio whose hub is attacked, and the same in peace",
     "bad_night": "a studio whose processes cannot start, die in a row, block, stand still or are told to end",
     "batch": "what many recordings cost, and whether anything is lost while workers, nodes and disks fail",
+    "dashboard": "how smooth the pages in a browser are, and what they cost fusion",
     "accuracy": "how near the truth, on synthetic studios",
     "calibration_time": "what faults of frame numbers and clocks cost a calibration with a board",
     "mutated_files": "mutated files of every format at their readers",
@@ -57,14 +61,15 @@ def main(argv: list[str]) -> int:
         )
         module.add_arguments(subparser)
         subparser.set_defaults(run=module.run)
+    status = 0
     for study in [argv] if argv else _SHORT:
         args = parser.parse_args(study)
         try:
-            args.run(args)
+            status = max(status, args.run(args) or 0)
         except MultiviewError as error:  # a missing or unusable input: one line, as of the commands
             print(f"benchmarks {args.study}: {error}", file=sys.stderr)
             return 1
-    return 0
+    return status
 
 
 if __name__ == "__main__":

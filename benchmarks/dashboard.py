@@ -1,0 +1,240 @@
+"""The studio in a browser: how smooth its 3D view is, how late, what browsers cost fusion, and whether memory stays.
+
+A simulated studio runs as `multiview run` does it; pages of real Chromium without a graphics card (software GL) show
+its people and its cameras' pictures, which here have no image. "drawn" is how many poses a second were drawn; "late"
+from the hub's arrival of a pose until the server knows that it was drawn, the browser's answer included; p99 is from
+the last keypoints of a tick to its pose at the hub. Memory is that of the server and of all processes of one browser,
+over --minutes; the first minute does not count.
+
+    python -m benchmarks dashboard
+    python -m benchmarks dashboard --repeats 1 --seconds 5 --minutes 0
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.live import resident_mb
+from multiview.errors import MultiviewError
+from multiview.studio.config import HubOptions, Studio, SyntheticSource, load_studio, write_studio
+from multiview.wire.messages import PosesMessage, decode
+from services.transport.bus import Subscriber
+
+SOFTWARE_GL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox")
+PATIENCE_S = 240.0
+SAMPLE_S = 0.5
+BROWSERS = (0, 1, 3)
+DRAWN_HZ, LATE_MS, PICTURES_HZ = 15.0, 60.0, 4.5
+GROWTH = {1: 1.2, 3: 1.4}
+MEMORY_MB, FIRST_S = 10.0, 60.0
+_LINK = re.compile(r"(http://127\.0\.0\.1:\d+/login\?token=[\w-]+)\n")
+_LATE = re.compile(r"drawn (\d+) ms later")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The study's own arguments."""
+    parser.add_argument("--cameras", type=int, default=4)
+    parser.add_argument("--people", type=int, default=4)
+    parser.add_argument("--fps", type=float, default=60.0, help="Hz")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each round (default 10)")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds, of which the best counts (default 5)")
+    parser.add_argument("--minutes", type=float, default=10.0, help="for memory (default 10; 0: not measured)")
+    parser.add_argument("--port", type=int, default=17655, help="the first of four that are used (17655)")
+
+
+class Budget:
+    """Figures beside what they may be."""
+
+    def __init__(self) -> None:
+        self.kept = True
+
+    def check(self, what: str, value: float, limit: float, most: bool = True) -> None:
+        """Print one; it may be at most the limit, or at least."""
+        good = value <= limit if most else value >= limit
+        self.kept &= good
+        print(f"{what:52} {value:8.2f} {'<=' if most else '>='} {limit:6.1f}  {'ok' if good else 'BEYOND'}", flush=True)
+
+
+class Drawn(NamedTuple):
+    """What one page did in one round."""
+
+    drawn_hz: float
+    late_ms: float
+    pictures_hz: float
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print every figure beside its budget; 1 if one is beyond it."""
+    budget = Budget()
+    with tempfile.TemporaryDirectory() as folder, _studio(args, Path(folder)) as (file, server):
+        p99_ms: dict[int, list[float]] = {count: [] for count in BROWSERS}
+        best: list[Drawn] = []
+        for number in range(args.repeats):
+            for count in BROWSERS:
+                with _browsers(server, count) as pages:
+                    p99, drawn = _round(file, pages, args.seconds, args.cameras)
+                p99_ms[count].append(p99)
+                best += drawn if count == 1 else []
+                words = ", ".join(f"{one.drawn_hz:.1f} Hz {one.late_ms:.0f} ms" for one in drawn)
+                print(f"round {number + 1}, {count} browsers: p99 {p99:.2f} ms  {words}", flush=True)
+        print()
+        budget.check("drawn, Hz, one browser", max(one.drawn_hz for one in best), DRAWN_HZ, most=False)
+        budget.check("late, ms, median, one browser", min(one.late_ms for one in best), LATE_MS)
+        budget.check("pictures of each camera, Hz", max(one.pictures_hz for one in best), PICTURES_HZ, most=False)
+        for count, most in GROWTH.items():
+            budget.check(f"p99 with {count} to that without, best", min(p99_ms[count]) / min(p99_ms[0]), most)
+        if args.minutes > 0:
+            with _browsers(server, 1) as pages:
+                _memory(server, pages[0], 60 * args.minutes, budget)
+    return 0 if budget.kept else 1
+
+
+class _Server(NamedTuple):
+    """`multiview studio`, and where it prints its links."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def link(self) -> str:
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end and self.process.poll() is None:
+            if found := _LINK.findall(self.log.read_text()):
+                return str(found[-1])
+            time.sleep(0.1)
+        raise MultiviewError(f"the server prints no link: {self.log.read_text()[-500:]}")
+
+
+@contextlib.contextmanager
+def _studio(args: argparse.Namespace, folder: Path) -> Iterator[tuple[Path, _Server]]:
+    """The studio at work, and the server of its pages."""
+    options = {"cameras": args.cameras, "people": args.people, "seconds": 20.0, "fps": args.fps, "skeleton": "coco17"}
+    hub = HubOptions(ingest_port=args.port, publish_port=args.port + 1, request_port=args.port + 2)
+    file = folder / "studio.toml"
+    write_studio(Studio(skeleton="coco17", source=SyntheticSource(options=options, loop=True), hub=hub), file)
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(folder / "config")}
+    commands = (
+        ["run", str(file), "--no-viewer", "--no-recording"],
+        ["studio", str(folder), "--no-browser", "--port", str(args.port + 3)],
+    )
+    logs = [folder / f"{command[0]}.log" for command in commands]
+    processes = []
+    for command, log in zip(commands, logs, strict=True):
+        with log.open("wb") as out:
+            started = [sys.executable, "-m", "multiview", *command]
+            processes.append(subprocess.Popen(started, stdout=out, stderr=out, env=environment))
+    try:
+        _wait_for_poses(file)
+        yield file, _Server(processes[1], logs[1])
+    finally:
+        for process in reversed(processes):
+            process.send_signal(signal.SIGINT)
+            process.wait()
+
+
+def _wait_for_poses(file: Path) -> None:
+    subscriber, end = Subscriber(load_studio(file).hub, ["poses"]), time.monotonic() + PATIENCE_S
+    try:
+        while subscriber.receive(0.5) is None:
+            if time.monotonic() > end:
+                raise MultiviewError("no poses come: see `multiview doctor`")
+    finally:
+        subscriber.close()
+
+
+@contextlib.contextmanager
+def _browsers(server: _Server, count: int) -> Iterator[list[Any]]:
+    """Pages that show people in 3D and pictures; each of a browser of its own."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        pages = []
+        for _ in range(count):
+            browser = playwright.chromium.launch(executable_path=chromium, args=list(SOFTWARE_GL))
+            page = browser.new_page(viewport={"width": 1280, "height": 720})
+            page.set_default_timeout(1e3 * PATIENCE_S)
+            page.goto(server.link())
+            page.wait_for_function("+document.querySelector('.mv-view')?.dataset.people > 0")
+            page.get_by_role("button", name="Both").click()
+            page.wait_for_function("+document.querySelector('.mv-pictures')?.dataset.pictures > 0")
+            pages.append(page)
+        yield pages
+        for page in pages:
+            page.context.browser.close()
+
+
+def _round(file: Path, pages: list[Any], seconds: float, cameras: int) -> tuple[float, list[Drawn]]:
+    """The hub's p99, and what each page drew, over some seconds."""
+    subscriber, before, began = Subscriber(load_studio(file).hub, ["poses"]), _counts(pages), time.monotonic()
+    at_hub_ms, late_ms, next_s = list[float](), [list[float]() for _ in pages], 0.0
+    while (passed := time.monotonic() - began) < seconds:
+        if (received := subscriber.receive(0.05)) is not None:
+            message = decode(received.body)
+            if isinstance(message, PosesMessage):
+                at_hub_ms.append((received.stamp.arrival_ns - message.arrival_ns) / 1e6)
+        if passed >= next_s:
+            next_s = passed + SAMPLE_S
+            for page, samples in zip(pages, late_ms, strict=True):
+                samples += [float(ms) for ms in _LATE.findall(page.locator(".mv-headline").inner_text())]
+    subscriber.close()
+    passed = time.monotonic() - began
+    drawn = [
+        Drawn(
+            (after[0] - first[0]) / passed,
+            float(np.median(samples)) if samples else np.inf,
+            (after[1] - first[1]) / passed / cameras,
+        )
+        for first, after, samples in zip(before, _counts(pages), late_ms, strict=True)
+    ]
+    return float(np.percentile(at_hub_ms, 99)), drawn
+
+
+def _counts(pages: list[Any]) -> list[tuple[int, int]]:
+    """Poses and pictures that each page has drawn so far."""
+    script = (
+        "[+document.querySelector('.mv-view').dataset.drawn, +document.querySelector('.mv-pictures').dataset.pictures]"
+    )
+    return [tuple(page.evaluate(script)) for page in pages]
+
+
+def _memory(server: _Server, page: Any, seconds: float, budget: Budget) -> None:
+    """Resident memory of the server, of the browser, and the page's heap, over time."""
+    names, samples, began = ("server", "browser", "heap"), list[tuple[float, ...]](), time.monotonic()
+    print(f"\n{'s':>6} " + " ".join(f"{name:>9}" for name in names) + "  (MB)")
+    session = page.context.new_cdp_session(page)
+    while (passed := time.monotonic() - began) < seconds:
+        session.send("HeapProfiler.collectGarbage")
+        heap = session.send("Runtime.getHeapUsage")["usedSize"] / 1e6
+        samples.append((passed, resident_mb(server.process.pid), sum(map(resident_mb, _chromium())), heap))
+        print(f"{passed:6.0f} " + " ".join(f"{mb:9.1f}" for mb in samples[-1][1:]), flush=True)
+        page.wait_for_timeout(min(1e3 * seconds / 20, 30e3))
+    later = np.array([one[1:] for one in samples if one[0] >= min(FIRST_S, seconds / 2)])
+    for name, off in zip(names, np.abs(later - later[0]).max(axis=0), strict=True):
+        budget.check(f"memory of the {name}, most that it is off, MB", off, MEMORY_MB)
+
+
+def _chromium() -> list[int]:
+    """The processes of the browser that this one has started."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, _, rest = path.read_text().rpartition(")")
+            parents[int(path.parent.name)] = (int(rest.split()[1]), "chrom" in name)
+    mine = {os.getpid()}
+    while found := {pid for pid, (parent, _) in parents.items() if parent in mine} - mine:
+        mine |= found
+    return [pid for pid in mine if pid in parents and parents[pid][1]]
