@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import socket
 import zipfile
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from multiview.recordings.take import Take
@@ -60,6 +62,28 @@ def test_intruders_are_refused(server: Server, cookie: str) -> None:
             ):
                 pass
     assert "refused 127.0.0.1" in server.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/takes/..%2f..%2fstudio.toml",
+        "/playback/..%2f..",
+        "/errors/..%2f..",
+        "/thumbnails/..",
+        "/views/..%2f../cam01",
+        "/videos/..%2f../cam01/0",
+        "/videos/takes/..%2fcam01/0",
+        "/calibrations/..%2f../report.html",
+        "/downloads/..%2f..%2fstudio.toml",
+    ],
+)
+def test_no_address_leads_out_of_the_folder(server: Server, cookie: str, path: str) -> None:
+    status, _, body = server.ask(path, cookie=cookie)
+    assert status in (200, 404)
+    assert b"ingest_port" not in body
+    assert status == 404 or b"There is no such take" in body
+    assert server.ask(path)[0] == 401
 
 
 def test_page_has_the_headers(server: Server, cookie: str) -> None:
@@ -177,6 +201,24 @@ def test_take_is_played_back_and_exported(server: Server, page: Any, tmp_path: P
     assert all(motion.startswith("HIERARCHY") and "MOTION" in motion for motion in motions)
     page.get_by_role("link", name="Live").click()
     page.wait_for_function("document.querySelector('.mv-view')?.dataset.people === '2'")
+    assert page.faults == []
+
+
+def test_browsers_that_stall_flood_or_break_off_harm_nobody(server: Server, page: Any, cookie: str) -> None:
+    address, own = f"ws://127.0.0.1:{server.port}/stream", f"http://127.0.0.1:{server.port}"
+    with ExitStack() as stack:
+        stalled, flooding, broken = (
+            stack.enter_context(connect(address, additional_headers={"cookie": cookie, "origin": own}))
+            for _ in range(3)
+        )
+        broken.socket.shutdown(socket.SHUT_RDWR)
+        with suppress(ConnectionClosed):
+            for _ in range(20_000):
+                flooding.send("9" * 41)  # longer than an answer is: cut off
+        drawn = "+document.querySelector('.mv-view').dataset.drawn"
+        before = page.evaluate(drawn)
+        page.wait_for_function(f"{drawn} > {before + 40}")
+        assert stalled.recv()  # what waits for it is short: the newest poses
     assert page.faults == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.editing.recorded import START_NS, bits, record, recorded_bits
 from tests.live.browser import Server, browser_of, served, viewer_of
 from tests.processes import free_hub, synthetic_studio
 
+SCRIPT = "<img src=x onerror=document.title=1>"  # a camera's name
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -31,11 +33,13 @@ def server(small_studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> It
     """Pages of a studio that does not run, with one take."""
     folder = tmp_path_factory.mktemp("studio")
     studio = synthetic_studio(folder / "takes", free_hub())
-    save_rig(small_studio.rig, folder / "rig.toml")
+    cameras = (replace(small_studio.rig.cameras[0], name=SCRIPT), *small_studio.rig.cameras[1:])
+    rig = replace(small_studio.rig, cameras=cameras)
+    save_rig(rig, folder / "rig.toml")
     write_studio(msgspec.structs.replace(studio, rig=str(folder / "rig.toml")), folder / "studio.toml")
     solved = folder / "calibrations" / "walk"
     solved.mkdir(parents=True)
-    save_rig(small_studio.rig, solved / "rig.toml")
+    save_rig(rig, solved / "rig.toml")
     (solved / "report.json").write_text('{"verdict": "good", "reasons": ["all is well"]}')
     (solved / "corners.parquet").write_text("no table")
     film(record(folder / "takes", small_studio), small_studio)
@@ -175,6 +179,15 @@ def test_whoever_may_only_view_has_no_edits(server: Server, page: Any) -> None:
         other.wait_for_function("document.querySelector('.mv-player')?.dataset.people === '1'")
         for name in ("Trim", "Undo", "From here"):
             assert other.get_by_role("button", name=name).count() == 0
+
+
+@pytest.mark.parametrize("path", ["/", "/cameras", "/calibrate"])
+def test_script_in_a_cameras_name_is_text(server: Server, page: Any, path: str) -> None:
+    page.goto(f"http://127.0.0.1:{server.port}{path}")
+    page.get_by_text(SCRIPT).first.wait_for(state="attached")
+    assert "multiview" in page.title()
+    assert page.locator("img[src=x]").count() == 0
+    assert page.faults == []
 
 
 def test_floor_is_set_by_a_click_on_a_picture(server: Server, page: Any) -> None:
