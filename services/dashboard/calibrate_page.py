@@ -22,7 +22,7 @@ from services.dashboard.layout import act, page_frame
 from services.dashboard.people_panel import PeoplePanel
 from services.dashboard.room import room
 from services.dashboard.take_list import find_take
-from services.dashboard.take_videos import filmed_seconds, find_video, frame_at
+from services.dashboard.take_videos import video_span_s, find_video, frame_at
 
 __all__ = ["calibrate_page"]
 
@@ -244,7 +244,7 @@ class _Calibrate:
         if not known:
             ui.notify(f"The recording {one.take} is not here any more: film the board again.", type="warning")
             return
-        spans = {camera: filmed_seconds(path) for camera, path in known.items()}
+        spans = {camera: video_span_s(path) for camera, path in known.items()}
         with ui.dialog(value=True) as dialog, ui.card().classes("mv-large-dialog"):
             ui.label("Where does the board lie on the floor?").classes("text-h6")
             ui.label(

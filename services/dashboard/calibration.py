@@ -179,7 +179,7 @@ class Calibration:
         check_control(session, "solve")
         if self._filming.running and (lacks := self._filming.report.lacks):
             raise ConfigError(f"not enough yet: {lacks}")
-        take = self._filmed()
+        take = self._end_filming()
         floor = [f"--floor={camera}={frame}" for camera, frame in self.floor.items()]
         out = self.folder / take.folder.name
         self._begin(take.folder.name, lambda: self._solve(take, out, floor))
@@ -212,7 +212,7 @@ class Calibration:
         """End filming the board, and check whether the rig in use still fits, in a thread: `checked` has the answer."""
         check_control(session, "check the rig")
         rig = self._rig_in_use()
-        take = self._filmed()
+        take = self._end_filming()
         videos = [str(path) for path in sorted(take.videos.glob("*.mp4"))]
         command = ["calibrate", "check", "--rig", str(rig), "--board", str(self.board), "--videos", *videos]
         self._begin(f"check with {take.folder.name}", lambda: self._check(command))
@@ -241,7 +241,7 @@ class Calibration:
             raise ConfigError(NO_RIG)
         return Path(studio.rig)
 
-    def _filmed(self) -> Take:
+    def _end_filming(self) -> Take:
         """End filming; what was filmed."""
         self._check_idle()
         take = self._filming.stop()

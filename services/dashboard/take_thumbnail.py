@@ -51,7 +51,7 @@ def _made(folder: Path, stamp: tuple[int, ...]) -> bytes:
         raise SourceError(f"{folder}: nobody is in this take")
     rig, skeleton = load_rig(take_rig(folder)), find_skeleton(poses.skeleton, folder)
     time_ns = _busy_moment(poses)
-    index, picture = _filmed(Take(folder), rig, poses, time_ns)
+    index, picture = _video_picture(Take(folder), rig, poses, time_ns)
     camera = rig.cameras[index]
     if picture is None:
         picture = empty_picture(*camera.size)
@@ -71,7 +71,7 @@ def _busy_moment(poses: Poses) -> int:
     return int(busiest[np.abs(busiest - (times[0] + times[-1]) // 2).argmin()])
 
 
-def _filmed(take: Take, rig: Rig, poses: Poses, time_ns: int) -> tuple[int, UInt8[np.ndarray, "H W 3"] | None]:
+def _video_picture(take: Take, rig: Rig, poses: Poses, time_ns: int) -> tuple[int, UInt8[np.ndarray, "H W 3"] | None]:
     """The first camera with a picture of that moment, at the calibrated size; the first camera without one."""
     start_ns = take_start_ns(take.folder, poses)
     seconds = (time_ns - start_ns) / NS_PER_S

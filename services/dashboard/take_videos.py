@@ -15,7 +15,7 @@ from multiview.recordings.pose_table import Poses
 from multiview.recordings.take import Take
 from multiview.sources import Timestamps, later_parts, timestamps_beside
 
-__all__ = ["TakeVideo", "filmed_seconds", "find_video", "frame_at", "take_videos"]
+__all__ = ["TakeVideo", "video_span_s", "find_video", "frame_at", "take_videos"]
 
 
 class TakeVideo(NamedTuple):
@@ -93,7 +93,7 @@ def frame_at(video: Path, seconds: float) -> int:
     return min(times.frames, key=lambda frame: abs((times.time_ns(frame) or 0) - begins - round(seconds * NS_PER_S)))
 
 
-def filmed_seconds(video: Path) -> tuple[float, float]:
+def video_span_s(video: Path) -> tuple[float, float]:
     """When a video begins and ends on its own times, s; zeros where they are not known."""
     times = _times(video)
     begins, ends = _span_ns(times) if times is not None else (0, 0)

@@ -195,8 +195,10 @@ class _Export:
             self._lowpass = ui.number("Low-pass, Hz (6 is usual; 0: none)", value=0, min=0)
             self._rate = ui.number("Frames per second (0: as they are)", value=0, min=0)
             self._measured = ui.checkbox("Leave filled joints out")
-            self._filmed = ui.checkbox("With the cameras' pictures")
-            self._filmed.bind_visibility_from(self._to, "value", backward=lambda to: bool(videos) and to in PICTURED)
+            self._with_videos = ui.checkbox("With the cameras' pictures")
+            self._with_videos.bind_visibility_from(
+                self._to, "value", backward=lambda to: bool(videos) and to in PICTURED
+            )
         button = ui.button("Export", icon="download").props("no-caps").style("align-self: flex-start")
 
         async def export() -> None:
@@ -226,8 +228,8 @@ class _Export:
             options = msgspec.convert(values, ResampleOptions, strict=True)
         except msgspec.ValidationError as error:
             raise ConfigError(f"this cannot be exported so: {error}") from None
-        filmed = self._videos if self._filmed.value and self._to.value in PICTURED else {}
-        return self._downloads.export(self._take, self._name, self._to.value, self._units.value, options, filmed)
+        videos = self._videos if self._with_videos.value and self._to.value in PICTURED else {}
+        return self._downloads.export(self._take, self._name, self._to.value, self._units.value, options, videos)
 
 
 def _videos(take: Take) -> dict[str, str]:
