@@ -22,7 +22,7 @@ from services.dashboard.layout import act, page_frame
 from services.dashboard.people_panel import PeoplePanel
 from services.dashboard.room import room
 from services.dashboard.take_list import find_take
-from services.dashboard.take_videos import video_span_s, find_video, frame_at
+from services.dashboard.take_videos import find_video, frame_at, video_span_s
 
 __all__ = ["calibrate_page"]
 

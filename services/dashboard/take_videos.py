@@ -15,7 +15,7 @@ from multiview.recordings.pose_table import Poses
 from multiview.recordings.take import Take
 from multiview.sources import Timestamps, later_parts, timestamps_beside
 
-__all__ = ["TakeVideo", "video_span_s", "find_video", "frame_at", "take_videos"]
+__all__ = ["TakeVideo", "find_video", "frame_at", "take_videos", "video_span_s"]
 
 
 class TakeVideo(NamedTuple):
