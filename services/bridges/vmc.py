@@ -15,17 +15,16 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-from jaxtyping import Float64
 from scipy.spatial.transform import Rotation
 
-from multiview.body.actor import load_rest_pose
-from multiview.body.kinematics import HIERARCHY, Humanoid, Motion, RotationSolver, humanoid
+from multiview.body.kinematics import HIERARCHY, Humanoid, Motion
 from multiview.body.skeleton import Skeleton
 from multiview.common.package_data import package_file
 from multiview.common.ranges import between
 from multiview.common.toml import decode_toml
 from multiview.data import Tracks
 from multiview.errors import ConfigError, MultiviewError
+from services.bridges._learned_person import LearnedPerson
 from services.bridges._slots import SlotAllocator
 
 __all__ = ["Bridge", "Options"]
@@ -52,34 +51,6 @@ class _BoneNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bones: dict[str, str]
 
 
-class _Person:
-    """Bone lengths of one person, and the solver of their rotations from frame to frame."""
-
-    def __init__(self, joints: tuple[str, ...], rate_hz: float, learn_s: float) -> None:
-        self.name, self._joints, self._frame_s = "", joints, 1.0 / rate_hz
-        self._learn = max(1, round(learn_s * rate_hz))
-        self._seen: list[Float64[np.ndarray, "J 3"]] = []
-        self._solver: RotationSolver | None = None
-
-    def set_name(self, name: str, kept: Humanoid | None) -> None:
-        """Another name, and with it the bone lengths of the actor of that name, if there is one."""
-        self.name = name
-        if kept is not None:
-            self._solver = self._solver or RotationSolver(kept, self._joints, self._frame_s)
-            self._solver.person, self._learn = kept, 0
-
-    def solve(self, xyz: Float64[np.ndarray, "J 3"]) -> tuple[Humanoid, Motion]:
-        if len(self._seen) < self._learn:
-            self._seen.append(xyz)
-            if self._solver is None or len(self._seen) & (len(self._seen) - 1) == 0 or len(self._seen) == self._learn:
-                rest = humanoid(self._joints, np.stack(self._seen))
-                if self._solver is None:
-                    self._solver = RotationSolver(rest, self._joints, self._frame_s)
-                self._solver.person = rest
-        assert self._solver is not None
-        return self._solver.person, self._solver.solve(xyz[None])
-
-
 class Bridge:
     def __init__(self, options: Options, skeleton: Skeleton, rate_hz: float) -> None:
         try:
@@ -87,15 +58,14 @@ class Bridge:
         except ModuleNotFoundError:
             raise MultiviewError("this bridge needs one more package: pip install multiview-mocap[vmc]") from None
         self._bundle, self._message = osc_bundle_builder, osc_message_builder
-        self._options, self._joints, self._rate_hz = options, skeleton.joints, rate_hz
-        self._skeleton = skeleton.name
+        self._options, self._skeleton, self._rate_hz = options, skeleton, rate_hz
         path = Path(options.bones) if options.bones else package_file("bridges", "vmc.toml")
         self._names = decode_toml(path, _BoneNames).bones
         unknown = sorted(set(self._names) - set(HIERARCHY))
         if unknown:
             raise ConfigError(f"{path}: unknown bone {', '.join(unknown)}; use one of {', '.join(HIERARCHY)}")
         self._slots = SlotAllocator(options.people)
-        self._people: dict[int, _Person] = {}
+        self._people: dict[int, LearnedPerson] = {}
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._told: set[str] = set()
@@ -116,10 +86,9 @@ class Bridge:
                 self._tell_once(f"more than {self._options.people} people: the others are not sent (option people)")
             if slot is None or not np.isfinite(track.pose.xyz).any():
                 continue
-            person = self._people.setdefault(track.person, _Person(self._joints, self._rate_hz, self._options.learn_s))
-            if track.name != person.name:
-                person.set_name(track.name, load_rest_pose(track.name, self._skeleton))
-            rest, motion = person.solve(track.pose.xyz)
+            if track.person not in self._people:
+                self._people[track.person] = LearnedPerson(self._skeleton, self._rate_hz, self._options.learn_s)
+            rest, motion = self._people[track.person].solve(track)
             for packet in self._packets(rest, motion, tracks.time):
                 self._transmit(packet, self._options.port + slot)
 

@@ -35,6 +35,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "foxglove": {"port": 0},
     "rerun": {"url": "rerun+http://127.0.0.1:1/proxy"},
     "lsl": {"name": "multiview-test"},
+    "qtm": {"port": 0},
 }
 
 
@@ -74,7 +75,7 @@ class TestEveryBridge:
 
 def test_an_unknown_bridge_lists_what_exists(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(
-        ConfigError, match=r'services/bridges has no "ndi"; there are foxglove, lsl, rerun, vmc, websocket'
+        ConfigError, match=r'services/bridges has no "ndi"; there are foxglove, lsl, qtm, rerun, vmc, websocket'
     ):
         open_bridge("ndi", {}, load_skeleton("coco17"), 30.0)
     assert main(["bridge", "vmc", str(tmp_path / "none.toml")]) == 2
