@@ -92,11 +92,22 @@ class KeypointFolders:
         return None if path is None else read_keypoints(path, self._skeleton)
 
     def first_files(self, count: int) -> list[str]:
-        """Of the first camera that has any."""
+        """Files of the first camera that has any.
+
+        Args:
+            count: How many at most.
+
+        Returns:
+            Their paths.
+        """
         return list(next((files for files in self._files if files), {}).values())[:count]
 
     def cameras_without_folder(self) -> tuple[int, ...]:
-        """The rig's cameras that recorded nothing."""
+        """The rig's cameras that recorded nothing.
+
+        Returns:
+            Their numbers in the rig.
+        """
         return tuple(camera for camera, files in enumerate(self._files) if not files)
 
 
