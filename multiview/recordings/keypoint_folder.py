@@ -262,7 +262,14 @@ def _fitting(person: _Person, count: int) -> list[float]:
 
 
 def joints_beyond_body(files: KeypointFolders) -> int:
-    """How many joints OpenPose's files have of a person with hands and face; 0 where they have neither."""
+    """How many joints OpenPose's files have of a person, hands and face included.
+
+    Args:
+        files: Of all cameras.
+
+    Returns:
+        Their number; 0 where people have neither hands nor a face.
+    """
     for path in files.first_files(100):
         for person in _DECODER.decode(_content(path)).people:
             body, _, everything = person.parts()
