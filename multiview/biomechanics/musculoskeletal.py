@@ -20,11 +20,11 @@ from multiview.biomechanics.movement import Movement
 from multiview.biomechanics.segments import Reach, Segments, reach_of, segments
 from multiview.errors import SourceError
 
-__all__ = ["Body", "Coordinate", "Marker", "Model", "build_model"]
+__all__ = ["LEG_OF_HEIGHT", "Body", "Coordinate", "Marker", "Model", "build_model"]
 
 Vector = tuple[float, float, float]
 _X, _Y, _Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
-_BMI, _LEG_OF_HEIGHT = 23.0, 0.491
+_BMI, LEG_OF_HEIGHT = 23.0, 0.491
 # Share of the mass, share of the segment's length from its upper end to its centre, and radii of gyration as shares of
 # that length about X, Z and Y.
 _SHARES = {
@@ -97,7 +97,7 @@ def build_model(person: Movement, height_m: float = 0.0, mass_kg: float = 0.0) -
     seen = segments(person.joints, person.xyz)
     shows = reach_of(person.joints)
     at = {name: person.xyz[:, i] for i, name in enumerate(person.joints)}
-    height = height_m or person.leg_m / _LEG_OF_HEIGHT
+    height = height_m or person.leg_m / LEG_OF_HEIGHT
     mass = mass_kg or _BMI * height**2
     build = _Builder(person, seen, at, mass)
     build.trunk(shows)

@@ -60,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="unit of length; trc, csv, json: m, cm or mm; anipose: mm, cm or m; bvh: cm, m or mm; c3d: mm or m "
         "(default: the first); other formats have one only",
     )
+    parser.add_argument("--model", default="", metavar="OSIM", help="opensim only: your model, scaled to each person")
     parser.add_argument("--names", default="", help="trc only: markers named as by multiview, pose2sim or opensim")
     parser.add_argument(
         "--rig",
@@ -96,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     with progress_bar(f"{source.name} to {args.to}") as progress:
         stem = (args.out or source.parent) / source.stem
         videos = dict(zip(args.videos, camera_names(args), strict=True)) if args.videos else {}
-        own = {"names": args.names}
+        own = {"names": args.names, "model": args.model}
         moved = _character(args)
         exported = export_poses(args.poses, stem, args.to, args.units, options, progress, videos, own, moved)
     for path in exported.paths:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,8 +14,8 @@ import pytest
 
 from multiview.biomechanics.movement import Movement
 from multiview.biomechanics.musculoskeletal import build_model
-from multiview.errors import MultiviewError
-from multiview.export.opensim import Kinematics, marker_weights, solve_kinematics
+from multiview.errors import ConfigError, MultiviewError
+from multiview.export.opensim import Kinematics, marker_weights, solve_kinematics, solve_with_own_model
 from tests.biomechanics.walking import off_deg, true_angles, walk, walker
 
 pytestmark = [
@@ -81,3 +83,38 @@ def test_kinematics_of_nobody_are_refused(tmp_path: Path) -> None:
     model = build_model(moving)
     with pytest.raises(MultiviewError, match="nothing for OpenSim"):
         solve_kinematics(replace(moving, xyz=np.full_like(moving.xyz, np.nan)), model, np.zeros((6, 1)), tmp_path / "a")
+
+
+def test_a_users_own_model_is_scaled_to_the_person(tmp_path: Path) -> None:
+    """Of other proportions; its knees bend as the walker's, and its thighs are as long."""
+    own, scaled = tmp_path / "own.osim", tmp_path / "scaled.osim"
+    subprocess.run([sys.executable, Path(__file__).with_name("make_osim.py"), own], check=True, cwd=tmp_path)
+    moving = walk(WALKER, "halpe26", 1.1, 30.0)
+    found = solve_with_own_model(moving, own, scaled)
+    assert {"left_hip", "right_knee", "left_ankle", "right_shoulder", "left_wrist"} <= set(found.markers)
+    assert not {"nose", "left_heel"} & set(found.markers)
+    true = true_angles(WALKER, moving.time_s[found.rows])
+    for side in ("left", "right"):
+        bend = -found.columns[f"walker_knee_{side[0]}_angle"]  # about Z, to the right
+        assert np.sqrt(np.mean(off_deg(bend, true[f"{side}_knee_flexion_deg"]) ** 2)) < 3.0
+    legs = [k for k, name in enumerate(found.markers) if name.endswith(("hip", "knee", "ankle"))]
+    assert np.sqrt(np.nanmean(found.error_m[:, legs] ** 2)) < 0.015
+    root = ElementTree.parse(scaled).getroot()
+    thigh = np.linalg.norm(moving.at("right_hip") - moving.at("right_knee"), axis=1).mean()
+    (knee,) = [joint for joint in root.iter("PinJoint") if joint.get("name") == "walker_knee_r"]
+    places = [np.fromstring(frame.findtext("translation") or "", sep=" ") for frame in knee.iter("PhysicalOffsetFrame")]
+    assert max(np.linalg.norm(place) for place in places) == pytest.approx(thigh, abs=1e-3)
+    mass = sum(float(body.findtext("mass") or "nan") for body in root.iter("Body"))
+    assert mass == pytest.approx(23 * (moving.leg_m / 0.491) ** 2, rel=0.01)
+
+
+def test_a_model_without_legs_is_refused(tmp_path: Path) -> None:
+    moving = walk(WALKER, "halpe26", 0.2, 30.0)
+    (tmp_path / "own.osim").write_text("<OpenSimDocument Version='40500'><Model name='a'/></OpenSimDocument>")
+    with pytest.raises(MultiviewError, match=r"own\.osim: it has no joints hip_r"):
+        solve_with_own_model(moving, tmp_path / "own.osim", tmp_path / "out.osim")
+    (tmp_path / "own.osim").write_text("nothing")
+    with pytest.raises(MultiviewError, match=r"own\.osim"):
+        solve_with_own_model(moving, tmp_path / "own.osim", tmp_path / "out.osim")
+    with pytest.raises(ConfigError, match="no such file"):
+        solve_with_own_model(moving, tmp_path / "none.osim", tmp_path / "out.osim")
