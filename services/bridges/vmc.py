@@ -9,13 +9,11 @@ https://protocol.vmc.info/english
 from __future__ import annotations
 
 import logging
-import socket
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from multiview.body.kinematics import HIERARCHY, Humanoid, Motion
 from multiview.body.skeleton import Skeleton
@@ -23,13 +21,12 @@ from multiview.common.package_data import package_file
 from multiview.common.ranges import between
 from multiview.common.toml import decode_toml
 from multiview.data import Tracks
-from multiview.errors import ConfigError, MultiviewError
+from multiview.errors import ConfigError
 from services.bridges._learned_person import LearnedPerson
+from services.bridges._osc import YUP_FROM_WORLD, OscSender, unity_place, unity_quaternion
 from services.bridges._slots import SlotAllocator
 
 __all__ = ["Bridge", "Options"]
-
-_YUP_FROM_WORLD = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,11 +50,7 @@ class _BoneNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Bridge:
     def __init__(self, options: Options, skeleton: Skeleton, rate_hz: float) -> None:
-        try:
-            from pythonosc import osc_bundle_builder, osc_message_builder
-        except ModuleNotFoundError:
-            raise MultiviewError("this bridge needs one more package: pip install multiview-mocap[vmc]") from None
-        self._bundle, self._message = osc_bundle_builder, osc_message_builder
+        self._osc = OscSender(options.host)
         self._options, self._skeleton, self._rate_hz = options, skeleton, rate_hz
         path = Path(options.bones) if options.bones else package_file("bridges", "vmc.toml")
         self._names = decode_toml(path, _BoneNames).bones
@@ -66,9 +59,6 @@ class Bridge:
             raise ConfigError(f"{path}: unknown bone {', '.join(unknown)}; use one of {', '.join(HIERARCHY)}")
         self._slots = SlotAllocator(options.people)
         self._people: dict[int, LearnedPerson] = {}
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
-        self._told: set[str] = set()
         last = options.port + options.people - 1
         logging.info(
             "VMC goes to %s by UDP, ports %d to %d, one person each; nobody confirms that it arrives",
@@ -83,62 +73,38 @@ class Bridge:
         for track in tracks.tracks:
             slot = slots.get(track.person)
             if slot is None:
-                self._tell_once(f"more than {self._options.people} people: the others are not sent (option people)")
+                self._osc.tell_once(f"more than {self._options.people} people: the others are not sent (option people)")
             if slot is None or not np.isfinite(track.pose.xyz).any():
                 continue
             if track.person not in self._people:
                 self._people[track.person] = LearnedPerson(self._skeleton, self._rate_hz, self._options.learn_s)
             rest, motion = self._people[track.person].solve(track)
             for packet in self._packets(rest, motion, tracks.time):
-                self._transmit(packet, self._options.port + slot)
+                self._osc.send(packet, self._options.port + slot)
 
     def close(self) -> None:
-        self._socket.close()
-
-    def _transmit(self, packet: bytes, port: int) -> None:
-        try:
-            self._socket.sendto(packet, (self._options.host, port))
-        except OSError as error:  # nobody listens, or the network is full: the next frame comes soon
-            self._tell_once(f"{self._options.host}:{port} takes no packets ({error.strerror}): they are dropped")
-
-    def _tell_once(self, words: str) -> None:
-        if words not in self._told:
-            self._told.add(words)
-            logging.warning("%s", words)
+        self._osc.close()
 
     def _packets(self, rest: Humanoid, motion: Motion, time_s: float) -> list[bytes]:
         """Bundles below the MTU, each whole by itself."""
-        head = [self._osc("/VMC/Ext/OK", 1), self._osc("/VMC/Ext/T", time_s)]
+        head = [self._osc.message("/VMC/Ext/OK", 1), self._osc.message("/VMC/Ext/T", time_s)]
         packets, parts, size = [], list(head), sum(len(part.dgram) + 4 for part in head)
         for part in self._bones(rest, motion):
             if size + len(part.dgram) + 4 + 16 > self._options.mtu:
-                packets.append(self._bundled(parts))
+                packets.append(self._osc.bundle(parts))
                 parts, size = list(head), sum(len(p.dgram) + 4 for p in head)
             parts.append(part)
             size += len(part.dgram) + 4
-        return [*packets, self._bundled(parts)]
+        return [*packets, self._osc.bundle(parts)]
 
     def _bones(self, rest: Humanoid, motion: Motion) -> list[Any]:
         local = motion.local[0].copy()
-        local[0] = _YUP_FROM_WORLD @ local[0]
+        local[0] = YUP_FROM_WORLD @ local[0]
         places = np.stack([bone.offset for bone in rest.bones])
-        places[0] = _YUP_FROM_WORLD @ motion.root[0]
-        places[:, 0] *= -1.0  # to Unity's hand: x changes its sign, turns about y and z change theirs
-        rotations = Rotation.from_matrix(local).as_quat() * [1.0, -1.0, -1.0, 1.0]
-        messages = [self._osc("/VMC/Ext/Root/Pos", "root", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)]
+        places[0] = YUP_FROM_WORLD @ motion.root[0]
+        places, rotations = unity_place(places), unity_quaternion(local)
+        messages = [self._osc.message("/VMC/Ext/Root/Pos", "root", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)]
         for bone, place, rotation in zip(rest.bones, places.tolist(), rotations.tolist(), strict=True):
             if bone.name in self._names:
-                messages.append(self._osc("/VMC/Ext/Bone/Pos", self._names[bone.name], *place, *rotation))
+                messages.append(self._osc.message("/VMC/Ext/Bone/Pos", self._names[bone.name], *place, *rotation))
         return messages
-
-    def _osc(self, address: str, *arguments: str | float) -> Any:
-        builder = self._message.OscMessageBuilder(address)
-        for argument in arguments:
-            builder.add_arg(argument)
-        return builder.build()
-
-    def _bundled(self, parts: list[Any]) -> bytes:
-        builder = self._bundle.OscBundleBuilder(self._bundle.IMMEDIATELY)
-        for part in parts:
-            builder.add_content(part)
-        return bytes(builder.build().dgram)

@@ -17,6 +17,7 @@ WORDS = {
     "foxglove": "Foxglove, Lichtblick: people, cameras, pictures",
     "rerun": "Rerun: people, cameras, pictures",
     "vmc": "VMC: avatars in VSeeFace, Warudo, Unity",
+    "vrchat": "VRChat: full-body tracking of one person",
     "qtm": "QTM: plug-ins of Unreal, Unity, MotionBuilder, MATLAB",
     "lsl": "LSL: LabRecorder, other instruments",
     "websocket": "WebSocket: web pages and games",

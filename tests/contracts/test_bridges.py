@@ -75,7 +75,7 @@ class TestEveryBridge:
 
 def test_an_unknown_bridge_lists_what_exists(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(
-        ConfigError, match=r'services/bridges has no "ndi"; there are foxglove, lsl, qtm, rerun, vmc, websocket'
+        ConfigError, match=r'services/bridges has no "ndi"; there are foxglove, lsl, qtm, rerun, vmc, vrchat, websocket'
     ):
         open_bridge("ndi", {}, load_skeleton("coco17"), 30.0)
     assert main(["bridge", "vmc", str(tmp_path / "none.toml")]) == 2

@@ -193,6 +193,7 @@ def test_qtm_server_survives_what_is_no_client(bridge: Any, sent: bytes) -> None
     assert _with_client(bridge, lambda connection: connection.qtm_version()).startswith(b"QTM Version")
 
 
+@pytest.mark.slow
 def test_qtm_client_that_stops_reading_gets_no_more_than_a_megabyte() -> None:
     bridge: Any = open_bridge("qtm", {"port": 0, "people": 64}, SKELETON, 30.0)  # 20 kB a frame
     with contextlib.closing(bridge), socket.create_connection(("127.0.0.1", bridge.port), timeout=20) as raw:
