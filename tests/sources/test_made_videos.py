@@ -187,6 +187,8 @@ def test_rate_is_the_cameras(rate: Fraction | int, tmp_path: Path) -> None:
     assert source.fps == pytest.approx(float(rate), rel=1e-6)
     assert source.frames == 30
     np.testing.assert_allclose([frame.time_ns / 1e9 for frame in iter(source.read, None)], times, atol=2e-5)
+    (row,) = (line for line in TABLE.splitlines() if line.startswith("| rates of "))
+    assert f"{float(rate):.5g}" in row
 
 
 def corner(number: int, size: tuple[int, int]) -> np.ndarray:
@@ -394,6 +396,7 @@ def test_damaged_packets_are_counted(tmp_path: Path) -> None:
     if len(frames) < FRAMES:
         assert entries.missing == [f"{path}: {FRAMES - len(frames)} of its packets are damaged and gave no picture"]
     assert len(frames) >= FRAMES - 1
+    assert "| a damaged packet in the middle | the others' pictures; the damaged ones counted |" in TABLE
 
 
 def test_frames_are_let_go_as_they_are_read(tmp_path: Path) -> None:
