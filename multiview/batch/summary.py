@@ -32,6 +32,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         reprojection_px: Median distance of projected joints to the 2D joints, px.
         seconds: Of work.
         failures: Stage and reason of each failure.
+        not_begun: Stages that need one of these.
         warnings: What the stages said.
         results: Stages that have a result.
     """
@@ -46,6 +47,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     reprojection_px: float = 0.0
     seconds: float = 0.0
     failures: dict[str, str] = {}
+    not_begun: list[str] = []
     warnings: list[str] = []
     results: list[str] = []
 
@@ -104,15 +106,16 @@ def summarise(
 def _row(recording: Recording, jobs: list[Job], outcomes: Mapping[str, Outcome]) -> Row:
     known = {job.stage: outcomes[job.name] for job in jobs if job.name in outcomes}
     done = {stage: outcome for stage, outcome in known.items() if isinstance(outcome, Done)}
-    failures = {stage: outcome.reason for stage, outcome in known.items() if isinstance(outcome, Failed)}
+    failed = {stage: outcome for stage, outcome in known.items() if isinstance(outcome, Failed)}
     figures = done["poses"].figures if "poses" in done else {}
     warnings = [*recording.notes, *(text for outcome in done.values() for text in outcome.figures.get("warnings", []))]
     return Row(
         recording=recording.name,
         kind=recording.kind,
-        state="failed" if failures else "done" if len(known) == len(jobs) else "unfinished",
+        state="failed" if failed else "done" if len(known) == len(jobs) else "unfinished",
         seconds=round(sum(outcome.seconds for outcome in done.values()), 1),
-        failures=failures,
+        failures={stage: outcome.reason for stage, outcome in failed.items() if not outcome.needs},
+        not_begun=[stage for stage, outcome in failed.items() if outcome.needs],
         warnings=list(dict.fromkeys(warnings)),
         results=[job.stage for job in jobs if job.stage in done and not isinstance(job.work, Detect)],
         **{
@@ -150,7 +153,7 @@ _STYLE = """body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:
 h1{font-size:1.4rem;margin:0 0 .3rem}p{margin:.2rem 0 1.2rem;color:#556}
 table{border-collapse:collapse;width:100%}th,td{padding:.35rem .7rem;border-bottom:1px solid #e3e6ea;vertical-align:top}
 th{text-align:right;font-weight:600;color:#556;position:sticky;top:0;background:#fff}td{text-align:right}
-th:first-child,td:first-child,th:last-child,td:last-child{text-align:left}td:first-child{overflow-wrap:anywhere}
+th:first-child,td:first-child,th:last-child,td:last-child{text-align:left}td:first-child{overflow-wrap:anywhere;min-width:9rem}
 .failed td:first-child{border-left:4px solid #c0392b}.unfinished td:first-child{border-left:4px solid #d9a400}
 .done td:first-child{border-left:4px solid #2e8b57}.bad{color:#c0392b}.note{color:#8a6500}
 a{color:#1a5fb4;text-decoration:none}a:hover{text-decoration:underline}small{color:#778}
@@ -188,6 +191,8 @@ def _table_row(row: Row) -> str:
     cells = "".join(f'<td title="{name}">{figure if fused else "-"}' for name, figure in titled)
     links = " ".join(_link(row.recording, stage) for stage in row.results)
     remarks = [f'<div class="bad">{_failure(row, stage)}</div>' for stage in row.failures]
+    if row.not_begun:
+        remarks.append(f"<div>not begun: {html.escape(', '.join(row.not_begun))}</div>")
     remarks += [f'<div class="note">{html.escape(text)}</div>' for text in row.warnings]
     name = f"{html.escape(row.recording)} <small>{html.escape(row.kind)}</small>"
     cells += f'<td title="{_HEAD[6]}">{row.seconds:g}<td>{links}{"".join(remarks)}'

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "run"]
 
 SOME_FAILED = 3
+MOST_LINES = 10  # of failures at the end
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -150,8 +151,10 @@ def _run(args: argparse.Namespace, found: Found, jobs: list[Job], driver: Driver
     failed = driver.progress.failed
     done = len(driver.progress.outcomes) - failed
     print(f"{done} of {counted(len(driver.jobs), 'job')} done, {failed} failed -> {page}")
-    for name, reason in list(driver.failures().items())[:10]:
+    for name, reason in list(driver.failures().items())[:MOST_LINES]:
         print(f"multiview: {name}: {reason}", file=sys.stderr)
+    if failed > MOST_LINES:
+        print(f"multiview: {failed - MOST_LINES} more failed: {page} has them all", file=sys.stderr)
     return SOME_FAILED if failed or found.rejected else 0
 
 

@@ -111,8 +111,9 @@ class Driver:
         return [job for name, job in self._jobs.items() if name not in self.progress.outcomes]
 
     def failures(self) -> dict[str, str]:
-        """The reason of each failure, by the job's name."""
-        return {name: found.reason for name, found in self.progress.outcomes.items() if isinstance(found, Failed)}
+        """The reason of each failure, by the job's name; first of those that failed by themselves."""
+        found = [(name, one) for name, one in self.progress.outcomes.items() if isinstance(one, Failed)]
+        return {name: one.reason for name, one in sorted(found, key=lambda pair: bool(pair[1].needs))}
 
     def run(self, engine: Engine, show: Callable[[Progress], None]) -> None:
         """Until every job has an outcome; `show` is called again and again.

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from multiview.__main__ import main
+from services.batch import batch
 from services.batch.batch import SOME_FAILED
 from services.batch.engine import EngineOptions
 from tests.batches import Here, write_recordings
@@ -43,14 +44,28 @@ def test_batch_ends_with_a_page_worst_first_and_status_3(folders, capsys):
     assert "a1/2d/cam02" in said.err
     summary = json.loads((folder / "out" / "summary.json").read_text())
     assert summary["rows"][0]["recording"] == "a1"
-    assert set(summary["rows"][0]["failures"]) == {"2d/cam02", "poses"}
+    assert list(summary["rows"][0]["failures"]) == ["2d/cam02"]
+    assert summary["rows"][0]["not_begun"] == ["poses"]
     page = (folder / "out" / "index.html").read_text()
     assert page.index("a1") < page.index("a0")
+    assert "not begun: poses" in page
     for link in ("a1/2d/cam02/failed.json", "a0/poses/"):
         assert f'href="{link}"' in page
         assert (folder / "out" / link).exists()
     assert main(words) == SOME_FAILED  # it stands
     assert "9 jobs: 0 to do, 7 done before, 2 failed before (--retry" in capsys.readouterr().out
+
+
+def test_batch_names_causes_first_and_says_how_many_it_leaves_out(folders, capsys, monkeypatch):
+    folder, words = folders
+    monkeypatch.setattr(batch, "MOST_LINES", 2)
+    for recording in ("a0", "a1"):
+        (folder / "root" / recording / "cam01.avi").write_bytes(b"no video")
+    assert main(words) == SOME_FAILED
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("multiview: ")]
+    named = [line.split(": ")[1] for line in lines[-3:]]
+    assert named[:2] == ["a0/2d/cam01", "a1/2d/cam01"]
+    assert named[2].startswith("2 more failed")
 
 
 def test_shards_share_the_recordings(folders, capsys):
