@@ -90,6 +90,7 @@ def agreement_figures(found: Agreement) -> dict[str, Any]:
     return {
         "person": found.person,
         "offset_s": found.alignment.offset_s,
+        "other_offsets_s": list(found.alignment.others_s),
         "seconds": float(np.ptp(found.time_s[np.isfinite(distance).any(axis=1)])) if len(known) else 0.0,
         "mpjpe_mm": float(known.mean()) if len(known) else float("nan"),
         "mpjpe_without_offsets_mm": float(np.nanmean(without)) if len(known) else float("nan"),
@@ -142,6 +143,11 @@ def print_agreement(figures: dict[str, Any]) -> None:
         f"person {figures['person']}, {figures['seconds']:.1f} s together; the markers' clock is ahead by "
         f"{figures['offset_s']:.4f} s; their lengths are in {figures['unit']}"
     )
+    if others := figures["other_offsets_s"]:
+        console.print(
+            f"the movement repeats itself: {', '.join(f'{other:.2f}' for other in others)} s would fit as well, "
+            "with less time together; give --offset if you know it"
+        )
     table = Table(box=box.SIMPLE_HEAD, title="distances, mm (without: root mean square without the constant part)")
     for column in ("joint", "mean", "median", "95 %", "constant", "without"):
         table.add_column(column, justify="left" if column == "joint" else "right")

@@ -2,12 +2,14 @@
 
 Distances between joints do not depend on the world. How they change over time is correlated for every offset, and
 the best few offsets are judged by how well the joints then lie on each other after the best rotation and translation
-(Kabsch 1976); the best one is refined below the sampling interval.
+(Kabsch 1976), each refined below the sampling interval. Whoever walks straight ahead repeats themselves, stride by
+stride: of offsets at which joints lie on each other as well, the one with the longest time together is taken, and the
+others are told.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -23,9 +25,12 @@ __all__ = ["Alignment", "align", "resampled"]
 _GRID_HZ = 50.0
 _LONGEST_GAP_S = 0.1  # that is interpolated
 _OVERLAP_S = 1.0  # at least
-_CANDIDATES, _APART_S = 8, 0.1
+_CANDIDATES, _APART_S = 24, 0.1
+_WORSE = 3.0  # times the best distance on the grid, whose step alone may do that; what is farther off is not refined
+_AS_WELL = 1.15  # times the best distance: a second of correlated noise tells no better
 _SAMPLES = 2000  # instants at most that a fit looks at
 _LEAST_MOTION_M = 0.01  # deviation of the distances
+_EXACT = {"xatol": 1e-5}  # s
 _LEAST_POINTS = 30  # of a fit
 _TRIMMED = 3.0  # times the median distance, beyond which a joint does not count
 
@@ -39,12 +44,16 @@ class Alignment:
         R: (3, 3) and
         t: (3,) m: from this one's world to the other's.
         rms_m: Root mean square distance of joints, far ones left out.
+        together: Number of joints at all instants that both know.
+        others_s: Offsets with less time together at which joints lie on each other as well, ascending.
     """
 
     offset_s: float
     R: Float64[np.ndarray, "3 3"]
     t: Float64[np.ndarray, " 3"]
     rms_m: float
+    together: int = 0
+    others_s: tuple[float, ...] = ()
 
 
 def align(
@@ -84,10 +93,19 @@ def align(
         return at(offset_s)
     grid_s = 1.0 / _GRID_HZ
     candidates = [at(offset) for offset in _candidates(truth_s, truth, time_s, xyz, max_offset_s)]
-    best = min(candidates, key=lambda found: found.rms_m)
-    limits = (best.offset_s - grid_s, best.offset_s + grid_s)
-    refined = minimize_scalar(lambda offset: at(offset).rms_m, bounds=limits, method="bounded", options={"xatol": 1e-5})
-    return min(best, at(float(refined.x)), key=lambda found: found.rms_m)
+
+    def refined(found: Alignment) -> Alignment:
+        limits = (found.offset_s - grid_s, found.offset_s + grid_s)
+        lowest = minimize_scalar(lambda offset: at(offset).rms_m, bounds=limits, method="bounded", options=_EXACT)
+        return min(found, at(float(lowest.x)), key=lambda one: one.rms_m)
+
+    nearest = min(found.rms_m for found in candidates)
+    fine = [refined(found) for found in candidates if found.rms_m <= _WORSE * nearest]
+    nearest = min(found.rms_m for found in fine)
+    fitting = [found for found in fine if found.rms_m <= _AS_WELL * nearest]
+    best = max(fitting, key=lambda found: found.together)
+    others = sorted(found.offset_s for found in fitting if abs(found.offset_s - best.offset_s) > 2 * grid_s)
+    return replace(best, others_s=tuple(others))
 
 
 def resampled(
@@ -166,4 +184,4 @@ def _placed(truth: Float64[np.ndarray, "F K 3"], xyz: Float64[np.ndarray, "F K 3
         R, t = alignment(a[kept], b[kept])
         distance = np.linalg.norm(a @ R.T + t - b, axis=-1)
         kept = distance <= _TRIMMED * np.median(distance) + 1e-9
-    return Alignment(offset_s, R, t, float(np.sqrt(np.mean(distance[kept] ** 2))))
+    return Alignment(offset_s, R, t, float(np.sqrt(np.mean(distance[kept] ** 2))), int(known.sum()))

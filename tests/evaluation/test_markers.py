@@ -18,6 +18,8 @@ from multiview.geometry.rigid import rotation_from_vector
 from multiview.marker_files import read_markers
 from multiview.recordings.pose_table import Poses, write_poses
 from multiview.synthetic import StudioOptions, make_studio
+from multiview.synthetic.anatomy import random_build
+from multiview.synthetic.walker import Walker, walker_joints
 
 HZ, EVERY = 120.0, 4  # of the markers, and how many of their instants one of ours is
 AHEAD_S, BEGIN_S = 3.2173, 1.5  # the markers' clock, and how much later ours begins
@@ -207,6 +209,24 @@ def test_recordings_that_never_meet_are_refused() -> None:
     with pytest.raises(SourceError, match="overlap"):
         align(time_s, moving, time_s + 100.0, moving, max_offset_s=20.0)
     assert align(time_s, still, time_s, still @ R.T + T, offset_s=0.0).rms_m < 1e-9
+
+
+def test_of_strides_that_repeat_those_with_the_longest_time_together_count() -> None:
+    """A walker straight ahead, ahead by 100 s: a rigid shift by whole strides fits as well, and is told."""
+    person = Walker(random_build(np.random.default_rng(2)))
+    time_s, joints = (
+        np.arange(180) / 30,
+        ("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_wrist"),
+    )
+    xyz = walker_joints(person, time_s, joints) + np.random.default_rng(0).normal(0, 0.005, (180, 6, 3))
+    theirs_s = np.arange(0.5, 5.5, 0.01)
+    theirs = walker_joints(person, theirs_s, joints) @ R.T + T
+    found = align(theirs_s + 100.0, theirs, time_s, xyz)
+    assert found.offset_s == pytest.approx(100.0, abs=2e-3)
+    strides = (np.array(found.others_s) - 100.0) / person.cycle_s
+    assert len(strides) >= 2
+    np.testing.assert_allclose(strides, np.round(strides), atol=0.01)
+    assert found.together == 6 * 150
 
 
 TRC = "PathFileType\t4\na\tUnits\n1\tmm\nFrame#\tTime\tRKnee\n\t\tX1\tY1\tZ1\n"

@@ -11,7 +11,9 @@ import pytest
 
 from multiview.common.plugins import plugin_names
 from multiview.errors import MultiviewError
+from multiview.export import load_exporter
 from multiview.marker_files import Markers, read_markers
+from tests.export.takes import FPS, recorded
 
 NAMES = ("RKnee", "LKnee", "Head")
 HZ = 50.0
@@ -129,3 +131,18 @@ def read_or_said(path: Path) -> Markers | str:
         return read_markers(path)
     except MultiviewError as error:
         return str(error)
+
+
+@pytest.mark.parametrize("kind", ["trc", "c3d"])
+def test_what_we_write_is_read_again(kind: str, tmp_path: Path) -> None:
+    """Gaps included; both formats have whole frames at one rate."""
+    poses = recorded(seconds=2.0)
+    own = poses.select(poses.person == 4)
+    (path,) = [path for path in load_exporter(kind).write(own, tmp_path / "a") if path.suffix == f".{kind}"]
+    found = read_markers(path)
+    names = [name.rpartition(":")[2] for name in found.names]
+    xyz = found.xyz[:, [names.index(joint) for joint in own.joints]]
+    if kind == "trc":  # its y is up
+        xyz = xyz @ np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]).T
+    np.testing.assert_allclose(xyz, own.xyz, atol=1e-5)  # C3D has float32 of millimetres
+    np.testing.assert_allclose(np.diff(found.time_s), 1 / FPS, atol=1e-4)
