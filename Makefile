@@ -11,7 +11,7 @@ WORKERS     ?= --numprocesses 3 --dist loadscope
 # Libraries compute on one thread: the workers fill the cores, and threads that wait for each other would burn a third.
 PYTEST      := OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS)
 
-.PHONY: demo test quick check bench fuzz faults attack site setup clean
+.PHONY: demo test quick check bench fuzz faults attack blender site setup clean
 
 setup: $(VENV)/.ready
 
@@ -52,6 +52,10 @@ fuzz: $(VENV)/.ready
 	$(BIN)/python -m benchmarks fuzz --messages 1000000 $(ARGS)
 	$(BIN)/python -m benchmarks fuzz --socket --messages 100000 $(ARGS)
 	$(BIN)/python -m benchmarks mutated_files --files 10000
+
+# dist/multiview_blender.zip, for Blender 4.2 and later: Preferences, Get Extensions, Install from Disk.
+blender: $(VENV)/.ready
+	$(BIN)/python examples/blender/make_extension.py $(ARGS)
 
 faults: $(VENV)/.ready
 	$(BIN)/python -m benchmarks faults $(ARGS)
