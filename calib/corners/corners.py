@@ -5,21 +5,27 @@ Letters in shapes: C cameras, M rows (corners), V views (one camera in one frame
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from calib.board.board import Board, board_from_json, board_to_json
+from calib.corners.sample_pictures import SamplePicture, pictures_from_json, pictures_to_json
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
 from multiview.common.ledger import reading
 from multiview.errors import ConfigError, SourceError
 
-__all__ = ["BOARD_KEY", "COLUMNS", "BoardViews", "Corners", "read_corners", "write_corners"]
+__all__ = ["BOARD_KEY", "COLUMNS", "PICTURES_KEY", "BoardViews", "Corners", "read_corners", "write_corners"]
+
+Value = TypeVar("Value")
 
 BOARD_KEY = b"multiview.board"  # in the file's metadata: the board as it was found, JSON with the keys of board.toml
+PICTURES_KEY = b"multiview.pictures"  # JSON list of sample pictures
 
 # The columns of corners.parquet, one row for each corner that a camera saw: type and meaning, as in docs/formats.md.
 COLUMNS: dict[str, tuple[str, str]] = {
@@ -65,6 +71,7 @@ class Corners:
         corner: (M,) ChArUco id.
         xy: (M, 2) px.
         board: The board as it was found in the pictures; None if the table does not say.
+        pictures: Some of the pictures, small, with what was found in them.
     """
 
     names: tuple[str, ...]
@@ -75,6 +82,7 @@ class Corners:
     corner: Int64[np.ndarray, " M"]
     xy: Float64[np.ndarray, "M 2"]
     board: Board | None = None
+    pictures: tuple[SamplePicture, ...] = ()
 
     def __len__(self) -> int:
         return len(self.camera)
@@ -159,7 +167,11 @@ def write_corners(corners: Corners, path: str | Path) -> None:
         "x": corners.xy[:, 0],
         "y": corners.xy[:, 1],
     }
-    metadata = {BOARD_KEY: board_to_json(corners.board)} if corners.board is not None else None
+    metadata = {}
+    if corners.board is not None:
+        metadata[BOARD_KEY] = board_to_json(corners.board)
+    if corners.pictures:
+        metadata[PICTURES_KEY] = pictures_to_json(corners.pictures)
     schema = pa.schema([(name, pa.type_for_alias(kind)) for name, (kind, _) in COLUMNS.items()], metadata)
     table = pa.table(columns, schema=schema)
     with replacing(path) as file:
@@ -223,16 +235,20 @@ def _read(path: Path) -> Corners:
     frame, corner = numbers["frame"].astype(np.int64), numbers["corner"].astype(np.int64)
     _, first = np.unique(np.stack([camera, frame, corner]), axis=1, return_index=True)
     xy = np.column_stack([numbers["x"], numbers["y"]])
-    board = _board(path, table.schema.metadata)
-    return Corners(names, sizes, camera[first], frame[first], numbers["time"][first], corner[first], xy[first], board)
+    metadata = table.schema.metadata
+    board = _found(path, metadata, BOARD_KEY, board_from_json)
+    pictures = _found(path, metadata, PICTURES_KEY, pictures_from_json) or ()
+    columns = (camera[first], frame[first], numbers["time"][first], corner[first], xy[first])
+    return Corners(names, sizes, *columns, board, pictures)
 
 
-def _board(path: Path, metadata: dict[bytes, bytes] | None) -> Board | None:
-    text = (metadata or {}).get(BOARD_KEY)
+def _found(path: Path, metadata: dict[bytes, bytes] | None, key: bytes, read: Callable[[bytes], Value]) -> Value | None:
+    """What the file's metadata say; None if nothing."""
+    text = (metadata or {}).get(key)
     try:
-        return None if text is None else board_from_json(text)
+        return None if text is None else read(text)
     except ConfigError as error:
-        raise SourceError(f"{path}: metadata {BOARD_KEY.decode()}: {error}; detect the corners again") from None
+        raise SourceError(f"{path}: metadata {key.decode()}: {error}; detect the corners again") from None
 
 
 def _size(path: Path, name: str, numbers: dict[str, Float64[np.ndarray, " M"]], own: np.ndarray) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from calib.board.finder import Finder, Found
 from calib.board.identify import Identified, identify
 from calib.corners.corners import Corners
 from calib.corners.pictures import Pictures
+from calib.corners.sample_pictures import SamplePicture, SamplePictures
 from multiview.errors import SourceError
 
 __all__ = ["CameraSummary", "Detected", "detect", "search_steps"]
@@ -115,6 +116,7 @@ def detect(
         np.concatenate([row[3].corner for row in rows]),
         np.concatenate([row[3].xy for row in rows]),
         identified.board,
+        tuple(one for i in found for one in tables[i][3]),
     )
     return Detected(corners, identified, tuple(table[0] for table in tables))
 
@@ -134,10 +136,11 @@ def search_steps(recordings: list[tuple[int, float]]) -> list[int]:
 
 def _camera(
     source: Pictures, identified: Identified, step: int, advanced: Callable[[str, int], None]
-) -> tuple[CameraSummary, list[tuple[str, int, float, Found]], tuple[int, int]]:
+) -> tuple[CameraSummary, list[tuple[str, int, float, Found]], tuple[int, int], tuple[SamplePicture, ...]]:
     finder = Finder(identified.board, source.name in identified.mirrored)
     rows: list[tuple[str, int, float, Found]] = []
     sizes: set[tuple[int, int]] = set()
+    pictures = SamplePictures(source.name)
     looked = rejected = last = untimed = copies = 0
     for picture in source.read(step):
         looked, last = looked + 1, picture.frame
@@ -153,6 +156,7 @@ def _camera(
         untimed += not np.isfinite(picture.time)
         if len(found.corner) and np.isfinite(picture.time):
             rows.append((source.name, picture.frame, picture.time, found))
+            pictures.offer(picture.frame, picture.grey, found)
         advanced(source.name, step)
     remarks = []
     if not source.files and last + step < source.count - 1:
@@ -170,4 +174,4 @@ def _camera(
         remarks.append("has no image with the board")
     corners = sum(len(row[3].corner) for row in rows)
     summary = CameraSummary(source.name, looked, len(rows), corners, rejected, tuple(remarks))
-    return summary, rows, sizes.pop() if sizes else (0, 0)
+    return summary, rows, sizes.pop() if sizes else (0, 0), pictures.chosen()

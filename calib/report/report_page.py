@@ -9,6 +9,7 @@ import numpy as np
 from calib.board.board import Board
 from calib.corners.corners import Corners
 from calib.report import report_pictures
+from calib.report.found_corners import found_corners
 from calib.report.outcome import Outcome
 from calib.solve.solve import Calibration
 
@@ -46,6 +47,10 @@ def page(outcome: Outcome, calibration: Calibration, corners: Corners, board: Bo
         '<p class="quiet">Dots are inlier corners, red crosses rejected ones, lines the remaining error, '
         "enlarged as stated. A good recording covers the image to its edges.</p>",
         report_pictures.coverage(calibration, corners),
+        "<h2>Found corners</h2>",
+        '<p class="quiet">The pictures with the most corners, for each quarter of an image. Green rings are inlier '
+        "corners, red crosses rejected ones, blue dots those of instants that were not chosen.</p>",
+        found_corners(calibration, corners),
         "<h2>Distribution of the errors</h2>",
         report_pictures.histograms(calibration, corners),
     ]

@@ -85,7 +85,7 @@ def test_report_page_refers_to_nothing_outside(solved):
     assert "http" not in html
     assert "<b> &" not in html
     for target in re.findall(r'(?:href|src)="([^"]*)"', html):
-        assert target.startswith(("#", "data:image/png;base64,"))
+        assert target.startswith(("#", "data:image/png;base64,", "data:image/jpeg;base64,"))
 
 
 def test_report_page_of_a_single_camera():
