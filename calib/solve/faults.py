@@ -20,7 +20,7 @@ from calib.solve.evidence import Evidence, Span
 from calib.solve.extrinsics import place_cameras
 from calib.solve.flips import Flip, find_flip
 from calib.solve.solve import Calibration
-from multiview.geometry.bundle import Bundle, BundleState
+from multiview.geometry.bundle import HAND_ACCELERATION, Bundle, BundleState
 from multiview.geometry.least_squares import levenberg_marquardt
 from multiview.geometry.rigid import compose, invert, rotation_from_vector
 
@@ -105,6 +105,7 @@ def find_faults(calibration: Calibration) -> Findings:
         return Findings(same_print=True)
     weight = found.used / found.sigma[found.camera][:, None]
     bundle, state = replace(calibration.bundle, weight=weight, cauchy=np.inf), calibration.state
+    bundle = replace(bundle, acceleration=HAND_ACCELERATION)  # clocks that wander a little are no fault of a camera
     if (flip := find_flip(calibration, found)) is not None:  # what it did to the rig hides everything else
         return Findings((_flipped(found, stamps, flip),))
     faults, excluded, most = list[CameraFault](), frozenset[int](), 0.0

@@ -20,8 +20,9 @@ from multiview.geometry.rigid import rotation_from_vector
 from multiview.geometry.robust import cauchy_loss, cauchy_weight
 from multiview.geometry.trajectory import Knots, Motion
 
-__all__ = ["Bundle", "BundleState", "Lens", "LensPrior"]
+__all__ = ["HAND_ACCELERATION", "Bundle", "BundleState", "Lens", "LensPrior"]
 
+HAND_ACCELERATION = (100.0, 20.0)  # rad/s^2 and m/s^2, beyond which nobody moves a board
 _NEAREST_M = 1e-3  # a point closer than this, or behind, is measured as if it were here, so that the cost stays finite
 
 
@@ -139,7 +140,7 @@ class Bundle:
     cauchy: float = np.inf
     time: Float64[np.ndarray, " V"] | None = None
     knots: Knots | None = None
-    acceleration: tuple[float, float] = (100.0, 20.0)
+    acceleration: tuple[float, float] = HAND_ACCELERATION
     lens_prior: tuple[LensPrior | None, ...] = ()
 
     def layout(self) -> list[Int64[np.ndarray, " _"]]:
