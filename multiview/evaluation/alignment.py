@@ -30,7 +30,7 @@ _WORSE = 3.0  # times the best distance on the grid, whose step alone may do tha
 _AS_WELL = 1.15  # times the best distance: a second of correlated noise tells no better
 _SAMPLES = 2000  # instants at most that a fit looks at
 _LEAST_MOTION_M = 0.01  # deviation of the distances
-_EXACT = {"xatol": 1e-5}  # s
+_EXACT_S = 1e-5
 _LEAST_POINTS = 30  # of a fit
 _TRIMMED = 3.0  # times the median distance, beyond which a joint does not count
 
@@ -96,7 +96,9 @@ def align(
 
     def refined(found: Alignment) -> Alignment:
         limits = (found.offset_s - grid_s, found.offset_s + grid_s)
-        lowest = minimize_scalar(lambda offset: at(offset).rms_m, bounds=limits, method="bounded", options=_EXACT)
+        lowest = minimize_scalar(
+            lambda offset: at(offset).rms_m, bounds=limits, method="bounded", options={"xatol": _EXACT_S}
+        )
         return min(found, at(float(lowest.x)), key=lambda one: one.rms_m)
 
     nearest = min(found.rms_m for found in candidates)
