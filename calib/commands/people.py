@@ -14,7 +14,9 @@ people on average, within about 6 %.
 
 Writes OUT/rig.toml, OUT/report.html and OUT/report.json. The exit code is 1 if the rig must not be used; what cannot
 give a rig at all is refused. With --against RIG it names cameras that no longer stand where that rig has them, and the
-exit code is then 1, too; its lenses are taken unless --lenses gives others.
+exit code is then 1, too; its lenses are taken unless --lenses gives others. With --known RIG the cameras of that rig
+stay where they are, with its world, lengths and lenses, and the others are added: record two of it or more together
+with the new ones.
 """
 
 from __future__ import annotations
@@ -77,6 +79,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against", type=Path, metavar="RIG", help="rig.toml to check: cameras that no longer stand there are named"
     )
+    parser.add_argument(
+        "--known", type=Path, metavar="RIG", help="rig.toml that grows: its cameras stay, the others are added"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the rig and the report")
 
 
@@ -89,24 +94,26 @@ def run(args: argparse.Namespace) -> int:
 
     start = time.perf_counter()
     against = load_rig(args.against) if args.against else None
+    known = load_rig(args.known) if args.known else None
     cameras, recordings, skeleton, priors, notes = _read(args)
-    options = _options(args, [camera.name for camera in cameras], priors)
+    options = _options(args, [camera.name for camera in cameras], priors, known)
     with progress_bar("calibrating from people") as show:
         calibration = calibrate(cameras, recordings, skeleton, options, lambda what, share: show(_SHARES[what](share)))
     outcome = judge_people(calibration)
     seconds = time.perf_counter() - start
     args.out.mkdir(parents=True, exist_ok=True)
     write_people_reports(args.out, outcome, tuple(notes), seconds)
-    save_rig(outcome.rig, args.out / "rig.toml")
+    save_rig(outcome.rig if known is None else _grown(known, outcome.rig), args.out / "rig.toml")
 
     print(f"{outcome.verdict.upper()}: {'; '.join(outcome.reasons)}")
     for text in outcome.advice:
         print(f"  {text}")
     print(f"{summary_words(calibration.cameras, calibration)}, {seconds:.1f} s")
     scale, ground = calibration.scale, calibration.ground
-    print(f"lengths: {scale.how}, within {100 * scale.sigma:.1f} %")
+    print(f"lengths: {scale.how}" + (f", within {100 * scale.sigma:.1f} %" if scale.sigma else ""))
     if ground is not None:
-        print(f"up and floor: {ground.how}, up within {ground.sigma_deg:.1f} degrees")
+        up = f", up within {ground.sigma_deg:.1f} degrees" if ground.sigma_deg else ""
+        print(f"up and floor: {ground.how}{up}")
     for note in notes:
         print(f"Note: {note}")
     offsets = [fit for fit in calibration.cameras if abs(fit.offset_s) > 3 * fit.offset_sigma_s > 0]
@@ -116,11 +123,17 @@ def run(args: argparse.Namespace) -> int:
         if abs(fit.drift_ppm) > 4 * fit.drift_sigma_ppm > 0:
             print(
                 f"{fit.name}: its clock drifts by {fit.drift_ppm:+.0f} millionths against that of "
-                f"{calibration.cameras[0].name}; the time offset is that in the middle of the recording"
+                f"{calibration.clock}; the time offset is that in the middle of the recording"
             )
     print(f"{args.out / 'rig.toml'}, {args.out / 'report.html'}, {args.out / 'report.json'}")
     right = against is None or _checked(calibration, against, args.against)
     return 1 if outcome.verdict == "record again" or not right else 0
+
+
+def _grown(known: Rig, found: Rig) -> Rig:
+    """The known cameras in their order, those that were not recorded as they were, then the new ones."""
+    old = [found.cameras[found.index(c.name)] if c.name in found.names else c for c in known.cameras]
+    return replace(known, cameras=(*old, *(camera for camera in found.cameras if camera.name not in known.names)))
 
 
 def _checked(calibration: PeopleCalibration, against: Rig, path: Path) -> bool:
@@ -156,12 +169,16 @@ _SHARES = {
 }
 
 
-def _options(args: argparse.Namespace, names: list[str], priors: dict[str, LensGuess]) -> Options:
+def _options(args: argparse.Namespace, names: list[str], priors: dict[str, LensGuess], known: Rig | None) -> Options:
     from calib.people.calibrate import Options
     from multiview.errors import ConfigError
 
     if args.height is not None and args.distance is not None:
         raise ConfigError("give --height or --distance, not both")
+    if known is not None and (given := [name for name in ("height", "distance", "against") if getattr(args, name)]):
+        raise ConfigError(f"give --known or --{given[0]}, not both: the known rig holds the lengths and its cameras")
+    if known is not None and not set(names) - set(known.names):
+        raise ConfigError(f"{args.known} has all of {', '.join(names)}: to check them, give it as --against")
     if args.height is not None and not _STATURE_CM[0] <= args.height <= _STATURE_CM[1]:
         raise ConfigError(f"--height {args.height:g}: give a stature from {_STATURE_CM[0]:g} to {_STATURE_CM[1]:g} cm")
     if not 0 < args.max_offset <= _MAX_OFFSET_S:
@@ -184,6 +201,7 @@ def _options(args: argparse.Namespace, names: list[str], priors: dict[str, LensG
         height_m=None if args.height is None else args.height / 100,
         distance=distance,
         lens_priors=priors,
+        known=known,
     )
 
 
@@ -209,7 +227,7 @@ def _known_lenses(args: argparse.Namespace) -> Rig | None:
     from multiview.common.ledger import reading
     from multiview.errors import ConfigError
 
-    lenses = args.lenses or args.against
+    lenses = args.lenses or args.against or args.known
     if lenses is None:
         return None
     if not lenses.is_file():

@@ -48,12 +48,16 @@ class Observed:
 
 
 def poses_free(placement: Placement) -> Bool[np.ndarray, "C U"]:
-    """Poses and offsets of the placed cameras, less the gauge: one camera stays, and one length."""
+    """Poses and offsets of the placed cameras that are not held, less the gauge: one camera stays, and one length."""
     cameras = np.flatnonzero(placement.placed)
     free = np.zeros((len(placement.R), UNKNOWNS), dtype=bool)
     free[cameras, TURN] = free[cameras, SHIFT] = free[cameras, OFFSET] = True
-    first = int(cameras[0])
+    first = placement.reference
     free[first] = False
+    held = np.flatnonzero(placement.placed & placement.held)
+    free[held, TURN] = free[held, SHIFT] = False
+    if len(held) > 1:
+        return free
     from_first = [placement.t[c] - placement.R[c] @ placement.R[first].T @ placement.t[first] for c in cameras]
     far = int(np.argmax([np.linalg.norm(t) for t in from_first]))
     free[cameras[far], SHIFT.start + int(np.argmax(np.abs(placement.t[cameras[far]])))] = False

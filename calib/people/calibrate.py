@@ -12,6 +12,7 @@ from jaxtyping import Bool, Int64
 from calib.people.checks import check_pairs, check_placed, check_recordings, check_solved
 from calib.people.grow import grow
 from calib.people.joint_bundle import JointBundle
+from calib.people.known_rig import check_known, start_of
 from calib.people.lens_freedom import LensGuess, freed_lenses, freedom
 from calib.people.pairs import relate
 from calib.people.refine import refine
@@ -19,7 +20,7 @@ from calib.people.scene import scene_of
 from calib.people.solved_rig import Known, PeopleCalibration, solved_rig
 from calib.people.tracklets import Tracklet, find_tracklets
 from multiview.body.skeleton import Skeleton
-from multiview.cameras.camera import Camera
+from multiview.cameras.camera import Camera, Rig
 from multiview.data import Keypoints2D
 from multiview.errors import CalibrationError
 from multiview.recordings.recorded_keypoints import Recording
@@ -44,12 +45,14 @@ class Options:
         height_m: Stature of the tallest.
         distance: Two cameras and the metres between their lenses.
         lens_priors: Of cameras whose lens was guessed, by name.
+        known: A rig whose cameras stay where they are.
     """
 
     max_offset_s: float = 1.0
     height_m: float | None = None
     distance: tuple[str, str, float] | None = None
     lens_priors: dict[str, LensGuess]
+    known: Rig | None = None
 
 
 def calibrate(
@@ -78,7 +81,8 @@ def calibrate(
     mirrored = skeleton.mirrored
     show("following people in each camera", 0.0)
     tracklets = [find_tracklets(recording, mirrored) for recording in recordings]
-    check_recordings([camera.name for camera in cameras], recordings, tracklets)
+    names = [camera.name for camera in cameras]
+    check_recordings(names, recordings, tracklets)
     tracklets = _thinned(tracklets)
     fps = min(_rate(recording) for recording in recordings)
     scene = scene_of(cameras, tracklets, skeleton.joints, mirrored, fps)
@@ -90,7 +94,7 @@ def calibrate(
         found = relate((a, b), scene.samples[a], scene.samples[b], mirrored, reach, rng)
         if found is not None:
             pairs.append(found)
-    check_pairs([camera.name for camera in cameras], pairs)
+    check_pairs(names, pairs)
     show("placing cameras", 0.0)
     priors = [options.lens_priors.get(camera.name) for camera in cameras]
     guessed = scene.lenses
@@ -99,15 +103,18 @@ def calibrate(
     def freed(bundle: JointBundle) -> JointBundle:
         return freed_lenses(bundle, priors, guessed, level)
 
-    scene, placement = grow(scene, pairs, freed, lambda share: show("placing cameras", share))
-    check_placed([camera.name for camera in cameras], placement.placed, pairs)
+    start = None if options.known is None else start_of(names, options.known, pairs)
+    scene, placement = grow(scene, pairs, freed, lambda share: show("placing cameras", share), start)
+    check_placed(names, placement.placed, placement.held, pairs)
     show("adjusting everything", 0.0)
     refined = refine(scene, placement, freed, show=lambda share: show("adjusting everything", share))
     if refined is None:
         raise CalibrationError("the people whom the cameras saw could not be located: walk where several views overlap")
     if level:
         refined, level = freedom(refined, priors, guessed)
-    known = Known(options.height_m, options.distance, priors, guessed, level, tracklets)
+    if options.known is not None:
+        check_known(names, Rig(tuple(cameras)), options.known, refined)
+    known = Known(options.height_m, options.distance, priors, guessed, level, tracklets, options.known)
     calibration = solved_rig(cameras, refined, pairs, known)
     check_solved(calibration.cameras)
     return calibration

@@ -51,10 +51,18 @@ def check_pairs(names: list[str], pairs: list[PairPose]) -> None:
         )
 
 
-def check_placed(names: list[str], placed: Bool[np.ndarray, " C"], pairs: list[PairPose]) -> None:
+def check_placed(
+    names: list[str], placed: Bool[np.ndarray, " C"], held: Bool[np.ndarray, " C"], pairs: list[PairPose]
+) -> None:
     """Every camera is placed; raises CalibrationError that says between which cameras to walk."""
     if placed.all():
         return
+    if (held & ~placed).any():
+        gone = [names[c] for c in np.flatnonzero(held & ~placed)]
+        raise CalibrationError(
+            f"what {', '.join(gone)} saw does not fit where the known rig has {'it' if len(gone) == 1 else 'them'}: "
+            "take it out of that rig if it was moved, else walk longer where it and the others see you"
+        )
     graph: nx.Graph = nx.Graph((pair.a, pair.b) for pair in pairs if pair.support > _MIN_SUPPORT * pair.possible)
     graph.add_nodes_from(range(len(names)))
     lost = [names[c] for c in np.flatnonzero(~placed)]

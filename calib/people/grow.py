@@ -22,7 +22,7 @@ from calib.people.scene import Scene
 from multiview.errors import CalibrationError
 from multiview.geometry.least_squares import levenberg_marquardt
 
-__all__ = ["at_first_camera", "grow", "placement_of"]
+__all__ = ["at_first_camera", "grow", "placement_of", "worth"]
 
 _FEWEST_POINTS, _MOST_POINTS = 30, 3000
 _MOST_PERSON_S = 40.0  # of people, in the adjustments on the way
@@ -38,6 +38,7 @@ def grow(
     pairs: list[PairPose],
     freed: Callable[[JointBundle], JointBundle] = lambda bundle: bundle,
     show: Callable[[float], None] = lambda share: None,
+    start: Placement | None = None,
 ) -> tuple[Scene, Placement]:
     """Place as many cameras as the pairs allow, the first of them at the origin; lengths are in no unit.
 
@@ -46,6 +47,7 @@ def grow(
         pairs: That are related.
         freed: Frees lenses, too: wrong ones soon hide who is who.
         show: Is told the share that is done.
+        start: Cameras that are placed already; None: the two that are best related.
 
     Returns:
         The scene with the lenses found, and the rig so far; cameras that nobody connects are not placed.
@@ -58,12 +60,12 @@ def grow(
             "no two cameras saw the same person at the same time: let people walk where views overlap, "
             "and check that the recordings were started within --max-offset of each other"
         )
-    seed = max(pairs, key=_worth)
-    scene, placement = adjusted(scene, _of_pair(seed, len(scene.cameras)), freed)
+    seed = _of_pair(max(pairs, key=worth), len(scene.cameras)) if start is None else start
+    scene, placement = adjusted(scene, seed, freed)
     tried: set[int] = set()
     while not placement.placed.all():
         reach = {
-            c: sum(_worth(pair) for pair in pairs if c in (pair.a, pair.b) and placement.placed[_other(pair, c)])
+            c: sum(worth(pair) for pair in pairs if c in (pair.a, pair.b) and placement.placed[_other(pair, c)])
             for c in np.flatnonzero(~placement.placed).tolist()
             if c not in tried
         }
@@ -81,17 +83,17 @@ def grow(
 
 
 def at_first_camera(placement: Placement) -> Placement:
-    """The same rig in the axes of its first placed camera, whose clock it keeps."""
-    first = int(np.flatnonzero(placement.placed)[0])
+    """The same rig in the axes of its first placed camera (of those that are held), whose clock it keeps."""
+    first = placement.reference
     R0, t0 = placement.R[first], placement.t[first]
     R = placement.R @ R0.T
     t = placement.t - R @ t0
-    return Placement(R, t, placement.offset - placement.offset[first], placement.placed)
+    return replace(placement, R=R, t=t, offset=placement.offset - placement.offset[first])
 
 
 def placement_of(state: RigState, placement: Placement) -> Placement:
     """Where a bundle has put the placed cameras."""
-    return Placement(state.R, state.t, state.offset, placement.placed)
+    return replace(placement, R=state.R, t=state.t, offset=state.offset)
 
 
 def adjusted(
@@ -125,7 +127,7 @@ def _some(people: list[Person], samples: list[CameraSamples]) -> list[Person]:
     return chosen
 
 
-def _worth(pair: PairPose) -> float:
+def worth(pair: PairPose) -> float:
     """Much support and wide angles, with little doubt."""
     sure = 1.0 if pair.rival < _RIVAL else 0.3
     return pair.support * float(np.sin(pair.parallax)) * sure / (1 + np.degrees(pair.sigma))
@@ -140,7 +142,7 @@ def _of_pair(pair: PairPose, count: int) -> Placement:
     R[pair.b], t[pair.b], offset[pair.b] = pair.state.R, _SHORT_M * pair.state.t, -pair.state.shift
     placed = np.zeros(count, dtype=bool)
     placed[[pair.a, pair.b]] = True
-    return Placement(R, t, offset, placed)
+    return Placement(R, t, offset, placed, np.zeros(count, dtype=bool))
 
 
 def _added(camera: int, scene: Scene, pairs: list[PairPose], placement: Placement) -> Placement | None:
@@ -149,7 +151,7 @@ def _added(camera: int, scene: Scene, pairs: list[PairPose], placement: Placemen
     best: tuple[int, Placement] | None = None
     own = sorted(
         (pair for pair in pairs if camera in (pair.a, pair.b) and placement.placed[_other(pair, camera)]),
-        key=lambda pair: -_worth(pair),
+        key=lambda pair: -worth(pair),
     )
     for pair in own[:4]:
         found = _resected(camera, pair, scene, people, placement)
@@ -192,6 +194,8 @@ def _resected(
     R, t = _pnp(points, xy, 2 * float(np.median(gate)))
     if R is None or t is None:
         return None
+    if placement.held[camera]:
+        R, t = placement.R[camera], placement.t[camera]
     x = points @ R.T + t
     with np.errstate(divide="ignore", invalid="ignore"):
         near = (x[:, 2] > 0) & (np.linalg.norm(x[:, :2] / x[:, 2:] - xy, axis=1) < 2 * gate)
@@ -201,7 +205,7 @@ def _resected(
     placed[camera] = True
     all_R, all_t, all_offset = placement.R.copy(), placement.t.copy(), placement.offset.copy()
     all_R[camera], all_t[camera], all_offset[camera] = R, t, offset
-    return int(near.sum()), Placement(all_R, all_t, all_offset, placed)
+    return int(near.sum()), Placement(all_R, all_t, all_offset, placed, placement.held)
 
 
 def _pnp(

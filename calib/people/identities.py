@@ -30,12 +30,20 @@ class Placement:
         t: (C, 3) cam_from_world.
         offset: (C,) s, added to a camera's stamps.
         placed: (C,) which are.
+        held: (C,) whose poses were known beforehand and stay; those that are not placed lack only the time offset.
     """
 
     R: Float64[np.ndarray, "C 3 3"]
     t: Float64[np.ndarray, "C 3"]
     offset: Float64[np.ndarray, " C"]
     placed: Bool[np.ndarray, " C"]
+    held: Bool[np.ndarray, " C"]
+
+    @property
+    def reference(self) -> int:
+        """The placed camera that stays, and whose clock counts: the first, of held ones if there are any."""
+        both = self.placed & self.held
+        return int(np.flatnonzero(both if both.any() else self.placed)[0])
 
     def between(self, a: int, b: int) -> PairState:
         """Camera b as seen from camera a."""

@@ -12,6 +12,7 @@ from calib.people.bundle_of_people import Observed
 from calib.people.camera_fit import CameraFit
 from calib.people.ground import Ground, ground_of, levelled
 from calib.people.joint_bundle import DRIFT, OFFSET, JointBundle, RigState
+from calib.people.known_rig import known_world
 from calib.people.lens_freedom import LEVELS, LensGuess, freed_lenses
 from calib.people.pairs import PairPose
 from calib.people.refine import Refined, redundancy
@@ -19,7 +20,7 @@ from calib.people.scale import Scale, by_distance, by_people
 from calib.people.scatter import scatter_of
 from calib.people.scene import with_lens
 from calib.people.tracklets import Tracklet
-from calib.people.uncertainty import aligned_covariance, pose_covariance, volume_errors
+from calib.people.uncertainty import aligned_covariance, place_covariance, pose_covariance, volume_errors
 from multiview.cameras.camera import Camera, Rig
 from multiview.errors import CalibrationError
 from multiview.geometry.bundle import Lens
@@ -41,6 +42,7 @@ class Known:
         lenses: As they were guessed.
         level: How much of the guessed ones was estimated, a place in `LEVELS`.
         seen: Stretches of every camera, before any was left out.
+        rig: Cameras that stayed where they were, with the world and the length.
     """
 
     height_m: float | None
@@ -49,6 +51,7 @@ class Known:
     lenses: tuple[Lens, ...]
     level: int
     seen: list[list[Tracklet]]
+    rig: Rig | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +88,11 @@ class PeopleCalibration:
     shared_s: Float64[np.ndarray, "C C"]
     covariance: Float64[np.ndarray, "C 6 C 6"]
 
+    @property
+    def clock(self) -> str:
+        """The camera whose stamps count."""
+        return next(fit.name for fit in self.cameras if not fit.offset_sigma_s)
+
 
 def solved_rig(cameras: list[Camera], refined: Refined, pairs: list[PairPose], known: Known) -> PeopleCalibration:
     """The rig in metres, levelled, with everything that is to be said of it.
@@ -108,10 +116,19 @@ def solved_rig(cameras: list[Camera], refined: Refined, pairs: list[PairPose], k
     scatter = scatter_of(observed, bundle, state, joints, redundancy(bundle, state))
     bodies = bodies_of(observed, state, len(joints))
     people, seconds = _counted(bodies)
-    aligned = aligned_covariance(state.R, state.t, pose_covariance(bundle, scatter.covariance))
-    scale = _scale(bodies, joints, people, state, aligned, [camera.name for camera in cameras], known)
-    ground = ground_of(_scaled(bodies, scale.value), joints, -state.R[:, 1].mean(axis=0))
-    world_R, world_t = (np.eye(3), np.zeros(3)) if ground is None else levelled(ground, state.R[0][2])
+    names = [camera.name for camera in cameras]
+    covariance_of = aligned_covariance if known.rig is None else place_covariance  # held cameras leave no gauge
+    aligned = covariance_of(state.R, state.t, pose_covariance(bundle, scatter.covariance))
+    if known.rig is None:
+        scale = _scale(bodies, joints, people, state, aligned, names, known)
+        ground = ground_of(_scaled(bodies, scale.value), joints, -state.R[:, 1].mean(axis=0))
+        world_R, world_t = (np.eye(3), np.zeros(3)) if ground is None else levelled(ground, state.R[0][2])
+        world = "camera" if ground is None else "people"
+    else:
+        scale = Scale(1.0, 0.0, "those of the known rig")
+        world_R, world_t = known_world(names, known.rig, state)
+        world, up = known.rig.world, world_R[2]
+        ground = None if world == "camera" else Ground(up, 0.0, "those of the known rig", -world_R.T @ world_t)
     covariance = _in_world(aligned, scale.value, world_R)
     points = _volume(bodies)
     error = volume_errors(
@@ -119,7 +136,7 @@ def solved_rig(cameras: list[Camera], refined: Refined, pairs: list[PairPose], k
     )
     seen = np.isfinite(error)
     return PeopleCalibration(
-        rig=_rig(cameras, state, scale.value, world_R, world_t, "camera" if ground is None else "people"),
+        rig=_rig(cameras, state, scale.value, world_R, world_t, world),
         cameras=_fits(cameras, refined, bundle, scatter.covariance, covariance, known),
         pairs=tuple(pairs),
         scale=scale,

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float64
 from calib.people.joint_bundle import SHIFT, TURN, JointBundle, RigState
 from multiview.geometry.rigid import cross_matrix
 
-__all__ = ["aligned_covariance", "pose_covariance", "volume_errors"]
+__all__ = ["aligned_covariance", "place_covariance", "pose_covariance", "volume_errors"]
 
 _DRAWS = 32
 
@@ -19,6 +19,18 @@ def pose_covariance(bundle: JointBundle, covariance: Float64[np.ndarray, "S S"])
     padded = np.pad(covariance, ((0, 1), (0, 1)))
     flat = padded[np.ix_(places.ravel(), places.ravel())]
     return np.asarray(flat.reshape(*places.shape, *places.shape))
+
+
+def place_covariance(
+    R: Float64[np.ndarray, "C 3 3"], t: Float64[np.ndarray, "C 3"], covariance: Float64[np.ndarray, "C 6 C 6"]
+) -> Float64[np.ndarray, "C 6 C 6"]:
+    """Covariance of every camera's turn (rad, in its own axes) and place (m, world) as the rig stands."""
+    cameras = len(R)
+    to_place = np.zeros((cameras, 6, 6))
+    to_place[:, :3, :3] = np.eye(3)
+    to_place[:, 3:, 3:] = -np.swapaxes(R, 1, 2)
+    to_place[:, 3:, :3] = -np.swapaxes(R, 1, 2) @ cross_matrix(t)
+    return np.asarray(np.einsum("aij,ajbk,blk->aibl", to_place, covariance, to_place))
 
 
 def aligned_covariance(
@@ -37,11 +49,7 @@ def aligned_covariance(
     """
     cameras = len(R)
     centre = -np.einsum("cki,ck->ci", R, t)
-    to_place = np.zeros((cameras, 6, 6))
-    to_place[:, :3, :3] = np.eye(3)
-    to_place[:, 3:, 3:] = -np.swapaxes(R, 1, 2)
-    to_place[:, 3:, :3] = -np.swapaxes(R, 1, 2) @ cross_matrix(t)
-    moved = np.einsum("aij,ajbk,blk->aibl", to_place, covariance, to_place)
+    moved = place_covariance(R, t, covariance)
     gauge = np.zeros((cameras, 6, 7))  # a turn of the world, a shift, a scale
     gauge[:, :3, :3] = -R
     gauge[:, 3:, :3] = -cross_matrix(centre)

@@ -85,9 +85,11 @@ def _number(value: float) -> float | None:
 def _page(outcome: PeopleOutcome, notes: tuple[str, ...]) -> str:
     calibration = outcome.calibration
     ground = calibration.ground
-    how = [f"Lengths: {calibration.scale.how}, within {100 * calibration.scale.sigma:.1f} %."]
+    scale = calibration.scale
+    how = [f"Lengths: {scale.how}" + (f", within {100 * scale.sigma:.1f} %." if scale.sigma else ".")]
     if ground is not None:
-        how.append(f"Up and floor: {ground.how}, up within {ground.sigma_deg:.1f} degrees.")
+        up = f", up within {ground.sigma_deg:.1f} degrees." if ground.sigma_deg else "."
+        how.append(f"Up and floor: {ground.how}{up}")
     how.append(f"Deviations assume that {noise_words(calibration)}.")
     parts = [
         f"<h1>Calibration of {len(outcome.rig)} cameras from people</h1>",

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from calib.people.calibrate import Options, calibrate
+from calib.people.known_rig import start_of
 from multiview.__main__ import main
+from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig, save_rig
 from multiview.errors import CalibrationError
-from multiview.geometry.rigid import nearest_rotation, vector_from_rotation
+from multiview.geometry.rigid import nearest_rotation, rotation_angle, vector_from_rotation
 from multiview.recordings.keypoint_folder import write_keypoints
 from multiview.recordings.recorded_keypoints import Recording
 from multiview.synthetic import StudioOptions, make_studio
@@ -93,6 +95,34 @@ def test_command_writes_rig_and_reports(walk, tmp_path, capsys):
     assert set(report["cameras"]) == {"cam01", "cam02"}
     assert report["verdict"].upper() in capsys.readouterr().out
     assert "<svg" in (out / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_known_rig_stays_and_the_new_camera_is_where_it_truly_is(walk):
+    """Against the truth itself, with no alignment: the known cameras hold world and length."""
+    studio, recordings = walk
+    rig = studio.rig
+    known = Rig(rig.cameras[1:], rig.world)  # the new camera is the first of the recording
+    options = Options(max_offset_s=0.25, lens_priors={}, known=known)
+    found = calibrate(list(rig.cameras), recordings, studio.skeleton, options)
+    for camera, true in zip(found.rig.cameras[1:], rig.cameras[1:], strict=True):
+        np.testing.assert_allclose(camera.R, true.R, atol=1e-9)
+        np.testing.assert_allclose(camera.t, true.t, atol=1e-9)
+    new, fit = found.rig.cameras[0], found.cameras[0]
+    # Three numbers each, whose sum of squares exceeds nine deviations of all three once in fifty thousand.
+    assert np.linalg.norm(new.centre - rig.cameras[0].centre) < 3 * fit.place_sigma_mm / 1000
+    assert np.degrees(rotation_angle(new.R @ rig.cameras[0].R.T)) < 3 * fit.turn_sigma_deg
+    assert fit.place_sigma_mm < 50
+    assert [f.place_sigma_mm for f in found.cameras[1:]] == [0, 0]
+    late = np.array([f.offset_s for f in found.cameras]) - OFFSETS_S
+    assert np.abs(late - late[1]).max() < 0.005
+
+
+def test_known_rig_of_which_one_camera_was_recorded_is_refused(walk):
+    studio, _ = walk
+    known = Rig(studio.rig.cameras[:1], studio.rig.world)
+    with pytest.raises(CalibrationError, match="only 1 of the 2 cameras needed"):
+        start_of(list(studio.rig.names), known, [])
 
 
 def test_one_camera_is_refused(walk):
