@@ -60,7 +60,7 @@ ARROWS: dict[str, str] = {
     "calib/board": "common geometry",
     "calib/corners": "calib/board sources common",
     "calib/solve": "calib/board calib/corners cameras geometry",
-    "calib/people": "recordings body cameras geometry",
+    "calib/people": "recordings body cameras common geometry",
     "calib/report": "calib/board calib/corners calib/people calib/solve cameras common geometry",
     "calib/formats": "cameras common geometry",
     "calib/commands": "calib/board calib/corners calib/formats calib/people calib/report calib/solve "

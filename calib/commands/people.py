@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from multiview.recordings.recorded_keypoints import Recording
 
 _STATURE_CM = (80.0, 230.0)
-_FOV_DEG = (10.0, 150.0)
 _MAX_OFFSET_S = 10.0
 
 
@@ -62,8 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lenses", type=Path, metavar="FILE", help="rig or lens file, in any format that `convert` reads; by names"
     )
     parser.add_argument(
-        "--fov", type=ranged(float), metavar="DEG", help="field of view across the longer side of cameras without a "
-        "known lens (default 65)",
+        "--fov", metavar="DEG", help="field of view across the longer side of cameras without a known lens, their "
+        "35 mm equivalent (26mm), or a name of configs/lenses.toml (default 65)",
     )  # fmt: skip
     parser.add_argument("--size", metavar="WxH", help="size of the pictures of keypoints without a known lens")
     parser.add_argument("--height", type=ranged(float), metavar="CM", help="stature of the tallest person")
@@ -205,6 +204,12 @@ def _options(args: argparse.Namespace, names: list[str], priors: dict[str, LensG
     )
 
 
+def _fov_deg(args: argparse.Namespace) -> float | None:
+    from calib.people.field_of_view import field_of_view_deg
+
+    return None if args.fov is None else field_of_view_deg(args.fov)
+
+
 _Inputs = tuple["list[Camera]", "list[Recording]", "Skeleton", "dict[str, LensGuess]", list[str]]
 
 
@@ -215,8 +220,6 @@ def _read(args: argparse.Namespace) -> _Inputs:
     given = [name for name in ("take", "keypoints", "videos") if getattr(args, name)]
     if len(given) != 1:
         raise ConfigError("name one recording: a take, --keypoints DIR or --videos A B ...")
-    if args.fov is not None and not _FOV_DEG[0] <= args.fov <= _FOV_DEG[1]:
-        raise ConfigError(f"--fov {args.fov:g}: give a field of view from {_FOV_DEG[0]:g} to {_FOV_DEG[1]:g} degrees")
     if args.take:
         return _from_take(args)
     return _from_videos(args, args.videos) if args.videos else _from_folders(args)
@@ -258,7 +261,7 @@ def _from_folders(args: argparse.Namespace) -> _Inputs:
     size = _size(args.size) if args.size else None
     # Cameras that are left out need no lens; any size lets their folders be named.
     sizes = [size if name in wanted else size or (1920, 1080) for name in names]
-    cameras, priors, told = lenses_for(names, sizes, known, args.fov)
+    cameras, priors, told = lenses_for(names, sizes, known, _fov_deg(args))
     skeleton = load_skeleton(args.skeleton)
     rig = Rig(tuple(cameras))
     recordings = folder_recordings(open_keypoint_folders(args.keypoints, rig, skeleton), rig, args.fps)
@@ -293,7 +296,7 @@ def _from_videos(args: argparse.Namespace, videos: list[str]) -> _Inputs:
     known = _known_lenses(args)
     detector = make_detector(args.detector, {})
     sources = [open_source(video, name, fps=0.0) for video, name in zip(videos, names, strict=True)]
-    cameras, priors, told = lenses_for(names, [source.size for source in sources], known, args.fov)
+    cameras, priors, told = lenses_for(names, [source.size for source in sources], known, _fov_deg(args))
     recordings, _ = detect_all(Rig(tuple(cameras)), sources, [detector])
     told += [f"{r.camera}: {r.trouble}; the frames before were used" for r in recordings if r.trouble]
     return cameras, recordings, detector.skeleton, priors, told
