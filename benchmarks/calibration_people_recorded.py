@@ -1,6 +1,6 @@
 """A rig from the people of a real recording alone: its reprojection error against the given rig's, and PCP3D of both.
 
-python benchmarks/calibration_people_recorded.py [--folder ../shared/data/shelf_easy] [--fps 25] [--actors 0 1 3]
+python benchmarks/calibration_people_recorded.py [--folder ../shared/data/shelf_easy] [--fps 25]
 
 The folder holds rig.toml, keypoints/ (OpenPose BODY_25) and gt.npz. Lenses are the given rig's; the rig that is found
 is moved, turned and scaled so that its cameras' places fit the given one, and the same people are fused with both.
@@ -82,22 +82,21 @@ def aligned(found: Rig, given: Rig) -> Rig:
     return Rig(tuple(cameras), given.world)
 
 
-def pcp(folder: Path, rig: Rig, fps: float, actors: list[int]) -> float:
-    """Mean PCP3D of the people fused with a rig, %."""
+def pcp(folder: Path, rig: Rig, fps: float) -> float:
+    """Mean PCP3D over the actors, of the people fused with a rig, %."""
     with tempfile.TemporaryDirectory() as temporary:
         save_rig(rig, Path(temporary) / "rig.toml")
         out = Path(temporary) / "out"
         inputs = ["--rig", f"{temporary}/rig.toml", "--keypoints", str(folder / "keypoints"), "--fps", f"{fps:g}"]
         multiview(["fuse", *inputs, "--out", str(out)])
         parts = metrics.pcp3d(metrics.compare(read_truth(folder / "gt.npz"), read_poses(out / "poses.parquet")))
-        return 100 * float(np.mean([parts[actor] for actor in actors]))
+        return 100 * float(np.mean(list(parts.values())))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=SHELF)
     parser.add_argument("--fps", type=float, default=25.0)
-    parser.add_argument("--actors", type=int, nargs="*", default=[0, 1, 3])
     args = parser.parse_args()
     given, found, refined = calibrated(args.folder, args.fps)
     turns, places, scale = errors(found.rig, given)
@@ -112,8 +111,8 @@ def main() -> None:
         )
     print(f"median reprojection: own {median_px(refined):.2f} px, given {median_px(refined, given):.2f} px")
     print(
-        f"PCP3D: own {pcp(args.folder, aligned(found.rig, given), args.fps, args.actors):.2f}, "
-        f"given {pcp(args.folder, given, args.fps, args.actors):.2f}"
+        f"PCP3D: own {pcp(args.folder, aligned(found.rig, given), args.fps):.2f}, "
+        f"given {pcp(args.folder, given, args.fps):.2f}"
     )
 
 
