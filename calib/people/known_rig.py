@@ -57,12 +57,12 @@ def start_of(names: list[str], known: Rig, pairs: list[PairPose]) -> Placement:
         raise CalibrationError(
             f"no two of the known cameras {who} agree on anybody: walk where their views overlap, too"
         )
-    turned = [np.degrees(float(rotation_angle(pair.state.R @ (R[pair.b] @ R[pair.a].T).T))) for pair in between]
-    agreeing = [pair for pair, turn in zip(between, turned, strict=True) if turn < _AGREES_DEG]
+    angles = [np.degrees(float(rotation_angle(pair.state.R @ (R[pair.b] @ R[pair.a].T).T))) for pair in between]
+    agreeing = [pair for pair, turn in zip(between, angles, strict=True) if turn < _AGREES_DEG]
     if not agreeing:
         a, b = names[between[0].a], names[between[0].b]
         raise CalibrationError(
-            f"{a} and {b} are turned to each other by {turned[0]:.0f} degrees more or less than in the known rig: one "
+            f"{a} and {b} are turned to each other by {angles[0]:.0f} degrees more or less than in the known rig: one "
             "of them moved, so calibrate anew, without --known"
         )
     placed, offset = np.zeros(len(names), dtype=bool), np.zeros(len(names))
