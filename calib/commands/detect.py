@@ -11,6 +11,8 @@ from pathlib import Path
 from calib.board.board import load_board
 from calib.corners.corners import write_corners
 from calib.corners.recording import add_source_arguments, detect_with_progress, sources_from
+from multiview.cameras.camera import too_many_cameras
+from multiview.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    detected = detect_with_progress(sources_from(args), load_board(args.board), args.every)
+    sources = sources_from(args)
+    if fault := too_many_cameras(len(sources)):
+        raise ConfigError(fault)
+    detected = detect_with_progress(sources, load_board(args.board), args.every)
     write_corners(detected.corners, args.out)
     print(f"{len(detected.corners)} corners of {len(detected.corners.names)} cameras in {args.out}")

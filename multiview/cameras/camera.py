@@ -15,7 +15,21 @@ from jaxtyping import Float64
 from multiview.errors import ConfigError
 from multiview.geometry.lens import COEFFICIENTS, LensModel, distort, distort_with_jacobian, largest_radius, undistort
 
-__all__ = ["Camera", "Rig"]
+__all__ = ["MAX_CAMERAS", "Camera", "Rig", "too_many_cameras"]
+
+MAX_CAMERAS = 16  # of a rig
+
+
+def too_many_cameras(count: int) -> str:
+    """Why a rig cannot have so many cameras.
+
+    Args:
+        count: How many.
+
+    Returns:
+        A sentence; empty if it can.
+    """
+    return f"{count} cameras: there may be {MAX_CAMERAS} at most, so leave some out" if count > MAX_CAMERAS else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import tomli_w
 
-from multiview.cameras.camera import Camera, Rig
+from multiview.cameras.camera import Camera, Rig, too_many_cameras
 from multiview.common.atomic_file import replacing
 from multiview.common.names import name_fault
 from multiview.common.ranges import between
@@ -84,6 +84,8 @@ class RigTable(msgspec.Struct, forbid_unknown_fields=True):
     """`"camera"`: the world is the first camera's frame and up is unknown; else z is up."""
 
     def __post_init__(self) -> None:
+        if fault := too_many_cameras(len(self.cameras)):
+            raise ValueError(fault)
         names = [camera.name for camera in self.cameras]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"two cameras are named {twice[0]!r}; a name must be used once")

@@ -15,7 +15,7 @@ import msgspec
 
 from multiview.body.actor import Actor, actors_folder, load_actor
 from multiview.body.skeleton import Skeleton, load_skeleton
-from multiview.cameras.camera import Rig
+from multiview.cameras.camera import Rig, too_many_cameras
 from multiview.cameras.capture_volume import Volume
 from multiview.cameras.rig_file import load_rig
 from multiview.common.atomic_file import replacing
@@ -295,6 +295,8 @@ def decode_studio(path: Path | str) -> Studio:
     if studio.version != 1:
         raise ConfigError(f"{path}: version {studio.version}; this program reads version 1")
     studio = _with_checked_names(studio, path)
+    if fault := too_many_cameras(len(studio.cameras)):
+        raise ConfigError(f"{path}: {fault}")
     if not studio.sources:
         raise ConfigError(f'{path}: no [source]; add one, for example type = "synthetic"')
     return studio

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from multiview.cameras.camera import MAX_CAMERAS
 from multiview.common.ranges import FrameRate, Seed, above, between
 
 __all__ = ["Gesture", "StudioOptions"]
@@ -29,7 +30,7 @@ class StudioOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     everything; `perfect()` has none of it.
     """
 
-    cameras: Annotated[int, between(1, 64, "cameras")] = 5
+    cameras: Annotated[int, between(1, MAX_CAMERAS, "cameras")] = 5
     """How many."""
     people: Count = 4
     """How many."""

@@ -50,7 +50,7 @@ _LOCAL_PAGES = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     """Address to listen on."""
-    port: Port = 8765
+    port: Port = 8766  # 8765 is where Foxglove's app looks first
     """TCP port; 0: any free port."""
     origins: str = ""
     """Web pages that may read the poses besides those of this machine: https://HOST:PORT, spaces between."""

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from multiview.cameras.camera import too_many_cameras
 from multiview.cameras.rig_file import load_rig
 from multiview.common.atomic_file import VIDEO_SUFFIXES, replacing
 from multiview.common.counted import counted
@@ -55,6 +56,8 @@ def run(args: argparse.Namespace) -> None:
     name = args.name or folder.resolve().name
     name = name if not name_fault(name) else "studio"
     cameras = list(find_cameras(folder, args.cameras))
+    if fault := too_many_cameras(len(cameras)):
+        raise ConfigError(f"{path}: {fault}")
     for camera in cameras:
         print(f"{camera.name}: {camera.what} ({camera.address})")
     rig = next((rig for rig in ("rig.toml", "rig/rig.toml") if (folder / rig).is_file()), "")

@@ -10,11 +10,14 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 
+from multiview.cameras.camera import MAX_CAMERAS
+
 __all__ = ["Names", "Reasons", "SenderTable"]
 
 MAX_UNKNOWN = 100
 UNKNOWN_NS = 60_000_000_000  # an unknown one that was silent for so long gives its place to another
 RATE, BURST = 1000.0, 500.0  # messages a second that one sender may send, and how many at once
+GONE_NS = 10_000_000_000  # a camera that was silent for so long has made room for another
 LEASE_NS = 500_000_000  # a camera belongs to a connection until that was silent for so long
 MAX_REASONS, MAX_DETAILS = 400, 5
 
@@ -49,6 +52,7 @@ class SenderTable:
     """Which connection speaks for a camera or service, and how fast."""
 
     def __init__(self, known: Callable[[str], bool]) -> None:
+        self._known = known
         self._names = Names(known)
         self._senders: dict[str, _Sender] = {}
 
@@ -57,6 +61,8 @@ class SenderTable:
         sender = self._senders.get(owner)
         if sender is not None and connection != sender.connection and now_ns - sender.spoke_ns < LEASE_NS:
             return "second sender for"
+        if self._too_many_cameras(owner, now_ns):
+            return f"more than {MAX_CAMERAS} cameras: no place for"
         if not self._names.enter(owner, now_ns):
             return "no place for another sender"
         if sender is None:
@@ -68,6 +74,18 @@ class SenderTable:
             return "too fast:"
         sender.level -= 1
         return ""
+
+    def _too_many_cameras(self, owner: str, now_ns: int) -> bool:
+        """Whether so many others speak that this one would be one too many; strangers take no place of a known one."""
+        if not owner.startswith("camera/"):
+            return False
+        known = self._known(owner)
+        others = [
+            name
+            for name, one in self._senders.items()
+            if name.startswith("camera/") and name != owner and now_ns - one.spoke_ns < GONE_NS
+        ]
+        return sum(self._known(name) or not known for name in others) >= MAX_CAMERAS
 
     def lease(self, owner: str, connection: bytes, now_ns: int) -> None:
         """The owner has spoken by this connection, which is its own for half a second."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ CANNOT_START = 2  # exit status of a command that cannot work as it was told
 PARTLY, MISSING = 3, "multiview: partly: "  # that of one that did its work but for what its last lines name
 DUMP_S = 0.1  # for a process about to be killed to write its stacks
 KILL_S = 5.0
-LOG_TAIL = 8192  # bytes
+LOG_TAIL, LARGEST_LOG = 8192, 10_000_000  # bytes
 MAX_STEM = 60
 
 
@@ -64,6 +65,14 @@ class Child:
                 env=environment,
                 start_new_session=True,  # Ctrl-C reaches the launcher alone, which stops the others in order
             )
+
+    def bound_log(self) -> None:
+        """Move what it has printed aside where that is long; one older part is kept, and the process goes on."""
+        with contextlib.suppress(OSError):
+            if self.log.stat().st_size > LARGEST_LOG:
+                with contextlib.suppress(OSError):  # a full disk: then only the newest is kept
+                    shutil.copyfile(self.log, f"{self.log}.1")
+                os.truncate(self.log, 0)
 
     @property
     def running(self) -> bool:

@@ -87,6 +87,7 @@ class Supervisor:
             logging.warning("this machine stood still for %.0f s: what was to happen meanwhile is missing", paused_s)
         for child in self.children.values():
             self._look_after(child, now)
+            child.bound_log()
         if now >= self._next_check:
             self._next_check = now + CHECK_INTERVAL_S
             self._kill_silent()

@@ -173,3 +173,16 @@ def test_what_would_not_be_read_is_not_written(tmp_path, wrong):
     with pytest.raises(ConfigError, match="the rig cannot be written: "):
         save_rig(Rig(tuple(wrong(*rig.cameras))), tmp_path / "rig.toml")
     assert not (tmp_path / "rig.toml").exists()
+
+
+def test_rig_has_sixteen_cameras_at_most(tmp_path):
+    described = [(f"cam{n:02}", ("pinhole", 5), 0.0) for n in range(17)]
+    save_rig(make_rig(1, described[:16], ""), tmp_path / "rig.toml")
+    assert len(load_rig(tmp_path / "rig.toml")) == 16
+    more = tmp_path / "more.toml"
+    with pytest.raises(ConfigError, match="17 cameras: there may be 16 at most, so leave some out"):
+        save_rig(make_rig(1, described, ""), more)
+    one = (tmp_path / "rig.toml").read_text().split("[[cameras]]")[-1]
+    more.write_text((tmp_path / "rig.toml").read_text() + "[[cameras]]" + one.replace("cam15", "cam16"))
+    with pytest.raises(ConfigError, match=r"more\.toml: .*17 cameras"):
+        load_rig(more)

@@ -22,6 +22,7 @@ from multiview.__main__ import main
 from multiview.body.actor import measure, save_actor
 from multiview.body.kinematics import points
 from multiview.body.skeleton import Skeleton, load_skeleton
+from multiview.common.plugins import load_plugin
 from multiview.data import Pose3D, Track, Tracks
 from multiview.errors import ConfigError
 from multiview.synthetic import StudioOptions, make_studio
@@ -50,6 +51,17 @@ def _people(skeleton: Skeleton, frame: int, count: int) -> Tracks:
         pose = Pose3D(xyz, cov, known * 0.8, known * np.int64(2), known & (rng.random(len(xyz)) < 0.2))
         tracks.append(Track(person, pose))
     return Tracks(frame, frame * 33_333_333, tuple(tracks))
+
+
+def test_bridges_listen_at_a_port_of_their_own() -> None:
+    """So that all of them run beside each other, as they come."""
+    ports = {}
+    for name in bridge_names():
+        options = load_plugin("services.bridges", name, "Options").Options()
+        if hasattr(options, "port"):
+            ports[name] = options.port
+    assert len(ports) > 1
+    assert len(set(ports.values())) == len(ports), ports
 
 
 @pytest.mark.parametrize("name", bridge_names())

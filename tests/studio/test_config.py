@@ -285,3 +285,14 @@ def test_camera_names_are_those_of_the_rig_and_those_with_a_source(tmp_path: Pat
     own = '[cameras.left.source]\ntype = "camera"\naddress = "0"\n'
     (tmp_path / "studio.toml").write_text('rig = "none.toml"\n' + own)  # not calibrated yet
     assert camera_names(load_studio(tmp_path / "studio.toml", check=False)) == ["left"]
+
+
+def test_studio_has_sixteen_cameras_at_most(tmp_path: Path) -> None:
+    path = tmp_path / "studio.toml"
+    one = '[cameras.cam{n:02}.source]\ntype = "camera"\naddress = "{n}"\ndetector = "blazepose"\n'
+    path.write_text("".join(one.format(n=n) for n in range(17)))
+    with pytest.raises(ConfigError, match=r"studio\.toml: 17 cameras: there may be 16 at most, so leave some out"):
+        load_studio(path, check=False)
+    path.write_text('[source]\ntype = "synthetic"\noptions = { cameras = 17 }\n')
+    with pytest.raises(ConfigError, match="cameras"):
+        load_studio(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from multiview.cameras.camera import MAX_CAMERAS
 from services.nodes.hub_tables import MAX_DETAILS, MAX_REASONS, MAX_UNKNOWN, Names, Reasons, SenderTable
 
 S = 1_000_000_000
@@ -27,12 +28,25 @@ def test_false_names_never_take_the_place_of_known_ones() -> None:
 
 def test_senders_are_bounded_and_owned() -> None:
     table = SenderTable(known)
-    assert sum(not table.rejection(f"camera/false{n}", b"thief", 0) for n in range(1000)) == MAX_UNKNOWN
+    assert sum(not table.rejection(f"service/false{n}", b"thief", 0) for n in range(1000)) == MAX_UNKNOWN
     assert table.rejection("camera/cam01", b"one", 0) == ""
     table.lease("camera/cam01", b"one", 0)
     assert table.rejection("camera/cam01", b"two", S // 4) == "second sender for"
     assert table.rejection("camera/cam01", b"one", S // 4) == ""
     assert table.rejection("camera/cam01", b"two", S) == ""
+
+
+def test_senders_are_sixteen_cameras_at_most() -> None:
+    """A seventeenth is refused by that sentence; strangers never take the place of one that is known."""
+    table = SenderTable(known)
+    assert sum(not table.rejection(f"camera/false{n}", b"thief", 0) for n in range(100)) == MAX_CAMERAS
+    names = [f"camera/cam{n:02}" for n in range(MAX_CAMERAS + 1)]
+    assert [table.rejection(name, b"one", 0) for name in names[:-1]] == [""] * MAX_CAMERAS
+    assert table.rejection(names[-1], b"one", 0) == "more than 16 cameras: no place for"
+    for name in names[1:-1]:
+        table.lease(name, b"one", 20 * S)
+    assert table.rejection(names[-1], b"one", 20 * S) == ""  # the first one has gone
+    assert table.rejection("service/fusion", b"one", 20 * S) == ""
 
 
 def test_senders_rate_is_not_used_up_by_a_second_one() -> None:

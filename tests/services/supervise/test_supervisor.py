@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from services.runtime.process import TOLD_TO_END
-from services.supervise import supervisor
+from services.supervise import child, supervisor
 from services.supervise.child import CANNOT_START, Child
 from services.supervise.supervisor import HUNG_S, LOADING_S, LaunchError, Supervisor
 from services.transport.requests import StatusReply
@@ -248,3 +248,19 @@ def test_child_tells_what_is_missing_in_what_it_did(tmp_path: Path, status: int)
     child.process = subprocess.Popen([sys.executable, "-c", f"raise SystemExit({status})"])
     child.process.wait()
     assert child.missing() == (["cam01: 3 frames are not in its video", "more"] if status in (3, TOLD_TO_END) else [])
+
+
+def test_log_of_a_process_is_bounded_while_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "LARGEST_LOG", 1000)
+    one = Child("worker cam01", [], tmp_path)
+    one.bound_log()  # none yet
+    with one.log.open("ab", buffering=0) as log:
+        for number in range(150):
+            log.write(b"line %04d\n" % number)
+            one.bound_log()
+            assert one.log.stat().st_size <= 1000
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 2010
+    assert one.last_line() == "line 0149"
+    older = Path(f"{one.log}.1").read_text().splitlines()
+    newer = one.log.read_text().splitlines()
+    assert [*older, *newer] == [f"line {number:04}" for number in range(150)]
