@@ -111,8 +111,9 @@ class Driver:
         return [job for name, job in self._jobs.items() if name not in self.progress.outcomes]
 
     def failures(self) -> dict[str, str]:
-        """The reason of each failure, by the job's name; first of those that failed by themselves."""
-        found = [(name, one) for name, one in self.progress.outcomes.items() if isinstance(one, Failed)]
+        """The reason of each failure, by the job's name, in the plan's order; first those that are no consequence."""
+        outcomes = ((name, self.progress.outcomes.get(name)) for name in self._jobs)
+        found = [(name, one) for name, one in outcomes if isinstance(one, Failed)]
         return {name: one.reason for name, one in sorted(found, key=lambda pair: bool(pair[1].needs))}
 
     def run(self, engine: Engine, show: Callable[[Progress], None]) -> None:
