@@ -38,7 +38,7 @@ class Recording(NamedTuple):
     """The take in progress."""
 
     take: str
-    began: float  # s since 1970
+    began: float | None  # s since 1970; None until the recorder writes
 
 
 class Control:
@@ -79,8 +79,12 @@ class Control:
         found = self._recorder.running()
         if found is None:
             return None
-        began, _, take = found.note.partition(" ")
-        return Recording(take, float(began))
+        take, _, folder = found.note.partition("\n")
+        begun = Path(folder) / "take.toml"  # written once, when the recorder begins
+        try:
+            return Recording(take, begun.stat().st_mtime if folder else None)
+        except OSError:
+            return Recording(take, None)
 
     def failure(self) -> str:
         """Why the studio or the recorder ended, if one failed."""
@@ -194,7 +198,8 @@ class Control:
         if any((directory / (file_name(name) + end)).exists() for end in ("", PARTIAL)):
             raise ConfigError(f"there is a take {name} already: choose another name")
         command = ["record", str(self.file), f"--take={name}", f"--notes={notes.strip()[:MAX_NOTES]}"]
-        self._recorder.start([*command, *(["--secondary"] if reported else [])], f"{now.timestamp():.3f} {name}")
+        note = f"{name}\n{(directory / (file_name(name) + PARTIAL)).resolve()}"
+        self._recorder.start([*command, *(["--secondary"] if reported else [])], note)
         logging.info("recording %s", name)
         return name
 

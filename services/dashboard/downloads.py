@@ -44,6 +44,7 @@ class Downloads:
         units: str,
         options: ResampleOptions,
         videos: dict[str, str] | None = None,
+        own: dict[str, str] | None = None,
     ) -> str:
         """Write a take's poses in a format, as a zip.
 
@@ -54,6 +55,7 @@ class Downloads:
             units: Of length; empty: the format's own.
             options: What is done to the poses before.
             videos: The camera of each video to show.
+            own: Options that only this format has, by name.
 
         Returns:
             The key under which the zip can be fetched.
@@ -68,7 +70,7 @@ class Downloads:
             folder = Path(self._scratch.name) / key
             folder.mkdir()
             stem = folder / file_name(name)
-            written = export_poses(take.folder, stem, to, units, options, lambda share: None, videos).paths
+            written = export_poses(take.folder, stem, to, units, options, lambda share: None, videos, own).paths
             if not written:
                 raise ConfigError("nobody is in this part of the take: nothing to export")
             path = folder / "export.zip"

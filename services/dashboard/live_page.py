@@ -216,7 +216,9 @@ class _Live:
         self._record.set_enabled(alive)
         self._finish.set_visibility(recording is not None)
         if recording is not None:
-            self._recording.set_text(f"● {recording.take}  {max(0.0, time.time() - recording.began):.0f} s")
+            began = recording.began
+            passed = "starting ..." if began is None else f"{max(0.0, time.time() - began):.0f} s"
+            self._recording.set_text(f"● {recording.take}  {passed}")
         else:
             self._recording.set_text("" if alive else "Start the studio first")
 

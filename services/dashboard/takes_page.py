@@ -50,6 +50,7 @@ FORMATS = {
     "usd": "USD",
 }
 PICTURED = ("foxglove", "rrd")  # formats that show videos
+NAMES = {"": "multiview", "pose2sim": "Pose2Sim", "opensim": "OpenSim"}
 UNITS = {"": "the format's own", "m": "m", "cm": "cm", "mm": "mm"}
 
 
@@ -188,6 +189,8 @@ class _Export:
             self._to = ui.select(formats, label="Format", value="bvh")
             self._people = ui.select(people, label="People (none: everybody)", multiple=True, value=[])
             self._units = ui.select(UNITS, label="Units", value="")
+            self._names = ui.select(NAMES, label="Markers named as by", value="")
+            self._names.bind_visibility_from(self._to, "value", value="trc")
             self._axes = ui.select({False: "z", True: "y (tables only)"}, label="Vertical axis", value=False)
             self._start = ui.number("From, s", placeholder="the beginning", format="%.2f")
             self._end = ui.number("To, s", placeholder="the end", format="%.2f")
@@ -229,7 +232,8 @@ class _Export:
         except msgspec.ValidationError as error:
             raise ConfigError(f"this cannot be exported so: {error}") from None
         videos = self._videos if self._with_videos.value and self._to.value in PICTURED else {}
-        return self._downloads.export(self._take, self._name, self._to.value, self._units.value, options, videos)
+        own = {"names": self._names.value} if self._to.value == "trc" and self._names.value else {}
+        return self._downloads.export(self._take, self._name, self._to.value, self._units.value, options, videos, own)
 
 
 def _videos(take: Take) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from multiview.errors import ConfigError
 from multiview.studio.config import CameraSource, SyntheticSource, write_studio
 from services.capture.new import Found
 from services.dashboard.access import Role, Session
-from services.dashboard.control import Control
-from services.dashboard.detached import Detached
+from services.dashboard.control import Control, Recording
+from services.dashboard.detached import Detached, Running
 from tests.processes import free_hub, synthetic_studio, until
 
 CONTROL, VIEW = Session("1", Role.CONTROL), Session("2", Role.VIEW)
@@ -140,3 +141,16 @@ def test_other_machines_come_by_tls_only(tmp_path: Path, capsys: pytest.CaptureF
     assert "belong together" in capsys.readouterr().err
     assert main(["studio", str(tmp_path / "none")]) == 2
     assert "no such folder" in capsys.readouterr().err
+
+
+def test_recording_lasts_from_when_the_recorder_writes(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr(Detached, "start", lambda _, command, note="": notes.append(note))
+    monkeypatch.setattr(Detached, "running", lambda _: Running(1, notes[-1]))
+    control.record(CONTROL, "walk: 1", "", False)
+    assert control.recording == Recording("walk: 1", None)  # the recorder loads
+    folder = control.folder / "takes" / "walk%3A 1.partial"
+    folder.mkdir(parents=True)
+    (folder / "take.toml").touch()
+    os.utime(folder / "take.toml", (1000.0, 1000.0))
+    assert control.recording == Recording("walk: 1", 1000.0)
