@@ -5,6 +5,7 @@ from __future__ import annotations
 from nicegui import ui
 
 from multiview.common.secret import hide_secrets
+from multiview.sources import is_device
 from multiview.studio.config import CameraSource, Source, SyntheticSource, camera_names
 from services.capture.new import Found
 from services.dashboard.access import Role, Session
@@ -92,8 +93,31 @@ class _Cameras:
         turn = ui.button("Turn", icon="rotate_90_degrees_cw").props(f'flat dense no-caps aria-label="Turn {name}"')
         degrees = (source.rotate + 90) % 360
         turn.on_click(lambda: act(turn, self._control.rotate_camera, self._session, name, degrees))
+        if is_device(source.address):
+            expose = ui.button("Exposure", icon="exposure").props(f'flat dense no-caps aria-label="Exposure of {name}"')
+            expose.on_click(lambda: self._ask_exposure(name, source))
         leave = ui.button("Leave out", icon="delete").props(f'flat dense no-caps aria-label="Leave out {name}"')
         leave.on_click(lambda: act(leave, self._control.remove_camera, self._session, name))
+
+    def _ask_exposure(self, name: str, source: CameraSource) -> None:
+        set_to = source.settings
+        with ui.dialog(value=True) as dialog, ui.card():
+            ui.label(f"Exposure of {name}").classes("text-h6")
+            ui.label("Of people who move: 5 ms or less, with more light. What is left empty the camera chooses.")
+            time_ms = ui.number("Exposure, ms", value=set_to.exposure_us / 1e3 or None, min=0, max=1e5)
+            gain = ui.number("Gain, dB", value=None if set_to.gain_db < 0 else set_to.gain_db, min=0, max=100)
+            with ui.row():
+                button = ui.button("Set it").props("no-caps")
+                ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
+
+        async def give() -> None:
+            exposure_us = 1e3 * float(time_ms.value or 0)
+            gain_db = -1.0 if gain.value is None else float(gain.value)
+            await act(button, self._control.set_exposure, self._session, name, exposure_us, gain_db)
+            dialog.close()
+
+        button.on_click(give)
+        dialog.on("hide", dialog.delete)
 
     def _ask_name(self, name: str) -> None:
         with ui.dialog(value=True) as dialog, ui.card():

@@ -18,7 +18,7 @@ from multiview.wire.messages import FusionRequest, encode
 from services.capture.new import Found, find_cameras, studio_file
 from services.dashboard.access import Role, Session
 from services.dashboard.detached import Detached
-from services.dashboard.studio_file import add_cameras, remove_camera, rename_camera, rotate_camera
+from services.dashboard.studio_file import add_cameras, remove_camera, rename_camera, rotate_camera, set_exposure
 from services.nodes.actor import send_identity_label
 from services.supervise.ports import check_ports
 from services.transport.bus import Sender
@@ -125,6 +125,11 @@ class Control:
         """Turn a camera's pictures clockwise."""
         check_control(session, "turn a camera")
         rotate_camera(self._changeable(), name, degrees)
+
+    def set_exposure(self, session: Session, name: str, exposure_us: float, gain_db: float) -> None:
+        """How long an industrial camera exposes, us (0: it chooses), and its gain, dB (negative: it chooses)."""
+        check_control(session, "set a camera")
+        set_exposure(self._changeable(), name, exposure_us, gain_db)
 
     def remove_camera(self, session: Session, name: str) -> None:
         """Leave a camera out of the studio."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from multiview.errors import ConfigError
+from multiview.sources import DeviceSettings
 from multiview.studio.config import CameraSource, decode_studio
 from services.capture.new import Found
 from services.dashboard.studio_file import (
@@ -15,6 +16,7 @@ from services.dashboard.studio_file import (
     remove_camera,
     rename_camera,
     rotate_camera,
+    set_exposure,
     set_rig,
 )
 
@@ -108,3 +110,31 @@ def test_cameras_are_added(file: Path) -> None:
     assert file.read_text().startswith(CAMERAS)
     with pytest.raises(ConfigError, match="already"):
         add_cameras(file, [Found("cam03", "2", "")])
+
+
+def test_exposure_is_set_and_left_to_the_camera_again(tmp_path: Path) -> None:
+    file = tmp_path / "studio.toml"
+    text = (
+        'version = 1\nname = "s"\nrig = "rig.toml"\n[cameras.left.source]  # by the door\ntype = "camera"\naddress = '
+    )
+    file.write_text(f'{text}"basler:1"\n')
+    set_exposure(file, "left", 4000.0, 6.0)
+    settings = source_of(file)
+    assert (settings.exposure_us, settings.exposure_auto) == (4000.0, "off")
+    assert (settings.gain_db, settings.gain_auto) == (6.0, "off")
+    set_exposure(file, "left", 0.0, -1.0)
+    settings = source_of(file)
+    assert (settings.exposure_us, settings.exposure_auto) == (0.0, "continuous")
+    assert (settings.gain_db, settings.gain_auto) == (-1.0, "continuous")
+    assert "# by the door" in file.read_text()
+    with pytest.raises(ConfigError, match="the camera comes from the rig"):
+        set_exposure(file, "right", 1.0, 1.0)
+    file.write_text(f'{text}"0"\n')
+    with pytest.raises(ConfigError, match="settings are for basler"):
+        set_exposure(file, "left", 1.0, 1.0)
+
+
+def source_of(file: Path) -> DeviceSettings:
+    source = decode_studio(file).cameras["left"].source
+    assert isinstance(source, CameraSource)
+    return source.settings
