@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from multiview.studio.config import HubOptions, Studio, SyntheticSource, write_studio
 
@@ -82,10 +83,11 @@ def _show(page: Any, address: str, what: str) -> None:
 
 
 def _write(png: bytes, path: Path) -> None:
-    image = cv2.imdecode(memoryview(png), cv2.IMREAD_COLOR)  # type: ignore[call-overload]
+    image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
     height = round(image.shape[0] * WIDTH / image.shape[1])
     small = cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_AREA)
-    cv2.imwrite(str(path), small, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
+    cv2.imwrite(str(path), np.asarray(small), [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
 
 
 @contextmanager

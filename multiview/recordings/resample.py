@@ -12,8 +12,6 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
-from scipy.interpolate import CubicSpline
-from scipy.signal import butter, sosfiltfilt
 
 from multiview.common.ranges import between
 from multiview.data import NS_PER_S
@@ -116,6 +114,8 @@ def evenly_timed(poses: Poses) -> tuple[Poses, float]:
 
 def _person(poses: Poses, person: int, rate: float, options: ResampleOptions) -> Poses:
     """One person's rows, without gaps between frames, treated."""
+    from scipy.signal import butter, sosfiltfilt  # slow to import, and of use to few
+
     own = poses.select(poses.person == person)
     first, count = int(own.frame[0]), int(own.frame[-1] - own.frame[0]) + 1
     source = np.full(count, -1)
@@ -158,6 +158,8 @@ def _consistent(poses: Poses, filled_only: Bool[np.ndarray, "N J"] | None) -> Po
 
 
 def _close_gaps(xyz: Float64[np.ndarray, "T J 3"], most: int) -> Float64[np.ndarray, "T J 3"]:
+    from scipy.interpolate import CubicSpline  # slow to import, and of use to few
+
     closed = xyz.copy()
     for joint in range(xyz.shape[1]):
         known = np.isfinite(xyz[:, joint, 0])

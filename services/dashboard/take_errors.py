@@ -8,7 +8,6 @@ import numpy as np
 
 from multiview.cameras.rig_file import load_rig
 from multiview.data import NS_PER_S
-from multiview.drawing.plot_errors import recorded_errors
 from multiview.editing.take_poses import take_poses, take_rig, take_start_ns
 from multiview.recordings.take import Take
 
@@ -31,6 +30,8 @@ def error_bytes(take: Take) -> bytes:
         SourceError: It has no poses.
         ConfigError: Its rig cannot be read.
     """
+    from multiview.drawing.plot_errors import recorded_errors  # slow to import: not before somebody looks
+
     if not take.recordings():
         return json.dumps({"edges": [], "px": []}).encode()
     poses, _ = take_poses(take.folder)

@@ -18,7 +18,6 @@ from multiview.errors import ConfigError, MultiviewError
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.recorded_keypoints import Recording
 from multiview.recordings.take import Take
-from multiview.studio.take_keypoints import take_keypoints
 from services.dashboard.take_list import kept_rows
 from services.dashboard.take_videos import take_videos
 
@@ -90,6 +89,8 @@ def _seen(take: Take, camera: str, joints: int, start_ns: int) -> tuple[list[flo
 @lru_cache(maxsize=2)
 def _recordings(folder: Path, stamp: tuple[float, ...]) -> list[Recording]:
     """Read once, as long as nothing in the recording changes."""
+    from multiview.studio.take_keypoints import take_keypoints  # slow to import: not before somebody looks
+
     take = Take(folder)
     return take_keypoints(take)[2] if take.recordings() else []
 

@@ -13,7 +13,6 @@ from multiview.cameras.rig_file import load_rig
 from multiview.common.counted import counted
 from multiview.editing.take_poses import take_poses, take_rig, take_start_ns
 from multiview.errors import ConfigError, MultiviewError, one_line
-from multiview.export import exporter_names
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.resample import ResampleOptions
 from multiview.recordings.take import Take
@@ -179,6 +178,8 @@ class _Export:
     """The form under a take, with the options of `multiview export`."""
 
     def __init__(self, take: Take, name: str, poses: Poses, downloads: Downloads) -> None:
+        from multiview.export import exporter_names  # slow to import: not before somebody looks
+
         self._take, self._name, self._downloads = take, name, downloads
         self._start_s = take_start_ns(take.folder, poses) / 1e9
         people = {person: poses.label(person) for person in poses.people.tolist()}
