@@ -114,7 +114,7 @@ def evenly_timed(poses: Poses) -> tuple[Poses, float]:
 
 def _person(poses: Poses, person: int, rate: float, options: ResampleOptions) -> Poses:
     """One person's rows, without gaps between frames, treated."""
-    from scipy.signal import butter, sosfiltfilt  # slow to import, and of use to few
+    from scipy.signal import butter  # slow to import, and of use to few
 
     own = poses.select(poses.person == person)
     first, count = int(own.frame[0]), int(own.frame[-1] - own.frame[0]) + 1
@@ -175,6 +175,8 @@ def _close_gaps(xyz: Float64[np.ndarray, "T J 3"], most: int) -> Float64[np.ndar
 
 def _lowpass(xyz: Float64[np.ndarray, "T J 3"], filter_: np.ndarray) -> Float64[np.ndarray, "T J 3"]:
     """Forwards and backwards over each stretch without gap; one too short for the filter stays as it is."""
+    from scipy.signal import sosfiltfilt
+
     smooth = xyz.copy()
     shortest = 3 * (2 * len(filter_) + 1)
     whole = np.isfinite(xyz).all(axis=(0, 2))

@@ -9,7 +9,6 @@ from typing import Any
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
-from multiview.commands.edit_run import fuse_anew, refine_cameras
 from multiview.common.counted import counted
 from multiview.editing.edit_list import EditsFile, read_edits
 from multiview.editing.edit_take import add_edit, move_edits, new_person
@@ -144,6 +143,8 @@ class TakeEdits:
 
     def _edit(self, kind: str, values: dict[str, Any]) -> tuple[EditsFile, Poses]:
         """In a thread; ConfigError in words for the person who pressed."""
+        from multiview.commands.edit_run import fuse_anew, refine_cameras  # slow to import: not before somebody edits
+
         self._check()
         if kind in ("trim", "cut") and values["from_s"] is None and values["to_s"] is None:
             raise ConfigError("mark a span first: From here and To here beside the time line, or the keys I and O")
