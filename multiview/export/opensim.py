@@ -2,9 +2,9 @@
 
 Files for each person: `NAME.trc` (joints, y up, metres), `NAME.osim` (the model with our marker set), `NAME_ik.mot`
 (its coordinates, degrees and metres), `NAME_ik_marker_errors.sto`, and `NAME_ik_weights.sto`, the weight that each
-marker had in each frame: inversely proportional to the variance of its position, so that a joint that cameras hardly
-see moves the body less. A joint that was not seen has none. Frames in which fewer than `_LEAST` markers are known are
-left out.
+marker had in each frame: inversely proportional to the variance of its position and of the rigid model's own error
+(5 mm), so that a joint that cameras hardly see moves the body less, and one that they see well cannot bend it. A joint
+that was not seen has none. Frames in which fewer than `_LEAST` markers are known are left out.
 
 With `--model own.osim` the model is the user's, every body scaled by the person's length over the model's: thighs,
 shanks, arms, trunk and the distance of the hips, by joints named as in Rajagopal's or Delp's models (hip_r, knee_r or
@@ -43,6 +43,7 @@ __all__ = ["OPTIONS", "Exporter", "Kinematics", "marker_weights", "solve_kinemat
 OPTIONS = ("model",)
 
 _LEAST = 6  # markers
+_MODEL_M = 0.005  # deviation of a body's joints from any chain of rigid bodies about fixed centres
 _RANGE = 30.0  # of weights, up and down from the median
 _TO_OPENSIM = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # y up instead of z up
 
@@ -94,7 +95,7 @@ class Exporter:
 
 
 def marker_weights(person: Movement, markers: tuple[str, ...]) -> Float64[np.ndarray, "T M"]:
-    """Weights of markers from the covariance of joints: the median variance over their own; 1 where it is unknown.
+    """Weights of markers from the covariance of joints and the model's: the median variance over their own; else 1.
 
     Args:
         person: The movement.
@@ -103,9 +104,9 @@ def marker_weights(person: Movement, markers: tuple[str, ...]) -> Float64[np.nda
     Returns:
         (T, M), 0 where a joint is unknown.
     """
-    variance = np.stack([person.sigma(name) ** 2 for name in markers], axis=1)
+    variance = np.stack([person.sigma(name) ** 2 for name in markers], axis=1) + _MODEL_M**2
     known = np.stack([np.isfinite(person.at(name)).all(axis=1) for name in markers], axis=1)
-    measured = variance[known & np.isfinite(variance) & (variance > 0)]
+    measured = variance[known & np.isfinite(variance)]
     typical = float(np.median(measured)) if len(measured) else 1.0
     with np.errstate(invalid="ignore", divide="ignore"):
         weights = np.clip(typical / variance, 1 / _RANGE, _RANGE)

@@ -118,3 +118,15 @@ def test_a_model_without_legs_is_refused(tmp_path: Path) -> None:
         solve_with_own_model(moving, tmp_path / "own.osim", tmp_path / "out.osim")
     with pytest.raises(ConfigError, match="no such file"):
         solve_with_own_model(moving, tmp_path / "none.osim", tmp_path / "out.osim")
+
+
+def test_weights_hold_the_models_own_error_too() -> None:
+    """A joint that cameras see ten times as well counts twice, (5^2 + 5^2) / (5^2 + .5^2), not a hundred times."""
+    moving = walk(WALKER, "coco17", 0.2, 30.0)
+    cov = moving.cov.copy()
+    cov[:, moving.joints.index("nose")] = 0.0005**2 * np.eye(3)
+    weights = marker_weights(replace(moving, cov=cov), ("left_knee", "nose", "left_hip"))
+    np.testing.assert_allclose(weights[:, 1] / weights[:, 0], 50 / 25.25, rtol=1e-9)
+    unknown = cov.copy()
+    unknown[:, moving.joints.index("left_hip")] = np.nan
+    assert (marker_weights(replace(moving, cov=unknown), ("left_knee", "nose", "left_hip"))[:, 2] == 1.0).all()
