@@ -15,6 +15,7 @@ from rich.progress import Progress as Bar
 from multiview.batch.jobs import Job
 from multiview.batch.results import Done
 from multiview.common.console import plain_console
+from multiview.common.counted import counted
 from services.batch.driver import Progress
 
 __all__ = ["Show", "remaining_s"]
@@ -40,7 +41,7 @@ class Show:
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
         self._bar = Bar(*columns, console=console, transient=True, disable=not self._terminal)
         self._task = self._bar.add_task("", total=len(self._kinds))
-        console.print(f"{len(self._kinds)} jobs on {where}", highlight=False)
+        console.print(f"{counted(len(self._kinds), 'job')} on {where}", highlight=False)
         self._console = console
 
     def __enter__(self) -> Show:
@@ -58,7 +59,7 @@ class Show:
         self._bar.update(self._task, completed=done, description=words)
         if not self._terminal and now - self._said > LINE_S:
             self._said = now
-            line = ", ".join(filter(None, [f"{done} of {len(self._kinds)} jobs", words]))
+            line = ", ".join(filter(None, [f"{done} of {counted(len(self._kinds), 'job')}", words]))
             self._console.print(line, highlight=False, soft_wrap=True)
         if now - self._wrote > PAGE_S:
             with contextlib.suppress(OSError):  # a full disk: the page comes in the end
