@@ -86,7 +86,7 @@ GROUPS: dict[str, dict[str, Command]] = {
     },
     "Live": {
         "studio": Command(
-            "services.dashboard.studio", "Open the studio in a browser: live 3D, recording, takes, export."
+            "services.dashboard.studio", "Open the studio in a browser: cameras, calibration, live 3D, takes."
         ),
         "run": Command("services.supervise.run", "Run a whole studio: workers, hub, fusion, recorder, viewer."),
         "status": Command("services.supervise.status", "Show the state of a running studio."),

@@ -1,4 +1,4 @@
-"""Open the studio in a browser: watch people live in 3D, record takes, play them back and export them.
+"""Open the studio in a browser: cameras, calibration, people live in 3D, recording, takes to edit and export.
 
     multiview studio                the studio of this folder (studio.toml); without one, the page makes one
     multiview studio stage          that of another folder, or of a studio file
