@@ -42,6 +42,7 @@ STUDIES = {
     "disturbance": "what comes out when a joint is put in a wrong place",
     "sensitivity": "what a wrong setting costs",
     "oracle": "how accurate fusion would be if it were told noise, outliers and bones",
+    "unsteady_clocks": "what stamps that wander cost a calibration with a board",
     "unsynchronised": "what cameras out of step cost, and whether one that is late is found",
     "exports": "how long each export format takes",
     "recorded_offsets": "whether time offsets that are confirmed are right, of random recordings",

@@ -14,11 +14,13 @@ from calib.board.board import Board
 from calib.corners.corners import BoardViews, Corners
 from calib.solve.timing import as_smooth_as_found
 from calib.solve.uncertainty import triangulated
+from calib.solve.unsteady_clocks import fixed_times, with_wander
 from multiview.cameras.camera import Rig
 from multiview.geometry.bundle import Bundle, BundleState, Lens
 from multiview.geometry.rigid import alignment, transform
 from multiview.geometry.trajectory import Knots
 from multiview.synthetic.board import measure, ring, waved
+from multiview.timing.clock_noise import STEADY, ClockNoise
 
 __all__ = ["BOARD", "SMALL_BOARD", "ClockFaults", "Motion", "Recorded", "recorded"]
 
@@ -40,6 +42,7 @@ class ClockFaults:
         missing: Frames of 200 that are missing, evenly spread.
         lost: Share of frames that are lost at random.
         stopped: Last stamps that are 0, as AVI with B-frames has them.
+        noise: How unsteady the clock is.
     """
 
     fps: tuple[float, ...] = (30.0,)
@@ -50,6 +53,7 @@ class ClockFaults:
     missing: tuple[int, ...] = (0,)
     lost: tuple[float, ...] = (0.0,)
     stopped: tuple[int, ...] = (0,)
+    noise: tuple[ClockNoise, ...] = (STEADY,)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class Recorded:
         clock_offset: (C,) s, what is truly to be added to each camera's first stamp, less that of the first camera.
         motion: Of the board.
         sigma_px: Noise of the corners, per axis.
+        late: One array (F,) per camera: what is truly to be added to each stamp beyond `clock_offset`, s.
+        noise: How unsteady each clock is.
     """
 
     rig: Rig
@@ -89,20 +95,24 @@ class Recorded:
     clock_offset: Float64[np.ndarray, " C"]
     motion: Motion
     sigma_px: float
+    late: list[Float64[np.ndarray, " F"]]
+    noise: tuple[ClockNoise, ...]
 
     def error_mm(self, state: BundleState, cameras: tuple[int, ...]) -> float:
         """RMS of points of the volume, triangulated by a rig from where the true one sees them, once aligned."""
         found, points = self._volume(state, cameras), _points()
         return float(1000 * np.sqrt(((found - points) ** 2).sum(axis=1).mean()))
 
-    def bound_mm(self) -> float:
+    def bound_mm(self, knot_s: float = _KNOT_S) -> float:
         """The least RMS that `error_mm` can have on average (Cramer-Rao), with lenses, poses and clocks unknown.
 
-        The board's motion is a cubic through a pose every thirtieth of a second, and as smooth as it is known to be, as
-        in the solver.
+        The board's motion is a cubic through a pose every `knot_s`, and as smooth as it is known to be, as in the
+        solver; errors of unsteady clocks have the covariance that is true of them.
         """
-        bundle, state = self._true_bundle()
+        bundle, state = self._true_bundle(knot_s)
         covariance = bundle.linearised(state).shared_covariance()
+        known = len(covariance) - len(bundle.unsteady)
+        bundle, state, covariance = *fixed_times(bundle, state), covariance[:known, :known]
         cameras, still = tuple(range(len(self.rig))), np.zeros((len(state.target_R), 6))
         sigma = np.sqrt(np.diag(covariance))
         by_unknown = []
@@ -120,12 +130,12 @@ class Recorded:
         R, t = alignment(found, points)
         return np.asarray(found @ R.T + t)
 
-    def _true_bundle(self) -> tuple[Bundle, BundleState]:
+    def _true_bundle(self, knot_s: float) -> tuple[Bundle, BundleState]:
         points = self.board.points
         middle, views = points.mean(axis=0), BoardViews.of(self.corners, len(points))
         cameras = self.rig.cameras
         time = np.concatenate([own[views.frame[views.camera == c]] for c, own in enumerate(self.time)])
-        knots = np.arange(np.floor(time.min() / _KNOT_S) - 2, np.ceil(time.max() / _KNOT_S) + 3) * _KNOT_S
+        knots = np.arange(np.floor(time.min() / knot_s) - 2, np.ceil(time.max() / knot_s) + 3) * knot_s
         R, t = self.motion.at(knots)
         bundle = Bundle(
             points - middle,
@@ -139,10 +149,12 @@ class Recorded:
             time=time,
             knots=Knots(knots, np.zeros(len(knots), dtype=np.int64)),
         )
+        noises = {c: noise for c, noise in enumerate(self.noise) if noise != STEADY}
         lenses = tuple(Lens(np.array([c.K[0, 0], c.K[1, 1], *c.K[:2, 2]]), c.dist, c.model) for c in cameras)
         poses = np.stack([c.R for c in cameras]), np.stack([c.t for c in cameras])
         state = BundleState(lenses, *poses, np.zeros(len(cameras)), R, transform(R, t, middle))
-        return as_smooth_as_found(bundle, state), state
+        # Where the true times are, their errors are 0.
+        return with_wander(as_smooth_as_found(bundle, state), state, noises)
 
 
 def recorded(
@@ -176,7 +188,7 @@ def recorded(
     """
     rng = np.random.default_rng(seed)
     rig = ring(cameras, radius, rng=rng)
-    times, stamps = [], []
+    times, stamps, late = [], [], []
     for c in range(cameras):
         fps, start, zero, ppm, variable, missing, lost, stopped = (
             of_all[c % len(of_all)]
@@ -189,6 +201,9 @@ def recorded(
         kept = (np.arange(count) * missing % 200 >= missing) & (rng.uniform(size=count) >= lost)
         time = time[kept]
         stamp = (start if zero is None else zero) + (time - start) * (1 + 1e-6 * ppm)
+        noise = faults.noise[c % len(faults.noise)]
+        late.append(_errors(noise, time, np.random.default_rng([seed, c])))
+        stamp = stamp - late[c]
         stamp[len(stamp) - stopped :] = 0.0
         times.append(time)
         stamps.append(stamp)
@@ -198,8 +213,15 @@ def recorded(
     stamp = np.concatenate([stamps[c][m.frame[m.camera == c]] for c in range(cameras)])
     sizes = tuple(camera.size for camera in rig.cameras)
     corners = Corners(rig.names, sizes, m.camera, m.frame, stamp, m.corner, m.xy)
-    offset = np.array([time[0] - stamp[0] for time, stamp in zip(times, stamps, strict=True)])
-    return Recorded(rig, board, corners, times, offset - offset[0], motion, sigma_px)
+    offset = np.array([time[0] - stamp[0] - own[0] for time, stamp, own in zip(times, stamps, late, strict=True)])
+    noises = tuple(faults.noise[c % len(faults.noise)] for c in range(cameras))
+    return Recorded(rig, board, corners, times, offset - offset[0], motion, sigma_px, late, noises)
+
+
+def _errors(noise: ClockNoise, time: Float64[np.ndarray, " F"], rng: np.random.Generator) -> Float64[np.ndarray, " F"]:
+    """Of the stamps of an unsteady clock, s."""
+    steps = np.sqrt(np.diff(time, prepend=time[0])) * rng.normal(size=len(time))
+    return noise.walk * np.cumsum(steps) + noise.jitter * rng.normal(size=len(time))
 
 
 def _points() -> Float64[np.ndarray, "P 3"]:

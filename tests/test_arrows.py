@@ -59,7 +59,7 @@ ARROWS: dict[str, str] = {
     "multiview/__main__": "__init__ common",
     "calib/board": "common geometry",
     "calib/corners": "calib/board sources common",
-    "calib/solve": "calib/board calib/corners cameras geometry",
+    "calib/solve": "calib/board calib/corners cameras timing geometry",
     "calib/people": "recordings body cameras common geometry",
     "calib/report": "calib/board calib/corners calib/people calib/solve cameras common geometry",
     "calib/formats": "cameras common geometry",

@@ -7,15 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from calib.solve.faults import CameraFault
+from calib.solve.unsteady_clocks import UnsteadyClock
 from multiview.cameras.camera import Rig
 
-__all__ = ["CameraVerdict", "of_clock", "of_fault", "of_inliers", "of_residual", "upside_down"]
+__all__ = [
+    "CameraVerdict", "of_clock", "of_fault", "of_inliers", "of_residual", "of_unsteady_clock", "upside_down",
+]  # fmt: skip
 
 _USABLE_PX = 2.5
 _WORSE_THAN_OTHERS, _NOTICEABLE_PX = 3.0, 0.75
 _MIN_INLIERS = 0.75  # share of corners; gross errors of a detector stay well below the rest
 _UNCERTAIN_S, _UNKNOWN_S = 0.001, 0.01  # of a clock, beside the others; somebody who runs goes 5 mm in 1 ms
 _BRIEF = 0.25  # share of a camera's views that the others make up for
+_WALKING_M_S = 1.4
+_HARMLESS_S = 0.004  # 6 mm at a walk
 _UPSIDE_DOWN_COS, _LEVEL_COS = -0.5, 0.5  # beyond 120 degrees from the others' up, which lies within 60 degrees
 
 
@@ -62,6 +67,20 @@ def of_fault(fault: CameraFault, names: tuple[str, ...]) -> CameraVerdict:
     )
     unusable = fault.end_s is None or fault.share > _BRIEF
     return CameraVerdict(name, problem, remedy, unusable, fault.start_s, fault.end_s)
+
+
+def of_unsteady_clock(clock: UnsteadyClock, names: tuple[str, ...]) -> CameraVerdict | None:
+    """A camera whose stamps wander; the rig is right, since the wander was found, but who walks is seen elsewhere."""
+    if clock.rms_s < _HARMLESS_S:
+        return None
+    name = names[clock.camera]
+    return CameraVerdict(
+        name,
+        f"{name}'s stamps wander by {1000 * clock.rms_s:.0f} ms: expect it to see people "
+        f"{1000 * _WALKING_M_S * clock.rms_s:.0f} mm off at walking speed",
+        f"use hardware time stamps or a trigger for {name}",
+        False,
+    )
 
 
 def of_residual(name: str, rms_px: float, others_px: float) -> CameraVerdict | None:

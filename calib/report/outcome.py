@@ -9,7 +9,15 @@ import numpy as np
 from jaxtyping import Float64
 
 from calib.corners.corners import Corners
-from calib.report.camera_verdict import CameraVerdict, of_clock, of_fault, of_inliers, of_residual, upside_down
+from calib.report.camera_verdict import (
+    CameraVerdict,
+    of_clock,
+    of_fault,
+    of_inliers,
+    of_residual,
+    of_unsteady_clock,
+    upside_down,
+)
 from calib.solve.faults import Findings, find_faults
 from calib.solve.solve import Calibration
 from calib.solve.uncertainty import VolumeError, clock_deviation, volume_error
@@ -32,7 +40,11 @@ _GOOD_COVERAGE, _POOR_COVERAGE = 0.35, 0.12  # share of the picture's cells that
 
 @dataclass(frozen=True, slots=True)
 class CameraOutcome:
-    """One camera of the solved rig: its error over inlier corners, boards observed, share of the image covered."""
+    """One camera of the solved rig: its error over inlier corners, boards observed, share of the image covered.
+
+    An unsteady clock's stamps are `time_wander_s` off (RMS), beyond the time offset: by a random walk of
+    `time_walk_s` per root second, and white jitter of `time_jitter_s`.
+    """
 
     name: str
     rms_px: float
@@ -45,6 +57,9 @@ class CameraOutcome:
     sigma_px: float
     model: str
     held_out_px: dict[str, float]
+    time_wander_s: float = 0.0
+    time_walk_s: float = 0.0
+    time_jitter_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +112,7 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
     volume = volume_error(calibration, corners.sizes)
     inlier_fraction = float(calibration.inlier.mean())
     findings = find_faults(calibration)
-    verdicts = _verdicts(findings, cameras, clock_deviation(calibration), rig)
+    verdicts = _verdicts(calibration, findings, cameras, rig)
     bad = [*problems, *(entry.problem for entry in verdicts if entry.unusable)]
     poor = [entry.problem for entry in verdicts if not entry.unusable]
     if findings.same_print:
@@ -151,7 +166,7 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
 
 
 def _verdicts(
-    findings: Findings, cameras: tuple[CameraOutcome, ...], clock: Float64[np.ndarray, " C"], rig: Rig
+    calibration: Calibration, findings: Findings, cameras: tuple[CameraOutcome, ...], rig: Rig
 ) -> tuple[CameraVerdict, ...]:
     """On every camera with something wrong, the worst first; the same thing is not said twice of one camera."""
     names = tuple(camera.name for camera in cameras)
@@ -163,6 +178,10 @@ def _verdicts(
         for found in (of_residual(names[c], float(rms[c]), beside), of_inliers(names[c], cameras[c].inlier_fraction)):
             if found is not None and found.camera not in {entry.camera for entry in verdicts}:
                 verdicts.append(found)
+    clocks = [of_unsteady_clock(clock, names) for clock in calibration.unsteady_clocks]
+    verdicts += [found for found in clocks if found is not None]
+    clock = clock_deviation(calibration)
+    clock[[unsteady.camera for unsteady in calibration.unsteady_clocks]] = 0.0  # of which worse is said
     verdicts += [found for c in np.argsort(-clock) if (found := of_clock(names[c], float(clock[c]))) is not None]
     verdicts += upside_down(rig)
     return tuple(sorted(verdicts, key=lambda entry: not entry.unusable))
@@ -188,8 +207,10 @@ def coverage(xy: Float64[np.ndarray, "M 2"], size: tuple[int, int], cells: tuple
 
 def _cameras(calibration: Calibration, corners: Corners) -> tuple[CameraOutcome, ...]:
     errors, bundle = calibration.errors(), calibration.bundle
+    clocks = {clock.camera: clock for clock in calibration.unsteady_clocks}
     outcomes = []
     for i, c in enumerate(calibration.cameras):
+        clock = clocks.get(i)
         own = bundle.camera == i
         inlier = bundle.weight[own] > 0
         rows = corners.camera == c
@@ -206,6 +227,9 @@ def _cameras(calibration: Calibration, corners: Corners) -> tuple[CameraOutcome,
                 sigma_px=float(calibration.sigma[i]),
                 model=calibration.intrinsics[i].model,
                 held_out_px=calibration.intrinsics[i].held_out_px,
+                time_wander_s=clock.rms_s if clock else 0.0,
+                time_walk_s=clock.noise.walk if clock else 0.0,
+                time_jitter_s=clock.noise.jitter if clock else 0.0,
             )
         )
     return tuple(outcomes)

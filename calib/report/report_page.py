@@ -43,6 +43,7 @@ def page(outcome: Outcome, calibration: Calibration, corners: Corners, board: Bo
         report_pictures.rig_views(outcome, calibration),
         "<h2>Boards observed by pairs of cameras</h2>",
         '<div class="row">' + report_pictures.links(outcome) + report_pictures.offsets(outcome) + "</div>",
+        *_unsteady_clocks(outcome, calibration),
         "<h2>Corners in each image</h2>",
         '<p class="quiet">Dots are inlier corners, red crosses rejected ones, lines the remaining error, '
         "enlarged as stated. A good recording covers the image to its edges.</p>",
@@ -55,6 +56,24 @@ def page(outcome: Outcome, calibration: Calibration, corners: Corners, board: Bo
         report_pictures.histograms(calibration, corners),
     ]
     return html_page(parts)
+
+
+def _unsteady_clocks(outcome: Outcome, calibration: Calibration) -> list[str]:
+    """What the stamps of unsteady clocks wander by; nothing where all are steady."""
+    if not calibration.unsteady_clocks:
+        return []
+    told = [
+        f"{escape(entry.name)} by a random walk of {1000 * entry.time_walk_s:.1f} ms per root second and jitter of "
+        f"{1000 * entry.time_jitter_s:.1f} ms"
+        for entry in outcome.cameras
+        if entry.time_wander_s > 0
+    ]
+    return [
+        "<h2>Unsteady clocks</h2>",
+        '<p class="quiet">What has to be added to each stamp beyond the constant time offset, as the moving board '
+        f"tells: {', '.join(told)}. The rig takes it into account; later recordings of these cameras will not.</p>",
+        report_pictures.wander(calibration),
+    ]
 
 
 def html_page(parts: list[str]) -> str:
@@ -83,6 +102,8 @@ def _table(outcome: Outcome) -> str:
         step = "not estimated" if entry.time_offset_s == 0 and entry is not outcome.cameras[0] else "the reference"
         if entry.time_offset_sigma_s > 0:
             step = f"{1000 * entry.time_offset_s:+.2f} ± {1000 * entry.time_offset_sigma_s:.2f} ms"
+        if entry.time_wander_s > 0:
+            step += f", wanders by {1000 * entry.time_wander_s:.1f} ms"
         cells = (
             f"{entry.rms_px:.3f}", f"{entry.sigma_px:.3f}", entry.frames, entry.corners,
             f"{100 * entry.inlier_fraction:.1f} %", f"{100 * entry.coverage:.0f} %", entry.model,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["coverage", "histograms", "links", "offsets", "rig_views"]
+__all__ = ["coverage", "histograms", "links", "offsets", "rig_views", "wander"]
 
 _MAX_CORNERS, _MAX_REJECTED = 1500, 400  # more than that is a solid colour
 
@@ -56,6 +56,17 @@ def offsets(outcome: Outcome) -> str:
     axes.margins(x=0.25)
     axes.invert_yaxis()
     axes.set_xlabel("time offset of each camera, ms, to be added to its stamps")
+    return as_svg(figure)
+
+
+def wander(calibration: Calibration) -> str:
+    """What unsteady clocks' stamps lack, over time."""
+    figure, panels = _grid(len(calibration.unsteady_clocks), 1, 1.8)
+    for axes, clock in zip(panels, calibration.unsteady_clocks, strict=True):
+        axes.plot(calibration.stamps[clock.views], 1000 * clock.wander, ".-", color=BLUE, linewidth=0.6, markersize=2)
+        axes.axhline(0, color=QUIET)
+        axes.set_xlabel(f"stamp of {plain_names(calibration.names)[clock.camera]}, s")
+        axes.set_ylabel("wander, ms")
     return as_svg(figure)
 
 

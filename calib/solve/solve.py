@@ -25,6 +25,7 @@ from calib.solve.extrinsics import ViewPoses, covisibility, place_boards, place_
 from calib.solve.intrinsics import Intrinsics, calibrate_lens, free_parameters
 from calib.solve.timeline import common_timeline, rising_times
 from calib.solve.timing import as_smooth_as_found, in_continuous_time
+from calib.solve.unsteady_clocks import UnsteadyClock, fixed_times, release_unsteady_clocks
 from multiview.errors import CalibrationError
 from multiview.geometry.bundle import Bundle, BundleState
 from multiview.geometry.least_squares import levenberg_marquardt
@@ -57,6 +58,7 @@ class Calibration:
         loops: (camera, camera, angle in rad, length in m): how badly loops of the graph close.
         left_out: Why other cameras could not be solved, by name.
         offset_sigma: (C,) standard deviation of the time offsets, s; 0 where fixed.
+        unsteady_clocks: Of cameras whose time offset is not constant; the bundle's times include what they wander by.
     """
 
     corners: Corners
@@ -74,6 +76,7 @@ class Calibration:
     loops: tuple[tuple[int, int, float, float], ...]
     left_out: dict[str, str]
     offset_sigma: Float64[np.ndarray, " C"]
+    unsteady_clocks: tuple[UnsteadyClock, ...] = ()
 
     @property
     def time_offset(self) -> Float64[np.ndarray, " C"]:
@@ -186,10 +189,21 @@ def _solve(
         for _ in range(_SMOOTHINGS):
             bundle = as_smooth_as_found(bundle, state)
             bundle, state = _robust(bundle, state)
+    weight = bundle.weight
     bundle, state = _inliers(bundle, state)
+    unsteady: tuple[UnsteadyClock, ...] = ()
+    if bundle.knots is not None and offsets:
+
+        def fit(bundle: Bundle, state: BundleState) -> tuple[Bundle, BundleState]:
+            return _inliers(*_robust(replace(bundle, weight=weight, cauchy=np.inf), state))
+
+        bundle, state, unsteady = release_unsteady_clocks(bundle, state, weight, fit)
     inlier = np.zeros(len(corners), dtype=bool)
     inlier[row[bundle.weight > 0]] = True
     covariance = bundle.linearised(state).shared_covariance()
+    if unsteady:
+        covariance = covariance[: -len(bundle.unsteady), : -len(bundle.unsteady)]
+        bundle, state = fixed_times(bundle, state)
     offset_place = np.array([places[-1] for places in bundle.layout()])
     offset_sigma = np.where(offset_place >= 0, np.sqrt(np.diag(covariance))[offset_place], 0.0)
     clock_offset = timeline.clock_offset[members]
@@ -209,6 +223,7 @@ def _solve(
         loops=tuple((numbers[a], numbers[b], angle, length) for a, b, angle, length in loops),
         left_out=left_out,
         offset_sigma=offset_sigma,
+        unsteady_clocks=unsteady,
     )
 
 
@@ -355,7 +370,7 @@ def _sigmas(bundle: Bundle, state: BundleState) -> Float64[np.ndarray, " C"]:
     total = np.bincount(bundle.camera, (square * inlier).sum(axis=1), cameras)
     count = 2.0 * np.bincount(bundle.camera, inlier.sum(axis=1), cameras)
     boards = len(np.unique(bundle.knot[inlier.any(axis=1)]))
-    unknowns = 6 * boards + sum(int((places >= 0).sum()) for places in bundle.layout())
+    unknowns = 6 * boards + len(bundle.unsteady) + sum(int((places >= 0).sum()) for places in bundle.layout())
     correction = count.sum() / max(count.sum() - unknowns, 0.1 * count.sum())
     borrowed = 100.0
     pooled = total.sum() / count.sum()

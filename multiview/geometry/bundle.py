@@ -3,12 +3,13 @@
 A residual is measured minus projected, in pixels divided by the camera's noise. The target's poses are the chain of
 `least_squares`, the cameras its shared unknowns. Small turns are applied from the left.
 
-Letters in shapes: C cameras, K target poses (knots), V views (one camera at one instant), N points on the target.
+Letters in shapes: C cameras, K target poses (knots), V views (one camera at one instant), N points on the target,
+U views of cameras whose clocks are unsteady.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -93,6 +94,7 @@ class BundleState:
         offset: (C,) time offsets, s.
         target_R: (K, 3, 3) world_from_target at each knot.
         target_t: (K, 3) world_from_target, m.
+        wander: (U,) s, what each view of an unsteady clock has beyond its camera's time offset.
     """
 
     lenses: tuple[Lens, ...]
@@ -101,6 +103,7 @@ class BundleState:
     offset: Float64[np.ndarray, " C"]
     target_R: Float64[np.ndarray, "K 3 3"]
     target_t: Float64[np.ndarray, "K 3"]
+    wander: Float64[np.ndarray, " U"] = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,6 +127,8 @@ class Bundle:
         acceleration: Deviation expected of the target's angular (rad/s^2) and linear (m/s^2) acceleration, which keeps
             knots in place that few views see.
         lens_prior: Of each camera; None where the views tell enough. Empty: of none.
+        unsteady: (U,) views that each have a wander of their own, shared unknowns behind those of the cameras.
+        wander_precision: (U, U) 1/s^2, inverse covariance of the wander, whose mean is 0.
 
     References:
         Triggs et al. 2000, Bundle adjustment: a modern synthesis.
@@ -142,6 +147,8 @@ class Bundle:
     knots: Knots | None = None
     acceleration: tuple[float, float] = HAND_ACCELERATION
     lens_prior: tuple[LensPrior | None, ...] = ()
+    unsteady: Int64[np.ndarray, " U"] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    wander_precision: Float64[np.ndarray, "U U"] = field(default_factory=lambda: np.empty((0, 0)))
 
     def layout(self) -> list[Int64[np.ndarray, " _"]]:
         """For each camera, the places of its lens, turn, shift and offset among the shared unknowns; -1 where fixed."""
@@ -166,7 +173,22 @@ class Bundle:
         if self.knots is None or self.time is None:
             return trajectory.on_knots(state.target_R, state.target_t, knot)
         time = self.time[views] + state.offset[self.camera[views]]
+        if len(self.unsteady):
+            time = time + self.wander_of_views(state)[views]
         return trajectory.at(self.knots, state.target_R, state.target_t, knot, time)
+
+    def wander_of_views(self, state: BundleState) -> Float64[np.ndarray, " V"]:
+        """What each view's time has beyond its camera's offset, s; 0 for steady clocks.
+
+        Args:
+            state: The unknowns.
+
+        Returns:
+            (V,) s.
+        """
+        wander = np.zeros(len(self.camera))
+        wander[self.unsteady] = state.wander
+        return wander
 
     def residuals(self, state: BundleState) -> Float64[np.ndarray, "V N 2"]:
         """Measured minus projected, whatever the weights.
@@ -203,6 +225,8 @@ class Bundle:
         for c, known in enumerate(self.lens_prior):
             if known is not None:
                 prior += ((known.scaled(state.lenses[c]) * self.free_lens[c]) ** 2).sum()
+        if len(self.unsteady):
+            prior += state.wander @ self.wander_precision @ state.wander
         return 0.5 * float(square.sum() + prior)
 
     def linearised(self, state: BundleState) -> ArrowSystem:
@@ -215,7 +239,9 @@ class Bundle:
             The equations, cameras shared, target poses in the chain.
         """
         layout = self.layout()
-        shared_size = 1 + max(int(places.max(initial=-1)) for places in layout)
+        shared_size = 1 + max(int(places.max(initial=-1)) for places in layout) + len(self.unsteady)
+        wander_place = np.full(len(self.camera), -1)
+        wander_place[self.unsteady] = shared_size - len(self.unsteady) + np.arange(len(self.unsteady))
         length = len(state.target_R)
         width = 1 if self.knots is None else 4
         shared, gradient_shared = np.zeros((shared_size, shared_size)), np.zeros(shared_size)
@@ -239,6 +265,20 @@ class Bundle:
                 np.add.at(gradient_chain, support[:, i], (DT @ g[:, own:, None])[..., 0])
                 for j in range(i + 1):  # the support is consecutive knots: block (i, j) lies i - j off the diagonal
                     np.add.at(band[i - j], support[:, j], DT @ H[:, own:, own:] @ D[:, j])
+            late, place = np.flatnonzero(wander_place[views] >= 0), wander_place[views]
+            if len(late):  # a view's wander acts as its camera's offset does, on this view alone
+                place, by_wander = place[late], H[late][:, own - 1]
+                shared[place, place] += by_wander[:, own - 1]
+                shared[np.ix_(place, places[kept])] += by_wander[:, kept]
+                shared[np.ix_(places[kept], place)] += by_wander[:, kept].T
+                gradient_shared[place] += g[late, own - 1]
+                onto = np.einsum("vnij,vi->vnj", D[late], by_wander[:, own:])
+                for i in range(support.shape[1]):
+                    cross[support[late, i], :, place] += onto[:, i]
+        if len(self.unsteady):
+            last = slice(shared_size - len(self.unsteady), None)
+            shared[last, last] += self.wander_precision
+            gradient_shared[last] += self.wander_precision @ state.wander
         if self.knots is not None:
             self._add_prior(state, band, gradient_chain)
         self._add_lens_prior(state, layout, shared, gradient_shared)
@@ -251,7 +291,7 @@ class Bundle:
 
         Args:
             state: Before it.
-            shared: (S,) step of lenses, camera poses and offsets, as `layout` places them.
+            shared: (S,) step of lenses, camera poses and offsets, as `layout` places them, then of the wander.
             chain: (K, 6) step of the target poses: rotation vector (rad) and translation (m).
 
         Returns:
@@ -266,7 +306,8 @@ class Bundle:
             R[c], t[c] = rotation_from_vector(step[n : n + 3]) @ R[c], t[c] + step[n + 3 : n + 6]
             offset[c] += step[-1]
         target_R = rotation_from_vector(chain[:, :3]) @ state.target_R
-        return BundleState(tuple(lenses), R, t, offset, target_R, state.target_t + chain[:, 3:])
+        wander = state.wander + shared[len(shared) - len(self.unsteady) :]
+        return BundleState(tuple(lenses), R, t, offset, target_R, state.target_t + chain[:, 3:], wander)
 
     def _acceleration(self) -> Float64[np.ndarray, " 6"]:
         return np.repeat(self.acceleration, 3)

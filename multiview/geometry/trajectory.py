@@ -2,6 +2,8 @@
 
 Position follows the cubic through the four nearest knots (Lagrange); orientation follows the same cubic in the
 rotation vectors relative to the nearest knot. Knots come in segments; nothing is interpolated across two segments.
+Its velocity jumps at every knot, where a fit whose instants are unknown gets stuck; `Knots.smooth` has a cubic that is
+less accurate and moves without jumps (Catmull and Rom 1974).
 
 Letters in shapes: K knots, V instants asked for, n knots that an instant rests on (up to 4).
 """
@@ -22,10 +24,14 @@ _ORDER = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Knots:
-    """When the poses are: `time` (K,) s, rising inside a segment; `segment` (K,) numbers, each one run of knots."""
+    """When the poses are: `time` (K,) s, rising inside a segment; `segment` (K,) numbers, each one run of knots.
+
+    `smooth`: the velocity does not jump at a knot, but is that of the parabola through it and its neighbours.
+    """
 
     time: Float64[np.ndarray, " K"]
     segment: Int64[np.ndarray, " K"]
+    smooth: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,4 +132,29 @@ def _lagrange(
             gap[:, a] * gap[:, b] for a, b in ((others[0], others[1]), (others[0], others[2]), (others[1], others[2]))
         ]
         slope[:, i] = np.sum(pairs, axis=0) / scale
+    if knots.smooth:
+        inside = (gap[:, 1] >= 0) & (gap[:, 2] <= 0)  # else a run's first or last interval, which has one neighbour
+        weight[inside], slope[inside] = _hermite(node[inside], time[inside])
     return support, weight, slope
+
+
+def _hermite(
+    node: Float64[np.ndarray, "V 4"], time: Float64[np.ndarray, " V"]
+) -> tuple[Float64[np.ndarray, "V 4"], Float64[np.ndarray, "V 4"]]:
+    """Weights of four knots between the middle two, and their derivatives by time."""
+    before, between, after = np.diff(node, axis=1).T
+    u = (time - node[:, 1]) / between
+    at_left, at_right = np.zeros(node.shape), np.zeros(node.shape)  # velocities there, by knot
+    for out, first, h, k in ((at_left, 0, before, between), (at_right, 1, between, after)):
+        out[:, first] = -k / (h * (h + k))
+        out[:, first + 1] = (k - h) / (h * k)
+        out[:, first + 2] = h / (k * (h + k))
+    weight = ((u**3 - 2 * u**2 + u) * between)[:, None] * at_left + ((u**3 - u**2) * between)[:, None] * at_right
+    slope = (3 * u**2 - 4 * u + 1)[:, None] * at_left + (3 * u**2 - 2 * u)[:, None] * at_right
+    rise = 3 * u**2 - 2 * u**3
+    steep = 6 * (u - u**2) / between
+    weight[:, 1] += 1 - rise
+    weight[:, 2] += rise
+    slope[:, 1] -= steep
+    slope[:, 2] += steep
+    return weight, slope

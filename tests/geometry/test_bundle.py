@@ -88,6 +88,27 @@ def make_bundle(rng, moving, cauchy=np.inf):
     return replace(bundle, xy=noise - bundle.residuals(state), weight=rng.uniform(0, 2, (12, 9)).round(1)), state
 
 
+def test_bundle_wander_of_single_views_is_an_offset_of_theirs():
+    """Gradient against differences, and the information against that of the camera's common offset."""
+    bundle, state = make_bundle(np.random.default_rng(1), moving=True)
+    views = np.array([9, 7, 2])  # of both cameras, in any order
+    precision = np.array([[4e4, -1e4, 0], [-1e4, 5e4, 0], [0, 0, 3e4]])
+    wandering = replace(bundle, unsteady=views, wander_precision=precision)
+    state = replace(state, wander=np.array([0.004, -0.003, 0.002]))
+    system = wandering.linearised(state)
+    shared, still = np.zeros(len(system.shared)), np.zeros(system.gradient_chain.shape)
+    for k in range(len(shared) - 3, len(shared)):
+        one = 1e-5 * (np.arange(len(shared)) == k)
+        ahead, behind = (wandering.cost(wandering.moved(state, s * one, still)) for s in (1, -1))
+        assert (ahead - behind) / 2e-5 == pytest.approx(system.gradient_shared[k], rel=1e-4)
+    everyone = np.flatnonzero(bundle.camera == 1)
+    all_views = replace(bundle, unsteady=everyone, wander_precision=np.zeros((6, 6)))
+    system = all_views.linearised(replace(state, wander=np.zeros(6)))
+    n = len(system.shared) - 6  # the common offset is the last unknown before them
+    np.testing.assert_allclose(system.shared[:n, n:].sum(axis=1), system.shared[:n, n - 1], atol=1e-9 * n)
+    np.testing.assert_allclose(system.cross[:, :, n:].sum(axis=2), system.cross[:, :, n - 1], rtol=1e-9, atol=1e-6)
+
+
 @pytest.mark.parametrize("moving", [False, True], ids=["at rest", "moving"])
 @pytest.mark.parametrize("cauchy", [np.inf, 1.5])
 def test_gradients_agree_with_differences(moving, cauchy):
