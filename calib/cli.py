@@ -15,9 +15,9 @@ import importlib
 
 from multiview.errors import ConfigError
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["COMMANDS", "add_arguments", "run"]
 
-_COMMANDS = {
+COMMANDS = {
     "board": "Make a board to print.",
     "detect": "Find the board in videos or images of several cameras.",
     "solve": "Compute the rig from detected corners.",
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     subparsers = parser.add_subparsers(dest="calibrate_command", metavar="COMMAND", required=True)
-    for name, text in _COMMANDS.items():
+    for name, text in COMMANDS.items():
         module = importlib.import_module(f"calib.commands.{name}")
         subparser = subparsers.add_parser(name, help=text, description=module.__doc__)
         subparser.formatter_class = argparse.RawDescriptionHelpFormatter

@@ -13,10 +13,13 @@ import cv2
 import numpy as np
 import pytest
 
+from calib.cli import COMMANDS as CALIBRATE
+from multiview.__main__ import COMMANDS as TOP
 from multiview.__main__ import main
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import dumps, load_rig, save_rig
 from multiview.data import Pose3D, Track, Tracks
+from multiview.export import exporter_names
 from multiview.recordings.keypoint_folder import write_keypoints
 from multiview.recordings.mcap_log import Record, RecordingWriter
 from multiview.recordings.pose_table import Poses, read_poses, write_poses
@@ -28,6 +31,7 @@ from multiview.wire.packing import pack_keypoints, pack_tracks
 
 pytestmark = pytest.mark.slow
 
+REPOSITORY = Path(__file__).parents[2]
 OPTIONS = {
     "cameras": 3, "people": 1, "seconds": 1.5, "fps": 20.0, "seed": 4, "skeleton": "coco17", "size": [320, 240],
 }  # fmt: skip
@@ -44,7 +48,16 @@ COMMANDS = [
     "time-offsets --rig {take}/rig.toml --keypoints {take}/keypoints --skeleton coco17 --fps 20 --write --out OUT",
     "export {take} --to csv --out OUT",
     "export {take} --to parquet --out OUT",
-    "export {take}/poses.parquet --to parquet",
+    *(f"export {{take}}/poses.parquet --to {name}" for name in exporter_names()),  # beside it
+    "evaluate --truth {take}/poses.parquet --poses {take} --out OUT",
+    "report {take}/poses.parquet --out {take}/take.mcap",
+    "edit {take} trim --from 0.2 --to 1",
+    "edit {take} fuse",
+    "edit {take} refine-cameras",
+    "viewer {take} --snapshot {take}/take.mcap",
+    "batch {take} --out OUT --dry-run",
+    "new OUT",
+    "keys {take}/studio.toml --out OUT",
     "plot {take} --out OUT",
     "actor amy {take} --person 0 --folder OUT",
     "replay {take} --out OUT",
@@ -59,7 +72,31 @@ COMMANDS = [
     "calibrate board --out OUT",
     "calibrate detect --board {take}/board/board.toml --images {take}/pictures/cam01 --out {take}/take.mcap",
     "calibrate detect --board {take}/board/board.toml --videos {videos} --out {take}/videos/cam01.mp4",
+    "calibrate solve --corners {take}/corners.parquet --board {take}/board/board.toml --out OUT",
+    "calibrate check --rig {take}/rig.toml --board {take}/board/board.toml --videos {videos}",
+    "calibrate people {take} --lenses {take}/rig.toml --out {take}",
+    "train {take}/recipe.toml --out OUT",
+    "evaluate2d --annotations {take}/people.json --images {take}/pictures --out OUT",
+    "deploy {take}/best.pt --out OUT",
 ]
+# What runs until it is told to end, or reads nothing of a user's: the test that keeps what it leaves behind.
+ELSEWHERE = {
+    "demo": "tests/services/demo/test_demo.py::test_demo_leaves_a_take_with_poses_pictures_and_honest_figures",
+    "doctor": "tests/live/test_capture.py::test_doctor_names_what_is_wrong",
+    "capture": "tests/live/test_capture.py::test_cameras_that_lose_frames_and_jitter_are_captured_with_true_times",
+    "studio": "tests/services/dashboard/test_control.py::test_names_lead_to_no_other_folder",
+    "run": "tests/live/test_run.py::test_run_on_ctrl_c_leaves_nothing_behind_and_finishes_the_take",
+    "status": "tests/services/supervise/test_status.py::test_status_shows_what_is_not_recorded",
+    "bridge": "tests/services/dashboard/test_bridges.py::test_page_names_no_file",
+    "metrics": "tests/services/supervise/test_metrics.py::test_every_figure_is_served",
+    "models": "tests/commands/test_models.py::test_wrong_or_absent_is_one_line_and_nothing_in_place",
+    "hub": "tests/live/test_attacks.py::test_studio_under_attack_with_a_listeners_key_goes_on",
+    "worker": "tests/live/test_run.py::test_launch_restarts_dead_processes",
+    "fusion": "tests/live/test_run.py::test_client_outlives_a_killed_fusion",
+    "record": "tests/services/nodes/test_take_writer.py::test_full_disk_loses_nothing_that_memory_can_hold",
+    "compile": "tests/commands/test_compile.py::test_compile_covers_a_first_studio",
+    "calibrate watch": "tests/services/capture/test_coverage.py::test_the_board_is_found_in_pictures_on_standard_input",
+}
 PLACES = ["{take}", "{take}/videos", "{take}/pictures/cam01", "{take}/board"]
 
 
@@ -137,7 +174,19 @@ def test_explain_says_the_same_of_a_recording_as_of_its_keypoint_files(
     assert "no frame 9999: there are 0 to" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command.split()[:3]))
+def test_matrix_has_every_command() -> None:
+    """A new one must be tried here, or say where what it leaves behind is tried."""
+    lines = [command.split() for command in COMMANDS]
+    tried = {" ".join(words[: 1 + (words[0] == "calibrate")]) for words in lines}
+    known = {*TOP, *(f"calibrate {name}" for name in CALIBRATE)} - {"calibrate"}
+    assert tried | ELSEWHERE.keys() == known
+    assert not tried & ELSEWHERE.keys()
+    for test in ELSEWHERE.values():
+        file, _, name = test.partition("::")
+        assert f"def {name}(" in (REPOSITORY / file).read_text(encoding="utf-8"), test
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command.split()[:5]))
 def test_no_command_changes_what_it_reads_or_what_was_recorded(
     take: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
