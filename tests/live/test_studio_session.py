@@ -100,7 +100,7 @@ def _calibrate(server: Server, page: Any) -> None:
         known.or_(page.get_by_text("does not lie on the floor")).first.wait_for()
     solve.click()  # as soon as it can be
     page.get_by_role("button", name="Use these cameras").click()
-    page.get_by_text("in use").first.wait_for()
+    page.get_by_text("· in use").first.wait_for()
     (folder,) = (server.folder / "calibrations").iterdir()
     status, headers, _ = server.ask(f"/calibrations/{folder.name}/report.html", cookie=cookie_of(page))
     assert status == 200
