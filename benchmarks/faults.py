@@ -77,14 +77,16 @@ def run(args: argparse.Namespace) -> int:
             _supervised(args, Path(folder), supervised, figures)
         if "network" in faults:
             _network(args, Path(folder), figures)
-    print(f"\n{'fault':9} {'figure':49} {'best':>7} {'worst':>7} {'limit':>6}")
+    print("\n| fault | interval or count | best | worst | limit |\n|---|---|---|---|---|")  # as in docs/operations.md
     beyond = False
     for (fault, figure), values in figures.items():
         limit = LIMITS.get((fault, figure))
         bad = limit is not None and max(values) > limit
         beyond |= bad
-        words = "" if limit is None else f"{limit:6g}" + (" BEYOND" if bad else "")
-        print(f"{fault:9} {figure:49} {min(values):7.2f} {max(values):7.2f} {words}")
+        unit = "" if fault == "recorder" and "kill to" not in figure else " s"
+        best, worst = (f"{value:.2f}{unit}" if unit else f"{value:.0f}" for value in (min(values), max(values)))
+        words = "" if limit is None else f"{'≤ ' if limit else ''}{limit:g}{unit}" + (" BEYOND" if bad else "")
+        print(f"| {fault} | {figure} | {best} | {worst} | {words} |")
     return int(beyond)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,16 +14,18 @@ import pytest
 
 from calib.corners.corners import Corners, read_corners, write_corners
 from calib.formats import load_format, written_formats
+from multiview.__main__ import main
 from multiview.cameras.camera import Rig
-from multiview.commands.arguments import camera_names
+from multiview.cameras.rig_file import save_rig
 from multiview.common.names import file_name
 from multiview.errors import ConfigError, MessageError
+from multiview.export import exporter_names
 from multiview.recordings.keypoint_folder import open_keypoint_folders, write_keypoints
-from multiview.studio.config import CameraSource
+from multiview.recordings.pose_table import Poses, write_poses
 from multiview.synthetic import StudioOptions, make_rig, make_studio
 from multiview.wire.messages import CameraHealth, IdentityLabel, decode, encode
 from multiview.wire.topics import parse_topic, topic_of
-from services.bridges._serve import open_bridge
+from services.bridges._serve import bridge_names, open_bridge
 from services.transport.keyring import load_allowed, load_key, make_keys
 from services.transport.requests import Ready, decode_request
 from services.transport.roles import Role
@@ -100,27 +104,61 @@ def test_keys_are_made_for_names(tmp_path: Path) -> None:
     assert {path.parent for path in (tmp_path / "keys").rglob("*.key")} == {tmp_path / "keys"}
 
 
-@pytest.mark.parametrize("bridge", ["vmc", "websocket"])
+BRIDGES: dict[str, dict[str, Any]] = {
+    "websocket": {"port": 0},
+    "foxglove": {"port": 0},
+    "rerun": {"url": "rerun+http://127.0.0.1:1/proxy"},
+    "lsl": {"name": "multiview-names"},
+}
+
+
+@pytest.mark.parametrize("bridge", bridge_names())
 def test_bridges_send_names(bridge: str) -> None:
-    skeleton, tracks = crowd(3)
+    skeleton, tracks = crowd(4)
     people = tuple(msgspec.structs.replace(t, name=n) for t, n in zip(tracks.tracks, NAMES, strict=False))
-    opened = open_bridge(bridge, {"port": 0} if bridge == "websocket" else {}, skeleton, 25.0)
+    opened = open_bridge(bridge, BRIDGES.get(bridge, {}), skeleton, 25.0)
     try:
         opened.send(msgspec.structs.replace(tracks, tracks=people))
     finally:
         opened.close()
 
 
-def test_address_holds_the_name_of_a_camera_as_its_place_spells_it(tmp_path: Path) -> None:
-    (tmp_path / 'a"b.mp4').touch()
-    source = CameraSource(address=str(tmp_path / "{camera}.mp4"))
-    assert source.address_of('a"b') == str(tmp_path / 'a"b.mp4')
-    assert source.address_of('c"d') == str(tmp_path / "c%22d.mp4")
-    assert CameraSource(address="rtsp://h/{camera}").address_of("cam 1/ä") == "rtsp://h/cam%201%2F%C3%A4"
+@pytest.fixture(scope="module")
+def named_take(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Poses of people with such names, in a folder with such a name, and the rig of such cameras."""
+    folder: Path = tmp_path_factory.mktemp("takes") / "Take 1 ä相"
+    truth = make_studio(StudioOptions(cameras=2, people=2, seconds=1.0, skeleton="body25")).truth
+    n, joints = truth.xyz.shape[:2]
+    poses = Poses(
+        frame=truth.frame, time_ns=truth.frame * 33_333_333, utc_ns=np.zeros(n, np.int64), person=truth.actor,
+        xyz=truth.xyz, cov=np.tile(1e-4 * np.eye(3), (n, joints, 1, 1)), score=np.ones((n, joints)),
+        views=np.full((n, joints), 3), filled=np.zeros((n, joints), bool), joints=tuple(truth.joints),
+        skeleton="body25", names=dict(zip(map(int, np.unique(truth.actor)), NAMES[2:4], strict=True)),
+    )  # fmt: skip
+    write_poses(poses, folder / "poses.parquet")
+    save_rig(named_rig(), folder / "rig.toml")
+    return folder
 
 
-def test_cameras_of_videos_are_named_by_files_or_by_the_user() -> None:
-    videos = [f"v/{file_name(name)}.mp4" for name in NAMES]
-    assert camera_names(argparse.Namespace(cameras=None, videos=videos)) == list(NAMES)
-    given = 'cam 1,Kamera-a\u0308,相机1,a"b,"a,b"'
-    assert camera_names(argparse.Namespace(cameras=given, videos=videos)) == list(NAMES[:5])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", exporter_names())
+def test_exports_of_named_people_are_written(name: str, named_take: Path, tmp_path: Path) -> None:
+    """Whole, with the names as text or escaped in the files' names, and nowhere but in the folder."""
+    if name == "opensim":
+        pytest.importorskip("opensim")
+    if name == "fbx" and shutil.which("blender") is None:
+        pytest.skip("Blender writes it")
+    assert main(["export", str(named_take), "--to", name, "--out", str(tmp_path / "out ä")]) == 0
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert written
+    assert all(path.parent == tmp_path / "out ä" for path in written)
+    assert all(path.stat().st_size > 0 for path in written)
+    assert not [path.name for path in written if '"' in path.name]  # Windows has no such names
+
+
+def test_actor_names_in_gltf_are_text(named_take: Path, tmp_path: Path) -> None:
+    assert main(["export", str(named_take), "--to", "gltf", "--out", str(tmp_path)]) == 0
+    content = (tmp_path / "poses.glb").read_bytes()
+    document = json.loads(content[20 : 20 + int.from_bytes(content[12:16], "little")])
+    nodes = {node["name"] for node in document["nodes"] if "name" in node}
+    assert {"相机1", 'a"b'} <= nodes

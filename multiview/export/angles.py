@@ -17,6 +17,7 @@ from multiview.biomechanics.joint_angles import known_angles
 from multiview.biomechanics.measured_angles import MeasuredAngles, measured_angles
 from multiview.biomechanics.movement import movement
 from multiview.common.atomic_file import replacing
+from multiview.common.names import file_name
 from multiview.data import NS_PER_S
 from multiview.export import Progress, part, silent
 from multiview.export._gait_cycles import write_gait_cycles
@@ -39,9 +40,9 @@ class Exporter:
             row = poses.frame[own] - person.first_frame
             value[own], sd[own] = _columns(angles, names, row)
             known = {name: angles.value[name] for name in names if np.isfinite(angles.value[name]).any()}
-            path = stem.with_name(f"{stem.name}_{person.label}_angles.mot")
+            path = stem.with_name(f"{stem.name}_{file_name(person.label)}_angles.mot")
             paths.append(write_storage(path, person.time_s, known, 3))
-            paths += write_gait_cycles(person, angles, stem.with_name(f"{stem.name}_{person.label}"))
+            paths += write_gait_cycles(person, angles, stem.with_name(f"{stem.name}_{file_name(person.label)}"))
             part(progress, i, len(poses.people))(1.0)
         who = np.stack([poses.frame, poses.person], axis=1).astype(np.float64)
         blocks = [

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from multiview.common.atomic_file import replacing
+from multiview.common.names import file_name
 from multiview.errors import ConfigError, MultiviewError
 from multiview.export import Progress, part, silent
 from multiview.export.gltf import Exporter as GltfExporter
@@ -36,7 +37,7 @@ class Exporter:
         paths = []
         for done, number in enumerate(poses.people):
             told = part(progress, done, len(poses.people))
-            one = stem.with_name(f"{stem.name}_{poses.label(int(number))}")
+            one = stem.with_name(f"{stem.name}_{file_name(poses.label(int(number)))}")
             with tempfile.TemporaryDirectory() as folder:
                 glb, intervals = gltf.write(poses.select(poses.person == number), Path(folder) / stem.name)
                 told(0.2)

@@ -17,6 +17,7 @@ from jaxtyping import Float64
 
 from multiview.body.kinematics import Humanoid
 from multiview.common.atomic_file import replacing
+from multiview.common.names import file_name
 from multiview.common.palette import person_colour
 from multiview.data import NS_PER_S
 from multiview.errors import MultiviewError
@@ -54,7 +55,9 @@ class Exporter:
         for done, number in enumerate(poses.people, start=1):
             person = dense(poses, int(number))
             document.add_person(poses, person, (person.first - first) / person.rate)
-            paths.append(write_intervals(person, stem.with_name(f"{stem.name}_{poses.label(int(number))}.glb")))
+            paths.append(
+                write_intervals(person, stem.with_name(f"{stem.name}_{file_name(poses.label(int(number)))}.glb"))
+            )
             progress(done / (len(poses.people) + 1))
         with replacing(path) as temporary:
             document.save(temporary)
@@ -65,7 +68,7 @@ class Exporter:
         paths = []
         for done, number in enumerate(poses.people, start=1):
             person = dense(poses, int(number))
-            path = stem.with_name(f"{stem.name}_{poses.label(int(number))}.glb")
+            path = stem.with_name(f"{stem.name}_{file_name(poses.label(int(number)))}.glb")
             times = (person.first - int(poses.frame[0]) + np.arange(len(person.xyz))) / person.rate
             write_character(path, retargeted(poses, person, character), times, poses.label(int(number)))
             paths += [path, write_intervals(person, path)]

@@ -32,6 +32,7 @@ from jaxtyping import Float64
 from multiview.biomechanics.movement import Movement, movement
 from multiview.biomechanics.musculoskeletal import LEG_OF_HEIGHT, Marker, Model, build_model
 from multiview.common.atomic_file import replacing
+from multiview.common.names import file_name
 from multiview.errors import ConfigError, MultiviewError
 from multiview.export import Progress, load_exporter, part, silent
 from multiview.export._own_model import scaling_job
@@ -75,7 +76,7 @@ class Exporter:
         for i, number in enumerate(poses.people):
             person = movement(poses, int(number))
             markers = load_exporter("trc").write(poses.select(poses.person == number), stem)
-            base = stem.with_name(f"{stem.name}_{person.label}")
+            base = stem.with_name(f"{stem.name}_{file_name(person.label)}")
             osim, ik = base.with_name(base.name + ".osim"), base.with_name(base.name + "_ik")
             with replacing(osim) as temporary:
                 if self._model is None:

@@ -14,6 +14,7 @@ from jaxtyping import Float64
 
 from multiview.body.kinematics import Humanoid
 from multiview.common.atomic_file import replacing
+from multiview.common.names import file_name
 from multiview.common.palette import person_colour
 from multiview.errors import MultiviewError
 from multiview.export import Progress, silent
@@ -55,7 +56,9 @@ class Exporter:
             person = dense(poses, int(number))
             shown = figure(poses, person, self.character)
             _add_person(stage, poses.label(int(number)), int(number), shown, person.first - first)
-            paths.append(write_intervals(person, stem.with_name(f"{stem.name}_{poses.label(int(number))}.usdc")))
+            paths.append(
+                write_intervals(person, stem.with_name(f"{stem.name}_{file_name(poses.label(int(number)))}.usdc"))
+            )
             progress(done / (len(poses.people) + 1))
         with replacing(path) as temporary:
             _save(layer, temporary)
