@@ -78,7 +78,7 @@ ARROWS: dict[str, str] = {
     "services/capture": "detect models services/nodes services/supervise services/runtime services/transport "
     "studio synthetic wire recordings sources cameras common",
     "services/dashboard": "services/capture services/nodes services/supervise services/runtime services/transport "
-    "editing studio wire recordings cameras body common commands drawing export sources",
+    "editing studio wire recordings cameras body common commands drawing export retarget sources",
     "services/batch": "__init__ batch commands export common",
     "services/batch/engines": "services/batch services/runtime",
     "services/demo": "services/supervise studio wire recordings cameras body "

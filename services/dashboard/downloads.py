@@ -15,6 +15,7 @@ from multiview.common.names import file_name
 from multiview.errors import ConfigError
 from multiview.recordings.resample import ResampleOptions
 from multiview.recordings.take import Take
+from multiview.retarget.target import Character
 
 __all__ = ["Downloads", "Made"]
 
@@ -45,6 +46,7 @@ class Downloads:
         options: ResampleOptions,
         videos: dict[str, str] | None = None,
         own: dict[str, str] | None = None,
+        character: Character | None = None,
     ) -> str:
         """Write a take's poses in a format, as a zip.
 
@@ -56,6 +58,7 @@ class Downloads:
             options: What is done to the poses before.
             videos: The camera of each video to show.
             own: Options that only this format has, by name.
+            character: Who moves as people did; None for skeletons of their own.
 
         Returns:
             The key under which the zip can be fetched.
@@ -70,7 +73,8 @@ class Downloads:
             folder = Path(self._scratch.name) / key
             folder.mkdir()
             stem = folder / file_name(name)
-            written = export_poses(take.folder, stem, to, units, options, lambda share: None, videos, own).paths
+            exported = export_poses(take.folder, stem, to, units, options, lambda share: None, videos, own, character)
+            written = exported.paths
             if not written:
                 raise ConfigError("nobody is in this part of the take: nothing to export")
             path = folder / "export.zip"

@@ -16,6 +16,7 @@ from multiview.errors import ConfigError, MultiviewError, one_line
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.resample import ResampleOptions
 from multiview.recordings.take import Take
+from multiview.retarget.target import load_character, rig_names
 from services.dashboard.access import Role, Session
 from services.dashboard.backstage import Backstage
 from services.dashboard.downloads import Downloads
@@ -50,6 +51,8 @@ FORMATS = {
 }
 PICTURED = ("foxglove", "rrd")  # formats that show videos
 NAMES = {"": "multiview", "pose2sim": "Pose2Sim", "opensim": "OpenSim"}
+RIGGED = ("bvh", "fbx", "gltf", "usd")  # formats of skeletons
+RIGS = {"mixamo": "Mixamo's", "unreal": "Unreal's Manny and Quinn", "vrm": "VRM"}
 UNITS = {"": "the format's own", "m": "m", "cm": "cm", "mm": "mm"}
 
 
@@ -203,6 +206,11 @@ class _Export:
             self._with_videos.bind_visibility_from(
                 self._to, "value", backward=lambda to: bool(videos) and to in PICTURED
             )
+            rigs = {"": "the person's own", **{name: RIGS.get(name, name) for name in rig_names()}}
+            self._rig = ui.select(rigs, label="Skeleton", value="")
+            self._hands = ui.checkbox("Hands reach where they were")
+            for control in (self._rig, self._hands):
+                control.bind_visibility_from(self._to, "value", backward=lambda to: to in RIGGED)
         button = ui.button("Export", icon="download").props("no-caps").style("align-self: flex-start")
 
         async def export() -> None:
@@ -233,8 +241,10 @@ class _Export:
         except msgspec.ValidationError as error:
             raise ConfigError(f"this cannot be exported so: {error}") from None
         videos = self._videos if self._with_videos.value and self._to.value in PICTURED else {}
-        own = {"names": self._names.value} if self._to.value == "trc" and self._names.value else {}
-        return self._downloads.export(self._take, self._name, self._to.value, self._units.value, options, videos, own)
+        to, units, rig = self._to.value, self._units.value, self._rig.value
+        own = {"names": self._names.value} if to == "trc" and self._names.value else {}
+        character = load_character(rig, bool(self._hands.value)) if rig and to in RIGGED else None
+        return self._downloads.export(self._take, self._name, to, units, options, videos, own, character)
 
 
 def _videos(take: Take) -> dict[str, str]:

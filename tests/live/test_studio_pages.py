@@ -191,6 +191,8 @@ def test_take_is_played_back_and_exported(server: Server, page: Any, tmp_path: P
     page.locator(".mv-player").focus()
     page.keyboard.press(".")
     page.wait_for_function("document.querySelector('.mv-player').dataset.frame === '1'")
+    page.get_by_label("Skeleton", exact=True).click()
+    page.get_by_role("option", name="Mixamo's").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Export").click()
     path = tmp_path / download.value.suggested_filename
@@ -199,6 +201,7 @@ def test_take_is_played_back_and_exported(server: Server, page: Any, tmp_path: P
         motions = [archive.read(name).decode() for name in archive.namelist() if name.endswith(".bvh")]
     assert len(motions) >= 2
     assert all(motion.startswith("HIERARCHY") and "MOTION" in motion for motion in motions)
+    assert all("ROOT mixamorig:Hips" in motion for motion in motions)
     page.get_by_role("link", name="Live").click()
     page.wait_for_function("document.querySelector('.mv-view')?.dataset.people === '2'")
     assert page.faults == []
