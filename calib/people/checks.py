@@ -17,7 +17,7 @@ from multiview.recordings.recorded_keypoints import Recording
 __all__ = ["check_pairs", "check_placed", "check_recordings", "check_solved"]
 
 _MIN_SEEN_S = 1.0
-_MIN_OBSERVATIONS, _MAX_TURN_DEG = 500, 2.0
+_MIN_OBSERVATIONS, _MAX_TURN_DEG, _ANY_DEG = 500, 2.0, 90.0
 _MIN_MOTION, _MIN_FRAMES = 0.15, 10  # of a person's size in the picture
 _MIN_SUPPORT = 0.15  # of what is possible
 
@@ -85,8 +85,9 @@ def check_solved(fits: Sequence[CameraFit]) -> None:
             )
         # Of a guessed lens, turn and principal point can stand in for each other; what matters is said in millimetres.
         if not fit.turn_sigma_deg < _MAX_TURN_DEG and not fit.focal_sigma_px:
+            how = f"by {fit.turn_sigma_deg:.1f} degrees" if fit.turn_sigma_deg < _ANY_DEG else "in any way"
             raise CalibrationError(
-                f"{fit.name} could be turned by {fit.turn_sigma_deg:.1f} degrees, which is no rig at all: walk "
+                f"{fit.name} could be turned {how}, which is no rig at all: walk "
                 f"longer, near and far, where {fit.name} and other cameras see you, and record again"
             )
 

@@ -27,6 +27,7 @@ __all__ = ["Scatter", "scatter_of"]
 _SIDES = 8
 _BLOCK_S = 2.0  # where the side is unknown
 _STEP_S = 0.1  # of the bodies
+_LEAST = 1e-30  # information: less is nothing, and its inverse would overflow
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +57,7 @@ def scatter_of(
     information, eliminated = system.reduced()
     if bundle.prior_sigma is not None:
         information = information + bones_information(bundle, bones_of(observed, state, joints), state, eliminated)
-    size = 1 / np.sqrt(np.maximum(np.diag(information), 1e-300))
+    size = 1 / np.sqrt(np.maximum(np.diag(information), _LEAST))
     values, vectors = np.linalg.eigh(information * np.outer(size, size))
     root = size[:, None] * vectors / np.sqrt(np.maximum(values, 1e-14))  # root root' is the inverse
     group = _groups(observed, bundle, state, joints)
@@ -65,7 +66,7 @@ def scatter_of(
     groups = len(scores)
     spread *= groups / max(groups - len(information), 1)
     power, axes = np.linalg.eigh(spread)
-    power = np.maximum(power, 1.0)
+    power = np.clip(power, 1.0, 1 / _LEAST)
     root = root @ axes
     return Scatter((root * power) @ root.T, float(power.mean()))
 

@@ -1,12 +1,14 @@
 """A rig from people against exact truth; bounds are the deviations that the calibration itself states."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from calib.people.calibrate import Options, calibrate
+from calib.people.camera_fit import CameraFit
+from calib.people.checks import check_solved
 from calib.people.known_rig import start_of
 from multiview.__main__ import main
 from multiview.cameras.camera import Rig
@@ -123,6 +125,15 @@ def test_known_rig_of_which_one_camera_was_recorded_is_refused(walk):
     known = Rig(studio.rig.cameras[:1], studio.rig.world)
     with pytest.raises(CalibrationError, match="only 1 of the 2 cameras needed"):
         start_of(list(studio.rig.names), known, [])
+
+
+@pytest.mark.parametrize(("sigma", "how"), [(3.0, "by 3.0 degrees"), (1e9, "in any way"), (np.nan, "in any way")])
+def test_camera_that_could_be_turned_is_refused_in_words(sigma, how):
+    unknown = dict.fromkeys((field.name for field in fields(CameraFit)), 0.0)
+    fit = CameraFit(**{**unknown, "name": "cam02", "lens": "known", "observations": 1000, "rejected": 0,
+                       "turn_sigma_deg": sigma})  # fmt: skip
+    with pytest.raises(CalibrationError, match=f"cam02 could be turned {how}, which is no rig"):
+        check_solved([fit])
 
 
 def test_one_camera_is_refused(walk):
