@@ -2,7 +2,7 @@
 
 Armatures are not rendered, so every bone gets a solid where the armature has it in that frame.
 
-    python draw_with_blender.py FILE.glb OUT.png
+    python draw_with_blender.py FILE.glb|FILE.fbx OUT.png
 """
 
 import sys
@@ -11,7 +11,12 @@ import bpy
 from mathutils import Vector
 
 bpy.ops.wm.read_factory_settings(use_empty=True)
-bpy.ops.import_scene.gltf(filepath=sys.argv[1], bone_heuristic="TEMPERANCE")
+if sys.argv[1].endswith(".fbx"):
+    bpy.ops.import_scene.fbx(filepath=sys.argv[1], automatic_bone_orientation=True)
+    for figure in [thing for thing in bpy.data.objects if thing.type == "MESH"]:
+        bpy.data.objects.remove(figure)
+else:
+    bpy.ops.import_scene.gltf(filepath=sys.argv[1], bone_heuristic="TEMPERANCE")
 scene = bpy.context.scene
 armatures = [thing for thing in bpy.data.objects if thing.type == "ARMATURE"]
 last = max(int(action.frame_range[1]) for action in bpy.data.actions)

@@ -3,19 +3,23 @@
     PYTHONPATH=. python docs/make_program_pictures.py [--blender PYTHON]
 
 PYTHON is one that has Blender (`pip install bpy`); without it that picture is left as it is. A simulated walker and
-two simulated mice are exported as a user would, and drawn from what OpenSim, ezc3d, xarray, pandas, Protocol Buffers
-and Blender read.
+two simulated mice are exported as a user would, and drawn from what OpenSim, ezc3d, xarray, pandas, Protocol Buffers,
+UsdSkel, python-osc, Qualisys' client and Blender read.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import cv2
 import ezc3d
@@ -26,8 +30,11 @@ from make_biomechanics import recorded
 from matplotlib.figure import Figure
 
 from multiview.__main__ import main as multiview
+from multiview.body.kinematics import HIERARCHY
 from multiview.body.skeleton import load_skeleton
+from multiview.data import Pose3D, Track, Tracks
 from multiview.recordings.pose_table import write_poses
+from services.bridges._serve import open_bridge
 from tests.export.read_foxglove import read_foxglove
 
 HERE = Path(__file__).parent
@@ -205,6 +212,122 @@ def report(folder: Path) -> None:
     print(HERE / "report.png")
 
 
+def characters(folder: Path) -> None:
+    """Skeletons as engines get them: a file of USD by UsdSkel, live ones by python-osc and by Qualisys' client."""
+    figure = Figure(figsize=(10, 7.2), layout="constrained")
+    drawn = (usd_skeletons(folder), vmc_skeletons(), qtm_skeletons())
+    titles = (
+        "usd --rig unreal: joints of UsdSkel, y up",
+        "bridge vmc: bones of Unity, decoded by python-osc",
+        "bridge qtm: segments, by Qualisys' client",
+    )
+    for axis, (places, parents), title in zip(figure.subplots(3, 1), drawn, titles, strict=True):
+        way = (places[-1].mean(axis=0) - places[0].mean(axis=0)) * [1, 1, 0]
+        way /= np.linalg.norm(way)
+        for pose in places:
+            for bone, parent in enumerate(parents):
+                if parent >= 0:
+                    ends = pose[[parent, bone]]
+                    axis.plot(ends @ way, ends[:, 2], color="#227755", lw=2)
+            axis.plot(pose @ way, pose[:, 2], "o", color="#cc5522", ms=3)
+        from_the_side(axis, places @ way, places[..., 2], title)
+    save(figure, "characters.png")
+
+
+Skeletons = tuple[np.ndarray, list[int]]  # (T, B, 3) m, z up, and the parent of each bone
+
+
+def usd_skeletons(folder: Path) -> Skeletons:
+    from pxr import Usd, UsdSkel
+
+    (path,) = [path for path in export(folder, "usd", "--rig", "unreal") if path.suffix == ".usdc"]
+    stage = Usd.Stage.Open(str(path))
+    skeleton = next(UsdSkel.Skeleton(prim) for prim in stage.Traverse() if prim.IsA(UsdSkel.Skeleton))
+    cache = UsdSkel.Cache()
+    cache.Populate(UsdSkel.Root(skeleton.GetPrim().GetParent()), Usd.PrimDefaultPredicate)
+    query = cache.GetSkelQuery(skeleton)
+    frames = np.linspace(0, stage.GetEndTimeCode(), 7)
+    moved = [[t.ExtractTranslation() for t in query.ComputeJointSkelTransforms(frame)] for frame in frames]
+    parents = list(query.GetTopology().GetParentIndices())
+    parents[1] = -1  # the pelvis moves away from the root, which stays
+    return np.array(moved)[:, :, [0, 2, 1]] * [1, -1, 1], parents
+
+
+def walked() -> list[Tracks]:
+    """The walker, tick by tick, as a studio sends them."""
+    poses = recorded(sigma_m=0.002)
+    return [
+        Tracks(
+            int(poses.frame[i]),
+            int(poses.time_ns[i]),
+            (Track(1, Pose3D(poses.xyz[i], poses.cov[i], poses.score[i], poses.views[i], poses.filled[i])),),
+        )
+        for i in range(len(poses))
+    ]
+
+
+def vmc_skeletons() -> Skeletons:
+    """The bones of Unity's humanoid, put together by their rotations."""
+    from pythonosc.osc_bundle import OscBundle
+    from scipy.spatial.transform import Rotation
+
+    sent = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        bridge = open_bridge("vmc", {"port": listener.getsockname()[1], "mtu": 65507}, load_skeleton("halpe26"), 60.0)
+        for tracks in walked():
+            bridge.send(tracks)
+            messages = [message for message in OscBundle(listener.recv(65507)) if message.address.endswith("Bone/Pos")]
+            sent.append({name: values for name, *values in (message.params for message in messages)})
+        bridge.close()
+    names = [name for name in HIERARCHY if name in sent[0]]
+    parents = [names.index(HIERARCHY[name][0]) if HIERARCHY[name][0] else -1 for name in names]
+    places = np.empty((7, len(names), 3))
+    for row, bones in enumerate(sent[i] for i in np.linspace(20, len(sent) - 1, 7).astype(int)):
+        rotations: list[Rotation] = []
+        for b, name in enumerate(names):
+            place, rotation = np.array(bones[name][:3]), Rotation.from_quat(bones[name][3:])
+            above = parents[b]
+            places[row, b] = place if above < 0 else places[row, above] + rotations[above].apply(place)
+            rotations.append(rotation if above < 0 else rotations[above] * rotation)
+    return places[:, :, [0, 2, 1]] * [-1, -1, 1], parents  # left-handed, y up
+
+
+def qtm_skeletons() -> Skeletons:
+    import qtm_rt
+
+    bridge: Any = open_bridge("qtm", {"port": 0, "people": 1}, load_skeleton("halpe26"), 60.0)
+
+    async def read() -> tuple[list[Any], bytes]:
+        connection = await qtm_rt.connect("127.0.0.1", port=bridge.port, version="1.25")
+        frames = []
+        for tracks in walked():
+            bridge.send(tracks)
+            while True:
+                packet = await connection.get_current_frame(components=["skeleton:global"])
+                if packet.framenumber == tracks.tick:
+                    break
+            frames.append(packet.get_skeletons()[1][0])
+        described = await connection.get_parameters(parameters=["skeleton"])
+        connection.disconnect()
+        return frames, described
+
+    frames, described = asyncio.run(read())
+    bridge.close()
+    above_of: dict[int, int] = {}
+
+    def visit(element: Any, above: int) -> None:
+        for segment in element.findall("Segment"):
+            number = int(segment.get("ID")) - 1
+            above_of[number] = above
+            visit(segment, number)
+
+    visit(next(ElementTree.fromstring(described).iter("Segments")), -1)
+    chosen = [frames[i] for i in np.linspace(20, len(frames) - 1, 7).astype(int)]
+    places = np.array([[position for _, position, _ in frame] for frame in chosen]) / 1000
+    return places, [above_of[number] for number in range(places.shape[1])]
+
+
 def run() -> None:
     """Write the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -215,12 +338,17 @@ def run() -> None:
         folder = Path(name) / "walk"
         folder.mkdir()
         write_poses(recorded(), folder / "poses.parquet")
-        for draw in (opensim, c3d, tables, foxglove, truth, report):
+        for draw in (opensim, c3d, tables, foxglove, truth, report, characters):
             if not args.only or draw.__name__ in args.only:
                 draw(folder)
         if args.blender:
-            model = with_ending(export(folder, "gltf"), ".glb")
-            subprocess.run([args.blender, HERE / "draw_with_blender.py", model, HERE / "blender.png"], check=True)
+            os.environ["MULTIVIEW_BLENDER"] = args.blender
+            for form, ending, picture in (("gltf", ".glb", "blender.png"), ("fbx", ".fbx", "unreal.png")):
+                if args.only and form not in args.only:
+                    continue
+                more = ("--rig", "unreal") if form == "fbx" else ()
+                model = with_ending(export(folder, form, *more), ending)
+                subprocess.run([args.blender, HERE / "draw_with_blender.py", model, HERE / picture], check=True)
 
 
 if __name__ == "__main__":
