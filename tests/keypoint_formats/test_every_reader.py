@@ -6,6 +6,8 @@ That these files hold the right points is tested beside this, in `test_keypoint_
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -110,10 +112,13 @@ def broken(name: str, folder: Path) -> Iterator[tuple[str, Path, Path]]:
             target.write_bytes(spoilt)
             yield what, target, good
     good = next(path for path in files if str(path).endswith(FIRST.get(name, "")))
-    for number, spoil in enumerate(SPOILT[name]):
-        target = folder / f"spoilt{number}{good.suffix}"
+    targets = [folder / f"spoilt{number}{good.suffix}" for number in range(len(SPOILT[name]))]
+    for target in targets:
         target.write_bytes(good.read_bytes())
-        spoil(target)
+    # HDF5 may crash as it changes a file, once this process has read damaged ones.
+    command = [sys.executable, "-m", __name__, name, *map(str, targets)]
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
+    for number, target in enumerate(targets):
         yield f"spoilt {number}", target, good
 
 
@@ -143,3 +148,8 @@ def test_broken_files_are_one_sentence_each(name: str, tmp_path: Path) -> None:
         for one, right in zip(found.seen, whole.seen, strict=False):
             np.testing.assert_array_equal(one.keypoints.xy, right.keypoints.xy, err_msg=where)
     assert cases >= 20
+
+
+if __name__ == "__main__":
+    for spoil, target in zip(SPOILT[sys.argv[1]], sys.argv[2:], strict=True):
+        spoil(Path(target))
