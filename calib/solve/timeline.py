@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from calib.solve.extrinsics import ViewPoses
 from calib.solve.motion import motion_offset
-from calib.solve.shared_motion import SURE_EVIDENCE, shared_motion
+from calib.solve.shared_motion import SURE_EVIDENCE, SharedMotion, shared_motion
 from calib.solve.track import Track
 
 __all__ = ["Timeline", "common_timeline", "rising_times"]
@@ -36,6 +36,7 @@ _STAMPS_FIT_RAD = 0.02
 _SETTLED = 20.0  # evidence of a searched difference, beyond which two cameras are not looked at again
 # A difference that few moments tell is believed if it is so many times as exact as each of so many others.
 _FEWEST_MOMENTS, _CLEAR, _RIVALS, _APART_S = 2.0, 10.0, 3, 0.1
+_ALIKE_S = 0.01  # differences of several pairs that are one
 _LEAST = 1e-3  # evidence of what is believed without any
 
 
@@ -177,7 +178,7 @@ def _related(tracks: list[Track], search: bool) -> nx.Graph:
     """Cameras as nodes; an edge (a, b), a < b, holds the `offset` to be added to b's stamps, and its `weight`.
 
     What stamps and numbers say is looked at first; the motion is searched only for cameras that are not yet related
-    beyond doubt.
+    beyond doubt, first between two of them, then by what several say alike.
     """
     graph: nx.Graph = nx.Graph()
     graph.add_nodes_from(range(len(tracks)))
@@ -185,17 +186,63 @@ def _related(tracks: list[Track], search: bool) -> nx.Graph:
     pairs = [pair for pair in combinations(range(len(tracks)), 2) if min(len(tracks[c]) for c in pair) > 1]
     for a, b in pairs:
         if told := _told(tracks[a], tracks[b], search):
-            graph.add_edge(a, b, offset=told.offset, weight=told.evidence)
+            graph.add_edge(a, b, offset=told.offset, weight=told.evidence, sure=told.sure)
             if told.sure:
                 settled.union(a, b)
+    tried: dict[tuple[int, int], list[SharedMotion]] = {}
     for a, b in pairs if search else []:
-        if settled[a] == settled[b] or not (found := _searched(tracks[a], tracks[b])):
+        if settled[a] == settled[b]:
+            continue
+        tried[a, b] = [shared_motion(tracks[a], tracks[b], offset) for offset in motion_offset(tracks[a], tracks[b])]
+        if not (found := _searched(tried[a, b])):
             continue
         if not graph.has_edge(a, b) or graph.edges[a, b]["weight"] < found.evidence:
-            graph.add_edge(a, b, offset=found.offset, weight=found.evidence)
+            graph.add_edge(a, b, offset=found.offset, weight=found.evidence, sure=found.sure)
         if found.evidence > _SETTLED:
             settled.union(a, b)
+    for a, b, offset in _said_alike(graph, tried, tracks):
+        graph.add_edge(a, b, offset=offset, weight=SURE_EVIDENCE, sure=True)
     return graph
+
+
+def _said_alike(
+    graph: nx.Graph, tried: dict[tuple[int, int], list[SharedMotion]], tracks: list[Track]
+) -> list[tuple[int, int, float]]:
+    """Differences that tell too little each, but are one time on the clock of several cameras that are related surely.
+
+    A camera that sees the board for a moment has with each other one some difference that fits by chance; that two of
+    them are the same is none.
+    """
+    sure = nx.Graph()
+    sure.add_nodes_from(graph)
+    sure.add_edges_from((a, b, data) for a, b, data in graph.edges(data=True) if data["sure"])
+    largest = max(nx.connected_components(sure), key=lambda group: (len(group), -min(group)))
+    clock = _clocks(sure, largest)
+    believed = []
+    for c in set(graph) - largest:
+        said: list[tuple[float, float, int, float]] = []  # c's clock, moments, who says so, the difference of the pair
+        for m in largest:
+            for one in tried.get((min(m, c), max(m, c)), []):
+                if one.exact:
+                    at = clock[m] + one.offset if m < c else clock[m] - one.offset
+                    said.append((at, one.moments, m, one.offset))
+        best: dict[int, tuple[float, float]] = {}
+        for at, *_ in said:
+            alike = {m: (moments, offset) for other, moments, m, offset in said if abs(other - at) < _ALIKE_S}
+            if sum(moments for moments, _ in alike.values()) > sum(moments for moments, _ in best.values()):
+                best = alike if len(alike) > 1 else best
+        if sum(moments for moments, _ in best.values()) > _FEWEST_MOMENTS:
+            believed += [(min(m, c), max(m, c), offset) for m, (_, offset) in best.items()]
+    return believed
+
+
+def _clocks(graph: nx.Graph, group: set[int]) -> dict[int, float]:
+    """What is to be added to the stamps of each camera of a group, s; 0 for its first."""
+    clock = {min(group): 0.0}
+    for a, b in nx.bfs_edges(graph, min(group)):
+        step = graph.edges[a, b]["offset"]
+        clock[b] = clock[a] + (step if a < b else -step)
+    return clock
 
 
 def _told(a: Track, b: Track, search: bool) -> _Difference | None:
@@ -218,9 +265,8 @@ def _told(a: Track, b: Track, search: bool) -> _Difference | None:
     return None
 
 
-def _searched(a: Track, b: Track) -> _Difference | None:
+def _searched(found: list[SharedMotion]) -> _Difference | None:
     """What the motion says alone: beyond chance, or by far better than all else that it suggests."""
-    found = [shared_motion(a, b, offset) for offset in motion_offset(a, b)]
     if sure := [entry for entry in found if entry.sure]:
         best = max(sure, key=lambda entry: entry.evidence)
         return _Difference(best.offset, best.evidence, True)
@@ -238,9 +284,8 @@ def _on_grid(views: ViewPoses, good: Bool[np.ndarray, " V"], tracks: list[Track]
     offset = np.zeros(len(tracks))
     groups = sorted(nx.connected_components(tree), key=min)
     for group in groups:
-        for a, b in nx.bfs_edges(tree, min(group)):
-            step = tree.edges[a, b]["offset"]
-            offset[b] = offset[a] + (step if a < b else -step)
+        for c, clock in _clocks(tree, group).items():
+            offset[c] = clock
     steps = [track.step_s for track in tracks if len(track) > 1]
     step_s = max(min(steps), _FINEST_S)
     time, instant = views.time + offset[views.camera], np.zeros(len(views.time), dtype=np.int64)

@@ -16,3 +16,13 @@ def test_a_capture_that_lost_frames_gives_a_rig_near_the_bound(capsys):
     assert tally.offset[0] < 0.002
     assert tally.error[0] < 3 * tally.bound[0]  # which is the mean over many recordings
     assert capsys.readouterr().out.splitlines()[-1].split()[:2] == ["capture", "1"]
+
+
+@pytest.mark.slow
+def test_a_camera_that_saw_little_starts_when_two_others_say_alike():
+    """Each pair alone tells too little of its clock: the third camera saw the board for 1.7 s."""
+    tally = Tally("starts")
+    tried(recorded(FAULTS["starts 1.6 and 2.7 s apart"], seed=8), tally, "starts")
+    assert (tally.failed, tally.left_out) == (0, 0)
+    assert tally.offset[0] < 0.002
+    assert tally.error[0] < 3 * tally.bound[0]
