@@ -92,7 +92,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "nicegui": ("services/dashboard/",),
     "networkx": ("multiview/fusion/association/", "calib/"),
     "zmq": ("services/transport/", "multiview/client.py"),
-    "h5py": ("multiview/keypoint_formats/",),
+    "h5py": ("multiview/keypoint_formats/", "multiview/export/nwb.py"),
     "pypylon": ("multiview/sources/basler.py",),
     "av": (
         "multiview/common/video_writer.py",

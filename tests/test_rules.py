@@ -48,6 +48,7 @@ WRITES_AT = {
     "multiview/commands/models.py": "its own cache",
     "multiview/commands/recover.py": "its own scratch folder, renamed to a name that is free",
     "multiview/common/video_writer.py": "is given what `replacing` or `writing` made",
+    "multiview/export/nwb.py:_content": "writes into memory",
     "multiview/learn/deploy.py:_sign": "is given what `replacing` made",
     "multiview/recordings/ground_truth.py:_arrays": "reads",
     "multiview/recordings/keypoint_folder.py:_content": "reads",

@@ -10,6 +10,7 @@ References:
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from multiview.export._scene import PersonTrack, Scene, scene_of
 from multiview.recordings.pose_table import Poses
 
 try:
+    import h5py
     import ndx_pose
     import pynwb
 except ModuleNotFoundError:
@@ -55,10 +57,18 @@ class Exporter:
         for track, skeleton in zip(tracks, skeletons, strict=True):
             behaviour.add(_estimation(scene, track, skeleton))
         path = stem.with_name(stem.name + ".nwb")
-        with replacing(path) as temporary, pynwb.NWBHDF5IO(str(temporary), "w") as output:
-            output.write(file)
+        with replacing(path) as temporary:
+            temporary.write_bytes(_content(file))
         progress(1.0)
         return [path]
+
+
+def _content(file: Any) -> bytes:
+    """Made in memory: a disk that fills up would leave HDF5 in a state in which it crashes later."""
+    content = io.BytesIO()
+    with h5py.File(content, "w") as hdf5, pynwb.NWBHDF5IO(file=hdf5, mode="w") as output:
+        output.write(file)
+    return content.getvalue()
 
 
 def _file(scene: Scene, name: str) -> Any:

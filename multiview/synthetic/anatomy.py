@@ -91,10 +91,10 @@ def _face() -> dict[str, tuple[str, tuple[float, float, float]]]:
     half_width = 0.04
     depth = 0.056 - 0.05 * points[:, 0] ** 2  # the face is round
     depth[30] += 0.007
-    return {
-        f"face_{i}": ("head", (float(depth[i]), float(half_width * x), float(0.088 + half_width * z)))
-        for i, (x, z) in enumerate(points)
-    }
+    names = [*(f"face_{i}" for i in range(len(points))), "left_pupil"]
+    places = np.column_stack([depth, half_width * points[:, 0], 0.088 + half_width * points[:, 1]])
+    places = np.vstack([places, places[42:48].mean(axis=0)])
+    return {name: ("head", (float(x), float(y), float(z))) for name, (x, y, z) in zip(names, places, strict=True)}
 
 
 def _with_right_side(left: dict[str, tuple[str, tuple[float, float, float]]]) -> dict[str, tuple[str, np.ndarray]]:

@@ -57,7 +57,7 @@ def test_perfect_is_perfect(tmp_path: Path):
     ("arguments", "message"),
     [
         (["--out", "{full}"], "is not an empty folder"),
-        (["--out", "{new}", "--cameras", "0"], "cameras: must be from 1 to 64 cameras, not 0"),
+        (["--out", "{new}", "--cameras", "0"], "cameras: must be from 1 to 16 cameras, not 0"),
         (["--out", "{new}", "--skeleton", "cocoa"], "no skeleton 'cocoa'"),
         (["--out", "{new}", "--options", "{full}/odd.toml"], 'unknown key "camera"; did you mean "cameras"?'),
     ],
