@@ -218,7 +218,7 @@ def _said_alike(
     sure.add_edges_from((a, b, data) for a, b, data in graph.edges(data=True) if data["sure"])
     largest = max(nx.connected_components(sure), key=lambda group: (len(group), -min(group)))
     clock = _clocks(sure, largest)
-    believed = []
+    accepted: list[tuple[int, int, float]] = []
     for c in set(graph) - largest:
         said: list[tuple[float, float, int, float]] = []  # c's clock, moments, who says so, the difference of the pair
         for m in largest:
@@ -232,8 +232,8 @@ def _said_alike(
             if sum(moments for moments, _ in alike.values()) > sum(moments for moments, _ in best.values()):
                 best = alike if len(alike) > 1 else best
         if sum(moments for moments, _ in best.values()) > _FEWEST_MOMENTS:
-            believed += [(min(m, c), max(m, c), offset) for m, (_, offset) in best.items()]
-    return believed
+            accepted += [(min(m, c), max(m, c), offset) for m, (_, offset) in best.items()]
+    return accepted
 
 
 def _clocks(graph: nx.Graph, group: set[int]) -> dict[int, float]:
