@@ -245,6 +245,7 @@ class CameraWorker:
         self._previews = Previews(studio.hub, cameras[0])
         self._pace = DetectorPace(frame_rate(studio), max(stream.source.fps for stream in self._streams))
         self._shared_pace = SharedPace(studio.hub, cameras, machine_id())
+        self._busy_s = time.process_time()
         self._start_ns = 0
         self._next_report_s = self._last_detection_s = 0.0
         self._stages: deque[dict[str, int]] = deque(maxlen=RECENT)
@@ -313,12 +314,15 @@ class CameraWorker:
                 stream.preview(frame, keypoints, wanted.width)
         stages = {**self._detector.stage_ns, "publish": publish}
         self._stages.append({name: ns // len(taken) for name, ns in stages.items()})
-        self._keep_pace((time.monotonic() - began) * taken[0][0].pace_of_time)
+        self._keep_pace(time.monotonic() - began, taken[0][0].pace_of_time)
 
-    def _keep_pace(self, cost_s: float) -> None:
+    def _keep_pace(self, took_s: float, pace_of_time: float) -> None:
         """Look as often as the slowest worker of this machine can, and tell the others when that changes."""
         needed = self._pace.needed
-        changed = self._pace.add(cost_s)
+        busy_s, self._busy_s = time.process_time() - self._busy_s, time.process_time()
+        workers = 1 + self._shared_pace.others / len(self._streams)
+        load_s = busy_s * workers / (os.cpu_count() or 1)
+        changed = self._pace.add(took_s * pace_of_time, load_s * pace_of_time)
         if self._pace.needed != needed:
             self._next_report_s = 0.0
         self._last_detection_s = time.monotonic()

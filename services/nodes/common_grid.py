@@ -22,6 +22,7 @@ MARGIN = 1.1  # a step of the grid is at least so many times what a detection ta
 RETURN_SHARE = 0.7  # of a half as long step, which a detection must fit in before the step is halved
 RECENT, RECENT_S = 5, 4.0  # at least so many detections, and so long, whose mean counts; half as long is a beginning
 MOST = 3.0  # times the median, that one detection counts for: the machine may have stalled
+LOADS = 60  # detections, whose mean load counts
 MAX_LEVEL = 12
 
 
@@ -36,6 +37,7 @@ class DetectorPace:
         self.tick_s = 1.0 / tick_hz
         self._frame_s = 1.0 / (frame_hz or tick_hz)
         self._costs: deque[float] = deque()
+        self._loads: deque[float] = deque(maxlen=LOADS)
         self.needed = self._shared = 0
 
     @property
@@ -56,10 +58,15 @@ class DetectorPace:
         """Between two instants, s."""
         return self.tick_s * 2**self.level
 
-    def add(self, cost_s: float) -> bool:
-        """Take account of one detection (all cameras of the worker together); True if the step changes."""
+    def add(self, cost_s: float, load_s: float = 0.0) -> bool:
+        """Take account of one detection (all cameras of the worker together); True if the step changes.
+
+        `load_s` is how long it keeps all cores of the machine busy, with those of the other workers. On a grid
+        detections are quick, as cores have time between two instants: that alone is no reason to look more often.
+        """
         costs, before = self._costs, self.level
         costs.append(cost_s)
+        self._loads.append(load_s)
         enough = max(RECENT, round(RECENT_S / max(self.step_s, self._frame_s)))
         while len(costs) > RECENT and (len(costs) > enough or sum(costs) - costs[0] >= RECENT_S):
             costs.popleft()
@@ -70,6 +77,7 @@ class DetectorPace:
     def clear(self) -> None:
         """No picture has come for a while: nothing is known of how long a detection takes."""
         self._costs.clear()
+        self._loads.clear()
         self.needed = 0
 
     def share(self, level: int) -> bool:
@@ -79,11 +87,12 @@ class DetectorPace:
 
     def _needed(self, level: int) -> int:
         cost_s = self.cost_s
-        if cost_s <= TOLERATED_FRAMES * self._frame_s * (RETURN_SHARE if level else 1.0):
+        returning_s = max(cost_s, RETURN_SHARE * statistics.fmean(self._loads)) if level else cost_s
+        if returning_s <= TOLERATED_FRAMES * self._frame_s * (RETURN_SHARE if level else 1.0):
             return 0
         while self.tick_s * 2**level < MARGIN * cost_s and level < MAX_LEVEL:
             level += 1
-        while level and MARGIN * cost_s <= RETURN_SHARE * self.tick_s * 2 ** (level - 1):
+        while level and MARGIN * max(cost_s, returning_s) <= RETURN_SHARE * self.tick_s * 2 ** (level - 1):
             level -= 1
         return level
 

@@ -42,6 +42,12 @@ class SharedPace:
             self._look(now_s)
         return shared_level((health for _, health in self._newest.values()), self._machine)
 
+    @property
+    def others(self) -> int:
+        """Cameras of other workers of this machine that are looked at now."""
+        running = (health for _, health in self._newest.values())
+        return sum(health.machine == self._machine and health.state == "running" for health in running)
+
     def close(self) -> None:
         """Hear no more of them."""
         self._subscriber.close()

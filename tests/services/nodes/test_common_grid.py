@@ -173,3 +173,16 @@ def test_reader_gives_selected_frames_and_opens_few_others() -> None:
     assert got == [0, *range(32, 600, 32)] or got == list(range(32, 600, 32))
     assert reader.dropped == 600 - len(got)
     assert film.opened <= 4 * len(got) + 4
+
+
+def test_pace_does_not_return_to_what_the_machine_has_no_time_for() -> None:
+    """Four workers on two cores: on the grid a detection takes 27 ms, but four of 25 ms keep both busy for 50 ms."""
+    made = DetectorPace(30.0, 30.0)
+    for _ in range(200):
+        made.add(0.055, 0.050)
+    assert made.level == 1
+    changes = sum(made.add(0.027, 0.050) for _ in range(400))
+    assert (changes, made.level) == (0, 1)
+    for _ in range(400):
+        made.add(0.022, 0.032)  # one person less
+    assert made.level == 0
