@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
-__all__ = ["axis_frames", "unit_vectors"]
+__all__ = ["YUP_FROM_WORLD", "axis_frames", "unit_vectors"]
+
+YUP_FROM_WORLD = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+"""The axes of most programs of animation, y up instead of z up."""
 
 
 def axis_frames(

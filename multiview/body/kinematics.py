@@ -35,7 +35,17 @@ from multiview.body.frames import axis_frames, unit_vectors
 from multiview.body.kinematics_kernels import carry_hinge
 from multiview.errors import ConfigError
 
-__all__ = ["HIERARCHY", "Bone", "Humanoid", "Motion", "RotationSolver", "forward_kinematics", "humanoid", "points"]
+__all__ = [
+    "HIERARCHY",
+    "Bone",
+    "Humanoid",
+    "Motion",
+    "RotationSolver",
+    "forward_kinematics",
+    "humanoid",
+    "points",
+    "world_rotations",
+]
 
 _TRUNK_END = 0.2  # Spine lies so far above the hips, and UpperChest below the shoulders, as a share of their distance
 _TRUNK_FACTOR = 1.02  # the trunk's bones are this much longer than hips to shoulders ever get: never quite straight
@@ -297,20 +307,32 @@ def forward_kinematics(person: Humanoid, motion: Motion) -> dict[str, Float64[np
     Returns:
         (T, 3) m, world: where each bone begins, and the points of the face, by name.
     """
-    world: list[np.ndarray] = []
+    world = world_rotations(person, motion)
     place: list[np.ndarray] = []
-    for b, bone in enumerate(person.bones):
-        if bone.parent < 0:
-            world.append(motion.local[:, b])
-            place.append(motion.root)
-        else:
-            place.append(place[bone.parent] + world[bone.parent] @ bone.offset)
-            world.append(world[bone.parent] @ motion.local[:, b])
+    for bone in person.bones:
+        place.append(motion.root if bone.parent < 0 else place[bone.parent] + world[:, bone.parent] @ bone.offset)
     found = {bone.name: place[b] for b, bone in enumerate(person.bones)}
     if "Head" in found:
         head = person.index("Head")
-        found |= {name: place[head] + world[head] @ offset for name, offset in person.face.items()}
+        found |= {name: place[head] + world[:, head] @ offset for name, offset in person.face.items()}
     return found
+
+
+def world_rotations(person: Humanoid, motion: Motion) -> Float64[np.ndarray, "T B 3 3"]:
+    """The rotations of all bones, chained.
+
+    Args:
+        person: The rest pose.
+        motion: Root and rotations.
+
+    Returns:
+        (T, B, 3, 3) world_from_bone.
+    """
+    world = np.empty_like(motion.local)
+    for b, bone in enumerate(person.bones):
+        own = motion.local[:, b]
+        world[:, b] = own if bone.parent < 0 else world[:, bone.parent] @ own
+    return world
 
 
 def _trunk(

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from multiview.body.frames import YUP_FROM_WORLD
 from multiview.body.kinematics import Bone, Humanoid
 from multiview.export._dense import Dense, rest_pose, solve_motion
 from multiview.recordings.pose_table import Poses
 from multiview.retarget.retarget import Retargeted, retarget
 from multiview.retarget.target import Character
 
-__all__ = ["YUP_FROM_WORLD", "Figure", "figure", "retargeted"]
-
-YUP_FROM_WORLD = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+__all__ = ["Figure", "figure", "retargeted"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from multiview.common.atomic_file import replacing
-from multiview.common.names import file_name
 from multiview.export import PER_METRE, Progress, part, silent
 from multiview.export._dense import dense, write_intervals
+from multiview.export._naming import person_path
 from multiview.export._rows import Block, write_rows
 from multiview.recordings.pose_table import Poses
 
@@ -45,7 +45,7 @@ class Exporter:
                 blocks += [Block(unknown, 0), Block(views[:, j, None], 0), Block(score[:, j, None], 6)]
             blocks.append(Block(np.arange(person.first, person.first + frames, dtype=np.float64)[:, None], 0))
             blocks.append(Block(np.tile(np.concatenate([np.zeros(3), np.eye(3).ravel()]), (frames, 1)), 1))
-            path = stem.with_name(f"{stem.name}_{file_name(poses.label(int(number)))}.csv")
+            path = person_path(stem, poses, int(number), ".csv")
             with replacing(path) as temporary, temporary.open("wb") as file:
                 file.write((",".join([*head, *_WORLD]) + "\n").encode())
                 write_rows(file, blocks, ",", part(progress, i, len(poses.people)))

@@ -18,12 +18,12 @@ from scipy.spatial.transform import Rotation
 
 from multiview.body.kinematics import Humanoid
 from multiview.common.atomic_file import replacing
-from multiview.common.names import file_name
 from multiview.export import PER_METRE, Progress, part, silent
 from multiview.export._between import AngleMotion, rows_per_frame
 from multiview.export._dense import Dense, dense, write_intervals
 from multiview.export._euler import Order, continuous_angles
 from multiview.export._figure import figure
+from multiview.export._naming import person_path
 from multiview.export._rows import Block, write_rows
 from multiview.recordings.pose_table import Poses
 from multiview.retarget.target import Character
@@ -45,7 +45,7 @@ class Exporter:
         rows = max(map(rows_per_frame, motions), default=1)  # the same for everyone, who stay in step in a program
         paths = []
         for i, (person, motion) in enumerate(zip(people, motions, strict=True)):
-            path = stem.with_name(f"{stem.name}_{file_name(poses.label(person.person))}.bvh")
+            path = person_path(stem, poses, person.person, ".bvh")
             channels = _channels(motion, rows, self._scale)
             with replacing(path) as temporary, temporary.open("wb") as file:
                 head = (

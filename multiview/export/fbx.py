@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 
 from multiview.common.atomic_file import replacing
-from multiview.common.names import file_name
 from multiview.errors import ConfigError, MultiviewError
 from multiview.export import Progress, part, silent
+from multiview.export._naming import person_path
 from multiview.export.gltf import Exporter as GltfExporter
 from multiview.recordings.pose_table import Poses
 from multiview.retarget.target import Character
@@ -37,14 +37,13 @@ class Exporter:
         paths = []
         for done, number in enumerate(poses.people):
             told = part(progress, done, len(poses.people))
-            one = stem.with_name(f"{stem.name}_{file_name(poses.label(int(number)))}")
+            one = person_path(stem, poses, int(number), ".fbx")
             with tempfile.TemporaryDirectory() as folder:
                 glb, intervals = gltf.write(poses.select(poses.person == number), Path(folder) / stem.name)
                 told(0.2)
                 fbx = Path(folder) / "take.fbx"
                 _convert(blender, glb, fbx, poses.frames_per_second)
-                beside = one.with_name(f"{one.name}.fbx.intervals.json")
-                for path, content in ((one.with_name(f"{one.name}.fbx"), fbx), (beside, intervals)):
+                for path, content in ((one, fbx), (one.with_name(f"{one.name}.intervals.json"), intervals)):
                     with replacing(path) as temporary:
                         shutil.copyfile(content, temporary)
                     paths.append(path)

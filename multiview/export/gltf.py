@@ -17,7 +17,6 @@ from jaxtyping import Float64
 
 from multiview.body.kinematics import Humanoid
 from multiview.common.atomic_file import replacing
-from multiview.common.names import file_name
 from multiview.common.palette import person_colour
 from multiview.data import NS_PER_S
 from multiview.errors import MultiviewError
@@ -25,6 +24,7 @@ from multiview.export import Progress, silent
 from multiview.export._dense import Dense, dense, write_intervals
 from multiview.export._figure import Figure, figure, retargeted
 from multiview.export._gltf_character import write_character
+from multiview.export._naming import person_path
 from multiview.export._quaternions import quaternions
 from multiview.export._sticks import rest_places, sticks
 from multiview.recordings.pose_table import Poses
@@ -55,9 +55,7 @@ class Exporter:
         for done, number in enumerate(poses.people, start=1):
             person = dense(poses, int(number))
             document.add_person(poses, person, (person.first - first) / person.rate)
-            paths.append(
-                write_intervals(person, stem.with_name(f"{stem.name}_{file_name(poses.label(int(number)))}.glb"))
-            )
+            paths.append(write_intervals(person, person_path(stem, poses, int(number), ".glb")))
             progress(done / (len(poses.people) + 1))
         with replacing(path) as temporary:
             document.save(temporary)
@@ -68,7 +66,7 @@ class Exporter:
         paths = []
         for done, number in enumerate(poses.people, start=1):
             person = dense(poses, int(number))
-            path = stem.with_name(f"{stem.name}_{file_name(poses.label(int(number)))}.glb")
+            path = person_path(stem, poses, int(number), ".glb")
             times = (person.first - int(poses.frame[0]) + np.arange(len(person.xyz))) / person.rate
             write_character(path, retargeted(poses, person, character), times, poses.label(int(number)))
             paths += [path, write_intervals(person, path)]

@@ -31,6 +31,7 @@ from jaxtyping import Float64
 
 from multiview.biomechanics.movement import Movement, movement
 from multiview.biomechanics.musculoskeletal import LEG_OF_HEIGHT, Marker, Model, build_model
+from multiview.body.frames import YUP_FROM_WORLD
 from multiview.common.atomic_file import replacing
 from multiview.common.names import file_name
 from multiview.errors import ConfigError, MultiviewError
@@ -46,7 +47,6 @@ OPTIONS = ("model",)
 _LEAST = 6  # markers
 _MODEL_M = 0.005  # deviation of a body's joints from any chain of rigid bodies about fixed centres
 _RANGE = 30.0  # of weights, up and down from the median
-_TO_OPENSIM = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # y up instead of z up
 
 
 class Kinematics(NamedTuple):
@@ -156,7 +156,7 @@ def solve_with_own_model(person: Movement, model: Path, osim: Path) -> Kinematic
 def _solved(
     person: Movement, markers: tuple[Marker, ...], weights: Float64[np.ndarray, "T M"], own: dict[str, Any], osim: Path
 ) -> Kinematics:
-    xyz = np.stack([person.at(marker.name) for marker in markers], axis=1) @ _TO_OPENSIM.T
+    xyz = np.stack([person.at(marker.name) for marker in markers], axis=1) @ YUP_FROM_WORLD.T
     known = np.isfinite(xyz).all(axis=2)
     rows = np.flatnonzero(known.sum(axis=1) >= _LEAST)
     if not len(rows):

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from multiview.common.atomic_file import replacing
-from multiview.common.names import file_name
 from multiview.errors import ConfigError
 from multiview.export import PER_METRE, Progress, part, silent
 from multiview.export._dense import Dense, dense, write_intervals
 from multiview.export._marker_names import CONVENTIONS, marker_names
+from multiview.export._naming import person_path
 from multiview.export._rows import Block, write_rows
 from multiview.recordings.pose_table import Poses
 
@@ -41,7 +41,7 @@ class Exporter:
         markers = marker_names(poses.joints, self._names)
         for i, number in enumerate(poses.people):
             person = dense(poses, int(number))
-            path = stem.with_name(f"{stem.name}_{file_name(poses.label(int(number)))}.trc")
+            path = person_path(stem, poses, int(number), ".trc")
             time_s = person.start_s + np.arange(len(person.xyz)) / person.rate
             xyz = (person.xyz @ _OPENSIM_FROM_WORLD.T).reshape(len(time_s), -1) * PER_METRE[self._unit]
             count = np.arange(1.0, len(time_s) + 1)

@@ -14,12 +14,12 @@ from jaxtyping import Float64
 
 from multiview.body.kinematics import Humanoid
 from multiview.common.atomic_file import replacing
-from multiview.common.names import file_name
 from multiview.common.palette import person_colour
 from multiview.errors import MultiviewError
 from multiview.export import Progress, silent
 from multiview.export._dense import dense, write_intervals
 from multiview.export._figure import Figure, figure
+from multiview.export._naming import person_path
 from multiview.export._quaternions import quaternions
 from multiview.export._sticks import rest_places, sticks
 from multiview.recordings.pose_table import Poses
@@ -56,9 +56,7 @@ class Exporter:
             person = dense(poses, int(number))
             shown = figure(poses, person, self.character)
             _add_person(stage, poses.label(int(number)), int(number), shown, person.first - first)
-            paths.append(
-                write_intervals(person, stem.with_name(f"{stem.name}_{file_name(poses.label(int(number)))}.usdc"))
-            )
+            paths.append(write_intervals(person, person_path(stem, poses, int(number), ".usdc")))
             progress(done / (len(poses.people) + 1))
         with replacing(path) as temporary:
             _save(layer, temporary)

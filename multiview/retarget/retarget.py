@@ -17,15 +17,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from multiview.body.frames import axis_frames
-from multiview.body.kinematics import Humanoid, Motion, forward_kinematics, points
+from multiview.body.frames import YUP_FROM_WORLD, axis_frames
+from multiview.body.kinematics import Humanoid, Motion, forward_kinematics, points, world_rotations
 from multiview.retarget.rig import Rig
 from multiview.retarget.t_pose import into_t_pose
 from multiview.retarget.two_bones import reach
 
 __all__ = ["Retargeted", "retarget"]
 
-_YUP_FROM_WORLD = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 _STANDING = 0.2  # share of the time, at least, in which a foot is flat on the floor
 _STRETCHED = 0.985  # of a leg's length: the hips are lowered until legs are no longer, or than the person's are ...
 _SHARE = 0.99  # ... for this share of the time ...
@@ -48,11 +47,6 @@ class Retargeted:
     hips: Float64[np.ndarray, "T 3"]
     from_rest: Float64[np.ndarray, "T B 3 3"]
     known: Bool[np.ndarray, "T B"]
-
-    def places(self) -> Float64[np.ndarray, "T B 3"]:
-        """m, where every bone begins, in the rig's axes."""
-        rest = np.array([bone.place for bone in self.rig.bones])
-        return _places(self.rig, rest, self.hips, self.from_rest)
 
 
 def retarget(
@@ -108,12 +102,9 @@ class _Source:
         for name in ("Hips", *(f"{side}{bone}" for side in _SIDES for bone in ("UpperLeg", "Foot", "Hand", "Toes"))):
             if name in chained:
                 known = np.isfinite(seen[name]).all(axis=1, keepdims=True)
-                at[name] = np.where(known, seen[name], chained[name]) @ _YUP_FROM_WORLD.T
-        world: list[np.ndarray] = []
-        for b, bone in enumerate(person.bones):
-            parent = world[bone.parent] if bone.parent >= 0 else _YUP_FROM_WORLD
-            world.append(parent @ motion.local[:, b])
-        return cls(at, {bone.name: world[b] for b, bone in enumerate(person.bones)})
+                at[name] = np.where(known, seen[name], chained[name]) @ YUP_FROM_WORLD.T
+        world = YUP_FROM_WORLD @ world_rotations(person, motion)
+        return cls(at, {bone.name: world[:, b] for b, bone in enumerate(person.bones)})
 
     def leg_m(self, person: Humanoid) -> float:
         names = [f"{side}{bone}" for side in _SIDES for bone in ("LowerLeg", "Foot")]
@@ -177,7 +168,17 @@ class _Character:
     def places(
         self, hips: Float64[np.ndarray, "T 3"], world: dict[str, Float64[np.ndarray, "T 3 3"]]
     ) -> Float64[np.ndarray, "T B 3"]:
-        return _places(self.rig, self.rig.places, hips, self.from_rest(world))
+        """m, where every bone begins."""
+        rest, rotations = self.rig.places, self.from_rest(world)
+        places = np.empty((len(hips), len(rest), 3))
+        for b, bone in enumerate(self.rig.bones):
+            if b == self.rig.human["Hips"]:
+                places[:, b] = hips
+            elif bone.parent < 0:
+                places[:, b] = rest[b]
+            else:
+                places[:, b] = places[:, bone.parent] + rotations[:, bone.parent] @ (rest[b] - rest[bone.parent])
+        return places
 
     def lowered(
         self,
@@ -223,23 +224,6 @@ class _Character:
     def _lengths(self, upper: str, lower: str, end: str) -> tuple[float, float]:
         places = [self._rest(name) for name in (upper, lower, end)]
         return float(np.linalg.norm(places[1] - places[0])), float(np.linalg.norm(places[2] - places[1]))
-
-
-def _places(
-    rig: Rig,
-    rest: Float64[np.ndarray, "B 3"],
-    hips: Float64[np.ndarray, "T 3"],
-    from_rest: Float64[np.ndarray, "T B 3 3"],
-) -> Float64[np.ndarray, "T B 3"]:
-    places = np.empty((len(hips), len(rig.bones), 3))
-    for b, bone in enumerate(rig.bones):
-        if b == rig.human["Hips"]:
-            places[:, b] = hips
-        elif bone.parent < 0:
-            places[:, b] = rest[b]
-        else:
-            places[:, b] = places[:, bone.parent] + from_rest[:, bone.parent] @ (rest[b] - rest[bone.parent])
-    return places
 
 
 def _known(person: Humanoid, motion: Motion, rig: Rig) -> Bool[np.ndarray, "T B"]:

@@ -16,9 +16,8 @@ from scipy.spatial.transform import Rotation
 
 from multiview.errors import MultiviewError
 
-__all__ = ["YUP_FROM_WORLD", "OscSender", "unity_place", "unity_quaternion"]
+__all__ = ["OscSender", "unity_place", "unity_quaternion"]
 
-YUP_FROM_WORLD = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 _TO_LEFT_HANDED = np.array([-1.0, 1.0, 1.0])  # x changes its sign; rotations about y and z change theirs
 
 

@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from multiview.body.kinematics import Humanoid, Motion, forward_kinematics
+from multiview.body.kinematics import Humanoid, Motion, forward_kinematics, world_rotations
 from multiview.body.skeleton import Skeleton
 from multiview.common.ranges import between
 from multiview.data import Track, Tracks
@@ -252,15 +252,12 @@ def _identity(body: Body) -> tuple[str, tuple[tuple[str, bytes], ...]]:
 def _moved(body: Body, rest: Humanoid, motion: Motion) -> Body:
     """The body with its bones."""
     places = forward_kinematics(rest, motion)
-    world: list[np.ndarray] = []
-    for b, bone in enumerate(rest.bones):
-        world.append((world[bone.parent] if bone.parent >= 0 else np.eye(3)) @ motion.local[0, b])
     offsets = np.array([bone.offset for bone in rest.bones])
     offsets[0] = motion.root[0]
     return body._replace(
         rest=rest,
         places=np.array([places[bone.name][0] for bone in rest.bones]),
-        world=Rotation.from_matrix(np.array(world)).as_quat(),
+        world=Rotation.from_matrix(world_rotations(rest, motion)[0]).as_quat(),
         offsets=offsets,
         local=Rotation.from_matrix(motion.local[0]).as_quat(),
     )

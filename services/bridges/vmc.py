@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
+from multiview.body.frames import YUP_FROM_WORLD
 from multiview.body.kinematics import HIERARCHY, Humanoid, Motion
 from multiview.body.skeleton import Skeleton
 from multiview.common.package_data import package_file
@@ -23,7 +24,7 @@ from multiview.common.toml import decode_toml
 from multiview.data import Tracks
 from multiview.errors import ConfigError
 from services.bridges._learned_person import LearnedPerson
-from services.bridges._osc import YUP_FROM_WORLD, OscSender, unity_place, unity_quaternion
+from services.bridges._osc import OscSender, unity_place, unity_quaternion
 from services.bridges._slots import SlotAllocator
 
 __all__ = ["Bridge", "Options"]

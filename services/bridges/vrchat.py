@@ -14,12 +14,13 @@ import msgspec
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from multiview.body.kinematics import Humanoid, Motion, forward_kinematics
+from multiview.body.frames import YUP_FROM_WORLD
+from multiview.body.kinematics import Humanoid, Motion, forward_kinematics, world_rotations
 from multiview.body.skeleton import Skeleton
 from multiview.common.ranges import between
 from multiview.data import Track, Tracks
 from services.bridges._learned_person import LearnedPerson
-from services.bridges._osc import YUP_FROM_WORLD, OscSender, unity_place, unity_quaternion
+from services.bridges._osc import OscSender, unity_place, unity_quaternion
 
 __all__ = ["Bridge", "Options"]
 
@@ -78,9 +79,7 @@ class Bridge:
 
     def _trackers(self, rest: Humanoid, motion: Motion) -> list[Any]:
         """Messages of every bone whose place and direction are known in this frame, or were before."""
-        places, world = forward_kinematics(rest, motion), list[np.ndarray]()
-        for b, bone in enumerate(rest.bones):
-            world.append((world[bone.parent] if bone.parent >= 0 else YUP_FROM_WORLD) @ motion.local[0, b])
+        places, world = forward_kinematics(rest, motion), YUP_FROM_WORLD @ world_rotations(rest, motion)[0]
         names = [bone.name for bone in rest.bones]
         messages = []
         for tracker, bone_name in _BONES.items():

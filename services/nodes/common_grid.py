@@ -92,7 +92,7 @@ class DetectorPace:
             return 0
         while self.tick_s * 2**level < MARGIN * cost_s and level < MAX_LEVEL:
             level += 1
-        while level and MARGIN * max(cost_s, returning_s) <= RETURN_SHARE * self.tick_s * 2 ** (level - 1):
+        while level and MARGIN * returning_s <= RETURN_SHARE * self.tick_s * 2 ** (level - 1):
             level -= 1
         return level
 

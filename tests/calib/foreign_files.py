@@ -101,9 +101,13 @@ def opencv_yaml(folder: Path) -> Path:
 
 
 def easymocap(folder: Path) -> Path:
-    """By OpenCV's FileStorage, as EasyMocap does."""
-    rotation = {"R": cv2.Rodrigues(TURNED)[0], "Rot": TURNED, "T": TURNED_T[:, None]}
-    for name, matrices in (("intri", {"K": K, "dist": DIST[None]}), ("extri", rotation)):
+    """With the rotation in both of its forms."""
+    return write_easymocap(folder, {"R": cv2.Rodrigues(TURNED)[0], "Rot": TURNED, "T": TURNED_T[:, None]})
+
+
+def write_easymocap(folder: Path, pose: dict[str, np.ndarray]) -> Path:
+    """Two files by OpenCV's FileStorage, as EasyMocap does."""
+    for name, matrices in (("intri", {"K": K, "dist": DIST[None]}), ("extri", pose)):
         storage = cv2.FileStorage(str(folder / f"{name}.yml"), cv2.FILE_STORAGE_WRITE)
         storage.startWriteStruct("names", cv2.FileNode_SEQ)
         storage.write("", "01")

@@ -16,14 +16,17 @@ from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig
 from multiview.errors import ConfigError
 from tests.calib.foreign_files import (
+    DIST,
     TURNED,
     TURNED_T,
+    K,
     biocv_text,
     by_turned,
     captury_text,
     matlab_lens,
     matlab_stereo,
     mcal,
+    write_easymocap,
     xcp,
 )
 
@@ -33,8 +36,6 @@ POINTS = np.random.default_rng(3).uniform(-1, 1, (20, 3))
 R = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 CENTRE = np.array([0.2, -4.0, 1.0])
 T = -R @ CENTRE
-K = np.array([[1500.0, 0, 955], [0, 1490, 547], [0, 0, 1]])
-DIST = np.array([0.03, -0.05, 0.001, -0.002, 0.01])
 
 
 def by_opencv(dist: np.ndarray = DIST, matrix: np.ndarray = K) -> np.ndarray:
@@ -148,17 +149,7 @@ def test_an_opencap_pickle_runs_nothing(tmp_path: Path) -> None:
 
 def test_easymocaps_two_files(tmp_path: Path) -> None:
     """As EasyMocap writes them, by OpenCV, without the pictures' size."""
-    for name, matrices in (
-        ("intri", {"K": K, "dist": DIST[None]}),
-        ("extri", {"R": cv2.Rodrigues(R)[0], "T": T[:, None]}),
-    ):
-        storage = cv2.FileStorage(str(tmp_path / f"{name}.yml"), cv2.FILE_STORAGE_WRITE)
-        storage.startWriteStruct("names", cv2.FileNode_SEQ)
-        storage.write("", "01")
-        storage.endWriteStruct()
-        for key, matrix in matrices.items():
-            storage.write(f"{key}_01", matrix)
-        storage.release()
+    write_easymocap(tmp_path, {"R": cv2.Rodrigues(R)[0], "T": T[:, None]})
     assert format_of(tmp_path / "intri.yml") == "easymocap"
     rig, remarks = load_format("easymocap").read(tmp_path / "intri.yml")
     assert rig.names == ("01",)
