@@ -20,6 +20,8 @@ import numpy as np
 from msgspec.structs import fields
 
 from calib.board.board import BoardTable
+from calib.board.chessboard import ChessboardTable
+from calib.board.circles import CirclesTable
 from calib.corners import corners
 from multiview.body.actor import BONE_LENGTHS, Actor
 from multiview.body.skeleton import SkeletonFile, load_skeleton, skeleton_names
@@ -42,6 +44,8 @@ def document() -> str:
         RigTable,
         CameraTable,
         BoardTable,
+        ChessboardTable,
+        CirclesTable,
         take.TakeInfo,
         take.PartContents,
         IdentitiesFile,

@@ -6,20 +6,18 @@ import difflib
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
 from jaxtyping import Float64, UInt8
 
+from calib.board.grid import in_metres
 from multiview.common.ranges import between
 from multiview.common.toml import convert, decode_toml
-from multiview.errors import ConfigError
 
-__all__ = ["Back", "Board", "BoardTable", "board_from_json", "board_to_json", "dictionary_names", "load_board"]
+__all__ = ["Back", "Board", "BoardTable", "board_from_table", "dictionary_names", "load_board"]
 
-_MAX_LENGTH_M = 1.0
-_MAX_LENGTH_CM = 15  # no board has larger squares, nor smaller ones in millimetres
 _MAX_THICKNESS_M = 0.1
 
 Back = Literal["following", "mirrored"]
@@ -51,6 +49,15 @@ class Board:
     first_marker: int = 0
     back: Back | None = None
     thickness: float = 0.0
+
+    LENGTHS: ClassVar[tuple[str, ...]] = ("square_length", "marker_length", "thickness")
+    kind: ClassVar[str] = "charuco"
+    symmetric: ClassVar[bool] = False
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of the print, m."""
+        return self.squares[0] * self.square_length, self.squares[1] * self.square_length
 
     @property
     def points(self) -> Float64[np.ndarray, "N 3"]:
@@ -170,11 +177,7 @@ class BoardTable(msgspec.Struct, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         columns, rows = self.squares
         for key in ("square_length", "marker_length"):
-            if (length := getattr(self, key)) > _MAX_LENGTH_M:
-                unit, per_m = ("cm", 100) if length <= _MAX_LENGTH_CM else ("mm", 1000)
-                raise ValueError(
-                    f"{key} must be in metres: {length:g} m looks like {length:g} {unit} = {length / per_m:g} m"
-                )
+            in_metres(key, getattr(self, key))
         if self.marker_length >= self.square_length:
             raise ValueError(
                 f"marker_length ({self.marker_length:g}) must be smaller than square_length ({self.square_length:g})"
@@ -208,20 +211,6 @@ def load_board(path: str | Path) -> Board:
         ConfigError: The file is missing or wrong; the message names the key and what was expected.
     """
     return decode_toml(path, BoardTable, "`multiview calibrate board` writes one").board()
-
-
-def board_to_json(board: Board) -> bytes:
-    """The board with the keys of board.toml."""
-    return msgspec.json.encode({field: getattr(board, field) for field in BoardTable.__struct_fields__})
-
-
-def board_from_json(text: bytes) -> Board:
-    """What `board_to_json` wrote; raises ConfigError."""
-    try:
-        table = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"board: {error}") from None
-    return board_from_table(table)
 
 
 def board_from_table(table: dict[str, Any]) -> Board:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from calib.board.board import Board
+from calib.board.chessboard import Chessboard
+from calib.board.circles import Circles
 from multiview.common.atomic_file import replacing
 from multiview.errors import ConfigError
 
 __all__ = ["write_board"]
 
 
-def write_board(board: Board, path: Path) -> Path:
+def write_board(board: Board | Chessboard | Circles, path: Path) -> Path:
     """Write a board file that explains itself.
 
     Args:
@@ -24,7 +26,7 @@ def write_board(board: Board, path: Path) -> Path:
     Raises:
         ConfigError: Another board's file is there, or this one's with a length that somebody measured.
     """
-    text = _text(board)
+    text = _text(board) if isinstance(board, Board) else _plain_text(board)
     if path.is_file() and path.read_text(encoding="utf-8", errors="replace") != text:
         raise ConfigError(
             f"{path} is there, of another board or with a length that was measured: name another folder with --out, or "
@@ -54,6 +56,29 @@ def _text(board: Board) -> str:
         '#   "mirrored", the mirror image of the front; each corner lies behind its place',
         _number("thickness", board.thickness, "m; from print to print"),
     ]
+    return "\n".join(lines) + "\n"
+
+
+def _plain_text(board: Chessboard | Circles) -> str:
+    """Of a board without markers."""
+    if isinstance(board, Chessboard):
+        lines = [
+            "# A plain chessboard, which cameras must see as a whole, with a white edge around it. One count of",
+            "# squares odd and the other even tells which way it is held.",
+            'kind = "chessboard"',
+            f"squares = [{board.squares[0]}, {board.squares[1]}]  # columns, rows of squares, black and white ones",
+            f"square_length = {board.square_length!r}  # m; measure over several squares, and divide",
+        ]
+    else:
+        lines = [
+            "# A grid of circles, which cameras must see as a whole. Staggered in an odd number of rows, it tells",
+            "# which way it is held.",
+            'kind = "circles"',
+            f"circles = [{board.circles[0]}, {board.circles[1]}]  # circles of one row, and all rows",
+            f"spacing = {board.spacing!r}  # m; from row to row: measure over all of them, and divide",
+            f"staggered = {str(board.staggered).lower()}  # every second row is shifted by one spacing",
+            _flag("inverted", board.inverted, "true for white on black; absent: found out"),
+        ]
     return "\n".join(lines) + "\n"
 
 

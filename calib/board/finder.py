@@ -9,28 +9,14 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64, UInt8
 
 from calib.board.board import Board
+from calib.board.found import Found
 from calib.board.poses import MIN_CORNERS, consistent_with_plane
+from calib.board.sharpness import sharp_corners
 
-__all__ = ["Finder", "Found", "shows_copies"]
+__all__ = ["Finder", "shows_copies"]
 
 _MIN_BOARD_CORNERS = 4  # that determine the pose of a board
-_MIN_CONTRAST = 25  # grey levels between light and dark squares; less is haze, glare or darkness
 _MIN_COPIES, _COPIED_SHARE = 3, 0.25  # markers that come up twice, and their share of those found
-_MAX_EDGE_WIDTH = 0.45  # an edge wider than this share of a square is blur
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """Corners of a board in one image: ids, px; `markers` decoded, `rejected` corners that were blurred or glared.
-
-    Of `copies`, two boards of one print in view at once, none is found: nobody could say which is which.
-    """
-
-    corner: Int64[np.ndarray, " n"]
-    xy: Float64[np.ndarray, "n 2"]
-    markers: int
-    rejected: int
-    copies: bool = False
 
 
 def shows_copies(ids: Int32[np.ndarray, "m 1"]) -> bool:
@@ -108,7 +94,7 @@ class Finder:
             return Found(np.empty(0, np.int64), np.empty((0, 2)), len(ids), 0)
         corner, xy = found.ravel().astype(np.int64), xy.reshape(-1, 2).astype(np.float64)
         square = self._square_px(corner, xy)
-        sharp = self._sharp(upright, xy, square)
+        sharp = sharp_corners(upright, xy, square)
         kept = self._planar(corner[sharp], xy[sharp])
         corner, xy = corner[sharp][kept], xy[sharp][kept]
         if self.mirrored:
@@ -136,19 +122,3 @@ class Finder:
         across = np.linalg.norm(np.diff(place, axis=1), axis=-1), np.linalg.norm(np.diff(place, axis=0), axis=-1)
         sides = [float(np.nanmedian(side)) for side in across if np.isfinite(side).any()]
         return min(sides) if sides else 10.0
-
-    @staticmethod
-    def _sharp(grey: UInt8[np.ndarray, "H W"], xy: Float64[np.ndarray, "n 2"], square: float) -> Bool[np.ndarray, " n"]:
-        """Corners with contrast around them and edges narrow beside the square."""
-        reach = int(np.clip(round(0.35 * square), 3, 20))
-        sharp = np.zeros(len(xy), dtype=bool)
-        for i, (x, y) in enumerate(np.rint(xy).astype(int)):
-            patch = grey[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1].astype(np.float64)
-            if min(patch.shape) < 4:
-                continue
-            dark, light = np.percentile(patch, [10, 90])
-            steepest = max(np.abs(np.diff(patch, axis=0)).max(), np.abs(np.diff(patch, axis=1)).max())
-            sharp[i] = light - dark > _MIN_CONTRAST and (light - dark) / max(steepest, 1.0) < max(
-                _MAX_EDGE_WIDTH * square, 3.0
-            )
-        return sharp

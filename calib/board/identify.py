@@ -7,16 +7,16 @@ that sees the board both mirrored and not sees a board that bears its mirror ima
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 from calib.board.board import Board
 from calib.board.finder import Finder, shows_copies
+from calib.board.found import Identified, Samples
 
-__all__ = ["Identified", "identify"]
+__all__ = ["identify"]
 
 _MIN_MARKERS = 4  # per picture, before it counts as a board; fewer come from texture by chance
 _MIN_MARKER_SHARE = 0.5  # of the board's markers in one picture
@@ -31,20 +31,7 @@ _LARGEST_OF_FAMILY = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Identified:
-    """The board with `legacy` and `inverted` determined, the cameras whose images are mirrored, and remarks."""
-
-    board: Board
-    mirrored: frozenset[str]
-    remarks: tuple[str, ...]
-    seen: bool
-
-
-Samples = dict[str, list[UInt8[np.ndarray, "_ _"]]]
-
-
-def identify(samples: Samples, stated: Board) -> Identified:
+def identify(samples: Samples, stated: Board) -> Identified[Board]:
     """Identify the board from a few images of every camera."""
     remarks: list[str] = []
     board, ways = _markers_found(samples, stated)

@@ -1,21 +1,26 @@
-"""The printable board: a vector PDF at true size with a ruler, a PNG, and the board file."""
+"""The printable board of any flat kind: a vector PDF at true size with a ruler, a PNG, and the board file."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
 from calib.board.board import Board, board_from_table
 from calib.board.board_file import write_board
+from calib.board.chessboard import Chessboard
+from calib.board.circles import Circles
+from calib.board.target import target_from_table
 from multiview.common.atomic_file import replacing
 from multiview.errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["PAPERS", "pair", "plan", "write_sheet"]
+__all__ = ["PAPERS", "Printable", "pair", "plan", "plan_plain", "write_sheet"]
+
+Printable: TypeAlias = Board | Chessboard | Circles
 
 PAPERS = {"a4": (210.0, 297.0), "a3": (297.0, 420.0), "letter": (215.9, 279.4)}
 _MARGIN_MM = 10.0  # what printers cannot reach, and white around the board
@@ -63,7 +68,52 @@ def plan(
     return board_from_table(table), (width, height)
 
 
-def write_sheet(board: Board, page: tuple[float, float], out: Path) -> tuple[Path, ...]:
+def plan_plain(
+    kind: str, paper: str, plate: str | None, counts: str, length_mm: float | None, staggered: bool = True
+) -> tuple[Chessboard | Circles, tuple[float, float]]:
+    """A board without markers, and its page.
+
+    Args:
+        kind: "chessboard" or "circles".
+        paper: Of `PAPERS`.
+        plate: Width x height of a plate in its place, mm.
+        counts: Columns x rows, of squares or circles.
+        length_mm: Side of a square, or distance of two rows of circles, mm; None: as large as fits.
+        staggered: Of circles.
+
+    Returns:
+        The board, and the width and height of its page in mm.
+
+    Raises:
+        ConfigError: It does not fit, or cannot be such a board.
+    """
+    option, length = ("--squares", "square_length") if kind == "chessboard" else ("--circles", "spacing")
+    name = option.removeprefix("--")
+    columns, rows = pair(counts, option)
+    keys = {"kind": kind, name: [columns, rows], length: 0.001} | (
+        {} if kind == "chessboard" else {"staggered": staggered}
+    )
+    wide, high = (1000 * side for side in _plain(keys).size)  # in lengths of the board
+    width, height = _plate(plate) if plate else PAPERS[paper]
+    if not plate and (wide > high) != (width > height) and wide != high:
+        width, height = height, width  # lay the page along the board
+    room = min((width - 2 * _MARGIN_MM) / wide, (height - 2 * _MARGIN_MM - _FOOT_MM) / high)
+    side = length_mm if length_mm is not None else float(np.floor(2 * room) / 2)
+    if not 0 < side <= room:
+        what = "squares of" if kind == "chessboard" else "circles in rows"
+        raise ConfigError(
+            f"{columns}x{rows} {what} {side:g} mm do not fit {width:g}x{height:g} mm: use at most {max(room, 0):.1f} mm"
+        )
+    return _plain(keys | {length: round(side / 1000, 6)}), (width, height)
+
+
+def _plain(keys: dict[str, object]) -> Chessboard | Circles:
+    board = target_from_table(keys)
+    assert isinstance(board, Chessboard | Circles)
+    return board
+
+
+def write_sheet(board: Printable, page: tuple[float, float], out: Path) -> tuple[Path, ...]:
     """Write board.pdf, a picture of each side (board.png, board_back.png) and board.toml into a folder."""
     import cv2
 
@@ -72,9 +122,10 @@ def write_sheet(board: Board, page: tuple[float, float], out: Path) -> tuple[Pat
     with replacing(paths[0]) as file:
         _write_pdf(board, page, file)
     for side, name in zip(_sides(board), ("board.png", "board_back.png"), strict=False):
-        picture = side.board.picture(max(20, round(1000 * board.square_length / _MM_PER_INCH * _DPI)))
-        margin = round(0.5 * picture.shape[0] / board.squares[1])
-        picture = np.pad(picture, margin, constant_values=0 if board.inverted else 255)
+        length = float(getattr(board, board.LENGTHS[0]))
+        picture = side.board.picture(max(20, round(1000 * length / _MM_PER_INCH * _DPI)))
+        margin = round(0.5 * picture.shape[0] / (board.size[1] / length))
+        picture = np.pad(picture, margin, constant_values=0 if _inverted(board) else 255)
         picture = np.ascontiguousarray(picture[:, ::-1]) if side.mirrored else picture
         paths.append(out / name)
         with replacing(paths[-1]) as file:
@@ -85,12 +136,18 @@ def write_sheet(board: Board, page: tuple[float, float], out: Path) -> tuple[Pat
 class _Side(NamedTuple):
     """What one side of the plate shows."""
 
-    board: Board
+    board: Printable
     mirrored: bool
     words: str
 
 
-def _sides(board: Board) -> list[_Side]:
+def _inverted(board: Printable) -> bool:
+    return not isinstance(board, Chessboard) and bool(board.inverted)
+
+
+def _sides(board: Printable) -> list[_Side]:
+    if not isinstance(board, Board):
+        return [_Side(board, False, board.words()[0].upper() + board.words()[1:])]
     words = f"ChArUco, {board.one_side().words()}, markers of {1000 * board.marker_length:g} mm"
     if board.back is None:
         return [_Side(board, False, words)]
@@ -101,9 +158,12 @@ def _sides(board: Board) -> list[_Side]:
     ]
 
 
-def _black_mm(board: Board) -> list[tuple[float, float, float, float]]:
+def _black_mm(board: Board | Chessboard) -> list[tuple[float, float, float, float]]:
     """Rectangles (x, y, width, height in mm from the top left) that are dark on a board that is not inverted."""
     columns, rows = board.squares
+    if isinstance(board, Chessboard):
+        side = 1000 * board.square_length
+        return [(c * side, r * side, side, side) for r in range(rows) for c in range(columns) if (c + r) % 2 == 0]
     side = 1000 * board.square_length
     made = board.opencv()
     places = [(1000 * np.array(points, dtype=np.float64)[0, :2]).tolist() for points in made.getObjPoints()]
@@ -124,7 +184,7 @@ def _black_mm(board: Board) -> list[tuple[float, float, float, float]]:
     return rectangles
 
 
-def _write_pdf(board: Board, page: tuple[float, float], file: Path) -> None:
+def _write_pdf(board: Printable, page: tuple[float, float], file: Path) -> None:
     """One page for each side of the board."""
     from matplotlib.backends.backend_pdf import PdfPages
 
@@ -136,7 +196,7 @@ def _write_pdf(board: Board, page: tuple[float, float], file: Path) -> None:
 def _page(side: _Side, page: tuple[float, float]) -> Figure:
     """One page at true size: the board, a ruler, and two lines of text. All lengths are mm from the top left."""
     from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
+    from matplotlib.patches import Circle, Rectangle
 
     board = side.board
 
@@ -148,16 +208,18 @@ def _page(side: _Side, page: tuple[float, float]) -> Figure:
     def fill(x: float, y: float, w: float, h: float, colour: str = "black") -> None:
         axes.add_patch(Rectangle((x, y), w, h, facecolor=colour, linewidth=0))
 
-    columns, rows = board.squares
-    side_mm = 1000 * board.square_length
-    left, top = (width - columns * side_mm) / 2, (height - _FOOT_MM - rows * side_mm) / 2
-    if board.inverted:
-        edge = 0.25 * side_mm
-        fill(left - edge, top - edge, columns * side_mm + 2 * edge, rows * side_mm + 2 * edge)
-    for x, y, w, h in _black_mm(board):
-        x = columns * side_mm - x - w if side.mirrored else x
+    wide, high = (1000 * side for side in board.size)
+    left, top = (width - wide) / 2, (height - _FOOT_MM - high) / 2
+    if isinstance(board, Circles):
+        for x, y in (1000 * (board.points[:, :2] + board.spacing)).tolist():
+            axes.add_patch(Circle((left + x, top + y), 500 * board.diameter, facecolor="black", linewidth=0))
+    if isinstance(board, Board) and board.inverted:
+        edge = 0.25 * 1000 * board.square_length
+        fill(left - edge, top - edge, wide + 2 * edge, high + 2 * edge)
+    for x, y, w, h in [] if isinstance(board, Circles) else _black_mm(board):
+        x = wide - x - w if side.mirrored else x
         # Rows of a marker overlap by a hundredth of a millimetre, or viewers draw a seam between them.
-        fill(left + x, top + y, w, h + 0.01, "white" if board.inverted else "black")
+        fill(left + x, top + y, w, h + 0.01, "white" if _inverted(board) else "black")
     ruler_y = height - _MARGIN_MM - 5
     length = min(100, 10 * int((width - 2 * _MARGIN_MM) / 10))
     fill(_MARGIN_MM, ruler_y, length, 0.2)

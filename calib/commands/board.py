@@ -4,6 +4,9 @@ Print at 100 % ("actual size"), glue the print on a flat plate, and measure a sq
 the true square_length into board.toml. With --two-sided the plate is seen from behind as well, so that cameras that
 face each other are linked: glue the second page on its back, top behind top, and measure the plate's thickness.
 
+A ChArUco board is found when a part of it is in view, and tells which way it is held: take it unless you have another.
+--kind chessboard or --kind circles prints one without markers, which must be seen as a whole.
+
 For a board that you have already, --own writes its board.toml alone, from what you measured and from pictures of it:
 
     multiview calibrate board --own photo.jpg --square 54
@@ -29,7 +32,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--paper", choices=tuple(PAPERS), default="a4", help="page size (default: a4); for a plate use --plate"
     )
     parser.add_argument("--plate", metavar="WxH", help="a custom plate in mm, as in 800x600")
-    parser.add_argument("--squares", metavar="CxR", help="columns x rows (default 7x5)")
+    parser.add_argument(
+        "--kind",
+        choices=("charuco", "chessboard", "circles"),
+        default="charuco",
+        help="what it shows (default charuco)",
+    )
+    parser.add_argument("--squares", metavar="CxR", help="columns x rows (default 7x5, of a plain chessboard 10x7)")
+    parser.add_argument("--circles", metavar="CxR", help="circles of one row x rows (default 4x11)")
+    parser.add_argument(
+        "--spacing", type=ranged(float), metavar="MM", help="distance of two rows of circles in mm (default: what fits)"
+    )
+    parser.add_argument("--straight", action="store_true", help="circles in straight columns, not staggered")
     parser.add_argument(
         "--square", type=ranged(float), metavar="MM", help="square length in mm (default: as large as fits)"
     )
@@ -64,6 +78,9 @@ def run(args: argparse.Namespace) -> None:
 
     if args.thickness and not args.two_sided:
         raise ConfigError("--thickness goes with --two-sided")
+    if args.kind != "charuco":
+        _plain(args)
+        return
     if args.own is not None:
         squares = pair(args.squares, "--squares") if args.squares else None
         board, remarks = describe(read_pictures(args.own), squares, args.square, args.marker, args.dictionary)
@@ -88,4 +105,30 @@ def run(args: argparse.Namespace) -> None:
     print("Print the PDF at 100 %, and check its ruler: 100 mm must be 100 mm.")
     if board.back is not None:
         print("Glue the pages back to back, top behind top, and write the distance of the prints as thickness.")
+    print(", ".join(str(file) for file in files))
+
+
+def _plain(args: argparse.Namespace) -> None:
+    """A board without markers."""
+    from calib.board.board_file import write_board
+    from calib.board.sheet import plan_plain, write_sheet
+    from multiview.errors import ConfigError
+
+    of_charuco = ("marker", "legacy", "inverted", "two_sided")
+    if given := [name for name in of_charuco if getattr(args, name)]:
+        raise ConfigError(f"--{given[0].replace('_', '-')} goes with --kind charuco")
+    is_chess = args.kind == "chessboard"
+    counts = (args.squares or "10x7") if is_chess else (args.circles or ("9x6" if args.straight else "4x11"))
+    length = args.square if is_chess else args.spacing
+    if args.own is not None:
+        if length is None:
+            raise ConfigError(f"--own: measure it, and give {'--square' if is_chess else '--spacing'} MM")
+        board, _ = plan_plain(args.kind, "a4", "9999x9999", counts, length, not args.straight)
+        print(f"Your board: {board.words()}")
+        print(write_board(board, args.out / "board.toml"))
+        return
+    board, page = plan_plain(args.kind, args.paper, args.plate, counts, length, not args.straight)
+    files = write_sheet(board, page, args.out)
+    print(f"{board.words()[0].upper()}{board.words()[1:]} on {page[0]:g} x {page[1]:g} mm")
+    print("Print the PDF at 100 %, and check its ruler: 100 mm must be 100 mm.")
     print(", ".join(str(file) for file in files))

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from calib.board.board import load_board
+    from calib.board.target import load_target
     from calib.corners.corners import read_corners
     from calib.corners.found_board import board_of
     from calib.corners.recording import detect_with_progress, sources_from
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from multiview.cameras.rig_file import load_rig
     from multiview.errors import ConfigError
 
-    rig, stated = load_rig(args.rig), load_board(args.board) if args.board else None
+    rig, stated = load_rig(args.rig), load_target(args.board) if args.board else None
     if args.corners is not None:
         corners = read_corners(args.corners)
     elif args.videos or args.images:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from calib.board.board import load_board
+from calib.board.target import load_target
 from calib.corners.corners import write_corners
 from calib.corners.recording import add_source_arguments, detect_with_progress, sources_from
 from multiview.cameras.camera import too_many_cameras
@@ -27,6 +27,6 @@ def run(args: argparse.Namespace) -> None:
     sources = sources_from(args)
     if fault := too_many_cameras(len(sources)):
         raise ConfigError(fault)
-    detected = detect_with_progress(sources, load_board(args.board), args.every)
+    detected = detect_with_progress(sources, load_target(args.board), args.every)
     write_corners(detected.corners, args.out)
     print(f"{len(detected.corners)} corners of {len(detected.corners.names)} cameras in {args.out}")

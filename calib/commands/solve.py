@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from calib.board.board import load_board
+    from calib.board.target import load_target
     from calib.corners.corners import read_corners
     from calib.corners.found_board import board_of
     from calib.corners.selection import MAX_INSTANTS
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     lengths = [parse_length(text) for text in args.length]
     given = read_corners(args.corners)
-    board, notes = board_of(given, load_board(args.board) if args.board else None)
+    board, notes = board_of(given, load_target(args.board) if args.board else None)
     for note in notes:
         print(f"Note: {note}")
     floor_camera, floor = _floor(args.floor, given)

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from calib.board.board import Board, load_board
-from calib.board.finder import Finder, Found
-from calib.board.identify import identify
+from calib.board.board import Board
+from calib.board.found import Found, TargetFinder
+from calib.board.target import Target, finder_of, identify_target, load_target
 
 MIN_CORNERS = 6  # corners, which no other kind of board shows by accident
 PATIENCE = 40  # pictures without the stated board, before it is identified from scratch, which takes seconds
@@ -35,11 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     pictures = sys.stdin.buffer
     assert isinstance(pictures, BufferedIOBase)
-    for answer in answers(load_board(args.board), pictures):
+    for answer in answers(load_target(args.board), pictures):
         print(answer, flush=True)
 
 
-def answers(board: Board, pictures: BufferedIOBase) -> Iterator[str]:
+def answers(board: Target, pictures: BufferedIOBase) -> Iterator[str]:
     """One for each picture, until the pictures end."""
     watch = _Watch(board)
     while line := pictures.readline():
@@ -57,14 +57,16 @@ def answers(board: Board, pictures: BufferedIOBase) -> Iterator[str]:
 class _Watch:
     """Finds the board as stated, or as the file leaves it open; while nothing is found, it identifies the board."""
 
-    board: Board
+    board: Target
     note: str = ""
-    _finders: list[Finder] = field(init=False)
+    _kinds: list[Target] = field(init=False)
+    _finders: list[TargetFinder] = field(init=False)
     _newest: dict[str, UInt8[np.ndarray, "H W"]] = field(default_factory=dict)
     _unseen: int = 0
 
     def __post_init__(self) -> None:
-        self._finders = [Finder(kind) for kind in _kinds(self.board)]
+        self._kinds = _kinds(self.board)
+        self._finders = [finder_of(kind) for kind in self._kinds]
 
     def find(self, camera: str, grey: UInt8[np.ndarray, "H W"]) -> Found:
         """The board's corners in one picture, by each kind of board that it may be, until one is plainly right."""
@@ -74,10 +76,7 @@ class _Watch:
             self._unseen = 0
             if len(self._finders) > 1:
                 self._finders = [self._finders[best]]
-                shown = bool(self._finders[0].board.inverted)
-                if self.board.inverted is not None and shown != self.board.inverted:
-                    stated = str(self.board.inverted).lower()
-                    self.note = f"the board file says inverted = {stated}, the images show the opposite"
+                self._note_inverted(self._kinds[best])
             return found[best]
         self._newest[camera] = grey
         self._unseen += 1
@@ -85,16 +84,26 @@ class _Watch:
             self._identify()
         return found[best]
 
+    def _note_inverted(self, shown: Target) -> None:
+        stated = self.board
+        if not isinstance(stated, Board) or not isinstance(shown, Board) or stated.inverted is None:
+            return
+        if bool(shown.inverted) != stated.inverted:
+            said = str(stated.inverted).lower()
+            self.note = f"the board file says inverted = {said}, the images show the opposite"
+
     def _identify(self) -> None:
-        identified = identify({name: [picture] for name, picture in self._newest.items()}, self.board)
+        identified = identify_target({name: [picture] for name, picture in self._newest.items()}, self.board)
         if identified.seen:
             self.note = "; ".join(identified.remarks)
             ways = (False, True) if identified.mirrored else (False,)
-            self._finders = [Finder(identified.board, mirrored) for mirrored in ways]
+            self._finders = [finder_of(identified.board, mirrored) for mirrored in ways]
 
 
-def _kinds(board: Board) -> list[Board]:
+def _kinds(board: Target) -> list[Target]:
     """As stated, with what the file leaves open each way; and inverted, which is stated wrongly most often."""
+    if not isinstance(board, Board):
+        return [board]
     legacy = [False, True] if board.legacy is None else [board.legacy]
     inverted = [bool(board.inverted), not board.inverted]
     return [replace(board, legacy=a, inverted=b) for b, a in product(inverted, legacy)]

@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from calib.board.board import Board, board_from_json, board_to_json
+from calib.board.target import Target, target_from_json, target_to_json
 from calib.corners.sample_pictures import SamplePicture, pictures_from_json, pictures_to_json
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
@@ -39,7 +39,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "time": ("float64", "s, by the camera's own stamps, from any zero"),
     "corner": (
         "int32",
-        "OpenCV's ChArUco id of the corner, row by row from the board's origin; those of the back follow",
+        "number of the corner: of a ChArUco board OpenCV's id, of others row by row from the board's origin; those of "
+        "the back follow",
     ),
     "x": ("float64", "px; (0, 0) is the centre of the top-left pixel"),
     "y": ("float64", "px"),
@@ -68,7 +69,7 @@ class Corners:
         camera: (M,) index into `names` and `sizes`.
         frame: (M,) number of the frame in its camera's recording, which says no time.
         time: (M,) s, by the camera's own stamps.
-        corner: (M,) ChArUco id.
+        corner: (M,) number of the point on the target.
         xy: (M, 2) px.
         board: The board as it was found in the pictures; None if the table does not say.
         pictures: Some of the pictures, small, with what was found in them.
@@ -81,7 +82,7 @@ class Corners:
     time: Float64[np.ndarray, " M"]
     corner: Int64[np.ndarray, " M"]
     xy: Float64[np.ndarray, "M 2"]
-    board: Board | None = None
+    board: Target | None = None
     pictures: tuple[SamplePicture, ...] = ()
 
     def __len__(self) -> int:
@@ -169,7 +170,7 @@ def write_corners(corners: Corners, path: str | Path) -> None:
     }
     metadata = {}
     if corners.board is not None:
-        metadata[BOARD_KEY] = board_to_json(corners.board)
+        metadata[BOARD_KEY] = target_to_json(corners.board)
     if corners.pictures:
         metadata[PICTURES_KEY] = pictures_to_json(corners.pictures)
     schema = pa.schema([(name, pa.type_for_alias(kind)) for name, (kind, _) in COLUMNS.items()], metadata)
@@ -236,7 +237,7 @@ def _read(path: Path) -> Corners:
     _, first = np.unique(np.stack([camera, frame, corner]), axis=1, return_index=True)
     xy = np.column_stack([numbers["x"], numbers["y"]])
     metadata = table.schema.metadata
-    board = _found(path, metadata, BOARD_KEY, board_from_json)
+    board = _found(path, metadata, BOARD_KEY, target_from_json)
     pictures = _found(path, metadata, PICTURES_KEY, pictures_from_json) or ()
     columns = (camera[first], frame[first], numbers["time"][first], corner[first], xy[first])
     return Corners(names, sizes, *columns, board, pictures)

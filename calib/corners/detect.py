@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calib.board.board import Board
-from calib.board.finder import Finder, Found
-from calib.board.identify import Identified, identify
+from calib.board.found import Found, Identified
+from calib.board.target import Target, finder_of, identify_target
 from calib.corners.corners import Corners
 from calib.corners.pictures import Pictures
 from calib.corners.sample_pictures import SamplePicture, SamplePictures
@@ -56,13 +55,13 @@ class Detected:
     """
 
     corners: Corners
-    identified: Identified
+    identified: Identified[Target]
     summaries: tuple[CameraSummary, ...]
 
 
 def detect(
     sources: list[Pictures],
-    stated: Board,
+    stated: Target,
     every: int | None = None,
     advanced: Callable[[str, int], None] = lambda name, count: None,
 ) -> Detected:
@@ -89,7 +88,7 @@ def detect(
     cv2.setNumThreads(1)  # one thread per camera is faster than several inside each
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         samples = dict(zip(names, pool.map(lambda s: [p.grey for p in s.samples(_SAMPLES)], sources), strict=True))
-        identified = identify(samples, stated)
+        identified = identify_target(samples, stated)
         steps = [every] * len(sources) if every else search_steps([(s.count, s.fps) for s in sources])
         tables = list(
             pool.map(lambda own: _camera(own[0], identified, own[1], advanced), zip(sources, steps, strict=True))
@@ -103,7 +102,7 @@ def detect(
     if not found:
         raise SourceError(
             f"no board in any image of {', '.join(names)}: expected {identified.board.words()}; "
-            "record it whole in view and well lit, and check the board file"
+            + (identified.hint or "record it whole in view and well lit, and check the board file")
         )
     rows = [row for i in found for row in tables[i][1]]
     counts = [len(row[3].corner) for row in rows]
@@ -135,9 +134,9 @@ def search_steps(recordings: list[tuple[int, float]]) -> list[int]:
 
 
 def _camera(
-    source: Pictures, identified: Identified, step: int, advanced: Callable[[str, int], None]
+    source: Pictures, identified: Identified[Target], step: int, advanced: Callable[[str, int], None]
 ) -> tuple[CameraSummary, list[tuple[str, int, float, Found]], tuple[int, int], tuple[SamplePicture, ...]]:
-    finder = Finder(identified.board, source.name in identified.mirrored)
+    finder = finder_of(identified.board, source.name in identified.mirrored)
     rows: list[tuple[str, int, float, Found]] = []
     sizes: set[tuple[int, int]] = set()
     pictures = SamplePictures(source.name)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
-from calib.board.board import Board
+from calib.board.target import Target
 from calib.corners.corners import Corners
 from multiview.errors import ConfigError
 
 __all__ = ["board_of"]
 
-_LENGTHS = ("square_length", "marker_length", "thickness")  # that no picture shows: the board file alone knows them
-_PATTERN = ("squares", "dictionary", "legacy", "inverted", "first_marker", "back")
 
-
-def board_of(corners: Corners, stated: Board | None) -> tuple[Board, tuple[str, ...]]:
+def board_of(corners: Corners, stated: Target | None) -> tuple[Target, tuple[str, ...]]:
     """The board of a corner table: its pattern as `detect` found it, its lengths as the board file states them now.
 
     Args:
@@ -34,17 +31,24 @@ def board_of(corners: Corners, stated: Board | None) -> tuple[Board, tuple[str, 
         return stated, ()
     if stated is None:
         return found, ()
-    board = replace(found, **{name: getattr(stated, name) for name in _LENGTHS})
+    if found.kind != stated.kind:
+        raise ConfigError(
+            f"the corners are of {found.words()}, the board file says {stated.words()}: give the board file of the "
+            "recording"
+        )
+    lengths = found.LENGTHS  # that no picture shows: the board file alone knows them
+    pattern = [field.name for field in fields(found) if field.name not in lengths]
+    board = replace(found, **{name: getattr(stated, name) for name in lengths})
     notes = [
         f"the pictures show {name} = {_words(getattr(found, name))}, the board file says "
         f"{_words(getattr(stated, name))}: what the pictures show is used"
-        for name in _PATTERN
+        for name in pattern
         if getattr(stated, name) is not None and getattr(stated, name) != getattr(found, name)
     ]
     notes += [
         f"{name} is {_mm(getattr(stated, name))} mm in the board file, and was {_mm(getattr(found, name))} mm when the "
         "corners were detected: that of the board file is used"
-        for name in _LENGTHS
+        for name in lengths
         if getattr(stated, name) != getattr(found, name)
     ]
     return board, tuple(notes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from calib.board.board import Board
+from calib.board.target import Target
 from calib.corners.detect import Detected, detect
 from calib.corners.pictures import Pictures, image_folder, video
 from multiview.common.names import split_names
@@ -51,7 +51,7 @@ def sources_from(args: argparse.Namespace) -> list[Pictures]:
     return [image_folder(path, name, args.fps or 25.0) for path, name in zip(paths, names, strict=True)]
 
 
-def detect_with_progress(sources: list[Pictures], board: Board, every: int | None) -> Detected:
+def detect_with_progress(sources: list[Pictures], board: Target, every: int | None) -> Detected:
     """`detect`, with one bar per camera and what was noticed, in words."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Table

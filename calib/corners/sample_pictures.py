@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from jaxtyping import UInt8
 
-from calib.board.finder import Found
+from calib.board.found import Found
 from multiview.errors import ConfigError
 
 __all__ = ["SamplePicture", "SamplePictures", "pictures_from_json", "pictures_to_json"]
@@ -27,7 +27,7 @@ class SamplePicture(msgspec.Struct, frozen=True):
         camera: Name of the camera.
         frame: Number of the frame in its recording.
         jpeg: The picture.
-        corner: ChArUco ids of the corners that were found.
+        corner: Numbers of the corners that were found.
         xy: Where, px of the whole picture.
     """
 

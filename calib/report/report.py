@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from calib.board.board import Board
+from calib.board.target import Target
 from calib.corners.corners import Corners
 from calib.report.outcome import Outcome
 from calib.report.report_page import page
@@ -23,7 +23,7 @@ def write_reports(
     outcome: Outcome,
     calibration: Calibration,
     corners: Corners,
-    board: Board,
+    board: Target,
     lengths: tuple[str, ...],
     seconds: float,
 ) -> None:
@@ -35,7 +35,7 @@ def write_reports(
         file.write_text(json.dumps(_summary(outcome, board, lengths, seconds), indent=2) + "\n", encoding="utf-8")
 
 
-def _summary(outcome: Outcome, board: Board, lengths: tuple[str, ...], seconds: float) -> dict[str, Any]:
+def _summary(outcome: Outcome, board: Target, lengths: tuple[str, ...], seconds: float) -> dict[str, Any]:
     return {
         "verdict": outcome.verdict,
         "reasons": list(outcome.reasons),

@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from calib.board.board import Board
+from calib.board.target import Target
 from calib.corners.corners import Corners
 from calib.report import report_pictures
 from calib.report.found_corners import found_corners
@@ -29,7 +29,7 @@ svg { max-width: 100%; height: auto; }
 """
 
 
-def page(outcome: Outcome, calibration: Calibration, corners: Corners, board: Board, lengths: tuple[str, ...]) -> str:
+def page(outcome: Outcome, calibration: Calibration, corners: Corners, board: Target, lengths: tuple[str, ...]) -> str:
     """The report as one HTML page."""
     parts = [
         f"<h1>Calibration of {len(outcome.rig)} cameras</h1>",

@@ -12,8 +12,8 @@ import networkx as nx
 import numpy as np
 from jaxtyping import Float64
 
-from calib.board.board import Board
 from calib.board.poses import CameraViews, noise, planar_poses
+from calib.board.target import Target
 from calib.corners.corners import BoardViews, Corners
 from calib.solve.faults import CameraFault, find_faults
 from calib.solve.intrinsics import Intrinsics
@@ -72,7 +72,7 @@ class CheckOutcome:
     notes: tuple[str, ...]
 
 
-def check_rig(rig: Rig, corners: Corners, board: Board) -> CheckOutcome:
+def check_rig(rig: Rig, corners: Corners, board: Target) -> CheckOutcome:
     """Solve a fresh recording of the board with the rig's lenses, and compare the poses.
 
     Args:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calib.board.board import Board
+from calib.board.target import Target
 from multiview.cameras.camera import Rig
 from multiview.errors import ConfigError
 
@@ -37,7 +37,7 @@ def parse_length(text: str) -> Length:
     return length
 
 
-def check_length(length: Length, rig: Rig, board: Board) -> tuple[bool, str]:
+def check_length(length: Length, rig: Rig, board: Target) -> tuple[bool, str]:
     """Whether the rig agrees within 2 %, and a sentence. Raises ConfigError for an unknown end."""
     corners = len(board.points)
     if length.a in rig.names and length.b in rig.names:
@@ -58,8 +58,7 @@ def check_length(length: Length, rig: Rig, board: Board) -> tuple[bool, str]:
     )
     if abs(ratio - 1) <= _TOLERANCE:
         return True, text
-    right = 1000 * board.square_length * ratio
-    return (
-        False,
-        f"{text}: measure a square of the board; square_length = {right / 1000:.5g} ({right:.4g} mm) would fit",
-    )
+    name = board.LENGTHS[0]
+    right = 1000 * float(getattr(board, name)) * ratio
+    what = "a square" if name == "square_length" else f"the {name}"
+    return (False, f"{text}: measure {what} of the board; {name} = {right / 1000:.5g} ({right:.4g} mm) would fit")

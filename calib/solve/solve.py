@@ -17,11 +17,12 @@ import networkx as nx
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from calib.board.board import Board
 from calib.board.poses import CameraViews, noise, planar_poses
+from calib.board.target import Target
 from calib.corners.corners import BoardViews, Corners
 from calib.corners.selection import select_instants
 from calib.solve.extrinsics import ViewPoses, covisibility, place_boards, place_cameras
+from calib.solve.half_turns import counted_alike, stamped_together
 from calib.solve.intrinsics import Intrinsics, calibrate_lens, free_parameters
 from calib.solve.timeline import common_timeline, rising_times
 from calib.solve.timing import as_smooth_as_found, in_continuous_time
@@ -105,7 +106,7 @@ class Calibration:
 
 def solve(
     corners: Corners,
-    board: Board,
+    board: Target,
     model: str | None = None,
     offsets: bool = True,
     known: dict[int, Intrinsics] | None = None,
@@ -145,7 +146,7 @@ def solve(
 
 def _solve(
     corners: Corners,
-    board: Board,
+    board: Target,
     model: str | None,
     offsets: bool,
     known: dict[int, Intrinsics] | None,
@@ -159,8 +160,12 @@ def _solve(
         raise CalibrationError("no camera can be calibrated: " + "; ".join(f"{k} {v}" for k, v in left_out.items()))
     numbers = sorted(lenses)
     poses, row = _view_poses(views, lenses, points)
+    if board.symmetric:
+        poses, row = counted_alike(replace(poses, knot=stamped_together(poses)), row, len(numbers))
     timeline = common_timeline(poses, len(numbers), points, offsets)
     poses = replace(poses, knot=timeline.instant)
+    if board.symmetric:
+        poses, row = counted_alike(replace(poses, time=timeline.time), row, len(numbers))
     if max_instants is not None:
         chosen = select_instants(corners, row, timeline.instant, max_instants)
         chosen |= np.isin(timeline.instant, timeline.instant[poses.frame == keep_frame])

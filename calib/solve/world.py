@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64
 
-from calib.board.board import Board
+from calib.board.target import Target
 from calib.solve.solve import Calibration
 from multiview.cameras.camera import Rig
 from multiview.errors import CalibrationError, ConfigError
@@ -34,7 +34,7 @@ class World:
 def world_from_camera(
     calibration: Calibration,
     rig: Rig,
-    board: Board,
+    board: Target,
     floor: int | None,
     gravity: str | None,
     floor_camera: str | None = None,
@@ -54,7 +54,7 @@ def world_from_camera(
     return World(np.eye(3), np.zeros(3), "camera")
 
 
-def _on_floor(calibration: Calibration, board: Board, frame: int, camera: int | None) -> World:
+def _on_floor(calibration: Calibration, board: Target, frame: int, camera: int | None) -> World:
     """By the first camera that shows the board in a frame of this number: numbers of other cameras may be of other
     times."""
     bundle = calibration.bundle

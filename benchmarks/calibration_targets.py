@@ -1,0 +1,154 @@
+"""From pixels to a rig with every kind of target: rendered for four cameras, written as video, detected and solved.
+
+    python benchmarks/calibration_targets.py [--targets chessboard circles ...] [--cameras 4] [--frames 60]
+
+Prints for each target the error of its points in pixels, and of triangulated points in mm after a rigid alignment: of
+points all over the room that the target moved through.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from calib.board.board import Board
+from calib.board.chessboard import Chessboard
+from calib.board.circles import Circles
+from calib.board.target import Target
+from calib.corners.detect import detect
+from calib.corners.pictures import video
+from calib.solve.solve import solve
+from calib.solve.uncertainty import triangulated
+from multiview.cameras.camera import Camera, Rig
+from multiview.geometry.bundle import BundleState
+from multiview.geometry.rigid import alignment
+from multiview.synthetic.board import render, ring, waved
+
+RATE_HZ = 6.0
+Picture = np.ndarray
+
+
+@dataclass
+class Scene:
+    """A target, what every camera's pictures show of it, and where its points are in a frame, m."""
+
+    target: Target
+    pictures: Callable[[Camera], Iterator[Picture]]
+    points: Callable[[int], np.ndarray]
+    path: np.ndarray
+
+
+def flat(target: Board | Chessboard | Circles, frames: int, rng: np.random.Generator) -> Scene:
+    """A board that is waved."""
+    R, t = waved(np.arange(frames) / RATE_HZ, rng, reach=0.45)
+    texture = target.picture(120)
+
+    corner = np.array([target.spacing, target.spacing, 0.0]) if isinstance(target, Circles) else np.zeros(3)
+
+    def pictures(camera: Camera) -> Iterator[Picture]:
+        for turn, shift in zip(R, t - R @ corner, strict=True):
+            yield render(camera, texture, target.size[0], turn, shift, rng)
+
+    return Scene(target, pictures, lambda frame: target.points @ R[frame].T + t[frame], t)
+
+
+def charuco(frames: int, rng: np.random.Generator) -> Scene:
+    return flat(Board((7, 5), 0.1, 0.075, "DICT_4X4_100"), frames, rng)
+
+
+def chessboard(frames: int, rng: np.random.Generator) -> Scene:
+    return flat(Chessboard((10, 7), 0.06), frames, rng)
+
+
+def chessboard_symmetric(frames: int, rng: np.random.Generator) -> Scene:
+    return flat(Chessboard((9, 7), 0.06), frames, rng)
+
+
+def circles(frames: int, rng: np.random.Generator) -> Scene:
+    return flat(Circles((4, 11), 0.05), frames, rng)
+
+
+def circles_symmetric(frames: int, rng: np.random.Generator) -> Scene:
+    return flat(Circles((9, 6), 0.06, staggered=False), frames, rng)
+
+
+SCENES = {scene.__name__: scene for scene in (charuco, chessboard, chessboard_symmetric, circles, circles_symmetric)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--targets", nargs="+", choices=SCENES, default=list(SCENES))
+    parser.add_argument("--cameras", type=int, default=4)
+    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="folder for the videos, used again if they are there")
+    args = parser.parse_args()
+    for name in args.targets:
+        rng = np.random.default_rng(args.seed)
+        rig = ring(args.cameras, radius=2.2, size=(1280, 720), focal=800.0, rng=rng)
+        scene = SCENES[name](args.frames, rng)
+        with tempfile.TemporaryDirectory() as folder:
+            files = write_videos((args.keep or Path(folder)) / name, rig, scene)
+            start = time.perf_counter()
+            found = detect([video(file) for file in files], scene.target)
+            detected_s = time.perf_counter() - start
+        print(f"{name}: {found.identified.board.words()}; {'; '.join(found.identified.remarks)}")
+        corners = found.corners
+        off = []
+        for camera in rig.cameras:
+            own = np.flatnonzero(corners.camera == corners.names.index(camera.name))
+            truth = np.array([scene.points(corners.frame[i])[corners.corner[i]] for i in own])
+            off.append(corners.xy[own] - camera.project(truth))
+        everything = np.concatenate(off)
+        near = np.abs(everything).max(axis=1) < 5
+        print(
+            f"  {len(near)} points in {[s.boards for s in found.summaries]} pictures, {100 * near.mean():.1f} % near, "
+            f"error {everything[near].std():.3f} px per axis, mean {everything[near].mean(axis=0).round(3)}; "
+            f"{detected_s:.0f} s"
+        )
+        start = time.perf_counter()
+        result = solve(corners, found.identified.board)
+        used = Rig(tuple(rig.cameras[c] for c in result.cameras))
+        print(
+            f"  RMS {result.rms_px:.3f} px over {100 * result.inlier.mean():.2f} %, triangulation RMS "
+            f"{triangulation_rms(used, result.state, scene.path):.3f} mm; {len(used)} of {len(rig)} cameras; offsets "
+            f"{np.round(1000 * result.time_offset, 2)} ms, true 0; {time.perf_counter() - start:.0f} s",
+            flush=True,
+        )
+
+
+def write_videos(folder: Path, rig: Rig, scene: Scene) -> list[Path]:
+    files = [folder / f"{camera.name}.avi" for camera in rig.cameras]
+    if all(file.exists() for file in files):
+        return files
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, camera in zip(files, rig.cameras, strict=True):
+        writer = cv2.VideoWriter(str(file), cv2.VideoWriter_fourcc(*"MJPG"), RATE_HZ, camera.size, False)
+        writer.set(cv2.VIDEOWRITER_PROP_QUALITY, 95)
+        for picture in scene.pictures(camera):
+            writer.write(picture)
+        writer.release()
+    return files
+
+
+def triangulation_rms(rig: Rig, state: BundleState, path: np.ndarray) -> float:
+    low, high = path.min(axis=0), path.max(axis=0)
+    axes = [np.linspace(a, b, 6) for a, b in zip(low, high, strict=True)]
+    points = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 3)
+    pixels = [camera.project(points) for camera in rig.cameras]
+    seen = np.stack([((xy >= 0) & (xy < c.size)).all(axis=1) for xy, c in zip(pixels, rig.cameras, strict=True)])
+    kept = seen.sum(axis=0) >= 2
+    found = triangulated(state, [xy[kept] for xy in pixels], seen[:, kept])
+    rotation, shift = alignment(found, points[kept])
+    return float(1000 * np.sqrt((np.linalg.norm(found @ rotation.T + shift - points[kept], axis=1) ** 2).mean()))
+
+
+if __name__ == "__main__":
+    main()
