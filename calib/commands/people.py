@@ -32,6 +32,7 @@ from multiview.common.ranges import FrameRate, ranged
 if TYPE_CHECKING:
     from calib.people.calibrate import Options
     from calib.people.lens_freedom import LensGuess
+    from calib.people.pairs import PairPose
     from calib.people.solved_rig import PeopleCalibration
     from multiview.body.skeleton import Skeleton
     from multiview.cameras.camera import Camera, Rig
@@ -81,6 +82,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--known", type=Path, metavar="RIG", help="rig.toml that grows: its cameras stay, the others are added"
     )
+    parser.add_argument(
+        "--pairs", type=Path, metavar="FILE", help="also write as JSON which pairs of cameras agree on somebody, even "
+        "where no rig comes out",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the rig and the report")
 
 
@@ -97,7 +102,10 @@ def run(args: argparse.Namespace) -> int:
     cameras, recordings, skeleton, priors, notes = _read(args)
     options = _options(args, [camera.name for camera in cameras], priors, known)
     with progress_bar("calibrating from people") as show:
-        calibration = calibrate(cameras, recordings, skeleton, options, lambda what, share: show(_SHARES[what](share)))
+        calibration = calibrate(
+            cameras, recordings, skeleton, options, lambda what, share: show(_SHARES[what](share)),
+            lambda pairs: _write_pairs(args.pairs, [camera.name for camera in cameras], pairs),
+        )  # fmt: skip
     outcome = judge_people(calibration)
     seconds = time.perf_counter() - start
     args.out.mkdir(parents=True, exist_ok=True)
@@ -127,6 +135,19 @@ def run(args: argparse.Namespace) -> int:
     print(f"{args.out / 'rig.toml'}, {args.out / 'report.html'}, {args.out / 'report.json'}")
     right = against is None or _checked(calibration, against, args.against)
     return 1 if outcome.verdict == "record again" or not right else 0
+
+
+def _write_pairs(path: Path | None, names: list[str], pairs: list[PairPose]) -> None:
+    import json
+
+    from calib.people.checks import agrees
+    from multiview.common.atomic_file import replacing
+
+    if path is None:
+        return
+    found = [{"a": names[pair.a], "b": names[pair.b], "agree": agrees(pair)} for pair in pairs]
+    with replacing(path) as file:
+        file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 def _grown(known: Rig, found: Rig) -> Rig:
@@ -313,10 +334,9 @@ def _from_take(args: argparse.Namespace) -> _Inputs:
     if take.rig.exists():
         rig, skeleton, recordings = take_keypoints(take)
         if any(recording.frames for recording in recordings):
-            known = _known_lenses(args) or rig
-            cameras, priors, told = lenses_for(
-                list(rig.names), [camera.size for camera in rig.cameras], known, args.fov
-            )
+            known = _known_lenses(args) or _placed(rig)
+            sizes: list[tuple[int, int] | None] = [camera.size for camera in rig.cameras]
+            cameras, priors, told = lenses_for(list(rig.names), sizes, known, _fov_deg(args))
             stamps = [
                 replace(r, times_ns=[t - round(camera.time_offset_s * NS_PER_S) for t in r.times_ns])
                 for r, camera in zip(recordings, rig.cameras, strict=True)
@@ -326,3 +346,10 @@ def _from_take(args: argparse.Namespace) -> _Inputs:
     if not videos:
         raise SourceError(f"{take.folder} has neither keypoints nor videos: record with workers or --video")
     return _from_videos(args, videos)
+
+
+def _placed(rig: Rig) -> Rig | None:
+    """A take's rig, whose lenses are known; None where the studio had none yet."""
+    from multiview.cameras.camera import UNPLACED
+
+    return None if rig.world == UNPLACED else rig

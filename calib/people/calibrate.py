@@ -14,7 +14,7 @@ from calib.people.grow import grow
 from calib.people.joint_bundle import JointBundle
 from calib.people.known_rig import check_known, start_of
 from calib.people.lens_freedom import LensGuess, freed_lenses, freedom
-from calib.people.pairs import relate
+from calib.people.pairs import PairPose, relate
 from calib.people.refine import refine
 from calib.people.scene import scene_of
 from calib.people.solved_rig import Known, PeopleCalibration, solved_rig
@@ -61,6 +61,7 @@ def calibrate(
     skeleton: Skeleton,
     options: Options,
     show: Callable[[str, float], None] = lambda what, share: None,
+    related: Callable[[list[PairPose]], None] = lambda pairs: None,
 ) -> PeopleCalibration:
     """Compute a rig from people who walk.
 
@@ -70,6 +71,7 @@ def calibrate(
         skeleton: Of the keypoints.
         options: What the user knows.
         show: Is told what is being done and the share of it.
+        related: Is given the pairs of cameras that agree on somebody, before anything is refused for them.
 
     Returns:
         The rig.
@@ -94,6 +96,7 @@ def calibrate(
         found = relate((a, b), scene.samples[a], scene.samples[b], mirrored, reach, rng)
         if found is not None:
             pairs.append(found)
+    related(pairs)
     check_pairs(names, pairs)
     show("placing cameras", 0.0)
     priors = [options.lens_priors.get(camera.name) for camera in cameras]

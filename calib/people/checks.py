@@ -14,7 +14,7 @@ from calib.people.tracklets import Tracklet
 from multiview.errors import CalibrationError
 from multiview.recordings.recorded_keypoints import Recording
 
-__all__ = ["check_pairs", "check_placed", "check_recordings", "check_solved"]
+__all__ = ["agrees", "check_pairs", "check_placed", "check_recordings", "check_solved"]
 
 _MIN_SEEN_S = 1.0
 _MIN_OBSERVATIONS, _MAX_TURN_DEG, _ANY_DEG = 500, 2.0, 90.0
@@ -42,9 +42,14 @@ def check_recordings(names: list[str], recordings: list[Recording], tracklets: l
         )
 
 
+def agrees(pair: PairPose) -> bool:
+    """Whether two cameras agree on somebody."""
+    return pair.support > _MIN_SUPPORT * pair.possible
+
+
 def check_pairs(names: list[str], pairs: list[PairPose]) -> None:
     """Some two cameras agree on somebody; raises CalibrationError."""
-    if not any(pair.support > _MIN_SUPPORT * pair.possible for pair in pairs):
+    if not any(agrees(pair) for pair in pairs):
         raise CalibrationError(
             f"no two of {', '.join(names)} agree on anybody: check the lenses and frame rates, and that the recordings "
             "were started within --max-offset of each other; then let people walk where the views overlap"
@@ -63,7 +68,7 @@ def check_placed(
             f"what {', '.join(gone)} saw does not fit where the known rig has {'it' if len(gone) == 1 else 'them'}: "
             "take it out of that rig if it was moved, else walk longer where it and the others see you"
         )
-    graph: nx.Graph = nx.Graph((pair.a, pair.b) for pair in pairs if pair.support > _MIN_SUPPORT * pair.possible)
+    graph: nx.Graph = nx.Graph((pair.a, pair.b) for pair in pairs if agrees(pair))
     graph.add_nodes_from(range(len(names)))
     lost = [names[c] for c in np.flatnonzero(~placed)]
     near = [names[c] for c in np.flatnonzero(placed)]

@@ -15,9 +15,10 @@ from jaxtyping import Float64
 from multiview.errors import ConfigError
 from multiview.geometry.lens import COEFFICIENTS, LensModel, distort, distort_with_jacobian, largest_radius, undistort
 
-__all__ = ["MAX_CAMERAS", "Camera", "Rig", "too_many_cameras"]
+__all__ = ["MAX_CAMERAS", "UNPLACED", "Camera", "Rig", "too_many_cameras"]
 
 MAX_CAMERAS = 16  # of a rig
+UNPLACED = "unplaced"  # the world of a rig of which only names and sizes are known
 
 
 def too_many_cameras(count: int) -> str:
@@ -189,7 +190,8 @@ class Rig:
 
     Attributes:
         cameras: In the order of every array with one entry per camera.
-        world: "camera" where the world is the first camera's frame, so that up is unknown; else z is up.
+        world: "camera" where the world is the first camera's frame, so that up is unknown; `UNPLACED` where nothing is
+            known but names and sizes; else z is up.
     """
 
     cameras: tuple[Camera, ...]

@@ -81,7 +81,8 @@ class RigTable(msgspec.Struct, forbid_unknown_fields=True):
     cameras: Annotated[list[CameraTable], msgspec.Meta(min_length=1)]
     """One `[[cameras]]` table each."""
     world: str = ""
-    """`"camera"`: the world is the first camera's frame and up is unknown; else z is up."""
+    """`"camera"`: the world is the first camera's frame and up is unknown; `"unplaced"`: only names and sizes are
+    known, as of a studio that calibrates itself from people; else z is up."""
 
     def __post_init__(self) -> None:
         if fault := too_many_cameras(len(self.cameras)):

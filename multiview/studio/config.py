@@ -302,14 +302,17 @@ def decode_studio(path: Path | str) -> Studio:
     return studio
 
 
-def load_studio(path: Path | str, check: bool = True) -> Studio:
+def load_studio(path: Path | str, check: bool = True, rig: Path | None = None) -> Studio:
     """Read a studio file; ConfigError naming the key that is wrong and the nearest known one.
 
-    `check` also reads what the file refers to (rig, pipeline and synthetic options), as one does before starting.
+    `check` also reads what the file refers to (rig, pipeline and synthetic options), as one does before starting; `rig`
+    is another rig than the file names.
     """
     path = Path(path)
     studio = decode_studio(path)
     studio = _absolute(_with_actors(studio, path), path.parent.resolve())
+    if rig is not None:
+        studio = msgspec.structs.replace(studio, rig=str(rig.resolve()))
     try:
         studio = with_skeleton(studio)
     except ConfigError as error:
@@ -318,17 +321,19 @@ def load_studio(path: Path | str, check: bool = True) -> Studio:
     if check:
         try:
             pipeline_options(studio)
-            rig = studio_rig(studio)
+            cameras = studio_rig(studio)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None
         for name in studio.cameras:
-            if name not in rig.names:
-                raise ConfigError(f"{path}: cameras.{name}: the rig has no such camera; it has {', '.join(rig.names)}")
-        for name in rig.names:
+            if name not in cameras.names:
+                raise ConfigError(
+                    f"{path}: cameras.{name}: the rig has no such camera; it has {', '.join(cameras.names)}"
+                )
+        for name in cameras.names:
             studio.source_of(name)
         _check_ports(studio, path)
-        _check_workers(studio, rig, path)
-        _check_skeletons(studio, rig, path)
+        _check_workers(studio, cameras, path)
+        _check_skeletons(studio, cameras, path)
     return studio
 
 

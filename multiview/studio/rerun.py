@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 import msgspec
 
 from multiview.body.skeleton import SKELETONS, find_skeleton
+from multiview.cameras.camera import UNPLACED
 from multiview.cameras.rig_file import load_rig
 from multiview.common.plugins import plugin_names
 from multiview.data import NS_PER_S
@@ -104,9 +105,17 @@ def _speed(studio: Studio) -> float:
 
 
 def rerun_fusion(take: Take, studio: Studio | None = None, rig: Path | None = None) -> Iterator[FusedTick]:
-    """The take's keypoints through the same fusion as live; `rig` is a corrected one to use instead of the take's."""
-    studio = studio or take_studio(take)
-    fusion = StreamFusion(with_other_rig(studio) if rig else studio, load_rig(rig or take.rig))
+    """The take's keypoints through the same fusion as live; `rig` is a corrected one to use instead of the take's.
+
+    ConfigError if its cameras have no places, as before a studio has calibrated itself from people.
+    """
+    studio, cameras = studio or take_studio(take), load_rig(rig or take.rig)
+    if cameras.world == UNPLACED:
+        raise ConfigError(
+            f"{take.folder} was recorded before its cameras had places: give the rig that came of it (--rig), or "
+            f"calibrate with `multiview calibrate people {take.folder}`"
+        )
+    fusion = StreamFusion(with_other_rig(studio) if rig else studio, cameras)
     for record in take.records():
         yield from fusion.feed(*record)
 

@@ -200,7 +200,9 @@ def studio_file(name: str, cameras: list[Found], rig: str = "") -> str:
     if rig:
         head.append(f"rig = {_text(rig)}  # where the cameras stand, from `multiview calibrate solve`")
     else:
-        head.append('rig = "rig/rig.toml"  # not there yet: `multiview calibrate solve ... --out rig` writes it')
+        head.append(
+            'rig = "rig/rig.toml"  # not there yet: `calibrate solve ... --out rig` writes it, or `run`, from people'
+        )
     lines = [*head]
     for camera in cameras:
         lines += camera_lines(camera)
@@ -234,5 +236,6 @@ def next_steps(path: Path, cameras: list[Found], rig: str) -> Iterator[str]:
         folder = path.parent
         yield f"multiview capture {path} --preview           # is everybody in the picture?"
         yield f"multiview calibrate board --out {folder / 'board'}    # record it, detect, solve --out {folder / 'rig'}"
+        yield f"multiview run {path} --height 178    # or without a board: walk, and it calibrates from people"
     yield f"multiview doctor {path}"
     yield f"multiview run {path}"

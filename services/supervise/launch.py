@@ -68,15 +68,17 @@ class Launch:
         logs: Path | None = None,
         video: bool = False,
         strict: bool = False,
+        fusion: bool = True,
     ) -> None:
         """`take` names what is recorded, with `video` of every camera; `viewer` overrides the studio; `logs` keeps the
-        processes' logs. ConfigError if there is nothing to film, or nowhere to keep it.
+        processes' logs; without `fusion` keypoints are only recorded. ConfigError if there is nothing to film, or
+        nowhere to keep it.
         """
         if video and not (studio.recorder.enabled and all(isinstance(s, CameraSource) for s in studio.sources)):
             raise ConfigError('video needs cameras (type = "camera") and [recorder] enabled = true')
         self.rig: Rig = studio_rig(studio)
         self.studio = _with_known_rate(_with_free_ports(with_skeleton(studio)))
-        self._take_name, self._notes, self._video = take, notes, video
+        self._take_name, self._notes, self._video, self._fusion = take, notes, video, fusion
         self._viewer = studio.viewer.enabled and has_display() if viewer is None else viewer
         self._scratch = tempfile.TemporaryDirectory(prefix="multiview-")
         self.logs = logs or Path(self._scratch.name)
@@ -102,7 +104,8 @@ class Launch:
         spawn = self._supervisor.spawn
         spawn("hub", ["hub", str(path), "--run-id", self._run_id], essential=True)
         self._supervisor.wait_until(lambda status: True)
-        spawn("fusion", ["fusion", str(path)], ["service/fusion"], essential=True)
+        if self._fusion:
+            spawn("fusion", ["fusion", str(path)], ["service/fusion"], essential=True)
         if self.studio.recorder.enabled:
             self.take = new_take(self.studio, self._take_name, datetime.now().astimezone(), self._notes)
             name = self.take.folder.name.removesuffix(".partial")

@@ -11,11 +11,13 @@ from msgspec.structs import replace
 from multiview.common.counted import counted
 from multiview.common.ledger import note_missing
 from multiview.common.ranges import Seconds, ranged
-from multiview.errors import SourceError
+from multiview.errors import ConfigError, SourceError
 from multiview.recordings.take import Take
 from multiview.studio.config import Studio, load_studio
 from services.supervise.launch import Launch
+from services.supervise.people_calibration import WANTED_S, PeopleOptions, calibrate_from_people
 from services.supervise.status import StatusTable
+from services.supervise.unplaced import lacks_rig
 from services.supervise.watcher import Watcher
 
 
@@ -28,6 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=ranged(Seconds), help="end after this time (s)")
     parser.add_argument("--logs", type=Path, help="folder for the processes' logs")
     parser.add_argument("--video", action="store_true", help="also record every camera's video in the take")
+    without = parser.add_argument_group("a studio without a rig, which is calibrated from people first")
+    without.add_argument("--lenses", type=Path, metavar="RIG", help="rig file with the cameras' lenses")
+    without.add_argument("--height", type=ranged(float), metavar="CM", help="stature of the tallest person")
+    without.add_argument(
+        "--fov", default="", metavar="DEG", help="field of view of lenses that are not known: degrees, 26mm, or a name"
+    )
+    without.add_argument(
+        "--people-seconds", type=ranged(Seconds), metavar="S",
+        help=f"for so long two cameras are to see people (default {WANTED_S:g})",
+    )  # fmt: skip
     parser.add_argument(
         "--strict",
         action="store_true",
@@ -36,6 +48,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    people = PeopleOptions(args.lenses, args.height, args.fov, args.people_seconds or WANTED_S)
+    if lacks_rig(args.studio):
+        print(
+            f"{args.studio} has no rig yet, so it calibrates from people: walk through the whole room, one to four "
+            "people, near and far, with turns"
+        )
+        calibrate_from_people(args.studio, people, args.logs, args.strict)
+    elif people != PeopleOptions():
+        raise ConfigError(
+            f"{args.studio} has a rig: --lenses, --height, --fov and --people-seconds are for one without"
+        )
     studio = load_studio(args.studio)
     if args.no_recording:
         studio = replace(studio, recorder=replace(studio.recorder, enabled=False))

@@ -90,7 +90,9 @@ def test_command_writes_rig_and_reports(walk, tmp_path, capsys):
     out = tmp_path / "rig"
     arguments = ["--keypoints", str(tmp_path / "keypoints"), "--skeleton", "coco17", "--max-offset", "0.25"]
     arguments += ["--lenses", str(tmp_path / "lenses.toml"), "--distance", "cam01", "cam02", "3.5", "--out", str(out)]
+    arguments += ["--pairs", str(tmp_path / "pairs.json")]
     assert main(["calibrate", "people", *arguments]) in (0, 1)
+    assert json.loads((tmp_path / "pairs.json").read_text()) == [{"a": "cam01", "b": "cam02", "agree": True}]
     rig = load_rig(out / "rig.toml")
     assert np.linalg.norm(rig.cameras[0].centre - rig.cameras[1].centre) == pytest.approx(3.5, abs=1e-6)
     report = json.loads((out / "report.json").read_text())
