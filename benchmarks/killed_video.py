@@ -1,9 +1,9 @@
 """Recordings that are killed (SIGKILL) at random instants, from before the first picture on: what their videos hold.
 
-A camera's pictures show their number in binary, and the camera writes down what it has given. Of a video that is killed
-nothing may be missing that is older than a second, and every frame must have its own time. A video that is killed in
-its first second may hold no picture: then `recover` says so, and exits with 3. It hides neither the other cameras nor
-its own other parts.
+A camera's pictures show their number in binary, and the camera writes down what it has given, and when. Of a video that
+is killed nothing may be missing that was given more than a second before, and every frame must have its own time. A
+video that is killed in its first second may hold no picture: then `recover` says so, and exits with 3. It hides neither
+the other cameras nor its own other parts.
 
     python -m benchmarks killed_video --kills 50
     python -m benchmarks killed_video --commands capture --kills 10 --seed 1
@@ -54,8 +54,9 @@ EARLY = 0.3  # share of kills that come before the first video, or soon after it
 STEP_S = 2.5e-5  # a video's own unit of time is 1/90,000 s
 TIMES = ".timestamps.csv"
 CAMERA = '''
-"""A camera whose pictures show their number in binary, and which tells a file what it has given."""
+"""A camera whose pictures show their number in binary, and which tells a file what it has given, and when."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ class Source:
         for bit in range(16):
             image[:, 16 * bit : 16 * bit + 16] = 255 * (self.number >> bit & 1)
         frame = VideoFrame(image, self.number, round(self.number * 1e9 / self.fps), self.name)
-        self.log.write(f"{self.number}\\n")
+        self.log.write(f"{self.number} {time.monotonic_ns()}\\n")
         self.number += 1
         return frame
 
@@ -131,7 +132,7 @@ class NumberedStudio:
 
 @dataclass(frozen=True, slots=True)
 class VideoAfterKill:
-    """A camera's video; `missing_s` of what its camera had given are not in it."""
+    """A camera's video; the first frame that is not in it was given `missing_s` before the kill."""
 
     plays: bool
     missing_s: float
@@ -199,7 +200,8 @@ def after_kill(studio: NumberedStudio, words: tuple[str, ...], early: bool, afte
         videos = begun / "videos"
     ages = [max(0.0, killed - START_S - since.get(name, killed)) for name in studio.cameras]
     found = [
-        examined(videos / f"{name}.mp4", studio.log(name), age) for name, age in zip(studio.cameras, ages, strict=True)
+        examined(videos / f"{name}.mp4", studio.log(name), age, killed)
+        for name, age in zip(studio.cameras, ages, strict=True)
     ]
     for name, video in zip(studio.cameras, found, strict=True):
         line = f"{name}.mp4 holds no picture"
@@ -234,19 +236,20 @@ def _runs(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def examined(path: Path, given: Path, age_s: float = np.inf) -> VideoAfterKill:
+def examined(path: Path, given: Path, age_s: float = np.inf, ended_s: float = np.inf) -> VideoAfterKill:
     """Nothing older than a second is missing, and every frame has its time.
 
     Args:
         path: The video.
-        given: Numbers of the frames that the camera has given.
+        given: Numbers of the frames that the camera has given, and when.
         age_s: For how long it had been recorded, s.
+        ended_s: When it was killed, on the monotonic clock; if it was not, nothing may be missing.
 
     Raises:
         MultiviewError: Something is missing.
     """
-    numbers = given.read_text().split() if given.exists() else []
-    due = max(0, len(numbers) - 1)  # the last one is read ahead
+    lines = given.read_text().splitlines() if given.exists() else []
+    given_s = [int(line.split()[1]) / 1e9 for line in lines[:-1]]  # the last one is read ahead
     try:
         seen = _numbers_and_times(path)
     except SourceError:
@@ -254,9 +257,10 @@ def examined(path: Path, given: Path, age_s: float = np.inf) -> VideoAfterKill:
             raise MultiviewError(f"{path.name} does not play, after {age_s:.2f} s") from None
         return VideoAfterKill(False, age_s)
     shown = [number for number, _ in seen]
-    missing_s = (due - 1 - shown[-1]) / FPS
+    missing = given_s[shown[-1] + 1 :]
+    missing_s = max(0.0, ended_s - missing[0]) if missing else 0.0
     if missing_s > LIMIT_S:
-        raise MultiviewError(f"{path.name} lacks its last {missing_s:.2f} s")
+        raise MultiviewError(f"{path.name} lacks {len(missing)} frames, the first of {missing_s:.2f} s before its end")
     steps_s = np.diff(shown) / FPS
     if not np.allclose(np.diff([time_s for _, time_s in seen]), steps_s, rtol=0, atol=1e-6):
         raise MultiviewError(f"{path.name}: frames are not at their times")
@@ -265,7 +269,7 @@ def examined(path: Path, given: Path, age_s: float = np.inf) -> VideoAfterKill:
     with path.with_name(path.stem + TIMES).open() as file:
         if len(list(csv.DictReader(file))) < len(seen):
             raise MultiviewError(f"{path.name}: frames without a time")
-    return VideoAfterKill(True, max(0.0, missing_s))
+    return VideoAfterKill(True, missing_s)
 
 
 def _numbers_and_times(path: Path) -> list[tuple[int, float]]:

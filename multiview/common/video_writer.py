@@ -1,4 +1,4 @@
-"""Video files that play however their writing ended: H.264 in MP4, written in fragments of half a second at most."""
+"""Video files that play however their writing ended: H.264 in MP4, every frame in a fragment of its own."""
 
 from __future__ import annotations
 
@@ -22,13 +22,11 @@ __all__ = ["VideoWriter", "load_encoders"]
 
 TIME_BASE = 90_000  # units of time per second
 DEFAULT_FPS = 30.0
-US_PER_S = 1_000_000
-FRAGMENT_US = US_PER_S // 2
 # While it is written, each fragment says what it holds; when it is closed, the file gets the index of an ordinary MP4.
-# A key frame begins a fragment: the first ones are short, so that a video of a moment plays, too.
+# FFmpeg ends a fragment only when the next frame comes. So a fragment holds one frame: else, of a camera that stopped,
+# frames would wait in memory however long ago they came.
 CONTAINER = {
-    "movflags": "+hybrid_fragmented+empty_moov+default_base_moof+frag_keyframe",
-    "frag_duration": str(FRAGMENT_US),
+    "movflags": "+hybrid_fragmented+empty_moov+default_base_moof+frag_every_frame",
     "flush_packets": "1",
 }
 BUFFER = 4 << 20  # bytes: a fragment goes to the disk at once, so that it is hardly ever cut
@@ -61,9 +59,7 @@ def load_encoders() -> None:
 
 
 class VideoWriter:
-    """Writes pictures to an MP4 file; what was written half a second ago survives a killed process or a full disk.
-
-    Of a video shorter than that, all but the last half does: key frames 1, 2, 4, 8 ... each begin a fragment.
+    """Writes pictures to an MP4 file; all but the last one survive a killed process or a full disk.
 
     Use as a context, or end with `close`; after an error, end with `abandon`.
     """
@@ -135,8 +131,6 @@ class VideoWriter:
         frame.pts = max(round((time_ns - self._first_ns) * TIME_BASE / NS_PER_S), self._last_pts + 1)
         self._last_pts = frame.pts
         frame.time_base = Fraction(1, TIME_BASE)
-        if self.frames.bit_count() <= 1 and self.frames * US_PER_S < FRAGMENT_US * self._fps:
-            frame.pict_type = av.video.frame.PictureType.I
         self._encode(frame)
         if self._file.mark():
             self.safe_frames = self.frames

@@ -1,4 +1,4 @@
-"""Videos play to their last half second however their writing ended, with the true time of every frame."""
+"""Videos play to their last frame but one however their writing ended, with the true time of every frame."""
 
 from __future__ import annotations
 
@@ -37,9 +37,7 @@ def read(path: Path) -> tuple[list[int], list[float]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [SIZE, (65, 47)], ids=["even", "odd"])
-def test_video_writer_loses_at_most_half_a_second_or_half_of_less_wherever_it_is_cut(
-    size: tuple[int, int], tmp_path: Path
-) -> None:
+def test_video_writer_loses_one_frame_wherever_it_is_cut(size: tuple[int, int], tmp_path: Path) -> None:
     """What is in the file at an instant is what a killed process leaves."""
     path, copy = tmp_path / "v.mp4", tmp_path / "copy.mp4"
     frames = 100
@@ -50,12 +48,8 @@ def test_video_writer_loses_at_most_half_a_second_or_half_of_less_wherever_it_is
                 continue
             copy.write_bytes(path.read_bytes())
             digits, times = read(copy)
-            assert digits == [i % 10 for i in range(len(digits))]
-            np.testing.assert_allclose(times, [uneven(i) / 1e6 for i in range(len(times))], atol=0.02)  # 1/90,000 s
-            lost_ns = uneven(frame) - (uneven(len(digits) - 1) if digits else 0)
-            assert lost_ns <= 500_000_000 + 2 * STEP_NS  # a fragment ends where the next frame begins
-            if 0 < frame < FPS / 2:
-                assert len(digits) >= (frame + 1) / 2
+            assert digits == [i % 10 for i in range(frame)]
+            np.testing.assert_allclose(times, [uneven(i) / 1e6 for i in range(frame)], atol=0.02)  # 1/90,000 s
             assert writer.safe_frames == len(digits)
     digits, times = read(path)
     assert digits == [i % 10 for i in range(frames)]
@@ -115,7 +109,7 @@ def test_video_writer_keeps_what_it_wrote_before_the_disk_was_full(tmp_path: Pat
     writer.abandon()
     digits, times = read(path)
     assert len(digits) == writer.safe_frames > 0
-    assert uneven(writer.frames) - uneven(len(digits)) <= 500_000_000 + 2 * STEP_NS
+    assert writer.frames - len(digits) <= 2  # the last one, and the one that did not fit
     assert digits == [i % 10 for i in range(len(digits))]
     np.testing.assert_allclose(times, [uneven(i) / 1e6 for i in range(len(times))], atol=0.02)
 
@@ -128,7 +122,7 @@ def test_video_writer_keeps_what_it_wrote_where_there_is_no_room_for_the_index(t
     with file_size_limit(path.stat().st_size + 10), pytest.raises(OSError, match="too large"):
         writer.close()
     digits, _ = read(path)
-    assert len(digits) == writer.safe_frames >= 45
+    assert len(digits) == writer.safe_frames >= 59
 
 
 def test_video_writer_says_what_it_cannot_write(tmp_path: Path) -> None:
