@@ -11,9 +11,11 @@ import os
 import sys
 
 from multiview.common.kernel_cache import use_kernel_cache
+from multiview.common.picture_size import bound_pictures
 from multiview.errors import MultiviewError
 
 use_kernel_cache()
+bound_pictures()
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread for everyone, before numpy is imported
 
 STUDIES = {

@@ -20,6 +20,7 @@ from multiview import __version__
 from multiview.common.blocked_threads import exit_with
 from multiview.common.kernel_cache import use_kernel_cache
 from multiview.common.ledger import ledger
+from multiview.common.picture_size import bound_pictures
 from multiview.errors import MultiviewError, one_line, os_error_words
 
 PARTLY = 3  # exit status: the command did its work on what could be read of its inputs, which was not all
@@ -200,6 +201,7 @@ def main(argv: list[str] | None = None) -> int:
         subparser = subparsers.add_parser(name, description=command.help)
         if name == chosen:
             use_kernel_cache()
+            bound_pictures()
             module = importlib.import_module(command.module)
             module.add_arguments(subparser)
             subparser.set_defaults(run=module.run)
