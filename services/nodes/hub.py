@@ -27,10 +27,11 @@ from services.runtime.realtime import RealtimeBudget
 from services.transport.hub_sockets import HubSockets, Incoming
 from services.transport.keyring import HUB, SERVICES
 from services.transport.requests import MAX_DELAY_NS, Probe, ProbeReply, Ready, Start, StatusReply
-from services.transport.rights import HUB_HEALTH, Rejection, check_body, check_request, check_topic
+from services.transport.rights import HUB_HEALTH, Rejection, check_body, check_request, check_topic, may_send
 from services.transport.roles import Peer
 
 HEARTBEAT_S, HEALTH_S = 0.05, 1.0
+STATUS_NS = 20_000_000  # for so long the reply to listeners stays as it is, however many of them ask for it
 OUTSIDE = -1  # the place in the stream of what is no part of it
 MAX_REASONS = 50  # why messages were rejected, in what it says of itself
 OPEN_FILES = 4096  # several times what connections within their limits need
@@ -64,6 +65,7 @@ class Hub:
         self._topic_sequences: Counter[bytes] = Counter()
         self._senders, self._ready = SenderTable(self._known), Names(self._known)
         self._received = 0
+        self._status_ns, self._status_reply = -STATUS_NS, b""
         self._reasons = Reasons()
 
     def serve(self, budget: RealtimeBudget | None = None) -> None:
@@ -152,14 +154,16 @@ class Hub:
             self._reasons.add(rejection.reason, rejection.detail)
             return
         if isinstance(request, Probe):
-            reply: msgspec.Struct = ProbeReply(received_ns=now_ns, replied_ns=time.monotonic_ns())
+            reply = msgspec.msgpack.encode(ProbeReply(received_ns=now_ns, replied_ns=time.monotonic_ns()))
         else:
             if isinstance(request, Ready):
                 self._note_ready(request, now_ns)
             if isinstance(request, Start):
                 self.start_ns = self.start_ns or now_ns + request.delay_ns
-            reply = self._status(now_ns)
-        self._sockets.reply(client, msgspec.msgpack.encode(reply))
+            if may_send(peer.role) or now_ns > self._status_ns + STATUS_NS:
+                self._status_ns, self._status_reply = now_ns, msgspec.msgpack.encode(self._status(now_ns))
+            reply = self._status_reply
+        self._sockets.reply(client, reply)
 
     def _note_ready(self, request: Ready, now_ns: int) -> None:
         if not self._ready.enter(request.role, now_ns):

@@ -8,8 +8,11 @@ connection has received. With these three the memory of the hub is bounded whate
 - the connections of one key are `Limits.of_one_key` at most, and `Limits.kept` are kept for those who have a part in
   the studio: whoever may only listen, or has not said anything yet, goes first;
 - connections that have not sent even a greeting are `Limits.waiting` at most, the oldest goes first;
-- a connection sends messages and bytes at a rate, and what it has sent of a message that is not complete is bounded, as
-  is what all those have sent together that have not said anything yet.
+- a connection sends messages and bytes at a rate, as do all those together who may only listen, and what it has sent of
+  a message that is not complete is bounded, as is what all those have sent together that have not said anything yet;
+- what subscribers ask for is bounded, of each and of all together.
+
+The hub relays by the same thread: so a call takes up a share of the connections only.
 """
 
 from __future__ import annotations
@@ -19,11 +22,15 @@ import os
 import socket
 import struct
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import NamedTuple
 
 from multiview.wire.messages import MAX_BYTES
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
 
 __all__ = ["ConnectionTable", "Limits"]
 
@@ -31,7 +38,10 @@ GREETING_BYTES = 64  # what ZMTP begins with
 SILENT_S = 2.0  # a connection that was silent for so long makes room for another
 HEARTBEAT_BYTES_S = 2048.0  # what heartbeats of the other side are allowed
 SUBSCRIPTIONS, SUBSCRIBED_BYTES = 256, 4096  # of one connection; libzmq keeps some 50 bytes for each of these
+SUBSCRIBED_IN_ALL = 64 * 1024  # bytes of all of them; ours ask for 150 each
+AT_ONCE = 48  # connections that one call looks at
 _RECEIVED_AT = 128  # place of tcpi_bytes_received in struct tcp_info
+_COUNT = struct.Struct("<Q")
 _LINUX = sys.platform == "linux"
 
 
@@ -54,6 +64,7 @@ class Limits(NamedTuple):
     in_all: int = 1024 * 1024  # the same of all connections that have said nothing yet
     messages_s: float = 4000.0
     messages: float = 4000.0
+    listeners_s: float = 1e9  # messages a second, and at once, of all together who have no part in the studio
     bytes_s: float = 16e6
     bytes: float = 16e6
     speaks: bool = True  # whether who connects here sends messages, so that silence means something
@@ -64,6 +75,7 @@ class _Connection:
         self.port, self.handle = port, handle
         self.since = self.last_message = self.refilled = self.swept = now_s
         self.received = self.unfinished = 0.0
+        self.waiting = 0  # bytes that have come and that ZeroMQ has not read
         self.greeted = not _LINUX
         self.suspect = self.delivered = self.spoke = False
         self.messages = self.bytes = 0.0  # used of what may be sent at once
@@ -81,6 +93,10 @@ class ConnectionTable:
     def __init__(self, limits: dict[str, Limits], has_part: Callable[[str], bool] = lambda user: True) -> None:
         self._limits, self._has_part = limits, has_part
         self._connections: dict[int, _Connection] = {}
+        self._at: dict[str, dict[int, _Connection]] = {port: {} for port in limits}  # in the order of their coming
+        self._unmeasured: deque[int] = deque()  # of this round
+        self._listeners = dict.fromkeys(limits, (0.0, 0.0))  # what they sent of late, and when that was, s
+        self._subscribed = 0  # bytes
         self.closed_for: Counter[str] = Counter()  # why connections were closed here
 
     def __len__(self) -> int:
@@ -96,11 +112,11 @@ class ConnectionTable:
             except OSError:
                 os.close(copy)
                 raise
-            self._connections[file] = _Connection(port, handle, now_s)
+            self._connections[file] = self._at[port][file] = _Connection(port, handle, now_s)
 
     def gone(self, file: int) -> None:
         """ZeroMQ has closed it."""
-        connection = self._connections.pop(file, None)
+        connection = self._taken_out(file)
         if connection is not None:
             connection.handle.close()
 
@@ -117,7 +133,15 @@ class ConnectionTable:
         share = max(connection.messages / limits.messages, connection.bytes / limits.bytes)
         if share > 2.0:
             self.close(file, "sent too fast")
-        return share <= 1.0
+        return share <= 1.0 and (self._has_part(user) or self._listeners_have_time(connection.port, now_s))
+
+    def _listeners_have_time(self, port: str, now_s: float) -> bool:
+        """Whoever has a part in the studio does not wait for those who may only listen, however many they are."""
+        rate, (level, last_s) = self._limits[port].listeners_s, self._listeners[port]
+        level = max(0.0, level - (now_s - last_s) * rate)
+        fits = level + 1.0 <= rate
+        self._listeners[port] = (level + fits, now_s)
+        return fits
 
     def subscribed(self, file: int, topic: bytes, active: bool) -> None:
         """A subscriber wants a topic, or no longer."""
@@ -126,14 +150,26 @@ class ConnectionTable:
             return
         topics = connection.subscriptions
         if active != (topic in topics):
-            connection.subscribed += len(topic) if active else -len(topic)
+            more = len(topic) if active else -len(topic)
+            connection.subscribed += more
+            self._subscribed += more
         topics.add(topic) if active else topics.discard(topic)
         if len(topics) > SUBSCRIPTIONS or connection.subscribed > SUBSCRIBED_BYTES:
             self.close(file, "too many subscriptions")
+        elif self._subscribed > SUBSCRIBED_IN_ALL:
+            most = max(self._connections, key=lambda other: self._connections[other].subscribed)
+            self.close(most, "too many subscriptions")
+
+    def _taken_out(self, file: int) -> _Connection | None:
+        connection = self._connections.pop(file, None)
+        if connection is not None:
+            del self._at[connection.port][file]
+            self._subscribed -= connection.subscribed
+        return connection
 
     def close(self, file: int, reason: str) -> None:
         """Close a connection; ZeroMQ notices, and reports it as gone."""
-        connection = self._connections.pop(file, None)
+        connection = self._taken_out(file)
         if connection is not None:
             self.closed_for[reason] += 1
             with contextlib.suppress(OSError):
@@ -152,14 +188,24 @@ class ConnectionTable:
         """Those who have sent something."""
         return {one.user for one in self._connections.values() if one.user}
 
-    def sweep(self, now_s: float) -> None:
-        """Close what goes beyond its limits. Call it when every complete message has been taken."""
-        for file, connection in list(self._connections.items()):
-            if _LINUX:
+    def sweep(self, now_s: float) -> bool:
+        """Close what goes beyond its limits, of some connections; True once all have had their turn.
+
+        Call it when every complete message has been taken.
+        """
+        if not self._unmeasured:
+            self._unmeasured.extend(self._connections)
+        for _ in range(min(AT_ONCE, len(self._unmeasured))):
+            file = self._unmeasured.popleft()
+            connection = self._connections.get(file)
+            if _LINUX and connection is not None:
                 self._measure(file, connection, now_s)
+        if self._unmeasured:
+            return False
         for port, limits in self._limits.items():
             self._close_longest(port, limits.in_all)
             self._make_room(port, limits, now_s)
+        return True
 
     def close_all(self) -> None:
         for file in list(self._connections):
@@ -167,7 +213,10 @@ class ConnectionTable:
 
     def _measure(self, file: int, connection: _Connection, now_s: float) -> None:
         limits = self._limits[connection.port]
-        received = _taken_bytes(connection.handle)
+        arrived = _arrived_bytes(connection.handle)
+        if connection.waiting or arrived != connection.received:  # else nothing has come, as of most
+            connection.waiting = _waiting_bytes(connection.handle)
+        received = arrived - connection.waiting
         came, connection.received = received - connection.received, received
         connection.greeted = connection.greeted or received > GREETING_BYTES
         allowance = (now_s - connection.swept) * HEARTBEAT_BYTES_S
@@ -182,7 +231,7 @@ class ConnectionTable:
 
     def _close_longest(self, port: str, limit: int) -> None:
         """Of those who have not said anything complete, until all of them together have sent less."""
-        mute = sorted((one.unfinished, file) for file, one in self._at(port) if not one.spoke)
+        mute = sorted((one.unfinished, file) for file, one in self._at[port].items() if not one.spoke)
         unfinished = sum(size for size, _ in mute)
         while unfinished > limit:
             size, file = mute.pop()
@@ -190,27 +239,25 @@ class ConnectionTable:
             unfinished -= size
 
     def _make_room(self, port: str, limits: Limits, now_s: float) -> None:
-        here = [(file, one) for file, one in self._connections.items() if one.port == port]
-        waiting = [file for file, one in here if not one.greeted]
+        here = self._at[port]
+        if len(here) <= min(limits.waiting, limits.of_one_key, limits.connections - limits.kept):
+            return
+        waiting = [file for file, one in here.items() if not one.greeted]
         for file in waiting[: max(0, len(waiting) - limits.waiting)]:
             self.close(file, "too many silent connections")
         by_key: dict[str, list[int]] = {}
-        for file, one in self._at(port):
+        for file, one in here.items():
             by_key.setdefault(one.user, []).append(file)
         for user, files in by_key.items():
             for file in files[limits.of_one_key :] if user else ():
                 self.close(file, "too many connections of one key")
         if limits.kept:
-            mute = [file for file, one in self._at(port) if not one.spoke]
+            mute = [file for file, one in here.items() if not one.spoke]
             for file in mute[: max(0, len(mute) - limits.waiting)]:
                 self.close(file, "too many silent connections")
-            others = [(file, one) for file, one in self._at(port) if self._only_listens(one, now_s)]
+            others = [(file, one) for file, one in here.items() if self._only_listens(one, now_s)]
             self._close_excess(others, limits.connections - limits.kept, limits.speaks, now_s)
-        self._close_excess(self._at(port), limits.connections, limits.speaks, now_s)
-
-    def _at(self, port: str) -> list[tuple[int, _Connection]]:
-        """In the order of their coming."""
-        return [(file, one) for file, one in self._connections.items() if one.port == port]
+        self._close_excess(list(here.items()), limits.connections, limits.speaks, now_s)
 
     def _only_listens(self, one: _Connection, now_s: float) -> bool:
         """Or says nothing at all; who has just come is given time to."""
@@ -218,6 +265,8 @@ class ConnectionTable:
 
     def _close_excess(self, there: list[tuple[int, _Connection]], limit: int, speaks: bool, now_s: float) -> None:
         """The longest silent goes first, then the newest who only listens, then the newest."""
+        if len(there) <= limit:
+            return
         quiet = [(o.last_message, file) for file, o in there if speaks and now_s - o.last_message > SILENT_S]
         newest = list(reversed(there))
         leaving = [file for _, file in sorted(quiet)]
@@ -228,17 +277,20 @@ class ConnectionTable:
             self.close(file, "too many connections")
 
 
-def _taken_bytes(handle: socket.socket) -> float:
-    """What ZeroMQ has read of a connection so far, bytes."""
-    import fcntl
-    import termios
-
+def _arrived_bytes(handle: socket.socket) -> float:
+    """What has come by a connection so far, bytes."""
     try:
         info = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RECEIVED_AT + 8)
-        if len(info) < _RECEIVED_AT + 8:
-            return 0.0  # a kernel older than 4.1
-        (received,) = struct.unpack_from("<Q", info, _RECEIVED_AT)
-        waiting = fcntl.ioctl(handle.fileno(), termios.FIONREAD, b"\0\0\0\0")
     except OSError:
         return 0.0
-    return float(received - int.from_bytes(waiting, sys.byteorder))
+    if len(info) < _RECEIVED_AT + 8:
+        return 0.0  # a kernel older than 4.1
+    return float(_COUNT.unpack_from(info, _RECEIVED_AT)[0])
+
+
+def _waiting_bytes(handle: socket.socket) -> int:
+    """What of it ZeroMQ has not read yet."""
+    try:
+        return int.from_bytes(fcntl.ioctl(handle.fileno(), termios.FIONREAD, b"\0\0\0\0"), sys.byteorder)
+    except OSError:
+        return 0

@@ -32,9 +32,10 @@ __all__ = ["HubSockets", "Incoming"]
 
 HANDSHAKE_MS = 2000
 REPLY_QUEUE = 100
-MAX_PARTS = 2
-SWEEP_S = 0.01
-EVENTS_AT_ONCE = 500
+MAX_PARTS, TOO_MANY_PARTS = 2, 16  # of a message; with so many more its connection is closed
+PARTS_AT_ONCE = 64  # of such a message that are read, and dropped, between others
+SWEEP_S, SHARE_S = 0.005, 0.0005  # between two rounds of all connections, between two shares of one
+EVENTS_AT_ONCE = 16  # what is relayed waits meanwhile
 # Whoever asks or subscribes sends little. Of that the kernel holds a few KB and libzmq a few messages, the rest waits
 # in its sender: one that goes beyond its limits is closed before what it sent takes much memory (50 bytes for each
 # byte of a subscription, 64 for a part without content).
@@ -44,7 +45,7 @@ SHORT = Limits(
 LIMITS = {
     "ingest": Limits(kept=0),  # nobody who may only listen is let in
     "publish": SHORT._replace(window_bytes=1024, queue=8, speaks=False),
-    "request": SHORT._replace(messages_s=500.0, messages=1000.0, bytes_s=1e6, bytes=1e6),
+    "request": SHORT._replace(messages_s=500.0, messages=1000.0, bytes_s=1e6, bytes=1e6, listeners_s=1000.0),
 }
 _FAILED = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED | _FAILED
@@ -89,6 +90,7 @@ class HubSockets:
             self._monitors[port] = socket.get_monitor_socket(_EVENTS)
         self._connections = ConnectionTable(LIMITS, self._has_part)
         self._rejected: Counter[str] = Counter()
+        self._unread: set[zmq.Socket[bytes]] = set()  # in the middle of a message that has too many parts
         self._next_sweep = 0.0
         try:
             _bind(self._ingest, address, options.ingest_port, "ingest_port")
@@ -114,7 +116,7 @@ class HubSockets:
             if peer is not None:
                 yield Incoming(client, parts[0], parts[1], peer) if len(parts) == 2 else None
 
-    def requests(self, limit: int = 16) -> Iterator[tuple[bytes, bytes, Peer]]:
+    def requests(self, limit: int = 4) -> Iterator[tuple[bytes, bytes, Peer]]:
         """(client, request, who asks)."""
         for _ in range(limit if self._request in self._ready else 0):
             came = self._receive(self._request)
@@ -145,8 +147,7 @@ class HubSockets:
             self._subscriptions()
         now_s = time.monotonic()
         if now_s >= self._next_sweep:
-            self._next_sweep = now_s + SWEEP_S
-            self._connections.sweep(now_s)
+            self._next_sweep = now_s + (SWEEP_S if self._connections.sweep(now_s) else SHARE_S)
         if not self._rejected and not self._connections.closed_for:
             return Counter()
         rejected = self._rejected + self._connections.closed_for
@@ -174,15 +175,18 @@ class HubSockets:
     def _receive(self, socket: zmq.Socket[bytes]) -> tuple[bytes, list[bytes], Peer | None] | None:
         """One message: its connection, its parts (few, if there are too many), and who sent it if it may be used."""
         try:
+            if socket in self._unread and not self._drop_parts(socket):
+                return None
             frame = socket.recv(zmq.NOBLOCK, copy=False)
             client, frames, size = frame.bytes, list[zmq.Frame](), 0
-            while frame.more:
+            while frame.more and len(frames) < TOO_MANY_PARTS:
                 frame = socket.recv(zmq.NOBLOCK, copy=False)
                 size += len(frame)
-                if len(frames) <= MAX_PARTS:
-                    frames.append(frame)
+                frames.append(frame)
         except zmq.Again:
             return None
+        if frame.more:
+            self._unread.add(socket)
         if not frames:
             return client, [], ANYBODY
         try:
@@ -194,10 +198,20 @@ class HubSockets:
         peer = self.permissions.peer(user) if self.permissions is not None else ANYBODY
         if peer is None:
             self._connections.close(file, "revoked key")
+        elif socket in self._unread:
+            self._connections.close(file, "message of too many parts")
         elif not fits:
             self._rejected["a connection sends too fast"] += 1
             peer = None
-        return client, [part.bytes for part in frames], peer
+        return client, [part.bytes for part in frames[: MAX_PARTS + 1]], peer
+
+    def _drop_parts(self, socket: zmq.Socket[bytes]) -> bool:
+        """Read some parts of a message that has too many; whether that was the last of it."""
+        for _ in range(PARTS_AT_ONCE):
+            if not socket.recv(zmq.NOBLOCK, copy=False).more:
+                self._unread.discard(socket)
+                return True
+        return False
 
     def _origin(self, frame: zmq.Frame) -> tuple[int, str]:
         """The file of the connection by which this came, and its public key; ZMQError if ZeroMQ does not know."""

@@ -14,6 +14,7 @@ from services.transport.connections import ConnectionTable, Limits
 LIMITS = {
     "ingest": Limits(connections=4, kept=0, waiting=2, messages_s=10.0, messages=10.0, bytes_s=1e4, bytes=1e4),
     "publish": Limits(connections=8, of_one_key=4, kept=2, waiting=4, speaks=False),
+    "request": Limits(connections=32, of_one_key=16, kept=0, listeners_s=20.0, unfinished_at_once=50_000),
 }
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell what a connection received")
 
@@ -202,6 +203,48 @@ def test_subscriptions_are_bounded_by_their_bytes(network: Network) -> None:
     network.table.subscribed(file, b"%0500d" % 8, True)
     assert not is_open(client)
     assert network.table.closed_for == {"too many subscriptions": 1}
+
+
+def test_subscriptions_of_all_connections_are_bounded_together(network: Network) -> None:
+    """Each of them within its limit; whoever asks for most goes first."""
+    small, small_file = network.connect("publish")
+    network.table.subscribed(small_file, b"poses", True)
+    many = [network.connect("publish") for _ in range(30)]
+    for number, (_, file) in enumerate(many):
+        for part in range(4):
+            network.table.subscribed(file, b"%04d" % (4 * number + part) * 200, True)
+    left = sum(is_open(client) for client, _ in many)
+    assert left == 64 * 1024 // (4 * 800)
+    assert is_open(small)
+    assert network.table.closed_for == {"too many subscriptions": 30 - left}
+    client, file = network.connect("publish")  # those that went have made room
+    network.table.subscribed(file, bytes(700), True)
+    assert is_open(client)
+
+
+def test_listeners_requests_are_bounded_together_and_keep_nobody_waiting(network: Network) -> None:
+    """However many connections they come by."""
+    listeners = [network.connect("request") for _ in range(8)]
+    _, camera = network.connect("request")
+    used = sum(network.table.count(file, "listener", 10, 1.0) for _ in range(10) for _, file in listeners)
+    assert used == LIMITS["request"].listeners_s
+    assert network.table.count(camera, "cam01", 10, 1.0)
+    assert network.table.count(listeners[0][1], "listener", 10, 2.0)
+
+
+@linux
+def test_sweep_looks_at_a_share_of_many_connections_and_misses_none(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.transport.connections.AT_ONCE", 3)
+    connected = [network.connect("request") for _ in range(7)]
+    assert [network.table.sweep(step / 100) for step in range(3)] == [False, False, True]
+    for client, file in connected:
+        client.sendall(bytes(60_000))
+        network.read(network.end(file), 60_000)
+    calls = [network.table.sweep(1.0) for _ in range(3)]
+    assert calls == [False, False, True]
+    assert not any(is_open(client) for client, _ in connected)
 
 
 @linux
