@@ -1,13 +1,23 @@
 """The results of a batch are those of `fuse` and `process`, to the bit; segments change nothing that matters."""
 
+import html
+import re
+from dataclasses import replace
+from urllib.parse import unquote
+
 import numpy as np
 import pytest
 
 from multiview.__main__ import main
 from multiview.batch.camera_poses import join, read_camera_poses, write_camera_poses
+from multiview.batch.jobs import Options, plan_jobs
+from multiview.batch.recordings import find_recordings
 from multiview.batch.results import job_folder
+from multiview.batch.summary import summarise, write_summary
 from multiview.body.skeleton import load_skeleton
+from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import save_rig
+from multiview.common.names import file_name
 from multiview.data import Keypoints2D
 from multiview.errors import SourceError
 from multiview.recordings.pose_table import read_poses
@@ -49,6 +59,27 @@ def test_batch_of_keypoints_is_fuse(tmp_path):
     assert outcome.figures["people"] == 2
     assert 0.5 < outcome.figures["coverage"] <= 1.0
     assert 0.0 < outcome.figures["reprojection_px"] < 30.0
+
+
+def test_batch_takes_names_in_any_script(tmp_path):
+    """Of recordings and cameras, into folders of results and the page that links them."""
+    studio = make_studio(StudioOptions(**STUDIO))
+    names, where = ("Kamera-ä", "相机 1", 'a"b'), tmp_path / "root" / 'Probe "ä" 50% #1'
+    write_studio(studio, where, lambda frames: None)
+    for camera, name in zip(studio.rig.cameras, names, strict=True):
+        (where / "keypoints" / camera.name).rename(where / "keypoints" / file_name(name))
+    save_rig(Rig(tuple(replace(c, name=n) for c, n in zip(studio.rig.cameras, names, strict=True))), where / "rig.toml")
+    found = find_recordings(tmp_path / "root")
+    jobs = plan_jobs(found.recordings, Options(skeleton="coco17", exports=("csv",), report=False))
+    driver = run(jobs, results_folder(tmp_path / "out"))
+    poses = driver.progress.outcomes[next(job.name for job in jobs if job.stage == "poses")]
+    assert poses.figures["people"] == 2
+    page = write_summary(summarise(tmp_path / "root", *found, jobs, driver.progress.outcomes), tmp_path / "out")
+    text = page.read_text(encoding="utf-8")
+    assert html.escape(where.name) in text
+    links = [unquote(link) for link in re.findall('href="([^"]+)"', text)]
+    assert links
+    assert all((page.parent / link).exists() for link in links)
 
 
 def test_batch_of_videos_is_process(tmp_path):

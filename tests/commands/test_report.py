@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from multiview.biomechanics.cycles import POINTS, cycle_curve
 from multiview.biomechanics.gait import Cycle
 from multiview.recordings.pose_table import Poses, write_poses
 from tests.biomechanics.walking import walk, walker
+
+NAME = 'Zoë "王" <b>'
 
 
 def recorded(seconds: float, skeleton: str) -> Poses:
@@ -24,7 +27,7 @@ def recorded(seconds: float, skeleton: str) -> Poses:
     ones = np.ones((n, joints))
     return Poses(
         frame, time_ns, 0 * frame, 0 * frame + 3, moving.xyz, np.array(moving.cov), ones, 4 * ones.astype(int), filled,
-        moving.joints, skeleton,
+        moving.joints, skeleton, names={3: NAME},
     )  # fmt: skip
 
 
@@ -48,6 +51,8 @@ def test_report_says_steps_with_uncertainty_and_what_was_filled(
     assert "<td>left wrist<td>0<td>100<td>0" in page
     assert "<td>right wrist<td>100<td>0<td>0<td>5" in page
     assert "elbow pronation" in page, "left out, and said"
+    assert html.escape(NAME) in page
+    assert "<b>" not in page
     assert "person4: no foot is ever still" in page
 
 

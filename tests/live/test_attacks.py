@@ -27,8 +27,9 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not
 
 
 def status(hub: HubOptions) -> StatusReply:
-    client = RequestClient(hub)
-    reply = request(client, Status(), StatusReply, 5.0)
+    client, reply = RequestClient(hub), None
+    for _ in range(24):  # it may have just been started, on a machine that is busy
+        reply = reply or request(client, Status(), StatusReply, 5.0)
     client.close()
     assert reply is not None, "the hub does not reply"
     return reply

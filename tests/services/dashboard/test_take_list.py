@@ -9,10 +9,12 @@ import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from multiview.cameras.rig_file import dumps
+from multiview.common.names import file_name
 from multiview.errors import ConfigError
 from multiview.recordings.pose_table import Poses, write_poses
 from multiview.recordings.resample import ResampleOptions
@@ -72,6 +74,33 @@ def test_playback_has_every_place(take: Take) -> None:
     last = tracks.tracks[2].pose
     np.testing.assert_allclose(places[8, :, :3], last.xyz, rtol=1e-6)
     np.testing.assert_array_equal(places[8, :, 3] > 0.5, last.filled)
+
+
+@pytest.mark.parametrize("name", ["cam 1", "Kamera-ä", "相机1", 'a"b', "می‌خواهم", "50% {x}", "con"])
+def test_takes_and_people_are_called_as_users_call_them(name: str, tmp_path: Path) -> None:
+    """In the list, in the playback, and in the file that is fetched."""
+    made = finish_take(begin_take(tmp_path, name, datetime(2026, 1, 2, tzinfo=UTC), dumps(ring()), "", name))
+    skeleton, tracks = crowd(1)
+    named = tuple(msgspec.structs.replace(track, name=name) for track in tracks.tracks[:1])
+    write_poses(Poses.from_tracks([msgspec.structs.replace(tracks, tracks=named)], skeleton), made.poses)
+    (row,) = list_takes(tmp_path)
+    assert (row.name, row.notes, row.remark) == (name, name, "")
+    found = find_take(tmp_path, row.folder)
+    assert found is not None
+    data = playback_bytes(found)
+    header = json.loads(data[4 : 4 + struct.unpack("<I", data[:4])[0]])
+    assert list(header["names"].values()) == [name]
+    downloads = Downloads()
+    try:
+        fetched = downloads.made(downloads.export(found, row.name, "csv", "mm", ResampleOptions()))
+        assert fetched is not None
+        assert fetched.name == f"{file_name(name)}-csv.zip"
+        with zipfile.ZipFile(fetched.path) as archive:
+            (inside,) = archive.namelist()
+            assert "/" not in inside
+            assert file_name(name) in inside
+    finally:
+        downloads.close()
 
 
 def test_export_is_a_zip_to_fetch(take: Take) -> None:
