@@ -6,7 +6,8 @@
 It is bumped, zoomed, trembles, has its images cropped and turned by a stabiliser, or turned upside down by a telephone
 that is laid down, from 30 to 80 % of the recording on; lenses are estimated with all else. "Named" counts recordings in
 which that camera is the first that console, report and JSON name; "in time" those in which the time is right within
-0.6 s (a camera shares about every second board with another); "others" other cameras that are named; "good" verdicts
+0.6 s (a camera shares about every second board with another), "between" those in which the change lies between the two
+views that are said; "others" other cameras that are named; "good" verdicts
 that call the rig good. In clean studios nobody may be named.
 """
 
@@ -28,7 +29,7 @@ from multiview.cameras.camera import Camera, Rig
 from multiview.geometry.rigid import rotation_from_vector
 from multiview.synthetic.board import measure, placed_at_random, ring
 
-__all__ = ["FAULTS", "recorded"]
+__all__ = ["BOARD", "FAULTS", "FPS", "FRAMES", "NOISE_PX", "recorded"]
 
 BOARD = Board((7, 5), 0.1, 0.075, "DICT_4X4_100")
 FRAMES, FPS, NOISE_PX = 120, 10.0, 0.3
@@ -73,8 +74,18 @@ FAULTS: dict[str, Fault | None] = {
 }
 
 
-def recorded(seed: int, fault: str | None, who: int = 1, start: float = 0.5) -> Corners:
-    """Boards held anywhere, and one of four cameras that is at fault from a share `start` of the recording on."""
+def recorded(seed: int, fault: str | None, who: int = 1, start: float = 0.5) -> tuple[Rig, Corners]:
+    """Boards held anywhere, and one of four cameras that is at fault from a share `start` of the recording on.
+
+    Args:
+        seed: Of everything.
+        fault: One of `FAULTS`; None: no camera is.
+        who: The camera.
+        start: Of the frames, from 0 to 1.
+
+    Returns:
+        The cameras as they were calibrated, and what was seen.
+    """
     rng = np.random.default_rng(seed)
     rig = ring(4, rng=rng)
     R, t = placed_at_random(FRAMES, rng)
@@ -94,7 +105,7 @@ def recorded(seed: int, fault: str | None, who: int = 1, start: float = 0.5) -> 
     camera, frames, corner, xy = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.lexsort((frames, camera))
     columns = (camera[order], frames[order], frames[order] / FPS, corner[order], xy[order])
-    return Corners(rig.names, tuple(one.size for one in rig.cameras), *columns, BOARD)
+    return rig, Corners(rig.names, tuple(one.size for one in rig.cameras), *columns, BOARD)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,7 +118,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a row for every fault, and one for clean studios."""
-    print(f"{'':26}{'n':>4}{'named':>7}{'in time':>9}{'others':>8}{'good':>6}")
+    print(f"{'':26}{'n':>4}{'named':>7}{'in time':>9}{'between':>9}{'others':>8}{'good':>6}")
     for fault in args.faults:
         _print_row(fault, [_tried(1000 + seed, fault, args.verbose) for seed in range(args.seeds)])
     if args.clean:
@@ -115,11 +126,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _tried(seed: int, fault: str | None, verbose: bool) -> tuple[bool, bool, int, bool]:
-    """Whether the camera at fault is named first, and in time, how many others are named, whether the rig is good."""
+def _tried(seed: int, fault: str | None, verbose: bool) -> tuple[bool, bool, bool, int, bool]:
+    """Whether the camera at fault is named first, in time, and between the right views; others named; a good one."""
     rng = np.random.default_rng(seed)
     who, start = int(rng.integers(4)), float(rng.uniform(0.3, 0.8))
-    corners = recorded(seed, fault, who, start)
+    _, corners = recorded(seed, fault, who, start)
     calibration = solve(corners, BOARD, "pinhole5", offsets=False)
     outcome = judge(calibration, corners)
     faults = find_faults(calibration).faults
@@ -127,17 +138,20 @@ def _tried(seed: int, fault: str | None, verbose: bool) -> tuple[bool, bool, int
     guilty = corners.names[who] if fault is not None else None
     told = [entry.camera for entry in outcome.verdicts]
     named = guilty is not None and bool(told) and told[0] == guilty and outcome.reasons[0].startswith(guilty)
-    begin = next((one.start_s for one in faults if calibration.names[one.camera] == guilty), None)
-    in_time = begin is not None and abs(begin - start * FRAMES / FPS) <= _IN_TIME_S
+    true = start * FRAMES / FPS
+    said = next((one for one in faults if calibration.names[one.camera] == guilty), None)
+    in_time = said is not None and said.start_s is not None and abs(said.start_s - true) <= _IN_TIME_S
+    within = said.start_between_s if said is not None else None
+    between = within is not None and within[0] < true + 1 / FPS and true <= within[1]
     others = sum(name != guilty for name in names)
     if verbose:
         print(
-            f"  {fault}, seed {seed}: {guilty} from {start * FRAMES / FPS:.1f} s; {'; '.join(outcome.reasons)}",
+            f"  {fault}, seed {seed}: {guilty} from {true:.1f} s; {'; '.join(outcome.reasons)}",
             flush=True,
         )
-    return named, in_time, others, outcome.verdict == "good"
+    return named, in_time, between, others, outcome.verdict == "good"
 
 
-def _print_row(name: str, rows: list[tuple[bool, bool, int, bool]]) -> None:
-    named, in_time, others, good = (sum(column) for column in zip(*rows, strict=True))
-    print(f"{name:26}{len(rows):4d}{named:7d}{in_time:9d}{others:8d}{good:6d}", flush=True)
+def _print_row(name: str, rows: list[tuple[bool, bool, bool, int, bool]]) -> None:
+    named, in_time, between, others, good = (sum(column) for column in zip(*rows, strict=True))
+    print(f"{name:26}{len(rows):4d}{named:7d}{in_time:9d}{between:9d}{others:8d}{good:6d}", flush=True)

@@ -20,6 +20,7 @@ _MIN_INLIERS = 0.75  # share of corners; gross errors of a detector stay well be
 _UNCERTAIN_S, _UNKNOWN_S = 0.001, 0.01  # of a clock, beside the others; somebody who runs goes 5 mm in 1 ms
 _BRIEF = 0.25  # share of a camera's views that the others make up for
 _WALKING_M_S = 1.4
+_ABOUT_S = 1.0  # two views that are farther apart are both said
 _HARMLESS_S = 0.004  # 6 mm at a walk
 _UPSIDE_DOWN_COS, _LEVEL_COS = -0.5, 0.5  # beyond 120 degrees from the others' up, which lies within 60 degrees
 
@@ -33,8 +34,10 @@ class CameraVerdict:
         problem: A sentence that names the camera, and from when on.
         remedy: What to do.
         unusable: The rig must not be used.
-        start_s: First view at fault, by the camera's stamps; None: from the beginning, or at no certain time.
-        end_s: Last one; None: to the end.
+        start_s: When it began, by the camera's stamps; None: with the recording, or at no certain time.
+        end_s: When it ended; None: not before the end.
+        start_between_s: Two views of the camera between which it began.
+        end_between_s: The same of the end.
     """
 
     camera: str
@@ -43,6 +46,8 @@ class CameraVerdict:
     unusable: bool
     start_s: float | None = None
     end_s: float | None = None
+    start_between_s: tuple[float, float] | None = None
+    end_between_s: tuple[float, float] | None = None
 
 
 def of_fault(fault: CameraFault, names: tuple[str, ...]) -> CameraVerdict:
@@ -53,12 +58,14 @@ def of_fault(fault: CameraFault, names: tuple[str, ...]) -> CameraVerdict:
     if fault.start_s is None and fault.end_s is None:
         when, part = "throughout", ""
         what = "trembles, is stabilised or refocuses, or its times are wrong"
-    elif fault.end_s is None:
-        when, part = f"from {fault.start_s:.1f} s on", f", or keep only what was recorded before {fault.start_s:.1f} s"
-    elif fault.start_s is None:
-        when, part = f"until {fault.end_s:.1f} s", f", or keep only what was recorded after {fault.end_s:.1f} s"
     else:
-        when, part = f"from {fault.start_s:.1f} to {fault.end_s:.1f} s", ""
+        assert fault.start_between_s is not None  # the span of a fault that has an end has a start
+        when, part = f"from {_moment(fault.start_between_s)}", ""
+        if fault.end_between_s is None:
+            when += " on"
+            part = f", or keep only what was recorded before {fault.start_between_s[0]:.1f} s"
+        else:
+            when += f" to {_moment(fault.end_between_s)}"
     if fault.flipped:
         what = "its images are turned upside down or mirrored"
     problem = f"{who} {when}: {what} ({fault.px:.1f} px from where the other cameras see the board)"
@@ -66,7 +73,15 @@ def of_fault(fault: CameraFault, names: tuple[str, ...]) -> CameraVerdict:
         f"fix {who} firmly, switch its autofocus, zoom, stabiliser and automatic rotation off, and record again{part}"
     )
     unusable = fault.end_s is None or fault.share > _BRIEF
-    return CameraVerdict(name, problem, remedy, unusable, fault.start_s, fault.end_s)
+    between = fault.start_between_s, fault.end_between_s
+    return CameraVerdict(name, problem, remedy, unusable, fault.start_s, fault.end_s, *between)
+
+
+def _moment(between_s: tuple[float, float]) -> str:
+    """When something happened that two views enclose."""
+    if between_s[1] - between_s[0] <= _ABOUT_S:
+        return f"{sum(between_s) / 2:.1f} s"
+    return f"some moment between {between_s[0]:.1f} and {between_s[1]:.1f} s"
 
 
 def of_unsteady_clock(clock: UnsteadyClock, names: tuple[str, ...]) -> CameraVerdict | None:

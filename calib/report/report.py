@@ -58,6 +58,8 @@ def _summary(outcome: Outcome, board: Target, lengths: tuple[str, ...], seconds:
                 "unusable": entry.unusable,
                 "start_s": entry.start_s,
                 "end_s": entry.end_s,
+                "start_between_s": entry.start_between_s,
+                "end_between_s": entry.end_between_s,
             }
             for entry in outcome.verdicts
         ],

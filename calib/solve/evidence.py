@@ -26,7 +26,6 @@ _MIN_VIEWS = 5  # inside and outside a span
 _BOUNDARIES = 24  # of spans that are tried first; then all near the best
 _WORTH = 1.2  # by how much more a span must explain that ends before the recording, or that is of scatter
 _LOOSE, _REFITS = 30.0, 10  # chi-square of a view beyond which it counts less and less
-_STANDS_OUT, _LEVEL_NOISE = 5.0, 0.3  # deviations; variance of the logarithm of a chi-square of 7 directions
 _OUTLYING = 5.0  # times the chi-square that nine in ten views do not exceed
 
 
@@ -91,29 +90,6 @@ class Evidence:
         own = self.changes.cameras[c]
         return _settled(own.square[own.told], own.gradient[own.told])
 
-    def displaced_span(self, c: int) -> Span | None:
-        """The span in which a camera is not where it is, as far as it is elsewhere.
-
-        Args:
-            c: The camera.
-
-        Returns:
-            None, where no span stands out.
-        """
-        own = self.changes.cameras[c]
-        told = np.flatnonzero(own.told)
-        n = len(told)
-        if n < 2 * _MIN_VIEWS:
-            return None
-        gain, count = gain_of(own.square[told], own.gradient[told])
-        level = np.log1p(2 * gain / np.maximum(count, 1))  # a few views, seen wrongly, weigh little
-        levels = _Levels(level)
-        best, between = _best(levels, n)
-        scatter = float(((level - level.mean()) ** 2).sum()) - between
-        if between < _STANDS_OUT**2 * max(scatter / n, _LEVEL_NOISE):
-            return None
-        return self._span(c, told, best, float(gain[best[0] : best[1]].sum()))
-
     def _best_span(self, c: int) -> Span | None:
         own = self.changes.cameras[c]
         square, count = own.view_square()
@@ -170,22 +146,7 @@ class _Scatter:
         return count / 2 * (ratio - 1 - np.log(ratio))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Levels:
-    """Between-group sums of squares of spans that lie higher than the rest."""
-
-    level: Float64[np.ndarray, " n"]
-
-    whole = False
-
-    def __call__(self, start: Int64[np.ndarray, " w"], end: Int64[np.ndarray, " w"]) -> Float64[np.ndarray, " w"]:
-        n, inside = len(self.level), _within(self.level, start, end)
-        count = (end - start).astype(np.float64)
-        higher = inside / count - (self.level.sum() - inside) / (n - count)
-        return count * (n - count) / n * np.maximum(higher, 0) ** 2
-
-
-def _best(gains: _Steps | _Scatter | _Levels, n: int) -> tuple[tuple[int, int], float]:
+def _best(gains: _Steps | _Scatter, n: int) -> tuple[tuple[int, int], float]:
     """The best span [start, end), and its gain; one that reaches an end of the recording unless another is worth it."""
     marks = np.unique(np.linspace(0, n, _BOUNDARIES + 1).astype(np.int64))
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 
 import networkx as nx
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64, Int64
 
 from calib.solve.change_equations import Equations
+from calib.solve.change_time import displaced_views, noisier_part
 from calib.solve.disagreement import Disagreement, disagreement
 from calib.solve.evidence import Evidence, Span
 from calib.solve.extrinsics import place_cameras
@@ -31,7 +32,7 @@ _MIN_PX_ALONE = 1.0  # the same, where no third camera tells how much that is
 _USUAL_FACTOR = 2.0  # times what the other cameras among each other leave
 _SUSPECTS, _SUSPECT_SHARE = 4, 0.02  # tried at most, and of the largest gain
 _CAUCHY = 3.0  # sigmas, of the robust loss of the first steps
-_ROUNDS = 3
+_ROUNDS, _FEWEST_STEADY = 3, 5  # views, to fit a camera to
 _SURE_NATS = 25.0  # what is not noise makes odds of nats too good
 _ENOUGH_PAIRS = 8  # of two cameras, to say that they are before and behind the board
 _OPPOSITE_COS, _OPPOSITE_SHARE = -0.9, 0.05
@@ -44,8 +45,8 @@ class CameraFault:
 
     Attributes:
         camera: Index among the calibration's cameras.
-        start_s: First view at fault, by the camera's own stamps; None: from the beginning.
-        end_s: Last one; None: to the end.
+        start_between_s: Two views between which it changed, by the camera's own stamps; None: from the beginning.
+        end_between_s: The same of when it was as before again; None: to the end.
         px: Typical disagreement, px.
         flipped: Its images are turned by much, or mirrored.
         share: Of the camera's views that lie in the span.
@@ -53,12 +54,22 @@ class CameraFault:
     """
 
     camera: int
-    start_s: float | None
-    end_s: float | None
+    start_between_s: tuple[float, float] | None
+    end_between_s: tuple[float, float] | None
     px: float
     flipped: bool
     share: float
     alternative: int | None = None
+
+    @property
+    def start_s(self) -> float | None:
+        """The middle of what is known of its begin."""
+        return None if self.start_between_s is None else sum(self.start_between_s) / 2
+
+    @property
+    def end_s(self) -> float | None:
+        """The same of its end."""
+        return None if self.end_between_s is None else sum(self.end_between_s) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +130,9 @@ def find_faults(calibration: Calibration) -> Findings:
         third = len(found.sigma) - len(excluded) > 2
         if guilty.span.px < (max(_MIN_PX, _USUAL_FACTOR * guilty.usual_px) if third else _MIN_PX_ALONE):
             break
-        c = guilty.span.camera
-        state = guilty.state
-        span = _displaced_span(bundle, state, found, excluded, c)
-        if span is None or (span.begins and span.ends):  # a change that is undone is likely only if all say so
-            span = guilty.span
-        faults.append(_fault(found, stamps, span, alternative))
-        excluded |= {c}
+        displaced = _displaced(bundle, guilty.state, found, excluded, guilty.span)
+        faults.append(_fault(found, stamps, guilty.span, displaced, alternative))
+        state, excluded = guilty.state, excluded | {guilty.span.camera}
     return Findings(tuple(sorted(faults, key=lambda fault: -fault.px * fault.share)))
 
 
@@ -204,17 +211,48 @@ def _only(bundle: Bundle, excluded: frozenset[int]) -> Bundle:
     )
 
 
-def _displaced_span(
+def _displaced(
+    bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int], span: Span
+) -> Bool[np.ndarray, " t"]:
+    """Of the views that tell of a camera, those in which it is elsewhere; it is fitted to the others, in turn."""
+    c, time = span.camera, found.time[span.told]
+    state = _settled(bundle, state, found, excluded, c)
+    equations = _told(bundle, state, found, excluded, c)
+    displaced = np.isin(span.told, span.views)
+    if not displaced.all():
+        displaced = displaced_views(*equations, displaced)
+    if not displaced.any() or (~displaced).sum() < _FEWEST_STEADY:
+        displaced = noisier_part(*equations, _FEWEST_STEADY)
+    for _ in range(_ROUNDS):
+        if (~displaced).sum() < _FEWEST_STEADY:
+            return np.ones_like(displaced)
+        steady = (bundle.camera != c) | (np.interp(found.time, time, displaced.astype(np.float64)) == 0)
+        only = _only(replace(bundle, weight=bundle.weight * steady[:, None]), excluded)
+        state = levenberg_marquardt(only, state, max_steps=12, tolerance=1e-4).state
+        previous = displaced
+        displaced = displaced_views(*_told(bundle, state, found, excluded, c), displaced)
+        if not displaced.any() or (displaced == previous).all():
+            return previous
+    return displaced
+
+
+def _told(
     bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int], c: int
-) -> Span | None:
-    """The span in which a camera is not where most of its views put it beside the others."""
+) -> tuple[Float64[np.ndarray, "t 7 7"], Float64[np.ndarray, "t 7"]]:
+    """What each view that tells of a camera says of a change of it, all else staying where it is."""
+    own = _evidence(bundle, state, found, excluded, follow=False).changes.cameras[c]
+    return own.square[own.told], own.gradient[own.told]
+
+
+def _settled(bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int], c: int) -> BundleState:
+    """A camera where most of its views put it beside the others."""
     for _ in range(_ROUNDS):
         change = _evidence(bundle, state, found, excluded, follow=False).settled(c)
         R, t, lenses = state.R.copy(), state.t.copy(), list(state.lenses)
         R[c], t[c] = rotation_from_vector(change[1:4]) @ R[c], t[c] + change[4:]
         lenses[c] = replace(lenses[c], focal=lenses[c].focal * np.append([1 + change[0]] * 2, [1.0, 1.0]))
         state = replace(state, lenses=tuple(lenses), R=R, t=t)
-    return _evidence(bundle, state, found, excluded, follow=False).displaced_span(c)
+    return state
 
 
 def _guiltiest(bundle: Bundle, excluded: frozenset[int], suspects: list[_Suspect]) -> tuple[_Suspect, int | None]:
@@ -268,48 +306,44 @@ def _same_print(found: Disagreement) -> bool:
     return bool(max(involved) < _ONE_CAMERA)
 
 
-def _fault(found: Disagreement, stamps: Float64[np.ndarray, " V"], span: Span, alternative: int | None) -> CameraFault:
-    """In the camera's stamps; a span from the beginning is a change at its end, whichever side is right."""
-    own = np.flatnonzero((found.camera == span.camera) & found.usable)
-    own = own[np.argsort(found.time[own], kind="stable")]
-    first, last = found.time[span.views[0]], found.time[span.views[-1]]
-    start = end = None
-    if span.ends:
-        end = _between(found.time[span.told], last)
-    if span.begins:
-        start = _between(found.time[span.told], first, before=True)
-    if start is None and end is not None:
-        start, end = end, None
-    inside = (found.time[own] >= (-np.inf if start is None else start)) & (
-        found.time[own] < (np.inf if end is None else end)
-    )
-    return CameraFault(
-        span.camera,
-        None if start is None else float(stamps[own[inside]].min()),
-        None if end is None else float(stamps[own[inside]].max()),
-        _apart_px(found, span),
-        False,
-        float(inside.mean()),
-        alternative,
-    )
+def _fault(
+    found: Disagreement,
+    stamps: Float64[np.ndarray, " V"],
+    span: Span,
+    displaced: Bool[np.ndarray, " t"],
+    alternative: int | None,
+) -> CameraFault:
+    """One that is displaced from the beginning changed where that ends: nothing tells which side is right."""
+    own, at = _by_stamps(found, stamps, span.camera)
+    time = at[np.searchsorted(found.time[own], found.time[span.told])]
+    changes = [(float(time[k]), float(time[k + 1])) for k in np.flatnonzero(np.diff(displaced))]
+    start = changes[0] if changes else None
+    end = changes[-1] if changes and not (displaced[0] or displaced[-1]) else None
+    inside = (at > (-np.inf if start is None else sum(start) / 2)) & (at < (np.inf if end is None else sum(end) / 2))
+    px = _apart_px(found, span, own[inside])
+    return CameraFault(span.camera, start, end, px, False, float(inside.mean()), alternative)
 
 
 def _flipped(found: Disagreement, stamps: Float64[np.ndarray, " V"], flip: Flip) -> CameraFault:
-    own = (found.camera == flip.camera) & found.usable
-    after = own & (found.time >= (flip.before + flip.after) / 2)
-    return CameraFault(flip.camera, float(stamps[after].min()), None, flip.px, True, float(after.sum() / own.sum()))
+    own, at = _by_stamps(found, stamps, flip.camera)
+    start = np.interp([flip.before, flip.after], found.time[own], at).tolist()
+    after = float((at >= sum(start) / 2).mean())
+    return CameraFault(flip.camera, (start[0], start[1]), None, flip.px, True, after)
 
 
-def _between(told: Float64[np.ndarray, " t"], time: float, before: bool = False) -> float:
-    """The middle between a view and the next one, or the one before, that tells of the camera: a change lies there."""
-    k = int(np.searchsorted(told, time)) + (-1 if before else 0)
-    return float(told[k] + told[k + 1]) / 2
+def _by_stamps(
+    found: Disagreement, stamps: Float64[np.ndarray, " V"], c: int
+) -> tuple[Int64[np.ndarray, " v"], Float64[np.ndarray, " v"]]:
+    """A camera's views in the order of time, and when they were taken by its own clock, single stamps being wrong."""
+    own = np.flatnonzero((found.camera == c) & found.usable)
+    own = own[np.argsort(found.time[own], kind="stable")]
+    return own, found.time[own] + float(np.median(stamps[own] - found.time[own]))
 
 
-def _apart_px(found: Disagreement, span: Span) -> float:
+def _apart_px(found: Disagreement, span: Span, inside: Int64[np.ndarray, " v"]) -> float:
     """How far the camera is typically apart from another one: in the span or outside, where it is more."""
     pairs = found.pairs
     ours = (found.camera[pairs.a] == span.camera) | (found.camera[pairs.b] == span.camera)
-    within = np.isin(pairs.a, span.views) | np.isin(pairs.b, span.views)
+    within = np.isin(pairs.a, inside) | np.isin(pairs.b, inside)
     sides = [pairs.px[ours & side] for side in (within, ~within)]
     return max([span.px, *(float(np.median(px)) for px in sides if len(px))])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from calib.solve.disagreement import Disagreement
 from calib.solve.solve import Calibration
@@ -63,10 +63,17 @@ def find_flip(calibration: Calibration, found: Disagreement) -> Flip | None:
     ours = (camera[pairs.a] == c) | (camera[pairs.b] == c)
     if otherwise[ours].mean() < _MIN_SHARE:  # single boards are seen wrongly now and then
         return None
-    px = float(np.median(pairs.px[otherwise]))
+    partner = np.where(camera[pairs.a] == c, camera[pairs.b], camera[pairs.a])
+    px = float(
+        np.median(
+            [
+                _apart_px(pairs.px[ours & (partner == p)], otherwise[ours & (partner == p)])
+                for p in partner[otherwise & ours]
+            ]
+        )
+    )
     if px < _MIN_PX:
         return None
-    partner = np.where(camera[pairs.a] == c, camera[pairs.b], camera[pairs.a])
     changed, time = np.zeros(len(pairs.a)), found.time[np.where(camera[pairs.a] == c, pairs.a, pairs.b)]
     for p in np.unique(partner[ours & otherwise]):
         own = np.flatnonzero(ours & (partner == p))
@@ -74,6 +81,11 @@ def find_flip(calibration: Calibration, found: Disagreement) -> Flip | None:
         early = otherwise[own[: max(len(own) // 4, 1)]].mean() > 0.5  # the two cameras' pose is that after the change
         changed[own] = np.where(otherwise[own] != early, 1.0, -1.0)
     return Flip(c, *_split(time[ours], changed[ours]), px)
+
+
+def _apart_px(px: Float64[np.ndarray, " d"], otherwise: Bool[np.ndarray, " d"]) -> float:
+    """How far two cameras are apart before the change or after it, where it is more: one of them is the rig's state."""
+    return max(float(np.median(px[side])) for side in (otherwise, ~otherwise) if side.any())
 
 
 def _split(time: Float64[np.ndarray, " n"], changed: Float64[np.ndarray, " n"]) -> tuple[float, float]:
