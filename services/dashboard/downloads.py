@@ -8,14 +8,15 @@ import threading
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from multiview.commands.export import export_poses
 from multiview.common.names import file_name
 from multiview.errors import ConfigError
-from multiview.recordings.resample import ResampleOptions
 from multiview.recordings.take import Take
-from multiview.retarget.target import Character
+
+if TYPE_CHECKING:
+    from multiview.recordings.resample import ResampleOptions
+    from multiview.retarget.target import Character
 
 __all__ = ["Downloads", "Made"]
 
@@ -66,6 +67,8 @@ class Downloads:
         Raises:
             ConfigError: The options do not go with the format, nobody is in the take, or another export runs.
         """
+        from multiview.commands.export import export_poses  # slow to import: not before somebody exports
+
         if not self._busy.acquire(blocking=False):
             raise ConfigError("another export is being made: wait a moment")
         try:

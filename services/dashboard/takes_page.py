@@ -16,7 +16,6 @@ from multiview.errors import ConfigError, MultiviewError, one_line
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.resample import ResampleOptions
 from multiview.recordings.take import Take
-from multiview.retarget.target import load_character, rig_names
 from services.dashboard.access import Role, Session
 from services.dashboard.backstage import Backstage
 from services.dashboard.downloads import Downloads
@@ -182,6 +181,7 @@ class _Export:
 
     def __init__(self, take: Take, name: str, poses: Poses, downloads: Downloads) -> None:
         from multiview.export import exporter_names  # slow to import: not before somebody looks
+        from multiview.retarget.target import rig_names
 
         self._take, self._name, self._downloads = take, name, downloads
         self._start_s = take_start_ns(take.folder, poses) / 1e9
@@ -227,6 +227,8 @@ class _Export:
         self._people.set_options(people, value=[one for one in self._people.value or [] if one in people])
 
     def _export(self) -> str:
+        from multiview.retarget.target import load_character
+
         limits = {"start_s": self._start.value, "end_s": self._end.value}
         values = {
             "measured_only": self._measured.value,
