@@ -24,6 +24,7 @@ SILENT_S = 3.0  # health comes once a second
 POSES_S = 1.0  # without poses for so long, nobody is at work
 RATE_S = 2.0
 TREND_S, TREND = 1.0, 300  # how often figures are kept, and how many of them
+SPARE, LEAST_HZ = 2.0, 10.0  # poses sent for each one that is drawn, so that it is a fresh one; and at the least
 MAX_LATE_MS = 60_000.0  # beyond which an answer makes no sense
 _ARRIVAL = struct.Struct("<d")  # ms on the clock of the hub's machine, before each message
 
@@ -45,16 +46,26 @@ class Watching:
         self.waiting: deque[bytes] = deque(maxlen=WAITING)
         self.ready = asyncio.Event()
         self.drawn_ms = -1.0  # from when the hub had the poses until they were drawn; -1 where unknown
+        self._apart_s, self._next_s = 0.0, 0.0
 
-    def offer(self, data: bytes) -> None:
-        """The newest message."""
+    def offer(self, data: bytes, now_s: float) -> None:
+        """The newest message, unless one has just gone to a browser that draws fewer than there are."""
+        if now_s < self._next_s:
+            return
+        self._next_s = max(self._next_s, now_s - self._apart_s) + self._apart_s
         self.waiting.append(data)
         self.ready.set()
 
-    def note_drawn(self, arrival_ms: float) -> None:
-        """The browser has drawn the poses that came at this time; its answer's way here counts, too."""
+    def note_drawn(self, arrival_ms: float, rate_hz: float = 0.0) -> None:
+        """The browser has drawn the poses that came at this time; its answer's way here counts, too.
+
+        Args:
+            arrival_ms: As it was sent with them.
+            rate_hz: How many poses it draws a second; 0: it does not say.
+        """
         late_ms = time.monotonic_ns() / 1e6 - arrival_ms
         self.drawn_ms = late_ms if 0.0 <= late_ms < MAX_LATE_MS else -1.0
+        self._apart_s = 1.0 / max(SPARE * rate_hz, LEAST_HZ) if rate_hz > 0 else 0.0
 
 
 class HubFeed:
@@ -173,8 +184,9 @@ class HubFeed:
             self.services[message.service] = (message, now)
 
     def _offer(self, data: bytes) -> None:
+        now_s = time.monotonic()
         for watching in self._watching:
-            watching.offer(data)
+            watching.offer(data, now_s)
 
 
 def _rate(arrivals: deque[float]) -> float:

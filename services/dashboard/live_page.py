@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from urllib.parse import quote
 
 from nicegui import ui
 
 from multiview.common.counted import counted
+from multiview.common.names import file_name
 from multiview.common.palette import hex_colours
 from multiview.wire.messages import LEFT_OUT
 from services.dashboard.access import Role, Session
@@ -128,6 +130,7 @@ class _Live:
                 self._finish = ui.button("Stop recording", icon="stop", color="red-8").props("no-caps")
                 self._finish.on_click(self._end_take)
                 self._recording = ui.label("").classes("mv-grow mv-figures").props('role="status"')
+            self._saved = ui.element("div").classes("mv-row")
 
     def refresh(self) -> None:
         """Show how things are."""
@@ -136,7 +139,7 @@ class _Live:
             return
         alive, started = feed.alive, control.started
         self._dot.classes(replace=f"mv-dot {'mv-alive' if alive else 'mv-late' if started else ''}")
-        words = "Running" if alive else "Starting, or nobody answers" if started else "The studio is stopped"
+        words = "Running" if alive else "Starting ..." if started else "The studio is stopped"
         if alive and not started:
             words = "Running; started elsewhere"
         self._state.set_text(words)
@@ -220,7 +223,8 @@ class _Live:
             passed = "starting ..." if began is None else f"{max(0.0, time.time() - began):.0f} s"
             self._recording.set_text(f"● {recording.take}  {passed}")
         else:
-            self._recording.set_text("" if alive else "Start the studio first")
+            waits = "as soon as the studio runs" if self._control.started else "Start the studio first"
+            self._recording.set_text("" if alive else waits)
 
     def _show_people(self) -> None:
         self._people_cell.clear()
@@ -274,4 +278,8 @@ class _Live:
         take = await act(self._finish, self._control.stop_recording, self._session)
         if take:
             ui.notify(f"Saved take {take}", type="positive")
+            self._saved.clear()
+            with self._saved:
+                address = f"/takes/{quote(file_name(take), safe='')}"
+                ui.link(f"Play, edit and export {take}", address).classes("mv-take-name")
         self.refresh()

@@ -27,6 +27,8 @@ from services.runtime.process import begin_service, finishing
 
 __all__ = ["serve"]
 
+COMPRESSION = 2  # of nine: the browser is near, and the scripts of the first page should be there soon
+
 
 def serve(
     folder: Path,
@@ -89,7 +91,7 @@ def serve(
         lambda: _print_link(backstage.link(Role.CONTROL)),
     )
     config = uvicorn.Config(
-        GZipMiddleware(guard, minimum_size=1000),
+        GZipMiddleware(guard, minimum_size=1000, compresslevel=COMPRESSION),
         log_level="warning",
         log_config=None,
         access_log=False,  # tokens are in addresses
@@ -98,6 +100,7 @@ def serve(
         ssl_certfile=certificate,
         ssl_keyfile=key,
         ws_max_size=1 << 20,
+        ws_per_message_deflate=False,  # poses and JPEG hardly shrink, and a core would do nothing else
         timeout_graceful_shutdown=2,
         lifespan="on",
     )

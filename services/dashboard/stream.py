@@ -13,7 +13,7 @@ from services.dashboard.hub_feed import HubFeed, Watching
 __all__ = ["add_stream"]
 
 MAX_WATCHING = 32
-MAX_REPLY = 40  # characters of a number
+MAX_REPLY = 60  # characters of two numbers
 SEND_S = 5.0  # a browser that takes nothing for so long is cut off
 LOOK_S = 1.0  # how often a changed studio is noticed
 TRY_AGAIN_LATER = 1013
@@ -22,7 +22,8 @@ TRY_AGAIN_LATER = 1013
 def add_stream(app: FastAPI, backstage: Backstage) -> None:
     """Each message: the hub's time of arrival (ms, float64, little-endian), then a `poses` message as it was sent.
 
-    A browser answers now and then with that time, in decimal digits, of what it has drawn.
+    A browser answers now and then with that time, in decimal digits, of what it has drawn, and how many poses a second
+    it draws; it is sent twice as many at the most.
     """
     connected: set[WebSocket] = set()
 
@@ -80,4 +81,5 @@ async def _hear(socket: WebSocket, watching: Watching) -> None:
         text = await socket.receive_text()
         if len(text) > MAX_REPLY:
             raise ValueError("no number")
-        watching.note_drawn(float(text))
+        arrival_ms, _, rate_hz = text.partition(" ")
+        watching.note_drawn(float(arrival_ms), float(rate_hz or 0.0))

@@ -37,6 +37,8 @@ _KINDS: dict[str, tuple[str, str, str, bool]] = {
     "fuse": ("Fuse anew", "autorenew", "Fuse the recorded 2D keypoints anew. Trims and cuts stay.", False),
     "refine_cameras": ("Refine cameras", "videocam", "Correct the cameras from the people, and fuse anew.", False),
 }
+_OF_SPAN = ("trim", "cut")  # of the whole take they make no sense
+_NO_SPAN = "Mark a span first: From here and To here beside the time line, or the keys I and O."
 
 
 class TakeEdits:
@@ -88,10 +90,10 @@ class TakeEdits:
     def _show_span(self) -> None:
         self._view.show_span(_seconds(self._from.value), _seconds(self._to.value))
 
-    def _span_words(self) -> str:
+    def _span_words(self, kind: str) -> str:
         from_s, to_s = _seconds(self._from.value), _seconds(self._to.value)
         if from_s is None and to_s is None:
-            return "In the whole take; mark a span for less."
+            return _NO_SPAN if kind in _OF_SPAN else "In the whole take; mark a span for less."
         begins = "the beginning" if from_s is None else f"{from_s:g} s"
         return f"From {begins} to {'the end' if to_s is None else f'{to_s:g} s'}."
 
@@ -124,9 +126,11 @@ class TakeEdits:
                 fields["smooth"] = ui.checkbox("Smooth each pose with the whole take")
                 ui.label("This may take as long as the take.").classes("mv-quiet")
             if spanned:
-                ui.label(self._span_words()).classes("mv-quiet")
+                ui.label(self._span_words(kind)).classes("mv-quiet")
             with ui.row():
                 button = ui.button(name, icon=icon).props("no-caps")
+                spanless = _seconds(self._from.value) is None and _seconds(self._to.value) is None
+                button.set_enabled(kind not in _OF_SPAN or not spanless)
                 ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
 
         async def do() -> None:
@@ -146,8 +150,8 @@ class TakeEdits:
         from multiview.commands.edit_run import fuse_anew, refine_cameras  # slow to import: not before somebody edits
 
         self._check()
-        if kind in ("trim", "cut") and values["from_s"] is None and values["to_s"] is None:
-            raise ConfigError("mark a span first: From here and To here beside the time line, or the keys I and O")
+        if kind in _OF_SPAN and values["from_s"] is None and values["to_s"] is None:
+            raise ConfigError(_NO_SPAN)
         if kind == "fuse":
             return add_edit(self._folder, fuse_anew(self._folder, bool(values["smooth"])))
         if kind == "refine_cameras":

@@ -42,8 +42,9 @@ export default {
 
   mounted() {
     this.attempts = 0;
-    this.drawn = 0;
-    this.latest = this.shown = null;
+    this.drawn = this.drawnBefore = 0;
+    this.newest = this.latest = this.shown = null;
+    this.since = performance.now();
     try {
       this.view = new Room(this.$el, this.room);
     } catch (error) {
@@ -51,6 +52,7 @@ export default {
       return;
     }
     this.view.setCameraStates(this.states ?? {});
+    this.view.onDraw = () => this.bring();
     this.view.onDrawn = () => this.noteDrawn();
     this.connect();
     this.watcher = setInterval(() => this.forgetOld(), 500);
@@ -78,8 +80,16 @@ export default {
     },
 
     take(data) {
-      this.latest = decodePoses(data);
+      this.newest = data;
       this.seen = performance.now();
+      this.view.draw();
+    },
+
+    // Only what is drawn is read: poses come more often than that.
+    bring() {
+      if (!this.newest) return;
+      this.latest = decodePoses(this.newest);
+      this.newest = null;
       if (this.latest.joints === this.room.joints) this.view.setPeople(this.latest);
     },
 
@@ -98,7 +108,9 @@ export default {
       const now = performance.now();
       if (now < (this.nextReply ?? 0) || this.socket.readyState !== WebSocket.OPEN) return;
       this.nextReply = now + REPLY_MS;
-      this.socket.send(String(this.shown.arrivalMs));
+      const rate = (1000 * (this.drawn - this.drawnBefore)) / (now - this.since);
+      [this.since, this.drawnBefore] = [now, this.drawn];
+      this.socket.send(`${this.shown.arrivalMs} ${rate.toFixed(1)}`);
     },
 
     // For whoever tests the page.

@@ -2,49 +2,17 @@
 // people over it (thick, in their colours; grey where joints were filled). Messages are those of picture_bytes in
 // picture_feed.py.
 import { drawFused, drawSeen, prepare } from "/own/overlay2d.js";
+import { TEMPLATE, wall } from "/own/picture_wall.js";
 
 const AGAIN_MS = [250, 500, 1000, 2000];
 const LOST_MS = 3000; // without a picture for so long, it is said
 
 export default {
-  template: `
-    <div class="mv-pictures" tabindex="0" data-pictures="0" @keydown.esc="large = null">
-      <div class="mv-picture-tools">
-        <label><input type="checkbox" v-model="layers.seen"> seen by this camera</label>
-        <label><input type="checkbox" v-model="layers.fused"> fused, drawn into it</label>
-        <button v-if="large" type="button" class="mv-play" @click="large = null" aria-label="All cameras">▦</button>
-      </div>
-      <div :class="['mv-wall', large ? 'mv-one' : '']" :style="{ '--columns': columns }">
-        <figure v-for="camera in shown" :key="camera.name">
-          <canvas :ref="'picture ' + camera.name" tabindex="0" role="button"
-                  :aria-label="large ? 'Camera ' + camera.name + ': show all' : 'Camera ' + camera.name + ': show large'"
-                  :style="{ aspectRatio: camera.size[0] + ' / ' + camera.size[1] }"
-                  @click="toggle(camera.name)" @keydown.enter="toggle(camera.name)"></canvas>
-          <figcaption>{{ camera.name }} <span class="mv-quiet">{{ states[camera.name] }}</span></figcaption>
-        </figure>
-      </div>
-    </div>`,
-  props: { room: Object },
+  mixins: [wall],
+  template: TEMPLATE,
 
   data() {
-    return { large: null, layers: { seen: true, fused: true }, states: {} };
-  },
-
-  computed: {
-    columns() {
-      return Math.ceil(Math.sqrt(this.shown.length));
-    },
-    shown() {
-      return this.room.cameras.filter(({ name }) => !this.large || name === this.large);
-    },
-  },
-
-  watch: {
-    large() {
-      this.ask();
-      this.$nextTick(() => this.redraw());
-    },
-    layers: { deep: true, handler() { this.redraw(); } },
+    return { films: false };
   },
 
   mounted() {
@@ -53,8 +21,6 @@ export default {
     for (const { name } of this.room.cameras) this.states[name] = "waiting for a picture ...";
     this.visible = () => (document.hidden ? this.socket?.close() : this.connect());
     document.addEventListener("visibilitychange", this.visible);
-    this.resizer = new ResizeObserver(() => this.redraw());
-    this.resizer.observe(this.$el);
     this.watcher = setInterval(() => this.noteLost(), 1000);
     this.connect();
   },
@@ -62,7 +28,6 @@ export default {
   beforeUnmount() {
     this.closed = true;
     document.removeEventListener("visibilitychange", this.visible);
-    this.resizer.disconnect();
     clearInterval(this.watcher);
     clearTimeout(this.again);
     this.socket?.close();
@@ -91,8 +56,9 @@ export default {
       this.socket.send(JSON.stringify({ cameras: this.shown.map(({ name }) => name), large: Boolean(this.large) }));
     },
 
-    toggle(name) {
-      this.large = this.large ? null : name;
+    changed() {
+      this.ask();
+      this.redraw();
     },
 
     async take(data) {
@@ -126,7 +92,7 @@ export default {
     },
 
     draw({ camera, size, seen, fused, bitmap, joints }) {
-      const canvas = [this.$refs[`picture ${camera}`]].flat()[0];
+      const canvas = this.partOf(camera, "picture");
       if (!canvas) return;
       const sheet = prepare(canvas, size), { context, width, height } = sheet;
       context.fillStyle = "#1b1f26";

@@ -5,6 +5,9 @@ const MAX_PEOPLE = 32;
 const JOINT_M = 0.028, BONE_M = 0.016, FILLED = 0.55; // filled joints are thinner, and grey
 const SIGMAS = 2, COVARIANCE = 3; // of the ellipsoids of uncertainty; its first column of a joint's twelve
 const TRAIL_MS = 3000, TRAIL_POINTS = 200; // of each person
+const FRAME_MS = 1000 / 60, PIXEL = new Uint8Array(4);
+const REST_MS = 100; // at the most
+const SLOW_MS = 50; // between pictures where no graphics card draws them: 20 a second are smooth
 const GREY = new THREE.Color(0.6, 0.62, 0.65);
 const THEMES = {
   dark: { ground: 0x14171c, line: 0x3a4048, axis: 0x707d8f, camera: 0x8c9eb8 },
@@ -21,9 +24,9 @@ export class Room {
     this.labels = new Map();
     this.people = [];
     this.follow = null;
-    const slow = drawsInSoftware(); // edges that are smooth cost it half of its pictures
-    this.renderer = new THREE.WebGLRenderer({ antialias: !slow, powerPreference: "high-performance" });
-    this.renderer.setPixelRatio(slow ? 1 : Math.min(window.devicePixelRatio, 2));
+    this.slow = drawsInSoftware(); // edges that are smooth cost it half of its pictures
+    this.renderer = new THREE.WebGLRenderer({ antialias: !this.slow, powerPreference: "high-performance" });
+    this.renderer.setPixelRatio(this.slow ? 1 : Math.min(window.devicePixelRatio, 2));
     holder.append(this.renderer.domElement);
     this.renderer.domElement.setAttribute("aria-label", "3D view of the room");
     this.overlay = document.createElement("div");
@@ -266,15 +269,37 @@ export class Room {
     this.draw();
   }
 
-  // One picture for all that changed since the last one.
+  // One picture for all that changed since the last one. Drawing rests for as long as it took: where it is slow, others
+  // share the machine, fusion perhaps among them.
   draw() {
     if (this.waiting) return;
-    this.waiting = requestAnimationFrame(() => {
-      this.waiting = 0;
-      this.renderer.render(this.scene, this.camera);
-      this.placeLabels();
-      this.onDrawn?.();
-    });
+    this.waiting = true;
+    const soon = () => (this.frame = requestAnimationFrame(() => this.render()));
+    const rest = (this.restUntil ?? 0) - performance.now() - FRAME_MS / 2;
+    if (rest > 0) this.resting = setTimeout(soon, rest);
+    else soon();
+  }
+
+  render() {
+    const began = performance.now();
+    try {
+      this.onDraw?.();
+    } catch (error) {
+      console.error(error); // what cannot be read is left out; drawing goes on
+    }
+    this.renderer.render(this.scene, this.camera);
+    if (this.slow) this.waitUntilDrawn();
+    this.placeLabels();
+    const now = performance.now();
+    this.restUntil = Math.max(now + Math.min(now - began, REST_MS), this.slow ? began + SLOW_MS : 0);
+    this.waiting = false;
+    this.onDrawn?.();
+  }
+
+  // What has been drawn in software takes the machine's cores until it can be read.
+  waitUntilDrawn() {
+    const gl = this.renderer.getContext();
+    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, PIXEL);
   }
 
   placeLabels() {
@@ -289,8 +314,12 @@ export class Room {
         this.overlay.append(label);
         this.labels.set(key, label);
       }
-      if (label.textContent !== text) label.textContent = text; // as text: names are not HTML
-      const x = ((at.x + 1) / 2) * this.width, y = ((1 - at.y) / 2) * this.height;
+      if (label.textContent !== text) {
+        label.textContent = text; // as text: names are not HTML
+        label.half = label.offsetWidth / 2;
+      }
+      const inside = (x) => Math.min(Math.max(x, label.half), this.width - label.half);
+      const x = inside(((at.x + 1) / 2) * this.width), y = ((1 - at.y) / 2) * this.height;
       label.style.transform = `translate(-50%, -100%) translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
       shown.add(key);
     };
@@ -316,8 +345,9 @@ export class Room {
   }
 
   close() {
-    cancelAnimationFrame(this.waiting);
-    this.waiting = -1;
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.resting);
+    this.waiting = true; // for ever
     this.resizer.disconnect();
     this.themes.disconnect();
     this.controls.dispose();

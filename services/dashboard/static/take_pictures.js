@@ -2,48 +2,18 @@
 // fused people drawn into its picture (thick). Follows the player (take_view.js); views are those of view_bytes in
 // take_views.py.
 import { drawFused, drawSeen, prepare } from "/own/overlay2d.js";
+import { TEMPLATE, wall } from "/own/picture_wall.js";
 
 const APART_S = 0.15; // by which a playing video may be off
 const SEEN_S = 0.1; // a picture's people are drawn no longer than this
 
 export default {
-  template: `
-    <div class="mv-pictures mv-take-pictures" data-drawn="0" tabindex="0" @keydown.esc="large = null">
-      <div class="mv-picture-tools">
-        <label><input type="checkbox" v-model="layers.seen"> seen by this camera</label>
-        <label><input type="checkbox" v-model="layers.fused"> fused, drawn into it</label>
-        <button v-if="large" type="button" class="mv-play" @click="large = null" aria-label="All cameras">▦</button>
-      </div>
-      <div :class="['mv-wall', large ? 'mv-one' : '']" :style="{ '--columns': Math.ceil(Math.sqrt(shown.length)) }">
-        <figure v-for="camera in shown" :key="camera.name">
-          <div class="mv-film-cell" :style="{ aspectRatio: camera.size[0] + ' / ' + camera.size[1] }">
-            <video :ref="'video ' + camera.name" muted playsinline preload="auto" @seeked="redraw"
-                   @loadeddata="redraw" :aria-label="'Video of camera ' + camera.name"></video>
-            <canvas :ref="'picture ' + camera.name" tabindex="0" role="button"
-                    :aria-label="'Camera ' + camera.name + (large ? ': show all' : ': show large')"
-                    @click="toggle(camera.name)" @keydown.enter="toggle(camera.name)"></canvas>
-          </div>
-          <figcaption>{{ camera.name }} <span class="mv-quiet">{{ states[camera.name] }}</span></figcaption>
-        </figure>
-      </div>
-    </div>`,
-  props: { room: Object, folder: String },
+  mixins: [wall],
+  template: TEMPLATE,
+  props: { folder: String },
 
   data() {
-    return { large: null, layers: { seen: true, fused: true }, states: {} };
-  },
-
-  computed: {
-    shown() {
-      return this.room.cameras.filter(({ name }) => !this.large || name === this.large);
-    },
-  },
-
-  watch: {
-    large() {
-      this.$nextTick(() => this.follow());
-    },
-    layers: { deep: true, handler() { this.redraw(); } },
+    return { films: true };
   },
 
   mounted() {
@@ -51,20 +21,17 @@ export default {
     this.drawn = 0;
     this.hear = ({ detail }) => this.follow(detail);
     window.addEventListener("mv-take-time", this.hear);
-    this.resizer = new ResizeObserver(() => this.redraw());
-    this.resizer.observe(this.$el);
     window.dispatchEvent(new CustomEvent("mv-take-asked"));
   },
 
   beforeUnmount() {
     this.closed = true;
     window.removeEventListener("mv-take-time", this.hear);
-    this.resizer.disconnect();
   },
 
   methods: {
-    toggle(name) {
-      this.large = this.large ? null : name;
+    changed() {
+      this.follow();
     },
 
     // The player is at another moment, or shows another take: one that was edited.
@@ -105,7 +72,7 @@ export default {
 
     // Bring a camera's video to the player's moment.
     place(name) {
-      const view = this.views.get(name), video = [this.$refs[`video ${name}`]].flat()[0];
+      const view = this.views.get(name), video = this.partOf(name, "video");
       if (!view || !video) return;
       const { seconds, playing, speed } = this.at;
       const part = view.videos.find(({ begins, ends }) => seconds >= begins && seconds <= ends + 0.05);
@@ -123,7 +90,7 @@ export default {
 
     // The moment of the picture that a camera's video shows.
     momentOf(name) {
-      const view = this.views.get(name), video = [this.$refs[`video ${name}`]].flat()[0];
+      const view = this.views.get(name), video = this.partOf(name, "video");
       const plays = this.at.playing && video && !video.hidden && !video.paused && video.readyState >= 2;
       return plays ? view.begins + video.currentTime : this.at.seconds;
     },
@@ -135,7 +102,7 @@ export default {
     },
 
     draw({ name, size }) {
-      const view = this.views.get(name), canvas = [this.$refs[`picture ${name}`]].flat()[0];
+      const view = this.views.get(name), canvas = this.partOf(name, "picture");
       if (!view || !canvas) return;
       const sheet = prepare(canvas, size), seconds = this.momentOf(name);
       sheet.context.clearRect(0, 0, sheet.width, sheet.height);
