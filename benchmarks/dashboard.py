@@ -11,9 +11,8 @@ run at SCHED_IDLE: they take only what nobody else wants, and the server's work 
 The figure of three that share the studio's cores as equals is printed too, without a limit.
 
 "usable" is from the command until a browser, which runs already, shows the page of a studio and its buttons answer.
-Memory is that of the server and of the page, over --minutes; the first minute does not count. The page's is that of the
-processes that run its scripts and draw it, and its share of what they have in common (PSS); what else Chromium starts on
-its own account, minutes later, is none of the page's.
+Memory is that of the server, and of the processes that run the page's scripts and draw it (their shares, PSS: what else
+Chromium starts minutes later is none of the page's), over --minutes; the first minute does not count.
 
     python -m benchmarks dashboard                                             8 minutes, and --minutes
     python -m benchmarks dashboard --repeats 1 --seconds 5 --minutes 0

@@ -167,8 +167,8 @@ def test_edit_that_makes_no_sense_says_what_to_do(server: Server, page: Any) -> 
     page.goto(f"http://127.0.0.1:{server.port}/takes/walk")
     page.wait_for_function("document.querySelector('.mv-player')?.dataset.people === '1'")
     page.get_by_role("button", name="Cut").click()
-    page.get_by_role("dialog").get_by_role("button", name="Cut").click()
-    page.get_by_text("mark a span first").wait_for()
+    page.get_by_role("dialog").get_by_text("Mark a span first").wait_for()
+    assert page.get_by_role("dialog").get_by_role("button", name="Cut").is_disabled()
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     applied(page, 2)
 

@@ -133,7 +133,7 @@ def test_one_export_at_a_time(take: Take, monkeypatch: pytest.MonkeyPatch) -> No
         go_on.wait(60.0)
         raise ConfigError("ended")
 
-    monkeypatch.setattr("services.dashboard.downloads.export_poses", slow)
+    monkeypatch.setattr("multiview.commands.export.export_poses", slow)
 
     def first() -> None:
         with pytest.raises(ConfigError, match="ended"):
