@@ -5,7 +5,7 @@ from __future__ import annotations
 from multiview.sources._container_times import ContainerTimes
 from multiview.sources._device import DeviceReport, ReportsState
 from multiview.sources._device_settings import DeviceSettings
-from multiview.sources._open import device_addresses, is_device, is_file_address, open_source
+from multiview.sources._open import device_addresses, is_device, is_file_address, is_webcam, open_source, settings_fault
 from multiview.sources._paced import Paced
 from multiview.sources._parts import later_parts, open_cameras, without_parts
 from multiview.sources._picture_files import PictureDepth, numbered_pictures, read_picture
@@ -15,6 +15,7 @@ from multiview.sources._sound import Sound, read_sound
 from multiview.sources._source import FrameSource, Seekable
 from multiview.sources._timestamps import Timestamps, read_timestamps, timestamps_beside
 from multiview.sources._video_start import VideoStart, timecode_s, video_start
+from multiview.sources._webcam_modes import WebcamMode, webcam_modes
 
 __all__ = [
     "ContainerTimes",
@@ -31,9 +32,11 @@ __all__ = [
     "Sound",
     "Timestamps",
     "VideoStart",
+    "WebcamMode",
     "device_addresses",
     "is_device",
     "is_file_address",
+    "is_webcam",
     "later_parts",
     "numbered_pictures",
     "open_cameras",
@@ -42,8 +45,10 @@ __all__ = [
     "read_sound",
     "read_timestamps",
     "rotated",
+    "settings_fault",
     "timecode_s",
     "timestamps_beside",
     "video_start",
+    "webcam_modes",
     "without_parts",
 ]

@@ -1,4 +1,4 @@
-"""What an industrial camera is set to: a studio file's `[cameras.NAME.source.settings]`."""
+"""What an industrial camera or a webcam is set to: a studio file's `[cameras.NAME.source.settings]`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,18 @@ Bytes = Annotated[int, between(0, 65535, "bytes")]
 
 
 class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of a `basler:` or `genicam:` camera; what is left out stays as the camera has it."""
+    """Of a `basler:` or `genicam:` camera, or a webcam; what is left out stays as the camera has it.
 
+    Webcams take `size`, `pixel_format`, `exposure_us` and `exposure_auto`.
+    """
+
+    size: Annotated[list[Pixels], msgspec.Meta(max_length=2)] = []
+    """Of a webcam: [width, height] of its pictures, px."""
     pixel_format: str = ""
-    """Mono8, BayerRG8, BGR8 ... as the camera calls it; Bayer becomes BGR here, deeper than 8 bits its upper 8."""
+    """Mono8, BayerRG8, BGR8 ... as the camera calls it; Bayer becomes BGR here, deeper than 8 bits its upper 8.
+
+    Of a webcam four letters: "MJPG" leaves room for several on one USB plug.
+    """
     roi: Annotated[list[Pixels], msgspec.Meta(max_length=4)] = []
     """Part of the sensor to read, [x, y, width, height], px after binning."""
     binning: Annotated[int, between(0, 16, "px")] = 0
@@ -52,6 +60,8 @@ class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Any other feature of the camera by its GenICam name, set last."""
 
     def __post_init__(self) -> None:
+        if self.size and (len(self.size) != 2 or 0 in self.size):
+            raise ValueError(f"size must be [width, height], not {self.size}")
         if self.roi and (len(self.roi) != 4 or 0 in self.roi[2:]):
             raise ValueError(f"roi must be [x, y, width, height], not {self.roi}")
         if self.white_balance and len(self.white_balance) != 3:
@@ -61,3 +71,8 @@ class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     def triggered(self) -> bool:
         """Whether exposures begin at a trigger's pulses."""
         return self.trigger not in ("", "off")
+
+    def only(self, *names: str) -> bool:
+        """Whether nothing is set but these."""
+        kept = {name: getattr(self, name) for name in names}
+        return self == DeviceSettings(**kept)

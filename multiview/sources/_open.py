@@ -6,19 +6,44 @@ from pathlib import Path
 
 from multiview.common.names import name_of_file
 from multiview.common.plugins import load_plugin
+from multiview.common.secret import hide_secrets
 from multiview.errors import SourceError
 from multiview.sources._device_settings import DeviceSettings
 from multiview.sources._parts import Parts, later_parts
 from multiview.sources._source import FrameSource
 
-__all__ = ["device_addresses", "is_device", "is_file_address", "open_source"]
+__all__ = ["device_addresses", "is_device", "is_file_address", "is_webcam", "open_source", "settings_fault"]
 
 DEVICES = ("basler", "genicam")  # plugins whose addresses begin with their name
+WEBCAM_SETTINGS = ("size", "pixel_format", "exposure_us", "exposure_auto")
 
 
 def is_device(address: str) -> bool:
     """Whether it is that of an industrial camera: "basler:SERIAL", "genicam:SERIAL"."""
     return address.partition(":")[0] in DEVICES and ":" in address
+
+
+def is_webcam(address: str) -> bool:
+    """Whether it is that of a camera of this computer: "0", "/dev/video0"."""
+    return address.isdigit() or address.startswith("/dev/video")
+
+
+def settings_fault(address: str, settings: DeviceSettings) -> str:
+    """Why a camera cannot be set so; empty if it can.
+
+    Args:
+        address: Its own.
+        settings: Of a studio file.
+
+    Returns:
+        Words.
+    """
+    if is_webcam(address):
+        return "" if settings.only(*WEBCAM_SETTINGS) else f"of a webcam can be set: {', '.join(WEBCAM_SETTINGS)}"
+    if is_device(address):
+        return "size is for webcams: set roi" if settings.size else ""
+    known = "basler: and genicam: cameras and for webcams"
+    return "" if settings.only() else f"settings are for {known}, not for {hide_secrets(address)}"
 
 
 def device_addresses() -> list[str]:
@@ -53,7 +78,7 @@ def open_source(
         folder: Where relative paths start.
         fps: Frame rate, where it is not that of the file or camera; 0: theirs.
         beside: How many other videos are read at once; they share the cores.
-        settings: What an industrial camera is set to.
+        settings: What an industrial camera or a webcam is set to.
         hardware: What decodes a video or stream: "off", "auto", or a kind of device as FFmpeg names it; empty: what the
             environment's MULTIVIEW_HARDWARE says, else off.
 
@@ -63,12 +88,14 @@ def open_source(
     Raises:
         SourceError: It cannot be opened.
     """
+    if settings is not None and (fault := settings_fault(address, settings)):
+        raise SourceError(fault)
     if is_device(address):
         return load_plugin("multiview.sources", address.partition(":")[0]).Source(address, name, fps, settings)
-    if settings is not None and settings != DeviceSettings():
-        raise SourceError(f"{address}: settings are for basler: and genicam: cameras; leave them out")
-    if address.isdigit() or address.startswith("/dev/video") or "://" in address:
-        return load_plugin("multiview.sources", "stream").Source(address, name, fps=fps, hardware=hardware)
+    if is_webcam(address) or "://" in address:
+        return load_plugin("multiview.sources", "stream").Source(
+            address, name, fps=fps, hardware=hardware, settings=settings
+        )
     path = Path(address) if folder is None else folder / address
     if path.suffix == ".py":
         return _own(path, name)

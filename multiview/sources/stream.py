@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from multiview.common.secret import hide_secrets
 from multiview.data import VideoFrame
 from multiview.errors import SourceError
+from multiview.sources._device_settings import DeviceSettings
 from multiview.sources._video_reader import VideoReader
 from multiview.sources._webcam import Webcam
 
@@ -44,14 +45,14 @@ class Source:
         self,
         address: str | int,
         name: str = "",
-        size: tuple[int, int] | None = None,
         fps: float = 0.0,
         reconnect_s: float = 60.0,
         hardware: str = "",
+        settings: DeviceSettings | None = None,
     ) -> None:
         self.address = int(address) if isinstance(address, int) or str(address).isdigit() else str(address)
         self.name = name or f"camera{address}" if isinstance(self.address, int) else name or "stream"
-        self._requested = (size, fps)
+        self._requested = (fps, settings)
         self._hardware = hardware
         self._reconnect_s = reconnect_s
         self.patience_s = reconnect_s + OPEN_TIMEOUT_S + SLACK_S

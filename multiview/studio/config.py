@@ -25,7 +25,7 @@ from multiview.common.secret import has_secret, hide_secrets, resolve_secrets
 from multiview.common.toml import convert, decode_toml, encode_toml
 from multiview.errors import ConfigError, SourceError
 from multiview.recordings.folder_skeleton import folder_skeleton
-from multiview.sources import DeviceSettings, is_device, is_file_address
+from multiview.sources import DeviceSettings, is_file_address, settings_fault
 from multiview.timing.sync_buffer import SyncOptions
 
 if TYPE_CHECKING:
@@ -158,11 +158,11 @@ class CameraSource(_Section, frozen=True, kw_only=True, tag_field="type", tag="c
     regions: bool = False
     """Look where fusion expects people, and search whole pictures for new ones less often."""
     settings: DeviceSettings = DeviceSettings()
-    """Of basler: and genicam: cameras: pixel format, region, exposure, gain, trigger, PTP ..."""
+    """Of basler: and genicam: cameras: pixel format, region, exposure, gain ...; of webcams: size, exposure ..."""
 
     def __post_init__(self) -> None:
-        if self.settings != DeviceSettings() and not is_device(self.address):
-            raise ValueError(f"settings are for basler: and genicam: cameras, not for {hide_secrets(self.address)}")
+        if fault := settings_fault(self.address, self.settings):
+            raise ValueError(fault)
 
     @property
     def is_stream(self) -> bool:

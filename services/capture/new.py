@@ -23,7 +23,7 @@ from multiview.common.counted import counted
 from multiview.common.names import name_fault, name_of_file
 from multiview.errors import ConfigError, MultiviewError
 from multiview.models.card import load_card, model_file
-from multiview.sources import Reader, device_addresses, open_source, without_parts
+from multiview.sources import Reader, device_addresses, is_webcam, open_source, webcam_modes, without_parts
 from multiview.studio.config import load_studio
 
 __all__ = ["Found", "camera_lines", "find_cameras", "next_steps", "studio_file"]
@@ -136,7 +136,13 @@ def _look(address: str) -> str:
         if frame is None:
             raise ConfigError(f"{address} gives no picture within {PATIENCE_S:g} s: check the camera, or its address")
         height, width = frame.image.shape[:2]
-        return f"{width}x{height}" + (f" at {reader.source.fps:.0f} Hz" if reader.source.fps else "")
+        return f"{width}x{height}" + (f" at {reader.source.fps:.0f} Hz" if reader.source.fps else "") + _modes(address)
+
+
+def _modes(address: str) -> str:
+    """How many modes a webcam has, and its largest; nothing where that is not known."""
+    modes = webcam_modes(address) if is_webcam(address) else []
+    return f"; {counted(len(modes), 'mode')}, up to {'x'.join(map(str, modes[0].size))}" if modes else ""
 
 
 def _check_names(rig: Path, cameras: list[Found]) -> None:

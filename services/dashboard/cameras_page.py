@@ -5,7 +5,7 @@ from __future__ import annotations
 from nicegui import ui
 
 from multiview.common.secret import hide_secrets
-from multiview.sources import is_device
+from multiview.sources import WebcamMode, is_device, is_webcam
 from multiview.studio.config import CameraSource, Source, SyntheticSource, camera_names
 from services.capture.new import Found
 from services.dashboard.access import Role, Session
@@ -93,11 +93,41 @@ class _Cameras:
         turn = ui.button("Turn", icon="rotate_90_degrees_cw").props(f'flat dense no-caps aria-label="Turn {name}"')
         degrees = (source.rotate + 90) % 360
         turn.on_click(lambda: act(turn, self._control.rotate_camera, self._session, name, degrees))
-        if is_device(source.address):
+        if is_webcam(source.address):
+            mode = ui.button("Mode", icon="aspect_ratio").props(f'flat dense no-caps aria-label="Mode of {name}"')
+            mode.on_click(lambda: self._ask_mode(mode, name, source))
+        if is_device(source.address) or is_webcam(source.address):
             expose = ui.button("Exposure", icon="exposure").props(f'flat dense no-caps aria-label="Exposure of {name}"')
             expose.on_click(lambda: self._ask_exposure(name, source))
         leave = ui.button("Leave out", icon="delete").props(f'flat dense no-caps aria-label="Leave out {name}"')
         leave.on_click(lambda: act(leave, self._control.remove_camera, self._session, name))
+
+    async def _ask_mode(self, opened: ui.button, name: str, source: CameraSource) -> None:
+        modes = await act(opened, self._control.modes, self._session, source.address)
+        if modes is None:
+            return
+        if not modes:
+            ui.notify("This camera does not tell its modes.", type="warning")
+            return
+        words = {number: mode_words(mode) for number, mode in enumerate(modes)}
+        now = (source.settings.size, source.settings.pixel_format)
+        chosen = next((number for number, mode in enumerate(modes) if (list(mode.size), mode.pixel_format) == now), 0)
+        with ui.dialog(value=True) as dialog, ui.card().classes("mv-dialog"):
+            ui.label(f"Mode of {name}").classes("text-h6")
+            ui.label(
+                "MJPG leaves room for several cameras on one USB plug; a camera that is calibrated keeps its size."
+            )
+            field = ui.select(words, label="Size, rate and format", value=chosen)
+            with ui.row():
+                button = ui.button("Set it").props("no-caps")
+                ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
+
+        async def give() -> None:
+            await act(button, self._control.set_mode, self._session, name, modes[int(field.value)])
+            dialog.close()
+
+        button.on_click(give)
+        dialog.on("hide", dialog.delete)
 
     def _ask_exposure(self, name: str, source: CameraSource) -> None:
         set_to = source.settings
@@ -106,13 +136,14 @@ class _Cameras:
             ui.label("Of people who move: 5 ms or less, with more light. What is left empty the camera chooses.")
             time_ms = ui.number("Exposure, ms", value=set_to.exposure_us / 1e3 or None, min=0, max=1e5)
             gain = ui.number("Gain, dB", value=None if set_to.gain_db < 0 else set_to.gain_db, min=0, max=100)
+            gain.set_visibility(is_device(source.address))
             with ui.row():
                 button = ui.button("Set it").props("no-caps")
                 ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
 
         async def give() -> None:
             exposure_us = 1e3 * float(time_ms.value or 0)
-            gain_db = -1.0 if gain.value is None else float(gain.value)
+            gain_db = None if not is_device(source.address) else -1.0 if gain.value is None else float(gain.value)
             await act(button, self._control.set_exposure, self._session, name, exposure_us, gain_db)
             dialog.close()
 
@@ -167,3 +198,9 @@ class _Cameras:
 
     async def _add(self, button: ui.button, cameras: list[Found]) -> None:
         await act(button, self._control.add_cameras, self._session, cameras)
+
+
+def mode_words(mode: WebcamMode) -> str:
+    """A webcam's mode in words."""
+    rate = f" at {mode.fps:g} Hz" if mode.fps else ""
+    return f"{mode.size[0]} x {mode.size[1]}{rate}, {mode.pixel_format}"

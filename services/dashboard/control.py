@@ -6,19 +6,20 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from multiview.common.atomic_file import replacing
 from multiview.common.names import check_name, file_name, name_fault
 from multiview.errors import ConfigError, MultiviewError
 from multiview.recordings.take import PARTIAL, free_name
+from multiview.sources import WebcamMode, webcam_modes
 from multiview.studio.config import Studio, load_studio
 from multiview.wire import topics
 from multiview.wire.messages import FusionRequest, encode
 from services.capture.new import Found, find_cameras, studio_file
 from services.dashboard.access import Role, Session
 from services.dashboard.detached import Detached
-from services.dashboard.studio_file import add_cameras, remove_camera, rename_camera, rotate_camera, set_exposure
+from services.dashboard.studio_file import add_cameras, remove_camera, rename_camera, rotate_camera, set_camera
 from services.nodes.actor import send_identity_label
 from services.supervise.ports import check_ports
 from services.transport.bus import Sender
@@ -126,10 +127,28 @@ class Control:
         check_control(session, "turn a camera")
         rotate_camera(self._changeable(), name, degrees)
 
-    def set_exposure(self, session: Session, name: str, exposure_us: float, gain_db: float) -> None:
-        """How long an industrial camera exposes, us (0: it chooses), and its gain, dB (negative: it chooses)."""
+    def set_exposure(self, session: Session, name: str, exposure_us: float, gain_db: float | None = None) -> None:
+        """How long a camera exposes, us (0: it chooses), and its gain, dB (negative: it chooses; None: it has none)."""
         check_control(session, "set a camera")
-        set_exposure(self._changeable(), name, exposure_us, gain_db)
+        values: dict[str, Any] = {
+            "exposure_auto": "off" if exposure_us > 0 else "continuous",
+            "exposure_us": exposure_us if exposure_us > 0 else None,
+        }
+        if gain_db is not None:
+            values["gain_auto"] = "off" if gain_db >= 0 else "continuous"
+            values["gain_db"] = gain_db if gain_db >= 0 else None
+        set_camera(self._changeable(), name, values)
+
+    def modes(self, session: Session, address: str) -> list[WebcamMode]:
+        """What a webcam of the studio offers."""
+        check_control(session, "ask a camera for its modes")
+        return webcam_modes(address)
+
+    def set_mode(self, session: Session, name: str, mode: WebcamMode) -> None:
+        """In which size, format and rate a webcam sends pictures."""
+        check_control(session, "set a camera")
+        values = {"size": list(mode.size), "pixel_format": mode.pixel_format, "fps": mode.fps or None}
+        set_camera(self._changeable(), name, values)
 
     def remove_camera(self, session: Session, name: str) -> None:
         """Leave a camera out of the studio."""

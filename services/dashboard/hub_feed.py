@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import NamedTuple
 
 from multiview.errors import MessageError
@@ -19,6 +20,7 @@ from services.transport.keyring import OPERATOR
 
 __all__ = ["TREND_S", "HubFeed", "Sample", "Watching"]
 
+AT_ONCE = 1000  # messages that are taken in before the newest are read
 WAITING = 2  # messages for a browser that is slow; the oldest is dropped
 SILENT_S = 3.0  # health comes once a second
 POSES_S = 1.0  # without poses for so long, nobody is at work
@@ -147,7 +149,7 @@ class HubFeed:
             while not self._ending.is_set():
                 received = subscriber.receive(0.2)
                 if received is not None:
-                    self._take(received)
+                    self._take_all([received, *islice(subscriber.drain(), AT_ONCE)])
                 if time.monotonic() >= next_s:
                     next_s = time.monotonic() + TREND_S
                     self.trend.append(self._sample())
@@ -161,11 +163,21 @@ class HubFeed:
         p99_ms = fusion.values.get("latency_p99_ms", 0.0) if fusion is not None else 0.0
         return Sample(self.rate_hz, self.latency_ms, p99_ms, len(poses.people), len(poses.cameras))
 
+    def _take_all(self, received: list[Received]) -> None:
+        """Count what has come, and read the newest of each topic: a feed that is behind catches up."""
+        newest: dict[str, Received] = {}
+        for one in received:
+            kind, _, name = one.topic.partition("/")
+            if kind == topics.KEYPOINTS:  # not read
+                self._frames.setdefault(name, deque(maxlen=400)).append(time.monotonic())
+                continue
+            if kind == topics.POSES:
+                self._arrivals.append(time.monotonic())
+            newest[one.topic] = one
+        for one in newest.values():
+            self._take(one)
+
     def _take(self, received: Received) -> None:
-        kind, _, name = received.topic.partition("/")
-        if kind == topics.KEYPOINTS:  # counted, not read
-            self._frames.setdefault(name, deque(maxlen=400)).append(time.monotonic())
-            return
         try:
             message = decode(received.body)
         except MessageError:
@@ -173,7 +185,6 @@ class HubFeed:
         now = time.monotonic()
         if isinstance(message, PosesMessage):
             self.poses = message
-            self._arrivals.append(now)
             self._fusion_ms.append((message.latency_ns + received.stamp.arrival_ns - message.arrival_ns) / 1e6)
             if self._watching:
                 data = _ARRIVAL.pack(received.stamp.arrival_ns / 1e6) + received.body

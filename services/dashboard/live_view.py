@@ -28,5 +28,6 @@ class LiveView(Element, component=STATIC / "live_view.js"):
         """Each camera by name: `alive`, `late` or `missing`."""
         if states != self._states:
             self._states = states
-            self.props["states"] = states
-            self.update()
+            self.props["states"] = states  # for when the page is loaded; by itself, as the room goes with all of them
+            if self.client.has_socket_connection:
+                self.run_method("showStates", states)

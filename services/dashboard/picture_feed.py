@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,8 @@ class PictureFeed:
                         sender.send(topics.PREVIEW_REQUEST, encode(_request(large, cameras)))
                 received = subscriber.receive(0.05)
                 if received is not None:
-                    self._take(received)
+                    for one in (received, *islice(subscriber.drain(), POSES_KEPT)):
+                        self._take(one)
                 self._release(time.monotonic())
         finally:
             subscriber.close()

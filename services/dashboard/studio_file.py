@@ -18,7 +18,7 @@ from multiview.errors import ConfigError
 from multiview.studio.config import decode_studio
 from services.capture.new import Found, camera_lines
 
-__all__ = ["add_cameras", "change_studio", "remove_camera", "rename_camera", "rotate_camera", "set_exposure", "set_rig"]
+__all__ = ["add_cameras", "change_studio", "remove_camera", "rename_camera", "rotate_camera", "set_camera", "set_rig"]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")  # keys that TOML takes without quotes
 
@@ -76,24 +76,17 @@ def rotate_camera(file: Path, name: str, degrees: int) -> None:
     change_studio(file, change)
 
 
-def set_exposure(file: Path, name: str, exposure_us: float, gain_db: float) -> None:
-    """How long an industrial camera exposes, and its gain, from now on.
+def set_camera(file: Path, name: str, values: dict[str, Any]) -> None:
+    """What an industrial camera or a webcam is set to, from now on.
 
     Args:
         file: Of the studio.
         name: Of the camera.
-        exposure_us: us; 0: the camera chooses.
-        gain_db: dB; negative: the camera chooses.
+        values: Settings by name, and `fps` of the source; None takes one out: it stays as the camera has it.
 
     Raises:
         ConfigError: As of `change_studio`, or its source is not of this file.
     """
-    settings = {
-        "exposure_auto": "off" if exposure_us > 0 else "continuous",
-        "exposure_us": exposure_us if exposure_us > 0 else None,
-        "gain_auto": "off" if gain_db >= 0 else "continuous",
-        "gain_db": gain_db if gain_db >= 0 else None,
-    }
 
     def change(document: tomlkit.TOMLDocument) -> None:
         cameras: Any = document.get("cameras", {})
@@ -102,11 +95,12 @@ def set_exposure(file: Path, name: str, exposure_us: float, gain_db: float) -> N
             raise ConfigError(f"{file}: no [cameras.{name}.source]: the camera comes from the rig or a shared source")
         if "settings" not in source:
             source["settings"] = tomlkit.table()
-        for key, value in settings.items():
+        for key, value in values.items():
+            table = source if key == "fps" else source["settings"]
             if value is None:
-                source["settings"].pop(key, None)
+                table.pop(key, None)
             else:
-                source["settings"][key] = value
+                table[key] = value
 
     change_studio(file, change)
 

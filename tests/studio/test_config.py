@@ -123,7 +123,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ('[source]\ntype = "synthetic"\n[hub]\nrequest_port = 70000', "hub.request_port: must be from 0 to 65535"),
         (
             '[source]\ntype = "camera"\naddress = "0"\n[source.settings]\nbinning = 2',
-            "settings are for basler: and genicam: cameras, not for 0",
+            "of a webcam can be set: size, pixel_format, exposure_us, exposure_auto",
         ),
         (
             '[source]\ntype = "camera"\naddress = "basler:1"\n[source.settings]\nroi = [1, 2, 3]',

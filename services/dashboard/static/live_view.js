@@ -35,9 +35,6 @@ export default {
         this.noteLayers();
       },
     },
-    states(value) {
-      this.view?.setCameraStates(value);
-    },
   },
 
   mounted() {
@@ -77,6 +74,11 @@ export default {
         if (this.closed) return;
         this.again = setTimeout(() => this.connect(), AGAIN_MS[Math.min(this.attempts++, AGAIN_MS.length - 1)]);
       };
+    },
+
+    // Called by the server (live_view.py).
+    showStates(states) {
+      this.view?.setCameraStates(states);
     },
 
     take(data) {

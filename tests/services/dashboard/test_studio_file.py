@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 
 from multiview.errors import ConfigError
-from multiview.sources import DeviceSettings
+from multiview.sources import WebcamMode
 from multiview.studio.config import CameraSource, decode_studio
 from services.capture.new import Found
+from services.dashboard.access import Role, Session
+from services.dashboard.control import Control
 from services.dashboard.studio_file import (
     add_cameras,
     change_studio,
     remove_camera,
     rename_camera,
     rotate_camera,
-    set_exposure,
     set_rig,
 )
 
@@ -112,29 +113,43 @@ def test_cameras_are_added(file: Path) -> None:
         add_cameras(file, [Found("cam03", "2", "")])
 
 
+OWNER = Session("1", Role.CONTROL)
+HEAD = 'version = 1\nname = "s"\nrig = "rig.toml"\n[cameras.left.source]  # by the door\ntype = "camera"\naddress = '
+
+
 def test_exposure_is_set_and_left_to_the_camera_again(tmp_path: Path) -> None:
-    file = tmp_path / "studio.toml"
-    text = (
-        'version = 1\nname = "s"\nrig = "rig.toml"\n[cameras.left.source]  # by the door\ntype = "camera"\naddress = '
-    )
-    file.write_text(f'{text}"basler:1"\n')
-    set_exposure(file, "left", 4000.0, 6.0)
-    settings = source_of(file)
+    control, file = Control(tmp_path), tmp_path / "studio.toml"
+    file.write_text(f'{HEAD}"basler:1"\n')
+    control.set_exposure(OWNER, "left", 4000.0, 6.0)
+    settings = source_of(file).settings
     assert (settings.exposure_us, settings.exposure_auto) == (4000.0, "off")
     assert (settings.gain_db, settings.gain_auto) == (6.0, "off")
-    set_exposure(file, "left", 0.0, -1.0)
-    settings = source_of(file)
+    control.set_exposure(OWNER, "left", 0.0, -1.0)
+    settings = source_of(file).settings
     assert (settings.exposure_us, settings.exposure_auto) == (0.0, "continuous")
     assert (settings.gain_db, settings.gain_auto) == (-1.0, "continuous")
     assert "# by the door" in file.read_text()
     with pytest.raises(ConfigError, match="the camera comes from the rig"):
-        set_exposure(file, "right", 1.0, 1.0)
-    file.write_text(f'{text}"0"\n')
-    with pytest.raises(ConfigError, match="settings are for basler"):
-        set_exposure(file, "left", 1.0, 1.0)
+        control.set_exposure(OWNER, "right", 1.0, 1.0)
 
 
-def source_of(file: Path) -> DeviceSettings:
+def test_webcam_gets_a_mode_and_an_exposure(tmp_path: Path) -> None:
+    control, file = Control(tmp_path), tmp_path / "studio.toml"
+    file.write_text(f'{HEAD}"0"\n')
+    control.set_mode(OWNER, "left", WebcamMode("MJPG", (1280, 720), 60.0))
+    control.set_exposure(OWNER, "left", 5000.0)
+    source = source_of(file)
+    assert (source.settings.size, source.settings.pixel_format, source.fps) == ([1280, 720], "MJPG", 60.0)
+    assert (source.settings.exposure_us, source.settings.exposure_auto) == (5000.0, "off")
+    control.set_mode(OWNER, "left", WebcamMode("YUYV", (640, 480), 0.0))
+    assert (source_of(file).settings.size, source_of(file).fps) == ([640, 480], 0.0)
+    before = file.read_text()
+    with pytest.raises(ConfigError, match="of a webcam can be set"):
+        control.set_exposure(OWNER, "left", 1.0, 1.0)
+    assert file.read_text() == before
+
+
+def source_of(file: Path) -> CameraSource:
     source = decode_studio(file).cameras["left"].source
     assert isinstance(source, CameraSource)
-    return source.settings
+    return source
