@@ -6,10 +6,10 @@ vidioc-enum-fmt.html, vidioc-enum-framesizes.html and vidioc-enum-frameintervals
 
 from __future__ import annotations
 
-import os
 import struct
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from multiview.errors import SourceError
@@ -53,15 +53,12 @@ def webcam_modes(address: str) -> list[WebcamMode]:
     """
     if sys.platform != "linux":
         return []
-    path = f"/dev/video{address}" if address.isdigit() else address
+    path = Path(f"/dev/video{address}" if address.isdigit() else address)
     try:
-        handle = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        with path.open("rb", buffering=0) as device:
+            return modes_by(_driver(device.fileno()))
     except OSError as error:
         raise SourceError(f"{path} cannot be opened: {error.strerror}") from None
-    try:
-        return modes_by(_driver(handle))
-    finally:
-        os.close(handle)
 
 
 def modes_by(ask: Ask) -> list[WebcamMode]:
