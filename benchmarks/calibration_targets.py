@@ -12,7 +12,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -21,6 +21,7 @@ import numpy as np
 from calib.board.board import Board
 from calib.board.chessboard import Chessboard
 from calib.board.circles import Circles
+from calib.board.several import Several
 from calib.board.target import Target
 from calib.corners.detect import detect
 from calib.corners.pictures import video
@@ -29,7 +30,7 @@ from calib.solve.uncertainty import triangulated
 from multiview.cameras.camera import Camera, Rig
 from multiview.geometry.bundle import BundleState
 from multiview.geometry.rigid import alignment
-from multiview.synthetic.board import render, ring, waved
+from multiview.synthetic.board import paint, render, ring, waved
 
 RATE_HZ = 6.0
 Picture = np.ndarray
@@ -43,6 +44,8 @@ class Scene:
     pictures: Callable[[Camera], Iterator[Picture]]
     points: Callable[[int], np.ndarray]
     path: np.ndarray
+    R: np.ndarray = field(default_factory=lambda: np.empty(0))
+    t: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
 def flat(target: Board | Chessboard | Circles, frames: int, rng: np.random.Generator) -> Scene:
@@ -56,7 +59,7 @@ def flat(target: Board | Chessboard | Circles, frames: int, rng: np.random.Gener
         for turn, shift in zip(R, t - R @ corner, strict=True):
             yield render(camera, texture, target.size[0], turn, shift, rng)
 
-    return Scene(target, pictures, lambda frame: target.points @ R[frame].T + t[frame], t)
+    return Scene(target, pictures, lambda frame: target.points @ R[frame].T + t[frame], t, R, t)
 
 
 def charuco(frames: int, rng: np.random.Generator) -> Scene:
@@ -79,7 +82,40 @@ def circles_symmetric(frames: int, rng: np.random.Generator) -> Scene:
     return flat(Circles((9, 6), 0.06, staggered=False), frames, rng)
 
 
-SCENES = {scene.__name__: scene for scene in (charuco, chessboard, chessboard_symmetric, circles, circles_symmetric)}
+def two_boards(frames: int, rng: np.random.Generator) -> Scene:
+    """Two boards of different prints, waved at once; the nearer one hides the other."""
+    one = Board((7, 5), 0.07, 0.052, "DICT_4X4_100", False, False)
+    two = Board((6, 5), 0.07, 0.052, "DICT_4X4_100", False, False, first_marker=one.markers)
+    shown = [
+        replace(scene, t=scene.t + shift)
+        for scene, shift in zip(
+            (flat(board, frames, rng) for board in (one, two)), ([0.35, 0.0, 0.1], [-0.35, 0.0, -0.1]), strict=True
+        )
+    ]
+
+    def points(frame: int) -> np.ndarray:
+        return np.concatenate([s.target.points @ s.R[frame].T + s.t[frame] for s in shown])
+
+    def pictures(camera: Camera) -> Iterator[Picture]:
+        for frame in range(frames):
+            far = [float(np.linalg.norm(camera.centre - s.t[frame])) for s in shown]
+            grey = np.full(camera.size[::-1], 118.0, dtype=np.float32)
+            for i in np.argsort(far)[::-1]:
+                board, s = shown[i].target, shown[i]
+                painted = paint(camera, board.picture(120), board.size[0], s.R[frame], s.t[frame], np.nan)
+                if painted is not None:
+                    (x0, y0, x1, y1), patch = painted
+                    grey[y0:y1, x0:x1] = np.where(np.isnan(patch), grey[y0:y1, x0:x1], patch)
+            grey = cv2.GaussianBlur(grey, (0, 0), 0.7) + 2.0 * rng.standard_normal(grey.shape, dtype=np.float32)
+            yield np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+
+    return Scene(Several((one, two)), pictures, points, np.concatenate([s.t for s in shown]))
+
+
+SCENES = {
+    scene.__name__: scene
+    for scene in (charuco, chessboard, chessboard_symmetric, circles, circles_symmetric, two_boards)
+}
 
 
 def main() -> None:

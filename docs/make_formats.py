@@ -22,6 +22,7 @@ from msgspec.structs import fields
 from calib.board.board import BoardTable
 from calib.board.chessboard import ChessboardTable
 from calib.board.circles import CirclesTable
+from calib.board.several import SeveralTable
 from calib.corners import corners
 from multiview.body.actor import BONE_LENGTHS, Actor
 from multiview.body.skeleton import SkeletonFile, load_skeleton, skeleton_names
@@ -46,6 +47,7 @@ def document() -> str:
         BoardTable,
         ChessboardTable,
         CirclesTable,
+        SeveralTable,
         take.TakeInfo,
         take.PartContents,
         IdentitiesFile,

@@ -40,6 +40,7 @@ def plan(
     inverted: bool,
     back: str | None = None,
     thickness_mm: float = 0.0,
+    first_marker: int = 0,
 ) -> tuple[Board, tuple[float, float]]:
     """The board and its page (width, height in mm); raises ConfigError where it does not fit."""
     columns, rows = pair(squares, "--squares")
@@ -63,6 +64,8 @@ def plan(
         "legacy": legacy,
         "inverted": inverted,
     }
+    if first_marker:
+        table["first_marker"] = first_marker
     if back is not None:
         table |= {"back": back, "thickness": round(thickness_mm / 1000, 6)}
     return board_from_table(table), (width, height)

@@ -6,10 +6,13 @@ this one with its description, its table and its finder, and a line in each func
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
+import numpy as np
+from jaxtyping import Float64, Int64
 
 from calib.board.board import Board, BoardTable
 from calib.board.chessboard import Chessboard, ChessboardFinder, ChessboardTable, identify_chessboard
@@ -17,22 +20,27 @@ from calib.board.circles import Circles, CirclesFinder, CirclesTable, identify_c
 from calib.board.finder import Finder
 from calib.board.found import Identified, Samples, TargetFinder
 from calib.board.identify import identify
+from calib.board.several import Member, Several, SeveralFinder, SeveralTable, checked, identified_together
 from multiview.common.toml import convert, read_toml
 from multiview.errors import ConfigError
 
 __all__ = [
     "Target",
+    "bodies_of",
     "finder_of",
     "identify_target",
     "load_target",
+    "load_targets",
+    "middles_of",
     "target_from_json",
     "target_from_table",
     "target_to_json",
+    "together",
 ]
 
-Target: TypeAlias = Board | Chessboard | Circles
+Target: TypeAlias = Board | Chessboard | Circles | Several
 
-_TABLES = {"charuco": BoardTable, "chessboard": ChessboardTable, "circles": CirclesTable}
+_TABLES = {"charuco": BoardTable, "chessboard": ChessboardTable, "circles": CirclesTable, "several": SeveralTable}
 
 
 def finder_of(target: Target, mirrored: bool = False) -> TargetFinder:
@@ -49,6 +57,9 @@ def finder_of(target: Target, mirrored: bool = False) -> TargetFinder:
         return ChessboardFinder(target)
     if isinstance(target, Circles):
         return CirclesFinder(target)
+    if isinstance(target, Several):
+        first = np.cumsum([0, *(len(board.points) for board in target.boards[:-1])])
+        return SeveralFinder(tuple(finder_of(board, mirrored) for board in target.boards), tuple(first.tolist()))
     return Finder(target, mirrored)
 
 
@@ -66,7 +77,15 @@ def identify_target(samples: Samples, stated: Target) -> Identified[Target]:
         return identify_chessboard(samples, stated)
     if isinstance(stated, Circles):
         return identify_circles(samples, stated)
+    if isinstance(stated, Several):
+        return identified_together(stated, [_identify_member(samples, board) for board in stated.boards])
     return identify(samples, stated)
+
+
+def _identify_member(samples: Samples, board: Member) -> Identified[Member]:
+    if isinstance(board, Chessboard):
+        return identify_chessboard(samples, board)
+    return identify_circles(samples, board) if isinstance(board, Circles) else identify(samples, board)
 
 
 def load_target(path: str | Path) -> Target:
@@ -82,6 +101,62 @@ def load_target(path: str | Path) -> Target:
         ConfigError: The file is missing or wrong; the message names the key and what was expected.
     """
     return target_from_table(read_toml(path, "`multiview calibrate board` writes one"), str(path))
+
+
+def load_targets(paths: Sequence[Path]) -> Target:
+    """One board file, or several of boards that are shown together.
+
+    Args:
+        paths: One at least.
+
+    Returns:
+        The target.
+
+    Raises:
+        ConfigError: As `load_target`, and where two boards could not be told apart.
+    """
+    targets = [load_target(path) for path in paths]
+    return targets[0] if len(targets) == 1 else together(targets, ", ".join(map(str, paths)))
+
+
+def together(targets: Sequence[Target], where: str) -> Several:
+    """Boards as one target; `where` begins the ConfigError that says why they cannot be."""
+    boards: list[Member] = []
+    for one in targets:
+        if isinstance(one, Several):
+            raise ConfigError(f"{where}: a file of several boards cannot be one of several")
+        boards.append(one)
+    try:
+        return checked(boards)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def bodies_of(target: Target) -> Int64[np.ndarray, " N"]:
+    """Which board each point is on.
+
+    Args:
+        target: Any.
+
+    Returns:
+        (N,) numbers from 0.
+    """
+    if isinstance(target, Several):
+        return np.repeat(np.arange(len(target.boards)), [len(board.points) for board in target.boards])
+    return np.zeros(len(target.points), dtype=np.int64)
+
+
+def middles_of(target: Target) -> Float64[np.ndarray, "N 3"]:
+    """For each point the middle of the points of its board.
+
+    Args:
+        target: Any.
+
+    Returns:
+        (N, 3) m, in the axes of each board.
+    """
+    points, body = target.points, bodies_of(target)
+    return np.stack([points[body == b].mean(axis=0) for b in range(int(body.max()) + 1)])[body]
 
 
 def target_from_table(table: dict[str, Any], where: str = "board") -> Target:
@@ -102,6 +177,9 @@ def target_from_table(table: dict[str, Any], where: str = "board") -> Target:
         return convert({key: value for key, value in table.items() if key != "kind"}, BoardTable, where).board()
     if kind not in _TABLES:
         raise ConfigError(f"{where}: kind {kind!r} is not known; there are {', '.join(_TABLES)}")
+    if kind == "several":
+        boards = convert(table, SeveralTable, where).boards
+        return together([target_from_table(one, f"{where}: board {i}") for i, one in enumerate(boards, 1)], where)
     table_type: Any = _TABLES[kind]
     target: Target = convert(table, table_type, where).board()
     return target
@@ -109,8 +187,13 @@ def target_from_table(table: dict[str, Any], where: str = "board") -> Target:
 
 def target_to_json(target: Target) -> bytes:
     """The target with the keys of board.toml."""
-    names = _TABLES[target.kind].__struct_fields__
-    return msgspec.json.encode({name: getattr(target, name) for name in names})
+    return msgspec.json.encode(_keys(target))
+
+
+def _keys(target: Target) -> dict[str, Any]:
+    if isinstance(target, Several):
+        return {"kind": target.kind, "boards": [_keys(board) for board in target.boards]}
+    return {name: getattr(target, name) for name in _TABLES[target.kind].__struct_fields__}
 
 
 def target_from_json(text: bytes) -> Target:

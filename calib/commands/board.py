@@ -51,6 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--marker", type=ranged(float), metavar="MM", help="marker length in mm (default: 0.75 of a square)"
     )
     parser.add_argument("--dictionary", default="DICT_4X4_100", help="marker dictionary (default DICT_4X4_100)")
+    parser.add_argument(
+        "--first-marker", type=ranged(int), default=0, metavar="ID",
+        help="id of the first marker, for a board that is shown together with another one (default 0)",
+    )  # fmt: skip
     parser.add_argument("--legacy", action="store_true", help="use the pattern of OpenCV before 4.6")
     parser.add_argument("--inverted", action="store_true", help="print white on black")
     parser.add_argument(
@@ -90,6 +94,7 @@ def run(args: argparse.Namespace) -> None:
             inverted=args.inverted or board.inverted,
             back=args.two_sided or board.back,
             thickness=args.thickness / 1000,
+            first_marker=args.first_marker,
         )
         for remark in remarks:
             print(f"Note: {remark}")
@@ -98,7 +103,7 @@ def run(args: argparse.Namespace) -> None:
         return
     board, page = plan(
         args.paper, args.plate, args.squares or "7x5", args.square, args.marker, args.dictionary, args.legacy,
-        args.inverted, args.two_sided, args.thickness,
+        args.inverted, args.two_sided, args.thickness, args.first_marker,
     )  # fmt: skip
     files = write_sheet(board, page, args.out)
     print(f"A board of {board.words()} on {page[0]:g} x {page[1]:g} mm")
@@ -114,7 +119,7 @@ def _plain(args: argparse.Namespace) -> None:
     from calib.board.sheet import plan_plain, write_sheet
     from multiview.errors import ConfigError
 
-    of_charuco = ("marker", "legacy", "inverted", "two_sided")
+    of_charuco = ("marker", "legacy", "inverted", "two_sided", "first_marker")
     if given := [name for name in of_charuco if getattr(args, name)]:
         raise ConfigError(f"--{given[0].replace('_', '-')} goes with --kind charuco")
     is_chess = args.kind == "chessboard"

@@ -13,13 +13,19 @@ from calib.corners.recording import add_source_arguments
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rig", type=Path, required=True, help="rig.toml")
-    parser.add_argument("--board", type=Path, help="board.toml (default: the board that --corners were detected of)")
+    parser.add_argument(
+        "--board",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="board.toml (default: the board that --corners were detected of)",
+    )
     parser.add_argument("--corners", type=Path, help="corners.parquet of the new recording, instead of its images")
     add_source_arguments(parser, required=False)
 
 
 def run(args: argparse.Namespace) -> int:
-    from calib.board.target import load_target
+    from calib.board.target import load_targets
     from calib.corners.corners import read_corners
     from calib.corners.found_board import board_of
     from calib.corners.recording import detect_with_progress, sources_from
@@ -28,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     from multiview.cameras.rig_file import load_rig
     from multiview.errors import ConfigError
 
-    rig, stated = load_rig(args.rig), load_target(args.board) if args.board else None
+    rig, stated = load_rig(args.rig), load_targets(args.board) if args.board else None
     if args.corners is not None:
         corners = read_corners(args.corners)
     elif args.videos or args.images:

@@ -22,7 +22,9 @@ FLOOR_NEAR = 30  # frames around the named one, in which the board is looked for
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corners", type=Path, required=True, help="corners.parquet, as `detect` writes it")
-    parser.add_argument("--board", type=Path, help="board.toml (default: the board that `detect` found)")
+    parser.add_argument(
+        "--board", type=Path, nargs="+", metavar="FILE", help="board.toml (default: the board that `detect` found)"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the rig and the report")
     parser.add_argument(
         "--model", choices=("pinhole5", "pinhole8", "fisheye"), help="lens model (default: chosen by cross-validation)"
@@ -48,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from calib.board.target import load_target
+    from calib.board.target import load_targets
     from calib.corners.corners import read_corners
     from calib.corners.found_board import board_of
     from calib.corners.selection import MAX_INSTANTS
@@ -62,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     lengths = [parse_length(text) for text in args.length]
     given = read_corners(args.corners)
-    board, notes = board_of(given, load_target(args.board) if args.board else None)
+    board, notes = board_of(given, load_targets(args.board) if args.board else None)
     for note in notes:
         print(f"Note: {note}")
     floor_camera, floor = _floor(args.floor, given)

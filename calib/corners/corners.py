@@ -103,7 +103,7 @@ class Corners:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoardViews:
-    """Corners by view (one camera in one frame), V of them in the order of camera, then frame; N corners on the board.
+    """Corners by view (one board in one frame of a camera), V of them by camera, then frame, then board; N corners.
 
     Attributes:
         camera: (V,) index of the camera.
@@ -111,6 +111,7 @@ class BoardViews:
         time: (V,) s.
         xy: (V, N, 2) px, 0 where a corner was not seen.
         row: (V, N) row of the corner table, -1 where not seen.
+        body: (V,) number of the board, of several.
     """
 
     camera: Int64[np.ndarray, " V"]
@@ -118,14 +119,16 @@ class BoardViews:
     time: Float64[np.ndarray, " V"]
     xy: Float64[np.ndarray, "V N 2"]
     row: Int64[np.ndarray, "V N"]
+    body: Int64[np.ndarray, " V"]
 
     @staticmethod
-    def of(corners: Corners, points: int) -> BoardViews:
+    def of(corners: Corners, points: int, body: Int64[np.ndarray, " N"] | None = None) -> BoardViews:
         """Rearrange a corner table.
 
         Args:
             corners: The table.
-            points: Number of corners on the board.
+            points: Number of corners on the board, or on all boards.
+            body: (N,) which board each corner is on; None: there is one.
 
         Returns:
             The views.
@@ -133,17 +136,20 @@ class BoardViews:
         Raises:
             ConfigError: The table has a corner that such a board does not have.
         """
+        body = np.zeros(points, dtype=np.int64) if body is None else body
         if len(corners) and corners.corner.max() >= points:
             raise ConfigError(
                 f"corner {corners.corner.max()} in the table, but the board has corners 0 to {points - 1}: "
                 "give the board.toml of the recording"
             )
-        keys, place = np.unique(np.stack([corners.camera, corners.frame]), axis=1, return_inverse=True)
+        keys, place = np.unique(
+            np.stack([corners.camera, corners.frame, body[corners.corner]]), axis=1, return_inverse=True
+        )
         xy, row = np.zeros((keys.shape[1], points, 2)), np.full((keys.shape[1], points), -1)
         time = np.zeros(keys.shape[1])
         xy[place, corners.corner], row[place, corners.corner] = corners.xy, np.arange(len(corners))
         time[place] = corners.time
-        return BoardViews(keys[0], keys[1], time, xy, row)
+        return BoardViews(keys[0], keys[1], time, xy, row, keys[2])
 
 
 def write_corners(corners: Corners, path: str | Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-from calib.board.target import Target
+from calib.board.several import Several
+from calib.board.target import Target, together
 from calib.corners.corners import Corners
 from multiview.errors import ConfigError
 
@@ -36,6 +37,12 @@ def board_of(corners: Corners, stated: Target | None) -> tuple[Target, tuple[str
             f"the corners are of {found.words()}, the board file says {stated.words()}: give the board file of the "
             "recording"
         )
+    if isinstance(found, Several) and isinstance(stated, Several):
+        if len(found.boards) != len(stated.boards):
+            raise ConfigError(f"the corners are of {len(found.boards)} boards, the board files of {len(stated.boards)}")
+        pairs = [board_of(replace(corners, board=a), b) for a, b in zip(found.boards, stated.boards, strict=True)]
+        numbered = [f"board {i}: {note}" for i, (_, notes) in enumerate(pairs, 1) for note in notes]
+        return together([board for board, _ in pairs], "the boards"), tuple(numbered)
     lengths = found.LENGTHS  # that no picture shows: the board file alone knows them
     pattern = [field.name for field in fields(found) if field.name not in lengths]
     board = replace(found, **{name: getattr(stated, name) for name in lengths})

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from calib.board.poses import CameraViews, noise, planar_poses
-from calib.board.target import Target
+from calib.board.target import Target, bodies_of, middles_of
 from calib.corners.corners import BoardViews, Corners
 from calib.solve.faults import CameraFault, find_faults
 from calib.solve.intrinsics import Intrinsics
@@ -97,8 +97,8 @@ def check_rig(rig: Rig, corners: Corners, board: Target) -> CheckOutcome:
     notes += [f"{name} is in the recording, but not in the rig" for name in corners.names if name not in rig.names]
     problems = []
     known: dict[int, Intrinsics] = {}
-    points = board.points - board.points.mean(axis=0)
-    views = BoardViews.of(corners, len(points))
+    points = board.points - middles_of(board)
+    views = BoardViews.of(corners, len(points), bodies_of(board))
     for c in common:
         camera = rig.cameras[rig.index(corners.names[c])]
         if corners.sizes[c] != camera.size:

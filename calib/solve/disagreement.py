@@ -113,6 +113,7 @@ def disagreement(calibration: Calibration) -> Disagreement:
     time = np.zeros(count) if bundle.time is None else bundle.time + state.offset[bundle.camera]
     at = _simultaneous(bundle.camera, time, usable, len(state.lenses))
     px = _apart(shift, information, corners, sigma[bundle.camera], *at)
+    time = time - calibration.lane_s
     turn_a, turn_b = (rotation_from_vector(shift[views, :3]) for views in at)
     angle = np.asarray(rotation_angle(turn_a @ np.swapaxes(turn_b, -1, -2)))
     pairs = Pairs(*at, px, angle)

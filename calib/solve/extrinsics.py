@@ -37,6 +37,7 @@ class ViewPoses:
         t: (V, 3) cam_from_board, m.
         xy: (V, N, 2) px.
         used: (V, N) corners that the pose rests on.
+        body: (V,) number of the board, of several.
     """
 
     camera: Int64[np.ndarray, " V"]
@@ -47,6 +48,7 @@ class ViewPoses:
     t: Float64[np.ndarray, "V 3"]
     xy: Float64[np.ndarray, "V N 2"]
     used: Bool[np.ndarray, "V N"]
+    body: Int64[np.ndarray, " V"]
 
     def only(self, views: Bool[np.ndarray, " V"]) -> ViewPoses:
         """Some of the views."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calib.board.target import Target
+from calib.board.target import Target, bodies_of
 from multiview.cameras.camera import Rig
 from multiview.errors import ConfigError
 
@@ -44,7 +44,10 @@ def check_length(length: Length, rig: Rig, board: Target) -> tuple[bool, str]:
         a, b = (rig.cameras[rig.index(name)].centre for name in (length.a, length.b))
         what = f"{length.a} to {length.b}"
     elif length.a.isdigit() and length.b.isdigit() and max(int(length.a), int(length.b)) < corners:
-        a, b = board.points[int(length.a)], board.points[int(length.b)]
+        i, j = int(length.a), int(length.b)
+        if (body := bodies_of(board))[i] != body[j]:
+            raise ConfigError(f"--length: corners {i} and {j} are of two boards, whose distance changes")
+        a, b = board.points[i], board.points[j]
         what = f"board corner {length.a} to {length.b}"
     else:
         raise ConfigError(
@@ -58,6 +61,8 @@ def check_length(length: Length, rig: Rig, board: Target) -> tuple[bool, str]:
     )
     if abs(ratio - 1) <= _TOLERANCE:
         return True, text
+    if not board.LENGTHS:
+        return False, f"{text}: measure the boards; their lengths would have to be {ratio:.4g} times as long"
     name = board.LENGTHS[0]
     right = 1000 * float(getattr(board, name)) * ratio
     what = "a square" if name == "square_length" else f"the {name}"

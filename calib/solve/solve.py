@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from calib.board.poses import CameraViews, noise, planar_poses
-from calib.board.target import Target
+from calib.board.target import Target, bodies_of, middles_of
 from calib.corners.corners import BoardViews, Corners
 from calib.corners.selection import select_instants
 from calib.solve.extrinsics import ViewPoses, covisibility, place_boards, place_cameras
@@ -50,6 +50,7 @@ class Calibration:
         state: Lenses, poses, board poses, and what the time offsets are beyond `clock_offset`.
         clock_offset: (C,) s, coarse difference of the clocks; `time_offset` is the whole.
         frame: (V,) number of each view's frame, which says no time.
+        lane_s: (V,) what the bundle's times have beyond the common clock: further boards move as if after the first.
         row: (V, N) row of the corner table, -1 where not seen.
         inlier: (M,) rows of the table that were used.
         sigma: (C,) noise of each camera's corners, px.
@@ -68,6 +69,7 @@ class Calibration:
     state: BundleState
     clock_offset: Float64[np.ndarray, " C"]
     frame: Int64[np.ndarray, " V"]
+    lane_s: Float64[np.ndarray, " V"]
     row: Int64[np.ndarray, "V N"]
     inlier: Bool[np.ndarray, " M"]
     sigma: Float64[np.ndarray, " C"]
@@ -153,8 +155,8 @@ def _solve(
     max_instants: int | None,
     keep_frame: int | None,
 ) -> Calibration:
-    points = board.points - board.points.mean(axis=0)
-    views = BoardViews.of(corners, len(points))
+    points = board.points - middles_of(board)
+    views = BoardViews.of(corners, len(points), bodies_of(board))
     lenses, left_out = _lenses(corners, views, points, board.front_corners, model) if known is None else (known, {})
     if not lenses:
         raise CalibrationError("no camera can be calibrated: " + "; ".join(f"{k} {v}" for k, v in left_out.items()))
@@ -219,6 +221,7 @@ def _solve(
         state=state,
         clock_offset=clock_offset - clock_offset[0],
         frame=poses.frame,
+        lane_s=timeline.lane_s,
         row=row,
         inlier=inlier,
         sigma=_sigmas(bundle, state),
@@ -269,9 +272,12 @@ def _view_poses(
         ours = CameraViews(points, views.xy[kept[own]], seen[own])
         planar, R[own], t[own], _ = planar_poses(ours, lens, max(2.0, 6 * sigma), sigma)
         used[own] = planar.used
-        time[own] = rising_times(views.frame[kept[own]], time[own])
+        for body in np.unique(views.body[kept[own]]):
+            of_body = own[views.body[kept[own]] == body]
+            time[of_body] = rising_times(views.frame[kept[of_body]], time[of_body])
     knot = np.zeros(len(kept), dtype=np.int64)
-    return ViewPoses(camera, views.frame[kept], time, knot, R, t, views.xy[kept], used), views.row[kept]
+    poses = ViewPoses(camera, views.frame[kept], time, knot, R, t, views.xy[kept], used, views.body[kept])
+    return poses, views.row[kept]
 
 
 def _why_apart(poses: ViewPoses, camera: int, others: Collection[int]) -> str:

@@ -37,6 +37,8 @@ _SETTLED = 20.0  # evidence of a searched difference, beyond which two cameras a
 # A difference that few moments tell is believed if it is so many times as exact as each of so many others.
 _FEWEST_MOMENTS, _CLEAR, _RIVALS, _APART_S = 2.0, 10.0, 3, 0.1
 _ALIKE_S = 0.01  # differences of several pairs that are one
+_BETWEEN_LANES = 1000  # instants
+_ONE_CLOCK = 1e9  # evidence
 _LEAST = 1e-3  # evidence of what is believed without any
 
 
@@ -52,6 +54,7 @@ class Timeline:
         step_s: Between two instants.
         moving: Whether the board moves smoothly from view to view, so that time between views has a meaning.
         exact: Whether all views of an instant were taken together, as far as their stamps tell.
+        lane_s: (V,) s, what `time` has beyond the common clock: further boards move as if they came after the first.
     """
 
     clock_offset: Float64[np.ndarray, " C"]
@@ -60,10 +63,11 @@ class Timeline:
     step_s: float
     moving: bool
     exact: bool
+    lane_s: Float64[np.ndarray, " V"]
 
     def only(self, views: Bool[np.ndarray, " V"]) -> Timeline:
         """Some of the views."""
-        return replace(self, time=self.time[views], instant=self.instant[views])
+        return replace(self, time=self.time[views], instant=self.instant[views], lane_s=self.lane_s[views])
 
 
 def common_timeline(views: ViewPoses, cameras: int, points: Float64[np.ndarray, "N 3"], search: bool) -> Timeline:
@@ -80,10 +84,24 @@ def common_timeline(views: ViewPoses, cameras: int, points: Float64[np.ndarray, 
         All views on one clock.
     """
     good = np.asarray(views.used.any(axis=1))
-    tracks = [_track(views, good & (views.camera == c), points) for c in range(cameras)]
+    bodies = int(views.body.max(initial=0)) + 1
+    seen_by = views.camera * bodies + views.body  # each camera has a track of each board
+    tracks = [_track(views, good & (seen_by == i), points) for i in range(cameras * bodies)]
     if not _moves(tracks):
-        return _photographs(views, good, tracks)
-    return _on_grid(views, good, tracks, _related(tracks, search))
+        found = _photographs(replace(views, camera=seen_by), good, tracks)
+    else:
+        found = _on_grid(replace(views, camera=seen_by), good, tracks, _related(tracks, search, bodies))
+    return _in_lanes(found, views.body, bodies) if bodies > 1 else found
+
+
+def _in_lanes(found: Timeline, body: Int64[np.ndarray, " V"], bodies: int) -> Timeline:
+    """Each board on a stretch of time of its own, one after the other, so that no instant is of two boards."""
+    lane = body * (int(np.ptp(found.instant)) + _BETWEEN_LANES)
+    lane_s = lane * found.step_s
+    clock_offset = found.clock_offset[::bodies]
+    return replace(
+        found, clock_offset=clock_offset, time=found.time + lane_s, instant=found.instant + lane, lane_s=lane_s
+    )
 
 
 def rising_times(frame: Int64[np.ndarray, " V"], time: Float64[np.ndarray, " V"]) -> Float64[np.ndarray, " V"]:
@@ -161,8 +179,9 @@ def _photographs(views: ViewPoses, good: Bool[np.ndarray, " V"], tracks: list[Tr
     time = views.time + offset[views.camera]
     time = time - (time[good].min() if good.any() else 0.0)
     if consistent:
-        return Timeline(offset, time, views.frame, max((t.step_s for t in tracks), default=1.0), False, True)
-    return Timeline(0 * offset, time, np.round(time / _TOGETHER_S).astype(np.int64), _TOGETHER_S, False, True)
+        return Timeline(offset, time, views.frame, max((t.step_s for t in tracks), default=1.0), False, True, 0 * time)
+    instant = np.round(time / _TOGETHER_S).astype(np.int64)
+    return Timeline(0 * offset, time, instant, _TOGETHER_S, False, True, 0 * time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +193,9 @@ class _Difference:
     sure: bool
 
 
-def _related(tracks: list[Track], search: bool) -> nx.Graph:
-    """Cameras as nodes; an edge (a, b), a < b, holds the `offset` to be added to b's stamps, and its `weight`.
+def _related(tracks: list[Track], search: bool, bodies: int) -> nx.Graph:
+    """Tracks (one camera's, of one of `bodies` boards) as nodes; an edge (a, b), a < b, holds the `offset` to be added
+    to b's stamps, and its `weight`.
 
     What stamps and numbers say is looked at first; the motion is searched only for cameras that are not yet related
     beyond doubt, first between two of them, then by what several say alike.
@@ -183,7 +203,15 @@ def _related(tracks: list[Track], search: bool) -> nx.Graph:
     graph: nx.Graph = nx.Graph()
     graph.add_nodes_from(range(len(tracks)))
     settled = nx.utils.UnionFind(range(len(tracks)))
-    pairs = [pair for pair in combinations(range(len(tracks)), 2) if min(len(tracks[c]) for c in pair) > 1]
+    for c in range(0, len(tracks), bodies):  # one camera's tracks, of one board each, are on one clock
+        for i in range(c + 1, c + bodies):
+            graph.add_edge(c, i, offset=0.0, weight=_ONE_CLOCK, sure=True)
+            settled.union(c, i)
+    pairs = [
+        (a, b)
+        for a, b in combinations(range(len(tracks)), 2)
+        if min(len(tracks[a]), len(tracks[b])) > 1 and a % bodies == b % bodies
+    ]
     for a, b in pairs:
         if told := _told(tracks[a], tracks[b], search):
             graph.add_edge(a, b, offset=told.offset, weight=told.evidence, sure=told.sure)
@@ -300,4 +328,4 @@ def _on_grid(views: ViewPoses, good: Bool[np.ndarray, " V"], tracks: list[Track]
             instant[own] += apart - instant[own].min()
         apart = int(instant[own].max()) + 1000
     off_step = np.abs(time / step_s - np.round(time / step_s))[good]
-    return Timeline(offset, time, instant, step_s, True, bool((off_step < _ON_STEP).all()))
+    return Timeline(offset, time, instant, step_s, True, bool((off_step < _ON_STEP).all()), 0 * time)

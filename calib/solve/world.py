@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64
 
-from calib.board.target import Target
+from calib.board.target import Target, middles_of
 from calib.solve.solve import Calibration
 from multiview.cameras.camera import Rig
 from multiview.errors import CalibrationError, ConfigError
@@ -72,7 +72,8 @@ def _on_floor(calibration: Calibration, board: Target, frame: int, camera: int |
     R, t = motion.R[0], motion.t[0]
     # The board's z points into the floor; turn about x so that it points up. The bundle's board is centred.
     up_from_board = np.diag([1.0, -1.0, -1.0])
-    origin = t - R @ board.points.mean(axis=0)
+    first = int((calibration.row[views[0]] >= 0).argmax())  # of the points of this board
+    origin = t - R @ middles_of(board)[first]
     world_R = up_from_board @ R.T
     return World(world_R, -world_R @ origin, "floor")
 
