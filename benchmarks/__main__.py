@@ -46,6 +46,7 @@ STUDIES = {
     "oracle": "how accurate fusion would be if it were told noise, outliers and bones",
     "unsteady_clocks": "what stamps that wander cost a calibration with a board",
     "unsynchronised": "what cameras out of step cost, and whether one that is late is found",
+    "exchanged_sides": "whether fusion tells which cameras exchange left and right from the first frame on",
     "exports": "how long each export format takes",
     "recorded_offsets": "whether time offsets that are confirmed are right, of random recordings",
     "regions": "what region feedback saves a detector, and whether it loses people",

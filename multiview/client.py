@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import zmq
 
+from multiview.common.counted import counted
 from multiview.common.package_data import package_file
 from multiview.errors import ConfigError, MessageError
 from multiview.wire.messages import MAX_BYTES, PosesMessage, decode
@@ -275,7 +276,8 @@ def main() -> int:
         for frame in connect(address, keys=args.keys, key=args.key):
             known = [(person, person.xyz[np.isfinite(person.xyz[:, 0])]) for person in frame.people]
             places = [f"{p.id}: " + " ".join(f"{v:+.2f}" for v in xyz.mean(axis=0)) for p, xyz in known if len(xyz)]
-            print(f"tick {frame.tick}  {len(frame.people)} people  " + "   ".join(places), flush=True)
+            people = counted(len(frame.people), "person", "people")
+            print(f"tick {frame.tick}  {people}  " + "   ".join(places), flush=True)
     except KeyboardInterrupt:
         return 0
     except ConfigError as error:

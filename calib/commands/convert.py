@@ -16,6 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from multiview.common.counted import counted
+
 if TYPE_CHECKING:
     from multiview.cameras.camera import Rig
 
@@ -75,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
     remarks += load_format(target).write(rig, args.target)
     for remark in remarks:
         print(f"Note: {remark}")
-    print(f"{len(rig)} cameras from {source} to {target}: {args.target}")
+    print(f"{counted(len(rig), 'camera')} from {source} to {target}: {args.target}")
 
 
 def _metres_per_unit(unit: str | None) -> float | None:

@@ -12,6 +12,7 @@ from calib.board.target import load_targets
 from calib.corners.corners import write_corners
 from calib.corners.recording import add_source_arguments, detect_with_progress, sources_from
 from multiview.cameras.camera import too_many_cameras
+from multiview.common.counted import counted
 from multiview.errors import ConfigError
 
 
@@ -36,4 +37,4 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError(fault)
     detected = detect_with_progress(sources, load_targets(args.board), args.every)
     write_corners(detected.corners, args.out)
-    print(f"{len(detected.corners)} corners of {len(detected.corners.names)} cameras in {args.out}")
+    print(f"{len(detected.corners)} corners of {counted(len(detected.corners.names), 'camera')} in {args.out}")

@@ -12,6 +12,7 @@ from calib.report import report_pictures
 from calib.report.found_corners import found_corners
 from calib.report.outcome import Outcome
 from calib.solve.solve import Calibration
+from multiview.common.counted import counted
 
 __all__ = ["html_page", "page"]
 
@@ -32,7 +33,7 @@ svg { max-width: 100%; height: auto; }
 def page(outcome: Outcome, calibration: Calibration, corners: Corners, board: Target, lengths: tuple[str, ...]) -> str:
     """The report as one HTML page."""
     parts = [
-        f"<h1>Calibration of {len(outcome.rig)} cameras</h1>",
+        f"<h1>Calibration of {counted(len(outcome.rig), 'camera')}</h1>",
         f'<p class="quiet">{escape(board.words())}</p>',
         _verdict(outcome, lengths),
         "<h2>Cameras</h2>",

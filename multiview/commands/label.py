@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from multiview.commands.arguments import add_keypoints, add_rig
 from multiview.common.atomic_file import VIDEO_SUFFIXES
+from multiview.common.counted import counted
 from multiview.common.names import name_of_file
 from multiview.common.ranges import ranged
 from multiview.errors import ConfigError, SourceError
@@ -74,7 +75,10 @@ def run(args: argparse.Namespace) -> int:
             pictures = args.count
         else:
             pictures, people = _label_take(args, bar)
-    console.print(f"{pictures} images, {people} people -> {args.out / 'annotations.json'}", highlight=False)
+    console.print(
+        f"{counted(pictures, 'image')}, {counted(people, 'person', 'people')} -> {args.out / 'annotations.json'}",
+        highlight=False,
+    )
     return 0
 
 

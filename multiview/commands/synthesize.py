@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from multiview.common.counted import counted
 from multiview.errors import ConfigError
 
 __all__ = ["add_arguments", "run"]
@@ -63,7 +64,9 @@ def run(args: argparse.Namespace) -> int:
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("cameras", total=studio.frames * len(studio.rig))
         write_studio(studio, args.out, lambda frames: progress.advance(task, frames))
-    people = f"{options.people} people, {len(studio.rig)} cameras, {studio.frames} frames"
+    people = (
+        f"{counted(options.people, 'person', 'people')}, {counted(len(studio.rig), 'camera')}, {studio.frames} frames"
+    )
     print(f"{people} in {args.out}. Next:")
     folder, skeleton = args.out, options.skeleton
     print(
@@ -92,7 +95,8 @@ def _film(args: argparse.Namespace) -> int:
         videos = film_people(film, studio.frames, args.out / "walk", show)
     folder, names = args.out, film.rig.names
     print(
-        f"{len(names)} cameras, {floor + 1} images of a board and {studio.frames} frames of people in {folder}. Next:"
+        f"{counted(len(names), 'camera')}, {floor + 1} images of a board and {studio.frames} frames of people in {folder}. "
+        "Next:"
     )
     print(
         f"  multiview calibrate detect --board {folder}/board/board.toml --images "

@@ -163,14 +163,20 @@ class Tracker:
             self._confirm(slot, time_ns)
 
     def is_duplicate(self, slot: int) -> bool:
-        """Whether the track in `slot` lies on another active one, be it with left and right exchanged."""
+        """Whether the track in `slot` lies on another active one, be it with left and right exchanged, in part or all.
+
+        Where cameras contradict each other about the sides, a pose may be a compromise of a body and its mirror image:
+        no joint is near another's, but the middles between left and right agree, as those of two bodies never do.
+        """
         others = [other for other in self.active() if other != slot]
         pos, matching = self.people.state.pos, self.body.matching_joints
         for joints in (matching, self._other_side[matching]):
             gaps = np.linalg.norm(pos[others][:, joints] - pos[slot, matching], axis=-1).mean(axis=-1)
             if (gaps < self.options.duplicate_distance_m).any():
                 return True
-        return False
+        middle = (pos + pos[:, self._other_side]) / 2
+        gaps = np.linalg.norm(middle[others][:, matching] - middle[slot, matching], axis=-1).mean(axis=-1)
+        return bool((gaps < self.options.duplicate_distance_m / 2).any())
 
     def _reidentify(self, slot: int, time_ns: int) -> int | None:
         """The held track that most likely continues in `slot`: near enough for the time since, of the same size."""

@@ -63,6 +63,21 @@ class NumberTimes:
     def are_times(self) -> bool:
         return self.unit_ns > 0
 
+    def frames(self, numbers: Sequence[int]) -> list[int]:
+        """The numbers of frames: themselves, or of times how many usual steps there are since the first.
+
+        Args:
+            numbers: Of all files, rising.
+
+        Returns:
+            One for each, rising.
+        """
+        if not self.are_times:
+            return list(numbers)
+        steps = np.diff(np.array(numbers, dtype=np.float64))
+        passed = np.maximum(np.rint(steps / np.median(steps)), 1) if len(steps) else steps
+        return [0, *np.cumsum(passed.astype(np.int64)).tolist()]
+
     def time_ns(self, number: int) -> int:
         """When it was.
 

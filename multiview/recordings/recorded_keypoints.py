@@ -94,13 +94,14 @@ def folder_recordings(folders: KeypointSource, rig: Rig, fps: float) -> list[Rec
         One recording per camera of the rig.
     """
     recordings, times = [], NumberTimes.of(folders.frames, fps)
+    numbers = dict(zip(folders.frames, times.frames(folders.frames), strict=True))
     for index, camera in enumerate(rig.cameras):
         offset = round(camera.time_offset_s * NS_PER_S)
         recording = Recording(camera.name, fps)
         for frame in folders.frames:
             keypoints = folders.read(index, frame)
             if keypoints is not None:
-                recording.frames.append(frame)
+                recording.frames.append(numbers[frame])
                 recording.times_ns.append(times.time_ns(frame) + offset)
                 recording.keypoints.append(keypoints)
         recordings.append(recording)

@@ -18,6 +18,7 @@ import numpy as np
 from multiview.body.frames import YUP_FROM_WORLD
 from multiview.body.kinematics import HIERARCHY, Humanoid, Motion
 from multiview.body.skeleton import Skeleton
+from multiview.common.counted import counted
 from multiview.common.package_data import package_file
 from multiview.common.ranges import between
 from multiview.common.toml import decode_toml
@@ -74,7 +75,8 @@ class Bridge:
         for track in tracks.tracks:
             slot = slots.get(track.person)
             if slot is None:
-                self._osc.tell_once(f"more than {self._options.people} people: the others are not sent (option people)")
+                most = counted(self._options.people, "person", "people")
+                self._osc.tell_once(f"more than {most}: the others are not sent (option people)")
             if slot is None or not np.isfinite(track.pose.xyz).any():
                 continue
             if track.person not in self._people:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from multiview.common.blocked_threads import join
+from multiview.common.counted import counted
 from multiview.common.video_writer import load_encoders
 from multiview.data import VideoFrame
 from multiview.errors import ConfigError, MultiviewError, SourceError
@@ -93,10 +94,10 @@ class CapturedCamera:
         """What is not in its video, and why; nothing where nothing was recorded."""
         if self.log is None:
             return []
-        losses = [f"{self.lost} frames were lost on the way from the camera (multiview doctor STUDIO says more)"]
+        losses = [f"{counted(self.lost, 'frame')} lost on the way from the camera (multiview doctor STUDIO says more)"]
         losses = losses if self.lost else []
         if self.log.dropped:
-            losses.append(f"{self.log.dropped} frames are not in its video: {self.log.reason}")
+            losses.append(f"{counted(self.log.dropped, 'frame')} not in its video: {self.log.reason}")
         return losses
 
     def _lost(self) -> int:

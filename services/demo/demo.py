@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from multiview.common.counted import counted
 from multiview.common.ranges import Seconds, ranged
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
         return pixels.run(args)
 
     studio = demo_studio(args)
-    print(f"A simulated studio: {args.cameras} cameras, {args.people} people, {args.seconds:g} s at {FPS:g} fps.")
+    cameras, people = counted(args.cameras, "camera"), counted(args.people, "person", "people")
+    print(f"A simulated studio: {cameras}, {people}, {args.seconds:g} s at {FPS:g} fps.")
     take = play(studio, args.seconds + 60.0, not args.no_viewer)
     poses, latency, fps = read_take(take)
     write_poses(poses, take.poses)

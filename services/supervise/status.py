@@ -125,9 +125,10 @@ class StatusTable:
         if watcher.pose is not None:
             tick_latencies, fusion_latencies = sorted(watcher.tick_latencies), sorted(watcher.fusion_latencies)
             middle, last = len(tick_latencies) // 2, len(tick_latencies) * 99 // 100
+            people = counted(len(watcher.pose.people), "person", "people")
             lines.append(
                 Text(
-                    f"poses    {rate_of(watcher.ticks):.1f} Hz, {len(watcher.pose.people)} people, complete "
+                    f"poses    {rate_of(watcher.ticks):.1f} Hz, {people}, complete "
                     f"{tick_latencies[middle] / 1e6:.0f} ms after the tick, computed and sent in "
                     f"{fusion_latencies[middle] / 1e6:.1f} ms (p99 {fusion_latencies[last] / 1e6:.1f})"
                 )

@@ -400,4 +400,4 @@ def test_vmc_says_where_it_sends_and_what_it_drops(caplog: pytest.LogCaptureFixt
     assert where.startswith("VMC goes to no-such-host.invalid by UDP, ports 39539 to 39539")
     assert len(dropped) == 2
     assert any("no-such-host.invalid:39539 takes no packets" in words for words in dropped)
-    assert any("more than 1 people: the others are not sent" in words for words in dropped)
+    assert any("more than 1 person: the others are not sent" in words for words in dropped)

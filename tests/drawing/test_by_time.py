@@ -104,6 +104,16 @@ def test_files_that_are_named_by_the_time_are_taken_at_that_time(scene, tmp_path
     assert all(keypoints is not None for view in views[2:-2] for keypoints in view.keypoints)
 
 
+def test_frames_of_files_that_are_named_by_the_time_are_at_the_rate_of_the_cameras(scene, tmp_path):
+    """Not one frame a millisecond: of other programs' files, all rows but each fortieth would be empty."""
+    rig, skeleton, ticks = scene
+    fps, missing = fps_of(ticks), 11
+    kept = [tick for tick in ticks if tick.tick != missing]
+    folder = write_folders(rig, kept, tmp_path / "k", lambda c, tick: EPOCH_MS + round(tick.time_ns / 1e6))
+    views, _ = folder_views(open_keypoint_folders(folder, rig, skeleton), rig, fps)
+    assert [view.tick for view in views] == [frame for frame in range(FRAMES) if frame != missing]
+
+
 @pytest.mark.parametrize(("unit", "per_s"), [("ns", 10**9), ("µs", 10**6), ("ms", 10**3)])
 def test_great_numbers_are_times_of_the_unit_that_fits_the_rate(unit, per_s):
     numbers = [1_764_460_800 * per_s + round(i * per_s / 30) for i in range(20)]

@@ -111,6 +111,31 @@ def test_duplicate_is_who_stands_within_another(gap_m: float, refused: bool) -> 
     assert tracker.initiate(double, 0, 3) != refused
 
 
+def test_duplicate_is_a_compromise_of_a_body_and_its_mirror_image() -> None:
+    """Cameras that contradict each other about the sides lead to one: wide apart, though in the same place."""
+    tracker = make_tracker()
+    first = arrive(tracker, 0.0, 0.0)
+    double = stand(tracker, 0.0)
+    pos = tracker.people.state.pos
+    left, right = BODY.pairs.T
+    middle = (pos[double, left] + pos[double, right]) / 2
+    ahead = np.array([0.0, 0.35, 0.0])  # at right angles to the line from side to side: as far from either
+    pos[double, left], pos[double, right] = middle + ahead, middle - ahead
+    matching = BODY.matching_joints
+    assert np.linalg.norm(pos[double, matching] - pos[first, matching], axis=-1).mean() > OPTIONS.duplicate_distance_m
+    assert tracker.is_duplicate(double)
+
+
+def test_duplicate_is_nobody_who_embraces_another() -> None:
+    """Face to face, a body's depth apart: each one's left is at the other's right."""
+    tracker = make_tracker()
+    arrive(tracker, 0.0, 0.0)
+    double = stand(tracker, 0.0)
+    turned = BODY.rest_pose * [-1.0, -1.0, 1.0] + [0.0, 0.25, 0.0]
+    tracker.people.state.pos[double] = turned
+    assert not tracker.is_duplicate(double)
+
+
 def test_duplicate_of_someone_held_is_no_duplicate() -> None:
     tracker = make_tracker()
     leave(tracker, arrive(tracker, 0.0, 0.0), 1.0)
