@@ -95,8 +95,8 @@ def _film(args: argparse.Namespace) -> int:
         videos = film_people(film, studio.frames, args.out / "walk", show)
     folder, names = args.out, film.rig.names
     print(
-        f"{counted(len(names), 'camera')}, {floor + 1} images of a board and {studio.frames} frames of people in {folder}. "
-        "Next:"
+        f"{counted(len(names), 'camera')}, {floor + 1} images of a board and {studio.frames} frames of people "
+        f"in {folder}. Next:"
     )
     print(
         f"  multiview calibrate detect --board {folder}/board/board.toml --images "

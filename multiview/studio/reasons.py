@@ -139,16 +139,16 @@ def _names(cameras: Sequence[CameraEvidence]) -> str:
 
 
 def _silent(known: Evidence) -> Iterator[Reason]:
-    """Cameras that give nothing, and the one that is alone."""
+    """The one camera that is alone, and those that give nothing."""
     giving = [c for c in known.cameras if c.survey.views or c.rate_hz > 0]
     silent = [c for c in known.cameras if c not in giving]
+    if len(giving) == 1:
+        alone = f"{giving[0].name} is the only camera: a point in space takes two cameras that see it"
+        yield Reason(alone, hopeless=True)
     for camera in silent[:NAMED]:
         yield Reason(f"{camera.name} {camera.trouble or 'gives nothing'}", hopeless=not giving)
     if len(silent) > NAMED:
         yield Reason(f"{len(silent) - NAMED} more cameras give nothing", hopeless=not giving)
-    if len(giving) == 1:
-        alone = f"{giving[0].name} is the only camera: a point in space takes two cameras that see it"
-        yield Reason(alone, hopeless=True)
 
 
 def _rejected(known: Evidence) -> Iterator[Reason]:

@@ -72,6 +72,13 @@ def test_reasons_says_that_cameras_never_see_anybody_together(rig: Rig) -> None:
     assert "never see anybody at the same time" in summary(evidence(rig.cameras, survey))
 
 
+def test_summary_says_first_that_a_camera_is_alone_among_many() -> None:
+    """Before the many that give nothing, though only a few reasons are named."""
+    six = make_rig(StudioOptions(cameras=6))
+    known = evidence(six.cameras, surveyed(six, (None, SOMEBODY, None, None, None, None)))
+    assert summary(known).startswith("nobody, because cam02 is the only camera")
+
+
 def test_reasons_says_nothing_where_all_is_well(rig: Rig) -> None:
     assert summary(evidence(rig.cameras, surveyed(rig, (SOMEBODY,) * 3, people=1))) == ""
 
