@@ -191,6 +191,8 @@ def test_known_actors_of_a_studio_are_carried_into_its_takes(tmp_path: Path) -> 
     (tmp_path / "studio.toml").write_text(text)
     studio = load_studio(tmp_path / "studio.toml", check=False)
     assert studio.actors == [actor]
+    (tmp_path / "other.toml").write_text(text.replace('known_actors = ["amy"]\n', ""))
+    assert load_studio(tmp_path / "other.toml", check=False).actors == []  # though she is kept: nobody is guessed
     (tmp_path / "take").mkdir()
     write_studio(studio, tmp_path / "take" / "studio.toml")
     assert load_studio(tmp_path / "take" / "studio.toml", check=False).actors == [actor]

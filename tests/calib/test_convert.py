@@ -93,6 +93,12 @@ def test_opencvs_own_sample_says_whether_the_lens_is_a_fisheye(xml: bool, tmp_pa
         assert remarks == ["no pose in the file: the camera is at the origin"]
 
 
+def test_one_camera_is_called_one_camera(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "camera.yml").write_text(_SAMPLE.format(fisheye=0))
+    convert(tmp_path / "camera.yml")
+    assert "\n1 camera from opencv_yaml to multiview" in capsys.readouterr().out
+
+
 def test_an_unknown_lens_is_not_taken_for_a_pinhole(tmp_path: Path) -> None:
     path = tmp_path / "camera.yml"
     path.write_text(_SAMPLE.format(fisheye=1).replace("fisheye_model: 1", 'distortion_model: "omnidirectional"'))
