@@ -51,28 +51,62 @@ def errors(found: Rig, truth: Rig) -> tuple[np.ndarray, np.ndarray, float]:
     return turns, 1000 * np.linalg.norm(scale * b @ R.T - a, axis=1), 1 / scale
 
 
-def bound(studio: Studio, seconds: float, level: int = 0) -> tuple[float, float, float]:
+def turn_between_deg(found: Rig, truth: Rig) -> float:
+    """Of two cameras: by how much the turn from one to the other is wrong. Their places always fit."""
+    (a, b), (c, d) = found.cameras, truth.cameras
+    return float(np.degrees(rotation_angle(b.R @ a.R.T @ (d.R @ c.R.T).T)))
+
+
+def deviations(found: PeopleCalibration, truth: Rig) -> float:
+    """The worst error over its stated deviation."""
+    stated = np.array([[fit.turn_sigma_deg, fit.place_sigma_mm] for fit in found.cameras])
+    if len(truth) == 2:  # which err oppositely
+        return turn_between_deg(found.rig, truth) / float(stated[:, 0].sum())
+    turns, places, _ = errors(found.rig, truth)
+    return float(np.max(np.stack([turns, places], axis=1) / np.maximum(stated, 1e-12)))
+
+
+def times_bound(found: Rig, studio: Studio, seconds: float) -> float:
+    """Turn errors as a multiple of the bound."""
+    least = bound(studio, seconds)[0]
+    if len(found) == 2:
+        return turn_between_deg(found, studio.rig) / (2 * least)
+    return float(np.sqrt((errors(found, studio.rig)[0] ** 2).mean()) / least)
+
+
+def bound(studio: Studio, seconds: float, level: int = 0, correlation: float = 0.0) -> tuple[float, float, float]:
     """Least errors of any unbiased estimator to which every joint of every frame is a free point, and every time offset
     unknown: root mean square over the cameras of turn (deg) and place (mm), and of focal length (%) where lenses are
-    unknown as a level of `lens_freedom` says, with its prior."""
+    unknown as a level of `lens_freedom` says, with its prior.
+
+    Of correlated noise only what is new in a frame counts: the difference to `correlation` times the frame before,
+    whose deviation is smaller by sqrt(1 - correlation^2), where there is one. A joint's derivatives by its place are
+    taken not to change from frame to frame, so that these differences have free points of their own.
+    """
     cameras, fps = studio.rig.cameras, studio.fps
     first, count = int(MAX_OFFSET_S * fps), int(seconds * fps)
     times = (first + np.arange(count)) / fps
     xyz, velocity = studio.true_at(times), (studio.true_at(times + 1e-3) - studio.true_at(times - 1e-3)) / 2e-3
     by_camera, by_point, used = [], [], []
+    fresh = np.sqrt(1 - correlation**2)
     for c, camera in enumerate(cameras):
         seen, part = studio.observations(c), slice(first, first + count)
         people = xyz.shape[1]
         use = (seen.joint_actor[part, :people] == np.arange(people)[:, None]) & ~seen.outlier[part, :people]
         use &= (seen.found[part, :people] & ~seen.swapped[part, :people])[..., None]
         use &= np.isfinite(seen.xy[part, :people, :, 0]) & np.isfinite(xyz[..., 0])
+        if correlation:
+            use = use & np.concatenate([use[:1] & False, use[:-1]])
         weight = np.where(use, 1 / seen.sigma[part, :people], 0.0)[..., None, None]
         projected, P = (np.nan_to_num(value) for value in camera.project_with_jacobian(xyz))
         P *= weight
         by_x = P @ camera.R.T
-        turn = np.cross(np.nan_to_num(xyz @ camera.R.T)[..., None, :], by_x)
+        new = np.nan_to_num(np.concatenate([xyz[:1], xyz[1:] - correlation * xyz[:-1]])) / fresh
+        speed = np.nan_to_num(np.concatenate([velocity[:1], velocity[1:] - correlation * velocity[:-1]])) / fresh
+        turn = np.cross((new @ camera.R.T)[..., None, :], by_x)
+        shift = by_x * (1 - correlation) / fresh
         lens = by_lens(camera, xyz, projected)[..., : LENS_UNKNOWNS[level]] * weight
-        by_camera.append(np.concatenate([turn, by_x, P @ np.nan_to_num(velocity)[..., None], lens], axis=-1))
+        by_camera.append(np.concatenate([turn, shift, P @ speed[..., None], lens], axis=-1))
         by_point.append(P)
         used.append(use)
     enough = np.sum(used, axis=0) >= 2
@@ -140,13 +174,15 @@ def guessed(camera: Camera, error: float, focal_only: bool, rng: np.random.Gener
     return replace(camera, K=K, dist=np.zeros(5))
 
 
-def told(found: PeopleCalibration, studio: Studio, offsets: np.ndarray, seconds: float) -> np.ndarray:
+def told(
+    found: PeopleCalibration, studio: Studio, offsets: np.ndarray, seconds: float, correlation: float
+) -> np.ndarray:
     """Print one calibration; its turn and place errors as multiples of the bound, and the mean squares of its
     normalised errors."""
     turns, places, scale = errors(found.rig, studio.rig)
     sigma = np.array([[fit.turn_sigma_deg, fit.place_sigma_mm] for fit in found.cameras])
     level = LEVELS.index(found.cameras[0].lens) if found.cameras[0].lens in LEVELS else 0
-    least = bound(studio, seconds, level)
+    least = bound(studio, seconds, level, correlation)
     ratio = np.sqrt((turns**2).mean()) / least[0], np.sqrt((places**2).mean()) / least[1]
     square = ((turns / sigma[:, 0]) ** 2).mean(), ((places / sigma[:, 1]) ** 2).mean()
     late_ms = 1000 * np.abs(np.array([fit.offset_s for fit in found.cameras]) - offsets)[1:].mean()
@@ -188,7 +224,7 @@ def main() -> None:
         options_said = Options(max_offset_s=MAX_OFFSET_S, lens_priors=priors)
         found = calibrate(cameras, recordings, studio.skeleton, options_said)
         print(f"seed {seed}, {time.process_time() - start:.0f} s of one core: ", end="")
-        rows.append(told(found, studio, offsets, args.seconds))
+        rows.append(told(found, studio, offsets, args.seconds, args.correlation))
         if args.lens_error:
             pairs = list(zip(found.rig.cameras, studio.rig.cameras, strict=True))
             rays = [np.median(ray_errors_px(f, t, used_pixels(t, studio))) for f, t in pairs]

@@ -12,7 +12,7 @@ import argparse
 
 import numpy as np
 
-from benchmarks.calibration_people import MAX_OFFSET_S, errors, recorded
+from benchmarks.calibration_people import MAX_OFFSET_S, deviations, errors, recorded
 from calib.people.calibrate import Options, calibrate
 from calib.report.people_outcome import judge_people
 from multiview.errors import CalibrationError
@@ -50,13 +50,7 @@ def tried(seed: int) -> tuple[str, bool]:
         return f"{head}refused: {refusal}", False
     outcome = judge_people(found)
     turns, places, _ = errors(found.rig, studio.rig)
-    if len(turns) > 2:
-        over = np.array([[fit.turn_sigma_deg, fit.place_sigma_mm] for fit in found.cameras])
-        worst = float(np.max(np.stack([turns, places], axis=1) / np.maximum(over, 1e-12)))
-    else:  # two places always fit: only how the cameras stand to each other can be wrong
-        (a, b), (c, d) = found.rig.cameras, studio.rig.cameras
-        turn = np.arccos(np.clip((np.trace(b.R @ a.R.T @ (d.R @ c.R.T).T) - 1) / 2, -1, 1))
-        worst = float(np.degrees(turn) / (2 * max(fit.turn_sigma_deg for fit in found.cameras)))
+    worst = deviations(found, studio.rig)
     # The scale is an average of people, and is said to be: without it the verdict could be good.
     told = [reason for reason in outcome.reasons if "lengths are right" not in reason]
     verdict = "good" if outcome.verdict == "usable" and not told else outcome.verdict

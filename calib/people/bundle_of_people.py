@@ -8,7 +8,18 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from calib.people.identities import Person, Placement, positions
-from calib.people.joint_bundle import DRIFT, OFFSET, SHIFT, TURN, UNKNOWNS, Curves, JointBundle, RigState
+from calib.people.joint_bundle import (
+    DRIFT,
+    OFFSET,
+    SHIFT,
+    SMOOTH,
+    TURN,
+    UNBOUND,
+    UNKNOWNS,
+    Curves,
+    JointBundle,
+    RigState,
+)
 from calib.people.samples import NOISE
 from calib.people.scene import Scene
 from multiview.geometry.bundle import Lens
@@ -127,7 +138,8 @@ def bundle_of(people: list[Person], scene: Scene, placement: Placement) -> Obser
         picked["xy"],
         NOISE * picked["size"],
         free,
-        middle=(first + last) / 2,
+        SMOOTH if placement.placed.sum() > 2 else UNBOUND,
+        (first + last) / 2,
     )
     return Observed(
         bundle, np.concatenate(guesses), np.array(which)[picked["curve"]], np.array(whose)[picked["curve"]],

@@ -17,7 +17,7 @@ from multiview.recordings.recorded_keypoints import Recording
 __all__ = ["agrees", "check_pairs", "check_placed", "check_recordings", "check_solved"]
 
 _MIN_SEEN_S = 1.0
-_MIN_OBSERVATIONS, _MAX_TURN_DEG, _ANY_DEG = 500, 2.0, 90.0
+_MIN_OBSERVATIONS, _MAX_TURN_DEG, _ANY_DEG = 500, 1.0, 90.0
 _MIN_MOTION, _MIN_FRAMES = 0.15, 10  # of a person's size in the picture
 _MIN_SUPPORT = 0.15  # of what is possible
 

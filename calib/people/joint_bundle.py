@@ -44,7 +44,8 @@ TURN, SHIFT, OFFSET, DRIFT = slice(5, 8), slice(8, 11), slice(11, 12), slice(12,
 UNKNOWNS = 13
 _NEAREST_M = 0.1
 # m/s^2. Smooth curves give better time offsets. But limbs accelerate more than that, which favours a small room: where
-# lenses are free, the room can be made small, and curves must be free as well.
+# lenses are free, or there are two cameras only, which may face each other, the room can be made small, and curves must
+# be free as well.
 SMOOTH, UNBOUND = 20.0, 300.0
 
 

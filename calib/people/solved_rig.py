@@ -16,6 +16,7 @@ from calib.people.known_rig import known_world
 from calib.people.lens_freedom import LEVELS, LensGuess, freed_lenses
 from calib.people.pairs import PairPose
 from calib.people.refine import Refined, redundancy
+from calib.people.samples import NOISE
 from calib.people.scale import Scale, by_distance, by_people
 from calib.people.scatter import scatter_of
 from calib.people.scene import with_lens
@@ -119,6 +120,8 @@ def solved_rig(cameras: list[Camera], refined: Refined, pairs: list[PairPose], k
     names = [camera.name for camera in cameras]
     covariance_of = aligned_covariance if known.rig is None else place_covariance  # held cameras leave no gauge
     aligned = covariance_of(state.R, state.t, pose_covariance(bundle, scatter.covariance))
+    doubt = _doubt_of_two(aligned, pairs, observed) if len(cameras) == 2 and known.rig is None else 1.0
+    aligned, scatter = doubt * aligned, replace(scatter, covariance=doubt * scatter.covariance)
     if known.rig is None:
         scale = _scale(bodies, joints, people, state, aligned, names, known)
         ground = ground_of(_scaled(bodies, scale.value), joints, -state.R[:, 1].mean(axis=0))
@@ -150,6 +153,14 @@ def solved_rig(cameras: list[Camera], refined: Refined, pairs: list[PairPose], k
         shared_s=_shared(observed, len(cameras)),
         covariance=covariance,
     )
+
+
+def _doubt_of_two(aligned: Float64[np.ndarray, "2 6 2 6"], pairs: list[PairPose], observed: Observed) -> float:
+    """By what factor variances of two cameras are larger than the curves say: between cameras that face each other,
+    what curves add is least sure, no third one checks it, and epipolar geometry alone says what is known without it."""
+    stated = np.sqrt(np.trace(aligned[0, :3, 0, :3])) + np.sqrt(np.trace(aligned[1, :3, 1, :3]))  # they err oppositely
+    noise = float(np.median(observed.bundle.sigma / observed.size)) / NOISE
+    return float(max(1.0, (noise * pairs[0].sigma / stated) ** 2))
 
 
 def _rig(

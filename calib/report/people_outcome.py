@@ -20,7 +20,7 @@ _NOISY, _HOPELESS = 0.025, 0.045  # keypoints' deviation, as a share of the room
 _MIN_SHARED_S, _MIN_SECONDS = 3.0, 8.0
 _POOR_USE, _BAD_USE = 0.4, 0.12
 _AGREES_DEG, _AGREES_S = 6.0, 0.12
-_RIVAL, _SURE_RIVAL = 0.8, 0.65
+_RIVAL, _SURE_RIVAL, _RING_RIVAL = 0.8, 0.65, 0.9
 _POOR_TURN_DEG, _BAD_TURN_DEG = 0.15, 0.5
 _CORRELATED = 1.5
 _PERSON_M = 1.7
@@ -93,7 +93,9 @@ def _of_geometry(
         poor.append(f"a point where people walked is expected to be {volume:.0f} mm off")
     for name in _unconfirmed(calibration):
         bad.append(f"{name} could stand elsewhere, or be out of step by another time, and fit nearly as well")
-        advice.append(f"walk longer in view of {name}, and not evenly: stop, turn around, bend, wave")
+        advice.append(
+            f"walk longer in view of {name}, and not evenly: stop, turn around, bend, wave; check its frame rate"
+        )
     for link in links:
         if link.weak:
             poor.append(f"{link.a} and {link.b} share people for only {link.seconds:.0f} s")
@@ -138,20 +140,25 @@ def _person_px(calibration: PeopleCalibration, c: int) -> float:
 
 
 def _unconfirmed(calibration: PeopleCalibration) -> list[str]:
-    """Cameras whose place no second pair confirms, while another hypothesis had nearly as much support."""
+    """Cameras whose place no second pair confirms, while another hypothesis had nearly as much support.
+
+    Pairs are related one by one, so three that close a ring confirm each other.
+    """
     rig = calibration.rig
-    agreeing: dict[int, list[float]] = {c: [] for c in range(len(rig))}
+    agreeing: nx.Graph = nx.Graph()
+    agreeing.add_nodes_from(range(len(rig)))
     for pair in calibration.pairs:
         a, b = rig.cameras[pair.a], rig.cameras[pair.b]
         turn = np.degrees(float(rotation_angle(pair.state.R @ (b.R @ a.R.T).T)))
         late = abs(pair.state.shift - (a.time_offset_s - b.time_offset_s))
         if turn < _AGREES_DEG and late < _AGREES_S:
-            agreeing[pair.a].append(pair.rival)
-            agreeing[pair.b].append(pair.rival)
+            agreeing.add_edge(pair.a, pair.b, rival=pair.rival)
+    rings = nx.triangles(agreeing)
     unsure = []
-    for c, rivals in agreeing.items():
-        confirmed = min(rivals, default=1.0) < (_SURE_RIVAL if len(rivals) == 1 else _RIVAL)
-        if not confirmed and len(rivals) < 3:
+    for c in range(len(rig)):
+        rivals = [about["rival"] for _, _, about in agreeing.edges(c, data=True)]
+        limit = _RING_RIVAL if rings[c] else _SURE_RIVAL if len(rivals) == 1 else _RIVAL
+        if len(rivals) < 3 and not min(rivals, default=1.0) < limit:
             unsure.append(rig.names[c])
     return unsure
 

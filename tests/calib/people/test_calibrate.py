@@ -157,3 +157,22 @@ def test_people_who_stand_still_are_refused(walk):
     still = [replace(r, keypoints=[r.keypoints[0]] * len(r.keypoints)) for r in recordings]
     with pytest.raises(CalibrationError, match="nobody moved"):
         calibrate(list(studio.rig.cameras), still, studio.skeleton, Options(lens_priors={}))
+
+
+@pytest.mark.slow
+def test_two_cameras_that_face_each_other_are_turned_within_their_stated_deviation(monkeypatch):
+    """Smooth curves between them made the room small: the turn was 12 degrees off, stated within 0.8."""
+    studio = make_studio(StudioOptions(cameras=2, people=1, seconds=14.5, seed=3))
+    frames = np.arange(360)
+    recordings = [
+        Recording(name, FPS, frames.tolist(), (frames * 1e9 / FPS).astype(int).tolist(),
+                  studio.keypoints_at(c, 1.0 + frames / FPS))
+        for c, name in enumerate(studio.rig.names)
+    ]  # fmt: skip
+    monkeypatch.setattr("calib.people.calibrate.check_solved", lambda fits: None)  # would refuse one degree
+    known = Options(max_offset_s=0.2, lens_priors={})
+    found = calibrate(list(studio.rig.cameras), recordings, studio.skeleton, known)
+    (a, b), (c, d) = found.rig.cameras, studio.rig.cameras
+    off = np.degrees(rotation_angle(b.R @ a.R.T @ (d.R @ c.R.T).T))
+    assert off < 3 * sum(fit.turn_sigma_deg for fit in found.cameras)
+    assert off < 6

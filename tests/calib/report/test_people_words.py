@@ -5,9 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from calib.people.camera_fit import CameraFit
+from calib.people.epipolar_fit import PairState
+from calib.people.pairs import PairPose
 from calib.people.scale import Scale
 from calib.people.solved_rig import PeopleCalibration
 from calib.report.people_outcome import judge_people
+from multiview.geometry.rigid import rotation_from_vector
 from multiview.synthetic import StudioOptions, make_rig
 
 
@@ -38,3 +41,20 @@ def test_rig_with_guessed_lenses_is_usable_at_best():
     assert any("were guessed" in text for text in judge_people(guessed).reasons)
     assert judge_people(guessed).verdict != "good"
     assert not any("were guessed" in text for text in judge_people(found).reasons)
+
+
+def related(rig, a, b, rival, turned=0.0):
+    """Two cameras that were related as the rig has them, or turned by so many rad; and how good the next best was."""
+    first, second = rig.cameras[a], rig.cameras[b]
+    R = rotation_from_vector(np.array([turned, 0.0, 0.0])) @ second.R @ first.R.T
+    return PairPose(a, b, PairState(R, np.array([1.0, 0.0, 0.0]), 0.0), 100.0, 200.0, rival=rival)
+
+
+def test_pairs_that_close_a_ring_confirm_each_other():
+    found = calibration([0.01, 0.01, 0.01])
+    ring = [(0, 1, 0.99), (0, 2, 0.86), (1, 2, 0.83)]
+    closed = replace(found, pairs=tuple(related(found.rig, *pair) for pair in ring))
+    assert not any("could stand elsewhere" in text for text in judge_people(closed).reasons)
+    wrong = related(found.rig, 1, 2, 0.83, turned=0.3)
+    broken = replace(closed, pairs=(*closed.pairs[:2], wrong))
+    assert sum("could stand elsewhere" in text for text in judge_people(broken).reasons) == 3
