@@ -21,6 +21,7 @@ import numpy as np
 from calib.board.board import Board
 from calib.board.chessboard import Chessboard
 from calib.board.circles import Circles
+from calib.board.markers import Markers
 from calib.board.several import Several
 from calib.board.target import Target
 from calib.corners.detect import detect
@@ -29,7 +30,7 @@ from calib.solve.solve import solve
 from calib.solve.uncertainty import triangulated
 from multiview.cameras.camera import Camera, Rig
 from multiview.geometry.bundle import BundleState
-from multiview.geometry.rigid import alignment
+from multiview.geometry.rigid import alignment, rotation_from_vector
 from multiview.synthetic.board import paint, render, ring, waved
 
 RATE_HZ = 6.0
@@ -84,12 +85,12 @@ def circles_symmetric(frames: int, rng: np.random.Generator) -> Scene:
 
 def two_boards(frames: int, rng: np.random.Generator) -> Scene:
     """Two boards of different prints, waved at once; the nearer one hides the other."""
-    one = Board((7, 5), 0.07, 0.052, "DICT_4X4_100", False, False)
-    two = Board((6, 5), 0.07, 0.052, "DICT_4X4_100", False, False, first_marker=one.markers)
+    one = Board((7, 5), 0.1, 0.075, "DICT_4X4_100", False, False)
+    two = Board((6, 5), 0.1, 0.075, "DICT_4X4_100", False, False, first_marker=one.markers)
     shown = [
         replace(scene, t=scene.t + shift)
         for scene, shift in zip(
-            (flat(board, frames, rng) for board in (one, two)), ([0.35, 0.0, 0.1], [-0.35, 0.0, -0.1]), strict=True
+            (flat(board, frames, rng) for board in (one, two)), ([0.4, 0.0, 0.1], [-0.4, 0.0, -0.1]), strict=True
         )
     ]
 
@@ -112,9 +113,80 @@ def two_boards(frames: int, rng: np.random.Generator) -> Scene:
     return Scene(Several((one, two)), pictures, points, np.concatenate([s.t for s in shown]))
 
 
+def sticker(dictionary: str, marker: int, length: float) -> tuple[np.ndarray, float]:
+    """A marker with a white edge of one cell, and its width, m."""
+    family = cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, dictionary))
+    cells = family.markerSize + 2
+    return np.pad(family.generateImageMarker(marker, cells * 12), 12, constant_values=255), length * (cells + 2) / cells
+
+
+def of_stickers(
+    markers: Markers,
+    frames: int,
+    places: Callable[[int], list[tuple[np.ndarray, np.ndarray]]],
+    rng: np.random.Generator,
+) -> Scene:
+    """Markers whose middles are at places (world_from_marker), the nearer ones in front."""
+    prints = [sticker(markers.dictionary, marker, markers.marker_length) for marker in markers.markers]
+
+    def pictures(camera: Camera) -> Iterator[Picture]:
+        for frame in range(frames):
+            grey = np.full(camera.size[::-1], 118.0, dtype=np.float32)
+            shown = list(zip(places(frame), prints, strict=True))
+            shown.sort(key=lambda entry: -float(np.linalg.norm(camera.centre - entry[0][1])))
+            for (R, t), (texture, width) in shown:
+                painted = paint(camera, texture, width, R, t - R @ np.array([width / 2, width / 2, 0]), np.nan)
+                if painted is not None:
+                    (x0, y0, x1, y1), patch = painted
+                    grey[y0:y1, x0:x1] = np.where(np.isnan(patch), grey[y0:y1, x0:x1], patch)
+            grey = cv2.GaussianBlur(grey, (0, 0), 0.7) + 2.0 * rng.standard_normal(grey.shape, dtype=np.float32)
+            yield np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+
+    corners = markers.points[:4]
+
+    def points(frame: int) -> np.ndarray:
+        return np.concatenate([corners @ R.T + t for R, t in places(frame)])
+
+    return Scene(markers, pictures, points, np.concatenate([points(frame) for frame in range(0, frames, 5)]))
+
+
+def markers_fixed(frames: int, rng: np.random.Generator) -> Scene:
+    """AprilTags on the floor and on stands, facing up and tilted every way."""
+    markers = Markers("DICT_APRILTAG_36h11", 0.14, tuple(range(45)), fixed=True)
+    at = []
+    for _ in markers.markers:
+        tilt = rotation_from_vector(np.array([*rng.normal(0, 0.5, 2), rng.uniform(0, 6)]))
+        at.append((tilt @ np.diag([1.0, -1.0, -1.0]), rng.uniform([-0.9, -0.9, 0.0], [0.9, 0.9, 1.3])))
+    return of_stickers(markers, frames, lambda frame: at, rng)
+
+
+def markers_on_box(frames: int, rng: np.random.Generator) -> Scene:
+    """A cube of 40 cm with four ArUco markers on each side, waved."""
+    markers = Markers("DICT_4X4_100", 0.13, tuple(range(24)))
+    R, t = waved(np.arange(frames) / RATE_HZ, rng, reach=0.45)
+    sides = []
+    for turn in ([0, 0, 0], [0, 90, 0], [0, 180, 0], [0, 270, 0], [90, 0, 0], [270, 0, 0]):
+        side = rotation_from_vector(np.deg2rad(np.array(turn, dtype=float)))
+        sides += [(side, side @ [x, y, -0.2]) for x in (-0.1, 0.1) for y in (-0.1, 0.1)]
+
+    def places(frame: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        return [(R[frame] @ side, R[frame] @ place + t[frame]) for side, place in sides]
+
+    return of_stickers(markers, frames, places, rng)
+
+
 SCENES = {
     scene.__name__: scene
-    for scene in (charuco, chessboard, chessboard_symmetric, circles, circles_symmetric, two_boards)
+    for scene in (
+        charuco,
+        chessboard,
+        chessboard_symmetric,
+        circles,
+        circles_symmetric,
+        two_boards,
+        markers_fixed,
+        markers_on_box,
+    )
 }
 
 

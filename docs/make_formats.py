@@ -22,6 +22,7 @@ from msgspec.structs import fields
 from calib.board.board import BoardTable
 from calib.board.chessboard import ChessboardTable
 from calib.board.circles import CirclesTable
+from calib.board.markers import MarkersTable
 from calib.board.several import SeveralTable
 from calib.corners import corners
 from multiview.body.actor import BONE_LENGTHS, Actor
@@ -48,6 +49,7 @@ def document() -> str:
         ChessboardTable,
         CirclesTable,
         SeveralTable,
+        MarkersTable,
         take.TakeInfo,
         take.PartContents,
         IdentitiesFile,

@@ -33,19 +33,21 @@ MIN_CORNERS = 6  # a homography has 8 unknowns; with 6 corners one wrong one is 
 class CameraViews:
     """One camera's views of the board: `points` on it (m), their observations (px), and a mask of those used.
 
-    The points from `front` on are on the back of the board; None: all are on its front.
+    The points from `front` on are on the back of the board; None: all are on its front. A view of fewer corners than
+    `least` tells nothing.
     """
 
     points: Float64[np.ndarray, "N 3"]
     xy: Float64[np.ndarray, "V N 2"]
     used: Bool[np.ndarray, "V N"]
     front: int | None = None
+    least: int = MIN_CORNERS
 
     def __len__(self) -> int:
         return len(self.xy)
 
     def __getitem__(self, views: Int64[np.ndarray, " v"]) -> CameraViews:
-        return CameraViews(self.points, self.xy[views], self.used[views], self.front)
+        return replace(self, xy=self.xy[views], used=self.used[views])
 
     @property
     def of_back(self) -> Bool[np.ndarray, " V"]:
@@ -60,6 +62,7 @@ def consistent_with_plane(
     seen: Bool[np.ndarray, "V N"],
     threshold: float,
     min_corners: int = MIN_CORNERS,
+    least: int = MIN_CORNERS,
 ) -> Bool[np.ndarray, "V N"]:
     """Which corners agree with one homography per view within `threshold` (units of xy), by RANSAC.
 
@@ -68,7 +71,7 @@ def consistent_with_plane(
     import cv2
 
     kept = np.zeros_like(seen)
-    for v in np.flatnonzero(seen.sum(axis=1) >= MIN_CORNERS):
+    for v in np.flatnonzero(seen.sum(axis=1) >= least):
         own = np.flatnonzero(seen[v])
         H, mask = cv2.findHomography(points[own, :2], xy[v, own], cv2.RANSAC, threshold, maxIters=300)
         agree = own[mask.ravel() > 0] if H is not None else own[:0]
@@ -138,7 +141,8 @@ def planar_poses(
     ideal = ideal_coordinates(lens, views.xy)
     seen = views.used & np.isfinite(ideal).all(axis=-1)
     ideal = np.where(seen[..., None], ideal, 0.0)
-    views = replace(views, used=consistent_with_plane(views.points, ideal, seen, threshold_px / lens.focal[0]))
+    used = consistent_with_plane(views.points, ideal, seen, threshold_px / lens.focal[0], views.least, views.least)
+    views = replace(views, used=used)
     good = np.flatnonzero(views.used.any(axis=1))
     R, t = np.tile(np.eye(3), (len(views), 1, 1)), np.tile([0.0, 0.0, 1.0], (len(views), 1))
     errors = np.full(views.used.shape, np.nan)

@@ -20,6 +20,8 @@ from calib.board.circles import Circles, CirclesFinder, CirclesTable, identify_c
 from calib.board.finder import Finder
 from calib.board.found import Identified, Samples, TargetFinder
 from calib.board.identify import identify
+from calib.board.markers import Markers, MarkersFinder, MarkersTable, identify_markers
+from calib.board.poses import MIN_CORNERS
 from calib.board.several import Member, Several, SeveralFinder, SeveralTable, checked, identified_together
 from multiview.common.toml import convert, read_toml
 from multiview.errors import ConfigError
@@ -29,6 +31,7 @@ __all__ = [
     "bodies_of",
     "finder_of",
     "identify_target",
+    "least_corners",
     "load_target",
     "load_targets",
     "middles_of",
@@ -38,9 +41,15 @@ __all__ = [
     "together",
 ]
 
-Target: TypeAlias = Board | Chessboard | Circles | Several
+Target: TypeAlias = Board | Chessboard | Circles | Several | Markers
 
-_TABLES = {"charuco": BoardTable, "chessboard": ChessboardTable, "circles": CirclesTable, "several": SeveralTable}
+_TABLES = {
+    "charuco": BoardTable,
+    "chessboard": ChessboardTable,
+    "circles": CirclesTable,
+    "several": SeveralTable,
+    "markers": MarkersTable,
+}
 
 
 def finder_of(target: Target, mirrored: bool = False) -> TargetFinder:
@@ -57,6 +66,8 @@ def finder_of(target: Target, mirrored: bool = False) -> TargetFinder:
         return ChessboardFinder(target)
     if isinstance(target, Circles):
         return CirclesFinder(target)
+    if isinstance(target, Markers):
+        return MarkersFinder(target)
     if isinstance(target, Several):
         first = np.cumsum([0, *(len(board.points) for board in target.boards[:-1])])
         return SeveralFinder(tuple(finder_of(board, mirrored) for board in target.boards), tuple(first.tolist()))
@@ -77,6 +88,8 @@ def identify_target(samples: Samples, stated: Target) -> Identified[Target]:
         return identify_chessboard(samples, stated)
     if isinstance(stated, Circles):
         return identify_circles(samples, stated)
+    if isinstance(stated, Markers):
+        return identify_markers(samples, stated)
     if isinstance(stated, Several):
         return identified_together(stated, [_identify_member(samples, board) for board in stated.boards])
     return identify(samples, stated)
@@ -123,8 +136,8 @@ def together(targets: Sequence[Target], where: str) -> Several:
     """Boards as one target; `where` begins the ConfigError that says why they cannot be."""
     boards: list[Member] = []
     for one in targets:
-        if isinstance(one, Several):
-            raise ConfigError(f"{where}: a file of several boards cannot be one of several")
+        if isinstance(one, Several | Markers):
+            raise ConfigError(f"{where}: {one.kind} cannot be one of several boards: use them alone")
         boards.append(one)
     try:
         return checked(boards)
@@ -143,7 +156,21 @@ def bodies_of(target: Target) -> Int64[np.ndarray, " N"]:
     """
     if isinstance(target, Several):
         return np.repeat(np.arange(len(target.boards)), [len(board.points) for board in target.boards])
+    if isinstance(target, Markers):
+        return np.repeat(np.arange(len(target.markers)), 4)
     return np.zeros(len(target.points), dtype=np.int64)
+
+
+def least_corners(target: Target) -> int:
+    """How many corners of a board a view must show: a marker has no more than four.
+
+    Args:
+        target: Any.
+
+    Returns:
+        The number.
+    """
+    return 4 if isinstance(target, Markers) else MIN_CORNERS
 
 
 def middles_of(target: Target) -> Float64[np.ndarray, "N 3"]:

@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from calib.board.markers import Markers
     from calib.board.target import load_targets
     from calib.corners.corners import read_corners
     from calib.corners.found_board import board_of
@@ -67,12 +68,17 @@ def run(args: argparse.Namespace) -> int:
     board, notes = board_of(given, load_targets(args.board) if args.board else None)
     for note in notes:
         print(f"Note: {note}")
+    fixed = isinstance(board, Markers) and board.fixed
+    if fixed and args.floor:
+        raise ConfigError("--floor: markers at rest do not say which of them lies on the floor; give --gravity")
     floor_camera, floor = _floor(args.floor, given)
     calibration = solve(
         given, board, args.model, offsets=not args.no_offsets, max_instants=MAX_INSTANTS, keep_frame=floor
     )
     corners = calibration.corners
-    if len(corners) < len(given):
+    if fixed:
+        print("Note: the markers stay where they are: all pictures of a camera count as one")
+    elif len(corners) < len(given):
         print(f"Note: {len(corners)} of {len(given)} corners are used, at instants chosen for coverage")
     rig = rig_of(calibration, corners.names, corners.sizes)
     world = world_from_camera(calibration, rig, board, floor, args.gravity, floor_camera)

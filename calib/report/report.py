@@ -10,6 +10,7 @@ import numpy as np
 
 from calib.board.target import Target
 from calib.corners.corners import Corners
+from calib.report.marker_places import marker_places
 from calib.report.outcome import Outcome
 from calib.report.report_page import page
 from calib.solve.solve import Calibration
@@ -32,7 +33,10 @@ def write_reports(
     with replacing(out / "report.html") as file:
         file.write_text(html, encoding="utf-8")
     with replacing(out / "report.json") as file:
-        file.write_text(json.dumps(_summary(outcome, board, lengths, seconds), indent=2) + "\n", encoding="utf-8")
+        summary = _summary(outcome, board, lengths, seconds)
+        if places := marker_places(outcome, calibration, board):
+            summary["markers"] = places
+        file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
 
 
 def _summary(outcome: Outcome, board: Target, lengths: tuple[str, ...], seconds: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from calib.board.poses import CameraViews, noise, planar_poses
-from calib.board.target import Target, bodies_of, middles_of
+from calib.board.target import Target, bodies_of, least_corners, middles_of
 from calib.corners.corners import BoardViews, Corners
 from calib.solve.faults import CameraFault, find_faults
 from calib.solve.intrinsics import Intrinsics
@@ -105,7 +105,7 @@ def check_rig(rig: Rig, corners: Corners, board: Target) -> CheckOutcome:
             recorded, calibrated = ("x".join(map(str, size)) for size in (corners.sizes[c], camera.size))
             problems.append(f"{camera.name} records {recorded}, but was calibrated at {calibrated}")
             continue
-        sigma = _own_noise(views, c, camera, points)
+        sigma = _own_noise(views, c, camera, points, least_corners(board))
         if not sigma < _LENS_PX:
             problems.append(
                 f"{camera.name}'s intrinsics no longer fit ({sigma:.1f} px): calibrate again (changed focus or zoom?)"
@@ -142,10 +142,10 @@ def _model(camera: Camera) -> str:
     return "fisheye" if camera.model == "fisheye" else f"pinhole{len(camera.dist)}"
 
 
-def _own_noise(views: BoardViews, c: int, camera: Camera, points: Float64[np.ndarray, "N 3"]) -> float:
+def _own_noise(views: BoardViews, c: int, camera: Camera, points: Float64[np.ndarray, "N 3"], least: int) -> float:
     """How far a camera's corners are from boards seen through the rig's lens, px per axis."""
     own = views.camera == c
-    seen = CameraViews(points, views.xy[own], views.row[own] >= 0)
+    seen = CameraViews(points, views.xy[own], views.row[own] >= 0, least=least)
     *_, errors = planar_poses(seen, _lens(camera), threshold_px=20.0, sigma=1.0)
     return noise(errors)
 

@@ -16,7 +16,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from calib.board.poses import CameraViews, noise, planar_poses
+from calib.board.poses import MIN_CORNERS, CameraViews, noise, planar_poses
 from calib.solve.solve import Calibration
 from multiview.geometry.bundle import Lens
 from multiview.geometry.lens import distort_with_jacobian
@@ -98,9 +98,10 @@ def disagreement(calibration: Calibration) -> Disagreement:
     usable, corners, used = np.zeros(count, dtype=bool), np.zeros(count), np.zeros_like(seen)
     shift, information = np.zeros((count, 6)), np.zeros((count, 6, 6))
     sigma = np.zeros(len(state.lenses))
+    least = min(MIN_CORNERS, int(seen.sum(axis=1).max()))  # of single markers four
     for c, lens in enumerate(state.lenses):
         own = np.flatnonzero(bundle.camera == c)
-        views = CameraViews(bundle.points, bundle.xy[own], seen[own])
+        views = CameraViews(bundle.points, bundle.xy[own], seen[own], least=least)
         planar, R, t, errors = planar_poses(views, lens, max(2.0, 6 * float(calibration.sigma[c])), 1.0)
         sigma[c] = max(noise(errors), _MIN_SIGMA_PX) if np.isfinite(errors).any() else _MIN_SIGMA_PX
         good = planar.used.any(axis=1)

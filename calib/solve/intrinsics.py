@@ -31,6 +31,7 @@ __all__ = ["Intrinsics", "calibrate_lens", "free_parameters", "spread_out"]
 
 MODELS = ("pinhole5", "fisheye", "pinhole8")  # in the order of preference
 _VIEWS_USED, _VIEWS_SCANNED = 44, 14
+_SMALL_VIEWS_USED = 150  # of single markers
 _MIN_IMPROVEMENT = 0.05  # of the held-out squared error
 _MIN_VIEWS_TO_CHOOSE = 16  # views; with fewer, holding half of them out tells nothing
 
@@ -60,14 +61,15 @@ def free_parameters(model: str, views: int) -> Bool[np.ndarray, " n"]:
 
 def calibrate_lens(views: CameraViews, size: tuple[int, int], model: str | None = None) -> Intrinsics:
     """The lens of a camera from its views; `model` one of MODELS, None to choose. Raises CalibrationError."""
-    planar = consistent_with_plane(views.points, views.xy, views.used, threshold=max(3.0, 0.004 * size[0]))
+    threshold = max(3.0, 0.004 * size[0])
+    planar = consistent_with_plane(views.points, views.xy, views.used, threshold, views.least, views.least)
     good = np.flatnonzero(planar.any(axis=1))
     if len(good) < 2:
         raise CalibrationError(
             f"shows the board well in too few images ({len(good)}); a lens needs at least 2, better 20"
         )
     views = replace(views, used=planar)[good]
-    views = views[spread_out(views, size, _VIEWS_USED)]
+    views = views[spread_out(views, size, _VIEWS_USED if views.least == MIN_CORNERS else _SMALL_VIEWS_USED)]
     candidates = (model,) if model else (MODELS if len(views) >= _MIN_VIEWS_TO_CHOOSE else MODELS[:1])
     held_out: dict[str, Float64[np.ndarray, " v"]] = {}
     if len(candidates) > 1:
@@ -162,7 +164,7 @@ def _in_front(views: CameraViews, lens: Lens) -> tuple[CameraViews, Bool[np.ndar
     Beyond that no plane has an image, and a lens that is assumed much too wide sees everything there.
     """
     finite = views.used & np.isfinite(ideal_coordinates(lens, views.xy)).all(axis=-1)
-    enough = finite.sum(axis=1) >= MIN_CORNERS
+    enough = finite.sum(axis=1) >= views.least
     return replace(views, used=finite & enough[:, None]), enough
 
 

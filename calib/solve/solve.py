@@ -17,8 +17,10 @@ import networkx as nx
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from calib.board.markers import Markers
 from calib.board.poses import CameraViews, noise, planar_poses
-from calib.board.target import Target, bodies_of, middles_of
+from calib.board.target import Target, bodies_of, least_corners, middles_of
+from calib.corners.at_rest import at_rest
 from calib.corners.corners import BoardViews, Corners
 from calib.corners.selection import select_instants
 from calib.solve.extrinsics import ViewPoses, covisibility, place_boards, place_cameras
@@ -155,13 +157,15 @@ def _solve(
     max_instants: int | None,
     keep_frame: int | None,
 ) -> Calibration:
+    if isinstance(board, Markers) and board.fixed:
+        corners = at_rest(corners)
     points = board.points - middles_of(board)
     views = BoardViews.of(corners, len(points), bodies_of(board))
-    lenses, left_out = _lenses(corners, views, points, board.front_corners, model) if known is None else (known, {})
+    lenses, left_out = _lenses(corners, views, points, board, model) if known is None else (known, {})
     if not lenses:
         raise CalibrationError("no camera can be calibrated: " + "; ".join(f"{k} {v}" for k, v in left_out.items()))
     numbers = sorted(lenses)
-    poses, row = _view_poses(views, lenses, points)
+    poses, row = _view_poses(views, lenses, points, least_corners(board))
     if board.symmetric:
         poses, row = counted_alike(replace(poses, knot=stamped_together(poses)), row, len(numbers))
     timeline = common_timeline(poses, len(numbers), points, offsets)
@@ -236,13 +240,15 @@ def _solve(
 
 
 def _lenses(
-    corners: Corners, views: BoardViews, points: Float64[np.ndarray, "N 3"], front: int, model: str | None
+    corners: Corners, views: BoardViews, points: Float64[np.ndarray, "N 3"], board: Target, model: str | None
 ) -> tuple[dict[int, Intrinsics], dict[str, str]]:
     lenses, left_out = {}, {}
     for c, name in enumerate(corners.names):
         own = views.camera == c
         try:
-            own_views = CameraViews(points, views.xy[own], views.row[own] >= 0, front)
+            own_views = CameraViews(
+                points, views.xy[own], views.row[own] >= 0, board.front_corners, least_corners(board)
+            )
             found = calibrate_lens(own_views, corners.sizes[c], model)
             if "mirrored" in found.notes:  # no camera that turns and moves can see a board so
                 raise CalibrationError(
@@ -256,7 +262,7 @@ def _lenses(
 
 
 def _view_poses(
-    views: BoardViews, lenses: dict[int, Intrinsics], points: Float64[np.ndarray, "N 3"]
+    views: BoardViews, lenses: dict[int, Intrinsics], points: Float64[np.ndarray, "N 3"], least: int
 ) -> tuple[ViewPoses, Int64[np.ndarray, "V N"]]:
     """Every view's own pose (cameras numbered in the order of `lenses`), and its rows of the corner table.
 
@@ -269,7 +275,7 @@ def _view_poses(
     R, t, used = np.empty((len(kept), 3, 3)), np.empty((len(kept), 3)), np.zeros_like(seen)
     for i, c in enumerate(sorted(lenses)):
         lens, sigma, own = lenses[c].lens, lenses[c].sigma, np.flatnonzero(camera == i)
-        ours = CameraViews(points, views.xy[kept[own]], seen[own])
+        ours = CameraViews(points, views.xy[kept[own]], seen[own], least=least)
         planar, R[own], t[own], _ = planar_poses(ours, lens, max(2.0, 6 * sigma), sigma)
         used[own] = planar.used
         for body in np.unique(views.body[kept[own]]):
