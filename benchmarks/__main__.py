@@ -11,7 +11,7 @@ import os
 import sys
 
 from multiview.common.kernel_cache import use_kernel_cache
-from multiview.common.picture_size import bound_pictures
+from multiview.common.picture_file import bound_pictures
 from multiview.errors import MultiviewError
 
 use_kernel_cache()

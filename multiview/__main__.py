@@ -20,7 +20,7 @@ from multiview import __version__
 from multiview.common.blocked_threads import exit_with
 from multiview.common.kernel_cache import use_kernel_cache
 from multiview.common.ledger import ledger
-from multiview.common.picture_size import bound_pictures
+from multiview.common.picture_file import bound_pictures
 from multiview.errors import MultiviewError, one_line, os_error_words
 
 PARTLY = 3  # exit status: the command did its work on what could be read of its inputs, which was not all

@@ -12,6 +12,7 @@ from calib.board.board import Board, board_from_table
 from calib.board.finder import Finder
 from calib.board.identify import identify
 from multiview.common.foreign_errors import foreign_errors
+from multiview.common.picture_file import decode_picture
 from multiview.errors import ConfigError, SourceError
 
 __all__ = ["describe", "read_pictures"]
@@ -29,7 +30,7 @@ def read_pictures(paths: list[Path]) -> list[UInt8[np.ndarray, "H W"]]:
         if not path.is_file():
             raise SourceError(f"{path}: no such picture")
         with foreign_errors(path, "a picture"):
-            grey = cv2.imdecode(np.frombuffer(path.read_bytes() or b"\0", np.uint8), cv2.IMREAD_GRAYSCALE)
+            grey = decode_picture(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE)
         if grey is None:
             raise SourceError(f"{path}: cannot be read as a picture")
         pictures.append(grey)

@@ -20,6 +20,7 @@ from jaxtyping import Float64, Int64
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
 from multiview.common.ledger import reading
+from multiview.common.picture_file import decode_picture
 from multiview.common.ranges import shown
 from multiview.errors import SourceError, one_line
 from multiview.learn.sample import ABSENT, Sample
@@ -80,12 +81,7 @@ def read_picture(path: Path) -> Any:
         data = np.fromfile(path, np.uint8)
     except OSError:
         return None
-    if data.size == 0:
-        return None
-    try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    except cv2.error:
-        return None
+    image = decode_picture(data, cv2.IMREAD_COLOR)
     return None if image is None else np.ascontiguousarray(image[..., ::-1])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import UInt8, UInt16
 
 from multiview.common.ledger import check_ordinary
+from multiview.common.picture_file import decode_picture
 from multiview.errors import SourceError
 
 __all__ = ["PICTURE_SUFFIXES", "PictureDepth", "numbered_pictures", "read_picture"]
@@ -101,12 +102,11 @@ def _decoded(path: Path) -> UInt8[np.ndarray, "H W 3"] | UInt16[np.ndarray, "H W
     check_ordinary(path)
     try:
         # Not cv2.imread, which cannot open every path on every system.
-        data = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if len(data) else None
-    except (cv2.error, MemoryError):
-        raise SourceError(f"{path} cannot be read as a picture: it is too large or damaged") from None
+        image = decode_picture(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    except MemoryError:
+        image = None
     if image is None:
-        raise SourceError(f"{path} cannot be read as a picture")
+        raise SourceError(f"{path} cannot be read as a picture: it is none, or too large or damaged")
     if image.dtype not in (np.uint8, np.uint16):
         raise SourceError(f"{path} has pixels of type {image.dtype}; 8 or 16 bits are read")
     return np.asarray(image)

@@ -161,7 +161,7 @@ def test_picture_that_is_too_large_is_one_line(tmp_path: Path) -> None:
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
     )
     (tmp_path / "0.png").write_bytes(data)
-    with pytest.raises(SourceError, match=r"0\.png cannot be read as a picture: it is too large or damaged"):
+    with pytest.raises(SourceError, match=r"0\.png cannot be read as a picture: it is none, or too large or damaged"):
         open_source(str(tmp_path))
 
 

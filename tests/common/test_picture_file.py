@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from multiview.common.picture_file import decode_picture
+
 pytest.importorskip("resource")
 PROGRAM = """
 import resource, sys
@@ -37,3 +39,24 @@ def test_picture_that_promises_a_billion_pixels_is_refused_without_reading_them(
     assert "board.jpg" in said.stderr
     assert len(said.stderr.splitlines()) == 1
     assert int(peak_kb) < 500_000  # its pixels would be 3 GB
+
+
+def test_chunk_of_a_png_that_is_longer_than_the_file_costs_no_memory() -> None:
+    """Its four gigabytes would be taken before the end of the file is noticed."""
+    import resource
+
+    picture = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    data = cv2.imencode(".png", picture)[1]
+    np.testing.assert_array_equal(decode_picture(data, cv2.IMREAD_COLOR), picture)
+    start = 8 + 8 + 13 + 4  # behind the signature and the header's chunk
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for length in (2**32 - 1, 2**31 - 1, len(data)):
+        longer = data.copy()
+        longer[start : start + 4] = np.frombuffer(length.to_bytes(4, "big"), np.uint8)
+        assert decode_picture(longer, cv2.IMREAD_COLOR) is None
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 100_000
+
+
+def test_what_is_no_picture_is_none() -> None:
+    for content in (b"", b"\0", b"\x89PNG\r\n\x1a\n", b"text"):
+        assert decode_picture(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) is None

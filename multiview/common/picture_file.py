@@ -1,0 +1,44 @@
+"""Files of pictures: what they say of their own size is doubted before memory is taken for it."""
+
+from __future__ import annotations
+
+import os
+import struct
+
+import numpy as np
+from jaxtyping import UInt8
+
+__all__ = ["MAX_PIXELS", "bound_pictures", "decode_picture"]
+
+MAX_PIXELS = 160_000_000  # of three bytes each: the largest sensors have 150 million
+VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
+PNG = b"\x89PNG\r\n\x1a\n"
+CHUNK = struct.Struct(">I4x")  # length and kind; four bytes of CRC follow what is in it
+
+
+def bound_pictures() -> None:
+    """Let OpenCV refuse larger pictures, unless the user has set another bound. Call it before OpenCV is imported."""
+    os.environ.setdefault(VARIABLE, str(MAX_PIXELS))
+
+
+def decode_picture(data: UInt8[np.ndarray, " N"], flags: int) -> np.ndarray | None:
+    """The picture in a file's content, as `cv2.imdecode` gives it; None if there is none, or it is too large."""
+    import cv2
+
+    if not len(data) or not _chunks_fit(data):
+        return None
+    try:
+        return cv2.imdecode(data, flags)
+    except cv2.error:
+        return None
+
+
+def _chunks_fit(data: UInt8[np.ndarray, " N"]) -> bool:
+    """False for a PNG of which a chunk says that it is longer than the file: OpenCV takes as much memory as that."""
+    if data[: len(PNG)].tobytes() != PNG:
+        return True
+    place = len(PNG)
+    while place + CHUNK.size <= len(data):
+        (length,) = CHUNK.unpack_from(data, place)
+        place += CHUNK.size + length + 4
+    return place <= len(data) + 4  # a file whose last CRC was cut off is still read
