@@ -51,6 +51,7 @@ class Outcome(NamedTuple):
     log_kb: float
     foreign: int  # messages in the take that no camera or service of the studio sent
     recorded: int  # frames
+    link_mb_s: float  # what went over the loopback: a gigabit link carries 125 MB/s
     reasons: Counter[str]
     done: str  # what the attackers sent, a line for each kind
 
@@ -65,7 +66,8 @@ class Outcome(NamedTuple):
             f"{name:8} {'alive' if self.alive else 'DEAD'}  {self.ticks} of {self.due} ticks, pose p50 {p50:.2f}, "
             f"p99 {p99:.2f} ms (echo {echo_p50:.2f}, {echo_p99:.2f}), hub {self.grown_mb:+.1f} MB, "
             f"log {self.log_kb:.0f} KB, "
-            f"{self.recorded} frames and {self.foreign} foreign messages in the take"
+            f"{self.recorded} frames and {self.foreign} foreign messages in the take, "
+            f"loopback {self.link_mb_s:.1f} MB/s"
         )
 
 
@@ -120,10 +122,12 @@ def attacked(
             with playing(path, seconds + 2 * WARM_S, ready):
                 memory = _Memory(processes[0].pid)
                 listener = Listener(hub, [process.pid for process in processes])
+                began_s, carried = time.monotonic(), _loopback_bytes()
                 if attack:
                     later = [sys.executable, "-c", _LATER, str(WARM_S), *attackers]
                     others.append(subprocess.Popen(later, stdout=subprocess.PIPE, text=True))
                 listener.listen(seconds + 2 * WARM_S)
+                link_mb_s = (_loopback_bytes() - carried) / 1e6 / (time.monotonic() - began_s)
                 memory.ending.set()
                 reasons = _reasons(hub)
                 alive = processes[0].poll() is None
@@ -143,6 +147,7 @@ def attacked(
             log_kb=(Path(folder) / "hub.log").stat().st_size / 1e3,
             foreign=foreign,
             recorded=recorded,
+            link_mb_s=link_mb_s,
             reasons=reasons,
             done=done,
         )
@@ -174,6 +179,13 @@ class _Memory:
         self.before = self.most = resident_mb(pid)
         while not self.ending.wait(0.02):
             self.most = max(self.most, resident_mb(pid))
+
+
+def _loopback_bytes() -> int:
+    """What the loopback has carried so far; 0 where the system does not say."""
+    path = Path("/proc/net/dev")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((int(line.split()[1]) for line in lines if line.split()[0] == "lo:"), 0)
 
 
 def _studio(folder: Path, cameras: int, fps: float, seconds: float, port: int) -> Path:

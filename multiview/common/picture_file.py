@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 
 import numpy as np
 from jaxtyping import UInt8
@@ -13,7 +12,7 @@ __all__ = ["MAX_PIXELS", "bound_pictures", "decode_picture"]
 MAX_PIXELS = 160_000_000  # of three bytes each: the largest sensors have 150 million
 VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
 PNG = b"\x89PNG\r\n\x1a\n"
-CHUNK = struct.Struct(">I4x")  # length and kind; four bytes of CRC follow what is in it
+LENGTH, CHUNK = 4, 12  # bytes of a chunk's length, and of all that is not its content: length, kind and CRC
 
 
 def bound_pictures() -> None:
@@ -38,7 +37,6 @@ def _chunks_fit(data: UInt8[np.ndarray, " N"]) -> bool:
     if data[: len(PNG)].tobytes() != PNG:
         return True
     place = len(PNG)
-    while place + CHUNK.size <= len(data):
-        (length,) = CHUNK.unpack_from(data, place)
-        place += CHUNK.size + length + 4
-    return place <= len(data) + 4  # a file whose last CRC was cut off is still read
+    while place + LENGTH <= len(data):
+        place += CHUNK + int.from_bytes(data[place : place + LENGTH].tobytes(), "big")
+    return place <= len(data) + CHUNK  # a file whose last few bytes were cut off may still be read

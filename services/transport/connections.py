@@ -108,7 +108,7 @@ class ConnectionTable:
         with contextlib.suppress(OSError):
             copy = os.dup(file)
             try:
-                handle = socket.socket(fileno=copy)
+                handle = socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=copy)  # told, it need not look
             except OSError:
                 os.close(copy)
                 raise

@@ -91,6 +91,7 @@ class HubSockets:
         self._connections = ConnectionTable(LIMITS, self._has_part)
         self._rejected: Counter[str] = Counter()
         self._unread: set[zmq.Socket[bytes]] = set()  # in the middle of a message that has too many parts
+        self._senders_of_many: set[int] = set()  # who sent those: their connections may not be known yet
         self._next_sweep = 0.0
         try:
             _bind(self._ingest, address, options.ingest_port, "ingest_port")
@@ -145,6 +146,8 @@ class HubSockets:
                 self._follow(port, monitor)
         if self._publish in self._ready:
             self._subscriptions()
+        while self._senders_of_many:
+            self._connections.close(self._senders_of_many.pop(), "message of too many parts")
         now_s = time.monotonic()
         if now_s >= self._next_sweep:
             self._next_sweep = now_s + (SWEEP_S if self._connections.sweep(now_s) else SHARE_S)
@@ -199,7 +202,7 @@ class HubSockets:
         if peer is None:
             self._connections.close(file, "revoked key")
         elif socket in self._unread:
-            self._connections.close(file, "message of too many parts")
+            self._senders_of_many.add(file)
         elif not fits:
             self._rejected["a connection sends too fast"] += 1
             peer = None
