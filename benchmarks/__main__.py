@@ -30,6 +30,7 @@ STUDIES = {
     "faults": "what is killed or cut, and how soon all is well again",
     "killed_video": "what videos hold when their recording is killed at any instant",
     "full_disk": "what a recording keeps when its disk is full for a while",
+    "feet": "whether feet on the floor slide, and feet that swing are left alone",
     "hands": "how near the truth fused fingers are, and whether hands are exchanged",
     "hardware": "what a camera costs a computer, and how many cameras its cores carry",
     "industrial_cameras": "whether emulated industrial cameras lose frames or time, and how soon one is back",

@@ -53,6 +53,7 @@ class Person:
         score: (J,) in [0, 1], 0 where unknown.
         views: (J,) number of rays that the joint rests on.
         filled: (J,) True where bones and motion place the joint rather than cameras.
+        contact: (J,) True while the joint, a point of a foot, stands on the floor.
         name: That of a known actor, or empty.
     """
 
@@ -63,6 +64,7 @@ class Person:
     score: npt.NDArray[np.float64]
     views: npt.NDArray[np.int64]
     filled: npt.NDArray[np.bool_]
+    contact: npt.NDArray[np.bool_]
     name: str = ""
 
     def __getitem__(self, joint: str) -> npt.NDArray[np.float64]:
@@ -230,8 +232,9 @@ def _frame(parts: list[bytes]) -> PoseFrame | None:
     joints = _joints(message.skeleton, message.joints)
     table = message.table()
     names = message.names or [""] * len(message.people)
-    rows = zip(message.people, names, table, strict=True)
-    people = tuple(_person(number, name, joints, row) for number, name, row in rows)
+    contacts = message.contacts or [[]] * len(message.people)
+    rows = zip(message.people, names, table, contacts, strict=True)
+    people = tuple(_person(number, name, joints, row, standing) for number, name, row, standing in rows)
     return PoseFrame(
         tick=message.tick,
         time_s=message.time_ns / 1e9,
@@ -243,13 +246,16 @@ def _frame(parts: list[bytes]) -> PoseFrame | None:
     )
 
 
-def _person(number: int, name: str, joints: tuple[str, ...], row: npt.NDArray[np.float64]) -> Person:
+def _person(
+    number: int, name: str, joints: tuple[str, ...], row: npt.NDArray[np.float64], standing: list[int]
+) -> Person:
     known = np.isfinite(row).all(axis=1) & (row[:, 9] > 0)
     xyz = np.where(known[:, None], row[:, :3], np.nan)
     cov = np.where(known[:, None], row[:, 3:9], np.nan)[:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3)
     score = np.where(known, row[:, 9], 0.0)
     views = np.where(known, row[:, 10], 0.0).astype(np.int64)
-    return Person(number, joints, xyz, cov, score, views, known & (row[:, 11] > 0.5), name)
+    contact = known & np.isin(np.arange(len(joints)), standing)
+    return Person(number, joints, xyz, cov, score, views, known & (row[:, 11] > 0.5), contact, name)
 
 
 @lru_cache(maxsize=32)

@@ -119,6 +119,7 @@ class Pose3D(msgspec.Struct, frozen=True, eq=False, gc=False):
         score: (J,) in [0, 1], mean score of the 2D joints that it rests on; 0 where unknown.
         views: (J,) number of rays that the joint rests on in this frame.
         filled: (J,) True where fewer than two rays measure the joint, so that bones and motion place it.
+        contact: (J,) True where a point of a foot stands on the floor; None where nobody looked for contacts.
     """
 
     xyz: Float64[np.ndarray, "J 3"]
@@ -126,6 +127,7 @@ class Pose3D(msgspec.Struct, frozen=True, eq=False, gc=False):
     score: Float64[np.ndarray, " J"]
     views: Int64[np.ndarray, " J"]
     filled: Bool[np.ndarray, " J"]
+    contact: Bool[np.ndarray, " J"] | None = None
 
 
 class Track(msgspec.Struct, frozen=True, eq=False, gc=False):

@@ -10,6 +10,7 @@ from multiview.common.ranges import ranged
 from multiview.sources import without_parts
 
 __all__ = [
+    "add_contacts",
     "add_detector",
     "add_fusion",
     "add_keypoints",
@@ -92,6 +93,13 @@ def add_fusion(parser: argparse.ArgumentParser) -> None:
         "--refine-cameras",
         action="store_true",
         help="first refine the camera poses from the people they observe, if frames that are held out confirm it",
+    )
+
+
+def add_contacts(parser: argparse.ArgumentParser) -> None:
+    """`--no-contacts`."""
+    parser.add_argument(
+        "--no-contacts", dest="contacts", action="store_false", help="do not hold feet still that stand on the floor"
     )
 
 

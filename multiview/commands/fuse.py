@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multiview.commands.arguments import add_fusion, add_recorded_keypoints
+from multiview.commands.arguments import add_contacts, add_fusion, add_recorded_keypoints
 from multiview.common.ranges import FrameRate, ranged
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for poses.parquet and summary.json")
     add_fusion(parser)
+    add_contacts(parser)
     parser.add_argument(
         "--lag", type=ranged(int), default=0, metavar="N", help="correct each pose with N later frames (default 0)"
     )
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         print(remark)
     if args.refine_cameras:
         rig = refined(rig, skeleton, folder_views(folders, rig, args.fps)[0], args.out)
-    options = PipelineOptions(independent=args.independent, volume=_volume(args))
+    options = PipelineOptions(independent=args.independent, contacts=args.contacts, volume=_volume(args))
     out = args.out / "poses.parquet"
     survey = ViewSurvey([camera.size for camera in rig.cameras])
     found, timing = fuse_folders(rig, skeleton, folders, args.fps, options, out, args.lag, args.smooth, survey)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from multiview.commands.arguments import add_detector, add_fusion, add_rig, add_videos, camera_names
+from multiview.commands.arguments import add_contacts, add_detector, add_fusion, add_rig, add_videos, camera_names
 from multiview.common.counted import counted
 from multiview.common.ranges import FrameRate, ranged
 
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="frame rate, if the videos' times are wrong (default: the videos' own times)",
     )
     add_fusion(parser)
+    add_contacts(parser)
     parser.add_argument(
         "--save-keypoints", action="store_true", help="save the 2D poses as OUT/keypoints, for `fuse` and `explain`"
     )
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     rig = load_rig(args.rig)
     sources = open_sources(rig, args.videos, camera_names(args), args.fps)
     options = plugin_options(args.option)
-    choices = FusionChoices(args.independent, args.smooth, args.refine_cameras)
+    choices = FusionChoices(args.independent, args.smooth, args.refine_cameras, args.contacts)
     count = args.threads or cores()
     detectors = [make_detector(args.detector, options) for _ in range(min(count, len(sources)))]
     recordings, seconds = detect_all(rig, sources, detectors)

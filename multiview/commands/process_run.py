@@ -45,11 +45,12 @@ class Fused:
 
 @dataclass(frozen=True, slots=True)
 class FusionChoices:
-    """`--independent`, `--smooth` and `--refine-cameras`."""
+    """`--independent`, `--smooth`, `--refine-cameras` and, unless `--no-contacts`, `contacts`."""
 
     independent: bool = False
     smooth: bool = False
     refine_cameras: bool = False
+    contacts: bool = True
 
     def __post_init__(self) -> None:
         if self.smooth and self.independent:
@@ -165,7 +166,8 @@ def fuse_and_write(
     """
     if choices.refine_cameras:
         rig = refined(rig, skeleton, recorded_views(rig, recordings), out)
-    fused = fuse_recordings(rig, skeleton, recordings, PipelineOptions(independent=choices.independent), choices.smooth)
+    options = PipelineOptions(independent=choices.independent, contacts=choices.contacts)
+    fused = fuse_recordings(rig, skeleton, recordings, options, choices.smooth)
     write_poses(fused.poses, out / "poses.parquet")
     save_own_skeleton(skeleton, out)
     save_rig_beside(rig, out)

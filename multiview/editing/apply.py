@@ -28,7 +28,7 @@ from multiview.editing.edits import (
     Trim,
 )
 from multiview.errors import ConfigError
-from multiview.recordings.pose_table import Poses
+from multiview.recordings.pose_table import ROW_ARRAYS, Poses
 from multiview.recordings.resample import ResampleOptions, resample_poses
 
 __all__ = ["apply_edits"]
@@ -202,6 +202,7 @@ def _without_joints(poses: Poses, edit: MarkBad, start_ns: int) -> Poses:
         score=np.where(bad, 0.0, poses.score),
         views=np.where(bad, 0, poses.views),
         filled=poses.filled & ~bad,
+        contact=poses.contact & ~bad,
     )
     return marked.select(np.isfinite(marked.xyz[..., 0]).any(axis=1) | ~bad.any(axis=1))
 
@@ -220,6 +221,5 @@ def _treated(poses: Poses, edit: FillGaps | Smooth, start_ns: int, options: Resa
 
 
 def _joined(one: Poses, other: Poses) -> Poses:
-    arrays = ("frame", "time_ns", "utc_ns", "person", "xyz", "cov", "score", "views", "filled")
-    columns: dict[str, Any] = {name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in arrays}
+    columns: dict[str, Any] = {name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in ROW_ARRAYS}
     return _ordered(replace(one, **columns))

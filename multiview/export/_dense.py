@@ -20,7 +20,7 @@ __all__ = ["Dense", "dense", "rest_pose", "solve_motion", "write_intervals"]
 
 @dataclass(frozen=True, slots=True)
 class Dense:
-    """T consecutive frames from `first`; where the person is away, positions are NaN (m) and nothing is filled."""
+    """T consecutive frames from `first`; where the person is away, positions are NaN (m), and nothing is marked."""
 
     person: int
     first: int
@@ -28,6 +28,7 @@ class Dense:
     rate: float
     xyz: Float64[np.ndarray, "T J 3"]
     filled: Bool[np.ndarray, "T J"]
+    contact: Bool[np.ndarray, "T J"]
     joints: tuple[str, ...]
 
 
@@ -37,10 +38,11 @@ def dense(poses: Poses, person: int) -> Dense:
     first = int(own.frame[0])
     frames = int(own.frame[-1]) - first + 1
     xyz = np.full((frames, len(poses.joints), 3), np.nan)
-    filled = np.zeros((frames, len(poses.joints)), dtype=bool)
-    xyz[own.frame - first], filled[own.frame - first] = own.xyz, own.filled
+    filled, contact = np.zeros((2, frames, len(poses.joints)), dtype=bool)
+    rows = own.frame - first
+    xyz[rows], filled[rows], contact[rows] = own.xyz, own.filled, own.contact
     start = float(own.time_ns[0] / NS_PER_S)
-    return Dense(person, first, start, poses.frames_per_second, xyz, filled, poses.joints)
+    return Dense(person, first, start, poses.frames_per_second, xyz, filled, contact, poses.joints)
 
 
 def rest_pose(poses: Poses, person: Dense) -> Humanoid:
@@ -57,15 +59,20 @@ def solve_motion(person: Dense, rest: Humanoid) -> Motion:
 
 
 def write_intervals(person: Dense, path: Path) -> Path:
-    """Beside a file that cannot mark them: a JSON list of the frames of each joint that were filled or unknown."""
+    """Beside a file that cannot mark them: the frames of each joint that were filled, unknown or in contact."""
     found = [
         {"joint": joint, "kind": kind, "first_frame": begin + person.first, "last_frame": end - 1 + person.first}
         for j, joint in enumerate(person.joints)
-        for kind, marks in (("filled", person.filled[:, j]), ("unknown", np.isnan(person.xyz[:, j, 0])))
+        for kind, marks in (
+            ("filled", person.filled[:, j]),
+            ("unknown", np.isnan(person.xyz[:, j, 0])),
+            ("contact", person.contact[:, j]),
+        )
         for begin, end in _runs(marks)
     ]
     meaning = (
-        "filled: placed by bones and motion; unknown: held in files that cannot leave a gap. Frames are inclusive."
+        "filled: placed by bones and motion; unknown: held in files that cannot leave a gap; "
+        "contact: a point of a foot stands on the floor. Frames are inclusive."
     )
     content = {"meaning": meaning, "person": person.person, "frames_per_second": person.rate, "intervals": found}
     beside = path.with_name(f"{path.name}.intervals.json")

@@ -66,6 +66,7 @@ def _frame(
             "score": score[row].tolist(),
             "views": poses.views[row].tolist(),
             "filled": poses.filled[row].tolist(),
+            "contact": poses.contact[row].tolist(),
         }
         for row in rows
     ]

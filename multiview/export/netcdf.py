@@ -2,9 +2,10 @@
 
     xarray.open_dataset("poses.nc", engine="scipy"), or movement's load_dataset
 
-`position` (time, space, keypoints, individuals) m, z up; `confidence` and `filled` (time, keypoints, individuals);
-`sigma` (same) m, the standard deviation of each axis (root of their mean variance). `time` is seconds from the first
-frame. What is unknown is NaN. The file is of netCDF's classic form (64-bit offsets), which needs no HDF5.
+`position` (time, space, keypoints, individuals) m, z up; `confidence`, `filled` and `contact` (time, keypoints,
+individuals); `sigma` (same) m, the standard deviation of each axis (root of their mean variance). `time` is seconds
+from the first frame. What is unknown is NaN. The file is of netCDF's classic form (64-bit offsets), which needs no
+HDF5.
 """
 
 from __future__ import annotations
@@ -33,11 +34,17 @@ class Exporter:
         column = np.searchsorted(people, poses.person)
         shape = (len(frame), len(poses.joints), len(people))
         position = np.full((len(frame), 3, *shape[1:]), np.nan)
-        tables = {name: np.full(shape, np.nan) for name in ("confidence", "sigma", "filled")}
+        values = {
+            "confidence": poses.score,
+            "sigma": poses.sigma,
+            "filled": poses.filled,
+            "contact": poses.contact,
+        }
+        tables = {name: np.full(shape, np.nan) for name in values}
         position[row, :, :, column] = poses.xyz.transpose(0, 2, 1)
         known = np.isfinite(poses.xyz).all(axis=-1)
-        for name, values in (("confidence", poses.score), ("sigma", poses.sigma), ("filled", poses.filled)):
-            tables[name][row, :, column] = np.where(known, values, np.nan)
+        for name, of_joints in values.items():
+            tables[name][row, :, column] = np.where(known, of_joints, np.nan)
         with replacing(path) as temporary:
             file = netcdf_file(str(temporary), "w", version=2)
             _attributes(file, poses)

@@ -32,6 +32,7 @@ from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
 from multiview.fusion import stage_kernels as kernels
 from multiview.fusion.association import make_associator
 from multiview.fusion.hand_sides import HandSides
+from multiview.fusion.planted_feet import PlantedFeet
 from multiview.fusion.state.body_model import ADULT_M, Body
 from multiview.fusion.state.measurement_noise import PixelNoise
 from multiview.fusion.tracker import Identity, Tracker, TrackerOptions
@@ -58,6 +59,8 @@ class PipelineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """m^2/s^3. Power spectral density of the torso's random acceleration (process noise); limbs have more."""
     independent: bool = False
     """Treat every frame on its own: no memory, people numbered inside the frame."""
+    contacts: bool = False
+    """Find feet that stand on the floor, and keep them still while they do."""
     associator: str = "epipolar_graph"
     """How detections of unknown people are grouped: a file of fusion/association, or "./my.py"."""
     associator_options: dict[str, Any] = {}
@@ -105,6 +108,8 @@ class Pipeline:
         self._own_rig = self.packed if self.unit_m == 1.0 else PackedRig.of(_in_units(rig, self.unit_m))
         self.body = Body.of(skeleton)
         self._hand_sides = HandSides.of(skeleton)
+        find = options.contacts and not options.independent
+        self.feet = PlantedFeet(skeleton, rig.world != "camera") if find else None
         self.associate = make_associator(options.associator, options.associator_options, self.body)
         self.noise = PixelNoise(options.sigma_px, self.body.noise)
         self.acceleration_psd = options.acceleration_psd * _liveliness(self.body)
@@ -127,6 +132,8 @@ class Pipeline:
         track = msgspec.structs.replace(track, max_walk_m_s=track.max_walk_m_s / self.unit_s)
         self.tracker = Tracker(self.body, track, _volume_in_units(self.options.volume, self.unit_m))
         self.last_ns: int | None = None
+        if self.feet is not None:
+            self.feet.reset()
         self.estimates: list[TrackEstimate] = []
         self._ticks = 0
         self.n_tracks = -1  # of the last step; -1 before it
@@ -145,6 +152,11 @@ class Pipeline:
     def __getstate__(self) -> dict[str, Any]:
         """A copy has arrays, and so a struct, of its own."""
         return {**self.__dict__, "_arrays": None}
+
+    @property
+    def autocorrelation(self) -> float:
+        """Of a joint's error from frame to frame, as learned."""
+        return float(self.noise.tables.error_autocorrelation[0])
 
     @property
     def stage_ns(self) -> dict[str, int]:
@@ -207,7 +219,7 @@ class Pipeline:
         self._fit(len(slots), tracked, dt)
         self._reexamine(slots, tracked)
         fitted = clock()
-        tracks = self._track(slots, tracked, views)
+        tracks = self._track(slots, tracked, dt, views)
         self.n_tracks, self._observations = len(slots), None
         self.marks = [start, undistorted, assigned, grouped, repaired, triangulated, fitted, clock()]
         return tracks
@@ -222,7 +234,7 @@ class Pipeline:
         """Compile fit, output and initiation, in a second process beside one that warms up."""
         twin = Pipeline(self.rig, self.skeleton, self.options)
         twin._fit(0, 0, 0.0)
-        twin._track([], 0, Views(0, 0, (None,) * len(self.rig)))
+        twin._track([], 0, 0.0, Views(0, 0, (None,) * len(self.rig)))
         kernels.select_hypotheses(twin.arrays, 0, twin.gate)
         kernels.reexamine(twin.arrays, 0, True, twin.gate)
 
@@ -335,7 +347,7 @@ class Pipeline:
             self.tracker.people.initialise(slots[n], work.xyz[n], measured, size)
             self.tracker.people.trust(slots[n], measured, work.H[n])
 
-    def _track(self, slots: list[int], tracked: int, views: Views) -> Tracks:
+    def _track(self, slots: list[int], tracked: int, dt: float, views: Views) -> Tracks:
         """Decide which tracks there are and which are published; fills `estimates`."""
         people, joints, time_ns = len(slots), len(self.skeleton.joints), views.time_ns
         xyz, cov = np.empty((people, joints, 3)), np.empty((people, joints, 3, 3))
@@ -343,6 +355,11 @@ class Pipeline:
         filled = np.empty((people, joints), np.bool_)
         tracker, work = self.tracker, self.workspace
         kernels.write_output(self.arrays, people, tracked, xyz, cov, score, seen, filled)
+        contact: Any = [None] * people
+        if self.feet is not None and people:
+            contact = self.feet.stand(
+                slots, tracker.identities, self.autocorrelation, dt, tracker.people.state, xyz, cov
+            )
         self.to_metres(xyz, cov)
         support, due = work.support[:people].tolist(), work.due[:people].tolist()
         self.estimates, published = [], []
@@ -352,7 +369,7 @@ class Pipeline:
             else:
                 publish = support[n] >= 2 and tracker.initiate(slot, time_ns, support[n])
             if who := tracker.identities.get(slot):
-                pose = Pose3D(xyz[n], cov[n], score[n], seen[n], filled[n])
+                pose = Pose3D(xyz[n], cov[n], score[n], seen[n], filled[n], contact[n])
                 self.estimates.append(TrackEstimate(slot, who, pose, publish))
                 if publish:
                     published.append(Track(who.number, pose))

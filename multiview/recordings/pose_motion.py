@@ -70,6 +70,7 @@ class PoseMotion:
                 np.minimum(own.score[before], own.score[after]),
                 np.minimum(own.views[before], own.views[after]),
                 own.filled[before] | own.filled[after],
+                own.contact[before] & own.contact[after],
             )
             found.append(Track(int(own.person[0]), pose))
         return tuple(found)

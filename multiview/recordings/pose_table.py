@@ -18,11 +18,21 @@ from multiview.body.skeleton import Skeleton
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
 from multiview.common.ledger import reading
-from multiview.data import NS_PER_S, Tracks
+from multiview.data import NS_PER_S, Track, Tracks
 from multiview.errors import SourceError
 from multiview.recordings.identities import read_identities
 
-__all__ = ["COLUMNS", "COVARIANCE", "REQUIRED_COLUMNS", "Poses", "read_poses", "to_table", "write_poses", "write_ticks"]
+__all__ = [
+    "COLUMNS",
+    "COVARIANCE",
+    "REQUIRED_COLUMNS",
+    "ROW_ARRAYS",
+    "Poses",
+    "read_poses",
+    "to_table",
+    "write_poses",
+    "write_ticks",
+]
 
 # The columns of poses.parquet, one row for each (frame, person, joint): type and meaning. docs/formats.md shows them.
 COLUMNS: dict[str, tuple[str, str]] = {
@@ -44,10 +54,13 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "score": ("float64", "mean score of the 2D joints it rests on, in [0, 1]; 0.1 without any; 0 where unknown"),
     "views": ("int64", "number of rays (cameras) that the joint rests on in this frame"),
     "filled": ("bool", "true with fewer than two rays: bones and motion place the joint, cameras do not measure it"),
+    "contact": ("bool", "true while the joint, a point of a foot, stands on the floor; false where nobody looked"),
 }
 REQUIRED_COLUMNS = ("frame", "time", "person", "joint", "x", "y", "z")  # of a file of another program
 COVARIANCE = {"cxx": (0, 0), "cxy": (0, 1), "cxz": (0, 2), "cyy": (1, 1), "cyz": (1, 2), "czz": (2, 2)}
-_REPEATING = ["frame", "time", "utc_ns", "person", "joint", "views", "filled"]
+ROW_ARRAYS = ("frame", "time_ns", "utc_ns", "person", "xyz", "cov", "score", "views", "filled", "contact")
+"""Those of `Poses` that have one entry for each of its rows."""
+_REPEATING = ["frame", "time", "utc_ns", "person", "joint", "views", "filled", "contact"]
 _BLOCK, _ROW_GROUP = 512, 8192  # ticks, poses
 
 
@@ -68,6 +81,7 @@ class Poses:
         joints: Names of the joints.
         skeleton: Name of the skeleton; empty where unknown.
         names: Of those people who are known actors, by person.
+        contact: (N, J) True while a point of a foot stands on the floor; all False where nobody looked.
     """
 
     frame: Int64[np.ndarray, " N"]
@@ -82,6 +96,11 @@ class Poses:
     joints: tuple[str, ...]
     skeleton: str = ""
     names: dict[int, str] = field(default_factory=dict)  # of those people who are known actors
+    contact: Bool[np.ndarray, "N J"] = None  # type: ignore[assignment]  # made below
+
+    def __post_init__(self) -> None:
+        if self.contact is None:
+            object.__setattr__(self, "contact", np.zeros(self.score.shape, dtype=np.bool_))
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -127,8 +146,7 @@ class Poses:
         Returns:
             A table of these rows.
         """
-        arrays = ("frame", "time_ns", "utc_ns", "person", "xyz", "cov", "score", "views", "filled")
-        return replace(self, **{name: getattr(self, name)[rows] for name in arrays})
+        return replace(self, **{name: getattr(self, name)[rows] for name in ROW_ARRAYS})
 
     def named_in(self, folder: Path) -> Poses:
         """The poses with the names that are written beside them, where there are such.
@@ -206,8 +224,13 @@ def _columns(ticks: list[Tracks], skeleton: Skeleton) -> dict[str, Any]:
         "score": column([track.pose.score for _, track in rows], (j,), np.float64),
         "views": column([track.pose.views for _, track in rows], (j,), np.int64),
         "filled": column([track.pose.filled for _, track in rows], (j,), np.bool_),
+        "contact": column([_contact(track, j) for _, track in rows], (j,), np.bool_),
         "names": {track.person: track.name for _, track in rows if track.name},
     }
+
+
+def _contact(track: Track, joints: int) -> Bool[np.ndarray, " J"]:
+    return np.zeros(joints, dtype=np.bool_) if track.pose.contact is None else track.pose.contact
 
 
 def to_table(poses: Poses) -> pa.Table:
@@ -235,6 +258,7 @@ def to_table(poses: Poses) -> pa.Table:
         "score": poses.score.ravel(),
         "views": poses.views.ravel(),
         "filled": poses.filled.ravel(),
+        "contact": poses.contact.ravel(),
     }
     metadata = {"multiview.skeleton": poses.skeleton, "multiview.joints": ",".join(poses.joints)}
     if poses.names:
@@ -356,6 +380,7 @@ def _from_table(table: pa.Table) -> Poses:
         score=np.where(np.isnan(xyz[..., 0]), 0.0, score),
         views=column("views", 0.0, np.int64),
         filled=column("filled", 0.0, np.bool_),
+        contact=column("contact", 0.0, np.bool_),
         joints=tuple(joints),
         skeleton=metadata.get("multiview.skeleton", ""),
         names=_names(metadata.get("multiview.names", "{}")),

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64, Int64
 from multiview.common.ranges import between
 from multiview.data import NS_PER_S
 from multiview.errors import ConfigError
-from multiview.recordings.pose_table import Poses
+from multiview.recordings.pose_table import ROW_ARRAYS, Poses
 
 __all__ = ["ResampleOptions", "evenly_timed", "resample_poses"]
 
@@ -153,6 +153,7 @@ def _consistent(poses: Poses, filled_only: Bool[np.ndarray, "N J"] | None) -> Po
         score=np.where(known, np.where(poses.score > 0, poses.score, 0.1), 0.0),
         views=np.where(nothing, 0, poses.views),
         filled=poses.filled & known,
+        contact=poses.contact & known,
     )
     return poses.select(known.any(axis=1))
 
@@ -218,8 +219,7 @@ def _join(parts: Iterable[Poses], like: Poses) -> Poses:
     parts = list(parts)
     if not parts:
         return like
-    arrays = ("frame", "time_ns", "utc_ns", "person", "xyz", "cov", "score", "views", "filled")
-    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
+    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ROW_ARRAYS}
     joined = replace(like, **columns)
     return joined.select(np.lexsort((joined.person, joined.frame)))
 

@@ -469,7 +469,7 @@ def pipeline_options(studio: Studio) -> PipelineOptions:
     from multiview.fusion.association import associator_options
     from multiview.fusion.pipeline import PipelineOptions
 
-    options = convert(studio.pipeline, PipelineOptions, "[pipeline]", RENAMED_KEYS)
+    options = convert({"contacts": True} | studio.pipeline, PipelineOptions, "[pipeline]", RENAMED_KEYS)
     associator_options(options.associator, options.associator_options)
     return options if "volume" in studio.pipeline else msgspec.structs.replace(options, volume=studio.volume)
 

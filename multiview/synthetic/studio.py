@@ -23,7 +23,7 @@ from multiview.synthetic.paths import simulate_paths
 from multiview.synthetic.rigs import PLACEMENTS, rig_at
 from multiview.synthetic.walker import Walker, walker_joints
 
-__all__ = ["Labels", "Studio", "make_rig", "make_studio", "make_walker_studio"]
+__all__ = ["Labels", "Studio", "make_recorded_studio", "make_rig", "make_studio", "make_walker_studio"]
 
 _PAD = 6  # frames of motion before the first and after the last, for cameras out of step
 
@@ -311,6 +311,27 @@ def make_walker_studio(options: StudioOptions, walker: Walker) -> Studio:
     time_s = (np.arange(_instants(options)) - _PAD) / options.fps
     xyz = walker_joints(walker, time_s, names)[:, None]
     return Studio(options, rig, skeleton, _motion(options.fps, skeleton, xyz, ends))
+
+
+def make_recorded_studio(options: StudioOptions, xyz: Float64[np.ndarray, "T J 3"]) -> Studio:
+    """A studio in which one person moves as recorded.
+
+    Args:
+        options: What it is like, with the joints' skeleton and rate; what they say of people is left aside.
+        xyz: (T, J, 3) m, every tick; before and after, the person stands still. Limbs with unknown ends hide nothing.
+
+    Returns:
+        The studio, as long as the recording.
+
+    Raises:
+        ConfigError: The options contradict each other.
+    """
+    options = msgspec.structs.replace(options, seconds=len(xyz) / options.fps)
+    rig, skeleton = make_rig(options), load_skeleton(options.skeleton)
+    names, ends = _names(skeleton)
+    unknown = np.full((len(xyz), len(names) - len(skeleton.joints), 3), np.nan)
+    every = np.pad(np.concatenate([xyz, unknown], axis=1), ((_PAD, _PAD), (0, 0), (0, 0)), mode="edge")
+    return Studio(options, rig, skeleton, _motion(options.fps, skeleton, every[:, None], ends))
 
 
 def make_rig(options: StudioOptions) -> Rig:

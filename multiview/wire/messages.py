@@ -66,6 +66,7 @@ MaybeName = Annotated[str, msgspec.Meta(pattern=rf"{NAME}|^$(?!\n)")]
 Text = Annotated[str, msgspec.Meta(max_length=500)]
 Key = Annotated[str, msgspec.Meta(max_length=200)]
 Joints = Annotated[int, msgspec.Meta(ge=1, le=1024)]
+JointList = Annotated[list[Annotated[int, msgspec.Meta(ge=0, le=1023)]], msgspec.Meta(max_length=1024)]
 People = Annotated[int, msgspec.Meta(ge=0, le=1024)]
 Names = Annotated[list[Name], msgspec.Meta(max_length=256)]
 MAX_PICTURE = 192 * 1024  # bytes
@@ -129,8 +130,9 @@ class PosesMessage(Message, frozen=True, kw_only=True, tag="poses"):
     time of the message that completed the tick, `latency_ns` the time from the tick to that arrival. `cameras` gave
     keypoints for the tick, `missing` did not. `dropped` (gaps in the stream), `late` (after their tick had been
     emitted) and `rejected` (invalid) count messages since fusion started. `people` are the identities of the tracks,
-    `names` one name for each, "" where unknown; empty where no name is known. `blob` is (people, joints, 12): x y z m,
-    cxx cxy cxz cyy cyz czz m^2, score, views, filled.
+    `names` one name for each, "" where unknown; empty where no name is known. `contacts` are the joints (their places
+    in the skeleton, from 0) of each that stand on the floor: heels, toes, ankles; empty where nobody looks. `blob` is
+    (people, joints, 12): x y z m, cxx cxy cxz cyy cyz czz m^2, score, views, filled.
     """
 
     tick: Int
@@ -150,12 +152,17 @@ class PosesMessage(Message, frozen=True, kw_only=True, tag="poses"):
     joints: Joints
     people: Annotated[list[Count], msgspec.Meta(max_length=1024)]
     names: Annotated[list[MaybeName], msgspec.Meta(max_length=1024)] = []
+    contacts: Annotated[list[JointList], msgspec.Meta(max_length=1024)] = []
     blob: bytes
 
     def __post_init__(self) -> None:
         _check_blob(self.blob, len(self.people) * self.joints * 12)
         if self.names and len(self.names) != len(self.people):
             raise ValueError(f"{len(self.names)} names of {len(self.people)} people")
+        if self.contacts and len(self.contacts) != len(self.people):
+            raise ValueError(f"contacts of {len(self.contacts)} people: expected {len(self.people)}")
+        if any(joint >= self.joints for standing in self.contacts for joint in standing):
+            raise ValueError(f"a contact of a joint that is none of the {self.joints}")
 
     def table(self) -> Table:
         """The blob as (people, joints, 12)."""

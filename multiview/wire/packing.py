@@ -56,6 +56,8 @@ def pack_tracks(tracks: Tracks, joints: int, **header: Any) -> PosesMessage:
         row[:, 3:9] = pose.cov.reshape(joints, 9)[:, _COV_3D]
         row[:, 9], row[:, 10], row[:, 11] = pose.score, pose.views, pose.filled
     names = [track.name for track in tracks.tracks]
+    contacts = [track.pose.contact for track in tracks.tracks]
+    looked = any(contact is not None for contact in contacts)
     return PosesMessage(
         tick=tracks.tick,
         time_ns=tracks.time_ns,
@@ -63,6 +65,7 @@ def pack_tracks(tracks: Tracks, joints: int, **header: Any) -> PosesMessage:
         joints=joints,
         people=[track.person for track in tracks.tracks],
         names=names if any(names) else [],
+        contacts=[[] if one is None else np.flatnonzero(one).tolist() for one in contacts] if looked else [],
         blob=write_blob(table),
         **header,
     )
@@ -78,6 +81,9 @@ def unpack_tracks(message: PosesMessage) -> Tracks:
     views = np.where(good, np.clip(np.nan_to_num(table[..., 10]), 0, 1024), 0).astype(np.int64)
     filled = good & (table[..., 11] > 0.5)
     names = message.names or [""] * len(message.people)
-    people = zip(message.people, names, xyz, cov, score, views, filled, strict=True)
+    contact: list[np.ndarray | None] = [None] * len(message.people)
+    for n, standing in enumerate(message.contacts):
+        contact[n] = good[n] & np.isin(np.arange(message.joints), standing)
+    people = zip(message.people, names, xyz, cov, score, views, filled, contact, strict=True)
     poses = tuple(Track(person, Pose3D(*arrays), name) for person, name, *arrays in people)
     return Tracks(message.tick, message.time_ns, poses, message.utc_ns)

@@ -1,7 +1,8 @@
 """JSON over WebSocket: one text message per tick to every client, for browsers and short scripts.
 
     {"tick": 12, "time_s": 0.4, "utc_ns": 0, "people": [
-        {"id": 3, "name": "", "joints": {"nose": [x, y, z], ...}, "filled": ["left_wrist"]}]}
+        {"id": 3, "name": "", "joints": {"nose": [x, y, z], ...}, "filled": ["left_wrist"],
+         "contacts": ["left_heel"]}]}
 
 Browsers say which page asks (Origin): pages of this machine and of `origins` may read the poses, others may not. With a
 `token` everybody has to show it, as ws://HOST:PORT/?token=... or in a header (Authorization: Bearer ...); off the
@@ -62,13 +63,14 @@ class PersonMessage(msgspec.Struct, frozen=True):
     """One person. `id` is never given to anyone else while fusion runs; after a restart of fusion it counts anew.
 
     `joints` are metres in the world, z up, by the skeleton's names; an unknown joint is left out. `filled` names those
-    that bones and motion place, not cameras.
+    that bones and motion place, not cameras; `contacts` those points of feet that stand on the floor.
     """
 
     id: int
     name: str
     joints: dict[str, tuple[float, float, float]]
     filled: list[str]
+    contacts: list[str]
 
 
 class TickMessage(msgspec.Struct, frozen=True):
@@ -214,7 +216,9 @@ class Bridge:
         places = np.round(track.pose.xyz, 4).tolist()
         joints = {name: places[i] for i, name in enumerate(self._joints) if known[i]}
         filled = [name for i, name in enumerate(self._joints) if known[i] and track.pose.filled[i]]
-        return PersonMessage(track.person, track.name, joints, filled)
+        contacts = [] if track.pose.contact is None else np.flatnonzero(track.pose.contact & known).tolist()
+        standing = [self._joints[i] for i in contacts]
+        return PersonMessage(track.person, track.name, joints, filled, standing)
 
 
 def _origins(further: str) -> list[Origin | re.Pattern[str] | None]:

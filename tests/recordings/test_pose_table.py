@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +20,9 @@ def track(rng: np.random.Generator, person: int) -> Track:
     xyz[3], cov[3], score[3] = np.nan, np.nan, 0.0
     views = rng.integers(2, 6, j)
     views[3] = 0
-    return Track(person, Pose3D(xyz, cov, score, views, rng.random(j) < 0.2))
+    return Track(
+        person, Pose3D(xyz, cov, score, views, rng.random(j) < 0.2, None if person == 2 else rng.random(j) < 0.3)
+    )
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def poses(ticks) -> Poses:
 
 
 def assert_same(a: Poses, b: Poses) -> None:
-    for name in ("frame", "time_ns", "utc_ns", "person", "xyz", "score", "views", "filled"):
+    for name in ("frame", "time_ns", "utc_ns", "person", "xyz", "score", "views", "filled", "contact"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
     np.testing.assert_allclose(a.cov, b.cov, rtol=1e-12)
     assert (a.joints, a.skeleton) == (b.joints, b.skeleton)
@@ -43,6 +47,16 @@ def test_what_is_written_is_read(poses, tmp_path):
     write_poses(poses, tmp_path / "poses.parquet")
     assert_same(read_poses(tmp_path), poses)
     assert [path.name for path in tmp_path.iterdir()] == ["poses.parquet"]
+
+
+def test_table_without_contacts_is_read_as_before(poses, tmp_path):
+    """Files of earlier versions, and of other programs, say nothing of them."""
+    assert poses.contact.any()
+    write_poses(poses, tmp_path / "poses.parquet")
+    pq.write_table(pq.read_table(tmp_path / "poses.parquet").drop_columns(["contact"]), tmp_path / "old.parquet")
+    old = read_poses(tmp_path / "old.parquet")
+    assert not old.contact.any()
+    assert_same(old, replace(poses, contact=np.zeros_like(poses.contact)))
 
 
 def test_rows_are_in_order_of_frame_then_person(poses):
@@ -72,6 +86,7 @@ def test_columns_of_the_published_format(poses, tmp_path):
         "score",
         "views",
         "filled",
+        "contact",
     ]
     assert table.column_names == expected
     assert table.num_rows == len(poses) * len(SKELETON.joints)

@@ -200,6 +200,40 @@ def test_message_without_a_version_is_of_version_1() -> None:
         decode(with_crc(msgspec.msgpack.encode(content)))
 
 
+def standing(people: int, looked: bool = True) -> Tracks:
+    """People of four joints, of whom the first has the second and the fourth on the floor."""
+    contact = np.array([False, True, False, True])
+    pose = Pose3D(np.ones((4, 3)), np.tile(np.eye(3), (4, 1, 1)), np.ones(4), np.full(4, 2), np.zeros(4, dtype=bool))
+    marks = [contact if n == 0 else np.zeros(4, dtype=bool) for n in range(people)]
+    poses = [msgspec.structs.replace(pose, contact=one if looked else None) for one in marks]
+    return Tracks(1, 2, tuple(Track(n + 1, one) for n, one in enumerate(poses)))
+
+
+def test_contacts_come_back_and_old_messages_have_none() -> None:
+    header = {"skeleton": "a", "cameras": [], "missing": []}
+    message = decode(encode(pack_tracks(standing(2), 4, **header)))
+    assert isinstance(message, PosesMessage)
+    assert message.contacts == [[1, 3], []]
+    first, second = unpack_tracks(message).tracks
+    assert first.pose.contact is not None
+    assert first.pose.contact.tolist() == [False, True, False, True]
+    assert second.pose.contact is not None
+    assert not second.pose.contact.any()
+    old = pack_tracks(standing(2, looked=False), 4, **header)
+    assert "contacts" not in msgspec.msgpack.decode(encode(old)[:-4])
+    assert all(track.pose.contact is None for track in unpack_tracks(old).tracks)
+
+
+@pytest.mark.parametrize(
+    ("contacts", "expected"),
+    [([[1]], "contacts of 1 people"), ([[4], []], "none of the 4"), ([[-1], []], "malformed"), ([1, 2], "malformed")],
+)
+def test_contacts_that_fit_nobody_are_refused(contacts: object, expected: str) -> None:
+    body = encode(pack_tracks(standing(2), 4, skeleton="a", cameras=[], missing=[]))
+    with pytest.raises(MessageError, match=expected):
+        decode(with_crc(msgspec.msgpack.encode({**msgspec.msgpack.decode(body[:-4]), "contacts": contacts})))
+
+
 def test_too_long_is_refused() -> None:
     with pytest.raises(MessageError, match="bytes"):
         decode(b"\x00" * (MAX_BYTES + 1))
