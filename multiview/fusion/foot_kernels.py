@@ -51,11 +51,8 @@ SETTLED_S, SETTLED_LATER_S = 0.08, 0.05  # low and slow and in one place for so 
 SURE = 2.0  # standard deviations that a velocity exceeds a bound by
 CREEP_M2_S = 0.002**2  # random walk of a point that stands
 FORGOTTEN = 0.6  # of the drift, from frame to frame
-LEFT, DOUBT, RISING = (
-    14.0,
-    6.5,
-    1.6,
-)  # chi-square of the drift, three degrees of freedom, beyond which the point has left: once in 350 frames
+LEFT = 14.0  # chi-square of the drift, three degrees of freedom, beyond which the point has left: once in 350 frames
+DOUBT, RISING = 6.5, 1.6  # chi-square, and standard deviations upwards, beyond which it may be leaving
 RISE_M_S = 0.05  # the floor of a person may rise so fast: stages, stairs
 LEAVING_S = 0.04  # before a contact ends
 UNNOTICED_M = 0.003  # how far a point has left before that shows

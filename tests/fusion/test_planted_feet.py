@@ -22,7 +22,8 @@ FPS = 30.0
 @pytest.fixture(scope="module")
 def walk() -> tuple[Walker, Studio]:
     person = replace(walker(2), start=-2.0 * np.array([np.cos(0.5), np.sin(0.5)]))
-    return person, make_walker_studio(StudioOptions(people=1, seconds=3.0, fps=FPS, seed=2, skeleton="halpe26"), person)
+    options = StudioOptions(people=1, seconds=3.0, fps=FPS, seed=2, skeleton="halpe26", correlation=0.85)
+    return person, make_walker_studio(options, person)
 
 
 def fused(studio: Studio, contacts: bool = True, lag: int = 0, block: int = 1) -> list[Tracks]:
@@ -77,7 +78,7 @@ def test_feet_planted_stand_still_smoothed(walk: tuple[Walker, Studio]) -> None:
     assert 0.5 < on.normalised_error() < 2.0
     swings = ~on.planted
     assert on.contact[swings].mean() < 0.02
-    assert on.contact[on.planted].mean() > 0.7
+    assert on.contact[on.planted].mean() > 0.55
 
 
 def test_feet_that_swing_fast_are_in_no_contact(walk: tuple[Walker, Studio]) -> None:
