@@ -24,7 +24,7 @@ from benchmarks.accuracy import seeds
 from benchmarks.wide import wide_console
 from multiview.data import Tracks
 from multiview.evaluation.metrics import trimmed_mean
-from multiview.fusion.pipeline import Pipeline, PipelineOptions
+from multiview.fusion.pipeline import Pipeline
 from multiview.fusion.planted_feet import foot_joints
 from multiview.fusion.smoother import WHOLE_TAKE_S, Smoothed
 from multiview.synthetic.options import StudioOptions
@@ -136,7 +136,7 @@ def _scenes(args: argparse.Namespace) -> Iterator[tuple[str, list[Studio]]]:
 
 
 def _fused(studio: Studio, smooth: bool, find: bool) -> list[Tracks]:
-    pipeline = Pipeline(studio.rig, studio.skeleton, PipelineOptions(contacts=find))
+    pipeline = Pipeline(studio.rig, studio.skeleton, contacts=find)
     if not smooth:
         return [pipeline.step(studio.views(frame)) for frame in range(studio.frames)]
     smoothed = Smoothed(pipeline, round(WHOLE_TAKE_S * studio.fps), round(10 * studio.fps))

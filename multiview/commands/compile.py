@@ -59,10 +59,10 @@ def _compile_last_stages() -> None:
 def _fuse(studio: Studio) -> None:
     """Fusion, the smoother, and joint rotations of the result."""
     from multiview.body.kinematics import RotationSolver, humanoid
-    from multiview.fusion.pipeline import Pipeline, PipelineOptions
+    from multiview.fusion.pipeline import Pipeline
     from multiview.fusion.smoother import Smoothed
 
-    smoothed = Smoothed(Pipeline(studio.rig, studio.skeleton, PipelineOptions(contacts=True)), lag=4)
+    smoothed = Smoothed(Pipeline(studio.rig, studio.skeleton, contacts=True), lag=4)
     ticks = [tracks for frame in range(studio.frames) for tracks in smoothed.step(studio.views(frame))]
     joints, xyz = studio.skeleton.joints, ticks[-1].tracks[0].pose.xyz[None]
     RotationSolver(humanoid(joints, xyz), joints, 1.0 / studio.fps).solve(xyz)

@@ -107,7 +107,8 @@ def _smoothed(take: Take, rig: Path | None) -> Iterator[Tracks]:
     views = [fused.views for fused in rerun_fusion(take, rig=rig)]
     options = pipeline_options(studio)
     cameras = load_rig(rig or take.rig)
+    contacts = studio.fusion.contacts
     tracks, _ = fuse_views(
-        cameras, studio_skeleton(studio), views, len(views), frame_rate(studio), options, smooth=True
+        cameras, studio_skeleton(studio), views, len(views), frame_rate(studio), options, smooth=True, contacts=contacts
     )
     return iter(tracks)

@@ -68,10 +68,12 @@ def run(args: argparse.Namespace) -> int:
         print(remark)
     if args.refine_cameras:
         rig = refined(rig, skeleton, folder_views(folders, rig, args.fps)[0], args.out)
-    options = PipelineOptions(independent=args.independent, contacts=args.contacts, volume=_volume(args))
+    options = PipelineOptions(independent=args.independent, volume=_volume(args))
     out = args.out / "poses.parquet"
     survey = ViewSurvey([camera.size for camera in rig.cameras])
-    found, timing = fuse_folders(rig, skeleton, folders, args.fps, options, out, args.lag, args.smooth, survey)
+    found, timing = fuse_folders(
+        rig, skeleton, folders, args.fps, options, out, args.lag, args.smooth, survey, args.contacts
+    )
     survey.people = found
     save_own_skeleton(skeleton, args.out)
     save_rig_beside(rig, args.out)

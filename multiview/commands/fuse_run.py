@@ -40,17 +40,18 @@ def fuse_folders(
     lag: int = 0,
     smooth: bool = False,
     survey: ViewSurvey | None = None,
+    contacts: bool = False,
 ) -> tuple[set[int], Float64[np.ndarray, "N S"]]:
     """All frames through one pipeline, to the file `out`: the people, and ms per frame of the whole step and of each
     stage.
 
     `lag` frames of later knowledge correct each pose; `smooth` uses the whole take; `survey` notes what the cameras
-    saw. Memory does not grow with the take.
+    saw; `contacts` keeps feet still that stand. Memory does not grow with the take.
     """
     views, count = folder_views(folders, rig, fps)
     views = views if survey is None else survey.watch(views)
     timing = np.empty((count, 1 + len(STAGES)))
-    people = write_ticks(_fuse(rig, skeleton, views, fps, options, lag, smooth, timing), skeleton, out)
+    people = write_ticks(_fuse(rig, skeleton, views, fps, options, lag, smooth, contacts, timing), skeleton, out)
     return people, timing / 1e6
 
 
@@ -63,10 +64,11 @@ def fuse_views(
     options: PipelineOptions,
     lag: int = 0,
     smooth: bool = False,
+    contacts: bool = False,
 ) -> tuple[list[Tracks], Float64[np.ndarray, "N S"]]:
     """`count` views through one pipeline: everyone at each tick, and the times as `fuse_folders` gives them."""
     timing = np.empty((count, 1 + len(STAGES)))
-    return list(_fuse(rig, skeleton, views, fps, options, lag, smooth, timing)), timing / 1e6
+    return list(_fuse(rig, skeleton, views, fps, options, lag, smooth, contacts, timing)), timing / 1e6
 
 
 def _fuse(
@@ -77,10 +79,11 @@ def _fuse(
     options: PipelineOptions,
     lag: int,
     smooth: bool,
+    contacts: bool,
     timing: Float64[np.ndarray, "N S"],
 ) -> Iterator[Tracks]:
     """The ticks as they are ready, while the `timing` of the views, ns, is filled."""
-    pipeline = Pipeline(rig, skeleton, options)
+    pipeline = Pipeline(rig, skeleton, options, contacts)
     pipeline.warm_up()
     step, finish = _feeder(pipeline, round(WHOLE_TAKE_S * fps) if smooth else lag, round(10 * fps) if smooth else 1)
     console = plain_console(stderr=True)

@@ -150,6 +150,9 @@ def fuse_take(take: Take, rig: Rig) -> tuple[Poses, DetectionsOf]:
     if not views:
         raise SourceError(f"{take.folder}: no keypoints recorded")
     skeleton = studio_skeleton(studio)
-    tracks, _ = fuse_views(rig, skeleton, views, len(views), frame_rate(studio), pipeline_options(studio), smooth=True)
+    options, contacts = pipeline_options(studio), studio.fusion.contacts
+    tracks, _ = fuse_views(
+        rig, skeleton, views, len(views), frame_rate(studio), options, smooth=True, contacts=contacts
+    )
     at = {seen.tick: seen.keypoints for seen in views}
     return Poses.from_tracks(tracks, skeleton), lambda camera, frame: at[frame][camera]

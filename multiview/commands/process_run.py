@@ -142,12 +142,17 @@ def _detect(
 
 
 def fuse_recordings(
-    rig: Rig, skeleton: Skeleton, recordings: list[Recording], options: PipelineOptions, smooth: bool = False
+    rig: Rig,
+    skeleton: Skeleton,
+    recordings: list[Recording],
+    options: PipelineOptions,
+    smooth: bool = False,
+    contacts: bool = False,
 ) -> Fused:
-    """All ticks through one pipeline; `smooth` lets the whole take correct each."""
+    """All ticks through one pipeline; `smooth` lets the whole take correct each, `contacts` keeps feet still."""
     views = list(recorded_views(rig, recordings))
     fps = max((r.fps for r in recordings), default=0.0) or 30.0
-    tracks, timing = fuse_views(rig, skeleton, views, len(views), fps, options, smooth=smooth)
+    tracks, timing = fuse_views(rig, skeleton, views, len(views), fps, options, smooth=smooth, contacts=contacts)
     return Fused(Poses.from_tracks(tracks, skeleton), views, tracks, timing)
 
 
@@ -166,8 +171,8 @@ def fuse_and_write(
     """
     if choices.refine_cameras:
         rig = refined(rig, skeleton, recorded_views(rig, recordings), out)
-    options = PipelineOptions(independent=choices.independent, contacts=choices.contacts)
-    fused = fuse_recordings(rig, skeleton, recordings, options, choices.smooth)
+    options = PipelineOptions(independent=choices.independent)
+    fused = fuse_recordings(rig, skeleton, recordings, options, choices.smooth, choices.contacts)
     write_poses(fused.poses, out / "poses.parquet")
     save_own_skeleton(skeleton, out)
     save_rig_beside(rig, out)

@@ -59,8 +59,6 @@ class PipelineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """m^2/s^3. Power spectral density of the torso's random acceleration (process noise); limbs have more."""
     independent: bool = False
     """Treat every frame on its own: no memory, people numbered inside the frame."""
-    contacts: bool = False
-    """Find feet that stand on the floor, and keep them still while they do."""
     associator: str = "epipolar_graph"
     """How detections of unknown people are grouped: a file of fusion/association, or "./my.py"."""
     associator_options: dict[str, Any] = {}
@@ -94,13 +92,20 @@ class Pipeline:
         rig: The cameras, in the order of every `Views.keypoints`.
         skeleton: Of the keypoints.
         options: Settings; the defaults serve every rig.
+        contacts: Find feet that stand on the floor, and keep them still while they do.
 
     Raises:
         ConfigError: The associator, or an option of it, is unknown.
         ValueError: A camera has a tilted sensor, which fusion does not know.
     """
 
-    def __init__(self, rig: Rig, skeleton: Skeleton, options: PipelineOptions = PipelineOptions()) -> None:  # noqa: B008  (frozen)
+    def __init__(
+        self,
+        rig: Rig,
+        skeleton: Skeleton,
+        options: PipelineOptions = PipelineOptions(),  # noqa: B008  (frozen)
+        contacts: bool = False,
+    ) -> None:
         self.rig, self.skeleton, self.options = rig, skeleton, options
         self.unit_m = 1.0 if skeleton.size_m is None else skeleton.size_m / ADULT_M
         self.unit_s = self.unit_m**0.5
@@ -108,7 +113,7 @@ class Pipeline:
         self._own_rig = self.packed if self.unit_m == 1.0 else PackedRig.of(_in_units(rig, self.unit_m))
         self.body = Body.of(skeleton)
         self._hand_sides = HandSides.of(skeleton)
-        find = options.contacts and not options.independent
+        find = contacts and not options.independent
         self.feet = PlantedFeet(skeleton, rig.world != "camera") if find else None
         self.associate = make_associator(options.associator, options.associator_options, self.body)
         self.noise = PixelNoise(options.sigma_px, self.body.noise)
@@ -226,13 +231,13 @@ class Pipeline:
 
     def warm_up(self) -> None:
         """Compile or load every kernel, so that the first frame is not the slow one."""
-        twin = Pipeline(self.rig, self.skeleton, self.options)
+        twin = Pipeline(self.rig, self.skeleton, self.options, self.feet is not None)
         for views in self.warm_up_views(3):
             twin.step(views)
 
     def compile_last_stages(self) -> None:
         """Compile fit, output and initiation, in a second process beside one that warms up."""
-        twin = Pipeline(self.rig, self.skeleton, self.options)
+        twin = Pipeline(self.rig, self.skeleton, self.options, self.feet is not None)
         twin._fit(0, 0, 0.0)
         twin._track([], 0, 0.0, Views(0, 0, (None,) * len(self.rig)))
         kernels.select_hypotheses(twin.arrays, 0, twin.gate)

@@ -224,6 +224,8 @@ class FusionOptions(_Section, frozen=True, kw_only=True):
     """Estimate constant time offsets of the cameras' stamps from moving people, and report significant ones."""
     correct_time_offsets: bool = False
     """Also correct the stamps by significant offsets, until fusion ends."""
+    contacts: bool = True
+    """Find feet that stand on the floor, and keep them still while they do."""
 
 
 class MetricsOptions(_Section, frozen=True, kw_only=True):
@@ -469,7 +471,7 @@ def pipeline_options(studio: Studio) -> PipelineOptions:
     from multiview.fusion.association import associator_options
     from multiview.fusion.pipeline import PipelineOptions
 
-    options = convert({"contacts": True} | studio.pipeline, PipelineOptions, "[pipeline]", RENAMED_KEYS)
+    options = convert(studio.pipeline, PipelineOptions, "[pipeline]", RENAMED_KEYS)
     associator_options(options.associator, options.associator_options)
     return options if "volume" in studio.pipeline else msgspec.structs.replace(options, volume=studio.volume)
 

@@ -82,7 +82,7 @@ class StreamFusion:
     def __init__(self, studio: Studio, rig: Rig | None = None, boot_id: int = 0) -> None:
         self.rig = rig or studio_rig(studio)
         self.skeleton: Skeleton = studio_skeleton(studio)
-        self.pipeline = Pipeline(self.rig, self.skeleton, pipeline_options(studio))
+        self.pipeline = Pipeline(self.rig, self.skeleton, pipeline_options(studio), studio.fusion.contacts)
         self.sync = SyncBuffer(
             len(self.rig), frame_rate(studio), sync_options(studio), [c.time_offset_s for c in self.rig.cameras]
         )

@@ -9,7 +9,7 @@ import pytest
 
 from multiview.body.skeleton import load_skeleton
 from multiview.data import Tracks
-from multiview.fusion.pipeline import Pipeline, PipelineOptions
+from multiview.fusion.pipeline import Pipeline
 from multiview.fusion.planted_feet import foot_joints
 from multiview.fusion.smoother import Smoothed
 from multiview.synthetic.options import StudioOptions
@@ -27,7 +27,7 @@ def walk() -> tuple[Walker, Studio]:
 
 
 def fused(studio: Studio, contacts: bool = True, lag: int = 0, block: int = 1) -> list[Tracks]:
-    pipeline = Pipeline(studio.rig, studio.skeleton, PipelineOptions(contacts=contacts))
+    pipeline = Pipeline(studio.rig, studio.skeleton, contacts=contacts)
     if not lag:
         return [pipeline.step(studio.views(frame)) for frame in range(studio.frames)]
     smoothed = Smoothed(pipeline, lag, block)
@@ -101,9 +101,7 @@ def test_feet_stand_without_a_floor(walk: tuple[Walker, Studio]) -> None:
     person, studio = walk
     turn = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
     cameras = tuple(replace(camera, R=camera.R @ turn.T) for camera in studio.rig.cameras)
-    pipeline = Pipeline(
-        replace(studio.rig, cameras=cameras, world="camera"), studio.skeleton, PipelineOptions(contacts=True)
-    )
+    pipeline = Pipeline(replace(studio.rig, cameras=cameras, world="camera"), studio.skeleton, contacts=True)
     ticks = [pipeline.step(studio.views(frame)) for frame in range(studio.frames)]
     for tick in ticks:
         tick.tracks[0].pose.xyz[:] = tick.tracks[0].pose.xyz @ turn
@@ -131,7 +129,7 @@ def test_feet_are_heels_toes_and_ankles_of_people() -> None:
 def test_feet_of_somebody_else_in_the_same_place_begin_anew(walk: tuple[Walker, Studio]) -> None:
     """After a reset nobody stands until they have stood for a while."""
     studio = walk[1]
-    pipeline = Pipeline(studio.rig, studio.skeleton, PipelineOptions(contacts=True))
+    pipeline = Pipeline(studio.rig, studio.skeleton, contacts=True)
     for frame in range(30):
         pipeline.step(studio.views(frame))
     pipeline.reset()
