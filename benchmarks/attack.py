@@ -93,7 +93,11 @@ def run(args: argparse.Namespace) -> int:
     ratio = war.p99_ms / peace.p99_ms
     good = war.alive and not war.foreign and war.grown_mb <= LIMIT_MB and war.log_kb <= LIMIT_LOG_KB
     good = good and ratio <= LIMIT_RATIO
-    print(f"p99 {ratio:.2f} times that of peace; " + ("all limits kept" if good else "NOT WITHIN ITS LIMITS"))
+    echo = np.percentile(war.echoes_ms, 99) / np.percentile(peace.echoes_ms, 99)
+    print(
+        f"p99 {ratio:.2f} times that of peace (of an echo that computes nothing {echo:.2f}); "
+        + ("all limits kept" if good else "NOT WITHIN ITS LIMITS")
+    )
     return 0 if good else 1
 
 

@@ -102,7 +102,7 @@ def in_metres(
     else:
         spread = _spread(cameras)
         unit = "m" if spread <= _SPREAD_M else "cm" if spread <= _SPREAD_CM else "mm"
-        unknown = f"the file's unit {stated!r} is unknown; " if word else ""
+        unknown = f"the file's unit {shown(stated)} is unknown; " if word else ""
         scale = UNITS_M[unit]
         told = (
             f"{unknown}lengths are taken to be in {unit}, as the cameras spread over {spread:.4g}: --unit says another"

@@ -63,7 +63,7 @@ def read(path: Path, unit_m: float | None = None) -> tuple[Rig, list[str]]:
         for name, (camera, numbers, image) in zip(names, poses, strict=True):
             if camera not in lenses:
                 raise ConfigError(
-                    f"{poses_path}: image {image!r} is of camera {camera}, which {path.name} does not have"
+                    f"{poses_path}: image {shown(image)} is of camera {camera}, which {path.name} does not have"
                 )
             one = _camera(path, name, lenses[camera], numbers)
             known = cameras.setdefault(name, one)
@@ -107,7 +107,7 @@ def _lenses_of_text(path: Path) -> dict[int, Lens]:
         if not parts or line.startswith("#"):
             continue
         if parts[1] not in MODELS:
-            raise ConfigError(f"{path}: the lens model {parts[1]!r} is unknown; known are {', '.join(MODELS)}")
+            raise ConfigError(f"{path}: the lens model {shown(parts[1])} is unknown; known are {', '.join(MODELS)}")
         found[int(parts[0])] = parts[1], int(parts[2]), int(parts[3]), [float(text) for text in parts[4:]]
     if not found:
         raise ConfigError(f"{path}: it holds no camera")

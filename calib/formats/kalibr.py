@@ -55,7 +55,7 @@ def _transform(path: Path, number: int, table: dict[str, Any]) -> np.ndarray:
 def _camera(path: Path, number: int, table: dict[str, Any], from_world: np.ndarray) -> Camera:
     name = str(table.get("rostopic") or f"cam{number}").strip("/").split("/")[0]
     if table.get("camera_model", "pinhole") != "pinhole":
-        raise ConfigError(f"{path}: cam{number} has the camera model {table['camera_model']!r}, not pinhole")
+        raise ConfigError(f"{path}: cam{number} has the camera model {shown(table['camera_model'])}, not pinhole")
     model = str(table.get("distortion_model", "none"))
     if model not in _MODELS:
         raise ConfigError(f"{path}: cam{number} has the lens model {shown(model)}; known are {', '.join(_MODELS)}")

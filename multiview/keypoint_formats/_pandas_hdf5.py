@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from multiview.common.ranges import shown
 from multiview.common.safe_pickle import plain_values
 from multiview.errors import SourceError
 from multiview.keypoint_formats._hdf5 import text, texts
@@ -33,7 +34,7 @@ def read_table(file: Any, path: Path) -> Table:
         return _fixed(tables[0])
     if kind == "frame_table":
         return _appendable(tables[0])
-    raise SourceError(f"{path}: a {kind!r} of pandas, expected a table of numbers (frame or frame_table)")
+    raise SourceError(f"{path}: a {shown(kind)} of pandas, expected a table of numbers (frame or frame_table)")
 
 
 def _fixed(group: Any) -> Table:

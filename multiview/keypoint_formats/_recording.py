@@ -13,6 +13,7 @@ import numpy as np
 from multiview.body.skeleton import Skeleton, load_skeleton, skeleton_names
 from multiview.cameras.camera import Rig
 from multiview.common.names import file_name
+from multiview.common.ranges import shown
 from multiview.data import Keypoints2D
 from multiview.errors import SourceError
 from multiview.keypoint_formats._format import HEAD, format_names, format_of, load_format, suffixes
@@ -237,7 +238,7 @@ def _camera(path: Path, own: str, source: str, rig: Rig) -> int:
     if camera < 0 and len(rig) == 1:
         return 0
     if camera < 0:
-        said = f" (of {source!r})" if source else ""
+        said = f" (of {shown(source)})" if source else ""
         raise SourceError(
             f"{path}{said}: named as no camera of the rig ({', '.join(rig.names)}); name the file or its folder so"
         )
@@ -248,7 +249,7 @@ def _frame(path: Path, own: str, seen: Seen, camera: str) -> int:
     frame = seen.frame if seen.frame is not None else frame_in(seen.source or own, camera)
     if frame is None or frame < 0:
         raise SourceError(
-            f"{path}: no frame number in the name of {seen.source or own!r}; expected one as in img0012.png"
+            f"{path}: no frame number in the name of {shown(seen.source or own)}; expected one as in img0012.png"
         )
     return frame
 

@@ -11,6 +11,7 @@ from jaxtyping import Float64
 from multiview.common.foreign_errors import foreign_errors
 from multiview.common.ledger import reading
 from multiview.common.plugins import load_plugin, plugin_names
+from multiview.common.ranges import shown
 from multiview.errors import ConfigError, SourceError
 
 __all__ = ["Markers", "read_markers"]
@@ -60,7 +61,7 @@ def read_markers(path: Path, unit: str = "") -> Markers:
         _check(path, found)
     chosen = unit or found.unit or _guessed(path, found.xyz)
     if chosen not in UNITS_M:
-        raise ConfigError(f"{path}: lengths are in {chosen!r}, which is none of {', '.join(UNITS_M)}: give --unit")
+        raise ConfigError(f"{path}: lengths are in {shown(chosen)}, which is none of {', '.join(UNITS_M)}: give --unit")
     return replace(found, xyz=found.xyz * UNITS_M[chosen], unit=chosen)
 
 

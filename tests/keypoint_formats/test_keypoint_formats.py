@@ -245,6 +245,8 @@ WRONG: dict[str, tuple[str, str]] = {
     "normalised": ("cam01.csv", "scorer,a,a,a\nbodyparts,n,n,n\ncoords,x,y,likelihood\n0,0.5,0.4,0.9\n"),
     "other camera": ("side.csv", "scorer,a,a,a\nbodyparts,n,n,n\ncoords,x,y,likelihood\n0,50,40,0.9\n"),
     "twice": ("cam01.csv", "scorer,a,a,a\nbodyparts,n,n,n\ncoords,x,y,likelihood\n0,50,40,0.9\n0,50,40,0.9\n"),
+    "long name": ("cam01.csv", "scorer,a,a\nbodyparts,n,n\ncoords,x,y\n" + "[" * 3000 + ",50,40\n"),
+    "long name of a folder": ("side.csv", f"scorer,a,a\nbodyparts,n,n\ncoords,x,y\nx/{'c' * 3000}/1.png,50,40\n"),
     "negative": ("cam01.csv", "scorer,a,a,a\nbodyparts,n,n,n\ncoords,x,y,likelihood\n-3,50,40,0.9\n"),
 }
 
@@ -256,6 +258,7 @@ def test_wrong_content_is_one_sentence_that_names_the_file(case: str, tmp_path: 
     with pytest.raises(SourceError) as caught:
         open_keypoints(tmp_path / name, rig("cam01", "cam02"))
     assert name in str(caught.value)
+    assert len(str(caught.value)) < 500 + len(str(tmp_path))  # what the file holds is quoted in short
     assert "\n" not in str(caught.value)
 
 
