@@ -25,7 +25,7 @@ from multiview.evaluation import metrics
 from multiview.synthetic import StudioOptions, make_studio
 from multiview.synthetic.cramer_rao import cramer_rao_covariance
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["OPTIONS", "add_arguments", "flexion", "run"]
 
 OPTIONS = StudioOptions(
     cameras=5, people=1, seconds=12.0, skeleton="blazepose75", gestures=("clap", "cross", "behind"), hand_swaps=0.05
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         true = studio.truth.xyz[comparison.truth_row]
         found = comparison.poses.xyz[comparison.pose_row]
         both = np.concatenate([left, right])
-        off = np.abs(_flexion(found[:, both]) - _flexion(true[:, both]))
+        off = np.abs(flexion(found[:, both]) - flexion(true[:, both]))
         off = off[np.isfinite(off)]
         table.add_row(
             str(seed),
@@ -83,7 +83,7 @@ def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.nanmean(values**2)))
 
 
-def _flexion(hands: Float64[np.ndarray, "T 42 3"]) -> Float64[np.ndarray, "T F"]:
+def flexion(hands: Float64[np.ndarray, "T 42 3"]) -> Float64[np.ndarray, "T F"]:
     """deg, how far each finger is bent at its two outer joints, both hands."""
     fingers = hands.reshape(len(hands), 2, 21, 3)[:, :, 1:].reshape(len(hands), 10, 4, 3)
     bones = np.diff(fingers, axis=2)
