@@ -266,6 +266,7 @@ class CameraHealth(Message, frozen=True, kw_only=True, tag="camera_health"):
     """State of a worker, about once a second; `frames` are those sent, `dropped` those that were not.
 
     Its detector needs the time of 2**`skip` ticks (0: it keeps up); workers of one `machine` go by the largest `skip`.
+    `films` says that it writes a video, which is not whole yet.
     """
 
     camera: Name
@@ -278,6 +279,7 @@ class CameraHealth(Message, frozen=True, kw_only=True, tag="camera_health"):
     detect_ms: Milliseconds = 0.0
     machine: MaybeName = ""
     skip: Annotated[int, msgspec.Meta(ge=0, le=62)] = 0
+    films: bool = False
     note: Text = ""
 
     def __post_init__(self) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from nicegui import ui
 
+from services.dashboard.layout import called
+
 __all__ = ["CameraRow"]
 
 
@@ -34,5 +36,6 @@ class CameraRow:
         if self._button is not None:
             does = "Take in" if left_out else "Leave out"
             self._button.set_text(does)
-            self._button.props(f'aria-label="{does} {self._name}"')
+            if self._button.props.get("aria-label") != f"{does} {self._name}":
+                called(self._button, f"{does} {self._name}").update()
             self._button.set_visibility(alive)

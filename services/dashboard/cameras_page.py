@@ -12,7 +12,7 @@ from services.dashboard.access import Role, Session
 from services.dashboard.backstage import Backstage
 from services.dashboard.camera_finder import CameraFinder
 from services.dashboard.film_view import FilmView
-from services.dashboard.layout import act, page_frame
+from services.dashboard.layout import act, called, page_frame
 
 __all__ = ["cameras_page"]
 
@@ -88,19 +88,23 @@ class _Cameras:
                 self._buttons(name, source)
 
     def _buttons(self, name: str, source: CameraSource) -> None:
-        rename = ui.button("Rename", icon="edit").props(f'flat dense no-caps aria-label="Rename {name}"')
-        rename.on_click(lambda: self._ask_name(name))
-        turn = ui.button("Turn", icon="rotate_90_degrees_cw").props(f'flat dense no-caps aria-label="Turn {name}"')
+        rename = ui.button("Rename", icon="edit").props("flat dense no-caps")
+        called(rename, f"Rename {name}").on_click(lambda: self._ask_name(name))
+        turn = ui.button("Turn", icon="rotate_90_degrees_cw").props("flat dense no-caps")
         degrees = (source.rotate + 90) % 360
-        turn.on_click(lambda: act(turn, self._control.rotate_camera, self._session, name, degrees))
+        called(turn, f"Turn {name}").on_click(
+            lambda: act(turn, self._control.rotate_camera, self._session, name, degrees)
+        )
         if is_webcam(source.address):
-            mode = ui.button("Mode", icon="aspect_ratio").props(f'flat dense no-caps aria-label="Mode of {name}"')
-            mode.on_click(lambda: self._ask_mode(mode, name, source))
+            mode = ui.button("Mode", icon="aspect_ratio").props("flat dense no-caps")
+            called(mode, f"Mode of {name}").on_click(lambda: self._ask_mode(mode, name, source))
         if is_device(source.address) or is_webcam(source.address):
-            expose = ui.button("Exposure", icon="exposure").props(f'flat dense no-caps aria-label="Exposure of {name}"')
-            expose.on_click(lambda: self._ask_exposure(name, source))
-        leave = ui.button("Leave out", icon="delete").props(f'flat dense no-caps aria-label="Leave out {name}"')
-        leave.on_click(lambda: act(leave, self._control.remove_camera, self._session, name))
+            expose = ui.button("Exposure", icon="exposure").props("flat dense no-caps")
+            called(expose, f"Exposure of {name}").on_click(lambda: self._ask_exposure(name, source))
+        leave = ui.button("Leave out", icon="delete").props("flat dense no-caps")
+        called(leave, f"Leave out {name}").on_click(
+            lambda: act(leave, self._control.remove_camera, self._session, name)
+        )
 
     async def _ask_mode(self, opened: ui.button, name: str, source: CameraSource) -> None:
         modes = await act(opened, self._control.modes, self._session, source.address)

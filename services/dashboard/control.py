@@ -197,7 +197,7 @@ class Control:
             raise MultiviewError(f"the studio has not ended within {STOP_S:g} s: see {self._launcher.log}")
         logging.info("stopped the studio")
 
-    def record(self, session: Session, name: str, notes: str, reported: bool) -> str:
+    def record(self, session: Session, name: str, notes: str, reported: bool, video: bool = False) -> str:
         """Begin a take, and say what it is called.
 
         Args:
@@ -205,6 +205,7 @@ class Control:
             name: Of the take; empty: the studio's, with the time.
             notes: A remark to keep with it.
             reported: Whether another recorder of the studio reports already.
+            video: Whether the cameras' videos are recorded, too.
 
         Returns:
             The name.
@@ -223,7 +224,10 @@ class Control:
             raise ConfigError(f"there is a take {name} already: choose another name")
         command = ["record", str(self.file), f"--take={name}", f"--notes={notes.strip()[:MAX_NOTES]}"]
         note = f"{name}\n{(directory / (file_name(name) + PARTIAL)).resolve()}"
-        self._recorder.start([*command, *(["--secondary"] if reported else [])], note)
+        if reported and video:
+            raise ConfigError("another recorder is at work: only one can record the cameras' videos")
+        extra = [*(["--secondary"] if reported else []), *(["--video"] if video else [])]
+        self._recorder.start([*command, *extra], note)
         logging.info("recording %s", name)
         return name
 

@@ -15,7 +15,7 @@ from multiview.errors import MultiviewError, one_line, os_error_words
 from services.dashboard.access import Role, Session
 from services.dashboard.backstage import Backstage
 
-__all__ = ["MENU", "SHOWN", "STATIC", "act", "page_frame"]
+__all__ = ["MENU", "SHOWN", "STATIC", "act", "called", "page_frame"]
 
 STATIC = Path(__file__).with_name("static")
 MENU: dict[str, str] = {
@@ -28,6 +28,7 @@ MENU: dict[str, str] = {
 SHOWN = ["3D", "Pictures", "Both"]  # of people, live or in a take
 P = ParamSpec("P")
 T = TypeVar("T")
+E = TypeVar("E", bound=ui.element)
 
 
 @contextmanager
@@ -61,6 +62,12 @@ def page_frame(here: str, backstage: Backstage, session: Session) -> Iterator[No
 def _icon(name: str, words: str, do: Callable[[], object]) -> None:
     with ui.button(icon=name, on_click=do).props(f'flat round dense color=white aria-label="{words}"'):
         ui.tooltip(words)
+
+
+def called(element: E, words: str) -> E:
+    """Tell who cannot see it what an element is; words may be names of people and cameras, with any characters."""
+    element.props["aria-label"] = words
+    return element
 
 
 def _invite(backstage: Backstage) -> None:

@@ -11,6 +11,7 @@ from nicegui import ui
 from multiview.common.counted import counted
 from multiview.common.names import file_name
 from multiview.common.palette import hex_colours
+from multiview.studio.config import CameraSource
 from multiview.wire.messages import LEFT_OUT
 from services.dashboard.access import Role, Session
 from services.dashboard.backstage import Backstage
@@ -124,6 +125,12 @@ class _Live:
                 self._take = ui.input("Take's name", placeholder="the studio's, with the time").props("dense outlined")
                 self._take.props("maxlength=64 clearable").style("width: 100%")
                 self._notes = ui.input("Notes").props("dense outlined maxlength=2000").style("width: 100%")
+                self._video = ui.checkbox("With the cameras' videos").props("dense")
+                self._video.tooltip("To look at, and to detect people in anew; they take disk, and some of the cores")
+                studio = self._backstage.studio
+                self._video.set_visibility(
+                    studio is not None and any(isinstance(one, CameraSource) for one in studio.sources)
+                )
             with ui.element("div").classes("mv-row"):
                 self._record = ui.button("Record", icon="fiber_manual_record", color="red-8").props("no-caps")
                 self._record.on_click(self._begin_take)
@@ -269,7 +276,8 @@ class _Live:
         feed = self._backstage.feed
         reported = feed is not None and feed.service("recorder") is not None
         name, notes = self._take.value or "", self._notes.value or ""
-        if await act(self._record, self._control.record, self._session, name, notes, reported) is not None:
+        video = bool(self._video.value) and self._video.visible
+        if await act(self._record, self._control.record, self._session, name, notes, reported, video) is not None:
             self._take.set_value("")
             self._notes.set_value("")
         self.refresh()

@@ -40,12 +40,14 @@ from services.nodes.ready_signal import wait_for_start
 from services.nodes.recording_source import RecordingSource
 from services.nodes.regions import RegionReceiver
 from services.nodes.shared_pace import SharedPace, machine_id
+from services.nodes.video_wish import VideoWish
 from services.runtime.process import Stopping, lower_thread_priority
 from services.transport.bus import FINAL_SEND_S, RequestClient, Sender
 from services.transport.requests import Ready, notify
 
 __all__ = ["CameraWorker"]
 
+WISH_S = 0.2  # how often the recorder's wish for videos is looked at
 REPORT_S = 1.0
 NO_PICTURE_S = 2.0  # without one, which is said
 IDLE_S = 3.0  # without a detection: then its worker needs no cores
@@ -68,6 +70,7 @@ class CameraStream:
         self.clock = ClockMap()
         self.reader: Reader | None = None
         self.recording: RecordingSource | None = None
+        self._films_to: Path | None = None
         self.sent = self.dropped = self.rejected = 0
         self.state, self.note = "running", ""
         try:
@@ -87,13 +90,32 @@ class CameraStream:
         o, played = self.options, self.source
         if not played.live and o.speed > 0:
             played = Paced(played, start_ns, o.speed, again if o.loop else None, every=video is not None)
+        played = self.recording = RecordingSource(played)
         if video is not None:
-            zero_ns = self.prober.worker_ns(start_ns) if self.prober else 0
-            played = self.recording = RecordingSource(played, video, zero_ns)
+            self.recording.begin(video, self.prober.worker_ns(start_ns) if self.prober else 0)
         if o.speed == 0 and not self.source.live:
             self.reader = Reader(played, "every")
         else:
             self.reader = Reader(played, "newest", selection=GridSelection(pace, self.common_ns, self.source.fps))
+
+    def film(self, folder: Path | None) -> bool:
+        """Record video into a folder from now on, on the clock that all cameras share, or no more; whether that is new.
+
+        A live camera waits until its clock is known.
+        """
+        if self.recording is None or folder == self._films_to or (self.source.live and not self.clock.known):
+            return False
+        self._films_to = folder
+        if folder is None:
+            self.recording.end()
+            return True
+        now_ns = time.monotonic_ns()
+        try:
+            self.recording.begin(folder, now_ns - self.clock.hub_ns(now_ns) if self.source.live else 0)
+        except SourceError as error:
+            self.note = str(error)
+            logging.error("%s: %s", self.camera.name, error)
+        return True
 
     def next_frame(self, timeout_s: float) -> VideoFrame | None:
         """The next frame to detect; None if none came in time, or when the camera has ended."""
@@ -184,6 +206,7 @@ class CameraStream:
             detect_ms=detect_ms,
             machine=machine_id(),
             skip=skip,
+            films=self.recording is not None and self.recording.films,
             note=(self.note or self._no_picture() or self._recording_error() or too_slow or note)[:500],
         )
         self.sender.send(topics.topic_of(topics.CAMERA_HEALTH, self.camera.name), encode(health))
@@ -203,7 +226,7 @@ class CameraStream:
         return f"no picture for {waiting_s:.0f} s{': ' if trouble else ''}{trouble}"
 
     def _recording_error(self) -> str:
-        return self.recording.log.error if self.recording else ""
+        return self.recording.log.error if self.recording and self.recording.log else ""
 
     def end(self) -> None:
         if isinstance(self.source, CameraProcess):
@@ -243,6 +266,10 @@ class CameraWorker:
         ]
         self._regions = self._region_receiver(studio, first, cameras[0])
         self._previews = Previews(studio.hub, cameras[0])
+        # Who records a whole run gives the folder at the start.
+        takes = Path(studio.recorder.directory)
+        self._video_wish = VideoWish(studio.hub, cameras[0], takes) if video is None else None
+        self._next_wish_s = 0.0
         self._pace = DetectorPace(frame_rate(studio), max(stream.source.fps for stream in self._streams))
         self._shared_pace = SharedPace(studio.hub, cameras, machine_id())
         self._busy_s = time.process_time()
@@ -266,6 +293,7 @@ class CameraWorker:
         playing = list(self._streams)
         while playing and not stopping:
             self._detect_batch(playing, stopping)
+            self._film(playing)
             for stream in [stream for stream in playing if stream.ended]:
                 stream.end()
                 playing.remove(stream)
@@ -278,14 +306,16 @@ class CameraWorker:
         if self._regions is not None:
             self._regions.close()
         self._previews.close()
+        if self._video_wish is not None:
+            self._video_wish.close()
         self._shared_pace.close()
         for stream in self._streams:
             if stream.prober:
                 stream.prober.close()
             stream.sender.close(linger_s=1.0)
             stream.client.close()
-            if stream.recording and stream.recording.log.dropped:
-                log = stream.recording.log
+            log = stream.recording.log if stream.recording else None
+            if log is not None and log.dropped:
                 note_missing(f"{stream.camera.name}: {log.dropped} frames are not in its video: {log.reason}")
             dropped = stream.dropped + (stream.reader.dropped if stream.reader else 0)
             logging.info(
@@ -294,6 +324,20 @@ class CameraWorker:
         for stream in self._streams:
             if stream.state == "failed" and stream.source.live:
                 raise SourceError(stream.note)  # it may be plugged in again: to be started again
+
+    def _film(self, playing: list[CameraStream]) -> None:
+        """Record the cameras' videos while a recorder wants them."""
+        if self._video_wish is None or time.monotonic() < self._next_wish_s:
+            return
+        self._next_wish_s = time.monotonic() + WISH_S
+        folder = self._video_wish.folder()
+        if folder is not None:
+            load_encoders()
+        changed = [stream for stream in playing if stream.film(folder)]
+        if changed:
+            self._next_report_s = 0.0
+        elif folder is None and any(stream.recording and stream.recording.films for stream in playing):
+            self._next_report_s = min(self._next_report_s, time.monotonic() + WISH_S)
 
     def _detect_batch(self, playing: list[CameraStream], stopping: Stopping) -> None:
         """Detect one batch: the newest frame of every camera that has one."""

@@ -116,7 +116,9 @@ class _Counted:
 
 def test_every_frame_is_kept_whether_or_not_anyone_looks(tmp_path: Path) -> None:
     counted: FrameSource = _Counted()
-    reader = Reader(RecordingSource(counted, tmp_path, zero_ns=100_000_000), "newest")
+    recording = RecordingSource(counted)
+    recording.begin(tmp_path, zero_ns=100_000_000)
+    reader = Reader(recording, "newest")
     reader._thread.join(10.0)
     reader.close()
     kept = Source(tmp_path / "cam01.mp4")
@@ -125,7 +127,8 @@ def test_every_frame_is_kept_whether_or_not_anyone_looks(tmp_path: Path) -> None
         times.append(frame.time_ns)
     kept.close()
     assert times == [i * 50_000_000 for i in range(8)]  # from zero_ns on, counted from there
-    again = RecordingSource(_Counted(), tmp_path, zero_ns=0)
+    again = RecordingSource(_Counted())
+    again.begin(tmp_path, zero_ns=0)
     again.close()
     assert (tmp_path / "cam01.1.mp4").exists()
     assert len((tmp_path / "cam01.timestamps.csv").read_text().splitlines()) == 9  # the first one's, untouched

@@ -57,6 +57,15 @@ def test_names_lead_to_no_other_folder(control: Control, name: str, tmp_path: Pa
         control.record(CONTROL, name, "", False)
     with pytest.raises(ConfigError, match="a name is"):
         control.name_person(CONTROL, 1, name)
+    with pytest.raises(ConfigError, match="a name is"):
+        Control(tmp_path / "takes").make_studio(CONTROL, [Found(name, "0", "")])
+    text = '[cameras.left.source]\ntype = "camera"\naddress = "0"\n'
+    (tmp_path / "studio.toml").write_text(text)
+    with pytest.raises(ConfigError, match="a name is"):
+        control.rename_camera(CONTROL, "left", name)
+    with pytest.raises(ConfigError, match="a name is"):
+        control.add_cameras(CONTROL, [Found(name, "1", "")])
+    assert (tmp_path / "studio.toml").read_text() == text
     assert not (tmp_path / "takes").exists()
 
 
