@@ -20,24 +20,25 @@ from services.dashboard.take_videos import take_videos
 from services.transport.bus import Subscriber, decoded
 from tests.processes import Processes, free_hub, until
 
-SIMULATED = {"cameras": 3, "people": 1, "seconds": 2.0, "fps": 25.0, "size": [320, 240], "skeleton": "coco17"}
-FPS, FRAMES, STEP = 25, 50, 5  # each frame is brighter by STEP than the one before
+SIMULATED = {"cameras": 3, "people": 2, "seconds": 1.0, "fps": 25.0, "size": [640, 360], "skeleton": "coco17"}
+ENDLESS = {**SIMULATED, "seconds": 120.0}  # its people go on where the videos begin again
+FPS, FRAMES, STEP = 25, 25, 10  # each frame is brighter by STEP than the one before
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    made = make_studio(StudioOptions(**{**SIMULATED, "size": (320, 240)}))  # type: ignore[arg-type]
+    made = make_studio(StudioOptions(**{**SIMULATED, "size": (640, 360)}))  # type: ignore[arg-type]
     save_rig(made.rig, tmp_path / "rig.toml")
     for camera in made.rig.cameras:
-        writer = cv2.VideoWriter(str(tmp_path / f"{camera.name}.avi"), cv2.VideoWriter.fourcc(*"MJPG"), FPS, (320, 240))
+        writer = cv2.VideoWriter(str(tmp_path / f"{camera.name}.avi"), cv2.VideoWriter.fourcc(*"MJPG"), FPS, (640, 360))
         for i in range(FRAMES):
-            writer.write(np.full((240, 320, 3), STEP * i, np.uint8))
+            writer.write(np.full((360, 640, 3), STEP * i, np.uint8))
         writer.release()
     studio = Studio(
         rig=str(tmp_path / "rig.toml"),
         skeleton="coco17",
         source=CameraSource(
-            address=str(tmp_path / "{camera}.avi"), detector="synthetic", options={"studio": SIMULATED}, loop=True
+            address=str(tmp_path / "{camera}.avi"), detector="synthetic", options={"studio": ENDLESS}, loop=True
         ),
         hub=free_hub(),
         recorder=RecorderOptions(directory=str(tmp_path / "takes")),
@@ -74,7 +75,7 @@ def test_take_recorded_live_has_the_videos_of_its_time(file: Path, processes: Pr
         lines = (take.videos / f"{camera.name}.timestamps.csv").read_text().splitlines()[1:]
         numbers = [round(float(line.partition(",")[2]) * FPS) % FRAMES for line in lines]
         assert len(shades) == len(numbers) > FRAMES
-        np.testing.assert_allclose(shades, STEP * np.array(numbers), atol=2.4)  # each has its own time
+        np.testing.assert_allclose(shades, STEP * np.array(numbers), atol=0.49 * STEP)  # each has its own time
 
     recorder = processes.start("record", file, "--take=plain")
     until(lambda: any((file.parent / "takes" / "plain.partial").glob("*.mcap")))
