@@ -130,16 +130,12 @@ def of_stickers(
     prints = [sticker(markers.dictionary, marker, markers.marker_length) for marker in markers.markers]
 
     def pictures(camera: Camera) -> Iterator[Picture]:
+        clean, of = np.empty(0), None
         for frame in range(frames):
-            grey = np.full(camera.size[::-1], 118.0, dtype=np.float32)
-            shown = list(zip(places(frame), prints, strict=True))
-            shown.sort(key=lambda entry: -float(np.linalg.norm(camera.centre - entry[0][1])))
-            for (R, t), (texture, width) in shown:
-                painted = paint(camera, texture, width, R, t - R @ np.array([width / 2, width / 2, 0]), np.nan)
-                if painted is not None:
-                    (x0, y0, x1, y1), patch = painted
-                    grey[y0:y1, x0:x1] = np.where(np.isnan(patch), grey[y0:y1, x0:x1], patch)
-            grey = cv2.GaussianBlur(grey, (0, 0), 0.7) + 2.0 * rng.standard_normal(grey.shape, dtype=np.float32)
+            if places(frame) is not of:  # what stays in place is painted once
+                of = places(frame)
+                clean = painted_over(camera, list(zip(of, prints, strict=True)))
+            grey = clean + 2.0 * rng.standard_normal(clean.shape, dtype=np.float32)
             yield np.clip(np.rint(grey), 0, 255).astype(np.uint8)
 
     corners = markers.points[:4]
@@ -150,13 +146,28 @@ def of_stickers(
     return Scene(markers, pictures, points, np.concatenate([points(frame) for frame in range(0, frames, 5)]))
 
 
+def painted_over(
+    camera: Camera, shown: list[tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, float]]]
+) -> np.ndarray:
+    """A picture of prints at places (world_from_print, of its middle), without noise."""
+    grey = np.full(camera.size[::-1], 118.0, dtype=np.float32)
+    for (R, t), (texture, width) in sorted(shown, key=lambda one: -float(np.linalg.norm(camera.centre - one[0][1]))):
+        painted = paint(camera, texture, width, R, t - R @ np.array([width / 2, width / 2, 0]), np.nan)
+        if painted is not None:
+            (x0, y0, x1, y1), patch = painted
+            grey[y0:y1, x0:x1] = np.where(np.isnan(patch), grey[y0:y1, x0:x1], patch)
+    return cv2.GaussianBlur(grey, (0, 0), 0.7)
+
+
 def markers_fixed(frames: int, rng: np.random.Generator) -> Scene:
-    """AprilTags on the floor and on stands, facing up and tilted every way."""
-    markers = Markers("DICT_APRILTAG_36h11", 0.14, tuple(range(45)), fixed=True)
-    at = []
-    for _ in markers.markers:
-        tilt = rotation_from_vector(np.array([*rng.normal(0, 0.5, 2), rng.uniform(0, 6)]))
-        at.append((tilt @ np.diag([1.0, -1.0, -1.0]), rng.uniform([-0.9, -0.9, 0.0], [0.9, 0.9, 1.3])))
+    """AprilTags of 16 cm on the floor and on stands, facing up and tilted every way, 30 cm apart."""
+    markers = Markers("DICT_APRILTAG_36h11", 0.16, tuple(range(48)), fixed=True)
+    at: list[tuple[np.ndarray, np.ndarray]] = []
+    while len(at) < len(markers.markers):
+        tilt = rotation_from_vector(np.array([*rng.normal(0, 0.4, 2), rng.uniform(0, 6)]))
+        place = rng.uniform([-1.0, -1.0, 0.0], [1.0, 1.0, 1.2])
+        if all(np.linalg.norm(place - other) > 0.3 for _, other in at):
+            at.append((tilt @ np.diag([1.0, -1.0, -1.0]), place))
     return of_stickers(markers, frames, lambda frame: at, rng)
 
 

@@ -27,6 +27,7 @@ _SAMPLES = 4  # pictures of each camera in which other square counts are looked 
 _MOST_SQUARES = 40
 _FLAT_PX = 12  # side of a square in a picture of the board seen from straight in front
 _SHADE = 0.35  # share of the contrast by which a square may differ from black or white
+_SIDE_SEEN = 0.4  # share of the places along a side
 _OF_SQUARES = 0.9  # share of the squares that have to be as they should
 
 
@@ -154,13 +155,15 @@ def identify_chessboard(samples: Samples, stated: Chessboard) -> Identified[Ches
     Returns:
         The board, and what its file has wrong.
     """
-    pictures = [grey for own in samples.values() for grey in own[:: max(1, len(own) // _SAMPLES)]]
     finder = ChessboardFinder(stated)
-    if any(len(finder.find(grey).corner) for grey in pictures):
+    if any(len(finder.find(grey).corner) for own in samples.values() for grey in own):
         return Identified(stated, frozenset(), _half_turn(stated), True)
+    pictures = [grey for own in samples.values() for grey in own[:: max(1, len(own) // _SAMPLES)]]
+    if hint := _markers_hint(pictures):
+        return Identified(stated, frozenset(), (), False, hint)
     shown = Counter(squares for grey in pictures if (squares := _squares_shown(grey)) is not None)
     if not shown:
-        return Identified(stated, frozenset(), (), False, _markers_hint(pictures))
+        return Identified(stated, frozenset(), (), False)
     columns, rows = max(shown, key=lambda squares: (squares[0] * squares[1], shown[squares]))  # others are of parts
     if (columns > rows) != (stated.squares[0] > stated.squares[1]):
         columns, rows = rows, columns
@@ -212,7 +215,11 @@ def _squares_shown(grey: UInt8[np.ndarray, "H W"]) -> tuple[int, int] | None:
         return None
     rows, columns = sorted(shape.shape[:2])
     board = Chessboard((columns + 1, rows + 1), 1.0)
-    return board.squares if len(ChessboardFinder(board).find(grey).corner) else None
+    xy = _whole_board(grey, (columns, rows))
+    if xy is None:
+        return None
+    grid = right_handed(xy.reshape(rows, columns, 2))
+    return board.squares if _is_all_of_one(grey, grid, all_round=True) else None
 
 
 def _markers_hint(pictures: list[UInt8[np.ndarray, "_ _"]]) -> str:
@@ -228,8 +235,11 @@ def _markers_hint(pictures: list[UInt8[np.ndarray, "_ _"]]) -> str:
     )
 
 
-def _is_all_of_one(grey: UInt8[np.ndarray, "H W"], grid: Float64[np.ndarray, "r c 2"]) -> bool:
-    """Whether plain squares of a chessboard lie around these corners, and no more of them outside."""
+def _is_all_of_one(grey: UInt8[np.ndarray, "H W"], grid: Float64[np.ndarray, "r c 2"], all_round: bool = False) -> bool:
+    """Whether plain squares of a chessboard lie around these corners, and no more of them outside.
+
+    With `all_round` what is outside must be in the picture on each side: where it is cut off, there may be more.
+    """
     import cv2
 
     rows, columns = grid.shape[0] + 1, grid.shape[1] + 1
@@ -259,6 +269,9 @@ def _is_all_of_one(grey: UInt8[np.ndarray, "H W"], grid: Float64[np.ndarray, "r 
     if right[inside].mean() < _OF_SQUARES:
         return False
     around = there & ~inside
+    sides = there[0], there[-1], there[:, 0], there[:, -1]
+    if all_round and min(side.mean() for side in sides) < _SIDE_SEEN:
+        return False
     if not (around & even).any() or not (around & ~even).any():
         return True
     return bool(abs(shade[around & even].mean() - shade[around & ~even].mean()) < _SHADE * abs(contrast))

@@ -22,10 +22,12 @@ __all__ = ["Markers", "MarkersFinder", "MarkersTable", "identify_markers"]
 
 _CORNERS = np.array([[-0.5, -0.5, 0], [0.5, -0.5, 0], [0.5, 0.5, 0], [-0.5, 0.5, 0]])  # from the top left, clockwise
 _SMALLEST_PX = 14.0  # side of a marker, below which its corners tell little
+_SMALLEST_CELL_PX = 1.7
 _ALONG = (0.12, 0.88)  # of a side, where its edge is looked for
 _PROFILES, _SAMPLES = 16, 25  # across each side, and samples of each
 _REACH = 0.7  # of a cell of the marker, to either side of the edge
 _MIN_CONTRAST = 25  # grey levels
+_STRAIGHT = 0.8  # share of the profiles across a side that lie on one line
 _SEEN_TWICE = 2  # pictures that show a marker, or it was decoded by chance
 _LIKELY = (
     *("DICT_APRILTAG_36h11", "DICT_4X4_1000", "DICT_5X5_1000", "DICT_6X6_1000", "DICT_ARUCO_ORIGINAL"),
@@ -209,7 +211,7 @@ def _corners(
 ) -> Float64[np.ndarray, "4 2"] | None:
     """Where lines along the edges meet; None for a marker that is too small, blurred or cut off."""
     for _ in range(2):
-        lines = [_edge(grey, quad[i], quad[(i + 1) % 4], cells) for i in range(4)]
+        lines = [_edge(grey, np.roll(quad, -i, axis=0), cells) for i in range(4)]
         if any(line is None for line in lines):
             return None
         normals, distances = (np.array(column) for column in zip(*[line for line in lines if line], strict=True))
@@ -221,17 +223,21 @@ def _corners(
 
 
 def _edge(
-    grey: UInt8[np.ndarray, "H W"], a: Float64[np.ndarray, " 2"], b: Float64[np.ndarray, " 2"], cells: int
+    grey: UInt8[np.ndarray, "H W"], quad: Float64[np.ndarray, "4 2"], cells: int
 ) -> tuple[Float64[np.ndarray, " 2"], float] | None:
-    """The line (unit normal, distance) along one side, by where grey levels rise most across it."""
+    """The line (unit normal, distance) along the first side, by where grey levels rise most across it."""
     import cv2
 
+    a, b, *opposite = quad
     side = float(np.linalg.norm(b - a))
     if side < _SMALLEST_PX:
         return None
     along = (b - a) / side
     outwards = np.array([along[1], -along[0]])  # of corners that follow each other clockwise in the picture
-    reach = max(_REACH * side / cells, 1.5)
+    cell = float(np.mean((a - opposite) @ outwards)) / cells  # across this side
+    if cell < _SMALLEST_CELL_PX:
+        return None
+    reach = max(_REACH * cell, 1.5)
     across = np.linspace(-reach, reach, _SAMPLES)
     base = a + np.linspace(*_ALONG, _PROFILES)[:, None] * (b - a)
     places = (base[:, None] + across[:, None] * outwards).astype(np.float32)
@@ -251,4 +257,6 @@ def _edge(
         normal = np.linalg.svd(points[good] - origin)[2][1]
         missed = np.abs((points - origin) @ normal)
         good = good & (missed <= max(3 * float(np.median(missed[good])), 0.1))
+    if good.mean() < _STRAIGHT:  # something hides a part of the edge
+        return None
     return normal, float(normal @ origin)

@@ -160,6 +160,8 @@ def identified_together(stated: Several, found: Sequence[Identified[Member]]) ->
             other = shown.squares != own.squares or shown.dictionary != own.dictionary  # by the other boards' markers
             shown = replace(own, legacy=bool(shown.legacy), inverted=bool(shown.inverted))
             remarks += [] if other else [f"board {number}: {remark}" for remark in one.remarks]
+        elif isinstance(own, Chessboard) and shown != own:  # a part of another board
+            shown = own
         else:
             remarks += [f"board {number}: {remark}" for remark in one.remarks]
         boards.append(shown)

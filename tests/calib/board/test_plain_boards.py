@@ -84,6 +84,12 @@ def test_wrong_counts_of_a_chessboard_are_found_out(stated, words):
     assert words in found.remarks[0]
 
 
+def test_a_part_of_a_chessboard_is_not_taken_for_a_smaller_one():
+    cut = np.ascontiguousarray(picture(CHESS)[0][:, 250:])
+    found = identify_target({"cam01": [cut]}, CHESS)
+    assert (found.seen, found.board) == (False, CHESS)
+
+
 def test_what_is_wrong_with_circles_is_found_out():
     found = identify_target({"cam01": [picture(DOTS, inverted=True)[0]]}, DOTS)
     assert (found.seen, found.board.inverted) == (True, True)
