@@ -9,8 +9,8 @@ matched, and the cameras may have been started up to --max-offset seconds apart.
 any format that `convert` reads (its poses are not used); a missing one is guessed and then estimated, within one or two
 percent of focal length.
 
-Lengths are those of the tallest person's stature (--height), of a distance between two lenses (--distance), or of
-people on average, within about 6 %.
+Lengths are those of the tallest person's stature (--height; --height-of says who else's), of a saved person's bones
+(--actor), of a distance between two lenses (--distance), or of people on average, within about 6 %.
 
 Writes OUT/rig.toml, OUT/report.html and OUT/report.json. The exit code is 1 if the rig must not be used; what cannot
 give a rig at all is refused. With --against RIG it names cameras that no longer stand where that rig has them, and the
@@ -67,6 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--size", metavar="WxH", help="size of the pictures of keypoints without a known lens")
     parser.add_argument("--height", type=ranged(float), metavar="CM", help="stature of the tallest person")
+    parser.add_argument(
+        "--height-of", default="tallest", choices=("tallest", "shortest", "first"),
+        help="whose stature --height is; first: who is seen first (default tallest)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--actor", metavar="NAME", help="lengths by the bones of this person, whom `multiview actor` saved"
+    )
     parser.add_argument(
         "--distance", nargs=3, metavar=("CAM", "CAM", "M"), help="measured distance between two cameras' lenses"
     )
@@ -191,11 +198,13 @@ _SHARES = {
 
 def _options(args: argparse.Namespace, names: list[str], priors: dict[str, LensGuess], known: Rig | None) -> Options:
     from calib.people.calibrate import Options
+    from multiview.body.actor import load_actor
     from multiview.errors import ConfigError
 
-    if args.height is not None and args.distance is not None:
-        raise ConfigError("give --height or --distance, not both")
-    if known is not None and (given := [name for name in ("height", "distance", "against") if getattr(args, name)]):
+    lengths = [name for name in ("height", "distance", "actor") if getattr(args, name) is not None]
+    if len(lengths) > 1:
+        raise ConfigError(f"give --{lengths[0]} or --{lengths[1]}, not both")
+    if known is not None and (given := [name for name in (*lengths, "against") if getattr(args, name)]):
         raise ConfigError(f"give --known or --{given[0]}, not both: the known rig holds the lengths and its cameras")
     if known is not None and not set(names) - set(known.names):
         raise ConfigError(f"{args.known} has all of {', '.join(names)}: to check them, give it as --against")
@@ -222,6 +231,8 @@ def _options(args: argparse.Namespace, names: list[str], priors: dict[str, LensG
         distance=distance,
         lens_priors=priors,
         known=known,
+        whose=args.height_of,
+        actor=None if args.actor is None else load_actor(args.actor),
     )
 
 

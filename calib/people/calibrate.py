@@ -16,9 +16,11 @@ from calib.people.known_rig import check_known, start_of
 from calib.people.lens_freedom import LensGuess, freed_lenses, freedom
 from calib.people.pairs import PairPose, relate
 from calib.people.refine import refine
+from calib.people.scale import TALLEST
 from calib.people.scene import scene_of
 from calib.people.solved_rig import Known, PeopleCalibration, solved_rig
 from calib.people.tracklets import Tracklet, find_tracklets
+from multiview.body.actor import Actor
 from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Camera, Rig
 from multiview.data import Keypoints2D
@@ -42,7 +44,9 @@ class Options:
 
     Attributes:
         max_offset_s: Largest time offset of a camera; 0 where they were started together.
-        height_m: Stature of the tallest.
+        height_m: Somebody's stature.
+        whose: One of `WHOSE`: the tallest person's, the shortest one's, or the first one's to be seen.
+        actor: Somebody whose bones are known, instead of a stature.
         distance: Two cameras and the metres between their lenses.
         lens_priors: Of cameras whose lens was guessed, by name.
         known: A rig whose cameras stay where they are.
@@ -53,6 +57,8 @@ class Options:
     distance: tuple[str, str, float] | None = None
     lens_priors: dict[str, LensGuess]
     known: Rig | None = None
+    whose: str = TALLEST
+    actor: Actor | None = None
 
 
 def calibrate(
@@ -117,7 +123,17 @@ def calibrate(
         refined, level = freedom(refined, priors, guessed)
     if options.known is not None:
         check_known(names, Rig(tuple(cameras)), options.known, refined)
-    known = Known(options.height_m, options.distance, priors, guessed, level, tracklets, options.known)
+    known = Known(
+        options.height_m,
+        options.distance,
+        priors,
+        guessed,
+        level,
+        tracklets,
+        options.known,
+        options.whose,
+        options.actor,
+    )
     calibration = solved_rig(cameras, refined, pairs, known)
     check_solved(calibration.cameras)
     return calibration

@@ -12,10 +12,16 @@ import numpy as np
 from jaxtyping import Float64
 
 from calib.people.bodies import Body
-from multiview.body.actor import BONE_LENGTHS, lengths_by_frame
+from multiview.body.actor import BONE_LENGTHS, Actor, lengths_by_frame
+from multiview.errors import CalibrationError
 
-__all__ = ["Scale", "by_distance", "by_people", "statures"]
+__all__ = ["TALLEST", "WHOSE", "Scale", "by_actor", "by_distance", "by_people", "statures"]
 
+TALLEST, SHORTEST, FIRST = WHOSE = "tallest", "shortest", "first"
+_FEWEST_LIMBS = 4
+_RIVAL, _SAME = 2.0, 0.02  # proportions that many times as far off, or by so little, may be the same person's
+_DIFFERENT = 0.02  # relative, of two scales
+_ACTOR = 0.015  # relative: bones come out within 1 to 2 % from one day to the next
 _MEAN_M, _SPREAD = 1.70, 0.055  # of grown-ups of both sexes, and its relative deviation
 _DETECTOR = 0.012  # relative: joints as detectors place them are not quite those of anatomy
 _TAPE = 0.003
@@ -82,14 +88,17 @@ def _stretched(lengths: Float64[np.ndarray, " T"]) -> float:
     return float(np.percentile(known, _STRETCHED)) if len(known) >= _MIN_INSTANTS else float("nan")
 
 
-def by_people(bodies: list[Body], joints: tuple[str, ...], at_once: int, height_m: float | None) -> Scale | None:
-    """The unit by the tallest person's stature, or by that of people on average; None where no leg was seen.
+def by_people(
+    bodies: list[Body], joints: tuple[str, ...], at_once: int, height_m: float | None, whose: str = TALLEST
+) -> Scale | None:
+    """The unit by somebody's stature, or by that of people on average; None where no leg was seen.
 
     Args:
         bodies: Everybody; one who was lost and found is two.
         joints: Names of the joints.
         at_once: How many people were in the room at once, at most: so many are different.
-        height_m: Stature of the tallest.
+        height_m: The stature.
+        whose: One of `WHOSE`.
 
     Returns:
         The scale, rougher the fewer people there are.
@@ -101,13 +110,65 @@ def by_people(bodies: list[Body], joints: tuple[str, ...], at_once: int, height_
         return None
     if height_m is not None:
         long = known & (seconds >= 0.25 * seconds[known].max())
-        tallest = float(found[long].max())
-        return Scale(height_m / tallest, _DETECTOR, f"by the tallest person's stature of {height_m:.2f} m")
+        if whose == FIRST:
+            begins = [float(body.time[0]) if fits else np.inf for body, fits in zip(bodies, long, strict=True)]
+            stature, who = float(found[int(np.argmin(begins))]), "the first person's"
+        elif whose == SHORTEST:
+            stature, who = float(found[long].min()), "the shortest person's"
+        else:
+            stature, who = float(found[long].max()), "the tallest person's"
+        return Scale(height_m / stature, _DETECTOR, f"by {who} stature of {height_m:.2f} m")
     mean = float(np.average(found[known], weights=seconds[known]))
     people = max(1, min(at_once, int(known.sum())))
     sigma = float(np.hypot(_SPREAD / np.sqrt(people), _DETECTOR))
     who = "the one person seen" if people == 1 else f"the {people} people seen"
     return Scale(_MEAN_M / mean, sigma, f"by the stature of grown-ups on average ({_MEAN_M:.2f} m), from {who}")
+
+
+def by_actor(bodies: list[Body], joints: tuple[str, ...], actor: Actor) -> Scale:
+    """The unit by the bones of somebody whose file `multiview actor` saved.
+
+    Args:
+        bodies: Everybody.
+        joints: Names of the joints.
+        actor: Whom to look for, by the proportions of the limbs.
+
+    Returns:
+        The scale.
+
+    Raises:
+        CalibrationError: Nobody's limbs were seen, or people of different statures have these proportions.
+    """
+    found = [fit for body in bodies if (fit := _as_actor(body, joints, actor)) is not None]
+    if not found:
+        raise CalibrationError(
+            f"nobody's limbs were seen well enough to find {actor.name}: walk longer, or give --height"
+        )
+    spread, value = min(found)
+    rivals = [
+        other for off, other in found if off < max(_RIVAL * spread, _SAME) and abs(np.log(other / value)) > _DIFFERENT
+    ]
+    if rivals:
+        raise CalibrationError(
+            f"{len(rivals) + 1} people have the proportions of {actor.name}: let {actor.name} walk alone for a while, "
+            "or give --height"
+        )
+    return Scale(value, _ACTOR, f"by the bones of {actor.name}")
+
+
+def _as_actor(body: Body, joints: tuple[str, ...], actor: Actor) -> tuple[float, float] | None:
+    """By how much a person's proportions differ from an actor's, and metres per unit if it is them; None where hardly a
+    limb was seen."""
+    pairs = [
+        (length, actor.lengths[name])
+        for name, length in zip(BONE_LENGTHS, _lengths(body, joints), strict=True)
+        if name not in ("shoulders", "hips") and name in actor.lengths and np.isfinite(length)
+    ]
+    if len(pairs) < _FEWEST_LIMBS:
+        return None
+    ratio = np.log([true / length for length, true in pairs])
+    middle = float(np.median(ratio))
+    return float(np.sqrt(((ratio - middle) ** 2).mean())), float(np.exp(middle))
 
 
 def by_distance(apart: float, metres: float, names: tuple[str, str], sigma: float) -> Scale:

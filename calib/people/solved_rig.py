@@ -17,11 +17,12 @@ from calib.people.lens_freedom import LEVELS, LensGuess, freed_lenses
 from calib.people.pairs import PairPose
 from calib.people.refine import Refined, redundancy
 from calib.people.samples import NOISE
-from calib.people.scale import Scale, by_distance, by_people
+from calib.people.scale import TALLEST, Scale, by_actor, by_distance, by_people
 from calib.people.scatter import scatter_of
 from calib.people.scene import with_lens
 from calib.people.tracklets import Tracklet
 from calib.people.uncertainty import aligned_covariance, place_covariance, pose_covariance, volume_errors
+from multiview.body.actor import Actor
 from multiview.cameras.camera import Camera, Rig
 from multiview.errors import CalibrationError
 from multiview.geometry.bundle import Lens
@@ -37,7 +38,9 @@ class Known:
     """What was known beforehand.
 
     Attributes:
-        height_m: Stature of the tallest.
+        height_m: Somebody's stature.
+        whose: One of `WHOSE`.
+        actor: Somebody whose bones are known.
         distance: Two cameras and the metres between their lenses.
         priors: Of every camera; None where its lens is known.
         lenses: As they were guessed.
@@ -53,6 +56,8 @@ class Known:
     level: int
     seen: list[list[Tracklet]]
     rig: Rig | None = None
+    whose: str = TALLEST
+    actor: Actor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -243,7 +248,9 @@ def _scale(
         apart = float(np.linalg.norm(centre[a] - centre[b]))
         sigma = float(np.sqrt(np.trace(aligned[a, 3:, a, 3:]) + np.trace(aligned[b, 3:, b, 3:]))) / apart
         return by_distance(apart, known.distance[2], known.distance[:2], sigma)
-    scale = by_people(bodies, joints, people, known.height_m)
+    if known.actor is not None:
+        return by_actor(bodies, joints, known.actor)
+    scale = by_people(bodies, joints, people, known.height_m, known.whose)
     if scale is None:
         raise CalibrationError(
             "no leg was seen from hip to ankle by two cameras, so that the size of the room is unknown: measure the "

@@ -96,10 +96,10 @@ def _of_geometry(
         advice.append(
             f"walk longer in view of {name}, and not evenly: stop, turn around, bend, wave; check its frame rate"
         )
-    for link in links:
-        if link.weak:
-            poor.append(f"{link.a} and {link.b} share people for only {link.seconds:.0f} s")
-            advice.append(f"walk between {link.a} and {link.b}, turn around there")
+    if weak := [link for link in links if link.weak]:
+        shared = ", ".join(f"{link.a} and {link.b} for only {link.seconds:.0f} s" for link in weak)
+        poor.append(f"people are shared by {shared}")
+        advice.append(f"walk between {', '.join(f'{link.a} and {link.b}' for link in weak)}, and turn around there")
     return bad, poor, advice
 
 
