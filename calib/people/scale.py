@@ -30,6 +30,7 @@ _TRUNK, _NECK = 0.288, 0.080  # from hips to shoulders, from shoulders to ears, 
 _LEG = 0.245 + 0.246
 _MIN_INSTANTS = 15
 _STRETCHED = 75  # percentile: a bent trunk is short, never long
+_MEAN_OF = 7  # instants
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,11 @@ def _mean(values: list[float]) -> float:
 
 
 def _stretched(lengths: Float64[np.ndarray, " T"]) -> float:
+    """A high percentile of means over most of a second: of single instants, noise alone would make it too long."""
     known = lengths[np.isfinite(lengths)]
-    return float(np.percentile(known, _STRETCHED)) if len(known) >= _MIN_INSTANTS else float("nan")
+    if len(known) < _MIN_INSTANTS:
+        return float("nan")
+    return float(np.percentile(np.convolve(known, np.full(_MEAN_OF, 1 / _MEAN_OF), mode="valid"), _STRETCHED))
 
 
 def by_people(
