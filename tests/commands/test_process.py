@@ -48,7 +48,7 @@ def test_process_is_detect_then_fuse(studio, capsys):
     videos = [str(folder / f"{name}.avi") for name in made.rig.names]
     assert main([*arguments, *videos]) == 0
     assert "2 people" in capsys.readouterr().out
-    pipeline = Pipeline(made.rig, made.skeleton)
+    pipeline = Pipeline(made.rig, made.skeleton, contacts=True)
     pipeline.warm_up()
     expected = Poses.from_tracks([pipeline.step(made.views(i)) for i in range(FRAMES)], made.skeleton)
     poses = read_poses(folder / "out" / "poses.parquet")

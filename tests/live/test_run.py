@@ -73,7 +73,7 @@ def test_live_replay_and_offline_agree_in_every_bit(shared_data: Path, tmp_path:
 
     rig, skeleton = load_rig(shelf / "rig.toml"), load_skeleton("body25")
     folders = open_keypoint_folders(shelf / "keypoints", rig, skeleton)
-    pipeline = Pipeline(rig, skeleton)
+    pipeline = Pipeline(rig, skeleton, contacts=True)
     for frame, again in zip(folders.frames, fused, strict=True):
         seen = tuple(folders.read(camera, frame) for camera in range(len(rig)))
         tracks = pipeline.step(Views(frame, round(frame * NS_PER_S / 25.0), seen))
