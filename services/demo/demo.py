@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from multiview.studio.config import Studio
 
 CAMERAS, PEOPLE, FPS = 4, 3, 30.0
+
+PAGES = "http://127.0.0.1:8420"  # of `multiview studio`
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -173,4 +176,5 @@ def _print(figures: dict[str, Any], take: Take, files: dict[str, Path]) -> None:
     for name, path in files.items():
         console.print(f"  {name:{width}}  {path}", soft_wrap=True)
     console.print(f"\nView it in 3D:  multiview viewer {take.folder}", soft_wrap=True)
-    console.print(f"In a browser:   multiview studio {take.folder.parent}   (page Takes)", soft_wrap=True)
+    page = f"{PAGES}/takes/{quote(take.folder.name, safe='')}"
+    console.print(f"In a browser:   multiview studio {take.folder.parent}   then {page}", soft_wrap=True)

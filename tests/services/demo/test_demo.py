@@ -16,6 +16,8 @@ from multiview.recordings.pose_table import read_poses
 from multiview.studio.config import SyntheticSource, load_studio, synthetic_options
 from multiview.synthetic import make_studio
 from multiview.synthetic.cramer_rao import truth_with_bound
+from services.dashboard import studio
+from services.demo.demo import PAGES
 from tests.figures import pixels_of
 
 pytestmark = pytest.mark.slow
@@ -47,3 +49,7 @@ def test_demo_leaves_a_take_with_poses_pictures_and_honest_figures(tmp_path: Pat
         assert pixels_of(view, colour, tolerance=40) > 30  # a video's colours are coarse
     assert top is not None
     assert pixels_of(top, colour) > 10
+
+
+def test_demo_names_the_address_at_which_the_pages_are() -> None:
+    assert f"http://127.0.0.1:{studio.PORT}" == PAGES
