@@ -10,7 +10,7 @@ Letters in shapes: V views, S of them that both saw, q points of the board.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -26,7 +26,7 @@ _INDEPENDENT_RAD = 0.05  # and has moved the board by so much until then
 _FITTED = 3.0  # moments at which any two motions meet by their relative pose alone: it has five unknowns
 _SAMPLES, _PICKS = 160, 16
 _REACH_S = 0.3  # by which a difference is refined
-_STEPS = 12
+_STEPS, _REFITS = 12, 5
 _CAP_RAD = 0.045  # of the distance between directions, so that one bad view cannot outvote the others
 _CHANCE_RAD, _FLOOR_RAD = 0.012, 2e-4  # what unrelated motions leave in the middle, and what noise leaves
 SURE_EVIDENCE = 3.0  # of a hundred wrong differences that leave little, one has so much
@@ -75,10 +75,12 @@ def shared_motion(a: Track, b: Track, offset: float) -> SharedMotion:
     References:
         Hartley and Zisserman 2004, Multiple View Geometry, section 11.4 (Sampson's distance).
     """
-    found = _fitted(a, b, offset)
-    if abs(found.offset - offset) > max(a.step_s, b.step_s):  # other views are shared there
-        found = _fitted(a, b, found.offset)
-    return found
+    for _ in range(_REFITS):
+        found = _fitted(a, b, offset)
+        if abs(found.offset - offset) <= max(a.step_s, b.step_s):
+            return found
+        offset = found.offset  # other views are shared there
+    return replace(found, exact=False)
 
 
 def _fitted(a: Track, b: Track, offset: float) -> SharedMotion:

@@ -210,6 +210,18 @@ def test_other_motions_are_not_taken_for_one():
     assert sum(entry.sure for entry in found) >= 1
 
 
+@pytest.mark.slow
+def test_a_difference_is_judged_by_the_views_that_are_shared_there():
+    """Two cameras that saw the board together for half a second: what a wrong difference shared tells nothing of it."""
+    rig = ring(2).cameras
+    a, b = track(rig[0], 50.0, 200), track(rig[1], 57.5, 200)  # 8 s each
+    found = [shared_motion(a, b, offset) for offset in np.arange(5.5, 7.5, 0.05)]
+    exact = [entry for entry in found if entry.exact]
+    assert len(exact) >= 3
+    np.testing.assert_allclose([entry.offset for entry in exact], 7.5, atol=0.005)
+    assert np.ptp([entry.moments for entry in exact]) < 0.04 / 0.3  # the same views but for one; a moment lasts 0.3 s
+
+
 def test_stamps_that_fall_are_mended_by_their_neighbours():
     frame = np.array([0, 1, 2, 4, 5, 6, 7])
     time = np.array([5.0, 5.04, 5.08, 5.16, 0.0, 5.24, 0.0])
