@@ -32,6 +32,7 @@ _MIN_PX_ALONE = 1.0  # the same, where no third camera tells how much that is
 _USUAL_FACTOR = 2.0  # times what the other cameras among each other leave
 _SUSPECTS, _SUSPECT_SHARE = 4, 0.02  # tried at most, and of the largest gain
 _CAUCHY = 3.0  # sigmas, of the robust loss of the first steps
+_POSE = 6  # unknowns
 _ROUNDS, _FEWEST_STEADY = 3, 5  # views, to fit a camera to
 _SURE_NATS = 25.0  # what is not noise makes odds of nats too good
 _ENOUGH_PAIRS = 8  # of two cameras, to say that they are before and behind the board
@@ -128,7 +129,8 @@ def find_faults(calibration: Calibration) -> Findings:
         suspects = [_suspect(calibration, bundle, state, found, excluded, span) for span in spans]
         guilty, alternative = _guiltiest(bundle, excluded, suspects)
         third = len(found.sigma) - len(excluded) > 2
-        if guilty.span.px < (max(_MIN_PX, _USUAL_FACTOR * guilty.usual_px) if third else _MIN_PX_ALONE):
+        px = max(span.px for span in spans)  # what one camera does, its partners share
+        if px < (max(_MIN_PX, _USUAL_FACTOR * guilty.usual_px) if third else _MIN_PX_ALONE):
             break
         displaced = _displaced(bundle, guilty.state, found, excluded, guilty.span)
         faults.append(_fault(found, stamps, guilty.span, displaced, alternative))
@@ -145,7 +147,9 @@ def _evidence(
 def _spans(bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int]) -> list[Span]:
     """Spans that are worth a look, the likeliest first."""
     spans = _evidence(bundle, state, found, excluded).spans()
-    spans = [span for span in spans if span.gain > 0 and span.px > _MIN_PX]
+    spans = [span for span in spans if span.gain > 0]
+    if max((span.px for span in spans), default=0.0) <= _MIN_PX:
+        return []
     return [span for span in spans if span.gain > _SUSPECT_SHARE * spans[0].gain][:_SUSPECTS]
 
 
@@ -266,7 +270,9 @@ def _guiltiest(bundle: Bundle, excluded: frozenset[int], suspects: list[_Suspect
     ]
     if len(clear) == 1:
         return clear[0], None
-    costs = [_cost_of_two(bundle, excluded, suspect) for suspect in clear]
+    costs = [
+        min(_cost_of_two(bundle, excluded, suspect), _cost_of_many(bundle, excluded, suspect)) for suspect in clear
+    ]
     first, second = np.argsort(costs)[:2]
     unsure = costs[second] - costs[first] < _SURE_NATS
     return clear[first], clear[second].span.camera if unsure else None
@@ -293,6 +299,17 @@ def _cost_of_two(bundle: Bundle, excluded: frozenset[int], suspect: _Suspect) ->
         offset=np.append(state.offset, state.offset[c]),
     )
     return levenberg_marquardt(two, start, max_steps=15, tolerance=1e-6).cost
+
+
+def _cost_of_many(bundle: Bundle, excluded: frozenset[int], suspect: _Suspect) -> float:
+    """nats that are left where a camera is another one in every view of its span, with Schwarz's price of each pose."""
+    views = suspect.span.views
+    n = np.maximum(2.0 * (bundle.weight[views] > 0).sum(axis=1), _POSE)
+    weight = bundle.weight.copy()
+    weight[views] = 0.0
+    rest = _only(replace(bundle, weight=weight), excluded)
+    cost = levenberg_marquardt(rest, suspect.state, max_steps=15, tolerance=1e-6).cost
+    return float(cost + ((n - _POSE) / 2 + _POSE / 2 * np.log(n)).sum())
 
 
 def _same_print(found: Disagreement) -> bool:
