@@ -23,7 +23,6 @@ _WIDE = np.array([0.3, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]) ** 2  # of a wrong view's 
 _LEAST = np.array([1e-3, 5e-4, 5e-4, 5e-4, 1e-3, 1e-3, 1e-3]) ** 2  # scatter of any change
 _SWITCH, _VIEW = 7.0, 6.0  # nats that a change of state must be worth, and that a single view tells at most
 _ROUNDS, _STEPS = 8, 10
-_QUANTILE, _USUAL = 0.8, 1.4  # a chi-square of seven directions does not exceed 1.4 of each in four cases of five
 
 
 def displaced_views(
@@ -46,8 +45,7 @@ def displaced_views(
     gain, count = gain_of(square, gradient)
     each = 2 * gain / np.maximum(count, 1)
     for _ in range(_ROUNDS):
-        # Lenses that are not quite right leave more than noise.
-        noise = max(float(np.quantile(each[~displaced], _QUANTILE)) / _USUAL, 1.0)
+        noise = max(float(np.median(each[~displaced])), 1.0)  # lenses that are not quite right leave more than noise
         S, pull = square / noise, -gradient / noise
         mean, scatter = _change(S, pull, displaced)
         previous, displaced = displaced, _likeliest(_odds(S, pull, mean, scatter))
