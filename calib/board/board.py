@@ -139,7 +139,8 @@ class Board:
             flags.append(f"markers from {self.first_marker}")
         if self.back is not None:
             shows = "its mirror image" if self.back == "mirrored" else "the markers that follow"
-            flags.append(f"on its back {shows}, {1000 * self.thickness:g} mm behind")
+            behind = f", {1000 * self.thickness:g} mm behind" if self.thickness else ""
+            flags.append(f"on its back {shows}{behind}")
         return ", ".join([kind, *flags])
 
 

@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
         args.inverted, args.two_sided, args.thickness, args.first_marker,
     )  # fmt: skip
     files = write_sheet(board, page, args.out)
-    print(f"A board of {board.words()} on {page[0]:g} x {page[1]:g} mm")
+    print(f"A board of {board.words()}; the page is {page[0]:g} x {page[1]:g} mm")
     print("Print the PDF at 100 %, and check its ruler: 100 mm must be 100 mm.")
     if board.back is not None:
         print("Glue the pages back to back, top behind top, and write the distance of the prints as thickness.")
@@ -134,6 +134,6 @@ def _plain(args: argparse.Namespace) -> None:
         return
     board, page = plan_plain(args.kind, args.paper, args.plate, counts, length, not args.straight)
     files = write_sheet(board, page, args.out)
-    print(f"{board.words()[0].upper()}{board.words()[1:]} on {page[0]:g} x {page[1]:g} mm")
+    print(f"{board.words()[0].upper()}{board.words()[1:]}; the page is {page[0]:g} x {page[1]:g} mm")
     print("Print the PDF at 100 %, and check its ruler: 100 mm must be 100 mm.")
     print(", ".join(str(file) for file in files))

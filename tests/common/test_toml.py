@@ -12,7 +12,7 @@ import pytest
 
 from multiview.common.ranges import FrameRate, ranged, unlimited
 from multiview.common.ranges import Port as PortNumber
-from multiview.common.toml import decode_toml
+from multiview.common.toml import decode_toml, encode_toml
 from multiview.errors import ConfigError
 
 
@@ -135,6 +135,20 @@ def test_numbers_are_in_the_range_of_their_type(tmp_path: Path, text: str, expec
 def test_numbers_at_the_ends_of_their_ranges_are_taken(tmp_path: Path) -> None:
     path = write(tmp_path, "fps = 1000\nport = 65535\nfar = inf\nshare = 0\nlength = -1e12\ncount = -1")
     assert decode_toml(path, Numbers) == Numbers(1000.0, 65535, math.inf, 0.0, -1e12, -1)
+
+
+def test_what_would_be_refused_is_not_encoded(tmp_path: Path) -> None:
+    """Whoever writes a file of ours: what passes is read as it was, the rest says what its reader would."""
+    given = Numbers(fps=25.0, named={"a": 7})
+    assert decode_toml(write(tmp_path, encode_toml(given, "x.toml")), Numbers) == given
+    for wrong, expected in (
+        (Numbers(fps=0.0), "x.toml: fps: must be above 0 and at most 1000 frames per second, not 0"),
+        (Numbers(named={"a": 70000}), "x.toml: named.a: must be from 0 to 65535, not 70000"),
+        (Numbers(length=math.nan), "x.toml: length: must be finite"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            encode_toml(wrong, "x.toml")
+        assert expected in str(caught.value)
 
 
 @pytest.mark.parametrize(
