@@ -73,11 +73,12 @@ def _of_folder(args: argparse.Namespace) -> tuple[Rig, Skeleton, Views]:
     from multiview.editing.take_poses import take_poses
     from multiview.errors import ConfigError
     from multiview.keypoint_formats import open_keypoints
-    from multiview.recordings.recorded_keypoints import frame_views
+    from multiview.recordings.recorded_keypoints import folder_views, frame_views
 
-    rig_path, keypoints = args.rig, args.keypoints
+    rig_path, keypoints, fps = args.rig, args.keypoints, 25.0
     if args.take is not None:
         poses, _ = take_poses(args.take)
+        fps = poses.frames_per_second
         rig_path, keypoints = rig_path or args.take / "rig.toml", keypoints or args.take / "keypoints"
         if not keypoints.is_dir():
             raise ConfigError(f"{args.take} has no folder keypoints: `multiview process --save-keypoints` keeps them")
@@ -89,6 +90,9 @@ def _of_folder(args: argparse.Namespace) -> tuple[Rig, Skeleton, Views]:
     rig = load_rig(rig_path)
     opened = open_keypoints(keypoints, rig, skeleton, args.format)
     folders = opened.source
-    if args.frame not in folders.frames:
-        raise ConfigError(f"no frame {args.frame}: there are {folders.frames[0]} to {folders.frames[-1]}")
-    return rig, opened.skeleton, frame_views(folders, len(rig), args.frame, 25.0)
+    if args.frame in folders.frames and not any(camera.time_offset_s for camera in rig.cameras):
+        return rig, opened.skeleton, frame_views(folders, len(rig), args.frame, fps)
+    ticks = {views.tick: views for views in folder_views(folders, rig, fps)[0]}
+    if args.frame not in ticks:
+        raise ConfigError(f"no frame {args.frame}: there are {min(ticks)} to {max(ticks)}")
+    return rig, opened.skeleton, ticks[args.frame]

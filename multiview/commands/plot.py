@@ -65,7 +65,7 @@ def write_plots(
         joint: Whose trajectory and speed; empty: the middle of the hips.
         people: Numbers of those who are plotted; empty: all.
         rig_path: The cameras; None: rig.toml beside the poses, if it is there.
-        keypoints: 2D poses that reprojection errors are taken against, where the take holds none.
+        keypoints: 2D poses that reprojection errors are taken against; None: those that the take holds.
         progress: Told which share, 0 to 1, is done.
 
     Returns:
@@ -91,6 +91,8 @@ def write_plots(
     out = out or table.parent / "plots"
     beside = take_rig(take) if take.is_dir() else table.parent / "rig.toml"
     rig: Rig | None = load_rig(rig_path or beside) if rig_path or beside.is_file() else None
+    kept = table.parent / "keypoints"  # of `process --save-keypoints`
+    keypoints = keypoints or (kept if kept.is_dir() else None)
     errors: list[CameraErrors] = []
     looking = lambda share: progress(0.6 * share)
     if rig is not None and keypoints is not None:

@@ -45,11 +45,10 @@ def run(args: argparse.Namespace) -> int:
     from multiview.cameras.rig_file import load_rig
     from multiview.commands.outcome import say_why
     from multiview.commands.process_run import FusionChoices, detect_all, fuse_and_write, open_sources
-    from multiview.common.names import file_name
     from multiview.common.plugins import plugin_options
     from multiview.detect import make_detector
     from multiview.errors import SourceError
-    from multiview.recordings.keypoint_folder import write_keypoints
+    from multiview.recordings.recorded_keypoints import write_recordings
 
     rig = load_rig(args.rig)
     sources = open_sources(rig, args.videos, camera_names(args), args.fps)
@@ -65,11 +64,7 @@ def run(args: argparse.Namespace) -> int:
     if not frames:
         raise SourceError("no frame in any video: check the files")
     if args.save_keypoints:
-        for recording in recordings:
-            folder = args.out / "keypoints" / file_name(recording.camera)
-            folder.mkdir(parents=True, exist_ok=True)
-            for index, keypoints in zip(recording.frames, recording.keypoints, strict=True):
-                write_keypoints(keypoints, folder / f"{folder.name}_{index:06d}_keypoints.json")
+        write_recordings(rig, recordings, args.out / "keypoints")
     extra = {"detector": args.detector, "detection_seconds": seconds}
     absent = "has no picture in these videos"
     written = fuse_and_write(rig, detectors[0].skeleton, recordings, choices, args.out, extra, absent)

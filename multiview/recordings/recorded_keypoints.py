@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from statistics import median
 from typing import Protocol, runtime_checkable
 
 from multiview.cameras.camera import Rig
+from multiview.common.names import file_name
 from multiview.data import NS_PER_S, Keypoints2D, Views
-from multiview.recordings.number_times import NumberTimes
+from multiview.recordings.keypoint_folder import write_keypoints
+from multiview.recordings.number_times import MOST_FRAMES, NumberTimes
 from multiview.timing.sync_buffer import SyncBuffer, SyncOptions
 
-__all__ = ["KeypointSource", "Recording", "folder_recordings", "folder_views", "frame_views", "recorded_views"]
+__all__ = [
+    "KeypointSource",
+    "Recording",
+    "folder_recordings",
+    "folder_views",
+    "frame_views",
+    "recorded_views",
+    "write_recordings",
+]
 
 MAX_SKEW_FRAMES = 0.1  # of a frame's time: cameras that differ by less were triggered together
 MIN_STEP_FRAMES = 0.7  # of a frame's time: numbers that follow each other faster are not of one camera
@@ -106,6 +117,34 @@ def folder_recordings(folders: KeypointSource, rig: Rig, fps: float) -> list[Rec
                 recording.keypoints.append(keypoints)
         recordings.append(recording)
     return recordings
+
+
+def write_recordings(rig: Rig, recordings: list[Recording], folder: Path) -> None:
+    """Write keypoint folders that `folder_recordings` reads back with the same times.
+
+    Files are named by the frame's number where that says the time; else, of cameras of other rates or starts and of
+    variable rates, by the time itself, in ns.
+
+    Args:
+        rig: Of the cameras, whose `time_offset_s` the times hold.
+        recordings: Of its cameras, or some of them.
+        folder: For one folder per camera.
+    """
+    own_ns = {r.camera: round(rig.cameras[rig.index(r.camera)].time_offset_s * NS_PER_S) for r in recordings}
+    fps = max((r.fps for r in recordings), default=0.0) or 30.0
+    off = (
+        abs(time_ns - own_ns[r.camera] - frame * NS_PER_S / fps)
+        for r in recordings
+        for frame, time_ns in zip(r.frames, r.times_ns, strict=True)
+    )
+    latest = max((r.times_ns[-1] - own_ns[r.camera] for r in recordings if r.frames), default=0)
+    by_time = latest >= MOST_FRAMES and max(off, default=0.0) > MAX_SKEW_FRAMES * NS_PER_S / fps
+    for recording in recordings:
+        inside = folder / file_name(recording.camera)
+        inside.mkdir(parents=True, exist_ok=True)
+        times = [time_ns - own_ns[recording.camera] for time_ns in recording.times_ns]
+        for number, keypoints in zip(times if by_time else recording.frames, recording.keypoints, strict=True):
+            write_keypoints(keypoints, inside / f"{inside.name}_{number:06d}_keypoints.json")
 
 
 def recorded_views(rig: Rig, recordings: list[Recording]) -> Iterator[Views]:

@@ -106,9 +106,10 @@ def examine(path: Path | None) -> Iterator[Finding]:
         except MultiviewError:
             yield Finding("studio file", "bad", str(error), "correct the file; configs/studio.toml shows every option")
             return
-        yield Finding(
-            "studio file", "bad", str(error), "correct the file, or calibrate first: multiview calibrate --help"
-        )
+        if any(finding.verdict == "bad" and finding.seen in str(error) for finding in calibration(studio)):
+            yield Finding("studio file", "good", f"{path}")  # what is amiss is the calibration, and said there
+        else:
+            yield Finding("studio file", "bad", str(error), "correct the file")
     else:
         yield Finding("studio file", "good", f"{path}")
     yield disk(Path(studio.recorder.directory))

@@ -16,7 +16,7 @@ from multiview.recordings.keypoint_folder import open_keypoint_folders, write_ke
 from multiview.recordings.number_times import NumberTimes
 from multiview.recordings.pose_motion import PoseMotion
 from multiview.recordings.pose_table import Poses
-from multiview.recordings.recorded_keypoints import folder_views
+from multiview.recordings.recorded_keypoints import Recording, folder_recordings, folder_views, write_recordings
 from tests.figures import crowd, ring
 
 FRAMES, LATE = 30, 7
@@ -112,6 +112,22 @@ def test_frames_of_files_that_are_named_by_the_time_are_at_the_rate_of_the_camer
     folder = write_folders(rig, kept, tmp_path / "k", lambda c, tick: EPOCH_MS + round(tick.time_ns / 1e6))
     views, _ = folder_views(open_keypoint_folders(folder, rig, skeleton), rig, fps)
     assert [view.tick for view in views] == [frame for frame in range(FRAMES) if frame != missing]
+
+
+@pytest.mark.parametrize("rates", [(30.0, 30.0, 30.0), (30.0, 25.0, 15.0)], ids=["in step", "other rates"])
+def test_keypoints_that_are_kept_are_read_back_at_their_times(rates: tuple[float, ...], scene, tmp_path):
+    """The number in a file's name says the frame where that says the time, else the time; offsets are the rig's."""
+    rig, skeleton, ticks = scene
+    rig = out_of_step(rig, 30.0)
+    seen, recordings = seen_by(rig, 0, ticks[0]), []
+    for camera, fps in zip(rig.cameras, rates, strict=False):
+        frames = list(range(round(2 * fps)))
+        times = [round((i / fps + camera.time_offset_s) * NS_PER_S) for i in frames]
+        recordings.append(Recording(camera.name, fps, frames, times, [seen] * len(frames)))
+    write_recordings(rig, recordings, tmp_path / "keypoints")
+    read = folder_recordings(open_keypoint_folders(tmp_path / "keypoints", rig, skeleton), rig, max(rates))
+    for before, after in zip(recordings, read, strict=False):
+        np.testing.assert_allclose(after.times_ns, before.times_ns, atol=1)
 
 
 @pytest.mark.parametrize(("unit", "per_s"), [("ns", 10**9), ("µs", 10**6), ("ms", 10**3)])

@@ -172,6 +172,8 @@ def test_keypoint_folders_give_errors_too(scene: tuple[Rig, Skeleton, list[Track
             write_keypoints(seen_by(rig, camera, tick), path)
     assert main(["plot", str(tmp_path), "--keypoints", str(tmp_path / "keypoints"), "--out", str(tmp_path / "p")]) == 0
     assert "<td>cam02<td>6.0" in (tmp_path / "p" / "index.html").read_text()
+    assert main(["plot", str(tmp_path), "--out", str(tmp_path / "own")]) == 0  # those that lie beside the poses
+    assert "<td>cam02<td>6.0" in (tmp_path / "own" / "index.html").read_text()
 
 
 def test_without_a_rig_there_are_no_errors_and_it_is_said(

@@ -83,6 +83,7 @@ def test_doctor_names_what_is_wrong(video: Path, tmp_path: Path) -> None:
     path.write_text(f'[cameras.cam01.source]\ntype = "camera"\naddress = "{video}"\n[hub]\nbind = "0.0.0.0"\n')
     found = {finding.what: finding for finding in examine(path)}
     assert found["calibration"].verdict == "bad"
+    assert found["studio file"].verdict == "good"  # one fault is said once
     assert found["keys"].verdict == "bad"
     assert "multiview keys" in found["keys"].advice
     assert found["cam01"].verdict == "good"
