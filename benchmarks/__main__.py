@@ -35,6 +35,7 @@ STUDIES = {
     "hands": "how near the truth fused fingers are, and whether hands are exchanged",
     "hardware": "what a camera costs a computer, and how many cameras its cores carry",
     "industrial_cameras": "whether emulated industrial cameras lose frames or time, and how soon one is back",
+    "filled": "how far off joints are that nothing measures, and whether they say so",
     "fuzz": "mutated messages at the decoder",
     "extrinsic_drift": "how soon a rotated camera is detected, and how often falsely",
     "extrinsic_drift_recorded": "the same on a real recording",

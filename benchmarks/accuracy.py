@@ -1,18 +1,20 @@
 """Accuracy of fusion on synthetic studios: everyone found, nobody exchanged, how near the bound, how honest.
 
-    python -m benchmarks accuracy [--studios 5x4 8x8] [--noise white correlated] [--methods causal] [--seeds 0-9]
+    python -m benchmarks accuracy [--studios 5x4 8x8 motion] [--noise white correlated] [--methods causal] [--seeds 0-9]
 
-One row per studio, noise and method, pooled over the seeds. RMSE is per joint and sample over its single-frame
-Cramer-Rao bound, over joints that are measured; percentiles are of measured joints after a track's third frame.
-`gauss p99` is the p99 of errors that are Gaussian, each with its sample's bound times the row's RMSE: what that RMSE
-implies in a studio where bounds differ as much as they do here.
+One row per studio, noise and method, pooled over the seeds. `motion` is one person before 5 cameras who plays recorded
+motions, each once (a folder of them, --motions); the row is left out where there are none. RMSE is per joint and sample
+over its single-frame Cramer-Rao bound, over joints that are measured; percentiles are of measured joints after a
+track's third frame. `gauss p99` is the p99 of errors that are Gaussian, each with its sample's bound times the row's
+RMSE: what that RMSE implies in a studio where bounds differ as much as they do here.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from rich.progress import track as progress
 from rich.table import Table
 
 from benchmarks.baseline import Baseline
-from benchmarks.studios import NOISES, STUDIOS, studio_options
+from benchmarks.studios import MOTIONS, NOISES, STUDIOS, motion_studios, studio_options
 from benchmarks.wide import wide_console
 from multiview.data import Tracks, Views
 from multiview.evaluation import metrics
@@ -32,7 +34,7 @@ from multiview.fusion.pipeline import Pipeline, PipelineOptions
 from multiview.fusion.smoother import WHOLE_TAKE_S, Smoothed
 from multiview.recordings.ground_truth import Truth
 from multiview.recordings.pose_table import Poses
-from multiview.synthetic import Studio, make_studio
+from multiview.synthetic import Studio, StudioOptions, make_studio
 from multiview.synthetic.cramer_rao import cramer_rao_covariance
 
 __all__ = ["METHODS", "add_arguments", "figures", "run", "seeds", "truth_and_draw"]
@@ -137,8 +139,14 @@ def seeds(text: str) -> list[int]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--studios", nargs="+", default=["5x4", "8x8"], choices=STUDIOS, metavar="NAME", help=", ".join(STUDIOS)
+        "--studios",
+        nargs="+",
+        default=["5x4", "8x8", "motion"],
+        choices=[*STUDIOS, "motion"],
+        metavar="NAME",
+        help=", ".join([*STUDIOS, "motion"]),
     )
+    parser.add_argument("--motions", type=Path, default=MOTIONS, metavar="FOLDER", help="recorded motions")
     parser.add_argument("--noise", nargs="+", default=list(NOISES), choices=NOISES)
     parser.add_argument("--methods", nargs="+", default=["causal"], choices=METHODS)
     parser.add_argument("--seeds", type=seeds, default=[0, 1], metavar="0-9", help="first and last seed (0-1)")
@@ -153,22 +161,37 @@ def run(args: argparse.Namespace) -> int:
         for noise in args.noise:
             found: dict[str, list[metrics.Comparison]] = {method: [] for method in args.methods}
             drawn: list[np.ndarray] = []
-            for seed in progress(args.seeds, f"{name} {noise}", console=Console(stderr=True), transient=True):
-                studio = make_studio(studio_options(name, noise, seed, args.seconds))
+            studios = list(_studios(name, noise, args))
+            if not studios:
+                console.print(f"no recorded motions in {args.motions}: the row 'motion' is left out")
+                continue
+            for make in progress(studios, f"{name} {noise}", console=Console(stderr=True), transient=True):
+                studio = make()
                 truth, draw = truth_and_draw(studio)
                 drawn.append(draw)
                 for method, comparisons in found.items():
                     comparisons.append(metrics.compare(truth, METHODS[method](studio)))
             for method, comparisons in found.items():
-                rows.append({"studio": name, "noise": noise, "method": method, **figures(comparisons, drawn)})
-    console.print(_table(rows, len(args.seeds)))
+                takes = {"takes": len(comparisons)}
+                rows.append({"studio": name, "noise": noise, "method": method, **takes, **figures(comparisons, drawn)})
+    if rows:
+        console.print(_table(rows))
     if args.json:
         args.json.write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=1))
     return 0
 
 
-def _table(rows: list[dict[str, Any]], takes: int) -> Table:
-    table = Table(title=f"{takes} takes a row", box=box.SIMPLE_HEAD, pad_edge=False)
+def _studios(name: str, noise: str, args: argparse.Namespace) -> Iterator[Callable[[], Studio]]:
+    """What makes each of a row's studios."""
+    if name == "motion":
+        yield from motion_studios(args.motions, StudioOptions(correlation=NOISES[noise]))
+        return
+    for seed in args.seeds:
+        yield partial(make_studio, studio_options(name, noise, seed, args.seconds))
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     digits = {"recall": 2, "precision": 2, "switches": 0, "rmse": 3, "measured": 1, "finite": 2, "p99": 0, "p99.99": 0}
     digits |= {"worst": 0, "gauss p99": 0}
     for name in rows[0]:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
 import msgspec
 
-from multiview.synthetic import StudioOptions
+from multiview.synthetic import Studio, StudioOptions
+from multiview.synthetic.recorded_motion import read_motion
+from multiview.synthetic.studio import make_motion_studio
 
-__all__ = ["NOISES", "STUDIOS", "studio_options"]
+__all__ = ["MOTIONS", "NOISES", "STUDIOS", "motion_studios", "studio_options"]
+
+MOTIONS = Path(__file__).parents[2] / "shared" / "data" / "motions"
+LEAST_MOTION_S = 2.5  # so long a motion is played at least, if it loops
 
 _LEAVING = StudioOptions(leaving=2)
 
@@ -31,3 +40,11 @@ NOISES = {"white": 0.0, "correlated": 0.85}
 def studio_options(name: str, noise: str, seed: int, seconds: float = 20.0) -> StudioOptions:
     """One study's options."""
     return msgspec.structs.replace(STUDIOS[name], correlation=NOISES[noise], seed=seed, seconds=seconds)
+
+
+def motion_studios(folder: Path, options: StudioOptions) -> Iterator[Callable[[], Studio]]:
+    """What makes a studio of each recorded motion in a folder; nothing where there is no such folder."""
+    for n, path in enumerate(sorted(path for path in folder.glob("*") if path.suffix in (".txt", ".bvh"))):
+        motion = read_motion(path)
+        seconds = max(LEAST_MOTION_S, motion.seconds) if motion.loops else motion.seconds
+        yield partial(make_motion_studio, msgspec.structs.replace(options, seconds=seconds, seed=n), motion)

@@ -41,13 +41,13 @@ ARROWS: dict[str, str] = {
     "multiview/fusion/association": "common fusion/state cameras geometry",
     "multiview/fusion": "fusion/association fusion/estimation fusion/state body cameras common geometry",
     "multiview/selfcalib": "cameras geometry",
-    "multiview/synthetic": "recordings body cameras wire common geometry",
+    "multiview/synthetic": "marker_files recordings body cameras wire common geometry",
     "multiview/drawing": "biomechanics evaluation fusion/association fusion/state recordings body cameras timing "
     "wire common",
     "multiview/retarget": "body common",
     "multiview/export": "retarget biomechanics drawing recordings body cameras common",
     "multiview/marker_files": "common",
-    "multiview/evaluation": "biomechanics marker_files recordings body common geometry",
+    "multiview/evaluation": "biomechanics marker_files recordings body geometry",
     "multiview/detect": "models nets keypoints recordings synthetic body common",
     "multiview/learn": "nets keypoints synthetic recordings sources body cameras common",
     "multiview/studio": "detect fusion fusion/association selfcalib timing wire synthetic sources recordings "

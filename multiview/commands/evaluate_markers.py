@@ -54,8 +54,8 @@ def run_markers(args: argparse.Namespace) -> dict[str, Any]:
 
     from multiview.editing.take_poses import take_poses
     from multiview.evaluation.agreement import compare_markers
-    from multiview.evaluation.marker_joints import joints_of_markers
     from multiview.marker_files import read_markers
+    from multiview.marker_files.marker_joints import joints_of_markers
 
     markers = read_markers(args.truth, args.unit)
     joints, xyz = joints_of_markers(markers.xyz, markers.names, args.joints)

@@ -32,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--options", type=Path, metavar="TOML", help="synthetic.toml with further options")
     for name, (kind, meaning) in _NUMBERS.items():
         parser.add_argument(f"--{name}", type=kind, metavar="X", help=meaning)
+    parser.add_argument(
+        "--motion",
+        type=Path,
+        metavar="FILE",
+        help="one person plays this recorded motion: BVH, or JSON as of DeepMimic; --seconds is its length by default",
+    )
     parser.add_argument("--layout", choices=["ring", "row"], help="cameras on all sides (default) or along one side")
     parser.add_argument("--perfect", action="store_true", help="no noise, no occlusion, no faults")
     parser.add_argument(
@@ -50,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
     from multiview.common.toml import decode_toml
     from multiview.synthetic import StudioOptions, make_studio
     from multiview.synthetic.folder import write_studio
+    from multiview.synthetic.recorded_motion import read_motion
+    from multiview.synthetic.studio import make_motion_studio
 
     if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
         raise ConfigError(f"{args.out} is not an empty folder; name a new one")
@@ -59,11 +67,21 @@ def run(args: argparse.Namespace) -> int:
     names = [*(name.replace("-", "_") for name in _NUMBERS), "layout"]
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     options = msgspec.structs.replace(options, **given)
-    studio = make_studio(options.perfect() if args.perfect else options)
+    options = options.perfect() if args.perfect else options
+    if args.motion:
+        motion = read_motion(args.motion)
+        if args.people not in (None, 1):
+            raise ConfigError("--motion is of one person: leave --people out")
+        if args.seconds is None:
+            options = msgspec.structs.replace(options, seconds=motion.seconds)
+        studio = make_motion_studio(options, motion)
+    else:
+        studio = make_studio(options)
     console = plain_console(stderr=True)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("cameras", total=studio.frames * len(studio.rig))
         write_studio(studio, args.out, lambda frames: progress.advance(task, frames))
+    options = studio.options
     people = (
         f"{counted(options.people, 'person', 'people')}, {counted(len(studio.rig), 'camera')}, {studio.frames} frames"
     )
@@ -82,7 +100,7 @@ def _film(args: argparse.Namespace) -> int:
     from multiview.commands.progress import progress_bar
     from multiview.synthetic.filming import film_board, film_people, film_studio
 
-    fixed = [*(name for name in _NUMBERS if name not in _OF_FILMS), "options", "layout", "perfect"]
+    fixed = [*(name for name in _NUMBERS if name not in _OF_FILMS), "options", "motion", "layout", "perfect"]
     if given := [name for name in fixed if getattr(args, name.replace("-", "_"))]:
         raise ConfigError(
             f"--{given[0]} cannot be combined with --film; with it use only --{', --'.join(_OF_FILMS)} can be set"

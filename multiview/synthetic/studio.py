@@ -14,16 +14,26 @@ from multiview.common.toml import convert
 from multiview.data import NS_PER_S, Keypoints2D, Views
 from multiview.errors import ConfigError
 from multiview.recordings.ground_truth import Truth
-from multiview.synthetic.anatomy import has_fingers, joint_positions, random_build
+from multiview.synthetic.anatomy import Posture, has_fingers, joint_positions, random_build
+from multiview.synthetic.hands import finger_rotations
 from multiview.synthetic.motion import posture_of
 from multiview.synthetic.observe import Observations, observe
 from multiview.synthetic.occlusion import CAPSULE_JOINTS
 from multiview.synthetic.options import StudioOptions
 from multiview.synthetic.paths import simulate_paths
+from multiview.synthetic.recorded_motion import RecordedMotion
 from multiview.synthetic.rigs import PLACEMENTS, rig_at
 from multiview.synthetic.walker import Walker, walker_joints
 
-__all__ = ["Labels", "Studio", "make_recorded_studio", "make_rig", "make_studio", "make_walker_studio"]
+__all__ = [
+    "Labels",
+    "Studio",
+    "make_motion_studio",
+    "make_recorded_studio",
+    "make_rig",
+    "make_studio",
+    "make_walker_studio",
+]
 
 _PAD = 6  # frames of motion before the first and after the last, for cameras out of step
 
@@ -332,6 +342,38 @@ def make_recorded_studio(options: StudioOptions, xyz: Float64[np.ndarray, "T J 3
     unknown = np.full((len(xyz), len(names) - len(skeleton.joints), 3), np.nan)
     every = np.pad(np.concatenate([xyz, unknown], axis=1), ((_PAD, _PAD), (0, 0), (0, 0)), mode="edge")
     return Studio(options, rig, skeleton, _motion(options.fps, skeleton, every[:, None], ends))
+
+
+def make_motion_studio(options: StudioOptions, motion: RecordedMotion) -> Studio:
+    """A studio in which one person plays a recorded motion; time 0 is its first tick.
+
+    Args:
+        options: What it is like; what they say of people and what these do is left aside.
+        motion: What the person does.
+
+    Returns:
+        The studio; unless the options say otherwise, as large as the motion is wide.
+
+    Raises:
+        ConfigError: The options contradict each other.
+    """
+    skeleton = load_skeleton(options.skeleton)
+    names, ends = _names(skeleton)
+    time_s = (np.arange(_instants(options)) - _PAD) / options.fps
+    build = random_build(_rng(options, "person 0"))
+    posture = motion.posture(build, time_s)
+    side = 2 * float(np.abs(posture.pelvis[:, :2]).max()) + 2.0
+    options = msgspec.structs.replace(options, people=1, area_m=options.area_m or side)
+    xyz = joint_positions(build, _with_fingers(posture, names, options), names)[:, None]
+    return Studio(options, make_rig(options), skeleton, _motion(options.fps, skeleton, xyz, ends))
+
+
+def _with_fingers(posture: Posture, names: tuple[str, ...], options: StudioOptions) -> Posture:
+    """The posture with moving fingers, where they are asked for."""
+    if not has_fingers(names):
+        return posture
+    fingers = finger_rotations(len(posture.pelvis), options.fps, _rng(options, "fingers"))
+    return Posture(posture.pelvis, posture.rotation | fingers)
 
 
 def make_rig(options: StudioOptions) -> Rig:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -70,3 +71,21 @@ def test_what_cannot_be_made_is_refused(arguments, message, tmp_path: Path, caps
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "new").exists()
+
+
+def test_recorded_motion_is_played_for_as_long_as_it_lasts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    still = [0.9, 0.0, *[1.0, 0.0, 0.0, 0.0] * 4, 0.0, *[1.0, 0.0, 0.0, 0.0] * 2, 0.0]
+    still += [1.0, 0.0, 0.0, 0.0, 0.0, *[1.0, 0.0, 0.0, 0.0] * 2, 0.0]
+    motion = tmp_path / "ahead.txt"
+    motion.write_text(json.dumps({"Frames": [[0.1, 0.5 * k, *still] for k in range(3)]}))
+    arguments = ["synthesize", "--out", str(tmp_path / "new"), "--motion", str(motion), "--cameras", "2"]
+    assert main(arguments) == 0
+    truth = read_truth(tmp_path / "new" / "gt.npz")
+    hip = truth.xyz[:, truth.joints.index("left_hip")]
+    assert len(hip) == round(0.2 * 30)
+    velocity = 30 * np.diff(hip, axis=0)  # 5 m/s ahead in the file, and as much faster as legs are longer
+    assert velocity[:, 0] == pytest.approx(velocity[0, 0])
+    assert 4.0 < velocity[0, 0] < 6.0
+    assert np.abs(velocity[:, 1:]).max() < 1e-9
+    assert main([*arguments[:2], str(tmp_path / "two"), *arguments[3:], "--people", "2"]) == 2
+    assert "--motion is of one person" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from multiview.errors import ConfigError
 __all__ = ["joint_of_marker", "joints_of_markers"]
 
 _PARTS = {
-    "shoulder": "shoulder", "sho": "shoulder", "shoulderjoint": "shoulder", "upperarm": "shoulder",
+    "shoulder": "shoulder", "sho": "shoulder", "shoulderjoint": "shoulder", "upperarm": "shoulder", "arm": "shoulder",
     "acromial": "shoulder", "mtp": "big_toe",
     "elbow": "elbow", "elb": "elbow", "lowerarm": "elbow", "forearm": "elbow",
     "wrist": "wrist", "wri": "wrist", "hand": "wrist", "radiushand": "wrist",
