@@ -13,6 +13,7 @@ from calib.board.chessboard import Chessboard
 from calib.board.circles import Circles
 from calib.board.target import target_from_table
 from multiview.common.atomic_file import replacing
+from multiview.common.picture_file import MAX_PIXELS
 from multiview.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def write_sheet(board: Printable, page: tuple[float, float], out: Path) -> tuple
         _write_pdf(board, page, file)
     for side, name in zip(_sides(board), ("board.png", "board_back.png"), strict=False):
         length = float(getattr(board, board.LENGTHS[0]))
-        picture = side.board.picture(max(20, round(1000 * length / _MM_PER_INCH * _DPI)))
+        picture = side.board.picture(length_px(board))
         margin = round(0.5 * picture.shape[0] / (board.size[1] / length))
         picture = np.pad(picture, margin, constant_values=0 if _inverted(board) else 255)
         picture = np.ascontiguousarray(picture[:, ::-1]) if side.mirrored else picture
@@ -134,6 +135,17 @@ def write_sheet(board: Printable, page: tuple[float, float], out: Path) -> tuple
         with replacing(paths[-1]) as file:
             file.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
     return (*paths, toml)
+
+
+def length_px(board: Printable) -> int:
+    """Pixels of the board's square, or circles' distance, in its picture: as printers have them, of large boards fewer.
+
+    A picture with its margins stays one that is read again (`multiview.common.picture_file`).
+    """
+    length = float(getattr(board, board.LENGTHS[0]))
+    wide, high = (side / length + 1 for side in board.size)
+    most = int((MAX_PIXELS / (wide * high)) ** 0.5) - 1
+    return max(20, min(round(1000 * length / _MM_PER_INCH * _DPI), most))
 
 
 class _Side(NamedTuple):
