@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.io import savemat
 
-from calib.board.board import load_board
+from calib.board.target import load_target
 from calib.corners.corners import Corners, read_corners, write_corners
 from calib.formats import format_of, load_format, written_formats
 from multiview.body.actor import BONE_LENGTHS, Actor, load_actor, save_actor
@@ -90,6 +90,10 @@ def _shipped(*parts: str) -> Callable[[Path], Path]:
 
 
 BOARD = 'squares = [7, 5]\nsquare_length = 0.04\nmarker_length = 0.03\ndictionary = "DICT_4X4_50"\nlegacy = false\n'
+CHESSBOARD = 'kind = "chessboard"\nsquares = [9, 6]\nsquare_length = 0.054\n'
+CIRCLES = 'kind = "circles"\ncircles = [4, 11]\nspacing = 0.02\nstaggered = true\ninverted = false\n'
+TAGS = 'kind = "markers"\ndictionary = "DICT_APRILTAG_36h11"\nmarker_length = 0.1\nmarkers = [1, 2, 3]\nfixed = true\n'
+SEVERAL = f'kind = "several"\n[[boards]]\n{BOARD}[[boards]]\n{CHESSBOARD}'
 STUDIO = """version = 1
 name = "studio"
 rig = "rig.toml"
@@ -303,7 +307,11 @@ STAMPS = "frame,time\n" + "".join(f"{i},{i / 30:.6f}\n" for i in range(30))
 
 FORMATS: dict[str, FileFormat] = {
     "rig": FileFormat(_written("file.toml", lambda path: save_rig(RIG, path)), load_rig),
-    "board": FileFormat(_text("file.toml", BOARD), load_board),
+    "board": FileFormat(_text("file.toml", BOARD), load_target),
+    "board chessboard": FileFormat(_text("file.toml", CHESSBOARD), load_target),
+    "board circles": FileFormat(_text("file.toml", CIRCLES), load_target),
+    "board markers": FileFormat(_text("file.toml", TAGS), load_target),
+    "board several": FileFormat(_text("file.toml", SEVERAL), load_target),
     "studio": FileFormat(_studio, load_studio),
     "card": FileFormat(_shipped("models", "rtmpose-m-body.toml"), load_card),
     "recipe": FileFormat(_shipped("recipes", "light.toml"), _recipe),

@@ -75,7 +75,8 @@ API: dict[str, tuple[str, ...]] = {
         "multiview.export: Exporter exporter_names load_exporter",
     ),
     "Calibration": (
-        "calib.board.board: Board load_board",
+        "calib.board.board: Board",
+        "calib.board.target: finder_of load_target load_targets",
         "calib.corners.corners: Corners BoardViews read_corners write_corners",
         "calib.corners.detect",
         "calib.solve.solve",

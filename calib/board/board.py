@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -14,9 +13,9 @@ from jaxtyping import Float64, UInt8
 
 from calib.board.grid import in_metres
 from multiview.common.ranges import between
-from multiview.common.toml import convert, decode_toml
+from multiview.common.toml import convert
 
-__all__ = ["Back", "Board", "BoardTable", "board_from_table", "dictionary_names", "load_board"]
+__all__ = ["Back", "Board", "BoardTable", "board_from_table", "dictionary_names"]
 
 _MAX_THICKNESS_M = 0.1
 
@@ -197,21 +196,6 @@ class BoardTable(msgspec.Struct, forbid_unknown_fields=True):
 
     def board(self) -> Board:
         return Board((self.squares[0], self.squares[1]), *msgspec.structs.astuple(self)[1:])
-
-
-def load_board(path: str | Path) -> Board:
-    """Read a board file.
-
-    Args:
-        path: `board.toml`, in the format of docs/formats.md.
-
-    Returns:
-        The board.
-
-    Raises:
-        ConfigError: The file is missing or wrong; the message names the key and what was expected.
-    """
-    return decode_toml(path, BoardTable, "`multiview calibrate board` writes one").board()
 
 
 def board_from_table(table: dict[str, Any]) -> Board:

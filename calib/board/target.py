@@ -202,7 +202,7 @@ def target_from_table(table: dict[str, Any], where: str = "board") -> Target:
     kind = table.get("kind", "charuco")
     if kind == "charuco":
         return convert({key: value for key, value in table.items() if key != "kind"}, BoardTable, where).board()
-    if kind not in _TABLES:
+    if not isinstance(kind, str) or kind not in _TABLES:
         raise ConfigError(f"{where}: kind {kind!r} is not known; there are {', '.join(_TABLES)}")
     if kind == "several":
         boards = convert(table, SeveralTable, where).boards

@@ -52,10 +52,10 @@ def run_markers(args: argparse.Namespace) -> dict[str, Any]:
     """
     import numpy as np
 
+    from multiview.body.marker_joints import joints_of_markers
     from multiview.editing.take_poses import take_poses
     from multiview.evaluation.agreement import compare_markers
     from multiview.marker_files import read_markers
-    from multiview.marker_files.marker_joints import joints_of_markers
 
     markers = read_markers(args.truth, args.unit)
     joints, xyz = joints_of_markers(markers.xyz, markers.names, args.joints)

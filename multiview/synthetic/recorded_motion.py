@@ -17,10 +17,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from multiview.body.frames import YUP_FROM_WORLD, axis_frames, unit_vectors
+from multiview.body.marker_joints import joints_of_markers
 from multiview.common.ledger import reading
 from multiview.errors import SourceError
 from multiview.marker_files import read_markers
-from multiview.marker_files.marker_joints import joints_of_markers
 from multiview.synthetic.anatomy import BODY_PARTS, Build, Posture, joint_positions, part_offset
 
 __all__ = ["RecordedMotion", "read_motion"]

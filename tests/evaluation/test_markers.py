@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from multiview.__main__ import main
+from multiview.body.marker_joints import joint_of_marker
 from multiview.errors import ConfigError, SourceError
 from multiview.evaluation.alignment import align
 from multiview.export import load_exporter
 from multiview.geometry.rigid import rotation_from_vector
 from multiview.marker_files import read_markers
-from multiview.marker_files.marker_joints import joint_of_marker
 from multiview.recordings.pose_table import Poses, write_poses
 from multiview.synthetic import StudioOptions, make_studio
 from multiview.synthetic.anatomy import random_build

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from multiview.__main__ import main
+from multiview.body.marker_joints import joint_of_marker
 from multiview.body.skeleton import load_skeleton
 from multiview.data import Pose3D, Track, Tracks
 from multiview.export import load_exporter
 from multiview.export._marker_names import marker_names
-from multiview.marker_files.marker_joints import joint_of_marker
 from multiview.recordings.pose_table import Poses, write_poses
 
 COCO17 = load_skeleton("coco17")

@@ -119,6 +119,7 @@ def test_plain_boards_are_written_and_read_as_they_are(tmp_path):
     ("text", "words"),
     [
         ('kind = "chess"', "kind 'chess' is not known; there are charuco, chessboard, circles"),
+        ("kind = ['chessboard']", "is not known; there are charuco, chessboard, circles"),
         ('kind = "chessboard"\nsquares = [7, 7]\nsquare_length = 0.03', "looks alike from four sides"),
         ('kind = "chessboard"\nsquares = [8, 7]\nsquare_length = 30', "looks like 30 mm = 0.03 m"),
         ('kind = "circles"\ncircles = [6, 6]\nspacing = 0.03\nstaggered = false', "looks alike from four sides"),

@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.board.board import Board, load_board
+from calib.board.board import Board
 from calib.board.finder import Finder
 from calib.board.sheet import plan, write_sheet
+from calib.board.target import load_target
 from multiview.__main__ import main
 from multiview.errors import ConfigError
 
@@ -45,7 +46,7 @@ def sheet(request, tmp_path):
     squares, legacy, inverted = request.param
     board, page = plan("a4", None, squares, 32.0, None, "DICT_4X4_100", legacy, inverted)
     pdf, _, toml = write_sheet(board, page, tmp_path)
-    assert load_board(toml) == board
+    assert load_target(toml) == board
     return board, page, *read_sheet(pdf)
 
 
@@ -85,7 +86,7 @@ def test_two_sided_sheets_print_the_back_that_the_finder_expects(tmp_path, back)
     board, page = plan("a4", None, "7x5", 32.0, None, "DICT_4X4_100", False, False, back, 5.0)
     files = write_sheet(board, page, tmp_path)
     assert [file.name for file in files] == ["board.pdf", "board.png", "board_back.png", "board.toml"]
-    assert load_board(tmp_path / "board.toml") == board
+    assert load_target(tmp_path / "board.toml") == board
     assert board.thickness == 0.005
     assert len(re.findall(rb"/Type /Page\b", (tmp_path / "board.pdf").read_bytes())) == 2
     finder = Finder(board)
@@ -106,7 +107,7 @@ def test_board_whose_square_somebody_measured_is_not_replaced(tmp_path, capsys):
         assert main(other) == 2
         assert "with a length that was measured" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-    assert load_board(board).square_length == 0.0297
+    assert load_target(board).square_length == 0.0297
 
 
 @pytest.mark.slow
@@ -117,7 +118,7 @@ def test_own_boards_are_described_by_a_picture(tmp_path, capsys):
     cv2.imwrite(str(tmp_path / "photo.png"), picture)
     words = ["calibrate", "board", "--own", str(tmp_path / "photo.png"), "--square", "54", "--out", str(tmp_path)]
     assert main(words) == 0
-    found = load_board(tmp_path / "board.toml")
+    found = load_target(tmp_path / "board.toml")
     assert (found.squares, found.inverted, found.square_length) == ((4, 5), True, 0.054)
     assert found.marker_length == pytest.approx(0.0378, rel=0.02)
     assert "Your board: 4x5 squares of 54 mm" in capsys.readouterr().out
@@ -126,7 +127,7 @@ def test_own_boards_are_described_by_a_picture(tmp_path, capsys):
 def test_own_boards_without_a_picture_leave_to_detect_what_is_unknown(tmp_path, capsys):
     out = ["--out", str(tmp_path)]
     assert main(["calibrate", "board", "--own", "--squares", "4x5", "--square", "54", "--marker", "40.5", *out]) == 0
-    assert load_board(tmp_path / "board.toml") == Board((4, 5), 0.054, 0.0405, "DICT_4X4_100")
+    assert load_target(tmp_path / "board.toml") == Board((4, 5), 0.054, 0.0405, "DICT_4X4_100")
     assert main(["calibrate", "board", "--own", "--square", "54", *out]) == 2
     assert "count the squares" in capsys.readouterr().err
     assert main(["calibrate", "board", "--own", "--squares", "4x5", *out]) == 2

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from calib.board.board import load_board
+from calib.board.target import load_target
 from calib.corners.corners import BoardViews, Corners, read_corners, write_corners
 from calib.corners.selection import select_instants
 from multiview.errors import ConfigError, SourceError
@@ -116,14 +116,14 @@ def test_mistakes_in_a_board_file_are_named(tmp_path, line):
     path = tmp_path / "board.toml"
     path.write_text("\n".join(keys.values()))
     with pytest.raises(ConfigError, match=re.escape(MISTAKES[line])) as caught:
-        load_board(path)
+        load_target(path)
     assert "board.toml" in str(caught.value)
 
 
 def test_a_board_file_with_all_in_order(tmp_path):
     path = tmp_path / "board.toml"
     path.write_text('squares = [7, 5]\nsquare_length = 0.1\nmarker_length = 0.075\ndictionary = "DICT_4X4_100"\n')
-    board = load_board(path)
+    board = load_target(path)
     assert (board.legacy, board.inverted) == (None, None)
     np.testing.assert_allclose(board.points[7], [0.2, 0.2, 0])
     np.testing.assert_allclose(board.points, board.opencv().getChessboardCorners(), atol=1e-6)
