@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import argparse
 import random
-import resource
 import time
 
 import numpy as np
 
 from benchmarks.mutations import mutate
+from benchmarks.peak_memory import forget_peak, peak_mb
 from multiview.data import Keypoints2D
 from multiview.errors import MessageError
 from multiview.wire.messages import ClockSample, Heartbeat, KeypointsMessage, decode, encode
@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
         return fuzz(args.messages, args.rate, args.seed)
     rng, bodies = random.Random(args.seed), seeds()
     decoded = rejected = 0
-    began, memory = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    forget_peak()
+    began, memory = time.perf_counter(), peak_mb()
     for _ in range(args.messages):
         try:
             message = decode(mutate(rng, rng.choice(bodies)))
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         decoded += 1
         if isinstance(message, KeypointsMessage):
             unpack_keypoints(message)
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024
+    grown = peak_mb() - memory
     seconds = time.perf_counter() - began
     print(
         f"{args.messages} messages: {rejected} rejected, {decoded} decoded, {seconds:.0f} s, memory grew {grown:.1f} MB"

@@ -13,7 +13,6 @@ import argparse
 import logging
 import random
 import re
-import resource
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from typing import Any
 
 from benchmarks import file_formats, keypoint_files, recorded_formats
 from benchmarks.file_formats import FileFormat
+from benchmarks.peak_memory import forget_peak, peak_mb
 from multiview.errors import MultiviewError
 
 FORMATS = file_formats.FORMATS | recorded_formats.FORMATS | keypoint_files.FORMATS
@@ -85,7 +85,8 @@ def attack(kind: FileFormat, files: int, seed: int) -> Outcome:
         good = kind.write(folder)
         content = good.read_bytes()
         kind.read(good)
-        before = _peak_mb()
+        forget_peak()
+        before = peak_mb()
         for number in range(files):
             good.write_bytes(content)
             if kind.rewrite is not None and number % 2:
@@ -93,7 +94,7 @@ def attack(kind: FileFormat, files: int, seed: int) -> Outcome:
             else:
                 good.write_bytes(mutated(rng, content, kind.text))
             _read_one(kind, good, folder, outcome, f"seed {seed}, file {number}")
-        outcome.grown_mb = _peak_mb() - before
+        outcome.grown_mb = peak_mb() - before
     logging.disable(logging.NOTSET)
     if outcome.grown_mb > MAX_MEGABYTES:
         outcome.fault(f"memory grew by {outcome.grown_mb:.0f} MB", "")
@@ -138,10 +139,6 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_hear)
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 WILD = (

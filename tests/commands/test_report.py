@@ -10,7 +10,7 @@ import pytest
 from multiview.__main__ import main
 from multiview.biomechanics.cycles import POINTS, cycle_curve
 from multiview.biomechanics.gait import Cycle
-from multiview.recordings.pose_table import Poses, write_poses
+from multiview.recordings.pose_table import ROW_ARRAYS, Poses, write_poses
 from tests.biomechanics.walking import walk, walker
 
 NAME = 'Zoë "王" <b>'
@@ -37,8 +37,7 @@ def test_report_says_steps_with_uncertainty_and_what_was_filled(
 ) -> None:
     poses = recorded(4.0, "halpe26")
     gliding = replace(poses, person=poses.person + 1, xyz=poses.xyz + 9e-9 * poses.time_ns[:, None, None])
-    both = {name: np.concatenate([getattr(poses, name), getattr(gliding, name)]) for name in (
-        "frame", "time_ns", "utc_ns", "person", "xyz", "cov", "score", "views", "filled")}  # fmt: skip
+    both = {name: np.concatenate([getattr(poses, name), getattr(gliding, name)]) for name in ROW_ARRAYS}
     rows = np.lexsort([both["person"], both["frame"]])
     write_poses(replace(poses, **{name: values[rows] for name, values in both.items()}), tmp_path / "poses.parquet")
     assert main(["report", str(tmp_path)]) == 0

@@ -12,7 +12,7 @@ from multiview.cameras.rig_file import dumps
 from multiview.editing.edit_list import EDITS
 from multiview.editing.take_poses import EDITED
 from multiview.recordings.mcap_log import Record, RecordingWriter
-from multiview.recordings.pose_table import Poses
+from multiview.recordings.pose_table import ROW_ARRAYS, Poses
 from multiview.recordings.take import Take, begin_take, finish_take
 from multiview.studio.config import Studio, SyntheticSource, studio_text
 from multiview.studio.rerun import take_studio
@@ -56,7 +56,7 @@ def record(folder: Path, simulation: Simulation, name: str = "walk") -> Take:
 def bits(poses: Poses) -> str:
     """A hash of every bit of poses."""
     found = hashlib.sha256()
-    for name in ("frame", "time_ns", "utc_ns", "person", "xyz", "cov", "score", "views", "filled"):
+    for name in ROW_ARRAYS:
         found.update(f"{name} {getattr(poses, name).dtype}".encode())
         found.update(getattr(poses, name).tobytes())
     found.update(repr((poses.joints, poses.skeleton, sorted(poses.names.items()))).encode())
