@@ -214,7 +214,7 @@ def test_subscriptions_of_all_connections_are_bounded_together(network: Network)
         for part in range(4):
             network.table.subscribed(file, b"%04d" % (4 * number + part) * 200, True)
     left = sum(is_open(client) for client, _ in many)
-    assert left == 64 * 1024 // (4 * 800)
+    assert left == 32 * 1024 // (4 * 800)
     assert is_open(small)
     assert network.table.closed_for == {"too many subscriptions": 30 - left}
     client, file = network.connect("publish")  # those that went have made room
