@@ -7,7 +7,7 @@ const SIGMAS = 2, COVARIANCE = 3; // of the ellipsoids of uncertainty; its first
 const TRAIL_MS = 3000, TRAIL_POINTS = 200; // of each person
 const FRAME_MS = 1000 / 60, PIXEL = new Uint8Array(4);
 const REST_MS = 100; // at the most
-const SLOW_MS = 50; // between pictures where no graphics card draws them: 20 a second are smooth
+const SLOW_MS = 1000 / 30; // between pictures where no graphics card draws them
 const GREY = new THREE.Color(0.6, 0.62, 0.65);
 const THEMES = {
   dark: { ground: 0x14171c, line: 0x3a4048, axis: 0x707d8f, camera: 0x8c9eb8 },
@@ -269,8 +269,8 @@ export class Room {
     this.draw();
   }
 
-  // One picture for all that changed since the last one. Drawing rests for as long as it took: where it is slow, others
-  // share the machine, fusion perhaps among them.
+  // One picture for all that changed since the last one. Drawing rests for half as long as it took: where it is slow,
+  // others share the machine, fusion perhaps among them.
   draw() {
     if (this.waiting) return;
     this.waiting = true;
@@ -291,7 +291,7 @@ export class Room {
     if (this.slow) this.waitUntilDrawn();
     this.placeLabels();
     const now = performance.now();
-    this.restUntil = Math.max(now + Math.min(now - began, REST_MS), this.slow ? began + SLOW_MS : 0);
+    this.restUntil = Math.max(now + Math.min((now - began) / 2, REST_MS), this.slow ? began + SLOW_MS : 0);
     this.waiting = false;
     this.onDrawn?.();
   }
