@@ -84,18 +84,14 @@ def identify_target(samples: Samples, stated: Target) -> Identified[Target]:
     Returns:
         The target with what the file leaves open, or has wrong.
     """
-    if isinstance(stated, Chessboard):
-        return identify_chessboard(samples, stated)
-    if isinstance(stated, Circles):
-        return identify_circles(samples, stated)
     if isinstance(stated, Markers):
         return identify_markers(samples, stated)
     if isinstance(stated, Several):
-        return identified_together(stated, [_identify_member(samples, board) for board in stated.boards])
-    return identify(samples, stated)
+        return identified_together(stated, [_identify_board(samples, board) for board in stated.boards])
+    return _identify_board(samples, stated)
 
 
-def _identify_member(samples: Samples, board: Member) -> Identified[Member]:
+def _identify_board(samples: Samples, board: Member) -> Identified[Member]:
     if isinstance(board, Chessboard):
         return identify_chessboard(samples, board)
     return identify_circles(samples, board) if isinstance(board, Circles) else identify(samples, board)
