@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.calibration_pixels import triangulation_rms
 from calib.board.board import Board
 from calib.board.chessboard import Chessboard
 from calib.board.circles import Circles
@@ -27,10 +28,8 @@ from calib.board.target import Target
 from calib.corners.detect import detect
 from calib.corners.pictures import video
 from calib.solve.solve import solve
-from calib.solve.uncertainty import triangulated
 from multiview.cameras.camera import Camera, Rig
-from multiview.geometry.bundle import BundleState
-from multiview.geometry.rigid import alignment, rotation_from_vector
+from multiview.geometry.rigid import rotation_from_vector
 from multiview.synthetic.board import paint, render, ring, waved
 
 RATE_HZ = 6.0
@@ -255,18 +254,6 @@ def write_videos(folder: Path, rig: Rig, scene: Scene) -> list[Path]:
             writer.write(picture)
         writer.release()
     return files
-
-
-def triangulation_rms(rig: Rig, state: BundleState, path: np.ndarray) -> float:
-    low, high = path.min(axis=0), path.max(axis=0)
-    axes = [np.linspace(a, b, 6) for a, b in zip(low, high, strict=True)]
-    points = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 3)
-    pixels = [camera.project(points) for camera in rig.cameras]
-    seen = np.stack([((xy >= 0) & (xy < c.size)).all(axis=1) for xy, c in zip(pixels, rig.cameras, strict=True)])
-    kept = seen.sum(axis=0) >= 2
-    found = triangulated(state, [xy[kept] for xy in pixels], seen[:, kept])
-    rotation, shift = alignment(found, points[kept])
-    return float(1000 * np.sqrt((np.linalg.norm(found @ rotation.T + shift - points[kept], axis=1) ** 2).mean()))
 
 
 if __name__ == "__main__":

@@ -11,11 +11,10 @@ from calib.board.target import bodies_of, finder_of, load_targets, middles_of, t
 from calib.corners.corners import Corners
 from calib.report.outcome import judge
 from calib.solve.solve import solve
-from calib.solve.uncertainty import relative_pose_covariance
 from multiview.cameras.camera import Camera, Rig
 from multiview.errors import ConfigError
-from multiview.geometry.rigid import vector_from_rotation
 from multiview.synthetic.board import measure, render, ring, waved
+from tests.calib.solve.pose_errors import normalised_squares
 
 ONE = Board((7, 5), 0.1, 0.075, "DICT_4X4_100", False, False)
 TWO = Board((6, 5), 0.08, 0.06, "DICT_4X4_100", False, False, first_marker=17)
@@ -45,13 +44,9 @@ def test_two_boards_at_once_give_one_rig(offset_s):
     assert np.abs(found.time_offset - [0, 0, offset_s]).max() < 4 * found.offset_sigma.max()
     outcome = judge(found, corners)
     assert not outcome.verdicts
-    squares = []
-    for i in (1, 2):
-        (R, t), covariance = relative_pose_covariance(found, i, 0)
-        a, b = rig.cameras[i], rig.cameras[0]
-        error = np.concatenate([vector_from_rotation(R @ (a.R @ b.R.T).T), t - (a.t - a.R @ b.R.T @ b.t)])
-        squares.append(error @ np.linalg.solve(covariance, error) / 6)
-    assert np.mean(squares) < 1 + 4 * 0.41  # the mean of twelve normalised squares is 1 +- 0.41
+    assert (
+        np.mean(list(normalised_squares(rig, found))) < 1 + 4 * 0.41
+    )  # the mean of twelve normalised squares is 1 +- 0.41
 
 
 def test_points_of_several_boards_are_numbered_on_and_centred_each():

@@ -9,10 +9,10 @@ from calib.board.board import Board
 from calib.corners.corners import Corners
 from calib.report.outcome import judge, rig_of
 from calib.solve.solve import solve
-from calib.solve.uncertainty import relative_pose_covariance
 from multiview.errors import CalibrationError
-from multiview.geometry.rigid import alignment, vector_from_rotation
+from multiview.geometry.rigid import alignment
 from multiview.synthetic.board import measure, placed_at_random, ring, waved
+from tests.calib.solve.pose_errors import normalised_squares
 
 BOARD = Board((7, 5), 0.1, 0.075, "DICT_4X4_100")
 
@@ -29,14 +29,6 @@ def recorded(seed=0, cameras=4, frames=60, outliers=0.0, offsets=None, model="pi
     m = measure(rig, BOARD.points, poses, rng, sigma, outliers)
     sizes = tuple(camera.size for camera in rig.cameras)
     return rig, m, Corners(rig.names, sizes, m.camera, m.frame, m.frame / 30.0, m.corner, m.xy)
-
-
-def normalised_squares(rig, found):
-    for i in range(1, len(found.cameras)):
-        (R, t), covariance = relative_pose_covariance(found, i, 0)
-        a, b = rig.cameras[found.cameras[i]], rig.cameras[found.cameras[0]]
-        error = np.concatenate([vector_from_rotation(R @ (a.R @ b.R.T).T), t - (a.t - a.R @ b.R.T @ b.t)])
-        yield error @ np.linalg.solve(covariance, error) / 6
 
 
 @pytest.mark.slow
