@@ -25,7 +25,8 @@ from benchmarks.live import Listener, resident_mb, wait_for
 from benchmarks.load import playing
 from multiview.errors import MessageError
 from multiview.recordings.take import open_take
-from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource
+from multiview.studio.studio_file import write_studio
 from multiview.wire import topics
 from multiview.wire.messages import Heartbeat, IdentityLabel, PosesMessage, decode
 from services.transport.bus import RequestClient

@@ -28,7 +28,8 @@ import zmq
 
 from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
-from multiview.studio.config import HubOptions, load_studio
+from multiview.studio.config import HubOptions
+from multiview.studio.studio_file import load_studio
 from multiview.wire.messages import CameraHealth, IdentityLabel, PosesMessage, ServiceHealth, encode
 from multiview.wire.packing import pack_keypoints
 from services.transport.bus import is_loopback

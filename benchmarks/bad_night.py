@@ -40,9 +40,9 @@ from multiview.studio.config import (
     RecorderOptions,
     Studio,
     SyntheticSource,
-    write_studio,
 )
 from multiview.studio.rerun import recorded_poses
+from multiview.studio.studio_file import write_studio
 from services.runtime.display import virtual_display
 from services.supervise.launch import Launch
 

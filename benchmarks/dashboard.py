@@ -38,7 +38,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from multiview.errors import MultiviewError
-from multiview.studio.config import HubOptions, Studio, SyntheticSource, load_studio, write_studio
+from multiview.studio.config import HubOptions, Studio, SyntheticSource
+from multiview.studio.studio_file import load_studio, write_studio
 from multiview.wire.messages import PosesMessage, decode
 from services.transport.bus import Subscriber
 

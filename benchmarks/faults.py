@@ -31,7 +31,8 @@ from multiview.commands.recover import recover
 from multiview.errors import MultiviewError
 from multiview.recordings.mcap_log import RecordingReader
 from multiview.recordings.take import Take
-from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource
+from multiview.studio.studio_file import write_studio
 from services.runtime.display import virtual_display
 from services.supervise.launch import Launch
 from services.transport.bus import Sender

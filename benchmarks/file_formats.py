@@ -28,7 +28,7 @@ from multiview.recordings.ground_truth import Truth, read_truth, write_truth
 from multiview.recordings.keypoint_folder import read_keypoints, write_keypoints
 from multiview.recordings.pose_table import Poses, read_poses, write_poses
 from multiview.sources._timestamps import read_timestamps
-from multiview.studio.config import load_studio
+from multiview.studio.studio_file import load_studio
 from multiview.synthetic import StudioOptions, make_rig, make_studio
 
 __all__ = ["FORMATS", "FileFormat", "other_arrays"]

@@ -25,7 +25,8 @@ import zmq
 from benchmarks.mutations import mutate
 from multiview.errors import MultiviewError
 from multiview.recordings.take import open_take
-from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource
+from multiview.studio.studio_file import write_studio
 from multiview.synthetic import StudioOptions, make_studio
 from multiview.wire import topics
 from multiview.wire.messages import (

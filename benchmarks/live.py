@@ -26,7 +26,8 @@ import numpy as np
 
 from benchmarks.load import PONG, playing
 from multiview.recordings.take import open_take
-from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource
+from multiview.studio.studio_file import write_studio
 from multiview.wire.messages import PosesMessage, ServiceHealth, decode
 from services.transport.bus import RequestClient, Subscriber
 from services.transport.requests import Status, StatusReply, request

@@ -25,7 +25,7 @@ from multiview.cameras.rig_file import load_rig, save_rig
 from multiview.common.names import name_of_file
 from multiview.common.video_writer import VideoWriter
 from multiview.sources import open_source
-from multiview.studio.config import load_studio
+from multiview.studio.studio_file import load_studio
 from multiview.wire.messages import CameraHealth, KeypointsMessage, decode
 from services.supervise.launch import Launch
 

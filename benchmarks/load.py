@@ -20,7 +20,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from multiview.data import NS_PER_S, Keypoints2D
-from multiview.studio.config import HubOptions, SyntheticSource, load_studio, synthetic_options
+from multiview.studio.config import HubOptions, SyntheticSource
+from multiview.studio.derived import synthetic_options
+from multiview.studio.studio_file import load_studio
 from multiview.synthetic import make_studio
 from multiview.wire.messages import EndOfStream, ServiceHealth, encode
 from multiview.wire.packing import pack_keypoints

@@ -27,7 +27,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from multiview.studio.config import HubOptions, Studio, SyntheticSource, write_studio
+from multiview.studio.config import HubOptions, Studio, SyntheticSource
+from multiview.studio.studio_file import write_studio
 
 DOCS = Path(__file__).parent
 PORT = 17755

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource
+from multiview.studio.studio_file import write_studio
 from services.transport.bus import RequestClient
 from services.transport.requests import Status, StatusReply, request
 

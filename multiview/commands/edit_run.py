@@ -17,7 +17,7 @@ from multiview.errors import CalibrationError, SourceError
 from multiview.recordings.identities import identities_crc
 from multiview.recordings.pose_table import Poses, read_poses, write_poses
 from multiview.recordings.take import Take
-from multiview.studio.config import frame_rate, pipeline_options, studio_skeleton
+from multiview.studio.derived import frame_rate, pipeline_options, studio_skeleton
 from multiview.studio.rerun import rerun_fusion, take_studio
 from multiview.wire.packing import unpack_tracks
 

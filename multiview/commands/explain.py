@@ -55,7 +55,7 @@ def _of_recording(take: Take, args: argparse.Namespace) -> tuple[Rig, Skeleton, 
     """What fusion was given at a tick: frames of all cameras, put together by their times."""
     from multiview.cameras.rig_file import load_rig
     from multiview.errors import ConfigError
-    from multiview.studio.config import studio_skeleton
+    from multiview.studio.derived import studio_skeleton
     from multiview.studio.rerun import rerun_fusion, take_studio
 
     studio, ticks = take_studio(take), []

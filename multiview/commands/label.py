@@ -142,7 +142,7 @@ def fuse_take(take: Take, rig: Rig) -> tuple[Poses, DetectionsOf]:
     """The people of a take, each frame corrected by what came later, and what each camera itself saw of them."""
     from multiview.commands.fuse_run import fuse_views
     from multiview.recordings.pose_table import Poses
-    from multiview.studio.config import frame_rate, pipeline_options, studio_skeleton
+    from multiview.studio.derived import frame_rate, pipeline_options, studio_skeleton
     from multiview.studio.rerun import rerun_fusion, take_studio
 
     studio = take_studio(take)

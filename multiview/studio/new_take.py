@@ -10,7 +10,9 @@ import msgspec
 from multiview.body.skeleton import SKELETONS, load_skeleton, skeleton_names
 from multiview.cameras.rig_file import dumps
 from multiview.recordings.take import Take, begin_take, free_name
-from multiview.studio.config import Studio, studio_rig, studio_text, with_skeleton, without_secrets
+from multiview.studio.config import Studio
+from multiview.studio.derived import studio_rig, with_skeleton
+from multiview.studio.studio_file import studio_text, without_secrets
 
 __all__ = ["new_take"]
 

@@ -16,16 +16,10 @@ from multiview.data import NS_PER_S
 from multiview.errors import ConfigError, MessageError
 from multiview.recordings.mcap_log import Record
 from multiview.recordings.take import Take
-from multiview.studio.config import (
-    HubOptions,
-    KeypointsSource,
-    RecorderOptions,
-    Studio,
-    SyntheticSource,
-    decode_studio,
-    synthetic_options,
-)
+from multiview.studio.config import HubOptions, KeypointsSource, RecorderOptions, Studio, SyntheticSource
+from multiview.studio.derived import synthetic_options
 from multiview.studio.stream_fusion import FusedTick, StreamFusion
+from multiview.studio.studio_file import decode_studio
 from multiview.wire import topics
 from multiview.wire.messages import KeypointsMessage, PosesMessage, decode
 

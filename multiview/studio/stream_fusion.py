@@ -25,7 +25,8 @@ from multiview.data import Tracks, Views
 from multiview.errors import MessageError
 from multiview.fusion.pipeline import Pipeline
 from multiview.selfcalib.extrinsic_drift import ExtrinsicDriftDetector
-from multiview.studio.config import Studio, frame_rate, pipeline_options, studio_rig, studio_skeleton
+from multiview.studio.config import Studio
+from multiview.studio.derived import frame_rate, pipeline_options, studio_rig, studio_skeleton
 from multiview.studio.time_offset_monitor import TimeOffsetMonitor
 from multiview.studio.view_survey import ViewSurvey
 from multiview.timing.clock import ClockMap

@@ -14,8 +14,10 @@ from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.common.plugins import load_plugin, plugin_names, plugin_options
 from multiview.common.toml import convert
 from multiview.errors import MessageError
-from multiview.studio.config import Studio, frame_rate, load_studio, studio_rig
+from multiview.studio.config import Studio
+from multiview.studio.derived import frame_rate, studio_rig
 from multiview.studio.identity import studio_id
+from multiview.studio.studio_file import load_studio
 from multiview.wire import topics
 from multiview.wire.messages import PosesMessage, decode
 from multiview.wire.packing import unpack_tracks

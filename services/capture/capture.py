@@ -25,7 +25,7 @@ from multiview.common.console import plain_console
 from multiview.common.ranges import Seconds, ranged
 from multiview.errors import ConfigError
 from multiview.recordings.take import Take
-from multiview.studio.config import load_studio
+from multiview.studio.studio_file import load_studio
 from services.capture.camera_news import CameraNews
 from services.capture.captured import SILENT_S, CapturedCamera, advice_for
 from services.capture.capturing import capturing

@@ -18,14 +18,9 @@ from multiview.errors import ConfigError, MultiviewError, SourceError
 from multiview.recordings.mcap_log import Record, RecordingWriter
 from multiview.recordings.take import Take, begin_take, free_name
 from multiview.sources import FrameSource
-from multiview.studio.config import (
-    CameraSource,
-    Studio,
-    SyntheticSource,
-    camera_names,
-    studio_text,
-    without_secrets,
-)
+from multiview.studio.config import CameraSource, Studio, SyntheticSource
+from multiview.studio.derived import camera_names
+from multiview.studio.studio_file import studio_text, without_secrets
 from multiview.wire.messages import CameraHealth, Stamp, encode
 from multiview.wire.topics import CAMERA_HEALTH, topic_of
 from services.capture.cameras import open_camera

@@ -11,7 +11,8 @@ from pathlib import Path
 from multiview.errors import SourceError
 from multiview.recordings.take import Take, discard_take, finish_take
 from multiview.recordings.take_lock import TakeLock
-from multiview.studio.config import Studio, camera_names
+from multiview.studio.config import Studio
+from multiview.studio.derived import camera_names
 from services.capture.captured import CapturedCamera, new_capture, open_cameras, record_counts, start_together
 from services.capture.coverage import Coverage
 from services.capture.disk_speed import disk_speed, needed_speed, speed_warning

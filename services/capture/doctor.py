@@ -21,7 +21,9 @@ from multiview.common.console import plain_console
 from multiview.errors import MultiviewError
 from multiview.models.graphics_card import has_gpu
 from multiview.sources import DeviceReport, FrameSource, Reader, ReportsState, device_addresses, open_source
-from multiview.studio.config import CameraSource, Studio, camera_names, load_studio, studio_rig
+from multiview.studio.config import CameraSource, Studio
+from multiview.studio.derived import camera_names, studio_rig
+from multiview.studio.studio_file import load_studio
 from services.capture.cameras import open_camera
 from services.capture.device_state import state_of
 from services.capture.disk_speed import disk_speed

@@ -24,7 +24,7 @@ from multiview.common.names import name_fault, name_of_file
 from multiview.errors import ConfigError, MultiviewError
 from multiview.models.card import load_card, model_file
 from multiview.sources import Reader, device_addresses, is_webcam, open_source, webcam_modes, without_parts
-from multiview.studio.config import load_studio
+from multiview.studio.studio_file import load_studio
 
 __all__ = ["Found", "camera_lines", "find_cameras", "next_steps", "studio_file"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from multiview.studio.config import load_studio
+from multiview.studio.studio_file import load_studio
 from services.capture.capture_report import CameraReport, CaptureReport, report_message
 from services.capture.captured import CapturedCamera, advice_for
 from services.capture.capturing import capturing

@@ -16,7 +16,8 @@ from multiview.cameras.camera import Camera
 from multiview.common.toml import decode_toml
 from multiview.data import NS_PER_S, VideoFrame
 from multiview.errors import SourceError
-from multiview.studio.config import SyntheticSource, synthetic_options
+from multiview.studio.config import SyntheticSource
+from multiview.studio.derived import synthetic_options
 from multiview.synthetic import make_rig
 from multiview.synthetic.board_show import BoardShow
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.errors import MultiviewError, one_line, os_error_words
-from multiview.studio.config import Studio, load_studio, studio_rig
+from multiview.studio.config import Studio
+from multiview.studio.derived import studio_rig
+from multiview.studio.studio_file import load_studio
 from services.dashboard.access import Access, Role
 from services.dashboard.bridges import Bridges
 from services.dashboard.calibration import Calibration

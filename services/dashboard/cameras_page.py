@@ -6,7 +6,8 @@ from nicegui import ui
 
 from multiview.common.secret import hide_secrets
 from multiview.sources import WebcamMode, is_device, is_webcam
-from multiview.studio.config import CameraSource, Source, SyntheticSource, camera_names
+from multiview.studio.config import CameraSource, Source, SyntheticSource
+from multiview.studio.derived import camera_names
 from services.capture.new import Found
 from services.dashboard.access import Role, Session
 from services.dashboard.backstage import Backstage

@@ -13,7 +13,8 @@ from multiview.common.names import check_name, file_name, name_fault
 from multiview.errors import ConfigError, MultiviewError
 from multiview.recordings.take import PARTIAL, free_name
 from multiview.sources import WebcamMode, webcam_modes
-from multiview.studio.config import Studio, load_studio
+from multiview.studio.config import Studio
+from multiview.studio.studio_file import load_studio
 from multiview.wire import topics
 from multiview.wire.messages import FusionRequest, encode
 from services.capture.new import Found, find_cameras, studio_file

@@ -15,7 +15,7 @@ from tomlkit.exceptions import TOMLKitError
 from multiview.common.atomic_file import replacing
 from multiview.common.names import check_name
 from multiview.errors import ConfigError
-from multiview.studio.config import decode_studio
+from multiview.studio.studio_file import decode_studio
 from services.capture.new import Found, camera_lines
 
 __all__ = ["add_cameras", "change_studio", "remove_camera", "rename_camera", "rotate_camera", "set_camera", "set_rig"]

@@ -69,7 +69,8 @@ def run(args: argparse.Namespace) -> int:
 
 def demo_studio(args: argparse.Namespace) -> Studio:
     """A ring of cameras around people who walk, pass each other, turn and reach, with realistic detection errors."""
-    from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource, synthetic_options
+    from multiview.studio.config import HubOptions, RecorderOptions, Studio, SyntheticSource
+    from multiview.studio.derived import synthetic_options
 
     options: dict[str, Any] = {
         "cameras": args.cameras,
@@ -98,7 +99,8 @@ def measure(studio: Studio, poses: Poses, latency_ms: list[float], fps: float) -
 
     from multiview.commands.evaluate import report
     from multiview.evaluation.metrics import compare
-    from multiview.studio.config import SyntheticSource, synthetic_options
+    from multiview.studio.config import SyntheticSource
+    from multiview.studio.derived import synthetic_options
     from multiview.synthetic import make_studio
 
     assert isinstance(studio.source, SyntheticSource)
@@ -123,7 +125,8 @@ def measure(studio: Studio, poses: Poses, latency_ms: list[float], fps: float) -
 def _pictures(studio: Studio, poses: Poses, take: Take, video: bool) -> dict[str, Path]:
     """The video, if wanted, the top view and, where it can be drawn, a picture of the 3D viewer."""
     from multiview.cameras.rig_file import load_rig
-    from multiview.studio.config import SyntheticSource, synthetic_options
+    from multiview.studio.config import SyntheticSource
+    from multiview.studio.derived import synthetic_options
     from multiview.synthetic import make_studio
     from services.demo.pictures import room_from_above, skeleton_video, viewer_snapshot
 

@@ -14,7 +14,9 @@ from multiview.commands.progress import progress_bar
 from multiview.common.ranges import Seconds, ranged
 from multiview.data import Track
 from multiview.errors import ConfigError, MessageError, MultiviewError
-from multiview.studio.config import Studio, load_studio, studio_skeleton
+from multiview.studio.config import Studio
+from multiview.studio.derived import studio_skeleton
+from multiview.studio.studio_file import load_studio
 from multiview.wire import topics
 from multiview.wire.messages import IdentityLabel, PosesMessage, decode, encode
 from multiview.wire.packing import unpack_tracks

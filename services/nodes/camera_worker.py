@@ -26,7 +26,8 @@ from multiview.data import NS_PER_S, Keypoints2D, VideoFrame
 from multiview.detect import ExpectsPeople, PoseDetector, make_detector
 from multiview.errors import ConfigError, SourceError
 from multiview.sources import FrameSource, Paced, Reader
-from multiview.studio.config import CameraSource, Studio, frame_rate, studio_rig, studio_skeleton
+from multiview.studio.config import CameraSource, Studio
+from multiview.studio.derived import frame_rate, studio_rig, studio_skeleton
 from multiview.timing.clock import ClockMap
 from multiview.wire import topics
 from multiview.wire.messages import CameraHealth, EndOfStream, encode

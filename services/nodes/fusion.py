@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from multiview.studio.config import load_studio
 from multiview.studio.stream_fusion import FusedTick, StreamFusion
+from multiview.studio.studio_file import load_studio
 from multiview.wire import topics
 from multiview.wire.messages import LEFT_OUT, ServiceHealth, encode
 from services.nodes.live_reasons import LiveReasons

@@ -17,8 +17,10 @@ from pathlib import Path
 import msgspec
 
 from multiview.errors import MultiviewError
-from multiview.studio.config import Studio, load_studio, studio_rig
+from multiview.studio.config import Studio
+from multiview.studio.derived import studio_rig
 from multiview.studio.identity import studio_id
+from multiview.studio.studio_file import load_studio
 from multiview.wire import topics
 from multiview.wire.messages import Heartbeat, ServiceHealth, Stamp, encode
 from services.nodes.hub_tables import Names, Reasons, SenderTable

@@ -13,8 +13,9 @@ from multiview.common.ledger import note_missing
 from multiview.errors import ConfigError, MessageError, MultiviewError
 from multiview.recordings.mcap_log import Record
 from multiview.recordings.take import Take, discard_take, finish_take
-from multiview.studio.config import Studio, load_studio
+from multiview.studio.config import Studio
 from multiview.studio.new_take import new_take
+from multiview.studio.studio_file import load_studio
 from multiview.wire import topics
 from multiview.wire.messages import CameraHealth, ServiceHealth, decode, encode
 from services.nodes.disk_room import DiskRoom

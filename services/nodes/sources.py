@@ -10,14 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from multiview.data import NS_PER_S, Keypoints2D
 from multiview.errors import SourceError
 from multiview.recordings.keypoint_folder import open_keypoint_folders
-from multiview.studio.config import (
-    CameraSource,
-    KeypointsSource,
-    Studio,
-    studio_rig,
-    studio_skeleton,
-    synthetic_options,
-)
+from multiview.studio.config import CameraSource, KeypointsSource, Studio
+from multiview.studio.derived import studio_rig, studio_skeleton, synthetic_options
 
 if TYPE_CHECKING:
     from multiview.synthetic import Studio as SyntheticStudio

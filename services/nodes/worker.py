@@ -18,7 +18,8 @@ import msgspec
 from multiview.common.names import split_names
 from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
-from multiview.studio.config import CameraSource, Studio, load_studio
+from multiview.studio.config import CameraSource, Studio
+from multiview.studio.studio_file import load_studio
 from multiview.wire import topics
 from multiview.wire.messages import CameraHealth, EndOfStream, decode, encode
 from multiview.wire.messages import PosesMessage as Poses

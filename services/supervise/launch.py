@@ -30,16 +30,10 @@ from multiview.cameras.camera import Rig
 from multiview.common.names import joined
 from multiview.errors import ConfigError, SourceError
 from multiview.recordings.take import Take, finish_take
-from multiview.studio.config import (
-    CameraSource,
-    HubOptions,
-    Studio,
-    frame_rate,
-    studio_rig,
-    with_skeleton,
-    write_studio,
-)
+from multiview.studio.config import CameraSource, HubOptions, Studio
+from multiview.studio.derived import frame_rate, studio_rig, with_skeleton
 from multiview.studio.new_take import new_take
+from multiview.studio.studio_file import write_studio
 from multiview.wire import topics
 from services.runtime.display import has_display
 from services.runtime.process import finishing

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from multiview.common.ranges import Port, ranged
 from multiview.errors import ConfigError
 from multiview.fusion.pipeline import STAGES
-from multiview.studio.config import load_studio, studio_rig
+from multiview.studio.derived import studio_rig
+from multiview.studio.studio_file import load_studio
 from multiview.wire import topics
 from services.nodes.ready_signal import ReadySignal
 from services.runtime.process import Stopping, begin_service

@@ -27,7 +27,8 @@ from multiview.common.atomic_file import replacing
 from multiview.common.console import plain_console
 from multiview.errors import SourceError
 from multiview.recordings.take import free_name
-from multiview.studio.config import CameraOptions, Source, Studio, decode_studio, load_studio
+from multiview.studio.config import CameraOptions, Source, Studio
+from multiview.studio.studio_file import decode_studio, load_studio
 from multiview.wire import topics
 from services.supervise.launch import Launch
 from services.supervise.people_seen import PeopleSeen

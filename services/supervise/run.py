@@ -13,7 +13,8 @@ from multiview.common.ledger import note_missing
 from multiview.common.ranges import Seconds, ranged
 from multiview.errors import ConfigError, SourceError
 from multiview.recordings.take import Take
-from multiview.studio.config import Studio, load_studio
+from multiview.studio.config import Studio
+from multiview.studio.studio_file import load_studio
 from services.supervise.launch import Launch
 from services.supervise.people_calibration import WANTED_S, PeopleOptions, calibrate_from_people
 from services.supervise.status import StatusTable

@@ -18,7 +18,9 @@ from rich.text import Text
 from multiview.common.console import plain_console
 from multiview.common.counted import counted
 from multiview.errors import SourceError
-from multiview.studio.config import HubOptions, load_studio, studio_rig
+from multiview.studio.config import HubOptions
+from multiview.studio.derived import studio_rig
+from multiview.studio.studio_file import load_studio
 from multiview.wire import topics
 from services.runtime.process import Stopping
 from services.supervise.watcher import Watcher, rate_of

@@ -9,15 +9,9 @@ import numpy as np
 from multiview.cameras.camera import UNPLACED, Camera, Rig
 from multiview.cameras.rig_file import load_rig
 from multiview.errors import ConfigError
-from multiview.studio.config import (
-    CameraSource,
-    KeypointsSource,
-    Studio,
-    SyntheticSource,
-    decode_studio,
-    load_studio,
-    studio_rig,
-)
+from multiview.studio.config import CameraSource, KeypointsSource, Studio, SyntheticSource
+from multiview.studio.derived import studio_rig
+from multiview.studio.studio_file import decode_studio, load_studio
 from services.nodes.camera_opening import camera_opener
 
 __all__ = ["lacks_rig", "unplaced_rig"]

@@ -24,7 +24,8 @@ import tomli_w
 from multiview.common.atomic_file import replacing
 from multiview.common.names import check_name, name_fault, named_path
 from multiview.errors import ConfigError
-from multiview.studio.config import load_studio, studio_rig
+from multiview.studio.derived import studio_rig
+from multiview.studio.studio_file import load_studio
 from services.transport.roles import Role
 
 __all__ = [

@@ -16,8 +16,10 @@ from multiview.editing.take_poses import take_poses, take_rig
 from multiview.errors import ConfigError, SourceError
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.take import Take
-from multiview.studio.config import Studio, load_studio, pipeline_options, studio_rig, studio_skeleton
+from multiview.studio.config import Studio
+from multiview.studio.derived import pipeline_options, studio_rig, studio_skeleton
 from multiview.studio.rerun import take_studio
+from multiview.studio.studio_file import load_studio
 from services.viewer.feed import Feed, PosesFeed
 from services.viewer.record import Recording
 from services.viewer.take_keypoints import TakeKeypoints

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from multiview.recordings.take import free_name
-from multiview.studio.config import load_studio
+from multiview.studio.studio_file import load_studio
 from services.runtime.process import PARENT_VARIABLE
 
 __all__ = ["Recording"]

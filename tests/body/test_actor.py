@@ -18,7 +18,7 @@ from multiview.editing.take_poses import take_poses
 from multiview.errors import ConfigError
 from multiview.export import load_exporter
 from multiview.recordings.pose_table import Poses, read_poses, write_poses
-from multiview.studio.config import load_studio, write_studio
+from multiview.studio.studio_file import load_studio, write_studio
 from multiview.synthetic import StudioOptions, make_studio
 from multiview.wire.messages import PosesMessage, decode, encode
 from multiview.wire.packing import pack_tracks, unpack_tracks

@@ -7,7 +7,8 @@ import pytest
 from multiview.cameras.capture_volume import Volume
 from multiview.errors import ConfigError
 from multiview.fusion.pipeline import Pipeline, PipelineOptions
-from multiview.studio.config import load_studio, pipeline_options, write_studio
+from multiview.studio.derived import pipeline_options
+from multiview.studio.studio_file import load_studio, write_studio
 from multiview.synthetic import Studio
 
 

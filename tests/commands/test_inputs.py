@@ -24,7 +24,8 @@ from multiview.recordings.keypoint_folder import write_keypoints
 from multiview.recordings.mcap_log import Record, RecordingWriter
 from multiview.recordings.pose_table import Poses, read_poses, write_poses
 from multiview.recordings.take import begin_take, finish_take
-from multiview.studio.config import Studio, SyntheticSource, studio_text
+from multiview.studio.config import Studio, SyntheticSource
+from multiview.studio.studio_file import studio_text
 from multiview.synthetic import StudioOptions, make_studio
 from multiview.wire.messages import Stamp, encode
 from multiview.wire.packing import pack_keypoints, pack_tracks

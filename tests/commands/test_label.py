@@ -13,7 +13,8 @@ from multiview.commands.label import fuse_take
 from multiview.learn.label import LabelCriteria, label_view, sigma_for_rms
 from multiview.recordings.mcap_log import Record, RecordingWriter
 from multiview.recordings.take import Take, begin_take, finish_take
-from multiview.studio.config import Studio, SyntheticSource, write_studio
+from multiview.studio.config import Studio, SyntheticSource
+from multiview.studio.studio_file import write_studio
 from multiview.synthetic import StudioOptions, make_studio
 from multiview.wire.messages import Stamp, encode
 from multiview.wire.packing import pack_keypoints

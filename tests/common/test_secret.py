@@ -12,8 +12,9 @@ from multiview.cameras.rig_file import save_rig
 from multiview.common.secret import hide_secrets, resolve_secrets
 from multiview.errors import ConfigError, SourceError
 from multiview.sources import open_source
-from multiview.studio.config import CameraSource, load_studio
+from multiview.studio.config import CameraSource
 from multiview.studio.new_take import new_take
+from multiview.studio.studio_file import load_studio
 from multiview.synthetic import StudioOptions, make_rig
 
 

@@ -14,9 +14,10 @@ from multiview.editing.take_poses import EDITED
 from multiview.recordings.mcap_log import Record, RecordingWriter
 from multiview.recordings.pose_table import ROW_ARRAYS, Poses
 from multiview.recordings.take import Take, begin_take, finish_take
-from multiview.studio.config import Studio, SyntheticSource, studio_text
+from multiview.studio.config import Studio, SyntheticSource
 from multiview.studio.rerun import take_studio
 from multiview.studio.stream_fusion import StreamFusion
+from multiview.studio.studio_file import studio_text
 from multiview.synthetic import Studio as Simulation
 from multiview.wire.messages import EndOfStream, Stamp, encode
 from multiview.wire.packing import pack_keypoints

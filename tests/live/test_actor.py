@@ -9,7 +9,7 @@ import pytest
 from multiview.__main__ import main
 from multiview.body.actor import load_actor
 from multiview.client import PoseFrame, connect
-from multiview.studio.config import write_studio
+from multiview.studio.studio_file import write_studio
 from services.supervise.launch import Launch
 from services.viewer.stream import StreamFeed
 from tests.processes import synthetic_studio, until

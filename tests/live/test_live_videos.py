@@ -13,7 +13,8 @@ import pytest
 from multiview.cameras.rig_file import load_rig, save_rig
 from multiview.editing.take_poses import take_poses, take_rig, take_start_ns
 from multiview.recordings.take import Take
-from multiview.studio.config import CameraSource, RecorderOptions, Studio, load_studio, write_studio
+from multiview.studio.config import CameraSource, RecorderOptions, Studio
+from multiview.studio.studio_file import load_studio, write_studio
 from multiview.synthetic import StudioOptions, make_studio
 from multiview.wire.topics import POSES
 from services.dashboard.take_videos import take_videos

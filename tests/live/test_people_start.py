@@ -12,16 +12,10 @@ from multiview.cameras.camera import UNPLACED
 from multiview.cameras.rig_file import load_rig, save_rig
 from multiview.errors import ConfigError
 from multiview.recordings.take import open_take
-from multiview.studio.config import (
-    RecorderOptions,
-    Studio,
-    SyntheticSource,
-    ViewerOptions,
-    load_studio,
-    studio_rig,
-    write_studio,
-)
+from multiview.studio.config import RecorderOptions, Studio, SyntheticSource, ViewerOptions
+from multiview.studio.derived import studio_rig
 from multiview.studio.rerun import recorded_poses, rerun_fusion
+from multiview.studio.studio_file import load_studio, write_studio
 from tests.processes import FREE
 
 # 1 px of noise, so that a few seconds tell the rig well.

@@ -19,8 +19,9 @@ from multiview.errors import ConfigError, SourceError
 from multiview.fusion.pipeline import Pipeline
 from multiview.recordings.keypoint_folder import open_keypoint_folders
 from multiview.recordings.take import Take, open_take
-from multiview.studio.config import HubOptions, KeypointsSource, RecorderOptions, Studio, write_studio
+from multiview.studio.config import HubOptions, KeypointsSource, RecorderOptions, Studio
 from multiview.studio.rerun import compare, recorded_poses, rerun_fusion
+from multiview.studio.studio_file import write_studio
 from multiview.wire.messages import PosesMessage, decode
 from services.supervise.launch import Launch
 from services.transport.bus import Subscriber

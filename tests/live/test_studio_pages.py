@@ -16,7 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from multiview.recordings.take import Take
-from multiview.studio.config import SyntheticSource, write_studio
+from multiview.studio.config import SyntheticSource
+from multiview.studio.studio_file import write_studio
 from multiview.wire.topics import RECORDED
 from services.dashboard.control import Control
 from tests.live.browser import PATIENCE_S, Server, browser_of, served, viewer_of

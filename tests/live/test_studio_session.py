@@ -18,7 +18,9 @@ from multiview.editing.take_poses import take_poses
 from multiview.geometry.rigid import alignment
 from multiview.marker_files import read_markers
 from multiview.recordings.pose_table import Poses
-from multiview.studio.config import SyntheticSource, load_studio, synthetic_options
+from multiview.studio.config import SyntheticSource
+from multiview.studio.derived import synthetic_options
+from multiview.studio.studio_file import load_studio
 from multiview.synthetic import Studio, make_studio
 from tests.live.browser import Server, browser_of, cookie_of, served
 from tests.processes import free_ports

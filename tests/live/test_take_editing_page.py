@@ -18,7 +18,7 @@ from multiview.data import NS_PER_S
 from multiview.editing.edit_list import read_edits
 from multiview.editing.take_poses import take_poses
 from multiview.recordings.take import Take
-from multiview.studio.config import write_studio
+from multiview.studio.studio_file import write_studio
 from multiview.synthetic import Studio
 from tests.editing.recorded import START_NS, bits, record, recorded_bits
 from tests.live.browser import Server, browser_of, served, viewer_of

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from multiview.errors import ConfigError, SourceError
-from multiview.studio.config import CameraSource, SyntheticSource, camera_names, load_studio
+from multiview.studio.config import CameraSource, SyntheticSource
+from multiview.studio.derived import camera_names
+from multiview.studio.studio_file import load_studio
 from services.capture import new
 from tests.footage import SIZE, write_video
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from multiview.cameras.rig_file import dumps
-from multiview.studio.config import CameraSource, Studio, write_studio
+from multiview.studio.config import CameraSource, Studio
+from multiview.studio.studio_file import write_studio
 from services.dashboard.access import Access
 from services.dashboard.backstage import Backstage
 from services.dashboard.control import Control

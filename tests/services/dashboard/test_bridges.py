@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from multiview.errors import ConfigError
-from multiview.studio.config import write_studio
+from multiview.studio.studio_file import write_studio
 from services.dashboard.access import Role, Session
 from services.dashboard.bridges import Bridges
 from services.dashboard.control import Control

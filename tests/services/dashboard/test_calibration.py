@@ -11,7 +11,7 @@ import pytest
 
 from multiview.errors import ConfigError
 from multiview.recordings.take import Take
-from multiview.studio.config import write_studio
+from multiview.studio.studio_file import write_studio
 from services.capture.capture_report import CameraReport, CaptureReport
 from services.dashboard.access import Role, Session
 from services.dashboard.calibration import BOARD, Calibration, Sheet, Solved

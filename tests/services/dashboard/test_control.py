@@ -11,7 +11,8 @@ import pytest
 
 from multiview.__main__ import main
 from multiview.errors import ConfigError
-from multiview.studio.config import CameraSource, SyntheticSource, write_studio
+from multiview.studio.config import CameraSource, SyntheticSource
+from multiview.studio.studio_file import write_studio
 from services.capture.new import Found
 from services.dashboard.access import Role, Session
 from services.dashboard.bridges import Bridges

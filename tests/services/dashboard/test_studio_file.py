@@ -8,7 +8,8 @@ import pytest
 
 from multiview.errors import ConfigError
 from multiview.sources import WebcamMode
-from multiview.studio.config import CameraSource, decode_studio
+from multiview.studio.config import CameraSource
+from multiview.studio.studio_file import decode_studio
 from services.capture.new import Found
 from services.dashboard.access import Role, Session
 from services.dashboard.control import Control

@@ -13,7 +13,9 @@ import pytest
 
 from multiview.common.palette import person_colour
 from multiview.recordings.pose_table import read_poses
-from multiview.studio.config import SyntheticSource, load_studio, synthetic_options
+from multiview.studio.config import SyntheticSource
+from multiview.studio.derived import synthetic_options
+from multiview.studio.studio_file import load_studio
 from multiview.synthetic import make_studio
 from multiview.synthetic.cramer_rao import truth_with_bound
 from services.dashboard import studio

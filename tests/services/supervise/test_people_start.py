@@ -11,7 +11,9 @@ from multiview.cameras.camera import UNPLACED
 from multiview.cameras.rig_file import load_rig, save_rig
 from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
-from multiview.studio.config import Studio, SyntheticSource, load_studio, studio_rig
+from multiview.studio.config import Studio, SyntheticSource
+from multiview.studio.derived import studio_rig
+from multiview.studio.studio_file import load_studio
 from multiview.wire.messages import Stamp, encode
 from multiview.wire.packing import pack_keypoints
 from services.supervise.people_calibration import _name_rig

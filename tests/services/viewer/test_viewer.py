@@ -23,7 +23,8 @@ from multiview.drawing.camera_shape import default_view, frustum, level_from_wor
 from multiview.drawing.mesh import PeopleMesh
 from multiview.recordings.mcap_log import Record, RecordingWriter
 from multiview.recordings.pose_table import Poses, write_poses
-from multiview.studio.config import RecorderOptions, Studio, SyntheticSource, frame_rate
+from multiview.studio.config import RecorderOptions, Studio, SyntheticSource
+from multiview.studio.derived import frame_rate
 from multiview.studio.new_take import new_take
 from multiview.wire.messages import Stamp, encode
 from multiview.wire.packing import pack_keypoints

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from multiview.recordings.take import open_take
-from multiview.studio.config import RecorderOptions, Studio, SyntheticSource, write_studio
+from multiview.studio.config import RecorderOptions, Studio, SyntheticSource
+from multiview.studio.studio_file import write_studio
 from multiview.wire.messages import Stamp
 from services.transport.hub_sockets import HubSockets
 from services.viewer.record import Recording
