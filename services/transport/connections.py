@@ -10,7 +10,9 @@ connection has received. With these three the memory of the hub is bounded whate
 - connections that have not sent even a greeting are `Limits.waiting` at most, the oldest goes first;
 - a connection sends messages and bytes at a rate, as do all those together who may only listen, and what it has sent of
   a message that is not complete is bounded, as is what all those have sent together that have not said anything yet;
-- what subscribers ask for is bounded, of each and of all together.
+- what subscribers ask for is bounded, of each and of all together;
+- of those who may only listen and do not read what they are sent, `Limits.behind` are kept: for each of them up to a
+  thousand messages wait here.
 
 The hub relays by the same thread: so a call takes up a share of the connections only.
 """
@@ -27,10 +29,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from multiview.wire.messages import MAX_BYTES
-
-if sys.platform == "linux":
-    import fcntl
-    import termios
+from services.transport.tcp_traffic import traffic, waiting_bytes
 
 __all__ = ["ConnectionTable", "Limits"]
 
@@ -40,8 +39,6 @@ HEARTBEAT_BYTES_S = 2048.0  # what heartbeats of the other side are allowed
 SUBSCRIPTIONS, SUBSCRIBED_BYTES = 256, 4096  # of one connection; libzmq keeps some 50 bytes for each of these
 SUBSCRIBED_IN_ALL = 32 * 1024  # bytes of all of them; ours ask for 150 each
 AT_ONCE = 48  # connections that one call looks at
-_RECEIVED_AT = 128  # place of tcpi_bytes_received in struct tcp_info
-_COUNT = struct.Struct("<Q")
 _LINUX = sys.platform == "linux"
 
 
@@ -61,19 +58,20 @@ class Limits(NamedTuple):
     queue: int = 128
     unfinished: int = 512 * 1024  # bytes of a message that is not complete, twice in a row
     unfinished_at_once: int = 4 * 1024 * 1024
-    in_all: int = 1024 * 1024  # the same of all connections that have said nothing yet
+    in_all: int = 512 * 1024  # the same of all connections that have said nothing yet
     messages_s: float = 4000.0
     messages: float = 4000.0
     listeners_s: float = 1e9  # messages a second, and at once, of all together who have no part in the studio
     bytes_s: float = 16e6
     bytes: float = 16e6
+    behind: int = 8  # listeners for whom something has waited without a pause for SILENT_S
     speaks: bool = True  # whether who connects here sends messages, so that silence means something
 
 
 class _Connection:
     def __init__(self, port: str, handle: socket.socket, now_s: float) -> None:
         self.port, self.handle = port, handle
-        self.since = self.last_message = self.refilled = self.swept = now_s
+        self.since = self.last_message = self.refilled = self.swept = self.kept_up = now_s
         self.received = self.unfinished = 0.0
         self.waiting = 0  # bytes that have come and that ZeroMQ has not read
         self.greeted = not _LINUX
@@ -101,6 +99,9 @@ class ConnectionTable:
 
     def __len__(self) -> int:
         return len(self._connections)
+
+    def __contains__(self, file: int) -> bool:
+        return file in self._connections
 
     def accepted(self, port: str, file: int, now_s: float) -> None:
         """A connection has come; `file` may be gone already, or stand for the next one."""
@@ -194,16 +195,18 @@ class ConnectionTable:
         Call it when every complete message has been taken.
         """
         if not self._unmeasured:
-            self._unmeasured.extend(self._connections)
+            self._unmeasured.extend(reversed(self._connections))  # the newest first: of them the least is known
         for _ in range(min(AT_ONCE, len(self._unmeasured))):
             file = self._unmeasured.popleft()
             connection = self._connections.get(file)
             if _LINUX and connection is not None:
                 self._measure(file, connection, now_s)
+        for port, limits in self._limits.items():
+            self._close_longest(port, limits.in_all)
         if self._unmeasured:
             return False
         for port, limits in self._limits.items():
-            self._close_longest(port, limits.in_all)
+            self._close_those_behind(port, limits.behind, now_s)
             self._make_room(port, limits, now_s)
         return True
 
@@ -213,9 +216,11 @@ class ConnectionTable:
 
     def _measure(self, file: int, connection: _Connection, now_s: float) -> None:
         limits = self._limits[connection.port]
-        arrived = _arrived_bytes(connection.handle)
+        arrived, unsent = traffic(connection.handle)
         if connection.waiting or arrived != connection.received:  # else nothing has come, as of most
-            connection.waiting = _waiting_bytes(connection.handle)
+            connection.waiting = waiting_bytes(connection.handle)
+        if not unsent:
+            connection.kept_up = now_s
         received = arrived - connection.waiting
         came, connection.received = received - connection.received, received
         connection.greeted = connection.greeted or received > GREETING_BYTES
@@ -231,12 +236,24 @@ class ConnectionTable:
 
     def _close_longest(self, port: str, limit: int) -> None:
         """Of those who have not said anything complete, until all of them together have sent less."""
-        mute = sorted((one.unfinished, file) for file, one in self._at[port].items() if not one.spoke)
+        mute = [(one.unfinished, file) for file, one in self._at[port].items() if not one.spoke]
         unfinished = sum(size for size, _ in mute)
+        if unfinished > limit:
+            mute.sort()
         while unfinished > limit:
             size, file = mute.pop()
             self.close(file, "message without end")
             unfinished -= size
+
+    def _close_those_behind(self, port: str, limit: int, now_s: float) -> None:
+        """The longest first; they may come again, and what they have missed is gone either way."""
+        behind = [
+            (one.kept_up, file)
+            for file, one in self._at[port].items()
+            if now_s - one.kept_up > SILENT_S and not self._has_part(one.user)
+        ]
+        for _, file in sorted(behind)[: max(0, len(behind) - limit)]:
+            self.close(file, "too many who do not read")
 
     def _make_room(self, port: str, limits: Limits, now_s: float) -> None:
         here = self._at[port]
@@ -275,22 +292,3 @@ class ConnectionTable:
         leaving += [file for file, _ in newest]
         for file in list(dict.fromkeys(leaving))[: max(0, len(there) - limit)]:
             self.close(file, "too many connections")
-
-
-def _arrived_bytes(handle: socket.socket) -> float:
-    """What has come by a connection so far, bytes."""
-    try:
-        info = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RECEIVED_AT + 8)
-    except OSError:
-        return 0.0
-    if len(info) < _RECEIVED_AT + 8:
-        return 0.0  # a kernel older than 4.1
-    return float(_COUNT.unpack_from(info, _RECEIVED_AT)[0])
-
-
-def _waiting_bytes(handle: socket.socket) -> int:
-    """What of it ZeroMQ has not read yet."""
-    try:
-        return int.from_bytes(fcntl.ioctl(handle.fileno(), termios.FIONREAD, b"\0\0\0\0"), sys.byteorder)
-    except OSError:
-        return 0

@@ -40,11 +40,16 @@ EVENTS_AT_ONCE = 16  # what is relayed waits meanwhile
 # in its sender: one that goes beyond its limits is closed before what it sent takes much memory (50 bytes for each
 # byte of a subscription, 64 for a part without content).
 SHORT = Limits(
-    window_bytes=4096, part_bytes=1024, queue=16, unfinished=16 * 1024, unfinished_at_once=64 * 1024, in_all=512 * 1024
+    waiting=32,
+    window_bytes=4096,
+    part_bytes=1024,
+    queue=16,
+    unfinished=16 * 1024,
+    unfinished_at_once=64 * 1024,
 )
 LIMITS = {
     "ingest": Limits(kept=0),  # nobody who may only listen is let in
-    "publish": SHORT._replace(window_bytes=1024, queue=8, speaks=False),
+    "publish": SHORT._replace(window_bytes=1024, queue=2, speaks=False),  # a queue of 1 never moves
     "request": SHORT._replace(messages_s=500.0, messages=1000.0, bytes_s=1e6, bytes=1e6, listeners_s=1000.0),
 }
 _FAILED = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
@@ -143,7 +148,7 @@ class HubSockets:
         """
         for port, monitor in self._monitors.items():
             if monitor in self._ready:
-                self._follow(port, monitor)
+                self._follow(port)
         if self._publish in self._ready:
             self._subscriptions()
         while self._senders_of_many:
@@ -221,7 +226,9 @@ class HubSockets:
         return frame.get(zmq.SRCFD), str(frame.get("User-Id")) if self.permissions is not None else ""
 
     def _subscriptions(self) -> None:
-        for _ in range(EVENTS_AT_ONCE):
+        """All that ZeroMQ has taken in: each byte of them costs it 50 until who goes beyond the bounds is closed."""
+        limits = LIMITS["publish"]
+        for _ in range(limits.queue * limits.connections):
             try:
                 frame = self._publish.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
@@ -231,6 +238,8 @@ class HubSockets:
                 file, user = self._origin(frame)
             except zmq.ZMQError:
                 continue  # a subscriber has gone
+            while file not in self._connections and self._follow("publish"):
+                pass  # its coming was reported before
             self._connections.count(file, user, len(data), time.monotonic())
             if self.permissions is not None and self.permissions.peer(user) is None:
                 self._connections.close(file, "revoked key")
@@ -241,19 +250,20 @@ class HubSockets:
         peer = self.permissions.peer(user) if self.permissions is not None else ANYBODY
         return peer is not None and may_send(peer.role)
 
-    def _follow(self, port: str, monitor: zmq.Socket[bytes]) -> None:
-        """What a socket's monitor reports of its connections."""
+    def _follow(self, port: str) -> bool:
+        """What a socket's monitor reports of its connections; whether there may be more."""
         for _ in range(EVENTS_AT_ONCE):
             try:
-                event, value = struct.unpack("=hi", monitor.recv_multipart(zmq.NOBLOCK)[0])
+                event, value = struct.unpack("=hi", self._monitors[port].recv_multipart(zmq.NOBLOCK)[0])
             except zmq.Again:
-                return
+                return False
             if event == zmq.EVENT_ACCEPTED:
                 self._connections.accepted(port, value, time.monotonic())
             elif event & _FAILED:
                 self._rejected["handshake"] += 1
             else:
                 self._connections.gone(value)
+        return True
 
     def _socket(self, kind: int, port: str, send_queue: int) -> zmq.Socket[bytes]:
         socket: zmq.Socket[bytes] = self._context.socket(kind)

@@ -17,7 +17,7 @@ from services.transport.rights import may_send
 __all__ = ["INGEST", "ReplySocket", "ZapAuthenticator"]
 
 INGEST = b"ingest"  # the domain of the port to which one sends
-HANDSHAKES_S, HANDSHAKES = 8.0, 32.0  # of one listener's key: a second, and at once
+HANDSHAKES_S, HANDSHAKES = 8.0, 16.0  # of one listener's key: a second, and at once
 QUIET_S, QUIETEST_S = 1.0, 3600.0  # rejections are logged at most this often: less and less
 
 

@@ -12,9 +12,13 @@ import pytest
 from services.transport.connections import ConnectionTable, Limits
 
 LIMITS = {
-    "ingest": Limits(connections=4, kept=0, waiting=2, messages_s=10.0, messages=10.0, bytes_s=1e4, bytes=1e4),
-    "publish": Limits(connections=8, of_one_key=4, kept=2, waiting=4, speaks=False),
-    "request": Limits(connections=32, of_one_key=16, kept=0, listeners_s=20.0, unfinished_at_once=50_000),
+    "ingest": Limits(
+        connections=4, kept=0, waiting=2, in_all=1 << 20, messages_s=10.0, messages=10.0, bytes_s=1e4, bytes=1e4
+    ),
+    "publish": Limits(connections=8, of_one_key=4, kept=2, waiting=4, behind=2, speaks=False),
+    "request": Limits(
+        connections=32, of_one_key=16, kept=0, in_all=110_000, listeners_s=20.0, unfinished_at_once=50_000
+    ),
 }
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell what a connection received")
 
@@ -51,6 +55,13 @@ class Network:
     def end(self, file: int) -> socket.socket:
         return next(end for end in self._ends if end.fileno() == file)
 
+    def peer(self, client: socket.socket) -> socket.socket:
+        """The server's end."""
+        return next(end for end in self._ends if end.getpeername() == client.getsockname())
+
+    def is_known(self, client: socket.socket) -> bool:
+        return self.peer(client).fileno() in self.table
+
     def close(self) -> None:
         self.table.close_all()
         for end in (*self._ends, self._server):
@@ -72,6 +83,14 @@ def is_open(client: socket.socket) -> bool:
         return True
     except OSError:
         return False
+
+
+def fill(end: socket.socket) -> None:
+    """Send until no more is taken."""
+    end.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            end.send(bytes(1 << 20))
 
 
 @linux
@@ -220,6 +239,46 @@ def test_subscriptions_of_all_connections_are_bounded_together(network: Network)
     client, file = network.connect("publish")  # those that went have made room
     network.table.subscribed(file, bytes(700), True)
     assert is_open(client)
+
+
+@linux
+def test_listeners_who_do_not_read_are_bounded(network: Network) -> None:
+    """Who has been behind for longest goes first; whoever reads again, or has a part in the studio, stays."""
+    names = ("listener A", "listener B", "listener C", "fusion", "listener D")
+    ends, now_s = [network.subscribe(name) for name in names], 0.0
+    for now_s, late in ((1.0, 0), (2.0, 1), (3.0, 2), (3.5, 3)):
+        network.table.sweep(now_s)
+        fill(network.peer(ends[late]))
+    network.table.sweep(5.0)
+    assert all(map(is_open, ends))  # A and B are behind
+    ends[1].settimeout(0.0)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            ends[1].recv(1 << 20)
+    network.table.sweep(5.1)
+    network.table.sweep(6.0)
+    assert not network.table.closed_for  # A and C
+    fill(network.peer(ends[4]))
+    network.table.sweep(8.5)
+    assert network.table.closed_for == {"too many who do not read": 1}
+    assert not network.is_known(ends[0])
+    assert all(map(network.is_known, ends[1:]))
+
+
+@linux
+def test_the_newest_connections_are_measured_first(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers who send without end do not wait until all others have been looked at."""
+    monkeypatch.setattr("services.transport.connections.AT_ONCE", 3)
+    for _ in range(20):
+        network.connect("request")
+    while not network.table.sweep(0.0):
+        pass
+    strangers = [network.connect("request") for _ in range(3)]
+    for client, file in strangers:
+        client.sendall(bytes(49_000))
+        network.read(network.end(file), 49_000)
+    assert not network.table.sweep(0.001)
+    assert network.table.closed_for == {"message without end": 1}
 
 
 def test_listeners_requests_are_bounded_together_and_keep_nobody_waiting(network: Network) -> None:

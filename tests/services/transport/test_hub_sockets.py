@@ -1,7 +1,8 @@
-"""The hub's sockets read what is too long in pieces, between the messages of others."""
+"""The hub's sockets read what is too long in pieces, and see at once whatever ZeroMQ has taken in of subscriptions."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ import pytest
 import zmq
 
 from multiview.studio.config import HubOptions
-from services.transport.hub_sockets import PARTS_AT_ONCE, HubSockets, Incoming
+from services.transport.hub_sockets import EVENTS_AT_ONCE, PARTS_AT_ONCE, HubSockets, Incoming
 from tests.processes import free_ports, until
 
 
@@ -53,3 +54,23 @@ def test_message_of_too_many_parts_costs_its_sender_the_connection(options: HubO
         assert calls - begun >= parts // PARTS_AT_ONCE - 2  # it was read in pieces
     finally:
         context.destroy(linger=0)
+
+
+def test_subscriptions_are_all_seen_before_more_are_taken_in(options: HubOptions, sockets: HubSockets) -> None:
+    """ZeroMQ remembers each as soon as it comes, at fifty times its size: who goes beyond the bound goes at once."""
+    sent = 60  # of 1000 bytes each, where 32 KB of all are allowed
+
+    def closed_by_one_call() -> int:
+        context = zmq.Context()
+        subscribers = [context.socket(zmq.XSUB) for _ in range(sent)]
+        try:
+            for number, subscriber in enumerate(subscribers):
+                subscriber.connect(f"tcp://127.0.0.1:{options.publish_port}")
+                subscriber.send(b"\1" + b"%04d" % number * 250)
+            time.sleep(0.3)  # they arrive, and ZeroMQ takes them in when it is asked
+            sockets.wait(1.0)
+            return sockets.guard()["too many subscriptions"]
+        finally:
+            context.destroy(linger=0)
+
+    until(lambda: closed_by_one_call() > EVENTS_AT_ONCE)
