@@ -1,157 +1,214 @@
 """One of four cameras does not stay as it is while a board is recorded: is it named, with the time, and no other?
 
     python -m benchmarks camera_faults
-    python -m benchmarks camera_faults --seeds 10 --clean 50
+    python -m benchmarks camera_faults --seeds 100-119 --clean 50
+    python -m benchmarks camera_faults --faults sagging frozen --scenes waved_15
 
-It is bumped, zoomed, trembles, has its images cropped and turned by a stabiliser, or turned upside down by a telephone
-that is laid down, from 30 to 80 % of the recording on; lenses are estimated with all else. "Named" counts recordings in
-which that camera is the first that console, report and JSON name; "in time" those in which the time is right within
-0.6 s (a camera shares about every second board with another), "between" those in which the change lies between the two
-views that are said; "others" other cameras that are named; "good" verdicts
-that call the rig good. In clean studios nobody may be named.
+Corners are written as `detect` writes them, and `multiview calibrate solve` is called. What counts is what it prints
+and writes: "named" are recordings in which that camera is the first that the console, report.json and report.html name,
+all three; "in time" those in which these three tell an interval that holds the true time ("width" is its median), of all
+with a change that three pictures before and after can tell of; "not good" those whose printed and written verdict is not
+"good"; "others" cameras that are named and are not at fault. In clean studios nobody may be named. Boards are held still
+at many places (`held`: 10 Hz, 12 s; `held_15`: 15 Hz, 15 s) or waved for 15 s at 15 or 60 Hz, in turn with the seeds;
+cameras, times and lenses change with them.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import replace
+import contextlib
+import io
+import json
+import re
+import tempfile
+from dataclasses import dataclass, replace
+from html import unescape
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
-from calib.board.board import Board
-from calib.corners.corners import Corners
-from calib.report.outcome import judge
-from calib.solve.faults import find_faults
-from calib.solve.solve import solve
-from multiview.cameras.camera import Camera, Rig
-from multiview.geometry.rigid import rotation_from_vector
-from multiview.synthetic.board import measure, placed_at_random, ring
+from benchmarks.camera_fault_recordings import FAULTS, Scene, recording
+from calib.commands import solve as command
+from calib.corners.corners import Corners, write_corners
 
-__all__ = ["BOARD", "FAULTS", "FPS", "FRAMES", "NOISE_PX", "recorded"]
-
-BOARD = Board((7, 5), 0.1, 0.075, "DICT_4X4_100")
-FRAMES, FPS, NOISE_PX = 120, 10.0, 0.3
-_IN_TIME_S = 0.6
-
-Fault = Callable[[Camera, float, np.random.Generator], Camera]
-
-
-def _turned(camera: Camera, vector_rad: Float64[np.ndarray, " 3"], shift_m: float = 0.0) -> Camera:
-    """The camera after a turn and a shift to its right."""
-    R = rotation_from_vector(vector_rad) @ camera.R
-    return replace(camera, R=R, t=-R @ (camera.centre + shift_m * camera.R[0]))
-
-
-def _zoomed(camera: Camera, factor: float) -> Camera:
-    return replace(camera, K=camera.K @ np.diag([factor, factor, 1.0]))
-
-
-def _bumped(camera: Camera, second: float, rng: np.random.Generator) -> Camera:
-    return _turned(camera, np.array([0, np.radians(2), 0]), 0.03)
-
-
-def _zooming(camera: Camera, second: float, rng: np.random.Generator) -> Camera:
-    return _zoomed(camera, 1.1)
-
-
-def _trembling(camera: Camera, second: float, rng: np.random.Generator) -> Camera:
-    return _turned(camera, rng.normal(0, 0.003, 3))
-
-
-def _stabilised(camera: Camera, second: float, rng: np.random.Generator) -> Camera:
-    """Cropped by a tenth, and turned against the hand's slow motion."""
-    return _zoomed(_turned(camera, 0.01 * np.sin(2.0 * second * np.array([1.0, 1.3, 0.7]))), 1.1)
-
-
-FAULTS: dict[str, Fault | None] = {
-    "bumped": _bumped,
-    "zoomed": _zooming,
-    "trembling": _trembling,
-    "cropped by a stabiliser": _stabilised,
-    "flipped": None,  # which is done to the corners
+SCENES: dict[str, dict[str, Any]] = {
+    "held": {},
+    "waved_15": {"fps": 15.0, "seconds": 15.0, "moving": True},
+    "held_15": {"fps": 15.0, "seconds": 15.0},
+    "waved_60": {"fps": 60.0, "seconds": 15.0, "moving": True},
 }
+_DEFAULT = ("bumped", "zoomed", "trembling", "cropped by a stabiliser", "flipped")
+_FEWEST_SHARED = 3  # pictures before and after a change; fewer do not tell of it
+_OF_FILES = (
+    "two cameras bumped",
+    "reference bumped",
+    "bumped at the start",
+    "bumped at the end",
+    "rolling",
+    "same file",
+)
 
 
-def recorded(seed: int, fault: str | None, who: int = 1, start: float = 0.5) -> tuple[Rig, Corners]:
-    """Boards held anywhere, and one of four cameras that is at fault from a share `start` of the recording on.
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What was said of one recording.
 
-    Args:
-        seed: Of everything.
-        fault: One of `FAULTS`; None: no camera is.
-        who: The camera.
-        start: Of the frames, from 0 to 1.
-
-    Returns:
-        The cameras as they were calibrated, and what was seen.
+    Attributes:
+        named: The cameras at fault, by console, JSON and page.
+        in_time: The same three tell when; None: there is nothing to tell.
+        widths: s, of the intervals that are said.
+        good: A verdict that calls the rig good, anywhere.
+        others: Cameras that are named and not at fault.
+        said: The console's first line.
     """
-    rng = np.random.default_rng(seed)
-    rig = ring(4, rng=rng)
-    R, t = placed_at_random(FRAMES, rng)
-    parts = []
-    for frame in range(FRAMES):
-        cameras = list(rig.cameras)
-        change = FAULTS[fault] if fault is not None else None
-        if change is not None and frame >= start * FRAMES:
-            cameras[who] = change(cameras[who], frame / FPS, rng)
-        one = (R[frame : frame + 1], t[frame : frame + 1])
-        m = measure(Rig(tuple(cameras)), BOARD.points, [one] * len(cameras), rng, NOISE_PX, 0.01)
-        xy = m.xy
-        if fault == "flipped" and frame >= start * FRAMES:
-            width, height = cameras[who].size
-            xy = np.where((m.camera == who)[:, None], np.array([width - 1, height - 1]) - xy, xy)
-        parts.append((m.camera, np.full(len(m.camera), frame), m.corner, xy))
-    camera, frames, corner, xy = (np.concatenate(part) for part in zip(*parts, strict=True))
-    order = np.lexsort((frames, camera))
-    columns = (camera[order], frames[order], frames[order] / FPS, corner[order], xy[order])
-    return rig, Corners(rig.names, tuple(one.size for one in rig.cameras), *columns, BOARD)
+
+    named: bool
+    in_time: bool | None
+    widths: tuple[float, ...]
+    good: bool
+    others: int
+    said: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The study's own arguments."""
-    parser.add_argument("--seeds", type=int, default=6, help="recordings of each fault (default 6)")
-    parser.add_argument("--clean", type=int, default=50, help="recordings without any (default 50)")
-    parser.add_argument("--faults", nargs="*", choices=list(FAULTS), default=list(FAULTS), metavar="FAULT")
+    kinds = [*FAULTS, *_OF_FILES]
+    parser.add_argument("--seeds", default="0-5", help="first and last seed of each fault (default 0-5)")
+    parser.add_argument("--clean", type=int, default=10, help="recordings without any (default 10)")
+    parser.add_argument("--faults", nargs="*", choices=kinds, default=list(_DEFAULT), metavar="FAULT")
+    parser.add_argument("--scenes", nargs="*", choices=list(SCENES), default=list(SCENES), metavar="SCENE")
     parser.add_argument("--verbose", action="store_true", help="a row for every recording")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a row for every fault, and one for clean studios."""
-    print(f"{'':26}{'n':>4}{'named':>7}{'in time':>9}{'between':>9}{'others':>8}{'good':>6}")
+    print(f"{'':28}{'n':>4}{'named':>7}{'in time':>9}{'width s':>9}{'others':>8}{'not good':>10}")
+    first, last = (int(text) for text in args.seeds.split("-"))
     for fault in args.faults:
-        _print_row(fault, [_tried(1000 + seed, fault, args.verbose) for seed in range(args.seeds)])
+        scenes = [(seed, args.scenes[seed % len(args.scenes)]) for seed in range(first, last + 1)]
+        _print_row(fault, [_tried(seed, fault, name, args.verbose) for seed, name in scenes])
     if args.clean:
-        _print_row("clean", [_tried(2000 + seed, None, args.verbose) for seed in range(args.clean)])
+        scenes = [(2000 + seed, args.scenes[seed % len(args.scenes)]) for seed in range(args.clean)]
+        _print_row("clean", [_tried(seed, None, name, args.verbose) for seed, name in scenes])
     return 0
 
 
-def _tried(seed: int, fault: str | None, verbose: bool) -> tuple[bool, bool, bool, int, bool]:
-    """Whether the camera at fault is named first, in time, and between the right views; others named; a good one."""
-    rng = np.random.default_rng(seed)
-    who, start = int(rng.integers(4)), float(rng.uniform(0.3, 0.8))
-    _, corners = recorded(seed, fault, who, start)
-    calibration = solve(corners, BOARD, "pinhole5", offsets=False)
-    outcome = judge(calibration, corners)
-    faults = find_faults(calibration).faults
-    names = [calibration.names[one.camera] for one in faults]
-    guilty = corners.names[who] if fault is not None else None
-    told = [entry.camera for entry in outcome.verdicts]
-    named = guilty is not None and bool(told) and told[0] == guilty and outcome.reasons[0].startswith(guilty)
-    true = start * FRAMES / FPS
-    said = next((one for one in faults if calibration.names[one.camera] == guilty), None)
-    in_time = said is not None and said.start_s is not None and abs(said.start_s - true) <= _IN_TIME_S
-    within = said.start_between_s if said is not None else None
-    between = within is not None and within[0] < true + 1 / FPS and true <= within[1]
-    others = sum(name != guilty for name in names)
+def _scene(seed: int, kind: str | None, name: str) -> Scene:
+    """A recording with a fault, where and when that is being drawn from the seed."""
+    rng = np.random.default_rng(1_000_000 + seed)
+    scene = Scene(seed, **SCENES[name])
+    who, start = int(rng.integers(4)), float(rng.uniform(0.3, 0.8)) * scene.seconds
+    if kind is None:
+        return scene
+    if kind == "two cameras bumped":
+        second = float(rng.uniform(0.3, 0.8)) * scene.seconds
+        return replace(scene, faults=(("bumped", who, start), ("zoomed", (who + 1) % 4, second)))
+    if kind == "reference bumped":
+        return replace(scene, faults=(("bumped", 0, start),))
+    if kind == "bumped at the start":
+        return replace(scene, faults=(("bumped", who, float(rng.uniform(1.0, 2.0))),))
+    if kind == "bumped at the end":
+        return replace(scene, faults=(("bumped", who, scene.seconds - float(rng.uniform(1.0, 2.0))),))
+    if kind == "rolling":
+        return replace(scene, rolling=(who,))
+    if kind == "same file":
+        return replace(scene, copied=(who, (who + 1) % 4))
+    lasts_s = FAULTS[kind].lasts_s
+    if lasts_s is not None:
+        start = float(rng.uniform(0.2, 0.5)) * scene.seconds
+    return replace(scene, faults=((kind, who, start),))
+
+
+def _guilty(scene: Scene) -> tuple[int, ...]:
+    return tuple(who for _, who, _ in scene.faults) + scene.rolling + (scene.copied or ())[:1]
+
+
+def _true_times(scene: Scene, corners: Corners, who: int) -> tuple[float | None, float | None]:
+    """s, when the fault of a camera begins and ends."""
+    for name, camera, start in scene.faults:
+        fault = FAULTS[name]
+        if camera == who and not fault.throughout:
+            if fault.frames is not None:  # what stands still is the next picture that shows a board
+                time = corners.time[corners.camera == who]
+                return float(time[time >= start - 1e-9].min()), None
+            return start, None if fault.lasts_s is None else start + fault.lasts_s
+    return None, None
+
+
+def _shared(corners: Corners, who: int, time: float) -> tuple[int, int]:
+    """Pictures of a camera before and after a time at which another camera sees the board as well."""
+    own = np.unique(corners.time[corners.camera == who])
+    own = own[np.isin(own, corners.time[corners.camera != who])]
+    return int((own < time).sum()), int((own >= time).sum())
+
+
+def _tried(seed: int, kind: str | None, name: str, verbose: bool) -> Trial:
+    scene = _scene(seed, kind, name)
+    _, corners = recording(scene)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        write_corners(corners, out / "corners.parquet")
+        parser = argparse.ArgumentParser()
+        command.add_arguments(parser)
+        options = ["--corners", str(out / "corners.parquet"), "--out", str(out), "--model", "pinhole5"]
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            command.run(parser.parse_args(options))
+        report = json.loads((out / "report.json").read_text())
+        page = unescape(re.sub(r"<[^>]*>", " ", (out / "report.html").read_text()))
+    said = next(line for line in printed.getvalue().splitlines() if re.match("(GOOD|USABLE|RECORD AGAIN):", line))
+    trial = _judged(scene, corners, said, report, page)
     if verbose:
-        print(
-            f"  {fault}, seed {seed}: {guilty} from {true:.1f} s; {'; '.join(outcome.reasons)}",
-            flush=True,
+        truth = ", ".join(f"{kind} {corners.names[who]} at {start:.2f}" for kind, who, start in scene.faults)
+        marks = "".join(
+            mark
+            for mark, is_so in zip("NTG", (trial.named, trial.in_time is not False, not trial.good), strict=True)
+            if is_so
         )
-    return named, in_time, between, others, outcome.verdict == "good"
+        print(f"  {kind or 'clean'}, {name} {seed} [{marks}{trial.others}] {truth}: {said}", flush=True)
+    return trial
 
 
-def _print_row(name: str, rows: list[tuple[bool, bool, bool, int, bool]]) -> None:
-    named, in_time, between, others, good = (sum(column) for column in zip(*rows, strict=True))
-    print(f"{name:26}{len(rows):4d}{named:7d}{in_time:9d}{between:9d}{others:8d}{good:6d}", flush=True)
+def _judged(scene: Scene, corners: Corners, said: str, report: dict[str, Any], page: str) -> Trial:
+    names = corners.names
+    guilty = [names[who] for who in _guilty(scene)]
+    told: list[str] = list(dict.fromkeys(entry["camera"] for entry in report["problems"]))
+    clauses = said.partition(": ")[2].split("; ")
+    first = [clause for clause in clauses if any(other in clause for other in names)][: len(guilty)]
+    if scene.copied is not None:  # nothing tells which of the two is the copy
+        guilty = [names[who] for who in scene.copied if names[who] in told[:1]] or guilty
+    named = bool(guilty) and all(
+        name in told[: len(guilty)] and any(name in clause for clause in first) and name in page.partition("Cameras")[0]
+        for name in guilty
+    )
+    in_time, widths = [], []
+    for who in _guilty(scene):
+        entry = next((entry for entry in report["problems"] if entry["camera"] == names[who]), None)
+        for key, true in zip(("start_between_s", "end_between_s"), _true_times(scene, corners, who), strict=True):
+            if true is None or min(_shared(corners, who, true)) < _FEWEST_SHARED:
+                continue
+            between = entry[key] if entry is not None else None
+            words = "" if between is None else _words(between)
+            frame = np.ceil(true * scene.fps - 1e-9) / scene.fps  # the first that shows it
+            right = between is not None and between[0] < frame + 1e-9 and true <= between[1] + 1e-9
+            in_time.append(right and words in said and words in page)
+            widths += [] if between is None else [between[1] - between[0]]
+    good = report["verdict"] == "good" or said.startswith("GOOD") or re.search(r"\bGood\s*:", page) is not None
+    others = len(set(told) - set(guilty))
+    return Trial(named, all(in_time) if in_time else None, tuple(widths), good, others, said)
+
+
+def _words(between: list[float]) -> str:
+    """An interval in tenths of a second that hold it."""
+    return f"between {np.floor(10 * between[0] + 1e-6) / 10:.1f} and {np.ceil(10 * between[1] - 1e-6) / 10:.1f} s"
+
+
+def _print_row(name: str, rows: list[Trial]) -> None:
+    timed = [row.in_time for row in rows if row.in_time is not None]
+    widths = [width for row in rows for width in row.widths]
+    width = f"{np.median(widths):.2f}" if widths else "-"
+    print(
+        f"{name:28}{len(rows):4d}{sum(row.named for row in rows):7d}{f'{sum(timed)}/{len(timed)}':>9}{width:>9}"
+        f"{sum(row.others for row in rows):8d}{sum(not row.good for row in rows):10d}",
+        flush=True,
+    )

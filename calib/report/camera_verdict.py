@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from calib.solve.faults import CameraFault
+from calib.solve.faults import CameraFault, Cause
 from calib.solve.unsteady_clocks import UnsteadyClock
 from multiview.cameras.camera import Rig
 
@@ -19,8 +20,9 @@ _WORSE_THAN_OTHERS, _NOTICEABLE_PX = 3.0, 0.75
 _MIN_INLIERS = 0.75  # share of corners; gross errors of a detector stay well below the rest
 _UNCERTAIN_S, _UNKNOWN_S = 0.001, 0.01  # of a clock, beside the others; somebody who runs goes 5 mm in 1 ms
 _BRIEF = 0.25  # share of a camera's views that the others make up for
+_SLIGHT_PX = 0.4  # what lenses and boards that are not quite as modelled, and shutters that roll, may cause as well
 _WALKING_M_S = 1.4
-_ABOUT_S = 1.0  # two views that are farther apart are both said
+_ROUNDING = 1e-6
 _HARMLESS_S = 0.004  # 6 mm at a walk
 _UPSIDE_DOWN_COS, _LEVEL_COS = -0.5, 0.5  # beyond 120 degrees from the others' up, which lies within 60 degrees
 
@@ -53,35 +55,68 @@ class CameraVerdict:
 def of_fault(fault: CameraFault, names: tuple[str, ...]) -> CameraVerdict:
     """A camera that disagrees with the others for some time; `names` are those of the calibration's cameras."""
     name = names[fault.camera]
-    who = name if fault.alternative is None else f"{name} (or {names[fault.alternative]})"
-    what = "moved, zoomed, or frames lost"
-    if fault.start_s is None and fault.end_s is None:
-        when, part = "throughout", ""
-        what = "trembles, is stabilised or refocuses, or its times are wrong"
-    else:
-        assert fault.start_between_s is not None  # the span of a fault that has an end has a start
-        when, part = f"from {_moment(fault.start_between_s)}", ""
-        if fault.end_between_s is None:
-            when += " on"
-            part = f", or keep only what was recorded before {fault.start_between_s[0]:.1f} s"
-        else:
-            when += f" to {_moment(fault.end_between_s)}"
-    if fault.flipped:
-        what = "its images are turned upside down or mirrored"
-    problem = f"{who} {when}: {what} ({fault.px:.1f} px from where the other cameras see the board)"
-    remedy = (
-        f"fix {who} firmly, switch its autofocus, zoom, stabiliser and automatic rotation off, and record again{part}"
-    )
-    unusable = fault.end_s is None or fault.share > _BRIEF
+    lasting = fault.end_s is None or fault.share > _BRIEF
+    unusable = fault.cause is not Cause.REPEATS and lasting and (fault.cause is Cause.COPY or fault.px >= _SLIGHT_PX)
     between = fault.start_between_s, fault.end_between_s
+    problem, remedy = _shown_again(fault, names) if fault.cause in _AGAIN else _changed(fault, names)
     return CameraVerdict(name, problem, remedy, unusable, fault.start_s, fault.end_s, *between)
 
 
+_AGAIN = (Cause.HANGS, Cause.REPEATS, Cause.COPY)
+
+
+def _changed(fault: CameraFault, names: tuple[str, ...]) -> tuple[str, str]:
+    """Problem and remedy of a camera that did not stay as it was."""
+    name = names[fault.camera]
+    who = name if fault.alternative is None else f"{name} (or {names[fault.alternative]})"
+    what = "moved, zoomed, or frames lost"
+    if fault.start_between_s is None:
+        what = "trembles, is stabilised or refocuses, or its times are wrong"
+    if fault.cause is Cause.FLIPPED:
+        what = "its images are turned upside down or mirrored"
+    problem = f"{who} {_time(fault)}: {what} ({fault.px:.1f} px from where the other cameras see the board)"
+    remedy = f"fix {who} firmly, switch its autofocus, zoom, stabiliser and automatic rotation off, and record again"
+    return problem, remedy + _part(fault)
+
+
+def _shown_again(fault: CameraFault, names: tuple[str, ...]) -> tuple[str, str]:
+    """The same of a camera that shows pictures again."""
+    name = names[fault.camera]
+    if fault.alternative is not None:
+        return (
+            f"{name} shows the same pictures as {names[fault.alternative]}",
+            f"give {name} and {names[fault.alternative]} each its own recording: one file was given twice",
+        )
+    if fault.cause is Cause.REPEATS:
+        return (
+            f"{name} shows {100 * fault.share:.0f} % of its pictures twice",
+            f"set {name} to the frame rate that it really gives, with more light and a shorter exposure time",
+        )
+    return (
+        f"{name} {_time(fault)}: its picture stands still while the board moves",
+        f"check {name}'s cable, computer and disk, and record again{_part(fault)}",
+    )
+
+
+def _time(fault: CameraFault) -> str:
+    """From when on, until when."""
+    if fault.start_between_s is None:
+        return "throughout"
+    begin = f"from {_moment(fault.start_between_s)}"
+    return f"{begin} on" if fault.end_between_s is None else f"{begin} to {_moment(fault.end_between_s)}"
+
+
+def _part(fault: CameraFault) -> str:
+    """What of the recording can be kept."""
+    if fault.start_between_s is None or fault.end_between_s is not None:
+        return ""
+    return f", or keep only what was recorded before {fault.start_between_s[0]:.1f} s"
+
+
 def _moment(between_s: tuple[float, float]) -> str:
-    """When something happened that two views enclose."""
-    if between_s[1] - between_s[0] <= _ABOUT_S:
-        return f"{sum(between_s) / 2:.1f} s"
-    return f"some moment between {between_s[0]:.1f} and {between_s[1]:.1f} s"
+    """When something happened that two views enclose, in tenths of a second that hold both."""
+    first, last = math.floor(10 * between_s[0] + _ROUNDING) / 10, math.ceil(10 * between_s[1] - _ROUNDING) / 10
+    return f"some moment between {first:.1f} and {last:.1f} s"
 
 
 def of_unsteady_clock(clock: UnsteadyClock, names: tuple[str, ...]) -> CameraVerdict | None:

@@ -18,7 +18,7 @@ from calib.report.camera_verdict import (
     of_unsteady_clock,
     upside_down,
 )
-from calib.solve.faults import Findings, find_faults
+from calib.solve.faults import Cause, Findings, find_faults
 from calib.solve.solve import Calibration
 from calib.solve.uncertainty import VolumeError, clock_deviation, volume_error
 from multiview.cameras.camera import Camera, Rig
@@ -172,7 +172,8 @@ def _verdicts(
     names = tuple(camera.name for camera in cameras)
     verdicts = [of_fault(fault, names) for fault in findings.faults]
     rms = np.array([camera.rms_px for camera in cameras])
-    for c in np.argsort(-np.nan_to_num(rms)):
+    misled = any(fault.cause is not Cause.CHANGED for fault in findings.faults)  # corners of others are its doing
+    for c in [] if misled else np.argsort(-np.nan_to_num(rms)):
         others = np.delete(rms, c)
         beside = float(np.nanmedian(others)) if np.isfinite(others).any() else np.inf
         for found in (of_residual(names[c], float(rms[c]), beside), of_inliers(names[c], cameras[c].inlier_fraction)):
@@ -180,7 +181,7 @@ def _verdicts(
                 verdicts.append(found)
     clocks = [of_unsteady_clock(clock, names) for clock in calibration.unsteady_clocks]
     verdicts += [found for found in clocks if found is not None]
-    clock = clock_deviation(calibration)
+    clock = np.zeros(len(names)) if misled else clock_deviation(calibration)
     clock[[unsteady.camera for unsteady in calibration.unsteady_clocks]] = 0.0  # of which worse is said
     verdicts += [found for c in np.argsort(-clock) if (found := of_clock(names[c], float(clock[c]))) is not None]
     verdicts += upside_down(rig)

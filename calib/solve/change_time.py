@@ -1,10 +1,12 @@
 """When a camera changed: which of its views show it as it is in the others, and which elsewhere, or trembling.
 
-Every view tells, with some certainty, by how much the camera would have to zoom, turn and shift to agree with the other
-cameras. While it is steady that is nothing but noise. Elsewhere it is a random change about a mean (another pose), with
-a scatter (trembling), both unknown; now and then a trembling camera is where it belongs. In both states single views
-may be seen wrongly. The likeliest sequence of the two states is found by dynamic programming, the mean and scatter by
-expectation and maximisation, in turn.
+Every view tells, with some certainty, by how much the camera would have to zoom, turn and shift to agree with the
+other cameras. While it is steady that is nothing but noise, and what its steady views leave unknown of its place.
+Elsewhere it is a random change about a mean (another pose), with a scatter (trembling), both unknown; now and then a
+trembling camera is where it belongs. In both states single views may be seen wrongly. The likeliest sequence of the two
+states is found by dynamic programming, the mean and scatter by expectation and maximisation, in turn. How sure the time
+of a change is follows from the same odds: its likelihood between any two views, the other changes staying where they
+are.
 
 Letters in shapes: n views of one camera, in the order of time.
 """
@@ -16,13 +18,17 @@ from jaxtyping import Bool, Float64
 
 from calib.solve.change_equations import gain_of
 
-__all__ = ["displaced_views", "noisier_part"]
+__all__ = ["changes_between", "displaced_views", "noisier_part"]
 
-_WRONG, _STILL = 0.02, 0.1  # shares: of views that are seen wrongly; of a trembling camera's, in which it is in place
+_WRONG, _STILL = 0.02, 0.02  # shares: of views that are seen wrongly; of a trembling camera's, in which it is in place
 _WIDE = np.array([0.3, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]) ** 2  # of a wrong view's change: zoom, turn (rad), shift (m)
 _LEAST = np.array([1e-3, 5e-4, 5e-4, 5e-4, 1e-3, 1e-3, 1e-3]) ** 2  # scatter of any change
-_SWITCH, _VIEW = 7.0, 6.0  # nats that a change of state must be worth, and that a single view tells at most
+_SWITCH = np.array(
+    [4.0, 7.0]
+)  # nats that a change must be worth: back into place, which no wrong view feigns, and away
+_VIEW = 6.0  # nats that a single view tells at most
 _ROUNDS, _STEPS = 8, 10
+_TAIL = 0.005  # probability that a change lies before its interval, and after it
 
 
 def displaced_views(
@@ -42,16 +48,40 @@ def displaced_views(
         Viterbi 1967, Error bounds for convolutional codes and an asymptotically optimum decoding algorithm; Dempster,
         Laird and Rubin 1977, Maximum likelihood from incomplete data via the EM algorithm.
     """
-    gain, count = gain_of(square, gradient)
-    each = 2 * gain / np.maximum(count, 1)
     for _ in range(_ROUNDS):
-        noise = max(float(np.median(each[~displaced])), 1.0)  # lenses that are not quite right leave more than noise
-        S, pull = square / noise, -gradient / noise
-        mean, scatter = _change(S, pull, displaced)
-        previous, displaced = displaced, _likeliest(_odds(S, pull, mean, scatter))
+        previous, displaced = displaced, _likeliest(_odds_beside(square, gradient, displaced))
         if (displaced == previous).all() or not displaced.any() or displaced.all():
             break
     return displaced
+
+
+def changes_between(
+    square: Float64[np.ndarray, "n 7 7"], gradient: Float64[np.ndarray, "n 7"], displaced: Bool[np.ndarray, " n"]
+) -> list[tuple[int, int]]:
+    """Of each change of state, two views that enclose it with near certainty.
+
+    Args:
+        square: As in `displaced_views`.
+        gradient: As there.
+        displaced: Mask of the displaced views, as found.
+
+    Returns:
+        Numbers of views, the first being before the change and the second after it.
+    """
+    edges = np.flatnonzero(np.diff(displaced)) + 1
+    if not len(edges):
+        return []
+    odds = _odds_beside(square, gradient, displaced)
+    bounds = [0, *edges.tolist(), len(displaced)]
+    found = []
+    for begin, edge, end in zip(bounds, edges, bounds[2:], strict=False):
+        later = odds[begin:end] if displaced[edge] else -odds[begin:end]  # nats for the state after the change
+        total = np.cumsum(later[::-1])[::-1][1:]  # with the change before view 1, 2 ...
+        likelihood = np.exp(total - total.max())
+        over = np.cumsum(likelihood) / likelihood.sum()
+        first, last = np.searchsorted(over, [_TAIL, 1 - _TAIL])
+        found.append((begin + int(first), begin + int(last) + 1))
+    return found
 
 
 def noisier_part(
@@ -85,12 +115,13 @@ def _change(
     """Mean and variance of the change in these views."""
     S, pull = S[displaced], pull[displaced]
     mean, scatter = np.zeros(7), 1e-2 * _WIDE
-    wide = _WRONG * np.exp(_log_odds(S, pull, np.zeros(7), _WIDE))
+    wide = np.log(_WRONG) + _log_odds(S, pull, np.zeros(7), np.diag(1 / _WIDE))
+    still = np.log(_STILL) + np.zeros(len(S))
     for _ in range(_STEPS):
         covariance = np.linalg.inv(S + np.diag(1 / scatter))
         own = (covariance @ (pull + mean / scatter)[..., None])[..., 0]
-        moved = (1 - _STILL) * np.exp(_log_odds(S, pull, mean, scatter))
-        weight = moved / (moved + _STILL + wide)
+        moved = np.log(1 - _STILL) + _log_odds(S, pull, mean, np.diag(1 / scatter))
+        weight = np.exp(moved - np.logaddexp.reduce([moved, still, wide]))
         total = max(float(weight.sum()), 1e-9)
         mean = weight @ own / total
         variance = weight @ ((own - mean) ** 2 + np.diagonal(covariance, axis1=1, axis2=2)) / total
@@ -98,30 +129,45 @@ def _change(
     return mean, scatter
 
 
+def _odds_beside(
+    square: Float64[np.ndarray, "n 7 7"], gradient: Float64[np.ndarray, "n 7"], displaced: Bool[np.ndarray, " n"]
+) -> Float64[np.ndarray, " n"]:
+    """nats by which each view speaks for the change that these views show, beside the others' noise."""
+    gain, count = gain_of(square, gradient)
+    each = 2 * gain / np.maximum(count, 1)
+    noise = max(float(np.median(each[~displaced])), 1.0)  # lenses that are not quite right leave more than noise
+    S, pull = square / noise, -gradient / noise
+    place = S[~displaced].sum(axis=0) + np.diag(1 / _WIDE)
+    return _odds(S, pull, *_change(S, pull, displaced), place)
+
+
 def _odds(
     S: Float64[np.ndarray, "n 7 7"],
     pull: Float64[np.ndarray, "n 7"],
     mean: Float64[np.ndarray, " 7"],
     scatter: Float64[np.ndarray, " 7"],
+    place: Float64[np.ndarray, "7 7"],
 ) -> Float64[np.ndarray, " n"]:
-    """nats by which each view speaks for the camera being displaced."""
-    wrong = _WRONG * np.exp(_log_odds(S, pull, np.zeros(7), _WIDE))
-    moved = (1 - _WRONG) * (_STILL + (1 - _STILL) * np.exp(_log_odds(S, pull, mean, scatter)))
-    return np.clip(np.log(moved + wrong) - np.log(1 - _WRONG + wrong), -_VIEW, _VIEW)
+    """nats by which each view speaks for the camera being displaced; `place` is the information on where it belongs."""
+    wrong = np.log(_WRONG) + _log_odds(S, pull, np.zeros(7), np.diag(1 / _WIDE))
+    still = np.log(1 - _WRONG) + _log_odds(S, pull, np.zeros(7), place)
+    moved = np.log((1 - _WRONG) * (1 - _STILL)) + _log_odds(S, pull, mean, np.diag(1 / scatter))
+    displaced = np.logaddexp.reduce([moved, np.log(_STILL) + still, wrong])
+    return np.asarray(np.clip(displaced - np.logaddexp(still, wrong), -_VIEW, _VIEW))
 
 
 def _log_odds(
     S: Float64[np.ndarray, "n 7 7"],
     pull: Float64[np.ndarray, "n 7"],
     mean: Float64[np.ndarray, " 7"],
-    scatter: Float64[np.ndarray, " 7"],
+    precision: Float64[np.ndarray, "7 7"],
 ) -> Float64[np.ndarray, " n"]:
-    """Log of the likelihood of each view with a random change, to that without any; bounded, so that it has an exp."""
-    pulled = pull + mean / scatter
-    inner = S + np.diag(1 / scatter)
+    """Log of the likelihood of each view with a random change, to that without any."""
+    pulled = pull + precision @ mean
+    inner = S + precision
     best = (pulled * np.linalg.solve(inner, pulled[..., None])[..., 0]).sum(axis=1)
-    size = np.linalg.slogdet(inner)[1] + np.log(scatter).sum()
-    return np.asarray(np.clip((best - (mean**2 / scatter).sum() - size) / 2, -300.0, 300.0))
+    size = np.linalg.slogdet(inner)[1] - np.linalg.slogdet(precision)[1]
+    return np.asarray((best - mean @ precision @ mean - size) / 2)
 
 
 def _likeliest(odds: Float64[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:

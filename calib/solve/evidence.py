@@ -22,7 +22,7 @@ __all__ = ["Evidence", "Span"]
 
 _DIRECTIONS = 7  # of a change: zoom, turn, shift
 _FALSE_ALARM = 0.01  # probability at most, for a whole recording
-_MIN_VIEWS = 5  # inside and outside a span
+_MIN_VIEWS = 3  # inside and outside a span
 _BOUNDARIES = 24  # of spans that are tried first; then all near the best
 _WORTH = 1.2  # by how much more a span must explain that ends before the recording, or that is of scatter
 _LOOSE, _REFITS = 30.0, 10  # chi-square of a view beyond which it counts less and less

@@ -2,42 +2,56 @@
 
 Evidence against a camera is by how much all corners would fit better if it were another one for some time
 (`evidence`). Its partners are suspects as well, since they disagree with it. The one at fault is the one without which
-nothing is left to explain: the others are fitted anew without each suspect. Where that leaves two, the likelier is the
-one whose views, given to two cameras instead of one, let all corners fit best.
+nothing is left to explain: the others are fitted anew without each suspect, and without each two of them where no
+single one explains it. Where two suspects are as likely, it is the one whose views, given to two cameras instead of
+one, let all corners fit best.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum
+from itertools import combinations, permutations
 
 import networkx as nx
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from calib.solve.change_equations import Equations
-from calib.solve.change_time import displaced_views, noisier_part
+from calib.solve.change_time import changes_between, displaced_views, noisier_part
 from calib.solve.disagreement import Disagreement, disagreement
 from calib.solve.evidence import Evidence, Span
 from calib.solve.extrinsics import place_cameras
 from calib.solve.flips import Flip, find_flip
+from calib.solve.repeats import Repeat, find_repeat
 from calib.solve.solve import Calibration
 from multiview.geometry.bundle import HAND_ACCELERATION, Bundle, BundleState
 from multiview.geometry.least_squares import levenberg_marquardt
 from multiview.geometry.rigid import compose, invert, rotation_from_vector
 
-__all__ = ["CameraFault", "Findings", "find_faults"]
+__all__ = ["CameraFault", "Cause", "Findings", "find_faults"]
 
-_MIN_PX = 0.4  # what lenses and boards that are not quite as modelled, and shutters that roll, cause in good recordings
+_MIN_PX = 0.2  # what lenses and boards that are not quite as modelled, and shutters that roll, cause in good recordings
 _MIN_PX_ALONE = 1.0  # the same, where no third camera tells how much that is
 _USUAL_FACTOR = 2.0  # times what the other cameras among each other leave
 _SUSPECTS, _SUSPECT_SHARE = 4, 0.02  # tried at most, and of the largest gain
 _CAUCHY = 3.0  # sigmas, of the robust loss of the first steps
 _POSE = 6  # unknowns
-_ROUNDS, _FEWEST_STEADY = 3, 5  # views, to fit a camera to
+_ROUNDS, _FEWEST_STEADY = 3, 3  # views, to fit a camera to
 _SURE_NATS = 25.0  # what is not noise makes odds of nats too good
 _ENOUGH_PAIRS = 8  # of two cameras, to say that they are before and behind the board
 _OPPOSITE_COS, _OPPOSITE_SHARE = -0.9, 0.05
 _ONE_CAMERA = 0.9  # share of such pairs that one camera is in, if it is the one that is turned
+
+
+class Cause(Enum):
+    """What is wrong with a camera."""
+
+    CHANGED = "moved, turned, zoomed or trembling, or its times are wrong"
+    FLIPPED = "its images are turned by much, or mirrored"
+    HANGS = "it shows one picture on and on"
+    REPEATS = "it shows pictures twice"
+    COPY = "its pictures are those of another camera"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +60,21 @@ class CameraFault:
 
     Attributes:
         camera: Index among the calibration's cameras.
-        start_between_s: Two views between which it changed, by the camera's own stamps; None: from the beginning.
+        start_between_s: Two views that enclose its change with near certainty, by the camera's own stamps; None: from
+            the beginning.
         end_between_s: The same of when it was as before again; None: to the end.
         px: Typical disagreement, px.
-        flipped: Its images are turned by much, or mirrored.
+        cause: What is wrong.
         share: Of the camera's views that lie in the span.
-        alternative: Another camera that explains it as well, where there are too few to tell; None otherwise.
+        alternative: Another camera that explains it as well, where there are too few to tell, or whose pictures they
+            are; None otherwise.
     """
 
     camera: int
     start_between_s: tuple[float, float] | None
     end_between_s: tuple[float, float] | None
     px: float
-    flipped: bool
+    cause: Cause
     share: float
     alternative: int | None = None
 
@@ -118,7 +134,9 @@ def find_faults(calibration: Calibration) -> Findings:
     weight = found.used / found.sigma[found.camera][:, None]
     bundle, state = replace(calibration.bundle, weight=weight, cauchy=np.inf), calibration.state
     bundle = replace(bundle, acceleration=HAND_ACCELERATION)  # clocks that wander a little are no fault of a camera
-    if (flip := find_flip(calibration, found)) is not None:  # what it did to the rig hides everything else
+    if (repeat := find_repeat(calibration, found)) is not None:  # what it did to the rig hides everything else
+        return Findings((_repeating(found, stamps, repeat),))
+    if (flip := find_flip(calibration, found)) is not None:  # as this does
         return Findings((_flipped(found, stamps, flip),))
     faults, excluded, most = list[CameraFault](), frozenset[int](), 0.0
     while len(excluded) < len(found.sigma) - 1:
@@ -127,13 +145,19 @@ def find_faults(calibration: Calibration) -> Findings:
             break
         most = max(most, spans[0].gain)
         suspects = [_suspect(calibration, bundle, state, found, excluded, span) for span in spans]
+        if (two := _guilty_two(calibration, bundle, found, excluded, suspects)) is not None:
+            for one, other in permutations(two):
+                displaced, changes = _displaced(bundle, one.state, found, excluded | {other.span.camera}, one.span)
+                faults.append(_fault(found, stamps, one.span, displaced, changes, None))
+            state, excluded = two[0].state, excluded | {one.span.camera for one in two}
+            continue
         guilty, alternative = _guiltiest(bundle, excluded, suspects)
         third = len(found.sigma) - len(excluded) > 2
         px = max(span.px for span in spans)  # what one camera does, its partners share
         if px < (max(_MIN_PX, _USUAL_FACTOR * guilty.usual_px) if third else _MIN_PX_ALONE):
             break
-        displaced = _displaced(bundle, guilty.state, found, excluded, guilty.span)
-        faults.append(_fault(found, stamps, guilty.span, displaced, alternative))
+        displaced, changes = _displaced(bundle, guilty.state, found, excluded, guilty.span)
+        faults.append(_fault(found, stamps, guilty.span, displaced, changes, alternative))
         state, excluded = guilty.state, excluded | {guilty.span.camera}
     return Findings(tuple(sorted(faults, key=lambda fault: -fault.px * fault.share)))
 
@@ -217,8 +241,11 @@ def _only(bundle: Bundle, excluded: frozenset[int]) -> Bundle:
 
 def _displaced(
     bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int], span: Span
-) -> Bool[np.ndarray, " t"]:
-    """Of the views that tell of a camera, those in which it is elsewhere; it is fitted to the others, in turn."""
+) -> tuple[Bool[np.ndarray, " t"], list[tuple[int, int]]]:
+    """Of the views that tell of a camera, those in which it is elsewhere, and which of them enclose each change.
+
+    The camera is fitted to the others, in turn.
+    """
     c, time = span.camera, found.time[span.told]
     state = _settled(bundle, state, found, excluded, c)
     equations = _told(bundle, state, found, excluded, c)
@@ -229,15 +256,17 @@ def _displaced(
         displaced = noisier_part(*equations, _FEWEST_STEADY)
     for _ in range(_ROUNDS):
         if (~displaced).sum() < _FEWEST_STEADY:
-            return np.ones_like(displaced)
+            return np.ones_like(displaced), []
         steady = (bundle.camera != c) | (np.interp(found.time, time, displaced.astype(np.float64)) == 0)
         only = _only(replace(bundle, weight=bundle.weight * steady[:, None]), excluded)
         state = levenberg_marquardt(only, state, max_steps=12, tolerance=1e-4).state
-        previous = displaced
-        displaced = displaced_views(*_told(bundle, state, found, excluded, c), displaced)
-        if not displaced.any() or (displaced == previous).all():
-            return previous
-    return displaced
+        equations = _told(bundle, state, found, excluded, c)
+        previous, displaced = displaced, displaced_views(*equations, displaced)
+        if not displaced.any():
+            displaced = previous
+        if (displaced == previous).all():
+            break
+    return displaced, changes_between(*equations, displaced)
 
 
 def _told(
@@ -257,6 +286,38 @@ def _settled(bundle: Bundle, state: BundleState, found: Disagreement, excluded: 
         lenses[c] = replace(lenses[c], focal=lenses[c].focal * np.append([1 + change[0]] * 2, [1.0, 1.0]))
         state = replace(state, lenses=tuple(lenses), R=R, t=t)
     return state
+
+
+def _guilty_two(
+    calibration: Calibration,
+    bundle: Bundle,
+    found: Disagreement,
+    excluded: frozenset[int],
+    suspects: list[_Suspect],
+) -> tuple[_Suspect, _Suspect] | None:
+    """Two cameras without which little is left, where much is left without any single one."""
+    usual_px = min(suspect.usual_px for suspect in suspects)
+    least_px = max(_MIN_PX, _USUAL_FACTOR * usual_px)
+    least = min(suspect.left(least_px) for suspect in suspects)
+    enough = _SUSPECT_SHARE * max(suspect.span.gain for suspect in suspects)
+    if least <= enough or len(found.sigma) - len(excluded) < 4:
+        return None
+    best: tuple[_Suspect, _Suspect] | None = None
+    for one, other in combinations(suspects, 2):
+        a, b = one.span.camera, other.span.camera
+        spans = [
+            next((span for span in alone.rest if span.camera == c and span.px > least_px and span.gain > 0), None)
+            for alone, c in ((other, a), (one, b))
+        ]
+        if spans[0] is None or spans[1] is None:
+            continue
+        both = excluded | {a, b}
+        state = _others(calibration, bundle, one.state, found, both)
+        rest = _evidence(bundle, state, found, both)
+        pair = tuple(_Suspect(span, state, rest.spans(), rest.typical_px) for span in spans if span is not None)
+        if (left := pair[0].left(least_px)) < least and left <= enough:
+            best, least = (pair[0], pair[1]), left
+    return best
 
 
 def _guiltiest(bundle: Bundle, excluded: frozenset[int], suspects: list[_Suspect]) -> tuple[_Suspect, int | None]:
@@ -328,24 +389,42 @@ def _fault(
     stamps: Float64[np.ndarray, " V"],
     span: Span,
     displaced: Bool[np.ndarray, " t"],
+    between: list[tuple[int, int]],
     alternative: int | None,
 ) -> CameraFault:
     """One that is displaced from the beginning changed where that ends: nothing tells which side is right."""
     own, at = _by_stamps(found, stamps, span.camera)
     time = at[np.searchsorted(found.time[own], found.time[span.told])]
-    changes = [(float(time[k]), float(time[k + 1])) for k in np.flatnonzero(np.diff(displaced))]
+    changes = [(float(time[before]), float(time[after])) for before, after in between]
     start = changes[0] if changes else None
     end = changes[-1] if changes and not (displaced[0] or displaced[-1]) else None
     inside = (at > (-np.inf if start is None else sum(start) / 2)) & (at < (np.inf if end is None else sum(end) / 2))
     px = _apart_px(found, span, own[inside])
-    return CameraFault(span.camera, start, end, px, False, float(inside.mean()), alternative)
+    return CameraFault(span.camera, start, end, px, Cause.CHANGED, float(inside.mean()), alternative)
 
 
 def _flipped(found: Disagreement, stamps: Float64[np.ndarray, " V"], flip: Flip) -> CameraFault:
     own, at = _by_stamps(found, stamps, flip.camera)
     start = np.interp([flip.before, flip.after], found.time[own], at).tolist()
     after = float((at >= sum(start) / 2).mean())
-    return CameraFault(flip.camera, (start[0], start[1]), None, flip.px, True, after)
+    return CameraFault(flip.camera, (start[0], start[1]), None, flip.px, Cause.FLIPPED, after)
+
+
+def _repeating(found: Disagreement, stamps: Float64[np.ndarray, " V"], repeat: Repeat) -> CameraFault:
+    own, at = _by_stamps(found, stamps, repeat.camera)
+
+    def moment(views: tuple[int, int] | None) -> tuple[float, float] | None:
+        if views is None:
+            return None
+        before, after = np.interp(found.time[list(views)], found.time[own], at).tolist()
+        return before, after
+
+    pairs = found.pairs
+    ours = (found.camera[pairs.a] == repeat.camera) | (found.camera[pairs.b] == repeat.camera)
+    px = float(np.median(pairs.px[ours])) if ours.any() else 0.0
+    start, end = moment(repeat.start_between), moment(repeat.end_between)
+    cause = Cause.COPY if repeat.source is not None else Cause.REPEATS if start is None else Cause.HANGS
+    return CameraFault(repeat.camera, start, end, px, cause, repeat.share, repeat.source)
 
 
 def _by_stamps(
@@ -363,4 +442,4 @@ def _apart_px(found: Disagreement, span: Span, inside: Int64[np.ndarray, " v"]) 
     ours = (found.camera[pairs.a] == span.camera) | (found.camera[pairs.b] == span.camera)
     within = np.isin(pairs.a, inside) | np.isin(pairs.b, inside)
     sides = [pairs.px[ours & side] for side in (within, ~within)]
-    return max([span.px, *(float(np.median(px)) for px in sides if len(px))])
+    return float(max([span.px, *(np.median(px) for px in sides if len(px))]))

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.camera_faults import BOARD, FPS, FRAMES, NOISE_PX, recorded
+from benchmarks.camera_fault_recordings import BOARD, FPS, FRAMES, NOISE_PX, recorded
 from calib.report.outcome import judge
 from calib.solve.check import check_rig
 from calib.solve.extrinsics import place_cameras
-from calib.solve.faults import find_faults
+from calib.solve.faults import Cause, find_faults
 from calib.solve.intrinsics import Intrinsics
 from calib.solve.solve import solve
 from multiview.geometry.bundle import Lens
@@ -52,7 +52,7 @@ def test_camera_that_trembles_throughout_is_named():
 def test_camera_whose_images_turn_is_named():
     """As those of a telephone do that is laid down."""
     found = findings(*recorded(3, "flipped", who=3))
-    assert [(one.camera, one.flipped, one.end_s) for one in found.faults] == [(3, True, None)]
+    assert [(one.camera, one.cause, one.end_s) for one in found.faults] == [(3, Cause.FLIPPED, None)]
     assert found.faults[0].start_s == pytest.approx(6.0, abs=0.6)
 
 
@@ -83,7 +83,7 @@ def test_outcome_names_the_camera_at_fault_first_and_is_not_good():
     rig, corners = recorded(1, "bumped", who=1, start=0.8)
     outcome = judge(solved(rig, corners), corners)
     assert outcome.verdict == "record again"
-    assert outcome.reasons[0].startswith("cam02 from 9.")
+    assert outcome.reasons[0].startswith("cam02 from some moment between 9.")
     assert "s on: moved, zoomed, or frames lost" in outcome.reasons[0]
     assert "fix cam02 firmly" in outcome.advice[0]
     assert [entry.camera for entry in outcome.verdicts][:1] == ["cam02"]
