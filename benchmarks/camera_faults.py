@@ -5,12 +5,12 @@
     python -m benchmarks camera_faults --faults sagging frozen --scenes waved_15
 
 Corners are written as `detect` writes them, and `multiview calibrate solve` is called. What counts is what it prints
-and writes: "named" are recordings in which that camera is the first that the console, report.json and report.html name,
-all three; "in time" those in which these three tell an interval that holds the true time ("width" is its median), of all
-with a change that three pictures before and after can tell of; "not good" those whose printed and written verdict is not
-"good"; "others" cameras that are named and are not at fault. In clean studios nobody may be named. Boards are held still
-at many places (`held`: 10 Hz, 12 s; `held_15`: 15 Hz, 15 s) or waved for 15 s at 15 or 60 Hz, in turn with the seeds;
-cameras, times and lenses change with them.
+and writes: "named" are recordings in which that camera is the first that the console, report.json and report.html
+name, all three; "in time" those in which these three tell an interval that holds the true time ("width" is its
+median), of all with a change that three pictures before and after can tell of; "not good" those whose printed and
+written verdict is not "good"; "others" cameras that are named and are not at fault. In clean studios nobody may be
+named. Boards are held still at many places (`held`: 10 Hz, 12 s; `held_15`: 15 Hz, 15 s) or waved for 15 s at 15 or
+60 Hz, in turn with the seeds; cameras, times and lenses change with them.
 """
 
 from __future__ import annotations

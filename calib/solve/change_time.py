@@ -32,7 +32,10 @@ _TAIL = 0.005  # probability that a change lies before its interval, and after i
 
 
 def displaced_views(
-    square: Float64[np.ndarray, "n 7 7"], gradient: Float64[np.ndarray, "n 7"], displaced: Bool[np.ndarray, " n"]
+    square: Float64[np.ndarray, "n 7 7"],
+    gradient: Float64[np.ndarray, "n 7"],
+    displaced: Bool[np.ndarray, " n"],
+    alike: float = 1.0,
 ) -> Bool[np.ndarray, " n"]:
     """The views in which a camera is not where it is in the others.
 
@@ -40,6 +43,7 @@ def displaced_views(
         square: What each view says of a change (`CameraChange.square`).
         gradient: The same of the change's direction; expected to be 0 where the camera is steady.
         displaced: Mask of the views that may be displaced, to start from; not all.
+        alike: Views in a row that are off alike, though nothing changed, and count as one.
 
     Returns:
         Mask; all False where no change is worth it.
@@ -49,14 +53,17 @@ def displaced_views(
         Laird and Rubin 1977, Maximum likelihood from incomplete data via the EM algorithm.
     """
     for _ in range(_ROUNDS):
-        previous, displaced = displaced, _likeliest(_odds_beside(square, gradient, displaced))
+        previous, displaced = displaced, _likeliest(_odds_beside(square, gradient, displaced) / alike)
         if (displaced == previous).all() or not displaced.any() or displaced.all():
             break
     return displaced
 
 
 def changes_between(
-    square: Float64[np.ndarray, "n 7 7"], gradient: Float64[np.ndarray, "n 7"], displaced: Bool[np.ndarray, " n"]
+    square: Float64[np.ndarray, "n 7 7"],
+    gradient: Float64[np.ndarray, "n 7"],
+    displaced: Bool[np.ndarray, " n"],
+    alike: float = 1.0,
 ) -> list[tuple[int, int]]:
     """Of each change of state, two views that enclose it with near certainty.
 
@@ -64,6 +71,7 @@ def changes_between(
         square: As in `displaced_views`.
         gradient: As there.
         displaced: Mask of the displaced views, as found.
+        alike: As in `displaced_views`.
 
     Returns:
         Numbers of views, the first being before the change and the second after it.
@@ -71,7 +79,7 @@ def changes_between(
     edges = np.flatnonzero(np.diff(displaced)) + 1
     if not len(edges):
         return []
-    odds = _odds_beside(square, gradient, displaced)
+    odds = _odds_beside(square, gradient, displaced) / alike
     bounds = [0, *edges.tolist(), len(displaced)]
     found = []
     for begin, edge, end in zip(bounds, edges, bounds[2:], strict=False):

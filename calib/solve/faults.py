@@ -37,6 +37,7 @@ _USUAL_FACTOR = 2.0  # times what the other cameras among each other leave
 _SUSPECTS, _SUSPECT_SHARE = 4, 0.02  # tried at most, and of the largest gain
 _CAUCHY = 3.0  # sigmas, of the robust loss of the first steps
 _POSE = 6  # unknowns
+_ALIKE_S = 0.2  # while a board is moved what its motion's model leaves unexplained stays alike so long
 _ROUNDS, _FEWEST_STEADY = 3, 3  # views, to fit a camera to
 _SURE_NATS = 25.0  # what is not noise makes odds of nats too good
 _ENOUGH_PAIRS = 8  # of two cameras, to say that they are before and behind the board
@@ -249,9 +250,10 @@ def _displaced(
     c, time = span.camera, found.time[span.told]
     state = _settled(bundle, state, found, excluded, c)
     equations = _told(bundle, state, found, excluded, c)
+    alike = max(1.0, _ALIKE_S / max(float(np.median(np.diff(time))), 1e-3))
     displaced = np.isin(span.told, span.views)
     if not displaced.all():
-        displaced = displaced_views(*equations, displaced)
+        displaced = displaced_views(*equations, displaced, alike)
     if not displaced.any() or (~displaced).sum() < _FEWEST_STEADY:
         displaced = noisier_part(*equations, _FEWEST_STEADY)
     for _ in range(_ROUNDS):
@@ -261,12 +263,12 @@ def _displaced(
         only = _only(replace(bundle, weight=bundle.weight * steady[:, None]), excluded)
         state = levenberg_marquardt(only, state, max_steps=12, tolerance=1e-4).state
         equations = _told(bundle, state, found, excluded, c)
-        previous, displaced = displaced, displaced_views(*equations, displaced)
+        previous, displaced = displaced, displaced_views(*equations, displaced, alike)
         if not displaced.any():
             displaced = previous
         if (displaced == previous).all():
             break
-    return displaced, changes_between(*equations, displaced)
+    return displaced, changes_between(*equations, displaced, alike)
 
 
 def _told(

@@ -56,4 +56,6 @@ def run(args: argparse.Namespace) -> int:
     written = draw_pictures(overlay, sources, frames, args.out) if frames else draw_videos(overlay, sources, args.out)
     for path in written:
         print(path)
+    if why := overlay.why_nobody():
+        print(why)
     return 0

@@ -40,6 +40,7 @@ class Overlay:
         self._time_of = dict(zip(poses.frame.tolist(), poses.time_ns.tolist(), strict=True))
         self._folders: dict[str, dict[int, str]] = {}
         self._on_clock: dict[str, bool] = {}  # whether a camera's times are those of the poses
+        self._drawn, self._times_ns = 0, list[int]()  # poses, and when the pictures were taken
 
     def draw(self, frame: VideoFrame) -> Picture:
         """The frame's picture with everyone in it, at the height asked for."""
@@ -49,7 +50,11 @@ class Overlay:
             path = self._folder(frame.camera).get(frame.index)
             if path is not None:
                 draw_keypoints(picture, read_keypoints(path, self.skeleton))
-        draw_skeletons(picture, _at_size(camera, frame.image), self.skeleton, self._motion.at(self.time_ns(frame)))
+        time_ns = self.time_ns(frame)
+        tracks = self._motion.at(time_ns)
+        self._drawn += len(tracks)
+        self._times_ns.append(time_ns)
+        draw_skeletons(picture, _at_size(camera, frame.image), self.skeleton, tracks)
         if self._height and self._height < picture.shape[0]:
             width = round(picture.shape[1] * self._height / picture.shape[0] / 2) * 2  # encoders want even sizes
             picture = np.asarray(cv2.resize(picture, (width, self._height), interpolation=cv2.INTER_AREA), np.uint8)
@@ -63,6 +68,19 @@ class Overlay:
         if frame.camera not in self._on_clock:
             self._on_clock[frame.camera] = self._motion.covers(own) or frame.index not in self._time_of
         return own if self._on_clock[frame.camera] else self._time_of.get(frame.index, own)
+
+    def why_nobody(self) -> str:
+        """Why no pose was drawn, or that the pictures are of other seconds; nothing where somebody was."""
+        if self._drawn or not self._times_ns:
+            return ""
+        if not len(self._poses):
+            return "nobody is drawn: the poses hold no people"
+        first, last = (time_ns / NS_PER_S for time_ns in (min(self._times_ns), max(self._times_ns)))
+        poses = f"{self._motion.start_ns / NS_PER_S:.3f} to {self._motion.end_ns / NS_PER_S:.3f} s"
+        return (
+            f"nobody is drawn: the pictures are of {first:.3f} to {last:.3f} s on the poses' clock, people are there "
+            f"from {poses}; draw the videos that the poses were made of"
+        )
 
     def time_of(self, number: int) -> int | None:
         """When the poses of this number were."""

@@ -63,6 +63,27 @@ def test_errors_of_a_perfect_camera_are_none_whatever_its_numbers(scene, tmp_pat
     assert max(float(np.median(error.px)) for error in errors) < 0.05
 
 
+def test_overlay_says_why_nobody_was_drawn(scene):
+    rig, skeleton, ticks = scene
+    poses = Poses.from_tracks(ticks, skeleton)
+    size = rig.cameras[0].size
+    image = np.zeros((size[1], size[0], 3), np.uint8)
+    here = VideoFrame(image, 12, ticks[12].time_ns, rig.names[0])
+    later = replace(here, index=100_000, time_ns=ticks[-1].time_ns + 100 * NS_PER_S)
+
+    def why(poses: Poses, *frames: VideoFrame) -> str:
+        overlay = Overlay(rig, poses, None, 0)
+        for frame in frames:
+            overlay.draw(frame)
+        return overlay.why_nobody()
+
+    assert why(poses, here, later) == ""
+    assert why(poses.select(np.zeros(len(poses), dtype=bool)), here) == "nobody is drawn: the poses hold no people"
+    told = why(poses, later)
+    assert f"{later.time_ns / NS_PER_S:.3f} s on the poses' clock" in told
+    assert f"{ticks[0].time_ns / NS_PER_S:.3f} to {ticks[-1].time_ns / NS_PER_S:.3f} s" in told
+
+
 def test_the_overlay_of_a_frame_is_of_its_time(scene):
     rig, skeleton, ticks = scene
     late = out_of_step(rig, fps_of(ticks))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.camera_fault_recordings import BOARD, FPS, FRAMES, NOISE_PX, recorded
+from benchmarks.camera_fault_recordings import BOARD, FPS, FRAMES, NOISE_PX, Scene, recorded, recording
 from calib.report.outcome import judge
 from calib.solve.check import check_rig
 from calib.solve.extrinsics import place_cameras
@@ -37,8 +37,10 @@ def findings(rig, corners):
 def test_camera_at_fault_is_named_with_the_time(fault, start):
     found = findings(*recorded(1, fault, who=2, start=start))
     assert [one.camera for one in found.faults] == [2]
-    # A camera shares about one board in two with another.
-    assert found.faults[0].start_s == pytest.approx(start * FRAMES / FPS, abs=0.6)
+    before, after = found.faults[0].start_between_s
+    assert before < start * FRAMES / FPS <= after
+    # A camera shares about one board in two with another; views of four boards or so may be in doubt.
+    assert after - before < 2.0
     assert found.faults[0].end_s is None
 
 
@@ -54,6 +56,24 @@ def test_camera_whose_images_turn_is_named():
     found = findings(*recorded(3, "flipped", who=3))
     assert [(one.camera, one.cause, one.end_s) for one in found.faults] == [(3, Cause.FLIPPED, None)]
     assert found.faults[0].start_s == pytest.approx(6.0, abs=0.6)
+
+
+@pytest.mark.slow
+def test_two_cameras_at_fault_are_both_named_and_no_other():
+    scene = Scene(100, (("bumped", 1, 6.0), ("zoomed", 2, 9.0)))
+    found = findings(*recording(scene))
+    assert {one.camera for one in found.faults} == {1, 2}
+    starts = {one.camera: one.start_between_s for one in found.faults}
+    assert all(starts[camera][0] < start <= starts[camera][1] for _, camera, start in scene.faults)
+
+
+@pytest.mark.slow
+def test_camera_whose_lens_breathes_is_named():
+    """By 1 % of its focal length: the rig would be 3 cm off."""
+    rig, corners = recording(Scene(100, (("breathing by 1 %", 1, 0.0),)))
+    outcome = judge(solved(rig, corners), corners)
+    assert outcome.verdict != "good"
+    assert outcome.reasons[0].startswith("cam02 throughout")
 
 
 @pytest.mark.slow
