@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -193,17 +194,18 @@ def recording(scene: Scene) -> tuple[Rig, Corners]:
     rig = ring(4, rng=rng)
     count = round(scene.seconds * scene.fps)
     time = np.arange(count) / scene.fps
+    again = copy.deepcopy(rng)
     (R, t), late = placed_at_random(count, rng) if not scene.moving else waved(time, rng), None
     if scene.rolling:
-        late = waved(time + _READOUT_S, np.random.default_rng(scene.seed))
+        late = waved(time + _READOUT_S, again)
     parts = [_seen(scene, rig, frame, (R, t), late, rng) for frame in range(count)]
     camera, frames, corner, xy = (np.concatenate(part) for part in zip(*parts, strict=True))
     for fault, who, start in scene.faults:
         camera, frames, corner, xy = _shown(scene, FAULTS[fault], who, start, camera, frames, corner, xy, rng)
     if scene.copied is not None:
-        copy, source = scene.copied
-        of_source, others = camera == source, camera != copy
-        camera = np.concatenate([camera[others], np.full(of_source.sum(), copy)])
+        target, source = scene.copied
+        of_source, others = camera == source, camera != target
+        camera = np.concatenate([camera[others], np.full(of_source.sum(), target)])
         frames, corner = (np.concatenate([one[others], one[of_source]]) for one in (frames, corner))
         xy = np.concatenate([xy[others], xy[of_source]])
     order = np.lexsort((frames, camera))

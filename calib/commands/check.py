@@ -47,11 +47,11 @@ def run(args: argparse.Namespace) -> int:
     outcome = check_rig(rig, corners, board)
     for note in (*notes, *outcome.notes):
         print(f"Note: {note}")
+    for fault in outcome.faults:
+        print(f"{'Note' if fault.slight else 'NOT RIGHT'}: {of_fault(fault, outcome.seen).problem}")
     if outcome.right:
         print(f"RIGHT: {', '.join(outcome.unmoved)} agree with the rig ({outcome.rms_px:.2f} px)")
         return 0
-    for fault in outcome.faults:
-        print(f"NOT RIGHT: {of_fault(fault, outcome.seen).problem}")
     for problem in outcome.problems:
         print(f"NOT RIGHT: {problem}")
     if len(outcome.unmoved) > 1:

@@ -18,6 +18,7 @@ from calib.corners.sample_pictures import SamplePicture, pictures_from_json, pic
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
 from multiview.common.ledger import reading
+from multiview.common.names import name_fault
 from multiview.errors import ConfigError, SourceError
 
 __all__ = ["BOARD_KEY", "COLUMNS", "PICTURES_KEY", "BoardViews", "Corners", "read_corners", "write_corners"]
@@ -158,6 +159,9 @@ def write_corners(corners: Corners, path: str | Path) -> None:
     Args:
         corners: The table.
         path: Where.
+
+    Raises:
+        SourceError: It could not be read again: a camera that cannot be called so, or a number out of its range.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -174,6 +178,9 @@ def write_corners(corners: Corners, path: str | Path) -> None:
         "x": corners.xy[:, 0],
         "y": corners.xy[:, 1],
     }
+    numbers = {name: np.asarray(values, np.float64) for name, values in columns.items() if name != "camera"}
+    if fault := _fault(corners.names, numbers):
+        raise SourceError(f"{path}: not written: {fault}")
     metadata = {}
     if corners.board is not None:
         metadata[BOARD_KEY] = target_to_json(corners.board)
@@ -229,11 +236,8 @@ def _read(path: Path) -> Corners:
     if not finite.any():
         raise SourceError(f"{path}: it holds no corner; record the board again, well lit and whole in view")
     numbers = {name: values[finite] for name, values in numbers.items()}
-    for name, values in numbers.items():
-        low, high = _RANGES[name]
-        if not (low <= values.min() and values.max() <= high):
-            wild = values.min() if values.min() < low else values.max()
-            raise SourceError(f"{path}: {name} must be from {low:g} to {high:g}, not {wild:g}")
+    if fault := _fault(tuple(map(str, text.dictionary.to_pylist())), numbers):
+        raise SourceError(f"{path}: {fault}")
     found = np.array(text.dictionary.to_pylist())
     order = np.argsort(found)
     camera = np.argsort(order)[text.indices.to_numpy(False)[finite].astype(np.int64)]
@@ -247,6 +251,19 @@ def _read(path: Path) -> Corners:
     pictures = _found(path, metadata, PICTURES_KEY, pictures_from_json) or ()
     columns = (camera[first], frame[first], numbers["time"][first], corner[first], xy[first])
     return Corners(names, sizes, *columns, board, pictures)
+
+
+def _fault(names: tuple[str, ...], numbers: dict[str, Float64[np.ndarray, " M"]]) -> str:
+    """What a table may not hold, written or read; empty if nothing."""
+    for name in names:
+        if fault := name_fault(name):
+            return f"camera: {fault}"
+    for name, values in numbers.items():
+        low, high = _RANGES[name]
+        wild = values[~((low <= values) & (values <= high))]
+        if len(wild):
+            return f"{name} must be from {low:g} to {high:g}, not {wild[0]:g}"
+    return ""
 
 
 def _found(path: Path, metadata: dict[bytes, bytes] | None, key: bytes, read: Callable[[bytes], Value]) -> Value | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from calib.board.target import Target
 from calib.corners.detect import Detected, detect
 from calib.corners.pictures import Pictures, image_folder, video
-from multiview.common.names import split_names
+from multiview.common.names import check_name, split_names
 from multiview.common.ranges import FrameRate, ranged
 from multiview.errors import SourceError
 from multiview.sources import open_cameras, without_parts
@@ -41,7 +41,9 @@ def add_source_arguments(parser: argparse.ArgumentParser, required: bool) -> Non
 def sources_from(args: argparse.Namespace) -> list[Pictures]:
     """Raises SourceError for a count of names that does not fit, and for what cannot be opened."""
     paths = without_parts(args.videos) if args.videos else args.images
-    names = split_names(args.cameras) if args.cameras else [None] * len(paths)
+    names = (
+        [check_name(name, "--cameras") for name in split_names(args.cameras)] if args.cameras else [None] * len(paths)
+    )
     if len(names) != len(paths):
         raise SourceError(f"--cameras names {len(names)} cameras for {len(paths)} recordings: name each one")
     if args.every is not None and args.every < 1:

@@ -20,7 +20,6 @@ _WORSE_THAN_OTHERS, _NOTICEABLE_PX = 3.0, 0.75
 _MIN_INLIERS = 0.75  # share of corners; gross errors of a detector stay well below the rest
 _UNCERTAIN_S, _UNKNOWN_S = 0.001, 0.01  # of a clock, beside the others; somebody who runs goes 5 mm in 1 ms
 _BRIEF = 0.25  # share of a camera's views that the others make up for
-_SLIGHT_PX = 0.4  # what lenses and boards that are not quite as modelled, and shutters that roll, may cause as well
 _WALKING_M_S = 1.4
 _ROUNDING = 1e-6
 _HARMLESS_S = 0.004  # 6 mm at a walk
@@ -56,7 +55,7 @@ def of_fault(fault: CameraFault, names: tuple[str, ...]) -> CameraVerdict:
     """A camera that disagrees with the others for some time; `names` are those of the calibration's cameras."""
     name = names[fault.camera]
     lasting = fault.end_s is None or fault.share > _BRIEF
-    unusable = fault.cause is not Cause.REPEATS and lasting and (fault.cause is Cause.COPY or fault.px >= _SLIGHT_PX)
+    unusable = lasting and not fault.slight
     between = fault.start_between_s, fault.end_between_s
     problem, remedy = _shown_again(fault, names) if fault.cause in _AGAIN else _changed(fault, names)
     return CameraVerdict(name, problem, remedy, unusable, fault.start_s, fault.end_s, *between)

@@ -127,7 +127,7 @@ def check_rig(rig: Rig, corners: Corners, board: Target) -> CheckOutcome:
         problems.append(f"no two of {names} agree with the rig: calibrate again")
     problems += [f"{m.name} moved by {m.distance_mm:.1f} mm and rotated by {m.angle_deg:.2f} degrees" for m in moved]
     held = tuple(cameras[i].name for i in unmoved)
-    right = not problems and not faults
+    right = not problems and all(fault.slight for fault in faults)
     return CheckOutcome(right, fresh.names, held, tuple(moved), faults, fresh.rms_px, tuple(problems), tuple(notes))
 
 

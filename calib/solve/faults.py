@@ -31,7 +31,8 @@ from multiview.geometry.rigid import compose, invert, rotation_from_vector
 
 __all__ = ["CameraFault", "Cause", "Findings", "find_faults"]
 
-_MIN_PX = 0.2  # what lenses and boards that are not quite as modelled, and shutters that roll, cause in good recordings
+_MIN_PX = 0.2  # twice what is left in recordings in which no camera is at fault
+_SLIGHT_PX = 0.4  # of real ones, some more
 _MIN_PX_ALONE = 1.0  # the same, where no third camera tells how much that is
 _USUAL_FACTOR = 2.0  # times what the other cameras among each other leave
 _SUSPECTS, _SUSPECT_SHARE = 4, 0.02  # tried at most, and of the largest gain
@@ -88,6 +89,11 @@ class CameraFault:
     def end_s(self) -> float | None:
         """The same of its end."""
         return None if self.end_between_s is None else sum(self.end_between_s) / 2
+
+    @property
+    def slight(self) -> bool:
+        """No larger than what lenses and boards that are not quite as modelled, and shutters that roll, may cause."""
+        return self.cause is Cause.REPEATS or (self.cause is Cause.CHANGED and self.px < _SLIGHT_PX)
 
 
 @dataclass(frozen=True, slots=True)

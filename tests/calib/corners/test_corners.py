@@ -1,15 +1,19 @@
 """The corner table: round trips, every mistake named, and frames chosen for coverage."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from calib.board.board import Board
+from calib.board.board_file import write_board
 from calib.board.target import load_target
 from calib.corners.corners import BoardViews, Corners, read_corners, write_corners
 from calib.corners.selection import select_instants
+from multiview.__main__ import main
 from multiview.errors import ConfigError, SourceError
 
 
@@ -36,6 +40,30 @@ def test_a_table_reads_back_as_it_was(tmp_path):
     np.testing.assert_array_equal(views.xy[seen], corners.xy[views.row[seen]])
     with pytest.raises(ConfigError, match=r"give the board\.toml of the recording"):
         BoardViews.of(back, 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"time": np.array([1.7e18, 1.7e18 + 3e7])}, "time must be from"),  # nanoseconds
+        ({"xy": np.array([[1.0, np.nan], [2.0, 3.0]])}, "y must be from"),
+        ({"names": ("lab/A",)}, "camera: a name is"),
+    ],
+)
+def test_what_would_not_be_read_is_not_written(tmp_path, change, message):
+    two = np.arange(2)
+    corners = replace(Corners(("a",), ((640, 480),), 0 * two, two, two / 30, two, np.ones((2, 2))), **change)
+    with pytest.raises(SourceError, match=message):
+        write_corners(corners, tmp_path / "corners.parquet")
+    assert not list(tmp_path.iterdir())
+
+
+def test_detect_refuses_a_name_before_the_work(tmp_path, capsys):
+    write_board(Board((5, 4), 0.04, 0.03, "DICT_4X4_50"), tmp_path / "board.toml")
+    (tmp_path / "a").mkdir()
+    options = ["--board", str(tmp_path / "board.toml"), "--images", str(tmp_path / "a"), "--cameras", "lab/A"]
+    assert main(["calibrate", "detect", *options, "--out", str(tmp_path / "c.parquet")]) == 2
+    assert "--cameras: a name is" in capsys.readouterr().err
 
 
 def rewritten(path, change):
