@@ -13,7 +13,7 @@ from multiview.cameras.camera import UNPLACED
 from multiview.cameras.rig_file import load_rig
 from multiview.common.plugins import plugin_names
 from multiview.data import NS_PER_S
-from multiview.errors import ConfigError, MessageError
+from multiview.errors import ConfigError, MessageError, SourceError
 from multiview.recordings.mcap_log import Record
 from multiview.recordings.take import Take
 from multiview.studio.config import HubOptions, KeypointsSource, RecorderOptions, Studio, SyntheticSource
@@ -35,8 +35,13 @@ def take_studio(take: Take) -> Studio:
     Its sources become recorded keypoints of the studio's rate; its rig and a skeleton of its own are those in the take.
 
     ConfigError if it names a file of code: a recording may use only what ships with multiview; SourceError if the take
-    is of another schema version.
+    is of another schema version, or was not recorded live.
     """
+    if not take.recordings() and not take.studio.exists():
+        raise SourceError(
+            f"{take.folder} was made of recorded videos or keypoints and holds no stream (take.mcap, studio.toml): "
+            f"give these videos or keypoints, with --rig {take.rig}"
+        )
     take.check_schema()  # first: an older take's studio file has older keys, too
     studio = decode_studio(take.studio)
     if (associator := str(studio.pipeline.get("associator", ""))) not in (

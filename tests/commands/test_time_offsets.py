@@ -14,7 +14,9 @@ import pytest
 from multiview.__main__ import main
 from multiview.cameras.rig_file import load_rig, save_rig
 from multiview.recordings.keypoint_folder import write_keypoints
+from multiview.recordings.pose_table import Poses, write_poses
 from multiview.synthetic import StudioOptions, make_studio
+from tests.figures import crowd, ring
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +37,16 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for i, keypoints in enumerate(studio.keypoints_at(camera, times - LATE_S * (name == "cam02"))):
             write_keypoints(keypoints, folder / "keypoints" / name / f"{name}_{i:06d}_keypoints.json")
     return folder
+
+
+def test_take_that_was_not_recorded_live_says_what_to_give(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    skeleton, tracks = crowd()
+    save_rig(ring(), tmp_path / "rig.toml")
+    write_poses(Poses.from_tracks([tracks], skeleton), tmp_path / "poses.parquet")
+    assert main(["time-offsets", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "was made of recorded videos or keypoints and holds no stream" in said
+    assert "give these videos or keypoints, with --rig" in said
 
 
 def words(folder: Path, *more: str) -> list[str]:
