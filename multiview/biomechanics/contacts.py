@@ -7,6 +7,9 @@ heel or its toe is.
 
 The floor is where the feet are when they are slow. So a floor need not be known; where it is known, a foot whose lowest
 place is not near it never touches it.
+
+Fusion finds contacts of its own (`fusion/planted_feet.py`): there a contact may never hold a foot that swings, and is
+told by measurements whose noise is known, as they come. Here it is an event whose instant counts, of any joints.
 """
 
 from __future__ import annotations

@@ -82,11 +82,13 @@ class Exported(NamedTuple):
         paths: The files; none where there is nobody.
         off_s: How far times of frames were off the steady rate that the format needs, s.
         frames_per_second: Of what was written.
+        has_hands: Whether people have hands.
     """
 
     paths: list[Path]
     off_s: float
     frames_per_second: float
+    has_hands: bool
 
 
 def run(args: argparse.Namespace) -> int:
@@ -107,6 +109,8 @@ def run(args: argparse.Namespace) -> int:
             f"up to {1e3 * exported.off_s:.1f} ms off a steady rate: interpolated to {exported.frames_per_second:g} Hz"
         )
         print(f"multiview: times of frames were {told}", file=sys.stderr)
+    if moved is not None and moved.has_fingers and not exported.has_hands:
+        print("multiview: the poses have no hands: the character's fingers do not move", file=sys.stderr)
     if not exported.paths:
         print(f"{source} holds no people: nothing to write")
     return 0
@@ -143,6 +147,7 @@ def export_poses(
         ConfigError: There is no such format or unit, the format's axes are fixed, or it shows no videos or characters.
         SourceError: There are no poses.
     """
+    from multiview.body.hands import is_hand
     from multiview.editing.take_poses import take_poses
     from multiview.export import CharacterExporter, SceneExporter, load_exporter
     from multiview.recordings.resample import evenly_timed, resample_poses
@@ -171,7 +176,7 @@ def export_poses(
         paths = exporter.write_scene(_scene(table, poses, videos or {}), stem, written)
     else:
         paths = exporter.write(table, stem, written)
-    return Exported(paths, off_s, table.frames_per_second)
+    return Exported(paths, off_s, table.frames_per_second, any(map(is_hand, table.joints)))
 
 
 def _scene(poses: Poses, path: Path, videos: dict[str, str]) -> Scene:

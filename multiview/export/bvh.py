@@ -52,7 +52,7 @@ class Exporter:
                     "HIERARCHY\n" + "\n".join(_hierarchy(motion.rest, motion.orders, 0, 0, self._scale)) + "\nMOTION\n"
                 )
                 head += f"Frames: {len(channels)}\nFrame Time: {1 / (person.rate * rows):.8f}\n"
-                file.write(head.encode("ascii"))
+                file.write(head.encode())  # a character's names may be of any script
                 write_rows(file, [Block(channels, self._decimals)], " ", part(progress, i, len(people)))
             paths += [path, write_intervals(person, path)]
         return paths
@@ -93,7 +93,7 @@ def _hierarchy(rest: Humanoid, orders: list[Order], bone: int, depth: int, scale
     position = "6 Xposition Yposition Zposition " if depth == 0 else "3 "
     x, y, z = rest.bones[bone].offset * scale
     lines = [
-        f"{pad}{'ROOT' if depth == 0 else 'JOINT'} {rest.bones[bone].name}",
+        f"{pad}{'ROOT' if depth == 0 else 'JOINT'} {'_'.join(rest.bones[bone].name.split())}",  # names are one word
         f"{pad}{{",
         f"{inner}OFFSET {x:.6g} {y:.6g} {z:.6g}",
         f"{inner}CHANNELS {position}{rotations}",

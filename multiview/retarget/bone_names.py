@@ -36,6 +36,7 @@ _CALLED: dict[str, tuple[str, ...]] = {
                              ("Distal", ("3", "03", "distal")))},
 }  # fmt: skip
 _BONE = {called: bone for bone, names in reversed(_CALLED.items()) for called in reversed(names)}
+_FIGURE = re.compile(r"^bip\d+", re.IGNORECASE)  # which of several figures it is of: "Bip01 L Thigh"
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _SIDES = {"left": "Left", "right": "Right", "l": "Left", "r": "Right"}
 _NO_PART = {"def", "org", "j", "bip", "c", "bone", "jnt", "joint", "mixamorig"}
@@ -84,7 +85,7 @@ def _ancestors(index: int, parents: Sequence[int]) -> list[int]:
 
 def _human_bone(name: str) -> str:
     """VRM's name; empty for what is no human's bone, such as an end, a twist bone or a helper."""
-    words = [word.lower() for word in _WORDS.findall(name.rpartition(":")[2])]
+    words = [word.lower() for word in _WORDS.findall(_FIGURE.sub("", name.rpartition(":")[2]))]
     sides = [_SIDES[word] for word in words if word in _SIDES]
     word = "".join(word for word in words if word not in _SIDES and word not in _NO_PART)
     bone = _BONE.get(word, "")

@@ -4,7 +4,8 @@
    (`t_pose`); all others keep their place on their parent.
 2. The path of the hips is scaled by the ratio of the legs' lengths, and lifted by what the ankles differ in height.
 3. Ankles go to the person's, scaled likewise, by inverse kinematics in the plane of the knee (`two_bones`); where the
-   character's legs would be stretched, its hips are lowered, all the time by the same.
+   character's legs would be stretched, its hips are lowered, all the time by the same. While a heel is raised the toes
+   do so instead: a foot of another length than the leg's turns about them.
 4. On request, wrists go to the person's scaled likewise: hands that touch each other or the floor touch there.
 
 The scheme is that of Gleicher, Retargetting Motion to New Characters (1998), with the constraints solved limb by limb.
@@ -29,6 +30,7 @@ _STANDING = 0.2  # share of the time, at least, in which a foot is flat on the f
 _STRETCHED = 0.985  # of a leg's length: the hips are lowered until legs are no longer, or than the person's are ...
 _SHARE = 0.99  # ... for this share of the time ...
 _MAX_LOWERED = 0.05  # ... but by no more than this share of the leg's length
+_RAISED = 0.002  # sine: a foot that points down by so much more than while it stands has its heel raised
 _SIDES = ("Left", "Right")
 
 
@@ -72,6 +74,13 @@ def retarget(
     lift = 0.0 if rig.floor is None else character.ankle_height() - leg_ratio * source.ankle_height()
     goals = {name: leg_ratio * place + [0.0, lift, 0.0] for name, place in source.at.items()}
     world = dict(source.world)
+    for name, slope in slopes.items():
+        toes = name.replace("Foot", "Toes")
+        if toes in rig.human:
+            own = leg_ratio * person.bones[person.index(toes)].offset
+            lacking = world[name] @ (own - character.toes_from(name, toes))
+            raised = -world[name][:, 1, 2] - np.sin(slope) - _RAISED
+            goals[name] = goals[name] + lacking - _held(lacking, raised, source.at[toes][:, 1])
     hips = character.hips_below(goals["Hips"], world["Hips"])
     feet = [(f"{side}UpperLeg", f"{side}LowerLeg", f"{side}Foot") for side in _SIDES]
     hips[:, 1] -= character.lowered(character.places(hips, world), goals, feet, source.stretched(person))
@@ -198,6 +207,11 @@ class _Character:
             needed.append(float(np.quantile(-way[:, 1] - lowest, _SHARE)))
         return min(max(needed), _MAX_LOWERED * longest)
 
+    def toes_from(self, foot: str, toes: str) -> Float64[np.ndarray, " 3"]:
+        """m, from the ankle to the toes, in the human's foot's frame."""
+        way: np.ndarray = self.t_pose[foot] @ (self._rest(toes) - self._rest(foot))
+        return way
+
     def reach(
         self,
         names: tuple[str, str, str],
@@ -224,6 +238,21 @@ class _Character:
     def _lengths(self, upper: str, lower: str, end: str) -> tuple[float, float]:
         places = [self._rest(name) for name in (upper, lower, end)]
         return float(np.linalg.norm(places[1] - places[0])), float(np.linalg.norm(places[2] - places[1]))
+
+
+def _held(
+    values: Float64[np.ndarray, "T 3"], raised: Float64[np.ndarray, " T"], height: Float64[np.ndarray, " T"]
+) -> Float64[np.ndarray, "T 3"]:
+    """While a heel is raised, the value of the level foot before or after; changes while the toes are high."""
+    held = values.copy()
+    for begin, end in np.flatnonzero(np.diff((raised > 0).astype(np.int8), prepend=0, append=0)).reshape(-1, 2):
+        if begin == 0 and end == len(values):
+            continue
+        before, after = ([i for i in pair if 0 <= i < len(values)] for pair in ((begin - 1, begin), (end, end - 1)))
+        ends = [values[min(pair, key=lambda i: abs(raised[i]))] for pair in (before, after) if len(pair) == 2]
+        flown = np.cumsum((height[begin:end] - height[begin:end].min()) ** 2)
+        held[begin:end] = ends[0] + (flown / max(flown[-1], 1e-12))[:, None] * (ends[-1] - ends[0])
+    return held
 
 
 def _known(person: Humanoid, motion: Motion, rig: Rig) -> Bool[np.ndarray, "T B"]:

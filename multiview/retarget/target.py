@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from multiview.body.finger_kinematics import FINGER_HIERARCHY
 from multiview.body.kinematics import Humanoid
 from multiview.common.package_data import package_file
 from multiview.common.toml import decode_toml
@@ -30,11 +31,13 @@ class Character:
         rig_of: The rig for a person: of a list of bones, in their proportions; of a file, the same for everyone.
         hands: Whether wrists go where the person's were, scaled as the legs are.
         is_gltf: Whether the rig is that of a glTF file.
+        has_fingers: Whether it has fingers to move.
     """
 
     rig_of: Callable[[Humanoid], Rig]
     hands: bool = False
     is_gltf: bool = False
+    has_fingers: bool = False
 
 
 def rig_names() -> tuple[str, ...]:
@@ -65,7 +68,8 @@ def load_character(rig: str, hands: bool = False) -> Character:
         if not path.is_file():
             raise ConfigError(f"--rig {rig}: no such file")
         character = read_bvh_rig(path) if suffix == ".bvh" else read_gltf_rig(path)
-        return Character(lambda person: character, hands, suffix != ".bvh")
+        fingers = not FINGER_HIERARCHY.keys().isdisjoint(character.human)
+        return Character(lambda person: character, hands, suffix != ".bvh", fingers)
     if suffix != ".toml":
         if rig not in rig_names():
             near = difflib.get_close_matches(rig, rig_names(), 1)
@@ -75,4 +79,5 @@ def load_character(rig: str, hands: bool = False) -> Character:
             )
         path = package_file("rigs", f"{rig}.toml")
     listed = decode_toml(path, BoneList)
-    return Character(lambda person: named_rig(listed, person), hands)
+    fingers = any(bone.human in FINGER_HIERARCHY for bone in listed.bones)
+    return Character(lambda person: named_rig(listed, person), hands, has_fingers=fingers)

@@ -9,12 +9,15 @@ from multiview.body.actor import load_rest_pose
 from multiview.body.kinematics import Humanoid, Motion, RotationSolver, humanoid
 from multiview.body.skeleton import Skeleton
 from multiview.data import Track
+from services.bridges._steady_sign import SteadySign
 
 __all__ = ["LearnedPerson"]
 
 
 class LearnedPerson:
     """Bone lengths are those of the actor of the track's name, otherwise medians of the joints observed so far.
+
+    `local_sign` and `world_sign` are for the quaternions that a bridge sends, against the parent and in the world.
 
     Args:
         skeleton: Of the stream.
@@ -27,6 +30,7 @@ class LearnedPerson:
         self._learn = max(1, round(learn_s * rate_hz))
         self._seen: list[Float64[np.ndarray, "J 3"]] = []
         self._solver: RotationSolver | None = None
+        self.local_sign, self.world_sign = SteadySign(), SteadySign()
 
     def solve(self, track: Track) -> tuple[Humanoid, Motion]:
         """Rest pose and rotations at one tick.

@@ -113,10 +113,11 @@ class Bridge:
     def _body(self, track: Track, slot: int) -> Body:
         if track.person not in self._people:
             self._people[track.person] = LearnedPerson(self._skeleton, self._rate_hz, self._options.learn_s)
-        rest, motion = self._people[track.person].solve(track)
+        person = self._people[track.person]
+        rest, motion = person.solve(track)
         variance = np.trace(track.pose.cov, axis1=1, axis2=2) / 3
         name = track.name or f"person{slot + 1}"
-        return _moved(Body(name, track.pose.xyz, np.sqrt(variance)), rest, motion)
+        return _moved(Body(name, track.pose.xyz, np.sqrt(variance)), person, rest, motion)
 
     # What follows runs in the loop's thread.
 
@@ -249,7 +250,7 @@ def _identity(body: Body) -> tuple[str, tuple[tuple[str, bytes], ...]]:
     return body.name, tuple((bone.name, np.round(bone.offset, 3).tobytes()) for bone in bones)
 
 
-def _moved(body: Body, rest: Humanoid, motion: Motion) -> Body:
+def _moved(body: Body, person: LearnedPerson, rest: Humanoid, motion: Motion) -> Body:
     """The body with its bones."""
     places = forward_kinematics(rest, motion)
     offsets = np.array([bone.offset for bone in rest.bones])
@@ -257,7 +258,7 @@ def _moved(body: Body, rest: Humanoid, motion: Motion) -> Body:
     return body._replace(
         rest=rest,
         places=np.array([places[bone.name][0] for bone in rest.bones]),
-        world=Rotation.from_matrix(world_rotations(rest, motion)[0]).as_quat(),
+        world=person.world_sign(Rotation.from_matrix(world_rotations(rest, motion)[0]).as_quat()),
         offsets=offsets,
-        local=Rotation.from_matrix(motion.local[0]).as_quat(),
+        local=person.local_sign(Rotation.from_matrix(motion.local[0]).as_quat()),
     )

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
-import struct
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +28,7 @@ from services.bridges import LiveBridge
 from services.bridges._serve import bridge_names, open_bridge
 from services.bridges._slots import SlotAllocator
 from tests.figures import crowd
+from tests.vmc_program import places_by_vmc, sent_by_vmc
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "websocket": {"port": 0},
@@ -232,54 +231,6 @@ def test_websocket_port_in_use_is_said() -> None:
         open_bridge("websocket", {"port": taken.getsockname()[1]}, load_skeleton("coco17"), 30.0)
 
 
-def _osc(data: bytes) -> Iterator[tuple[str, list[Any]]]:
-    """(address, arguments) of a packet, by a decoder of its own; OSC 1.0."""
-
-    def text(at: int) -> tuple[str, int]:
-        end = data.index(b"\0", at)
-        return data[at:end].decode(), (end // 4 + 1) * 4
-
-    if data.startswith(b"#bundle\0"):
-        at = 16
-        while at < len(data):
-            (size,) = struct.unpack_from(">i", data, at)
-            yield from _osc(data[at + 4 : at + 4 + size])
-            at += 4 + size
-        return
-    address, at = text(0)
-    kinds, at = text(at)
-    arguments: list[Any] = []
-    for kind in kinds[1:]:
-        if kind == "s":
-            word, at = text(at)
-            arguments.append(word)
-        else:
-            arguments.append(struct.unpack_from(">f" if kind == "f" else ">i", data, at)[0])
-            at += 4
-    yield address, arguments
-
-
-_PARENTS = {"Spine": "Hips", "Chest": "Spine", "UpperChest": "Chest", "Neck": "UpperChest", "Head": "Neck"} | {
-    side + child: (parent if parent in ("Hips", "UpperChest") else side + parent)
-    for side in ("Left", "Right")
-    for child, parent in (("UpperArm", "UpperChest"), ("LowerArm", "UpperArm"), ("Hand", "LowerArm"),
-                          ("UpperLeg", "Hips"), ("LowerLeg", "UpperLeg"), ("Foot", "LowerLeg"))
-}  # fmt: skip
-
-
-_FINGERS = {  # Unity's names: the thumb's first bone, which VRM 1.0 calls metacarpal, is its proximal one
-    f"{side}{finger}{bone}": f"{side}Hand" if before is None else f"{side}{finger}{before}"
-    for side in ("Left", "Right")
-    for finger in ("Thumb", "Index", "Middle", "Ring", "Little")
-    for before, bone in ((None, "Proximal"), ("Proximal", "Intermediate"), ("Intermediate", "Distal"))
-}
-_VRM = {
-    f"{side}Thumb{unity}": f"{side}Thumb{vrm}"
-    for side in ("Left", "Right")
-    for unity, vrm in (("Proximal", "Metacarpal"), ("Intermediate", "Proximal"))
-}
-
-
 class _Avatar(NamedTuple):
     """What a program makes of the packets of T frames: largest error (m), turn between frames (deg), left shank (m)."""
 
@@ -293,46 +244,11 @@ def vmc_avatar(seconds: float, seed: int, name: str = "", skeleton: str = "coco1
     options = StudioOptions(cameras=2, people=1, seconds=seconds, fps=30.0, seed=seed, skeleton=skeleton)
     truth, joints = make_studio(options).truth, load_skeleton(skeleton)
     expected = points(joints.joints, truth.xyz)
-    fingers = "LeftIndexProximal" in expected
-    parents = _PARENTS | (_FINGERS if fingers else {})
-    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-    listener.bind(("127.0.0.1", 0))
-    listener.settimeout(60.0)
-    bridge = open_bridge("vmc", {"port": listener.getsockname()[1], "learn_s": learn_s}, joints, 30.0)
-    count = len(joints.joints)
-    blank = np.zeros((count, 3, 3)), np.ones(count), np.full(count, 3), np.zeros(count, dtype=bool)
-    frames: list[dict[str, list[float]]] = []
-    try:
-        for frame, xyz in enumerate(truth.xyz):
-            bridge.send(Tracks(frame, round(frame * 1e9 / 30), (Track(1, Pose3D(xyz, *blank), name),)))
-            bones: dict[str, list[float]] = {}
-            while len(bones) < 18 + 2 * ("LeftToes" in expected) + 30 * fingers:
-                packet = listener.recv(65536)
-                assert len(packet) <= 1400
-                messages = list(_osc(packet))
-                assert messages[0] == ("/VMC/Ext/OK", [1])
-                assert messages[1][1][0] == pytest.approx(frame / 30, abs=1e-4)
-                for address, values in messages[2:]:
-                    if address == "/VMC/Ext/Bone/Pos":
-                        bones[values[0]] = values[1:]
-            frames.append(bones)
-    finally:
-        bridge.close()
-        listener.close()
-    sent = {name: np.array([bones[name] for bones in frames]) for name in frames[0]}
-    turns = {name: Rotation.from_quat(values[:, 3:]) for name, values in sent.items()}
-    place, turned = {"Hips": sent["Hips"][:, :3]}, {"Hips": turns["Hips"]}
-    for name, parent in parents.items():
-        place[name] = place[parent] + turned[parent].apply(sent[name][:, :3])
-        turned[name] = turned[parent] * turns[name]
-    errors = []
-    for name in (*parents, "Hips"):
-        bone = _VRM.get(name, name)
-        if bone in expected:
-            x, y, z = place[name].T  # Unity: left-handed, x right, y up, z forward
-            errors.append(np.linalg.norm(np.stack([-x, -z, y], axis=1) - expected[bone], axis=1))
-    steps = [np.degrees((turn[:-1].inv() * turn[1:]).magnitude()) for turn in turns.values()]
+    sent = sent_by_vmc(joints, truth.xyz, 30.0, learn_s, name)
+    places = places_by_vmc(sent)
+    errors = [np.linalg.norm(place - expected[bone], axis=1) for bone, place in places.items() if bone in expected]
+    turns = [Rotation.from_quat(values[:, 3:]) for values in sent.values()]
+    steps = [np.degrees((turn[:-1].inv() * turn[1:]).magnitude()) for turn in turns]
     return _Avatar(np.max(errors, axis=0), np.max(steps, axis=0), np.linalg.norm(sent["LeftFoot"][:, :3], axis=1))
 
 

@@ -13,13 +13,13 @@ _ARM = np.radians(40.0)  # the arms hang so far below the horizontal: an A-pose
 _DOWN = (np.cos(_ARM), -np.sin(_ARM))
 
 # Bone: parent, and where it begins from there in the rest pose, m; y up, facing z.
-_LEG, _FOREARM = 1.3, 0.8
+LEG, _FOREARM = 1.3, 0.8
 
 
 def bones(fingers: bool = False) -> dict[str, tuple[str, tuple[float, float, float]]]:
     """A giant with short arms, in Mixamo's names, and a bone or two that no human has."""
     found: dict[str, tuple[str, tuple[float, float, float]]] = {
-        "Hips": ("", (0.0, 0.98 * _LEG, 0.0)),
+        "Hips": ("", (0.0, 0.98 * LEG, 0.0)),
         "Tail": ("Hips", (0.0, 0.0, -0.2)),
         "Spine": ("Hips", (0.0, 0.13, -0.01)),
         "Spine1": ("Spine", (0.0, 0.16, -0.01)),
@@ -36,14 +36,16 @@ def bones(fingers: bool = False) -> dict[str, tuple[str, tuple[float, float, flo
             f"{side}ForeArm": (f"{side}Arm", (0.3 * arm[0], 0.3 * arm[1], 0.0)),
             f"{side}Hand": (f"{side}ForeArm", (_FOREARM * 0.3 * arm[0], _FOREARM * 0.3 * arm[1], 0.0)),
             f"{side}UpLeg": ("Hips", (0.11 * x, -0.06, 0.0)),
-            f"{side}Leg": (f"{side}UpLeg", (0.01 * x, -0.45 * _LEG, 0.02)),
-            f"{side}Foot": (f"{side}Leg", (0.0, -0.40 * _LEG, -0.03)),
+            f"{side}Leg": (f"{side}UpLeg", (0.01 * x, -0.45 * LEG, 0.02)),
+            f"{side}Foot": (f"{side}Leg", (0.0, -0.40 * LEG, -0.03)),
             f"{side}ToeBase": (f"{side}Foot", (0.03 * x, -0.08, 0.14)),
         }
     return found
 
 
-def write_gltf(path: Path, seed: int | None = 0, scale: float = 0.01) -> dict[str, np.ndarray]:
+def write_gltf(
+    path: Path, seed: int | None = 0, scale: float = 0.01, prefix: str = "mixamorig:"
+) -> dict[str, np.ndarray]:
     """The giant as programs export it: below an armature in another unit and axes, each bone in axes of its own.
 
     Returns where its bones are in the rest pose, by name.
@@ -57,7 +59,7 @@ def write_gltf(path: Path, seed: int | None = 0, scale: float = 0.01) -> dict[st
         local = world[parent].inv() * world[name]
         inside = world[parent].inv().apply(offset) / scale
         index[name] = len(nodes)
-        nodes.append(gl.Node(name=f"mixamorig:{name}", translation=inside.tolist(), rotation=local.as_quat().tolist()))
+        nodes.append(gl.Node(name=prefix + name, translation=inside.tolist(), rotation=local.as_quat().tolist()))
         if parent:
             nodes[index[parent]].children.append(index[name])
     document = gl.GLTF2(asset=gl.Asset(generator="test"), scene=0, scenes=[gl.Scene(nodes=[0])], nodes=nodes)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pybvh
 import pytest
 
+from multiview.__main__ import main
 from multiview.body.skeleton import load_skeleton
 from multiview.commands.export import export_poses
 from multiview.errors import ConfigError
@@ -16,7 +18,7 @@ from multiview.recordings.pose_table import Poses, write_poses
 from multiview.recordings.resample import ResampleOptions
 from multiview.retarget.target import load_character, rig_names
 from tests.biomechanics.walking import walk, walker
-from tests.retarget.characters import animated_places, bones, write_bvh, write_gltf
+from tests.retarget.characters import LEG, animated_places, bones, write_bvh, write_gltf
 
 FPS = 60.0
 _MIXAMO = "mixamorig:"
@@ -28,8 +30,7 @@ def walked() -> Poses:
     return _poses(walk(walker(), seconds=2.5, fps=FPS).xyz)
 
 
-def _poses(xyz: np.ndarray) -> Poses:
-    joints = load_skeleton("coco133").joints
+def _poses(xyz: np.ndarray, joints: tuple[str, ...] = load_skeleton("coco133").joints) -> Poses:
     n, count = xyz.shape[:2]
     return Poses(
         frame=np.arange(n),
@@ -80,6 +81,19 @@ def test_feet_of_a_giant_stay_where_they_are_planted(giant: dict[str, np.ndarray
         assert np.abs(height - _rest_height(f"{side.title()}ToeBase")).max() < 0.005  # soles lie on the floor
 
 
+def test_toes_of_a_giant_stay_while_the_heel_is_raised(giant: dict[str, np.ndarray], walked: Poses) -> None:
+    """Its feet are shorter for its legs than the person's; toes move no more than the person's own, and 1 cm/s."""
+    time_s = np.arange(len(giant["Hips"])) / FPS
+    for side in ("left", "right"):
+        planted = walker().planted(side, time_s)
+        raised = planted["toe"] & ~planted["heel"]
+        raised &= np.roll(raised, 1)
+        places = giant[f"{side.title()}ToeBase"], walked.xyz[:, walked.joints.index(f"{side}_big_toe")]
+        theirs, own = (np.linalg.norm(np.diff(place, axis=0), axis=1)[raised[1:]].max() * FPS for place in places)
+        assert raised.sum() > 20
+        assert theirs < 0.01 + LEG * own
+
+
 def _rest_height(name: str) -> float:
     parent, offset = bones()[name]
     return offset[1] + (_rest_height(parent) if parent else 0.0)
@@ -92,7 +106,8 @@ def test_knees_of_a_giant_do_not_pop(giant: dict[str, np.ndarray], walked: Poses
         wide = side.title()
         theirs = _bend(giant[f"{wide}UpLeg"], giant[f"{wide}Leg"], giant[f"{wide}Foot"])
         assert np.abs(np.diff(theirs, 2)).max() < 1.5 * np.abs(np.diff(own, 2)).max()
-        assert np.abs(theirs - own).max() < np.radians(12)
+        heel = walker().planted(side, np.arange(len(own)) / FPS)["heel"]  # later the shorter foot stands on its toes
+        assert np.abs(theirs - own)[heel].max() < np.radians(12)
 
 
 def _bend(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
@@ -116,10 +131,10 @@ def test_hands_of_a_giant_reach_where_the_persons_were(walked: Poses, tmp_path: 
     posed = _poses(xyz)
     found = animated_places(_export(posed, "gltf", str(tmp_path / "giant.glb"), tmp_path, hands=True))
     joint = {name: xyz[:, i] @ np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]]) for i, name in enumerate(names)}
-    ratio = np.linalg.norm(found[f"{_MIXAMO}LeftFoot"][-1] - found[f"{_MIXAMO}LeftFoot"][0]) / np.linalg.norm(
-        joint["left_ankle"][-1] - joint["left_ankle"][0]
-    )
-    lift = (found[f"{_MIXAMO}LeftFoot"] - ratio * joint["left_ankle"]).mean(axis=0)
+    lengths = [np.linalg.norm(joint[f"{side}_{a}"] - joint[f"{side}_{b}"], axis=1)
+               for side in ("left", "right") for a, b in (("hip", "knee"), ("knee", "ankle"))]  # fmt: skip
+    ratio = 2 * sum(np.linalg.norm(bones()[name][1]) for name in ("LeftLeg", "LeftFoot")) / np.median(lengths, 1).sum()
+    lift = [0.0, np.median(found[f"{_MIXAMO}LeftFoot"] - ratio * joint["left_ankle"], axis=0)[1], 0.0]
     for side in ("left", "right"):
         off = found[f"{_MIXAMO}{side.title()}Hand"] - ratio * joint[f"{side}_wrist"] - lift
         assert np.linalg.norm(off, axis=1).max() < 0.01
@@ -166,6 +181,17 @@ def test_bvh_rig_moves_in_its_own_axes(walked: Poses, tmp_path: Path, unit: floa
             np.testing.assert_allclose(found, expected[_MIXAMO + node.name], atol=2e-3, err_msg=node.name)
 
 
+def test_bvh_of_a_character_has_names_of_any_script_as_one_word(walked: Poses, tmp_path: Path) -> None:
+    write_bvh(tmp_path / "giant.bvh")
+    named = (tmp_path / "giant.bvh").read_text().replace("ArmTwist", "Arm捩").replace("Tail", "しっぽ")
+    (tmp_path / "giant.bvh").write_text(named, encoding="utf-8")
+    path = _export(walked.select(slice(0, 3)), "bvh", str(tmp_path / "giant.bvh"), tmp_path)
+    assert "JOINT しっぽ\n" in path.read_text(encoding="utf-8")
+    write_gltf(tmp_path / "giant.glb", prefix="Bip01 ")
+    path = _export(walked.select(slice(0, 3)), "bvh", str(tmp_path / "giant.glb"), tmp_path)
+    assert "Bip01_LeftHand" in pybvh.read_bvh_file(str(path)).joint_names
+
+
 def _depth_first(name: str) -> list[str]:
     return [name, *(below for child, (parent, _) in bones().items() if parent == name for below in _depth_first(child))]
 
@@ -192,6 +218,20 @@ def test_unknown_rig_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text('bones = [{ name = "a", human = "Hip" }]')
     with pytest.raises(ConfigError, match="no bone of a human"):
         load_character(str(tmp_path / "own.toml"))
+
+
+def test_poses_without_hands_say_that_fingers_of_a_character_do_not_move(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for skeleton, told in (("coco133", 0), ("coco17", 1)):
+        joints = load_skeleton(skeleton).joints
+        xyz = walk(walker(), skeleton, seconds=0.05, fps=FPS).xyz
+        poses = replace(_poses(xyz, joints), skeleton=skeleton)
+        write_poses(poses, tmp_path / "poses.parquet")
+        words = [str(tmp_path / "poses.parquet"), "--to", "bvh", "--rig", "mixamo"]
+        assert main(["export", *words, "--out", str(tmp_path / skeleton)]) == 0
+        sentence = "the poses have no hands: the character's fingers do not move"
+        assert capsys.readouterr().err.count(sentence) == told
 
 
 def test_rig_without_legs_is_refused_in_a_sentence(tmp_path: Path) -> None:
