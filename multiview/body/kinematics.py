@@ -10,7 +10,8 @@ person's left, y up, z forward, so that all local rotations are the identity the
 - Neck: y towards the middle of the ears; Head, there: x along the line of the ears, z towards the nose.
 - Limbs: the bone's direction, and the plane of elbow or knee for the twist. A straight limb has no plane: the hinge
   axis is then carried along with the bone from before, and turns back at `MAX_HINGE_RAD_S` at most: it never flips.
-- Feet, where toes are known: z towards them, twist from the knee's axis.
+  A straight leg turns with its toes, or with the hips where toes are unknown.
+- Feet, where toes are known: z towards them, y as near to the shank as that allows.
 - Hands and fingers, where their joints are known: see `finger_kinematics`.
 
 Bone lengths are constant, the medians over time, so forward kinematics gives every joint back as far as the data keeps
@@ -50,6 +51,7 @@ __all__ = [
 _TRUNK_END = 0.2  # Spine lies so far above the hips, and UpperChest below the shoulders, as a share of their distance
 _TRUNK_FACTOR = 1.02  # the trunk's bones are this much longer than hips to shoulders ever get: never quite straight
 MAX_HINGE_RAD_S = 9.0  # rad/s, of a limb's hinge axis about the limb
+_BENT, _STRAIGHT = 0.3, 0.15  # sines: a limb that is bent so far has a plane; a straight one counts as bent so far
 
 # Bone: parent, the direction of its offset from the parent in the rest pose (whose length is the person's). The upper
 # arms are as high as the neck besides.
@@ -259,11 +261,13 @@ class RotationSolver:
             frames["Neck"] = axis_frames("y", neck, "x", chest[:, :, 0])
             frames["Head"] = axis_frames("x", at["left_ear"] - at["right_ear"], "z", at["nose"] - at["Head"])
         for side, x in (("Left", 1.0), ("Right", -1.0)):
-            self._limb(at, frames, (f"{side}UpperArm", f"{side}LowerArm", f"{side}Hand"), "x", x, "y", -x)
-            self._limb(at, frames, (f"{side}UpperLeg", f"{side}LowerLeg", f"{side}Foot"), "y", -1.0, "x", 1.0)
+            self._limb(at, frames, (f"{side}UpperArm", f"{side}LowerArm", f"{side}Hand"), "x", x, "y", -x, None)
+            across = hips[:, :, 0]
             if f"{side}Toes" in at:
-                toes, knee = at[f"{side}Toes"] - at[f"{side}Foot"], frames[f"{side}LowerLeg"][:, :, 0]
-                frames[f"{side}Foot"] = axis_frames("z", toes, "x", knee)
+                toes, shank = at[f"{side}Toes"] - at[f"{side}Foot"], at[f"{side}LowerLeg"] - at[f"{side}Foot"]
+                foot = frames[f"{side}Foot"] = axis_frames("z", toes, "y", shank)
+                across = np.where(np.isfinite(foot[:, :, 0]), foot[:, :, 0], across)
+            self._limb(at, frames, (f"{side}UpperLeg", f"{side}LowerLeg", f"{side}Foot"), "y", -1.0, "x", 1.0, across)
             if f"{side}MiddleProximal" in at:
                 hand = frames[f"{side}Hand"] = hand_frame(at, side)
                 frames |= finger_frames(at, side, hand)
@@ -282,15 +286,22 @@ class RotationSolver:
         along_sign: float,
         hinge: str,
         hinge_sign: float,
+        straight: Float64[np.ndarray, "T 3"] | None,
     ) -> None:
-        """Upper and lower bone share the hinge axis, so that elbow and knee only bend."""
+        """Upper and lower bone share the hinge axis, so that elbow and knee only bend; `straight` is that of a straight
+        limb, None where it is carried along.
+        """
         upper, lower = unit_vectors(at[names[1]] - at[names[0]]), unit_vectors(at[names[2]] - at[names[1]])
+        bend = np.cross(upper, lower)
+        if straight is not None:
+            share = np.maximum(1.0 - np.linalg.norm(bend, axis=1, keepdims=True) / _BENT, 0.0)
+            bend = bend + np.where(np.isfinite(straight), _STRAIGHT * share * hinge_sign * straight, 0.0)
         start = self._hinges.get(names[0])
         if start is None:  # as in the rest pose, rotated with the body
             body = frames["Hips" if "Leg" in names[0] else "UpperChest"][:, :, "xyz".index(hinge)]
             body = body[np.isfinite(body).all(axis=1)]
             start = hinge_sign * body[0] if len(body) else np.array([0.0, 0.0, 1.0])
-        axes = carry_hinge(upper, np.cross(upper, lower), np.ascontiguousarray(start), MAX_HINGE_RAD_S * self.frame_s)
+        axes = carry_hinge(upper, bend, np.ascontiguousarray(start), MAX_HINGE_RAD_S * self.frame_s)
         if len(axes):
             self._hinges[names[0]] = axes[-1]
         frames[names[0]] = axis_frames(along, along_sign * upper, hinge, hinge_sign * axes)

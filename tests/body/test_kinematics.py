@@ -57,6 +57,20 @@ def test_knees_and_elbows_only_bend(walk: tuple[tuple[str, ...], np.ndarray]) ->
         assert axis[:, hinge].min() > 0.9  # while a limb that was straight finds its plane again
 
 
+def test_straight_legs_turn_with_the_person() -> None:
+    """Somebody stands with straight knees and turns round once in four seconds; hips lead by 11 degrees."""
+    skeleton = load_skeleton("coco17")
+    standing = figure(skeleton).xyz
+    for side in ("left", "right"):
+        standing[skeleton.index(f"{side}_knee"), 0] = 0.0
+    turns = rotation_from_vector(np.linspace(0.0, 2 * np.pi, round(4 * FPS))[:, None] * [0.0, 0.0, 1.0])
+    motion, _ = _solve(skeleton.joints, np.einsum("tij,kj->tki", turns, standing))
+    person = humanoid(skeleton.joints, standing[None])
+    for bone in ("LeftUpperLeg", "RightUpperLeg"):
+        across = motion.local[:, person.index(bone), 0, 0]  # the cosine between the knee's axis and the hips'
+        assert np.degrees(np.arccos(np.clip(across, -1, 1))).max() < 15
+
+
 def test_frame_by_frame_is_the_same_as_all_at_once(walk: tuple[tuple[str, ...], np.ndarray]) -> None:
     joints, xyz = walk[0], walk[1][:40].copy()
     xyz[10:20, joints.index("left_wrist")] = np.nan

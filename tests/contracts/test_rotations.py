@@ -171,13 +171,17 @@ def test_vmc_packets_are_read_alike_by_python_osc() -> None:
 
 @pytest.mark.slow
 def test_rotations_of_ten_minutes_never_flip() -> None:
-    """A bone that flips turns half way round between frames; whoever claps or makes a fist turns none by 120 deg."""
+    """A bone that flips turns half way round: whoever claps or makes a fist turns none by 120 degrees in 0.1 s.
+
+    Feet point 41 degrees elsewhere after as long, at most; no bone of a leg turns much further.
+    """
     xyz = gestures(600.0, fps=10.0)
     person = humanoid(SKELETON.joints, xyz[::10])
     motion = RotationSolver(person, SKELETON.joints, 0.1).solve(xyz)
     step = np.degrees(rotation_angle(np.swapaxes(motion.local[:-1], -1, -2) @ motion.local[1:]))
     largest = {bone.name: float(step[:, b].max()) for b, bone in enumerate(person.bones)}
     assert max(largest.values()) < 120, largest
+    assert max(largest[f"{side}{bone}"] for side in ("Left", "Right") for bone in ("UpperLeg", "LowerLeg", "Foot")) < 60
     found = forward_kinematics(person, motion)
     for bone, place in points(SKELETON.joints, xyz).items():
         assert np.linalg.norm(found[bone] - place, axis=1).max() < allowed_m(bone), bone
