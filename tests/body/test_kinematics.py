@@ -62,7 +62,8 @@ def test_straight_legs_turn_with_the_person() -> None:
     skeleton = load_skeleton("coco17")
     standing = figure(skeleton).xyz
     for side in ("left", "right"):
-        standing[skeleton.index(f"{side}_knee"), 0] = 0.0
+        ends = [skeleton.index(f"{side}_{joint}") for joint in ("hip", "ankle")]
+        standing[skeleton.index(f"{side}_knee")] = standing[ends].mean(axis=0)
     turns = rotation_from_vector(np.linspace(0.0, 2 * np.pi, round(4 * FPS))[:, None] * [0.0, 0.0, 1.0])
     motion, _ = _solve(skeleton.joints, np.einsum("tij,kj->tki", turns, standing))
     person = humanoid(skeleton.joints, standing[None])
