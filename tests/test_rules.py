@@ -57,6 +57,7 @@ WRITES_AT = {
     "calib/board/sheet.py:_write_pdf": "is given what `replacing` made",
     "calib/report/figures.py": "writes into memory",
     "services/capture/captured.py:record_counts": "removes its own summary, which is cut off",
+    "multiview/recordings/written_keypoints.py:remove_earlier": "removes only what it has written itself",
     "multiview/batch/results.py:install": "renames results, which are the batch's own",
     "multiview/batch/results.py:_descriptor": "reads",
     "services/batch/claims.py": "its own claims and locks, and what dead batches left",

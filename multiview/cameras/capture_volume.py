@@ -33,6 +33,11 @@ class Volume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.max_people < 0:  # given in a program, where no file's type was checked
             raise ValueError(f"max_people {self.max_people}: a number of people, 0 for any")
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether there is a place where nobody may appear."""
+        return (self.min, self.max) != (Volume().min, Volume().max)
+
     def contains(self, point: Float64[np.ndarray, " 3"]) -> bool:
         """Whether a point lies in the box.
 

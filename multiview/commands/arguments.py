@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from multiview.common.names import name_of_file, split_names
 from multiview.common.ranges import ranged
 from multiview.sources import without_parts
+
+if TYPE_CHECKING:
+    from multiview.cameras.capture_volume import Volume
 
 __all__ = [
     "add_contacts",
@@ -18,7 +22,9 @@ __all__ = [
     "add_recorded_keypoints",
     "add_rig",
     "add_videos",
+    "add_volume",
     "camera_names",
+    "capture_volume",
 ]
 
 
@@ -101,6 +107,36 @@ def add_contacts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-contacts", dest="contacts", action="store_false", help="do not hold feet still that stand on the floor"
     )
+
+
+def add_volume(parser: argparse.ArgumentParser) -> None:
+    """`--volume` and `--max-people`."""
+    parser.add_argument(
+        "--volume",
+        type=ranged(float),
+        nargs=6,
+        metavar=("X0", "Y0", "Z0", "X1", "Y1", "Z1"),
+        help="initiate tracks only in the box between these two corners, m (default: anywhere)",
+    )
+    parser.add_argument(
+        "--max-people",
+        type=ranged(int),
+        default=0,
+        metavar="N",
+        help="maximum number of simultaneous people (default: no limit)",
+    )
+
+
+def capture_volume(args: argparse.Namespace) -> Volume:
+    """Where people may appear, and how many, by `--volume` and `--max-people`; ConfigError if that is nowhere."""
+    from multiview.cameras.capture_volume import Volume
+    from multiview.errors import ConfigError
+
+    x0, y0, z0, x1, y1, z1 = args.volume or (*Volume().min, *Volume().max)
+    try:
+        return Volume((x0, y0, z0), (x1, y1, z1), args.max_people)
+    except ValueError as error:
+        raise ConfigError(f"--volume, --max-people: {error}") from None
 
 
 def add_person_numbers(parser: argparse.ArgumentParser) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from multiview.commands.arguments import add_contacts, add_fusion, add_recorded_keypoints
+from multiview.commands.arguments import (
+    add_contacts,
+    add_fusion,
+    add_recorded_keypoints,
+    add_volume,
+    capture_volume,
+)
 from multiview.common.ranges import FrameRate, ranged
-
-if TYPE_CHECKING:
-    from multiview.cameras.capture_volume import Volume
 
 __all__ = ["add_arguments", "run"]
 
@@ -27,20 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lag", type=ranged(int), default=0, metavar="N", help="correct each pose with N later frames (default 0)"
     )
-    parser.add_argument(
-        "--volume",
-        type=ranged(float),
-        nargs=6,
-        metavar=("X0", "Y0", "Z0", "X1", "Y1", "Z1"),
-        help="initiate tracks only in the box between these two corners, m (default: anywhere)",
-    )
-    parser.add_argument(
-        "--max-people",
-        type=ranged(int),
-        default=0,
-        metavar="N",
-        help="maximum number of simultaneous people (default: no limit)",
-    )
+    add_volume(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -68,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         print(remark)
     if args.refine_cameras:
         rig = refined(rig, skeleton, folder_views(folders, rig, args.fps)[0], args.out)
-    options = PipelineOptions(independent=args.independent, volume=_volume(args))
+    options = PipelineOptions(independent=args.independent, volume=capture_volume(args))
     out = args.out / "poses.parquet"
     survey = ViewSurvey([camera.size for camera in rig.cameras])
     found, timing = fuse_folders(
@@ -88,14 +77,3 @@ def run(args: argparse.Namespace) -> int:
     nothing = "no folder" if opened.formats == (OPENPOSE,) else "nothing"
     absent = {rig.names[camera]: f"has {nothing} in {args.keypoints}" for camera in folders.cameras_without_folder()}
     return say_why(evidence(rig.cameras, survey, absent, args.volume is not None))
-
-
-def _volume(args: argparse.Namespace) -> Volume:
-    from multiview.cameras.capture_volume import Volume
-    from multiview.errors import ConfigError
-
-    x0, y0, z0, x1, y1, z1 = args.volume or (*Volume().min, *Volume().max)
-    try:
-        return Volume((x0, y0, z0), (x1, y1, z1), args.max_people)
-    except ValueError as error:
-        raise ConfigError(f"--volume, --max-people: {error}") from None

@@ -6,7 +6,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from multiview.commands.arguments import add_contacts, add_detector, add_fusion, add_rig, add_videos, camera_names
+from multiview.commands.arguments import (
+    add_contacts,
+    add_detector,
+    add_fusion,
+    add_rig,
+    add_videos,
+    add_volume,
+    camera_names,
+    capture_volume,
+)
 from multiview.common.counted import counted
 from multiview.common.ranges import FrameRate, ranged
 
@@ -32,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_fusion(parser)
     add_contacts(parser)
+    add_volume(parser)
     parser.add_argument(
         "--save-keypoints", action="store_true", help="save the 2D poses as OUT/keypoints, for `fuse` and `explain`"
     )
@@ -49,11 +59,15 @@ def run(args: argparse.Namespace) -> int:
     from multiview.detect import make_detector
     from multiview.errors import SourceError
     from multiview.recordings.recorded_keypoints import write_recordings
+    from multiview.recordings.written_keypoints import refuse_others_keypoints
 
     rig = load_rig(args.rig)
+    if args.save_keypoints:
+        refuse_others_keypoints(args.out / "keypoints")
     sources = open_sources(rig, args.videos, camera_names(args), args.fps)
     options = plugin_options(args.option)
-    choices = FusionChoices(args.independent, args.smooth, args.refine_cameras, args.contacts)
+    volume = capture_volume(args)
+    choices = FusionChoices(args.independent, args.smooth, args.refine_cameras, args.contacts, volume)
     count = args.threads or cores()
     detectors = [make_detector(args.detector, options) for _ in range(min(count, len(sources)))]
     recordings, seconds = detect_all(rig, sources, detectors)
@@ -73,9 +87,9 @@ def run(args: argparse.Namespace) -> int:
     print(
         f"{summary['frames']} frames of {cameras}, {people}; "
         f"2D at {frames / seconds:.1f} images/s, "
-        f"fusion {summary['ms_per_frame']['total']['median']:.2f} ms per frame, "
-        + (f"median reprojection error {written.errors.median():.1f} px " if summary["people"] else "")
-        + f"-> {args.out / 'poses.parquet'}"
+        f"fusion {summary['ms_per_frame']['total']['median']:.2f} ms per frame"
+        + (f", median reprojection error {written.errors.median():.1f} px" if summary["people"] else "")
+        + f" -> {args.out / 'poses.parquet'}"
     )
     return say_why(written.known)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from multiview.body.skeleton import Skeleton, save_own_skeleton
 from multiview.cameras.camera import Rig
+from multiview.cameras.capture_volume import Volume
 from multiview.cameras.image_size import scaling_note, to_calibrated_size
 from multiview.cameras.reprojection import ReprojectionErrors, reprojection_errors
 from multiview.commands.fuse_run import fuse_views, save_rig_beside, write_summary
@@ -45,12 +46,13 @@ class Fused:
 
 @dataclass(frozen=True, slots=True)
 class FusionChoices:
-    """`--independent`, `--smooth`, `--refine-cameras` and, unless `--no-contacts`, `contacts`."""
+    """`--independent`, `--smooth`, `--refine-cameras`, unless `--no-contacts` `contacts`, and `--volume`."""
 
     independent: bool = False
     smooth: bool = False
     refine_cameras: bool = False
     contacts: bool = True
+    volume: Volume = field(default_factory=Volume)
 
     def __post_init__(self) -> None:
         if self.smooth and self.independent:
@@ -171,7 +173,7 @@ def fuse_and_write(
     """
     if choices.refine_cameras:
         rig = refined(rig, skeleton, recorded_views(rig, recordings), out)
-    options = PipelineOptions(independent=choices.independent)
+    options = PipelineOptions(independent=choices.independent, volume=choices.volume)
     fused = fuse_recordings(rig, skeleton, recordings, options, choices.smooth, choices.contacts)
     write_poses(fused.poses, out / "poses.parquet")
     save_own_skeleton(skeleton, out)
@@ -188,7 +190,7 @@ def fuse_and_write(
     for views, tracks in zip(fused.views, fused.tracks, strict=True):
         survey.add(views)
         survey.add_people(tracks)
-    known = evidence(rig.cameras, survey, dict.fromkeys(rig.names, absent))
+    known = evidence(rig.cameras, survey, dict.fromkeys(rig.names, absent), choices.volume.is_bounded)
     return Written(fused, summary, errors, known)
 
 

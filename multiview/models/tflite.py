@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +19,8 @@ from multiview.errors import ConfigError
 __all__ = ["TfliteModel", "without_outputs"]
 
 T = TypeVar("T")
+GREETING = b"INFO: Created TensorFlow Lite"  # of the library's C++ part, which has no switch for it
+_redirected = threading.Lock()
 
 
 class TfliteModel:
@@ -27,8 +33,10 @@ class TfliteModel:
             content = path.read_bytes()
             if content[4:8] != b"TFL3":
                 raise ConfigError(f"{path}: not a TensorFlow Lite network")
-            self._interpreter = Interpreter(model_content=without_outputs(content, outputs), num_threads=threads)
-            self._interpreter.allocate_tensors()
+            reduced = without_outputs(content, outputs)
+            with _without_greeting():
+                self._interpreter = Interpreter(model_content=reduced, num_threads=threads)
+                self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
         self.input_shape: tuple[int, ...] = tuple(int(n) for n in self._input["shape"])
@@ -40,6 +48,27 @@ class TfliteModel:
         self._interpreter.set_tensor(self._input["index"], tensor)
         self._interpreter.invoke()
         return read([self._interpreter.tensor(index)() for index in self._outputs])
+
+
+@contextlib.contextmanager
+def _without_greeting() -> Iterator[None]:
+    """Hold back what is written to the standard error meanwhile, and then pass on all but the library's greeting."""
+    with _redirected, tempfile.TemporaryFile() as said:
+        try:
+            console = os.dup(2)
+        except OSError:  # a process without a standard error
+            yield
+            return
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(console, 2)
+            os.close(console)
+            said.seek(0)
+            for line in said:
+                if not line.startswith(GREETING):
+                    os.write(2, line)
 
 
 def without_outputs(model: bytes, keep: tuple[int, ...]) -> bytes:

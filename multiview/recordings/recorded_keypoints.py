@@ -14,6 +14,7 @@ from multiview.common.names import file_name
 from multiview.data import NS_PER_S, Keypoints2D, Views
 from multiview.recordings.keypoint_folder import write_keypoints
 from multiview.recordings.number_times import MOST_FRAMES, NumberTimes
+from multiview.recordings.written_keypoints import remove_earlier, will_write
 from multiview.timing.sync_buffer import SyncBuffer, SyncOptions
 
 __all__ = [
@@ -123,7 +124,7 @@ def write_recordings(rig: Rig, recordings: list[Recording], folder: Path) -> Non
     """Write keypoint folders that `folder_recordings` reads back with the same times.
 
     Files are named by the frame's number where that says the time; else, of cameras of other rates or starts and of
-    variable rates, by the time itself, in ns.
+    variable rates, by the time itself, in ns. What an earlier call has written there and this one does not is removed.
 
     Args:
         rig: Of the cameras, whose `time_offset_s` the times hold.
@@ -139,12 +140,16 @@ def write_recordings(rig: Rig, recordings: list[Recording], folder: Path) -> Non
     )
     latest = max((r.times_ns[-1] - own_ns[r.camera] for r in recordings if r.frames), default=0)
     by_time = latest >= MOST_FRAMES and max(off, default=0.0) > MAX_SKEW_FRAMES * NS_PER_S / fps
+    content: dict[str, Keypoints2D] = {}
     for recording in recordings:
-        inside = folder / file_name(recording.camera)
-        inside.mkdir(parents=True, exist_ok=True)
+        name = file_name(recording.camera)
         times = [time_ns - own_ns[recording.camera] for time_ns in recording.times_ns]
         for number, keypoints in zip(times if by_time else recording.frames, recording.keypoints, strict=True):
-            write_keypoints(keypoints, inside / f"{inside.name}_{number:06d}_keypoints.json")
+            content[f"{name}/{name}_{number:06d}_keypoints.json"] = keypoints
+    will_write(folder, content)
+    for name, keypoints in content.items():
+        write_keypoints(keypoints, folder / name)
+    remove_earlier(folder, content)
 
 
 def recorded_views(rig: Rig, recordings: list[Recording]) -> Iterator[Views]:

@@ -12,6 +12,7 @@ from multiview.common.secret import hide_secrets
 from multiview.data import VideoFrame
 from multiview.errors import SourceError
 from multiview.sources._device_settings import DeviceSettings
+from multiview.sources._stream_trouble import stream_trouble
 from multiview.sources._video_reader import VideoReader
 from multiview.sources._webcam import Webcam
 
@@ -114,6 +115,8 @@ class Source:
             if self._attempts:
                 pause, away = min(RETRY_FIRST_S * 2 ** (self._attempts - 1), RETRY_MAX_S), time.monotonic() - since
                 if away + pause > self._reconnect_s:
+                    if isinstance(self.address, str) and reason == self._camera.error:
+                        reason = stream_trouble(self.address, reason)
                     raise SourceError(f"{_kind(self.address)} has given no picture for {away:.0f} s: {reason}")
                 self._away = f"{reason}; it is opened again"
                 time.sleep(pause)
@@ -137,10 +140,8 @@ class Source:
         try:
             return VideoReader(self.address, _stream_options(), (OPEN_TIMEOUT_S, SILENCE_S), hardware=self._hardware)
         except SourceError as error:
-            raise SourceError(
-                f"{_kind(self.address)} does not answer ({_hidden(error, self.address)}): check its address, user and "
-                "password, and that this computer reaches it"
-            ) from None
+            why = stream_trouble(self.address, _hidden(error, self.address))
+            raise SourceError(f"{_kind(self.address)} cannot be opened: {why}") from None
 
 
 def _stream_options() -> dict[str, str]:

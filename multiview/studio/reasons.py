@@ -241,7 +241,7 @@ def _small(known: Evidence) -> Iterator[Reason]:
 def _no_agreement(known: Evidence) -> Reason:
     if not known.ticks:
         return Reason("no camera has given anything yet", hopeless=True)
-    where = ", and [volume] may be too narrow" if known.volume else ""
+    where = ", and the volume may be too narrow" if known.volume else ""
     return Reason(
         f"cameras see people, but not in one place{where}: is this the rig of these cameras, with the right names, and "
         "are they in step? try `multiview explain`, `multiview time-offsets` and `multiview calibrate check`"

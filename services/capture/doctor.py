@@ -6,10 +6,12 @@ import argparse
 import itertools
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -40,6 +42,7 @@ LITTLE_GB = 10.0
 OLD_DAYS = 30
 WATCH_S = 2.0
 FIRST_PICTURE_S = 60.0  # the longest wait for a stream's first key frame
+LOOK_S = WATCH_S + 3.0  # how much longer a camera may take whose first picture came in time
 SLOW_START_S = 4.0
 NOT_OPEN = {
     "camera": "check its cable, and whether another program uses it",
@@ -79,11 +82,12 @@ def run(args: argparse.Namespace) -> int:
             if status is not None:
                 status.update(Text(f"{finding.what}: {mark}; still checking"))
     plain_console().print(table)
+    subject = "the studio" if args.studio else "this computer"
     print(
         (
             "all checks passed",
-            "the studio can run; see what to do above",
-            "the studio cannot run like this; see BAD above",
+            f"{subject} can {'run' if args.studio else 'run studios'}; see what to do above",
+            f"{subject} cannot {'run' if args.studio else 'run studios'} like this; see BAD above",
         )[worst]
     )
     return 1 if worst == 2 else 0
@@ -265,17 +269,39 @@ def detectors(studio: Studio) -> Iterator[Finding]:
 
 
 def cameras(studio: Studio) -> Iterator[Finding]:
-    """Findings about each real camera, or file in its place, observed for two seconds."""
+    """Findings about all real cameras, or files in their places, which are looked at together, as in a studio.
+
+    None is waited for longer than for a stream with rare key frames, however many give nothing.
+    """
+    found: dict[str, list[Finding]] = {}
+    ends = time.monotonic() + FIRST_PICTURE_S
+    threads: dict[str, threading.Thread] = {}
     for name in camera_names(studio):
         source = studio.source_of(name)
         if isinstance(source, CameraSource):
-            yield from watch(name, source)
+            look = partial(_watch_into, found, name, source, ends)
+            threads[name] = threading.Thread(target=look, name=f"doctor {name}", daemon=True)
+            threads[name].start()
+    for name, thread in threads.items():
+        thread.join(max(0.0, ends + LOOK_S - time.monotonic()))
+        source = studio.source_of(name)
+        kind = "stream" if isinstance(source, CameraSource) and source.is_stream else "camera"
+        silent = [Finding(name, "bad", f"neither a picture nor an error in {FIRST_PICTURE_S:g} s", NO_PICTURE[kind])]
+        yield from found.get(name, silent)
 
 
-def watch(name: str, source: CameraSource) -> Iterator[Finding]:
-    """Open one camera and look at it for two seconds; an industrial one is also asked for its state."""
+def _watch_into(found: dict[str, list[Finding]], name: str, source: CameraSource, ends: float) -> None:
+    found[name] = list(watch(name, source, ends))
+
+
+def watch(name: str, source: CameraSource, ends: float | None = None) -> Iterator[Finding]:
+    """Open one camera and look at it for two seconds; an industrial one is also asked for its state.
+
+    `ends` is when it is no longer waited for, on the monotonic clock.
+    """
     kind = "stream" if source.is_stream else "camera"
     began = time.monotonic()
+    ends = began + FIRST_PICTURE_S if ends is None else ends
     try:
         camera = open_camera(source, name)
     except MultiviewError as error:
@@ -285,7 +311,7 @@ def watch(name: str, source: CameraSource) -> Iterator[Finding]:
     report: DeviceReport | None = None
     try:
         with Reader(camera) as reader:
-            if reader.read(FIRST_PICTURE_S) is None:
+            if reader.read(max(0.0, ends - time.monotonic())) is None:
                 trouble = getattr(camera, "trouble", "")
                 seen = f"no picture in {time.monotonic() - began:.0f} s{': ' if trouble else ''}{trouble}"
                 yield Finding(name, "bad", seen, NO_PICTURE[kind])

@@ -240,8 +240,12 @@ def next_steps(path: Path, cameras: list[Found], rig: str) -> Iterator[str]:
     """
     if cameras and not rig:
         folder = path.parent
-        yield f"multiview capture {path} --preview           # is everybody in the picture?"
-        yield f"multiview calibrate board --out {folder / 'board'}    # record it, detect, solve --out {folder / 'rig'}"
-        yield f"multiview run {path} --height 178    # or without a board: walk, and it calibrates from people"
+        steps = {
+            f"multiview capture {path} --preview": "is everybody in the picture?",
+            f"multiview calibrate board --out {folder / 'board'}": f"record it, detect, solve --out {folder / 'rig'}",
+            f"multiview run {path} --height 178": "or without a board: walk, and it calibrates from people",
+        }
+        width = max(map(len, steps))
+        yield from (f"{command:{width}}  # {remark}" for command, remark in steps.items())
     yield f"multiview doctor {path}"
     yield f"multiview run {path}"

@@ -60,6 +60,38 @@ def test_process_is_detect_then_fuse(studio, capsys):
     assert set(summary["frames_with_people"]) == set(made.rig.names)
 
 
+def test_process_finds_no_more_people_than_may_be(studio, capsys):
+    made, folder, arguments = studio
+    videos = [str(folder / f"{name}.avi") for name in made.rig.names]
+    assert main([*arguments, *videos, "--max-people", "1"]) == 0
+    assert "1 person" in capsys.readouterr().out
+    assert len(read_poses(folder / "out" / "poses.parquet").people) == 1
+    assert main([*arguments, *videos, "--volume", "90", "90", "0", "91", "91", "2"]) == 0
+    assert "the volume may be too narrow" in capsys.readouterr().err
+
+
+def test_kept_keypoints_are_those_of_the_last_run_and_others_are_left_alone(studio, capsys):
+    made, folder, arguments = studio
+    first, second, _ = made.rig.names
+    kept = folder / "out" / "keypoints"
+    assert main([*arguments, *(str(folder / f"{name}.avi") for name in made.rig.names), "--save-keypoints"]) == 0
+    assert len(list(kept.glob("*/*.json"))) == 3 * FRAMES
+    for name in (first, second):
+        write_video(folder / f"{name}.avi", made.rig.cameras[0].size, frames=FRAMES - 4)
+    again = [*arguments, *(str(folder / f"{name}.avi") for name in (first, second)), "--save-keypoints"]
+    assert main(again) == 0
+    assert sorted(path.name for path in kept.glob("*/*.json")) == [
+        f"{name}_{frame:06d}_keypoints.json" for name in (first, second) for frame in range(FRAMES - 4)
+    ]
+    assert not (kept / made.rig.names[2]).exists()
+    of_somebody = kept / first / f"{first}_000009_keypoints.json"
+    of_somebody.write_text("mine")
+    capsys.readouterr()
+    assert main(again) == 2
+    assert f"1 file of keypoints that `process` did not write ({first}/{of_somebody.name})" in capsys.readouterr().err
+    assert of_somebody.read_text() == "mine"
+
+
 def test_a_torn_video_costs_its_camera_only(studio, capsys):
     made, folder, arguments = studio
     videos = [str(folder / f"{name}.avi") for name in made.rig.names]

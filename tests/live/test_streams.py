@@ -20,7 +20,7 @@ from multiview.data import VideoFrame
 from multiview.errors import SourceError
 from multiview.recordings.take import begin_take
 from multiview.sources import Reader, stream
-from multiview.studio.config import CameraSource
+from multiview.studio.config import CameraSource, Studio, load_studio
 from services.capture import captured, doctor
 from tests.footage import digit_of, picture
 
@@ -112,7 +112,7 @@ def test_stream_that_answers_but_never_shows_anything_ends(camera: str, monkeypa
     """It opens again and again, and each time breaks off before a picture."""
     monkeypatch.setattr(SmartCodec, "first", FPS * (SECONDS - 1))
     began = time.monotonic()
-    with pytest.raises(SourceError, match=r"has given no picture for \d+ s|does not answer"):
+    with pytest.raises(SourceError, match=r"has given no picture for \d+ s|cannot be opened"):
         stream.Source(camera, "net", reconnect_s=1.0).read()
     assert time.monotonic() < began + 60.0
 
@@ -193,3 +193,39 @@ class Silent:
 
     def close(self) -> None:
         self._ended.set()
+
+
+def _network_cameras(folder: Path, count: int) -> Studio:
+    lines = [f"[cameras.cam0{k}.source]\ntype = 'camera'\naddress = 'rtsp://10.0.0.{k}/x'\n" for k in range(count)]
+    (folder / "studio.toml").write_text("[source]\ntype = 'camera'\naddress = '0'\n" + "".join(lines))
+    return load_studio(folder / "studio.toml", check=False)
+
+
+def test_doctor_looks_at_all_cameras_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is away once all have been asked."""
+    together = threading.Barrier(3)
+
+    def open_camera(source: CameraSource, name: str) -> stream.Source:
+        together.wait(20.0)
+        raise SourceError(f"{name} is away")
+
+    monkeypatch.setattr(doctor, "open_camera", open_camera)
+    found = list(doctor.cameras(_network_cameras(tmp_path, 3)))
+    assert [finding.what for finding in found] == ["cam00", "cam01", "cam02"]
+    assert [finding.seen for finding in found] == ["cam00 is away", "cam01 is away", "cam02 is away"]
+
+
+def test_doctor_waits_once_for_cameras_that_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ever = threading.Event()
+
+    def open_camera(source: CameraSource, name: str) -> stream.Source:
+        ever.wait(60.0)
+        raise SourceError("too late")
+
+    monkeypatch.setattr(doctor, "open_camera", open_camera)
+    monkeypatch.setattr(doctor, "FIRST_PICTURE_S", 0.1)
+    monkeypatch.setattr(doctor, "LOOK_S", 0.1)
+    found = list(doctor.cameras(_network_cameras(tmp_path, 2)))
+    assert not ever.is_set()
+    assert [finding.seen for finding in found] == ["neither a picture nor an error in 0.1 s"] * 2
+    ever.set()

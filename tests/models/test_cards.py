@@ -1,6 +1,7 @@
 """Every shipped card is complete and names what exists; weights are found, checked, or asked for in one line."""
 
 import hashlib
+import os
 import tomllib
 
 import pytest
@@ -109,3 +110,25 @@ def test_foreign_tflite_is_one_line(content, tmp_path):
     (tmp_path / "net.tflite").write_bytes(content)
     with pytest.raises(ConfigError, match=r"net\.tflite: not a TensorFlow Lite network"):
         TfliteModel(tmp_path / "net.tflite", (0,))
+
+
+def test_tflite_models_greet_nobody_and_keep_no_warning_back(tmp_path, monkeypatch, capfd):
+    class Chatty:
+        def __init__(self, **_):
+            os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n")
+
+        def allocate_tensors(self):
+            os.write(2, b"WARNING: this network is odd\n")
+
+        def get_input_details(self):
+            return [{"index": 0, "shape": (1, 4, 4, 3)}]
+
+        def get_output_details(self):
+            return []
+
+    monkeypatch.setattr("ai_edge_litert.interpreter.Interpreter", Chatty)
+    monkeypatch.setattr("multiview.models.tflite.without_outputs", lambda content, _: content)
+    (tmp_path / "net.tflite").write_bytes(b"....TFL3")
+    assert TfliteModel(tmp_path / "net.tflite", ()).input_shape == (1, 4, 4, 3)
+    os.write(2, b"and the console is back\n")
+    assert capfd.readouterr().err == "WARNING: this network is odd\nand the console is back\n"
