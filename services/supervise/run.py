@@ -132,6 +132,8 @@ def outcome(seen: Watcher, troubles: dict[str, str]) -> tuple[str, bool]:
     lines = [f"{name} {trouble}" for name, trouble in troubles.items()]
     if seen.people:
         people = counted(len(seen.people), "person", "people")
+        if lasting := seen.lasting_reason():
+            lines.insert(0, f"most of the time: {lasting}")
         return "; ".join([f"{people} in {seen.tick_count} ticks", *lines]), False
     why = seen.why()
     if why:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ __all__ = ["CameraState", "Watcher", "rate_of"]
 
 ALIVE_S = 1.0  # a camera that was silent for longer is not alive
 MAX_PEOPLE = 10_000  # that are remembered
+LASTING = 5  # reports of fusion, one a second; what was said less often may be of the run's first or last moments
 RATE_SHARE = 0.9  # of its expected frame rate, which a camera must reach
 
 
@@ -53,6 +54,8 @@ class Watcher:
         self.consecutive_misses: dict[str, int] = {}  # ticks without the camera
         self.received = self.rejected = 0
         self.tick_count = 0
+        self._said: Counter[bool] = Counter()  # how often fusion had a reason why not more comes out, and had none
+        self._last_reason = ""
         self.people: set[tuple[int, int]] = set()  # everyone who came out so far: fusion's boot id, person
 
     def take(self, received: Received) -> None:
@@ -72,6 +75,10 @@ class Watcher:
             self.cameras.setdefault(message.camera, _Camera()).health = message
         elif isinstance(message, ServiceHealth):
             self.services[message.service] = (message, time.monotonic())
+            if message.service == "fusion":
+                reason = message.texts.get("why", "")
+                self._said[bool(reason)] += 1
+                self._last_reason = reason or self._last_reason
         elif isinstance(message, PosesMessage):
             self.pose = message
             self.ticks.append(now_ns)
@@ -89,6 +96,11 @@ class Watcher:
         """Why nobody comes out, or what keeps cameras from counting, as fusion last said; empty while all is well."""
         health = self.services.get("fusion")
         return health[0].texts.get("why", "") if health else ""
+
+    def lasting_reason(self) -> str:
+        """What fusion last said of it, if for most of the run something kept people from coming out, or cameras out."""
+        lasts = self._said[True] > self._said[False] and self._said[True] >= LASTING
+        return self._last_reason if lasts else ""
 
     def value(self, service: str, name: str) -> float | None:
         """One of the figures that a service gives of itself."""

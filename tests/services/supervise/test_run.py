@@ -34,6 +34,20 @@ def test_outcome_counts_everyone_who_came_out() -> None:
     assert outcome(watched([1], [1, 2], [3], why="cam03 sends nothing"), {}) == ("3 people in 3 ticks", False)
 
 
+def test_outcome_says_what_kept_people_out_for_most_of_a_run() -> None:
+    """Somebody was there for a moment; a reason of the last seconds alone is of the end."""
+    why = "nobody, because this computer is too slow"
+    for troubled, fine, said in [
+        (9, 3, f"1 person in 1 ticks; most of the time: {why}"),
+        (3, 9, "1 person in 1 ticks"),
+    ]:
+        watcher = watched([1])
+        for reason in [""] * fine + [why] * troubled:
+            health = ServiceHealth(service="fusion", boot_id=1, texts={"why": reason})
+            watcher.take(Received("service_health/fusion", Stamp(0, 0, 0), encode(health)))
+        assert outcome(watcher, {}) == (said, False)
+
+
 def test_outcome_says_why_nobody_did() -> None:
     why = "nobody, because cam01 is the only camera"
     assert outcome(watched([], [], why=why, hopeless=True), {}) == (why, True)
