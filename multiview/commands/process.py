@@ -59,11 +59,11 @@ def run(args: argparse.Namespace) -> int:
     from multiview.detect import make_detector
     from multiview.errors import SourceError
     from multiview.recordings.recorded_keypoints import write_recordings
-    from multiview.recordings.written_keypoints import refuse_others_keypoints
+    from multiview.recordings.written_keypoints import check_all_are_ours
 
     rig = load_rig(args.rig)
     if args.save_keypoints:
-        refuse_others_keypoints(args.out / "keypoints")
+        check_all_are_ours(args.out / "keypoints")
     sources = open_sources(rig, args.videos, camera_names(args), args.fps)
     options = plugin_options(args.option)
     volume = capture_volume(args)

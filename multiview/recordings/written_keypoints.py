@@ -11,12 +11,12 @@ from multiview.common.atomic_file import replacing
 from multiview.common.counted import counted
 from multiview.errors import ConfigError
 
-__all__ = ["refuse_others_keypoints", "remove_earlier", "will_write"]
+__all__ = ["check_all_are_ours", "remove_earlier", "will_write"]
 
 LIST = "written.json"
 
 
-def refuse_others_keypoints(folder: Path) -> None:
+def check_all_are_ours(folder: Path) -> None:
     """Nothing that multiview did not write may lie where it is about to write keypoints.
 
     Args:
