@@ -24,6 +24,7 @@ from calib.board.chessboard import ChessboardTable
 from calib.board.circles import CirclesTable
 from calib.board.markers import MarkersTable
 from calib.board.several import SeveralTable
+from calib.board.wand import WandTable
 from calib.corners import corners
 from multiview.body.actor import BONE_LENGTHS, Actor
 from multiview.body.skeleton import SkeletonFile, load_skeleton, skeleton_names
@@ -50,6 +51,7 @@ def document() -> str:
         CirclesTable,
         SeveralTable,
         MarkersTable,
+        WandTable,
         take.TakeInfo,
         take.PartContents,
         IdentitiesFile,

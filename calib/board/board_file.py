@@ -7,13 +7,14 @@ from pathlib import Path
 from calib.board.board import Board
 from calib.board.chessboard import Chessboard
 from calib.board.circles import Circles
+from calib.board.wand import Wand, how_to_build
 from multiview.common.atomic_file import replacing
 from multiview.errors import ConfigError
 
 __all__ = ["write_board"]
 
 
-def write_board(board: Board | Chessboard | Circles, path: Path) -> Path:
+def write_board(board: Board | Chessboard | Circles | Wand, path: Path) -> Path:
     """Write a board file that explains itself.
 
     Args:
@@ -59,9 +60,17 @@ def _text(board: Board) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _plain_text(board: Chessboard | Circles) -> str:
-    """Of a board without markers."""
-    if isinstance(board, Chessboard):
+def _plain_text(board: Chessboard | Circles | Wand) -> str:
+    """Of a target without markers."""
+    if isinstance(board, Wand):
+        balls, diameters = (", ".join(repr(one) for one in list(each)) for each in (board.balls, board.diameters))
+        lines = [
+            *(f"# {line}" for line in how_to_build(board)),
+            'kind = "wand"',
+            f"balls = [{balls}]  # m, where their middles are along the stick",
+            f"diameters = [{diameters}]  # m, of each ball",
+        ]
+    elif isinstance(board, Chessboard):
         lines = [
             "# A plain chessboard, which cameras must see as a whole, with a white edge around it. One count of",
             "# squares odd and the other even tells which way it is held.",

@@ -23,6 +23,7 @@ from calib.board.identify import identify
 from calib.board.markers import Markers, MarkersFinder, MarkersTable, identify_markers
 from calib.board.poses import MIN_CORNERS
 from calib.board.several import Member, Several, SeveralFinder, SeveralTable, checked, identified_together
+from calib.board.wand import Wand, WandFinder, WandTable, identify_wand
 from multiview.common.toml import convert, read_toml
 from multiview.errors import ConfigError
 
@@ -41,7 +42,7 @@ __all__ = [
     "together",
 ]
 
-Target: TypeAlias = Board | Chessboard | Circles | Several | Markers
+Target: TypeAlias = Board | Chessboard | Circles | Several | Markers | Wand
 
 _TABLES = {
     "charuco": BoardTable,
@@ -49,6 +50,7 @@ _TABLES = {
     "circles": CirclesTable,
     "several": SeveralTable,
     "markers": MarkersTable,
+    "wand": WandTable,
 }
 
 
@@ -68,6 +70,8 @@ def finder_of(target: Target, mirrored: bool = False) -> TargetFinder:
         return CirclesFinder(target)
     if isinstance(target, Markers):
         return MarkersFinder(target)
+    if isinstance(target, Wand):
+        return WandFinder(target)
     if isinstance(target, Several):
         first = np.cumsum([0, *(len(board.points) for board in target.boards[:-1])])
         return SeveralFinder(tuple(finder_of(board, mirrored) for board in target.boards), tuple(first.tolist()))
@@ -86,6 +90,8 @@ def identify_target(samples: Samples, stated: Target) -> Identified[Target]:
     """
     if isinstance(stated, Markers):
         return identify_markers(samples, stated)
+    if isinstance(stated, Wand):
+        return identify_wand(samples, stated)
     if isinstance(stated, Several):
         return identified_together(stated, [_identify_board(samples, board) for board in stated.boards])
     return _identify_board(samples, stated)
@@ -132,7 +138,7 @@ def together(targets: Sequence[Target], where: str) -> Several:
     """Boards as one target; `where` begins the ConfigError that says why they cannot be."""
     boards: list[Member] = []
     for one in targets:
-        if isinstance(one, Several | Markers):
+        if isinstance(one, Several | Markers | Wand):
             raise ConfigError(f"{where}: {one.kind} cannot be one of several boards: use them alone")
         boards.append(one)
     try:
@@ -158,7 +164,7 @@ def bodies_of(target: Target) -> Int64[np.ndarray, " N"]:
 
 
 def least_corners(target: Target) -> int:
-    """How many corners of a board a view must show: a marker has no more than four.
+    """How many corners of a board a view must show: a marker has no more than four, a wand as many as it has balls.
 
     Args:
         target: Any.
@@ -166,6 +172,8 @@ def least_corners(target: Target) -> int:
     Returns:
         The number.
     """
+    if isinstance(target, Wand):
+        return len(target.balls)
     return 4 if isinstance(target, Markers) else MIN_CORNERS
 
 

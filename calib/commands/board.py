@@ -5,7 +5,8 @@ the true square_length into board.toml. With --two-sided the plate is seen from 
 face each other are linked: glue the second page on its back, top behind top, and measure the plate's thickness.
 
 A ChArUco board is found when a part of it is in view, and tells which way it is held: take it unless you have another.
---kind chessboard or --kind circles prints one without markers, which must be seen as a whole.
+--kind chessboard or --kind circles prints one without markers, which must be seen as a whole. --kind wand prints none:
+it says how to build a stick with three bright balls, for rooms in which a board is too small, and writes board.toml.
 
 For a board that you have already, --own writes its board.toml alone, from what you measured and from pictures of it:
 
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plate", metavar="WxH", help="a custom plate in mm, as in 800x600")
     parser.add_argument(
         "--kind",
-        choices=("charuco", "chessboard", "circles"),
+        choices=("charuco", "chessboard", "circles", "wand"),
         default="charuco",
         help="what it shows (default charuco)",
     )
@@ -43,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spacing", type=ranged(float), metavar="MM", help="distance of two rows of circles in mm (default: what fits)"
     )
+    parser.add_argument(
+        "--balls", metavar="MM,MM,MM", help="of a wand, where the middles of its balls are in mm (default 0,200,500)"
+    )
+    parser.add_argument("--diameter", metavar="MM", help="of its balls in mm, or of each, as in 60,40 (default 50)")
     parser.add_argument("--straight", action="store_true", help="circles in straight columns, not staggered")
     parser.add_argument(
         "--square", type=ranged(float), metavar="MM", help="square length in mm (default: as large as fits)"
@@ -82,6 +87,11 @@ def run(args: argparse.Namespace) -> None:
 
     if args.thickness and not args.two_sided:
         raise ConfigError("--thickness goes with --two-sided")
+    if args.kind == "wand":
+        _wand(args)
+        return
+    if args.balls or args.diameter:
+        raise ConfigError(f"--{'balls' if args.balls else 'diameter'} goes with --kind wand")
     if args.kind != "charuco":
         _plain(args)
         return
@@ -137,3 +147,29 @@ def _plain(args: argparse.Namespace) -> None:
     print(f"{board.words()[0].upper()}{board.words()[1:]}; the page is {page[0]:g} x {page[1]:g} mm")
     print("Print the PDF at 100 %, and check its ruler: 100 mm must be 100 mm.")
     print(", ".join(str(file) for file in files))
+
+
+def _wand(args: argparse.Namespace) -> None:
+    """How to build it, and its file."""
+    from calib.board.board_file import write_board
+    from calib.board.target import target_from_table
+    from calib.board.wand import Wand, how_to_build
+
+    balls = _numbers(args.balls or "0,200,500", "--balls")
+    diameters = _numbers(args.diameter or "50", "--diameter")
+    diameters = diameters * len(balls) if len(diameters) == 1 else diameters
+    keys = {"kind": "wand", "balls": [mm / 1000 for mm in balls], "diameters": [mm / 1000 for mm in diameters]}
+    wand = target_from_table(keys, "--kind wand")
+    assert isinstance(wand, Wand)
+    print(f"{wand.words()[0].upper()}{wand.words()[1:]}. Nothing is printed: build it.")
+    print("\n".join(how_to_build(wand)))
+    print(write_board(wand, args.out / "board.toml"))
+
+
+def _numbers(text: str, option: str) -> list[float]:
+    from multiview.errors import ConfigError
+
+    try:
+        return [ranged(float)(part) for part in text.split(",")]
+    except (ValueError, argparse.ArgumentTypeError):
+        raise ConfigError(f"{option} {text!r}: expected numbers of mm with commas, as in 0,200,500") from None

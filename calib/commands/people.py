@@ -258,16 +258,10 @@ def _read(args: argparse.Namespace) -> _Inputs:
 
 
 def _known_lenses(args: argparse.Namespace) -> Rig | None:
-    from calib.formats import format_of, load_format
-    from multiview.common.ledger import reading
-    from multiview.errors import ConfigError
+    from calib.commands.lens_file import read_lenses
 
     lenses = args.lenses or args.against or args.known
-    if lenses is None:
-        return None
-    if not lenses.is_file():
-        raise ConfigError(f"{lenses}: no such file")
-    return load_format(format_of(lenses)).read(reading(lenses), 1.0)[0]  # whose places do not matter
+    return None if lenses is None else read_lenses(lenses)
 
 
 def _from_folders(args: argparse.Namespace) -> _Inputs:

@@ -30,6 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", choices=("pinhole5", "pinhole8", "fisheye"), help="lens model (default: chosen by cross-validation)"
     )
     parser.add_argument(
+        "--lenses",
+        type=Path,
+        metavar="FILE",
+        help="lenses that are known and stay as they are: a rig or lens file of any format that `convert` reads, by "
+        "names of cameras; a wand needs them",
+    )
+    parser.add_argument(
         "--no-offsets", action="store_true", help="assume that all cameras are synchronised: estimate no time offsets"
     )
     parser.add_argument(
@@ -52,11 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from calib.board.markers import Markers
     from calib.board.target import load_targets
+    from calib.commands.lens_file import read_lenses
     from calib.corners.corners import read_corners
     from calib.corners.found_board import board_of
     from calib.corners.selection import MAX_INSTANTS
     from calib.report.outcome import judge, rig_of
     from calib.report.report import write_reports
+    from calib.solve.known_lenses import known_lenses
     from calib.solve.lengths import check_length, parse_length
     from calib.solve.solve import solve
     from calib.solve.world import world_from_camera
@@ -69,11 +78,14 @@ def run(args: argparse.Namespace) -> int:
     for note in notes:
         print(f"Note: {note}")
     fixed = isinstance(board, Markers) and board.fixed
+    if args.lenses is not None and args.model is not None:
+        raise ConfigError("give --lenses or --model, not both: known lenses have their models")
     if fixed and args.floor:
         raise ConfigError("--floor: markers at rest do not say which of them lies on the floor; give --gravity")
     floor_camera, floor = _floor(args.floor, given)
+    known = None if args.lenses is None else known_lenses(given, board, read_lenses(args.lenses), str(args.lenses))
     calibration = solve(
-        given, board, args.model, offsets=not args.no_offsets, max_instants=MAX_INSTANTS, keep_frame=floor
+        given, board, args.model, not args.no_offsets, known, max_instants=MAX_INSTANTS, keep_frame=floor
     )
     corners = calibration.corners
     if fixed:

@@ -22,9 +22,9 @@ from jaxtyping import UInt8
 
 from calib.board.board import Board
 from calib.board.found import Found, TargetFinder
-from calib.board.target import Target, finder_of, identify_target, load_target
+from calib.board.target import Target, finder_of, identify_target, least_corners, load_target
 
-MIN_CORNERS = 6  # corners, which no other kind of board shows by accident
+MIN_CORNERS = 6  # corners, which no other kind of board shows by accident; markers and wands have fewer
 PATIENCE = 40  # pictures without the stated board, before it is identified from scratch, which takes seconds
 
 
@@ -72,7 +72,7 @@ class _Watch:
         """The board's corners in one picture, by each kind of board that it may be, until one is plainly right."""
         found = [finder.find(grey) for finder in self._finders]
         best = max(range(len(found)), key=lambda i: len(found[i].corner))
-        if len(found[best].corner) >= MIN_CORNERS:
+        if len(found[best].corner) >= min(MIN_CORNERS, least_corners(self.board)):
             self._unseen = 0
             if len(self._finders) > 1:
                 self._finders = [self._finders[best]]

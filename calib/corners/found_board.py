@@ -67,5 +67,5 @@ def _words(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _mm(metres: float) -> str:
-    return f"{1000 * metres:g}"
+def _mm(metres: float | tuple[float, ...]) -> str:
+    return ", ".join(f"{1000 * one:g}" for one in (metres if isinstance(metres, tuple) else (metres,)))

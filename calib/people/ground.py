@@ -11,7 +11,10 @@ from calib.people.bodies import Body
 
 __all__ = ["Ground", "ground_of", "levelled"]
 
-_ANKLE_M = 0.08  # over the floor
+# An ankle is 0.039 of the stature over the ground, a knee 0.285: so much of the way from ankle to knee is below it.
+# Barefoot; a shoe's sole comes on top.
+_ANKLE_OF_SHANK = 0.039 / (0.285 - 0.039)
+_ANKLE_M = 0.066  # where no knee tells: of an adult of 1.7 m
 _STANDING_M_S = 0.3
 _MIN_POINTS = 20
 _INDEPENDENT_S = 0.5  # postures that long apart tell separately
@@ -48,6 +51,10 @@ def ground_of(bodies: list[Body], joints: tuple[str, ...], upright: Float64[np.n
 
     Returns:
         The ground.
+
+    References:
+        Drillis and Contini 1966, Body segment parameters; Winter 2009, Biomechanics and motor control of human
+        movement, figure 4.1 (heights of ankle and knee).
     """
     index = {name: j for j, name in enumerate(joints)}
     ankles = [index[name] for name in ("left_ankle", "right_ankle") if name in index]
@@ -55,7 +62,8 @@ def ground_of(bodies: list[Body], joints: tuple[str, ...], upright: Float64[np.n
         return None
     trunk = _by_trunk(bodies, index)
     first = trunk[0] if trunk is not None and trunk[0] @ upright > 0.5 else upright / np.linalg.norm(upright)
-    standing = _standing(bodies, ankles)
+    knees = [index[name] for name in ("left_knee", "right_knee") if {"left_knee", "right_knee"} <= index.keys()]
+    standing, over = _standing(bodies, ankles, knees)
     feet = _by_feet(standing, first)
     found = [(way, how) for way, how in ((feet, "by the plane of the feet"), (trunk, "by how people hold themselves"))
              if way is not None]  # fmt: skip
@@ -64,10 +72,10 @@ def ground_of(bodies: list[Body], joints: tuple[str, ...], upright: Float64[np.n
     (up, sigma), how = min(found, key=lambda entry: entry[0][1])
     if sigma > _MAX_DEG or not len(standing):
         return None
-    lowest = standing @ up
+    lowest = standing @ up - over
     level = float(np.median(lowest[lowest <= np.percentile(lowest, 60)]))
     middle = standing.mean(axis=0)
-    floor = middle + (level - _ANKLE_M - float(middle @ up)) * up
+    floor = middle + (level - float(middle @ up)) * up
     return Ground(up, sigma, how, floor)
 
 
@@ -91,14 +99,21 @@ def levelled(
     return R, -R @ ground.floor
 
 
-def _standing(bodies: list[Body], ankles: list[int]) -> Float64[np.ndarray, "N 3"]:
-    """Ankles that hardly move: a foot on the floor."""
-    points = [np.empty((0, 3))]
+def _standing(
+    bodies: list[Body], ankles: list[int], knees: list[int]
+) -> tuple[Float64[np.ndarray, "N 3"], Float64[np.ndarray, " N"]]:
+    """Ankles that hardly move, so that their foot is on the floor, and how far over it they are by the length of their
+    shanks."""
+    points, over = [np.empty((0, 3))], [np.empty(0)]
     for body in bodies:
         speed = np.linalg.norm(body.velocity[:, ankles], axis=-1)
         with np.errstate(invalid="ignore"):
             points.append(body.xyz[:, ankles][speed < _STANDING_M_S])
-    return np.concatenate(points)
+        shank = np.linalg.norm(body.xyz[:, knees] - body.xyz[:, ankles], axis=-1) if knees else np.empty(0)
+        known = shank[np.isfinite(shank)]
+        height = _ANKLE_OF_SHANK * float(np.median(known)) if len(known) else _ANKLE_M
+        over.append(np.full(len(points[-1]), height))
+    return np.concatenate(points), np.concatenate(over)
 
 
 def _by_feet(

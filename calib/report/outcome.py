@@ -133,7 +133,8 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
             bad.append(f"{entry.name} has only {counted(entry.frames, 'image')}")
     for name, why in calibration.left_out.items():
         poor.append(f"{name} is left out: it {why}")
-    thin = [camera.name for camera in cameras if camera.coverage < _POOR_COVERAGE]
+    estimated = any(free.any() for free in calibration.bundle.free_lens)  # known lenses are not extrapolated
+    thin = [camera.name for camera in cameras if camera.coverage < _POOR_COVERAGE and estimated]
     if thin:
         poor.append(
             f"the board covered a small part of the image of {', '.join(thin)}: elsewhere the lens is extrapolated"
@@ -239,7 +240,7 @@ def _cameras(calibration: Calibration, corners: Corners) -> tuple[CameraOutcome,
 def _links(calibration: Calibration, names: tuple[str, ...]) -> tuple[Link, ...]:
     """All pairs that share boards; weak are those few-board pairs without which the rig would fall apart or nearly."""
     bundle = calibration.bundle
-    shown = (bundle.weight > 0).sum(axis=1) >= 4
+    shown = (bundle.weight > 0).sum(axis=1) >= min(4, len(bundle.points))
     seen = [set(bundle.knot[(bundle.camera == i) & shown].tolist()) for i in range(len(calibration.cameras))]
     graph: nx.Graph = nx.Graph()
     graph.add_nodes_from(range(len(seen)))

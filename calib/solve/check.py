@@ -10,24 +10,21 @@ from dataclasses import dataclass
 
 import networkx as nx
 import numpy as np
-from jaxtyping import Float64
 
-from calib.board.poses import CameraViews, noise, planar_poses
-from calib.board.target import Target, bodies_of, least_corners, middles_of
-from calib.corners.corners import BoardViews, Corners
+from calib.board.target import Target
+from calib.corners.corners import Corners
 from calib.solve.faults import CameraFault, find_faults
 from calib.solve.intrinsics import Intrinsics
+from calib.solve.known_lenses import MOST_NOISE_PX, known_lens, within_reason
 from calib.solve.solve import Calibration, solve
 from calib.solve.uncertainty import relative_pose_covariance
 from multiview.cameras.camera import Camera, Rig
 from multiview.errors import CalibrationError, ConfigError
-from multiview.geometry.bundle import Lens
 from multiview.geometry.rigid import compose, invert, rotation_angle, transform
 
 __all__ = ["CheckOutcome", "MovedCamera", "check_rig"]
 
 _TOLERANCE_PX = 1.5
-_LENS_PX = 1.5  # noise of a board's own corners about its best pose; more means another lens, focus or zoom
 _MIN_Z_SCORE = 4.0
 _MM_PER_DEG = 50.0  # by which a turn moves what is three metres away
 
@@ -97,20 +94,19 @@ def check_rig(rig: Rig, corners: Corners, board: Target) -> CheckOutcome:
     notes += [f"{name} is in the recording, but not in the rig" for name in corners.names if name not in rig.names]
     problems = []
     known: dict[int, Intrinsics] = {}
-    points = board.points - middles_of(board)
-    views = BoardViews.of(corners, len(points), bodies_of(board))
     for c in common:
         camera = rig.cameras[rig.index(corners.names[c])]
         if corners.sizes[c] != camera.size:
             recorded, calibrated = ("x".join(map(str, size)) for size in (corners.sizes[c], camera.size))
             problems.append(f"{camera.name} records {recorded}, but was calibrated at {calibrated}")
             continue
-        sigma = _own_noise(views, c, camera, points, least_corners(board))
-        if not sigma < _LENS_PX:
+        own = known_lens(corners, c, board, camera)
+        if not own.sigma < MOST_NOISE_PX:
             problems.append(
-                f"{camera.name}'s intrinsics no longer fit ({sigma:.1f} px): calibrate again (changed focus or zoom?)"
+                f"{camera.name}'s intrinsics no longer fit ({own.sigma:.1f} px): calibrate again (changed focus or "
+                "zoom?)"
             )
-        known[c] = Intrinsics(_lens(camera), min(max(sigma, 0.1), _LENS_PX), _model(camera))
+        known[c] = within_reason(own)
     if len(known) < 2:
         return CheckOutcome(False, (), (), (), (), float("nan"), tuple(problems), tuple(notes))
     fresh = solve(corners, board, known=known)
@@ -129,25 +125,6 @@ def check_rig(rig: Rig, corners: Corners, board: Target) -> CheckOutcome:
     held = tuple(cameras[i].name for i in unmoved)
     right = not problems and all(fault.slight for fault in faults)
     return CheckOutcome(right, fresh.names, held, tuple(moved), faults, fresh.rms_px, tuple(problems), tuple(notes))
-
-
-def _lens(camera: Camera) -> Lens:
-    K = camera.K
-    if K[0, 1]:
-        raise ConfigError(f"camera {camera.name!r}: K has a skew of {K[0, 1]:g}, which the check does not support")
-    return Lens(np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]]), camera.dist, camera.model)
-
-
-def _model(camera: Camera) -> str:
-    return "fisheye" if camera.model == "fisheye" else f"pinhole{len(camera.dist)}"
-
-
-def _own_noise(views: BoardViews, c: int, camera: Camera, points: Float64[np.ndarray, "N 3"], least: int) -> float:
-    """How far a camera's corners are from boards seen through the rig's lens, px per axis."""
-    own = views.camera == c
-    seen = CameraViews(points, views.xy[own], views.row[own] >= 0, least=least)
-    *_, errors = planar_poses(seen, _lens(camera), threshold_px=20.0, sigma=1.0)
-    return noise(errors)
 
 
 def _largest_consistent_group(fresh: Calibration, cameras: list[Camera]) -> list[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calib.board.target import Target, bodies_of
+from calib.board.wand import Wand
 from multiview.cameras.camera import Rig
 from multiview.errors import ConfigError
 
@@ -63,6 +64,8 @@ def check_length(length: Length, rig: Rig, board: Target) -> tuple[bool, str]:
         return True, text
     if not board.LENGTHS:
         return False, f"{text}: measure the boards; their lengths would have to be {ratio:.4g} times as long"
+    if isinstance(board, Wand):
+        return False, f"{text}: measure the wand; its balls would have to be {ratio:.4g} times as far apart"
     name = board.LENGTHS[0]
     right = 1000 * float(getattr(board, name)) * ratio
     what = "a square" if name == "square_length" else f"the {name}"

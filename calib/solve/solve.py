@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float64, Int64
 from calib.board.markers import Markers
 from calib.board.poses import CameraViews, noise, planar_poses
 from calib.board.target import Target, bodies_of, least_corners, middles_of
+from calib.board.wand import Wand
 from calib.corners.at_rest import at_rest
 from calib.corners.corners import BoardViews, Corners
 from calib.corners.selection import select_instants
@@ -29,6 +30,7 @@ from calib.solve.intrinsics import Intrinsics, calibrate_lens, free_parameters
 from calib.solve.timeline import common_timeline, rising_times
 from calib.solve.timing import as_smooth_as_found, in_continuous_time
 from calib.solve.unsteady_clocks import UnsteadyClock, fixed_times, release_unsteady_clocks
+from calib.solve.wand import AXIS, outlines_to_middles, place_wands, wand_covisibility, wand_poses
 from multiview.errors import CalibrationError
 from multiview.geometry.bundle import Bundle, BundleState
 from multiview.geometry.least_squares import levenberg_marquardt
@@ -161,11 +163,16 @@ def _solve(
         corners = at_rest(corners)
     points = board.points - middles_of(board)
     views = BoardViews.of(corners, len(points), bodies_of(board))
+    if isinstance(board, Wand) and known is None:
+        raise CalibrationError(
+            "a wand tells where cameras are, not what their lenses are: calibrate the lenses with a board first, and "
+            "give them with --lenses"
+        )
     lenses, left_out = _lenses(corners, views, points, board, model) if known is None else (known, {})
     if not lenses:
         raise CalibrationError("no camera can be calibrated: " + "; ".join(f"{k} {v}" for k, v in left_out.items()))
     numbers = sorted(lenses)
-    poses, row = _view_poses(views, lenses, points, least_corners(board))
+    poses, row = _view_poses(views, lenses, points, board)
     if board.symmetric:
         poses, row = counted_alike(replace(poses, knot=stamped_together(poses)), row, len(numbers))
     timeline = common_timeline(poses, len(numbers), points, offsets)
@@ -177,7 +184,11 @@ def _solve(
         chosen |= np.isin(timeline.instant, timeline.instant[poses.frame == keep_frame])
         corners, row = _chosen(corners, row, chosen, numbers)
         poses, timeline = poses.only(chosen), timeline.only(chosen)
-    graph = covisibility(poses, [lenses[c].lens for c in numbers], points)
+    seen_lenses = [lenses[c].lens for c in numbers]
+    if isinstance(board, Wand):
+        graph = wand_covisibility(poses, seen_lenses, board)
+    else:
+        graph = covisibility(poses, seen_lenses, points)
     component = max(nx.connected_components(graph), key=lambda found: (len(found), -min(found)))
     for other in set(graph.nodes) - component:
         left_out[corners.names[numbers[other]]] = _why_apart(poses, other, component)
@@ -189,7 +200,9 @@ def _solve(
     poses = replace(poses, camera=np.searchsorted(members, poses.camera), knot=knot)
     cameras = {i: placed[c] for i, c in enumerate(members)}
     chosen_lenses = [lenses[numbers[c]] for c in members]
-    bundle, state = _assembled(poses, row >= 0, cameras, chosen_lenses, timeline.time, len(instants), points)
+    bundle, state = _assembled(
+        poses, row >= 0, cameras, chosen_lenses, timeline.time, len(instants), points, isinstance(board, Wand)
+    )
     if known is not None:
         bundle = replace(bundle, free_lens=tuple(np.zeros_like(free) for free in bundle.free_lens))
     bundle, state = _robust(bundle, state)
@@ -200,6 +213,8 @@ def _solve(
         for _ in range(_SMOOTHINGS):
             bundle = as_smooth_as_found(bundle, state)
             bundle, state = _robust(bundle, state)
+    if isinstance(board, Wand):
+        bundle, state = _robust(outlines_to_middles(board, bundle, state), state)
     weight = bundle.weight
     bundle, state = _inliers(bundle, state)
     unsteady: tuple[UnsteadyClock, ...] = ()
@@ -262,7 +277,7 @@ def _lenses(
 
 
 def _view_poses(
-    views: BoardViews, lenses: dict[int, Intrinsics], points: Float64[np.ndarray, "N 3"], least: int
+    views: BoardViews, lenses: dict[int, Intrinsics], points: Float64[np.ndarray, "N 3"], board: Target
 ) -> tuple[ViewPoses, Int64[np.ndarray, "V N"]]:
     """Every view's own pose (cameras numbered in the order of `lenses`), and its rows of the corner table.
 
@@ -275,9 +290,12 @@ def _view_poses(
     R, t, used = np.empty((len(kept), 3, 3)), np.empty((len(kept), 3)), np.zeros_like(seen)
     for i, c in enumerate(sorted(lenses)):
         lens, sigma, own = lenses[c].lens, lenses[c].sigma, np.flatnonzero(camera == i)
-        ours = CameraViews(points, views.xy[kept[own]], seen[own], least=least)
-        planar, R[own], t[own], _ = planar_poses(ours, lens, max(2.0, 6 * sigma), sigma)
-        used[own] = planar.used
+        if isinstance(board, Wand):
+            used[own], R[own], t[own] = wand_poses(board, views.xy[kept[own]], seen[own], lens)
+        else:
+            ours = CameraViews(points, views.xy[kept[own]], seen[own], least=least_corners(board))
+            planar, R[own], t[own], _ = planar_poses(ours, lens, max(2.0, 6 * sigma), sigma)
+            used[own] = planar.used
         for body in np.unique(views.body[kept[own]]):
             of_body = own[views.body[kept[own]] == body]
             time[of_body] = rising_times(views.frame[kept[of_body]], time[of_body])
@@ -315,9 +333,11 @@ def _assembled(
     time: Float64[np.ndarray, " V"],
     instants: int,
     points: Float64[np.ndarray, "N 3"],
+    on_a_line: bool,
 ) -> tuple[Bundle, BundleState]:
     """The bundle of a component, every seen corner in it, started from the tree."""
-    target_R, target_t = place_boards(poses, [entry.lens for entry in lenses], cameras, points, instants)
+    place = place_wands if on_a_line else place_boards
+    target_R, target_t = place(poses, [entry.lens for entry in lenses], cameras, points, instants)
     posed = np.zeros(instants, dtype=bool)
     posed[poses.knot[poses.used.any(axis=1)]] = True
     seen = seen & posed[poses.knot][:, None]
@@ -334,6 +354,7 @@ def _assembled(
         free_offset=np.zeros(len(lenses), dtype=bool),
         time=time,
         lens_prior=tuple(entry.prior for entry in lenses),
+        axis=AXIS if on_a_line else None,
     )
     R = np.stack([cameras[i][0] for i in range(len(lenses))])
     t = np.stack([cameras[i][1] for i in range(len(lenses))])
@@ -387,7 +408,11 @@ def _sigmas(bundle: Bundle, state: BundleState) -> Float64[np.ndarray, " C"]:
     total = np.bincount(bundle.camera, (square * inlier).sum(axis=1), cameras)
     count = 2.0 * np.bincount(bundle.camera, inlier.sum(axis=1), cameras)
     boards = len(np.unique(bundle.knot[inlier.any(axis=1)]))
-    unknowns = 6 * boards + len(bundle.unsteady) + sum(int((places >= 0).sum()) for places in bundle.layout())
+    unknowns = (
+        bundle.pose_unknowns * boards
+        + len(bundle.unsteady)
+        + sum(int((places >= 0).sum()) for places in bundle.layout())
+    )
     correction = count.sum() / max(count.sum() - unknowns, 0.1 * count.sum())
     borrowed = 100.0
     pooled = total.sum() / count.sum()

@@ -73,7 +73,7 @@ def as_smooth_as_found(bundle: Bundle, state: BundleState) -> Bundle:
     assert bundle.knots is not None
     support, found, _ = trajectory.bending(bundle.knots, state.target_R, state.target_t)
     seen = np.zeros(len(bundle.knots.time), dtype=bool)
-    seen[bundle.knot[(bundle.weight > 0).sum(axis=1) >= _FEWEST_CORNERS]] = True
+    seen[bundle.knot[(bundle.weight > 0).sum(axis=1) >= min(_FEWEST_CORNERS, len(bundle.points))]] = True
     told = seen[support].all(axis=1)
     if told.sum() < _FEWEST_KNOTS:
         return bundle

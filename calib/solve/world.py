@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from calib.board.target import Target, middles_of
+from calib.board.wand import Wand
 from calib.solve.solve import Calibration
 from multiview.cameras.camera import Rig
 from multiview.errors import CalibrationError, ConfigError
@@ -46,6 +47,8 @@ def world_from_camera(
     """
     if floor is not None and gravity is not None:
         raise ConfigError("give --floor or --gravity, not both")
+    if floor is not None and isinstance(board, Wand):
+        raise ConfigError("--floor: a wand on the floor does not say which way is up; give --gravity, or neither")
     if floor is not None:
         camera = None if floor_camera is None else rig.index(floor_camera)
         return _on_floor(calibration, board, floor, camera)

@@ -129,6 +129,8 @@ class Bundle:
         lens_prior: Of each camera; None where the views tell enough. Empty: of none.
         unsteady: (U,) views that each have a wander of their own, shared unknowns behind those of the cameras.
         wander_precision: (U, U) 1/s^2, inverse covariance of the wander, whose mean is 0.
+        axis: (3,) direction in the target's frame on which all its points lie, so that no view tells how it is turned
+            about it: that stays where it is. None: they do not lie on a line.
 
     References:
         Triggs et al. 2000, Bundle adjustment: a modern synthesis.
@@ -149,6 +151,12 @@ class Bundle:
     lens_prior: tuple[LensPrior | None, ...] = ()
     unsteady: Int64[np.ndarray, " U"] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     wander_precision: Float64[np.ndarray, "U U"] = field(default_factory=lambda: np.empty((0, 0)))
+    axis: Float64[np.ndarray, " 3"] | None = None
+
+    @property
+    def pose_unknowns(self) -> int:
+        """How many unknowns of a target's pose views can tell."""
+        return 6 if self.axis is None else 5
 
     def layout(self) -> list[Int64[np.ndarray, " _"]]:
         """For each camera, the places of its lens, turn, shift and offset among the shared unknowns; -1 where fixed."""
@@ -281,6 +289,10 @@ class Bundle:
             gradient_shared[last] += self.wander_precision @ state.wander
         if self.knots is not None:
             self._add_prior(state, band, gradient_chain)
+        if self.axis is not None:  # its derivatives are 0: any weight holds it, one like the others' does so well
+            along = state.target_R @ self.axis
+            size = np.trace(band[0, :, :3, :3], axis1=-2, axis2=-1) / 2
+            band[0, :, :3, :3] += size[:, None, None] * along[:, :, None] * along[:, None]
         self._add_lens_prior(state, layout, shared, gradient_shared)
         return ArrowSystem(shared, cross, band, gradient_shared, gradient_chain)
 

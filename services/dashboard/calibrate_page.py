@@ -28,6 +28,8 @@ __all__ = ["calibrate_page"]
 
 REFRESH_S = 0.5
 PAPERS = {"a4": "A4", "a3": "A3", "letter": "Letter", "plate": "a plate of"}
+KINDS = {"charuco": "ChArUco: a part of it in view is enough", "chessboard": "chessboard", "circles": "grid of circles"}
+COUNTS = {"charuco": "7x5", "chessboard": "10x7", "circles": "4x11"}  # as `multiview calibrate board` has them
 LARGE_MM, SIMULATED_MM = (900.0, 650.0), (1500.0, 1050.0)  # the larger, the farther away it is found
 COLOURS = {"usable": "mv-good", "good": "mv-good", "record again": "mv-alarm"}
 
@@ -157,8 +159,9 @@ class _Calibrate:
         self._board_cell.clear()
         with self._board_cell:
             if there:
-                ui.link("board.pdf, to print at 100 %", "/board.pdf", new_tab=True)
-                ui.label("Glue it on a flat plate, and measure a square: if its length differs, write it into ")
+                if self._calibration.sheet.is_file():  # a board of one's own, or a wand, has only its file
+                    ui.link("board.pdf, to print at 100 %", "/board.pdf", new_tab=True)
+                ui.label("Glue it on a flat plate, and measure it: if a length differs, write the true one into ")
                 ui.label(str(self._calibration.board)).classes("mv-command")
             elif self._controls:
                 self._board_form()
@@ -172,15 +175,19 @@ class _Calibrate:
             plate = SIMULATED_MM if self._simulated else LARGE_MM
             width = ui.number("Plate's width, mm", value=plate[0], min=50, max=3000)
             height = ui.number("Plate's height, mm", value=plate[1], min=50, max=3000)
-            squares = ui.input("Squares, columns x rows", value="5x4" if self._simulated else "7x5").props(
+            squares = ui.input("Columns x rows", value="5x4" if self._simulated else COUNTS["charuco"]).props(
                 "maxlength=7"
             )
+            # The simulated cameras show a ChArUco board, whatever is printed.
+            kind = ui.select({"charuco": KINDS["charuco"]} if self._simulated else KINDS, label="Kind", value="charuco")
+        kind.on_value_change(lambda event: squares.set_value("5x4" if self._simulated else COUNTS[event.value]))
         for field in (width, height):
             field.bind_visibility_from(paper, "value", value="plate")
         button = ui.button("Make the board", icon="grid_on").props("no-caps").style("align-self: flex-start")
 
         async def make() -> None:
-            sheet = Sheet(paper.value, (float(width.value or 0), float(height.value or 0)), squares.value or "")
+            size = float(width.value or 0), float(height.value or 0)
+            sheet = Sheet(paper.value, size, squares.value or "", kind.value)
             said = await act(button, self._calibration.make_board, self._session, sheet)
             if said:
                 ui.notify(said, type="positive")

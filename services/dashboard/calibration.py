@@ -38,11 +38,13 @@ NO_RIG = "there is no rig in use yet to be checked: calibrate first"
 
 
 class Sheet(NamedTuple):
-    """What the board is printed on: a paper's name, or a plate of so many mm; squares as columns x rows."""
+    """What the board is printed on: a paper's name, or a plate of so many mm; columns x rows of squares or circles; and
+    which kind of board it is, one of those that `multiview calibrate board` prints."""
 
     paper: str
     plate: tuple[float, float]
-    squares: str
+    counts: str
+    kind: str = "charuco"
 
 
 class Solved(NamedTuple):
@@ -122,7 +124,8 @@ class Calibration:
             if sheet.paper == "plate"
             else ["--paper", sheet.paper]
         )
-        command = ["calibrate", "board", *size, "--squares", sheet.squares, "--out", str(self.board.parent)]
+        counts = ["--circles" if sheet.kind == "circles" else "--squares", sheet.counts]
+        command = ["calibrate", "board", "--kind", sheet.kind, *size, *counts, "--out", str(self.board.parent)]
         with self._making:
             done = subprocess.run(
                 [sys.executable, "-m", "multiview", *command], capture_output=True, text=True, check=False

@@ -14,6 +14,7 @@ from multiview.recordings.take import Take
 from multiview.studio.studio_file import write_studio
 from services.capture.capture_report import CameraReport, CaptureReport
 from services.dashboard.access import Role, Session
+from services.dashboard.calibrate_page import COUNTS, KINDS
 from services.dashboard.calibration import BOARD, Calibration, Sheet, Solved
 from services.dashboard.control import Control
 from services.dashboard.filming import Filming, report_bytes
@@ -49,6 +50,19 @@ def test_one_step_comes_after_the_other(calibration: Calibration) -> None:
     with pytest.raises(ConfigError, match="do not fit"):
         calibration.make_board(CONTROLS, Sheet("plate", (20.0, 20.0), "7x5"))
     assert not calibration.has_board
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "counts"), [("charuco", "7x5"), ("chessboard", "10x7"), ("circles", "4x11")])
+def test_page_makes_every_kind_of_board_that_is_printed(calibration: Calibration, kind: str, counts: str) -> None:
+    assert KINDS.keys() == COUNTS.keys() == {"charuco", "chessboard", "circles"}
+    assert COUNTS[kind] == counts
+    said = calibration.make_board(CONTROLS, Sheet("a4", (0, 0), counts, kind))
+    assert counts in said
+    assert calibration.has_board
+    assert calibration.sheet.is_file()
+    written = calibration.board.read_text()
+    assert (f'kind = "{kind}"' in written) == (kind != "charuco")
 
 
 def test_floor_is_in_the_newest_pictures(calibration: Calibration, monkeypatch: pytest.MonkeyPatch) -> None:
