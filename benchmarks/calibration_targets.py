@@ -137,7 +137,8 @@ def of_stickers(
         for frame in range(frames):
             if places(frame) is not of:  # what stays in place is painted once
                 of = places(frame)
-                clean = painted_over(camera, list(zip(of, prints, strict=True)))
+                sharper = 9 if markers.fixed else 3  # three samples make stairs of edges that are nearly level
+                clean = painted_over(camera, list(zip(of, prints, strict=True)), sharper)
             grey = clean + 2.0 * rng.standard_normal(clean.shape, dtype=np.float32)
             yield np.clip(np.rint(grey), 0, 255).astype(np.uint8)
 
@@ -150,12 +151,13 @@ def of_stickers(
 
 
 def painted_over(
-    camera: Camera, shown: list[tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, float]]]
+    camera: Camera, shown: list[tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, float]]], sharper: int
 ) -> np.ndarray:
-    """A picture of prints at places (world_from_print, of its middle), without noise."""
+    """A picture of prints at places (world_from_print, of its middle), without noise; each pixel is the mean of
+    `sharper`^2 samples."""
     grey = np.full(camera.size[::-1], 118.0, dtype=np.float32)
     for (R, t), (texture, width) in sorted(shown, key=lambda one: -float(np.linalg.norm(camera.centre - one[0][1]))):
-        painted = paint(camera, texture, width, R, t - R @ np.array([width / 2, width / 2, 0]), np.nan)
+        painted = paint(camera, texture, width, R, t - R @ np.array([width / 2, width / 2, 0]), np.nan, sharper)
         if painted is not None:
             (x0, y0, x1, y1), patch = painted
             grey[y0:y1, x0:x1] = np.where(np.isnan(patch), grey[y0:y1, x0:x1], patch)

@@ -26,6 +26,7 @@ _SMALLEST_CELL_PX = 1.7
 _ALONG = (0.12, 0.88)  # of a side, where its edge is looked for
 _PROFILES, _SAMPLES = 16, 25  # across each side, and samples of each
 _REACH = 0.7  # of a cell of the marker, to either side of the edge
+_PLATEAU_PX = 5.0  # of a cell, within which grey levels reach dark and bright
 _MIN_CONTRAST = 25  # grey levels
 _STRAIGHT = 0.8  # share of the profiles across a side that lie on one line
 _SEEN_TWICE = 2  # pictures that show a marker, or it was decoded by chance
@@ -211,7 +212,13 @@ def _corners(
 ) -> Float64[np.ndarray, "4 2"] | None:
     """Where lines along the edges meet; None for a marker that is too small, blurred or cut off."""
     for _ in range(2):
-        lines = [_edge(grey, np.roll(quad, -i, axis=0), cells) for i in range(4)]
+        sides = [_across(grey, np.roll(quad, -i, axis=0), cells) for i in range(4)]
+        known = [side for side in sides if side is not None]
+        if len(known) < 4:
+            return None
+        # Dark and bright as the whole marker shows them: cells of few pixels reach neither everywhere.
+        half = _half_way(np.concatenate([side.levels for side in known]))
+        lines = [_line(side, half if side.cell < _PLATEAU_PX else _half_way(side.levels)) for side in known]
         if any(line is None for line in lines):
             return None
         normals, distances = (np.array(column) for column in zip(*[line for line in lines if line], strict=True))
@@ -222,10 +229,27 @@ def _corners(
     return quad
 
 
-def _edge(
-    grey: UInt8[np.ndarray, "H W"], quad: Float64[np.ndarray, "4 2"], cells: int
-) -> tuple[Float64[np.ndarray, " 2"], float] | None:
-    """The line (unit normal, distance) along the first side, by where grey levels rise most across it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Side:
+    """Grey levels (profile, sample) along lines across a side, from within the marker outwards.
+
+    Attributes:
+        levels: Grey levels.
+        across: Of each sample, px from the side.
+        base: Where each profile meets the side, px.
+        outwards: Unit vector.
+        cell: Size of a cell across the side, px.
+    """
+
+    levels: Float64[np.ndarray, "p s"]
+    across: Float64[np.ndarray, " s"]
+    base: Float64[np.ndarray, "p 2"]
+    outwards: Float64[np.ndarray, " 2"]
+    cell: float
+
+
+def _across(grey: UInt8[np.ndarray, "H W"], quad: Float64[np.ndarray, "4 2"], cells: int) -> _Side | None:
+    """Across the first side; None where it is too small."""
     import cv2
 
     a, b, *opposite = quad
@@ -242,16 +266,31 @@ def _edge(
     base = a + np.linspace(*_ALONG, _PROFILES)[:, None] * (b - a)
     places = (base[:, None] + across[:, None] * outwards).astype(np.float32)
     levels = cv2.remap(grey, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    rise = np.maximum(np.diff(levels.astype(np.float64), axis=1), 0)
-    good = rise.sum(axis=1) > _MIN_CONTRAST
+    return _Side(levels.astype(np.float64), across, base, outwards, cell)
+
+
+def _half_way(levels: Float64[np.ndarray, "p s"]) -> float:
+    """Between dark and bright."""
+    middle = levels.shape[1] // 2
+    return float(np.percentile(levels[:, :middle], 5) + np.percentile(levels[:, middle:], 95)) / 2
+
+
+def _line(side: _Side, half: float) -> tuple[Float64[np.ndarray, " 2"], float] | None:
+    """The line (unit normal, distance) along a side, by where grey levels are half way from dark to bright.
+
+    White cells a cell away within the marker, and what is beyond its white edge, change the levels there hardly at all,
+    while they draw the middle of the rise to the other side by a tenth of a pixel where cells are small.
+    """
+    levels, across = side.levels, side.across
+    rises = (levels[:, :-1] < half) & (levels[:, 1:] >= half)
+    share = (half - levels[:, :-1]) / np.where(rises, levels[:, 1:] - levels[:, :-1], 1.0)
+    place = np.where(rises, across[:-1] + share * (across[1] - across[0]), np.inf)
+    nearest = np.abs(place).argmin(axis=1)
+    crossing = place[np.arange(len(place)), nearest]
+    good = np.isfinite(crossing) & (np.maximum(np.diff(levels, axis=1), 0).sum(axis=1) > _MIN_CONTRAST)
     if good.sum() < _PROFILES / 2:
         return None
-    middle = (across[1:] + across[:-1]) / 2
-    centre = (rise * middle).sum(axis=1) / np.maximum(rise.sum(axis=1), 1e-9)
-    for _ in range(2):  # again around what was found, or a window that is cut off on one side pulls it
-        weight = rise * (np.abs(middle - centre[:, None]) < 0.7 * reach)
-        centre = (weight * middle).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-9)
-    points = base + centre[:, None] * outwards
+    points = side.base + np.where(good, crossing, 0.0)[:, None] * side.outwards
     for _ in range(2):
         origin = points[good].mean(axis=0)
         normal = np.linalg.svd(points[good] - origin)[2][1]

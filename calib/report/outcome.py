@@ -150,7 +150,7 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
     within = f"a point in the volume is expected within {volume.median_mm:.2f} mm, and {fits}"
     reasons = tuple(bad + poor) or (within if len(rig) > 1 else f"one lens; {fits}",)
     remedies = dict.fromkeys(entry.remedy for entry in verdicts)
-    advice = (*remedies, *_advice(cameras, links, calibration.left_out))
+    advice = (*remedies, *_advice(cameras, links, calibration.left_out, estimated))
     return Outcome(
         rig,
         calibration.rms_px,
@@ -262,7 +262,9 @@ def _links(calibration: Calibration, names: tuple[str, ...]) -> tuple[Link, ...]
     )
 
 
-def _advice(cameras: tuple[CameraOutcome, ...], links: tuple[Link, ...], left_out: dict[str, str]) -> tuple[str, ...]:
+def _advice(
+    cameras: tuple[CameraOutcome, ...], links: tuple[Link, ...], left_out: dict[str, str], estimated: bool
+) -> tuple[str, ...]:
     advice = []
     for link in links:
         if link.weak:
@@ -271,7 +273,7 @@ def _advice(cameras: tuple[CameraOutcome, ...], links: tuple[Link, ...], left_ou
         if camera.frames < _FEW_VIEWS:
             count = counted(camera.frames, "picture")
             advice.append(f"show the board to {camera.name} more often: {count} so far, 20 are better")
-        elif camera.coverage < _GOOD_COVERAGE:
+        elif camera.coverage < _GOOD_COVERAGE and estimated:
             advice.append(
                 f"bring the board nearer to {camera.name} and to the edges of its image: "
                 f"corners cover {100 * camera.coverage:.0f} % of it"

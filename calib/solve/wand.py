@@ -14,19 +14,20 @@ from itertools import combinations
 
 import networkx as nx
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from calib.board.poses import ideal_coordinates
 from calib.board.wand import Wand
 from calib.solve.extrinsics import PairPose, Pose, ViewPoses, place_boards
 from multiview.geometry.bundle import Bundle, BundleState, Lens
-from multiview.geometry.rigid import invert, transform
+from multiview.geometry.rigid import alignment, invert, transform
 
 __all__ = ["AXIS", "line_noise", "outlines_to_middles", "place_wands", "wand_covisibility", "wand_poses"]
 
 AXIS = np.array([1.0, 0.0, 0.0])
 _DEEPEST = 0.7  # logarithm of how much farther away one end is than the other, at most
-_MEETING_PX = 5.0  # of epipolar lines: cameras may be half a frame out of step
+_MEETING_PX = (1.0, 5.0)  # of epipolar lines: cameras may be half a frame out of step
+_CAP_PX = 50.0  # so that one bad view cannot outvote the others
 _FEWEST_SHARED = 4  # instants, of three balls each: twelve directions for five unknowns
 _FAR = 1e6  # times the distance of two cameras, within which points are looked for
 _OUTLINE = 48  # points of it
@@ -84,7 +85,8 @@ def line_noise(
     part = (s[1] - s[0]) / (s[2] - s[0])
     at = ideal_coordinates(lens, xy) * lens.focal[:2]
     way = at[:, 2] - at[:, 0]
-    off = np.cross(way, at[:, 1] - at[:, 0]) / np.maximum(np.linalg.norm(way, axis=1), 1e-9)
+    first = at[:, 1] - at[:, 0]
+    off = (way[:, 0] * first[:, 1] - way[:, 1] * first[:, 0]) / np.maximum(np.linalg.norm(way, axis=1), 1e-9)
     # The medians of |z| and of the length of two-dimensional noise are 0.6745 and 1.1774 deviations.
     noise = np.abs(off) / np.sqrt(1 + part**2 + (1 - part) ** 2) / 0.6745 * 1.17741
     return np.where(seen.all(axis=1), noise, np.nan)
@@ -110,40 +112,76 @@ def wand_covisibility(views: ViewPoses, lenses: list[Lens], wand: Wand) -> nx.Gr
         _, in_a, in_b = np.intersect1d(views.knot[own[a]], views.knot[own[b]], return_indices=True)
         if len(in_a) < _FEWEST_SHARED:
             continue
-        pose = _pair_pose(ideal[a][in_a], ideal[b][in_b], lenses[a], lenses[b], wand)
+        shared = ideal[a][in_a], ideal[b][in_b]
+        pose = _pair_pose(views, own[a][in_a], own[b][in_b], shared, (lenses[a], lenses[b]), wand)
         if pose is not None:
             graph.add_edge(a, b, pose=pose, boards=pose.boards, weight=pose.boards / (1.0 + pose.error_px))
     return graph
 
 
 def _pair_pose(
-    ideal_a: Float64[np.ndarray, "F N 2"], ideal_b: Float64[np.ndarray, "F N 2"], lens_a: Lens, lens_b: Lens, wand: Wand
+    views: ViewPoses,
+    in_a: Int64[np.ndarray, " F"],
+    in_b: Int64[np.ndarray, " F"],
+    ideal: tuple[Float64[np.ndarray, "F N 2"], Float64[np.ndarray, "F N 2"]],
+    lenses: tuple[Lens, Lens],
+    wand: Wand,
 ) -> PairPose | None:
-    """`a_from_b` by the essential matrix, its length by that of the wand; None where nothing agrees."""
+    """`a_from_b` under which directions meet and the wand keeps its length; None where nothing does.
+
+    Proposed by essential matrices, and by the single views' own poses, which are good of a wand that is near.
+    """
     import cv2
 
-    flat_a, flat_b = (np.ascontiguousarray(ideal.reshape(-1, 2)) for ideal in (ideal_a, ideal_b))
-    focal = float(np.sqrt(lens_a.focal[0] * lens_b.focal[0]))
+    flat_a, flat_b = (np.ascontiguousarray(rays.reshape(-1, 2)) for rays in ideal)
+    focal = float(np.sqrt(lenses[0].focal[0] * lenses[1].focal[0]))
+    proposed = []
     cv2.setRNGSeed(0)
-    E, mask = cv2.findEssentialMat(
-        flat_b, flat_a, np.eye(3), method=cv2.USAC_MAGSAC, prob=0.9999, threshold=_MEETING_PX / focal, maxIters=5000
-    )
-    if E is None or E.shape != (3, 3):
-        return None
-    _, R, t, mask, x = cv2.recoverPose(E, flat_b, flat_a, np.eye(3), distanceThresh=_FAR, mask=mask)
-    x = (x[:3] / np.where(np.abs(x[3]) < 1e-12, 1e-12, x[3])).T.reshape(*ideal_b.shape[:2], 3)  # in the axes of b
-    good = (mask.reshape(ideal_b.shape[:2]) > 0).all(axis=1)
-    if good.sum() < _FEWEST_SHARED:
-        return None
-    length = np.linalg.norm(x[good, -1] - x[good, 0], axis=1)
-    scale = (wand.balls[-1] - wand.balls[0]) / float(np.median(length))
-    to_a = transform(R, t.ravel(), x)
-    missed = [
-        lens.focal[:2] * (at[..., :2] / np.maximum(at[..., 2:], 1e-9) - ideal)
-        for lens, at, ideal in ((lens_a, to_a, ideal_a), (lens_b, x, ideal_b))
-    ]
-    error = float(np.median(np.linalg.norm(np.concatenate(missed)[np.tile(good, 2)], axis=-1)))
-    return PairPose(R, scale * t.ravel(), int(good.sum()), error)
+    for px in _MEETING_PX:
+        E, mask = cv2.findEssentialMat(
+            flat_b, flat_a, np.eye(3), method=cv2.USAC_MAGSAC, prob=0.9999, threshold=px / focal, maxIters=5000
+        )
+        if E is not None and E.shape == (3, 3):
+            _, R, t, *_ = cv2.recoverPose(E, flat_b, flat_a, np.eye(3), distanceThresh=_FAR, mask=mask)
+            proposed.append((R, t.ravel()))
+    balls = wand.points - wand.points.mean(axis=0)
+    x_a, x_b = (transform(views.R[rows, None], views.t[rows, None], balls) for rows in (in_a, in_b))
+    near = np.ones(len(in_a), dtype=bool)
+    for _ in range(3):  # each time without the worst third
+        R, t = alignment(x_b[near].reshape(-1, 3), x_a[near].reshape(-1, 3))
+        missed = np.linalg.norm(transform(R, t, x_b) - x_a, axis=-1).mean(axis=1)
+        near = missed <= np.quantile(missed, 2 / 3)
+    proposed.append((R, t))
+    found = [_judged(R, t, ideal, lenses, wand) for R, t in proposed]
+    best = min(found, key=lambda pose: pose.error_px)
+    return best if best.boards >= _FEWEST_SHARED else None
+
+
+def _judged(
+    R: Float64[np.ndarray, "3 3"],
+    t: Float64[np.ndarray, " 3"],
+    ideal: tuple[Float64[np.ndarray, "F N 2"], Float64[np.ndarray, "F N 2"]],
+    lenses: tuple[Lens, Lens],
+    wand: Wand,
+) -> PairPose:
+    """A pose of which the shift's length counts for nothing: with that length, the instants that it explains, and
+    by how much it misses directions and the wand's length in the middle of all, px."""
+    import cv2
+
+    flat_a, flat_b = (np.ascontiguousarray(rays.reshape(-1, 2).T) for rays in ideal)
+    x = cv2.triangulatePoints(np.eye(3, 4), np.column_stack([R, t]), flat_b, flat_a)
+    x = (x[:3] / np.where(np.abs(x[3]) < 1e-12, 1e-12, x[3])).T.reshape(*ideal[1].shape[:2], 3)  # in the axes of b
+    to_a = transform(R, t, x)
+    ahead = (x[..., 2] > 0).all(axis=1) & (to_a[..., 2] > 0).all(axis=1)
+    length, true = np.linalg.norm(np.diff(x, axis=1), axis=-1), np.diff(wand.balls)
+    scale = float(np.median((true / np.maximum(length, 1e-12))[ahead])) if ahead.any() else 1.0
+    depth = np.maximum(scale * x[..., 2].mean(axis=1), 1e-3)
+    missed = lenses[1].focal[0] * np.abs(scale * length - true).max(axis=1) / depth
+    for lens, at, rays in ((lenses[0], to_a, ideal[0]), (lenses[1], x, ideal[1])):
+        off = lens.focal[:2] * (at[..., :2] / np.maximum(at[..., 2:], 1e-9) - rays)
+        missed = np.maximum(missed, np.linalg.norm(off, axis=-1).max(axis=1))
+    missed = np.where(ahead, np.minimum(missed, _CAP_PX), _CAP_PX)
+    return PairPose(R, scale * t, int((missed < _CAP_PX).sum()), float(np.median(missed)))
 
 
 def place_wands(

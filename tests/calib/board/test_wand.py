@@ -74,10 +74,8 @@ def test_wand_file_that_cannot_be_right_is_refused(tmp_path, keys, words):
 
 
 def test_calibrate_board_says_how_to_build_a_wand_and_writes_its_file(tmp_path, capsys):
-    out = str(tmp_path)
-    assert (
-        main(["calibrate", "board", "--kind", "wand", "--balls", "0,400,1000", "--diameter", "80", "--out", out]) == 0
-    )
+    command = ["calibrate", "board", "--out", str(tmp_path)]
+    assert main([*command, "--kind", "wand", "--balls", "0,400,1000", "--diameter", "80"]) == 0
     said = capsys.readouterr().out
     assert "their middles at 0, 400, 1000 mm" in said
     assert "--lenses" in said
