@@ -189,9 +189,19 @@ def told(
     print(
         f"turn {turns.mean():.3f} deg, place {places.mean():.2f} mm, offset {late_ms:.2f} ms; x bound {ratio[0]:.2f} "
         f"{ratio[1]:.2f}; normalised squares {square[0]:.2f} {square[1]:.2f}; scale {100 * (scale - 1):+.1f} % within "
-        f"{100 * found.scale.sigma:.1f} %; correlation {found.correlation:.1f}"
+        f"{100 * found.scale.sigma:.1f} %; correlation {found.correlation:.1f}; {level_words(found, studio.rig, scale)}"
     )
     return np.array([*ratio, *square, late_ms])
+
+
+def level_words(found: PeopleCalibration, truth: Rig, scale: float) -> str:
+    """Errors of up, and of the floor as the cameras' heights over it tell; `scale` is by how much it is too large."""
+    if found.ground is None:
+        return "up unknown"
+    pairs = list(zip(found.rig.cameras, truth.cameras, strict=True))
+    up = max(np.degrees(np.arccos(np.clip(f.R[:, 2] @ t.R[:, 2], -1, 1))) for f, t in pairs)
+    floor = 1000 * np.mean([f.centre[2] / scale - t.centre[2] for f, t in pairs])
+    return f"up {up:.2f} deg, floor {-floor:+.0f} mm"
 
 
 def main() -> None:

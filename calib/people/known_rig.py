@@ -13,7 +13,7 @@ from calib.people.grow import worth
 from calib.people.identities import Placement
 from calib.people.joint_bundle import LENS, RigState
 from calib.people.pairs import PairPose
-from calib.people.refine import Refined, redundancy
+from calib.people.refine import Refined
 from calib.people.scatter import scatter_of
 from calib.people.uncertainty import aligned_covariance, pose_covariance
 from multiview.cameras.camera import Rig
@@ -91,7 +91,7 @@ def check_known(names: list[str], sizes: Rig, known: Rig, refined: Refined) -> N
     free[:, LENS] = observed.bundle.free[:, LENS]
     bundle = replace(observed.bundle, free=free)
     state = levenberg_marquardt(bundle, refined.state, max_steps=10, tolerance=1e-6).state
-    scatter = scatter_of(observed, bundle, state, refined.scene.joints, redundancy(bundle, state))
+    scatter = scatter_of(observed, bundle, state, refined.scene.joints)
     variance = np.einsum("aiai->ai", aligned_covariance(state.R, state.t, pose_covariance(bundle, scatter.covariance)))
     turn, place = np.degrees(np.sqrt(variance[:, :3].sum(axis=1))), 1000 * np.sqrt(variance[:, 3:].sum(axis=1))
     posed = [replace(camera, R=state.R[c], t=state.t[c]) for c, camera in enumerate(sizes.cameras)]

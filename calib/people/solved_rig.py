@@ -15,7 +15,7 @@ from calib.people.joint_bundle import DRIFT, OFFSET, JointBundle, RigState
 from calib.people.known_rig import known_world
 from calib.people.lens_freedom import LEVELS, LensGuess, freed_lenses
 from calib.people.pairs import PairPose
-from calib.people.refine import Refined, redundancy
+from calib.people.refine import Refined
 from calib.people.samples import NOISE
 from calib.people.scale import TALLEST, Scale, by_actor, by_distance, by_people
 from calib.people.scatter import scatter_of
@@ -119,7 +119,7 @@ def solved_rig(cameras: list[Camera], refined: Refined, pairs: list[PairPose], k
     bundle = observed.bundle
     if any(prior is not None for prior in known.priors):
         bundle = freed_lenses(bundle, known.priors, known.lenses, _ALL)
-    scatter = scatter_of(observed, bundle, state, joints, redundancy(bundle, state))
+    scatter = scatter_of(observed, bundle, state, joints)
     bodies = bodies_of(observed, state, len(joints))
     people, seconds = _counted(bodies)
     names = [camera.name for camera in cameras]

@@ -12,7 +12,7 @@ from multiview.geometry.rigid import rotation_from_vector
 from multiview.synthetic.board import render
 
 
-def picture(dictionary, marker, turn, place, length=0.15):
+def picture(dictionary, marker, turn, place, length=0.15, noise=2.0):
     family = cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, dictionary))
     cells = family.markerSize + 2
     texture = np.pad(family.generateImageMarker(marker, 20 * cells), 20, constant_values=255)
@@ -21,7 +21,8 @@ def picture(dictionary, marker, turn, place, length=0.15):
     )
     R, width = rotation_from_vector(np.array(turn)), length * (cells + 2) / cells
     t = np.array(place)
-    grey = render(camera, texture, width, R, t - R @ np.array([width / 2, width / 2, 0]), np.random.default_rng(1))
+    corner = t - R @ np.array([width / 2, width / 2, 0])
+    grey = render(camera, texture, width, R, corner, np.random.default_rng(1), noise=noise, sharper=6)
     return grey, camera.project(Markers(dictionary, length, (marker,)).points @ R.T + t)
 
 
@@ -34,6 +35,17 @@ def test_markers_are_found_to_a_tenth_of_a_pixel(dictionary):
         assert found.corner.tolist() == [4, 5, 6, 7]
         errors.append(found.xy - truth)
     assert np.sqrt(np.mean(np.square(errors))) < 0.1
+
+
+def test_cells_beside_an_edge_do_not_draw_it_where_they_are_small():
+    """Without noise, in 25 pixels: cells of 2 to 3 pixels, white and black by turns along every edge."""
+    errors = []
+    for marker in range(6):
+        for turn in ((0.5, -0.4, 0.3 * marker), (-0.3, 0.6, 1 + 0.4 * marker)):
+            grey, truth = picture("DICT_APRILTAG_36h11", marker, turn, (0.05, -0.03, 2.4), noise=0.0)
+            found = finder_of(Markers("DICT_APRILTAG_36h11", 0.15, (marker,))).find(grey)
+            errors.append(found.xy - truth)
+    assert np.sqrt(np.mean(np.square(errors))) < 0.04
 
 
 def test_ids_and_dictionary_of_markers_are_found_out():

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calib.people.refine import redundancy
 from calib.people.scatter import scatter_of
 from multiview.geometry.least_squares import levenberg_marquardt
 from tests.calib.people.people_scene import JOINTS, observed_legs
@@ -15,7 +14,7 @@ def inflation(correlation, seed):
     observed, truth = observed_legs(seconds=24.0, correlation=correlation, seed=seed)
     bundle = replace(observed.bundle, cauchy=3.0)
     state = levenberg_marquardt(bundle, truth, max_steps=20).state
-    return scatter_of(observed, bundle, state, JOINTS, redundancy(bundle, state))
+    return scatter_of(observed, bundle, state, JOINTS)
 
 
 @pytest.mark.slow
@@ -32,7 +31,7 @@ def test_scatter_covers_the_errors_of_correlated_noise():
     observed, truth = observed_legs(seconds=24.0, correlation=0.8, seed=5)
     bundle = observed.bundle
     state = levenberg_marquardt(bundle, truth, max_steps=20).state
-    covariance = scatter_of(observed, bundle, state, JOINTS, redundancy(bundle, state)).covariance
+    covariance = scatter_of(observed, bundle, state, JOINTS).covariance
     shift = bundle.layout()[:, 11]
     free = shift >= 0
     square = state.offset[free] ** 2 / np.diag(covariance)[shift[free]]
