@@ -218,11 +218,11 @@ def place_wands(
         x = np.linalg.solve(A[met] + 1e-9 * np.eye(3), b[met][..., None])[..., 0]
         way = x[:, -1] - x[:, 0]
         t[met], direction[met] = x.mean(axis=1), way / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-9)
-    turned, side = np.empty_like(R), R[0, :, 1] if knots else AXIS
+    frames, side = np.empty_like(R), R[0, :, 1] if knots else AXIS
     for k in range(knots):
-        turned[k] = _frames(direction[k : k + 1], side)[0]
-        side = turned[k, :, 1]
-    return turned, t
+        frames[k] = _frames(direction[k : k + 1], side)[0]
+        side = frames[k, :, 1]
+    return frames, t
 
 
 def outlines_to_middles(wand: Wand, bundle: Bundle, state: BundleState) -> Bundle:

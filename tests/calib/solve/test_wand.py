@@ -128,6 +128,6 @@ def test_check_with_a_wand_names_the_camera_that_moved(recorded):
     rig, corners = recorded
     assert check_rig(rig, corners, WAND).right
     R = rotation_from_vector(np.array([0.01, 0.01, 0])) @ rig.cameras[2].R
-    turned = replace(rig.cameras[2], R=R, t=-R @ rig.cameras[2].centre)
-    outcome = check_rig(Rig((*rig.cameras[:2], turned)), corners, WAND)
+    displaced = replace(rig.cameras[2], R=R, t=-R @ rig.cameras[2].centre)
+    outcome = check_rig(Rig((*rig.cameras[:2], displaced)), corners, WAND)
     assert [camera.name for camera in outcome.moved] == [rig.names[2]]
