@@ -17,10 +17,16 @@ from platformdirs import user_config_path
 from multiview.common.toml import read_toml
 from multiview.errors import ConfigError
 
-__all__ = ["has_secret", "hide_secrets", "resolve_secrets"]
+__all__ = ["has_secret", "hide_secrets", "is_secret", "resolve_secrets"]
 
 FILE, PREFIX = "MULTIVIEW_SECRETS", "MULTIVIEW_SECRET_"
 _REFERENCE = re.compile(r"secret:([A-Za-z0-9_-]{1,64})")
+_PASSWORD = re.compile(r"(?i)(?<![a-z])(user|pass|pwd|pw|token|key|auth|login)[a-z]*=(?!secret:)")
+
+
+def is_secret(address: str) -> bool:
+    """Whether an address is nothing but a reference."""
+    return _REFERENCE.fullmatch(address) is not None
 
 
 def has_secret(address: str) -> bool:
@@ -55,8 +61,10 @@ def hide_secrets(address: str) -> str:
     if "://" not in address:
         return address
     scheme, _, rest = address.partition("://")
-    rest, mark, query = rest.partition("?")
-    user, at, place = rest.rpartition("@")  # the last one: a password may have one, too, and / as well
+    user, at, place = rest.rpartition("@")  # the last one: a password may have one, too, and / and ? as well
+    place, mark, query = place.partition("?")
+    if told := _PASSWORD.search(place):  # of cameras that are asked for /user=admin&password=...
+        place = place[: told.start()] + "..."
     kept = f"{user}{at}" if _REFERENCE.fullmatch(user) else ""
     return f"{scheme}://{kept}{place}" + (f"{mark}{query}" if _REFERENCE.fullmatch(query) else "")
 

@@ -17,7 +17,7 @@ from multiview.body.actor import Actor
 from multiview.cameras.capture_volume import Volume
 from multiview.common.names import file_name
 from multiview.common.ranges import FrameRate, Port, between
-from multiview.common.secret import has_secret, resolve_secrets
+from multiview.common.secret import has_secret, is_secret, resolve_secrets
 from multiview.errors import ConfigError
 from multiview.sources import DeviceSettings, settings_fault
 from multiview.timing.sync_buffer import SyncOptions
@@ -152,7 +152,12 @@ class CameraSource(_Section, frozen=True, kw_only=True, tag_field="type", tag="c
     def address_of(self, camera: str) -> str:
         """The address to open: with the camera's name in it, as files or addresses spell it, and its secrets."""
         if "{camera}" not in self.address:
-            return resolve_secrets(self.address)
+            resolved = resolve_secrets(self.address)
+            if is_secret(self.address) and "://" not in resolved:  # it would be named as a file that is not there
+                raise ConfigError(
+                    f'{self.address} must be a whole address, or stand in one: "rtsp://{self.address}@HOST/PATH"'
+                )
+            return resolved
         if self.is_stream:
             return resolve_secrets(self.address.replace("{camera}", quote(camera, safe="")))
         plain = self.address.replace("{camera}", camera)

@@ -48,6 +48,10 @@ def test_secrets_that_others_can_read_are_refused(tmp_path: Path, monkeypatch: p
         ("rtsp://me:p@ss/w@host:554/a", "rtsp://host:554/a"),
         ("rtsp://me:pw@host:554/a/b", "rtsp://host:554/a/b"),
         ("http://host/a?token=abc", "http://host/a"),
+        ("rtsp://me:p?s#w@host/a?b=c", "rtsp://host/a"),
+        ("rtsp://host:554/user=admin&password=hunter2&channel=1", "rtsp://host:554/..."),
+        ("rtsp://host/user=admin_password=hunter2_channel=1_stream=0.sdp", "rtsp://host/..."),
+        ("http://host/monkey=1/keyboard", "http://host/monkey=1/keyboard"),
         ("rtsp://secret:cam01@host/a", "rtsp://secret:cam01@host/a"),
         ("secret:cam01", "secret:cam01"),
         ("0", "0"),
@@ -77,4 +81,11 @@ def test_stream_that_does_not_answer_is_named_without_its_password(monkeypatch: 
     source = CameraSource(address="http://secret:cam01@127.0.0.1:9/a?token=hunter2")
     with pytest.raises(SourceError, match=r"127\.0\.0\.1:9/a") as caught:
         open_source(source.address_of("cam01"), "cam01")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_secret_alone_that_is_no_address_is_not_shown_as_a_missing_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MULTIVIEW_SECRET_CAM01", "me:hunter2")
+    with pytest.raises(ConfigError, match="secret:cam01 must be a whole address") as caught:
+        CameraSource(address="secret:cam01").address_of("cam01")
     assert "hunter2" not in str(caught.value)
