@@ -264,9 +264,17 @@ def save_actor(actor: Actor, folder: Path | None = None) -> Path:
 
     Returns:
         The path of the file.
+
+    Raises:
+        ConfigError: A file that is no actor has that name.
     """
     path = (folder or actors_folder()) / f"{file_name(check_name(actor.name, 'actor'))}.toml"
-    with replacing(path) as temporary:
+    if path.exists():
+        try:
+            decode_toml(path, Actor)
+        except ConfigError:
+            raise ConfigError(f"{path} exists, and is no actor: choose another name, or another folder") from None
+    with replacing(path, correct=True) as temporary:
         temporary.write_text(encode_toml(actor, f"actor {actor.name}"), encoding="utf-8")
     return path
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 from multiview.common.ledger import note_missing, reading
@@ -66,7 +67,7 @@ def recover(take: Take, out: Path | None = None) -> tuple[Take, list[tuple[str, 
     rows = [(part.name, part.messages, part.trouble) for part in stream.parts]
     for line in stream.lines():
         note_missing(f"{take.folder}: {line}")
-    if not any(trouble for _, _, trouble in rows) and out is None:
+    if all(part.whole and not part.trouble for part in stream.parts) and out is None:
         return finish_take(take), rows
     return _copy(
         take, out or _name_of_copy(take), {name: messages for name, messages, trouble in rows if trouble}
@@ -101,10 +102,12 @@ def _copy(take: Take, target: Path, damaged: dict[str, int]) -> Take:
     """The copy under its name once it is whole; `damaged` are the files to write anew, and their messages."""
     if target.exists():
         raise ConfigError(f"{target} exists: choose another --out")
-    scratch = target.with_name(f".{target.name}.recovering")
-    shutil.rmtree(scratch, ignore_errors=True)  # of an earlier try that was interrupted
+    if target.resolve().is_relative_to(take.folder.resolve()):
+        raise ConfigError(f"{target} lies in the take itself: choose another --out")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.recovering."))  # others may do the same
     try:
-        scratch.mkdir(parents=True)
+        scratch.chmod(take.folder.stat().st_mode)
         for path in sorted(take.folder.rglob("*")):
             place = scratch / path.relative_to(take.folder)
             if path.parent == take.folder and path.name in damaged and not path.is_dir():
@@ -116,7 +119,10 @@ def _copy(take: Take, target: Path, damaged: dict[str, int]) -> Take:
             elif path.name not in (LOCK, "contents.toml"):
                 _link(path, place)
         write_contents(Take(scratch))
-        scratch.rename(target)
+        try:
+            scratch.rename(target)
+        except OSError:
+            raise ConfigError(f"{target} exists: choose another --out") from None
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise

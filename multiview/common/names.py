@@ -1,7 +1,7 @@
 """Names that users give to cameras, takes, actors and studios: one rule for all, one escape where they name files.
 
-A name is any text on one line, in any script, up to 64 characters. Messages, tables and pages hold it as it is. A file
-system may not: `file_name` writes what some of them refuse as %XX, and `name_of_file` reads it back.
+A name is any text on one line, in any script, up to 64 characters (and 200 bytes). Messages, tables and pages hold it
+as it is. A file system may not: `file_name` writes what some of them refuse as %XX, and `name_of_file` reads it back.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 MAX_LENGTH = 64
+MAX_BYTES = 200  # of a file's name before our endings: file systems take 255, and 64 characters may be 256
 # Neither control characters, line breaks and changes of direction, nor / and \; not blank; not . or .. (folders).
 # The same text means the same to JavaScript, whose `$` is the end of all the text.
 NAME = (
@@ -53,7 +54,8 @@ def check_name(name: str, what: str) -> str:
 def name_fault(name: str) -> str:
     """Why this cannot be a name; empty if it can."""
     if _NAME.match(name) and not any("\ud800" <= c <= "\udfff" for c in name):
-        return ""
+        size = len(file_name(name).encode())
+        return f"a name has at most {MAX_BYTES} bytes in files, and {name} has {size}" if size > MAX_BYTES else ""
     shown = repr(name if len(name) <= MAX_LENGTH else name[:MAX_LENGTH] + "...")
     return f"a name is 1 to {MAX_LENGTH} characters on one line, without / and \\, and not . or .., not {shown}"
 

@@ -136,8 +136,7 @@ class Take:
         return self.folder / (f"take.{number}.mcap" if number else "take.mcap")
 
     def _numbered(self) -> list[tuple[int, Path]]:
-        found = ((_PART.fullmatch(path.name), path) for path in self.folder.glob("take*.mcap"))
-        return sorted((int(name[1] or 0), path) for name, path in found if name)
+        return sorted((_part_number(path.name), path) for path in self.folder.glob("take*.mcap") if _is_part(path.name))
 
     def recorded_by(self) -> str:
         """The process that is recording it, in words; empty if none is."""
@@ -153,8 +152,11 @@ class Take:
                 continue
 
     def stream(self) -> TakeStream:
-        """The stream, with an account of what it lacks."""
-        return TakeStream(self.recordings(), self._declared(), live=bool(self.recorded_by()))
+        """The stream, with an account of what it lacks, also of files that were removed or exchanged."""
+        declared = self._declared()
+        files = {path.name: path for path in self.recordings()}
+        names = sorted({*files, *(declared or ())}, key=_part_number)
+        return TakeStream([self.folder / name for name in names], declared, live=bool(self.recorded_by()))
 
     def records(self) -> Iterator[Record]:
         """The stream, parts one after the other; what is missing in it is noted for the command that reads it.
@@ -173,14 +175,24 @@ class Take:
         for line in stream.lines():
             note_missing(f"{self.folder}: {line}")
 
-    def _declared(self) -> dict[str, Summary]:
+    def _declared(self) -> dict[str, Summary] | None:
         path = self.folder / "contents.toml"
         try:
-            parts = decode_toml(path, TakeContents).parts if path.is_file() else []
+            parts = decode_toml(path, TakeContents).parts if path.is_file() else None
         except ConfigError as error:
             logging.warning("%s: what the take should hold is not known", error)
-            return {}
-        return {part.name: Summary(part.messages, part.first_ns, part.last_ns) for part in parts}
+            return None
+        if parts is None:
+            return None
+        return {p.name: Summary(p.messages, p.first_ns, p.last_ns) for p in parts if _is_part(p.name)}
+
+
+def _is_part(name: str) -> bool:
+    return _PART.fullmatch(name) is not None
+
+
+def _part_number(name: str) -> int:
+    return int(name.removeprefix("take").removesuffix("mcap").strip(".") or 0)
 
 
 def begin_take(

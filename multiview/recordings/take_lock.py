@@ -55,7 +55,8 @@ def recording_process(folder: Path) -> str:
     """Who records the take now, in words; empty if nobody does."""
     path = folder / LOCK
     try:
-        with path.open("r+b") as file:
+        # A lock may want a file that can be written; where nothing can be (a copy on a read-only disk) it does without.
+        with path.open("r+b" if os.access(path, os.W_OK) else "rb") as file:
             if _try_lock(file):
                 return ""
             return file.read(200).decode(errors="replace").strip() or "another process"

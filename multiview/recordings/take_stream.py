@@ -30,6 +30,7 @@ class PartReport:
         gaps: The stretches that gave nothing.
         missing: Messages that the file says it held and that could not be read; None if it does not say.
         missing_ticks: How many of them were poses.
+        exchanged: It is whole, but another one than the take had under this name when it ended.
     """
 
     name: str
@@ -38,11 +39,12 @@ class PartReport:
     gaps: list[Gap] = field(default_factory=list)
     missing: int | None = None
     missing_ticks: int | None = None
+    exchanged: bool = False
 
     @property
     def whole(self) -> bool:
         """Whether nothing that was recorded is missing, as far as can be known."""
-        return not self.gaps and not self.missing
+        return not self.gaps and not self.missing and not self.exchanged
 
 
 class TakeStream:
@@ -52,11 +54,11 @@ class TakeStream:
 
     Args:
         files: The parts, in order.
-        declared: What is known from elsewhere of what a part holds, by its name.
+        declared: What each part held that was closed when the take ended, by its name; None if that is not known.
         live: Whether it is being recorded: then the last part has no end yet.
     """
 
-    def __init__(self, files: Sequence[Path], declared: Mapping[str, Summary], live: bool = False) -> None:
+    def __init__(self, files: Sequence[Path], declared: Mapping[str, Summary] | None, live: bool = False) -> None:
         self._files, self._declared, self._live = files, declared, live
         self._restart()
 
@@ -83,7 +85,7 @@ class TakeStream:
                     yield record
             except UnreadableError as unreadable:
                 error = error or unreadable
-                report.trouble = "nothing in it can be read"
+                report.trouble = "nothing in it can be read" if path.exists() else "it is not there"
                 report.gaps.append(Gap(self._last and self._last.arrival_ns, None, None, report.trouble))
             else:
                 report.trouble, report.gaps = reader.torn, reader.gaps
@@ -99,7 +101,9 @@ class TakeStream:
     def lines(self) -> list[str]:
         """What is missing, a line for each part that is not whole; times are seconds since the first message."""
         return [
-            f"{part.name}: {part.trouble or 'damaged'}: {self._words(part)}" for part in self.parts if not part.whole
+            f"{part.name}: {part.trouble or ('exchanged' if part.exchanged else 'damaged')}: {self._words(part)}"
+            for part in self.parts
+            if not part.whole
         ]
 
     def _note(self, stamp: Stamp, first: bool, behind_gap: bool) -> None:
@@ -121,7 +125,10 @@ class TakeStream:
 
     def _compare(self, path: Path, report: PartReport, read: Mapping[str, int]) -> None:
         """With what the part says it held, or what the take says."""
-        declared = read_summary(path) or self._declared.get(path.name)
+        own, known = read_summary(path), (self._declared or {}).get(path.name)
+        if own is not None and self._declared is not None and own != known:
+            report.exchanged = True
+        declared = own or known
         if declared is None:
             return
         missing = {topic: max(0, count - read.get(topic, 0)) for topic, count in declared.messages.items()}
@@ -136,6 +143,8 @@ class TakeStream:
             report.gaps[0] = report.gaps[0]._replace(messages=report.missing)
 
     def _words(self, part: PartReport) -> str:
+        if part.exchanged:
+            return "not the file that the take had under this name when it ended (contents.toml): renamed, or a copy?"
         known = [gap.messages for gap in part.gaps if gap.messages is not None]
         if part.missing is not None:
             ticks = f" ({part.missing_ticks} of them poses)" if part.missing_ticks else ""

@@ -10,9 +10,10 @@ from datetime import datetime
 from pathlib import Path
 
 from multiview.common.ledger import note_missing
+from multiview.common.names import check_name, named_path
 from multiview.errors import ConfigError, MessageError, MultiviewError
 from multiview.recordings.mcap_log import Record
-from multiview.recordings.take import Take, discard_take, finish_take
+from multiview.recordings.take import PARTIAL, Take, discard_take, finish_take
 from multiview.studio.config import Studio
 from multiview.studio.new_take import new_take
 from multiview.studio.studio_file import load_studio
@@ -58,8 +59,8 @@ def run(args: argparse.Namespace) -> None:
 
 def continue_take(directory: Path, name: str | None) -> Take | None:
     """The unfinished take of this name, if a recorder before this one has begun it."""
-    folder = directory / f"{name}.partial"
-    return Take(folder) if name and folder.is_dir() else None
+    folder = named_path(directory, check_name(name, "take"), PARTIAL) if name else None
+    return Take(folder) if folder is not None and folder.is_dir() else None
 
 
 class Recorder:

@@ -34,6 +34,14 @@ def somebody(rng: np.random.Generator) -> dict[str, float]:
     return {name: length * np.exp(stature + rng.normal(0.0, 0.03)) for name, length in base.items()}
 
 
+def test_actor_replaces_no_file_of_another_kind(tmp_path: Path) -> None:
+    board = tmp_path / "board.toml"
+    board.write_text("squares = [7, 5]  # measured with a ruler\n")
+    with pytest.raises(ConfigError, match=r"board\.toml exists, and is no actor"):
+        save_actor(Actor(name="board", skeleton="coco17", lengths=somebody(np.random.default_rng(1))), tmp_path)
+    assert "ruler" in board.read_text()
+
+
 def again(lengths: dict[str, float], rng: np.random.Generator) -> dict[str, float]:
     """Measured another day."""
     scale = rng.normal(0.0, 0.01)

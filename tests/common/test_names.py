@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multiview.common.atomic_file import replacing
 from multiview.common.names import (
     check_name,
     file_name,
@@ -64,6 +65,19 @@ def test_names_of_every_script_are_taken(name: str) -> None:
 def test_names_that_nothing_can_be_called_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="a name is 1 to 64 characters"):
         check_name(name, "camera")
+
+
+def test_longest_names_are_names_of_files_with_every_ending(tmp_path: Path) -> None:
+    """A file system takes 255 bytes, and `replacing` adds 20 to a file's name."""
+    for letter in 'x\u00e4\u76f8\U0001f938"':
+        longest = max((letter * n for n in range(1, 65) if is_name(letter * n)), key=len)
+        path = named_path(tmp_path, longest, ".timestamps.csv")
+        with replacing(path) as temporary:
+            temporary.write_text("frame,time")
+        (tmp_path / f".{file_name(longest)}-recovered.recovering").mkdir()
+        assert name_of_file(path.name.removesuffix(".timestamps.csv")) == longest
+    with pytest.raises(ConfigError, match="at most 200 bytes in files"):
+        check_name("\U0001f938" * 64, "camera")
 
 
 def test_name_is_the_same_however_its_accents_were_typed() -> None:

@@ -13,6 +13,7 @@ import pytest
 from multiview.__main__ import main
 from multiview.commands.recover import recover
 from multiview.data import VideoFrame
+from multiview.errors import ConfigError
 from multiview.recordings.mcap_log import RecordingReader
 from multiview.recordings.take import Take, begin_take
 from multiview.recordings.take_stream import TakeStream
@@ -155,9 +156,75 @@ def test_records_that_were_never_written_are_told_from_damage(tmp_path: Path) ->
     assert len(list(stream)) == len(records)
     assert (stream.unrecorded, stream.lines()) == (0, [])
     take.recordings()[0].unlink()
+    (take.folder / "contents.toml").unlink()  # nothing says that there was a part before
     later = Take(take.folder).stream()
     assert [record.stamp.sequence for record in later] == list(range(PART, 2 * PART))
     assert later.lines() == []
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+def test_part_that_was_removed_is_missing_and_said(tmp_path: Path, gone: int) -> None:
+    take, records = two_parts(tmp_path)
+    name = take.recordings()[gone].name
+    take.recordings()[gone].unlink()
+    left = records[PART:] if gone == 0 else records[:PART]
+    stream = Take(take.folder).stream()
+    assert list(stream) == left
+    ticks = sum(record.topic == "poses" for record in records) - sum(record.topic == "poses" for record in left)
+    assert [f"{name}: it is not there: {PART} messages ({ticks} of them poses) are missing" in line
+            for line in stream.lines()] == [True]  # fmt: skip
+    assert stream.unrecorded == 0
+    copy, _ = recover(take)
+    assert copy.folder != take.folder
+    assert list(copy.records()) == left
+
+
+def test_parts_that_were_exchanged_copied_or_brought_from_elsewhere_are_said(tmp_path: Path) -> None:
+    take, _ = two_parts(tmp_path)
+    first, second = take.recordings()
+    list(whole := take.stream())
+    assert whole.lines() == []
+    contents = first.read_bytes(), second.read_bytes()
+    for here, there, named in ((1, 0, ["take.mcap", "take.1.mcap"]), (0, 0, ["take.1.mcap"])):
+        first.write_bytes(contents[here])
+        second.write_bytes(contents[there])
+        list(stream := take.stream())
+        assert [line.partition(":")[0] for line in stream.lines()] == named
+        assert all("not the file that the take had" in line for line in stream.lines())
+    first.write_bytes(contents[0])
+    second.write_bytes(contents[1])
+    shutil.copyfile(second, take.next_recording())
+    list(stream := take.stream())
+    assert [line.partition(":")[0] for line in stream.lines()] == ["take.2.mcap"]
+
+
+def test_contents_of_a_foreign_take_name_no_file_elsewhere(tmp_path: Path) -> None:
+    take, records = two_parts(tmp_path)
+    other = tmp_path / "other.mcap"
+    shutil.copyfile(take.recordings()[0], other)
+    contents = take.folder / "contents.toml"
+    contents.write_text(contents.read_text().replace('"take.mcap"', '"../other.mcap"'))
+    assert list(take.stream()) == records
+
+
+def test_two_recoveries_at_once_make_one_whole_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one runs from beginning to end while the first is at work."""
+    take, records = two_parts(tmp_path)
+    target, copy2, others = tmp_path / "copy", shutil.copy2, list[Take]()
+
+    def meanwhile(source: Path, place: Path) -> None:
+        if not others:
+            others.append(take)
+            others.append(recover(take, target)[0])
+        copy2(source, place)
+
+    monkeypatch.setattr(shutil, "copy2", meanwhile)
+    with pytest.raises(ConfigError, match="copy exists"):
+        recover(take, target)
+    assert list(others[1].records()) == records
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "two"]
+    with pytest.raises(ConfigError, match="lies in the take itself"):
+        recover(take, take.folder / "videos" / "copy")
 
 
 def test_recover_names_the_videos_that_hold_no_picture(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

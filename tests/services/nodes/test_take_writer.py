@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -18,6 +21,7 @@ from multiview.recordings.take_lock import TakeLock
 from multiview.wire.messages import Stamp
 from services.nodes import take_writer
 from services.nodes.disk_room import DiskRoom
+from services.nodes.recorder import continue_take
 from services.nodes.take_writer import TakeWriter
 
 BODY = bytes(10_000)
@@ -40,6 +44,13 @@ def record(number: int) -> Record:
 
 def new(folder: Path) -> Take:
     return begin_take(folder, "walk", datetime.now(UTC), "rig", "studio")
+
+
+def only_to_read(path: Path, mode: str = "r", **options: Any) -> IO[Any]:
+    """As on a disk that is mounted so."""
+    if set(mode) & set("wax+"):
+        raise PermissionError(errno.EROFS, "Read-only file system", str(path))
+    return open(path, mode, **options)
 
 
 def numbers(take: Take) -> list[int]:
@@ -129,6 +140,32 @@ def test_take_that_is_recorded_is_nobody_elses(tmp_path: Path) -> None:
     assert not discard_take(take)
     writer.close()
     assert take.recorded_by() == ""
+
+
+@pytest.mark.parametrize("name", ["a:b", "Aufnahme-a\u0308", "con", "50%?"])
+def test_recorder_that_starts_again_finds_its_take_under_any_name(tmp_path: Path, name: str) -> None:
+    assert continue_take(tmp_path, name) is None
+    begun = begin_take(tmp_path, name, datetime.now(UTC), "rig", "studio")
+    called = begun.folder.name.removesuffix(".partial")  # as `run` tells its recorder
+    for known_as in (name, called):
+        found = continue_take(tmp_path, known_as)
+        assert found is not None
+        assert found.folder == begun.folder
+
+
+def test_take_on_a_disk_that_cannot_be_written_is_not_being_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock file is what a recorder left that was killed."""
+    take = new(tmp_path)
+    (take.folder / "recording.lock").write_text("process 9 on elsewhere")
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", only_to_read)
+        assert take.recorded_by() == ""
+    with TakeLock(take.folder), monkeypatch.context() as patched:
+        patched.setattr(Path, "open", only_to_read)
+        assert f"process {os.getpid()} " in take.recorded_by()
 
 
 def test_room_is_told_from_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
