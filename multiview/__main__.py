@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import importlib
 import io
@@ -21,6 +22,7 @@ from multiview.common.blocked_threads import exit_with
 from multiview.common.kernel_cache import use_kernel_cache
 from multiview.common.ledger import ledger
 from multiview.common.picture_file import bound_pictures
+from multiview.common.printable import PrintableLines
 from multiview.errors import MultiviewError, one_line, os_error_words
 
 PARTLY = 3  # exit status: the command did its work on what could be read of its inputs, which was not all
@@ -154,7 +156,13 @@ class _ErrorLines(logging.Handler):
     """Prints warnings as lines of the command, to whatever stderr is then (a live table moves it)."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(f"multiview: {self.format(record)}", file=sys.stderr)
+        _say(self.format(record))
+
+
+def _say(line: str) -> None:
+    """On stderr; where nobody reads that (a closed pipe, a full disk), the work goes on, and the exit status tells."""
+    with contextlib.suppress(OSError):
+        print(f"multiview: {line}", file=sys.stderr)
 
 
 def _end_as_ctrl_c() -> None:
@@ -211,12 +219,14 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     if threading.current_thread() is threading.main_thread():
         _end_as_ctrl_c()
-    logging.basicConfig(handlers=[_ErrorLines()], format="%(message)s")
+    lines = _ErrorLines()
+    lines.setFormatter(PrintableLines("%(message)s"))
+    logging.basicConfig(handlers=[lines])
     try:
         with ledger() as entries:
             code: int = args.run(args) or 0
         for line in entries.missing:
-            print(f"multiview: partly: {line}", file=sys.stderr)
+            _say(f"partly: {line}")
         return PARTLY if entries.missing and code in (0, 1) else code
     except BrokenPipeError:  # who reads our output has closed it, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
@@ -224,7 +234,7 @@ def main(argv: list[str] | None = None) -> int:
     except (MultiviewError, OSError, MemoryError) as error:
         if args.debug:
             raise
-        print(f"multiview: {_words(error)}", file=sys.stderr)
+        _say(_words(error))
         return 2
     except KeyboardInterrupt:
         return 130

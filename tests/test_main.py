@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -157,6 +158,16 @@ def test_reader_that_stops_listening_ends_the_command_quietly() -> None:
     script = f"{sys.executable} -m multiview --help | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.usefixtures("failing_command")
+def test_exit_status_is_the_same_where_nobody_reads_the_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    assert cli.main(["fail"]) == 2
 
 
 @pytest.mark.usefixtures("failing_command")

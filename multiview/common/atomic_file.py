@@ -68,7 +68,7 @@ def writing(path: str | Path, correct: bool = False) -> Path:
     if path.exists():
         if was_read(path) and not correct:
             raise ConfigError(f"{path} is an input of this command and is never written over: choose another --out")
-        if _recorded(path):
+        if _recorded(path) or _recorded(path.resolve()):  # a link to a recording, under whatever name, writes into it
             raise ConfigError(f"{path} exists, and recordings are never written over: choose another --out")
     path.parent.mkdir(parents=True, exist_ok=True)
     return path

@@ -20,6 +20,10 @@ class _PlainConsole(Console):
         lines = text.split("\n")
         return super().render_str("\n".join(printable(line) for line in lines), **options)
 
+    def on_broken_pipe(self) -> None:
+        """Whoever read has gone: the command line ends as it does for `print`."""
+        raise BrokenPipeError
+
     def status(self, status: RenderableType, **options: Any) -> Status:
         return super().status(Text(status) if isinstance(status, str) else status, **options)
 

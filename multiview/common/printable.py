@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["printable"]
+import logging
+
+__all__ = ["PrintableLines", "printable"]
 
 REPLACEMENT = "\ufffd"
 
@@ -14,3 +16,12 @@ def printable(text: str, length: int | None = None) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else " " if c.isspace() else REPLACEMENT for c in text)
+
+
+class PrintableLines(logging.Formatter):
+    """Formats what is logged as one line, whatever texts it quotes; only the trace of an exception has more."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """As in logging."""
+        record.message = printable(record.message)
+        return super().formatMessage(record)

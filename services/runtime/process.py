@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from multiview.common.printable import PrintableLines
+
 __all__ = [
     "DUMP_SIGNAL",
     "PARENT_VARIABLE",
@@ -108,7 +110,7 @@ def begin_service(name: str, json_lines: bool = False) -> None:
     if DUMP_SIGNAL is not None:
         faulthandler.register(DUMP_SIGNAL, file=_STDERR)
     handler = logging.StreamHandler(sys.stderr)
-    text = logging.Formatter(f"%(asctime)s {name} %(levelname)s %(message)s")
+    text = PrintableLines(f"%(asctime)s {name} %(levelname)s %(message)s")
     handler.setFormatter(_JsonLines(name) if json_lines else text)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     parent = os.environ.get(PARENT_VARIABLE, "")

@@ -13,8 +13,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import string
 import tempfile
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ import tomli_w
 
 from multiview.common.atomic_file import replacing
 from multiview.common.names import check_name, name_fault, named_path
+from multiview.common.toml import read_toml
 from multiview.errors import ConfigError
 from multiview.studio.derived import studio_rig
 from multiview.studio.studio_file import load_studio
@@ -54,6 +55,7 @@ SERVICES: dict[str, Role] = {
 }
 ROLES = (Role.CAMERA, Role.FUSION, Role.SERVICE, Role.OPERATOR, Role.LISTENER)  # that a key may have
 _KEY_LENGTH = 40
+_Z85 = frozenset(string.ascii_letters + string.digits + ".-:+=^!/*?&<>()[]{}@%$#")  # ZeroMQ's RFC 32
 
 
 class Key(NamedTuple):
@@ -183,7 +185,7 @@ def _permission(path: Path, name: str, entry: Any) -> Permission:
 
 
 def _is_key(text: object) -> bool:
-    return isinstance(text, str) and len(text) == _KEY_LENGTH and text.isascii()
+    return isinstance(text, str) and len(text) == _KEY_LENGTH and set(text) <= _Z85
 
 
 def _new_key() -> Key:
@@ -194,12 +196,7 @@ def _new_key() -> Key:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise ConfigError(f"{path}: missing; make keys with: multiview keys") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
+    return read_toml(path, "make keys with: multiview keys")
 
 
 @contextlib.contextmanager
@@ -233,5 +230,5 @@ def _write_secret(path: Path, text: str) -> None:
 
 def _write_allowed(folder: Path, allowed: Mapping[str, Permission]) -> None:
     table = {name: {"role": str(one.role), "public": one.public} for name, one in allowed.items()}
-    with replacing(folder / "allowed.toml") as temporary:
+    with replacing(folder / "allowed.toml", correct=True) as temporary:
         temporary.write_text(tomli_w.dumps(table), encoding="utf-8")

@@ -41,6 +41,17 @@ def test_recordings_are_never_written_over(tmp_path: Path, name: str) -> None:
     assert path.read_text() == "recorded"
 
 
+@pytest.mark.parametrize("name", ["overlay.png", "run.log", "take.html"])
+def test_link_to_a_recording_is_never_written_through(tmp_path: Path, name: str) -> None:
+    recorded = tmp_path / "videos" / "cam01.mp4"
+    replace_with(recorded, "recorded")
+    link = tmp_path / name
+    link.symlink_to("videos/cam01.mp4")
+    with pytest.raises(ConfigError, match="recordings are never written over"):
+        writing(link)
+    assert link.read_text() == "recorded"
+
+
 @pytest.mark.parametrize("name", ["rig.toml", "studio.toml", "take.toml", "contents.toml"])
 def test_files_of_a_take_are_never_written_over(tmp_path: Path, name: str) -> None:
     replace_with(tmp_path / "rig.toml", "of no take")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import logging
+import sys
+
 import pytest
 from rich.table import Table
 
 from multiview.common.console import plain_console
+from multiview.common.printable import PrintableLines
 
 
 @pytest.mark.parametrize("text", ["cam[red]", "[/b]", "a:bug:b", "[link=http://x]y", "[@click=x]", "100 % [1]"])
@@ -27,6 +32,23 @@ def test_text_moves_no_cursor_and_hides_no_line(capsys: pytest.CaptureFixture[st
     out = capsys.readouterr().out
     assert out.startswith("two\nlines ")
     assert not set(out) & {"\x1b", "\x07", "\u202e", "\x9b"}
+
+
+def test_reader_that_has_gone_is_told_as_by_print(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", Gone())
+    with pytest.raises(BrokenPipeError):
+        plain_console().print("a line")
+
+
+def test_log_is_one_line_for_each_record_whatever_it_quotes() -> None:
+    record = logging.LogRecord("hub", logging.ERROR, "", 0, "camera %s", ("a\n2026 hub INFO all well\x1b[2J",), None)
+    line = PrintableLines("%(levelname)s %(message)s").format(record)
+    assert line.startswith("ERROR camera a")
+    assert line.isprintable()
 
 
 def test_consoles_are_made_here_alone() -> None:

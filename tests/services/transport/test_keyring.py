@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from multiview.common.ledger import ledger
 from multiview.errors import ConfigError
 from services.transport import keyring
 from services.transport.keyring import Permission, load_allowed, load_hub_public, load_key, make_keys, revoke
@@ -144,6 +145,29 @@ def test_list_that_says_something_else_is_named(tmp_path: Path, text: str) -> No
     (tmp_path / "allowed.toml").write_text(text)
     with pytest.raises(ConfigError, match=r"allowed\.toml"):
         load_allowed(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["public = " + "9" * 5000, "a." * 50 + "b = 1", f'public = "{"~" * 40}"\nsecret = "{"~" * 40}"', "\x00"]
+)
+def test_key_that_is_none_is_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "cam01.key"
+    path.write_text(text)
+    path.chmod(0o600)
+    with pytest.raises(ConfigError, match=r"cam01\.key: not"):
+        load_key(tmp_path, "cam01")
+    path.unlink()
+    (tmp_path / "cam01.key").mkdir(mode=0o700)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_key(tmp_path, "cam01")
+
+
+def test_list_is_written_anew_in_the_command_that_read_it(tmp_path: Path) -> None:
+    with ledger():
+        make_keys(tmp_path, NAMES)
+        make_keys(tmp_path, [*NAMES, "desk"])
+        revoke(tmp_path, "desk")
+    assert is_whole(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["../evil", "a/b", "", "x" * 65])
