@@ -17,8 +17,8 @@ from calib.board.target import Target, target_from_json, target_to_json
 from calib.corners.sample_pictures import SamplePicture, pictures_from_json, pictures_to_json
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
-from multiview.common.ledger import reading
 from multiview.common.names import name_fault
+from multiview.common.parquet_file import read_parquet
 from multiview.errors import ConfigError, SourceError
 
 __all__ = ["BOARD_KEY", "COLUMNS", "PICTURES_KEY", "BoardViews", "Corners", "read_corners", "write_corners"]
@@ -213,10 +213,9 @@ def read_corners(path: str | Path) -> Corners:
 
 def _read(path: Path) -> Corners:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(reading(path))
+        table = read_parquet(path)
         names = table.column_names  # damaged ones are no text
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise SourceError(

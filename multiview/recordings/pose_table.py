@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float64, Int64
 from multiview.body.skeleton import Skeleton
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
-from multiview.common.ledger import reading
+from multiview.common.parquet_file import read_parquet
 from multiview.data import NS_PER_S, Track, Tracks
 from multiview.errors import SourceError
 from multiview.recordings.identities import read_identities
@@ -328,7 +328,7 @@ def read_poses(path: str | Path) -> Poses:
     if not path.is_file():
         raise SourceError(f"{path}: no such file; `multiview fuse --out FOLDER` writes FOLDER/poses.parquet")
     with foreign_errors(path, "a whole parquet file"):
-        table = pq.read_table(reading(path))
+        table = read_parquet(path)
         names = table.column_names  # damaged ones are no text
     missing = [name for name in REQUIRED_COLUMNS if name not in names]
     if missing:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -35,6 +36,54 @@ def rig(*names: str) -> Rig:
     return Rig(
         tuple(Camera(name, (640, 480), K, np.zeros(4), np.eye(3), t) for name, t in zip(names, shifts, strict=True))
     )
+
+
+def of_another_file(file: h5py.File, other: Path) -> None:
+    file["tracks"] = h5py.ExternalLink(str(other), "/tracks")
+
+
+def in_another_file(file: h5py.File, other: Path) -> None:
+    file.create_dataset("tracks", (1, 2, 2, 3), "f8", external=[(str(other), 0, 96)])
+
+
+def made_of_another_file(file: h5py.File, other: Path) -> None:
+    layout = h5py.VirtualLayout((1, 2, 2, 3), "f8")
+    layout[...] = h5py.VirtualSource(str(other), "tracks", shape=(1, 2, 2, 3))
+    file.create_virtual_dataset("tracks", layout)
+
+
+def never_written(file: h5py.File, other: Path) -> None:
+    file.create_dataset("tracks", (1, 2, 2, 10**10), "f8", chunks=(1, 2, 2, 1000), compression="gzip")
+
+
+def written(file: h5py.File, other: Path) -> None:
+    file["tracks"] = np.zeros((1, 2, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("put", "refused"),
+    [
+        (of_another_file, "its tracks is in another file"),
+        (in_another_file, "its tracks is in another file"),
+        (made_of_another_file, "its tracks is in another file"),
+        (never_written, "hardly anything is in the file"),
+        (written, ""),
+    ],
+)
+def test_hdf5_opens_no_other_file_and_takes_no_memory_for_nothing(
+    tmp_path: Path, put: Callable[[h5py.File, Path], None], refused: str
+) -> None:
+    other, path = tmp_path / "other.h5", tmp_path / "walk.h5"
+    with h5py.File(other, "w") as file:
+        file["tracks"] = np.zeros((1, 2, 2, 3))
+    with h5py.File(path, "w") as file:
+        file["node_names"], file["track_names"] = [b"a", b"b"], [b"one"]
+        put(file, other)
+    if not refused:
+        assert len(load_format("sleap_analysis").read(path).seen) == 3
+        return
+    with pytest.raises(SourceError, match=refused):
+        load_format("sleap_analysis").read(path)
 
 
 def read(path: Path) -> KeypointFile:
