@@ -66,7 +66,7 @@ ARROWS: dict[str, str] = {
     "calib/commands": "calib/board calib/corners calib/formats calib/people calib/report calib/solve "
     "commands studio detect sources recordings body cameras common",
     "calib/cli": "",
-    "services/runtime": "",
+    "services/runtime": "common",
     "services/transport": "studio wire common",
     "services/nodes": "editing services/runtime services/transport studio wire timing recordings "
     "cameras body common commands detect sources synthetic",
