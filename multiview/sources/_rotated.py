@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import cv2
 import numpy as np
 
 from multiview.data import VideoFrame
@@ -13,14 +12,15 @@ from multiview.sources._source import FrameSource
 
 __all__ = ["rotated"]
 
-_ROTATIONS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
-
 
 class _Rotated:
     """Passes on whatever its source has; see `rotated`."""
 
     def __init__(self, source: FrameSource, degrees: int) -> None:
-        self._source, self._rotation = source, _ROTATIONS[degrees]
+        import cv2  # a tenth of a second, which only cameras that are turned take
+
+        rotations = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+        self._source, self._rotate, self._rotation = source, cv2.rotate, rotations[degrees]
         width, height = source.size
         self.size = (width, height) if degrees == 180 else (height, width)
 
@@ -31,7 +31,7 @@ class _Rotated:
         frame = self._source.read()
         if frame is None:
             return None
-        return replace(frame, image=np.asarray(cv2.rotate(frame.image, self._rotation), np.uint8))
+        return replace(frame, image=np.asarray(self._rotate(frame.image, self._rotation), np.uint8))
 
     def skip(self) -> bool:
         return self._source.skip()

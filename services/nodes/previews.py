@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 
@@ -100,6 +99,8 @@ def send_preview(
 
 def jpeg(image: UInt8[np.ndarray, "H W 3"], width: int) -> bytes:
     """A picture at most `width` px wide, as JPEG; empty if it cannot be made small enough for a message."""
+    import cv2  # loaded on use: a worker whose pictures nobody looks at starts without it
+
     height, full = image.shape[:2]
     if full > width:
         image = cv2.resize(image, (width, max(1, round(width * height / full))), interpolation=cv2.INTER_AREA)

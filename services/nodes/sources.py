@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from multiview.data import NS_PER_S, Keypoints2D
 from multiview.errors import SourceError
-from multiview.recordings.keypoint_folder import open_keypoint_folders
 from multiview.studio.config import CameraSource, KeypointsSource, Studio
 from multiview.studio.derived import studio_rig, studio_skeleton, synthetic_options
 
@@ -93,6 +92,8 @@ def open_playback(studio: Studio, camera: str) -> KeypointPlayback:
     if source.speed < 0:
         raise SourceError(f"{camera}: speed must be 0 (as fast as possible) or more, not {source.speed:g}")
     if isinstance(source, KeypointsSource):
+        from multiview.recordings.keypoint_folder import open_keypoint_folders  # compiled loops: loaded on use
+
         folders = open_keypoint_folders(source.directory, rig, skeleton)
         numbers, fps, name = folders.frames, source.fps, skeleton.name
         read: Callable[[int], Keypoints2D | None] = lambda frame: folders.read(index, frame)
