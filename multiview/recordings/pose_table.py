@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float64, Int64
 from multiview.body.skeleton import Skeleton
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
+from multiview.common.names import name_fault
 from multiview.common.parquet_file import read_parquet
 from multiview.data import NS_PER_S, Track, Tracks
 from multiview.errors import SourceError
@@ -56,6 +57,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "filled": ("bool", "true with fewer than two rays: bones and motion place the joint, cameras do not measure it"),
     "contact": ("bool", "true while the joint, a point of a foot, stands on the floor; false where nobody looked"),
 }
+MOST_SECONDS = 9e9  # three centuries, what nanoseconds in 64 bits hold
 REQUIRED_COLUMNS = ("frame", "time", "person", "joint", "x", "y", "z")  # of a file of another program
 COVARIANCE = {"cxx": (0, 0), "cxy": (0, 1), "cxz": (0, 2), "cyy": (1, 1), "cyz": (1, 2), "czz": (2, 2)}
 ROW_ARRAYS = ("frame", "time_ns", "utc_ns", "person", "xyz", "cov", "score", "views", "filled", "contact")
@@ -344,6 +346,8 @@ def _from_table(table: pa.Table) -> Poses:
     joints = [str(joint) for joint in encoded.dictionary.to_pylist()]
     if named := metadata.get("multiview.joints"):  # the order of the skeleton, also where the file has no row at all
         joints = named.split(",")
+    if wrong := next((joint for joint in joints if not joint.isprintable()), None):
+        raise ValueError(f"a joint called {wrong!r}"[:100])
     order = {joint: i for i, joint in enumerate(joints)}
     codes = np.array([order[joint] for joint in encoded.dictionary.to_pylist()], dtype=np.int64)
     joint = codes[encoded.indices.to_numpy(zero_copy_only=False)] if len(table) else np.empty(0, np.int64)
@@ -368,7 +372,11 @@ def _from_table(table: pa.Table) -> Poses:
     for name, (a, b) in COVARIANCE.items():
         cov[..., a, b] = cov[..., b, a] = column(name, np.nan, np.float64)
     xyz = np.stack([column(axis, np.nan, np.float64) for axis in "xyz"], axis=-1)
-    time_ns = np.round(raw("time", 0.0, np.float64)[first] * NS_PER_S).astype(np.int64)
+    xyz[~np.isfinite(xyz).all(axis=-1)] = np.nan
+    time_s = raw("time", 0.0, np.float64)[first]
+    if not (np.abs(time_s) < MOST_SECONDS).all():
+        raise ValueError(f"its times must be within {MOST_SECONDS:g} s")
+    time_ns = np.round(time_s * NS_PER_S).astype(np.int64)
     score = column("score", 1.0, np.float64)
     return Poses(
         frame=rows[:, 0],
@@ -388,5 +396,8 @@ def _from_table(table: pa.Table) -> Poses:
 
 
 def _names(text: str) -> dict[int, str]:
-    """ValueError if it is not what `to_table` wrote."""
-    return {int(person): str(name) for person, name in json.loads(text).items()}
+    """Raise ValueError if it is not what `to_table` wrote."""
+    names = {int(person): str(name) for person, name in json.loads(text).items()}
+    if fault := next((fault for name in names.values() if name and (fault := name_fault(name))), ""):
+        raise ValueError(fault)
+    return names

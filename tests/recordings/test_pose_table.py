@@ -136,6 +136,38 @@ def test_what_is_no_table_of_poses_is_refused(poses, tmp_path):
         read_poses(tmp_path / "twice.parquet")
 
 
+@pytest.mark.parametrize("wild", [1e300, -1e10, np.nan, np.inf])
+def test_times_that_no_clock_shows_are_refused(poses, tmp_path, wild):
+    write_poses(poses, tmp_path / "poses.parquet")
+    table = pq.read_table(tmp_path / "poses.parquet")
+    times = table["time"].to_numpy().copy()
+    times[-20:] = wild
+    table = table.set_column(table.column_names.index("time"), "time", pa.array(times))
+    pq.write_table(table, tmp_path / "wild.parquet")
+    with pytest.raises(SourceError, match="its times must be within 9e"):
+        read_poses(tmp_path / "wild.parquet")
+
+
+def test_place_that_is_none_is_a_missing_joint(tmp_path):
+    table = {"frame": [0, 0], "time": [0.0, 0.0], "person": [0, 0], "joint": ["a", "b"], "x": [np.inf, 1.0]}
+    pq.write_table(pa.table(table | {"y": [0.0, 1.0], "z": [0.0, 1.0]}), tmp_path / "p.parquet")
+    read = read_poses(tmp_path / "p.parquet")
+    assert np.isnan(read.xyz[0, 0]).all()
+    assert read.score.tolist() == [[0.0, 1.0]]
+    assert read.xyz[0, 1].tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("joint", "names"), [("nose\nhip", "{}"), ("\x1b[2J", "{}"), ("a", '{"0": "a\\u001b[2J"}'), ("a", '{"0": "../x"}')]
+)
+def test_names_in_a_foreign_table_are_names(tmp_path, joint, names):
+    table = pa.table({"frame": [0], "time": [0.0], "person": [0], "joint": [joint], "x": [0.0], "y": [0.0], "z": [0.0]})
+    pq.write_table(table.replace_schema_metadata({"multiview.names": names}), tmp_path / "p.parquet")
+    with pytest.raises(SourceError, match=r"p\.parquet: not a table of poses") as caught:
+        read_poses(tmp_path / "p.parquet")
+    assert str(caught.value).isprintable()
+
+
 def test_ticks_written_as_they_come_are_the_poses_written_at_once(ticks, poses, tmp_path, monkeypatch):
     monkeypatch.setattr("multiview.recordings.pose_table._BLOCK", 2)
     assert write_ticks(iter(ticks), SKELETON, tmp_path / "ticks.parquet") == {2, 7}
