@@ -23,11 +23,12 @@ from services.dashboard.people_panel import PeoplePanel
 from services.dashboard.room import room
 from services.dashboard.take_list import find_take
 from services.dashboard.take_videos import find_video, frame_at, video_span_s
+from services.dashboard.walk_panel import WalkPanel
 
 __all__ = ["calibrate_page"]
 
 REFRESH_S = 0.5
-PAPERS = {"a4": "A4", "a3": "A3", "letter": "Letter", "plate": "a plate of"}
+PAPERS = {"a4": "A4", "a3": "A3", "letter": "Letter", "plate": "a plate, of the size beside"}
 KINDS = {"charuco": "ChArUco: a part of it in view is enough", "chessboard": "chessboard", "circles": "grid of circles"}
 COUNTS = {"charuco": "7x5", "chessboard": "10x7", "circles": "4x11"}  # as `multiview calibrate board` has them
 LARGE_MM, SIMULATED_MM = (900.0, 650.0), (1500.0, 1050.0)  # the larger, the farther away it is found
@@ -61,6 +62,8 @@ class _Calibrate:
         self._shown: tuple[Any, ...] = ()
         studio = backstage.studio
         self._simulated = studio is not None and isinstance(studio.source, SyntheticSource)
+        self._rig = ui.label("").props('role="status"')
+        self._walk: WalkPanel | None = None
         with ui.element("section").classes("mv-cell"):
             ui.html("<h2>1. A board to show to the cameras</h2>", sanitize=False)
             self._board_cell = ui.element("div").classes("mv-cell")
@@ -77,6 +80,9 @@ class _Calibrate:
             self._pairs = ui.element("div").classes("mv-pairs")
         with ui.element("section").classes("mv-cell"):
             ui.html("<h2>Or from people</h2>", sanitize=False)
+            if not backstage.calibrated:
+                self._walk = WalkPanel(backstage.control, session)
+                ui.html("<h2>Or from a recording of people</h2>", sanitize=False)
             self._people = PeoplePanel(backstage, session, self.refresh)
         with ui.element("section").classes("mv-cell"):
             ui.html("<h2>3. Calibrations</h2>", sanitize=False)
@@ -113,6 +119,9 @@ class _Calibrate:
         self._check.set_visibility(self._controls and active and self._backstage.calibrated)
         self._check.set_enabled(calibration.records)
         self._people.refresh()
+        self._rig.set_text(self._rig_words())
+        if self._walk is not None:
+            self._walk.refresh()
         solved = calibration.solved()
         state = (active, has_board, tuple(one.folder for one in solved), self._rig_in_use())
         if state != self._shown:
@@ -137,8 +146,11 @@ class _Calibrate:
             self._show_pairs()
         else:
             self._scene.set_text("")
-            self._state.set_text(filming.fault if filming.what == BOARD else "")
-        self._state.classes(replace=f"mv-figures {'' if active else 'mv-alarm'}")
+            fault = filming.fault if filming.what == BOARD else ""
+            waits = "" if calibration.has_board else "Make the board first."
+            self._state.set_text(fault or waits)
+        alarm = not active and filming.what == BOARD and filming.fault
+        self._state.classes(replace=f"mv-figures {'mv-alarm' if alarm else '' if active else 'mv-quiet'}")
         last = calibration.lines[-1] if calibration.lines else "detecting the board ..."
         self._progress.set_text(f"Solving {calibration.solving}: {last}" if calibration.solving else calibration.fault)
         self._checked.set_text("\n".join(calibration.checked))
@@ -214,6 +226,17 @@ class _Calibrate:
     def _title(self, one: Solved) -> str:
         used = " · in use" if self._rig_in_use() == str(one.rig) else ""
         return f"{one.folder.name}: {one.report.get('verdict', 'unreadable')}{used}"
+
+    def _rig_words(self) -> str:
+        """Where the studio has its rig from, and so what to do here."""
+        if self._simulated and not self._rig_in_use():
+            return "These cameras are simulated, and know where they stand: nothing has to be calibrated, but can be."
+        if not self._backstage.calibrated:
+            return (
+                "There is no rig yet: nobody knows where the cameras stand. Measure it with a printed board (1 and 2), "
+                "which is more exact, or from people who walk."
+            )
+        return f"The rig in use: {self._rig_in_use()}. Calibrate again when a camera was moved."
 
     def _rig_in_use(self) -> str:
         studio = self._backstage.studio

@@ -21,7 +21,7 @@ class CameraRow:
 
     def __init__(self, name: str, leave_out: Callable[[ui.button, str], Awaitable[None]] | None) -> None:
         self._name, self._button = name, None
-        with ui.element("div").classes("mv-row"):
+        with ui.element("div").classes("mv-row mv-camera-row"):
             self._dot = ui.element("span").classes("mv-dot")
             ui.label(name)
             self._words = ui.label("").classes("mv-quiet mv-grow mv-figures")

@@ -178,7 +178,9 @@ class _Cameras:
         self._look.set_visibility(self._controls and not active)
         self._end.set_visibility(self._controls and active)
         running = self._control.started
-        words = "The studio runs: its pictures are on the page Live" if running else ""
+        words = (
+            "The studio runs, and its pictures are on the page Live; to look here, stop it there." if running else ""
+        )
         fault = filming.fault if filming.what == LOOK and not active else ""
         self._state.set_text(words or fault or (f"The cameras are in use: {filming.what}" if filming.running else ""))
         self._state.classes(replace=f"mv-grow {'mv-alarm' if fault and not words else 'mv-quiet'}")

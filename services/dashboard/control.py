@@ -21,7 +21,6 @@ from services.capture.new import Found, find_cameras, studio_file
 from services.dashboard.access import Role, Session
 from services.dashboard.detached import Detached
 from services.dashboard.studio_file import add_cameras, remove_camera, rename_camera, rotate_camera, set_camera
-from services.nodes.actor import send_identity_label
 from services.supervise.ports import check_ports
 from services.transport.bus import Sender
 from services.transport.keyring import OPERATOR
@@ -190,6 +189,24 @@ class Control:
         self._launcher.start(["run", str(self.file), "--no-viewer", "--no-recording", f"--logs={self.logs}"])
         logging.info("started the studio %s", self.file)
 
+    def calibrate_by_walking(self, session: Session, height_cm: float | None) -> None:
+        """Run a studio that has no rig: people who walk calibrate it, then it goes on with the rig.
+
+        Args:
+            session: Who asks.
+            height_cm: Stature of the tallest person; None where it is not known.
+        """
+        check_control(session, "calibrate from people")
+        check_ports(self.idle_studio().hub)
+        height = [] if height_cm is None else [f"--height={height_cm:g}"]
+        self._launcher.start(["run", str(self.file), "--no-viewer", "--no-recording", f"--logs={self.logs}", *height])
+        logging.info("people calibrate the studio %s", self.file)
+
+    @property
+    def says(self) -> str:
+        """What the studio's launcher said last."""
+        return self._launcher.last_line()
+
     def stop_studio(self, session: Session) -> None:
         """Finish the take, if one is recorded, and end the studio."""
         check_control(session, "stop the studio")
@@ -245,6 +262,8 @@ class Control:
 
     def name_person(self, session: Session, person: int, name: str) -> None:
         """Call a person so from now on; an empty name takes theirs away."""
+        from services.nodes.actor import send_identity_label  # slow to import: not before somebody is named
+
         check_control(session, "name a person")
         studio = self.studio()
         name = check_name(name, "person") if name else ""

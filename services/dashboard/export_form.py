@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 from nicegui import ui
+from nicegui.events import GenericEventArguments
 
 from multiview.cameras.rig_file import load_rig
 from multiview.editing.take_poses import take_rig, take_start_ns
@@ -14,7 +15,10 @@ from multiview.errors import ConfigError
 from multiview.recordings.pose_table import Poses
 from multiview.recordings.resample import ResampleOptions
 from multiview.recordings.take import Take
+from services.dashboard.character_files import MODEL_SUFFIXES
+from services.dashboard.character_upload import CharacterUpload
 from services.dashboard.downloads import Downloads
+from services.dashboard.guard import MAX_UPLOAD
 from services.dashboard.layout import act
 from services.dashboard.take_videos import find_video
 
@@ -45,7 +49,6 @@ NAMES = {"": "multiview", "pose2sim": "Pose2Sim", "opensim": "OpenSim"}
 RIGGED = ("bvh", "fbx", "gltf", "usd")  # formats of skeletons
 RIGS = {"mixamo": "Mixamo's", "unreal": "Unreal's Manny and Quinn", "vrm": "VRM"}
 UNITS = {"": "the format's own", "m": "m", "cm": "cm", "mm": "mm"}
-MODEL_SUFFIXES = (".osim",)
 
 
 class ExportForm:
@@ -57,50 +60,53 @@ class ExportForm:
         poses: Of the take, with its edits.
         downloads: Keeps what is exported.
         folder: The studio's: characters and models that lie there can be chosen.
+        uploads: Whether who looks may bring others.
     """
 
-    def __init__(self, take: Take, name: str, poses: Poses, downloads: Downloads, folder: Path) -> None:
+    def __init__(
+        self, take: Take, name: str, poses: Poses, downloads: Downloads, folder: Path, uploads: bool = False
+    ) -> None:
         from multiview.export import exporter_names  # slow to import: not before somebody looks
-        from multiview.retarget.target import RIG_SUFFIXES, rig_names
+        from multiview.retarget.target import RIG_SUFFIXES
 
         self._take, self._name, self._downloads = take, name, downloads
         self._start_s = take_start_ns(take.folder, poses) / 1e9
         people = {person: poses.label(person) for person in poses.people.tolist()}
         videos = self._videos = _videos(take)
         formats = {name: FORMATS.get(name, name) for name in exporter_names()}
+        self._characters, self._models = files_of(folder, RIG_SUFFIXES), files_of(folder, MODEL_SUFFIXES)
+        self._folder, self._suffixes = folder, (RIG_SUFFIXES, MODEL_SUFFIXES)
         ui.html("<h2>Export</h2>", sanitize=False)
         with ui.element("div").classes("mv-form"):
             self._to = ui.select(formats, label="Format", value="bvh")
-            self._people = ui.select(people, label="People (none: everybody)", multiple=True, value=[])
-            self._units = ui.select(UNITS, label="Units", value="")
+            self._people = ui.select(people, label="People (empty: all)", multiple=True, value=[])
             self._names = ui.select(NAMES, label="Markers named as by", value="")
             self._names.bind_visibility_from(self._to, "value", value="trc")
-            self._axes = ui.select({False: "z", True: "y (tables only)"}, label="Vertical axis", value=False)
+            self._with_videos = ui.checkbox("With the cameras' pictures")
+            self._with_videos.bind_visibility_from(
+                self._to, "value", backward=lambda to: bool(videos) and to in PICTURED
+            )
+            self._rig = ui.select(self._rigs(), label="Skeleton", value="")
+            self._rig.bind_visibility_from(self._to, "value", backward=lambda to: to in RIGGED)
+            self._hands = ui.checkbox("Hands reach where they were")
+            self._model = ui.select(self._model_names(), label="Model", value="")
+            self._model.bind_visibility_from(self._to, "value", value="opensim")
+            self._model.tooltip("Each is scaled to the person")
+        for control in (self._to, self._rig):
+            self._hands.bind_visibility_from(control, "value", backward=lambda _: self._retargets())
+        if uploads:
+            self._upload("Bring a character from your machine", RIG_SUFFIXES, self._rig, RIGGED)
+            self._upload("Bring a model from your machine", MODEL_SUFFIXES, self._model, ("opensim",))
+        more = ui.expansion("More options: units, axes, time, gaps, filter").classes("mv-options").props("dense")
+        with more, ui.element("div").classes("mv-form"):
+            self._units = ui.select(UNITS, label="Units", value="")
+            self._axes = ui.select({False: "z up", True: "y up (tables only)"}, label="Vertical axis", value=False)
             self._start = ui.number("From, s", placeholder="the beginning", format="%.2f")
             self._end = ui.number("To, s", placeholder="the end", format="%.2f")
             self._gap = ui.number("Close gaps up to, s", value=0, min=0)
             self._lowpass = ui.number("Low-pass, Hz (6 is usual; 0: none)", value=0, min=0)
             self._rate = ui.number("Frames per second (0: as they are)", value=0, min=0)
             self._measured = ui.checkbox("Leave filled joints out")
-            self._with_videos = ui.checkbox("With the cameras' pictures")
-            self._with_videos.bind_visibility_from(
-                self._to, "value", backward=lambda to: bool(videos) and to in PICTURED
-            )
-            self._characters, self._models = files_of(folder, RIG_SUFFIXES), files_of(folder, MODEL_SUFFIXES)
-            rigs = {"": "the person's own", **{name: RIGS.get(name, name) for name in rig_names()}}
-            rigs |= {name: f"of {name}" for name in self._characters}
-            self._rig = ui.select(rigs, label="Skeleton", value="")
-            self._rig.tooltip(f"Characters in the studio's folder can be chosen, too: {', '.join(RIG_SUFFIXES)}")
-            self._hands = ui.checkbox("Hands reach where they were")
-            for control in (self._rig, self._hands):
-                control.bind_visibility_from(self._to, "value", backward=lambda to: to in RIGGED)
-            models = {"": "OpenSim's usual one", **{name: name for name in self._models}}
-            self._model = ui.select(models, label="Model", value="").bind_visibility_from(
-                self._to, "value", value="opensim"
-            )
-            self._model.tooltip(
-                "Models in the studio's folder (.osim) can be chosen, too; each is scaled to the person"
-            )
         button = ui.button("Export", icon="download").props("no-caps").style("align-self: flex-start")
 
         async def export() -> None:
@@ -109,6 +115,35 @@ class ExportForm:
                 ui.download.from_url(f"/downloads/{key}")
 
         button.on_click(export)
+
+    def _rigs(self) -> dict[str, str]:
+        """Skeletons to choose from: characters that lie in the studio's folder, too."""
+        from multiview.retarget.target import rig_names
+
+        rigs = {"": "the person's own", **{name: RIGS.get(name, name) for name in rig_names()}}
+        return rigs | {name: f"of {name}" for name in self._characters}
+
+    def _model_names(self) -> dict[str, str]:
+        return {"": "OpenSim's usual one", **{name: name for name in self._models}}
+
+    def _retargets(self) -> bool:
+        return self._to.value in RIGGED and bool(self._rig.value)
+
+    def _upload(self, words: str, suffixes: Sequence[str], choice: ui.select, formats: Sequence[str]) -> None:
+        """A button for a file of the browser's machine, which is chosen as soon as it is here."""
+        with ui.element("div").bind_visibility_from(self._to, "value", backward=lambda to: to in formats):
+            button = CharacterUpload(words, suffixes, MAX_UPLOAD)
+
+        def show(event: GenericEventArguments) -> None:
+            self._characters = files_of(self._folder, self._suffixes[0])
+            self._models = files_of(self._folder, self._suffixes[1])
+            options = self._rigs() if choice is self._rig else self._model_names()
+            name = str(event.args)
+            choice.set_options(options, value=name if name in options else choice.value)
+            ui.notify(f"{name} is in the studio's folder, and chosen.", type="positive")
+
+        button.on("kept", show)
+        button.on("fault", lambda event: ui.notify(str(event.args), type="negative", multi_line=True))
 
     def show_poses(self, poses: Poses) -> None:
         """Offer the people of the take as it is edited now."""

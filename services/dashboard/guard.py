@@ -17,11 +17,11 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
-from services.dashboard.access import COOKIE_S, Access, Session
+from services.dashboard.access import COOKIE_S, Access, Role, Session
 from services.dashboard.content_policy import content_policy, new_nonce, with_nonce
 from services.dashboard.limits import RateLimit
 
-__all__ = ["LOGIN", "Guard"]
+__all__ = ["LOGIN", "MAX_UPLOAD", "UPLOADS", "Guard"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -30,6 +30,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOGIN = "/login"
 MAX_BODY = 1 << 20  # bytes of a request
+UPLOADS, MAX_UPLOAD = "/characters/", 64 << 20  # where whoever controls may send more
 MAX_PAGE = 8 << 20  # bytes of a page of ours
 METHODS = ("GET", "HEAD", "POST")
 LOG_PAUSE_S = 1.0  # refusals are logged at most this often
@@ -99,7 +100,7 @@ class Guard:
         if scope["type"] == "http" and scope["method"] not in METHODS:
             return 405, "no such method"
         length = headers.get("content-length", "0")
-        if "transfer-encoding" in headers or not length.isdigit() or int(length) > MAX_BODY:
+        if "transfer-encoding" in headers or not length.isdigit() or int(length) > _most(scope, session):
             return 413, "a request that is too large"
         if session is None and not opens_link:
             return 401, "open the link that `multiview studio` printed, or ask for one on a page that controls"
@@ -195,6 +196,12 @@ class _Page:
         self._start = None
         await self._send(start)
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _most(scope: Scope, session: Session | None) -> int:
+    """How many bytes a request may have."""
+    controls = session is not None and session.role is Role.CONTROL
+    return MAX_UPLOAD if controls and scope["path"].startswith(UPLOADS) else MAX_BODY
 
 
 def _headers(scope: Scope) -> dict[str, str]:

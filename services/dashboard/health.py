@@ -13,6 +13,7 @@ __all__ = ["findings", "log_names", "log_tail", "trend_svg"]
 
 TAIL = 16_384  # bytes
 WIDTH, HEIGHT = 300, 48
+FEW = 20  # one value of so many may be cut off
 
 
 def findings(control: Control, session: Session) -> list[Finding]:
@@ -55,7 +56,7 @@ def _logs(control: Control) -> dict[str, Path]:
 
 
 def trend_svg(values: list[float], what: str) -> str:
-    """A line over time, drawn from 0 to the largest; right is now.
+    """A line over time, from 0 to what few values are above: those are cut off; right is now.
 
     Args:
         values: The newest last.
@@ -64,9 +65,14 @@ def trend_svg(values: list[float], what: str) -> str:
     Returns:
         SVG.
     """
+    usual = sorted(values)[: max(len(values) - len(values) // FEW, 1)]
     top = max([*values, 1e-9])
+    if usual and usual[-1] > 0:
+        top = min(top, 2.0 * usual[-1])
     step = WIDTH / max(len(values) - 1, 1)
-    places = " ".join(f"{i * step:.1f},{HEIGHT - 2 - (HEIGHT - 4) * value / top:.1f}" for i, value in enumerate(values))
+    places = " ".join(
+        f"{i * step:.1f},{HEIGHT - 2 - (HEIGHT - 4) * min(value / top, 1.0):.1f}" for i, value in enumerate(values)
+    )
     return (
         f'<svg class="mv-trend" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
         f'aria-label="{what}"><polyline points="{places}" fill="none" stroke="currentColor" stroke-width="1.5" '

@@ -59,7 +59,7 @@ class _Health:
         with ui.element("section").classes("mv-cell"):
             ui.html("<h2>Logs</h2>", sanitize=False)
             self._log = (
-                ui.select([], label="Of", on_change=self._show_log).props("dense outlined").classes("mv-log-name")
+                ui.select([], label="Log of", on_change=self._show_log).props("dense outlined").classes("mv-log-name")
             )
             self._lines = ui.label("").classes("mv-log").props('tabindex="0" aria-label="The end of the log"')
         self.refresh()
@@ -76,7 +76,9 @@ class _Health:
             ui.html("<h2>This machine and this studio</h2>", sanitize=False)
             with ui.element("div").classes("mv-row"):
                 button = ui.button("Check now", icon="troubleshoot").props("no-caps")
-                ui.label("The studio and its cameras are checked while it is stopped.").classes("mv-quiet")
+                ui.label(
+                    "Of a studio that runs, the machine alone is checked: stop it, and its cameras are, too."
+                ).classes("mv-quiet")
             cell = ui.element("div").classes("mv-cell").props('role="status"')
 
         async def check() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import struct
 import threading
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import NamedTuple
 
+from multiview.data import NS_PER_S
 from multiview.errors import MessageError
 from multiview.studio.config import HubOptions
 from multiview.wire import topics
@@ -26,6 +28,7 @@ SILENT_S = 3.0  # health comes once a second
 POSES_S = 1.0  # without poses for so long, nobody is at work
 RATE_S = 2.0
 TREND_S, TREND = 1.0, 300  # how often figures are kept, and how many of them
+SOFTWARE_HZ = 30.0  # poses for all browsers together that draw on this machine's cores, which fusion needs
 SPARE, LEAST_HZ = 2.0, 10.0  # poses sent for each one that is drawn, so that it is a fresh one; and at the least
 MAX_LATE_MS = 60_000.0  # beyond which an answer makes no sense
 _ARRIVAL = struct.Struct("<d")  # ms on the clock of the hub's machine, before each message
@@ -41,6 +44,28 @@ class Sample(NamedTuple):
     cameras: int
 
 
+class Rate:
+    """How often something comes, by when the hub had it: on the way here messages may gather, and come all at once."""
+
+    def __init__(self) -> None:
+        self._stamps_ns: deque[int] = deque(maxlen=400)
+        self.last_s = -math.inf  # when the newest came here
+
+    def note(self, arrival_ns: int) -> None:
+        """One more."""
+        self._stamps_ns.append(arrival_ns)
+        self.last_s = time.monotonic()
+
+    @property
+    def hz(self) -> float:
+        """Of late; 0 where none come any more."""
+        stamps = list(self._stamps_ns)
+        recent = [at for at in stamps if at > stamps[-1] - RATE_S * NS_PER_S]
+        if len(recent) < 3 or recent[-1] == recent[0] or time.monotonic() - self.last_s > RATE_S:
+            return 0.0
+        return (len(recent) - 1) * NS_PER_S / (recent[-1] - recent[0])
+
+
 class Watching:
     """One browser that draws poses; only its own event loop touches it."""
 
@@ -48,24 +73,34 @@ class Watching:
         self.waiting: deque[bytes] = deque(maxlen=WAITING)
         self.ready = asyncio.Event()
         self.drawn_ms = -1.0  # from when the hub had the poses until they were drawn; -1 where unknown
+        self.software = False  # whether it draws with cores of this machine
         self._apart_s, self._next_s = 0.0, 0.0
 
-    def offer(self, data: bytes, now_s: float) -> None:
-        """The newest message, unless one has just gone to a browser that draws fewer than there are."""
+    def offer(self, data: bytes, now_s: float, sharing: int = 1) -> None:
+        """The newest message, unless one has just gone to a browser that draws fewer than there are.
+
+        Args:
+            data: The message.
+            now_s: Now.
+            sharing: How many browsers draw with cores of this machine.
+        """
         if now_s < self._next_s:
             return
-        self._next_s = max(self._next_s, now_s - self._apart_s) + self._apart_s
+        apart_s = max(self._apart_s, sharing / SOFTWARE_HZ if self.software and sharing > 1 else 0.0)
+        self._next_s = max(self._next_s, now_s - apart_s) + apart_s
         self.waiting.append(data)
         self.ready.set()
 
-    def note_drawn(self, arrival_ms: float, rate_hz: float = 0.0) -> None:
+    def note_drawn(self, arrival_ms: float, rate_hz: float = 0.0, software: bool = False) -> None:
         """The browser has drawn the poses that came at this time; its answer's way here counts, too.
 
         Args:
             arrival_ms: As it was sent with them.
             rate_hz: How many poses it draws a second; 0: it does not say.
+            software: Whether it draws with cores of this machine.
         """
         late_ms = time.monotonic_ns() / 1e6 - arrival_ms
+        self.software = software
         self.drawn_ms = late_ms if 0.0 <= late_ms < MAX_LATE_MS else -1.0
         self._apart_s = 1.0 / max(SPARE * rate_hz, LEAST_HZ) if rate_hz > 0 else 0.0
 
@@ -84,8 +119,8 @@ class HubFeed:
         self.cameras: dict[str, tuple[CameraHealth, float]] = {}
         self.services: dict[str, tuple[ServiceHealth, float]] = {}
         self.poses: PosesMessage | None = None
-        self._frames: dict[str, deque[float]] = {}  # when each camera's keypoints came
-        self._arrivals: deque[float] = deque(maxlen=240)
+        self._frames: dict[str, Rate] = {}  # each camera's keypoints
+        self._arrivals = Rate()
         self._fusion_ms: deque[float] = deque(maxlen=240)
         self.trend: deque[Sample] = deque(maxlen=TREND)  # of the last minutes, the newest last
         self._ending = threading.Event()
@@ -105,16 +140,16 @@ class HubFeed:
     @property
     def alive(self) -> bool:
         """Whether poses come."""
-        return bool(self._arrivals) and time.monotonic() - self._arrivals[-1] < POSES_S
+        return time.monotonic() - self._arrivals.last_s < POSES_S
 
     @property
     def rate_hz(self) -> float:
         """Poses per second of late."""
-        return _rate(self._arrivals.copy())
+        return self._arrivals.hz
 
     def camera_rate_hz(self, name: str) -> float:
         """Frames per second of late in which a camera's worker looked for people."""
-        return _rate(self._frames[name].copy()) if name in self._frames else 0.0
+        return self._frames[name].hz if name in self._frames else 0.0
 
     @property
     def latency_ms(self) -> float:
@@ -169,10 +204,10 @@ class HubFeed:
         for one in received:
             kind, _, name = one.topic.partition("/")
             if kind == topics.KEYPOINTS:  # not read
-                self._frames.setdefault(name, deque(maxlen=400)).append(time.monotonic())
+                self._frames.setdefault(name, Rate()).note(one.stamp.arrival_ns)
                 continue
             if kind == topics.POSES:
-                self._arrivals.append(time.monotonic())
+                self._arrivals.note(one.stamp.arrival_ns)
             newest[one.topic] = one
         for one in newest.values():
             self._take(one)
@@ -195,11 +230,6 @@ class HubFeed:
             self.services[message.service] = (message, now)
 
     def _offer(self, data: bytes) -> None:
-        now_s = time.monotonic()
+        now_s, sharing = time.monotonic(), sum(watching.software for watching in self._watching)
         for watching in self._watching:
-            watching.offer(data, now_s)
-
-
-def _rate(arrivals: deque[float]) -> float:
-    recent = [at for at in arrivals if at > time.monotonic() - RATE_S]
-    return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 2 else 0.0
+            watching.offer(data, now_s, sharing)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from urllib.parse import quote
 
 from nicegui import ui
@@ -43,8 +42,7 @@ def live_page(backstage: Backstage, session: Session) -> None:
     version = backstage.version
     with page_frame("Live", backstage, session):
         if backstage.room is None:
-            welcome(backstage, session)
-            refresh: Callable[[], None] = lambda: None
+            refresh = welcome(backstage, session)
         else:
             refresh = _Live(backstage, session).refresh
 
@@ -67,6 +65,7 @@ class _Live:
         self._controls = session.role is Role.CONTROL
         self._names = [camera["name"] for camera in backstage.room["cameras"]]
         self._people: tuple[tuple[int, str], ...] = ()
+        self._had_poses = False  # since the studio was started
         with ui.element("main").classes("mv-live"):
             with ui.element("section").classes("mv-stage mv-show-3d") as self._stage:
                 self._view = LiveView(backstage.room)
@@ -76,7 +75,7 @@ class _Live:
                 ui.label(KEYS).classes("mv-keys")
                 with ui.element("div").classes("mv-choice"):
                     choice = ui.toggle(SHOWN, value="3D", on_change=lambda event: self._show(event.value))
-                    choice.props('dense no-caps aria-label="What is shown"')
+                    choice.props('no-caps aria-label="What is shown"').classes("mv-toggle")
             with ui.element("section").classes("mv-panel"):
                 self._studio_cell()
                 if self._controls:
@@ -146,7 +145,9 @@ class _Live:
             return
         alive, started = feed.alive, control.started
         self._dot.classes(replace=f"mv-dot {'mv-alive' if alive else 'mv-late' if started else ''}")
-        words = "Running" if alive else "Starting ..." if started else "The studio is stopped"
+        self._had_poses = started and (alive or self._had_poses)
+        waits = "No poses come just now: see the page Health" if self._had_poses else "Starting ..."
+        words = "Running" if alive else waits if started else "The studio is stopped"
         if alive and not started:
             words = "Running; started elsewhere"
         self._state.set_text(words)

@@ -1,4 +1,7 @@
-"""The pages, and the files that they load."""
+"""The pages, and the files that they load.
+
+What only some pages need is imported when they are first asked for: the first page is there sooner.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,15 @@ from fastapi.responses import FileResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 
-from multiview.errors import MultiviewError, one_line
+from multiview.errors import MultiviewError, one_line, os_error_words
 from multiview.recordings.take import Take
 from services.dashboard.backstage import Backstage
-from services.dashboard.calibrate_page import calibrate_page
-from services.dashboard.cameras_page import cameras_page
+from services.dashboard.control import check_control
 from services.dashboard.downloads import Downloads
 from services.dashboard.filming import report_bytes
-from services.dashboard.health_page import health_page
+from services.dashboard.guard import UPLOADS
 from services.dashboard.layout import STATIC
 from services.dashboard.live_page import live_page
-from services.dashboard.take_errors import error_bytes
-from services.dashboard.take_list import find_take, playback_bytes
-from services.dashboard.take_thumbnail import thumbnail_jpeg
-from services.dashboard.take_videos import find_video
-from services.dashboard.take_views import view_bytes
-from services.dashboard.takes_page import take_page, takes_page
 
 __all__ = ["add_pages"]
 
@@ -43,22 +39,32 @@ def add_pages(app: FastAPI, backstage: Backstage, downloads: Downloads) -> None:
 
     @ui.page("/takes", title="Takes · multiview")
     def takes(request: Request) -> None:
+        from services.dashboard.takes_page import takes_page
+
         takes_page(backstage, request.state.session)
 
     @ui.page("/takes/{folder}", title="Take · multiview", response_timeout=60.0)
     async def take(request: Request, folder: str) -> None:
+        from services.dashboard.takes_page import take_page
+
         await take_page(backstage, request.state.session, downloads, folder)
 
     @ui.page("/cameras", title="Cameras · multiview")
     def cameras(request: Request) -> None:
+        from services.dashboard.cameras_page import cameras_page
+
         cameras_page(backstage, request.state.session)
 
     @ui.page("/calibrate", title="Calibrate · multiview")
     def calibrate(request: Request) -> None:
+        from services.dashboard.calibrate_page import calibrate_page
+
         calibrate_page(backstage, request.state.session)
 
     @ui.page("/health", title="Health · multiview")
     def health(request: Request) -> None:
+        from services.dashboard.health_page import health_page
+
         health_page(backstage, request.state.session)
 
     @app.get("/film")
@@ -85,18 +91,27 @@ def add_pages(app: FastAPI, backstage: Backstage, downloads: Downloads) -> None:
 
     @app.get("/playback/{folder}")
     async def playback(folder: str) -> Response:
+        from services.dashboard.take_list import playback_bytes
+
         return await _of_take(backstage, folder, playback_bytes, "application/octet-stream")
 
     @app.get("/errors/{folder}")
     async def errors(folder: str) -> Response:
+        from services.dashboard.take_errors import error_bytes
+
         return await _of_take(backstage, folder, error_bytes, "application/json")
 
     @app.get("/views/{folder}/{camera}")
     async def view(folder: str, camera: str) -> Response:
+        from services.dashboard.take_views import view_bytes
+
         return await _of_take(backstage, folder, lambda take: view_bytes(take, camera), "application/octet-stream")
 
     @app.get("/videos/{folder}/{camera}/{part}")
     def video(folder: str, camera: str, part: int) -> Response:
+        from services.dashboard.take_list import find_take
+        from services.dashboard.take_videos import find_video
+
         take = find_take(backstage.takes, folder)
         path = find_video(take, camera, part) if take is not None else None
         if path is None:
@@ -105,7 +120,22 @@ def add_pages(app: FastAPI, backstage: Backstage, downloads: Downloads) -> None:
 
     @app.get("/thumbnails/{folder}")
     async def thumbnail(folder: str) -> Response:
+        from services.dashboard.take_thumbnail import thumbnail_jpeg
+
         return await _of_take(backstage, folder, thumbnail_jpeg, "image/jpeg")
+
+    @app.post(UPLOADS + "{name}")
+    async def character(request: Request, name: str) -> Response:
+        from services.dashboard.character_files import keep_character
+
+        try:
+            check_control(request.state.session, "bring a file")
+            data = await request.body()  # the guard has limited it
+            kept = await run_in_threadpool(keep_character, backstage.control.folder, name, data)
+        except (MultiviewError, OSError) as error:
+            words = os_error_words(error) if isinstance(error, OSError) else one_line(error)
+            return PlainTextResponse(words, 422)
+        return PlainTextResponse(kept.name)
 
     @app.get("/downloads/{key}")
     def download(key: str) -> Response:
@@ -117,6 +147,8 @@ def add_pages(app: FastAPI, backstage: Backstage, downloads: Downloads) -> None:
 
 async def _of_take(backstage: Backstage, folder: str, read: Callable[[Take], bytes], media_type: str) -> Response:
     """What is read from a take, in a thread; an answer in words where there is none."""
+    from services.dashboard.take_list import find_take
+
     found = find_take(backstage.takes, folder)
     if found is None:
         return PlainTextResponse("there is no such take", 404)

@@ -44,6 +44,7 @@ class PeoplePanel:
         self._film_cell = ui.element("div").classes("mv-cell")
         with ui.element("div").classes("mv-form"):
             self._take = ui.select(self._takes(), label="A take of people")
+            self._take.tooltip("Of those on the page Takes: film people here, or record them on the page Live")
             self._height = ui.number("Stature of the tallest, cm", min=80, max=230, placeholder="not known")
         with ui.element("div").classes("mv-row"):
             self._solve = ui.button("Calibrate from people", icon="directions_walk", on_click=self._calibrate)

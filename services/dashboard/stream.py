@@ -13,7 +13,7 @@ from services.dashboard.hub_feed import HubFeed, Watching
 __all__ = ["add_stream"]
 
 MAX_WATCHING = 32
-MAX_REPLY = 60  # characters of two numbers
+MAX_REPLY = 80  # characters of two numbers and a word
 SEND_S = 5.0  # a browser that takes nothing for so long is cut off
 LOOK_S = 1.0  # how often a changed studio is noticed
 TRY_AGAIN_LATER = 1013
@@ -22,8 +22,9 @@ TRY_AGAIN_LATER = 1013
 def add_stream(app: FastAPI, backstage: Backstage) -> None:
     """Each message: the hub's time of arrival (ms, float64, little-endian), then a `poses` message as it was sent.
 
-    A browser answers now and then with that time, in decimal digits, of what it has drawn, and how many poses a second
-    it draws; it is sent twice as many at the most.
+    A browser answers now and then with that time, in decimal digits, of what it has drawn, how many poses a second it
+    draws, and `software` if no graphics card does it; it is sent twice as many at the most, and those that draw in
+    software on this machine share what they are sent.
     """
     connected: set[WebSocket] = set()
 
@@ -77,9 +78,11 @@ async def _serve(socket: WebSocket, feed: HubFeed, backstage: Backstage) -> None
 
 
 async def _hear(socket: WebSocket, watching: Watching) -> None:
+    server = socket.scope.get("server")
+    here = socket.client is not None and server is not None and socket.client.host == server[0]
     while True:
         text = await socket.receive_text()
         if len(text) > MAX_REPLY:
             raise ValueError("no number")
-        arrival_ms, _, rate_hz = text.partition(" ")
-        watching.note_drawn(float(arrival_ms), float(rate_hz or 0.0))
+        arrival_ms, rate_hz, software, *_ = [*text.split(), "0", ""]
+        watching.note_drawn(float(arrival_ms), float(rate_hz), software == "software" and here)

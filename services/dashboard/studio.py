@@ -10,8 +10,10 @@ view or to control. Ctrl-C ends what the pages have started, takes first.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from multiview.common.ranges import Port, ranged
@@ -57,15 +59,26 @@ def run(args: argparse.Namespace) -> None:
     folder, file = (args.folder.parent, args.folder) if args.folder.suffix == ".toml" else (args.folder, None)
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; make it first")
-    try:
-        import nicegui  # noqa: F401
-        import segno  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ModuleNotFoundError:
-        raise MultiviewError("the pages need more packages: pip install multiview-mocap[studio]") from None
-    from services.dashboard.server import serve
-
+    serve = _import_server()
     serve(folder, file, _listen(args.host, args.port), args.certificate, args.key, args.name, not args.no_browser)
+
+
+def _import_server() -> Callable[..., None]:
+    """The server, without looking for garbage meanwhile: of modules that are loaded everything stays."""
+    gc.disable()
+    try:
+        try:
+            import nicegui  # noqa: F401
+            import segno  # noqa: F401
+            import uvicorn  # noqa: F401
+        except ModuleNotFoundError:
+            raise MultiviewError("the pages need more packages: pip install multiview-mocap[studio]") from None
+        from services.dashboard.server import serve
+
+        gc.freeze()
+        return serve
+    finally:
+        gc.enable()
 
 
 def _listen(host: str, port: int) -> socket.socket:

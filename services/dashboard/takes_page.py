@@ -126,7 +126,7 @@ async def take_page(backstage: Backstage, session: Session, downloads: Downloads
             return
         address, edits = quote(take.folder.name, safe=""), session.role is Role.CONTROL
         ui.add_head_html('<link rel="stylesheet" href="/own/takes.css">')
-        choice = ui.toggle(SHOWN, value="3D").props('dense no-caps aria-label="What is shown"')
+        choice = ui.toggle(SHOWN, value="3D").props('no-caps aria-label="What is shown"').classes("mv-toggle")
         choice.style("align-self: flex-start")
         with ui.element("div").classes("mv-take-stage mv-shows-3d") as stage:
             view = TakeView(shape, f"/playback/{address}", f"/errors/{address}", edits)
@@ -142,7 +142,7 @@ async def take_page(backstage: Backstage, session: Session, downloads: Downloads
 
         choice.on_value_change(lambda event: show(event.value))
         panel = TakeEdits(take.folder, session, view, poses) if edits else None
-        export = ExportForm(take, row.name, poses, downloads, backstage.control.folder)
+        export = ExportForm(take, row.name, poses, downloads, backstage.control.folder, edits)
         if panel is not None:
             panel.changed = export.show_poses
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nicegui import ui
 
 from services.capture.new import Found
@@ -9,26 +11,36 @@ from services.dashboard.access import Role, Session
 from services.dashboard.backstage import Backstage
 from services.dashboard.camera_finder import CameraFinder
 from services.dashboard.layout import act
+from services.dashboard.walk_panel import WalkPanel
 
 __all__ = ["welcome"]
 
 
-def welcome(backstage: Backstage, session: Session) -> None:
+def welcome(backstage: Backstage, session: Session) -> Callable[[], None]:
     """The content of the page.
 
     Args:
         backstage: What the pages share.
         session: Who looks.
+
+    Returns:
+        What shows how things are.
     """
     control = backstage.control
+    refresh: Callable[[], None] = lambda: None
     with ui.element("main").classes("mv-page"):
         if not backstage.calibrated:
             ui.label("The cameras are not calibrated yet").classes("text-h5")
-            ui.label(f"{control.file} has the cameras. Where they stand is found out with a board:")
+            ui.label(f"{control.file} has the cameras, but not where they stand: that is the rig, which is measured.")
             with ui.element("div").classes("mv-row"):
-                ui.link("1. Are they all right? Cameras", "/cameras")
-                ui.link("2. Calibrate", "/calibrate")
-            ui.label("This page goes on by itself.").classes("mv-quiet")
+                ui.label("First see whether each gives a good picture:")
+                ui.link("Cameras", "/cameras")
+            ui.html("<h2>From people who walk</h2>", sanitize=False)
+            refresh = WalkPanel(control, session).refresh
+            ui.html("<h2>Or with a printed board</h2>", sanitize=False)
+            ui.label("More exact, true to scale, and the origin is where you lay the board.").classes("mv-quiet")
+            ui.link("Make and film a board: Calibrate", "/calibrate")
+            ui.label("This page goes on by itself as soon as there is a rig.").classes("mv-quiet")
         elif backstage.fault:
             ui.label("The studio file has a mistake").classes("text-h5")
             ui.label(backstage.fault).classes("mv-alarm")
@@ -38,6 +50,9 @@ def welcome(backstage: Backstage, session: Session) -> None:
             ui.label(f"There is no studio file in {control.folder}.")
             if session.role is Role.CONTROL:
                 _Makers(backstage, session)
+            else:
+                ui.label("Whoever controls can make one; this page goes on by itself.").classes("mv-quiet")
+    return refresh
 
 
 class _Makers:

@@ -51,12 +51,15 @@ export default {
     this.view.setCameraStates(this.states ?? {});
     this.view.onDraw = () => this.bring();
     this.view.onDrawn = () => this.noteDrawn();
+    this.visible = () => (document.hidden ? this.socket?.close() : this.connect());
+    document.addEventListener("visibilitychange", this.visible);
     this.connect();
     this.watcher = setInterval(() => this.forgetOld(), 500);
   },
 
   beforeUnmount() {
     this.closed = true;
+    document.removeEventListener("visibilitychange", this.visible);
     clearInterval(this.watcher);
     clearTimeout(this.again);
     this.socket?.close();
@@ -64,14 +67,17 @@ export default {
   },
 
   methods: {
+    // Nobody looks at a page that is hidden: it gets no poses.
     connect() {
+      clearTimeout(this.again);
+      if (this.closed || document.hidden || this.socket?.readyState <= WebSocket.OPEN) return;
       const scheme = location.protocol === "https:" ? "wss" : "ws";
       this.socket = new WebSocket(`${scheme}://${location.host}/stream`);
       this.socket.binaryType = "arraybuffer";
       this.socket.onopen = () => (this.attempts = 0);
       this.socket.onmessage = ({ data }) => this.take(data);
       this.socket.onclose = () => {
-        if (this.closed) return;
+        if (this.closed || document.hidden) return;
         this.again = setTimeout(() => this.connect(), AGAIN_MS[Math.min(this.attempts++, AGAIN_MS.length - 1)]);
       };
     },
@@ -112,7 +118,7 @@ export default {
       this.nextReply = now + REPLY_MS;
       const rate = (1000 * (this.drawn - this.drawnBefore)) / (now - this.since);
       [this.since, this.drawnBefore] = [now, this.drawn];
-      this.socket.send(`${this.shown.arrivalMs} ${rate.toFixed(1)}`);
+      this.socket.send(`${this.shown.arrivalMs} ${rate.toFixed(1)}${this.view.slow ? " software" : ""}`);
     },
 
     // For whoever tests the page.

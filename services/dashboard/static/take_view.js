@@ -22,7 +22,7 @@ export default {
         <span v-if="errors" class="mv-row mv-worst">
           <button type="button" aria-label="Go to a moment with larger errors (B)" @click="seekWorst">Next bad moment</button>
         </span>
-        <span v-if="edits" class="mv-row mv-span">
+        <span v-if="edits" class="mv-row mv-span">Span to edit:
           <button type="button" aria-label="The span begins here (I)" @click="mark('from')">From here</button>
           <button type="button" aria-label="The span ends here (O)" @click="mark('to')">To here</button>
         </span>

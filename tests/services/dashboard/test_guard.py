@@ -15,7 +15,7 @@ import pytest
 from services.dashboard import guard, limits
 from services.dashboard.access import Access, Role
 from services.dashboard.content_policy import with_nonce
-from services.dashboard.guard import MAX_BODY, Guard
+from services.dashboard.guard import MAX_BODY, MAX_UPLOAD, UPLOADS, Guard
 
 HOST = "127.0.0.1:8420"
 OWN = f"http://{HOST}"
@@ -160,6 +160,16 @@ def test_other_requests_are_refused() -> None:
     assert studio.ask("/x", "POST", cookie=cookie, origin=OWN, content_length="-1").status == 413
     assert studio.ask("/x", "POST", cookie=cookie, origin=OWN, transfer_encoding="chunked").status == 413
     assert studio.reached == ["/"]
+
+
+def test_who_controls_may_send_a_character_and_nobody_else_so_much() -> None:
+    studio, path = Studio(), f"{UPLOADS}me.glb"
+    cookie, viewer = studio.cookie(), studio.cookie(Role.VIEW)
+    assert studio.ask(path, "POST", cookie=cookie, origin=OWN, content_length=str(MAX_UPLOAD)).status == 200
+    assert studio.ask(path, "POST", cookie=cookie, origin=OWN, content_length=str(MAX_UPLOAD + 1)).status == 413
+    assert studio.ask(path, "POST", cookie=viewer, origin=OWN, content_length=str(MAX_BODY + 1)).status == 413
+    assert studio.ask(path, "POST", cookie=cookie, content_length="9").status == 403  # from no page of ours
+    assert studio.reached == [path]
 
 
 @pytest.fixture

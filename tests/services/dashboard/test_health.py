@@ -55,3 +55,5 @@ def test_line_of_figures_goes_from_zero_to_the_largest() -> None:
     places = re.findall(r"([\d.]+),([\d.]+)", trend_svg([0.0, 5.0, 10.0], "poses"))
     assert [(float(x), float(y)) for x, y in places] == [(0.0, 46.0), (150.0, 24.0), (300.0, 2.0)]
     assert "polyline" in trend_svg([], "nothing")
+    spike = re.findall(r",([\d.]+)", trend_svg([5.0] * 30 + [5000.0] + [5.0] * 30, "poses"))
+    assert {float(y) for y in spike} == {24.0, 2.0}  # one value out of many does not flatten the others
