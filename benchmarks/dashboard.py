@@ -3,7 +3,7 @@
 A simulated studio runs as `multiview run` does it; pages of real Chromium without a graphics card (software GL) show
 its people and its cameras' pictures, which here have no image. "drawn" is how many poses a second were drawn; "late"
 from the hub's arrival of a pose until the server knows that it was drawn, the browser's answer included; p99 is from
-the last keypoints of a tick to its pose at the hub.
+the last keypoints of a tick to its pose at the hub; "server" how much of a core the server of the pages takes.
 
 One browser runs on the studio's machine, as the operator's does. Three are an operator's and two of other people: a
 phone and a laptop in the room, which bring cores of their own. Here there are no cores but the studio's, so those two
@@ -108,11 +108,14 @@ def _smoothness(args: argparse.Namespace, file: Path, server: _Server, budget: B
     for number in range(args.repeats):
         for case in CASES:
             with _browsers(server, *case) as pages:
+                began, before_s = time.monotonic(), _cpu_s(server.process.pid)
                 p99, drawn = _round(file, pages, args.seconds, args.cameras)
+                cores = (_cpu_s(server.process.pid) - before_s) / (time.monotonic() - began)
             p99_ms[case].append(p99)
             best += drawn if case == (1, 0) else []
             words = ", ".join(f"{one.drawn_hz:.1f} Hz {one.late_ms:.0f} ms" for one in drawn)
-            print(f"round {number + 1}, {case[0]} + {case[1]} browsers: p99 {p99:.2f} ms  {words}", flush=True)
+            figures = f"p99 {p99:.2f} ms, server {cores:.3f} cores  {words}"
+            print(f"round {number + 1}, {case[0]} + {case[1]} browsers: {figures}", flush=True)
     print()
     budget.check("drawn, Hz, one browser", max(one.drawn_hz for one in best), DRAWN_HZ, most=False)
     budget.check("late, ms, median, one browser", min(one.late_ms for one in best), LATE_MS)
@@ -298,6 +301,12 @@ def _command(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+def _cpu_s(pid: int) -> float:
+    """What a process has taken of the cores so far, s."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _share_mb(pid: int) -> float:

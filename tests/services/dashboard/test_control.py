@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import os
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from multiview.__main__ import main
@@ -21,6 +23,8 @@ from services.dashboard.control import Control, Recording
 from services.dashboard.detached import Detached, Running
 from services.dashboard.filming import Filming
 from services.dashboard.health import findings
+from services.supervise import run
+from services.supervise.unplaced import lacks_rig
 from tests.processes import free_hub, synthetic_studio, until
 
 CONTROL, VIEW = Session("1", Role.CONTROL), Session("2", Role.VIEW)
@@ -171,3 +175,24 @@ def test_recording_lasts_from_when_the_recorder_writes(control: Control, monkeyp
     (folder / "take.toml").touch()
     os.utime(folder / "take.toml", (1000.0, 1000.0))
     assert control.recording == Recording("walk: 1", 1000.0)
+
+
+def test_studio_without_a_rig_is_run_so_that_people_calibrate_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(Detached, "start", lambda self, command, note="": started.append(command))
+    studio = msgspec.structs.replace(synthetic_studio(tmp_path / "takes", free_hub()), rig=str(tmp_path / "none.toml"))
+    write_studio(studio, tmp_path / "studio.toml")
+    control = Control(tmp_path)
+    control.calibrate_by_walking(CONTROL, 183.5)
+    control.calibrate_by_walking(CONTROL, None)
+    parser = argparse.ArgumentParser()
+    run.add_arguments(parser)
+    told = [parser.parse_args(command[1:]) for command in started]
+    assert [command[0] for command in started] == ["run", "run"]
+    assert [(one.studio, one.height, one.no_viewer, one.no_recording) for one in told] == [
+        (control.file, 183.5, True, True),
+        (control.file, None, True, True),
+    ]
+    assert lacks_rig(control.file)
