@@ -9,6 +9,9 @@ is autocorrelated by q (`kalman_kernels`), and the place p of a point that stand
     (z[k] - q z[k-1]) / (1 - q) = p + white noise                               (1)
 
 The place begins as the joint's own filter left it. All that is measured later is new, so its covariance is honest.
+
+Live, a point may be leaving before it has moved beyond the noise: where it rises by its filter and by its measurements
+at once, less than either would have to alone; and toes, which leave last, where their ankle is far ahead of them.
 """
 
 from __future__ import annotations
@@ -53,6 +56,8 @@ CREEP_M2_S = 0.003**2  # random walk of a point that stands: shoes creep
 FORGOTTEN = 0.6  # of the drift, from frame to frame
 LEFT = 14.0  # chi-square of the drift, three degrees of freedom, beyond which the point has left: once in 350 frames
 DOUBT, RISING = 6.5, 1.6  # chi-square, and standard deviations upwards, beyond which it may be leaving
+BEGINS, RISES_M_S = 0.8, 0.1  # the same where the filter's upward velocity exceeds the second
+ANKLE_M_S = 0.9  # of the ankle over toes that turn on the floor: they leave next
 RISE_M_S = 0.05  # the floor of a person may rise so fast: stages, stairs
 LEAVING_S = 0.04  # before a contact ends
 UNNOTICED_M = 0.003  # how far a point has left before that shows
@@ -94,9 +99,13 @@ class Feet(NamedTuple):
 @inner
 def _step(
     m: int, f: int, pos: Vec3, P: Sym3, speed: float, z: Vec3, R: Sym3, q: float, dt: float, height: float, up: Array,
-    settled: float, doubt: float, feet: Feet,
+    settled: float, doubt: float, rises: float, ankle: float, feet: Feet,
 ) -> None:  # fmt: skip
-    """One frame of a point: its joint at `pos` with covariance P, and z with R (zero without a measurement)."""
+    """One frame of a point: its joint at `pos` with covariance P, and z with R (zero without a measurement).
+
+    `rises` is the joint's velocity upwards, `ankle` the speed of the ankle before toes, both 0 where frames that follow
+    tell more.
+    """
     if not np.isnan(height) and speed < SLOW_M_S:
         feet.level[m, f] = min(height, feet.level[m, f] + RISE_M_S * dt)
     above = height - feet.level[m, f] if not np.isnan(height) else 0.0
@@ -110,9 +119,10 @@ def _step(
             W, d = inverse_sym3(*sym3(feet.drift_cov[m, f])), vec3(feet.drift[m, f])
             drift = quadratic_sym3(W, d[0], d[1], d[2])
             rising = up[0] * d[0] + up[1] * d[1] + up[2] * d[2]
+            most = BEGINS if rises > RISES_M_S else RISING
             stays, sure = (
                 drift < LEFT,
-                drift < doubt and rising < RISING * math.sqrt(_along(sym3(feet.drift_cov[m, f]), up)),
+                drift < doubt and rising < most * math.sqrt(_along(sym3(feet.drift_cov[m, f]), up)),
             )
     if feet.since[m, f] > settled:
         stays = stays and speed < FAST_M_S and above < HIGH_M
@@ -120,7 +130,7 @@ def _step(
         stays = stays and speed < SLOW_M_S and above < LOW_M
     if stays:
         feet.since[m, f] += dt
-        feet.on[m, f] = sure and feet.since[m, f] > settled
+        feet.on[m, f] = sure and ankle < ANKLE_M_S and feet.since[m, f] > settled
     else:
         feet.on[m, f], feet.since[m, f] = False, 0.0
         if speed < SLOW_M_S and above < LOW_M:
@@ -165,10 +175,13 @@ def _trace(m: Sym3) -> float:
 
 @kernel
 def stand(
-    slots: Array, joints: Array, up: Array, autocorrelation: float, dt: float, people: State, feet: Feet,
-    xyz: Array, cov: Array, contact: Array,
+    slots: Array, joints: Array, ankles: Array, up: Array, autocorrelation: float, dt: float, people: State,
+    feet: Feet, xyz: Array, cov: Array, contact: Array,
 ) -> None:  # fmt: skip
-    """One frame of everyone's feet: `xyz` (P, J, 3), `cov` (P, J, 3, 3) and `contact` (P, J) of those that stand."""
+    """One frame of everyone's feet: `xyz` (P, J, 3), `cov` (P, J, 3, 3) and `contact` (P, J) of those that stand.
+
+    `ankles` (F,) are the joints of the ankles before toes, -1 for other points.
+    """
     for n in range(slots.shape[0]):
         m = slots[n]
         for f in range(joints.shape[0]):
@@ -186,7 +199,11 @@ def stand(
             height = up[0] * pos[0] + up[1] * pos[1] + up[2] * pos[2]
             z, R = vec3(people.measurement[m, j]), sym3(people.measurement_cov[m, j])
             speed = max(0.0, norm(vec3(people.vel[m, j])) - SURE * math.sqrt(_trace(sym3(people.cov_vv[m, j])) / 3.0))
-            _step(m, f, pos, P, speed, z, R, autocorrelation, dt, height, up, SETTLED_S, DOUBT, feet)
+            v, before, ankle = vec3(people.vel[m, j]), ankles[f], 0.0
+            if before >= 0 and people.has_estimate[m, before]:
+                ankle = norm(vec3(people.vel[m, before]))
+            rises = up[0] * v[0] + up[1] * v[1] + up[2] * v[2]
+            _step(m, f, pos, P, speed, z, R, autocorrelation, dt, height, up, SETTLED_S, DOUBT, rises, ankle, feet)
             if feet.on[m, f]:
                 if not stood:
                     shown = vec3(feet.place[m, f])
@@ -234,7 +251,8 @@ def stand_smoothed(
             pos, P = vec3(filtered[k, j, :3]), _position_cov(filtered[k, j])
             height = up[0] * xyz[k, j, 0] + up[1] * xyz[k, j, 1] + up[2] * xyz[k, j, 2]
             z, R = vec3(measured[k, f, :3]), sym3(measured[k, f, 3:])
-            _step(0, f, pos, P, speed[k], z, R, autocorrelation[k], dt[k], height, up, SETTLED_LATER_S, LEFT, feet)
+            q, step = autocorrelation[k], dt[k]
+            _step(0, f, pos, P, speed[k], z, R, q, step, height, up, SETTLED_LATER_S, LEFT, 0.0, 0.0, feet)
             _copy(feet, 0, f, work, k)
         _copy(work, count - 1, f, feet, 0)
         for k in range(T - 2, -1, -1):

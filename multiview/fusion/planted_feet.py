@@ -19,7 +19,8 @@ from multiview.fusion.state.track_state import State
 
 __all__ = ["PlantedFeet", "StandingFeet", "foot_joints"]
 
-_POINTS = ("heel", "big_toe", "small_toe", "foot_index")
+_TOES = ("big_toe", "small_toe", "foot_index")
+_POINTS = ("heel", *_TOES)
 _ABOVE = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 _SLOWLY = 0.02  # of what a frame says of up
 
@@ -38,6 +39,13 @@ def foot_joints(skeleton: Skeleton) -> Int64[np.ndarray, " F"]:
     return np.array([j for j, name in enumerate(skeleton.joints) if human and name in names], dtype=np.int64)
 
 
+def _ankle_before(skeleton: Skeleton, point: str) -> int:
+    """The ankle of a toe, -1 for other points of a foot."""
+    side, _, name = point.partition("_")
+    ankle = f"{side}_ankle"
+    return skeleton.index(ankle) if name in _TOES and ankle in skeleton.joints else -1
+
+
 class PlantedFeet:
     """The feet of everyone in the room.
 
@@ -50,6 +58,7 @@ class PlantedFeet:
         self.joints = foot_joints(skeleton)
         self.up = np.array([0.0, 0.0, float(up_known)])
         self._up_known = up_known
+        self._ankles = np.array([_ankle_before(skeleton, skeleton.joints[j]) for j in self.joints], dtype=np.int64)
         self._above = np.array([skeleton.index(name) for name in _ABOVE if name in skeleton.joints], dtype=np.int64)
         self.reset()
 
@@ -93,7 +102,9 @@ class PlantedFeet:
         if not self._up_known:
             self._learn_up(xyz)
         rows = np.array(slots, dtype=np.int64)
-        kernels.stand(rows, self.joints, self.up, autocorrelation, dt, people, self._feet, xyz, cov, contact)
+        kernels.stand(
+            rows, self.joints, self._ankles, self.up, autocorrelation, dt, people, self._feet, xyz, cov, contact
+        )
         return contact
 
     def _begin(self, slot: int, who: object) -> None:
