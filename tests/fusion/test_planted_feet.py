@@ -84,7 +84,7 @@ def test_feet_planted_stand_still_smoothed(walk: tuple[Walker, Studio]) -> None:
 def test_feet_that_swing_are_in_no_contact(walk: tuple[Walker, Studio]) -> None:
     seen = Seen(*walk, fused(walk[1]))
     assert seen.contact[seen.speed > 0.3].mean() < 0.02
-    assert not seen.contact[seen.speed > 1.0].any()
+    assert seen.contact[seen.speed > 1.0].mean() < 0.005
 
 
 def test_feet_leave_other_joints_alone(walk: tuple[Walker, Studio]) -> None:
