@@ -32,20 +32,20 @@ def lens_of(camera):
     return Lens(np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]]), camera.dist, camera.model)
 
 
-def seen_wand(rig, rng, frames=45, late=(0.0, 0.0, 0.0), fps=25.0):
+def seen_wand(rig, rng, wand=WAND, frames=45, late=(0.0, 0.0, 0.0), fps=25.0):
     """What a finder gives: middles of outlines, with noise; `late` added to the cameras' stamps is the truth."""
     columns = []
     for c, camera in enumerate(rig.cameras):
         R, t = waved(np.arange(frames) / fps + late[c], np.random.default_rng(7))
-        balls = (WAND.points - WAND.points.mean(axis=0)) @ np.swapaxes(R, -1, -2) + t[:, None]
-        xy = outline_middle(lens_of(camera), balls @ camera.R.T + camera.t, np.array(WAND.diameters) / 2)
+        balls = (wand.points - wand.points.mean(axis=0)) @ np.swapaxes(R, -1, -2) + t[:, None]
+        xy = outline_middle(lens_of(camera), balls @ camera.R.T + camera.t, np.array(wand.diameters) / 2)
         whole = ((xy > 0) & (xy < camera.size)).all(axis=(1, 2))
-        frame, ball = np.divmod(np.arange(3 * frames), 3)
+        frame, ball = np.divmod(np.arange(len(wand.balls) * frames), len(wand.balls))
         kept = whole[frame]
         noisy = xy.reshape(-1, 2)[kept] + rng.normal(0, SIGMA, (kept.sum(), 2))
         columns.append((np.full(kept.sum(), c), frame[kept], ball[kept], noisy))
     camera, frame, ball, xy = (np.concatenate(column) for column in zip(*columns, strict=True))
-    return Corners(rig.names, tuple(one.size for one in rig.cameras), camera, frame, frame / fps, ball, xy, WAND)
+    return Corners(rig.names, tuple(one.size for one in rig.cameras), camera, frame, frame / fps, ball, xy, wand)
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +79,12 @@ def test_wand_gives_rig_and_offsets_within_their_stated_deviations(recorded, sol
         assert metres < 0.3
 
 
-def test_wand_says_the_scale_by_its_length(recorded):
+@pytest.mark.parametrize("wand", [WAND, Wand((0.0, 0.8), (0.12, 0.08))])
+def test_wand_says_the_scale_by_its_length(recorded, wand):
     rig = recorded[0]
-    corners = seen_wand(rig, np.random.default_rng(4), frames=20, fps=6.0)
-    longer = Wand(tuple(1.1 * x for x in WAND.balls), tuple(1.1 * d for d in WAND.diameters))
-    found = [solve(corners, wand, None, False, known_lenses(corners, wand, rig, "rig.toml")) for wand in (WAND, longer)]
+    corners = seen_wand(rig, np.random.default_rng(4), wand, frames=20, fps=6.0)
+    longer = Wand(tuple(1.1 * x for x in wand.balls), tuple(1.1 * d for d in wand.diameters))
+    found = [solve(corners, one, None, False, known_lenses(corners, one, rig, "rig.toml")) for one in (wand, longer)]
     apart = [np.linalg.norm(one.state.R[1].T @ one.state.t[1]) for one in found]
     true = np.linalg.norm(rig.cameras[1].centre - rig.cameras[0].centre)
     assert apart[0] == pytest.approx(true, rel=1e-3)
