@@ -109,7 +109,7 @@ def reasons(known: Evidence) -> list[Reason]:
     Returns:
         Why nobody came out; where somebody did, only what keeps cameras from counting.
     """
-    found = [*_silent(known), *_rejected(known), *_slow(known), *_left_out(known)]
+    found = [*_silent(known), *_rejected(known), *_slow(known), *_left_out(known), *_apart(known)]
     if known.people:
         return [reason._replace(hopeless=False) for reason in found]
     found += [*_no_pixels(known), *_outside(known)] or [*_nobody_seen(known), *_small(known)]
@@ -176,6 +176,18 @@ def _left_out(known: Evidence) -> Iterator[Reason]:
         yield Reason(
             f"{_names(unused)} left out: what is sent comes too late, or its clock is unknown (see `multiview status`)",
             hopeless=len(sending) - len(unused) < 2,
+        )
+
+
+def _apart(known: Evidence) -> Iterator[Reason]:
+    """Cameras whose every picture is of an instant at which no other camera has one."""
+    giving = [c for c in known.cameras if c.survey.views]
+    apart = [c for c in giving if c.survey.views >= LEAST_TICKS and not c.survey.shared]
+    if apart and len(giving) > 1:
+        yield Reason(
+            f"no picture of {_names(apart)} is of an instant of another camera: their frames are numbered, or their "
+            "times counted, from another beginning; number those alike that were taken together",
+            hopeless=len(giving) - len(apart) < 2,
         )
 
 

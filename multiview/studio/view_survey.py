@@ -19,6 +19,7 @@ class CameraSurvey:
 
     Attributes:
         views: Ticks for which it gave something.
+        shared: Of these, those for which another camera did, too.
         with_people: Ticks in which it saw somebody.
         low: Least x and y of any joint, px; infinite while there is none.
         high: Greatest x and y.
@@ -27,7 +28,7 @@ class CameraSurvey:
     """
 
     def __init__(self) -> None:
-        self.views = self.with_people = 0
+        self.views = self.shared = self.with_people = 0
         self.low: Float64[np.ndarray, " 2"] = np.full(2, np.inf)
         self.high: Float64[np.ndarray, " 2"] = np.full(2, -np.inf)
         self.outside = self.inside = 0
@@ -64,11 +65,12 @@ class ViewSurvey:
 
     def add(self, views: Views) -> None:
         """Note what the cameras saw at one tick."""
-        seeing = 0
+        seeing, shared = 0, sum(keypoints is not None for keypoints in views.keypoints) > 1
         for camera, keypoints, size in zip(self.cameras, views.keypoints, self._sizes, strict=True):
             if keypoints is None:
                 continue
             camera.views += 1
+            camera.shared += shared
             if keypoints.people:
                 camera.with_people += 1
                 seeing += 1

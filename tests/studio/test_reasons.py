@@ -72,6 +72,16 @@ def test_reasons_says_that_cameras_never_see_anybody_together(rig: Rig) -> None:
     assert "never see anybody at the same time" in summary(evidence(rig.cameras, survey))
 
 
+def test_summary_names_a_camera_whose_frames_are_numbered_from_elsewhere(rig: Rig) -> None:
+    """Also where the others find somebody."""
+    survey = surveyed(rig, (SOMEBODY, SOMEBODY, None), people=1)
+    for tick in range(60):
+        survey.add(Views(1000 + tick, 1000 + tick, (None, None, SOMEBODY)))
+    assert summary(evidence(rig.cameras, survey)).startswith("no picture of cam03 is of an instant of another camera")
+    survey.add(Views(2000, 2000, (SOMEBODY, None, SOMEBODY)))
+    assert summary(evidence(rig.cameras, survey)) == ""
+
+
 def test_summary_says_first_that_a_camera_is_alone_among_many() -> None:
     """Before the many that give nothing, though only a few reasons are named."""
     six = make_rig(StudioOptions(cameras=6))
