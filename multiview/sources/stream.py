@@ -111,12 +111,13 @@ class Source:
     def _reopen(self, since: float) -> None:
         """Open it again; SourceError where no picture has come since then for longer than `reconnect_s`."""
         reason = self._camera.error or "it broke off"
+        if self._attempts and isinstance(self.address, str) and self._camera.error:  # not what a moment explains
+            self._camera.close()
+            reason = stream_trouble(self.address, reason)
         while True:
             if self._attempts:
                 pause, away = min(RETRY_FIRST_S * 2 ** (self._attempts - 1), RETRY_MAX_S), time.monotonic() - since
                 if away + pause > self._reconnect_s:
-                    if isinstance(self.address, str) and reason == self._camera.error:
-                        reason = stream_trouble(self.address, reason)
                     raise SourceError(f"{_kind(self.address)} has given no picture for {away:.0f} s: {reason}")
                 self._away = f"{reason}; it is opened again"
                 time.sleep(pause)

@@ -20,7 +20,8 @@ from multiview.data import VideoFrame
 from multiview.errors import SourceError
 from multiview.recordings.take import begin_take
 from multiview.sources import Reader, stream
-from multiview.studio.config import CameraSource, Studio, load_studio
+from multiview.studio.config import CameraSource, Studio
+from multiview.studio.studio_file import load_studio
 from services.capture import captured, doctor
 from tests.footage import digit_of, picture
 
