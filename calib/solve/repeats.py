@@ -94,8 +94,9 @@ def _moved_elsewhere(
     before: Int64[np.ndarray, " s"],
     after: Int64[np.ndarray, " s"],
 ) -> Bool[np.ndarray, " s"]:
-    """Whether another camera saw the board move from the time of one view to that of the other."""
+    """Whether another camera saw the board move from the time of one view to that of the other, by what shows here."""
     moved = np.zeros(len(before), dtype=bool)
+    size = _sizes_px(xy, seen)
     for p in range(len(found.sigma)):
         partner = np.full(len(found.camera), -1)
         for ours, theirs in ((found.pairs.a, found.pairs.b), (found.pairs.b, found.pairs.a)):
@@ -104,8 +105,16 @@ def _moved_elsewhere(
         first, second = partner[before], partner[after]
         known = np.flatnonzero((first >= 0) & (second >= 0) & (first != second))
         px = _apart_px(xy, seen, first[known], second[known], 0.5)
-        moved[known] |= np.isfinite(px) & (px > _MOVED_PX)
+        here = px * size[before[known]] / np.maximum(size[first[known]], 1.0)  # the nearer camera sees more of it
+        moved[known] |= np.isfinite(here) & (here > _MOVED_PX)
     return moved
+
+
+def _sizes_px(xy: Float64[np.ndarray, "V N 2"], seen: Bool[np.ndarray, "V N"]) -> Float64[np.ndarray, " V"]:
+    """Of the board in each picture: the deviation of its corners."""
+    weight = seen / np.maximum(seen.sum(axis=1, keepdims=True), 1)
+    middle = np.einsum("vn,vni->vi", weight, xy)
+    return np.asarray(np.sqrt(np.einsum("vn,vni->v", weight, (xy - middle[:, None]) ** 2)))
 
 
 def _apart_px(
