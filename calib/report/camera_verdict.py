@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calib.solve.faults import CameraFault, Cause
+from calib.solve.camera_fault import CameraFault, Cause
 from calib.solve.unsteady_clocks import UnsteadyClock
 from multiview.cameras.camera import Rig
 

@@ -18,7 +18,8 @@ from calib.report.camera_verdict import (
     of_unsteady_clock,
     upside_down,
 )
-from calib.solve.faults import Cause, Findings, find_faults
+from calib.solve.camera_fault import Cause, Findings
+from calib.solve.faults import find_faults
 from calib.solve.solve import Calibration
 from calib.solve.uncertainty import VolumeError, clock_deviation, volume_error
 from multiview.cameras.camera import Camera, Rig

@@ -13,7 +13,8 @@ import numpy as np
 
 from calib.board.target import Target
 from calib.corners.corners import Corners
-from calib.solve.faults import CameraFault, find_faults
+from calib.solve.camera_fault import CameraFault
+from calib.solve.faults import find_faults
 from calib.solve.intrinsics import Intrinsics
 from calib.solve.known_lenses import MOST_NOISE_PX, known_lens, within_reason
 from calib.solve.solve import Calibration, solve

@@ -7,9 +7,10 @@ import pytest
 
 from benchmarks.camera_fault_recordings import BOARD, FPS, FRAMES, NOISE_PX, Scene, recorded, recording
 from calib.report.outcome import judge
+from calib.solve.camera_fault import Cause
 from calib.solve.check import check_rig
 from calib.solve.extrinsics import place_cameras
-from calib.solve.faults import Cause, find_faults
+from calib.solve.faults import find_faults
 from calib.solve.intrinsics import Intrinsics
 from calib.solve.solve import solve
 from multiview.geometry.bundle import Lens

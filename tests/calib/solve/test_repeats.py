@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks.camera_fault_recordings import BOARD, NOISE_PX, Scene, recording
 from calib.report.outcome import judge
-from calib.solve.faults import Cause, find_faults
+from calib.solve.camera_fault import Cause
+from calib.solve.faults import find_faults
 from calib.solve.intrinsics import Intrinsics
 from calib.solve.solve import solve
 from multiview.geometry.bundle import Lens

@@ -1,0 +1,214 @@
+"""Which camera is at fault: the one without which nothing is left to explain, or each two of them.
+
+Evidence against a camera is by how much all corners would fit better if it were another one for some time
+(`evidence`). Its partners are suspects as well, since they disagree with it. The others are fitted anew without each
+suspect, and without each two of them where no single one explains it. Where two suspects are as likely, it is the one
+whose views, given to two cameras instead of one, let all corners fit best.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import networkx as nx
+import numpy as np
+
+from calib.solve.change_equations import Equations
+from calib.solve.disagreement import Disagreement
+from calib.solve.evidence import Evidence, Span
+from calib.solve.extrinsics import place_cameras
+from calib.solve.solve import Calibration
+from multiview.geometry.bundle import Bundle, BundleState
+from multiview.geometry.least_squares import levenberg_marquardt
+from multiview.geometry.rigid import compose, invert
+
+__all__ = [
+    "MIN_PX", "SUSPECT_SHARE", "USUAL_FACTOR", "Suspect", "bundle_without", "evidence_of", "guiltiest", "guilty_two",
+    "spans_of", "suspect_of",
+]  # fmt: skip
+
+MIN_PX = 0.2  # twice what is left in recordings in which no camera is at fault
+USUAL_FACTOR = 2.0  # times what the other cameras among each other leave
+SUSPECT_SHARE = 0.02  # of the largest gain
+_SUSPECTS = 4  # tried at most
+_CAUCHY = 3.0  # sigmas, of the robust loss of the first steps
+_POSE = 6  # unknowns
+_SURE_NATS = 25.0  # what is not noise makes odds of nats too good
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Suspect:
+    """A camera that may be at fault, and the others without it: their state, what speaks against them, usual misfit."""
+
+    span: Span
+    state: BundleState
+    rest: list[Span]
+    usual_px: float
+
+    def left(self, least_px: float) -> float:
+        """nats that speak against one of the others."""
+        return max((span.gain for span in self.rest if span.px > least_px and span.gain > 0), default=0.0)
+
+
+def evidence_of(
+    bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int], follow: bool = True
+) -> Evidence:
+    """What the cameras that are not excluded say of each other, with lenses and poses free to follow or not."""
+    return Evidence(Equations.of(bundle, state, found.time, found.sigma).without(excluded, follow))
+
+
+def spans_of(bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int]) -> list[Span]:
+    """Spans that are worth a look, the likeliest first."""
+    spans = evidence_of(bundle, state, found, excluded).spans()
+    spans = [span for span in spans if span.gain > 0]
+    if max((span.px for span in spans), default=0.0) <= MIN_PX:
+        return []
+    return [span for span in spans if span.gain > SUSPECT_SHARE * spans[0].gain][:_SUSPECTS]
+
+
+def suspect_of(
+    calibration: Calibration,
+    bundle: Bundle,
+    state: BundleState,
+    found: Disagreement,
+    excluded: frozenset[int],
+    span: Span,
+) -> Suspect:
+    """The evidence that is left without a camera."""
+    excluded = excluded | {span.camera}
+    state = _others(calibration, bundle, state, found, excluded)
+    rest = evidence_of(bundle, state, found, excluded)
+    return Suspect(span, state, rest.spans(), rest.typical_px)
+
+
+def _others(
+    calibration: Calibration, bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int]
+) -> BundleState:
+    """The others, fitted without some cameras, from where they are or from where they alone would be placed."""
+    only = bundle_without(bundle, excluded)
+    robust = replace(only, cauchy=_CAUCHY)
+    state = min(state, _placed_anew(calibration, found, excluded), key=robust.cost)
+    state = levenberg_marquardt(robust, state, max_steps=10, tolerance=1e-3).state
+    return levenberg_marquardt(only, state, max_steps=12, tolerance=1e-4).state
+
+
+def _placed_anew(calibration: Calibration, found: Disagreement, excluded: frozenset[int]) -> BundleState:
+    """Cameras and boards as only the others see them: a camera may have misled them."""
+    state = calibration.state
+    number = list(calibration.cameras)
+    graph = calibration.graph.subgraph([number[c] for c in range(len(number)) if c not in excluded])
+    R, t = state.R.copy(), state.t.copy()
+    for component in nx.connected_components(graph):
+        placed, _ = place_cameras(graph, component)
+        root = number.index(min(component))
+        for c, pose in placed.items():
+            place = number.index(c)
+            R[place], t[place] = compose(pose, (state.R[root], state.t[root]))
+    views = np.flatnonzero(found.usable & ~np.isin(found.camera, list(excluded)))
+    views = views[np.argsort(found.used[views].sum(axis=1), kind="stable")]  # of several the last one, the best, holds
+    camera, knot = found.camera[views], calibration.bundle.knot[views]
+    own_R, own_t = found.own_board
+    in_camera = compose((state.R[camera], state.t[camera]), (own_R[views], own_t[views]))
+    target_R, target_t = state.target_R.copy(), state.target_t.copy()
+    target_R[knot], target_t[knot] = compose(invert((R[camera], t[camera])), in_camera)
+    lenses = tuple(entry.lens for entry in calibration.intrinsics)
+    return replace(state, lenses=lenses, R=R, t=t, target_R=target_R, target_t=target_t)
+
+
+def bundle_without(bundle: Bundle, excluded: frozenset[int]) -> Bundle:
+    """The bundle with nothing of some cameras, and the first of the others in place of the fixed one."""
+    out = np.isin(np.arange(len(bundle.free_lens)), list(excluded))
+    first = np.arange(len(out)) == np.flatnonzero(~out)[0]
+    return replace(
+        bundle,
+        weight=bundle.weight * ~out[bundle.camera][:, None],
+        free_lens=tuple(free & ~gone for free, gone in zip(bundle.free_lens, out, strict=True)),
+        free_pose=~out & ~first,
+        free_offset=bundle.free_offset & ~out & ~first,
+    )
+
+
+def guilty_two(
+    calibration: Calibration,
+    bundle: Bundle,
+    found: Disagreement,
+    excluded: frozenset[int],
+    suspects: list[Suspect],
+) -> tuple[Suspect, Suspect] | None:
+    """Two cameras without which little is left, where much is left without any single one."""
+    usual_px = min(suspect.usual_px for suspect in suspects)
+    least_px = max(MIN_PX, USUAL_FACTOR * usual_px)
+    least = min(suspect.left(least_px) for suspect in suspects)
+    enough = SUSPECT_SHARE * max(suspect.span.gain for suspect in suspects)
+    if least <= enough or len(found.sigma) - len(excluded) < 4:
+        return None
+    best: tuple[Suspect, Suspect] | None = None
+    for one, other in combinations(suspects, 2):
+        a, b = one.span.camera, other.span.camera
+        spans = [
+            next((span for span in alone.rest if span.camera == c and span.px > least_px and span.gain > 0), None)
+            for alone, c in ((other, a), (one, b))
+        ]
+        if spans[0] is None or spans[1] is None:
+            continue
+        both = excluded | {a, b}
+        state = _others(calibration, bundle, one.state, found, both)
+        rest = evidence_of(bundle, state, found, both)
+        pair = tuple(Suspect(span, state, rest.spans(), rest.typical_px) for span in spans if span is not None)
+        if (left := pair[0].left(least_px)) < least and left <= enough:
+            best, least = (pair[0], pair[1]), left
+    return best
+
+
+def guiltiest(bundle: Bundle, excluded: frozenset[int], suspects: list[Suspect]) -> tuple[Suspect, int | None]:
+    """The suspect without which least is left, and another that explains as much."""
+    least_px = max(MIN_PX, USUAL_FACTOR * min(suspect.usual_px for suspect in suspects))
+    left = [suspect.left(least_px) for suspect in suspects]
+    clear = [
+        suspect
+        for suspect, nats in zip(suspects, left, strict=True)
+        if nats <= max(min(left), SUSPECT_SHARE * suspect.span.gain)
+    ]
+    if len(clear) == 1:
+        return clear[0], None
+    costs = [
+        min(_cost_of_two(bundle, excluded, suspect), _cost_of_many(bundle, excluded, suspect)) for suspect in clear
+    ]
+    first, second = np.argsort(costs)[:2]
+    unsure = costs[second] - costs[first] < _SURE_NATS
+    return clear[first], clear[second].span.camera if unsure else None
+
+
+def _cost_of_two(bundle: Bundle, excluded: frozenset[int], suspect: Suspect) -> float:
+    """nats that are left where a camera is another one in its span."""
+    c, state = suspect.span.camera, suspect.state
+    camera = bundle.camera.copy()
+    camera[suspect.span.views] = len(bundle.free_lens)
+    rest = bundle_without(bundle, excluded)
+    two = replace(
+        rest,
+        camera=camera,
+        free_lens=(*rest.free_lens, rest.free_lens[c]),
+        free_pose=np.append(rest.free_pose, True),
+        free_offset=np.append(rest.free_offset, rest.free_offset[c]),
+    )
+    start = replace(
+        state,
+        lenses=(*state.lenses, state.lenses[c]),
+        R=np.concatenate([state.R, state.R[[c]]]),
+        t=np.concatenate([state.t, state.t[[c]]]),
+        offset=np.append(state.offset, state.offset[c]),
+    )
+    return levenberg_marquardt(two, start, max_steps=15, tolerance=1e-6).cost
+
+
+def _cost_of_many(bundle: Bundle, excluded: frozenset[int], suspect: Suspect) -> float:
+    """nats that are left where a camera is another one in every view of its span, with Schwarz's price of each pose."""
+    views = suspect.span.views
+    n = np.maximum(2.0 * (bundle.weight[views] > 0).sum(axis=1), _POSE)
+    weight = bundle.weight.copy()
+    weight[views] = 0.0
+    rest = bundle_without(replace(bundle, weight=weight), excluded)
+    cost = levenberg_marquardt(rest, suspect.state, max_steps=15, tolerance=1e-6).cost
+    return float(cost + ((n - _POSE) / 2 + _POSE / 2 * np.log(n)).sum())
