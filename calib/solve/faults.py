@@ -21,13 +21,13 @@ from calib.solve.flips import Flip, find_flip
 from calib.solve.repeats import Repeat, find_repeat
 from calib.solve.solve import Calibration
 from calib.solve.suspects import (
-    MIN_PX,
     SUSPECT_SHARE,
     USUAL_FACTOR,
     bundle_without,
     evidence_of,
     guiltiest,
     guilty_two,
+    least_of,
     spans_of,
     suspect_of,
 )
@@ -85,7 +85,7 @@ def find_faults(calibration: Calibration) -> Findings:
         guilty, alternative = guiltiest(bundle, excluded, suspects)
         third = len(found.sigma) - len(excluded) > 2
         px = max(span.px for span in spans)  # what one camera does, its partners share
-        if px < (max(MIN_PX, USUAL_FACTOR * guilty.usual_px) if third else _MIN_PX_ALONE):
+        if px < (max(least_of(bundle), USUAL_FACTOR * guilty.usual_px) if third else _MIN_PX_ALONE):
             break
         displaced, changes = _displaced(bundle, guilty.state, found, excluded, guilty.span)
         faults.append(_fault(found, stamps, guilty.span, displaced, changes, alternative))
