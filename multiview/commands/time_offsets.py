@@ -128,11 +128,6 @@ def _from_take(args: argparse.Namespace) -> Read:
     rig = args.rig or take.rig
     if not rig.exists():
         raise SourceError(f"{take.folder} has no rig.toml: calibrate first, then give it with --rig")
-    if not take.studio.exists():
-        raise SourceError(
-            f"{take.folder} has poses, and no recording of what the cameras saw: give --rig {rig} and, instead of the "
-            "take, --videos or --keypoints"
-        )
     found = take_keypoints(take, rig)
     if any(recording.frames for recording in found[2]):
         return (*found, None)

@@ -141,10 +141,3 @@ def test_time_offsets_needs_people_who_move(recorded: Path, tmp_path: Path, caps
     save_rig(load_rig(recorded / "rig.toml"), tmp_path / "rig.toml")
     assert main(words(tmp_path)) == 2
     assert "must see people move" in capsys.readouterr().err
-
-
-def test_time_offsets_of_poses_alone_say_what_to_give(tmp_path, capsys):
-    save_rig(make_studio(StudioOptions(cameras=2, seconds=0.1)).rig, tmp_path / "rig.toml")
-    (tmp_path / "poses.parquet").write_bytes(b"")
-    assert main(["time-offsets", str(tmp_path)]) == 2
-    assert "has poses, and no recording of what the cameras saw: give --rig" in capsys.readouterr().err
