@@ -4,20 +4,52 @@ Units are metres, seconds, pixels; `_ns` marks integer nanoseconds. A missing jo
 together. Times are integers, so that shifting a whole recording in time changes no result by a single bit. What fusion
 makes many of in every frame are Structs, which are made ten times as fast as frozen dataclasses.
 
+A frame's number says which picture of its own recording it is, a time when it was taken: cameras of other rates, starts
+or clocks, and frames that were lost, make one no measure of the other. So they are two types, and mypy refuses one for
+the other; a number becomes a time in the readers of files alone, where a rate or a table of times says how.
+
 Letters in shapes: C cameras, P people, J joints.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NewType
 
 import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 
-__all__ = ["Keypoints2D", "Pose3D", "Track", "Tracks", "VideoFrame", "Views"]
+__all__ = [
+    "FrameNumber",
+    "FrameNumbers",
+    "Keypoints2D",
+    "Pose3D",
+    "TimeNs",
+    "Times",
+    "TimesNs",
+    "Track",
+    "Tracks",
+    "VideoFrame",
+    "Views",
+]
 
 NS_PER_S = 1_000_000_000
+
+FrameNumber = NewType("FrameNumber", int)
+"""Number of a frame in its own camera's recording, which says no time."""
+
+TimeNs = NewType("TimeNs", int)
+"""An instant in ns, on the clock that the context says."""
+
+FrameNumbers = NewType("FrameNumbers", Int64[np.ndarray, " _"])
+"""Numbers of frames, one a row."""
+
+Times = NewType("Times", Float64[np.ndarray, " _"])
+"""Instants in s, one a row."""
+
+TimesNs = NewType("TimesNs", Int64[np.ndarray, " _"])
+"""Instants in ns, one a row."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,8 +66,8 @@ class VideoFrame:
     """
 
     image: UInt8[np.ndarray, "H W 3"]
-    index: int
-    time_ns: int
+    index: FrameNumber
+    time_ns: TimeNs
     camera: str = ""
     trigger: int = -1
 
@@ -100,7 +132,7 @@ class Views:
     """
 
     tick: int
-    time_ns: int
+    time_ns: TimeNs
     keypoints: tuple[Keypoints2D | None, ...]
     utc_ns: int = 0
 
@@ -155,7 +187,7 @@ class Tracks(msgspec.Struct, frozen=True, eq=False, gc=False):
     """
 
     tick: int
-    time_ns: int
+    time_ns: TimeNs
     tracks: tuple[Track, ...]
     utc_ns: int = 0
 

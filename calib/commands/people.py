@@ -343,7 +343,7 @@ def _from_take(args: argparse.Namespace) -> _Inputs:
             sizes: list[tuple[int, int] | None] = [camera.size for camera in rig.cameras]
             cameras, priors, told = lenses_for(list(rig.names), sizes, known, _fov_deg(args))
             stamps = [
-                replace(r, times_ns=[t - round(camera.time_offset_s * NS_PER_S) for t in r.times_ns])
+                r.moved(-round(camera.time_offset_s * NS_PER_S))
                 for r, camera in zip(recordings, rig.cameras, strict=True)
             ]
             return cameras, stamps, skeleton, priors, told

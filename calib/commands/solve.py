@@ -14,6 +14,7 @@ import numpy as np
 
 from calib.corners.corners import Corners
 from multiview.common.ranges import ranged
+from multiview.data import FrameNumber
 from multiview.errors import ConfigError
 
 FLOOR_CORNERS = 6  # that tell how the board lies
@@ -117,16 +118,16 @@ def run(args: argparse.Namespace) -> int:
     return 1 if outcome.verdict == "record again" else 0
 
 
-def _floor(texts: list[str], corners: Corners) -> tuple[str | None, int | None]:
+def _floor(texts: list[str], corners: Corners) -> tuple[str | None, FrameNumber | None]:
     """The camera, if one is named, and the frame; of several, the one next to which the board was found.
 
     ConfigError if a text is neither, or the board was near none of them.
     """
-    found: list[tuple[int, str, int]] = []
+    found: list[tuple[int, str, FrameNumber]] = []
     for text in texts:
         name, _, number = text.rpartition("=")
         try:
-            frame = ranged(int)(number)
+            frame = FrameNumber(ranged(int)(number))
         except argparse.ArgumentTypeError as error:
             raise ConfigError(f"--floor {text}: {error}") from None
         if not name:
@@ -134,10 +135,10 @@ def _floor(texts: list[str], corners: Corners) -> tuple[str | None, int | None]:
         if name not in corners.names:
             raise ConfigError(f"--floor {text}: no such camera; the corners are of {', '.join(corners.names)}")
         numbers, counts = np.unique(corners.frame[corners.camera == corners.names.index(name)], return_counts=True)
-        found += [(abs(int(n) - frame), name, int(n)) for n in numbers[counts >= FLOOR_CORNERS]]
+        found += [(abs(int(n) - frame), name, FrameNumber(int(n))) for n in numbers[counts >= FLOOR_CORNERS]]
     if not texts:
         return None, None
-    away, name, frame = min(found, default=(FLOOR_NEAR + 1, "", 0))
+    away, name, frame = min(found, default=(FLOOR_NEAR + 1, "", FrameNumber(0)))
     if away > FLOOR_NEAR:
         where = f"next in frame {frame} of {name}" if name else "in none of their pictures"
         raise ConfigError(f"--floor {', '.join(texts)}: no board was found there, but {where}: choose another frame")

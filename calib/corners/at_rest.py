@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from calib.corners.corners import Corners
+from multiview.data import FrameNumbers, Times
 
 __all__ = ["at_rest"]
 
@@ -24,9 +25,10 @@ def at_rest(corners: Corners) -> Corners:
     keys, place = np.unique(np.stack([corners.camera, corners.corner]), axis=1, return_inverse=True)
     order = np.argsort(place, kind="stable")
     groups = np.split(corners.xy[order], np.flatnonzero(np.diff(place[order])) + 1)
-    none = np.zeros(keys.shape[1], dtype=np.int64)
+    none = np.zeros(keys.shape[1])
+    frame, time = FrameNumbers(none.astype(np.int64)), Times(none)
     xy = np.stack([_middle(group) for group in groups])
-    return Corners(corners.names, corners.sizes, keys[0], none, none.astype(np.float64), keys[1], xy, corners.board)
+    return Corners(corners.names, corners.sizes, keys[0], frame, time, keys[1], xy, corners.board)
 
 
 def _middle(xy: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, " 2"]:

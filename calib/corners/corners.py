@@ -19,6 +19,7 @@ from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
 from multiview.common.names import name_fault
 from multiview.common.parquet_file import read_parquet
+from multiview.data import FrameNumbers, Times
 from multiview.errors import ConfigError, SourceError
 
 __all__ = ["BOARD_KEY", "COLUMNS", "PICTURES_KEY", "BoardViews", "Corners", "read_corners", "write_corners"]
@@ -79,8 +80,8 @@ class Corners:
     names: tuple[str, ...]
     sizes: tuple[tuple[int, int], ...]
     camera: Int64[np.ndarray, " M"]
-    frame: Int64[np.ndarray, " M"]
-    time: Float64[np.ndarray, " M"]
+    frame: FrameNumbers
+    time: Times
     corner: Int64[np.ndarray, " M"]
     xy: Float64[np.ndarray, "M 2"]
     board: Target | None = None
@@ -116,8 +117,8 @@ class BoardViews:
     """
 
     camera: Int64[np.ndarray, " V"]
-    frame: Int64[np.ndarray, " V"]
-    time: Float64[np.ndarray, " V"]
+    frame: FrameNumbers
+    time: Times
     xy: Float64[np.ndarray, "V N 2"]
     row: Int64[np.ndarray, "V N"]
     body: Int64[np.ndarray, " V"]
@@ -150,7 +151,7 @@ class BoardViews:
         time = np.zeros(keys.shape[1])
         xy[place, corners.corner], row[place, corners.corner] = corners.xy, np.arange(len(corners))
         time[place] = corners.time
-        return BoardViews(keys[0], keys[1], time, xy, row, keys[2])
+        return BoardViews(keys[0], FrameNumbers(keys[1]), Times(time), xy, row, keys[2])
 
 
 def write_corners(corners: Corners, path: str | Path) -> None:
@@ -248,8 +249,8 @@ def _read(path: Path) -> Corners:
     metadata = table.schema.metadata
     board = _found(path, metadata, BOARD_KEY, target_from_json)
     pictures = _found(path, metadata, PICTURES_KEY, pictures_from_json) or ()
-    columns = (camera[first], frame[first], numbers["time"][first], corner[first], xy[first])
-    return Corners(names, sizes, *columns, board, pictures)
+    frames, times = FrameNumbers(frame[first]), Times(numbers["time"][first])
+    return Corners(names, sizes, camera[first], frames, times, corner[first], xy[first], board, pictures)
 
 
 def _fault(names: tuple[str, ...], numbers: dict[str, Float64[np.ndarray, " M"]]) -> str:

@@ -14,6 +14,7 @@ from calib.board.target import Target, finder_of, identify_target
 from calib.corners.corners import Corners
 from calib.corners.pictures import Pictures
 from calib.corners.sample_pictures import SamplePicture, SamplePictures
+from multiview.data import FrameNumber, FrameNumbers, Times
 from multiview.errors import SourceError
 
 __all__ = ["CameraSummary", "Detected", "detect", "search_steps"]
@@ -110,8 +111,8 @@ def detect(
         tuple(names[i] for i in found),
         tuple(tables[i][2] for i in found),
         np.repeat([found.index(row[0]) for row in [(names.index(r[0]),) for r in rows]], counts),
-        np.repeat([row[1] for row in rows], counts),
-        np.repeat([row[2] for row in rows], counts),
+        FrameNumbers(np.repeat([row[1] for row in rows], counts)),
+        Times(np.repeat([row[2] for row in rows], counts)),
         np.concatenate([row[3].corner for row in rows]),
         np.concatenate([row[3].xy for row in rows]),
         identified.board,
@@ -135,9 +136,9 @@ def search_steps(recordings: list[tuple[int, float]]) -> list[int]:
 
 def _camera(
     source: Pictures, identified: Identified[Target], step: int, advanced: Callable[[str, int], None]
-) -> tuple[CameraSummary, list[tuple[str, int, float, Found]], tuple[int, int], tuple[SamplePicture, ...]]:
+) -> tuple[CameraSummary, list[tuple[str, FrameNumber, float, Found]], tuple[int, int], tuple[SamplePicture, ...]]:
     finder = finder_of(identified.board, source.name in identified.mirrored)
-    rows: list[tuple[str, int, float, Found]] = []
+    rows: list[tuple[str, FrameNumber, float, Found]] = []
     sizes: set[tuple[int, int]] = set()
     pictures = SamplePictures(source.name)
     looked = rejected = last = untimed = copies = 0

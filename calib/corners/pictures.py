@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 
 from multiview.common.ledger import note_missing, reading
 from multiview.common.names import name_of_file
+from multiview.data import FrameNumber
 from multiview.errors import SourceError
 from multiview.sources import (
     ContainerTimes,
@@ -35,7 +36,7 @@ __all__ = ["Picture", "Pictures", "image_folder", "video"]
 class Picture:
     """One grey frame; `time` in s on the camera's clock."""
 
-    frame: int
+    frame: FrameNumber
     time: float
     grey: UInt8[np.ndarray, "H W"]
 
@@ -52,7 +53,7 @@ class Pictures:
     path: Path
     count: int
     fps: float
-    files: tuple[tuple[int, Path], ...] = ()
+    files: tuple[tuple[FrameNumber, Path], ...] = ()
     times: Timestamps | None = None
     from_rate: bool = False
     parts: tuple[Pictures, ...] = ()
@@ -92,21 +93,21 @@ class Pictures:
                 stamp_s = container.next_ns(reader.stamp_s) / 1e9
                 if frame % every == 0:
                     grey = cv2.cvtColor(reader.image(), cv2.COLOR_BGR2GRAY)
-                    time = stamp_s if by_container else self._time(frame - first)
-                    yield Picture(frame, time, np.asarray(grey, np.uint8))
+                    time = stamp_s if by_container else self._time(FrameNumber(frame - first))
+                    yield Picture(FrameNumber(frame), time, np.asarray(grey, np.uint8))
                 frame += 1
         finally:
             reader.close()
         return frame
 
-    def _every(self, every: int) -> list[tuple[int, Path]]:
+    def _every(self, every: int) -> list[tuple[FrameNumber, Path]]:
         """Where numbers follow each other, those that `every` divides: the same where cameras lack different files."""
         numbers = [frame for frame, _ in self.files]
         if every > 1 and numbers[-1] - numbers[0] < 1.5 * len(numbers):
             return [(frame, path) for frame, path in self.files if frame % every == 0]
         return list(self.files[::every])
 
-    def _time(self, frame: int) -> float:
+    def _time(self, frame: FrameNumber) -> float:
         if self.times is None:
             return frame / self.fps
         time_ns = self.times.time_ns(frame)

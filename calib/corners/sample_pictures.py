@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from calib.board.found import Found
+from multiview.data import FrameNumber
 from multiview.errors import ConfigError
 
 __all__ = ["SamplePicture", "SamplePictures", "pictures_from_json", "pictures_to_json"]
@@ -32,7 +33,7 @@ class SamplePicture(msgspec.Struct, frozen=True):
     """
 
     camera: str
-    frame: int
+    frame: FrameNumber
     jpeg: bytes
     corner: tuple[_Corner, ...]
     xy: tuple[tuple[_Coordinate, _Coordinate], ...]
@@ -45,7 +46,7 @@ class SamplePictures:
         self._camera = camera
         self._best: dict[tuple[bool, bool], SamplePicture] = {}
 
-    def offer(self, frame: int, grey: UInt8[np.ndarray, "h w"], found: Found) -> None:
+    def offer(self, frame: FrameNumber, grey: UInt8[np.ndarray, "h w"], found: Found) -> None:
         """Consider a picture.
 
         Args:

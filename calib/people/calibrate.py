@@ -166,7 +166,7 @@ def _body_joints(recordings: list[Recording], skeleton: Skeleton) -> tuple[list[
 def _from_zero(recordings: list[Recording]) -> list[Recording]:
     """Times since the first stamp of all."""
     first = min((r.times_ns[0] for r in recordings if r.times_ns), default=0)
-    return [replace(r, times_ns=[time - first for time in r.times_ns]) for r in recordings]
+    return [r.moved(-first) for r in recordings]
 
 
 def _rate(recording: Recording) -> float:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from multiview.data import Times
 from multiview.geometry.bundle import Bundle, BundleState
 
 __all__ = ["CameraChange", "Changes", "Equations", "gain_of", "inverse_of"]
@@ -68,9 +69,7 @@ class Equations:
     sigma: Float64[np.ndarray, " C"]
 
     @staticmethod
-    def of(
-        bundle: Bundle, state: BundleState, time: Float64[np.ndarray, " V"], sigma: Float64[np.ndarray, " C"]
-    ) -> Equations:
+    def of(bundle: Bundle, state: BundleState, time: Times, sigma: Float64[np.ndarray, " C"]) -> Equations:
         """Linear about a state.
 
         Args:
@@ -216,7 +215,7 @@ def inverse_of(square: Float64[np.ndarray, "S S"]) -> Float64[np.ndarray, "S S"]
     return np.asarray((vectors / values[determined]) @ vectors.T)
 
 
-def _groups(time: Float64[np.ndarray, " V"], camera: Int64[np.ndarray, " V"]) -> Int64[np.ndarray, " V"]:
+def _groups(time: Times, camera: Int64[np.ndarray, " V"]) -> Int64[np.ndarray, " V"]:
     """Views that are less than about half a frame apart."""
     gaps = np.concatenate([np.diff(np.sort(time[camera == c])) for c in np.unique(camera)])
     gaps = gaps[gaps > 0]

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from calib.board.poses import MIN_CORNERS, CameraViews, noise, planar_poses
 from calib.solve.solve import Calibration
+from multiview.data import Times
 from multiview.geometry.bundle import Lens
 from multiview.geometry.lens import distort_with_jacobian
 from multiview.geometry.rigid import compose, invert, rotation_angle, rotation_from_vector, vector_from_rotation
@@ -67,7 +68,7 @@ class Disagreement:
     """
 
     camera: Int64[np.ndarray, " V"]
-    time: Float64[np.ndarray, " V"]
+    time: Times
     usable: Bool[np.ndarray, " V"]
     used: Bool[np.ndarray, "V N"]
     sigma: Float64[np.ndarray, " C"]
@@ -112,7 +113,7 @@ def disagreement(calibration: Calibration) -> Disagreement:
         information[own] = _information(bundle.points, planar.used, R, t, lens, state.R[c]) / sigma[c] ** 2
     usable &= np.linalg.eigvalsh(information)[:, 0] > 0
     time = np.zeros(count) if bundle.time is None else bundle.time + state.offset[bundle.camera]
-    at = _simultaneous(bundle.camera, time, usable, len(state.lenses))
+    at = _simultaneous(bundle.camera, Times(time), usable, len(state.lenses))
     px = _apart(shift, information, corners, sigma[bundle.camera], *at)
     time = time - calibration.lane_s
     turn_a, turn_b = (rotation_from_vector(shift[views, :3]) for views in at)
@@ -145,7 +146,7 @@ def _information(
 
 
 def _simultaneous(
-    camera: Int64[np.ndarray, " V"], time: Float64[np.ndarray, " V"], usable: Bool[np.ndarray, " V"], cameras: int
+    camera: Int64[np.ndarray, " V"], time: Times, usable: Bool[np.ndarray, " V"], cameras: int
 ) -> tuple[Int64[np.ndarray, " D"], Int64[np.ndarray, " D"]]:
     """Each view with the nearest one in time of every other camera, if they are less than half a frame apart."""
     own = [np.flatnonzero((camera == c) & usable) for c in range(cameras)]

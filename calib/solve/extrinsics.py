@@ -13,6 +13,7 @@ import networkx as nx
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from multiview.data import FrameNumbers, Times
 from multiview.geometry.bundle import Lens
 from multiview.geometry.rigid import compose, invert, rotation_angle
 
@@ -41,8 +42,8 @@ class ViewPoses:
     """
 
     camera: Int64[np.ndarray, " V"]
-    frame: Int64[np.ndarray, " V"]
-    time: Float64[np.ndarray, " V"]
+    frame: FrameNumbers
+    time: Times
     knot: Int64[np.ndarray, " V"]
     R: Float64[np.ndarray, "V 3 3"]
     t: Float64[np.ndarray, "V 3"]

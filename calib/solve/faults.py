@@ -31,6 +31,7 @@ from calib.solve.suspects import (
     spans_of,
     suspect_of,
 )
+from multiview.data import Times
 from multiview.geometry.bundle import HAND_ACCELERATION, Bundle, BundleState
 from multiview.geometry.least_squares import levenberg_marquardt
 from multiview.geometry.rigid import rotation_from_vector
@@ -156,7 +157,7 @@ def _same_print(found: Disagreement) -> bool:
 
 def _fault(
     found: Disagreement,
-    stamps: Float64[np.ndarray, " V"],
+    stamps: Times,
     span: Span,
     displaced: Bool[np.ndarray, " t"],
     between: list[tuple[int, int]],
@@ -173,7 +174,7 @@ def _fault(
     return CameraFault(span.camera, start, end, px, Cause.CHANGED, float(inside.mean()), alternative)
 
 
-def _flipped(found: Disagreement, stamps: Float64[np.ndarray, " V"], flip: Flip) -> CameraFault:
+def _flipped(found: Disagreement, stamps: Times, flip: Flip) -> CameraFault:
     own, at = _by_stamps(found, stamps, flip.camera)
     start = np.interp([flip.before, flip.after], found.time[own], at).tolist()
     after = float((at >= sum(start) / 2).mean())
@@ -197,9 +198,7 @@ def _repeating(found: Disagreement, stamps: Float64[np.ndarray, " V"], repeat: R
     return CameraFault(repeat.camera, start, end, px, cause, repeat.share, repeat.source)
 
 
-def _by_stamps(
-    found: Disagreement, stamps: Float64[np.ndarray, " V"], c: int
-) -> tuple[Int64[np.ndarray, " v"], Float64[np.ndarray, " v"]]:
+def _by_stamps(found: Disagreement, stamps: Times, c: int) -> tuple[Int64[np.ndarray, " v"], Float64[np.ndarray, " v"]]:
     """A camera's views in the order of time, and when they were taken by its own clock, single stamps being wrong."""
     own = np.flatnonzero((found.camera == c) & found.usable)
     own = own[np.argsort(found.time[own], kind="stable")]

@@ -17,6 +17,7 @@ from jaxtyping import Float64, Int64
 
 from calib.solve.extrinsics import Pose
 from calib.solve.track import LONGEST_GAP_S, Track
+from multiview.data import Times
 from multiview.geometry.rigid import alignment, compose, invert, rotation_from_vector, transform
 
 __all__ = ["SURE_EVIDENCE", "SharedMotion", "shared_motion"]
@@ -84,7 +85,7 @@ def shared_motion(a: Track, b: Track, offset: float) -> SharedMotion:
 
 
 def _fitted(a: Track, b: Track, offset: float) -> SharedMotion:
-    R, t, known = a.at(b.time + offset)
+    R, t, known = a.at(Times(b.time + offset))
     own = np.flatnonzero(known)
     if len(own) < 2:
         return SharedMotion(offset, np.inf, 0.0, False)

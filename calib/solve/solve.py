@@ -31,6 +31,7 @@ from calib.solve.timeline import common_timeline, rising_times
 from calib.solve.timing import as_smooth_as_found, in_continuous_time
 from calib.solve.unsteady_clocks import UnsteadyClock, fixed_times, release_unsteady_clocks
 from calib.solve.wand import AXIS, outlines_to_middles, place_wands, wand_covisibility, wand_poses
+from multiview.data import FrameNumber, FrameNumbers, Times
 from multiview.errors import CalibrationError
 from multiview.geometry.bundle import Bundle, BundleState
 from multiview.geometry.least_squares import levenberg_marquardt
@@ -72,7 +73,7 @@ class Calibration:
     bundle: Bundle
     state: BundleState
     clock_offset: Float64[np.ndarray, " C"]
-    frame: Int64[np.ndarray, " V"]
+    frame: FrameNumbers
     lane_s: Float64[np.ndarray, " V"]
     row: Int64[np.ndarray, "V N"]
     inlier: Bool[np.ndarray, " M"]
@@ -96,9 +97,9 @@ class Calibration:
         return tuple(self.corners.names[c] for c in self.cameras)
 
     @property
-    def stamps(self) -> Float64[np.ndarray, " V"]:
+    def stamps(self) -> Times:
         """s, of each view by its own camera."""
-        return np.asarray(self.corners.time[self.row.max(axis=1)])
+        return Times(self.corners.time[self.row.max(axis=1)])
 
     @property
     def rms_px(self) -> float:
@@ -117,7 +118,7 @@ def solve(
     offsets: bool = True,
     known: dict[int, Intrinsics] | None = None,
     max_instants: int | None = None,
-    keep_frame: int | None = None,
+    keep_frame: FrameNumber | None = None,
 ) -> Calibration:
     """The rig of the largest group of cameras that share boards: lenses, poses, time offsets.
 
@@ -157,7 +158,7 @@ def _solve(
     offsets: bool,
     known: dict[int, Intrinsics] | None,
     max_instants: int | None,
-    keep_frame: int | None,
+    keep_frame: FrameNumber | None,
 ) -> Calibration:
     if isinstance(board, Markers) and board.fixed:
         corners = at_rest(corners)
@@ -286,7 +287,7 @@ def _view_poses(
     kept = np.flatnonzero(np.isin(views.camera, list(lenses)))
     seen = views.row[kept] >= 0
     camera = np.searchsorted(sorted(lenses), views.camera[kept])
-    time = views.time[kept]
+    frame, time = FrameNumbers(views.frame[kept]), Times(views.time[kept])
     R, t, used = np.empty((len(kept), 3, 3)), np.empty((len(kept), 3)), np.zeros_like(seen)
     for i, c in enumerate(sorted(lenses)):
         lens, sigma, own = lenses[c].lens, lenses[c].sigma, np.flatnonzero(camera == i)
@@ -298,9 +299,9 @@ def _view_poses(
             used[own] = planar.used
         for body in np.unique(views.body[kept[own]]):
             of_body = own[views.body[kept[own]] == body]
-            time[of_body] = rising_times(views.frame[kept[of_body]], time[of_body])
+            time[of_body] = rising_times(FrameNumbers(frame[of_body]), Times(time[of_body]))
     knot = np.zeros(len(kept), dtype=np.int64)
-    poses = ViewPoses(camera, views.frame[kept], time, knot, R, t, views.xy[kept], used, views.body[kept])
+    poses = ViewPoses(camera, frame, time, knot, R, t, views.xy[kept], used, views.body[kept])
     return poses, views.row[kept]
 
 
@@ -330,7 +331,7 @@ def _assembled(
     seen: Bool[np.ndarray, "V N"],
     cameras: dict[int, tuple[np.ndarray, np.ndarray]],
     lenses: list[Intrinsics],
-    time: Float64[np.ndarray, " V"],
+    time: Times,
     instants: int,
     points: Float64[np.ndarray, "N 3"],
     on_a_line: bool,

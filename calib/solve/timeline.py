@@ -21,6 +21,7 @@ from calib.solve.extrinsics import ViewPoses
 from calib.solve.motion import motion_offset
 from calib.solve.shared_motion import SURE_EVIDENCE, SharedMotion, shared_motion
 from calib.solve.track import Track
+from multiview.data import FrameNumbers, Times
 
 __all__ = ["Timeline", "common_timeline", "rising_times"]
 
@@ -58,7 +59,7 @@ class Timeline:
     """
 
     clock_offset: Float64[np.ndarray, " C"]
-    time: Float64[np.ndarray, " V"]
+    time: Times
     instant: Int64[np.ndarray, " V"]
     step_s: float
     moving: bool
@@ -100,11 +101,11 @@ def _in_lanes(found: Timeline, body: Int64[np.ndarray, " V"], bodies: int) -> Ti
     lane_s = lane * found.step_s
     clock_offset = found.clock_offset[::bodies]
     return replace(
-        found, clock_offset=clock_offset, time=found.time + lane_s, instant=found.instant + lane, lane_s=lane_s
+        found, clock_offset=clock_offset, time=Times(found.time + lane_s), instant=found.instant + lane, lane_s=lane_s
     )
 
 
-def rising_times(frame: Int64[np.ndarray, " V"], time: Float64[np.ndarray, " V"]) -> Float64[np.ndarray, " V"]:
+def rising_times(frame: FrameNumbers, time: Times) -> Times:
     """One camera's stamps, in the order of its frames; those that do not rise are replaced by what the others say.
 
     Args:
@@ -124,7 +125,7 @@ def rising_times(frame: Int64[np.ndarray, " V"], time: Float64[np.ndarray, " V"]
     repaired = np.where(sound, time, stamp[before] + pace * (frame - at[before]))
     inside = frame < at[-1]
     repaired[inside] = np.interp(frame[inside], at, stamp)
-    return repaired
+    return Times(repaired)
 
 
 def _track(views: ViewPoses, own: Bool[np.ndarray, " V"], points: Float64[np.ndarray, "N 3"]) -> Track:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from multiview.data import FrameNumbers, Times
 from multiview.geometry.rigid import rotation_from_vector, vector_from_rotation
 
 __all__ = ["LONGEST_GAP_S", "Track"]
@@ -32,8 +33,8 @@ class Track:
     """
 
     row: Int64[np.ndarray, " V"]
-    frame: Int64[np.ndarray, " V"]
-    time: Float64[np.ndarray, " V"]
+    frame: FrameNumbers
+    time: Times
     R: Float64[np.ndarray, "V 3 3"]
     t: Float64[np.ndarray, "V 3"]
     points: Float64[np.ndarray, "q 3"]
@@ -42,8 +43,8 @@ class Track:
     @staticmethod
     def of(
         row: Int64[np.ndarray, " V"],
-        frame: Int64[np.ndarray, " V"],
-        time: Float64[np.ndarray, " V"],
+        frame: FrameNumbers,
+        time: Times,
         R: Float64[np.ndarray, "V 3 3"],
         t: Float64[np.ndarray, "V 3"],
         board: Float64[np.ndarray, "N 3"],
@@ -54,7 +55,7 @@ class Track:
         points = np.array([[0, 0, 0], [-1, -1, 0], [1, -1, 0], [-1, 1, 0], [1, 1, 0]]) * reach
         x = points @ np.swapaxes(R[order], -1, -2) + t[order, None]
         image = x[..., :2] / np.maximum(x[..., 2:], 1e-3)
-        return Track(row[order], frame[order], time[order], R[order], t[order], points, image)
+        return Track(row[order], FrameNumbers(frame[order]), Times(time[order]), R[order], t[order], points, image)
 
     def __len__(self) -> int:
         return len(self.time)
@@ -86,7 +87,7 @@ class Track:
         return bool(self.time[0] <= other.time[-1] + 1.0 and other.time[0] <= self.time[-1] + 1.0)
 
     def at(
-        self, time: Float64[np.ndarray, " T"]
+        self, time: Times
     ) -> tuple[Float64[np.ndarray, "T 3 3"], Float64[np.ndarray, "T 3"], Bool[np.ndarray, " T"]]:
         """The board at these times, between two views on the straight way, and where it is known."""
         before, share, known = self._between(time)
@@ -96,7 +97,7 @@ class Track:
         return rotation_from_vector(share * turn) @ self.R[before], t, known
 
     def image_at(
-        self, time: Float64[np.ndarray, " T"]
+        self, time: Times
     ) -> tuple[Float64[np.ndarray, "T q 2"], Float64[np.ndarray, "T q 2"], Bool[np.ndarray, " T"]]:
         """Where the points were seen, how fast they moved (1/s), and where that is known."""
         before, share, known = self._between(time)
@@ -105,7 +106,7 @@ class Track:
         return self.image[before] + share[:, None, None] * way, way / gap[:, None, None], known
 
     def _between(
-        self, time: Float64[np.ndarray, " T"]
+        self, time: Times
     ) -> tuple[Int64[np.ndarray, " T"], Float64[np.ndarray, " T"], Bool[np.ndarray, " T"]]:
         """The view before each time, the share of the way to the next one, and whether those two are near enough."""
         after = np.clip(np.searchsorted(self.time, time), 1, len(self) - 1)

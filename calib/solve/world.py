@@ -11,6 +11,7 @@ from calib.board.target import Target, middles_of
 from calib.board.wand import Wand
 from calib.solve.solve import Calibration
 from multiview.cameras.camera import Rig
+from multiview.data import FrameNumber
 from multiview.errors import CalibrationError, ConfigError
 
 __all__ = ["World", "world_from_camera"]
@@ -36,7 +37,7 @@ def world_from_camera(
     calibration: Calibration,
     rig: Rig,
     board: Target,
-    floor: int | None,
+    floor: FrameNumber | None,
     gravity: str | None,
     floor_camera: str | None = None,
 ) -> World:
@@ -57,7 +58,7 @@ def world_from_camera(
     return World(np.eye(3), np.zeros(3), "camera")
 
 
-def _on_floor(calibration: Calibration, board: Target, frame: int, camera: int | None) -> World:
+def _on_floor(calibration: Calibration, board: Target, frame: FrameNumber, camera: int | None) -> World:
     """By the first camera that shows the board in a frame of this number: numbers of other cameras may be of other
     times."""
     bundle = calibration.bundle

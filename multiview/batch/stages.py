@@ -17,7 +17,7 @@ from multiview.commands.export import export_poses
 from multiview.commands.plot import write_plots
 from multiview.commands.process_run import FusionChoices, Written, detect_all, fuse_and_write, open_sources
 from multiview.common.atomic_file import replacing
-from multiview.data import NS_PER_S, VideoFrame
+from multiview.data import NS_PER_S, FrameNumber, VideoFrame
 from multiview.detect import make_detector
 from multiview.errors import SourceError
 from multiview.keypoint_formats import open_keypoints
@@ -99,7 +99,7 @@ class _Span:
     live = False
 
     def __init__(self, source: FrameSource, first: int, last: int) -> None:
-        sought = first > 0 and isinstance(source, Seekable) and source.seek(first)
+        sought = first > 0 and isinstance(source, Seekable) and source.seek(FrameNumber(first))
         self._source, self._last, self._to_skip = source, last, 0 if sought else first
         self.name, self.fps, self.size = source.name, source.fps, source.size
         self.frames = max(0, (last or source.frames) - first)
@@ -146,10 +146,9 @@ def _recordings(work: Fuse, before: list[Path]) -> tuple[Rig, Skeleton, list[Rec
         parts.setdefault(recording.camera, []).append(recording)
         skeletons.append(skeleton)
     cameras = [join(of_camera) for of_camera in parts.values()]
-    for recording in cameras:
-        offset = round(rig.cameras[rig.index(recording.camera)].time_offset_s * NS_PER_S)
-        recording.times_ns = [time_ns + offset for time_ns in recording.times_ns]
-    return rig, skeletons[0], cameras
+    offsets_s = [rig.cameras[rig.index(one.camera)].time_offset_s for one in cameras]
+    moved = [one.moved(round(offset_s * NS_PER_S)) for one, offset_s in zip(cameras, offsets_s, strict=True)]
+    return rig, skeletons[0], moved
 
 
 def _figures(written: Written) -> dict[str, Any]:

@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from multiview.cameras.rig_file import load_rig
     from multiview.commands.draw_run import Overlay, draw_pictures, draw_videos
     from multiview.commands.process_run import open_sources
+    from multiview.data import FrameNumber
     from multiview.editing.take_poses import take_poses, take_rig
     from multiview.errors import ConfigError
 
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("give a take, or --rig and --poses")
     rig, (poses, table) = load_rig(rig_path), take_poses(poses_path)
     try:
-        frames = sorted({int(text) for text in args.frames.split(",")}) if args.frames else []
+        frames = sorted({FrameNumber(int(text)) for text in args.frames.split(",")}) if args.frames else []
     except ValueError:
         raise ConfigError(f"--frames {args.frames}: give frame numbers separated by commas, as in 0,25,50") from None
     sources = open_sources(rig, args.videos, camera_names(args), args.fps)

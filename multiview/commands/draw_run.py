@@ -16,7 +16,7 @@ from multiview.common.atomic_file import replacing, writing
 from multiview.common.console import plain_console
 from multiview.common.names import file_name, named_path
 from multiview.common.video_writer import VideoWriter
-from multiview.data import NS_PER_S, VideoFrame
+from multiview.data import NS_PER_S, FrameNumber, TimeNs, VideoFrame
 from multiview.drawing.overlay import draw_keypoints, draw_label, draw_skeletons, empty_picture
 from multiview.errors import ConfigError, SourceError
 from multiview.recordings.keypoint_folder import frames_in, read_keypoints
@@ -37,7 +37,7 @@ class Overlay:
         self.rig, self._poses, self._keypoints, self._height = rig, poses, keypoints, height
         self.skeleton = _skeleton_of(poses, folder)
         self._motion = PoseMotion(poses)
-        self._time_of = dict(zip(poses.frame.tolist(), poses.time_ns.tolist(), strict=True))
+        self._time_of: dict[FrameNumber, TimeNs] = dict(zip(poses.frame.tolist(), poses.time_ns.tolist(), strict=True))
         self._folders: dict[str, dict[int, str]] = {}
         self._on_clock: dict[str, bool] = {}  # whether a camera's times are those of the poses
         self._drawn, self._times_ns = 0, list[int]()  # poses, and when the pictures were taken
@@ -61,10 +61,10 @@ class Overlay:
         draw_label(picture, f"{frame.camera}  {frame.index}", (10, 24))
         return picture
 
-    def time_ns(self, frame: VideoFrame) -> int:
+    def time_ns(self, frame: VideoFrame) -> TimeNs:
         """When a frame was taken, on the clock of the poses; by its number where the video's clock is another."""
         camera = self.rig.cameras[self.rig.index(frame.camera)]
-        own = frame.time_ns + round(camera.time_offset_s * NS_PER_S)
+        own = TimeNs(frame.time_ns + round(camera.time_offset_s * NS_PER_S))
         if frame.camera not in self._on_clock:
             self._on_clock[frame.camera] = self._motion.covers(own) or frame.index not in self._time_of
         return own if self._on_clock[frame.camera] else self._time_of.get(frame.index, own)
@@ -82,7 +82,7 @@ class Overlay:
             f"from {poses}; draw the videos that the poses were made of"
         )
 
-    def time_of(self, number: int) -> int | None:
+    def time_of(self, number: FrameNumber) -> TimeNs | None:
         """When the poses of this number were."""
         return self._time_of.get(number)
 
@@ -120,12 +120,12 @@ def draw_videos(overlay: Overlay, sources: list[FrameSource], out: Path) -> list
     return written
 
 
-def draw_pictures(overlay: Overlay, sources: list[FrameSource], frames: list[int], out: Path) -> list[Path]:
+def draw_pictures(overlay: Overlay, sources: list[FrameSource], frames: list[FrameNumber], out: Path) -> list[Path]:
     """One picture per frame of the poses, the cameras side by side; a camera without it leaves its place empty.
 
     Cameras that are not in step show the picture that they took nearest to the poses' time.
     """
-    found: dict[int, dict[str, Picture]] = {frame: {} for frame in frames}
+    found: dict[FrameNumber, dict[str, Picture]] = {frame: {} for frame in frames}
     for source in sources:
         for number, frame in _nearest(overlay, source, frames).items():
             found[number][source.name] = overlay.draw(frame)
@@ -143,12 +143,12 @@ def draw_pictures(overlay: Overlay, sources: list[FrameSource], frames: list[int
     return written
 
 
-def _nearest(overlay: Overlay, source: FrameSource, frames: list[int]) -> dict[int, VideoFrame]:
+def _nearest(overlay: Overlay, source: FrameSource, frames: list[FrameNumber]) -> dict[FrameNumber, VideoFrame]:
     """Of each number asked for the frame of a source at that time; by its number where the poses have no such frame."""
     times = {number: overlay.time_of(number) for number in frames}
     latest = max((time_ns for time_ns in times.values() if time_ns is not None), default=-1)
     furthest = 0.6 * NS_PER_S / (source.fps or 30.0)
-    best: dict[int, tuple[float, VideoFrame]] = {}
+    best: dict[FrameNumber, tuple[float, VideoFrame]] = {}
     with Reader(source) as reader:
         while (frame := reader.read()) is not None:
             taken = overlay.time_ns(frame)

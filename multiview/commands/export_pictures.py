@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from multiview.cameras.camera import Rig
-from multiview.data import NS_PER_S, VideoFrame
+from multiview.data import NS_PER_S, TimeNs, VideoFrame
 from multiview.export import Picture
 from multiview.recordings.pose_motion import PoseMotion
 from multiview.recordings.pose_table import Poses
@@ -48,7 +48,7 @@ def pictures_of(rig: Rig, poses: Poses, sources: list[FrameSource], max_bytes: i
             yield Picture(source.name, time_ns, jpeg)
 
 
-def _timed(rig: Rig, poses: Poses, source: FrameSource) -> Iterator[tuple[VideoFrame, int]]:
+def _timed(rig: Rig, poses: Poses, source: FrameSource) -> Iterator[tuple[VideoFrame, TimeNs]]:
     """The frames of a video that the poses span, with their times on the clock of the poses.
 
     By their numbers where the video has another clock.
@@ -60,7 +60,7 @@ def _timed(rig: Rig, poses: Poses, source: FrameSource) -> Iterator[tuple[VideoF
     own_clock: bool | None = None
     with Reader(source) as reader:
         while (frame := reader.read()) is not None:
-            own = frame.time_ns + offset_ns
+            own = TimeNs(frame.time_ns + offset_ns)
             if own_clock is None:
                 own_clock = motion.covers(own) or frame.index not in by_number
             time_ns = own if own_clock else by_number.get(frame.index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import remainder
 from pathlib import Path
@@ -117,10 +117,7 @@ def _guess_by_sound(sounds: dict[str, Sound]) -> FirstGuess | None:
 
 def with_guess(recordings: list[Recording], guess: FirstGuess) -> list[Recording] | None:
     """The recordings moved by the guess; None where they would hardly overlap, so that it must be wrong."""
-    moved = [
-        replace(one, times_ns=[time + round(guess.offsets_s.get(one.camera, 0.0) * NS_PER_S) for time in one.times_ns])
-        for one in recordings
-    ]
+    moved = [one.moved(round(guess.offsets_s.get(one.camera, 0.0) * NS_PER_S)) for one in recordings]
     spans = [(one.times_ns[0], one.times_ns[-1]) for one in moved if one.times_ns]
     if not spans:
         return None

@@ -195,11 +195,7 @@ def _accepted(scan: TimeOffsetScan) -> np.ndarray:
 
 
 def _corrected(rig: Rig, recordings: list[Recording], offsets_s: np.ndarray) -> list[Recording]:
-    corrected = []
-    for recording in recordings:
-        offset_ns = round(float(offsets_s[rig.index(recording.camera)]) * NS_PER_S)
-        corrected.append(replace(recording, times_ns=[time_ns + offset_ns for time_ns in recording.times_ns]))
-    return corrected
+    return [one.moved(round(float(offsets_s[rig.index(one.camera)]) * NS_PER_S)) for one in recordings]
 
 
 class _Pass(NamedTuple):

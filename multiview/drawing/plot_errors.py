@@ -10,7 +10,7 @@ import numpy as np
 from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.reprojection import reprojection_errors
-from multiview.data import NS_PER_S, Keypoints2D, Tracks, Views
+from multiview.data import NS_PER_S, Keypoints2D, TimeNs, Tracks, Views
 from multiview.drawing.plot import CameraErrors
 from multiview.errors import MessageError
 from multiview.recordings.keypoint_folder import open_keypoint_folders
@@ -26,7 +26,7 @@ __all__ = ["folder_errors", "recorded_errors"]
 
 _PER_CAMERA = 1500  # pictures looked at, spread over the take: more do not change the curve
 
-_Seen = tuple[int, int, Keypoints2D]  # camera, time (ns), what it saw
+_Seen = tuple[int, TimeNs, Keypoints2D]  # camera, time (ns), what it saw
 Progress = Callable[[float], None]
 
 
@@ -41,7 +41,9 @@ def folder_errors(
     folders = open_keypoint_folders(directory, rig, skeleton)
     in_step = not any(camera.time_offset_s for camera in rig.cameras)
     times = NumberTimes.of(folders.frames, poses.frames_per_second)
-    by_number: dict[int, int] = dict(zip(poses.frame.tolist(), poses.time_ns.tolist(), strict=True)) if in_step else {}
+    by_number: dict[int, TimeNs] = {}
+    if in_step:
+        by_number = dict(zip(poses.frame.tolist(), poses.time_ns.tolist(), strict=True))
     wanted = np.unique(np.linspace(0, len(folders.frames) - 1, _PER_CAMERA).astype(np.int64))
 
     def seen() -> Iterator[_Seen]:
@@ -51,7 +53,7 @@ def folder_errors(
             for index, camera in enumerate(rig.cameras):
                 keypoints = folders.read(index, frame) if time_ns is not None else None
                 if keypoints is not None and time_ns is not None:
-                    yield index, time_ns + round(camera.time_offset_s * NS_PER_S), keypoints
+                    yield index, TimeNs(time_ns + round(camera.time_offset_s * NS_PER_S)), keypoints
 
     return _errors(poses, rig, seen(), len(wanted) * len(rig), progress)
 
@@ -81,7 +83,7 @@ def recorded_errors(poses: Poses, rig: Rig, take: Take, progress: Progress) -> l
                 if count[camera] % every or (message.clock != "epoch" and not clock.known):
                     continue
                 time_ns = message.time_ns if message.clock == "epoch" else clock.hub_ns(message.time_ns)
-                yield index[camera], time_ns + offset_ns[index[camera]], unpack_keypoints(message)
+                yield index[camera], TimeNs(time_ns + offset_ns[index[camera]]), unpack_keypoints(message)
 
     return _errors(poses, rig, seen(), total // every, progress)
 

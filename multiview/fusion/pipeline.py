@@ -28,7 +28,7 @@ from multiview.cameras.camera import Rig
 from multiview.cameras.capture_volume import Volume
 from multiview.cameras.observations import PackedRig, TrackObservations, stack_detections
 from multiview.common.ranges import above
-from multiview.data import NS_PER_S, Keypoints2D, Pose3D, Track, Tracks, Views
+from multiview.data import NS_PER_S, Keypoints2D, Pose3D, TimeNs, Track, Tracks, Views
 from multiview.fusion import stage_kernels as kernels
 from multiview.fusion.association import make_associator
 from multiview.fusion.hand_sides import HandSides
@@ -239,7 +239,7 @@ class Pipeline:
         """Compile fit, output and initiation, in a second process beside one that warms up."""
         twin = Pipeline(self.rig, self.skeleton, self.options, self.feet is not None)
         twin._fit(0, 0, 0.0)
-        twin._track([], 0, 0.0, Views(0, 0, (None,) * len(self.rig)))
+        twin._track([], 0, 0.0, Views(0, TimeNs(0), (None,) * len(self.rig)))
         kernels.select_hypotheses(twin.arrays, 0, twin.gate)
         kernels.reexamine(twin.arrays, 0, True, twin.gate)
 
@@ -258,7 +258,7 @@ class Pipeline:
         people = centre + self.unit_m * (standing + 3.0 * ahead)
         seen = tuple(Keypoints2D(c.project(people)[None], np.full((1, joints), 0.9)) for c in self.rig.cameras)
         for tick in range(ticks):
-            yield Views(tick, tick * 40_000_000, seen)
+            yield Views(tick, TimeNs(tick * 40_000_000), seen)
 
     def to_metres(self, xyz: Float64[np.ndarray, "... 3"], cov: Float64[np.ndarray, "... 3 3"]) -> None:
         """Positions and covariances in the unit of the pipeline become m and m^2, in place.

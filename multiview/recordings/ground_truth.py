@@ -12,6 +12,7 @@ from jaxtyping import Float64, Int64
 from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import LARGEST_FILE, foreign_errors
 from multiview.common.ledger import reading
+from multiview.data import FrameNumbers
 from multiview.errors import SourceError
 
 __all__ = ["ARRAYS", "Truth", "read_truth", "write_truth"]
@@ -43,7 +44,7 @@ class Truth:
             have, the root of the trace of the Cramer-Rao bound; NaN where fewer than two views determine the joint.
     """
 
-    frame: Int64[np.ndarray, " N"]
+    frame: FrameNumbers
     actor: Int64[np.ndarray, " N"]
     xyz: Float64[np.ndarray, "N J 3"]
     joints: tuple[str, ...]
@@ -87,7 +88,7 @@ def _checked(arrays: dict[str, np.ndarray], path: Path) -> Truth:
         raise SourceError(f"{path}: expected bound {xyz.shape[:2]}, found {bound.shape}")
     if bound is not None and bound.dtype.kind not in "iuf":
         raise SourceError(f"{path}: bound must be numbers, found {bound.dtype}")
-    return Truth(frame.astype(np.int64), actor.astype(np.int64), xyz.astype(np.float64), joints, bound)
+    return Truth(FrameNumbers(frame.astype(np.int64)), actor.astype(np.int64), xyz.astype(np.float64), joints, bound)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

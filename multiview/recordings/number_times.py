@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multiview.data import NS_PER_S
+from multiview.data import NS_PER_S, FrameNumber, TimeNs
 from multiview.errors import SourceError
 
 __all__ = ["NumberTimes"]
@@ -63,7 +63,7 @@ class NumberTimes:
     def are_times(self) -> bool:
         return self.unit_ns > 0
 
-    def frames(self, numbers: Sequence[int]) -> list[int]:
+    def frames(self, numbers: Sequence[int]) -> list[FrameNumber]:
         """The numbers of frames: themselves, or of times how many usual steps there are since the first.
 
         Args:
@@ -73,12 +73,12 @@ class NumberTimes:
             One for each, rising.
         """
         if not self.are_times:
-            return list(numbers)
+            return [FrameNumber(number) for number in numbers]
         steps = np.diff(np.array(numbers, dtype=np.float64))
         passed = np.maximum(np.rint(steps / np.median(steps)), 1) if len(steps) else steps
-        return [0, *np.cumsum(passed.astype(np.int64)).tolist()]
+        return [FrameNumber(number) for number in (0, *np.cumsum(passed.astype(np.int64)).tolist())]
 
-    def time_ns(self, number: int) -> int:
+    def time_ns(self, number: int) -> TimeNs:
         """When it was.
 
         Args:
@@ -87,4 +87,4 @@ class NumberTimes:
         Returns:
             ns, on the recording's clock.
         """
-        return number * self.unit_ns if self.unit_ns else round(number * NS_PER_S / self.fps)
+        return TimeNs(number * self.unit_ns if self.unit_ns else round(number * NS_PER_S / self.fps))

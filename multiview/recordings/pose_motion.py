@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from multiview.data import NS_PER_S, Pose3D, Track
+from multiview.data import NS_PER_S, Pose3D, TimeNs, Track
 from multiview.recordings.pose_table import Poses
 
 __all__ = ["PoseMotion"]
@@ -28,7 +28,7 @@ class PoseMotion:
         times = poses.time_ns
         self.start_ns, self.end_ns = (int(times.min()), int(times.max())) if len(poses) else (0, 0)
 
-    def covers(self, time_ns: int) -> bool:
+    def covers(self, time_ns: TimeNs) -> bool:
         """Whether a time lies within the take.
 
         Args:
@@ -39,7 +39,7 @@ class PoseMotion:
         """
         return self.start_ns - self._frame_ns <= time_ns <= self.end_ns + self._frame_ns
 
-    def at(self, time_ns: int) -> tuple[Track, ...]:
+    def at(self, time_ns: TimeNs) -> tuple[Track, ...]:
         """Everyone who is there.
 
         Args:

@@ -19,7 +19,7 @@ from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
 from multiview.common.names import name_fault
 from multiview.common.parquet_file import read_parquet
-from multiview.data import NS_PER_S, Track, Tracks
+from multiview.data import NS_PER_S, FrameNumbers, TimesNs, Track, Tracks
 from multiview.errors import SourceError
 from multiview.recordings.identities import read_identities
 
@@ -86,9 +86,9 @@ class Poses:
         contact: (N, J) True while a point of a foot stands on the floor; all False where nobody looked.
     """
 
-    frame: Int64[np.ndarray, " N"]
-    time_ns: Int64[np.ndarray, " N"]
-    utc_ns: Int64[np.ndarray, " N"]
+    frame: FrameNumbers
+    time_ns: TimesNs
+    utc_ns: TimesNs
     person: Int64[np.ndarray, " N"]
     xyz: Float64[np.ndarray, "N J 3"]
     cov: Float64[np.ndarray, "N J 3 3"]
@@ -175,7 +175,7 @@ class Poses:
         """
         parts = [_columns(block, skeleton) for block in _blocks(ticks)]
         names = {person: name for part in parts for person, name in part.pop("names").items()}
-        columns = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
+        columns: dict[str, Any] = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
         return Poses(**columns, joints=skeleton.joints, skeleton=skeleton.name, names=names)
 
     def with_written_times(self) -> Poses:
@@ -184,7 +184,7 @@ class Poses:
         Returns:
             The same poses.
         """
-        return replace(self, time_ns=np.round(self.time_ns / NS_PER_S * NS_PER_S).astype(np.int64))
+        return replace(self, time_ns=TimesNs(np.round(self.time_ns / NS_PER_S * NS_PER_S).astype(np.int64)))
 
     def label(self, person: int) -> str:
         """What a person is called in files.
@@ -379,9 +379,9 @@ def _from_table(table: pa.Table) -> Poses:
     time_ns = np.round(time_s * NS_PER_S).astype(np.int64)
     score = column("score", 1.0, np.float64)
     return Poses(
-        frame=rows[:, 0],
-        time_ns=time_ns,
-        utc_ns=raw("utc_ns", 0.0, np.int64)[first],
+        frame=FrameNumbers(rows[:, 0]),
+        time_ns=TimesNs(time_ns),
+        utc_ns=TimesNs(raw("utc_ns", 0.0, np.int64)[first]),
         person=rows[:, 1],
         xyz=xyz,
         cov=cov,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from multiview.cameras.camera import Rig
 from multiview.common.names import file_name
-from multiview.data import NS_PER_S, Keypoints2D, Views
+from multiview.data import NS_PER_S, FrameNumber, Keypoints2D, TimeNs, Views
 from multiview.recordings.keypoint_folder import write_keypoints
 from multiview.recordings.number_times import MOST_FRAMES, NumberTimes
 from multiview.recordings.written_keypoints import remove_earlier, will_write
@@ -61,16 +61,20 @@ class Recording:
 
     camera: str
     fps: float
-    frames: list[int] = field(default_factory=list)
-    times_ns: list[int] = field(default_factory=list)
+    frames: list[FrameNumber] = field(default_factory=list)
+    times_ns: list[TimeNs] = field(default_factory=list)
     keypoints: list[Keypoints2D] = field(default_factory=list)
     trouble: str = ""
+
+    def moved(self, later_ns: int) -> Recording:
+        """The same recording, so much later (ns)."""
+        return replace(self, times_ns=[TimeNs(time_ns + later_ns) for time_ns in self.times_ns])
 
 
 def frame_views(folders: KeypointSource, cameras: int, frame: int, fps: float) -> Views:
     """What every camera recorded in one frame; a recorded frame stands at frame / fps."""
     keypoints = tuple(folders.read(camera, frame) for camera in range(cameras))
-    return Views(frame, round(frame * NS_PER_S / fps), keypoints)
+    return Views(frame, TimeNs(round(frame * NS_PER_S / fps)), keypoints)
 
 
 def folder_views(folders: KeypointSource, rig: Rig, fps: float) -> tuple[Iterable[Views], int]:
@@ -114,7 +118,7 @@ def folder_recordings(folders: KeypointSource, rig: Rig, fps: float) -> list[Rec
             keypoints = folders.read(index, frame)
             if keypoints is not None:
                 recording.frames.append(numbers[frame])
-                recording.times_ns.append(times.time_ns(frame) + offset)
+                recording.times_ns.append(TimeNs(times.time_ns(frame) + offset))
                 recording.keypoints.append(keypoints)
         recordings.append(recording)
     return recordings
@@ -191,7 +195,7 @@ def recorded_views(rig: Rig, recordings: list[Recording]) -> Iterator[Views]:
 
 def _synchronised(recordings: list[Recording]) -> bool:
     """Whether frames of one number were taken at one instant, to a tenth of a frame."""
-    times: dict[int, list[int]] = {}
+    times: dict[FrameNumber, list[TimeNs]] = {}
     for recording in recordings:
         for frame, time_ns in zip(recording.frames, recording.times_ns, strict=True):
             times.setdefault(frame, []).append(time_ns)

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from multiview.common.ranges import between
-from multiview.data import NS_PER_S
+from multiview.data import NS_PER_S, FrameNumbers, TimesNs
 from multiview.errors import ConfigError
 from multiview.recordings.pose_table import ROW_ARRAYS, Poses
 
@@ -137,7 +137,14 @@ def _person(poses: Poses, person: int, rate: float, options: ResampleOptions) ->
         xyz = _lowpass(xyz, butter(2, options.lowpass_hz, fs=rate, output="sos"))
     near = own.select(nearest)
     utc_ns = np.where(near.utc_ns > 0, near.utc_ns + time_ns - near.time_ns, 0)
-    dense = replace(near, frame=frame, time_ns=time_ns, utc_ns=utc_ns, xyz=xyz, filled=filled)
+    dense = replace(
+        near,
+        frame=FrameNumbers(frame),
+        time_ns=TimesNs(time_ns),
+        utc_ns=TimesNs(utc_ns),
+        xyz=xyz,
+        filled=filled,
+    )
     if options.resample_hz:
         dense = _resample(dense, options.resample_hz)
     return _consistent(dense, filled_only=~was_known if not options.resample_hz else None)
@@ -203,10 +210,10 @@ def _resample(poses: Poses, rate: float) -> Poses:
     between = poses.xyz[before] * (1 - share) + poses.xyz[after] * share
     between = np.where(share < 1e-6, poses.xyz[before], np.where(share > 1 - 1e-6, poses.xyz[after], between))
     nearest = np.where(share[:, 0, 0] < 0.5, before, after)
-    moved = replace(poses.select(nearest), frame=frame, xyz=between)
+    moved = replace(poses.select(nearest), frame=FrameNumbers(frame), xyz=between)
     time_ns = np.round(frame * (NS_PER_S / rate)).astype(np.int64)
     utc_ns = np.where(moved.utc_ns > 0, moved.utc_ns + time_ns - moved.time_ns, 0)
-    return replace(moved, time_ns=time_ns, utc_ns=utc_ns)
+    return replace(moved, time_ns=TimesNs(time_ns), utc_ns=TimesNs(utc_ns))
 
 
 def _y_up(poses: Poses) -> Poses:

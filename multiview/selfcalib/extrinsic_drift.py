@@ -22,7 +22,7 @@ from jaxtyping import Float64
 from multiview.cameras.camera import Rig
 from multiview.cameras.observations import PackedRig, Rays, pack
 from multiview.cameras.rotate import unrotate_keypoints
-from multiview.data import Tracks, Views
+from multiview.data import TimeNs, Tracks, Views
 from multiview.selfcalib.rotation_equations import RotationNormalEquations, rotation_normal_equations
 
 __all__ = ["ExtrinsicDriftDetector"]
@@ -86,7 +86,7 @@ class ExtrinsicDriftDetector:
 
     def warm_up(self) -> None:
         """Compile or load the kernels."""
-        nothing = Views(0, 0, (None,) * len(self._rig.R))
+        nothing = Views(0, TimeNs(0), (None,) * len(self._rig.R))
         rays = pack(nothing, self._rig, 1, np.ones((1, 2)), np.array([0.0, 1.0]))
         rotation_normal_equations(np.empty((0, 1, 3)), np.empty((0, 1), dtype=bool), rays, self._rig)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from multiview.data import NS_PER_S, TimeNs
+
 __all__ = ["ContainerTimes"]
 
 ROUNDING_NS = 1_000_000  # the coarsest that containers round to; a coarser unit is that of one frame
 USUAL_FPS = 25.0
-NS_PER_S = 1_000_000_000
 
 
 class ContainerTimes:
@@ -29,7 +30,7 @@ class ContainerTimes:
         self._index = -1
         self._last_ns, self._last_index = 0, 0  # of the last stamp that was believed
 
-    def next_ns(self, stamp_s: float | None) -> int:
+    def next_ns(self, stamp_s: float | None) -> TimeNs:
         """Time of the next frame.
 
         Args:
@@ -42,11 +43,11 @@ class ContainerTimes:
         stamp = 0 if stamp_s is None else round(stamp_s * NS_PER_S)
         if self._index == 0:
             self._first_ns = stamp
-            return 0
+            return TimeNs(0)
         since_first = stamp - self._first_ns
         by_rate = round(self._index * self._step_ns)
         if since_first <= self._last_ns:
-            return self._last_ns + round((self._index - self._last_index) * self._step_ns)
+            return TimeNs(self._last_ns + round((self._index - self._last_index) * self._step_ns))
         self._is_constant &= abs(since_first - by_rate) <= self._rounding_ns and by_rate > self._last_ns
         self._last_ns, self._last_index = by_rate if self._is_constant else since_first, self._index
-        return self._last_ns
+        return TimeNs(self._last_ns)

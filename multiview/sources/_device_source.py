@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from multiview.data import NS_PER_S, VideoFrame
+from multiview.data import NS_PER_S, FrameNumber, TimeNs, VideoFrame
 from multiview.errors import SourceError
 from multiview.sources._device import Device, DeviceReport, RawFrame, report_of
 from multiview.sources._device_clock import DeviceClock
@@ -107,7 +107,7 @@ class DeviceSource(ABC):
             raw, time_ns, trigger = taken
             if raw.pixels is not None:
                 image = to_bgr(raw.pixels, self._device.pixel_format)
-                return VideoFrame(image, self._index, time_ns, self.name, trigger)
+                return VideoFrame(image, FrameNumber(self._index), TimeNs(time_ns), self.name, trigger)
         return None
 
     def skip(self) -> bool:

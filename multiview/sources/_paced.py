@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from multiview.data import VideoFrame
+from multiview.data import FrameNumber, TimeNs, VideoFrame
 from multiview.sources._source import FrameSource
 
 __all__ = ["Paced"]
@@ -113,4 +113,5 @@ class Paced:
                 self._time_offset = self._next_time_ns() - frame.time_ns
         if frame is None:
             return None
-        return replace(frame, index=frame.index + self._index_offset, time_ns=frame.time_ns + self._time_offset)
+        index, time_ns = frame.index + self._index_offset, frame.time_ns + self._time_offset
+        return replace(frame, index=FrameNumber(index), time_ns=TimeNs(time_ns))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from multiview.common.ledger import note_missing
-from multiview.data import VideoFrame
+from multiview.data import FrameNumber, VideoFrame
 from multiview.errors import SourceError
 from multiview.sources._source import FrameSource
 
@@ -97,7 +97,7 @@ class Parts:
         while self._part is not None:
             if (frame := self._part.read()) is not None:
                 self._next_index = self._first_index + frame.index + 1
-                return replace(frame, index=self._first_index + frame.index)
+                return replace(frame, index=FrameNumber(self._first_index + frame.index))
             self._go_on()
         return None
 

@@ -12,6 +12,7 @@ from jaxtyping import UInt8, UInt16
 
 from multiview.common.ledger import check_ordinary
 from multiview.common.picture_file import decode_picture
+from multiview.data import FrameNumber
 from multiview.errors import SourceError
 
 __all__ = ["PICTURE_SUFFIXES", "PictureDepth", "numbered_pictures", "read_picture"]
@@ -21,7 +22,7 @@ SAMPLE = 5  # pictures that tell how many bits are used
 BITS = (8, 10, 12, 14, 16)
 
 
-def numbered_pictures(folder: Path) -> list[tuple[int, Path]]:
+def numbered_pictures(folder: Path) -> list[tuple[FrameNumber, Path]]:
     """Frame number and path of every picture of a folder, in order.
 
     All names but for their numbers are alike. The frame's number is the one that differs from file to file, the last
@@ -47,9 +48,9 @@ def numbered_pictures(folder: Path) -> list[tuple[int, Path]]:
     if not all(groups):
         if any(groups):
             raise SourceError(f"{folder}: {names[[bool(g) for g in groups].index(False)]} has no number, others have")
-        return [(number, folder / name) for number, name in enumerate(names)]
+        return [(FrameNumber(number), folder / name) for number, name in enumerate(names)]
     numbers = _frame_numbers(groups)
-    first: dict[int, str] = {}
+    first: dict[FrameNumber, str] = {}
     for number, name in zip(numbers, names, strict=True):
         if number in first:
             raise SourceError(f"{folder}: {first[number]} and {name} bear the same frame number {number}")
@@ -62,13 +63,13 @@ def _shape(name: str) -> str:
     return re.sub(r"\d+", "0", Path(name).stem)
 
 
-def _frame_numbers(groups: Sequence[list[str]]) -> list[int]:
+def _frame_numbers(groups: Sequence[list[str]]) -> list[FrameNumber]:
     """The last of the numbers in each name that are not the same in all."""
     if len({len(group) for group in groups}) > 1:
-        return [int(group[-1]) for group in groups]
+        return [FrameNumber(int(group[-1])) for group in groups]
     columns = list(zip(*groups, strict=True))
     differing = [column for column in columns if len(set(column)) > 1]
-    return [int(text) for text in (differing or columns)[-1]]
+    return [FrameNumber(int(text)) for text in (differing or columns)[-1]]
 
 
 class PictureDepth:

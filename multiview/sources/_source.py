@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from multiview.data import VideoFrame
+from multiview.data import FrameNumber, VideoFrame
 
 
 @runtime_checkable
 class Seekable(Protocol):
     """A source that can leave frames out without decoding them."""
 
-    def seek(self, frame: int) -> bool:
+    def seek(self, frame: FrameNumber) -> bool:
         """Go on with this frame; False where that is not possible: then it goes on from its beginning."""
         ...
 

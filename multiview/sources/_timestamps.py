@@ -17,6 +17,7 @@ from statistics import median
 from multiview.common.foreign_errors import foreign_errors
 from multiview.common.ledger import reading
 from multiview.common.ranges import shown
+from multiview.data import NS_PER_S, FrameNumber, TimeNs
 from multiview.errors import SourceError
 
 __all__ = ["Timestamps", "read_timestamps", "timestamps_beside"]
@@ -24,7 +25,6 @@ __all__ = ["Timestamps", "read_timestamps", "timestamps_beside"]
 UNITS = {1e3: "ms", 1e6: "µs", 1e9: "ns"}
 MAX_RATIO = 1.3  # by which a unit's rate may differ from the container's
 LONGEST_GAP = 10  # rows that may be missing in between
-NS_PER_S = 1_000_000_000
 
 
 class Timestamps:
@@ -34,7 +34,7 @@ class Timestamps:
         times_ns: Frame number to time, ns; both rise together.
     """
 
-    def __init__(self, times_ns: dict[int, int]) -> None:
+    def __init__(self, times_ns: dict[FrameNumber, TimeNs]) -> None:
         self._times_ns = times_ns
         self._frames = list(times_ns)
 
@@ -42,11 +42,11 @@ class Timestamps:
         return len(self._frames)
 
     @property
-    def frames(self) -> list[int]:
+    def frames(self) -> list[FrameNumber]:
         """The numbers that are there, rising."""
         return self._frames
 
-    def time_ns(self, frame: int) -> int | None:
+    def time_ns(self, frame: FrameNumber) -> TimeNs | None:
         """When a frame was taken.
 
         Args:
@@ -65,7 +65,7 @@ class Timestamps:
         if after - before > LONGEST_GAP + 1:
             return None
         start, end = self._times_ns[before], self._times_ns[after]
-        return start + (end - start) * (frame - before) // (after - before)
+        return TimeNs(start + (end - start) * (frame - before) // (after - before))
 
 
 def timestamps_beside(video: Path, fps: float = 0.0, frames: int = 0) -> Timestamps | None:
@@ -118,7 +118,9 @@ def _read(path: Path, fps: float, frames: int) -> Timestamps:
             )
     per_second = _per_second(ordered, fps)
     first = 1 if frames and 0 not in ordered and 1 in ordered and max(ordered) == frames else 0
-    return Timestamps({frame - first: round(time * (NS_PER_S / per_second)) for frame, time in ordered.items()})
+    return Timestamps(
+        {FrameNumber(frame - first): TimeNs(round(time * (NS_PER_S / per_second))) for frame, time in ordered.items()}
+    )
 
 
 def _rows(path: Path) -> dict[int, float]:

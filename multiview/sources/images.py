@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from multiview.common.ledger import reading
-from multiview.data import VideoFrame
+from multiview.data import FrameNumber, TimeNs, VideoFrame
 from multiview.errors import SourceError
 from multiview.sources._picture_files import PictureDepth, numbered_pictures, read_picture
 from multiview.sources._timestamps import read_timestamps
@@ -50,9 +50,9 @@ class Source:
     def close(self) -> None:
         pass
 
-    def _load(self, index: int, path: Path) -> VideoFrame:
+    def _load(self, index: FrameNumber, path: Path) -> VideoFrame:
         image = read_picture(path, self._depth)
-        time_ns = round(index * 1e9 / self.fps) if self._times is None else self._times.time_ns(index)
+        time_ns = TimeNs(round(index * 1e9 / self.fps)) if self._times is None else self._times.time_ns(index)
         if time_ns is None:
             raise SourceError(f"{self.path / 'timestamps.csv'} has no frame {index} ({path.name})")
         return VideoFrame(image, index, time_ns, self.name)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from multiview.common.secret import hide_secrets
-from multiview.data import VideoFrame
+from multiview.data import FrameNumber, TimeNs, VideoFrame
 from multiview.errors import SourceError
 from multiview.sources._device_settings import DeviceSettings
 from multiview.sources._stream_trouble import stream_trouble
@@ -84,7 +84,7 @@ class Source:
         else:
             image, arrived = self._read_image()
         self._index += 1
-        return VideoFrame(image, self._index - 1, arrived, self.name)
+        return VideoFrame(image, FrameNumber(self._index - 1), TimeNs(arrived), self.name)
 
     def _read_image(self) -> tuple[UInt8[np.ndarray, "H W 3"], int]:
         """The next picture, and when it arrived, ns."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from multiview.common.ledger import note_missing, reading
 from multiview.common.names import name_of_file
-from multiview.data import VideoFrame
+from multiview.data import FrameNumber, TimeNs, VideoFrame
 from multiview.errors import SourceError
 from multiview.sources._container_times import ContainerTimes
 from multiview.sources._timestamps import timestamps_beside
@@ -72,11 +72,11 @@ class Source:
             return True
         if not self._reader.grab():
             return self.read() is not None  # the end, or what broke off there
-        self._time_ns(self._index, self._reader.stamp_s)
+        self._time_ns(FrameNumber(self._index), self._reader.stamp_s)
         self._index += 1
         return True
 
-    def seek(self, frame: int) -> bool:
+    def seek(self, frame: FrameNumber) -> bool:
         """Go on with a frame further on, without decoding all that lies between.
 
         Args:
@@ -92,7 +92,7 @@ class Source:
             self._reopen()
             return False
         for index, stamp in enumerate(stamps[:frame]):
-            self._time_ns(index, stamp * self._reader.unit_s)
+            self._time_ns(FrameNumber(index), stamp * self._reader.unit_s)
         self._index = frame
         return True
 
@@ -108,7 +108,7 @@ class Source:
     def _grab(self) -> VideoFrame | None:
         if not self._reader.grab():
             return None
-        index = self._index
+        index = FrameNumber(self._index)
         self._index += 1
         try:
             image = self._reader.image()
@@ -116,14 +116,14 @@ class Source:
             raise SourceError(f"{self.path}, frame {index}: {error}") from None
         return VideoFrame(image, index, self._time_ns(index, self._reader.stamp_s), self.name)
 
-    def _time_ns(self, index: int, stamp_s: float | None) -> int:
+    def _time_ns(self, index: FrameNumber, stamp_s: float | None) -> TimeNs:
         if self._times is not None:
             time_ns = self._times.time_ns(index)
             if time_ns is None:
                 raise SourceError(f"{self.path}: its timestamps file has no frame {index}")
             return time_ns
         if self._from_rate:
-            return round(index * 1e9 / self.fps)
+            return TimeNs(round(index * 1e9 / self.fps))
         return self._container.next_ns(stamp_s)
 
     def _check_end(self) -> None:

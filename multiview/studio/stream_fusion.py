@@ -21,7 +21,7 @@ from multiview.body.recognition import IdentityLabels, Recogniser
 from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.reprojection import residuals_px
-from multiview.data import Tracks, Views
+from multiview.data import TimeNs, Tracks, Views
 from multiview.errors import MessageError
 from multiview.fusion.pipeline import Pipeline
 from multiview.selfcalib.extrinsic_drift import ExtrinsicDriftDetector
@@ -219,7 +219,7 @@ class StreamFusion:
             return self.sync.advance(stamp.arrival_ns)
         return self.sync.add(self._index[message.camera], time_ns, unpack_keypoints(message), stamp.arrival_ns)
 
-    def _time_ns(self, message: KeypointsMessage, session: _WorkerSession, stamp: Stamp) -> int | None:
+    def _time_ns(self, message: KeypointsMessage, session: _WorkerSession, stamp: Stamp) -> TimeNs | None:
         """The frame's time on the common clock: the sources' own epoch, the hub's, or the count of a trigger.
 
         None while the clock of a worker that has just begun is not known yet.
@@ -234,7 +234,7 @@ class StreamFusion:
             if abs(time_ns) > MAX_TIME_NS:
                 what = f"the trigger's count {message.trigger}" if triggered else f"the stamp {message.time_ns} ns"
                 raise MessageError(f"{message.camera}: {what} is more than a century from zero")
-            return time_ns
+            return TimeNs(time_ns)
         if not session.clock.known:
             if not session.clock.jumps:
                 return None
@@ -243,12 +243,12 @@ class StreamFusion:
         if time_ns > stamp.arrival_ns + session.clock.uncertainty_ns + FUTURE_NS:
             session.clock.restart()
             raise MessageError(f"{message.camera}: a frame from the future; its clock has jumped")
-        return time_ns
+        return TimeNs(time_ns)
 
-    def _pulse_ns(self, message: KeypointsMessage, session: _WorkerSession) -> int:
+    def _pulse_ns(self, message: KeypointsMessage, session: _WorkerSession) -> TimeNs:
         """The time of the pulse that exposed a frame, by the count that all cameras share."""
         if abs(message.trigger) > MAX_TIME_NS:  # more pulses than nanoseconds in a century
-            return message.trigger
+            return TimeNs(message.trigger)
         known = session.clock.known and message.clock == "worker"
         taken_ns = session.clock.hub_ns(message.time_ns) if known else None
         return self.sync.tick_time_ns(

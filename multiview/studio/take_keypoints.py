@@ -7,7 +7,7 @@ from pathlib import Path
 from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig
-from multiview.data import Keypoints2D, Views
+from multiview.data import FrameNumber, Keypoints2D, TimeNs, Views
 from multiview.recordings.recorded_keypoints import Recording
 from multiview.recordings.take import Take
 from multiview.studio.rerun import take_studio, with_other_rig
@@ -22,9 +22,9 @@ class _KeypointCollector(SyncBuffer):
 
     def __init__(self, cameras: int, rate_hz: float) -> None:
         super().__init__(cameras, rate_hz)
-        self.frames: list[list[tuple[int, Keypoints2D]]] = [[] for _ in range(cameras)]
+        self.frames: list[list[tuple[TimeNs, Keypoints2D]]] = [[] for _ in range(cameras)]
 
-    def add(self, camera: int, time_ns: int, keypoints: Keypoints2D, arrival_ns: int) -> list[Views]:
+    def add(self, camera: int, time_ns: TimeNs, keypoints: Keypoints2D, arrival_ns: int) -> list[Views]:
         self.frames[camera].append((time_ns, keypoints))
         return []
 
@@ -47,8 +47,8 @@ def take_keypoints(take: Take, rig_path: Path | None = None) -> tuple[Rig, Skele
     recordings = []
     for camera, frames in zip(rig.cameras, collector.frames, strict=True):
         offset = round(camera.time_offset_s * 1e9)
-        by_time = dict(sorted((time_ns + offset, keypoints) for time_ns, keypoints in frames))
-        recordings.append(
-            Recording(camera.name, collector.rate_hz, list(range(len(by_time))), list(by_time), list(by_time.values()))
-        )
+        by_time = dict(sorted(frames, key=lambda frame: frame[0]))  # of one stamp the last
+        numbers = [FrameNumber(number) for number in range(len(by_time))]
+        recording = Recording(camera.name, collector.rate_hz, numbers, list(by_time), list(by_time.values()))
+        recordings.append(recording.moved(offset))
     return rig, fusion.skeleton, recordings

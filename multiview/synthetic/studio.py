@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float64, Int64
 from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.cameras.camera import Rig
 from multiview.common.toml import convert
-from multiview.data import NS_PER_S, Keypoints2D, Views
+from multiview.data import NS_PER_S, FrameNumbers, Keypoints2D, TimeNs, Views
 from multiview.errors import ConfigError
 from multiview.recordings.ground_truth import Truth
 from multiview.synthetic.anatomy import Posture, has_fingers, joint_positions, random_build
@@ -86,7 +86,7 @@ class Studio:
         self._clock_offset_s = clocks.uniform(-1, 1, len(rig)) * options.clock_offset_ms / 1e3
         self._clock_drift = clocks.uniform(-1, 1, len(rig)) * options.clock_drift_ppm / 1e6
 
-    def time_ns(self, frame: int) -> int:
+    def time_ns(self, frame: int) -> TimeNs:
         """The tick of a frame on the studio's own clock.
 
         Args:
@@ -95,7 +95,7 @@ class Studio:
         Returns:
             ns.
         """
-        return round(frame * NS_PER_S / self.fps)
+        return TimeNs(round(frame * NS_PER_S / self.fps))
 
     def capture_ns(self, camera: int, frame: int) -> int:
         """When a camera really exposed a frame, on the studio's own clock.
@@ -448,4 +448,4 @@ def _move(options: StudioOptions, skeleton: Skeleton, side: float) -> _Motion:
 def _truth(motion: _Motion, frames: int, skeleton: Skeleton) -> Truth:
     xyz = motion.xyz[_PAD : _PAD + frames]
     frame, actor = np.nonzero(~np.isnan(xyz[:, :, 0, 0]))
-    return Truth(frame, actor, xyz[frame, actor], skeleton.joints)
+    return Truth(FrameNumbers(frame), actor, xyz[frame, actor], skeleton.joints)

@@ -15,7 +15,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from multiview.common.ranges import above, between
-from multiview.data import NS_PER_S, Keypoints2D, Views
+from multiview.data import NS_PER_S, Keypoints2D, TimeNs, Views
 from multiview.timing.interpolate import interpolate
 
 __all__ = ["Counts", "SyncBuffer", "SyncOptions"]
@@ -134,8 +134,8 @@ class SyncBuffer:
         self._out_of_range = 0  # consecutive frames far before that or far after
         self._last_waited = self._cameras[0]  # the camera waited for last, checked first
 
-    def tick_time_ns(self, tick: int) -> int:
-        return round(tick * NS_PER_S / self.rate_hz)
+    def tick_time_ns(self, tick: int) -> TimeNs:
+        return TimeNs(round(tick * NS_PER_S / self.rate_hz))
 
     def first_tick_at(self, time_ns: int) -> int:
         """The first tick at or after an instant."""
@@ -164,7 +164,7 @@ class SyncBuffer:
     def counts(self) -> list[Counts]:
         return [Counts(c.used, c.missed, c.late, c.duplicate, c.ahead) for c in self._cameras]
 
-    def add(self, camera: int, time_ns: int, keypoints: Keypoints2D, arrival_ns: int) -> list[Views]:
+    def add(self, camera: int, time_ns: TimeNs, keypoints: Keypoints2D, arrival_ns: int) -> list[Views]:
         """A frame of a camera that arrived at the hub at `arrival_ns`; what it completes is returned."""
         self._insert(self._cameras[camera], time_ns, keypoints, arrival_ns)
         return self.advance(arrival_ns)
@@ -277,7 +277,7 @@ class SyncBuffer:
             wait = longest
         return tick_ns + self.delay_ns + min(wait, longest)
 
-    def _emit_tick(self, tick: int, time_ns: int, waiting: list[_Camera]) -> Views:
+    def _emit_tick(self, tick: int, time_ns: TimeNs, waiting: list[_Camera]) -> Views:
         for camera in waiting:
             camera.missed += 1
             camera.consecutive_misses += 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from multiview.data import Keypoints2D, Pose3D, Track, Tracks
+from multiview.data import Keypoints2D, Pose3D, TimeNs, Track, Tracks
 from multiview.wire.messages import KeypointsMessage, PosesMessage, write_blob
 
 __all__ = ["pack_keypoints", "pack_tracks", "unpack_keypoints", "unpack_tracks"]
@@ -86,4 +86,4 @@ def unpack_tracks(message: PosesMessage) -> Tracks:
         contact[n] = good[n] & np.isin(np.arange(message.joints), standing)
     people = zip(message.people, names, xyz, cov, score, views, filled, contact, strict=True)
     poses = tuple(Track(person, Pose3D(*arrays), name) for person, name, *arrays in people)
-    return Tracks(message.tick, message.time_ns, poses, message.utc_ns)
+    return Tracks(message.tick, TimeNs(message.time_ns), poses, message.utc_ns)

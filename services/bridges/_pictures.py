@@ -10,7 +10,7 @@ import numpy as np
 
 from multiview.cameras.camera import Camera, Rig
 from multiview.cameras.reprojection import reprojection_errors
-from multiview.data import Keypoints2D, Tracks, Views
+from multiview.data import Keypoints2D, TimeNs, Tracks, Views
 from multiview.errors import MessageError
 from multiview.studio.config import HubOptions
 from multiview.wire import topics
@@ -65,7 +65,7 @@ class LivePictures:
             tracks = self._poses[-1]
             time_ns = tracks.time_ns
         else:
-            time_ns = preview.time_ns
+            time_ns = TimeNs(preview.time_ns)
             tracks = min(self._poses, key=lambda one: abs(one.time_ns - time_ns))
         residual = residual_px(camera, preview.table(), tracks)
         self._bridge.show_picture(camera.name, time_ns, preview.jpeg, residual)

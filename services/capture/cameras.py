@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from multiview.data import VideoFrame
+from multiview.data import FrameNumber, TimeNs, VideoFrame
 from multiview.sources import FrameSource, open_source, rotated
 from multiview.studio.config import CameraSource
 
@@ -50,7 +50,7 @@ class PlaybackCamera:
                 continue
             self._closed.wait(max(0.0, (due_ns - time.monotonic_ns()) / 1e9 + self._random.uniform(0, self._jitter_s)))
             self._index += 1
-            return VideoFrame(frame.image, self._index - 1, due_ns, self.name)
+            return VideoFrame(frame.image, FrameNumber(self._index - 1), TimeNs(due_ns), self.name)
         return None
 
     def skip(self) -> bool:

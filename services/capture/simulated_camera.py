@@ -14,7 +14,7 @@ import numpy as np
 
 from multiview.cameras.camera import Camera
 from multiview.common.toml import decode_toml
-from multiview.data import NS_PER_S, VideoFrame
+from multiview.data import NS_PER_S, FrameNumber, TimeNs, VideoFrame
 from multiview.errors import SourceError
 from multiview.studio.config import SyntheticSource
 from multiview.studio.derived import synthetic_options
@@ -114,7 +114,7 @@ class SimulatedCamera:
             return None
         image = self._show.picture(self._camera, now.number / RATE_HZ)
         self._rendered = True
-        return VideoFrame(image, now.number, now.time_ns, self.name)
+        return VideoFrame(image, FrameNumber(now.number), TimeNs(now.time_ns), self.name)
 
     def skip(self) -> bool:
         """Pass over the next frame."""

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from multiview.body.skeleton import find_skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig
-from multiview.data import NS_PER_S
+from multiview.data import NS_PER_S, TimeNs
 from multiview.drawing.overlay import draw_floor, draw_skeletons, empty_picture
 from multiview.editing.take_poses import take_poses, take_rig, take_start_ns
 from multiview.errors import SourceError
@@ -64,11 +64,11 @@ def _made(folder: Path, stamp: tuple[int, ...]) -> bytes:
     return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
 
 
-def _busy_moment(poses: Poses) -> int:
+def _busy_moment(poses: Poses) -> TimeNs:
     """The time nearest to the middle at which most people are there, ns."""
     times, counts = np.unique(poses.time_ns, return_counts=True)
     busiest = times[counts == counts.max()]
-    return int(busiest[np.abs(busiest - (times[0] + times[-1]) // 2).argmin()])
+    return TimeNs(int(busiest[np.abs(busiest - (times[0] + times[-1]) // 2).argmin()]))
 
 
 def _video_picture(take: Take, rig: Rig, poses: Poses, time_ns: int) -> tuple[int, UInt8[np.ndarray, "H W 3"] | None]:

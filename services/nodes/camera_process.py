@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from multiview.data import VideoFrame
+from multiview.data import FrameNumber, TimeNs, VideoFrame
 from multiview.errors import MultiviewError, SourceError
 from multiview.sources import FrameSource
 from services.runtime.restarts import Restarts
@@ -141,7 +141,7 @@ class CameraProcess:
         memory = self._memory
         assert memory is not None
         image = np.ndarray(reply.shape, np.uint8, memory.buf).copy()
-        return VideoFrame(image, self._index, reply.time_ns, self.name, reply.trigger)
+        return VideoFrame(image, FrameNumber(self._index), TimeNs(reply.time_ns), self.name, reply.trigger)
 
     def skip(self) -> bool:
         """Pass over the next frame; False at the end, and after `stop`."""

@@ -22,7 +22,7 @@ from multiview.cameras.camera import Camera
 from multiview.cameras.image_size import scaling_note, to_calibrated_size
 from multiview.common.ledger import note_missing
 from multiview.common.video_writer import load_encoders
-from multiview.data import NS_PER_S, Keypoints2D, VideoFrame
+from multiview.data import NS_PER_S, FrameNumber, Keypoints2D, TimeNs, VideoFrame
 from multiview.detect import ExpectsPeople, PoseDetector, make_detector
 from multiview.errors import ConfigError, SourceError
 from multiview.sources import FrameSource, Paced, Reader
@@ -408,7 +408,8 @@ class CameraWorker:
     def _warm_up(self) -> None:
         """Run the network once on an empty image of a camera that does not exist, because its first run is slow."""
         width, height = self._streams[0].source.size
-        self._detector.detect([VideoFrame(np.zeros((height, width, 3), np.uint8), 0, 0, self._streams[0].camera.name)])
+        image, name = np.zeros((height, width, 3), np.uint8), self._streams[0].camera.name
+        self._detector.detect([VideoFrame(image, FrameNumber(0), TimeNs(0), name)])
 
     def _report(self) -> None:
         detect_ms = sum(self._detect_ms) / max(1, len(self._detect_ms))
