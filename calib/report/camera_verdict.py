@@ -12,13 +12,15 @@ from calib.solve.unsteady_clocks import UnsteadyClock
 from multiview.cameras.camera import Rig
 
 __all__ = [
-    "CameraVerdict", "of_clock", "of_fault", "of_inliers", "of_residual", "of_unsteady_clock", "upside_down",
+    "CameraVerdict", "of_believed_stamps", "of_clock", "of_fault", "of_inliers", "of_residual", "of_unsteady_clock",
+    "upside_down",
 ]  # fmt: skip
 
 _USABLE_PX = 2.5
 _WORSE_THAN_OTHERS, _NOTICEABLE_PX = 3.0, 0.75
 _MIN_INLIERS = 0.75  # share of corners; gross errors of a detector stay well below the rest
 _UNCERTAIN_S, _UNKNOWN_S = 0.001, 0.01  # of a clock, beside the others; somebody who runs goes 5 mm in 1 ms
+_CONTRADICTED_S = 0.1  # by which stamps that are of one clock are not off
 _BRIEF = 0.25  # share of a camera's views that the others make up for
 _WALKING_M_S = 1.4
 _ROUNDING = 1e-6
@@ -168,6 +170,19 @@ def of_clock(name: str, deviation_s: float) -> CameraVerdict | None:
         "it and others saw the board move too little at once",
         f"wave the board, quickly and in all directions, where {name} and another camera see it at once",
         deviation_s > _UNKNOWN_S,
+    )
+
+
+def of_believed_stamps(name: str, moved_s: float, wander_s: float) -> CameraVerdict | None:
+    """A camera whose stamps were believed, since it saw the board too briefly, and then contradicted."""
+    if abs(moved_s) <= _CONTRADICTED_S and wander_s < _HARMLESS_S:
+        return None
+    return CameraVerdict(
+        name,
+        f"{name}'s clock is not known: its stamps do not fit, and it saw the board together with others too briefly to "
+        "tell by how much",
+        f"wave the board for some seconds where {name} and another camera see it at once",
+        True,
     )
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float64
 from calib.corners.corners import Corners
 from calib.report.camera_verdict import (
     CameraVerdict,
+    of_believed_stamps,
     of_clock,
     of_fault,
     of_inliers,
@@ -186,6 +187,11 @@ def _verdicts(
     clock = np.zeros(len(names)) if misled else clock_deviation(calibration)
     clock[[unsteady.camera for unsteady in calibration.unsteady_clocks]] = 0.0  # of which worse is said
     verdicts += [found for c in np.argsort(-clock) if (found := of_clock(names[c], float(clock[c]))) is not None]
+    sure, offset = calibration.sure_clock, calibration.state.offset
+    moved_s = offset - np.median(offset[sure] if sure.any() else offset)
+    wander_s = {unsteady.camera: unsteady.rms_s for unsteady in calibration.unsteady_clocks}
+    believed = [of_believed_stamps(names[c], moved_s[c], wander_s.get(c, 0.0)) for c in np.flatnonzero(~sure).tolist()]
+    verdicts += [found for found in believed if found is not None]
     verdicts += upside_down(rig)
     return tuple(sorted(verdicts, key=lambda entry: not entry.unusable))
 

@@ -65,6 +65,7 @@ class Calibration:
         loops: (camera, camera, angle in rad, length in m): how badly loops of the graph close.
         left_out: Why other cameras could not be solved, by name.
         offset_sigma: (C,) standard deviation of the time offsets, s; 0 where fixed.
+        sure_clock: (C,) whether `clock_offset` is beyond doubt; else stamps were believed.
         unsteady_clocks: Of cameras whose time offset is not constant; the bundle's times include what they wander by.
     """
 
@@ -84,6 +85,7 @@ class Calibration:
     loops: tuple[tuple[int, int, float, float], ...]
     left_out: dict[str, str]
     offset_sigma: Float64[np.ndarray, " C"]
+    sure_clock: Bool[np.ndarray, " C"]
     unsteady_clocks: tuple[UnsteadyClock, ...] = ()
 
     @property
@@ -192,7 +194,7 @@ def _solve(
         graph = covisibility(poses, seen_lenses, points)
     component = max(nx.connected_components(graph), key=lambda found: (len(found), -min(found)))
     for other in set(graph.nodes) - component:
-        left_out[corners.names[numbers[other]]] = _why_apart(poses, other, component)
+        left_out[corners.names[numbers[other]]] = _why_apart(poses, other, component, timeline.moving and offsets)
     members = sorted(component)
     placed, loops = place_cameras(graph, component)
     own = np.isin(poses.camera, members)
@@ -251,6 +253,7 @@ def _solve(
         loops=tuple((numbers[a], numbers[b], angle, length) for a, b, angle, length in loops),
         left_out=left_out,
         offset_sigma=offset_sigma,
+        sure_clock=timeline.sure[members],
         unsteady_clocks=unsteady,
     )
 
@@ -305,15 +308,24 @@ def _view_poses(
     return poses, views.row[kept]
 
 
-def _why_apart(poses: ViewPoses, camera: int, others: Collection[int]) -> str:
-    """Why a camera cannot be placed beside the others: at no moment of its pictures, or of none with the board."""
+def _why_apart(poses: ViewPoses, camera: int, others: Collection[int], searched: bool) -> str:
+    """Why a camera cannot be placed beside the others: at no moment of its pictures, or of none with the board.
+
+    `searched` says that the board's motion was asked how the clocks differ.
+    """
     own, theirs = poses.knot[poses.camera == camera], poses.knot[np.isin(poses.camera, list(others))]
     if np.isin(own, theirs).any():
         return "shares no board with the other cameras"
-    return (
+    why = (
         "shares no board with the other cameras: none of its pictures was taken together with one of theirs "
         "(compare the numbers or times of the files)"
     )
+    if searched:
+        why += (
+            ", or they saw the board together too briefly to tell how their clocks differ (wave it for some seconds "
+            "where both see it at once)"
+        )
+    return why
 
 
 def _chosen(

@@ -56,6 +56,7 @@ class Timeline:
         moving: Whether the board moves smoothly from view to view, so that time between views has a meaning.
         exact: Whether all views of an instant were taken together, as far as their stamps tell.
         lane_s: (V,) s, what `time` has beyond the common clock: further boards move as if they came after the first.
+        sure: (C,) whether the clock is related beyond doubt to those of the largest group; else stamps are believed.
     """
 
     clock_offset: Float64[np.ndarray, " C"]
@@ -65,6 +66,7 @@ class Timeline:
     moving: bool
     exact: bool
     lane_s: Float64[np.ndarray, " V"]
+    sure: Bool[np.ndarray, " C"]
 
     def only(self, views: Bool[np.ndarray, " V"]) -> Timeline:
         """Some of the views."""
@@ -99,9 +101,13 @@ def _in_lanes(found: Timeline, body: Int64[np.ndarray, " V"], bodies: int) -> Ti
     """Each board on a stretch of time of its own, one after the other, so that no instant is of two boards."""
     lane = body * (int(np.ptp(found.instant)) + _BETWEEN_LANES)
     lane_s = lane * found.step_s
-    clock_offset = found.clock_offset[::bodies]
     return replace(
-        found, clock_offset=clock_offset, time=Times(found.time + lane_s), instant=found.instant + lane, lane_s=lane_s
+        found,
+        clock_offset=found.clock_offset[::bodies],
+        time=Times(found.time + lane_s),
+        instant=found.instant + lane,
+        lane_s=lane_s,
+        sure=found.sure[::bodies],
     )
 
 
@@ -179,10 +185,12 @@ def _photographs(views: ViewPoses, good: Bool[np.ndarray, " V"], tracks: list[Tr
             consistent = False
     time = views.time + offset[views.camera]
     time = time - (time[good].min() if good.any() else 0.0)
+    sure = np.ones(len(tracks), dtype=bool)
     if consistent:
-        return Timeline(offset, time, views.frame, max((t.step_s for t in tracks), default=1.0), False, True, 0 * time)
+        step_s = max((t.step_s for t in tracks), default=1.0)
+        return Timeline(offset, time, views.frame, step_s, False, True, 0 * time, sure)
     instant = np.round(time / _TOGETHER_S).astype(np.int64)
-    return Timeline(0 * offset, time, instant, _TOGETHER_S, False, True, 0 * time)
+    return Timeline(0 * offset, time, instant, _TOGETHER_S, False, True, 0 * time, sure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +250,7 @@ def _said_alike(
     A camera that sees the board for a moment has with each other one some difference that fits by chance; that two of
     them are the same is none.
     """
-    sure = nx.Graph()
-    sure.add_nodes_from(graph)
-    sure.add_edges_from((a, b, data) for a, b, data in graph.edges(data=True) if data["sure"])
-    largest = max(nx.connected_components(sure), key=lambda group: (len(group), -min(group)))
+    sure, largest = _surely_related(graph)
     clock = _clocks(sure, largest)
     accepted: list[tuple[int, int, float]] = []
     for c in set(graph) - largest:
@@ -263,6 +268,14 @@ def _said_alike(
         if sum(moments for moments, _ in best.values()) > _FEWEST_MOMENTS:
             accepted += [(min(m, c), max(m, c), offset) for m, (_, offset) in best.items()]
     return accepted
+
+
+def _surely_related(graph: nx.Graph) -> tuple[nx.Graph, set[int]]:
+    """The graph of what is beyond doubt, and its largest group."""
+    sure = nx.Graph()
+    sure.add_nodes_from(graph)
+    sure.add_edges_from((a, b, data) for a, b, data in graph.edges(data=True) if data["sure"])
+    return sure, max(nx.connected_components(sure), key=lambda group: (len(group), -min(group)))
 
 
 def _clocks(graph: nx.Graph, group: set[int]) -> dict[int, float]:
@@ -329,4 +342,5 @@ def _on_grid(views: ViewPoses, good: Bool[np.ndarray, " V"], tracks: list[Track]
             instant[own] += apart - instant[own].min()
         apart = int(instant[own].max()) + 1000
     off_step = np.abs(time / step_s - np.round(time / step_s))[good]
-    return Timeline(offset, time, instant, step_s, True, bool((off_step < _ON_STEP).all()), 0 * time)
+    sure = np.isin(np.arange(len(tracks)), list(_surely_related(graph)[1]))
+    return Timeline(offset, time, instant, step_s, True, bool((off_step < _ON_STEP).all()), 0 * time, sure)

@@ -100,13 +100,13 @@ def estimate_time_offsets(
         if np.abs(step).max() < CONVERGED_S:
             break
         offsets = offsets + step
-        corrected = list(recorded_views(rig, _corrected(rig, recordings, offsets)))
+        corrected = list(recorded_views(rig, _corrected(rig, recordings, offsets), by_time=True))
         last = _fuse(rig, skeleton, corrected, fps, f"fusing with correction {number} of at most {MAX_ROUNDS}", console)
         step = _step(last.offsets)
-    if last.offsets is None:
+    remaining, found_whole = last.offsets, last.estimator.time_offsets(offsets)
+    if remaining is None or found_whole is None:
         raise CalibrationError("too little data: at least two cameras must see people move for ten seconds")
-    remaining = last.offsets
-    whole = [_whole(one, float(applied)) for one, applied in zip(remaining, offsets, strict=True)]
+    whole = [_whole(*both) for both in zip(found_whole, remaining, strict=True)] if offsets.any() else remaining
     ticks = np.rint(offsets / scan.step_s).astype(int)
     found = [
         _judge(c, whole[c], remaining[c], scan, ticks, max_offset_s, before.errors_px, last.errors_px)
@@ -118,10 +118,9 @@ def estimate_time_offsets(
     return TimeOffsetResult(rig, whole, found, scan, ticks, before.errors_px, last.errors_px, guess)
 
 
-def _whole(remaining: TimeOffset, applied_s: float) -> TimeOffset:
+def _whole(whole: TimeOffset, remaining: TimeOffset) -> TimeOffset:
     """The whole offset; what the last round would still change is part of its uncertainty."""
-    whole = remaining.plus(applied_s)
-    return whole._replace(sigma_s=float(np.hypot(whole.sigma_s, remaining.offset_s))) if applied_s else whole
+    return whole._replace(sigma_s=float(np.hypot(whole.sigma_s, remaining.offset_s)))
 
 
 def _judge(
@@ -201,6 +200,7 @@ def _corrected(rig: Rig, recordings: list[Recording], offsets_s: np.ndarray) -> 
 class _Pass(NamedTuple):
     """One fusion of everything: the estimated offsets, and each camera's median reprojection error."""
 
+    estimator: TimeOffsetEstimator
     offsets: list[TimeOffset] | None
     errors_px: np.ndarray
 
@@ -212,7 +212,7 @@ def _fuse(rig: Rig, skeleton: Skeleton, views: list[Views], fps: float, words: s
         tracks.append(pipeline.step(seen))
         estimator.update(seen.time_ns, pipeline.last_observations)
     errors = reprojection_errors(rig, views, tracks[:: max(1, len(tracks) // COMPARED_TICKS)])
-    return _Pass(estimator.time_offsets(), np.array([errors.median(name) for name in rig.names]))
+    return _Pass(estimator, estimator.time_offsets(), np.array([errors.median(name) for name in rig.names]))
 
 
 def table_of(result: TimeOffsetResult) -> Table:

@@ -67,7 +67,14 @@ class Recording:
     trouble: str = ""
 
     def moved(self, later_ns: int) -> Recording:
-        """The same recording, so much later (ns)."""
+        """The same recording at other times.
+
+        Args:
+            later_ns: How much later.
+
+        Returns:
+            A recording of its own.
+        """
         return replace(self, times_ns=[TimeNs(time_ns + later_ns) for time_ns in self.times_ns])
 
 
@@ -156,17 +163,18 @@ def write_recordings(rig: Rig, recordings: list[Recording], folder: Path) -> Non
     remove_earlier(folder, content)
 
 
-def recorded_views(rig: Rig, recordings: list[Recording]) -> Iterator[Views]:
+def recorded_views(rig: Rig, recordings: list[Recording], by_time: bool = False) -> Iterator[Views]:
     """What all cameras saw at each instant: frames of one number where the cameras run in step, else interpolated.
 
     Args:
         rig: Of the cameras.
         recordings: Of its cameras, or some of them.
+        by_time: Cameras that are nearly in step are interpolated as well, so that every change of a time counts.
 
     Yields:
         The views in order of time.
     """
-    if _synchronised(recordings):
+    if not by_time and _synchronised(recordings):
         by_frame = [dict(zip(r.frames, zip(r.times_ns, r.keypoints, strict=True), strict=True)) for r in recordings]
         places = [rig.index(r.camera) for r in recordings]
         for frame in sorted(set().union(*by_frame)):

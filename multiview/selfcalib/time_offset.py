@@ -128,14 +128,19 @@ class TimeOffsetEstimator:
         if len(self._samples) == self._samples.maxlen:
             self._accumulate(self._samples[0], self._samples[self._half_span], self._samples[-1])
 
-    def time_offsets(self) -> list[TimeOffset] | None:
-        """Of each camera, relative to the median camera; None while there are too few blocks."""
+    def time_offsets(self, applied_s: Float64[np.ndarray, " C"] | None = None) -> list[TimeOffset] | None:
+        """Of each camera, relative to the median camera; None while there are too few blocks.
+
+        `applied_s` was added to the stamps before: then these are the whole offsets.
+        """
         blocks = list(self._blocks)
         if len(blocks) < MIN_BLOCKS:
             return None
-        offset, sigma = self._solve(blocks)
-        self._estimate = np.where(sigma < MAX_SIGMA_S, offset, 0.0)
-        halves = [self._solve(half)[0] for half in (blocks[: len(blocks) // 2], blocks[len(blocks) // 2 :])]
+        applied = np.zeros(self._cameras) if applied_s is None else applied_s
+        offset, sigma = self._solve(blocks, applied)
+        if applied_s is None:
+            self._estimate = np.where(sigma < MAX_SIGMA_S, offset, 0.0)
+        halves = [self._solve(half, applied)[0] for half in (blocks[: len(blocks) // 2], blocks[len(blocks) // 2 :])]
         return [
             TimeOffset(float(o), float(s), (float(first), float(second)), len(blocks))
             for o, s, first, second in zip(offset, sigma, *halves, strict=True)
@@ -168,9 +173,11 @@ class TimeOffsetEstimator:
         block = self._blocks[-1]
         kernels.accumulate(now.table, now.rays, self._rig, now.xyz, velocity, self._estimate, block.H, block.g)
 
-    def _solve(self, blocks: list[_Block]) -> tuple[Float64[np.ndarray, " C"], Float64[np.ndarray, " C"]]:
-        """Offsets (s) relative to the median camera, and standard deviations relative to the mean of the others, which
-        are large for a camera that saw nobody move."""
+    def _solve(
+        self, blocks: list[_Block], applied: Float64[np.ndarray, " C"]
+    ) -> tuple[Float64[np.ndarray, " C"], Float64[np.ndarray, " C"]]:
+        """Whole offsets (s) relative to the median camera, and their standard deviations: relative to that camera, and
+        no smaller than relative to the mean of the others; large for a camera that saw nobody move."""
         prior = np.tile(
             1.0 / np.array([OFFSET_PRIOR_SD_S, IMAGE_SHIFT_PRIOR_SD, IMAGE_SHIFT_PRIOR_SD]) ** 2, self._cameras
         )
@@ -180,13 +187,21 @@ class TimeOffsetEstimator:
         score = np.stack([block.g - block.H @ solution for block in blocks])
         correction = len(blocks) / max(len(blocks) - 1, 1)
         sandwich = inverse @ (correction * score.T @ score) @ inverse
-        offset = solution[::3]
-        contrast = np.eye(self._cameras) - (1 - np.eye(self._cameras)) / max(self._cameras - 1, 1)
-        model, clustered = (np.diag(contrast @ cov[::3, ::3] @ contrast.T) for cov in (inverse, sandwich))
-        sigma = np.sqrt(np.maximum(model, clustered))
-        known = sigma < MAX_SIGMA_S
-        # Only differences between cameras are observable; that most cameras are right is the best assumption.
-        return offset - (np.median(offset[known]) if known.any() else 0.0), sigma
+        offset, one = solution[::3] + applied, np.eye(self._cameras)
+
+        def deviation(contrast: Float64[np.ndarray, "C C"]) -> Float64[np.ndarray, " C"]:
+            model, clustered = (np.diag(contrast @ cov[::3, ::3] @ contrast.T) for cov in (inverse, sandwich))
+            return np.asarray(np.sqrt(np.maximum(model, clustered)))
+
+        sigma = deviation(one - (1 - one) / max(self._cameras - 1, 1))
+        known = np.flatnonzero(sigma < MAX_SIGMA_S)
+        if not len(known):
+            return offset, sigma
+        # Only differences between cameras are observable; that most cameras are right is the best assumption. The
+        # median camera's own error is in the offsets of all others.
+        rising = known[np.argsort(offset[known], kind="stable")]
+        median = one[rising[[(len(known) - 1) // 2, len(known) // 2]]].mean(axis=0)
+        return offset - median @ offset, np.maximum(sigma, deviation(one - median))
 
 
 def _with_rejected(table: Int64[np.ndarray, "P C J"], rays: Rays) -> Int64[np.ndarray, "P C J"]:

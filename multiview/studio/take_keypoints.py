@@ -47,7 +47,9 @@ def take_keypoints(take: Take, rig_path: Path | None = None) -> tuple[Rig, Skele
     recordings = []
     for camera, frames in zip(rig.cameras, collector.frames, strict=True):
         offset = round(camera.time_offset_s * 1e9)
-        by_time = dict(sorted(frames, key=lambda frame: frame[0]))  # of one stamp the last
+        by_time: dict[TimeNs, Keypoints2D] = {}
+        for time_ns, keypoints in sorted(frames, key=lambda frame: frame[0]):
+            by_time.setdefault(time_ns, keypoints)  # of one stamp the first, as in live fusion
         numbers = [FrameNumber(number) for number in range(len(by_time))]
         recording = Recording(camera.name, collector.rate_hz, numbers, list(by_time), list(by_time.values()))
         recordings.append(recording.moved(offset))
