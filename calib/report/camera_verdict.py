@@ -12,7 +12,13 @@ from calib.solve.unsteady_clocks import UnsteadyClock
 from multiview.cameras.camera import Rig
 
 __all__ = [
-    "CameraVerdict", "of_believed_stamps", "of_clock", "of_fault", "of_inliers", "of_residual", "of_unsteady_clock",
+    "CameraVerdict",
+    "of_clock",
+    "of_doubtful_clock",
+    "of_fault",
+    "of_inliers",
+    "of_residual",
+    "of_unsteady_clock",
     "upside_down",
 ]  # fmt: skip
 
@@ -173,7 +179,7 @@ def of_clock(name: str, deviation_s: float) -> CameraVerdict | None:
     )
 
 
-def of_believed_stamps(name: str, moved_s: float, wander_s: float) -> CameraVerdict | None:
+def of_doubtful_clock(name: str, moved_s: float, wander_s: float) -> CameraVerdict | None:
     """A camera whose stamps were believed, since it saw the board too briefly, and then contradicted."""
     if abs(moved_s) <= _CONTRADICTED_S and wander_s < _HARMLESS_S:
         return None

@@ -11,8 +11,8 @@ from jaxtyping import Float64
 from calib.corners.corners import Corners
 from calib.report.camera_verdict import (
     CameraVerdict,
-    of_believed_stamps,
     of_clock,
+    of_doubtful_clock,
     of_fault,
     of_inliers,
     of_residual,
@@ -190,8 +190,8 @@ def _verdicts(
     sure, offset = calibration.sure_clock, calibration.state.offset
     moved_s = offset - np.median(offset[sure] if sure.any() else offset)
     wander_s = {unsteady.camera: unsteady.rms_s for unsteady in calibration.unsteady_clocks}
-    believed = [of_believed_stamps(names[c], moved_s[c], wander_s.get(c, 0.0)) for c in np.flatnonzero(~sure).tolist()]
-    verdicts += [found for found in believed if found is not None]
+    doubtful = [of_doubtful_clock(names[c], moved_s[c], wander_s.get(c, 0.0)) for c in np.flatnonzero(~sure).tolist()]
+    verdicts += [found for found in doubtful if found is not None]
     verdicts += upside_down(rig)
     return tuple(sorted(verdicts, key=lambda entry: not entry.unusable))
 

@@ -90,3 +90,17 @@ def test_camera_with_an_uncertain_clock_is_named_everywhere(
 def test_camera_with_a_certain_clock_is_not_named(recording, calibration):
     certain = with_clock_variance(calibration, LEAST_SAID_S**2 / 4 * np.eye(3))
     assert not any("time offset" in reason for reason in judge(certain, recording.corners).reasons)
+
+
+@pytest.mark.slow
+def test_camera_whose_stamps_the_fit_contradicts_is_named(recording, calibration):
+    """Nothing but its stamps says when its pictures were taken, and the fit moved them by half a second."""
+    sure, offset = np.array([True, True, False, True]), calibration.state.offset.copy()
+    assert calibration.sure_clock.all()
+    doubtful = replace(calibration, sure_clock=sure)
+    assert not any("clock is not known" in reason for reason in judge(doubtful, recording.corners).reasons)
+    offset[2] += 0.5
+    moved = replace(doubtful, state=replace(calibration.state, offset=offset))
+    outcome = judge(moved, recording.corners)
+    assert outcome.verdict == "record again"
+    assert any(reason.startswith("cam03's clock is not known") for reason in outcome.reasons)
