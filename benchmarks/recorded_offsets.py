@@ -25,7 +25,6 @@ __all__ = ["add_arguments", "run"]
 
 KINDS = ("none", "within", "beyond")
 _SIGMAS = 3.0
-_LEAST_S = 0.001  # what a confirmed offset may be off by in any case
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +80,7 @@ def _tried(number: int, kind: str) -> tuple[str, str]:
     for c in confirmed:
         offset = result.offsets[c]
         miss = abs(offset.offset_s - true * (c == who))
-        if miss > max(_SIGMAS * offset.sigma_s, _LEAST_S):
+        if miss > _SIGMAS * offset.sigma_s:
             wrong.append(f"{result.rig.names[c]} is off by {1000 * miss:.1f} +- {1000 * offset.sigma_s:.1f} ms")
     outcome = "wrong" if wrong else "found" if who in confirmed else "not found"
     guilty = result.offsets[who]
