@@ -181,7 +181,7 @@ def _flipped(found: Disagreement, stamps: Times, flip: Flip) -> CameraFault:
     return CameraFault(flip.camera, (start[0], start[1]), None, flip.px, Cause.FLIPPED, after)
 
 
-def _repeating(found: Disagreement, stamps: Float64[np.ndarray, " V"], repeat: Repeat) -> CameraFault:
+def _repeating(found: Disagreement, stamps: Times, repeat: Repeat) -> CameraFault:
     own, at = _by_stamps(found, stamps, repeat.camera)
 
     def moment(views: tuple[int, int] | None) -> tuple[float, float] | None:
