@@ -51,6 +51,12 @@ class Span:
     begins: bool
     ends: bool
 
+    @property
+    def fewest(self) -> int:
+        """Views that tell, in the span or outside, whichever are fewer; those of a span that is everything."""
+        inside = int(np.isin(self.told, self.views).sum())
+        return min(inside, len(self.told) - inside) or inside
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:

@@ -22,13 +22,12 @@ from calib.solve.repeats import Repeat, find_repeat
 from calib.solve.solve import Calibration
 from calib.solve.suspects import (
     SUSPECT_SHARE,
-    USUAL_FACTOR,
     bundle_without,
     evidence_of,
     guiltiest,
     guilty_two,
-    least_of,
     spans_of,
+    stands_out,
     suspect_of,
 )
 from multiview.data import Times
@@ -85,8 +84,8 @@ def find_faults(calibration: Calibration) -> Findings:
             continue
         guilty, alternative = guiltiest(bundle, excluded, suspects)
         third = len(found.sigma) - len(excluded) > 2
-        px = max(span.px for span in spans)  # what one camera does, its partners share
-        if px < (max(least_of(bundle), USUAL_FACTOR * guilty.usual_px) if third else _MIN_PX_ALONE):
+        # What one camera does, its partners share.
+        if not any(stands_out(bundle, span, guilty.usual_px) if third else span.px >= _MIN_PX_ALONE for span in spans):
             break
         displaced, changes = _displaced(bundle, guilty.state, found, excluded, guilty.span)
         faults.append(_fault(found, stamps, guilty.span, displaced, changes, alternative))

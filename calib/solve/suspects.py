@@ -24,13 +24,14 @@ from multiview.geometry.least_squares import levenberg_marquardt
 from multiview.geometry.rigid import compose, invert
 
 __all__ = [
-    "SUSPECT_SHARE", "USUAL_FACTOR", "Suspect", "bundle_without", "evidence_of", "guiltiest", "guilty_two", "least_of",
-    "spans_of", "suspect_of",
+    "SUSPECT_SHARE", "Suspect", "bundle_without", "evidence_of", "guiltiest", "guilty_two", "spans_of", "stands_out",
+    "suspect_of",
 ]  # fmt: skip
 
 _MIN_PX = 0.2  # twice what is left in recordings in which no camera is at fault
 _MIN_PX_MOVING = 0.4  # what shutters that roll and clocks that wander leave in addition, where the board moves
-USUAL_FACTOR = 2.0  # times what the other cameras among each other leave
+_FEW, _FEW_FACTOR = 5, 2.0  # views, over which an error that lasts for some of them does not average out
+_USUAL_FACTOR = 2.0  # times what the other cameras among each other leave
 SUSPECT_SHARE = 0.02  # of the largest gain
 _SUSPECTS = 4  # tried at most
 _CAUCHY = 3.0  # sigmas, of the robust loss of the first steps
@@ -52,9 +53,15 @@ class Suspect:
         return max((span.gain for span in self.rest if span.px > least_px and span.gain > 0), default=0.0)
 
 
-def least_of(bundle: Bundle) -> float:
+def _least_of(bundle: Bundle) -> float:
     """px by which corners must fit better with a change of a camera; less is left in good recordings as well."""
     return _MIN_PX if bundle.knots is None else _MIN_PX_MOVING
+
+
+def stands_out(bundle: Bundle, span: Span, usual_px: float = 0.0) -> bool:
+    """Whether more is explained by a change of a camera than good recordings leave, or other cameras in this one."""
+    least_px = max(_least_of(bundle), _USUAL_FACTOR * usual_px) * (_FEW_FACTOR if span.fewest < _FEW else 1.0)
+    return bool(span.px > least_px)
 
 
 def evidence_of(
@@ -68,7 +75,7 @@ def spans_of(bundle: Bundle, state: BundleState, found: Disagreement, excluded: 
     """Spans that are worth a look, the likeliest first."""
     spans = evidence_of(bundle, state, found, excluded).spans()
     spans = [span for span in spans if span.gain > 0]
-    if max((span.px for span in spans), default=0.0) <= least_of(bundle):
+    if not any(stands_out(bundle, span) for span in spans):
         return []
     return [span for span in spans if span.gain > SUSPECT_SHARE * spans[0].gain][:_SUSPECTS]
 
@@ -144,7 +151,7 @@ def guilty_two(
 ) -> tuple[Suspect, Suspect] | None:
     """Two cameras without which little is left, where much is left without any single one."""
     usual_px = min(suspect.usual_px for suspect in suspects)
-    least_px = max(least_of(bundle), USUAL_FACTOR * usual_px)
+    least_px = max(_least_of(bundle), _USUAL_FACTOR * usual_px)
     least = min(suspect.left(least_px) for suspect in suspects)
     enough = SUSPECT_SHARE * max(suspect.span.gain for suspect in suspects)
     if least <= enough or len(found.sigma) - len(excluded) < 4:
@@ -169,7 +176,7 @@ def guilty_two(
 
 def guiltiest(bundle: Bundle, excluded: frozenset[int], suspects: list[Suspect]) -> tuple[Suspect, int | None]:
     """The suspect without which least is left, and another that explains as much."""
-    least_px = max(least_of(bundle), USUAL_FACTOR * min(suspect.usual_px for suspect in suspects))
+    least_px = max(_least_of(bundle), _USUAL_FACTOR * min(suspect.usual_px for suspect in suspects))
     left = [suspect.left(least_px) for suspect in suspects]
     clear = [
         suspect
