@@ -275,7 +275,12 @@ def write_poses(poses: Poses, path: str | Path) -> None:
     Args:
         poses: The poses.
         path: Where.
+
+    Raises:
+        SourceError: It could not be read again: a joint or a person that cannot be called so.
     """
+    if fault := _fault(poses.joints, poses.names):
+        raise SourceError(f"{path}: not written: {fault}")
     begins = range(0, max(len(poses), 1), _ROW_GROUP)
     _write((poses.select(slice(begin, begin + _ROW_GROUP)) for begin in begins), path)
 
@@ -346,8 +351,9 @@ def _from_table(table: pa.Table) -> Poses:
     joints = [str(joint) for joint in encoded.dictionary.to_pylist()]
     if named := metadata.get("multiview.joints"):  # the order of the skeleton, also where the file has no row at all
         joints = named.split(",")
-    if wrong := next((joint for joint in joints if not joint.isprintable()), None):
-        raise ValueError(f"a joint called {wrong!r}"[:100])
+    names = {int(person): str(name) for person, name in json.loads(metadata.get("multiview.names", "{}")).items()}
+    if fault := _fault(joints, names):
+        raise ValueError(fault)
     order = {joint: i for i, joint in enumerate(joints)}
     codes = np.array([order[joint] for joint in encoded.dictionary.to_pylist()], dtype=np.int64)
     joint = codes[encoded.indices.to_numpy(zero_copy_only=False)] if len(table) else np.empty(0, np.int64)
@@ -391,13 +397,12 @@ def _from_table(table: pa.Table) -> Poses:
         contact=column("contact", 0.0, np.bool_),
         joints=tuple(joints),
         skeleton=metadata.get("multiview.skeleton", ""),
-        names=_names(metadata.get("multiview.names", "{}")),
+        names=names,
     )
 
 
-def _names(text: str) -> dict[int, str]:
-    """Raise ValueError if it is not what `to_table` wrote."""
-    names = {int(person): str(name) for person, name in json.loads(text).items()}
-    if fault := next((fault for name in names.values() if name and (fault := name_fault(name))), ""):
-        raise ValueError(fault)
-    return names
+def _fault(joints: Iterable[str], names: dict[int, str]) -> str:
+    """What a table may not hold, written or read; empty if nothing."""
+    if wrong := next((joint for joint in joints if not joint.isprintable()), None):
+        return f"a joint called {wrong!r}"[:100]
+    return next((fault for name in names.values() if name and (fault := name_fault(name))), "")

@@ -168,6 +168,12 @@ def test_names_in_a_foreign_table_are_names(tmp_path, joint, names):
     assert str(caught.value).isprintable()
 
 
+def test_poses_that_could_not_be_read_again_are_not_written(poses, tmp_path):
+    with pytest.raises(SourceError, match=r"poses\.parquet: not written: a name is"):
+        write_poses(replace(poses, names={7: "../x"}), tmp_path / "poses.parquet")
+    assert not (tmp_path / "poses.parquet").exists()
+
+
 def test_ticks_written_as_they_come_are_the_poses_written_at_once(ticks, poses, tmp_path, monkeypatch):
     monkeypatch.setattr("multiview.recordings.pose_table._BLOCK", 2)
     assert write_ticks(iter(ticks), SKELETON, tmp_path / "ticks.parquet") == {2, 7}
