@@ -49,9 +49,8 @@ def works(hub: HubOptions, camera: str = "cam01") -> bool:
 
 
 def test_studio_under_attack_with_a_listeners_key_goes_on() -> None:
-    outcome = attacked(
-        3, 25.0, 5.0, free_ports(1)[0], share=True
-    )  # idle ones would never come to it beside other tests
+    # Attackers that take only idle time would not come to attack beside other tests.
+    outcome = attacked(3, 25.0, 5.0, free_ports(1)[0], share=True)
     assert outcome.alive
     assert outcome.ticks == outcome.due
     assert outcome.foreign == 0
