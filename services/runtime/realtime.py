@@ -13,16 +13,18 @@ from services.runtime.process import use_realtime_scheduling
 __all__ = ["RealtimeBudget"]
 
 MEASURED_S = 1.0
-MOST, LITTLE = 0.7, 0.35  # of one core: beyond the one it loses the priority, below the other it has it again
+MOST, MOST_OF_ONLY = 0.9, 0.7  # of one core, beyond which it loses the priority; where there is one core only
+LITTLE = 0.35  # of one core, below which it has it again
 CALM = 10  # measurements in a row
 
 
 class RealtimeBudget:
     """Schedules this process in real time, where permitted, as long as it takes little of the processor."""
 
-    def __init__(self, schedule: Callable[[bool], bool] | None = None) -> None:
-        """`schedule` switches real time on or off, and says whether it is on."""
+    def __init__(self, schedule: Callable[[bool], bool] | None = None, cores: int = 0) -> None:
+        """`schedule` switches real time on or off, and says whether it is on; `cores` are the machine's (0: ask it)."""
         self._schedule = schedule or _schedule
+        self._most = MOST if (cores or _cores()) > 1 else MOST_OF_ONLY
         self.permitted = self.realtime = self._schedule(True)
         self._measured_s, self._used_s, self._calm = -MEASURED_S, 0.0, 0
 
@@ -36,12 +38,17 @@ class RealtimeBudget:
         if first:
             return
         self._calm = self._calm + 1 if share < LITTLE else 0
-        if self.realtime and share > MOST:
+        if self.realtime and share > self._most:
             logging.warning("takes %.0f %% of a core: real-time priority is off until it takes less", 100 * share)
             self.realtime = self._schedule(False)
         elif not self.realtime and self._calm >= CALM:
             logging.info("real-time priority is on again")
             self.realtime = self._schedule(True)
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _schedule(realtime: bool) -> bool:

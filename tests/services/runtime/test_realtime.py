@@ -34,6 +34,17 @@ class Scheduler:
         return realtime and self.permitted
 
 
+@pytest.mark.parametrize(
+    ("cores", "share", "kept"), [(2, 0.85, True), (2, 1.0, False), (1, 0.65, True), (1, 0.85, False)]
+)
+def test_realtime_priority_leaves_others_a_core(cores: int, share: float, kept: bool) -> None:
+    """A hub under attack takes most of a core and needs the priority then; where it is the only one it may not."""
+    budget = RealtimeBudget(Scheduler(), cores)
+    for second in range(100, 105):
+        budget.check(second, share * second)
+    assert budget.realtime == kept
+
+
 def test_realtime_priority_ends_with_a_spin_and_returns_after_calm() -> None:
     scheduler = Scheduler()
     budget, used_s = RealtimeBudget(scheduler), 5.0
