@@ -13,9 +13,9 @@ from services.runtime.process import use_realtime_scheduling
 __all__ = ["RealtimeBudget"]
 
 MEASURED_S = 1.0
-MOST, MOST_OF_ONLY = 0.9, 0.7  # of one core, beyond which it loses the priority; where there is one core only
-LITTLE = 0.35  # of one core, below which it has it again
-CALM = 10  # measurements in a row
+MOST, PATIENCE = 0.9, 5  # of one core, beyond which, measured so often in a row, it loses the priority
+MOST_OF_ONLY, PATIENCE_OF_ONLY = 0.7, 1  # the same where there is one core only
+LITTLE, CALM = 0.35, 10  # of one core, below which, measured so often in a row, it has it again
 
 
 class RealtimeBudget:
@@ -24,9 +24,10 @@ class RealtimeBudget:
     def __init__(self, schedule: Callable[[bool], bool] | None = None, cores: int = 0) -> None:
         """`schedule` switches real time on or off, and says whether it is on; `cores` are the machine's (0: ask it)."""
         self._schedule = schedule or _schedule
-        self._most = MOST if (cores or _cores()) > 1 else MOST_OF_ONLY
+        others = (cores or _cores()) > 1
+        self._most, self._patience = (MOST, PATIENCE) if others else (MOST_OF_ONLY, PATIENCE_OF_ONLY)
         self.permitted = self.realtime = self._schedule(True)
-        self._measured_s, self._used_s, self._calm = -MEASURED_S, 0.0, 0
+        self._measured_s, self._used_s, self._calm, self._over = -MEASURED_S, 0.0, 0, 0
 
     def check(self, now_s: float, used_s: float) -> None:
         """Call often, with the time and the processor time of this process so far."""
@@ -38,7 +39,8 @@ class RealtimeBudget:
         if first:
             return
         self._calm = self._calm + 1 if share < LITTLE else 0
-        if self.realtime and share > self._most:
+        self._over = self._over + 1 if share > self._most else 0
+        if self.realtime and self._over >= self._patience:
             logging.warning("takes %.0f %% of a core: real-time priority is off until it takes less", 100 * share)
             self.realtime = self._schedule(False)
         elif not self.realtime and self._calm >= CALM:
