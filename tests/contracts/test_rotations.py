@@ -31,6 +31,7 @@ from multiview.synthetic import StudioOptions, make_studio
 from services.bridges._osc import OscSender
 from services.bridges._serve import open_bridge
 from tests import vmc_program
+from tests.measured_poses import measured_poses
 from tests.retarget.characters import animated_places
 
 FPS = 15.0
@@ -188,20 +189,7 @@ def test_rotations_of_ten_minutes_never_flip() -> None:
 
 
 def _poses(xyz: np.ndarray) -> Poses:
-    n, count = xyz.shape[:2]
-    return Poses(
-        frame=np.arange(n),
-        time_ns=np.round(np.arange(n) * 1e9 / FPS).astype(np.int64),
-        utc_ns=np.zeros(n, dtype=np.int64),
-        person=np.zeros(n, dtype=np.int64),
-        xyz=xyz,
-        cov=np.tile(np.eye(3) * 0.005**2, (n, count, 1, 1)),
-        score=np.full((n, count), 0.9),
-        views=np.full((n, count), 3),
-        filled=np.zeros((n, count), dtype=bool),
-        joints=tuple(SKELETON.joints),
-        skeleton=SKELETON.name,
-    )
+    return measured_poses(xyz, np.arange(len(xyz)) / FPS, SKELETON.joints, SKELETON.name)
 
 
 def _tracks(xyz: np.ndarray, frame: int) -> Tracks:

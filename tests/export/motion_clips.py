@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from multiview.body.skeleton import load_skeleton
 from multiview.recordings.pose_table import Poses
+from tests.measured_poses import measured_poses
 
 _WORLD_FROM_CLIP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # clips are y up, facing +x
 # Joints of body25 beside the clips' own: the clip's joint that carries them, and the offset (m).
@@ -47,20 +48,7 @@ def recorded_clip(path: Path, fps: float) -> Poses:
             xyz[:, j] = (place[index["left_shoulder"]] + place[index["right_shoulder"]]) / 2
         else:
             xyz[:, j] = place[index["root" if name == "mid_hip" else name]]
-    n, count = xyz.shape[:2]
-    return Poses(
-        frame=np.arange(n),
-        time_ns=np.round(at * 1e9).astype(np.int64),
-        utc_ns=np.zeros(n, dtype=np.int64),
-        person=np.ones(n, dtype=np.int64),
-        xyz=xyz @ _WORLD_FROM_CLIP.T,
-        cov=np.tile(np.eye(3) * 0.006**2, (n, count, 1, 1)),
-        score=np.full((n, count), 0.9),
-        views=np.full((n, count), 3),
-        filled=np.zeros((n, count), dtype=bool),
-        joints=tuple(names),
-        skeleton="body25",
-    )
+    return measured_poses(xyz @ _WORLD_FROM_CLIP.T, at, names, "body25", person=1, sigma_m=0.006)
 
 
 def _between(time: np.ndarray, values: np.ndarray, at: np.ndarray) -> Rotation:

@@ -18,6 +18,7 @@ from multiview.recordings.pose_table import Poses, write_poses
 from multiview.recordings.resample import ResampleOptions
 from multiview.retarget.target import load_character, rig_names
 from tests.biomechanics.walking import walk, walker
+from tests.measured_poses import measured_poses
 from tests.retarget.characters import LEG, animated_places, bones, write_bvh, write_gltf
 
 FPS = 60.0
@@ -31,20 +32,7 @@ def walked() -> Poses:
 
 
 def _poses(xyz: np.ndarray, joints: tuple[str, ...] = load_skeleton("coco133").joints) -> Poses:
-    n, count = xyz.shape[:2]
-    return Poses(
-        frame=np.arange(n),
-        time_ns=np.round(np.arange(n) * 1e9 / FPS).astype(np.int64),
-        utc_ns=np.zeros(n, dtype=np.int64),
-        person=np.zeros(n, dtype=np.int64),
-        xyz=xyz,
-        cov=np.tile(np.eye(3) * 0.005**2, (n, count, 1, 1)),
-        score=np.full((n, count), 0.9),
-        views=np.full((n, count), 3),
-        filled=np.zeros((n, count), dtype=bool),
-        joints=tuple(joints),
-        skeleton="coco133",
-    )
+    return measured_poses(xyz, np.arange(len(xyz)) / FPS, joints, "coco133")
 
 
 def _export(poses: Poses, to: str, rig: str, folder: Path, hands: bool = False) -> Path:
