@@ -330,7 +330,6 @@ def _from_videos(args: argparse.Namespace, videos: list[str]) -> _Inputs:
 
 def _from_take(args: argparse.Namespace) -> _Inputs:
     from calib.people.lenses import lenses_for
-    from multiview.data import NS_PER_S
     from multiview.errors import SourceError
     from multiview.recordings.take import open_take
     from multiview.studio.take_keypoints import take_keypoints
@@ -342,10 +341,7 @@ def _from_take(args: argparse.Namespace) -> _Inputs:
             known = _known_lenses(args) or _placed(rig)
             sizes: list[tuple[int, int] | None] = [camera.size for camera in rig.cameras]
             cameras, priors, told = lenses_for(list(rig.names), sizes, known, _fov_deg(args))
-            stamps = [
-                r.moved(-round(camera.time_offset_s * NS_PER_S))
-                for r, camera in zip(recordings, rig.cameras, strict=True)
-            ]
+            stamps = [r.moved(-camera.time_offset_ns) for r, camera in zip(recordings, rig.cameras, strict=True)]
             return cameras, stamps, skeleton, priors, told
     videos = sorted(str(path) for path in take.videos.glob("*.mp4"))
     if not videos:

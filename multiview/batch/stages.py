@@ -17,7 +17,7 @@ from multiview.commands.export import export_poses
 from multiview.commands.plot import write_plots
 from multiview.commands.process_run import FusionChoices, Written, detect_all, fuse_and_write, open_sources
 from multiview.common.atomic_file import replacing
-from multiview.data import NS_PER_S, FrameNumber, VideoFrame
+from multiview.data import FrameNumber, VideoFrame
 from multiview.detect import make_detector
 from multiview.errors import SourceError
 from multiview.keypoint_formats import open_keypoints
@@ -146,8 +146,7 @@ def _recordings(work: Fuse, before: list[Path]) -> tuple[Rig, Skeleton, list[Rec
         parts.setdefault(recording.camera, []).append(recording)
         skeletons.append(skeleton)
     cameras = [join(of_camera) for of_camera in parts.values()]
-    offsets_s = [rig.cameras[rig.index(one.camera)].time_offset_s for one in cameras]
-    moved = [one.moved(round(offset_s * NS_PER_S)) for one, offset_s in zip(cameras, offsets_s, strict=True)]
+    moved = [one.moved(rig.cameras[rig.index(one.camera)].time_offset_ns) for one in cameras]
     return rig, skeletons[0], moved
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float64
 
+from multiview.data import NS_PER_S
 from multiview.errors import ConfigError
 from multiview.geometry.lens import COEFFICIENTS, LensModel, distort, distort_with_jacobian, largest_radius, undistort
 
@@ -81,6 +82,11 @@ class Camera:
     def centre(self) -> Float64[np.ndarray, " 3"]:
         """Where the camera is in the world, m."""
         return -self.R.T @ self.t
+
+    @property
+    def time_offset_ns(self) -> int:
+        """`time_offset_s` to the nanosecond, as stamps are counted."""
+        return round(self.time_offset_s * NS_PER_S)
 
     def project(self, points: Float64[np.ndarray, "*batch 3"]) -> Float64[np.ndarray, "*batch 2"]:
         """Pixels of points in the world, which may lie outside the picture.

@@ -64,7 +64,7 @@ class Overlay:
     def time_ns(self, frame: VideoFrame) -> TimeNs:
         """When a frame was taken, on the clock of the poses; by its number where the video's clock is another."""
         camera = self.rig.cameras[self.rig.index(frame.camera)]
-        own = TimeNs(frame.time_ns + round(camera.time_offset_s * NS_PER_S))
+        own = TimeNs(frame.time_ns + camera.time_offset_ns)
         if frame.camera not in self._on_clock:
             self._on_clock[frame.camera] = self._motion.covers(own) or frame.index not in self._time_of
         return own if self._on_clock[frame.camera] else self._time_of.get(frame.index, own)

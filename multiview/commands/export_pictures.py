@@ -55,7 +55,7 @@ def _timed(rig: Rig, poses: Poses, source: FrameSource) -> Iterator[tuple[VideoF
     """
     motion = PoseMotion(poses)
     by_number = dict(zip(poses.frame.tolist(), poses.time_ns.tolist(), strict=True))
-    offset_ns = round(rig.cameras[rig.index(source.name)].time_offset_s * NS_PER_S)
+    offset_ns = rig.cameras[rig.index(source.name)].time_offset_ns
     first, last = int(poses.time_ns.min()), int(poses.time_ns.max())
     own_clock: bool | None = None
     with Reader(source) as reader:

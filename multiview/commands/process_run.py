@@ -21,7 +21,7 @@ from multiview.cameras.reprojection import ReprojectionErrors, reprojection_erro
 from multiview.commands.fuse_run import fuse_views, save_rig_beside, write_summary
 from multiview.commands.refine_run import refined
 from multiview.common.console import plain_console
-from multiview.data import NS_PER_S, Keypoints2D, TimeNs, Tracks, VideoFrame, Views
+from multiview.data import Keypoints2D, TimeNs, Tracks, VideoFrame, Views
 from multiview.detect import PoseDetector
 from multiview.errors import ConfigError, SourceError
 from multiview.fusion.pipeline import PipelineOptions
@@ -134,7 +134,7 @@ def _detect(
                 recording, camera = recordings[i], rig.cameras[rig.index(frame.camera)]
                 picture = (frame.image.shape[1], frame.image.shape[0])
                 recording.frames.append(frame.index)
-                recording.times_ns.append(TimeNs(frame.time_ns + round(camera.time_offset_s * NS_PER_S)))
+                recording.times_ns.append(TimeNs(frame.time_ns + camera.time_offset_ns))
                 recording.keypoints.append(_rounded(to_calibrated_size(keypoints, picture, camera.size)))
                 advance(frame.camera)
     finally:

@@ -53,7 +53,7 @@ def folder_errors(
             for index, camera in enumerate(rig.cameras):
                 keypoints = folders.read(index, frame) if time_ns is not None else None
                 if keypoints is not None and time_ns is not None:
-                    yield index, TimeNs(time_ns + round(camera.time_offset_s * NS_PER_S)), keypoints
+                    yield index, TimeNs(time_ns + camera.time_offset_ns), keypoints
 
     return _errors(poses, rig, seen(), len(wanted) * len(rig), progress)
 
@@ -63,7 +63,7 @@ def recorded_errors(poses: Poses, rig: Rig, take: Take, progress: Progress) -> l
     index = {name: i for i, name in enumerate(rig.names)}
     total = sum(1 for record in take.records() if record.topic.startswith("keypoints/"))
     every = max(1, total // (_PER_CAMERA * max(len(rig), 1)))
-    offset_ns = [round(camera.time_offset_s * NS_PER_S) for camera in rig.cameras]
+    offset_ns = [camera.time_offset_ns for camera in rig.cameras]
 
     def seen() -> Iterator[_Seen]:
         clocks, count = {name: ClockMap() for name in index}, dict.fromkeys(index, 0)

@@ -119,7 +119,7 @@ def folder_recordings(folders: KeypointSource, rig: Rig, fps: float) -> list[Rec
     recordings, times = [], NumberTimes.of(folders.frames, fps)
     numbers = dict(zip(folders.frames, times.frames(folders.frames), strict=True))
     for index, camera in enumerate(rig.cameras):
-        offset = round(camera.time_offset_s * NS_PER_S)
+        offset = camera.time_offset_ns
         recording = Recording(camera.name, fps)
         for frame in folders.frames:
             keypoints = folders.read(index, frame)
@@ -142,7 +142,7 @@ def write_recordings(rig: Rig, recordings: list[Recording], folder: Path) -> Non
         recordings: Of its cameras, or some of them.
         folder: For one folder per camera.
     """
-    own_ns = {r.camera: round(rig.cameras[rig.index(r.camera)].time_offset_s * NS_PER_S) for r in recordings}
+    own_ns = {r.camera: rig.cameras[rig.index(r.camera)].time_offset_ns for r in recordings}
     fps = max((r.fps for r in recordings), default=0.0) or 30.0
     off = (
         abs(time_ns - own_ns[r.camera] - frame * NS_PER_S / fps)

@@ -46,7 +46,7 @@ def take_keypoints(take: Take, rig_path: Path | None = None) -> tuple[Rig, Skele
             pass
     recordings = []
     for camera, frames in zip(rig.cameras, collector.frames, strict=True):
-        offset = round(camera.time_offset_s * 1e9)
+        offset = camera.time_offset_ns
         by_time: dict[TimeNs, Keypoints2D] = {}
         for time_ns, keypoints in sorted(frames, key=lambda frame: frame[0]):
             by_time.setdefault(time_ns, keypoints)  # of one stamp the first, as in live fusion

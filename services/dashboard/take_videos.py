@@ -49,7 +49,7 @@ def take_videos(take: Take, camera: Camera, poses: Poses, start_ns: int) -> list
     shift_ns = _shift_ns(known[0][1], poses) if known else None
     if shift_ns is None:
         return []
-    zero_ns = round(camera.time_offset_s * NS_PER_S) - start_ns + shift_ns
+    zero_ns = camera.time_offset_ns - start_ns + shift_ns
     return [
         TakeVideo(path, (begins + zero_ns) / NS_PER_S, (ends + zero_ns) / NS_PER_S)
         for path, times in known

@@ -22,7 +22,7 @@ from multiview.cameras.camera import Camera
 from multiview.cameras.image_size import scaling_note, to_calibrated_size
 from multiview.common.ledger import note_missing
 from multiview.common.video_writer import load_encoders
-from multiview.data import NS_PER_S, FrameNumber, Keypoints2D, TimeNs, VideoFrame
+from multiview.data import FrameNumber, Keypoints2D, TimeNs, VideoFrame
 from multiview.detect import ExpectsPeople, PoseDetector, make_detector
 from multiview.errors import ConfigError, SourceError
 from multiview.sources import FrameSource, Paced, Reader
@@ -191,7 +191,7 @@ class CameraStream:
         if self.source.live and not self.clock.known:
             return None
         time_ns = self.clock.hub_ns(frame.time_ns) if self.source.live else frame.time_ns
-        return time_ns + round(self.camera.time_offset_s * NS_PER_S)
+        return time_ns + self.camera.time_offset_ns
 
     def report(self, rate_hz: float, detect_ms: float, skip: int, too_slow: str, note: str) -> None:
         """Send health, about once a second."""
