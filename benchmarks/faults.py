@@ -43,6 +43,7 @@ PATIENCE_S = 120.0
 APART_S = 10.5  # between two deaths of one process, which `run` would take for one that keeps dying
 ELSEWHERE = "127.0.0.2"  # the hub as the camera behind the proxy knows it
 CHUNK_KB = 64.0
+SUBSCRIBED_NS = 100_000_000  # by then a hub that has just started has all subscriptions of the recorder
 
 Figures = dict[tuple[str, str], list[float]]
 
@@ -210,8 +211,9 @@ def _recorder(running: RunningStudio) -> None:
     killed_ns = round(running.kill("recorder") * 1e9)
     kept = _recovered(take, part)
     begun = max(i for i, h in enumerate(kept) if i == 0 or h.sequence < kept[i - 1].sequence)  # of this hub's run
-    kept = kept[begun:]
-    arrivals = [h for h in running.listener.arrivals if h.arrival_ns >= kept[0].arrival_ns]
+    since_ns = kept[begun].arrival_ns + SUBSCRIBED_NS
+    kept = [h for h in kept[begun:] if h.arrival_ns >= since_ns]
+    arrivals = [h for h in running.listener.arrivals if h.arrival_ns >= since_ns]
     before = [h for h in arrivals if h.arrival_ns <= kept[-1].arrival_ns]
     unrecorded = [h for h in arrivals if kept[-1].arrival_ns < h.arrival_ns <= killed_ns]
     running.until(lambda: len(take.recordings()) > parts)
