@@ -1,7 +1,7 @@
 """A rig from people who walk, against exact truth and against the Cramer-Rao bound of the same studio.
 
 python benchmarks/calibration_people.py [--people 1] [--seconds 30] [--seeds 3] [--correlation 0.85] [--lens-error 0.15]
-    [--focal-only]
+    [--focal-only] [--bias 0.02]
 """
 
 from __future__ import annotations
@@ -17,27 +17,51 @@ from calib.people.lens_freedom import LEVELS, LensGuess
 from calib.people.solved_rig import PeopleCalibration
 from calib.people.uncertainty import aligned_covariance
 from multiview.cameras.camera import Camera, Rig
+from multiview.data import Keypoints2D
 from multiview.geometry.rigid import nearest_rotation, rotation_angle
 from multiview.recordings.recorded_keypoints import Recording
 from multiview.synthetic import Studio, StudioOptions, make_studio
 
 MAX_OFFSET_S = 1.0
 LENS_UNKNOWNS = (0, 1, 3, 5)  # of each level of `lens_freedom`
+SIDES = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")  # which way a person faces
 
 
-def recorded(options: StudioOptions, seconds: float) -> tuple[Studio, list[Recording], np.ndarray]:
+def recorded(options: StudioOptions, seconds: float, bias_m: float = 0.0) -> tuple[Studio, list[Recording], np.ndarray]:
     """Cameras that were started up to a second apart, each with stamps from zero; and their true time offsets."""
     studio = make_studio(options)
     offsets = np.random.default_rng(options.seed + 100).uniform(-MAX_OFFSET_S, MAX_OFFSET_S, len(studio.rig))
     frames = np.arange(int(seconds * options.fps))
-    recordings = [
-        Recording(
-            name, options.fps, frames.tolist(), np.rint(frames * 1e9 / options.fps).astype(int).tolist(),
-            studio.keypoints_at(c, MAX_OFFSET_S + offsets[c] + frames / options.fps),
-        )
-        for c, name in enumerate(studio.rig.names)
-    ]  # fmt: skip
+    recordings = []
+    for c, name in enumerate(studio.rig.names):
+        times = MAX_OFFSET_S + offsets[c] + frames / options.fps
+        keypoints = studio.keypoints_at(c, times)
+        if bias_m:
+            keypoints = biased(studio, c, times, keypoints, bias_m)
+        stamps = np.rint(frames * 1e9 / options.fps).astype(int).tolist()
+        recordings.append(Recording(name, options.fps, frames.tolist(), stamps, keypoints))
     return studio, recordings, offsets - offsets[0]
+
+
+def biased(
+    studio: Studio, camera: int, times: np.ndarray, keypoints: list[Keypoints2D], bias_m: float
+) -> list[Keypoints2D]:
+    """What a detector finds that puts each joint to a wrong place, the same whenever it sees a person from the same
+    side: two waves of the angle of view, `bias_m` in deviation across and along the picture."""
+    names, lens = list(studio.skeleton.joints), studio.rig.cameras[camera]
+    wave = np.random.default_rng(studio.options.seed + 200).normal(0, bias_m / np.sqrt(2), (2, 2, len(names), 2))
+    xyz = studio.true_at(times)
+    ls, rs, lh, rh = (xyz[:, :, names.index(name)] for name in SIDES)
+    forward = np.cross((ls - rs) + (lh - rh), (ls + rs) - (lh + rh)) @ lens.R.T
+    angle = np.arctan2(forward[..., 0], forward[..., 2])
+    phases = np.stack([np.stack([np.cos(n * angle), np.sin(n * angle)], axis=-1) for n in (1, 2)], axis=-2)
+    shift = np.einsum("tpnk,nkjx->tpjx", phases, wave) * (lens.K[0, 0] / (xyz @ lens.R.T + lens.t)[..., 2:])
+    projected, found = np.nan_to_num(lens.project(xyz), nan=np.inf), []
+    for seen, there, move in zip(keypoints, projected, np.nan_to_num(shift), strict=True):
+        # The detection's person is the one at whom most of its joints are.
+        far = np.nanmedian(np.linalg.norm(seen.xy[:, None] - there, axis=-1), axis=-1)
+        found.append(Keypoints2D(seen.xy + move[np.argmin(far, axis=1)], seen.score))
+    return found
 
 
 def errors(found: Rig, truth: Rig) -> tuple[np.ndarray, np.ndarray, float]:
@@ -213,6 +237,7 @@ def main() -> None:
     parser.add_argument("--correlation", type=float, default=0.0)
     parser.add_argument("--lens-error", type=float, default=0.0, help="of guessed focal lengths, as a share")
     parser.add_argument("--focal-only", action="store_true", help="principal point and distortion as they are")
+    parser.add_argument("--bias", type=float, default=0.0, help="m, of the detector, by joint and side it sees")
     parser.add_argument("--first-seed", type=int, default=1)
     args = parser.parse_args()
     rows = []
@@ -224,7 +249,7 @@ def main() -> None:
             seed=seed,
             correlation=args.correlation,
         )
-        studio, recordings, offsets = recorded(options, args.seconds)
+        studio, recordings, offsets = recorded(options, args.seconds, args.bias)
         cameras, priors = list(studio.rig.cameras), {}
         if args.lens_error:
             rng = np.random.default_rng(seed)

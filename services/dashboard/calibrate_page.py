@@ -114,8 +114,9 @@ class _Calibrate:
         self._film.set_enabled(has_board and not calibration.solving)
         self._solve.set_enabled(bool(filming.report.cameras) and not filming.report.lacks)
         self._floor.set_enabled(calibration.records)
-        for button in (self._floor, self._solve, self._leave):
+        for button in (self._solve, self._leave):
             button.set_visibility(self._controls and active)
+        self._floor.set_visibility(self._controls and active and not calibration.is_wand)
         self._check.set_visibility(self._controls and active and self._backstage.calibrated)
         self._check.set_enabled(calibration.records)
         self._people.refresh()
@@ -173,7 +174,8 @@ class _Calibrate:
             if there:
                 if self._calibration.sheet.is_file():  # a board of one's own, or a wand, has only its file
                     ui.link("board.pdf, to print at 100 %", "/board.pdf", new_tab=True)
-                ui.label("Glue it on a flat plate, and measure it: if a length differs, write the true one into ")
+                todo = "Build it as the file says" if self._calibration.is_wand else "Glue it on a flat plate"
+                ui.label(f"{todo}, and measure it: if a length differs, write the true one into ")
                 ui.label(str(self._calibration.board)).classes("mv-command")
             elif self._controls:
                 self._board_form()

@@ -21,6 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from multiview.common.toml import read_toml
 from multiview.errors import ConfigError, MultiviewError
 from multiview.recordings.take import Take, free_name
 from multiview.studio.config import SyntheticSource
@@ -35,6 +36,11 @@ LINES = 200  # of what a command says, that are kept
 FLOOR = "-floor"
 BOARD, PEOPLE = "film the board", "film people"
 NO_RIG = "there is no rig in use yet to be checked: calibrate first"
+NO_LENSES = (
+    "a wand tells where cameras are, and nothing of their lenses: calibrate with a printed board first, use that rig, "
+    "then film the wand"
+)
+NO_UP = "a wand on the floor does not say which way is up"
 
 
 class Sheet(NamedTuple):
@@ -105,6 +111,14 @@ class Calibration:
         return self.board.is_file() and not self._making.locked()
 
     @property
+    def is_wand(self) -> bool:
+        """Whether what is filmed is a wand, which knows neither lenses nor a floor."""
+        try:
+            return read_toml(self.board).get("kind") == "wand"
+        except ConfigError:  # which is told where the board is used
+            return False
+
+    @property
     def records(self) -> bool:
         """Whether the board is filmed, and frames are there."""
         filming = self._filming
@@ -139,6 +153,7 @@ class Calibration:
         check_control(session, BOARD)
         if not self.has_board:
             raise ConfigError("make the board first")
+        self._lenses()  # before somebody waves a wand for minutes
         studio = self._control.idle_studio()
         self.floor, self._simulated = {}, isinstance(studio.source, SyntheticSource)
         name = free_name(Path(studio.recorder.directory), f"{studio.name}-board", datetime.now())
@@ -165,6 +180,8 @@ class Calibration:
         report = self._filming.report
         if not self.records:
             raise ConfigError("nothing is filmed yet: wait until the pictures come")
+        if self.is_wand:
+            raise ConfigError(NO_UP)
         if not report.scene and self._simulated:
             raise ConfigError(
                 "the simulated board does not lie on the floor now: wait until the page says that it does"
@@ -184,8 +201,8 @@ class Calibration:
             raise ConfigError(f"not enough yet: {lacks}")
         take = self._end_filming()
         floor = [f"--floor={camera}={frame}" for camera, frame in self.floor.items()]
-        out = self.folder / take.folder.name
-        self._begin(take.folder.name, lambda: self._solve(take, out, floor))
+        out, more = self.folder / take.folder.name, [*floor, *self._lenses()]
+        self._begin(take.folder.name, lambda: self._solve(take, out, more))
 
     def solve_people(self, session: Session, take: Take, height_cm: float | None) -> None:
         """Calibrate from the people of a take, in a thread as `solve`.
@@ -206,6 +223,8 @@ class Calibration:
         check_control(session, "say where the floor is")
         if not solved.corners.is_file():
             raise ConfigError(f"{solved.folder}: it was made without a board: film the board, and lay it on the floor")
+        if self.is_wand:
+            raise ConfigError(NO_UP)
         out = self._free(f"{solved.take}{FLOOR}")
         floor = [f"--floor={camera}={frame}"]
         command = ["calibrate", "solve", "--corners", str(solved.corners), "--out", str(out), *floor]
@@ -238,11 +257,16 @@ class Calibration:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
 
-    def _rig_in_use(self) -> Path:
+    def _rig_in_use(self, otherwise: str = NO_RIG) -> Path:
+        """ConfigError, which says `otherwise`, where there is none."""
         studio = self._control.studio()
         if studio is None or not studio.rig or not Path(studio.rig).is_file():
-            raise ConfigError(NO_RIG)
+            raise ConfigError(otherwise)
         return Path(studio.rig)
+
+    def _lenses(self) -> list[str]:
+        """The lenses that a wand needs: those of the rig in use."""
+        return ["--lenses", str(self._rig_in_use(NO_LENSES))] if self.is_wand else []
 
     def _end_filming(self) -> Take:
         """End filming; what was filmed."""
@@ -277,12 +301,12 @@ class Calibration:
         finally:
             self.solving = ""
 
-    def _solve(self, take: Take, out: Path, floor: list[str]) -> None:
+    def _solve(self, take: Take, out: Path, more: list[str]) -> None:
         out.mkdir(parents=True, exist_ok=True)
         corners = out / "corners.parquet"
         videos = [str(path) for path in sorted(take.videos.glob("*.mp4"))]
         self._run(["calibrate", "detect", "--board", str(self.board), "--out", str(corners), "--videos", *videos])
-        self._run(["calibrate", "solve", "--corners", str(corners), "--out", str(out), *floor], (0, 1))
+        self._run(["calibrate", "solve", "--corners", str(corners), "--out", str(out), *more], (0, 1))
 
     def _check(self, command: list[str]) -> None:
         self.checked = []

@@ -18,6 +18,7 @@ from services.dashboard.calibrate_page import COUNTS, KINDS
 from services.dashboard.calibration import BOARD, Calibration, Sheet, Solved
 from services.dashboard.control import Control
 from services.dashboard.filming import Filming, report_bytes
+from services.dashboard.studio_file import set_rig
 from tests.processes import free_hub, synthetic_studio
 
 CONTROLS, VIEWS = Session("1", Role.CONTROL), Session("2", Role.VIEW)
@@ -128,6 +129,31 @@ def test_commands_are_those_of_a_terminal(
             role()
     with pytest.raises(ConfigError, match="simulated cameras film no people"):
         calibration.film_people(CONTROLS)
+
+
+def test_wand_is_solved_with_the_lenses_of_the_rig_in_use(
+    calibration: Calibration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(Calibration, "_run", lambda _, command, good=(0,): commands.append(command))
+    monkeypatch.setattr(Calibration, "_begin", lambda _, name, work: work())
+    monkeypatch.setattr(Calibration, "records", True)
+    monkeypatch.setattr(Filming, "start", lambda *_: None)
+    monkeypatch.setattr(Filming, "stop", lambda _: str(tmp_path / "takes" / "wand"))
+    calibration.board.parent.mkdir()
+    calibration.board.write_text('kind = "wand"\nballs = [0.0, 0.2, 0.5]\ndiameters = [0.05, 0.05, 0.05]\n')
+    with pytest.raises(ConfigError, match="nothing of their lenses: calibrate with a printed board first"):
+        calibration.film(CONTROLS)
+    rig = tmp_path / "rig.toml"
+    rig.touch()
+    set_rig(tmp_path / "studio.toml", rig)
+    calibration.film(CONTROLS)
+    with pytest.raises(ConfigError, match="does not say which way is up"):
+        calibration.mark_floor(CONTROLS)
+    calibration.solve(CONTROLS)
+    detected, solved = commands
+    assert detected[:4] == ["calibrate", "detect", "--board", str(calibration.board)]
+    assert solved[-2:] == ["--lenses", str(rig)]
 
 
 def test_calibrations_are_listed_whatever_is_in_them(calibration: Calibration) -> None:
