@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import gc
 import importlib
 import io
 import logging
@@ -210,7 +211,7 @@ def main(argv: list[str] | None = None) -> int:
         if name == chosen:
             use_kernel_cache()
             bound_pictures()
-            module = importlib.import_module(command.module)
+            module = _imported(command.module)
             module.add_arguments(subparser)
             subparser.set_defaults(run=module.run)
     args = parser.parse_args(argv)
@@ -238,6 +239,17 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _imported(name: str) -> Any:
+    """A module; meanwhile the collector does not look for garbage among what is imported, nearly all of which stays."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return importlib.import_module(name)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _words(error: MultiviewError | OSError | MemoryError) -> str:

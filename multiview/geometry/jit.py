@@ -8,7 +8,13 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 
+from multiview.common.deferred_import import defer_import
+
 __all__ = ["Array", "inlined", "inner", "kernel"]
+
+# numba's first kernel loads scipy.linalg for its BLAS, scipy every module of numpy, and numpy.f2py what it finds to
+# guess a file's encoding with: a tenth of the start of fusion and of a worker, for compiling Fortran.
+defer_import("numpy.f2py")
 
 F = TypeVar("F", bound=Callable[..., Any])
 Array = np.ndarray

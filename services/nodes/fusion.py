@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> None:
     studio = load_studio(args.studio, check=False)
     begin_service("fusion", studio.logging.json)
     stopping = Stopping()
+    gc.disable()  # collected after each health message, not in the middle of a tick
     fusion = StreamFusion(studio, boot_id=secrets.randbits(62))
     logging.info("loading kernels")
     use_realtime_scheduling()  # inherited by the sockets' threads, so before they start
@@ -45,9 +46,7 @@ def run(args: argparse.Namespace) -> None:
     if time.monotonic() > began + LONG_S:  # compiled, the first time on a machine: skip what has piled up
         subscriber.close()
         subscriber = Subscriber(studio.hub, reads, "fusion")
-    gc.collect()
     gc.freeze()  # what is loaded stays; the collector need not visit it again
-    gc.disable()  # collected after each health message instead, not in the middle of a tick
     sender = Sender(studio.hub, "fusion", PUBLISH_QUEUE)  # one late camera may complete many ticks at once
     regions = RegionSender(fusion, sender) if regions_wanted(studio) else None
     volume = any(map(math.isfinite, (*studio.volume.min, *studio.volume.max)))
