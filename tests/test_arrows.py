@@ -21,7 +21,7 @@ GROUND = frozenset({"multiview/data", "multiview/errors"})
 ARROWS: dict[str, str] = {
     "multiview/data": "",
     "multiview/errors": "",
-    "multiview/geometry": "",
+    "multiview/geometry": "common",
     "multiview/common": "",
     "multiview/nets": "",
     "multiview/keypoints": "geometry",
