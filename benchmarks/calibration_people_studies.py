@@ -12,7 +12,7 @@ import argparse
 
 import numpy as np
 
-from benchmarks.calibration_people import MAX_OFFSET_S, deviations, errors, recorded
+from benchmarks.calibration_people import MAX_OFFSET_S, deviations, errors, recorded, turn_between_deg
 from calib.people.calibrate import Options, calibrate
 from calib.report.people_outcome import judge_people
 from multiview.errors import CalibrationError
@@ -49,12 +49,16 @@ def tried(seed: int) -> tuple[str, bool]:
     except CalibrationError as refusal:
         return f"{head}refused: {refusal}", False
     outcome = judge_people(found)
-    turns, places, _ = errors(found.rig, studio.rig)
+    if options.cameras == 2:
+        wrong = f"turn between them {turn_between_deg(found.rig, studio.rig):.3f} deg"
+    else:
+        turns, places, _ = errors(found.rig, studio.rig)
+        wrong = f"turn {turns.max():.3f} deg, place {places.max():.1f} mm"
     worst = deviations(found, studio.rig)
     # The scale is an average of people, and is said to be: without it the verdict could be good.
     told = [reason for reason in outcome.reasons if "lengths are right" not in reason]
     verdict = "good" if outcome.verdict == "usable" and not told else outcome.verdict
-    text = f"{head}{verdict}; turn {turns.max():.3f} deg, place {places.max():.1f} mm, {worst:.1f} deviations at worst"
+    text = f"{head}{verdict}; {wrong}, {worst:.1f} deviations at worst"
     return text, verdict == "good" and worst > TOO_FAR
 
 

@@ -20,6 +20,7 @@ from calib.people.bodies import bodies_of
 from calib.people.bones import bones_information, bones_of
 from calib.people.bundle_of_people import Observed
 from calib.people.joint_bundle import JointBundle, RigState
+from calib.people.refine import redundancy
 from multiview.geometry.robust import cauchy_weight
 
 __all__ = ["Scatter", "scatter_of"]
@@ -59,20 +60,20 @@ def scatter_of(observed: Observed, bundle: JointBundle, state: RigState, joints:
     values, vectors = np.linalg.eigh(information * np.outer(size, size))
     root = size[:, None] * vectors / np.sqrt(np.maximum(values, 1e-14))  # root root' is the inverse
     group = _groups(observed, bundle, state, joints)
-    scores, flatness = _scores(bundle, state, eliminated, group)
+    scores = _scores(bundle, state, eliminated, group)
+    flatness, independent = _robust(bundle, state)
     white = scores @ root / (np.sqrt(_left_of_slow_errors(bundle, state)) * flatness)
     spread = _shrunk(white) * len(scores) / max(len(scores) - len(information), 1)
     power, axes = np.linalg.eigh(spread)
-    power = np.clip(power, 1.0, 1 / _LEAST)
+    power = np.clip(power, independent, 1 / _LEAST)
     root = root @ axes
-    return Scatter((root * power) @ root.T, float(power.mean()))
+    return Scatter((root * power) @ root.T, float(power.mean()) / independent)
 
 
 def _scores(
     bundle: JointBundle, state: RigState, eliminated: Float64[np.ndarray, "K 3 S"], group: Int64[np.ndarray, " N"]
-) -> tuple[Float64[np.ndarray, "G S"], float]:
-    """Every group's gradient by the shared unknowns, the curves following; and the robust loss's mean curvature over
-    its mean weight."""
+) -> Float64[np.ndarray, "G S"]:
+    """Every group's gradient by the shared unknowns, the curves following."""
     rows, layout = bundle.rows(state), bundle.layout()
     square = (rows.missed**2).sum(axis=1)
     weight = cauchy_weight(square, bundle.cauchy) ** 2
@@ -87,8 +88,23 @@ def _scores(
     value = rows.basis[:, :, None] * pull[:, None]
     row = np.broadcast_to(group[:, None, None], place.shape)
     chain = csr_matrix((value.ravel(), (row.ravel(), place.ravel())), shape=(groups, 3 * len(eliminated)))
-    curvature = weight - square * weight**2 / bundle.cauchy**2
-    return scores[:, :S] - chain @ eliminated.reshape(-1, S), float(curvature.sum() / weight.sum())
+    return np.asarray(scores[:, :S] - chain @ eliminated.reshape(-1, S))
+
+
+def _robust(bundle: JointBundle, state: RigState) -> tuple[float, float]:
+    """Of the robust loss: its mean curvature over its mean weight, and by how much variances of independent errors
+    differ from what the information with these weights says.
+
+    Weights that are fixed count gross and usual errors less than they tell, so that the factor is below 1.
+
+    References:
+        Huber 1981, Robust Statistics, section 7.6.
+    """
+    square = bundle.deviations(state) ** 2
+    weight = cauchy_weight(square, bundle.cauchy) ** 2
+    flatness = float((weight - square * weight**2 / bundle.cauchy**2).sum() / weight.sum())
+    spread = float((square * weight**2).sum() / 2 / weight.sum())
+    return flatness, spread / (flatness**2 * redundancy(bundle, state))
 
 
 def _shrunk(scores: Float64[np.ndarray, "G S"]) -> Float64[np.ndarray, "S S"]:

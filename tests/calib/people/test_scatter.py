@@ -27,6 +27,20 @@ def test_scatter_inflates_variances_as_the_correlation_of_the_noise_does(correla
     assert 0.62 * expected < inflation(correlation, 3).inflation < 1.1 * expected
 
 
+def test_independent_errors_have_the_variance_that_the_robust_loss_leaves_them():
+    # Cauchy's loss at 3 deviations takes a little of what Gaussian errors tell: its efficiency is the square of its
+    # mean curvature over the mean square of its influence.
+    observed, truth = observed_legs(seconds=24.0, correlation=0.0, seed=1)
+    bundle = replace(observed.bundle, cauchy=3.0)
+    state = levenberg_marquardt(bundle, truth, max_steps=20).state
+    square = np.random.default_rng(0).chisquare(2, 1_000_000)
+    weight = 1 / (1 + square / 9)
+    efficiency = (weight - square * weight**2 / 9).mean() ** 2 / (weight**2 * square / 2).mean()
+    least = replace(bundle, cauchy=np.inf).linearised(state).shared_covariance()
+    stated = scatter_of(observed, bundle, state, JOINTS).covariance
+    assert np.diag(stated) / np.diag(least) == pytest.approx(1 / efficiency, rel=0.08)
+
+
 def test_scatter_covers_the_errors_of_correlated_noise():
     observed, truth = observed_legs(seconds=24.0, correlation=0.8, seed=5)
     bundle = observed.bundle
