@@ -180,7 +180,11 @@ def of_clock(name: str, deviation_s: float) -> CameraVerdict | None:
 
 
 def of_doubtful_clock(name: str, moved_s: float, wander_s: float) -> CameraVerdict | None:
-    """A camera whose stamps were believed, since it saw the board too briefly, and then contradicted."""
+    """A camera whose stamps were believed, since it saw the board too briefly, and then contradicted.
+
+    `moved_s` is by how much the fit moved its clock, `wander_s` how much stamps have to wander for it to fit: its own
+    or those of a camera that saw the board with it.
+    """
     if abs(moved_s) <= _CONTRADICTED_S and wander_s < _HARMLESS_S:
         return None
     return CameraVerdict(

@@ -189,11 +189,17 @@ def _verdicts(
     verdicts += [found for c in np.argsort(-clock) if (found := of_clock(names[c], float(clock[c]))) is not None]
     sure, offset = calibration.sure_clock, calibration.state.offset
     moved_s = offset - np.median(offset[sure] if sure.any() else offset)
-    wander_s = {unsteady.camera: unsteady.rms_s for unsteady in calibration.unsteady_clocks}
-    doubtful = [of_doubtful_clock(names[c], moved_s[c], wander_s.get(c, 0.0)) for c in np.flatnonzero(~sure).tolist()]
+    unsure = np.flatnonzero(~sure).tolist()
+    doubtful = [of_doubtful_clock(names[c], moved_s[c], _wander_with(calibration, c)) for c in unsure]
     verdicts += [found for found in doubtful if found is not None]
     verdicts += upside_down(rig)
     return tuple(sorted(verdicts, key=lambda entry: not entry.unusable))
+
+
+def _wander_with(calibration: Calibration, c: int) -> float:
+    """s, the largest wander of a camera and of those that are linked to it: a wrong clock of one bends any of them."""
+    linked = {c, *(calibration.cameras.index(other) for other in calibration.graph.neighbors(calibration.cameras[c]))}
+    return max((clock.rms_s for clock in calibration.unsteady_clocks if clock.camera in linked), default=0.0)
 
 
 def _contradictions(calibration: Calibration, names: tuple[str, ...]) -> list[str]:

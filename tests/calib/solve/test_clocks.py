@@ -13,7 +13,9 @@ from calib.report.report import write_reports
 from calib.solve.intrinsics import Intrinsics
 from calib.solve.solve import solve
 from calib.solve.uncertainty import clock_deviation
+from calib.solve.unsteady_clocks import UnsteadyClock
 from multiview.geometry.bundle import Lens
+from multiview.timing.clock_noise import ClockNoise
 
 LEAST_SAID_S = 0.001
 
@@ -100,3 +102,18 @@ def test_camera_whose_stamps_the_fit_contradicts_is_named():
         verdict = of_doubtful_clock("cam03", moved_s, wander_s)
         assert verdict.unusable
         assert verdict.problem.startswith("cam03's clock is not known")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sure", "wanders", "named"), [(False, 1, True), (False, 0, False), (True, 1, False)])
+def test_stamps_that_nothing_confirms_are_not_believed_where_a_camera_beside_wanders(
+    recording, calibration, sure, wanders, named
+):
+    """A camera whose clock is half a second off is fitted as well if those that saw the board with it wander."""
+    assert set(calibration.graph.neighbors(2)) == {1, 3}
+    views = np.flatnonzero(calibration.bundle.camera == wanders)
+    clock = UnsteadyClock(wanders, ClockNoise(0.1, 0.0), views, np.linspace(-0.2, 0.2, len(views)))
+    found = replace(calibration, sure_clock=np.arange(4) != (-1 if sure else 2), unsteady_clocks=(clock,))
+    outcome = judge(found, recording.corners)
+    assert any(reason.startswith("cam03's clock is not known") for reason in outcome.reasons) == named
+    assert outcome.verdict == ("record again" if named else "usable")
