@@ -31,6 +31,7 @@ from multiview.common.ranges import above
 from multiview.data import NS_PER_S, Keypoints2D, Pose3D, TimeNs, Track, Tracks, Views
 from multiview.fusion import stage_kernels as kernels
 from multiview.fusion.association import make_associator
+from multiview.fusion.finger_limits import FingerLimits
 from multiview.fusion.hand_sides import HandSides
 from multiview.fusion.planted_feet import PlantedFeet
 from multiview.fusion.state.body_model import ADULT_M, Body
@@ -113,6 +114,7 @@ class Pipeline:
         self._own_rig = self.packed if self.unit_m == 1.0 else PackedRig.of(_in_units(rig, self.unit_m))
         self.body = Body.of(skeleton)
         self._hand_sides = HandSides.of(skeleton)
+        self.fingers = FingerLimits(skeleton)
         find = contacts and not options.independent
         self.feet = PlantedFeet(skeleton, rig.world != "camera") if find else None
         self.associate = make_associator(options.associator, options.associator_options, self.body)
@@ -360,6 +362,8 @@ class Pipeline:
         filled = np.empty((people, joints), np.bool_)
         tracker, work = self.tracker, self.workspace
         kernels.write_output(self.arrays, people, tracked, xyz, cov, score, seen, filled)
+        bones = tracker.people.state.length[slots], tracker.people.state.length_variance[slots]
+        self.fingers.constrain(*bones, xyz, cov)
         contact: Any = [None] * people
         if self.feet is not None and people:
             contact = self.feet.stand(

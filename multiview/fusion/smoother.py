@@ -31,6 +31,7 @@ class _Frame:
     estimates: list[TrackEstimate]
     packed: Float64[np.ndarray, "P J S"]
     measured: Float64[np.ndarray, "P F 9"]
+    bones: Float64[np.ndarray, "2 P E"]
     autocorrelation: float
 
 
@@ -71,7 +72,9 @@ class Smoothed:
             state, joints = self.pipeline.tracker.people.state, self._feet.joints
             parts = (state.measurement, state.measurement_cov)
             measured = np.concatenate([part[slots[:, None], joints] for part in parts], axis=-1)
-        self.frames.append(_Frame(tracks, estimates, packed, measured, self.pipeline.autocorrelation))
+        state = self.pipeline.tracker.people.state
+        bones = np.stack([state.length[slots], state.length_variance[slots]])
+        self.frames.append(_Frame(tracks, estimates, packed, measured, bones, self.pipeline.autocorrelation))
         if len(self.frames) < self.lag + self.block:
             return []
         return self._emit(self.block)
@@ -96,6 +99,9 @@ class Smoothed:
             dt = np.diff(times, prepend=times[0]) / NS_PER_S / self.pipeline.unit_s
             xyz, cov = np.empty((*packed.shape[:2], 3)), np.empty((*packed.shape[:2], 3, 3))
             rts_kernels.smooth(packed, dt, xyz, cov)
+            k, n = rows[-1]  # by then the bones are known best
+            length, variance = np.repeat(self.frames[k].bones[:, n, None], len(rows), axis=1)
+            self.pipeline.fingers.constrain(length, variance, xyz, cov)
             contact = self._stand(who, rows, packed, xyz, cov, count)
             self.pipeline.to_metres(xyz, cov)
             for i, (k, n) in enumerate(rows):

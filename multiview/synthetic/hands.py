@@ -63,7 +63,7 @@ _SHAPES: dict[str, dict[str, tuple[float, float, float, float]]] = {
         "pinky_finger": (-15, 5, 8, 5),
     },
     "fist": {
-        "thumb": (24, 42, 38, 46),
+        "thumb": (30, 18, 36, 42),
         "forefinger": (1, 80, 96, 58),
         "middle_finger": (0, 84, 98, 60),
         "ring_finger": (-1, 84, 96, 60),
@@ -72,7 +72,7 @@ _SHAPES: dict[str, dict[str, tuple[float, float, float, float]]] = {
 }
 _SHAPES["point"] = _SHAPES["fist"] | {"forefinger": (2, 4, 6, 4)}
 _ORDER = tuple(_SHAPES)
-_THUMB_TURN_DEG = 62.0  # how far the thumb's nail is turned from the other fingers' nails
+_THUMB_TURN_DEG = -62.0  # how far the thumb's nail is turned, forward, from the other fingers' nails
 _MIRROR = np.diag([1.0, -1.0, 1.0])
 _SECONDS, _CHANGE_S = 1.6, 0.09  # how long a shape is held on the average, and how fast it comes about
 

@@ -64,9 +64,12 @@ def test_fingers_bend_towards_the_palm_and_lie_in_order(studio, side):
         assert ((tip * inwards).sum(-1)[folded] > 0).all()
     assert ((bent["forefinger"] < 30) & (bent["ring_finger"] > 80)).any()
     across = unit(xyz[:, 5] - xyz[:, 17])
+    first, last = xyz[:, 2] - xyz[:, 1], xyz[:, 4] - xyz[:, 3]
+    fist = bent["forefinger"] > 60
+    assert ((unit(last) - unit(first)) * across).sum(-1)[fist].max() < -0.4  # a thumb bends across the palm
     order = [(xyz[:, 1 + 4 * f] * across).sum(-1) for f in range(1, 5)]
     assert (np.diff(order, axis=0) < 0).all()
-    assert ((xyz[:, 3] - xyz[:, 9]) * across).sum(-1).min() > 0  # the thumb is on the forefinger's side
+    assert ((xyz[:, 2] - xyz[:, 9]) * across).sum(-1).min() > 0  # the thumb is on the forefinger's side
 
 
 def test_hands_clap_cross_and_meet_behind_the_back(studio):

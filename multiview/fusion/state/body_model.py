@@ -36,13 +36,24 @@ LEFT = {
     "small_toe": (-0.18, 0.13, 0.02),
     "heel": (-0.10, -0.05, 0.03),
 }
+# From joint to joint of a finger, the last one to the tip: Buryanov and Kotiuk, Proportions of hand segments, Int. J.
+# Morphol. 28 (2010), 755-758. Views place joints so near each other too badly to learn them from nothing.
+PHALANGES = {
+    "thumb": (0.0462, 0.0316, 0.0253),
+    "forefinger": (0.0398, 0.0224, 0.0197),
+    "middle_finger": (0.0446, 0.0263, 0.0214),
+    "ring_finger": (0.0414, 0.0257, 0.0213),
+    "pinky_finger": (0.0327, 0.0181, 0.0197),
+}
 ROOTS = ("mid_hip", "left_hip", "right_hip")
 TORSO = ("neck", "mid_hip", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
+FOOT = ("ankle", "big_toe", "small_toe", "heel")
+PALM = ("hand_root", "thumb1", "forefinger1", "middle_finger1", "ring_finger1", "pinky_finger1")
 # Joints on one part of the body keep their distances, whether or not the skeleton draws a bone between them.
 PARTS = (
     TORSO,
     ("nose", "left_eye", "right_eye", "left_ear", "right_ear"),
-    *(tuple(f"{side}_{joint}" for joint in ("ankle", "big_toe", "small_toe", "heel")) for side in ("left", "right")),
+    *(tuple(f"{side}_{joint}" for joint in part) for part in (FOOT, PALM) for side in ("left", "right")),
 )
 MOST_NEIGHBOURS = 6  # of a joint of an animal, between which there are braces
 
@@ -94,6 +105,7 @@ class Body(NamedTuple):
         bone = bone[known[ends[bone]].all(axis=1)]
         length = np.zeros(len(ends))
         length[bone] = np.linalg.norm(rest_pose[ends[bone, 0]] - rest_pose[ends[bone, 1]], axis=-1)
+        _add_phalanges(skeleton, ends, length)
         nonrigid = np.concatenate([nonrigid, np.full(len(ends) - joints, skeleton.size_m is not None)])
         matching_joints = np.flatnonzero(known) if known.sum() >= 4 else np.arange(joints)
         human = skeleton.size_m is None
@@ -114,6 +126,20 @@ class Body(NamedTuple):
             pairs=pairs,
             noise=sigma,
         )
+
+
+def _add_phalanges(skeleton: Skeleton, ends: np.ndarray, length: np.ndarray) -> None:
+    """The lengths of an adult's fingers, in place."""
+    if skeleton.size_m is not None:
+        return
+    number = {frozenset(pair): e for e, pair in enumerate(ends.tolist())}
+    joints = {name: j for j, name in enumerate(skeleton.joints)}
+    for side in ("left", "right"):
+        for finger, lengths in PHALANGES.items():
+            for i, m in enumerate(lengths, start=1):
+                pair = frozenset(joints.get(f"{side}_{finger}{k}", -2) for k in (i, i + 1))
+                if pair in number:
+                    length[number[pair]] = m
 
 
 def _braces(skeleton: Skeleton, parent: np.ndarray) -> np.ndarray:

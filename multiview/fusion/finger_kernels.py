@@ -1,0 +1,307 @@
+"""Fingers as chains of hinges: where four joints of one are when it bends only as fingers do.
+
+In the frame of the palm (x towards the middle finger, y towards the thumb's side, z out of the back; left hands are
+mirrored) a finger's bones lie in a plane spanned by
+
+    e_x = Rz(a) (1, 0, 0),   e_z = Rz(a) Rx(t) (0, 0, 1),
+
+with the abduction a and the turn t about its length, and bone i points to
+
+    d_i = cos(phi_i) e_x - sin(phi_i) e_z,   phi_i = f_1 + ... + f_i,                           (1)
+
+with the flexions f of its three joints. Four degrees of freedom (a and f) are those of an anatomical finger; t is 0 as
+well as the palm is known, and in a thumb that of its saddle joint. Given the joints with their covariances, bones of
+known length and what hands can do, (1) is fitted by Gauss-Newton: flexions beyond their range are held back like by a
+spring, and an outermost joint bends by two thirds of the one before (Rijpkema and Girard, Computer animation of
+knowledge-based human grasping, SIGGRAPH 1991). Ranges are those of the American Academy of Orthopaedic Surgeons (Joint
+Motion, 1965), the thumb's plane that of Cooney et al., The kinesiology of the thumb trapeziometacarpal joint, 1981.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from multiview.geometry.jit import Array, inner, kernel
+from multiview.geometry.sym3_kernels import (
+    Mat3,
+    Sym3,
+    Vec3,
+    add,
+    full,
+    inverse_sym3,
+    mat3,
+    mul,
+    mul_t,
+    mul_vec,
+    norm,
+    put_mat3,
+    put_sym3,
+    put_vec3,
+    quadratic_sym3,
+    sub_vec,
+    sym3,
+    t_mul,
+    transpose,
+    upper,
+    vec3,
+)
+
+UNKNOWNS, ROOT, ABDUCTION, TURN, FLEXION = 8, 0, 3, 4, 5  # of a finger, and where each stands; a root and flexions: 3
+# rad; of thumbs, then of fingers. What a flexion may be:
+LEAST = np.radians(np.array([[-35.0, -15.0, -20.0], [-45.0, -10.0, -10.0]]))
+MOST = np.radians(np.array([[60.0, 75.0, 85.0], [100.0, 115.0, 90.0]]))
+BEYOND_SD = math.radians(3.0)
+# Abduction and turn, and how they differ from hand to hand and from pose to pose:
+USUAL = np.radians(np.array([[40.0, -80.0], [0.0, 0.0]]))
+USUAL_SD = np.radians(np.array([[25.0, 30.0], [12.0, 5.0]]))
+COUPLING, COUPLING_SD = 2.0 / 3.0, math.radians(15.0)  # of the two outer flexions of a finger
+SHARED = 1.0 / 3.0  # of a joint's variance that is one error of all joints of its finger: bones tie them to each other
+NEW = 0.75  # of the joints' information is new: 12 coordinates whose covariances know of three lengths already
+KNOWN = 0.15  # a bone's length is known when its standard deviation is such a part of it
+STEPS, MOST_STEP, LEAST_STEP = 10, 0.5, 1e-3  # rad
+
+
+@kernel
+def constrain(hands: Array, length: Array, length_variance: Array, xyz: Array, cov: Array) -> None:
+    """Fit every finger of N poses, in place: `xyz` (N, J, 3) m, `cov` (N, J, 3, 3) m^2.
+
+    `hands` (K, 22) are the joints of each hand as in `body.hands`, then 1 for a left and 0 for a right one. `length`
+    and `length_variance` (N, E) are of the bones, the first J from each joint to its parent. A finger is left as it is
+    where one of its joints or bones is not known.
+    """
+    frame, points, weights = np.empty(9), np.empty((4, 3)), np.empty((4, 6))
+    x, J, H, g = np.empty(UNKNOWNS), np.empty((4, 3, UNKNOWNS)), np.empty((UNKNOWNS, UNKNOWNS)), np.empty(UNKNOWNS)
+    model, bones = np.empty((4, 3)), np.empty(3)
+    for n in range(xyz.shape[0]):
+        for hand in hands:
+            turn_variance = _palm(hand, xyz[n], cov[n], frame)
+            if not np.isfinite(turn_variance):
+                continue
+            B = mat3(frame)
+            for finger in range(5):
+                joints = hand[1 + 4 * finger : 5 + 4 * finger]
+                if not _known(joints, length[n], length_variance[n], xyz[n], cov[n], bones):
+                    continue
+                kind = 0 if finger == 0 else 1
+                _into_palm(joints, B, xyz[n], cov[n], points, weights)
+                _begin(kind, points, x)
+                if _fit(kind, turn_variance, bones, points, weights, x, model, J, H, g):
+                    _out_of_palm(joints, B, model, J, H, xyz[n], cov[n])
+
+
+@inner
+def _palm(hand: Array, xyz: Array, cov: Array, frame: Array) -> float:
+    """world_from_palm, row by row, and the variance (rad^2) of its turn about the fingers' direction; NaN without."""
+    root, index, middle, little = hand[0], hand[5], hand[9], hand[17]
+    along, across = sub_vec(vec3(xyz[middle]), vec3(xyz[root])), sub_vec(vec3(xyz[index]), vec3(xyz[little]))
+    far = norm(along)
+    x = (along[0] / far, along[1] / far, along[2] / far)
+    share = x[0] * across[0] + x[1] * across[1] + x[2] * across[2]
+    across = (across[0] - share * x[0], across[1] - share * x[1], across[2] - share * x[2])
+    wide = norm(across)
+    y = (across[0] / wide, across[1] / wide, across[2] / wide)
+    s = -1.0 if hand[21] else 1.0
+    z = (s * (x[1] * y[2] - x[2] * y[1]), s * (x[2] * y[0] - x[0] * y[2]), s * (x[0] * y[1] - x[1] * y[0]))
+    put_mat3(frame, (x[0], y[0], z[0], x[1], y[1], z[1], x[2], y[2], z[2]))
+    return (_along(cov[index], z) + _along(cov[little], z)) / (wide * wide)
+
+
+@inner
+def _along(C: Array, v: Vec3) -> float:
+    """The variance in a direction."""
+    return quadratic_sym3((C[0, 0], C[0, 1], C[0, 2], C[1, 1], C[1, 2], C[2, 2]), v[0], v[1], v[2])
+
+
+@inner
+def _known(joints: Array, length: Array, variance: Array, xyz: Array, cov: Array, bones: Array) -> bool:
+    """Whether all of a finger is known; its bones' lengths."""
+    for k in range(4):
+        j = joints[k]
+        if not (np.isfinite(xyz[j, 0]) and cov[j, 0, 0] > 0.0):
+            return False
+        if k > 0:
+            bones[k - 1] = length[j]
+            if not 0.0 < math.sqrt(variance[j]) < KNOWN * length[j]:
+                return False
+    return True
+
+
+@inner
+def _into_palm(joints: Array, B: Mat3, xyz: Array, cov: Array, points: Array, weights: Array) -> None:
+    """The joints seen from the palm, about the finger's root, and the information of the errors that are their own."""
+    root = vec3(xyz[joints[0]])
+    for k in range(4):
+        j, C = joints[k], cov[joints[k]]
+        put_vec3(points[k], mul_vec(transpose(B), sub_vec(vec3(xyz[j]), root)))
+        own = (1.0 - SHARED) / NEW
+        W = full(inverse_sym3(own * C[0, 0], own * C[0, 1], own * C[0, 2], own * C[1, 1], own * C[1, 2], own * C[2, 2]))
+        put_sym3(weights[k], upper(t_mul(B, mul(W, B))))
+
+
+@inner
+def _begin(kind: int, points: Array, x: Array) -> None:
+    """The usual abduction and turn, and the flexions that the points show in that plane, within their range."""
+    a, t = USUAL[kind, 0], USUAL[kind, 1]
+    put_vec3(x[:3], vec3(points[0]))
+    x[ABDUCTION], x[TURN] = a, t
+    before = 0.0
+    for k in range(3):
+        bone = sub_vec(vec3(points[k + 1]), vec3(points[k]))
+        forward = math.cos(a) * bone[0] + math.sin(a) * bone[1]
+        back = math.sin(t) * (math.sin(a) * bone[0] - math.cos(a) * bone[1]) + math.cos(t) * bone[2]
+        flexion = math.atan2(-back, forward) - before
+        flexion -= 2.0 * math.pi * np.floor(flexion / (2.0 * math.pi) + 0.5)
+        x[FLEXION + k] = min(max(flexion, LEAST[kind, k]), MOST[kind, k])
+        before += x[FLEXION + k]
+
+
+@inner
+def _fit(
+    kind: int, turn_variance: float, bones: Array, points: Array, weights: Array, x: Array, model: Array, J: Array,
+    H: Array, g: Array,
+) -> bool:  # fmt: skip
+    """Move x to the most likely finger; `model` and `J` are its joints and their derivatives, H its covariance."""
+    for _ in range(STEPS):
+        _place(x, bones, model, J)
+        _measure(points, weights, model, J, H, g)
+        _add_anatomy(kind, turn_variance, x, H, g)
+        if not _invert(H):
+            return False
+        largest = 0.0
+        for i in range(UNKNOWNS):
+            step = 0.0
+            for k in range(UNKNOWNS):
+                step += H[i, k] * g[k]
+            if i >= ABDUCTION:
+                step = min(max(step, -MOST_STEP), MOST_STEP)
+                largest = max(largest, abs(step))
+            x[i] += step
+        if largest < LEAST_STEP:
+            break
+    _place(x, bones, model, J)
+    return True
+
+
+@inner
+def _place(x: Array, bones: Array, model: Array, J: Array) -> None:
+    """The joints (1) and their derivatives by x."""
+    ca, sa, ct, st = math.cos(x[ABDUCTION]), math.sin(x[ABDUCTION]), math.cos(x[TURN]), math.sin(x[TURN])
+    ex, ez = (ca, sa, 0.0), (sa * st, -ca * st, ct)
+    ex_a, ez_a, ez_t = (-sa, ca, 0.0), (ca * st, sa * st, 0.0), (sa * ct, -ca * ct, -st)
+    for k in range(4):
+        for i in range(3):
+            for u in range(UNKNOWNS):
+                J[k, i, u] = J[k - 1, i, u] if k > 0 else (1.0 if i == u else 0.0)
+            model[k, i] = model[k - 1, i] if k > 0 else x[i]
+        if k == 0:
+            continue
+        phi = x[FLEXION] + (x[FLEXION + 1] if k > 1 else 0.0) + (x[FLEXION + 2] if k > 2 else 0.0)
+        c, s = bones[k - 1] * math.cos(phi), bones[k - 1] * math.sin(phi)
+        for i in range(3):
+            model[k, i] += c * ex[i] - s * ez[i]
+            J[k, i, ABDUCTION] += c * ex_a[i] - s * ez_a[i]
+            J[k, i, TURN] -= s * ez_t[i]
+            for f in range(k):
+                J[k, i, FLEXION + f] -= s * ex[i] + c * ez[i]
+
+
+@inner
+def _measure(points: Array, weights: Array, model: Array, J: Array, H: Array, g: Array) -> None:
+    """H = sum J' W J and g = sum J' W (points - model)."""
+    for u in range(UNKNOWNS):
+        g[u] = 0.0
+        for v in range(UNKNOWNS):
+            H[u, v] = 0.0
+    for k in range(4):
+        W = full(sym3(weights[k]))
+        off = mul_vec(W, sub_vec(vec3(points[k]), vec3(model[k])))
+        for u in range(UNKNOWNS):
+            d = (J[k, 0, u], J[k, 1, u], J[k, 2, u])
+            g[u] += d[0] * off[0] + d[1] * off[1] + d[2] * off[2]
+            w = mul_vec(W, d)
+            for v in range(u + 1):
+                H[u, v] += w[0] * J[k, 0, v] + w[1] * J[k, 1, v] + w[2] * J[k, 2, v]
+    for u in range(UNKNOWNS):
+        for v in range(u):
+            H[v, u] = H[u, v]
+
+
+@inner
+def _add_anatomy(kind: int, turn_variance: float, x: Array, H: Array, g: Array) -> None:
+    """What is usual, what is possible, and how the two outer joints of a finger go together."""
+    for i in range(2):
+        sd = USUAL_SD[kind, i]
+        information = 1.0 / (sd * sd + (turn_variance if i == 1 else 0.0))
+        H[ABDUCTION + i, ABDUCTION + i] += information
+        g[ABDUCTION + i] += information * (USUAL[kind, i] - x[ABDUCTION + i])
+    for i in range(3):
+        u = FLEXION + i
+        beyond = x[u] - min(max(x[u], LEAST[kind, i]), MOST[kind, i])
+        if beyond != 0.0:
+            H[u, u] += 1.0 / (BEYOND_SD * BEYOND_SD)
+            g[u] -= beyond / (BEYOND_SD * BEYOND_SD)
+    if kind == 1:
+        u, information = FLEXION + 1, 1.0 / (COUPLING_SD * COUPLING_SD)
+        off = x[u + 1] - COUPLING * x[u]
+        H[u + 1, u + 1] += information
+        H[u, u] += COUPLING * COUPLING * information
+        H[u, u + 1] -= COUPLING * information
+        H[u + 1, u] -= COUPLING * information
+        g[u + 1] -= information * off
+        g[u] += COUPLING * information * off
+
+
+@inner
+def _invert(H: Array) -> bool:
+    """A symmetric positive definite matrix becomes its inverse (Gauss-Jordan); False where it has none."""
+    size = H.shape[0]
+    for i in range(size):
+        if not H[i, i] > 1e-12:
+            return False
+        inverse = 1.0 / H[i, i]
+        H[i, i] = 1.0
+        for v in range(size):
+            H[i, v] *= inverse
+        for r in range(size):
+            if r != i:
+                factor = H[r, i]
+                H[r, i] = 0.0
+                for v in range(size):
+                    H[r, v] -= factor * H[i, v]
+    return True
+
+
+@inner
+def _out_of_palm(joints: Array, B: Mat3, model: Array, J: Array, H: Array, xyz: Array, cov: Array) -> None:
+    """Write a fitted finger into the pose, with the covariances J H J' and that of the error that its joints share."""
+    root, C = vec3(xyz[joints[0]]), cov[joints[0]]
+    shared = (
+        SHARED * C[0, 0], SHARED * C[0, 1], SHARED * C[0, 2],
+        SHARED * C[1, 0], SHARED * C[1, 1], SHARED * C[1, 2],
+        SHARED * C[2, 0], SHARED * C[2, 1], SHARED * C[2, 2],
+    )  # fmt: skip
+    for k in range(4):
+        j = joints[k]
+        at = mul_vec(B, vec3(model[k]))
+        put_vec3(xyz[j], (root[0] + at[0], root[1] + at[1], root[2] + at[2]))
+        stated = add(mul(B, mul_t(full(_spread(J[k], H)), B)), shared)
+        for a in range(3):
+            for b in range(3):
+                cov[j, a, b] = stated[3 * min(a, b) + max(a, b)]
+
+
+@inner
+def _spread(J: Array, H: Array) -> Sym3:
+    """J H J' of one joint."""
+    C = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    for u in range(UNKNOWNS):
+        for v in range(UNKNOWNS):
+            h = H[u, v]
+            a, b = (J[0, u], J[1, u], J[2, u]), (J[0, v], J[1, v], J[2, v])
+            C = (
+                C[0] + h * a[0] * b[0], C[1] + h * a[0] * b[1], C[2] + h * a[0] * b[2],
+                C[3] + h * a[1] * b[1], C[4] + h * a[1] * b[2], C[5] + h * a[2] * b[2],
+            )  # fmt: skip
+    return C
