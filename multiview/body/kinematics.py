@@ -7,7 +7,8 @@ person's left, y up, z forward, so that all local rotations are the identity the
 - UpperChest: x along the line of the shoulders; the middle of these, where Neck is, lies straight above it.
 - Spine, straight above the hips, and Chest: from there to UpperChest, bent forward as far as these are nearer to each
   other than when upright; twist half from the hips and half from the shoulders.
-- Neck: y towards the middle of the ears; Head, there: x along the line of the ears, z towards the nose.
+- Neck: y towards the middle of the ears; Head, there: x along the line of the ears, z towards the nose; where landmarks
+  of the face are known, see `head_kinematics`.
 - Limbs: the bone's direction, and the plane of elbow or knee for the twist. A straight limb has no plane: the hinge
   axis is then carried along with the bone from before, and turns back at `MAX_HINGE_RAD_S` at most: it never flips.
   A straight leg turns with its toes, or with the hips where toes are unknown.
@@ -33,6 +34,7 @@ from multiview.body.finger_kinematics import (
     hand_frame,
 )
 from multiview.body.frames import axis_frames, unit_vectors
+from multiview.body.head_kinematics import HEAD_POINTS, head_frame, head_points
 from multiview.body.kinematics_kernels import carry_hinge
 from multiview.errors import ConfigError
 
@@ -73,7 +75,6 @@ _NEEDED = [
     f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")
 ]
 _TRUNK = ("Spine", "Chest", "UpperChest")
-_FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Humanoid:
 
     Attributes:
         bones: With VRM's humanoid names, parents first.
-        face: Offsets of nose, eyes and ears in the head's frame, m, by joint name.
+        face: Offsets of nose, eyes, ears and landmarks of the face in the head's frame, m, by joint name.
     """
 
     bones: tuple[Bone, ...]
@@ -157,7 +158,7 @@ def points(joints: tuple[str, ...], xyz: Float64[np.ndarray, "T J 3"]) -> dict[s
         if toes is not None:
             found[f"{side.title()}Toes"] = at(toes)
     found |= finger_points(index, xyz)
-    return found | {name: at(name) for name in _FACE if name in index and "Head" in found}
+    return found | {name: at(name) for name in HEAD_POINTS if name in index and "Head" in found}
 
 
 def humanoid(joints: tuple[str, ...], xyz: Float64[np.ndarray, "T J 3"]) -> Humanoid:
@@ -194,14 +195,7 @@ def humanoid(joints: tuple[str, ...], xyz: Float64[np.ndarray, "T J 3"]) -> Huma
         if name.endswith("UpperArm"):
             offset[1] = end
         bones.append(Bone(name, names.index(parent) if parent else -1, offset))
-    face = {}
-    if "Head" in at:
-        head = axis_frames("x", at["left_ear"] - at["right_ear"], "z", at["nose"] - at["Head"])
-        for name in (name for name in _FACE if name in at):
-            inside = np.einsum("tji,tj->ti", head, at[name] - at["Head"])
-            inside = inside[np.isfinite(inside).all(axis=1)]
-            face[name] = np.median(inside, axis=0) if len(inside) else np.zeros(3)
-    return Humanoid(tuple(bones), face)
+    return Humanoid(tuple(bones), head_points(at) if "Head" in at else {})
 
 
 @dataclass(slots=True)
@@ -259,7 +253,7 @@ class RotationSolver:
         if "Head" in at:
             neck = at["Head"] - at["Neck"]
             frames["Neck"] = axis_frames("y", neck, "x", chest[:, :, 0])
-            frames["Head"] = axis_frames("x", at["left_ear"] - at["right_ear"], "z", at["nose"] - at["Head"])
+            frames["Head"] = head_frame(at, self.person.face)
         for side, x in (("Left", 1.0), ("Right", -1.0)):
             self._limb(at, frames, (f"{side}UpperArm", f"{side}LowerArm", f"{side}Hand"), "x", x, "y", -x, None)
             across = hips[:, :, 0]

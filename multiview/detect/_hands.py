@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
-from multiview.errors import ConfigError
 from multiview.keypoints.blazepose import Region
 from multiview.keypoints.crop import crop_affine, invert_affine, transform_points, warp
 from multiview.keypoints.hands import (
@@ -35,6 +34,7 @@ MIN_WRIST_VISIBILITY = 0.1
 MAX_WRIST_APART = 0.6  # of the hand's extent, of the hand's root from the body's wrist
 _EXTENT_OF_REGION = 1 / 2.7  # of a region made from the body
 _RECROP_SIZE = 256
+_IN_TURN = 4.0  # times as much worth is a hand of the side whose turn it is
 
 
 class Hand(NamedTuple):
@@ -67,18 +67,13 @@ class AskedHand:
 
 
 class HandFinder:
-    """Reads hands; of many, as many in a call as `budget_ms` allows, the best seen and longest waiting first."""
+    """Reads hands; of many, as many as `budget_ms` a call allows on average, the best and longest waiting first."""
 
     def __init__(self, lite: bool, budget_ms: float, threads: int) -> None:
         name, card = load_card(CARD)
         kind = "lite" if lite else "full"
         self.look_ms = LOOK_MS[kind]
-        if 0 < budget_ms < self.look_ms:
-            raise ConfigError(
-                f"hands_budget_ms = {budget_ms:g} is less than one look at a hand, {self.look_ms:g} ms: "
-                "raise it, or choose 0 for no limit"
-            )
-        self._budget_ms, self._credit_ms = budget_ms, 0.0
+        self._budget_ms, self._credit_ms, self._turn = budget_ms, 0.0, -1
         files = {file.name: model_file(name, file) for file in card.files}
         self._recrop = TfliteModel(files["hand_recrop.tflite"], (0,), threads)
         self._landmarks = TfliteModel(files[f"hand_landmark_{kind}.tflite"], (0, 1, 2), threads)
@@ -106,12 +101,20 @@ class HandFinder:
         worth = min(extent, 60.0) * visibility * memory.waited[side]
         return AskedHand(image, memory, side, palm[0], region, worth)
 
-    def look(self, asked: list[AskedHand]) -> None:
-        """Fill in the hands that are found, of as many as there is time for."""
+    def look(self, asked: list[AskedHand], frame: int) -> None:
+        """Fill in the hands that are found, of as many as there is time for.
+
+        Turns follow from the frames' numbers: in one frame all cameras look, and at the same side first, without a word
+        between them, so that a hand is seen by several.
+        """
         if self._budget_ms:
-            self._credit_ms = min(self._credit_ms + self._budget_ms, 2 * self._budget_ms)
-        for one in sorted(asked, key=lambda hand: -hand.worth):
-            if self._budget_ms and self._credit_ms < self.look_ms:
+            self._credit_ms = min(self._credit_ms + self._budget_ms, max(2 * self._budget_ms, self.look_ms))
+            before, self._turn = self._turn, int(frame * self._budget_ms / self.look_ms + 1e-6)
+            if self._turn == before:
+                return
+        turn = self._turn % 2
+        for one in sorted(asked, key=lambda hand: -hand.worth * (_IN_TURN if hand.side == turn else 1.0)):
+            if self._budget_ms and self._credit_ms < self.look_ms - 1e-6:  # sums of shares are not exact
                 return
             one.memory.waited[one.side] = 0
             one.hand = self._one(one)

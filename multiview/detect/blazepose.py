@@ -1,11 +1,11 @@
-"""BlazePose: 33 joints of several people on a CPU, and 21 of each of their hands.
+"""BlazePose: 33 joints of several people on a CPU, 21 of each of their hands, and 12 or 68 of their faces.
 
 One network finds people in square tiles of the picture; a second reads 33 landmarks in an upright square region about
 each. From then on a person's region follows from their last landmarks, and tiles are searched one at a time, in turn,
 for whoever is new. Two regions that come to show one person are one person.
 
 Source: Bazarevsky et al., BlazePose: On-device Real-time Body Pose Tracking, 2020. Weights: the cards `blazepose` and,
-with `hands = true`, `mediapipe-hands`.
+with `hands = true`, `mediapipe-hands`, with `face = true`, `mediapipe-face`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter_ns
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import cv2
 import msgspec
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
-from multiview.body.skeleton import Skeleton, load_skeleton
+from multiview.body.skeleton import load_skeleton
 from multiview.common.ranges import between
 from multiview.data import Keypoints2D, VideoFrame
-from multiview.detect._hands import CARD, AskedHand, HandFinder, HandMemory
+from multiview.detect import _faces, _hands
+from multiview.detect._faces import Face, FaceFinder, FaceMemory
+from multiview.detect._hands import AskedHand, HandFinder, HandMemory
 from multiview.keypoints.blazepose import (
     Landmarks,
     Region,
@@ -35,6 +37,7 @@ from multiview.keypoints.blazepose import (
     ssd_anchors,
 )
 from multiview.keypoints.crop import crop_affine, invert_affine, transform_covariance, transform_points, warp
+from multiview.keypoints.faces import SMALL_FACE
 from multiview.keypoints.suppress import boxes_of, oks
 from multiview.models.card import load_card, model_file
 from multiview.models.tflite import TfliteModel
@@ -42,6 +45,7 @@ from multiview.models.tflite import TfliteModel
 __all__ = ["Detector", "Options", "cards_of", "skeleton_of"]
 
 FINDER_SIZE = 224
+_HEAD, _FACE_AT = 11, 75  # the body's first joints; where a face's begin, behind both hands
 _PALMS = ((15, 19, 17), (16, 20, 18))  # wrist, index and pinky, left and right
 Probability = Annotated[float, between(0, 1)]
 
@@ -61,8 +65,10 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: Annotated[int, between(1, 1024, "threads")] = 1  # of the CPU, for each network
     hands: bool = False  # whether hands are read, too: 75 joints
     hands_lite: bool = False  # by the smaller network, twice as fast and a little less sure
-    # ms a tick for hands, at 12 ms a look (lite: 6.5), the best seen and longest waiting first; 0: no limit
+    # ms a frame for hands on average, at 12 ms a look (lite: 6.5), the best seen and longest waiting first; 0: no limit
     hands_budget_ms: Annotated[float, between(0, 10_000, "ms")] = 0.0
+    face: bool = False  # whether faces are read, too: 87 joints, those of hands among them, or
+    face_points: Literal[12, 68] = 12  # 143, with expressions of eyes and mouth
 
 
 DEFAULTS = Options()
@@ -76,6 +82,7 @@ class _Person(NamedTuple):
     visibility: Float64[np.ndarray, " J"]
     cov: Float64[np.ndarray, "J 2 2"]
     hands: HandMemory
+    face: FaceMemory
 
 
 @dataclass(slots=True)
@@ -102,6 +109,8 @@ def skeleton_of(options: Options) -> str:
     Returns:
         Its name.
     """
+    if options.face and options.face_points == 12:
+        return "blazepose87"
     return load_card(cards_of(options)[-1])[1].skeleton
 
 
@@ -114,7 +123,8 @@ def cards_of(options: Options) -> tuple[str, ...]:
     Returns:
         Their names.
     """
-    return ("blazepose", CARD) if options.hands else ("blazepose",)
+    hands, face = (_hands.CARD,) if options.hands else (), (_faces.CARD,) if options.face else ()
+    return ("blazepose", *hands, *face)
 
 
 class Detector:
@@ -129,6 +139,8 @@ class Detector:
         self._hands = (
             HandFinder(options.hands_lite, options.hands_budget_ms, options.threads) if options.hands else None
         )
+        self._face = FaceFinder(options.threads) if options.face else None
+        self._face_points = np.array(SMALL_FACE) if options.face_points == 12 else np.arange(68)
         finder, landmarks = (model_file(name, file) for file in card.files)
         self._finder = TfliteModel(finder, (0, 1), options.threads)
         # Output 2 is a mask and 4 a second set of landmarks, in metres; leaving them out saves 40 % of the time.
@@ -149,16 +161,24 @@ class Detector:
         """Who is seen in each frame."""
         self.stage_ns = dict.fromkeys(("crop", "search", "infer", "decode"), 0)
         people = [self._one(frame) for frame in frames]
-        if self._hands is None:
-            return [self._keypoints(those) for those in people]
-        start = perf_counter_ns()
-        asked = [self._asked_hands(frame.image, those) for frame, those in zip(frames, people, strict=True)]
-        self._hands.look([hand for those in asked for hand in those.values() if hand is not None])
-        self.stage_ns["hands"] = perf_counter_ns() - start
-        return [
-            _with_hands(self._keypoints(those), hands, self.skeleton)
-            for those, hands in zip(people, asked, strict=True)
-        ]
+        found = [_with_room(self._keypoints(those), len(self.skeleton.joints)) for those in people]
+        if self._hands is not None:
+            start = perf_counter_ns()
+            asked = [self._asked_hands(frame.image, those) for frame, those in zip(frames, people, strict=True)]
+            wanted = [hand for those in asked for hand in those.values() if hand is not None]
+            self._hands.look(wanted, max((frame.index for frame in frames), default=0))
+            for keypoints, hands in zip(found, asked, strict=True):
+                self._put_hands(hands, keypoints)
+            self.stage_ns["hands"] = perf_counter_ns() - start
+        if self._face is not None:
+            start = perf_counter_ns()
+            for frame, those, keypoints in zip(frames, people, found, strict=True):
+                for p, person in enumerate(those):
+                    face = self._face.find(frame.image, person.face, person.xy[:_HEAD])
+                    if face is not None:
+                        self._put_face(p, face, keypoints)
+            self.stage_ns["face"] = perf_counter_ns() - start
+        return found
 
     def _asked_hands(
         self, image: UInt8[np.ndarray, "H W 3"], people: list[_Person]
@@ -173,6 +193,22 @@ class Detector:
             for side, palm in enumerate(_PALMS)
         }
 
+    def _put_hands(self, hands: dict[tuple[int, int], AskedHand | None], keypoints: Keypoints2D) -> None:
+        """Write the hands that were found, left ones first, behind the body's joints."""
+        assert keypoints.cov is not None
+        for (person, side), asked in hands.items():
+            if asked is not None and asked.hand is not None:
+                at = slice(self._body + 21 * side, self._body + 21 * (side + 1))
+                keypoints.xy[person, at], keypoints.cov[person, at] = asked.hand.xy, asked.hand.cov
+                keypoints.score[person, at] = asked.hand.sure
+
+    def _put_face(self, person: int, face: Face, keypoints: Keypoints2D) -> None:
+        """Write a face behind the joints of the hands."""
+        assert keypoints.cov is not None
+        at, points = slice(_FACE_AT, _FACE_AT + len(self._face_points)), self._face_points
+        keypoints.xy[person, at], keypoints.cov[person, at] = face.xy[points], face.cov[points]
+        keypoints.score[person, at] = face.sure
+
     def _one(self, frame: VideoFrame) -> list[_Person]:
         size = (frame.image.shape[1], frame.image.shape[0])
         camera = self._cameras.get(frame.camera)
@@ -180,7 +216,7 @@ class Detector:
             camera = self._cameras[frame.camera] = _Camera(size, overlapping_tiles(size, self.options.tiles))
         before = len(camera.people)
         people = [
-            p._replace(hands=person.hands)
+            p._replace(hands=person.hands, face=person.face)
             for person in camera.people
             if (p := self._look(frame.image, _region_at(frame.index, person.region))) is not None
         ]
@@ -265,6 +301,7 @@ class Detector:
                 marks.visibility[:joints],
                 transform_covariance(back, marks.cov[:joints]),
                 HandMemory(),
+                FaceMemory(),
             )
         t3 = perf_counter_ns()
         for stage, ns in (("crop", t1 - t0), ("infer", t2 - t1), ("decode", t3 - t2)):
@@ -296,21 +333,16 @@ class Detector:
         )
 
 
-def _with_hands(body: Keypoints2D, hands: dict[tuple[int, int], AskedHand | None], skeleton: Skeleton) -> Keypoints2D:
-    """The body's joints first, as the skeleton has them, then those of the hands that were found."""
-    people, joints, more = len(body.xy), body.xy.shape[1], len(skeleton.joints) - body.xy.shape[1]
-    xy = np.concatenate([body.xy, np.full((people, more, 2), np.nan)], axis=1)
-    score = np.concatenate([body.score, np.zeros((people, more))], axis=1)
-    cov = np.tile(np.eye(2), (people, joints + more, 1, 1))
-    if body.cov is not None:
-        cov[:, :joints] = body.cov
-    visibility = np.ones_like(score)
-    if body.visibility is not None:
-        visibility[:, :joints] = body.visibility
-    for (person, side), asked in hands.items():
-        if asked is not None and asked.hand is not None:
-            at = slice(joints + 21 * side, joints + 21 * (side + 1))
-            xy[person, at], cov[person, at], score[person, at] = asked.hand.xy, asked.hand.cov, asked.hand.sure
+def _with_room(body: Keypoints2D, joints: int) -> Keypoints2D:
+    """The body's joints first, as the skeleton has them, then room for those of hands and face."""
+    people, own = body.score.shape
+    if own == joints:
+        return body
+    xy, score = np.full((people, joints, 2), np.nan), np.zeros((people, joints))
+    cov, visibility = np.tile(np.eye(2), (people, joints, 1, 1)), np.ones((people, joints))
+    xy[:, :own], score[:, :own] = body.xy, body.score
+    if body.cov is not None and body.visibility is not None:
+        cov[:, :own], visibility[:, :own] = body.cov, body.visibility
     return Keypoints2D(xy, score, cov, visibility)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from multiview.biomechanics.joint_angles import joint_angles
-from multiview.body.kinematics import Motion, RotationSolver, forward_kinematics, humanoid, points
+from multiview.body.frames import YUP_FROM_WORLD
+from multiview.body.kinematics import Motion, RotationSolver, forward_kinematics, humanoid, points, world_rotations
 from multiview.body.kinematics_kernels import carry_hinge
 from multiview.body.skeleton import load_skeleton
 from multiview.errors import ConfigError
@@ -200,3 +201,43 @@ def test_hands_of_unknown_joints_are_held(gestures: tuple[tuple[str, ...], np.nd
     index = humanoid(joints, gone).index("LeftIndexProximal")
     assert not motion.known[100:, index].any()
     np.testing.assert_array_equal(motion.local[100:, index], np.broadcast_to(motion.local[99, index], (200, 3, 3)))
+
+
+def _nodding(seconds: float) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    """Somebody who stands and moves the head, and has a face: joints, places m, and the head's rotation."""
+    skeleton = load_skeleton("blazepose87")
+    time_s = np.arange(round(seconds * FPS)) / FPS
+    turn = np.stack([0.3 * np.sin(3 * time_s), 0.6 * np.sin(1.7 * time_s), 0.2 * np.cos(2.3 * time_s)], axis=1)
+    R = YUP_FROM_WORLD.T @ rotation_from_vector(turn)
+    on_head = {"nose": (0, 0, 0.10), "face_30": (0, -0.01, 0.115), "face_27": (0, 0.03, 0.09)}
+    for side, x in (("left", 1), ("right", -1)):
+        on_head |= {f"{side}_ear": (0.075 * x, 0, 0), f"{side}_eye": (0.032 * x, 0.035, 0.08)}
+    for i, x in ((36, -0.045), (39, -0.015), (42, 0.015), (45, 0.045)):
+        on_head[f"face_{i}"] = (x, 0.035, 0.075)
+    standing = figure(skeleton).xyz
+    xyz = np.tile(standing, (len(time_s), 1, 1))
+    ears = (standing[skeleton.index("left_ear")] + standing[skeleton.index("right_ear")]) / 2
+    for name, place in on_head.items():
+        if name in skeleton.joints:
+            xyz[:, skeleton.index(name)] = ears + R @ np.array(place, dtype=float)
+    return skeleton.joints, xyz, R
+
+
+def test_head_turns_with_the_face_and_without_ears() -> None:
+    """Ears that are 15 mm off leave the head where the face is, and so do ears that nobody sees."""
+    joints, xyz, R = _nodding(20.0)
+    person = humanoid(joints, xyz)
+    rng, noisy = np.random.default_rng(2), xyz.copy()
+    ears = [joints.index(f"{side}_ear") for side in ("left", "right")]
+    noisy[:, ears] += rng.normal(0, 0.015, (len(xyz), 2, 3))
+    noisy[::3, ears[0]] = np.nan
+    for given, bound in ((xyz, 0.1), (noisy, 6.0)):
+        motion = RotationSolver(person, joints, 1 / FPS).solve(given)
+        found = world_rotations(person, motion)[:, person.index("Head")]
+        off = np.degrees(rotation_angle(np.swapaxes(found, 1, 2) @ R))
+        assert np.sqrt(np.mean(off**2)) < bound
+    no_face = [j for j, name in enumerate(joints) if name.startswith("face_")]
+    noisy[:, no_face] = np.nan
+    motion = RotationSolver(person, joints, 1 / FPS).solve(noisy)
+    off = np.degrees(rotation_angle(np.swapaxes(world_rotations(person, motion)[:, person.index("Head")], 1, 2) @ R))
+    assert np.sqrt(np.mean(off**2)) > 8.0

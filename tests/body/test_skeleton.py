@@ -7,7 +7,7 @@ from multiview.body.skeleton import load_skeleton, mapping, skeleton_names
 from multiview.errors import ConfigError
 
 COUNTS = {"coco17": 17, "body25": 25, "halpe26": 26, "coco133": 133, "blazepose33": 33, "coco18": 18}
-COUNTS |= {"blazepose75": 75, "blazepose143": 143, "openpose67": 67, "openpose137": 137}
+COUNTS |= {"blazepose75": 75, "blazepose87": 87, "blazepose143": 143, "openpose67": 67, "openpose137": 137}
 
 
 def test_the_shipped_skeletons_are_these():

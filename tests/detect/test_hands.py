@@ -7,7 +7,7 @@ import pytest
 from multiview.body.hands import hand_indices
 from multiview.data import Keypoints2D, VideoFrame
 from multiview.detect import detector_skeleton, make_detector
-from multiview.detect._hands import LOOK_MS
+from multiview.detect._hands import LOOK_MS, AskedHand
 from multiview.detect.blazepose import Detector, Options, cards_of
 from multiview.errors import ConfigError
 from multiview.models.card import load_card, model_file
@@ -80,6 +80,32 @@ def test_hands_without_their_network_say_what_to_fetch(monkeypatch, tmp_path):
         make_detector("blazepose", {"hands": True})
 
 
-def test_a_budget_below_one_look_is_refused():
-    with pytest.raises(ConfigError, match=r"hands_budget_ms = 3 is less than one look at a hand, 12 ms"):
-        make_detector("blazepose", {"hands": True, "hands_budget_ms": 3})
+def test_hands_are_looked_at_in_the_same_frames_and_on_the_same_side_by_all_cameras(pictures):
+    """A third of a look a frame: two workers that began at other frames look in every third, left and right in turn."""
+    budget = LOOK_MS["lite"] / 3
+    looked = []
+    for first in (0, 4):
+        detector = Detector(Options(tiles=1, hands=True, hands_lite=True, hands_budget_ms=budget, max_people=1))
+        looks: dict[int, list[int]] = {}
+        for index in range(first, 19):
+            sides: list[int] = []
+            _note_looks(detector, sides)
+            detector.detect([VideoFrame(pictures[index % len(pictures)], index, index, "one")])
+            if index > 9 and sides:
+                looks[index] = sides
+        looked.append(looks)
+    assert looked[0] == looked[1]
+    assert list(looked[0]) == [12, 15, 18]
+    assert list(looked[0].values()) in ([[0], [1], [0]], [[1], [0], [1]])
+
+
+def _note_looks(detector: Detector, sides: list[int]) -> None:
+    """Instead of looking, the finder notes at which side, at the price of a look."""
+    finder = detector._hands
+    assert finder is not None
+
+    def one(asked: AskedHand) -> None:
+        sides.append(asked.side)
+        finder._credit_ms -= finder.look_ms
+
+    finder._one = one  # type: ignore[method-assign]
