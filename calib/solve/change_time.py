@@ -34,6 +34,7 @@ _TAIL = 0.005  # probability that a change lies before its interval, and after i
 def displaced_views(
     square: Float64[np.ndarray, "n 7 7"],
     gradient: Float64[np.ndarray, "n 7"],
+    unknown: Float64[np.ndarray, "n 7 7"],
     displaced: Bool[np.ndarray, " n"],
     alike: float = 1.0,
 ) -> Bool[np.ndarray, " n"]:
@@ -42,6 +43,8 @@ def displaced_views(
     Args:
         square: What each view says of a change (`CameraChange.square`).
         gradient: The same of the change's direction; expected to be 0 where the camera is steady.
+        unknown: Covariance of the change that each view seems to tell of while the camera is steady, since lens, clock
+            and all else are known from other views alone.
         displaced: Mask of the views that may be displaced, to start from; not all.
         alike: Views in a row that are off alike, though nothing changed, and count as one.
 
@@ -53,7 +56,7 @@ def displaced_views(
         Laird and Rubin 1977, Maximum likelihood from incomplete data via the EM algorithm.
     """
     for _ in range(_ROUNDS):
-        previous, displaced = displaced, _likeliest(_odds_beside(square, gradient, displaced) / alike)
+        previous, displaced = displaced, _likeliest(_odds_beside(square, gradient, unknown, displaced) / alike)
         if (displaced == previous).all() or not displaced.any() or displaced.all():
             break
     return displaced
@@ -62,6 +65,7 @@ def displaced_views(
 def changes_between(
     square: Float64[np.ndarray, "n 7 7"],
     gradient: Float64[np.ndarray, "n 7"],
+    unknown: Float64[np.ndarray, "n 7 7"],
     displaced: Bool[np.ndarray, " n"],
     alike: float = 1.0,
 ) -> list[tuple[int, int]]:
@@ -70,6 +74,7 @@ def changes_between(
     Args:
         square: As in `displaced_views`.
         gradient: As there.
+        unknown: As there.
         displaced: Mask of the displaced views, as found.
         alike: As in `displaced_views`.
 
@@ -79,7 +84,7 @@ def changes_between(
     edges = np.flatnonzero(np.diff(displaced)) + 1
     if not len(edges):
         return []
-    odds = _odds_beside(square, gradient, displaced) / alike
+    odds = _odds_beside(square, gradient, unknown, displaced) / alike
     bounds = [0, *edges.tolist(), len(displaced)]
     found = []
     for begin, edge, end in zip(bounds, edges, bounds[2:], strict=False):
@@ -138,15 +143,18 @@ def _change(
 
 
 def _odds_beside(
-    square: Float64[np.ndarray, "n 7 7"], gradient: Float64[np.ndarray, "n 7"], displaced: Bool[np.ndarray, " n"]
+    square: Float64[np.ndarray, "n 7 7"],
+    gradient: Float64[np.ndarray, "n 7"],
+    unknown: Float64[np.ndarray, "n 7 7"],
+    displaced: Bool[np.ndarray, " n"],
 ) -> Float64[np.ndarray, " n"]:
     """nats by which each view speaks for the change that these views show, beside the others' noise."""
     gain, count = gain_of(square, gradient)
     each = 2 * gain / np.maximum(count, 1)
     noise = max(float(np.median(each[~displaced])), 1.0)  # lenses that are not quite right leave more than noise
     S, pull = square / noise, -gradient / noise
-    place = S[~displaced].sum(axis=0) + np.diag(1 / _WIDE)
-    return _odds(S, pull, *_change(S, pull, displaced), place)
+    place = np.linalg.inv(S[~displaced].sum(axis=0) + np.diag(1 / _WIDE))
+    return _odds(S, pull, *_change(S, pull, displaced), np.linalg.inv(place + noise * unknown))
 
 
 def _odds(
@@ -154,7 +162,7 @@ def _odds(
     pull: Float64[np.ndarray, "n 7"],
     mean: Float64[np.ndarray, " 7"],
     scatter: Float64[np.ndarray, " 7"],
-    place: Float64[np.ndarray, "7 7"],
+    place: Float64[np.ndarray, "n 7 7"],
 ) -> Float64[np.ndarray, " n"]:
     """nats by which each view speaks for the camera being displaced; `place` is the information on where it belongs."""
     wrong = np.log(_WRONG) + _log_odds(S, pull, np.zeros(7), np.diag(1 / _WIDE))
@@ -168,7 +176,7 @@ def _log_odds(
     S: Float64[np.ndarray, "n 7 7"],
     pull: Float64[np.ndarray, "n 7"],
     mean: Float64[np.ndarray, " 7"],
-    precision: Float64[np.ndarray, "7 7"],
+    precision: Float64[np.ndarray, "... 7 7"],
 ) -> Float64[np.ndarray, " n"]:
     """Log of the likelihood of each view with a random change, to that without any."""
     pulled = pull + precision @ mean

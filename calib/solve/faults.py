@@ -13,6 +13,7 @@ from itertools import permutations
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from calib.solve.bundle_variants import bundle_without
 from calib.solve.camera_fault import CameraFault, Cause, Findings
 from calib.solve.change_time import changes_between, displaced_views, noisier_part
 from calib.solve.disagreement import Disagreement, disagreement
@@ -22,7 +23,6 @@ from calib.solve.repeats import Repeat, find_repeat
 from calib.solve.solve import Calibration
 from calib.solve.suspects import (
     SUSPECT_SHARE,
-    bundle_without,
     evidence_of,
     guiltiest,
     guilty_two,
@@ -108,14 +108,14 @@ def _displaced(
     if not displaced.all():
         displaced = displaced_views(*equations, displaced, alike)
     if not displaced.any() or (~displaced).sum() < _FEWEST_STEADY:
-        displaced = noisier_part(*equations, _FEWEST_STEADY)
+        displaced = noisier_part(*equations[:2], _FEWEST_STEADY)
     for _ in range(_ROUNDS):
         if (~displaced).sum() < _FEWEST_STEADY:
             return np.ones_like(displaced), []
         steady = (bundle.camera != c) | (np.interp(found.time, time, displaced.astype(np.float64)) == 0)
-        only = bundle_without(replace(bundle, weight=bundle.weight * steady[:, None]), excluded)
-        state = levenberg_marquardt(only, state, max_steps=12, tolerance=1e-4).state
-        equations = _told(bundle, state, found, excluded, c)
+        only = replace(bundle, weight=bundle.weight * steady[:, None])
+        state = levenberg_marquardt(bundle_without(only, excluded), state, max_steps=12, tolerance=1e-4).state
+        equations = _told(bundle, state, found, excluded, c, only)
         previous, displaced = displaced, displaced_views(*equations, displaced, alike)
         if not displaced.any():
             displaced = previous
@@ -125,11 +125,24 @@ def _displaced(
 
 
 def _told(
-    bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int], c: int
-) -> tuple[Float64[np.ndarray, "t 7 7"], Float64[np.ndarray, "t 7"]]:
-    """What each view that tells of a camera says of a change of it, all else staying where it is."""
+    bundle: Bundle,
+    state: BundleState,
+    found: Disagreement,
+    excluded: frozenset[int],
+    c: int,
+    fitted: Bundle | None = None,
+) -> tuple[Float64[np.ndarray, "t 7 7"], Float64[np.ndarray, "t 7"], Float64[np.ndarray, "t 7 7"]]:
+    """What each view that tells of a camera says of a change of it, all else staying where it is.
+
+    The last is by how much that is wrong, as all else is known from the views of `fitted` alone; None: known exactly.
+    """
     own = evidence_of(bundle, state, found, excluded, follow=False).changes.cameras[c]
-    return own.square[own.told], own.gradient[own.told]
+    square, gradient, cross = own.square[own.told], own.gradient[own.told], own.cross[own.told]
+    if fitted is None:
+        return square, gradient, np.zeros_like(square)
+    known = evidence_of(fitted, state, found, excluded).changes.inverse
+    follow = np.linalg.pinv(square, hermitian=True) @ cross
+    return square, gradient, follow @ known @ np.swapaxes(follow, -1, -2)
 
 
 def _settled(bundle: Bundle, state: BundleState, found: Disagreement, excluded: frozenset[int], c: int) -> BundleState:

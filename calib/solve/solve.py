@@ -226,7 +226,7 @@ def _solve(
         def fit(bundle: Bundle, state: BundleState) -> tuple[Bundle, BundleState]:
             return _inliers(*_robust(replace(bundle, weight=weight, cauchy=np.inf), state))
 
-        bundle, state, unsteady = release_unsteady_clocks(bundle, state, weight, fit)
+        bundle, state, unsteady = release_unsteady_clocks(bundle, state, weight, poses.used, fit)
     inlier = np.zeros(len(corners), dtype=bool)
     inlier[row[bundle.weight > 0]] = True
     covariance = bundle.linearised(state).shared_covariance()

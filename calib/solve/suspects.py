@@ -14,6 +14,7 @@ from itertools import combinations
 import networkx as nx
 import numpy as np
 
+from calib.solve.bundle_variants import bundle_without, with_another_camera
 from calib.solve.change_equations import Equations
 from calib.solve.disagreement import Disagreement
 from calib.solve.evidence import Evidence, Span
@@ -24,7 +25,7 @@ from multiview.geometry.least_squares import levenberg_marquardt
 from multiview.geometry.rigid import compose, invert
 
 __all__ = [
-    "SUSPECT_SHARE", "Suspect", "bundle_without", "evidence_of", "guiltiest", "guilty_two", "spans_of", "stands_out",
+    "SUSPECT_SHARE", "Suspect", "evidence_of", "guiltiest", "guilty_two", "spans_of", "stands_out",
     "suspect_of",
 ]  # fmt: skip
 
@@ -129,19 +130,6 @@ def _placed_anew(calibration: Calibration, found: Disagreement, excluded: frozen
     return replace(state, lenses=lenses, R=R, t=t, target_R=target_R, target_t=target_t)
 
 
-def bundle_without(bundle: Bundle, excluded: frozenset[int]) -> Bundle:
-    """The bundle with nothing of some cameras, and the first of the others in place of the fixed one."""
-    out = np.isin(np.arange(len(bundle.free_lens)), list(excluded))
-    first = np.arange(len(out)) == np.flatnonzero(~out)[0]
-    return replace(
-        bundle,
-        weight=bundle.weight * ~out[bundle.camera][:, None],
-        free_lens=tuple(free & ~gone for free, gone in zip(bundle.free_lens, out, strict=True)),
-        free_pose=~out & ~first,
-        free_offset=bundle.free_offset & ~out & ~first,
-    )
-
-
 def guilty_two(
     calibration: Calibration,
     bundle: Bundle,
@@ -195,24 +183,8 @@ def guiltiest(bundle: Bundle, excluded: frozenset[int], suspects: list[Suspect])
 
 def _cost_of_two(bundle: Bundle, excluded: frozenset[int], suspect: Suspect) -> float:
     """nats that are left where a camera is another one in its span."""
-    c, state = suspect.span.camera, suspect.state
-    camera = bundle.camera.copy()
-    camera[suspect.span.views] = len(bundle.free_lens)
-    rest = bundle_without(bundle, excluded)
-    two = replace(
-        rest,
-        camera=camera,
-        free_lens=(*rest.free_lens, rest.free_lens[c]),
-        free_pose=np.append(rest.free_pose, True),
-        free_offset=np.append(rest.free_offset, rest.free_offset[c]),
-    )
-    start = replace(
-        state,
-        lenses=(*state.lenses, state.lenses[c]),
-        R=np.concatenate([state.R, state.R[[c]]]),
-        t=np.concatenate([state.t, state.t[[c]]]),
-        offset=np.append(state.offset, state.offset[c]),
-    )
+    span = suspect.span
+    two, start = with_another_camera(bundle_without(bundle, excluded), suspect.state, span.camera, span.views)
     return levenberg_marquardt(two, start, max_steps=15, tolerance=1e-6).cost
 
 

@@ -5,7 +5,8 @@ camera whose views tell another error each has an unsteady clock. Its views then
 bundle with the covariance of a random walk and jitter, whose deviations the bundle's equations tell
 (`ClockEvidence`), everything else marginalised. Steady clocks are left as they are, bit for bit.
 
-What lies as far off across the motion as along it is no fault of a clock: that camera moved or trembles.
+What lies as far off across the motion as along it is no fault of a clock: that camera moved or trembles. Nor is what
+one change of one camera explains better: stamps that may wander follow a bumped camera a long way, and hide it.
 
 Letters in shapes: V views, U views of unsteady clocks, u of one of them, N points on the board, C cameras.
 """
@@ -16,8 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
+from calib.solve.bundle_variants import bundle_without, cost_of_one_change
 from calib.solve.timing import as_smooth_as_found
 from multiview.geometry.bundle import Bundle, BundleState
 from multiview.geometry.least_squares import levenberg_marquardt
@@ -60,7 +62,11 @@ class UnsteadyClock:
 
 
 def release_unsteady_clocks(
-    bundle: Bundle, state: BundleState, weight: Float64[np.ndarray, "V N"], fit: Fit
+    bundle: Bundle,
+    state: BundleState,
+    weight: Float64[np.ndarray, "V N"],
+    of_plane: Bool[np.ndarray, "V N"],
+    fit: Fit,
 ) -> tuple[Bundle, BundleState, tuple[UnsteadyClock, ...]]:
     """Find the cameras whose clocks are unsteady, and fit the bundle anew with the wander of their views free.
 
@@ -68,12 +74,15 @@ def release_unsteady_clocks(
         bundle: With knots, fitted with a constant offset of every camera.
         state: Of it.
         weight: (V, N) 1/px, of all corners, those included that were rejected with constant offsets.
+        of_plane: (V, N) mask of the corners that some pose of the board explains, view by view.
         fit: Fits a bundle from a state, and decides which corners count.
 
     Returns:
         The bundle, its state and the unsteady clocks: the same bundle and state where there are none.
     """
     noises: dict[int, ClockNoise] = {}
+    robust = replace(bundle, weight=np.where(of_plane, weight, 0.0), cauchy=_CAUCHY)
+    changed: float | None = None
     while suspect := _suspect(bundle, state, set(noises)):
         camera, noise = suspect
         tried = {**noises, camera: noise}
@@ -82,6 +91,9 @@ def release_unsteady_clocks(
             if not _is_clock(
                 released, found, camera, tried[camera]
             ):  # it is at fault otherwise, and disturbs the others
+                break
+            changed = cost_of_one_change(robust, state) if changed is None else changed
+            if changed < _cost_of_clocks(robust, released, found, tried):
                 break
             released, found, tried = _settled(released, found, tried, fit)
         except np.linalg.LinAlgError:  # the other cameras do not hold the board without this one
@@ -205,7 +217,7 @@ def _begun(
     """
     assert bundle.knots is not None
     robust = replace(bundle, weight=weight, cauchy=_CAUCHY, knots=replace(bundle.knots, smooth=True))
-    others = _without(robust, suspect)
+    others = bundle_without(robust, frozenset([suspect]))
     state = levenberg_marquardt(others, state, max_steps=20, tolerance=1e-5).state
     stiff = replace(robust, acceleration=as_smooth_as_found(others, state).acceleration)
     for _ in range(_ROUNDS):
@@ -226,17 +238,11 @@ def _likeliest(bundle: Bundle, state: BundleState, noises: dict[int, ClockNoise]
     return {c: _evidence(bundle, state, c).likeliest(noise) for c, noise in noises.items()}
 
 
-def _without(bundle: Bundle, camera: int) -> Bundle:
-    """The bundle with nothing of one camera, and the first of the others in its place if it was the fixed one."""
-    out = np.arange(len(bundle.free_lens)) == camera
-    first = np.arange(len(out)) == np.flatnonzero(~out)[0]
-    return replace(
-        bundle,
-        weight=bundle.weight * ~out[bundle.camera][:, None],
-        free_lens=tuple(free & ~gone for free, gone in zip(bundle.free_lens, out, strict=True)),
-        free_pose=bundle.free_pose & ~out & ~first,
-        free_offset=bundle.free_offset & ~out & ~first,
-    )
+def _cost_of_clocks(robust: Bundle, bundle: Bundle, state: BundleState, noises: dict[int, ClockNoise]) -> float:
+    """nats that are left where these clocks are unsteady, with what the freedom of their views costs."""
+    judged = replace(robust, unsteady=bundle.unsteady, wander_precision=bundle.wander_precision)
+    state = levenberg_marquardt(judged, state, max_steps=20, tolerance=1e-4).state
+    return judged.cost(state) + sum(_evidence(judged, state, c).price(noise) for c, noise in noises.items())
 
 
 def _settled(

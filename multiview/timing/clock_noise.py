@@ -82,11 +82,29 @@ class ClockEvidence:
         Returns:
             nats.
         """
-        root = cholesky(noise.covariance(self.time), lower=True, check_finite=False)
-        inner = np.eye(len(self.time)) + root.T @ self.information @ root
-        inner = cholesky(inner, lower=True, check_finite=False)
+        root, inner = self._roots(noise)
         white = solve_triangular(inner, root.T @ self.told, lower=True, check_finite=False)
         return float(0.5 * white @ white - np.log(np.diag(inner)).sum())
+
+    def price(self, noise: ClockNoise) -> float:
+        """What the freedom of the errors costs of the likelihood (Occam's factor).
+
+        Args:
+            noise: Of the clock.
+
+        Returns:
+            nats.
+
+        References:
+            MacKay 2003, Information Theory, Inference, and Learning Algorithms, section 28.1.
+        """
+        return float(np.log(np.diag(self._roots(noise)[1])).sum())
+
+    def _roots(self, noise: ClockNoise) -> tuple[Float64[np.ndarray, "n n"], Float64[np.ndarray, "n n"]]:
+        """Cholesky's factors of the errors' covariance, and of one plus the information in units of it."""
+        root = cholesky(noise.covariance(self.time), lower=True, check_finite=False)
+        inner = np.eye(len(self.time)) + root.T @ self.information @ root
+        return root, cholesky(inner, lower=True, check_finite=False)
 
     def z_score(self) -> float:
         """By how many deviations a steady clock fails the score test against jitter, or against a walk.

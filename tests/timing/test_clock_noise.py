@@ -46,6 +46,9 @@ def test_clock_noise_nats_are_the_ratio_of_the_densities():
     since = time - time[0]
     walked = np.minimum(since[:, None], since)
     centre = np.eye(12) - 1 / 12
-    expected = log_density(square + noise.walk**2 * centre @ walked @ centre + noise.jitter**2 * np.eye(12))
-    nats = ClockEvidence(time, information, information @ measured).nats(noise)
+    wandering = square + noise.walk**2 * centre @ walked @ centre + noise.jitter**2 * np.eye(12)
+    evidence = ClockEvidence(time, information, information @ measured)
+    nats, expected = evidence.nats(noise), log_density(wandering)
+    price = 0.5 * (np.linalg.slogdet(wandering)[1] - np.linalg.slogdet(square)[1])
+    assert evidence.price(noise) == pytest.approx(price, rel=1e-6)
     assert nats == pytest.approx(expected - log_density(square), rel=1e-6)

@@ -46,6 +46,19 @@ def test_camera_at_fault_is_named_with_the_time(fault, start):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("seed", "who", "start"), [(101, 3, 7.43), (109, 2, 8.46)])
+def test_bumped_camera_before_a_waved_board_is_not_taken_for_an_unsteady_clock(seed, who, start):
+    """Stamps that may wander follow it a long way; and no other camera sees the board with it for seconds around."""
+    _, corners = recording(Scene(seed, (("bumped", who, start),), fps=15.0, seconds=15.0, moving=True))
+    found = solve(corners, BOARD, "pinhole5")
+    assert not found.unsteady_clocks
+    (fault,) = find_faults(found).faults
+    assert (fault.camera, fault.cause) == (who, Cause.CHANGED)
+    before, after = fault.start_between_s
+    assert before < start <= after
+
+
+@pytest.mark.slow
 def test_camera_that_trembles_throughout_is_named():
     found = findings(*recorded(2, "trembling", who=0, start=0.0))
     assert [(one.camera, one.start_s, one.end_s) for one in found.faults] == [(0, None, None)]
