@@ -145,16 +145,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write_pairs(path: Path | None, names: list[str], pairs: list[PairPose]) -> None:
-    import json
-
     from calib.people.checks import agrees
-    from multiview.common.atomic_file import replacing
+    from multiview.common.json_file import write_json
 
     if path is None:
         return
     found = [{"a": names[pair.a], "b": names[pair.b], "agree": agrees(pair)} for pair in pairs]
-    with replacing(path) as file:
-        file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write_json(path, found)
 
 
 def _grown(known: Rig, found: Rig) -> Rig:
@@ -172,7 +169,9 @@ def _checked(calibration: PeopleCalibration, against: Rig, path: Path) -> bool:
     turn, place = (np.array([getattr(fit, name) for fit in calibration.cameras]) for name in (
         "turn_sigma_deg", "place_sigma_mm"))  # fmt: skip
     compared = compare_rigs(calibration.rig, turn, place, against)
-    if not compared.moved:
+    if compared.mixed_up:
+        print(f"NOT RIGHT: {compared.mixed_up}")
+    elif not compared.moved:
         print(f"RIGHT: {', '.join(compared.held)} stand where {path} has them")
         return True
     for camera in compared.moved:
@@ -180,9 +179,9 @@ def _checked(calibration: PeopleCalibration, against: Rig, path: Path) -> bool:
             f"NOT RIGHT: {camera.name} is {camera.place_mm:.0f} mm (+-{camera.place_sigma_mm:.0f}) and "
             f"{camera.turn_deg:.1f} degrees (+-{camera.turn_sigma_deg:.1f}) from where {path} has it"
         )
-    if not compared.certain:
+    if compared.moved and not compared.certain:
         print("NOT RIGHT: too few cameras agree with each other to tell which of them moved: calibrate anew")
-    elif compared.held:
+    elif compared.moved and compared.held:
         print(f"{', '.join(compared.held)} still agree with each other")
     return False
 

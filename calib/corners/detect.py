@@ -12,7 +12,7 @@ import numpy as np
 from calib.board.found import Found, Identified
 from calib.board.target import Target, finder_of, identify_target
 from calib.corners.corners import Corners
-from calib.corners.pictures import Pictures
+from calib.corners.pictures import Picture, Pictures
 from calib.corners.sample_pictures import SamplePicture, SamplePictures
 from multiview.data import FrameNumber, FrameNumbers, Times
 from multiview.errors import SourceError
@@ -144,12 +144,10 @@ def _camera(
     looked = rejected = last = untimed = copies = 0
     for picture in source.read(step):
         looked, last = looked + 1, picture.frame
-        sizes.add((picture.grey.shape[1], picture.grey.shape[0]))
-        if len(sizes) > 1:
-            described = " and ".join(f"{w}x{h}" for w, h in sorted(sizes))
-            raise SourceError(
-                f"{source.path}: images of {described}; record all of a camera's images at one resolution"
-            )
+        size = (picture.grey.shape[1], picture.grey.shape[0])
+        if sizes and size not in sizes:
+            raise SourceError(_other_size(source, picture, sizes.pop()))
+        sizes.add(size)
         found = finder.find(picture.grey)
         rejected += found.rejected
         copies += found.copies
@@ -175,3 +173,12 @@ def _camera(
     corners = sum(len(row[3].corner) for row in rows)
     summary = CameraSummary(source.name, looked, len(rows), corners, rejected, tuple(remarks))
     return summary, rows, sizes.pop() if sizes else (0, 0), pictures.chosen()
+
+
+def _other_size(source: Pictures, picture: Picture, before: tuple[int, int]) -> str:
+    """Which picture differs from those before it, and what to do."""
+    name = dict(source.files)[picture.frame].name if source.files else f"frame {picture.frame}"
+    return (
+        f"{source.path}: {name} is {picture.grey.shape[1]}x{picture.grey.shape[0]}, the images before it are "
+        f"{before[0]}x{before[1]}: take out those of another size, or record all of a camera's images at one resolution"
+    )

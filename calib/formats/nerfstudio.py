@@ -15,8 +15,8 @@ import numpy as np
 
 from calib.formats._cameras import in_metres, make_camera, make_rig
 from multiview.cameras.camera import Camera, Rig
-from multiview.common.atomic_file import replacing
 from multiview.common.foreign_errors import foreign_errors
+from multiview.common.json_file import write_json
 from multiview.common.ranges import shown
 from multiview.errors import ConfigError
 
@@ -109,8 +109,7 @@ def write(rig: Rig, path: Path) -> list[str]:
                 "transform_matrix": world.tolist(),
             }
         )
-    with replacing(path) as file:
-        file.write_text(json.dumps({"frames": frames}, indent=2) + "\n", encoding="utf-8")
+    write_json(path, {"frames": frames})
     remarks = ["pictures are called images/CAMERA.png: put one of each camera there"]
     lost = [camera.name for camera in rig.cameras if camera.time_offset_s]
     return remarks + ([f"nerfstudio has no time offsets; those of {', '.join(lost)} are lost"] if lost else [])

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from multiview.cameras.camera import Rig
+from multiview.cameras.mixed_up import mixed_up, words
 from multiview.errors import CalibrationError
 from multiview.geometry.rigid import nearest_rotation, rotation_angle
 
@@ -38,11 +39,13 @@ class Comparison:
         held: Names of those that stand where the rig has them.
         moved: The others.
         certain: False where another group of as many cameras agrees as well, so that others may have moved instead.
+        mixed_up: Which cameras stand where others should, in words; they are compared with those. Empty if none does.
     """
 
     held: tuple[str, ...]
     moved: tuple[Displacement, ...]
     certain: bool
+    mixed_up: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +100,9 @@ def compare_rigs(
             f"only {len(names)} of the cameras are in the rig, of {_FEWEST}: with fewer nothing says which one moved"
         )
     own, theirs = [found.index(name) for name in names], [given.index(name) for name in names]
+    source = mixed_up([found.cameras[c] for c in own], [given.cameras[c] for c in theirs])
+    said = words(names, source)
+    theirs = [theirs[source.index(i)] for i in range(len(names))]
     poses = _Poses(
         np.stack([found.cameras[c].R for c in own]),
         np.stack([found.cameras[c].centre for c in own]),
@@ -113,7 +119,7 @@ def compare_rigs(
             if again[members].all():
                 groups[tuple(np.flatnonzero(again).tolist())] = cost
     if not groups:
-        return Comparison((), _displaced(names, poses, list(range(len(names))), range(len(names))), False)
+        return Comparison((), _displaced(names, poses, list(range(len(names))), range(len(names))), False, said)
     most = max(map(len, groups))
     rivals = {members: cost for members, cost in groups.items() if len(members) == most}
     best = min(rivals, key=lambda members: rivals[members])
@@ -122,6 +128,7 @@ def compare_rigs(
         tuple(names[c] for c in best),
         _displaced(names, poses, list(best), moved),
         not moved or (len(rivals) == 1 and 2 * most > len(names)),
+        said,
     )
 
 

@@ -17,6 +17,7 @@ from calib.people.refine import Refined
 from calib.people.scatter import scatter_of
 from calib.people.uncertainty import aligned_covariance, pose_covariance
 from multiview.cameras.camera import Rig
+from multiview.cameras.mixed_up import MOST_COMPARED, orders, words
 from multiview.errors import CalibrationError
 from multiview.geometry.least_squares import levenberg_marquardt
 from multiview.geometry.rigid import rotation_angle
@@ -57,8 +58,10 @@ def start_of(names: list[str], known: Rig, pairs: list[PairPose]) -> Placement:
         raise CalibrationError(
             f"no two of the known cameras {who} agree on anybody: walk where their views overlap, too"
         )
-    angles = [np.degrees(float(rotation_angle(pair.state.R @ (R[pair.b] @ R[pair.a].T).T))) for pair in between]
+    angles = [_off_deg(pair, R) for pair in between]
     agreeing = [pair for pair, turn in zip(between, angles, strict=True) if turn < _AGREES_DEG]
+    if len(agreeing) < len(between):
+        _check_order([names[c] for c in np.flatnonzero(held)], between, R, np.flatnonzero(held).tolist())
     if not agreeing:
         a, b = names[between[0].a], names[between[0].b]
         raise CalibrationError(
@@ -70,6 +73,20 @@ def start_of(names: list[str], known: Rig, pairs: list[PairPose]) -> Placement:
     placed[[seed.a, seed.b]] = True
     offset[seed.b] = -seed.state.shift
     return Placement(R, t, offset, placed, held)
+
+
+def _off_deg(pair: PairPose, R: Float64[np.ndarray, "C 3 3"]) -> float:
+    """By how much two cameras are turned to each other more or less than the rotations say."""
+    return float(np.degrees(rotation_angle(pair.state.R @ R[pair.a] @ R[pair.b].T)))
+
+
+def _check_order(names: list[str], between: list[PairPose], R: Float64[np.ndarray, "C 3 3"], held: list[int]) -> None:
+    """CalibrationError if all pairs agree once known cameras are given each other's names."""
+    for order in orders(held, MOST_COMPARED):
+        renamed = R.copy()
+        renamed[list(order)] = R[held]
+        if all(_off_deg(pair, renamed) < _AGREES_DEG for pair in between):
+            raise CalibrationError(words(names, [held.index(c) for c in order]))
 
 
 def check_known(names: list[str], sizes: Rig, known: Rig, refined: Refined) -> None:
@@ -97,6 +114,8 @@ def check_known(names: list[str], sizes: Rig, known: Rig, refined: Refined) -> N
     posed = [replace(camera, R=state.R[c], t=state.t[c]) for c, camera in enumerate(sizes.cameras)]
     own = np.flatnonzero(placement.held)
     compared = compare_rigs(Rig(tuple(posed[c] for c in own)), turn[own], place[own], known)
+    if compared.mixed_up:
+        raise CalibrationError(compared.mixed_up)
     if compared.moved:
         who = ", ".join(f"{m.name} ({m.place_mm:.0f} mm, {m.turn_deg:.1f} degrees)" for m in compared.moved)
         raise CalibrationError(

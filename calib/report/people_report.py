@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from calib.report.figures import BLUE, QUIET, as_svg, empty_figure, plain_names
 from calib.report.people_outcome import PeopleOutcome, noise_words, summary_words
 from calib.report.report_page import html_page
 from calib.report.rig_pictures import rig_with_errors, table_of_pairs
 from multiview.common.atomic_file import replacing
+from multiview.common.json_file import write_json
 
 __all__ = ["write_people_reports"]
 
@@ -31,8 +29,7 @@ def write_people_reports(out: Path, outcome: PeopleOutcome, notes: tuple[str, ..
     """
     with replacing(out / "report.html") as file:
         file.write_text(_page(outcome, notes), encoding="utf-8")
-    with replacing(out / "report.json") as file:
-        file.write_text(json.dumps(_summary(outcome, notes, seconds), indent=2) + "\n", encoding="utf-8")
+    write_json(out / "report.json", _summary(outcome, notes, seconds))
 
 
 def _summary(outcome: PeopleOutcome, notes: tuple[str, ...], seconds: float) -> dict[str, Any]:
@@ -44,10 +41,10 @@ def _summary(outcome: PeopleOutcome, notes: tuple[str, ...], seconds: float) -> 
         "verdict": outcome.verdict,
         "reasons": list(outcome.reasons),
         "advice": list(outcome.advice),
-        "median_px": _number(outcome.median_px),
+        "median_px": outcome.median_px,
         "inlier_fraction": used / max(used + rejected, 1),
         "seconds": seconds,
-        "expected_error_mm": {"median": _number(outcome.volume_mm), "worst": _number(outcome.worst_mm)},
+        "expected_error_mm": {"median": outcome.volume_mm, "worst": outcome.worst_mm},
         "noise": {"assumed": noise_words(calibration), "correlation_factor": calibration.correlation},
         "world": outcome.rig.world,
         "scale": {"how": scale.how, "sigma": scale.sigma},
@@ -56,13 +53,13 @@ def _summary(outcome: PeopleOutcome, notes: tuple[str, ...], seconds: float) -> 
         "notes": list(notes),
         "cameras": {
             fit.name: {
-                "median_px": _number(fit.median_px),
-                "noise_px": _number(fit.noise_px),
+                "median_px": fit.median_px,
+                "noise_px": fit.noise_px,
                 "observations": fit.observations,
                 "rejected": fit.rejected,
                 "used_share": fit.used_share,
-                "rotation_sigma_deg": _number(fit.turn_sigma_deg),
-                "position_sigma_mm": _number(fit.place_sigma_mm),
+                "rotation_sigma_deg": fit.turn_sigma_deg,
+                "position_sigma_mm": fit.place_sigma_mm,
                 "covariance": calibration.covariance[c, :, c].tolist(),
                 "time_offset_s": fit.offset_s,
                 "time_offset_sigma_s": fit.offset_sigma_s,
@@ -75,11 +72,6 @@ def _summary(outcome: PeopleOutcome, notes: tuple[str, ...], seconds: float) -> 
         },
         "links": [{"a": link.a, "b": link.b, "seconds": link.seconds, "weak": link.weak} for link in outcome.links],
     }
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN."""
-    return float(value) if np.isfinite(value) else None
 
 
 def _page(outcome: PeopleOutcome, notes: tuple[str, ...]) -> str:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from calib.board.target import Target
 from calib.corners.corners import Corners
@@ -15,6 +12,7 @@ from calib.report.outcome import Outcome
 from calib.report.report_page import page
 from calib.solve.solve import Calibration
 from multiview.common.atomic_file import replacing
+from multiview.common.json_file import write_json
 
 __all__ = ["write_reports"]
 
@@ -32,11 +30,10 @@ def write_reports(
     html = page(outcome, calibration, corners, board, lengths)
     with replacing(out / "report.html") as file:
         file.write_text(html, encoding="utf-8")
-    with replacing(out / "report.json") as file:
-        summary = _summary(outcome, board, lengths, seconds)
-        if places := marker_places(outcome, calibration, board):
-            summary["markers"] = places
-        file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    summary = _summary(outcome, board, lengths, seconds)
+    if places := marker_places(outcome, calibration, board):
+        summary["markers"] = places
+    write_json(out / "report.json", summary)
 
 
 def _summary(outcome: Outcome, board: Target, lengths: tuple[str, ...], seconds: float) -> dict[str, Any]:
@@ -44,12 +41,12 @@ def _summary(outcome: Outcome, board: Target, lengths: tuple[str, ...], seconds:
         "verdict": outcome.verdict,
         "reasons": list(outcome.reasons),
         "advice": list(outcome.advice),
-        "rms_px": _number(outcome.rms_px),
+        "rms_px": outcome.rms_px,
         "inlier_fraction": outcome.inlier_fraction,
         "seconds": seconds,
         "expected_error_mm": {
-            "median": _number(outcome.volume.median_mm),
-            "worst": _number(outcome.volume.worst_mm),
+            "median": outcome.volume.median_mm,
+            "worst": outcome.volume.worst_mm,
         },
         "world": outcome.rig.world,
         "board": board.words(),
@@ -70,7 +67,7 @@ def _summary(outcome: Outcome, board: Target, lengths: tuple[str, ...], seconds:
         "cameras": {
             camera.name: {
                 "problems": [entry.problem for entry in outcome.verdicts if entry.camera == camera.name],
-                "rms_px": _number(camera.rms_px),
+                "rms_px": camera.rms_px,
                 "frames": camera.frames,
                 "time_offset_s": camera.time_offset_s,
                 "time_offset_sigma_s": camera.time_offset_sigma_s,
@@ -89,8 +86,3 @@ def _summary(outcome: Outcome, board: Target, lengths: tuple[str, ...], seconds:
         "left_out": outcome.left_out,
         "links": [{"a": link.a, "b": link.b, "boards": link.boards, "weak": link.weak} for link in outcome.links],
     }
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN."""
-    return float(value) if np.isfinite(value) else None

@@ -6,7 +6,7 @@ cameras that all agree is taken as unmoved; the others are displaced.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import networkx as nx
 import numpy as np
@@ -20,6 +20,7 @@ from calib.solve.known_lenses import MOST_NOISE_PX, known_lens, within_reason
 from calib.solve.solve import Calibration, solve
 from calib.solve.uncertainty import relative_pose_covariance
 from multiview.cameras.camera import Camera, Rig
+from multiview.cameras.mixed_up import mixed_up, words
 from multiview.errors import CalibrationError, ConfigError
 from multiview.geometry.rigid import compose, invert, rotation_angle, transform
 
@@ -85,6 +86,11 @@ def check_rig(rig: Rig, corners: Corners, board: Target) -> CheckOutcome:
         ConfigError: Fewer than two cameras are in both the rig and the recording.
         CalibrationError: No two cameras see the board at the same time.
     """
+    return _check(rig, corners, board, renamed=False)
+
+
+def _check(rig: Rig, corners: Corners, board: Target, renamed: bool) -> CheckOutcome:
+    """The same; `renamed` once the cameras have each other's names."""
     common = [c for c, name in enumerate(corners.names) if name in rig.names]
     if len(common) < 2:
         raise ConfigError(
@@ -115,6 +121,13 @@ def check_rig(rig: Rig, corners: Corners, board: Target) -> CheckOutcome:
         raise CalibrationError("no two cameras see the board at the same time; record it between them")
     notes += [f"{name} {why}" for name, why in fresh.left_out.items()]
     cameras = [rig.cameras[rig.index(corners.names[c])] for c in fresh.cameras]
+    source = mixed_up([_posed(fresh, cameras, i) for i in range(len(cameras))], cameras)
+    said = words([camera.name for camera in cameras], source)
+    if said and not renamed:
+        true = {cameras[source[c]].name: camera.name for c, camera in enumerate(cameras)}
+        recorded_by = tuple(true.get(name, name) for name in corners.names)
+        again = _check(rig, replace(corners, names=recorded_by), board, renamed=True)
+        return replace(again, right=False, problems=(said, *again.problems))
     unmoved = _largest_consistent_group(fresh, cameras)
     moved = [_moved(fresh, cameras, unmoved[0], i) for i in range(len(cameras)) if i not in unmoved]
     moved.sort(key=lambda m: -(m.distance_mm + _MM_PER_DEG * m.angle_deg))
@@ -126,6 +139,11 @@ def check_rig(rig: Rig, corners: Corners, board: Target) -> CheckOutcome:
     held = tuple(cameras[i].name for i in unmoved)
     right = not problems and all(fault.slight for fault in faults)
     return CheckOutcome(right, fresh.names, held, tuple(moved), faults, fresh.rms_px, tuple(problems), tuple(notes))
+
+
+def _posed(fresh: Calibration, cameras: list[Camera], i: int) -> Camera:
+    """Camera i as it stands in the fresh recording."""
+    return replace(cameras[i], R=fresh.state.R[i], t=fresh.state.t[i])
 
 
 def _largest_consistent_group(fresh: Calibration, cameras: list[Camera]) -> list[int]:

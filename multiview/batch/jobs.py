@@ -13,6 +13,7 @@ import msgspec
 from multiview import __version__
 from multiview.batch.recordings import Recording, files_of
 from multiview.batch.weights import weights_of
+from multiview.commands.fusion_choices import FusionChoices
 from multiview.common.names import file_name
 from multiview.errors import ConfigError
 from multiview.models.card import sha256_of
@@ -32,9 +33,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         detector_options: Of the detector.
         fps: Frame rate where the files do not say it, or say it wrongly; 0: the videos' own times, 25 for keypoints.
         skeleton: Of recorded keypoints; empty: as the files say.
-        independent: Fuse without tracking.
-        smooth: Correct each pose with the whole recording.
-        refine_cameras: Correct the cameras from the people first.
+        fusion: How the 2D poses are fused.
         exports: Formats that the poses are written in.
         report: Whether each recording gets plots.
         segment_s: Length from which a video is cut into segments, s; 0: never.
@@ -47,9 +46,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     detector_options: dict[str, Any] = {}
     fps: float = 0.0
     skeleton: str = ""
-    independent: bool = False
-    smooth: bool = False
-    refine_cameras: bool = False
+    fusion: FusionChoices = FusionChoices()
     exports: tuple[str, ...] = ()
     report: bool = True
     segment_s: float = 600.0
@@ -80,9 +77,7 @@ class Fuse(msgspec.Struct, frozen=True, tag=True):
     source: str
     fps: float
     skeleton: str
-    independent: bool
-    smooth: bool
-    refine_cameras: bool
+    choices: FusionChoices
 
 
 class Export(msgspec.Struct, frozen=True, tag=True):
@@ -196,9 +191,7 @@ def _fusion(recording: Recording, options: Options, before: list[Job], rig: str,
         source=source,
         fps=fps,
         skeleton=skeleton if recording.kind == "keypoints" else "",
-        independent=options.independent,
-        smooth=options.smooth,
-        refine_cameras=options.refine_cameras,
+        choices=options.fusion,
     )
     of_work = msgspec.to_builtins(work) | {"rig": rig, "source": "", "skeleton": own_skeleton or work.skeleton}
     files = _fingerprint(recording.path, _below(recording.path, 2), options.hash_content) if source else []

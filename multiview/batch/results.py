@@ -18,7 +18,6 @@ import msgspec
 
 from multiview.batch.jobs import Job
 from multiview.batch.recordings import MARKER
-from multiview.common.atomic_file import replacing
 from multiview.errors import ConfigError
 
 __all__ = [
@@ -34,7 +33,6 @@ __all__ = [
     "last_lines",
     "read_outcome",
     "scratch_folders",
-    "write_json",
 ]
 
 DONE, FAILED, LOG = "done.json", "failed.json", "log.txt"
@@ -115,12 +113,6 @@ def read_outcome(folder: Path) -> Outcome | None:
         except (OSError, msgspec.MsgspecError):
             continue
     return None
-
-
-def write_json(value: msgspec.Struct, path: Path) -> None:
-    """Write a struct as JSON, whole or not at all."""
-    with replacing(path, correct=True) as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
 
 def install(scratch: Path, folder: Path, key: str) -> bool:

@@ -15,7 +15,7 @@ from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig
 from multiview.commands.export import export_poses
 from multiview.commands.plot import write_plots
-from multiview.commands.process_run import FusionChoices, Written, detect_all, fuse_and_write, open_sources
+from multiview.commands.process_run import Written, detect_all, fuse_and_write, open_sources
 from multiview.common.atomic_file import replacing
 from multiview.data import FrameNumber, VideoFrame
 from multiview.detect import make_detector
@@ -123,8 +123,7 @@ def _fuse(work: Fuse, before: list[Path], out: Path) -> dict[str, Any]:
     rig, skeleton, recordings = _recordings(work, before)
     if not any(recording.keypoints for recording in recordings):
         raise SourceError("no frame of any camera: check the recording")
-    choices = FusionChoices(work.independent, work.smooth, work.refine_cameras)
-    written = fuse_and_write(rig, skeleton, recordings, choices, out, {}, ABSENT[work.kind])
+    written = fuse_and_write(rig, skeleton, recordings, work.choices, out, {}, ABSENT[work.kind])
     troubles = [recording.trouble for recording in recordings if recording.trouble]
     return _figures(written) | {"warnings": troubles + [reason.text for reason in reasons(written.known)]}
 

@@ -11,9 +11,10 @@ import msgspec
 
 from multiview.batch.jobs import Detect, Job
 from multiview.batch.recordings import Recording, Rejected
-from multiview.batch.results import Done, Failed, Outcome, write_json
+from multiview.batch.results import Done, Failed, Outcome
 from multiview.common.atomic_file import replacing
 from multiview.common.counted import counted
+from multiview.common.json_file import write_json
 
 __all__ = ["Row", "Summary", "summarise", "write_summary"]
 
@@ -142,7 +143,7 @@ def write_summary(summary: Summary, out: Path) -> Path:
     Returns:
         The page.
     """
-    write_json(summary, out / "summary.json")
+    write_json(out / "summary.json", summary, correct=True)
     page = out / "index.html"
     with replacing(page, correct=True) as temporary:
         temporary.write_text(_page(summary), encoding="utf-8")

@@ -8,10 +8,25 @@ from jaxtyping import Float64
 from multiview.data import Keypoints2D
 from multiview.errors import ConfigError
 
-__all__ = ["from_calibrated_size", "scaling_note", "to_calibrated_size"]
+__all__ = ["fits", "from_calibrated_size", "scaling_note", "to_calibrated_size"]
 
 MAX_PADDING_PX = 16  # video codecs pad pictures to multiples of 8 or 16, and players take the padding off again
 MAX_ASPECT_DIFFERENCE = 0.005
+
+
+def fits(picture: tuple[int, int], calibrated: tuple[int, int]) -> bool:
+    """Whether a picture shows what a camera was calibrated with: of the same shape, but for padding.
+
+    Args:
+        picture: Width and height, px.
+        calibrated: Those of the calibration.
+
+    Returns:
+        False where nobody can know how the two belong together.
+    """
+    (w, h), (cw, ch) = picture, calibrated
+    padded = abs(w - cw) < MAX_PADDING_PX and abs(h - ch) < MAX_PADDING_PX
+    return padded or abs(w / cw - h / ch) < MAX_ASPECT_DIFFERENCE * w / cw
 
 
 def scaling_note(picture: tuple[int, int], calibrated: tuple[int, int], camera: str) -> str:
@@ -22,7 +37,7 @@ def scaling_note(picture: tuple[int, int], calibrated: tuple[int, int], camera: 
     sizes = f"{camera}: pictures are {w}x{h}, the calibration is for {cw}x{ch}"
     if abs(w - cw) < MAX_PADDING_PX and abs(h - ch) < MAX_PADDING_PX:
         return f"{sizes}: taken for the same picture without its padding at the right and below"
-    if abs(w / cw - h / ch) < MAX_ASPECT_DIFFERENCE * w / cw:
+    if fits(picture, calibrated):
         return f"{sizes}: keypoints are scaled by {cw / w:.4g}"
     raise ConfigError(f"{sizes}, another shape: calibrate at the size that is recorded, or give the camera's own video")
 

@@ -11,7 +11,7 @@ from multiview.cameras.camera import Rig
 from multiview.cameras.observations import PackedRig, Rays
 from multiview.data import Tracks, Views
 
-__all__ = ["ReprojectionErrors", "reprojection_errors", "residuals_px"]
+__all__ = ["MAX_MATCH_PX", "ReprojectionErrors", "reprojection_errors", "residuals_px"]
 
 MAX_MATCH_PX = 100.0  # beyond it, on the median joint, a detection is of someone else
 

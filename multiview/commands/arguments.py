@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from multiview.common.names import name_of_file, split_names
 from multiview.common.ranges import ranged
 from multiview.sources import without_parts
 
-if TYPE_CHECKING:
-    from multiview.cameras.capture_volume import Volume
-
 __all__ = [
-    "add_contacts",
     "add_detector",
     "add_fusion",
     "add_keypoints",
@@ -22,9 +17,7 @@ __all__ = [
     "add_recorded_keypoints",
     "add_rig",
     "add_videos",
-    "add_volume",
     "camera_names",
-    "capture_volume",
 ]
 
 
@@ -92,7 +85,7 @@ def add_detector(parser: argparse.ArgumentParser) -> None:
 
 
 def add_fusion(parser: argparse.ArgumentParser) -> None:
-    """`--independent`, `--smooth` and `--refine-cameras`."""
+    """What can be said of fusion, which `fusion_choices` reads: the same in every command that fuses recordings."""
     parser.add_argument("--independent", action="store_true", help="fuse every frame independently, without tracking")
     parser.add_argument("--smooth", action="store_true", help="smooth each pose with the whole take")
     parser.add_argument(
@@ -100,17 +93,9 @@ def add_fusion(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="first refine the camera poses from the people they observe, if frames that are held out confirm it",
     )
-
-
-def add_contacts(parser: argparse.ArgumentParser) -> None:
-    """`--no-contacts`."""
     parser.add_argument(
         "--no-contacts", dest="contacts", action="store_false", help="do not hold feet still that stand on the floor"
     )
-
-
-def add_volume(parser: argparse.ArgumentParser) -> None:
-    """`--volume` and `--max-people`."""
     parser.add_argument(
         "--volume",
         type=ranged(float),
@@ -125,18 +110,6 @@ def add_volume(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="maximum number of simultaneous people (default: no limit)",
     )
-
-
-def capture_volume(args: argparse.Namespace) -> Volume:
-    """Where people may appear, and how many, by `--volume` and `--max-people`; ConfigError if that is nowhere."""
-    from multiview.cameras.capture_volume import Volume
-    from multiview.errors import ConfigError
-
-    x0, y0, z0, x1, y1, z1 = args.volume or (*Volume().min, *Volume().max)
-    try:
-        return Volume((x0, y0, z0), (x1, y1, z1), args.max_people)
-    except ValueError as error:
-        raise ConfigError(f"--volume, --max-people: {error}") from None
 
 
 def add_person_numbers(parser: argparse.ArgumentParser) -> None:

@@ -40,7 +40,8 @@ class Overlay:
         self._time_of: dict[FrameNumber, TimeNs] = dict(zip(poses.frame.tolist(), poses.time_ns.tolist(), strict=True))
         self._folders: dict[str, dict[int, str]] = {}
         self._on_clock: dict[str, bool] = {}  # whether a camera's times are those of the poses
-        self._drawn, self._times_ns = 0, list[int]()  # poses, and when the pictures were taken
+        self._drawn = 0  # poses
+        self._span_ns: tuple[int, int] | None = None  # from the earliest picture to the latest
 
     def draw(self, frame: VideoFrame) -> Picture:
         """The frame's picture with everyone in it, at the height asked for."""
@@ -53,7 +54,8 @@ class Overlay:
         time_ns = self.time_ns(frame)
         tracks = self._motion.at(time_ns)
         self._drawn += len(tracks)
-        self._times_ns.append(time_ns)
+        first, last = self._span_ns or (time_ns, time_ns)
+        self._span_ns = min(first, time_ns), max(last, time_ns)
         draw_skeletons(picture, _at_size(camera, frame.image), self.skeleton, tracks)
         if self._height and self._height < picture.shape[0]:
             width = round(picture.shape[1] * self._height / picture.shape[0] / 2) * 2  # encoders want even sizes
@@ -71,11 +73,11 @@ class Overlay:
 
     def why_nobody(self) -> str:
         """Why no pose was drawn, or that the pictures are of other seconds; nothing where somebody was."""
-        if self._drawn or not self._times_ns:
+        if self._drawn or self._span_ns is None:
             return ""
         if not len(self._poses):
             return "nobody is drawn: the poses hold no people"
-        first, last = (time_ns / NS_PER_S for time_ns in (min(self._times_ns), max(self._times_ns)))
+        first, last = (time_ns / NS_PER_S for time_ns in self._span_ns)
         poses = f"{self._motion.start_ns / NS_PER_S:.3f} to {self._motion.end_ns / NS_PER_S:.3f} s"
         return (
             f"nobody is drawn: the pictures are of {first:.3f} to {last:.3f} s on the poses' clock, people are there "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from multiview.common.ranges import ranged
@@ -33,8 +32,8 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import track
 
     from multiview.body.skeleton import load_skeleton
-    from multiview.common.atomic_file import replacing
     from multiview.common.console import plain_console
+    from multiview.common.json_file import write_json
     from multiview.common.package_data import package_file
     from multiview.learn.coco import read_coco
     from multiview.learn.evaluate import evaluate_model
@@ -76,8 +75,7 @@ def run(args: argparse.Namespace) -> int:
             )
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-        with replacing(args.out / "figures.json") as temporary:
-            temporary.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+        write_json(args.out / "figures.json", figures)
         names = [f"{person.path.name} #{person.id}" for person in people]
         title = f"{(args.model or Path('light.onnx')).name} on {args.annotations.name}"
         write_page(args.out / "page.html", title, figures, samples, names, xy, oks, skeleton)

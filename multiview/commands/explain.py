@@ -12,8 +12,11 @@ from multiview.common.ranges import ranged
 if TYPE_CHECKING:
     from multiview.body.skeleton import Skeleton
     from multiview.cameras.camera import Rig
-    from multiview.data import Views
+    from multiview.data import Track, Views
+    from multiview.recordings.pose_table import Poses
     from multiview.recordings.take import Take
+
+    Read = tuple[Rig, Skeleton, Views, tuple[Track, ...] | None]
 
 __all__ = ["add_arguments", "run"]
 
@@ -51,8 +54,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _of_recording(take: Take, args: argparse.Namespace) -> tuple[Rig, Skeleton, Views]:
-    """What fusion was given at a tick: frames of all cameras, put together by their times."""
+def _of_recording(take: Take, args: argparse.Namespace) -> Read:
+    """What fusion was given at a tick and who came out: frames of all cameras, put together by their times."""
     from multiview.cameras.rig_file import load_rig
     from multiview.errors import ConfigError
     from multiview.studio.derived import studio_skeleton
@@ -62,12 +65,12 @@ def _of_recording(take: Take, args: argparse.Namespace) -> tuple[Rig, Skeleton, 
     for fused in rerun_fusion(take, studio, args.rig):
         ticks.append(fused.views.tick)
         if ticks[-1] == args.frame:
-            return load_rig(args.rig or take.rig), studio_skeleton(studio), fused.views
+            return load_rig(args.rig or take.rig), studio_skeleton(studio), fused.views, fused.tracks.tracks
     raise ConfigError(f"no frame {args.frame}: there are {ticks[0]} to {ticks[-1]}" if ticks else "no frame was fused")
 
 
-def _of_folder(args: argparse.Namespace) -> tuple[Rig, Skeleton, Views]:
-    """A frame of recorded keypoints."""
+def _of_folder(args: argparse.Namespace) -> Read:
+    """A frame of recorded keypoints, and who was there by the take's poses."""
     from multiview.body.skeleton import find_skeleton
     from multiview.cameras.rig_file import load_rig
     from multiview.editing.take_poses import take_poses
@@ -76,9 +79,10 @@ def _of_folder(args: argparse.Namespace) -> tuple[Rig, Skeleton, Views]:
     from multiview.recordings.recorded_keypoints import folder_views, frame_views
 
     rig_path, keypoints, fps = args.rig, args.keypoints, 25.0
+    people = None
     if args.take is not None:
         poses, _ = take_poses(args.take)
-        fps = poses.frames_per_second
+        fps, people = poses.frames_per_second, _people_in(poses, args.frame)
         rig_path, keypoints = rig_path or args.take / "rig.toml", keypoints or args.take / "keypoints"
         if not keypoints.is_dir():
             raise ConfigError(f"{args.take} has no folder keypoints: `multiview process --save-keypoints` keeps them")
@@ -91,8 +95,16 @@ def _of_folder(args: argparse.Namespace) -> tuple[Rig, Skeleton, Views]:
     opened = open_keypoints(keypoints, rig, skeleton, args.format)
     folders = opened.source
     if args.frame in folders.frames and not any(camera.time_offset_s for camera in rig.cameras):
-        return rig, opened.skeleton, frame_views(folders, len(rig), args.frame, fps)
+        return rig, opened.skeleton, frame_views(folders, len(rig), args.frame, fps), people
     ticks = {views.tick: views for views in folder_views(folders, rig, fps)[0]}
     if args.frame not in ticks:
         raise ConfigError(f"no frame {args.frame}: there are {min(ticks)} to {max(ticks)}")
-    return rig, opened.skeleton, ticks[args.frame]
+    return rig, opened.skeleton, ticks[args.frame], people
+
+
+def _people_in(poses: Poses, frame: int) -> tuple[Track, ...]:
+    from multiview.data import TimeNs
+    from multiview.recordings.pose_motion import PoseMotion
+
+    times = poses.time_ns[poses.frame == frame]
+    return PoseMotion(poses).at(TimeNs(int(times[0]))) if len(times) else ()

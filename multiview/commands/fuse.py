@@ -5,13 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from multiview.commands.arguments import (
-    add_contacts,
-    add_fusion,
-    add_recorded_keypoints,
-    add_volume,
-    capture_volume,
-)
+from multiview.commands.arguments import add_fusion, add_recorded_keypoints
 from multiview.common.ranges import FrameRate, ranged
 
 __all__ = ["add_arguments", "run"]
@@ -25,11 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for poses.parquet and summary.json")
     add_fusion(parser)
-    add_contacts(parser)
     parser.add_argument(
         "--lag", type=ranged(int), default=0, metavar="N", help="correct each pose with N later frames (default 0)"
     )
-    add_volume(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,12 +29,14 @@ def run(args: argparse.Namespace) -> int:
     from multiview.body.skeleton import SKELETONS, save_own_skeleton
     from multiview.cameras.rig_file import load_rig
     from multiview.commands.fuse_run import fuse_folders, save_rig_beside, write_summary
+    from multiview.commands.fusion_choices import fusion_choices
     from multiview.commands.outcome import say_why
     from multiview.commands.refine_run import refined
     from multiview.errors import ConfigError
     from multiview.fusion.pipeline import PipelineOptions
     from multiview.keypoint_formats import OPENPOSE, open_keypoints
     from multiview.recordings.recorded_keypoints import folder_views
+    from multiview.studio.agreement import disagreement
     from multiview.studio.reasons import evidence
     from multiview.studio.view_survey import ViewSurvey
 
@@ -50,18 +44,19 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--lag {args.lag}: a number of frames")
     if args.independent and (args.lag or args.smooth):
         raise ConfigError("--independent uses single frames only: leave out --lag and --smooth")
+    choices = fusion_choices(args)
     rig = load_rig(args.rig)
     opened = open_keypoints(args.keypoints, rig, args.skeleton, args.format)
     folders, skeleton = opened.source, opened.skeleton
     for remark in opened.remarks:
         print(remark)
-    if args.refine_cameras:
+    if choices.refine_cameras:
         rig = refined(rig, skeleton, folder_views(folders, rig, args.fps)[0], args.out)
-    options = PipelineOptions(independent=args.independent, volume=capture_volume(args))
+    options = PipelineOptions(independent=choices.independent, volume=choices.volume())
     out = args.out / "poses.parquet"
     survey = ViewSurvey([camera.size for camera in rig.cameras])
     found, timing = fuse_folders(
-        rig, skeleton, folders, args.fps, options, out, args.lag, args.smooth, survey, args.contacts
+        rig, skeleton, folders, args.fps, options, out, args.lag, choices.smooth, survey, choices.contacts
     )
     survey.people = found
     save_own_skeleton(skeleton, args.out)
@@ -76,4 +71,5 @@ def run(args: argparse.Namespace) -> int:
         print(f"skeleton -> {own}: correct it there, and give it with --skeleton")
     nothing = "no folder" if opened.formats == (OPENPOSE,) else "nothing"
     absent = {rig.names[camera]: f"has {nothing} in {args.keypoints}" for camera in folders.cameras_without_folder()}
-    return say_why(evidence(rig.cameras, survey, absent, args.volume is not None))
+    why = disagreement(rig, skeleton, survey.sample)
+    return say_why(evidence(rig.cameras, survey, absent, choices.box is not None, why))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -16,8 +15,9 @@ from rich.progress import track as progress
 from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import save_rig
-from multiview.common.atomic_file import corrected_beside, replacing
+from multiview.common.atomic_file import corrected_beside
 from multiview.common.console import plain_console
+from multiview.common.json_file import write_json
 from multiview.data import Tracks, Views
 from multiview.fusion.pipeline import STAGES, Pipeline, PipelineOptions
 from multiview.fusion.smoother import WHOLE_TAKE_S, Smoothed
@@ -142,6 +142,5 @@ def write_summary(
         "ms_per_frame": columns,
         **(extra or {}),
     }
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_json(path, summary)
     return summary

@@ -6,16 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from multiview.commands.arguments import (
-    add_contacts,
-    add_detector,
-    add_fusion,
-    add_rig,
-    add_videos,
-    add_volume,
-    camera_names,
-    capture_volume,
-)
+from multiview.commands.arguments import add_detector, add_fusion, add_rig, add_videos, camera_names
 from multiview.common.counted import counted
 from multiview.common.ranges import FrameRate, ranged
 
@@ -40,8 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="frame rate, if the videos' times are wrong (default: the videos' own times)",
     )
     add_fusion(parser)
-    add_contacts(parser)
-    add_volume(parser)
     parser.add_argument(
         "--save-keypoints", action="store_true", help="save the 2D poses as OUT/keypoints, for `fuse` and `explain`"
     )
@@ -53,8 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Detect, fuse, write, and say how well the two agree."""
     from multiview.cameras.rig_file import load_rig
+    from multiview.commands.fusion_choices import fusion_choices
     from multiview.commands.outcome import say_why
-    from multiview.commands.process_run import FusionChoices, detect_all, fuse_and_write, open_sources
+    from multiview.commands.process_run import detect_all, fuse_and_write, open_sources
     from multiview.common.plugins import plugin_options
     from multiview.detect import make_detector
     from multiview.errors import SourceError
@@ -66,8 +56,7 @@ def run(args: argparse.Namespace) -> int:
         check_all_are_ours(args.out / "keypoints")
     sources = open_sources(rig, args.videos, camera_names(args), args.fps)
     options = plugin_options(args.option)
-    volume = capture_volume(args)
-    choices = FusionChoices(args.independent, args.smooth, args.refine_cameras, args.contacts, volume)
+    choices = fusion_choices(args)
     count = args.threads or cores()
     detectors = [make_detector(args.detector, options) for _ in range(min(count, len(sources)))]
     recordings, seconds = detect_all(rig, sources, detectors)

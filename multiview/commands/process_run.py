@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from multiview.body.skeleton import Skeleton, save_own_skeleton
 from multiview.cameras.camera import Rig
-from multiview.cameras.capture_volume import Volume
-from multiview.cameras.image_size import scaling_note, to_calibrated_size
+from multiview.cameras.image_size import fits, scaling_note, to_calibrated_size
 from multiview.cameras.reprojection import ReprojectionErrors, reprojection_errors
 from multiview.commands.fuse_run import fuse_views, save_rig_beside, write_summary
+from multiview.commands.fusion_choices import FusionChoices
 from multiview.commands.refine_run import refined
 from multiview.common.console import plain_console
+from multiview.common.counted import counted
 from multiview.data import Keypoints2D, TimeNs, Tracks, VideoFrame, Views
 from multiview.detect import PoseDetector
 from multiview.errors import ConfigError, SourceError
@@ -28,10 +30,11 @@ from multiview.fusion.pipeline import PipelineOptions
 from multiview.recordings.pose_table import Poses, write_poses
 from multiview.recordings.recorded_keypoints import Recording, recorded_views
 from multiview.sources import FrameSource, Reader, open_cameras, open_source
+from multiview.studio.agreement import disagreement
 from multiview.studio.reasons import Evidence, evidence
 from multiview.studio.view_survey import ViewSurvey
 
-__all__ = ["Fused", "FusionChoices", "Written", "detect_all", "fuse_and_write", "fuse_recordings", "open_sources"]
+__all__ = ["Fused", "Written", "detect_all", "fuse_and_write", "fuse_recordings", "open_sources"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,21 +45,6 @@ class Fused:
     views: list[Views]
     tracks: list[Tracks]
     timing: Float64[np.ndarray, "N S"]
-
-
-@dataclass(frozen=True, slots=True)
-class FusionChoices:
-    """`--independent`, `--smooth`, `--refine-cameras`, unless `--no-contacts` `contacts`, and `--volume`."""
-
-    independent: bool = False
-    smooth: bool = False
-    refine_cameras: bool = False
-    contacts: bool = True
-    volume: Volume = field(default_factory=Volume)
-
-    def __post_init__(self) -> None:
-        if self.smooth and self.independent:
-            raise ConfigError("--smooth and --independent exclude each other: choose one")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,28 +81,45 @@ def open_sources(rig: Rig, videos: list[str], names: list[str], fps: float) -> l
 def detect_all(rig: Rig, sources: list[FrameSource], detectors: list[PoseDetector]) -> tuple[list[Recording], float]:
     """2D poses of every frame of every source, and the seconds it took; the detectors share the cameras among them.
 
-    A source that breaks off ends there, with the reason in its recording; the others go on.
+    A source that breaks off ends there, with the reason in its recording; the others go on. A picture of another shape
+    than the calibration's is left out, and said.
     """
     console = plain_console(stderr=True)
     for source in sources:
         if note := scaling_note(source.size, rig.cameras[rig.index(source.name)].size, source.name):
             console.print(note, style="yellow")
     start = time.perf_counter()
+    odd: Counter[tuple[str, tuple[int, int]]] = Counter()
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         tasks = {s.name: progress.add_task(s.name, total=s.frames or None) for s in sources}
         with ThreadPoolExecutor(len(detectors)) as pool:
             shares = [sources[k :: len(detectors)] for k in range(len(detectors))]
             jobs = [
-                pool.submit(_detect, rig, share, detector, lambda name: progress.advance(tasks[name]))
+                pool.submit(_detect, rig, share, detector, odd, lambda name: progress.advance(tasks[name]))
                 for share, detector in zip(shares, detectors, strict=True)
             ]
             recordings = {r.camera: r for job in jobs for r in job.result()}
+    for (name, size), count in sorted((+odd).items()):
+        console.print(_odd_note(rig, name, size, count), style="yellow")
     return [recordings[source.name] for source in sources], time.perf_counter() - start
 
 
+def _odd_note(rig: Rig, name: str, size: tuple[int, int], count: int) -> str:
+    """Of pictures that are unlike the first one of their recording."""
+    pictures = f"{name}: {counted(count, 'picture')} of {size[0]}x{size[1]}, unlike the first one"
+    width, height = rig.cameras[rig.index(name)].size
+    if fits(size, (width, height)):
+        return f"{pictures}: keypoints are scaled"
+    return f"{pictures} and in another shape than the calibration's {width}x{height}: left out"
+
+
 def _detect(
-    rig: Rig, sources: list[FrameSource], detector: PoseDetector, advance: Callable[[str], None]
+    rig: Rig,
+    sources: list[FrameSource],
+    detector: PoseDetector,
+    odd: Counter[tuple[str, tuple[int, int]]],
+    advance: Callable[[str], None],
 ) -> list[Recording]:
     recordings = [Recording(source.name, source.fps) for source in sources]
     readers: dict[int, Reader] = {i: Reader(source) for i, source in enumerate(sources)}
@@ -128,7 +133,7 @@ def _detect(
                     recordings[i].trouble, frame = str(error), None
                 if frame is None:
                     readers.pop(i).close()
-                else:
+                elif _is_usable(frame, sources[i].size, rig, odd):
                     frames[i] = frame
             for (i, frame), keypoints in zip(frames.items(), detector.detect(list(frames.values())), strict=True):
                 recording, camera = recordings[i], rig.cameras[rig.index(frame.camera)]
@@ -141,6 +146,13 @@ def _detect(
         for reader in readers.values():
             reader.close()
     return recordings
+
+
+def _is_usable(frame: VideoFrame, usual: tuple[int, int], rig: Rig, odd: Counter[tuple[str, tuple[int, int]]]) -> bool:
+    """Whether keypoints of a picture can be brought to the calibrated size; one unlike the first is counted as odd."""
+    picture = (frame.image.shape[1], frame.image.shape[0])
+    odd[frame.camera, picture] += picture != usual
+    return picture == usual or fits(picture, rig.cameras[rig.index(frame.camera)].size)
 
 
 def fuse_recordings(
@@ -173,7 +185,7 @@ def fuse_and_write(
     """
     if choices.refine_cameras:
         rig = refined(rig, skeleton, recorded_views(rig, recordings), out)
-    options = PipelineOptions(independent=choices.independent, volume=choices.volume)
+    options = PipelineOptions(independent=choices.independent, volume=choices.volume())
     fused = fuse_recordings(rig, skeleton, recordings, options, choices.smooth, choices.contacts)
     write_poses(fused.poses, out / "poses.parquet")
     save_own_skeleton(skeleton, out)
@@ -190,7 +202,8 @@ def fuse_and_write(
     for views, tracks in zip(fused.views, fused.tracks, strict=True):
         survey.add(views)
         survey.add_people(tracks)
-    known = evidence(rig.cameras, survey, dict.fromkeys(rig.names, absent), choices.volume.is_bounded)
+    why = disagreement(rig, skeleton, survey.sample)
+    known = evidence(rig.cameras, survey, dict.fromkeys(rig.names, absent), choices.box is not None, why)
     return Written(fused, summary, errors, known)
 
 

@@ -24,11 +24,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from multiview.commands.arguments import add_detector, add_recorded_keypoints
 from multiview.commands.first_guess import SOUND, FirstGuess, guess_offsets, with_guess
-from multiview.common.atomic_file import corrected_beside, replacing
+from multiview.common.atomic_file import corrected_beside
+from multiview.common.json_file import write_json
 from multiview.common.ranges import FrameRate, ranged
 from multiview.errors import ConfigError, SourceError
 from multiview.sources import without_parts
@@ -91,8 +90,7 @@ def run(args: argparse.Namespace) -> int:
         result = estimate_time_offsets(rig, skeleton, recordings, args.max_offset)
     args.out.mkdir(parents=True, exist_ok=True)
     draw(result, args.out / PICTURE)
-    with replacing(args.out / FIGURES) as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(figures(result))))
+    write_json(args.out / FIGURES, figures(result))
     console = plain_console()
     console.print(table_of(result))
     if not result.confirmed_s().any():

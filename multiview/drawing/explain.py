@@ -5,6 +5,7 @@ The frame is taken on its own, as fusion takes it when it knows nobody.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,13 +13,15 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64, Int64
 from rich.table import Table
+from scipy.optimize import linear_sum_assignment
 
 from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.observations import PackedRig, pack
+from multiview.cameras.reprojection import MAX_MATCH_PX
 from multiview.common.atomic_file import replacing
 from multiview.common.palette import person_colour
-from multiview.data import Views
+from multiview.data import Track, Views
 from multiview.fusion.association.epipolar_graph import Associator, Options
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.measurement_noise import SCORES, PixelNoise
@@ -41,7 +44,19 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """All detections of a frame, `names` as camera:number, the person of each (-1 for none), and all pairs of views."""
+    """All detections of a frame, and all pairs of views.
+
+    Attributes:
+        rig: The cameras.
+        views: What they saw.
+        skeleton: Of the keypoints.
+        names: Of the detections, camera:number, as they are numbered in the frame's files.
+        camera: (D,) of each.
+        centre_px: (D, 2) of each.
+        group: (D,) which of them were joined; -1 for none.
+        person: (D,) whom each belongs to: an identity of the poses, or, without poses, counted from 1; 0 for nobody.
+        edges: The pairs.
+    """
 
     rig: Rig
     views: Views
@@ -49,28 +64,46 @@ class Explanation:
     names: tuple[str, ...]
     camera: Int64[np.ndarray, " D"]
     centre_px: Float64[np.ndarray, "D 2"]
+    group: Int64[np.ndarray, " D"]
     person: Int64[np.ndarray, " D"]
     edges: tuple[Edge, ...]
 
 
-def explain(rig: Rig, skeleton: Skeleton, views: Views, options: Options = Options()) -> Explanation:  # noqa: B008
-    """Build the graph of one frame and say of every pair of detections what became of it."""
+def explain(
+    rig: Rig,
+    skeleton: Skeleton,
+    views: Views,
+    people: Sequence[Track] | None = None,
+    options: Options = Options(),  # noqa: B008
+) -> Explanation:
+    """Build the graph of one frame and say of every pair of detections what became of it.
+
+    Args:
+        rig: The cameras.
+        skeleton: Of the keypoints.
+        views: What the cameras saw.
+        people: Who was published at that time, whose numbers are given to the groups that they fit; None: not known.
+        options: Of the graph.
+
+    Returns:
+        The explanation.
+    """
     body, packed = Body.of(skeleton), PackedRig.of(rig)
     noise = PixelNoise(5.0, body.noise)
     rays = pack(views, packed, len(skeleton.joints), noise.variance, SCORES)
     associate = Associator(body, options)
     free = np.arange(len(rays.camera))
     graph, weight, shared = associate.graph(rays, packed, free)
-    person = np.full(len(free), -1)
+    joined = np.full(len(free), -1)
     for number, group in enumerate(associate(rays, packed, free)):
-        person[group[group >= 0]] = number
+        joined[group[group >= 0]] = number
     edges = []
     for a in range(len(free)):
         for b in range(a + 1, len(free)):
             if rays.camera[a] == rays.camera[b]:
                 continue
             verdict: Verdict = "rays miss"
-            if person[a] >= 0 and person[a] == person[b]:
+            if joined[a] >= 0 and joined[a] == joined[b]:
                 verdict = "joined"
             elif graph.has_edge(a, b):
                 verdict = "kept apart"
@@ -81,7 +114,36 @@ def explain(rig: Rig, skeleton: Skeleton, views: Views, options: Options = Optio
     names = tuple(f"{rig.names[c]}:{n}" for c, n in zip(rays.camera, number, strict=True))
     seen = [keypoints.xy for keypoints in views.keypoints if keypoints is not None and keypoints.people]
     centre = np.nanmean(np.concatenate(seen), axis=1) if seen else np.empty((0, 2))
-    return Explanation(rig, views, skeleton, names, rays.camera, centre, person, tuple(edges))
+    xy = np.concatenate(seen) if seen else np.empty((0, len(skeleton.joints), 2))
+    person = joined + 1 if people is None else _identities(rig, xy, rays.camera, joined, people)
+    return Explanation(rig, views, skeleton, names, rays.camera, centre, joined, person, tuple(edges))
+
+
+def _identities(
+    rig: Rig,
+    xy: Float64[np.ndarray, "D J 2"],
+    camera: Int64[np.ndarray, " D"],
+    joined: Int64[np.ndarray, " D"],
+    people: Sequence[Track],
+) -> Int64[np.ndarray, " D"]:
+    """The number of the person whose projection lies nearest to each group of detections; 0 where nobody's does."""
+    found = np.zeros(len(joined), np.int64)
+    groups = np.unique(joined[joined >= 0])
+    if not len(groups) or not people:
+        return found
+    off_px = np.full((len(groups), len(people)), MAX_MATCH_PX)
+    for p, track in enumerate(people):
+        projected = np.stack([one.project(track.pose.xyz) for one in rig.cameras])
+        distance = np.linalg.norm(xy - projected[camera], axis=-1)
+        for g, group in enumerate(groups):
+            own = distance[joined == group]
+            if np.isfinite(own).any():
+                off_px[g, p] = min(float(np.nanmedian(own)), MAX_MATCH_PX)
+    rows, columns = linear_sum_assignment(off_px)
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+        if off_px[row, column] < MAX_MATCH_PX:
+            found[joined == groups[row]] = people[column].person
+    return found
 
 
 def table(explanation: Explanation) -> Table:
@@ -92,7 +154,7 @@ def table(explanation: Explanation) -> Table:
     for name in ("detections", "person", "agreement", "joints", "verdict"):
         found.add_column(name, justify="right" if name in ("agreement", "joints") else "left")
     for edge in sorted(told, key=lambda edge: -edge.agreement):
-        people = {int(explanation.person[edge.a]), int(explanation.person[edge.b])} - {-1}
+        people = {int(explanation.person[edge.a]), int(explanation.person[edge.b])} - {0}
         found.add_row(
             f"{explanation.names[edge.a]} - {explanation.names[edge.b]}",
             " | ".join(str(one) for one in sorted(people)),
@@ -114,7 +176,7 @@ def draw(explanation: Explanation, path: Path) -> None:
     figure = Figure(figsize=(5.5 * columns, 3.6 * rows), layout="constrained")
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     grey = (0.6, 0.6, 0.6)
-    colours = [person_colour(int(one)) if one >= 0 else grey for one in explanation.person]
+    colours = [person_colour(int(one)) if one else grey for one in explanation.person]
     for panel in axes[len(cameras) :]:
         panel.set_axis_off()
     for c, (camera, panel) in enumerate(zip(cameras, axes, strict=False)):

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from jaxtyping import Bool, Float64
 
 from multiview.body.actor import load_rest_pose
 from multiview.body.kinematics import Humanoid, Motion, RotationSolver, humanoid
-from multiview.common.atomic_file import replacing
+from multiview.common.json_file import write_json
 from multiview.data import NS_PER_S
 from multiview.recordings.pose_table import Poses
 
@@ -76,8 +75,7 @@ def write_intervals(person: Dense, path: Path) -> Path:
     )
     content = {"meaning": meaning, "person": person.person, "frames_per_second": person.rate, "intervals": found}
     beside = path.with_name(f"{path.name}.intervals.json")
-    with replacing(beside) as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(content)))
+    write_json(beside, content)
     return beside
 
 

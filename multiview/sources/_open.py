@@ -24,8 +24,8 @@ def is_device(address: str) -> bool:
 
 
 def is_webcam(address: str) -> bool:
-    """Whether it is that of a camera of this computer: "0", "/dev/video0"."""
-    return address.isdigit() or address.startswith("/dev/video")
+    """Whether it is that of a camera of this computer: "0", "/dev/video0", "/dev/v4l/by-path/..."."""
+    return address.isdigit() or address.startswith("/dev/")
 
 
 def settings_fault(address: str, settings: DeviceSettings) -> str:
@@ -57,7 +57,7 @@ def device_addresses() -> list[str]:
 
 def is_file_address(address: str) -> bool:
     """Whether it is a path: no webcam, stream or industrial camera."""
-    return not (address.isdigit() or address.startswith("/dev/") or "://" in address or is_device(address))
+    return not (is_webcam(address) or "://" in address or is_device(address))
 
 
 def open_source(
@@ -72,8 +72,9 @@ def open_source(
     """Open a camera, a stream, a video, a folder of pictures, or a source of one's own.
 
     Args:
-        address: "0" or "/dev/video0" (webcam), "rtsp://..." or "http://..." (stream), "basler:SERIAL" or
-            "genicam:SERIAL" (industrial camera), a video, a folder, or "./my.py". A recorded video has later parts.
+        address: "0", "/dev/video0" or "/dev/v4l/by-path/..." (webcam), "rtsp://..." or "http://..." (stream),
+            "basler:SERIAL" or "genicam:SERIAL" (industrial camera), a video, a folder, or "./my.py". A recorded video
+            has later parts.
         name: The camera's.
         folder: Where relative paths start.
         fps: Frame rate, where it is not that of the file or camera; 0: theirs.

@@ -8,6 +8,7 @@ its wheel has none of them on some.
 from __future__ import annotations
 
 import math
+import os
 import sys
 
 import cv2
@@ -44,7 +45,7 @@ class Webcam:
         """
         settings = settings or DeviceSettings()
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors reach users in our words
-        self._capture = cv2.VideoCapture(address)
+        self._capture = cv2.VideoCapture(address if isinstance(address, int) else os.path.realpath(address))
         if not self._capture.isOpened():
             raise SourceError("is it connected, and used by no other program?")
         if settings.pixel_format:  # first: sizes and rates depend on it

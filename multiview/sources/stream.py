@@ -158,4 +158,6 @@ def _hidden(error: SourceError, address: str) -> str:
 
 def _kind(address: str | int) -> str:
     """In words, without a password."""
-    return f"webcam {address}" if isinstance(address, int) else hide_secrets(address).partition("://")[2] or "stream"
+    if isinstance(address, int) or "://" not in address:
+        return f"webcam {address}"
+    return hide_secrets(address).partition("://")[2]

@@ -69,6 +69,7 @@ class Evidence:
         people: How many people came out.
         rejected: Messages that fusion rejected, by reason.
         volume: Whether people may appear only in a part of the room.
+        disagreement: Why cameras do not agree on where people are, as far as that was found out.
     """
 
     cameras: Sequence[CameraEvidence]
@@ -77,10 +78,15 @@ class Evidence:
     people: int
     rejected: Mapping[str, int] = field(default_factory=dict)
     volume: bool = False
+    disagreement: Sequence[str] = ()
 
 
 def evidence(
-    cameras: Sequence[Camera], survey: ViewSurvey, troubles: Mapping[str, str] | None = None, volume: bool = False
+    cameras: Sequence[Camera],
+    survey: ViewSurvey,
+    troubles: Mapping[str, str] | None = None,
+    volume: bool = False,
+    disagreement: Sequence[str] = (),
 ) -> Evidence:
     """What an offline command knows when it has fused everything.
 
@@ -89,6 +95,7 @@ def evidence(
         survey: Of all views.
         troubles: Why a camera gave nothing, by its name.
         volume: Whether people may appear only in a part of the room.
+        disagreement: As `disagreement` of `agreement.py` finds it.
 
     Returns:
         The evidence.
@@ -97,7 +104,7 @@ def evidence(
         CameraEvidence(camera.name, camera.size, one, (troubles or {}).get(camera.name, ""))
         for camera, one in zip(cameras, survey.cameras, strict=True)
     ]
-    return Evidence(found, survey.ticks, survey.together, len(survey.people), {}, volume)
+    return Evidence(found, survey.ticks, survey.together, len(survey.people), {}, volume, disagreement)
 
 
 def reasons(known: Evidence) -> list[Reason]:
@@ -110,6 +117,7 @@ def reasons(known: Evidence) -> list[Reason]:
         Why nobody came out; where somebody did, only what keeps cameras from counting.
     """
     found = [*_silent(known), *_rejected(known), *_slow(known), *_left_out(known), *_apart(known)]
+    found += [Reason(text, hopeless=True) for text in known.disagreement]
     if known.people:
         return [reason._replace(hopeless=False) for reason in found]
     found += [*_no_pixels(known), *_outside(known)] or [*_nobody_seen(known), *_small(known)]

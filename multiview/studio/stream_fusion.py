@@ -25,6 +25,7 @@ from multiview.data import TimeNs, Tracks, Views
 from multiview.errors import MessageError
 from multiview.fusion.pipeline import Pipeline
 from multiview.selfcalib.extrinsic_drift import ExtrinsicDriftDetector
+from multiview.studio.agreement import Agreement
 from multiview.studio.config import Studio
 from multiview.studio.derived import frame_rate, pipeline_options, studio_rig, studio_skeleton
 from multiview.studio.time_offset_monitor import TimeOffsetMonitor
@@ -120,6 +121,7 @@ class StreamFusion:
     def new_survey(self) -> ViewSurvey:
         """Begin to count anew what is fused from now on."""
         self.survey = ViewSurvey([camera.size for camera in self.rig.cameras])
+        self.agreement = Agreement(len(self.rig))
         return self.survey
 
     def warm_up(self) -> None:
@@ -174,6 +176,12 @@ class StreamFusion:
             self._update_selfcalibration(fused)
             self.survey.add(fused.views)
             self.survey.add_people(fused.tracks)
+            self._survey_agreement(fused)
+
+    def _survey_agreement(self, fused: FusedTick) -> None:
+        """Note whether the cameras agree, at every second tick."""
+        if fused.views.tick % 2 == 0 and self.pipeline.last_observations is not None:
+            self.agreement.add(self.pipeline.packed, self.pipeline.last_observations)
 
     def _follow(self, request: FusionRequest) -> None:
         if request.left_out is not None:

@@ -12,6 +12,7 @@ from multiview.data import Keypoints2D, Tracks, Views
 __all__ = ["CameraSurvey", "ViewSurvey"]
 
 EXTENT_EVERY = 5  # ticks between two looks at coordinates, of which all are alike
+SAMPLE = 40  # views that are kept, at least, of a recording that has twice as many
 
 
 class CameraSurvey:
@@ -44,6 +45,21 @@ class CameraSurvey:
         self.outside += int((~within).sum())
 
 
+class _Sample:
+    """Views spread evenly over a recording of unknown length: every second one is dropped whenever they are many."""
+
+    def __init__(self) -> None:
+        self.views: list[Views] = []
+        self._step, self._offered = 1, 0
+
+    def offer(self, views: Views) -> None:
+        if self._offered % self._step == 0:
+            self.views.append(views)
+            if len(self.views) == 2 * SAMPLE:
+                self.views, self._step = self.views[::2], 2 * self._step
+        self._offered += 1
+
+
 class ViewSurvey:
     """Counts views tick by tick.
 
@@ -62,6 +78,12 @@ class ViewSurvey:
         self.cameras = [CameraSurvey() for _ in sizes]
         self.ticks = self.together = 0
         self.people: set[int] = set()
+        self._sample = _Sample()
+
+    @property
+    def sample(self) -> list[Views]:
+        """Some of the views in which two cameras or more saw somebody."""
+        return self._sample.views
 
     def add(self, views: Views) -> None:
         """Note what the cameras saw at one tick."""
@@ -76,7 +98,9 @@ class ViewSurvey:
                 seeing += 1
                 if self.ticks % EXTENT_EVERY == 0 or camera.with_people == 1:
                     camera.look(keypoints, size)
-        self.together += seeing >= 2
+        if seeing >= 2:
+            self.together += 1
+            self._sample.offer(views)
         self.ticks += 1
 
     def watch(self, views: Iterable[Views]) -> Iterator[Views]:

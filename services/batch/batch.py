@@ -160,11 +160,10 @@ def _run(args: argparse.Namespace, found: Found, jobs: list[Job], driver: Driver
 
 def _options(args: argparse.Namespace) -> Options:
     from multiview.batch.jobs import Options
-    from multiview.commands.process_run import FusionChoices
+    from multiview.commands.fusion_choices import fusion_choices
     from multiview.common.plugins import plugin_options
     from multiview.export import load_exporter
 
-    FusionChoices(args.independent, args.smooth, args.refine_cameras)
     exports = tuple(dict.fromkeys(name for names in args.to for name in names.split(",")))
     for name in exports:
         load_exporter(name, "")
@@ -173,9 +172,7 @@ def _options(args: argparse.Namespace) -> Options:
         detector_options=plugin_options(args.option),
         fps=args.fps,
         skeleton=args.skeleton,
-        independent=args.independent,
-        smooth=args.smooth,
-        refine_cameras=args.refine_cameras,
+        fusion=fusion_choices(args),
         exports=exports,
         report=not args.no_report,
         segment_s=60.0 * args.segment,

@@ -24,8 +24,8 @@ from multiview.batch.results import (
     job_folder,
     last_lines,
     read_outcome,
-    write_json,
 )
+from multiview.common.json_file import write_json
 from multiview.errors import SourceError
 from services.batch.claims import Claims
 from services.batch.engine import Ended, Engine
@@ -243,7 +243,7 @@ class Driver:
         )
         scratch = folder.with_name(f".{folder.name}.tmp-{claims.batch}+failed")
         shutil.rmtree(scratch, ignore_errors=True)
-        write_json(failed, scratch / FAILED)
+        write_json(scratch / FAILED, failed)
         install(scratch, folder, job.key)
         return failed
 

@@ -18,8 +18,9 @@ import msgspec
 from multiview import __version__
 from multiview.batch.jobs import Job
 from multiview.batch.recordings import MARKER
-from multiview.batch.results import LOG, Done, install, job_folder, write_json
+from multiview.batch.results import LOG, Done, install, job_folder
 from multiview.common.atomic_file import writing
+from multiview.common.json_file import write_json
 from multiview.common.kernel_cache import use_kernel_cache
 from multiview.common.ledger import ledger
 from multiview.errors import MultiviewError, one_line, os_error_words
@@ -91,7 +92,7 @@ def _do(task: Task, folder: Path, scratch: Path) -> str:
             version=__version__,
             figures=figures,
         )
-        write_json(done, scratch / "done.json")
+        write_json(scratch / "done.json", done)
         install(scratch, folder, task.job.key)
         return DONE
     except (Exception, SystemExit) as error:

@@ -112,7 +112,7 @@ def examine(path: Path | None) -> Iterator[Finding]:
         except MultiviewError:
             yield Finding("studio file", "bad", str(error), "correct the file; configs/studio.toml shows every option")
             return
-        if any(finding.verdict == "bad" and finding.seen in str(error) for finding in calibration(studio)):
+        if any(finding.verdict != "good" and finding.seen in str(error) for finding in calibration(studio)):
             yield Finding("studio file", "good", f"{path}")  # what is amiss is the calibration, and said there
         else:
             yield Finding("studio file", "bad", str(error), "correct the file")
@@ -237,7 +237,9 @@ def calibration(studio: Studio) -> Iterator[Finding]:
     try:
         rig = studio_rig(studio)
     except MultiviewError as error:
-        yield Finding("calibration", "bad", str(error), "multiview calibrate --help")
+        missing = not (studio.rig and Path(studio.rig).is_file())
+        people = "; or `multiview run`, which calibrates from people who walk" if missing else ""
+        yield Finding("calibration", "warn" if missing else "bad", str(error), f"multiview calibrate --help{people}")
         return
     if not studio.rig:
         yield Finding("calibration", "good", f"{len(rig)} simulated cameras")

@@ -23,7 +23,15 @@ from multiview.common.counted import counted
 from multiview.common.names import name_fault, name_of_file
 from multiview.errors import ConfigError, MultiviewError
 from multiview.models.card import load_card, model_file
-from multiview.sources import Reader, device_addresses, is_webcam, open_source, webcam_modes, without_parts
+from multiview.sources import (
+    Reader,
+    device_addresses,
+    is_file_address,
+    is_webcam,
+    open_source,
+    webcam_modes,
+    without_parts,
+)
 from multiview.studio.studio_file import load_studio
 
 __all__ = ["Found", "camera_lines", "find_cameras", "next_steps", "studio_file"]
@@ -90,7 +98,7 @@ def find_cameras(folder: Path, addresses: list[str] | None = None) -> Iterator[F
     """
     if addresses:
         for number, address in enumerate(without_parts(addresses), 1):
-            is_file = Path(address).exists()
+            is_file = is_file_address(address) and Path(address).exists()
             stem = name_of_file(Path(address).stem)
             name = stem if is_file and not name_fault(stem) else f"cam{number:02}"
             yield Found(name, _relative(address, folder) if is_file else address, _look(address))
@@ -106,7 +114,7 @@ def find_cameras(folder: Path, addresses: list[str] | None = None) -> Iterator[F
         except MultiviewError:
             continue
         number += 1
-        yield Found(f"cam{number:02}", webcam, what)
+        yield Found(f"cam{number:02}", lasting_address(webcam), what)
 
 
 def _videos(folder: Path) -> list[Path]:
@@ -127,6 +135,23 @@ def _webcams() -> list[str]:
     if sys.platform == "linux":  # where a number that is not there costs a line of the system's on stderr
         return sorted((p.name.removeprefix("video") for p in Path("/dev").glob("video*")), key=lambda n: (len(n), n))
     return [str(number) for number in range(WEBCAMS)]
+
+
+def lasting_address(webcam: str, places: Path = Path("/dev/v4l/by-path")) -> str:
+    """That of the plug in which a webcam is: its number may be another one's tomorrow.
+
+    Args:
+        webcam: Its address.
+        places: Where the system names the plugs (Linux).
+
+    Returns:
+        A path; the address itself where the system does not say, or it is no webcam's number.
+    """
+    if webcam.isdigit():
+        for place in sorted(places.glob("*")) if places.is_dir() else ():
+            if place.resolve().name == f"video{webcam}":
+                return str(place)
+    return webcam
 
 
 def _look(address: str) -> str:

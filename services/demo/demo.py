@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import msgspec
-
 from multiview.common.counted import counted
 from multiview.common.ranges import Seconds, ranged
 
@@ -42,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from multiview.common.atomic_file import replacing
+    from multiview.common.json_file import write_json
     from multiview.recordings.pose_table import write_poses
     from services.demo.live_take import play, read_take
 
@@ -60,8 +58,7 @@ def run(args: argparse.Namespace) -> int:
     poses, latency, fps = read_take(take)
     write_poses(poses, take.poses)
     figures = measure(studio, poses, latency, fps)
-    with replacing(take.folder / "summary.json") as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(figures)))
+    write_json(take.folder / "summary.json", figures)
     files = _pictures(studio, poses, take, not args.no_video)
     _print(figures, take, files)
     return 0

@@ -8,7 +8,6 @@ final comparison, after the calibrated cameras have been aligned with the true o
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from multiview.common.atomic_file import replacing
+from multiview.common.json_file import write_json
 from multiview.errors import MultiviewError
 
 if TYPE_CHECKING:
@@ -58,8 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from multiview.recordings.pose_table import write_poses
 
     write_poses(poses, take.poses)
-    with replacing(folder / "summary.json") as temporary:
-        temporary.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    write_json(folder / "summary.json", figures)
     if not args.no_video:
         words = ("--rig", rig, "--poses", take.poses, "--videos", *videos, "--out", folder / "overlay")
         overlay = _multiview("draw", *words)

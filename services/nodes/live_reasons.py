@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Generator
 
 from multiview.errors import MessageError
+from multiview.studio.agreement import explain_disagreement
 from multiview.studio.reasons import CameraEvidence, Evidence, reasons, summary
 from multiview.studio.stream_fusion import StreamFusion
 from multiview.wire import topics
@@ -15,6 +17,8 @@ __all__ = ["LiveReasons"]
 
 WINDOW_S = 3.0  # about which a line is said
 MAX_TEXT = 500  # of a message
+SEARCH_AGAIN_S = 60.0  # after the cameras' disagreement was not explained
+LEAST_TOGETHER = 30  # ticks of a window in which two cameras see somebody, for the search to be worth it
 
 
 class LiveReasons:
@@ -33,6 +37,9 @@ class LiveReasons:
         self._rejected: Counter[str] = Counter()
         self._end_s = 0.0
         self._began = False  # a camera has been there
+        self._search: Generator[None, None, list[str]] | None = None
+        self._search_again_s = 0.0
+        self._disagreement: list[str] = []
 
     def note(self, received: Received) -> None:
         """Read what a camera says of itself; other messages are fusion's."""
@@ -49,11 +56,13 @@ class LiveReasons:
 
     def update(self, now_s: float) -> None:
         """At the end of a window, judge it and begin the next; once all streams have ended, nothing more is said."""
+        self._go_on_searching(now_s)
         if now_s < self._end_s:
             return
         if not self._began:
             self.text = "no camera has sent anything yet" if self._end_s else ""
         elif not self._fusion.finished:
+            self._judge_agreement(now_s)
             known = self._evidence()
             self.text = summary(known, MAX_TEXT)
             self.hopeless = not known.people and any(reason.hopeless for reason in reasons(known))
@@ -62,6 +71,26 @@ class LiveReasons:
         self._frames = Counter({name: health.frames for name, health in self._health.items()})
         self._health.clear()
         self._rejected = Counter(self._fusion.rejected)
+
+    def _judge_agreement(self, now_s: float) -> None:
+        """Begin to look for what is wrong where cameras do not agree; forget what was found where they do."""
+        fusion = self._fusion
+        agree = bool(fusion.survey.people) and not fusion.agreement.suspect
+        if agree:
+            self._disagreement = []
+        elif not self._disagreement and self._search is None and now_s >= self._search_again_s:
+            if fusion.survey.together < LEAST_TOGETHER:
+                return
+            self._search = explain_disagreement(fusion.rig, fusion.skeleton, fusion.survey.sample)
+
+    def _go_on_searching(self, now_s: float) -> None:
+        """Do one bit of the search, so that no pose has to wait for all of it."""
+        if self._search is None:
+            return
+        try:
+            next(self._search)
+        except StopIteration as end:
+            self._disagreement, self._search, self._search_again_s = end.value, None, now_s + SEARCH_AGAIN_S
 
     def _evidence(self) -> Evidence:
         fusion = self._fusion
@@ -79,4 +108,6 @@ class LiveReasons:
             figures = (rate_hz, health.expected_hz, health.detect_ms)
             cameras.append(CameraEvidence(camera.name, camera.size, survey, trouble, *figures))
         all_views, new = fusion.survey, Counter(fusion.rejected) - self._rejected
-        return Evidence(cameras, all_views.ticks, all_views.together, len(all_views.people), new, self._volume)
+        return Evidence(
+            cameras, all_views.ticks, all_views.together, len(all_views.people), new, self._volume, self._disagreement
+        )

@@ -60,12 +60,12 @@ def _names(studio: Studio, known: Rig | None) -> list[str]:
     if isinstance(studio.source, SyntheticSource):
         names += [name for name in _simulated(studio).names if name not in names]
     elif studio.source is not None:
-        if known is None:
+        if known is None and len(names) < 2:
             raise ConfigError(
                 "no rig, so the cameras of [source] have no names: name each, as in [cameras.cam01.source], or give "
                 "their lenses with --lenses"
             )
-        names += [name for name in known.names if name not in names]
+        names += [name for name in (known.names if known is not None else ()) if name not in names]
     return names
 
 

@@ -7,6 +7,7 @@ import pytest
 from multiview.batch import jobs as module
 from multiview.batch.jobs import Options, plan_jobs
 from multiview.batch.recordings import find_recordings
+from multiview.commands.fusion_choices import FusionChoices
 from multiview.errors import ConfigError
 from tests.batches import planned, write_recordings
 from tests.footage import write_video
@@ -75,7 +76,7 @@ def test_keys_of_2d_poses_do_not_depend_on_where_cameras_stand(batch):
     rig.write_text(rig.read_text() + "\n# calibrated again\n")
     after = keys(root, detector)
     assert changed(before, after) == [*OF_A0, "a1/poses", "a1/report"]
-    assert changed(after, keys(root, detector, smooth=True)) == [*OF_A0, "a1/poses", "a1/report"]
+    assert changed(after, keys(root, detector, fusion=FusionChoices(smooth=True))) == [*OF_A0, "a1/poses", "a1/report"]
 
 
 def test_keys_change_with_the_detector(batch):

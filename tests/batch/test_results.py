@@ -3,7 +3,8 @@
 import pytest
 
 from multiview.batch.jobs import Export, Job
-from multiview.batch.results import Done, Failed, check_folder, install, read_outcome, write_json
+from multiview.batch.results import Done, Failed, check_folder, install, read_outcome
+from multiview.common.json_file import write_json
 from multiview.errors import ConfigError
 
 
@@ -12,11 +13,11 @@ def made(tmp_path, name, key, kind=Done, text=""):
     folder.mkdir()
     (folder / "data.txt").write_text(text)
     if kind is Done:
-        write_json(Done(job="a/poses", key=key, seconds=1.0, tries=1, host="h", version="0"), folder / "done.json")
+        write_json(folder / "done.json", Done(job="a/poses", key=key, seconds=1.0, tries=1, host="h", version="0"))
     else:
         job = Job(recording="a", stage="poses", key=key, work=Export("trc"))
         failed = Failed(job="a/poses", key=key, reason=text, tries=1, command="", last_lines=[], host="h", spec=job)
-        write_json(failed, folder / "failed.json")
+        write_json(folder / "failed.json", failed)
     return folder
 
 

@@ -17,6 +17,7 @@ from multiview.batch.summary import summarise, write_summary
 from multiview.body.skeleton import load_skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import save_rig
+from multiview.commands.fusion_choices import FusionChoices
 from multiview.common.names import file_name
 from multiview.data import Keypoints2D
 from multiview.errors import SourceError
@@ -32,9 +33,9 @@ from tests.footage import write_video
 STUDIO = {"cameras": 3, "people": 2, "seconds": 0.4, "fps": 25.0, "size": (1280, 720)}
 
 
-def assert_same_poses(one, other):
+def assert_same_poses(one, other, somebody=True):
     one, other = read_poses(one / "poses.parquet"), read_poses(other / "poses.parquet")
-    assert len(one)
+    assert bool(len(one)) == somebody
     for name in ("frame", "time_ns", "person", "xyz", "score", "filled"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
@@ -46,19 +47,29 @@ def run(jobs, out):
     return driver
 
 
-def test_batch_of_keypoints_is_fuse(tmp_path):
+@pytest.mark.parametrize(
+    ("choices", "options", "people"),
+    [
+        (FusionChoices(), [], 2),
+        (FusionChoices(max_people=1, contacts=False, smooth=True), ["--max-people", 1, "--no-contacts", "--smooth"], 1),
+        (FusionChoices(box=(5.0, 5.0, 0.0, 6.0, 6.0, 1.0)), ["--volume", 5, 5, 0, 6, 6, 1], 0),
+    ],
+)
+def test_batch_of_keypoints_is_fuse(tmp_path, choices, options, people):
     studio = make_studio(StudioOptions(**STUDIO))
     write_studio(studio, tmp_path / "root" / "k", lambda frames: None)
-    jobs = [job for job in planned(tmp_path / "root", "synthetic", skeleton="coco17") if job.stage == "poses"]
+    jobs = planned(tmp_path / "root", "synthetic", skeleton="coco17", fusion=choices)
+    jobs = [job for job in jobs if job.stage == "poses"]
     driver = run(jobs, results_folder(tmp_path / "out"))
     where = tmp_path / "root" / "k"
     words = ["--rig", where / "rig.toml", "--keypoints", where / "keypoints", "--skeleton", "coco17"]
-    assert main(["fuse", *map(str, words), "--out", str(tmp_path / "fused")]) == 0
-    assert_same_poses(tmp_path / "out" / "k" / "keypoints" / "poses", tmp_path / "fused")
+    assert main(["fuse", *map(str, [*words, *options]), "--out", str(tmp_path / "fused")]) == 0
+    assert_same_poses(tmp_path / "out" / "k" / "keypoints" / "poses", tmp_path / "fused", people > 0)
     (outcome,) = driver.progress.outcomes.values()
-    assert outcome.figures["people"] == 2
-    assert 0.5 < outcome.figures["coverage"] <= 1.0
-    assert 0.0 < outcome.figures["reprojection_px"] < 30.0
+    assert outcome.figures["people"] == people
+    assert 0.5 * (people > 0) <= outcome.figures["coverage"] <= 1.0
+    assert outcome.figures["reprojection_px"] < 30.0
+    assert (outcome.figures["reprojection_px"] > 0.0) == (people > 0)
 
 
 def test_batch_takes_names_in_any_script(tmp_path):

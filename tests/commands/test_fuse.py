@@ -219,3 +219,15 @@ def test_fuse_names_a_camera_without_a_folder(
     printed = capsys.readouterr()
     assert "2 people" in printed.out
     assert printed.err == f"multiview: cam03 has no folder in {without / 'keypoints'}\n"
+
+
+def test_fuse_says_that_two_cameras_folders_are_exchanged(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = changed(recording, tmp_path / "exchanged", lambda name, keypoints: keypoints)
+    one, other = folder / "keypoints" / "cam01", folder / "keypoints" / "cam03"
+    one.rename(folder / "keypoints" / "aside")
+    other.rename(one)
+    (folder / "keypoints" / "aside").rename(other)
+    fuse(folder, tmp_path / "out")
+    assert "cam01 and cam03 are exchanged" in capsys.readouterr().err

@@ -149,6 +149,25 @@ def test_pictures_of_another_size():
         scaling_note((640, 480), (1280, 720), "cam01")
 
 
+def test_process_says_which_pictures_are_unlike_the_others(studio, capsys):
+    """One of another shape is left out, as nobody can know where it belongs; one of the same shape is scaled."""
+    made, folder, arguments = studio
+    first, *others = made.rig.names
+    width, height = made.rig.cameras[0].size
+    (folder / first).mkdir()
+    for number in range(FRAMES):
+        size = {3: (height, height), 5: (width // 2, height // 2)}.get(number, (width, height))
+        cv2.imwrite(str(folder / first / f"{number:03}.png"), np.zeros((size[1], size[0], 3), np.uint8))
+    videos = [str(folder / first), *(str(folder / f"{name}.avi") for name in others)]
+    assert main([*arguments, *videos, "--fps", "25", "--save-keypoints"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{first}: 1 picture of {height}x{height}, unlike the first one and in another shape" in said
+    assert f"{first}: 1 picture of {width // 2}x{height // 2}, unlike the first one: keypoints are scaled" in said
+    kept = sorted(path.name for path in (folder / "out" / "keypoints" / first).glob("*.json"))
+    assert len(kept) == FRAMES - 1
+    assert not any("000003" in name for name in kept)
+
+
 def test_cameras_out_of_step_are_interpolated(studio):
     made, _, _ = studio
     names = made.rig.names[:2]

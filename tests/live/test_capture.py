@@ -82,11 +82,16 @@ def test_doctor_names_what_is_wrong(video: Path, tmp_path: Path) -> None:
     path = tmp_path / "studio.toml"
     path.write_text(f'[cameras.cam01.source]\ntype = "camera"\naddress = "{video}"\n[hub]\nbind = "0.0.0.0"\n')
     found = {finding.what: finding for finding in examine(path)}
-    assert found["calibration"].verdict == "bad"
+    assert found["calibration"].verdict == "warn"  # `run` calibrates from people then
+    assert "calibrates from people" in found["calibration"].advice
     assert found["studio file"].verdict == "good"  # one fault is said once
     assert found["keys"].verdict == "bad"
     assert "multiview keys" in found["keys"].advice
     assert found["cam01"].verdict == "good"
+    (tmp_path / "rig.toml").write_text("no rig\n")
+    path.write_text('rig = "rig.toml"\n' + path.read_text())
+    found = {finding.what: finding for finding in examine(path)}
+    assert found["calibration"].verdict == "bad"
     path.write_text("[hub]\nprot = 1\n")
     found = {finding.what: finding for finding in examine(path)}
     assert "did you mean" in found["studio file"].seen

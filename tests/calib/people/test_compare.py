@@ -74,3 +74,14 @@ def test_comparison_of_two_cameras_is_refused():
     rig = make_rig(StudioOptions(cameras=2))
     with pytest.raises(CalibrationError, match="nothing says which one moved"):
         compared(fresh(rig), rig)
+
+
+@pytest.mark.parametrize("knocked", [False, True])
+def test_comparison_says_which_cameras_are_exchanged_and_compares_them_where_they_are(knocked):
+    rig = make_rig(StudioOptions(cameras=5))
+    found = fresh(rig)
+    names = (*rig.names[:2], rig.names[3], rig.names[2], rig.names[4])
+    renamed = Rig(tuple(replace(c, name=name) for c, name in zip(found.cameras, names, strict=True)))
+    outcome = compared(renamed, displaced(rig, 0, turn_deg=2.0) if knocked else rig)
+    assert outcome.mixed_up.startswith(f"{rig.names[2]} and {rig.names[3]} are exchanged")
+    assert [moved.name for moved in outcome.moved] == ([rig.names[0]] if knocked else [])

@@ -74,3 +74,16 @@ def test_known_cameras_turned_to_each_other_otherwise_are_refused(refined):
     pair = PairPose(0, 1, turned, support=1.0, possible=1.0, parallax=1.0, sigma=0.01)
     with pytest.raises(CalibrationError, match="cam01 and cam02 are turned to each other by 20 degrees"):
         start_of(NAMES, rig_of(refined.state), [pair])
+
+
+def test_known_cameras_that_are_exchanged_are_refused(refined):
+    placement, rig = refined.placement, rig_of(refined.state)
+    pairs = [
+        PairPose(a, b, placement.between(a, b), support=1.0, possible=1.0, parallax=1.0, sigma=0.01)
+        for a, b in ((0, 1), (0, 2), (1, 2))
+    ]
+    assert start_of(NAMES, rig, pairs).placed.sum() == 2
+    one, two, three = rig.cameras
+    exchanged = Rig((replace(two, name="cam01"), replace(one, name="cam02"), three), rig.world)
+    with pytest.raises(CalibrationError, match="cam01 and cam02 are exchanged"):
+        start_of(NAMES, exchanged, pairs)

@@ -66,3 +66,14 @@ def test_names_must_meet(recording):
     rig, corners = recording
     with pytest.raises(ConfigError, match="at least two must be in both"):
         check_rig(rig, replace(corners, names=("a", "b", "c", "d")), BOARD)
+
+
+@pytest.mark.slow
+def test_check_names_two_cameras_that_are_exchanged_and_none_as_moved(recording):
+    rig, corners = recording
+    named = replace(corners, names=("cam01", "cam04", "cam03", "cam02"))
+    outcome = check_rig(rig, named, BOARD)
+    assert not outcome.right
+    assert outcome.moved == ()
+    (problem,) = outcome.problems
+    assert problem.startswith("cam02 and cam04 are exchanged")

@@ -91,6 +91,7 @@ def test_shards_share_the_recordings(folders, capsys):
         (["--detector", "blazepos"], 'did you mean "blazepose"'),
         (["--to", "xyz"], "xyz"),
         (["--smooth", "--independent"], "exclude each other"),
+        (["--volume", "1", "0", "0", "0", "1", "1"], "must be below max"),
         (["--out", "ROOT"], "cannot lie among the recordings"),
         (["--option", "nothing"], "KEY=VALUE"),
     ],

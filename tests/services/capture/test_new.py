@@ -65,3 +65,25 @@ def test_new_keeps_a_studio_file_that_is_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="exists"):
         run(tmp_path)
     assert (tmp_path / "studio.toml").read_text() == "mine"
+
+
+def test_lasting_address_is_the_plug_where_the_system_names_it(tmp_path: Path) -> None:
+    """Numbers of webcams change places when the computer starts anew, and so would the cameras of a studio."""
+    (tmp_path / "video0").touch()
+    (tmp_path / "video1").touch()
+    plugs = tmp_path / "by-path"
+    assert new.lasting_address("1", plugs) == "1"
+    plugs.mkdir()
+    for name, device in (("pci-usb-0:1:1.0-video-index0", "video1"), ("pci-usb-0:2:1.0-video-index0", "video0")):
+        (plugs / name).symlink_to(tmp_path / device)
+    assert new.lasting_address("1", plugs) == str(plugs / "pci-usb-0:1:1.0-video-index0")
+    assert new.lasting_address("0", plugs) == str(plugs / "pci-usb-0:2:1.0-video-index0")
+    assert new.lasting_address("2", plugs) == "2"
+    assert new.lasting_address("basler:40012345", plugs) == "basler:40012345"
+
+
+def test_new_takes_a_device_for_a_webcam_and_not_for_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(new, "_look", lambda address: "640x480")
+    for device in ("/dev/null", "/dev/v4l/by-path/pci-usb-0:1:1.0-video-index0"):
+        (found,) = new.find_cameras(tmp_path, [device])
+        assert (found.name, found.address) == ("cam01", device)

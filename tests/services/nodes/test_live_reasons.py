@@ -32,17 +32,26 @@ class Stream:
         self.reasons.note(received)
         list(self.fusion.feed(*received))
 
-    def frames(self, cameras: tuple[int, ...], health: CameraHealth | None = None) -> None:
-        """All frames of these cameras, then what each says of itself."""
+    def frames(
+        self,
+        cameras: tuple[int, ...],
+        health: CameraHealth | None = None,
+        names: tuple[str, ...] = (),
+        first: int = 0,
+    ) -> None:
+        """All frames of these cameras, numbered from `first`, then what each says of itself; `names` are others."""
+        names = names or self.simulated.rig.names
         for frame in range(self.simulated.frames):
             for camera in cameras:
-                keypoints, name = self.simulated.keypoints(camera, frame), self.simulated.rig.names[camera]
+                keypoints, name = self.simulated.keypoints(camera, frame), names[camera]
                 assert keypoints is not None
-                header = {"boot_id": 1, "frame": frame, "time_ns": frame * 40_000_000, "clock": "epoch"}
+                number = first + frame
+                header = {"boot_id": 1, "frame": number, "time_ns": number * 40_000_000, "clock": "epoch"}
                 self.send(f"keypoints/{name}", pack_keypoints(keypoints, camera=name, skeleton=self.skeleton, **header))
         for camera in cameras:
             name = self.simulated.rig.names[camera]
-            known = health or CameraHealth(camera=name, boot_id=1, frames=self.simulated.frames, expected_hz=25.0)
+            sent = first + self.simulated.frames
+            known = health or CameraHealth(camera=name, boot_id=1, frames=sent, expected_hz=25.0)
             self.send(f"camera_health/{name}", msgspec.structs.replace(known, camera=name))
 
 
@@ -86,3 +95,17 @@ def test_live_reasons_quote_a_camera_that_sends_nothing(small_studio: Simulated)
     stream.send("camera_health/cam03", CameraHealth(camera="cam03", boot_id=1, note=note))
     stream.reasons.update(WINDOW_S + 0.1)
     assert stream.reasons.text == f"cam03 sends nothing: {note}"
+
+
+def test_live_reasons_name_cameras_that_are_exchanged_bit_by_bit(fair_studio: Simulated) -> None:
+    """No look at them takes longer than one trial: poses wait meanwhile."""
+    stream, said = Stream(fair_studio, fair_studio.skeleton.name), list[str]()
+    names = fair_studio.rig.names
+    for window in range(4):
+        first = fair_studio.frames * window
+        stream.frames(tuple(range(len(names))), names=(names[1], names[0], *names[2:]), first=first)
+        for second in range(3):
+            stream.reasons.update(window * WINDOW_S + second + 1.1)
+        said.append(stream.reasons.text)
+    assert "are exchanged" not in said[0]
+    assert said[-1].startswith(f"{names[0]} and {names[1]} are exchanged")

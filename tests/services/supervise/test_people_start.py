@@ -20,6 +20,7 @@ from services.supervise.people_calibration import _name_rig
 from services.supervise.people_seen import PeopleSeen
 from services.supervise.unplaced import lacks_rig, unplaced_rig
 from services.transport.bus import Received
+from tests.footage import write_video
 
 CAMERAS = """
 [cameras.left.source]
@@ -60,6 +61,19 @@ def test_unplaced_rig_has_names_and_sizes_that_a_rig_file_holds(tmp_path: Path) 
     rig, simulated = load_rig(tmp_path / "rig.toml"), studio_rig(Studio(source=source))
     assert (rig.world, rig.names) == (UNPLACED, simulated.names)
     assert {camera.size for camera in rig.cameras} == {(1280, 720)}
+
+
+def test_unplaced_rig_of_named_cameras_needs_no_lenses_for_their_names(tmp_path: Path) -> None:
+    """Also where [source] says what they have in common, as in the tutorial's file."""
+    for name in ("left", "right"):
+        write_video(tmp_path / f"{name}.avi")
+    common = '[source]\ntype = "camera"\naddress = "{camera}.avi"\n'
+    own = '[cameras.NAME.source]\ntype = "camera"\naddress = "NAME.avi"\n'
+    text = common + own.replace("NAME", "left") + own.replace("NAME", "right")
+    studio = load_studio(studio_file(tmp_path, text), check=False)
+    assert unplaced_rig(studio, None).names == ("left", "right")
+    with pytest.raises(ConfigError, match=r"the cameras of \[source\] have no names"):
+        unplaced_rig(load_studio(studio_file(tmp_path, common), check=False), None)
 
 
 def test_unplaced_rig_of_keypoints_needs_lenses_for_its_sizes(tmp_path: Path) -> None:
