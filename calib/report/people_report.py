@@ -6,10 +6,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from calib.report.figures import BLUE, QUIET, as_svg, empty_figure, plain_names
 from calib.report.people_outcome import PeopleOutcome, noise_words, summary_words
 from calib.report.report_page import html_page
-from calib.report.rig_pictures import rig_with_errors, table_of_pairs
+from calib.report.rig_pictures import bars_of_offsets, rig_with_errors, table_of_pairs
 from multiview.common.atomic_file import replacing
 from multiview.common.json_file import write_json
 
@@ -144,14 +143,4 @@ def _links(outcome: PeopleOutcome) -> str:
 
 def _offsets(outcome: PeopleOutcome) -> str:
     fits = outcome.calibration.cameras
-    offset_ms = [1000 * fit.offset_s for fit in fits]
-    figure = empty_figure(5, 1 + 0.3 * len(fits))
-    axes = figure.subplots()
-    two_sigma_ms = [2000 * fit.offset_sigma_s for fit in fits]
-    bars = axes.barh(plain_names(outcome.rig.names), offset_ms, xerr=two_sigma_ms, color=BLUE)
-    axes.bar_label(bars, [f"{offset:+.1f} ms" for offset in offset_ms], padding=4)
-    axes.axvline(0, color=QUIET)
-    axes.margins(x=0.25)
-    axes.invert_yaxis()
-    axes.set_xlabel("time offset of each camera, ms, to be added to its stamps")
-    return as_svg(figure)
+    return bars_of_offsets(outcome.rig.names, [fit.offset_s for fit in fits], [fit.offset_sigma_s for fit in fits])

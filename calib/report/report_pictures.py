@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64
 from calib.corners.corners import Corners
 from calib.report.figures import BLUE, INK, QUIET, RED, as_svg, empty_figure, plain_names
 from calib.report.outcome import Outcome
-from calib.report.rig_pictures import rig_with_errors, table_of_pairs
+from calib.report.rig_pictures import bars_of_offsets, rig_with_errors, table_of_pairs
 from calib.solve.solve import Calibration
 
 if TYPE_CHECKING:
@@ -46,17 +46,8 @@ def offsets(outcome: Outcome) -> str:
         return (
             "<p>Time offsets were not estimated: the board did not move between images, or --no-offsets was given.</p>"
         )
-    offset_ms = [1000 * entry.time_offset_s for entry in entries]
-    figure = empty_figure(5, 1 + 0.3 * len(entries))
-    axes = figure.subplots()
-    two_sigma_ms = [2000 * entry.time_offset_sigma_s for entry in entries]
-    bars = axes.barh(plain_names(outcome.rig.names), offset_ms, xerr=two_sigma_ms, color=BLUE)
-    axes.bar_label(bars, [f"{offset:+.1f} ms" for offset in offset_ms], padding=4)
-    axes.axvline(0, color=QUIET)
-    axes.margins(x=0.25)
-    axes.invert_yaxis()
-    axes.set_xlabel("time offset of each camera, ms, to be added to its stamps")
-    return as_svg(figure)
+    offset_s, sigma_s = zip(*((entry.time_offset_s, entry.time_offset_sigma_s) for entry in entries), strict=True)
+    return bars_of_offsets(outcome.rig.names, offset_s, sigma_s)
 
 
 def wander(calibration: Calibration) -> str:

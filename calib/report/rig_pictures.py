@@ -1,4 +1,5 @@
-"""Pictures that every calibration's report has, as SVG: the rig with the error expected in it, pairs of cameras."""
+"""Pictures that every calibration's report has, as SVG: the rig with the error expected in it, pairs of cameras, time
+offsets."""
 
 from __future__ import annotations
 
@@ -7,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64
 
-from calib.report.figures import INK, QUIET, RED, as_svg, empty_figure, plain_names
+from calib.report.figures import BLUE, INK, QUIET, RED, as_svg, empty_figure, plain_names
 from multiview.cameras.camera import Rig
 
-__all__ = ["rig_with_errors", "table_of_pairs"]
+__all__ = ["bars_of_offsets", "rig_with_errors", "table_of_pairs"]
 
 _LOOK_M = 0.5  # length of a camera's arrow
 
@@ -68,4 +69,18 @@ def table_of_pairs(
     axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
     axes.invert_yaxis()
     axes.set_xlabel(words)
+    return as_svg(figure)
+
+
+def bars_of_offsets(names: tuple[str, ...], offset_s: Sequence[float], sigma_s: Sequence[float]) -> str:
+    """The time offset of each camera as a bar with two standard deviations."""
+    offset_ms = [1000 * offset for offset in offset_s]
+    figure = empty_figure(5, 1 + 0.3 * len(names))
+    axes = figure.subplots()
+    bars = axes.barh(plain_names(names), offset_ms, xerr=[2000 * sigma for sigma in sigma_s], color=BLUE)
+    axes.bar_label(bars, [f"{offset:+.1f} ms" for offset in offset_ms], padding=4)
+    axes.axvline(0, color=QUIET)
+    axes.margins(x=0.25)
+    axes.invert_yaxis()
+    axes.set_xlabel("time offset of each camera, ms, to be added to its stamps")
     return as_svg(figure)
