@@ -1,9 +1,11 @@
 """A rig from the people of a real recording alone: its reprojection error against the given rig's, and PCP3D of both.
 
-python benchmarks/calibration_people_recorded.py [--folder ../shared/data/shelf_easy] [--fps 25]
+    python -m benchmarks.calibration_people_recorded --folder ../shared/data/shelf_easy
+    python -m benchmarks.calibration_people_recorded --folder ../shared/data/pose2sim_single --fps 60 \
+        --rig calibration/Calib_qualisys.toml --keypoints pose_json_body25b --skeleton body25b.toml
 
-The folder holds rig.toml, keypoints/ (OpenPose BODY_25) and gt.npz. Lenses are the given rig's; the rig that is found
-is moved, turned and scaled so that its cameras' places fit the given one, and the same people are fused with both.
+The folder holds a rig, 2D keypoints and, for PCP, gt.npz. Lenses are the given rig's; the rig that is found is moved,
+turned and scaled so that its cameras' places fit the given one, and the same people are fused with both.
 """
 
 from __future__ import annotations
@@ -16,14 +18,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.calibration_people import errors
+from calib.commands.lens_file import read_lenses
 from calib.people import calibrate as people
 from calib.people.refine import Refined, refine
 from calib.people.solved_rig import PeopleCalibration
 from calib.report.people_outcome import judge_people
 from multiview.__main__ import main as multiview
-from multiview.body.skeleton import load_skeleton
+from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.cameras.camera import Rig
-from multiview.cameras.rig_file import load_rig, save_rig
+from multiview.cameras.rig_file import save_rig
 from multiview.evaluation import metrics
 from multiview.geometry.least_squares import levenberg_marquardt
 from multiview.geometry.rigid import nearest_rotation
@@ -35,10 +38,9 @@ from multiview.recordings.recorded_keypoints import folder_recordings
 SHELF = Path(__file__).parents[2] / "shared" / "data" / "shelf_easy"
 
 
-def calibrated(folder: Path, fps: float) -> tuple[Rig, PeopleCalibration, Refined]:
-    """The given rig, that from people, and the bundle behind it."""
-    rig, skeleton = load_rig(folder / "rig.toml"), load_skeleton("body25")
-    recordings = folder_recordings(open_keypoint_folders(folder / "keypoints", rig, skeleton), rig, fps)
+def calibrated(rig: Rig, keypoints: Path, skeleton: Skeleton, fps: float) -> tuple[PeopleCalibration, Refined]:
+    """The rig from people, whose lenses are the given rig's, and the bundle behind it."""
+    recordings = folder_recordings(open_keypoint_folders(keypoints, rig, skeleton), rig, fps)
     last: list[Refined] = []
 
     def kept(*args: object, **options: object) -> Refined | None:
@@ -50,7 +52,7 @@ def calibrated(folder: Path, fps: float) -> tuple[Rig, PeopleCalibration, Refine
     people.refine = kept
     found = people.calibrate(list(rig.cameras), recordings, skeleton, people.Options(max_offset_s=1.0, lens_priors={}))
     people.refine = refine
-    return rig, found, last[-1]
+    return found, last[-1]
 
 
 def median_px(refined: Refined, rig: Rig | None = None) -> float:
@@ -96,9 +98,13 @@ def pcp(folder: Path, rig: Rig, fps: float) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=SHELF)
+    parser.add_argument("--rig", default="rig.toml", help="in the folder, in a format that `calibrate convert` reads")
+    parser.add_argument("--keypoints", default="keypoints", help="in the folder")
+    parser.add_argument("--skeleton", default="body25")
     parser.add_argument("--fps", type=float, default=25.0)
     args = parser.parse_args()
-    given, found, refined = calibrated(args.folder, args.fps)
+    given, skeleton = read_lenses(args.folder / args.rig), load_skeleton(args.skeleton)
+    found, refined = calibrated(given, args.folder / args.keypoints, skeleton, args.fps)
     turns, places, scale = errors(found.rig, given)
     print(
         f"{judge_people(found).verdict}; turn {turns.mean():.2f} deg, place {places.mean():.0f} mm from the given rig"
@@ -110,6 +116,8 @@ def main() -> None:
             f"(+-{fit.place_sigma_mm:.0f})"
         )
     print(f"median reprojection: own {median_px(refined):.2f} px, given {median_px(refined, given):.2f} px")
+    if not (args.folder / "gt.npz").is_file():
+        return
     print(
         f"PCP3D: own {pcp(args.folder, aligned(found.rig, given), args.fps):.2f}, "
         f"given {pcp(args.folder, given, args.fps):.2f}"

@@ -46,8 +46,19 @@ def rig_with_errors(
         dots = axes.scatter(*(points[order] @ flat).T, c=shades, norm="log", s=40, zorder=0)
     if len(points):
         label = f"expected error, mm (median {np.median(error_mm):.{digits}f})"
-        figure.colorbar(dots, ax=panels, label=label, shrink=0.8, format="%g")
+        bar = figure.colorbar(dots, ax=panels, label=label, shrink=0.8, format="%.3g")
+        worst = float(error_mm.max())
+        bar.set_ticks(_round_numbers(max(float(error_mm.min()), 1e-3 * worst), worst))
+        bar.minorticks_off()
     return as_svg(figure)
+
+
+def _round_numbers(low: float, high: float) -> list[float]:
+    """1, 2, 5, 10 ... between two positive numbers; these, where not two of them are."""
+    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    steps = np.outer(decades, (1, 2, 5)).ravel()
+    inside = steps[(steps >= low) & (steps <= high)].tolist()
+    return inside if len(inside) > 1 else [low, high]
 
 
 def table_of_pairs(
