@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from calib.people.checks import check_pairs, check_placed, check_recordings, check_solved
+from calib.people.detector_bias import without_bias
 from calib.people.grow import grow
 from calib.people.joint_bundle import JointBundle
 from calib.people.known_rig import check_known, start_of
@@ -31,6 +32,7 @@ __all__ = ["Options", "calibrate"]
 
 _START_S = 0.1  # cameras that were started together may still be so far out of step
 _MOST_OBSERVATIONS, _BLOCK_S = 500_000, 10.0
+_FEW = 2  # cameras, which a bias of the detector could turn as it likes
 _JOINTS = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "neck", "mid_hip",
     *(f"{side}_{joint}" for side in ("left", "right") for joint in (
@@ -119,8 +121,11 @@ def calibrate(
     refined = refine(scene, placement, freed, show=lambda share: show("adjusting everything", share))
     if refined is None:
         raise CalibrationError("the people whom the cameras saw could not be located: walk where several views overlap")
+    bias = None
     if level:
         refined, level = freedom(refined, priors, guessed)
+    elif len(cameras) > _FEW:
+        refined, bias = without_bias(refined)
     if options.known is not None:
         check_known(names, Rig(tuple(cameras)), options.known, refined)
     known = Known(
@@ -134,7 +139,7 @@ def calibrate(
         options.whose,
         options.actor,
     )
-    calibration = solved_rig(cameras, refined, pairs, known)
+    calibration = solved_rig(cameras, refined, pairs, known, bias)
     check_solved(calibration.cameras)
     return calibration
 

@@ -220,23 +220,37 @@ class JointBundle:
         return Rows(missed, by_camera, by_point, first, basis)
 
     def linearised(self, state: RigState) -> ArrowSystem:
-        rows = self.rows(state)
+        return self.equations(self.rows(state), state, self.camera, self.layout())
+
+    def equations(
+        self, rows: Rows, state: RigState, which: Int64[np.ndarray, " N"], layout: Int64[np.ndarray, "L u"]
+    ) -> ArrowSystem:
+        """Normal equations of rows that may have more shared unknowns than their cameras'.
+
+        Args:
+            rows: Of the state; they are used up.
+            state: Where.
+            which: (N,) row of the layout for each observation.
+            layout: (L, u) places of the unknowns among the shared ones, -1 where fixed; the cameras' come first.
+
+        Returns:
+            The equations.
+        """
         missed, by_camera, by_point = rows.missed, rows.by_camera, rows.by_point
         weight = cauchy_weight((missed**2).sum(axis=1), self.cauchy)
         by_camera *= weight[:, None, None]
         by_point *= weight[:, None, None]
         missed *= weight[:, None]
-        layout = self.layout()
-        S, K = int(self.free.sum()), len(state.coefficients)
+        S, K = int(layout.max(initial=-1)) + 1, len(state.coefficients)
         system = ArrowSystem(
             np.zeros((S, S)), np.zeros((K, 3, S)), np.zeros((4, K, 3, 3)), np.zeros(S), np.zeros((K, 3))
         )
         kernels.accumulate(
-            layout, self.camera, rows.first, rows.basis, missed, by_camera, by_point,
+            layout, which, rows.first, rows.basis, missed, by_camera, by_point,
             system.shared, system.cross, system.band, system.gradient_shared, system.gradient_chain,
         )  # fmt: skip
         self._add_bending(system, state.coefficients)
-        self._add_prior(system, state, layout)
+        self._add_prior(system, state, self.layout())
         return system
 
     def moved(self, state: RigState, shared: Float64[np.ndarray, " S"], chain: Float64[np.ndarray, "K 3"]) -> RigState:

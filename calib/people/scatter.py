@@ -16,18 +16,18 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.sparse import csr_matrix
 
-from calib.people.bodies import bodies_of
 from calib.people.bones import bones_information, bones_of
 from calib.people.bundle_of_people import Observed
+from calib.people.detector_bias import BiasedBundle
 from calib.people.joint_bundle import JointBundle, RigState
 from calib.people.refine import redundancy
+from calib.people.view_angle import angles_of_view
 from multiview.geometry.robust import cauchy_weight
 
 __all__ = ["Scatter", "scatter_of"]
 
 _SIDES = 8
 _BLOCK_S = 2.0  # where the side is unknown
-_STEP_S = 0.1  # of the bodies
 _FOLLOWED = 4  # knots of a curve, which one coefficient reaches
 _LEAST = 1e-30  # information: less is nothing, and its inverse would overflow
 
@@ -40,7 +40,13 @@ class Scatter:
     inflation: float
 
 
-def scatter_of(observed: Observed, bundle: JointBundle, state: RigState, joints: tuple[str, ...]) -> Scatter:
+def scatter_of(
+    observed: Observed,
+    bundle: JointBundle,
+    state: RigState,
+    joints: tuple[str, ...],
+    bias: BiasedBundle | None = None,
+) -> Scatter:
     """The covariance of what is free of a bundle.
 
     Args:
@@ -48,47 +54,68 @@ def scatter_of(observed: Observed, bundle: JointBundle, state: RigState, joints:
         bundle: The same with everything free that is uncertain.
         state: The minimum.
         joints: Names of the joints.
+        bias: What may be left of the detector's bias, which was taken off the keypoints; None: nothing.
 
     Returns:
         At least the covariance of independent errors.
     """
-    system = bundle.linearised(state)
+    system = bundle.linearised(state) if bias is None else bias.linearised(bias.unbiased(state))
     information, eliminated = system.reduced()
     if bundle.prior_sigma is not None:
         information = information + bones_information(bundle, bones_of(observed, state, joints), state, eliminated)
+    group = _groups(observed, bundle, state, joints)
+    scores, unknowns = _scores(bundle, state, eliminated, group, bias), float(len(information))
+    if bias is not None:
+        information, scores, unknowns = _less_bias(information, scores, int(bundle.free.sum()), bias.sigma)
     size = 1 / np.sqrt(np.maximum(np.diag(information), _LEAST))
     values, vectors = np.linalg.eigh(information * np.outer(size, size))
     root = size[:, None] * vectors / np.sqrt(np.maximum(values, 1e-14))  # root root' is the inverse
-    group = _groups(observed, bundle, state, joints)
-    scores = _scores(bundle, state, eliminated, group)
     flatness, independent = _robust(bundle, state)
     white = scores @ root / (np.sqrt(_left_of_slow_errors(bundle, state)) * flatness)
-    spread = _shrunk(white) * len(scores) / max(len(scores) - len(information), 1)
+    spread = _shrunk(white) * len(scores) / max(len(scores) - unknowns, 1)
     power, axes = np.linalg.eigh(spread)
     power = np.clip(power, independent, 1 / _LEAST)
     root = root @ axes
     return Scatter((root * power) @ root.T, float(power.mean()) / independent)
 
 
+def _less_bias(
+    information: Float64[np.ndarray, "U U"], scores: Float64[np.ndarray, "G U"], S: int, sigma: float
+) -> tuple[Float64[np.ndarray, "S S"], Float64[np.ndarray, "G S"], float]:
+    """Information on the first S unknowns and their scores with the bias following; how many unknowns the data tell:
+    of the bias those that are surer than expected, in parts."""
+    of_bias = np.linalg.inv(information[S:, S:])
+    follow = of_bias @ information[S:, :S]
+    told = len(of_bias) - float(np.trace(of_bias)) / sigma**2
+    return information[:S, :S] - information[:S, S:] @ follow, scores[:, :S] - scores[:, S:] @ follow, S + told
+
+
 def _scores(
-    bundle: JointBundle, state: RigState, eliminated: Float64[np.ndarray, "K 3 S"], group: Int64[np.ndarray, " N"]
-) -> Float64[np.ndarray, "G S"]:
+    bundle: JointBundle,
+    state: RigState,
+    eliminated: Float64[np.ndarray, "K 3 U"],
+    group: Int64[np.ndarray, " N"],
+    bias: BiasedBundle | None,
+) -> Float64[np.ndarray, "G U"]:
     """Every group's gradient by the shared unknowns, the curves following."""
-    rows, layout = bundle.rows(state), bundle.layout()
+    if bias is None:
+        rows, which, layout = bundle.rows(state), bundle.camera, bundle.layout()
+    else:
+        rows, which, layout = bias.rows(bias.unbiased(state))
     square = (rows.missed**2).sum(axis=1)
     weight = cauchy_weight(square, bundle.cauchy) ** 2
     missed = rows.missed * weight[:, None]
-    S, groups = int(bundle.free.sum()), int(group.max(initial=-1)) + 1
+    U, groups = eliminated.shape[2], int(group.max(initial=-1)) + 1
     own = np.einsum("nxu,nx->nu", rows.by_camera, missed)
-    scores = np.zeros((groups, S + 1))
+    scores = np.zeros((groups, U + 1))
     for u in range(own.shape[1]):
-        np.add.at(scores, (group, layout[bundle.camera, u]), own[:, u])
+        np.add.at(scores, (group, layout[which, u]), own[:, u])
     pull = np.einsum("nxi,nx->ni", rows.by_point, missed)
     place = 3 * (rows.first[:, None, None] + np.arange(4)[:, None]) + np.arange(3)
     value = rows.basis[:, :, None] * pull[:, None]
     row = np.broadcast_to(group[:, None, None], place.shape)
     chain = csr_matrix((value.ravel(), (row.ravel(), place.ravel())), shape=(groups, 3 * len(eliminated)))
-    return np.asarray(scores[:, :S] - chain @ eliminated.reshape(-1, S))
+    return np.asarray(scores[:, :U] - chain @ eliminated.reshape(-1, U))
 
 
 def _robust(bundle: JointBundle, state: RigState) -> tuple[float, float]:
@@ -159,20 +186,9 @@ def _groups(
 ) -> Int64[np.ndarray, " N"]:
     """Numbers of camera, joint and side from which a person is seen."""
     time = bundle.true_time(state)
-    index = {name: j for j, name in enumerate(joints)}
-    names = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
     side = _SIDES + np.floor(time / _BLOCK_S).astype(np.int64) - int(np.floor(time.min(initial=0) / _BLOCK_S))
-    if all(name in index for name in names):
-        for p, body in enumerate(bodies_of(observed, state, len(joints))):
-            own = np.flatnonzero(observed.person == p)
-            if not len(own):
-                continue
-            ls, rs, lh, rh = (body.xyz[:, index[name]] for name in names)
-            forward = np.cross((ls - rs) + (lh - rh), (ls + rs) - (lh + rh))
-            row = np.clip(np.rint((time[own] - body.time[0]) / _STEP_S).astype(np.int64), 0, len(body.time) - 1)
-            seen = np.einsum("nij,nj->ni", state.R[bundle.camera[own]], forward[row])
-            known = np.isfinite(seen).all(axis=1)
-            angle = np.arctan2(seen[known, 0], seen[known, 2])
-            side[own[known]] = np.floor(_SIDES * (angle / (2 * np.pi) + 0.5)).astype(np.int64) % _SIDES
+    angle = angles_of_view(observed, state, joints)
+    known = np.isfinite(angle)
+    side[known] = np.floor(_SIDES * (angle[known] / (2 * np.pi) + 0.5)).astype(np.int64) % _SIDES
     keys = np.stack([bundle.camera, observed.joint, side], axis=1)
     return np.asarray(np.unique(keys, axis=0, return_inverse=True)[1].ravel(), dtype=np.int64)

@@ -10,6 +10,7 @@ from jaxtyping import Float64
 from calib.people.bodies import Body, bodies_of
 from calib.people.bundle_of_people import Observed
 from calib.people.camera_fit import CameraFit
+from calib.people.detector_bias import BiasedBundle
 from calib.people.ground import Ground, ground_of, levelled
 from calib.people.joint_bundle import DRIFT, OFFSET, JointBundle, RigState
 from calib.people.known_rig import known_world
@@ -78,6 +79,7 @@ class PeopleCalibration:
         seconds: How long people were seen by two cameras, all together.
         shared_s: (C, C) s of people whom two cameras saw at once.
         covariance: (C, 6, C, 6) of turns (rad, camera's axes) and places (m, world), after the best alignment.
+        bias_m: By how much the detector usually errs by the side from which it sees a joint, where that was taken off.
     """
 
     rig: Rig
@@ -93,6 +95,7 @@ class PeopleCalibration:
     seconds: float
     shared_s: Float64[np.ndarray, "C C"]
     covariance: Float64[np.ndarray, "C 6 C 6"]
+    bias_m: float = 0.0
 
     @property
     def clock(self) -> str:
@@ -100,7 +103,13 @@ class PeopleCalibration:
         return next(fit.name for fit in self.cameras if not fit.offset_sigma_s)
 
 
-def solved_rig(cameras: list[Camera], refined: Refined, pairs: list[PairPose], known: Known) -> PeopleCalibration:
+def solved_rig(
+    cameras: list[Camera],
+    refined: Refined,
+    pairs: list[PairPose],
+    known: Known,
+    bias: BiasedBundle | None = None,
+) -> PeopleCalibration:
     """The rig in metres, levelled, with everything that is to be said of it.
 
     Args:
@@ -108,6 +117,7 @@ def solved_rig(cameras: list[Camera], refined: Refined, pairs: list[PairPose], k
         refined: The solved bundle.
         pairs: How cameras were related.
         known: What the user and the recordings said.
+        bias: Of the detector, which was taken off the keypoints and is uncertain; None: none was.
 
     Returns:
         The calibration.
@@ -119,7 +129,7 @@ def solved_rig(cameras: list[Camera], refined: Refined, pairs: list[PairPose], k
     bundle = observed.bundle
     if any(prior is not None for prior in known.priors):
         bundle = freed_lenses(bundle, known.priors, known.lenses, _ALL)
-    scatter = scatter_of(observed, bundle, state, joints)
+    scatter = scatter_of(observed, bundle, state, joints, bias)
     bodies = bodies_of(observed, state, len(joints))
     people, seconds = _counted(bodies)
     names = [camera.name for camera in cameras]
@@ -157,6 +167,7 @@ def solved_rig(cameras: list[Camera], refined: Refined, pairs: list[PairPose], k
         seconds=seconds,
         shared_s=_shared(observed, len(cameras)),
         covariance=covariance,
+        bias_m=0.0 if bias is None else scale.value * bias.typical,
     )
 
 

@@ -178,12 +178,18 @@ def _links(calibration: PeopleCalibration) -> tuple[PeopleLink, ...]:
 
 def noise_words(calibration: PeopleCalibration) -> str:
     """Which noise the deviations assume."""
+    before = (
+        f"after {1000 * calibration.bias_m:.0f} mm by which the detector usually misses a joint, depending on the side "
+        "from which it sees it, were found and taken off, "
+        if calibration.bias_m
+        else ""
+    )
     if calibration.correlation > _CORRELATED:
         return (
-            "keypoints of a joint err alike in a camera while it sees the person from the same side, which makes all "
-            f"variances {calibration.correlation:.1f} times those of independent errors"
+            f"{before}keypoints of a joint err alike in a camera while it sees the person from the same side, which "
+            f"makes all variances {calibration.correlation:.1f} times those of independent errors"
         )
-    return "keypoints err independently from frame to frame"
+    return f"{before}keypoints err independently from frame to frame"
 
 
 def summary_words(fits: tuple[CameraFit, ...], calibration: PeopleCalibration) -> str:

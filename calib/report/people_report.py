@@ -44,7 +44,11 @@ def _summary(outcome: PeopleOutcome, notes: tuple[str, ...], seconds: float) -> 
         "inlier_fraction": used / max(used + rejected, 1),
         "seconds": seconds,
         "expected_error_mm": {"median": outcome.volume_mm, "worst": outcome.worst_mm},
-        "noise": {"assumed": noise_words(calibration), "correlation_factor": calibration.correlation},
+        "noise": {
+            "assumed": noise_words(calibration),
+            "correlation_factor": calibration.correlation,
+            "bias_mm": 1000 * calibration.bias_m,
+        },
         "world": outcome.rig.world,
         "scale": {"how": scale.how, "sigma": scale.sigma},
         "up": None if ground is None else {"how": ground.how, "sigma_deg": ground.sigma_deg},

@@ -9,7 +9,7 @@ from calib.people.epipolar_fit import PairState
 from calib.people.pairs import PairPose
 from calib.people.scale import Scale
 from calib.people.solved_rig import PeopleCalibration
-from calib.report.people_outcome import judge_people
+from calib.report.people_outcome import judge_people, noise_words
 from multiview.geometry.rigid import rotation_from_vector
 from multiview.synthetic import StudioOptions, make_rig
 
@@ -58,3 +58,9 @@ def test_pairs_that_close_a_ring_confirm_each_other():
     wrong = related(found.rig, 1, 2, 0.83, turned=0.3)
     broken = replace(closed, pairs=(*closed.pairs[:2], wrong))
     assert sum("could stand elsewhere" in text for text in judge_people(broken).reasons) == 3
+
+
+def test_bias_that_was_taken_off_is_said():
+    found = calibration([0.01, 0.01, 0.01])
+    assert noise_words(found) == "keypoints err independently from frame to frame"
+    assert noise_words(replace(found, bias_m=0.0183)).startswith("after 18 mm by which the detector usually misses")
