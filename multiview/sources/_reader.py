@@ -14,6 +14,7 @@ from multiview.sources._source import FrameSource
 __all__ = ["Policy", "Reader", "Selection"]
 
 Policy = Literal["newest", "every"]
+ARRIVALS, FEW_ARRIVALS = 60, 10  # whose rate counts; fewer tell none
 MARGIN_FRAMES = 2  # pictures are unpacked so many frames before they are likely to be wanted
 
 
@@ -56,6 +57,7 @@ class Reader:
         self._taken_s = self._interval_s = 0.0  # when the last frame was taken, and how long after the one before
         self._error: BaseException | None = None
         self._asked_s = 0.0  # when the source was asked for a frame that it has not given yet; 0: it was not
+        self._arrived_s: deque[float] = deque(maxlen=ARRIVALS)
         self._thread = threading.Thread(target=self._run, name=f"decode {source.name}", daemon=True)
         self._thread.start()
 
@@ -80,6 +82,14 @@ class Reader:
     def dropped(self) -> int:
         """Frames that were never read from here."""
         return self._dropped + int(getattr(self.source, "dropped", 0))
+
+    @property
+    def rate_hz(self) -> float:
+        """At which a live source gives frames, whatever it says of itself; 0 while that is not known."""
+        arrived_s = list(self._arrived_s)
+        if len(arrived_s) < FEW_ARRIVALS or arrived_s[-1] <= arrived_s[0]:
+            return 0.0
+        return (len(arrived_s) - 1) / (arrived_s[-1] - arrived_s[0])
 
     @property
     def waiting_s(self) -> float:
@@ -113,6 +123,7 @@ class Reader:
                 if to_pass or self._will_be_replaced():
                     if not self.source.skip():
                         break
+                    self._arrived_s.append(time.monotonic())
                     self._dropped += 1
                     to_pass = max(0, to_pass - 1)
                     continue
@@ -120,6 +131,7 @@ class Reader:
                 self._asked_s = 0.0
                 if frame is None:
                     break
+                self._arrived_s.append(time.monotonic())
                 if self._selection is not None and self._selection.active:
                     to_pass = self._selection.passes(frame)
                     if not self._selection.takes(frame):

@@ -25,6 +25,7 @@ SEEK_MARGIN_S = 1.0  # frames just after a key frame may need some from before i
 KEY_FRAME_S = 50.0  # the longest wait for a live stream's first picture
 MOST_THREADS = 8  # more decode no faster, and each keeps frames in memory
 STAMPED_IN_ORDER = ("avi",)  # containers that count frames as they are stored, and so as they come out of the decoder
+WITHOUT_RATE = ("mpjpeg",)  # pictures one after the other over HTTP: FFmpeg makes up 25 a second
 TORN_SHARE = 0.02  # a container's own count of frames is often off by one or two; more is a torn file
 USUAL_FPS, MAX_RATE = 25.0, 1000.0  # Hz; a rate that is higher is the unit of time
 MAX_RATE_RATIO = 2.0  # of the rate that a container's units suggest to the frames per second that there are
@@ -99,7 +100,7 @@ class VideoReader:
             codec.flags |= av.codec.context.Flags.low_delay
         self._is_live = options is not None
         self._in_order = self._container.format.name in STAMPED_IN_ORDER
-        self.fps = _rate(self._stream)
+        self.fps = 0.0 if self._container.format.name in WITHOUT_RATE else _rate(self._stream)
         duration_s, self._ends_s = _length(self._container, self._stream)
         by_duration = round(duration_s * float(self._stream.average_rate or self.fps)) if self.fps else 0
         self._promised = _promised(self._container, self._stream, by_duration)

@@ -52,6 +52,14 @@ NO_PICTURE = {
     "camera": "check its cable and its settings",
     "stream": "check its settings: codec H.264, a key frame a second",
 }
+SLOWER = {
+    "camera": "slower than its nominal rate: use more light or a shorter exposure",
+    "stream": "slower than it says: its network is slow, it is too dark, or its settings say less",
+}
+DROPPED = {
+    "camera": "frames are dropped: use another USB port or cable, fewer pixels, or MJPG",
+    "stream": "pictures come unevenly: use a cable instead of Wi-Fi, fewer pixels, or a lower bit rate",
+}
 RARE_KEY_FRAMES = (
     "set its key frame (I-frame, GOP) interval to 1 s, smart codecs off: else it starts and comes back late"
 )
@@ -339,13 +347,14 @@ def _judge(name: str, kind: str, camera: FrameSource, times: list[int], start_s:
     gaps = [b - a for a, b in itertools.pairwise(times)]
     middle = sorted(gaps)[len(gaps) // 2]
     counted = getattr(camera, "dropped", None)  # by the camera's own count; else by the time between its frames
-    dropped = sum(round(gap / middle) - 1 for gap in gaps) if counted is None else int(counted)
+    dropped = sum(max(0, round(gap / middle) - 1) for gap in gaps) if counted is None else int(counted)
     rate = 1e9 * len(gaps) / (times[-1] - times[0])
-    seen = f"{camera.size[0]}x{camera.size[1]}, {rate:.1f} Hz of {camera.fps:.1f}, {dropped} frames dropped"
+    of = f" of {camera.fps:.1f}" if camera.fps else ""
+    seen = f"{camera.size[0]}x{camera.size[1]}, {rate:.1f} Hz{of}, {dropped} frames dropped"
     if kind == "stream" and start_s > SLOW_START_S:
         return Finding(name, "warn", f"{seen}; its first picture came after {start_s:.0f} s", RARE_KEY_FRAMES)
     if dropped > 0.02 * len(times):
-        return Finding(name, "warn", seen, "frames are dropped: use another USB port or cable, fewer pixels, or MJPG")
+        return Finding(name, "warn", seen, DROPPED[kind])
     if camera.fps and rate < 0.9 * camera.fps:
-        return Finding(name, "warn", seen, "slower than its nominal rate: use more light or a shorter exposure")
+        return Finding(name, "warn", seen, SLOWER[kind])
     return Finding(name, "good", seen)

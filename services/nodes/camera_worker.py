@@ -129,6 +129,13 @@ class CameraStream:
             return None
 
     @property
+    def frame_hz(self) -> float:
+        """At which pictures come: of a live camera as measured, which may be less than it says; 0 if unknown."""
+        nominal_hz = self.options.fps or self.source.fps
+        measured_hz = self.reader.rate_hz if self.source.live and self.reader is not None else 0.0
+        return min(nominal_hz, measured_hz) if nominal_hz and measured_hz else nominal_hz or measured_hz
+
+    @property
     def blocked(self) -> bool:
         """Whether a live camera's `read` has not returned for longer than it ever should."""
         patience_s = getattr(self.source, "patience_s", PATIENCE_S)
@@ -203,7 +210,7 @@ class CameraStream:
             frames=self.sent,
             dropped=self.dropped + skipped + self.rejected,
             rate_hz=rate_hz,
-            expected_hz=(self.options.fps or self.source.fps) * (self.options.speed or 0.0),
+            expected_hz=(self.options.fps or self.source.fps or self.frame_hz) * (self.options.speed or 0.0),
             detect_ms=detect_ms,
             machine=machine_id(),
             skip=skip,
@@ -415,6 +422,7 @@ class CameraWorker:
         detect_ms = sum(self._detect_ms) / max(1, len(self._detect_ms))
         if time.monotonic() - self._last_detection_s > IDLE_S:
             self._pace.clear()
+        self._pace.pictures_come(max(stream.frame_hz for stream in self._streams))
         too_slow = self._pace.advice(len(self._streams))
         for stream in self._streams:
             times = self._detected_ns[stream.camera.name]

@@ -40,6 +40,11 @@ class DetectorPace:
         self._loads: deque[float] = deque(maxlen=LOADS)
         self.needed = self._shared = 0
 
+    def pictures_come(self, frame_hz: float) -> None:
+        """At the rate of the worker's fastest camera, as measured; 0: that is not known yet."""
+        if frame_hz > 0:
+            self._frame_s = 1.0 / frame_hz
+
     @property
     def level(self) -> int:
         """The larger one of what this worker and what the others of its machine need."""

@@ -34,6 +34,7 @@ class LiveReasons:
         self._fusion, self._volume = fusion, volume
         self._health: dict[str, CameraHealth] = {}  # of this window
         self._frames: Counter[str] = Counter()  # that each camera had sent at its beginning
+        self._pictures: Counter[str] = Counter()  # that had come from it by then, used or not
         self._rejected: Counter[str] = Counter()
         self._end_s = 0.0
         self._began = False  # a camera has been there
@@ -69,6 +70,7 @@ class LiveReasons:
         self._end_s = now_s + WINDOW_S
         self._fusion.new_survey()
         self._frames = Counter({name: health.frames for name, health in self._health.items()})
+        self._pictures = Counter({name: health.frames + health.dropped for name, health in self._health.items()})
         self._health.clear()
         self._rejected = Counter(self._fusion.rejected)
 
@@ -105,7 +107,8 @@ class LiveReasons:
             sent = health.frames - self._frames[camera.name]
             trouble = f"sends nothing: {health.note}" if not sent and health.note else ""
             rate_hz = max(sent, 0) / WINDOW_S
-            figures = (rate_hz, health.expected_hz, health.detect_ms)
+            come_hz = (health.frames + health.dropped - self._pictures[camera.name]) / WINDOW_S
+            figures = (rate_hz, min(health.expected_hz, max(come_hz, rate_hz)), health.detect_ms)
             cameras.append(CameraEvidence(camera.name, camera.size, survey, trouble, *figures))
         all_views, new = fusion.survey, Counter(fusion.rejected) - self._rejected
         return Evidence(

@@ -186,3 +186,17 @@ def test_pace_does_not_return_to_what_the_machine_has_no_time_for() -> None:
     for _ in range(400):
         made.add(0.022, 0.032)  # one person less
     assert made.level == 0
+
+
+def test_pace_goes_by_the_rate_at_which_pictures_come() -> None:
+    """Not by the one that a camera says: 60 ms are short where pictures come every 200 ms."""
+    made = DetectorPace(30.0, 25.0)
+    made.pictures_come(0.0)  # not known yet
+    made.pictures_come(5.0)
+    for _ in range(60):
+        made.add(0.06)
+    assert (made.level, made.advice(1)) == (0, "")
+    made.pictures_come(25.0)
+    for _ in range(60):
+        made.add(0.06)
+    assert made.level > 0

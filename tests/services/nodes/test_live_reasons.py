@@ -82,10 +82,19 @@ def test_live_reasons_name_what_is_hopeless(
 
 def test_live_reasons_say_how_slow_a_computer_is(small_studio: Simulated) -> None:
     stream = Stream(small_studio, "body25")
-    slow = CameraHealth(camera="x", boot_id=1, frames=4, rate_hz=1.2, expected_hz=60.0, detect_ms=800.0)
+    slow = CameraHealth(camera="x", boot_id=1, frames=4, dropped=176, rate_hz=1.2, expected_hz=60.0, detect_ms=800.0)
     stream.frames((0, 1, 2), slow)
     stream.reasons.update(WINDOW_S + 0.1)
     assert "2D detection takes 800 ms a picture, cam01 gives one every 17 ms" in stream.reasons.text
+
+
+def test_live_reasons_call_no_computer_slow_where_pictures_come_slowly(small_studio: Simulated) -> None:
+    """A camera in the dark gives half of what it says, and every one of these pictures is used."""
+    stream = Stream(small_studio, "body25")
+    dark = CameraHealth(camera="x", boot_id=1, frames=20, rate_hz=6.7, expected_hz=30.0, detect_ms=60.0)
+    stream.frames((0, 1, 2), dark)
+    stream.reasons.update(WINDOW_S + 0.1)
+    assert stream.reasons.text == ""
 
 
 def test_live_reasons_quote_a_camera_that_sends_nothing(small_studio: Simulated) -> None:
