@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--poses", type=Path, help="poses.parquet, or the folder that holds it (default: the take's)")
     add_videos(parser)
     add_keypoints(parser, purpose="to show as well (OUT/keypoints of `process --save-keypoints`)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for CAMERA.mp4, or for CAMERA_FRAME.png")
+    parser.add_argument("--out", type=Path, required=True, help="folder for CAMERA.mp4, or for frame_NUMBER.png")
     parser.add_argument(
         "--frames", metavar="I,J,...", help="only these frames, as PNG images of all cameras side by side"
     )

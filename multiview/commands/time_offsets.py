@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     Read = tuple[Rig, Skeleton, list[Recording], FirstGuess | None]
 
-MAX_OFFSET_S = 1.0
+MAX_OFFSET_S, LARGEST_S = 1.0, 300.0
 CREATION_S = 1.0  # times of creation are in whole seconds
 PICTURE, FIGURES = "time_offsets.png", "time_offsets.json"
 
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=ranged(float),
         default=MAX_OFFSET_S,
         metavar="S",
-        help="largest offset to try, s (default 1)",
+        help="largest offset to try, s (default 1); the cameras must share more than that",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("time_offsets"), help="folder for the results (default: time_offsets)"
@@ -76,8 +76,8 @@ def run(args: argparse.Namespace) -> int:
     from multiview.common.console import plain_console
     from multiview.recordings.take import open_take
 
-    if not 0 < args.max_offset <= 10:
-        raise ConfigError(f"--max-offset {args.max_offset:g}: give a number of seconds from 0 to 10")
+    if not 0 < args.max_offset <= LARGEST_S:
+        raise ConfigError(f"--max-offset {args.max_offset:g}: give a number of seconds from 0 to {LARGEST_S:g}")
     rig, skeleton, recordings, guess = read(args)
     moved = with_guess(recordings, guess) if guess is not None else None
     if guess is not None and moved is not None:
@@ -93,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
     write_json(args.out / FIGURES, figures(result))
     console = plain_console()
     console.print(table_of(result))
+    for line in result.drifts():
+        console.print(line)
     if not result.confirmed_s().any():
         console.print(f"No time offset is confirmed; the rig is unchanged. Picture: {args.out / PICTURE}")
         return 0

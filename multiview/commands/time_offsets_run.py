@@ -24,6 +24,7 @@ from multiview.data import NS_PER_S, Views
 from multiview.errors import CalibrationError
 from multiview.fusion.pipeline import Pipeline
 from multiview.recordings.recorded_keypoints import Recording, recorded_views
+from multiview.selfcalib.clock_rate import clock_rates
 from multiview.selfcalib.time_offset import MIN_OFFSET_S, TimeOffset, TimeOffsetEstimator
 from multiview.selfcalib.time_offset_scan import TimeOffsetScan, scan_time_offsets
 
@@ -39,6 +40,7 @@ MIN_FALL, MIN_FALL_OF_LARGE, LARGE_S = 0.99, 0.9, 0.05  # reprojection error aft
 MAX_ERROR_RATIO = 2.5  # of a camera that is in step, to the median of all cameras
 COMPARED_TICKS = 200  # whose reprojection errors are compared
 SCAN_TOLERANCE = 3  # steps of the scan
+DRIFT_Z_SCORE = 3.0  # of the difference between both halves of the recording
 CONFIRMED, IN_STEP, UNKNOWN, NOT_FOUND = "confirmed", "in step", "nobody moved in view", "not found"
 SETTLED = (CONFIRMED, IN_STEP)
 MAX_BLOCKS = 300  # of two seconds
@@ -56,6 +58,7 @@ class TimeOffsetResult:
     before_px: Float64[np.ndarray, " C"]
     after_px: Float64[np.ndarray, " C"]
     guess_s: Float64[np.ndarray, " C"]  # was added to the stamps before; `offsets` are what remains
+    seconds: float = 0.0  # that were recorded
 
     def confirmed_s(self) -> Float64[np.ndarray, " C"]:
         """The whole confirmed offsets, 0 for the others; a guess is confirmed by a camera that is in step after it."""
@@ -66,6 +69,19 @@ class TimeOffsetResult:
                 for o, words, guess in rows
             ]
         )
+
+    def drifts(self) -> list[str]:
+        """A line about every camera whose offset changes while it records, beyond doubt."""
+        lines = []
+        for name, offset, words in zip(self.rig.names, self.offsets, self.found, strict=True):
+            first, second = offset.halves_s
+            if words in SETTLED and abs(second - first) > max(MIN_OFFSET_S, DRIFT_Z_SCORE * 2 * offset.sigma_s):
+                share = 2 * (second - first) / self.seconds
+                lines.append(
+                    f"{name}'s clock is {'slow' if share > 0 else 'fast'} by {1e6 * abs(share):.0f} millionths: its "
+                    "offset is that in the middle of the recording. Has it another rate, such as 59.94 Hz for 60?"
+                )
+        return lines
 
     @property
     def settled(self) -> bool:
@@ -114,8 +130,16 @@ def estimate_time_offsets(
     ]
     if any(words.startswith(NOT_FOUND) for words in found):  # the others were compared with a camera that is nowhere
         found = ["not confirmed: not all cameras are found" if words == CONFIRMED else words for words in found]
+    if any(words not in SETTLED for words in found):
+        rates = clock_rates(rig, views[::every], every / fps, max_offset_s)
+        found = [_rate_words(fps, rate) if rate else words for rate, words in zip(rates.tolist(), found, strict=True)]
     guess = np.array([(guess_s or {}).get(name, 0.0) for name in rig.names])
-    return TimeOffsetResult(rig, whole, found, scan, ticks, before.errors_px, last.errors_px, guess)
+    seconds = views[-1].time - views[0].time
+    return TimeOffsetResult(rig, whole, found, scan, ticks, before.errors_px, last.errors_px, guess, seconds)
+
+
+def _rate_words(fps: float, rate: float) -> str:
+    return f"{NOT_FOUND}: its frames come at {fps / (1 + rate):.2f} a second, not {fps:g}; give their times"
 
 
 def _whole(whole: TimeOffset, remaining: TimeOffset) -> TimeOffset:
@@ -143,7 +167,7 @@ def _judge(
     if abs(remaining.offset_s) > MAX_REMAINING_S + 3 * remaining.sigma_s:
         return "not found: does not settle"
     if after_px[c] > MAX_ERROR_RATIO * np.nanmedian(after_px):
-        return "not found: disagrees with the others at any offset"
+        return "not found: disagrees with the others at any offset within --max-offset"
     if not whole.confirmed:
         return (
             IN_STEP if abs(whole.offset_s) <= max(MIN_OFFSET_S, 2 * whole.sigma_s) else "not confirmed: record longer"

@@ -17,7 +17,7 @@ __all__ = ["LiveReasons"]
 
 WINDOW_S = 3.0  # about which a line is said
 MAX_TEXT = 500  # of a message
-SEARCH_AGAIN_S = 60.0  # after the cameras' disagreement was not explained
+SEARCH_AGAIN_S = 15.0  # after the cameras' disagreement was not explained
 LEAST_TOGETHER = 30  # ticks of a window in which two cameras see somebody, for the search to be worth it
 
 
