@@ -52,6 +52,7 @@ STUDIES = {
     "exchanged_sides": "whether fusion tells which cameras exchange left and right from the first frame on",
     "exports": "how long each export format takes",
     "recorded_offsets": "whether time offsets that are confirmed are right, of random recordings",
+    "recovery": "whether people whose prediction fails keep their identity, and how soon they are right again",
     "regions": "what region feedback saves a detector, and whether it loses people",
     "video_decoding": "how fast videos are decoded and unpacked, beside OpenCV's reader",
     "viewer": "how smooth the 3D viewer is, and what it costs fusion",

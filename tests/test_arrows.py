@@ -36,7 +36,7 @@ ARROWS: dict[str, str] = {
     "multiview/biomechanics": "recordings",
     "multiview/editing": "recordings common",
     "multiview/keypoint_formats": "recordings body cameras common",
-    "multiview/fusion/state": "body geometry",
+    "multiview/fusion/state": "body common geometry",
     "multiview/fusion/estimation": "fusion/state cameras geometry",
     "multiview/fusion/association": "common fusion/state cameras geometry",
     "multiview/fusion": "fusion/association fusion/estimation fusion/state body cameras common geometry",

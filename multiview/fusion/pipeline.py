@@ -21,7 +21,7 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from multiview.body.skeleton import Skeleton
 from multiview.cameras.camera import Rig
@@ -326,11 +326,18 @@ class Pipeline:
             measured = work.used[n] >= 2
             if measured[self.body.matching_joints].sum() < self._min_joints:
                 continue
-            self.tracker.people.initialise(slots[n], work.xyz[n], measured, size)
+            self._stand(n, slots[n], measured, size)
             for rows in (work.slots, work.table, work.xyz, work.H, work.used):
                 rows[len(left)] = rows[n]
             left.append(slots[n])
         return left
+
+    def _stand(self, n: int, slot: int, measured: Bool[np.ndarray, " J"], size: float) -> None:
+        """Initialise the track in a slot with the points that are measured, and what is known of the others."""
+        people = self.tracker.people
+        people.initialise(slot, self.workspace.xyz[n], measured, size)
+        kernels.place_limbs(self.arrays, n, size)
+        people.predict_unmeasured(slot, measured)
 
     def _fit(self, people: int, tracked: int, dt: float) -> None:
         more = self.tracker.people.slots - len(self.last_residuals)
@@ -351,7 +358,7 @@ class Pipeline:
         measured = work.used[n] >= 2
         if size > 0.0 and measured[self.body.matching_joints].sum() >= self._min_joints:
             self.tracker.people.begin(slots[n], self.acceleration_psd)
-            self.tracker.people.initialise(slots[n], work.xyz[n], measured, size)
+            self._stand(n, slots[n], measured, size)
             self.tracker.people.trust(slots[n], measured, work.H[n])
 
     def _track(self, slots: list[int], tracked: int, dt: float, views: Views) -> Tracks:
@@ -371,18 +378,19 @@ class Pipeline:
             )
         self.to_metres(xyz, cov)
         support, due = work.support[:people].tolist(), work.due[:people].tolist()
-        self.estimates, published = [], []
+        estimates: list[TrackEstimate] = []
         for n, slot in enumerate(slots):
             if n < tracked:
-                publish = tracker.update(slot, time_ns, support[n], due[n])
+                refuted = support[n] == 0 and int((work.association.assignment[n] >= 0).sum()) >= 2
+                publish = tracker.update(slot, time_ns, support[n], due[n], refuted)
             else:
                 publish = support[n] >= 2 and tracker.initiate(slot, time_ns, support[n])
             if who := tracker.identities.get(slot):
                 pose = Pose3D(xyz[n], cov[n], score[n], seen[n], filled[n], contact[n])
-                self.estimates.append(TrackEstimate(slot, who, pose, publish))
-                if publish:
-                    published.append(Track(who.number, pose))
-        published.sort(key=_person)
+                estimates.append(TrackEstimate(slot, who, pose, publish))
+        # A track may have ended since: it went on in another slot.
+        self.estimates = [one for one in estimates if one.slot in tracker.identities]
+        published = sorted((Track(one.who.number, one.pose) for one in self.estimates if one.published), key=_person)
         return Tracks(views.tick, time_ns, tuple(published), views.utc_ns)
 
 

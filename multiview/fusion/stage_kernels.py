@@ -11,6 +11,7 @@ from multiview.fusion.association.assignment_kernels import assign_detections, e
 from multiview.fusion.association.repair_kernels import RepairProblem, repair_table
 from multiview.fusion.estimation.joint_kernels import TriangulationProblem, triangulate_people
 from multiview.fusion.estimation.kalman_kernels import predict
+from multiview.fusion.estimation.limb_kernels import place_unseen
 from multiview.fusion.estimation.measurement_noise_kernels import learn, scale_by_size
 from multiview.fusion.estimation.output_kernels import supporting_views, write_poses
 from multiview.fusion.estimation.residual_kernels import accumulate
@@ -76,6 +77,13 @@ def select_hypotheses(arrays: FusionArrays, n: int, gate: float) -> float:
     return initiation_kernels.select_hypotheses(
         work.table[n], arrays.bundle, arrays.body, gate, work.xyz[n], work.H[n], work.used[n], work.initiation_scratch
     )
+
+
+@kernel
+def place_limbs(arrays: FusionArrays, n: int, size: float) -> None:
+    """Put the unmeasured limbs of newborn n, who has a torso now, where they are expected."""
+    work = arrays.workspace
+    place_unseen(work.slots[n], work.used[n], size, arrays.body, arrays.people, work.fit.limbs)
 
 
 @kernel

@@ -44,6 +44,7 @@ class TrackerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Identity:
     """The identity of one slot. `number` is 0 until the track is confirmed; times are ns on the tick's clock.
 
+    `lost_ns` is the first tick since `observed_ns` in which no two views measured the track, 0 if there was none.
     `moved` is known only where the number of people is limited: a body that never moves gives way to one that does.
     """
 
@@ -52,6 +53,7 @@ class Identity:
     hits: int = 1
     held: bool = False
     confirmed_ns: int = 0
+    lost_ns: int = 0
     moved: bool = False
 
 
@@ -89,34 +91,57 @@ class Tracker:
                 del self.identities[slot]
 
     def initiate(self, slot: int, time_ns: int, views: int) -> bool:
-        """Begin a track in `slot`, after its first fit, unless it is a duplicate or outside. Whether to publish it."""
+        """Begin a track in `slot`, after its first fit, unless it is a duplicate or outside. Whether to publish it.
+
+        Where a track was just lost whom it may be, that one's prediction was wrong: it goes on here at once.
+        """
         torso = self.people.state.pos[slot, self.body.torso].mean(axis=0)
-        if not self.has_room(time_ns) or not self.volume.contains(torso) or self.is_duplicate(slot):
+        lost = self._nearest(slot, time_ns, self._lost(time_ns), as_fast=True)
+        if not self.volume.contains(torso) or self.is_duplicate(slot, lost):
+            return False
+        if lost is None and not self.has_room(time_ns):
             return False
         identity = self.identities[slot] = Identity(number=0, observed_ns=time_ns)
         self._first[slot] = self.people.state.pos[slot, self.body.matching_joints].copy()
-        if not self.is_full() and (views >= 3 or self.options.confirmation_frames <= 1):
+        if lost is not None:
+            self.people.keep_speed(lost, slot)
+            self._go_on(lost, slot, time_ns)
+        elif not self.is_full() and (views >= 3 or self.options.confirmation_frames <= 1):
             self._confirm(slot, time_ns)
         return identity.number > 0
 
+    def _lost(self, time_ns: int) -> list[int]:
+        """Slots of the confirmed tracks that are not observed, and were lost a moment ago at most."""
+        since = time_ns - int(self.options.coast_s * NS_PER_S)
+        return [
+            slot for slot, one in self.identities.items() if one.number > 0 and one.lost_ns > 0 and one.lost_ns >= since
+        ]
+
     def _confirm(self, slot: int, time_ns: int) -> None:
         """Give the track the number of the held one that it continues, or a new one."""
+        held = self._nearest(slot, time_ns, [s for s, other in self.identities.items() if other.held and other.number])
+        if held is not None:
+            self._go_on(held, slot, time_ns)
+            return
         identity = self.identities[slot]
-        identity.confirmed_ns = time_ns
-        held = self._reidentify(slot, time_ns)
-        if held is None:
-            identity.number = self.next_number
-            self.next_number += 1
-        else:
-            identity.number = self.identities.pop(held).number
-            self.people.remember_bones(held, slot)
+        identity.confirmed_ns, identity.number = time_ns, self.next_number
+        self.next_number += 1
 
-    def update(self, slot: int, time_ns: int, views: int, expected: int) -> bool:
-        """Account for a frame: `views` views measured the track, `expected` should have. Whether to publish it."""
+    def _go_on(self, before: int, slot: int, time_ns: int) -> None:
+        """The track in `slot` is the one that was in `before`."""
+        identity = self.identities[slot]
+        identity.confirmed_ns, identity.number = time_ns, self.identities.pop(before).number
+        self.people.go_on(before, slot)
+
+    def update(self, slot: int, time_ns: int, views: int, expected: int, refuted: bool = False) -> bool:
+        """Account for a frame: `views` views measured the track, `expected` should have. Whether to publish it.
+
+        It is `refuted` if detections were assigned to it in two views at least, of which no joint fitted.
+        """
         identity = self.identities[slot]
         options = self.options
         if views >= 2:
-            identity.observed_ns = time_ns
+            identity.observed_ns, identity.lost_ns = time_ns, 0
             identity.hits += 1
             if self.volume.max_people and not identity.moved:
                 identity.moved = self._has_moved(slot)
@@ -130,7 +155,8 @@ class Tracker:
         if views == 1 and expected < 4:
             identity.observed_ns = time_ns
             return identity.number > 0
-        if time_ns - identity.observed_ns > options.coast_s * NS_PER_S or (views == 0 and expected >= 3):
+        identity.lost_ns = identity.lost_ns or time_ns
+        if time_ns - identity.observed_ns > options.coast_s * NS_PER_S or (views == 0 and (expected >= 3 or refuted)):
             identity.held = True
             return False
         return identity.number > 0
@@ -162,13 +188,15 @@ class Tracker:
                 self.identities[one] = Identity(number=0, observed_ns=was.observed_ns, hits=was.hits, moved=moved)
             self._confirm(slot, time_ns)
 
-    def is_duplicate(self, slot: int) -> bool:
+    def is_duplicate(self, slot: int, lost: int | None = None) -> bool:
         """Whether the track in `slot` lies on another active one, be it with left and right exchanged, in part or all.
+
+        The one that is `lost` does not count.
 
         Where cameras contradict each other about the sides, a pose may be a compromise of a body and its mirror image:
         no joint is near another's, but the middles between left and right agree, as those of two bodies never do.
         """
-        others = [other for other in self.active() if other != slot]
+        others = [other for other in self.active() if other not in (slot, lost)]
         pos, matching = self.people.state.pos, self.body.matching_joints
         for joints in (matching, self._other_side[matching]):
             gaps = np.linalg.norm(pos[others][:, joints] - pos[slot, matching], axis=-1).mean(axis=-1)
@@ -178,17 +206,19 @@ class Tracker:
         gaps = np.linalg.norm(middle[others][:, matching] - middle[slot, matching], axis=-1).mean(axis=-1)
         return bool((gaps < self.options.duplicate_distance_m / 2).any())
 
-    def _reidentify(self, slot: int, time_ns: int) -> int | None:
-        """The held track that most likely continues in `slot`: near enough for the time since, of the same size."""
+    def _nearest(self, slot: int, time_ns: int, others: list[int], as_fast: bool = False) -> int | None:
+        """Of tracks that are not observed any more, the one that most likely continues in `slot`: near enough for the
+        time since, of the same size. If they may be `as_fast` as they were, also near where they were seen last.
+        """
         best, chosen = np.inf, None
         people, torso = self.people.state, self.body.torso
         here = people.pos[slot, torso].mean(axis=0)
-        for other, identity in self.identities.items():
-            if not identity.held or identity.number == 0:
-                continue
-            unobserved_s = (time_ns - identity.observed_ns) / NS_PER_S
-            reach = 0.5 + self.options.max_walk_m_s * unobserved_s
-            distance = float(np.linalg.norm(people.pos[other, torso].mean(axis=0) - here)) / reach
+        for other in others:
+            unobserved_s = (time_ns - self.identities[other].observed_ns) / NS_PER_S
+            ahead = people.vel[other, torso].mean(axis=0) * float(as_fast)
+            reach = 0.5 + max(self.options.max_walk_m_s, float(np.linalg.norm(ahead))) * unobserved_s
+            away = people.pos[other, torso].mean(axis=0) - here
+            distance = min(float(np.linalg.norm(away - ahead * back_s)) for back_s in (0.0, unobserved_s)) / reach
             bones = (people.length[slot] > 0.1) & (people.length[other] > 0.1)
             size = (
                 float(np.log(people.length[slot, bones].sum() / people.length[other, bones].sum()))

@@ -67,7 +67,7 @@ class Workspace(NamedTuple):
             repair_scratch=repair_kernels.Scratch.empty(P, C, J),
             triangulation_scratch=joint_kernels.Scratch.empty(P, C, J),
             initiation_scratch=initiation_kernels.Scratch.empty(C, body),
-            fit=FitScratch.empty(body.graph),
+            fit=FitScratch.empty(body.graph, body.limbs),
         )
 
     def with_room(self, people: int, detections: int, body: Body) -> Workspace:

@@ -222,3 +222,47 @@ def test_reserve_makes_room_and_leaves_who_is_there() -> None:
     assert not set(more) & set(slots)
     assert tracker.people.slots == 16
     np.testing.assert_array_equal(tracker.people.state.pos[slots], before)
+
+
+def tick(tracker: Tracker, *slots: int, time_s: float, views: int = 2) -> None:
+    """A tick in which so many views see everyone in these slots."""
+    tracker.delete_expired(ns(time_s))
+    for slot in slots:
+        tracker.update(slot, ns(time_s), views, 2)
+
+
+@pytest.mark.parametrize(("moved_m", "same"), [(0.1, True), (0.5, True), (1.0, False)])
+def test_prediction_that_nobody_confirms_gives_way_at_once_to_whom_is_seen_nearby(moved_m: float, same: bool) -> None:
+    """Half a metre, and what can be walked since the last tick; two views are enough, and nobody is there twice."""
+    tracker = make_tracker()
+    slot = arrive(tracker, 0.0, 0.0)
+    tick(tracker, slot, time_s=FRAME_S)
+    tick(tracker, slot, time_s=2 * FRAME_S, views=0)
+    again = stand(tracker, moved_m)
+    assert tracker.initiate(again, ns(2 * FRAME_S), 2) == same
+    assert (slot in tracker.identities) != same
+    assert number(tracker, again) == (1 if same else 0)
+
+
+def test_prediction_of_a_runner_may_be_wrong_by_as_far_as_the_runner_was_fast() -> None:
+    """After half a second without frames, someone who ran at 4 m/s is where they were seen last: 2 m behind."""
+    tracker = make_tracker()
+    slot = arrive(tracker, 0.0, 0.0)
+    tick(tracker, slot, time_s=FRAME_S)
+    tracker.people.state.vel[slot] = [4.0, 0.0, 0.0]
+    tracker.people.state.pos[slot] += [2.0, 0.0, 0.0]  # predicted
+    tick(tracker, slot, time_s=FRAME_S + 0.5, views=0)
+    again = stand(tracker, -0.3)
+    assert tracker.initiate(again, ns(FRAME_S + 0.5), 2)
+    assert number(tracker, again) == 1
+    np.testing.assert_array_equal(tracker.people.state.cov_vv[again, :, 0], 16.0)
+
+
+def test_second_detection_of_someone_is_not_whoever_was_lost_beside_them() -> None:
+    tracker = make_tracker()
+    hidden, other = arrive(tracker, 0.0, 0.0), arrive(tracker, 0.4, 0.0)
+    tick(tracker, hidden, other, time_s=FRAME_S)
+    tick(tracker, other, time_s=2 * FRAME_S)
+    tracker.update(hidden, ns(2 * FRAME_S), 0, 2)
+    assert not tracker.initiate(stand(tracker, 0.45), ns(2 * FRAME_S), 2)
+    assert number(tracker, hidden) == 1

@@ -79,7 +79,8 @@ def update_joints(
     """Update the joints of slot m by the frame's skeleton: `fit.xyz` with covariance `fit.cov`, which `views` measure.
 
     These still contain `share` of the prediction's information. `fit.innovation_sq` gets the squared shift of the
-    position under the predicted covariance, `fit.expected_innovation_sq` what that should be.
+    position under the predicted covariance, `fit.expected_innovation_sq` what that should be. Limbs that nobody sees
+    only keep the lengths of their bones: these are in their covariance already.
     """
     xyz, cov = fit.xyz, fit.cov
     pos, information = people.pos[m], people.predicted_information[m]
@@ -87,6 +88,10 @@ def update_joints(
         fit.innovation_sq[j], fit.expected_innovation_sq[j] = 0.0, 0.0
         if information[j, 0] == 0.0:
             _initialise(m, j, vec3(xyz[j]), sym3(cov[j]), people)
+            continue
+        if fit.swings[j]:
+            put_vec3(pos[j], vec3(xyz[j]))
+            put_sym3(people.measurement_cov[m, j], (0.0, 0.0, 0.0, 0.0, 0.0, 0.0))
             continue
         W, p = sym3(information[j]), vec3(pos[j])
         z, R = _without_prediction(vec3(xyz[j]), sym3(cov[j]), p, W, share - FAINT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from multiview.fusion.estimation.fit_scratch import FitScratch
+from multiview.fusion.estimation.limb_kernels import is_unseen_limb
 from multiview.fusion.state.body_model import Body
 from multiview.fusion.state.track_state import State
 from multiview.geometry.jit import Array, inner, kernel
@@ -85,13 +86,16 @@ def relaxation_gain(dt: float) -> float:
 
 @inner
 def decay_unobserved_velocity(m: int, dt: float, body: Body, people: State, views: Array) -> None:
-    """Joints that two views do not measure may swing about their parents; unseen ones end up moving with them."""
+    """Joints that two views do not measure may swing about their parents; unseen ones end up moving with them.
+
+    Unseen limbs do so after `limb_kernels`.
+    """
     k = relaxation_gain(dt)
     free = FREE_M_S * FREE_M_S * k * (2 - k)
     vel, cov_pv, cov_vv = people.vel[m], people.cov_pv[m], people.cov_vv[m]
     for j in body.order:
         p = body.parent[j]
-        if p < 0 or views[j] > 1:
+        if p < 0 or views[j] > 1 or is_unseen_limb(j, body.limbs, views):
             continue
         if views[j] == 0:
             for a in range(3):

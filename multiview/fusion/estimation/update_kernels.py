@@ -11,6 +11,7 @@ from multiview.cameras.ray_bundle_kernels import ray_bundle
 from multiview.fusion.estimation.bone_length_kernels import agreement, bone_length_outliers, gate_bones, learn_bones
 from multiview.fusion.estimation.fit_scratch import FitScratch
 from multiview.fusion.estimation.kalman_kernels import update_joints
+from multiview.fusion.estimation.limb_kernels import is_unseen_limb, predict_limbs, swing_limbs
 from multiview.fusion.estimation.process_noise_kernels import (
     adapt_process_noise,
     decay_unobserved_velocity,
@@ -72,12 +73,13 @@ def fit_people(
         if bone_length_outliers(m, body, people, xyz[n], views[n]):
             reject_bone_outliers(m, body, people, rays, rig, table[n], gate, xyz[n], H[n], views[n])
         learn_bones(m, body, autocorrelation, people, xyz[n], H[n], views[n], fit)
+        predict_limbs(m, body, people, views[n], fit.limbs)
         frame_information(m, people, xyz[n], H[n], views[n], fit)
         bone_constraints(m, elapsed, body, people, views[n], fit)
         fit_skeleton(body.graph, body.ends, fit.bones, fit.equations, fit.xyz, fit.cov)
         update_joints(m, elapsed, autocorrelation, SHARE, views[n], people, fit)
         adapt_process_noise(m, body.parent, people, fit)
-        prepare_next_frame(m, elapsed, body, people, nominal_psd, views[n])
+        prepare_next_frame(m, elapsed, body, people, nominal_psd, views[n], fit)
 
 
 @inner
@@ -129,7 +131,8 @@ def bone_constraints(m: int, dt: float, body: Body, people: State, views: Array,
     """What the bones of slot m say of where the joints are.
 
     Of a joint that two views do not measure they say the same in every frame, so only the share of the information that
-    is forgotten in dt s is added again. Such a joint is also held near where it was relative to its parent. A brace
+    is forgotten in dt s is added again. Such a joint is also held near where it was relative to its parent, unless it
+    is of a limb that nobody sees, and swings. A brace
     that need not be rigid counts while this frame's rays agree with it.
     """
     length, variance, cv, pos = people.length[m], people.length_variance[m], people.length_cv[m], people.pos[m]
@@ -151,14 +154,17 @@ def bone_constraints(m: int, dt: float, body: Body, people: State, views: Array,
     for j in range(views.shape[0]):
         p = body.parent[j]
         bones.offset_information[j] = 0.0
-        if p >= 0 and length[j] > 0.0 and views[j] < 2:
+        fit.swings[j] = is_unseen_limb(j, body.limbs, views)
+        if p >= 0 and length[j] > 0.0 and views[j] < 2 and not fit.swings[j]:
             sd = swing_sd(length[j])
             bones.offset_information[j] = information_scale / (sd * sd)
             put_vec3(bones.rest_offset[j], sub_vec(vec3(pos[j]), vec3(pos[p])))
 
 
 @inner
-def prepare_next_frame(m: int, dt: float, body: Body, people: State, nominal_psd: Array, views: Array) -> None:
+def prepare_next_frame(
+    m: int, dt: float, body: Body, people: State, nominal_psd: Array, views: Array, fit: FitScratch
+) -> None:
     """Set how slot m's joints may move until the next frame."""
     for j in range(views.shape[0]):
         people.acceleration_psd[m, j] = nominal_psd[j] * math.exp(people.log_process_noise_scale[m, j])
@@ -166,3 +172,4 @@ def prepare_next_frame(m: int, dt: float, body: Body, people: State, nominal_psd
         people.reinitialised[m, j] = people.reinitialised[m, j] or unpredicted
         people.has_estimate[m, j] = people.has_estimate[m, j] or views[j] >= 2
     decay_unobserved_velocity(m, dt, body, people, views)
+    swing_limbs(m, dt, body, people, views, fit.limbs)

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from multiview.body.skeleton import Skeleton
 from multiview.fusion.state.elimination import Elimination
+from multiview.fusion.state.limb_prior import LimbPrior
 
 __all__ = ["ADULT_M", "Body"]
 
@@ -92,6 +93,7 @@ class Body(NamedTuple):
     matching_joints: Int64[np.ndarray, " K"]
     torso: Int64[np.ndarray, " M"]
     pairs: Int64[np.ndarray, "S 2"]
+    limbs: LimbPrior
     noise: Float64[np.ndarray, " J"]  # how much noisier than its fellows a joint is expected to be, a factor around 1
 
     @staticmethod
@@ -124,6 +126,7 @@ class Body(NamedTuple):
             matching_joints=matching_joints,
             torso=torso if len(torso) >= 3 else matching_joints,
             pairs=pairs,
+            limbs=LimbPrior.of(skeleton),
             noise=sigma,
         )
 

@@ -12,10 +12,12 @@ from multiview.geometry.rigid import nearest_rotation
 
 __all__ = ["People", "State"]
 
-UNKNOWN_SD_M = 0.25  # where a joint that was never measured may be, about its place in a standing body
+UNKNOWN_SD_M = 0.25  # where a joint of trunk or head that was never measured may be, about its place in a standing body
 DISPUTED_FRAMES = 8.0  # in which most views contradict a track's left and right before it gives way; at birth at once
+POSTURE_RATE = 4.0  # 1/s^2: how quickly someone changes posture who was never seen before; wrists move at 0.75 m/s
 WALK_M_S = 1.0  # how fast someone may move who was never seen before
 UPPER = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])  # where the 6 numbers of a symmetric matrix stand
+PACKED = (0, 0, 0, 1, 1, 2), (0, 1, 2, 1, 2, 2)  # and which ones they are
 LENGTH_CV, NONRIGID_LENGTH_CV = 0.02, 0.2  # of one bone over time (keypoints slide on a body), until it is learned
 POPULATION_LENGTH_CV = 0.12  # of the bones of adults and children, relative to their own overall size
 
@@ -30,8 +32,9 @@ class State(NamedTuple):
     spectral density of the random acceleration, `log_process_noise_scale` the logarithm of its ratio to the nominal
     one. `reinitialised` marks joints whose estimate is independent of earlier frames, `has_estimate` those that were
     measured or have a prior; `disputed_sides` counts the frames in which most views contradict left and right, less the
-    others. Bones have a `length` m with `length_variance` m^2, and the coefficient of variation `length_cv` (keypoints
-    slide on a body), which comes from `length_cv_sums`.
+    others. `posture_rate` 1/s^2 is how quickly a limb's joint changes its place on the body, `carried_vel` m/s the
+    velocity that a limb's joint would have if it went with the torso. Bones have a `length` m with `length_variance`
+    m^2, and the coefficient of variation `length_cv` (keypoints slide on a body), which comes from `length_cv_sums`.
     """
 
     pos: Float64[np.ndarray, "M J 3"]
@@ -47,6 +50,8 @@ class State(NamedTuple):
     reinitialised: Bool[np.ndarray, "M J"]
     has_estimate: Bool[np.ndarray, "M J"]
     disputed_sides: Float64[np.ndarray, " M"]
+    posture_rate: Float64[np.ndarray, "M J"]
+    carried_vel: Float64[np.ndarray, "M J 3"]
     length: Float64[np.ndarray, "M E"]
     length_variance: Float64[np.ndarray, "M E"]
     length_cv: Float64[np.ndarray, "M E"]
@@ -60,7 +65,7 @@ class State(NamedTuple):
             "pos": (*J, 3), "vel": (*J, 3), "cov_pp": (*J, 6), "cov_pv": (*J, 9), "cov_vv": (*J, 6),
             "predicted_information": (*J, 6), "measurement": (*J, 3), "measurement_cov": (*J, 6),
             "acceleration_psd": J, "log_process_noise_scale": J, "reinitialised": J, "has_estimate": J,
-            "disputed_sides": (),
+            "disputed_sides": (), "posture_rate": J, "carried_vel": (*J, 3),
             "length": E, "length_variance": E, "length_cv": E, "length_cv_sums": (*E, 2),
         }  # fmt: skip
         flags = ("reinitialised", "has_estimate")
@@ -91,12 +96,14 @@ class People:
             s.vel,
             s.cov_pv,
             s.measurement_cov,
+            s.carried_vel,
             s.log_process_noise_scale,
             s.length_cv_sums,
         )
         for array in unset:
             array[slot] = 0.0
         s.disputed_sides[slot] = DISPUTED_FRAMES
+        s.posture_rate[slot] = POSTURE_RATE
         s.cov_vv[slot] = np.array([1, 0, 0, 1, 0, 1]) * WALK_M_S**2
         s.acceleration_psd[slot] = acceleration_psd
         s.length[slot] = body.length
@@ -128,18 +135,29 @@ class People:
         for j in body.order:
             if not np.isfinite(s.pos[slot, j, 0]):
                 s.pos[slot, j] = s.pos[slot, body.parent[j]]
-        weak = np.array([1, 0, 0, 1, 0, 1]) * (size * UNKNOWN_SD_M) ** 2
-        s.cov_pp[slot] = weak
+        s.cov_pp[slot] = np.array([1, 0, 0, 1, 0, 1]) * (size * UNKNOWN_SD_M) ** 2
         s.reinitialised[slot] = True
-        s.predicted_information[slot] = np.where(measured[:, None], 0.0, np.array([1, 0, 0, 1, 0, 1]) / weak[0])
+
+    def predict_unmeasured(self, slot: int, measured: Bool[np.ndarray, " J"]) -> None:
+        """The unmeasured joints of a new track are predicted where they are, as uncertainly as they are known."""
+        s = self.state
+        information = np.linalg.inv(s.cov_pp[slot][:, UPPER])[:, *PACKED]
+        s.predicted_information[slot] = np.where(measured[:, None], 0.0, information)
 
     def trust(self, slot: int, measured: Bool[np.ndarray, " J"], information: Float64[np.ndarray, "J 6"]) -> None:
         """The measured joints of a track are as certain as `information` (1/m^2) says."""
         full = np.linalg.inv(information[measured][:, UPPER])
-        self.state.cov_pp[slot, measured] = full[:, (0, 0, 0, 1, 1, 2), (0, 1, 2, 1, 2, 2)]
+        self.state.cov_pp[slot, measured] = full[:, *PACKED]
         self.state.has_estimate[slot, measured] = True
 
-    def remember_bones(self, source: int, target: int) -> None:
-        """The person in `target` is the one in `source`: the bones are known already."""
-        for array in (self.state.length, self.state.length_variance, self.state.length_cv, self.state.length_cv_sums):
+    def go_on(self, source: int, target: int) -> None:
+        """The person in `target` is the one in `source`: the bones are known, and how quickly the posture changes."""
+        s = self.state
+        for array in (s.length, s.length_variance, s.length_cv, s.length_cv_sums, s.posture_rate):
             array[target] = array[source]
+
+    def keep_speed(self, source: int, target: int) -> None:
+        """Who begins in `target` may be as fast as the person in `source`, in any direction."""
+        s = self.state
+        speed = float(np.linalg.norm(s.vel[source, self.body.torso].mean(axis=0)))
+        s.cov_vv[target] = np.array([1, 0, 0, 1, 0, 1]) * max(WALK_M_S, speed) ** 2

@@ -45,7 +45,7 @@ def bodies(rng: np.random.Generator) -> tuple[State, np.ndarray, np.ndarray, np.
 
 def test_learn_bones_is_numpys_kalman_update() -> None:
     people, xyz, H, views = bodies(np.random.default_rng(2))
-    before, learned, fit = people.length.copy(), deepcopy(people), FitScratch.empty(BODY.graph)
+    before, learned, fit = people.length.copy(), deepcopy(people), FitScratch.empty(BODY.graph, BODY.limbs)
     for n in range(4):
         k.learn_bones(n, BODY, ERROR_AUTOCORRELATION, learned, xyz[n], H[n], views[n], fit)
         _learn(n, people, xyz[n], H[n], views[n])

@@ -10,7 +10,7 @@ from multiview.fusion.state.track_state import State
 def test_process_noise_follows_innovations_pooled_with_the_neighbours_on_the_tree() -> None:
     body = Body.of(load_skeleton("coco17"))
     parent, joints, rng = body.parent, len(body.parent), np.random.default_rng(5)
-    people, fit = State.empty(2, joints, len(body.ends)), FitScratch.empty(body.graph)
+    people, fit = State.empty(2, joints, len(body.ends)), FitScratch.empty(body.graph, body.limbs)
     for _ in range(4):
         people.log_process_noise_scale[:] = before = rng.normal(0, 2, (2, joints))
         fit.expected_innovation_sq[:] = expected = rng.uniform(0.1, 2, joints) * (rng.random(joints) < 0.6)
