@@ -32,6 +32,7 @@ STUDIES = {
     "full_disk": "what a recording keeps when its disk is full for a while",
     "feet": "whether feet on the floor slide, and feet that swing are left alone",
     "flexion_bound": "how well one frame can tell the flexion of fingers",
+    "hands_recorded": "hands of a real recording: how many are found, how far fused ones are from the pictures",
     "hands": "how near the truth fused fingers are, and whether hands are exchanged",
     "hardware": "what a camera costs a computer, and how many cameras its cores carry",
     "industrial_cameras": "whether emulated industrial cameras lose frames or time, and how soon one is back",

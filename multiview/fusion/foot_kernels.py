@@ -11,7 +11,8 @@ is autocorrelated by q (`kalman_kernels`), and the place p of a point that stand
 The place begins as the joint's own filter left it. All that is measured later is new, so its covariance is honest.
 
 Live, a point may be leaving before it has moved beyond the noise: where it rises by its filter and by its measurements
-at once, less than either would have to alone; and toes, which leave last, where their ankle is far ahead of them.
+at once, less than either would have to alone; heels and ankles where the shank leans further ahead than ankles bend in
+walking; and toes, which leave last, where their ankle is far ahead of them.
 """
 
 from __future__ import annotations
@@ -55,9 +56,12 @@ SURE = 2.0  # standard deviations that a velocity exceeds a bound by
 CREEP_M2_S = 0.003**2  # random walk of a point that stands: shoes creep
 FORGOTTEN = 0.6  # of the drift, from frame to frame
 LEFT = 14.0  # chi-square of the drift, three degrees of freedom, beyond which the point has left: once in 350 frames
-DOUBT, RISING = 6.5, 1.6  # chi-square, and standard deviations upwards, beyond which it may be leaving
-BEGINS, RISES_M_S = 0.8, 0.15  # the same where the filter's upward velocity exceeds the second
+DOUBT, RISING = 8.0, 1.9  # chi-square, and standard deviations upwards, beyond which it may be leaving
+BEGINS, RISES_M_S = 1.0, 0.15  # the same where the filter's upward velocity exceeds the second
 ANKLE_M_S = 0.9  # of the ankle over toes that turn on the floor: they leave next
+# Sine of the shank's lean the way the hip goes, if it goes so fast: in walking ankles bend by 10 to 20 degrees before
+# the heel rises (Perry and Burnfield, Gait Analysis, 2010). Who squats or lunges on the spot bends it further.
+LEAN, WALKS_M_S = math.sin(math.radians(25.0)), 0.5
 RISE_M_S = 0.05  # the floor of a person may rise so fast: stages, stairs
 LEAVING_S = 0.04  # before a contact ends
 UNNOTICED_M = 0.003  # how far a point has left before that shows
@@ -99,12 +103,11 @@ class Feet(NamedTuple):
 @inner
 def _step(
     m: int, f: int, pos: Vec3, P: Sym3, speed: float, z: Vec3, R: Sym3, q: float, dt: float, height: float, up: Array,
-    settled: float, doubt: float, rises: float, ankle: float, feet: Feet,
+    settled: float, doubt: float, rises: float, leaving: bool, feet: Feet,
 ) -> None:  # fmt: skip
     """One frame of a point: its joint at `pos` with covariance P, and z with R (zero without a measurement).
 
-    `rises` is the joint's velocity upwards, `ankle` the speed of the ankle before toes, both 0 where frames that follow
-    tell more.
+    `rises` is the joint's velocity upwards, `leaving` what its leg tells: 0 and False where later frames tell more.
     """
     if not np.isnan(height) and speed < SLOW_M_S:
         feet.level[m, f] = min(height, feet.level[m, f] + RISE_M_S * dt)
@@ -130,7 +133,7 @@ def _step(
         stays = stays and speed < SLOW_M_S and above < LOW_M
     if stays:
         feet.since[m, f] += dt
-        feet.on[m, f] = sure and ankle < ANKLE_M_S and feet.since[m, f] > settled
+        feet.on[m, f] = sure and not leaving and feet.since[m, f] > settled
     else:
         feet.on[m, f], feet.since[m, f] = False, 0.0
         if speed < SLOW_M_S and above < LOW_M:
@@ -175,12 +178,12 @@ def _trace(m: Sym3) -> float:
 
 @kernel
 def stand(
-    slots: Array, joints: Array, ankles: Array, up: Array, autocorrelation: float, dt: float, people: State,
+    slots: Array, joints: Array, legs: Array, up: Array, autocorrelation: float, dt: float, people: State,
     feet: Feet, xyz: Array, cov: Array, contact: Array,
 ) -> None:  # fmt: skip
     """One frame of everyone's feet: `xyz` (P, J, 3), `cov` (P, J, 3, 3) and `contact` (P, J) of those that stand.
 
-    `ankles` (F,) are the joints of the ankles before toes, -1 for other points.
+    `legs` (F, 4) are the ankle, knee and hip above each point, -1 where there is none, and whether it is a toe.
     """
     for n in range(slots.shape[0]):
         m = slots[n]
@@ -199,11 +202,9 @@ def stand(
             height = up[0] * pos[0] + up[1] * pos[1] + up[2] * pos[2]
             z, R = vec3(people.measurement[m, j]), sym3(people.measurement_cov[m, j])
             speed = max(0.0, norm(vec3(people.vel[m, j])) - SURE * math.sqrt(_trace(sym3(people.cov_vv[m, j])) / 3.0))
-            v, before, ankle = vec3(people.vel[m, j]), ankles[f], 0.0
-            if before >= 0 and people.has_estimate[m, before]:
-                ankle = norm(vec3(people.vel[m, before]))
+            v, leaving = vec3(people.vel[m, j]), _leg_leaves(legs[f], m, up, people)
             rises = up[0] * v[0] + up[1] * v[1] + up[2] * v[2]
-            _step(m, f, pos, P, speed, z, R, autocorrelation, dt, height, up, SETTLED_S, DOUBT, rises, ankle, feet)
+            _step(m, f, pos, P, speed, z, R, autocorrelation, dt, height, up, SETTLED_S, DOUBT, rises, leaving, feet)
             if feet.on[m, f]:
                 if not stood:
                     shown = vec3(feet.place[m, f])
@@ -226,6 +227,24 @@ def stand(
                     cov[n, j, a, b] = P[a + b + (a > 0 and b > 0)] + off[a] * off[b]
                 if feet.on[m, f]:
                     cov[n, j, a, a] += UNNOTICED_M**2
+
+
+@inner
+def _leg_leaves(leg: Array, m: int, up: Array, people: State) -> bool:
+    """Whether a point of slot m is about to leave the floor, by the leg above it."""
+    ankle, knee, hip = leg[0], leg[1], leg[2]
+    if ankle < 0 or not people.has_estimate[m, ankle]:
+        return False
+    if leg[3]:
+        return norm(vec3(people.vel[m, ankle])) > ANKLE_M_S
+    if knee < 0 or hip < 0 or not (people.has_estimate[m, knee] and people.has_estimate[m, hip]):
+        return False
+    v = vec3(people.vel[m, hip])
+    rises = up[0] * v[0] + up[1] * v[1] + up[2] * v[2]
+    v = (v[0] - rises * up[0], v[1] - rises * up[1], v[2] - rises * up[2])
+    shank = sub_vec(vec3(people.pos[m, knee]), vec3(people.pos[m, ankle]))
+    speed, ahead = norm(v), v[0] * shank[0] + v[1] * shank[1] + v[2] * shank[2]
+    return speed > WALKS_M_S and ahead > LEAN * speed * norm(shank)
 
 
 @kernel
@@ -252,7 +271,7 @@ def stand_smoothed(
             height = up[0] * xyz[k, j, 0] + up[1] * xyz[k, j, 1] + up[2] * xyz[k, j, 2]
             z, R = vec3(measured[k, f, :3]), sym3(measured[k, f, 3:])
             q, step = autocorrelation[k], dt[k]
-            _step(0, f, pos, P, speed[k], z, R, q, step, height, up, SETTLED_LATER_S, LEFT, 0.0, 0.0, feet)
+            _step(0, f, pos, P, speed[k], z, R, q, step, height, up, SETTLED_LATER_S, LEFT, 0.0, False, feet)
             _copy(feet, 0, f, work, k)
         _copy(work, count - 1, f, feet, 0)
         for k in range(T - 2, -1, -1):

@@ -39,11 +39,12 @@ def foot_joints(skeleton: Skeleton) -> Int64[np.ndarray, " F"]:
     return np.array([j for j, name in enumerate(skeleton.joints) if human and name in names], dtype=np.int64)
 
 
-def _ankle_before(skeleton: Skeleton, point: str) -> int:
-    """The ankle of a toe, -1 for other points of a foot."""
+def _leg(skeleton: Skeleton, point: str) -> tuple[int, int, int, int]:
+    """Ankle, knee and hip above a point of a foot, -1 where the skeleton has none; and whether it is a toe."""
     side, _, name = point.partition("_")
-    ankle = f"{side}_ankle"
-    return skeleton.index(ankle) if name in _TOES and ankle in skeleton.joints else -1
+    names = (f"{side}_{joint}" for joint in ("ankle", "knee", "hip"))
+    ankle, knee, hip = (skeleton.index(name) if name in skeleton.joints else -1 for name in names)
+    return ankle, knee, hip, int(name in _TOES)
 
 
 class PlantedFeet:
@@ -58,7 +59,8 @@ class PlantedFeet:
         self.joints = foot_joints(skeleton)
         self.up = np.array([0.0, 0.0, float(up_known)])
         self._up_known = up_known
-        self._ankles = np.array([_ankle_before(skeleton, skeleton.joints[j]) for j in self.joints], dtype=np.int64)
+        legs = [_leg(skeleton, skeleton.joints[j]) for j in self.joints]
+        self._legs: Int64[np.ndarray, "F 4"] = np.array(legs, dtype=np.int64).reshape(-1, 4)
         self._above = np.array([skeleton.index(name) for name in _ABOVE if name in skeleton.joints], dtype=np.int64)
         self.reset()
 
@@ -103,7 +105,7 @@ class PlantedFeet:
             self._learn_up(xyz)
         rows = np.array(slots, dtype=np.int64)
         kernels.stand(
-            rows, self.joints, self._ankles, self.up, autocorrelation, dt, people, self._feet, xyz, cov, contact
+            rows, self.joints, self._legs, self.up, autocorrelation, dt, people, self._feet, xyz, cov, contact
         )
         return contact
 
