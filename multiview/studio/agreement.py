@@ -20,6 +20,8 @@ from multiview.cameras.mixed_up import orders, words
 from multiview.cameras.observations import PackedRig, TrackObservations
 from multiview.data import Keypoints2D, Views
 from multiview.fusion.pipeline import Pipeline, PipelineOptions
+from multiview.selfcalib.rotated_camera import rotated_camera
+from multiview.selfcalib.rotation_equations import RotationNormalEquations, rotation_normal_equations
 
 __all__ = ["Agreement", "disagreement", "explain_disagreement"]
 
@@ -184,7 +186,7 @@ def explain_disagreement(rig: Rig, skeleton: Skeleton, sample: Sequence[Views]) 
 
 
 def disagreement(rig: Rig, skeleton: Skeleton, sample: Sequence[Views]) -> list[str]:
-    """The same at once.
+    """The same at once, and where nothing is found, whether a camera was knocked: which takes no search.
 
     Args:
         rig: Of the cameras.
@@ -199,7 +201,27 @@ def disagreement(rig: Rig, skeleton: Skeleton, sample: Sequence[Views]) -> list[
         try:
             next(search)
         except StopIteration as end:
-            return list(end.value)
+            return end.value or list(_rotated_camera_text(rig, skeleton, sample))
+
+
+def _rotated_camera_text(rig: Rig, skeleton: Skeleton, sample: Sequence[Views]) -> Iterator[str]:
+    """The camera that would have to rotate to agree with the others, by far more than each of them would."""
+    pipeline = Pipeline(rig, skeleton, PipelineOptions(independent=True))
+    total: RotationNormalEquations | None = None
+    for views in sample:
+        tracks = pipeline.step(views).tracks
+        if not tracks or pipeline.last_observations is None:
+            continue
+        xyz = np.stack([track.pose.xyz for track in tracks])
+        known = np.stack([(track.pose.score > 0) & ~track.pose.filled for track in tracks])
+        found = rotation_normal_equations(xyz, known, pipeline.last_observations.rays, pipeline.packed)
+        total = found if total is None else total.plus(found)
+    if total is not None and (rotated := rotated_camera(total)) is not None:
+        camera, angle = rotated
+        yield (
+            f"{rig.names[camera]} is rotated by {np.degrees(angle):.1f} degrees against the other cameras: it was "
+            "knocked since it was calibrated; calibrate again, or let --refine-cameras correct it"
+        )
 
 
 def _trial(pipeline: Pipeline, sample: Sequence[Views], remedy: _Remedy) -> Agreement:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from multiview.cameras.rig_file import load_rig
 from multiview.data import Keypoints2D, Views
+from multiview.geometry.rigid import rotation_from_vector
+from multiview.keypoint_formats import open_keypoints
+from multiview.recordings.recorded_keypoints import folder_views
 from multiview.studio.agreement import disagreement
 from multiview.synthetic import Studio, StudioOptions, make_studio
 
@@ -111,3 +116,27 @@ def test_disagreement_is_none_where_a_camera_sees_others_alone() -> None:
     R = away.R * np.array([[-1.0], [1.0], [-1.0]])  # turned round
     rig = replace(made.rig, cameras=(*made.rig.cameras[:3], replace(away, R=R, t=-R @ away.centre)))
     assert disagreement(rig, made.skeleton, changed(made, elsewhere)) == []
+
+
+@pytest.mark.parametrize("turn_deg", [0.0, 0.2, 1.0, 2.0])
+def test_disagreement_names_a_camera_that_was_knocked_with_its_rotation(turn_deg: float) -> None:
+    """From half a degree on; until then it does little harm."""
+    made = studio(4, 2)
+    camera = made.rig.cameras[1]
+    R = rotation_from_vector(np.radians([0.0, turn_deg, 0.0])) @ camera.R
+    cameras = list(made.rig.cameras)
+    cameras[1] = replace(camera, R=R, t=-R @ camera.centre)
+    said = disagreement(replace(made.rig, cameras=tuple(cameras)), made.skeleton, changed(made, nothing))
+    assert len(said) == (turn_deg > 0.5)
+    for line in said:
+        assert line.startswith("cam02 is rotated by ")
+        assert float(line.split()[4]) == pytest.approx(turn_deg, rel=0.15)
+
+
+def test_disagreement_names_no_camera_of_real_rigs(shared_data: Path) -> None:
+    """Nor are detectors so wrong, whose errors are much alike in all cameras."""
+    for name in ("shelf_easy", "shelf_hard"):
+        rig = load_rig(shared_data / name / "rig.toml")
+        opened = open_keypoints(shared_data / name / "keypoints", rig, "body25", "")
+        views = list(folder_views(opened.source, rig, 25.0)[0])
+        assert disagreement(rig, opened.skeleton, views[::2]) == []
