@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
+from scipy.linalg import cho_factor, cho_solve
 
 from calib.people.bundle_of_people import Observed
 from calib.people.joint_bundle import JointBundle, RigState, Rows
@@ -24,7 +25,7 @@ __all__ = ["BiasedBundle", "BiasedState", "without_bias"]
 
 _WAVES = 3  # around a person
 _SHARE = 0.012  # of a person's size: the bias that is expected of a joint, 20 mm
-_ROUNDS = 2  # of which the first tells the noise that is left
+_TOLERANCES = (1e-3, 1e-6)  # of two fits, of which the first tells the noise that is left
 # It is taken off where people were seen from so many sides that the cameras' variances grow by less than this factor,
 # and where both halves of the recording find the same: they have nothing in common if errors only last for a while.
 _MOST_LOSS, _AGREES = 2.0, 0.5
@@ -122,8 +123,8 @@ def without_bias(refined: Refined) -> tuple[Refined, BiasedBundle | None]:
     solved = biased.unbiased(state)
     if _loss(biased, solved) > _MOST_LOSS or _agreement(biased, solved) < _AGREES:
         return refined, None
-    for _ in range(_ROUNDS):
-        solved = levenberg_marquardt(biased, solved, max_steps=15, tolerance=1e-6).state
+    for tolerance in _TOLERANCES:
+        solved = levenberg_marquardt(biased, solved, max_steps=10, tolerance=tolerance).state
         found = weighed(replace(observed, bundle=biased.corrected(solved.bias)), solved.rig)
         biased = replace(biased, bundle=replace(observed.bundle, sigma=found.bundle.sigma))
     typical = float(np.sqrt((solved.bias**2).sum(axis=-1).mean() / 2))
@@ -135,14 +136,17 @@ def _loss(biased: BiasedBundle, state: BiasedState) -> float:
     information, S = biased.linearised(state).reduced()[0], int(biased.bundle.free.sum())
     cameras, across = information[:S, :S], information[S:, :S]
     left = cameras - across.T @ np.linalg.solve(information[S:, S:], across)
-    return float(np.trace(np.linalg.solve(left, cameras))) / S
+    try:
+        return float(np.trace(cho_solve(cho_factor(left), cameras))) / S
+    except np.linalg.LinAlgError:  # a bias could move some camera as it likes
+        return np.inf
 
 
 def _agreement(biased: BiasedBundle, state: BiasedState) -> float:
     """Correlation of the biases that both halves of a recording find, each with a rig of its own."""
     early = biased.bundle.time < np.median(biased.bundle.time)
     first, second = (
-        levenberg_marquardt(biased.kept(half), state, max_steps=4, tolerance=1e-3).state.bias.ravel()
+        levenberg_marquardt(biased.kept(half), state, max_steps=2, tolerance=1e-3).state.bias.ravel()
         for half in (early, ~early)
     )
     return float(first @ second) / max(float(np.linalg.norm(first) * np.linalg.norm(second)), 1e-12)
