@@ -13,6 +13,7 @@ from multiview.cameras.camera import Rig
 
 __all__ = [
     "CameraVerdict",
+    "of_brief_sight",
     "of_clock",
     "of_doubtful_clock",
     "of_fault",
@@ -26,6 +27,8 @@ _USABLE_PX = 2.5
 _WORSE_THAN_OTHERS, _NOTICEABLE_PX = 3.0, 0.75
 _MIN_INLIERS = 0.75  # share of corners; gross errors of a detector stay well below the rest
 _UNCERTAIN_S, _UNKNOWN_S = 0.001, 0.01  # of a clock, beside the others; somebody who runs goes 5 mm in 1 ms
+# Three moments of a hand's motion: time and place of a camera follow from fewer in no linear way, from one in none.
+_BRIEF_S, _MOMENT_S = 1.0, 0.3
 _CONTRADICTED_S = 0.1  # by which stamps that are of one clock are not off
 _BRIEF = 0.25  # share of a camera's views that the others make up for
 _WALKING_M_S = 1.4
@@ -176,6 +179,19 @@ def of_clock(name: str, deviation_s: float) -> CameraVerdict | None:
         "it and others saw the board move too little at once",
         f"wave the board, quickly and in all directions, where {name} and another camera see it at once",
         deviation_s > _UNKNOWN_S,
+    )
+
+
+def of_brief_sight(name: str, together_s: float) -> CameraVerdict | None:
+    """A camera that saw the board move together with others so briefly that its deviations are not to be trusted."""
+    if together_s >= _BRIEF_S:
+        return None
+    return CameraVerdict(
+        name,
+        f"{name} saw the board move together with other cameras for only {together_s:.1f} s: its time offset and place "
+        "are less certain than their figures say",
+        f"wave the board for two seconds or more where {name} and another camera see it at once",
+        together_s < _MOMENT_S,
     )
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float64
 from calib.corners.corners import Corners
 from calib.report.camera_verdict import (
     CameraVerdict,
+    of_brief_sight,
     of_clock,
     of_doubtful_clock,
     of_fault,
@@ -22,7 +23,7 @@ from calib.report.camera_verdict import (
 from calib.solve.camera_fault import Cause, Findings
 from calib.solve.faults import find_faults
 from calib.solve.solve import Calibration
-from calib.solve.uncertainty import VolumeError, clock_deviation, volume_error
+from calib.solve.uncertainty import VolumeError, clock_deviation, seconds_together, volume_error
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.counted import counted
 
@@ -185,8 +186,11 @@ def _verdicts(
     clocks = [of_unsteady_clock(clock, names) for clock in calibration.unsteady_clocks]
     verdicts += [found for found in clocks if found is not None]
     clock = np.zeros(len(names)) if misled else clock_deviation(calibration)
+    together = np.full(len(names), np.inf) if misled else seconds_together(calibration)
     clock[[unsteady.camera for unsteady in calibration.unsteady_clocks]] = 0.0  # of which worse is said
-    verdicts += [found for c in np.argsort(-clock) if (found := of_clock(names[c], float(clock[c]))) is not None]
+    for c in np.argsort(-clock):
+        found = of_clock(names[c], float(clock[c])) or of_brief_sight(names[c], float(together[c]))
+        verdicts += [] if found is None else [found]
     sure, offset = calibration.sure_clock, calibration.state.offset
     moved_s = offset - np.median(offset[sure] if sure.any() else offset)
     unsure = np.flatnonzero(~sure).tolist()

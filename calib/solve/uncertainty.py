@@ -12,9 +12,12 @@ from calib.solve.solve import Calibration
 from multiview.geometry.bundle import BundleState
 from multiview.geometry.rigid import alignment, cross_matrix
 
-__all__ = ["VolumeError", "clock_deviation", "relative_pose_covariance", "triangulated", "volume_error"]
+__all__ = [
+    "VolumeError", "clock_deviation", "relative_pose_covariance", "seconds_together", "triangulated", "volume_error",
+]  # fmt: skip
 
 _DRAWS = 32
+_SAME_FRAME = 0.55  # of a frame: half, and rounding
 
 
 def relative_pose_covariance(
@@ -56,6 +59,40 @@ def clock_deviation(calibration: Calibration) -> Float64[np.ndarray, " C"]:
         return np.zeros(len(place))
     others = np.sort(between + np.diag(np.full(len(place), np.inf)), axis=1)[:, :-1]
     return np.asarray(others[:, (len(place) - 2) // 2])
+
+
+def seconds_together(calibration: Calibration) -> Float64[np.ndarray, " C"]:
+    """For how long each camera saw the board move while another one did.
+
+    Args:
+        calibration: A solved rig.
+
+    Returns:
+        (C,) s; infinite where no time offsets were estimated, and the times do not matter.
+    """
+    bundle, cameras = calibration.bundle, range(len(calibration.cameras))
+    if bundle.knots is None or bundle.time is None or not bundle.free_offset.any():
+        return np.full(len(cameras), np.inf)
+    time = bundle.time + calibration.state.offset[bundle.camera]
+    shown = (bundle.weight > 0).any(axis=1)
+    seen = [np.sort(time[shown & (bundle.camera == c)]) for c in cameras]
+    step = [float(np.median(np.diff(own))) if len(own) > 1 else 0.0 for own in seen]
+    found = np.zeros(len(cameras))
+    for c in cameras:
+        together = np.zeros(len(seen[c]), dtype=bool)
+        for other in set(cameras) - {c}:
+            together |= _distance_to_nearest(seen[c], seen[other]) <= _SAME_FRAME * max(step[c], step[other])
+        found[c] = together.sum() * step[c]
+    return found
+
+
+def _distance_to_nearest(
+    time: Float64[np.ndarray, " n"], others: Float64[np.ndarray, " m"]
+) -> Float64[np.ndarray, " n"]:
+    """Of each time to the nearest of others, which rise; infinite where there are none."""
+    padded = np.concatenate([[-np.inf], others, [np.inf]])
+    after = np.searchsorted(padded, time)
+    return np.minimum(padded[after] - time, time - padded[after - 1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
