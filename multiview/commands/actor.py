@@ -91,7 +91,9 @@ def _name(poses: Poses, table: Path, names: dict[int, str]) -> None:
 def _choose(poses: Poses, person: int | None, take: Path) -> int:
     """The requested person, or the only one present for long; ConfigError lists the people present."""
     seconds = {int(p): float((poses.person == p).sum()) / poses.frames_per_second for p in poses.people}
-    there = ", ".join(f"{p} ({s:.0f} s)" for p, s in seconds.items()) or "nobody"
+    there = ", ".join(f"{p} ({s:.0f} s)" for p, s in seconds.items())
+    if not seconds:
+        raise ConfigError(f"{take} holds no people")
     if person is not None:
         if person not in seconds:
             raise ConfigError(f"no person {person} in {take}; use one of {there}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,9 +146,12 @@ def _print(figures: dict[str, Any]) -> None:
     from multiview.common.console import plain_console
 
     title = f"{figures['true_people']} true people in {figures['frames']} frames"
+    if not figures["recall"]:
+        title += "; none of them was found"
     table = Table(box=box.SIMPLE_HEAD, title=title, show_header=False)
 
     def row(name: str, value: str, meaning: str) -> None:
+        value, meaning = (re.sub(r"\bnan\b", "-", text) for text in (value, meaning))
         table.add_row(name, Text(value, "bold"), Text(meaning, "dim"))
 
     row("recall", f"{figures['recall']:.2f} %", "true people found within 0.5 m")

@@ -182,6 +182,15 @@ def test_command_prints_a_table_and_json(tmp_path: Path, capsys):
     assert capsys.readouterr().err == "multiview: the ground truth has no actor 9; use one of 0, 1, 2\n"
 
 
+def test_table_of_nobody_says_so_and_shows_no_figure_of_them(tmp_path: Path, capsys):
+    write_poses(Poses.from_tracks([], SKELETON), tmp_path / "poses.parquet")
+    write_truth(TRUTH, tmp_path / "gt.npz")
+    assert main(["evaluate", "--truth", str(tmp_path / "gt.npz"), "--poses", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "none of them was found" in said
+    assert "nan" not in said
+
+
 def test_truth_is_read_back_and_refused_when_it_is_none(tmp_path: Path, capsys):
     write_truth(TRUTH, tmp_path / "gt.npz")
     again = read_truth(tmp_path / "gt.npz")
