@@ -31,6 +31,7 @@ _MIRROR = [1, 0, 3, 2, 5, 4, 7, 6]
 _LIMBS = ((0, 2), (1, 3), (4, 6), (5, 7))  # inner and outer joint
 _HIDDEN = {"none": 0.35, "both": 0.4, "outer": 0.15, "inner": 0.1}  # of each limb, how often
 ADULT_M = 1.73
+_WIDE = ("rare", "lunge", "kneel", "crouch")  # half of all postures: what limbs can do, not what they mostly do
 _POSTURES, _STUDIOS, _STUDIO_S, _STUDIO_SHARE = 60_000, 30, 20.0, 1 / 3
 _WIDTH, _STEPS, _BATCH, _RATE = 64, 6000, 512, 2e-3
 _NOISE_M = 0.03  # of the joints that are seen
@@ -64,8 +65,9 @@ def limb_offsets(
 def _people() -> tuple[Float64[np.ndarray, "N 8 3"], Float64[np.ndarray, " N"]]:
     """Limbs to learn from, and how often each is drawn."""
     halpe = load_skeleton("halpe26").joints
-    xyz, stature = sample_postures(np.random.default_rng(1), _POSTURES)
-    postures = limb_offsets(xyz, halpe, stature / ADULT_M)
+    rng = np.random.default_rng(1)
+    drawn = [sample_postures(rng, _POSTURES // 2, held_out=True, only=only) for only in (None, _WIDE)]
+    postures = np.concatenate([limb_offsets(xyz, halpe, stature / ADULT_M) for xyz, stature in drawn])
     walkers = []
     for seed in range(_STUDIOS):
         options = StudioOptions(cameras=1, people=1, seconds=_STUDIO_S, seed=1000 + seed, pace_m_s=(0.8, 2.5))
