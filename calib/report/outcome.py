@@ -189,8 +189,8 @@ def _verdicts(
     together = np.full(len(names), np.inf) if misled else seconds_together(calibration)
     clock[[unsteady.camera for unsteady in calibration.unsteady_clocks]] = 0.0  # of which worse is said
     for c in np.argsort(-clock):
-        found = of_clock(names[c], float(clock[c])) or of_brief_sight(names[c], float(together[c]))
-        verdicts += [] if found is None else [found]
+        both = of_clock(names[c], float(clock[c])), of_brief_sight(names[c], float(together[c]))
+        verdicts += sorted((entry for entry in both if entry is not None), key=lambda entry: not entry.unusable)[:1]
     sure, offset = calibration.sure_clock, calibration.state.offset
     moved_s = offset - np.median(offset[sure] if sure.any() else offset)
     unsure = np.flatnonzero(~sure).tolist()

@@ -134,15 +134,27 @@ def test_seconds_together_are_those_of_moments_that_two_cameras_saw(recording, c
 
 
 @pytest.mark.slow
-def test_camera_that_saw_the_board_with_others_too_briefly_is_named(recording, calibration):
+@pytest.mark.parametrize(("views", "verdict"), [(7, "record again"), (12, "usable")])
+def test_camera_that_saw_the_board_with_others_too_briefly_is_named(recording, calibration, views, verdict):
     """Its deviations follow from linear equations, which a single wave of the board does not fill."""
     bundle = calibration.bundle
     own = np.flatnonzero((bundle.camera == 2) & (bundle.weight > 0).any(axis=1))
     weight = bundle.weight.copy()
-    weight[own[10:]] = 0.0  # of 30 Hz: a third of a second is left
+    weight[own[views:]] = 0.0  # of 30 Hz
     outcome = judge(replace(calibration, bundle=replace(bundle, weight=weight)), recording.corners)
     said = {entry.camera: entry.problem for entry in outcome.verdicts}
-    assert said["cam03"].startswith("cam03 saw the board move together with other cameras for only 0.3 s")
-    assert outcome.verdict == "usable"
-    assert [of_brief_sight("cam03", seconds).unusable for seconds in (0.2, 0.9)] == [True, False]
+    assert said["cam03"].startswith("cam03 saw the board move together with other cameras for only 0.")
+    assert outcome.verdict == verdict
+
+
+@pytest.mark.slow
+def test_a_clock_that_is_uncertain_does_not_hide_that_the_board_was_seen_for_a_moment(recording, calibration):
+    uncertain = with_clock_variance(calibration, np.diag([0.0, 0.004**2, 0.0]) + 1e-8 * np.eye(3))
+    bundle = uncertain.bundle
+    own = np.flatnonzero((bundle.camera == 2) & (bundle.weight > 0).any(axis=1))
+    weight = bundle.weight.copy()
+    weight[own[7:]] = 0.0
+    outcome = judge(replace(uncertain, bundle=replace(bundle, weight=weight)), recording.corners)
+    assert outcome.verdict == "record again"
+    assert any(reason.startswith("cam03 saw the board move together") for reason in outcome.reasons)
     assert of_brief_sight("cam03", 1.1) is None
