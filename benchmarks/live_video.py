@@ -6,7 +6,10 @@ the end, it counts those whose 2D poses are in the take, how evenly they come, a
 one. CPU time, which other programs on the machine do not change much, says what two quiet cores would do.
 
     multiview calibrate convert Calib_qualisys.toml rig.toml
-    python -m benchmarks live_video --rig rig.toml --videos cam01.mp4 cam02.mp4 cam03.mp4 cam04.mp4
+    python -m benchmarks live_video --rig rig.toml --videos cam01.mp4 cam02.mp4 cam03.mp4 cam04.mp4 [--hands 3.6]
+
+With `--hands MS`, BlazePose spends so much on hands a frame (`hands_lite`), and it says how often in a second the hand
+of each side is seen by one view at least, and by two. Compare with a run without for what bodies lose by it.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from multiview.body.hands import hand_indices
+from multiview.body.skeleton import load_skeleton
 from multiview.cameras.camera import Rig
 from multiview.cameras.rig_file import load_rig, save_rig
 from multiview.common.names import name_of_file
@@ -27,6 +32,7 @@ from multiview.common.video_writer import VideoWriter
 from multiview.sources import open_source
 from multiview.studio.studio_file import load_studio
 from multiview.wire.messages import CameraHealth, KeypointsMessage, decode
+from multiview.wire.packing import unpack_keypoints
 from services.supervise.launch import Launch
 
 SIZE, FPS, FIRST_S = (1280, 720), 30.0, 4.0
@@ -38,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--videos", nargs="+", required=True, help="named as the rig's cameras")
     parser.add_argument("--detector", default="blazepose")
     parser.add_argument("--people", type=int, default=1, help="the detector's max_people")
+    parser.add_argument("--hands", type=float, metavar="MS", help="time for hands a frame (blazepose)")
     parser.add_argument("--seconds", type=float, default=20.0)
 
 
@@ -55,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         (folder / "studio.toml").write_text(
             f'rig = "rig.toml"\n[recorder]\ndirectory = "{folder}"\n[source]\ntype = "camera"\n'
             f'address = "{folder}/{{camera}}.mp4"\ndetector = "{args.detector}"\n'
-            f"options = {{max_people = {args.people}}}\n"
+            f"options = {{{_options(args)}}}\n"
             "[hub]\ningest_port = 0\npublish_port = 0\nrequest_port = 0\n"
         )
         print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
@@ -65,9 +72,36 @@ def run(args: argparse.Namespace) -> int:
             launch.wait(timeout_s=args.seconds + 60.0)
             took = {label: cpu - before.get(label, 0.0) for label, cpu in _cpu_s().items()}
         assert launch.take is not None
-        _report(launch.take.records(), [camera.name for camera in fitted], args.seconds, took)
+        records = list(launch.take.records())
+        _report(records, [camera.name for camera in fitted], args.seconds, took)
+        if args.hands is not None:
+            _report_hands(records, args.seconds)
     print(f"load of the machine after: {os.getloadavg()[0]:.1f}")
     return 0
+
+
+def _options(args: argparse.Namespace) -> str:
+    """The detector's, as TOML."""
+    hands = f", hands = true, hands_lite = true, hands_budget_ms = {args.hands:g}" if args.hands is not None else ""
+    return f"max_people = {args.people}{hands}"
+
+
+def _report_hands(records, seconds: float) -> None:  # type: ignore[no-untyped-def]
+    """How often each hand is seen, of all people together, after the first seconds."""
+    views: dict[tuple[str, int], int] = {}
+    for record in records:
+        message = decode(record.body)
+        if not isinstance(message, KeypointsMessage) or message.frame < FIRST_S * FPS:
+            continue
+        skeleton, score = load_skeleton(message.skeleton), unpack_keypoints(message).score
+        for side in ("left", "right"):
+            hand = hand_indices(skeleton, side)
+            if hand is not None and (score[:, hand] > 0).any():
+                views[side, message.frame] = views.get((side, message.frame), 0) + 1
+    for side in ("left", "right"):
+        one, two = (sum(n >= least for (s, _), n in views.items() if s == side) for least in (1, 2))
+        passed = seconds - FIRST_S
+        print(f"{side} hand: seen {one / passed:.1f} times a second by a view, {two / passed:.1f} by two or more")
 
 
 def _film(video: str, path: Path, seconds: float) -> tuple[float, float]:
