@@ -102,9 +102,10 @@ def _of_folder(args: argparse.Namespace) -> Read:
     return rig, opened.skeleton, ticks[args.frame], people
 
 
-def _people_in(poses: Poses, frame: int) -> tuple[Track, ...]:
+def _people_in(poses: Poses, frame: int) -> tuple[Track, ...] | None:
+    """Who was there; None where the poses have no such frame."""
     from multiview.data import TimeNs
     from multiview.recordings.pose_motion import PoseMotion
 
     times = poses.time_ns[poses.frame == frame]
-    return PoseMotion(poses).at(TimeNs(int(times[0]))) if len(times) else ()
+    return PoseMotion(poses).at(TimeNs(int(times[0]))) if len(times) else None
