@@ -41,11 +41,9 @@ from multiview.geometry.sym3_kernels import (
     put_vec3,
     quadratic_sym3,
     sub_vec,
-    sym3,
     t_mul,
     transpose,
     upper,
-    vec3,
 )
 
 UNKNOWNS, ROOT, ABDUCTION, TURN, FLEXION = 8, 0, 3, 4, 5  # of a finger, and where each stands; a root and flexions: 3
@@ -60,19 +58,24 @@ COUPLING, COUPLING_SD = 2.0 / 3.0, math.radians(15.0)  # of the two outer flexio
 SHARED = 1.0 / 3.0  # of a joint's variance that is one error of all joints of its finger: bones tie them to each other
 NEW = 0.75  # of the joints' information is new: 12 coordinates whose covariances know of three lengths already
 KNOWN = 0.15  # a bone's length is known when its standard deviation is such a part of it
-STEPS, MOST_STEP, LEAST_STEP = 10, 0.5, 1e-3  # rad
+STEPS, MOST_STEP, LEAST_STEP = (
+    2,
+    0.5,
+    1e-2,
+)  # rad; ten bring flexions .2 degrees nearer to truth in twice the time
 
 
 @kernel
-def constrain(hands: Array, length: Array, length_variance: Array, xyz: Array, cov: Array) -> None:
+def constrain(hands: Array, person: Array, length: Array, length_variance: Array, xyz: Array, cov: Array) -> None:
     """Fit every finger of N poses, in place: `xyz` (N, J, 3) m, `cov` (N, J, 3, 3) m^2.
 
     `hands` (K, 22) are the joints of each hand as in `body.hands`, then 1 for a left and 0 for a right one. `length`
-    and `length_variance` (N, E) are of the bones, the first J from each joint to its parent. A finger is left as it is
-    where one of its joints or bones is not known.
+    and `length_variance` (P, E) are of the bones, the first J from each joint to its parent, and `person` (N) tells
+    which row is each pose's. A finger is left as it is where one of its joints or bones is not known.
     """
     frame, points, weights = np.empty(9), np.empty((4, 3)), np.empty((4, 6))
     x, J, H, g = np.empty(UNKNOWNS), np.empty((4, 3, UNKNOWNS)), np.empty((UNKNOWNS, UNKNOWNS)), np.empty(UNKNOWNS)
+    L, step = np.empty((UNKNOWNS, UNKNOWNS)), np.empty(UNKNOWNS)
     model, bones = np.empty((4, 3)), np.empty(3)
     for n in range(xyz.shape[0]):
         for hand in hands:
@@ -82,12 +85,12 @@ def constrain(hands: Array, length: Array, length_variance: Array, xyz: Array, c
             B = mat3(frame)
             for finger in range(5):
                 joints = hand[1 + 4 * finger : 5 + 4 * finger]
-                if not _known(joints, length[n], length_variance[n], xyz[n], cov[n], bones):
+                if not _known(joints, length[person[n]], length_variance[person[n]], xyz[n], cov[n], bones):
                     continue
                 kind = 0 if finger == 0 else 1
                 _into_palm(joints, B, xyz[n], cov[n], points, weights)
                 _begin(kind, points, x)
-                if _fit(kind, turn_variance, bones, points, weights, x, model, J, H, g):
+                if _fit(kind, turn_variance, bones, points, weights, x, model, J, H, g, L, step):
                     _out_of_palm(joints, B, model, J, H, xyz[n], cov[n])
 
 
@@ -95,7 +98,7 @@ def constrain(hands: Array, length: Array, length_variance: Array, xyz: Array, c
 def _palm(hand: Array, xyz: Array, cov: Array, frame: Array) -> float:
     """world_from_palm, row by row, and the variance (rad^2) of its turn about the fingers' direction; NaN without."""
     root, index, middle, little = hand[0], hand[5], hand[9], hand[17]
-    along, across = sub_vec(vec3(xyz[middle]), vec3(xyz[root])), sub_vec(vec3(xyz[index]), vec3(xyz[little]))
+    along, across = sub_vec(_row(xyz, middle), _row(xyz, root)), sub_vec(_row(xyz, index), _row(xyz, little))
     far = norm(along)
     x = (along[0] / far, along[1] / far, along[2] / far)
     share = x[0] * across[0] + x[1] * across[1] + x[2] * across[2]
@@ -131,10 +134,10 @@ def _known(joints: Array, length: Array, variance: Array, xyz: Array, cov: Array
 @inner
 def _into_palm(joints: Array, B: Mat3, xyz: Array, cov: Array, points: Array, weights: Array) -> None:
     """The joints seen from the palm, about the finger's root, and the information of the errors that are their own."""
-    root = vec3(xyz[joints[0]])
+    root = _row(xyz, joints[0])
     for k in range(4):
         j, C = joints[k], cov[joints[k]]
-        put_vec3(points[k], mul_vec(transpose(B), sub_vec(vec3(xyz[j]), root)))
+        put_vec3(points[k], mul_vec(transpose(B), sub_vec(_row(xyz, j), root)))
         own = (1.0 - SHARED) / NEW
         W = full(inverse_sym3(own * C[0, 0], own * C[0, 1], own * C[0, 2], own * C[1, 1], own * C[1, 2], own * C[2, 2]))
         put_sym3(weights[k], upper(t_mul(B, mul(W, B))))
@@ -144,11 +147,11 @@ def _into_palm(joints: Array, B: Mat3, xyz: Array, cov: Array, points: Array, we
 def _begin(kind: int, points: Array, x: Array) -> None:
     """The usual abduction and turn, and the flexions that the points show in that plane, within their range."""
     a, t = USUAL[kind, 0], USUAL[kind, 1]
-    put_vec3(x[:3], vec3(points[0]))
+    put_vec3(x[:3], _row(points, 0))
     x[ABDUCTION], x[TURN] = a, t
     before = 0.0
     for k in range(3):
-        bone = sub_vec(vec3(points[k + 1]), vec3(points[k]))
+        bone = sub_vec(_row(points, k + 1), _row(points, k))
         forward = math.cos(a) * bone[0] + math.sin(a) * bone[1]
         back = math.sin(t) * (math.sin(a) * bone[0] - math.cos(a) * bone[1]) + math.cos(t) * bone[2]
         flexion = math.atan2(-back, forward) - before
@@ -160,28 +163,25 @@ def _begin(kind: int, points: Array, x: Array) -> None:
 @inner
 def _fit(
     kind: int, turn_variance: float, bones: Array, points: Array, weights: Array, x: Array, model: Array, J: Array,
-    H: Array, g: Array,
+    H: Array, g: Array, L: Array, step: Array,
 ) -> bool:  # fmt: skip
     """Move x to the most likely finger; `model` and `J` are its joints and their derivatives, H its covariance."""
     for _ in range(STEPS):
         _place(x, bones, model, J)
         _measure(points, weights, model, J, H, g)
         _add_anatomy(kind, turn_variance, x, H, g)
-        if not _invert(H):
+        if not _solve(H, g, L, step):
             return False
         largest = 0.0
         for i in range(UNKNOWNS):
-            step = 0.0
-            for k in range(UNKNOWNS):
-                step += H[i, k] * g[k]
             if i >= ABDUCTION:
-                step = min(max(step, -MOST_STEP), MOST_STEP)
-                largest = max(largest, abs(step))
-            x[i] += step
+                step[i] = min(max(step[i], -MOST_STEP), MOST_STEP)
+                largest = max(largest, abs(step[i]))
+            x[i] += step[i]
         if largest < LEAST_STEP:
             break
     _place(x, bones, model, J)
-    return True
+    return _invert(H)
 
 
 @inner
@@ -212,11 +212,11 @@ def _measure(points: Array, weights: Array, model: Array, J: Array, H: Array, g:
     """H = sum J' W J and g = sum J' W (points - model)."""
     for u in range(UNKNOWNS):
         g[u] = 0.0
-        for v in range(UNKNOWNS):
+        for v in range(u + 1):
             H[u, v] = 0.0
     for k in range(4):
-        W = full(sym3(weights[k]))
-        off = mul_vec(W, sub_vec(vec3(points[k]), vec3(model[k])))
+        W = full((weights[k, 0], weights[k, 1], weights[k, 2], weights[k, 3], weights[k, 4], weights[k, 5]))
+        off = mul_vec(W, sub_vec(_row(points, k), _row(model, k)))
         for u in range(UNKNOWNS):
             d = (J[k, 0, u], J[k, 1, u], J[k, 2, u])
             g[u] += d[0] * off[0] + d[1] * off[1] + d[2] * off[2]
@@ -226,6 +226,12 @@ def _measure(points: Array, weights: Array, model: Array, J: Array, H: Array, g:
     for u in range(UNKNOWNS):
         for v in range(u):
             H[v, u] = H[u, v]
+
+
+@inner
+def _row(points: Array, k: int) -> Vec3:
+    """One of N points; a view of it would have to be counted."""
+    return (points[k, 0], points[k, 1], points[k, 2])
 
 
 @inner
@@ -254,6 +260,34 @@ def _add_anatomy(kind: int, turn_variance: float, x: Array, H: Array, g: Array) 
 
 
 @inner
+def _solve(H: Array, g: Array, L: Array, x: Array) -> bool:
+    """x = H^-1 g of a symmetric positive definite matrix, by Cholesky's L L'; False where it is not."""
+    size = H.shape[0]
+    for i in range(size):
+        for k in range(i + 1):
+            left = H[i, k]
+            for m in range(k):
+                left -= L[i, m] * L[k, m]
+            if k < i:
+                L[i, k] = left * L[k, k]
+            elif left > 1e-12:
+                L[i, i] = 1.0 / math.sqrt(left)  # the diagonal's inverse
+            else:
+                return False
+    for i in range(size):
+        left = g[i]
+        for m in range(i):
+            left -= L[i, m] * x[m]
+        x[i] = left * L[i, i]
+    for i in range(size - 1, -1, -1):
+        left = x[i]
+        for m in range(i + 1, size):
+            left -= L[m, i] * x[m]
+        x[i] = left * L[i, i]
+    return True
+
+
+@inner
 def _invert(H: Array) -> bool:
     """A symmetric positive definite matrix becomes its inverse (Gauss-Jordan); False where it has none."""
     size = H.shape[0]
@@ -276,7 +310,7 @@ def _invert(H: Array) -> bool:
 @inner
 def _out_of_palm(joints: Array, B: Mat3, model: Array, J: Array, H: Array, xyz: Array, cov: Array) -> None:
     """Write a fitted finger into the pose, with the covariances J H J' and that of the error that its joints share."""
-    root, C = vec3(xyz[joints[0]]), cov[joints[0]]
+    root, C = _row(xyz, joints[0]), cov[joints[0]]
     shared = (
         SHARED * C[0, 0], SHARED * C[0, 1], SHARED * C[0, 2],
         SHARED * C[1, 0], SHARED * C[1, 1], SHARED * C[1, 2],
@@ -284,7 +318,7 @@ def _out_of_palm(joints: Array, B: Mat3, model: Array, J: Array, H: Array, xyz: 
     )  # fmt: skip
     for k in range(4):
         j = joints[k]
-        at = mul_vec(B, vec3(model[k]))
+        at = mul_vec(B, _row(model, k))
         put_vec3(xyz[j], (root[0] + at[0], root[1] + at[1], root[2] + at[2]))
         stated = add(mul(B, mul_t(full(_spread(J[k], H)), B)), shared)
         for a in range(3):
@@ -296,12 +330,15 @@ def _out_of_palm(joints: Array, B: Mat3, model: Array, J: Array, H: Array, xyz: 
 def _spread(J: Array, H: Array) -> Sym3:
     """J H J' of one joint."""
     C = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    for u in range(UNKNOWNS):
-        for v in range(UNKNOWNS):
-            h = H[u, v]
-            a, b = (J[0, u], J[1, u], J[2, u]), (J[0, v], J[1, v], J[2, v])
-            C = (
-                C[0] + h * a[0] * b[0], C[1] + h * a[0] * b[1], C[2] + h * a[0] * b[2],
-                C[3] + h * a[1] * b[1], C[4] + h * a[1] * b[2], C[5] + h * a[2] * b[2],
-            )  # fmt: skip
+    for v in range(UNKNOWNS):
+        x, y, z = 0.0, 0.0, 0.0  # column v of J H
+        for u in range(UNKNOWNS):
+            x += J[0, u] * H[u, v]
+            y += J[1, u] * H[u, v]
+            z += J[2, u] * H[u, v]
+        b = (J[0, v], J[1, v], J[2, v])
+        C = (
+            C[0] + x * b[0], C[1] + x * b[1], C[2] + x * b[2],
+            C[3] + y * b[1], C[4] + y * b[2], C[5] + z * b[2],
+        )  # fmt: skip
     return C

@@ -30,18 +30,20 @@ class FingerLimits:
 
     def constrain(
         self,
-        length: Float64[np.ndarray, "N E"],
-        length_variance: Float64[np.ndarray, "N E"],
+        person: Int64[np.ndarray, " N"],
+        length: Float64[np.ndarray, "P E"],
+        length_variance: Float64[np.ndarray, "P E"],
         xyz: Float64[np.ndarray, "N J 3"],
         cov: Float64[np.ndarray, "N J 3 3"],
     ) -> None:
         """Put the joints of fingers where they are most likely, of all places that a finger can bring them to.
 
         Args:
-            length: (N, E) m, of the bones, the first J from each joint to its parent; 0 where unknown.
-            length_variance: (N, E) m^2.
+            person: (N,) whose pose each is: a row of the next two.
+            length: (P, E) m, of the bones, the first J from each joint to its parent; 0 where unknown.
+            length_variance: (P, E) m^2.
             xyz: (N, J, 3) m; changed in place.
             cov: (N, J, 3, 3) m^2; changed in place.
         """
         if len(self.hands) and len(xyz):
-            constrain(self.hands, length, length_variance, xyz, cov)
+            constrain(self.hands, person, length, length_variance, xyz, cov)

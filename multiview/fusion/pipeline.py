@@ -369,13 +369,11 @@ class Pipeline:
         filled = np.empty((people, joints), np.bool_)
         tracker, work = self.tracker, self.workspace
         kernels.write_output(self.arrays, people, tracked, xyz, cov, score, seen, filled)
-        bones = tracker.people.state.length[slots], tracker.people.state.length_variance[slots]
-        self.fingers.constrain(*bones, xyz, cov)
+        state = tracker.people.state
+        self.fingers.constrain(work.slots[:people], state.length, state.length_variance, xyz, cov)
         contact: Any = [None] * people
         if self.feet is not None and people:
-            contact = self.feet.stand(
-                slots, tracker.identities, self.autocorrelation, dt, tracker.people.state, xyz, cov
-            )
+            contact = self.feet.stand(slots, tracker.identities, self.autocorrelation, dt, state, xyz, cov)
         self.to_metres(xyz, cov)
         support, due = work.support[:people].tolist(), work.due[:people].tolist()
         estimates: list[TrackEstimate] = []

@@ -100,8 +100,8 @@ class Smoothed:
             xyz, cov = np.empty((*packed.shape[:2], 3)), np.empty((*packed.shape[:2], 3, 3))
             rts_kernels.smooth(packed, dt, xyz, cov)
             k, n = rows[-1]  # by then the bones are known best
-            length, variance = np.repeat(self.frames[k].bones[:, n, None], len(rows), axis=1)
-            self.pipeline.fingers.constrain(length, variance, xyz, cov)
+            length, variance = self.frames[k].bones[:, n, None]
+            self.pipeline.fingers.constrain(np.zeros(len(rows), np.int64), length, variance, xyz, cov)
             contact = self._stand(who, rows, packed, xyz, cov, count)
             self.pipeline.to_metres(xyz, cov)
             for i, (k, n) in enumerate(rows):

@@ -60,7 +60,7 @@ def constrained(
         cov[0, own] = np.broadcast_to(variance, 21)[:, None, None] * np.eye(3)
         for first in ROOTS:
             length[0, own[first + 1 : first + 4]] = LENGTHS
-    LIMITS.constrain(length, (length_sd * length) ** 2, xyz, cov)
+    LIMITS.constrain(np.zeros(1, np.int64), length, (length_sd * length) ** 2, xyz, cov)
     return xyz[0], cov[0]
 
 
@@ -159,6 +159,6 @@ def test_left_hands_are_right_hands_in_a_mirror() -> None:
 def test_skeletons_without_hands_have_no_fingers() -> None:
     limits = FingerLimits(load_skeleton("coco17"))
     xyz, cov = np.ones((2, 17, 3)), np.ones((2, 17, 3, 3))
-    limits.constrain(np.ones((2, 17)), np.ones((2, 17)), xyz, cov)
+    limits.constrain(np.arange(2), np.ones((2, 17)), np.ones((2, 17)), xyz, cov)
     assert (xyz == 1).all()
     assert (cov == 1).all()
