@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from multiview.studio.config import Studio
 from multiview.studio.stream_fusion import FusedTick, StreamFusion
 from multiview.studio.studio_file import load_studio
 from multiview.wire import topics
@@ -32,10 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    studio = load_studio(args.studio, check=False)
+    gc.disable()  # collected after each health message, not in the middle of a tick
+    try:
+        _run(load_studio(args.studio, check=False))
+    finally:
+        gc.enable()
+
+
+def _run(studio: Studio) -> None:
     begin_service("fusion", studio.logging.json)
     stopping = Stopping()
-    gc.disable()  # collected after each health message, not in the middle of a tick
     fusion = StreamFusion(studio, boot_id=secrets.randbits(62))
     logging.info("loading kernels")
     use_realtime_scheduling()  # inherited by the sockets' threads, so before they start
