@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numba
-from numba import types
+from numba import extending, types
 from numba.experimental import structref
 
 from multiview.geometry.jit import kernel
@@ -39,6 +39,7 @@ class _Struct(structref.StructRefProxy):
 
 
 _structref: Any = structref  # has no types of its own
+_extending: Any = extending
 _structref.define_boxing(_StructType, _Struct)
 
 
@@ -46,16 +47,41 @@ def as_struct(arrays: Any) -> Any:
     """What kernels take for `arrays`, a NamedTuple; ValueError if an array is not contiguous or not writeable."""
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         return arrays
-    kind: Any = type(arrays)
-    fields = []
+    _check(arrays)
+    return _make(arrays)
+
+
+def _check(arrays: Any) -> None:
     for name, field in zip(arrays._fields, arrays, strict=True):
         if isinstance(field, tuple):
-            fields.append(as_struct(field))
-            continue
-        if not (field.flags.c_contiguous and field.flags.writeable):  # each kind of array would be compiled for anew
-            raise ValueError(f"{kind.__name__}.{name}: not a contiguous array that can be written to")
-        fields.append(field)
-    return _maker(kind)(*fields)
+            _check(field)
+        elif not (field.flags.c_contiguous and field.flags.writeable):  # each kind would be compiled for anew
+            raise ValueError(f"{type(arrays).__name__}.{name}: not a contiguous array that can be written to")
+
+
+@kernel
+def _make(arrays: Any) -> Any:  # one for all kinds of NamedTuples: each kernel costs a millisecond to load
+    return _struct(arrays)
+
+
+def _struct(arrays: Any) -> Any:
+    raise NotImplementedError("only kernels call this")
+
+
+def _struct_of(arrays: Any) -> Callable[[Any], Any]:
+    """The code that makes a struct of a NamedTuple of this type, and of those that it holds."""
+    kind: Any = arrays.instance_class
+    fields = (
+        f"struct(arrays.{name})" if isinstance(field, types.BaseTuple) else f"arrays.{name}"
+        for name, field in zip(arrays.fields, arrays.types, strict=True)
+    )
+    scope: dict[str, Any] = {"struct": _struct, "constructor": _constructor(kind)}
+    exec(f"def make(arrays):\n    return constructor({', '.join(fields)})\n", scope)
+    make: Callable[[Any], Any] = scope["make"]
+    return make
+
+
+_extending.overload(_struct, strict=False)(_struct_of)
 
 
 class _Constructor:
@@ -68,16 +94,11 @@ class _Constructor:
         raise NotImplementedError("only kernels call this")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _Constructor, (self.kind,)
+        return _constructor, (self.kind,)
 
 
 @functools.cache
-def _maker(kind: type[Any]) -> Callable[..., Any]:
+def _constructor(kind: type[Any]) -> _Constructor:
     constructor = _Constructor(kind)
     _structref.define_constructor(constructor, _StructType, kind._fields)
-
-    @kernel
-    def make(*fields: Any) -> Any:
-        return constructor(*fields)
-
-    return make
+    return constructor
