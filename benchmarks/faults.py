@@ -158,6 +158,7 @@ def _supervised(args: argparse.Namespace, folder: Path, faults: list[str], figur
             listener = StreamListener(launch.studio.hub)
             listener.start()
             running = RunningStudio(launch, listener, figures)
+            running.until(listener.whole)
             for repeat in range(args.repeats):
                 for fault in faults:
                     print(f"\r{repeat + 1}: {fault:10}", end="", file=sys.stderr, flush=True)

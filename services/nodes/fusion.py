@@ -43,11 +43,11 @@ def run(args: argparse.Namespace) -> None:
 def _run(studio: Studio) -> None:
     begin_service("fusion", studio.logging.json)
     stopping = Stopping()
-    fusion = StreamFusion(studio, boot_id=secrets.randbits(62))
-    logging.info("loading kernels")
     use_realtime_scheduling()  # inherited by the sockets' threads, so before they start
     reads = (*topics.FUSION_READS, topics.CAMERA_HEALTH)
     subscriber = Subscriber(studio.hub, reads, "fusion")  # collects clock samples while the kernels load
+    fusion = StreamFusion(studio, boot_id=secrets.randbits(62))
+    logging.info("loading kernels")
     began = time.monotonic()
     fusion.warm_up()
     if time.monotonic() > began + LONG_S:  # compiled, the first time on a machine: skip what has piled up
