@@ -210,6 +210,8 @@ def _recorder(running: RunningStudio) -> None:
     assert take is not None
     part, parts = take.recordings()[-1], len(take.recordings())
     killed_ns = round(running.kill("recorder") * 1e9)
+    running.until(lambda: len(take.recordings()) > parts)  # first: meanwhile nobody would start it again
+    running.pause(2.0)
     kept = _recovered(take, part)
     begun = max(i for i, h in enumerate(kept) if i == 0 or h.sequence < kept[i - 1].sequence)  # of this hub's run
     since_ns = kept[begun].arrival_ns + SUBSCRIBED_NS
@@ -217,8 +219,6 @@ def _recorder(running: RunningStudio) -> None:
     arrivals = [h for h in running.listener.arrivals if h.arrival_ns >= since_ns]
     before = [h for h in arrivals if h.arrival_ns <= kept[-1].arrival_ns]
     unrecorded = [h for h in arrivals if kept[-1].arrival_ns < h.arrival_ns <= killed_ns]
-    running.until(lambda: len(take.recordings()) > parts)
-    running.pause(2.0)
     again = _stamps(take.recordings()[-1])
     running.note("recorder", "received before the kill, not recorded, KB", sum(h.size for h in unrecorded) / 1024)
     running.note("recorder", "messages missing before that", len(set(before) - set(kept)))
