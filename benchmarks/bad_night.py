@@ -41,8 +41,8 @@ from multiview.studio.config import (
     Studio,
     SyntheticSource,
 )
-from multiview.studio.rerun import recorded_poses
 from multiview.studio.studio_file import write_studio
+from multiview.studio.take_studio import recorded_poses
 from services.runtime.display import virtual_display
 from services.supervise.launch import Launch
 

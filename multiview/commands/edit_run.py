@@ -18,7 +18,8 @@ from multiview.recordings.identities import identities_crc
 from multiview.recordings.pose_table import Poses, read_poses, write_poses
 from multiview.recordings.take import Take
 from multiview.studio.derived import frame_rate, pipeline_options, studio_skeleton
-from multiview.studio.rerun import rerun_fusion, take_studio
+from multiview.studio.rerun import rerun_fusion
+from multiview.studio.take_studio import take_studio
 from multiview.wire.packing import unpack_tracks
 
 __all__ = ["fuse_anew", "refine_cameras", "remake"]

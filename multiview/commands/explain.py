@@ -59,7 +59,8 @@ def _of_recording(take: Take, args: argparse.Namespace) -> Read:
     from multiview.cameras.rig_file import load_rig
     from multiview.errors import ConfigError
     from multiview.studio.derived import studio_skeleton
-    from multiview.studio.rerun import rerun_fusion, take_studio
+    from multiview.studio.rerun import rerun_fusion
+    from multiview.studio.take_studio import take_studio
 
     studio, ticks = take_studio(take), []
     for fused in rerun_fusion(take, studio, args.rig):

@@ -143,7 +143,8 @@ def fuse_take(take: Take, rig: Rig) -> tuple[Poses, DetectionsOf]:
     from multiview.commands.fuse_run import fuse_views
     from multiview.recordings.pose_table import Poses
     from multiview.studio.derived import frame_rate, pipeline_options, studio_skeleton
-    from multiview.studio.rerun import rerun_fusion, take_studio
+    from multiview.studio.rerun import rerun_fusion
+    from multiview.studio.take_studio import take_studio
 
     studio = take_studio(take)
     views = [fused.views for fused in rerun_fusion(take)]

@@ -10,8 +10,9 @@ from multiview.cameras.rig_file import load_rig
 from multiview.data import FrameNumber, Keypoints2D, TimeNs, Views
 from multiview.recordings.recorded_keypoints import Recording
 from multiview.recordings.take import Take
-from multiview.studio.rerun import take_studio, with_other_rig
+from multiview.studio.rerun import with_other_rig
 from multiview.studio.stream_fusion import StreamFusion
+from multiview.studio.take_studio import take_studio
 from multiview.timing.sync_buffer import SyncBuffer
 
 __all__ = ["take_keypoints"]

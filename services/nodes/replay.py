@@ -19,9 +19,10 @@ from multiview.errors import SourceError
 from multiview.recordings.pose_table import Poses, write_poses
 from multiview.recordings.take import Take, open_take
 from multiview.studio.config import HubOptions
-from multiview.studio.rerun import compare, recorded_poses, rerun_fusion, take_studio
+from multiview.studio.rerun import compare, rerun_fusion
 from multiview.studio.stream_fusion import FusedTick
 from multiview.studio.studio_file import load_studio
+from multiview.studio.take_studio import recorded_poses, take_studio
 from multiview.wire.packing import unpack_tracks
 from services.runtime.process import Stopping, begin_service
 from services.transport.hub_sockets import HubSockets

@@ -18,11 +18,10 @@ from multiview.recordings.pose_table import Poses
 from multiview.recordings.take import Take
 from multiview.studio.config import Studio
 from multiview.studio.derived import pipeline_options, studio_rig, studio_skeleton
-from multiview.studio.rerun import take_studio
 from multiview.studio.studio_file import load_studio
+from multiview.studio.take_studio import take_studio
 from services.viewer.feed import Feed, PosesFeed
 from services.viewer.record import Recording
-from services.viewer.take_keypoints import TakeKeypoints
 
 __all__ = ["Opened", "open_live", "open_recording"]
 
@@ -60,6 +59,8 @@ def open_live(studio_file: Path) -> Opened:
 
 def open_recording(path: Path, rig_path: Path | None, start_s: float, paused: bool) -> Opened:
     """A take, or poses with a rig file beside them."""
+    from services.viewer.take_keypoints import TakeKeypoints  # loads fusion, which a live viewer does without
+
     poses, _ = take_poses(path)
     folder = path if path.is_dir() else path.parent
     rig_path = rig_path or (take_rig(path) if path.is_dir() else folder / "rig.toml")

@@ -15,9 +15,9 @@ from multiview.recordings.mcap_log import Record, RecordingWriter
 from multiview.recordings.pose_table import ROW_ARRAYS, Poses
 from multiview.recordings.take import Take, begin_take, finish_take
 from multiview.studio.config import Studio, SyntheticSource
-from multiview.studio.rerun import take_studio
 from multiview.studio.stream_fusion import StreamFusion
 from multiview.studio.studio_file import studio_text
+from multiview.studio.take_studio import take_studio
 from multiview.synthetic import Studio as Simulation
 from multiview.wire.messages import EndOfStream, Stamp, encode
 from multiview.wire.packing import pack_keypoints

@@ -15,8 +15,8 @@ from multiview.errors import ConfigError, SourceError
 from multiview.fusion.pipeline import Pipeline
 from multiview.sources import Paced, video
 from multiview.studio.config import CameraOptions, CameraSource, RecorderOptions, Studio, WorkerOptions
-from multiview.studio.rerun import recorded_poses
 from multiview.studio.studio_file import load_studio, write_studio
+from multiview.studio.take_studio import recorded_poses
 from multiview.synthetic import StudioOptions, make_studio
 from services.supervise.launch import Launch, LaunchError
 from tests.processes import FREE

@@ -21,8 +21,8 @@ from multiview.data import Keypoints2D
 from multiview.recordings.mcap_log import Record, RecordingReader, RecordingWriter
 from multiview.recordings.take import begin_take, open_take
 from multiview.studio.config import HubOptions
-from multiview.studio.rerun import recorded_poses
 from multiview.studio.studio_file import write_studio
+from multiview.studio.take_studio import recorded_poses
 from multiview.wire.messages import PosesMessage, Stamp, decode, encode
 from multiview.wire.packing import pack_keypoints
 from services.supervise.launch import Launch

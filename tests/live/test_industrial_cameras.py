@@ -15,8 +15,8 @@ from multiview.cameras.rig_file import save_rig
 from multiview.errors import SourceError
 from multiview.sources import DeviceSettings, FrameSource, open_source
 from multiview.studio.config import CameraOptions, CameraSource, RecorderOptions, Studio
-from multiview.studio.rerun import recorded_poses
 from multiview.studio.studio_file import load_studio, write_studio
+from multiview.studio.take_studio import recorded_poses
 from multiview.synthetic import StudioOptions, make_studio
 from multiview.timing.sync_buffer import SyncOptions
 from multiview.wire import topics

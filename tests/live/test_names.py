@@ -15,7 +15,8 @@ from multiview.recordings.keypoint_folder import write_keypoints
 from multiview.recordings.pose_table import read_poses
 from multiview.recordings.take import Take, open_take
 from multiview.studio.config import KeypointsSource, RecorderOptions, Studio
-from multiview.studio.rerun import compare, recorded_poses, rerun_fusion
+from multiview.studio.rerun import compare, rerun_fusion
+from multiview.studio.take_studio import recorded_poses
 from multiview.synthetic import StudioOptions, make_studio
 from services.supervise.launch import Launch
 from services.supervise.metrics import MetricsCollector

@@ -14,8 +14,9 @@ from multiview.errors import ConfigError
 from multiview.recordings.take import open_take
 from multiview.studio.config import RecorderOptions, Studio, SyntheticSource, ViewerOptions
 from multiview.studio.derived import studio_rig
-from multiview.studio.rerun import recorded_poses, rerun_fusion
+from multiview.studio.rerun import rerun_fusion
 from multiview.studio.studio_file import load_studio, write_studio
+from multiview.studio.take_studio import recorded_poses
 from tests.processes import FREE
 
 # 1 px of noise, so that a few seconds tell the rig well.

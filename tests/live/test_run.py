@@ -20,8 +20,9 @@ from multiview.fusion.pipeline import Pipeline
 from multiview.recordings.keypoint_folder import open_keypoint_folders
 from multiview.recordings.take import Take, open_take
 from multiview.studio.config import HubOptions, KeypointsSource, RecorderOptions, Studio
-from multiview.studio.rerun import compare, recorded_poses, rerun_fusion
+from multiview.studio.rerun import compare, rerun_fusion
 from multiview.studio.studio_file import write_studio
+from multiview.studio.take_studio import recorded_poses
 from multiview.wire.messages import PosesMessage, decode
 from services.supervise.launch import Launch
 from services.transport.bus import Subscriber

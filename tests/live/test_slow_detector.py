@@ -9,8 +9,8 @@ import numpy as np
 from benchmarks.killed_video import CAMERA, number_of
 from multiview.cameras.rig_file import save_rig
 from multiview.sources.video import Source
-from multiview.studio.rerun import recorded_poses
 from multiview.studio.studio_file import load_studio
+from multiview.studio.take_studio import recorded_poses
 from multiview.synthetic import StudioOptions, make_studio
 from multiview.wire.messages import CameraHealth, KeypointsMessage, decode
 from services.supervise.launch import Launch

@@ -16,8 +16,8 @@ import pytest
 from multiview.errors import ConfigError
 from multiview.recordings.take import Take, open_take
 from multiview.studio.config import CameraOptions, KeypointsSource, MetricsOptions, Studio
-from multiview.studio.rerun import recorded_poses
 from multiview.studio.studio_file import write_studio
+from multiview.studio.take_studio import recorded_poses
 from multiview.wire.messages import PosesMessage, decode
 from services.supervise.launch import Launch, LaunchError
 from services.supervise.ports import check_ports

@@ -20,8 +20,8 @@ from multiview.recordings.mcap_log import Record, RecordingWriter
 from multiview.recordings.take import Take, begin_take, finish_take, open_take
 from multiview.studio.config import Studio, SyntheticSource
 from multiview.studio.new_take import new_take
-from multiview.studio.rerun import take_studio
 from multiview.studio.studio_file import studio_text
+from multiview.studio.take_studio import take_studio
 from multiview.synthetic import StudioOptions, make_rig
 from multiview.wire.messages import Stamp, encode
 from multiview.wire.packing import pack_tracks

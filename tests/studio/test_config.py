@@ -23,8 +23,8 @@ from multiview.sources import DeviceSettings
 from multiview.studio import config
 from multiview.studio.config import RENAMED_KEYS, Studio
 from multiview.studio.derived import camera_names, studio_rig
-from multiview.studio.rerun import take_studio
 from multiview.studio.studio_file import load_studio, studio_text, write_studio
+from multiview.studio.take_studio import take_studio
 from multiview.synthetic import StudioOptions, make_rig
 from multiview.timing.sync_buffer import SyncOptions
 
