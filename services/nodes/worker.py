@@ -28,7 +28,7 @@ from services.nodes.clock_probe import ClockProber
 from services.nodes.previews import Previews, send_preview
 from services.nodes.ready_signal import wait_for_start
 from services.nodes.sources import KeypointPlayback, open_playback
-from services.runtime.process import TOLD_TO_END, Stopping, begin_service
+from services.runtime.process import TOLD_TO_END, RealtimePriority, Stopping, begin_service, realtime_scheduling
 from services.transport.bus import FINAL_SEND_S, RequestClient, Sender, Subscriber
 from services.transport.requests import Ready, notify
 
@@ -74,7 +74,9 @@ class Worker:
     def __init__(self, studio: Studio, camera: str, source: KeypointPlayback) -> None:
         self._camera, self._source, self._hub = camera, source, studio.hub
         self._boot_id = secrets.randbits(62)
-        self._sender, self._client = Sender(studio.hub, camera), RequestClient(studio.hub, camera)
+        with realtime_scheduling(RealtimePriority.CAMERA):  # of the sockets' thread, which starts with the first one
+            self._sender = Sender(studio.hub, camera)
+        self._client = RequestClient(studio.hub, camera)
         self._sent = self._dropped = 0
         self._start_ns = 0
         self._next_report = 0.0
@@ -109,12 +111,16 @@ class Worker:
             keypoints = source.keypoints(frame)
             due_ns = self._start_ns + source.due_ns(frame)
             message = None if keypoints is None else self._message(frame, keypoints, due_ns)
-            if stopping.wait((due_ns - time.monotonic_ns()) / 1e9):
-                return
-            for sample in self._prober.take() if self._prober else []:
-                self._sender.send(topics.topic_of(topics.CLOCK, self._camera), encode(sample))
+            with realtime_scheduling(
+                RealtimePriority.CAMERA
+            ):  # as from a camera: when it is due, whatever else this machine does
+                if stopping.wait((due_ns - time.monotonic_ns()) / 1e9):
+                    return
+                for sample in self._prober.take() if self._prober else []:
+                    self._sender.send(topics.topic_of(topics.CLOCK, self._camera), encode(sample))
+                if message is not None:
+                    self._send(message)
             if message is not None:
-                self._send(message)
                 self._show(frame, keypoints)
             if time.monotonic() >= self._next_report:
                 self._report("running")

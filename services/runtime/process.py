@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import enum
 import faulthandler
 import json
 import logging
@@ -22,6 +23,7 @@ __all__ = [
     "DUMP_SIGNAL",
     "PARENT_VARIABLE",
     "TOLD_TO_END",
+    "RealtimePriority",
     "Stopping",
     "allow_open_files",
     "begin_service",
@@ -29,6 +31,7 @@ __all__ = [
     "give_memory_back",
     "lower_process_priority",
     "lower_thread_priority",
+    "realtime_scheduling",
     "use_realtime_scheduling",
 ]
 
@@ -160,16 +163,38 @@ def lower_process_priority(steps: int = _NICE_STEP) -> None:
             Path("/proc/self/autogroup").write_text(str(steps))
 
 
-def use_realtime_scheduling() -> None:
-    """Schedule this thread, and those it will start, round-robin before all ordinary threads, where permitted.
+class RealtimePriority(enum.IntEnum):
+    """Who comes first among threads that are scheduled in real time: steps above the least such priority."""
+
+    CAMERA = 0
+    PIPELINE = 1  # fusion and the hub's sockets, on which all cameras wait
+    HUB = 2
+
+
+def use_realtime_scheduling(priority: RealtimePriority = RealtimePriority.PIPELINE, thread: int = 0) -> None:
+    """Schedule this thread, and those it will start, round-robin before all ordinary threads, as far as permitted.
 
     Only for threads that work in short bursts. A lower nice value would not do: Linux shares the processor among
     sessions first, and every service has one of its own. Linux permits it to the superuser and within `RLIMIT_RTPRIO`
     (LimitRTPRIO= of systemd, `ulimit -r`).
     """
     if sys.platform == "linux" and (os.cpu_count() or 1) > 1:
-        with contextlib.suppress(PermissionError):
-            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
+        least = os.sched_get_priority_min(os.SCHED_RR)
+        for step in range(priority, -1, -1):
+            with contextlib.suppress(PermissionError):
+                os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(least + step))
+                return
+
+
+@contextlib.contextmanager
+def realtime_scheduling(priority: RealtimePriority) -> Iterator[None]:
+    """Meanwhile this thread is scheduled as by `use_realtime_scheduling`; threads that it starts stay so."""
+    use_realtime_scheduling(priority)
+    try:
+        yield
+    finally:
+        if sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_RR:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _exit_with_parent(parent: int) -> None:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from services.runtime.process import use_realtime_scheduling
+from services.runtime.process import RealtimePriority, use_realtime_scheduling
 
 __all__ = ["RealtimeBudget"]
 
@@ -64,11 +64,12 @@ def _schedule(realtime: bool) -> bool:
     if realtime:
         use_realtime_scheduling()
     policy = os.sched_getscheduler(0) if realtime else os.SCHED_OTHER
-    least = os.sched_get_priority_min(policy)
-    for thread in os.listdir("/proc/self/task"):
-        with contextlib.suppress(OSError):  # it has ended
-            os.sched_setscheduler(int(thread), policy, os.sched_param(least))
+    for thread in map(int, os.listdir("/proc/self/task")):
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            if policy == os.SCHED_RR:
+                use_realtime_scheduling(thread=thread)
+            else:
+                os.sched_setscheduler(thread, policy, os.sched_param(0))
     if policy == os.SCHED_RR:
-        with contextlib.suppress(PermissionError):  # RLIMIT_RTPRIO is 1
-            os.sched_setscheduler(0, policy, os.sched_param(least + 1))
+        use_realtime_scheduling(RealtimePriority.HUB)
     return policy == os.SCHED_RR
