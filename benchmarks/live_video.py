@@ -3,7 +3,8 @@
 Videos of one or two people are fitted into 1280 x 720, played forwards and backwards at 30 Hz as cameras are, and run
 as a whole studio: a worker per camera, hub, fusion, recorder. Of the frames that are due between the first seconds and
 the end, it counts those whose 2D poses are in the take, how evenly they come, and in how many instants all cameras have
-one. CPU time, which other programs on the machine do not change much, says what two quiet cores would do.
+one, how many poses come of it, and how long after a frame's exposure the hub has its pose. CPU time, which other
+programs on the machine do not change much, says what two quiet cores would do.
 
     multiview calibrate convert Calib_qualisys.toml rig.toml
     python -m benchmarks live_video --rig rig.toml --videos cam01.mp4 cam02.mp4 cam03.mp4 cam04.mp4 [--hands 3.6]
@@ -31,7 +32,7 @@ from multiview.common.names import name_of_file
 from multiview.common.video_writer import VideoWriter
 from multiview.sources import open_source
 from multiview.studio.studio_file import load_studio
-from multiview.wire.messages import CameraHealth, KeypointsMessage, decode
+from multiview.wire.messages import CameraHealth, KeypointsMessage, PosesMessage, decode
 from multiview.wire.packing import unpack_keypoints
 from services.supervise.launch import Launch
 
@@ -74,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
         assert launch.take is not None
         records = list(launch.take.records())
         _report(records, [camera.name for camera in fitted], args.seconds, took)
+        _report_poses(records)
         if args.hands is not None:
             _report_hands(records, args.seconds)
     print(f"load of the machine after: {os.getloadavg()[0]:.1f}")
@@ -102,6 +104,24 @@ def _report_hands(records, seconds: float) -> None:  # type: ignore[no-untyped-d
         one, two = (sum(n >= least for (s, _), n in views.items() if s == side) for least in (1, 2))
         passed = seconds - FIRST_S
         print(f"{side} hand: seen {one / passed:.1f} times a second by a view, {two / passed:.1f} by two or more")
+
+
+def _report_poses(records) -> None:  # type: ignore[no-untyped-def]
+    """How often there is a pose of somebody after the first seconds, and how late it is."""
+    arrivals, late_ms = [], []
+    for record in records:
+        message = decode(record.body)
+        if isinstance(message, PosesMessage) and message.people:
+            arrivals.append(record.stamp.arrival_ns)
+            late_ms.append(1e-6 * (message.latency_ns + record.stamp.arrival_ns - message.arrival_ns))
+    at = (np.array(arrivals) - min(arrivals, default=0)) * 1e-9
+    steady = at >= FIRST_S
+    if not steady.any():
+        print("poses: none")
+        return
+    p50, p99 = np.percentile(np.array(late_ms)[steady], [50, 99])
+    rate = steady.sum() / (at.max() - FIRST_S)
+    print(f"poses: {rate:.1f} times a second, at the hub {p50:.0f} ms after exposure (p99 {p99:.0f})")
 
 
 def _film(video: str, path: Path, seconds: float) -> tuple[float, float]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
-from multiview.keypoints.blazepose import Region
-from multiview.keypoints.crop import crop_affine, invert_affine, transform_points, warp
+from multiview.keypoints.blazepose import Region, region_input
+from multiview.keypoints.crop import transform_points
 from multiview.keypoints.faces import LANDMARKS, face_covariance, face_height, region_of_face, region_of_head
 from multiview.models.card import load_card, model_file
 from multiview.models.tflite import TfliteModel
@@ -74,16 +73,14 @@ class FaceFinder:
         self, image: UInt8[np.ndarray, "H W 3"], region: Region, nose: Float64[np.ndarray, " 2"]
     ) -> tuple[Face | None, Float64[np.ndarray, "468 2"]]:
         """The face in a region, if there is one, and where its mesh would be in any case."""
-        affine = crop_affine(region.centre, np.full(2, region.size), (self._side, self._side), region.rotation)
-        crop = warp(image, affine, (self._side, self._side))
-        tensor = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB).astype(np.float32)[None] * np.float32(1 / 255)
+        tensor, back = region_input(image, region, self._side)
 
         def read(outputs: list[Float32[np.ndarray, ...]]) -> tuple[Float64[np.ndarray, "468 2"], float]:
             mesh, logit = outputs
             return np.array(mesh, np.float64).reshape(468, 3)[:, :2], float(logit.item())
 
         inside, logit = self._mesh(tensor, read)
-        mesh = transform_points(invert_affine(affine), inside)
+        mesh = transform_points(back, inside)
         sure = float(1.0 / (1.0 + np.exp(-np.clip(logit, -50.0, 50.0))))
         xy = mesh[LANDMARKS]
         if sure < MIN_PRESENCE or np.hypot(*(xy[30] - nose)) > MAX_NOSE_APART * face_height(xy):

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
-from multiview.keypoints.blazepose import Region
-from multiview.keypoints.crop import crop_affine, invert_affine, transform_points, warp
+from multiview.keypoints.blazepose import Region, region_input
+from multiview.keypoints.crop import transform_points
 from multiview.keypoints.hands import (
     hand_covariance,
     hand_extent,
@@ -132,14 +131,14 @@ class HandFinder:
         return again or first
 
     def _recropped(self, asked: AskedHand) -> Region:
-        tensor, back = _crop(asked.image, asked.region, _RECROP_SIZE)
+        tensor, back = region_input(asked.image, asked.region, _RECROP_SIZE)
         points = self._recrop(tensor, lambda outputs: np.array(outputs[0], np.float64).reshape(2, 2))
         centre, below = transform_points(back, points)
         return region_of_recrop(centre, below)
 
     def _landmarked(self, asked: AskedHand, region: Region) -> tuple[Hand | None, Float64[np.ndarray, "21 2"]]:
         """The hand in a region, if there is one, and where its landmarks would be in any case."""
-        tensor, back = _crop(asked.image, region, self._side)
+        tensor, back = region_input(asked.image, region, self._side)
 
         def read(outputs: list[Float32[np.ndarray, ...]]) -> tuple[Float64[np.ndarray, "21 2"], float, float]:
             marks, presence, right = outputs
@@ -154,13 +153,3 @@ class HandFinder:
         # The network takes one hand for the other in a fifth of all cases: a doubt, not a verdict.
         sure = presence * (0.5 + 0.5 * (right if asked.side else 1.0 - right))
         return Hand(xy, hand_covariance(xy, sure), sure), xy
-
-
-def _crop(
-    image: UInt8[np.ndarray, "H W 3"], region: Region, side: int
-) -> tuple[Float32[np.ndarray, "1 s s 3"], Float64[np.ndarray, "2 3"]]:
-    """The network's input, and the way back from its pixels to the picture's."""
-    affine = crop_affine(region.centre, np.full(2, region.size), (side, side), region.rotation)
-    crop = warp(image, affine, (side, side))
-    tensor = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB).astype(np.float32)[None] * np.float32(1 / 255)
-    return tensor, invert_affine(affine)

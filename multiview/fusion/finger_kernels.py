@@ -28,12 +28,9 @@ from multiview.geometry.sym3_kernels import (
     Mat3,
     Sym3,
     Vec3,
-    add,
     full,
     inverse_sym3,
     mat3,
-    mul,
-    mul_t,
     mul_vec,
     norm,
     put_mat3,
@@ -41,12 +38,9 @@ from multiview.geometry.sym3_kernels import (
     put_vec3,
     quadratic_sym3,
     sub_vec,
-    t_mul,
-    transpose,
-    upper,
 )
 
-UNKNOWNS, ROOT, ABDUCTION, TURN, FLEXION = 8, 0, 3, 4, 5  # of a finger, and where each stands; a root and flexions: 3
+UNKNOWNS, ABDUCTION, TURN, FLEXION = 8, 3, 4, 5  # of a finger: where its root is, and its five angles
 # rad; of thumbs, then of fingers. What a flexion may be:
 LEAST = np.radians(np.array([[-35.0, -15.0, -20.0], [-45.0, -10.0, -10.0]]))
 MOST = np.radians(np.array([[60.0, 75.0, 85.0], [100.0, 115.0, 90.0]]))
@@ -58,11 +52,7 @@ COUPLING, COUPLING_SD = 2.0 / 3.0, math.radians(15.0)  # of the two outer flexio
 SHARED = 1.0 / 3.0  # of a joint's variance that is one error of all joints of its finger: bones tie them to each other
 NEW = 0.75  # of the joints' information is new: 12 coordinates whose covariances know of three lengths already
 KNOWN = 0.15  # a bone's length is known when its standard deviation is such a part of it
-STEPS, MOST_STEP, LEAST_STEP = (
-    2,
-    0.5,
-    1e-2,
-)  # rad; ten bring flexions .2 degrees nearer to truth in twice the time
+STEPS, MOST_STEP, LEAST_STEP = 2, 0.5, 1e-2  # rad; ten bring flexions .2 degrees nearer to truth in twice the time
 
 
 @kernel
@@ -73,30 +63,30 @@ def constrain(hands: Array, person: Array, length: Array, length_variance: Array
     and `length_variance` (P, E) are of the bones, the first J from each joint to its parent, and `person` (N) tells
     which row is each pose's. A finger is left as it is where one of its joints or bones is not known.
     """
-    frame, points, weights = np.empty(9), np.empty((4, 3)), np.empty((4, 6))
-    x, J, H, g = np.empty(UNKNOWNS), np.empty((4, 3, UNKNOWNS)), np.empty((UNKNOWNS, UNKNOWNS)), np.empty(UNKNOWNS)
-    L, step = np.empty((UNKNOWNS, UNKNOWNS)), np.empty(UNKNOWNS)
-    model, bones = np.empty((4, 3)), np.empty(3)
+    frame, points, weights, bones = np.empty(9), np.empty((4, 3)), np.empty((4, 6)), np.empty(3)
+    x, model, D = np.empty(UNKNOWNS), np.empty((4, 3)), np.zeros((4, UNKNOWNS, 3))
+    H, L, Y = np.empty((UNKNOWNS, UNKNOWNS)), np.empty((UNKNOWNS, UNKNOWNS)), np.empty((UNKNOWNS, 3))
+    g, step = np.empty(UNKNOWNS), np.empty(UNKNOWNS)
     for n in range(xyz.shape[0]):
         for hand in hands:
             turn_variance = _palm(hand, xyz[n], cov[n], frame)
             if not np.isfinite(turn_variance):
                 continue
-            B = mat3(frame)
+            palm = mat3(frame)
             for finger in range(5):
                 joints = hand[1 + 4 * finger : 5 + 4 * finger]
                 if not _known(joints, length[person[n]], length_variance[person[n]], xyz[n], cov[n], bones):
                     continue
                 kind = 0 if finger == 0 else 1
-                _into_palm(joints, B, xyz[n], cov[n], points, weights)
-                _begin(kind, points, x)
-                if _fit(kind, turn_variance, bones, points, weights, x, model, J, H, g, L, step):
-                    _out_of_palm(joints, B, model, J, H, xyz[n], cov[n])
+                _observe(joints, xyz[n], cov[n], points, weights)
+                _begin(kind, palm, points, x)
+                if _fit(kind, turn_variance, palm, bones, points, weights, x, model, D, H, g, L, step):
+                    _write(joints, model, D, L, Y, xyz[n], cov[n])
 
 
 @inner
 def _palm(hand: Array, xyz: Array, cov: Array, frame: Array) -> float:
-    """world_from_palm, row by row, and the variance (rad^2) of its turn about the fingers' direction; NaN without."""
+    """`frame` gets the palm's axes as columns; the variance (rad^2) of its turn about the fingers, NaN without one."""
     root, index, middle, little = hand[0], hand[5], hand[9], hand[17]
     along, across = sub_vec(_row(xyz, middle), _row(xyz, root)), sub_vec(_row(xyz, index), _row(xyz, little))
     far = norm(along)
@@ -132,29 +122,31 @@ def _known(joints: Array, length: Array, variance: Array, xyz: Array, cov: Array
 
 
 @inner
-def _into_palm(joints: Array, B: Mat3, xyz: Array, cov: Array, points: Array, weights: Array) -> None:
-    """The joints seen from the palm, about the finger's root, and the information of the errors that are their own."""
+def _observe(joints: Array, xyz: Array, cov: Array, points: Array, weights: Array) -> None:
+    """The joints from the finger's root, and the information of the errors that are their own."""
     root = _row(xyz, joints[0])
+    own = (1.0 - SHARED) / NEW
     for k in range(4):
         j, C = joints[k], cov[joints[k]]
-        put_vec3(points[k], mul_vec(transpose(B), sub_vec(_row(xyz, j), root)))
-        own = (1.0 - SHARED) / NEW
-        W = full(inverse_sym3(own * C[0, 0], own * C[0, 1], own * C[0, 2], own * C[1, 1], own * C[1, 2], own * C[2, 2]))
-        put_sym3(weights[k], upper(t_mul(B, mul(W, B))))
+        put_vec3(points[k], sub_vec(_row(xyz, j), root))
+        put_sym3(
+            weights[k],
+            inverse_sym3(own * C[0, 0], own * C[0, 1], own * C[0, 2], own * C[1, 1], own * C[1, 2], own * C[2, 2]),
+        )
 
 
 @inner
-def _begin(kind: int, points: Array, x: Array) -> None:
+def _begin(kind: int, palm: Mat3, points: Array, x: Array) -> None:
     """The usual abduction and turn, and the flexions that the points show in that plane, within their range."""
+    x[0], x[1], x[2] = points[0, 0], points[0, 1], points[0, 2]
     a, t = USUAL[kind, 0], USUAL[kind, 1]
-    put_vec3(x[:3], _row(points, 0))
     x[ABDUCTION], x[TURN] = a, t
+    ex = mul_vec(palm, (math.cos(a), math.sin(a), 0.0))
+    ez = mul_vec(palm, (math.sin(a) * math.sin(t), -math.cos(a) * math.sin(t), math.cos(t)))
     before = 0.0
     for k in range(3):
         bone = sub_vec(_row(points, k + 1), _row(points, k))
-        forward = math.cos(a) * bone[0] + math.sin(a) * bone[1]
-        back = math.sin(t) * (math.sin(a) * bone[0] - math.cos(a) * bone[1]) + math.cos(t) * bone[2]
-        flexion = math.atan2(-back, forward) - before
+        flexion = math.atan2(-_dot(ez, bone), _dot(ex, bone)) - before
         flexion -= 2.0 * math.pi * np.floor(flexion / (2.0 * math.pi) + 0.5)
         x[FLEXION + k] = min(max(flexion, LEAST[kind, k]), MOST[kind, k])
         before += x[FLEXION + k]
@@ -162,13 +154,13 @@ def _begin(kind: int, points: Array, x: Array) -> None:
 
 @inner
 def _fit(
-    kind: int, turn_variance: float, bones: Array, points: Array, weights: Array, x: Array, model: Array, J: Array,
-    H: Array, g: Array, L: Array, step: Array,
+    kind: int, turn_variance: float, palm: Mat3, bones: Array, points: Array, weights: Array, x: Array, model: Array,
+    D: Array, H: Array, g: Array, L: Array, step: Array,
 ) -> bool:  # fmt: skip
-    """Move x to the most likely finger; `model` and `J` are its joints and their derivatives, H its covariance."""
+    """Move x to the most likely finger: `model` is its joints, D their derivatives, L L' the information of x."""
+    _place(palm, bones, x, model, D)
     for _ in range(STEPS):
-        _place(x, bones, model, J)
-        _measure(points, weights, model, J, H, g)
+        _measure(points, weights, model, D, H, g)
         _add_anatomy(kind, turn_variance, x, H, g)
         if not _solve(H, g, L, step):
             return False
@@ -178,38 +170,35 @@ def _fit(
                 step[i] = min(max(step[i], -MOST_STEP), MOST_STEP)
                 largest = max(largest, abs(step[i]))
             x[i] += step[i]
+        _place(palm, bones, x, model, D)
         if largest < LEAST_STEP:
             break
-    _place(x, bones, model, J)
-    return _invert(H)
+    return True
 
 
 @inner
-def _place(x: Array, bones: Array, model: Array, J: Array) -> None:
-    """The joints (1) and their derivatives by x."""
+def _place(palm: Mat3, bones: Array, x: Array, model: Array, D: Array) -> None:
+    """The joints (1) and their derivatives by the angles; those by the root are 1."""
     ca, sa, ct, st = math.cos(x[ABDUCTION]), math.sin(x[ABDUCTION]), math.cos(x[TURN]), math.sin(x[TURN])
-    ex, ez = (ca, sa, 0.0), (sa * st, -ca * st, ct)
-    ex_a, ez_a, ez_t = (-sa, ca, 0.0), (ca * st, sa * st, 0.0), (sa * ct, -ca * ct, -st)
-    for k in range(4):
-        for i in range(3):
-            for u in range(UNKNOWNS):
-                J[k, i, u] = J[k - 1, i, u] if k > 0 else (1.0 if i == u else 0.0)
-            model[k, i] = model[k - 1, i] if k > 0 else x[i]
-        if k == 0:
-            continue
-        phi = x[FLEXION] + (x[FLEXION + 1] if k > 1 else 0.0) + (x[FLEXION + 2] if k > 2 else 0.0)
+    ex, ez = mul_vec(palm, (ca, sa, 0.0)), mul_vec(palm, (sa * st, -ca * st, ct))
+    ex_a, ez_a = mul_vec(palm, (-sa, ca, 0.0)), mul_vec(palm, (ca * st, sa * st, 0.0))
+    ez_t = mul_vec(palm, (sa * ct, -ca * ct, -st))
+    put_vec3(model[0], (x[0], x[1], x[2]))
+    phi = 0.0
+    for k in range(1, 4):
+        phi += x[FLEXION + k - 1]
         c, s = bones[k - 1] * math.cos(phi), bones[k - 1] * math.sin(phi)
         for i in range(3):
-            model[k, i] += c * ex[i] - s * ez[i]
-            J[k, i, ABDUCTION] += c * ex_a[i] - s * ez_a[i]
-            J[k, i, TURN] -= s * ez_t[i]
-            for f in range(k):
-                J[k, i, FLEXION + f] -= s * ex[i] + c * ez[i]
+            model[k, i] = model[k - 1, i] + c * ex[i] - s * ez[i]
+            D[k, ABDUCTION, i] = D[k - 1, ABDUCTION, i] + c * ex_a[i] - s * ez_a[i]
+            D[k, TURN, i] = D[k - 1, TURN, i] - s * ez_t[i]
+            for f in range(FLEXION, FLEXION + k):
+                D[k, f, i] = D[k - 1, f, i] - s * ex[i] - c * ez[i]
 
 
 @inner
-def _measure(points: Array, weights: Array, model: Array, J: Array, H: Array, g: Array) -> None:
-    """H = sum J' W J and g = sum J' W (points - model)."""
+def _measure(points: Array, weights: Array, model: Array, D: Array, H: Array, g: Array) -> None:
+    """H = sum J' W J, below its diagonal and on it, and g = sum J' W (points - model), with J of root and angles."""
     for u in range(UNKNOWNS):
         g[u] = 0.0
         for v in range(u + 1):
@@ -217,15 +206,24 @@ def _measure(points: Array, weights: Array, model: Array, J: Array, H: Array, g:
     for k in range(4):
         W = full((weights[k, 0], weights[k, 1], weights[k, 2], weights[k, 3], weights[k, 4], weights[k, 5]))
         off = mul_vec(W, sub_vec(_row(points, k), _row(model, k)))
-        for u in range(UNKNOWNS):
-            d = (J[k, 0, u], J[k, 1, u], J[k, 2, u])
-            g[u] += d[0] * off[0] + d[1] * off[1] + d[2] * off[2]
+        for i in range(3):
+            g[i] += off[i]
+            for m in range(i + 1):
+                H[i, m] += W[3 * i + m]
+        for u in range(ABDUCTION, FLEXION + k):  # no further joint's flexion moves this one
+            d = (D[k, u, 0], D[k, u, 1], D[k, u, 2])
             w = mul_vec(W, d)
-            for v in range(u + 1):
-                H[u, v] += w[0] * J[k, 0, v] + w[1] * J[k, 1, v] + w[2] * J[k, 2, v]
-    for u in range(UNKNOWNS):
-        for v in range(u):
-            H[v, u] = H[u, v]
+            g[u] += _dot(d, off)
+            for i in range(3):
+                H[u, i] += w[i]
+            for v in range(ABDUCTION, u + 1):
+                H[u, v] += w[0] * D[k, v, 0] + w[1] * D[k, v, 1] + w[2] * D[k, v, 2]
+
+
+@inner
+def _dot(a: Vec3, b: Vec3) -> float:
+    """The product a' b."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 @inner
@@ -253,7 +251,6 @@ def _add_anatomy(kind: int, turn_variance: float, x: Array, H: Array, g: Array) 
         off = x[u + 1] - COUPLING * x[u]
         H[u + 1, u + 1] += information
         H[u, u] += COUPLING * COUPLING * information
-        H[u, u + 1] -= COUPLING * information
         H[u + 1, u] -= COUPLING * information
         g[u + 1] -= information * off
         g[u] += COUPLING * information * off
@@ -288,57 +285,35 @@ def _solve(H: Array, g: Array, L: Array, x: Array) -> bool:
 
 
 @inner
-def _invert(H: Array) -> bool:
-    """A symmetric positive definite matrix becomes its inverse (Gauss-Jordan); False where it has none."""
-    size = H.shape[0]
-    for i in range(size):
-        if not H[i, i] > 1e-12:
-            return False
-        inverse = 1.0 / H[i, i]
-        H[i, i] = 1.0
-        for v in range(size):
-            H[i, v] *= inverse
-        for r in range(size):
-            if r != i:
-                factor = H[r, i]
-                H[r, i] = 0.0
-                for v in range(size):
-                    H[r, v] -= factor * H[i, v]
-    return True
-
-
-@inner
-def _out_of_palm(joints: Array, B: Mat3, model: Array, J: Array, H: Array, xyz: Array, cov: Array) -> None:
-    """Write a fitted finger into the pose, with the covariances J H J' and that of the error that its joints share."""
+def _write(joints: Array, model: Array, D: Array, L: Array, Y: Array, xyz: Array, cov: Array) -> None:
+    """Write a fitted finger into the pose, with its joints' covariances and that of the error that they share."""
     root, C = _row(xyz, joints[0]), cov[joints[0]]
     shared = (
-        SHARED * C[0, 0], SHARED * C[0, 1], SHARED * C[0, 2],
-        SHARED * C[1, 0], SHARED * C[1, 1], SHARED * C[1, 2],
-        SHARED * C[2, 0], SHARED * C[2, 1], SHARED * C[2, 2],
+        SHARED * C[0, 0], SHARED * C[0, 1], SHARED * C[0, 2], SHARED * C[1, 1], SHARED * C[1, 2], SHARED * C[2, 2]
     )  # fmt: skip
     for k in range(4):
         j = joints[k]
-        at = mul_vec(B, _row(model, k))
-        put_vec3(xyz[j], (root[0] + at[0], root[1] + at[1], root[2] + at[2]))
-        stated = add(mul(B, mul_t(full(_spread(J[k], H)), B)), shared)
+        put_vec3(xyz[j], (root[0] + model[k, 0], root[1] + model[k, 1], root[2] + model[k, 2]))
+        own = _covariance(k, D, L, Y)
+        stated = full((
+            own[0] + shared[0], own[1] + shared[1], own[2] + shared[2],
+            own[3] + shared[3], own[4] + shared[4], own[5] + shared[5],
+        ))  # fmt: skip
         for a in range(3):
             for b in range(3):
-                cov[j, a, b] = stated[3 * min(a, b) + max(a, b)]
+                cov[j, a, b] = stated[3 * a + b]
 
 
 @inner
-def _spread(J: Array, H: Array) -> Sym3:
-    """J H J' of one joint."""
+def _covariance(k: int, D: Array, L: Array, Y: Array) -> Sym3:
+    """J (L L')^-1 J' = Y'Y of joint k, with L Y = J'."""
     C = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    for v in range(UNKNOWNS):
-        x, y, z = 0.0, 0.0, 0.0  # column v of J H
-        for u in range(UNKNOWNS):
-            x += J[0, u] * H[u, v]
-            y += J[1, u] * H[u, v]
-            z += J[2, u] * H[u, v]
-        b = (J[0, v], J[1, v], J[2, v])
-        C = (
-            C[0] + x * b[0], C[1] + x * b[1], C[2] + x * b[2],
-            C[3] + y * b[1], C[4] + y * b[2], C[5] + z * b[2],
-        )  # fmt: skip
+    for u in range(UNKNOWNS):
+        for i in range(3):
+            left = D[k, u, i] if u >= ABDUCTION else (1.0 if i == u else 0.0)
+            for m in range(u):
+                left -= L[u, m] * Y[m, i]
+            Y[u, i] = left * L[u, u]
+        x, y, z = _row(Y, u)
+        C = (C[0] + x * x, C[1] + x * y, C[2] + x * z, C[3] + y * y, C[4] + y * z, C[5] + z * z)
     return C

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float32, Float64, UInt8
 
 from multiview.keypoints.blazepose_kernels import local_moments
+from multiview.keypoints.crop import crop_affine, invert_affine, warp
 from multiview.keypoints.suppress import box_iou, box_nms
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "decode_landmarks",
     "decode_people",
     "overlapping_tiles",
+    "region_input",
     "region_of_axis",
     "region_of_box",
     "ssd_anchors",
@@ -45,6 +48,16 @@ class Landmarks(NamedTuple):
     cov: Float64[np.ndarray, "L 2 2"]
     visibility: Float64[np.ndarray, " L"]
     presence: Float64[np.ndarray, " L"]
+
+
+def region_input(
+    image: UInt8[np.ndarray, "H W 3"], region: Region, side: int
+) -> tuple[Float32[np.ndarray, "1 s s 3"], Float64[np.ndarray, "2 3"]]:
+    """A region as the input of MediaPipe's networks, RGB from 0 to 1, and the way back from its px to the picture's."""
+    affine = crop_affine(region.centre, np.full(2, region.size), (side, side), region.rotation)
+    crop = warp(image, affine, (side, side))
+    tensor = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB).astype(np.float32)[None] * np.float32(1 / 255)
+    return tensor, invert_affine(affine)
 
 
 def overlapping_tiles(size: tuple[int, int], levels: int = 2) -> list[Region]:
