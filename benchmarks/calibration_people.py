@@ -23,7 +23,7 @@ from multiview.recordings.recorded_keypoints import Recording
 from multiview.synthetic import Studio, StudioOptions, make_studio
 
 MAX_OFFSET_S = 1.0
-LENS_UNKNOWNS = (0, 1, 3, 5)  # of each level of `lens_freedom`
+LENS_UNKNOWNS = (0, 1, 4, 6)  # of each level of `lens_freedom`
 SIDES = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")  # which way a person faces
 
 
@@ -160,20 +160,24 @@ def bound(studio: Studio, seconds: float, level: int = 0, correlation: float = 0
 
 
 def by_lens(camera: Camera, xyz: np.ndarray, projected: np.ndarray) -> np.ndarray:
-    """(..., 2, 5) derivatives of pixels by relative focal length, two radial coefficients and principal point."""
+    """(..., 2, 6) derivatives of pixels by relative focal length, two radial coefficients, the pixels' aspect and the
+    principal point."""
     x = np.nan_to_num(xyz @ camera.R.T + camera.t, nan=1.0)
     ideal = x[..., :2] / x[..., 2:]
     square = (ideal**2).sum(axis=-1, keepdims=True)
     pixels = ideal * camera.K[[0, 1], [0, 1]]
-    columns = [projected - camera.K[:2, 2], pixels * square, pixels * square**2]
+    off = projected - camera.K[:2, 2]
+    columns = [off, pixels * square, pixels * square**2, off * [0.0, 1.0]]
     centre = np.broadcast_to(np.eye(2), (*xyz.shape[:-1], 2, 2))
     return np.concatenate([np.stack(columns, axis=-1), centre], axis=-1)
 
 
 def prior_sigma(camera: Camera) -> np.ndarray:
-    """(5,) of what `by_lens` derives by, as `LensGuess` has them."""
+    """(6,) of what `by_lens` derives by, as `LensGuess` has them."""
     prior = LensGuess()
-    return np.array([prior.focal, prior.radial, prior.radial / 2, *(2 * [prior.principal * camera.size[0]])])
+    return np.array(
+        [prior.focal, prior.radial, prior.radial / 2, prior.aspect, *(2 * [prior.principal * camera.size[0]])]
+    )
 
 
 def ray_errors_px(found: Camera, truth: Camera, pixels: np.ndarray) -> np.ndarray:

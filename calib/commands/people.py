@@ -122,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{outcome.verdict.upper()}: {'; '.join(outcome.reasons)}")
     for text in outcome.advice:
         print(f"  {text}")
-    print(f"{summary_words(calibration.cameras, calibration)}, {seconds:.1f} s")
+    print(f"{summary_words(calibration.cameras, calibration)}, computed in {seconds:.1f} s")
     scale, ground = calibration.scale, calibration.ground
     print(f"lengths: {scale.how}" + (f", within {100 * scale.sigma:.1f} %" if scale.sigma else ""))
     if ground is not None:

@@ -22,6 +22,7 @@ from multiview.geometry.rigid import rotation_from_vector
 from multiview.geometry.robust import cauchy_loss, cauchy_weight
 
 __all__ = [
+    "ASPECT",
     "DRIFT",
     "FOCAL",
     "LENS",
@@ -39,9 +40,9 @@ __all__ = [
     "Rows",
 ]
 
-FOCAL, PRINCIPAL, RADIAL, LENS = slice(0, 1), slice(1, 3), slice(3, 5), slice(0, 5)
-TURN, SHIFT, OFFSET, DRIFT = slice(5, 8), slice(8, 11), slice(11, 12), slice(12, 13)
-UNKNOWNS = 13
+FOCAL, PRINCIPAL, RADIAL, ASPECT, LENS = slice(0, 1), slice(1, 3), slice(3, 5), slice(5, 6), slice(0, 6)
+TURN, SHIFT, OFFSET, DRIFT = slice(6, 9), slice(9, 12), slice(12, 13), slice(13, 14)
+UNKNOWNS = 14
 _NEAREST_M = 0.1
 # m/s^2. Smooth curves give better time offsets. But limbs accelerate more than that, which favours a small room: where
 # lenses are free, or there are two cameras only, which may face each other, the room can be made small, and curves must
@@ -138,7 +139,8 @@ class JointBundle:
         middle: s, when the offsets are those of the state.
         cauchy: Scale of the robust loss in deviations.
         prior: The lenses that were guessed, from which `prior_sigma` lets them go.
-        prior_sigma: (C, 5) deviation of focal length, principal point (px), and of two radial coefficients.
+        prior_sigma: (C, 6) deviation of focal length and principal point (px), of two radial coefficients, and of the
+            pixels' aspect (relative).
     """
 
     curves: Curves
@@ -152,7 +154,7 @@ class JointBundle:
     middle: float = 0.0
     cauchy: float = 3.0
     prior: tuple[Lens, ...] = ()
-    prior_sigma: Float64[np.ndarray, "C 5"] | None = None
+    prior_sigma: Float64[np.ndarray, "C 6"] | None = None
 
     def layout(self) -> Int64[np.ndarray, "C U"]:
         """Places among the shared unknowns, -1 where fixed."""
@@ -208,6 +210,7 @@ class JointBundle:
             J[:, :, 0] = distorted * (lens.focal[:2] / lens.focal[0])
             J[:, 0, 1] = J[:, 1, 2] = 1.0
             J[..., RADIAL] = by_dist[..., :2] * lens.focal[:2, None]
+            J[:, 1, ASPECT] = distorted[:, 1:] * lens.focal[1]
             J[..., TURN] = np.cross(rotated[:, None], by_x)
             J[..., SHIFT] = by_x
             by_point[own] = by_x @ state.R[c]
@@ -257,8 +260,9 @@ class JointBundle:
         step = np.append(shared, 0.0)[self.layout()]
         lenses = []
         for lens, own in zip(state.lenses, step, strict=True):
-            if own[:5].any():
+            if own[LENS].any():
                 focal = lens.focal + np.concatenate([own[0] * lens.focal[:2] / lens.focal[0], own[PRINCIPAL]])
+                focal[1] += own[ASPECT.start] * lens.focal[1]
                 focal[:2] = np.maximum(focal[:2], 0.1 * lens.focal[:2])
                 dist = lens.dist.copy()
                 dist[:2] += own[RADIAL]
@@ -293,11 +297,13 @@ class JointBundle:
                 if b <= a:
                     system.band[a - b, i + b] += factor * other * unit
 
-    def _from_prior(self, state: RigState) -> Float64[np.ndarray, "C 5"]:
+    def _from_prior(self, state: RigState) -> Float64[np.ndarray, "C 6"]:
         if self.prior_sigma is None:
-            return np.zeros((len(state.R), 5))
+            return np.zeros((len(state.R), LENS.stop))
         gone = [
-            np.concatenate([lens.focal[[0, 2, 3]] - old.focal[[0, 2, 3]], lens.dist[:2] - old.dist[:2]])
+            np.concatenate(
+                [lens.focal[[0, 2, 3]] - old.focal[[0, 2, 3]], lens.dist[:2] - old.dist[:2], [_stretch(lens, old)]]
+            )
             for lens, old in zip(state.lenses, self.prior, strict=True)
         ]
         return np.asarray(np.stack(gone) / self.prior_sigma)
@@ -305,7 +311,12 @@ class JointBundle:
     def _add_prior(self, system: ArrowSystem, state: RigState, layout: Int64[np.ndarray, "C U"]) -> None:
         if self.prior_sigma is None:
             return
-        free = self.free[:, :5]
-        place = layout[:, :5][free]
+        free = self.free[:, LENS]
+        place = layout[:, LENS][free]
         system.shared[place, place] += 1 / self.prior_sigma[free] ** 2
         system.gradient_shared[place] += self._from_prior(state)[free] / self.prior_sigma[free]
+
+
+def _stretch(lens: Lens, old: Lens) -> float:
+    """By how much pixels of a lens are lower, against their width, than those of another, relative."""
+    return float(np.log(lens.focal[1] * old.focal[0] / (lens.focal[0] * old.focal[1])))

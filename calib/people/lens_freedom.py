@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from calib.people.bundle_of_people import Observed
-from calib.people.joint_bundle import FOCAL, PRINCIPAL, RADIAL, UNBOUND, JointBundle, RigState
+from calib.people.joint_bundle import ASPECT, FOCAL, LENS, PRINCIPAL, RADIAL, UNBOUND, JointBundle, RigState
 from calib.people.refine import Refined, kept, refine
 from multiview.geometry.bundle import Lens
 from multiview.geometry.least_squares import levenberg_marquardt
@@ -16,8 +16,8 @@ from multiview.geometry.least_squares import levenberg_marquardt
 __all__ = ["LEVELS", "LensGuess", "freed_lenses", "freedom"]
 
 LEVELS = (
-    "known", "focal length estimated", "focal length and distortion estimated",
-    "focal length, principal point and distortion estimated",
+    "known", "focal length estimated", "focal length, distortion and aspect estimated",
+    "focal length, principal point, distortion and aspect estimated",
 )  # fmt: skip
 _BLOCK_S = 2.0
 # By how much the robust cost of held-out time must fall, per camera freed, to free more. Errors that last for some
@@ -28,11 +28,13 @@ _GAIN = 5.0
 @dataclass(frozen=True, slots=True)
 class LensGuess:
     """How far a guessed lens may be off: deviations of the focal length (relative), of the principal point (share of
-    the width), and of radial coefficients."""
+    the width), of radial coefficients, and of the pixels' aspect (relative; scaled and cropped videos are not quite
+    square)."""
 
     focal: float = 0.15
     principal: float = 0.03
     radial: float = 0.1
+    aspect: float = 0.005
 
 
 def freed_lenses(
@@ -44,18 +46,20 @@ def freed_lenses(
         bundle: With fixed lenses.
         priors: Of every camera; None where the lens is known.
         lenses: As they were guessed.
-        level: 0 nothing, 1 focal length, 2 radial distortion as well, 3 the principal point as well.
+        level: 0 nothing, 1 focal length, 2 radial distortion and the pixels' aspect as well, 3 the principal point as
+            well.
 
     Returns:
         The same measurements.
     """
-    free, sigma = bundle.free.copy(), np.ones((len(priors), 5))
+    free, sigma = bundle.free.copy(), np.ones((len(priors), LENS.stop))
     for c, prior in enumerate(priors):
         if prior is None or level == 0:
             continue
         width = 2 * lenses[c].focal[2]
-        sigma[c] = prior.focal * lenses[c].focal[0], *(2 * [prior.principal * width]), prior.radial, prior.radial / 2
-        free[c, FOCAL], free[c, RADIAL], free[c, PRINCIPAL] = True, level > 1, level > 2
+        centre = 2 * [prior.principal * width]
+        sigma[c] = prior.focal * lenses[c].focal[0], *centre, prior.radial, prior.radial / 2, prior.aspect
+        free[c, FOCAL], free[c, RADIAL], free[c, ASPECT], free[c, PRINCIPAL] = True, level > 1, level > 1, level > 2
     acceleration = bundle.acceleration if level == 0 else UNBOUND
     return replace(bundle, free=free, prior=lenses, prior_sigma=sigma, acceleration=acceleration)
 

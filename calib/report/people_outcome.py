@@ -96,7 +96,8 @@ def _of_geometry(
         advice.append(
             f"walk longer in view of {name}, and not evenly: stop, turn around, bend, wave; check its frame rate"
         )
-    if weak := [link for link in links if link.weak]:
+    weak = [link for link in links if link.weak]
+    if weak and calibration.seconds >= _MIN_SECONDS:  # in a shorter recording no pair can share much
         shared = ", ".join(f"{link.a} and {link.b} for only {link.seconds:.0f} s" for link in weak)
         poor.append(f"people are shared by {shared}")
         advice.append(f"walk between {', '.join(f'{link.a} and {link.b}' for link in weak)}, and turn around there")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from calib.people.bundle_of_people import Observed
-from calib.people.joint_bundle import DRIFT, SHIFT, UNKNOWNS, Curves, JointBundle, RigState
+from calib.people.joint_bundle import DRIFT, LENS, SHIFT, UNKNOWNS, Curves, JointBundle, RigState
 from multiview.geometry.bundle import Lens
 from multiview.geometry.rigid import rotation_from_vector
 
@@ -54,7 +54,7 @@ def observed_legs(seconds, correlation, seed, cameras=4):
     pixels = np.stack([lens.project(xyz.reshape(-1, 3) @ R[c].T + t[c]).reshape(-1, 6, 2) for c in range(cameras)])
     pixels += NOISE_PX * noise.transpose(1, 0, 2, 3)
     free = np.ones((cameras, UNKNOWNS), dtype=bool)
-    free[:, :5] = free[0] = free[:, DRIFT] = False
+    free[:, LENS] = free[0] = free[:, DRIFT] = False
     free[2, SHIFT.start + int(np.argmax(np.abs(t[2])))] = False  # a length of the rig
     camera, frame, joint = (grid.ravel() for grid in np.meshgrid(*map(np.arange, pixels.shape[:3]), indexing="ij"))
     bundle = JointBundle(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calib.people.joint_bundle import UNKNOWNS, Curves, JointBundle, RigState
+from calib.people.joint_bundle import LENS, SHIFT, UNKNOWNS, Curves, JointBundle, RigState
 from multiview.geometry.bundle import Lens
 from multiview.geometry.least_squares import levenberg_marquardt
 from multiview.geometry.rigid import rotation_from_vector
@@ -29,7 +29,7 @@ def scene():
     time = np.tile(np.linspace(0.1, 0.9, n), 3)
     free = np.ones((3, UNKNOWNS), dtype=bool)
     free[0] = False
-    free[1, 8] = False  # a length of the rig
+    free[1, SHIFT.start] = False  # a length of the rig
     bundle = JointBundle(curves, camera, curve, time, np.zeros((3 * n, 2)), np.full(3 * n, 2.0), free, middle=0.5)
     return replace(bundle, xy=-bundle.residuals(state)), state
 
@@ -37,7 +37,7 @@ def scene():
 def test_gradient_agrees_with_differences_of_the_cost():
     bundle, state = scene()
     bundle = replace(bundle, xy=bundle.xy + np.random.default_rng(1).normal(0, 3, bundle.xy.shape), cauchy=np.inf)
-    bundle = replace(bundle, prior=state.lenses, prior_sigma=np.full((3, 5), 0.5))
+    bundle = replace(bundle, prior=state.lenses, prior_sigma=np.full((3, 6), 0.5))
     system = bundle.linearised(state)
     shared, chain = np.zeros(len(system.gradient_shared)), np.zeros_like(state.coefficients)
     for place in range(len(shared)):
@@ -57,7 +57,7 @@ def test_gradient_agrees_with_differences_of_the_cost():
 def test_exact_pixels_are_explained_and_give_back_the_time_offsets():
     bundle, truth = scene()
     free = bundle.free.copy()
-    free[:, :5] = False  # 60 instants tell no lens
+    free[:, LENS] = False  # 60 instants tell no lens
     bundle = replace(bundle, free=free, sigma=np.full(len(bundle.xy), 0.02), cauchy=np.inf)
     rng = np.random.default_rng(2)
     off = truth.t + np.where(free[:, 8:11], rng.normal(0, 0.02, (3, 3)), 0.0)

@@ -64,3 +64,14 @@ def test_bias_that_was_taken_off_is_said():
     found = calibration([0.01, 0.01, 0.01])
     assert noise_words(found) == "keypoints err independently from frame to frame"
     assert noise_words(replace(found, bias_m=0.0183)).startswith("after 18 mm by which the detector usually misses")
+
+
+def test_pairs_of_a_short_recording_are_not_blamed_one_by_one():
+    found = calibration([0.01, 0.01, 0.01])
+    thin = np.full((3, 3), 20.0)
+    thin[2, :2] = thin[:2, 2] = 1.0
+    reasons = judge_people(replace(found, shared_s=thin)).reasons
+    assert any("cam01 and cam03 for only 1 s, cam02 and cam03 for only 1 s" in text for text in reasons)
+    short = judge_people(replace(found, shared_s=thin, seconds=3.0)).reasons
+    assert any("for only 3 s" in text for text in short)
+    assert not any("are shared by" in text for text in short)
