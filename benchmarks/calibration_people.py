@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from benchmarks.lens_bound import by_lens, least_rays_px, prior_sigma, ray_errors_px, used_pixels
 from calib.people.calibrate import Options, calibrate
 from calib.people.lens_freedom import LEVELS, LensGuess
 from calib.people.solved_rig import PeopleCalibration
@@ -159,43 +160,6 @@ def bound(studio: Studio, seconds: float, level: int = 0, correlation: float = 0
     return float(np.degrees(turn)), float(1000 * place), float(100 * focal)
 
 
-def by_lens(camera: Camera, xyz: np.ndarray, projected: np.ndarray) -> np.ndarray:
-    """(..., 2, 6) derivatives of pixels by relative focal length, two radial coefficients, the pixels' aspect and the
-    principal point."""
-    x = np.nan_to_num(xyz @ camera.R.T + camera.t, nan=1.0)
-    ideal = x[..., :2] / x[..., 2:]
-    square = (ideal**2).sum(axis=-1, keepdims=True)
-    pixels = ideal * camera.K[[0, 1], [0, 1]]
-    off = projected - camera.K[:2, 2]
-    columns = [off, pixels * square, pixels * square**2, off * [0.0, 1.0]]
-    centre = np.broadcast_to(np.eye(2), (*xyz.shape[:-1], 2, 2))
-    return np.concatenate([np.stack(columns, axis=-1), centre], axis=-1)
-
-
-def prior_sigma(camera: Camera) -> np.ndarray:
-    """(6,) of what `by_lens` derives by, as `LensGuess` has them."""
-    prior = LensGuess()
-    return np.array(
-        [prior.focal, prior.radial, prior.radial / 2, prior.aspect, *(2 * [prior.principal * camera.size[0]])]
-    )
-
-
-def ray_errors_px(found: Camera, truth: Camera, pixels: np.ndarray) -> np.ndarray:
-    """By how much each pixel's ray is off when the camera is turned so that they fit best: a turn takes up most of an
-    error of the principal point."""
-    a, b = truth.rays(pixels), found.rays(pixels)
-    turned = b @ nearest_rotation(a.T @ b).T
-    return np.asarray(truth.K[0, 0] * np.linalg.norm(turned - a, axis=1))
-
-
-def used_pixels(camera: Camera, studio: Studio) -> np.ndarray:
-    """A grid over the part of the picture in which people were."""
-    xy = camera.project(studio.true_at(np.arange(0, MAX_OFFSET_S + 10, 0.1)).reshape(-1, 3))
-    inside = xy[((xy >= 0) & (xy < camera.size)).all(axis=1)]
-    low, high = np.percentile(inside, [1, 99], axis=0)
-    return np.stack(np.meshgrid(*np.linspace(low, high, 20).T), axis=-1).reshape(-1, 2)
-
-
 def guessed(camera: Camera, error: float, focal_only: bool, rng: np.random.Generator) -> Camera:
     """The lens as one would guess it: focal length wrong, and else as it is, or principal point in the middle and no
     distortion."""
@@ -279,6 +243,10 @@ def main() -> None:
                 f"median rays off by {' '.join(f'{ray:.2f}' for ray in rays)} px; "
                 f"{found.cameras[0].lens}"
             )
+            if found.cameras[0].lens == LEVELS[-1]:
+                of_rays, worst = least_rays_px(studio, MAX_OFFSET_S, args.seconds)
+                each = " ".join(f"{ray:.2f}" for ray in of_rays)
+                print(f"  the bound of these: {each} px, {worst:.2f} in the worst camera")
     mean = np.mean(rows, axis=0)
     print(
         f"mean: x bound {mean[0]:.2f} {mean[1]:.2f}; normalised squares {mean[2]:.2f} {mean[3]:.2f}; {mean[4]:.2f} ms"
