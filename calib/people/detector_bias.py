@@ -28,7 +28,7 @@ _SHARE = 0.012  # of a person's size: the bias that is expected of a joint, 20 m
 _TOLERANCES = (1e-3, 1e-6)  # of two fits, of which the first tells the noise that is left
 # It is taken off where people were seen from so many sides that the cameras' variances grow by less than this factor,
 # and where both halves of the recording find the same: they have nothing in common if errors only last for a while.
-_MOST_LOSS, _AGREES = 2.0, 0.5
+_MOST_GROWTH, _AGREES = 2.0, 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +121,7 @@ def without_bias(refined: Refined) -> tuple[Refined, BiasedBundle | None]:
         return refined, None
     biased = _biased(observed, state, angle, len(joints))
     solved = biased.unbiased(state)
-    if _loss(biased, solved) > _MOST_LOSS or _agreement(biased, solved) < _AGREES:
+    if _variance_growth(biased, solved) > _MOST_GROWTH or _agreement(biased, solved) < _AGREES:
         return refined, None
     for tolerance in _TOLERANCES:
         solved = levenberg_marquardt(biased, solved, max_steps=10, tolerance=tolerance).state
@@ -131,7 +131,7 @@ def without_bias(refined: Refined) -> tuple[Refined, BiasedBundle | None]:
     return replace(refined, observed=found, state=solved.rig), replace(biased, bundle=found.bundle, typical=typical)
 
 
-def _loss(biased: BiasedBundle, state: BiasedState) -> float:
+def _variance_growth(biased: BiasedBundle, state: BiasedState) -> float:
     """Mean factor by which variances of the cameras grow if there may be a bias."""
     information, S = biased.linearised(state).reduced()[0], int(biased.bundle.free.sum())
     cameras, across = information[:S, :S], information[S:, :S]
