@@ -120,7 +120,7 @@ def _scene(seed: int, kind: str | None, name: str) -> Scene:
     return replace(scene, faults=((kind, who, start),))
 
 
-def _guilty(scene: Scene) -> tuple[int, ...]:
+def _faulty(scene: Scene) -> tuple[int, ...]:
     return tuple(who for _, who, _ in scene.faults) + scene.rolling + (scene.copied or ())[:1]
 
 
@@ -171,18 +171,18 @@ def _tried(seed: int, kind: str | None, name: str, verbose: bool) -> Trial:
 
 def _judged(scene: Scene, corners: Corners, said: str, report: dict[str, Any], page: str) -> Trial:
     names = corners.names
-    guilty = [names[who] for who in _guilty(scene)]
+    faulty = [names[who] for who in _faulty(scene)]
     told: list[str] = list(dict.fromkeys(entry["camera"] for entry in report["problems"]))
     clauses = said.partition(": ")[2].split("; ")
-    first = [clause for clause in clauses if any(other in clause for other in names)][: len(guilty)]
+    first = [clause for clause in clauses if any(other in clause for other in names)][: len(faulty)]
     if scene.copied is not None:  # nothing tells which of the two is the copy
-        guilty = [names[who] for who in scene.copied if names[who] in told[:1]] or guilty
-    named = bool(guilty) and all(
-        name in told[: len(guilty)] and any(name in clause for clause in first) and name in page.partition("Cameras")[0]
-        for name in guilty
+        faulty = [names[who] for who in scene.copied if names[who] in told[:1]] or faulty
+    named = bool(faulty) and all(
+        name in told[: len(faulty)] and any(name in clause for clause in first) and name in page.partition("Cameras")[0]
+        for name in faulty
     )
     in_time, widths = [], []
-    for who in _guilty(scene):
+    for who in _faulty(scene):
         entry = next((entry for entry in report["problems"] if entry["camera"] == names[who]), None)
         for key, true in zip(("start_between_s", "end_between_s"), _true_times(scene, corners, who), strict=True):
             if true is None or min(_shared(corners, who, true)) < _FEWEST_SHARED:
@@ -194,7 +194,7 @@ def _judged(scene: Scene, corners: Corners, said: str, report: dict[str, Any], p
             in_time.append(right and words in said and words in page)
             widths += [] if between is None else [between[1] - between[0]]
     good = report["verdict"] == "good" or said.startswith("GOOD") or re.search(r"\bGood\s*:", page) is not None
-    others = len(set(told) - set(guilty))
+    others = len(set(told) - set(faulty))
     return Trial(named, all(in_time) if in_time else None, tuple(widths), good, others, said)
 
 

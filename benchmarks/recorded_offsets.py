@@ -83,6 +83,6 @@ def _tried(number: int, kind: str) -> tuple[str, str]:
         if miss > _SIGMAS * offset.sigma_s:
             wrong.append(f"{result.rig.names[c]} is off by {1000 * miss:.1f} +- {1000 * offset.sigma_s:.1f} ms")
     outcome = "wrong" if wrong else "found" if who in confirmed else "not found"
-    guilty = result.offsets[who]
-    said = f"{1000 * guilty.offset_s:+.1f} +- {1000 * guilty.sigma_s:.1f} ms, {result.found[who]}"
+    faulty = result.offsets[who]
+    said = f"{1000 * faulty.offset_s:+.1f} +- {1000 * faulty.sigma_s:.1f} ms, {result.found[who]}"
     return outcome, f"{described} {said} {'; '.join(wrong)}"
