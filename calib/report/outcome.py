@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import networkx as nx
 import numpy as np
 from jaxtyping import Float64
 
@@ -20,6 +19,7 @@ from calib.report.camera_verdict import (
     of_unsteady_clock,
     upside_down,
 )
+from calib.report.links import ENOUGH_BOARDS, Link, links_of
 from calib.solve.camera_fault import Cause, Findings
 from calib.solve.faults import find_faults
 from calib.solve.solve import Calibration
@@ -27,9 +27,8 @@ from calib.solve.uncertainty import VolumeError, clock_deviation, seconds_togeth
 from multiview.cameras.camera import Camera, Rig
 from multiview.common.counted import counted
 
-__all__ = ["CameraOutcome", "Link", "Outcome", "judge", "rig_of"]
+__all__ = ["CameraOutcome", "Outcome", "judge", "rig_of"]
 
-_MIN_SHARED_BOARDS = 8  # shared boards
 _TOO_FEW_VIEWS, _FEW_VIEWS = 5, 12
 _GOOD_PX = 1.0
 _GOOD_MM, _USABLE_MM = 2.0, 10.0
@@ -63,16 +62,6 @@ class CameraOutcome:
     time_wander_s: float = 0.0
     time_walk_s: float = 0.0
     time_jitter_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """Two cameras and the boards that both observe; `weak` if the rig depends on too few."""
-
-    a: str
-    b: str
-    boards: int
-    weak: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +100,7 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
     """`problems` are found elsewhere (a length that does not fit) and mean that the rig must not be used."""
     rig = rig_of(calibration, corners.names, corners.sizes)
     cameras = _cameras(calibration, corners)
-    links = _links(calibration, corners.names)
+    links = links_of(calibration, corners.names)
     volume = volume_error(calibration, corners.sizes)
     inlier_fraction = float(calibration.inlier.mean())
     findings = find_faults(calibration)
@@ -121,7 +110,7 @@ def judge(calibration: Calibration, corners: Corners, problems: tuple[str, ...] 
     if findings.same_print:
         bad.insert(0, _SAME_PRINT)
     elif not findings.faults:
-        bad += _contradictions(calibration, corners.names)
+        bad += _contradictions(calibration, corners.names, links)
     if calibration.rms_px > _GOOD_PX:
         poor.append(f"corners lie {calibration.rms_px:.2f} px from where the rig puts them: blur, or a bent board")
     if len(rig) > 1:
@@ -206,12 +195,14 @@ def _wander_with(calibration: Calibration, c: int) -> float:
     return max((clock.rms_s for clock in calibration.unsteady_clocks if clock.camera in linked), default=0.0)
 
 
-def _contradictions(calibration: Calibration, names: tuple[str, ...]) -> list[str]:
+def _contradictions(calibration: Calibration, names: tuple[str, ...], links: tuple[Link, ...]) -> list[str]:
     """Pairs of cameras, each well determined, that close no loop with the others."""
+    boards = {(link.a, link.b): link.boards for link in links}
     found = []
     for a, b, angle, metres in calibration.loops:
         pose = calibration.graph.edges[a, b]["pose"]
-        if pose.boards >= _MIN_SHARED_BOARDS and pose.error_px < _LOOP_PX and angle > _LOOP_RAD:
+        determined = boards.get((names[a], names[b]), 0) >= ENOUGH_BOARDS and pose.error_px < _LOOP_PX
+        if determined and angle > _LOOP_RAD:
             found.append(
                 f"{names[a]} and {names[b]} contradict the other cameras by {np.degrees(angle):.0f} degrees and "
                 f"{metres:.2f} m: one of them was moved, or two boards look alike"
@@ -252,31 +243,6 @@ def _cameras(calibration: Calibration, corners: Corners) -> tuple[CameraOutcome,
             )
         )
     return tuple(outcomes)
-
-
-def _links(calibration: Calibration, names: tuple[str, ...]) -> tuple[Link, ...]:
-    """All pairs that share boards; weak are those few-board pairs without which the rig would fall apart or nearly."""
-    bundle = calibration.bundle
-    shown = (bundle.weight > 0).sum(axis=1) >= min(4, len(bundle.points))
-    seen = [set(bundle.knot[(bundle.camera == i) & shown].tolist()) for i in range(len(calibration.cameras))]
-    graph: nx.Graph = nx.Graph()
-    graph.add_nodes_from(range(len(seen)))
-    for a in range(len(seen)):
-        for b in range(a + 1, len(seen)):
-            if boards := len(seen[a] & seen[b]):
-                graph.add_edge(a, b, boards=boards)
-    strong = nx.Graph((a, b) for a, b, n in graph.edges(data="boards") if n >= _MIN_SHARED_BOARDS)
-    strong.add_nodes_from(graph)
-    group = {camera: i for i, members in enumerate(nx.connected_components(strong)) for camera in members}
-    return tuple(
-        Link(
-            names[calibration.cameras[a]],
-            names[calibration.cameras[b]],
-            n,
-            n < _MIN_SHARED_BOARDS and group[a] != group[b],
-        )
-        for a, b, n in sorted(graph.edges(data="boards"))
-    )
 
 
 def _advice(
