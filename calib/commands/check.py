@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     for note in (*notes, *outcome.notes):
         print(f"Note: {note}")
     for fault in outcome.faults:
-        print(f"{'Note' if fault.slight else 'NOT RIGHT'}: {of_fault(fault, outcome.seen).problem}")
+        print(f"{'NOT RIGHT' if fault.decisive else 'Note'}: {of_fault(fault, outcome.seen).problem}")
     if outcome.right:
         print(f"RIGHT: {', '.join(outcome.unmoved)} agree with the rig ({outcome.rms_px:.2f} px)")
         return 0

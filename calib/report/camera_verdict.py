@@ -30,6 +30,7 @@ _UNCERTAIN_S, _UNKNOWN_S = 0.001, 0.01  # of a clock, beside the others; somebod
 # Three moments of a hand's motion: time and place of a camera follow from fewer in no linear way, from one in none.
 _BRIEF_S, _MOMENT_S = 1.0, 0.3
 _CONTRADICTED_S = 0.1  # by which stamps that are of one clock are not off
+_MOST = 0.5  # share of a camera's views that is worth keeping
 _BRIEF = 0.25  # share of a camera's views that the others make up for
 _WALKING_M_S = 1.4
 _ROUNDING = 1e-6
@@ -66,7 +67,7 @@ def of_fault(fault: CameraFault, names: tuple[str, ...]) -> CameraVerdict:
     """A camera that disagrees with the others for some time; `names` are those of the calibration's cameras."""
     name = names[fault.camera]
     lasting = fault.end_s is None or fault.share > _BRIEF
-    unusable = lasting and not fault.slight
+    unusable = lasting and fault.decisive
     between = fault.start_between_s, fault.end_between_s
     problem, remedy = _shown_again(fault, names) if fault.cause in _AGAIN else _changed(fault, names)
     return CameraVerdict(name, problem, remedy, unusable, fault.start_s, fault.end_s, *between)
@@ -82,6 +83,8 @@ def _changed(fault: CameraFault, names: tuple[str, ...]) -> tuple[str, str]:
     what = "moved, zoomed, or frames lost"
     if fault.start_between_s is None:
         what = "trembles, is stabilised or refocuses, or its times are wrong"
+    if not fault.sure:
+        what = "moved, zoomed, or one wrong picture"
     if fault.cause is Cause.FLIPPED:
         what = "its images are turned upside down or mirrored"
     problem = f"{who} {_time(fault)}: {what} ({fault.px:.1f} px from where the other cameras see the board)"
@@ -117,10 +120,12 @@ def _time(fault: CameraFault) -> str:
 
 
 def _part(fault: CameraFault) -> str:
-    """What of the recording can be kept."""
+    """What of the recording can be kept: its larger part."""
     if fault.start_between_s is None or fault.end_between_s is not None:
         return ""
-    return f", or keep only what was recorded before {fault.start_between_s[0]:.1f} s"
+    before, after = fault.start_between_s
+    kept = f"before {before:.1f} s" if fault.share < _MOST else f"after {after:.1f} s"
+    return f", or keep only what was recorded {kept}"
 
 
 def _moment(between_s: tuple[float, float]) -> str:

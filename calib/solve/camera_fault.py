@@ -34,6 +34,7 @@ class CameraFault:
         share: Of the camera's views that lie in the span.
         alternative: Another camera that explains it as well, where there are too few to tell, or whose pictures they
             are; None otherwise.
+        sure: More than one moment tells of it; else one picture that is wrong may be all there is.
     """
 
     camera: int
@@ -43,6 +44,7 @@ class CameraFault:
     cause: Cause
     share: float
     alternative: int | None = None
+    sure: bool = True
 
     @property
     def start_s(self) -> float | None:
@@ -58,6 +60,11 @@ class CameraFault:
     def slight(self) -> bool:
         """No larger than what good recordings hold as well."""
         return self.cause is Cause.REPEATS or (self.cause is Cause.CHANGED and self.px < _SLIGHT_PX)
+
+    @property
+    def decisive(self) -> bool:
+        """Whether it is enough to mistrust the rig."""
+        return self.sure and not self.slight
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,7 @@ class Equations:
             gradient = own.change[1] - (own.change_board @ by_g[own.group][..., None])[..., 0]
             found[c] = CameraChange(
                 own.views,
+                own.group,
                 seen_by[own.group] > 1,
                 own.corners,
                 reduced,
@@ -162,10 +163,11 @@ class Equations:
 class CameraChange:
     """One camera's change, view by view, with the boards eliminated: `cross` with the shared unknowns.
 
-    `told` are the views at whose time another camera saw the board.
+    `group` numbers simultaneous views of all cameras; `told` are the views at whose time another camera saw the board.
     """
 
     views: Int64[np.ndarray, " n"]
+    group: Int64[np.ndarray, " n"]
     told: Bool[np.ndarray, " n"]
     corners: Float64[np.ndarray, " n"]
     cross: Float64[np.ndarray, "n 7 S"]
@@ -176,6 +178,11 @@ class CameraChange:
         """By how much each view's chi-square falls with a pose of its own, and the directions that it determines."""
         gain, count = gain_of(self.square[:, 1:, 1:], self.gradient[:, 1:])
         return 2 * gain, count
+
+    def view_px(self, sigma: float) -> Float64[np.ndarray, " n"]:
+        """By how much a corner of each view would fit better with a pose of its own, root mean square beyond noise."""
+        square, count = self.view_square()
+        return np.asarray(sigma * np.sqrt(np.maximum(square - count, 0) / np.maximum(self.corners, 1)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

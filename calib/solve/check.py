@@ -137,7 +137,7 @@ def _check(rig: Rig, corners: Corners, board: Target, renamed: bool) -> CheckOut
         problems.append(f"no two of {names} agree with the rig: calibrate again")
     problems += [f"{m.name} moved by {m.distance_mm:.1f} mm and rotated by {m.angle_deg:.2f} degrees" for m in moved]
     held = tuple(cameras[i].name for i in unmoved)
-    right = not problems and all(fault.slight for fault in faults)
+    right = not problems and not any(fault.decisive for fault in faults)
     return CheckOutcome(right, fresh.names, held, tuple(moved), faults, fresh.rms_px, tuple(problems), tuple(notes))
 
 

@@ -18,11 +18,11 @@ from scipy.stats import chi2
 
 from calib.solve.change_equations import CameraChange, Changes, gain_of, inverse_of
 
-__all__ = ["Evidence", "Span"]
+__all__ = ["MIN_VIEWS", "Evidence", "Span"]
 
 _DIRECTIONS = 7  # of a change: zoom, turn, shift
 _FALSE_ALARM = 0.01  # probability at most, for a whole recording
-_MIN_VIEWS = 3  # inside and outside a span
+MIN_VIEWS = 3  # inside and outside a span
 _BOUNDARIES = 24  # of spans that are tried first; then all near the best
 _WORTH = 1.2  # by how much more a span must explain that ends before the recording, or that is of scatter
 _LOOSE, _REFITS = 30.0, 10  # chi-square of a view beyond which it counts less and less
@@ -73,16 +73,29 @@ class Evidence:
         """By how much a corner of the median view of all cameras would fit better with a pose of its own."""
         misfits = [np.zeros(1)]
         for c, own in self.changes.cameras.items():
-            square, count = own.view_square()
-            told = own.told
-            excess = np.maximum(square - count, 0)[told] / np.maximum(own.corners[told], 1)
-            misfits.append(self.changes.sigma[c] * np.sqrt(excess))
+            misfits.append(own.view_px(float(self.changes.sigma[c]))[own.told])
         return float(np.median(np.concatenate(misfits)))
 
     def spans(self) -> list[Span]:
         """The best span of every camera, the likeliest first."""
         found = [span for c in self.changes.cameras if (span := self._best_span(c)) is not None]
         return sorted(found, key=lambda span: -span.gain)
+
+    def span(self, c: int, start: int, end: int) -> Span:
+        """How much speaks for one other pose and focal length of a camera in given views.
+
+        Args:
+            c: The camera.
+            start: The first, among those that tell of the camera.
+            end: Past the last.
+
+        Returns:
+            The span, however little speaks for it.
+        """
+        own = self.changes.cameras[c]
+        told = np.flatnonzero(own.told)
+        gain = _Steps(own, self.changes.inverse, told)(np.array([start]), np.array([end]))
+        return self._span(c, told, (start, end), float(gain[0]))
 
     def settled(self, c: int) -> Float64[np.ndarray, " 7"]:
         """The change of a camera that suits most of its views, or those that agree best.
@@ -100,7 +113,7 @@ class Evidence:
         own = self.changes.cameras[c]
         square, count = own.view_square()
         told = np.flatnonzero(own.told)
-        if len(told) < 2 * _MIN_VIEWS:
+        if len(told) < 2 * MIN_VIEWS:
             return None
         best, gain = _best(_Scatter(square[told], count[told]), len(told))
         as_one, as_one_gain = _best(_Steps(own, self.changes.inverse, told), len(told))
@@ -160,7 +173,7 @@ def _best(gains: _Steps | _Scatter, n: int) -> tuple[tuple[int, int], float]:
         start: Int64[np.ndarray, " a"], end: Int64[np.ndarray, " b"], touching: bool
     ) -> tuple[tuple[int, int], float]:
         i, j = (values.ravel() for values in np.meshgrid(start, end, indexing="ij"))
-        fits = (j - i >= _MIN_VIEWS) & ((n - (j - i) >= _MIN_VIEWS) | (gains.whole & (j - i == n)))
+        fits = (j - i >= MIN_VIEWS) & ((n - (j - i) >= MIN_VIEWS) | (gains.whole & (j - i == n)))
         fits &= ((i == 0) | (j == n)) == touching
         if not fits.any():
             return (0, n), 0.0
@@ -190,7 +203,7 @@ def _settled(square: Float64[np.ndarray, "n 7 7"], gradient: Float64[np.ndarray,
         return np.asarray(-inverse_of(np.tensordot(weight, square, 1)) @ (weight @ gradient))
 
     n = len(square)
-    width = max(_MIN_VIEWS, n // 8)
+    width = max(MIN_VIEWS, n // 8)
     starts = [
         (np.abs(np.arange(n) - middle) <= width / 2).astype(np.float64) for middle in range(0, n, max(width // 2, 1))
     ]

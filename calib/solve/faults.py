@@ -1,7 +1,8 @@
 """Cameras that did not stay as they are calibrated, and from when: moved, turned, zoomed, trembling, with lost frames.
 
 Which camera it is tell the suspects (`suspects`), when it changed its own views beside those of the others, which are
-fitted without it (`change_time`). Cameras whose images were turned (`flips`) or shown again (`repeats`) come first:
+fitted without it (`change_time`). Changes that too few pictures tell of for that lie near an end of the recording
+(`end_changes`). Cameras whose images were turned (`flips`) or shown again (`repeats`) come first:
 what they did to the rig hides everything else.
 """
 
@@ -16,7 +17,9 @@ from jaxtyping import Bool, Float64, Int64
 from calib.solve.bundle_variants import bundle_without
 from calib.solve.camera_fault import CameraFault, Cause, Findings
 from calib.solve.change_time import changes_between, displaced_views, noisier_part
+from calib.solve.disagreeing_views import without_isolated_views
 from calib.solve.disagreement import Disagreement, disagreement
+from calib.solve.end_changes import changes_at_ends
 from calib.solve.evidence import Span
 from calib.solve.flips import Flip, find_flip
 from calib.solve.repeats import Repeat, find_repeat
@@ -24,8 +27,8 @@ from calib.solve.solve import Calibration
 from calib.solve.suspects import (
     SUSPECT_SHARE,
     evidence_of,
-    guiltiest,
-    guilty_two,
+    isolated_pair,
+    isolated_suspect,
     spans_of,
     stands_out,
     suspect_of,
@@ -63,12 +66,29 @@ def find_faults(calibration: Calibration) -> Findings:
     if _same_print(found):
         return Findings(same_print=True)
     weight = found.used / found.sigma[found.camera][:, None]
-    bundle, state = replace(calibration.bundle, weight=weight, cauchy=np.inf), calibration.state
+    bundle = replace(calibration.bundle, weight=weight, cauchy=np.inf)
     bundle = replace(bundle, acceleration=HAND_ACCELERATION)  # clocks that wander a little are no fault of a camera
     if (repeat := find_repeat(calibration, found)) is not None:  # what it did to the rig hides everything else
         return Findings((_repeating(found, stamps, repeat),))
     if (flip := find_flip(calibration, found)) is not None:  # as this does
         return Findings((_flipped(found, stamps, flip),))
+    fewer = without_isolated_views(bundle, calibration.state, found)
+    faults, state, excluded = _lasting_faults(calibration, fewer, found)
+    if faults and fewer is not bundle:  # single wrong pictures are not all that is wrong: every picture counts
+        faults, state, excluded = _lasting_faults(calibration, bundle, found)
+    for change in changes_at_ends(bundle, state, found, excluded):
+        told = change.displaced
+        enclosing = [(int(i), int(i) + 1) for i in np.flatnonzero(told[1:] != told[:-1])]
+        fault = _fault(found, stamps, change.span, told, enclosing, change.alternative)
+        faults.append(replace(fault, sure=change.moments > 1))
+    return Findings(tuple(sorted(faults, key=lambda fault: -fault.px * fault.share)))
+
+
+def _lasting_faults(
+    calibration: Calibration, bundle: Bundle, found: Disagreement
+) -> tuple[list[CameraFault], BundleState, frozenset[int]]:
+    """Those that enough views tell of, the gravest first, the state of the other cameras, and the cameras at fault."""
+    stamps, state = calibration.stamps, calibration.state
     faults, excluded, most = list[CameraFault](), frozenset[int](), 0.0
     while len(excluded) < len(found.sigma) - 1:
         spans = spans_of(bundle, state, found, excluded)
@@ -76,21 +96,21 @@ def find_faults(calibration: Calibration) -> Findings:
             break
         most = max(most, spans[0].gain)
         suspects = [suspect_of(calibration, bundle, state, found, excluded, span) for span in spans]
-        if (two := guilty_two(calibration, bundle, found, excluded, suspects)) is not None:
+        if (two := isolated_pair(calibration, bundle, found, excluded, suspects)) is not None:
             for one, other in permutations(two):
                 displaced, changes = _displaced(bundle, one.state, found, excluded | {other.span.camera}, one.span)
                 faults.append(_fault(found, stamps, one.span, displaced, changes, None))
             state, excluded = two[0].state, excluded | {one.span.camera for one in two}
             continue
-        guilty, alternative = guiltiest(bundle, excluded, suspects)
+        faulty, alternative = isolated_suspect(bundle, excluded, suspects)
         third = len(found.sigma) - len(excluded) > 2
         # What one camera does, its partners share.
-        if not any(stands_out(bundle, span, guilty.usual_px) if third else span.px >= _MIN_PX_ALONE for span in spans):
+        if not any(stands_out(bundle, span, faulty.usual_px) if third else span.px >= _MIN_PX_ALONE for span in spans):
             break
-        displaced, changes = _displaced(bundle, guilty.state, found, excluded, guilty.span)
-        faults.append(_fault(found, stamps, guilty.span, displaced, changes, alternative))
-        state, excluded = guilty.state, excluded | {guilty.span.camera}
-    return Findings(tuple(sorted(faults, key=lambda fault: -fault.px * fault.share)))
+        displaced, changes = _displaced(bundle, faulty.state, found, excluded, faulty.span)
+        faults.append(_fault(found, stamps, faulty.span, displaced, changes, alternative))
+        state, excluded = faulty.state, excluded | {faulty.span.camera}
+    return faults, state, excluded
 
 
 def _displaced(

@@ -25,8 +25,8 @@ from multiview.geometry.least_squares import levenberg_marquardt
 from multiview.geometry.rigid import compose, invert
 
 __all__ = [
-    "SUSPECT_SHARE", "Suspect", "evidence_of", "guiltiest", "guilty_two", "spans_of", "stands_out",
-    "suspect_of",
+    "SUSPECT_SHARE", "Suspect", "evidence_of", "isolated_pair", "isolated_suspect", "noticeable_px", "spans_of",
+    "stands_out", "suspect_of",
 ]  # fmt: skip
 
 _MIN_PX = 0.2  # twice what is left in recordings in which no camera is at fault
@@ -54,15 +54,18 @@ class Suspect:
         return max((span.gain for span in self.rest if span.px > least_px and span.gain > 0), default=0.0)
 
 
-def _least_of(bundle: Bundle) -> float:
-    """px by which corners must fit better with a change of a camera; less is left in good recordings as well."""
-    return _MIN_PX if bundle.knots is None else _MIN_PX_MOVING
+def noticeable_px(bundle: Bundle, usual_px: float = 0.0, views: int = _FEW) -> float:
+    """By how much corners must fit better with a change of a camera in so many views.
+
+    Less is left in good recordings as well, or by the other cameras in this one.
+    """
+    least_px = _MIN_PX if bundle.knots is None else _MIN_PX_MOVING
+    return max(least_px, _USUAL_FACTOR * usual_px) * (_FEW_FACTOR if views < _FEW else 1.0)
 
 
 def stands_out(bundle: Bundle, span: Span, usual_px: float = 0.0) -> bool:
     """Whether more is explained by a change of a camera than good recordings leave, or other cameras in this one."""
-    least_px = max(_least_of(bundle), _USUAL_FACTOR * usual_px) * (_FEW_FACTOR if span.fewest < _FEW else 1.0)
-    return bool(span.px > least_px)
+    return bool(span.px > noticeable_px(bundle, usual_px, span.fewest))
 
 
 def evidence_of(
@@ -130,7 +133,7 @@ def _placed_anew(calibration: Calibration, found: Disagreement, excluded: frozen
     return replace(state, lenses=lenses, R=R, t=t, target_R=target_R, target_t=target_t)
 
 
-def guilty_two(
+def isolated_pair(
     calibration: Calibration,
     bundle: Bundle,
     found: Disagreement,
@@ -138,8 +141,7 @@ def guilty_two(
     suspects: list[Suspect],
 ) -> tuple[Suspect, Suspect] | None:
     """Two cameras without which little is left, where much is left without any single one."""
-    usual_px = min(suspect.usual_px for suspect in suspects)
-    least_px = max(_least_of(bundle), _USUAL_FACTOR * usual_px)
+    least_px = noticeable_px(bundle, min(suspect.usual_px for suspect in suspects))
     least = min(suspect.left(least_px) for suspect in suspects)
     enough = SUSPECT_SHARE * max(suspect.span.gain for suspect in suspects)
     if least <= enough or len(found.sigma) - len(excluded) < 4:
@@ -162,9 +164,9 @@ def guilty_two(
     return best
 
 
-def guiltiest(bundle: Bundle, excluded: frozenset[int], suspects: list[Suspect]) -> tuple[Suspect, int | None]:
+def isolated_suspect(bundle: Bundle, excluded: frozenset[int], suspects: list[Suspect]) -> tuple[Suspect, int | None]:
     """The suspect without which least is left, and another that explains as much."""
-    least_px = max(_least_of(bundle), _USUAL_FACTOR * min(suspect.usual_px for suspect in suspects))
+    least_px = noticeable_px(bundle, min(suspect.usual_px for suspect in suspects))
     left = [suspect.left(least_px) for suspect in suspects]
     clear = [
         suspect
