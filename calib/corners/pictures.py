@@ -1,6 +1,6 @@
 """Sources of images of the board: one video or folder of images per camera, with the time of every frame.
 
-A recorded video goes on in its later parts, CAMERA.1.mp4 ..., whose frames are numbered on.
+A recorded video goes on in its later parts, CAMERA.1.mp4 ..., and a GoPro's in its chapters; frames are numbered on.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from multiview.sources import (
     ContainerTimes,
     PictureDepth,
     Timestamps,
+    is_chapter,
     later_parts,
     numbered_pictures,
     read_picture,
@@ -76,29 +77,29 @@ class Pictures:
                 yield Picture(frame, self._time(frame), np.asarray(grey, np.uint8))
 
     def _read_videos(self, every: int) -> Iterator[Picture]:
-        first = yield from self._read_video(0, every)
+        first, ended_s = yield from self._read_video(0, 0.0, every)
         for part in self.parts:
-            first = yield from part._read_video(first, every)
+            first, ended_s = yield from part._read_video(first, ended_s if is_chapter(part.path) else 0.0, every)
 
-    def _read_video(self, first: int, every: int) -> Generator[Picture, None, int]:
-        """Of this file, whose frames are numbered from `first` on; returns the number of the next one."""
+    def _read_video(self, first: int, start_s: float, every: int) -> Generator[Picture, None, tuple[int, float]]:
+        """Of this file, whose frames are numbered from `first` on, and its times; returns those of the next one."""
         import cv2
 
         reader = open_video(self.path)
         container = ContainerTimes(self.fps, reader.unit_s)
         by_container = self.times is None and not self.from_rate
+        frame, stamp_s = first, -1 / self.fps
         try:
-            frame = first
             while reader.grab():
                 stamp_s = container.next_ns(reader.stamp_s) / 1e9
                 if frame % every == 0:
                     grey = cv2.cvtColor(reader.image(), cv2.COLOR_BGR2GRAY)
                     time = stamp_s if by_container else self._time(FrameNumber(frame - first))
-                    yield Picture(FrameNumber(frame), time, np.asarray(grey, np.uint8))
+                    yield Picture(FrameNumber(frame), start_s + time, np.asarray(grey, np.uint8))
                 frame += 1
         finally:
             reader.close()
-        return frame
+        return frame, start_s + (stamp_s + 1 / self.fps if by_container else (frame - first) / self.fps)
 
     def _every(self, every: int) -> list[tuple[FrameNumber, Path]]:
         """Where numbers follow each other, those that `every` divides: the same where cameras lack different files."""
@@ -127,6 +128,8 @@ def video(path: str | Path, name: str | None = None, fps: float | None = None) -
         try:
             found.append(_video_file(part, name, fps))
         except SourceError as error:
+            if is_chapter(part):  # those after it would be early
+                raise
             errors.append(error)
     if not found:
         raise errors[0]

@@ -67,7 +67,8 @@ def add_videos(parser: argparse.ArgumentParser, required: bool = True) -> None:
         required=required,
         action=_Videos,
         metavar="VIDEO",
-        help="one video, or folder of images, per camera; CAMERA.1.mp4 ... beside a recorded CAMERA.mp4 belong to it",
+        help="one video, or folder of images, per camera; CAMERA.1.mp4 ... beside a recorded CAMERA.mp4 belong to it, "
+        "as GX020001.MP4 ... do to a GoPro's GX010001.MP4",
     )
     parser.add_argument(
         "--cameras", metavar="A,B,...", help="the videos' cameras, in order (default: the files' names without suffix)"

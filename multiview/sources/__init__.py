@@ -7,7 +7,7 @@ from multiview.sources._device import DeviceReport, ReportsState
 from multiview.sources._device_settings import DeviceSettings
 from multiview.sources._open import device_addresses, is_device, is_file_address, is_webcam, open_source, settings_fault
 from multiview.sources._paced import Paced
-from multiview.sources._parts import later_parts, open_cameras, without_parts
+from multiview.sources._parts import is_chapter, later_parts, open_cameras, without_parts
 from multiview.sources._picture_files import PictureDepth, numbered_pictures, read_picture
 from multiview.sources._reader import Policy, Reader, Selection
 from multiview.sources._rotated import rotated
@@ -34,6 +34,7 @@ __all__ = [
     "VideoStart",
     "WebcamMode",
     "device_addresses",
+    "is_chapter",
     "is_device",
     "is_file_address",
     "is_webcam",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import av
 import pytest
 
 from multiview.commands.arguments import add_videos, camera_names
@@ -65,6 +66,52 @@ def test_part_that_cannot_be_read_is_noted_and_passed_over(folder: Path) -> None
         (folder / name).write_bytes(b"torn")
     with pytest.raises(SourceError, match=r"cam01\.mp4 cannot be opened"):
         open_source(str(folder / "cam01.mp4"))
+
+
+@pytest.fixture(params=[("GX010042", "GX020042", "GX030042"), ("GOPR0042", "GP010042", "GP020042")])
+def chapters(tmp_path: Path, request: pytest.FixtureRequest) -> list[Path]:
+    """Thirty frames as a GoPro cuts them, none with times beside it; and the first chapter of another recording."""
+    for part, name in enumerate(request.param):
+        write(tmp_path / f"{name}.MP4", range(10 * part, 10 * part + 10))
+    write(tmp_path / f"{request.param[0][:-1]}3.MP4", range(10))
+    return [tmp_path / f"{name}.MP4" for name in request.param]
+
+
+def write(path: Path, numbers: range) -> None:
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=round(FPS), options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        for number in numbers:
+            frame = av.VideoFrame.from_ndarray(picture(number, SIZE), format="bgr24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def test_chapters_of_a_gopro_are_read_as_one_video(chapters: list[Path]) -> None:
+    frames = read(open_source(str(chapters[0]), "left"))
+    assert [frame.index for frame in frames] == list(range(30))
+    assert [frame.time_ns for frame in frames] == [number * STEP_NS for number in range(30)]
+    assert [digit_of(frame.image) for frame in frames] == [number % 10 for number in range(30)]
+    parser = argparse.ArgumentParser()
+    add_videos(parser)
+    args = parser.parse_args(["--videos", *map(str, sorted(chapters[0].parent.iterdir()))])
+    assert camera_names(args) == [chapters[0].stem, f"{chapters[0].stem[:-1]}3"]
+
+
+def test_chapters_that_are_skipped_take_their_time(chapters: list[Path]) -> None:
+    source = open_source(str(chapters[0]))
+    assert all(source.skip() for _ in range(25))
+    frame = source.read()
+    assert frame is not None
+    assert (frame.index, frame.time_ns, digit_of(frame.image)) == (25, 25 * STEP_NS, 5)
+    source.close()
+
+
+def test_chapter_that_cannot_be_read_is_an_error(chapters: list[Path]) -> None:
+    """Nothing says how long it was, and all that follows would be early."""
+    chapters[1].write_bytes(b"torn")
+    with pytest.raises(SourceError, match=rf"{chapters[1].name} cannot be opened"):
+        read(open_source(str(chapters[0])))
 
 
 def test_later_parts_are_no_cameras(folder: Path) -> None:

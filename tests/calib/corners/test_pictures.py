@@ -60,3 +60,19 @@ def test_part_of_a_board_video_that_cannot_be_read_is_noted(folder: Path) -> Non
     (folder / "cam01.mp4").write_bytes(b"torn")
     with pytest.raises(SourceError, match=r"cam01\.mp4 cannot be opened as a video"):
         video(folder / "cam01.mp4")
+
+
+def test_chapters_of_a_gopro_are_one_video_of_the_board(tmp_path: Path) -> None:
+    for part in (1, 2):
+        log = VideoLog(tmp_path, f"GX0{part}0007", SIZE, FPS, 0)
+        for number in range(10):
+            log.add(VideoFrame(picture(number, SIZE), number, number * STEP_NS, "cam01"), wait=True)
+        log.close()
+    for stamps in tmp_path.glob("*.csv"):
+        stamps.unlink()
+    read = list(video(tmp_path / "GX010007.mp4").read())
+    assert [one.frame for one in read] == list(range(20))
+    np.testing.assert_allclose([one.time for one in read], np.arange(20) / FPS, atol=1e-9)
+    (tmp_path / "GX020007.mp4").write_bytes(b"torn")
+    with pytest.raises(SourceError, match=r"GX020007\.mp4 cannot be opened as a video"):
+        video(tmp_path / "GX010007.mp4")

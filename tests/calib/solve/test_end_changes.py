@@ -1,4 +1,4 @@
-"""A camera that changed when hardly a picture was left to tell is named, with the time; a wrong picture names nobody."""
+"""A camera that changed when hardly a picture was left to tell is named, with the time; one wrong picture is not."""
 
 from dataclasses import replace
 
