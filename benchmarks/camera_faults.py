@@ -8,7 +8,8 @@ Corners are written as `detect` writes them, and `multiview calibrate solve` is 
 and writes: "named" are recordings in which that camera is the first that the console, report.json and report.html
 name, all three; "in time" those in which these three tell an interval that holds the true time ("width" is its
 median), of all with a change that three pictures before and after can tell of; "not good" those whose printed and
-written verdict is not "good"; "others" cameras that are named and are not at fault. In clean studios nobody may be
+written verdict is not "good"; "others" cameras that are named and are not at fault; "unseen" recordings in which no
+picture beside another camera shows the change, which nothing tells from clean ones. In clean studios nobody may be
 named. Boards are held still at many places (`held`: 10 Hz, 12 s; `held_15`: 15 Hz, 15 s) or waved for 15 s at 15 or
 60 Hz, in turn with the seeds; cameras, times and lenses change with them.
 """
@@ -60,6 +61,7 @@ class Trial:
         widths: s, of the intervals that are said.
         good: A verdict that calls the rig good, anywhere.
         others: Cameras that are named and not at fault.
+        seen: Some picture of a camera at fault, taken together with one of another camera, shows the change.
         said: The console's first line.
     """
 
@@ -68,6 +70,7 @@ class Trial:
     widths: tuple[float, ...]
     good: bool
     others: int
+    seen: bool
     said: str
 
 
@@ -83,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a row for every fault, and one for clean studios."""
-    print(f"{'':28}{'n':>4}{'named':>7}{'in time':>9}{'width s':>9}{'others':>8}{'not good':>10}")
+    print(f"{'':28}{'n':>4}{'named':>7}{'in time':>9}{'width s':>9}{'others':>8}{'not good':>10}{'unseen':>8}")
     first, last = (int(text) for text in args.seeds.split("-"))
     for fault in args.faults:
         scenes = [(seed, args.scenes[seed % len(args.scenes)]) for seed in range(first, last + 1)]
@@ -195,7 +198,9 @@ def _judged(scene: Scene, corners: Corners, said: str, report: dict[str, Any], p
             widths += [] if between is None else [between[1] - between[0]]
     good = report["verdict"] == "good" or said.startswith("GOOD") or re.search(r"\bGood\s*:", page) is not None
     others = len(set(told) - set(faulty))
-    return Trial(named, all(in_time) if in_time else None, tuple(widths), good, others, said)
+    starts = [(who, _true_times(scene, corners, who)[0]) for who in _faulty(scene)]
+    seen = all(start is None or min(_shared(corners, who, start)) > 0 for who, start in starts)
+    return Trial(named, all(in_time) if in_time else None, tuple(widths), good, others, seen, said)
 
 
 def _words(between: list[float]) -> str:
@@ -209,6 +214,7 @@ def _print_row(name: str, rows: list[Trial]) -> None:
     width = f"{np.median(widths):.2f}" if widths else "-"
     print(
         f"{name:28}{len(rows):4d}{sum(row.named for row in rows):7d}{f'{sum(timed)}/{len(timed)}':>9}{width:>9}"
-        f"{sum(row.others for row in rows):8d}{sum(not row.good for row in rows):10d}",
+        f"{sum(row.others for row in rows):8d}{sum(not row.good for row in rows):10d}"
+        f"{sum(not row.seen for row in rows):8d}",
         flush=True,
     )

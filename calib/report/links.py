@@ -13,7 +13,7 @@ from calib.solve.solve import Calibration
 __all__ = ["ENOUGH_BOARDS", "Link", "links_of"]
 
 ENOUGH_BOARDS = 8  # to determine a pose between two cameras
-_ANOTHER_PLACE = 0.25  # of the board's size: pictures between which it moved less show one board
+_ANOTHER_PLACE = 0.1  # of the board's size: pictures between which it moved less show one board
 
 
 @dataclass(frozen=True, slots=True)

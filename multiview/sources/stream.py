@@ -23,7 +23,9 @@ SILENCE_S = (
     8.0  # a stream that sends nothing for so long is broken; one that sends, but no key frame yet, is waited for
 )
 FFMPEG_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"  # "name;value|name;value", as OpenCV reads it
-LIVE_OPTIONS = {"rtsp_transport": "tcp"}  # a lost UDP packet smears a picture for a second
+LIVE_OPTIONS = {
+    "rtsp_flags": "prefer_tcp"
+}  # a lost UDP packet smears a picture for a second; some cameras have no other
 RETRY_FIRST_S, RETRY_MAX_S = 0.5, 8.0
 SLACK_S = 20.0
 

@@ -8,6 +8,7 @@ import pytest
 
 from calib.board.wand import Wand
 from calib.corners.corners import Corners, write_corners
+from calib.report.links import ENOUGH_BOARDS
 from calib.report.outcome import judge
 from calib.solve.check import check_rig
 from calib.solve.known_lenses import known_lenses
@@ -71,7 +72,7 @@ def test_wand_gives_rig_and_offsets_within_their_stated_deviations(recorded, sol
     assert (solved.offset_sigma[1:] < 0.002).all()
     assert 0.8 * SIGMA < solved.sigma.mean() < 1.2 * SIGMA
     outcome = judge(solved, solved.corners)
-    assert all(link.boards > 20 for link in outcome.links)
+    assert all(link.boards > ENOUGH_BOARDS for link in outcome.links)
     assert not outcome.verdicts
     assert outcome.verdict == "good", outcome.reasons
     for _, _, angle, metres in solved.loops:
