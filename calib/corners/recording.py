@@ -20,8 +20,8 @@ def add_source_arguments(parser: argparse.ArgumentParser, required: bool) -> Non
     group = parser.add_mutually_exclusive_group(required=required)
     group.add_argument(
         "--videos", nargs="+", type=Path, metavar="FILE",
-        help="one video per camera; CAMERA.1.mp4 ... beside a recorded CAMERA.mp4 belong to it, as GX020001.MP4 ... do to "
-        "a GoPro's GX010001.MP4",
+        help="one video per camera; CAMERA.1.mp4 ... beside a recorded CAMERA.mp4 belong to it, as GX020001.MP4 ... do "
+        "to a GoPro's GX010001.MP4",
     )  # fmt: skip
     group.add_argument(
         "--images", nargs="+", type=Path, metavar="DIR",
