@@ -40,6 +40,7 @@ STUDIES = {
     "fuzz": "mutated messages at the decoder",
     "extrinsic_drift": "how soon a rotated camera is detected, and how often falsely",
     "extrinsic_drift_recorded": "the same on a real recording",
+    "lifting": "how near the truth people are whom one camera sees",
     "long_take": "how fast a long recording is smoothed, and in what memory",
     "live": "latency and losses of the live system under load",
     "live_video": "how many frames of real people get 2D poses live, and what takes the time",

@@ -76,6 +76,7 @@ GROUPS: dict[str, dict[str, Command]] = {
     "From recordings": {
         "process": Command("multiview.commands.process", "Compute 3D poses from videos: 2D detection, then fusion."),
         "fuse": Command("multiview.commands.fuse", "Fuse recorded 2D keypoints of several cameras into 3D people."),
+        "lift": Command("multiview.commands.lift", "Lift recorded 2D keypoints of one camera to 3D people."),
         "batch": Command(
             "services.batch.batch", "Process every recording below a folder, here, on a Ray cluster or on Slurm."
         ),

@@ -40,6 +40,7 @@ ARROWS: dict[str, str] = {
     "multiview/fusion/estimation": "fusion/state cameras geometry",
     "multiview/fusion/association": "common fusion/state cameras geometry",
     "multiview/fusion": "fusion/association fusion/estimation fusion/state body cameras common geometry",
+    "multiview/lifting": "fusion fusion/state timing body cameras common",
     "multiview/selfcalib": "cameras geometry",
     "multiview/synthetic": "marker_files recordings body cameras wire common geometry",
     "multiview/drawing": "biomechanics evaluation fusion/association fusion/state recordings body cameras timing "
@@ -49,11 +50,12 @@ ARROWS: dict[str, str] = {
     "multiview/marker_files": "common",
     "multiview/evaluation": "biomechanics marker_files recordings body geometry",
     "multiview/detect": "models nets keypoints recordings synthetic body common",
-    "multiview/learn": "nets keypoints synthetic recordings sources body cameras common",
-    "multiview/studio": "detect fusion fusion/association selfcalib timing wire synthetic sources recordings "
-    "body cameras common",
-    "multiview/commands": "retarget biomechanics editing studio wire keypoints learn detect evaluation marker_files "
-    "export drawing synthetic selfcalib fusion keypoint_formats recordings models sources body cameras common",
+    "multiview/learn": "lifting nets keypoints synthetic recordings sources body cameras common",
+    "multiview/studio": "lifting detect fusion fusion/association selfcalib timing wire synthetic sources "
+    "recordings body cameras common",
+    "multiview/commands": "lifting retarget biomechanics editing studio wire keypoints learn detect evaluation "
+    "marker_files export drawing synthetic selfcalib fusion keypoint_formats recordings models sources body cameras "
+    "common",
     "multiview/batch": "__init__ commands studio detect keypoint_formats recordings models sources body cameras common",
     "multiview/__init__": "detect evaluation fusion recordings sources client cameras body geometry",
     "multiview/__main__": "__init__ common",

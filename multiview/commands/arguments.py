@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Annotated
 
 from multiview.common.names import name_of_file, split_names
-from multiview.common.ranges import ranged
+from multiview.common.ranges import between, ranged
 from multiview.sources import without_parts
 
 __all__ = [
     "add_detector",
     "add_fusion",
     "add_keypoints",
+    "add_lifting",
     "add_person_numbers",
     "add_recorded_keypoints",
     "add_rig",
@@ -110,6 +112,23 @@ def add_fusion(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="N",
         help="maximum number of simultaneous people (default: no limit)",
+    )
+
+
+def add_lifting(parser: argparse.ArgumentParser) -> None:
+    """`--height` and `--no-floor`: what is known of people whom one camera sees."""
+    parser.add_argument(
+        "--height",
+        type=ranged(Annotated[float, between(0.3, 3.0, "m")]),
+        default=0.0,
+        metavar="M",
+        help="one camera: height of the people, m (default: by the floor, else as adults are)",
+    )
+    parser.add_argument(
+        "--no-floor",
+        dest="floor",
+        action="store_false",
+        help="one camera: people do not stand on the floor of the rig's world (z = 0)",
     )
 
 

@@ -1,4 +1,4 @@
-"""`multiview process`: compute 3D poses from videos: 2D detection, then the same fusion as `multiview fuse`."""
+"""`multiview process`: 3D poses from videos: 2D detection, then the same as `fuse`, or with one video `lift`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from multiview.commands.arguments import add_detector, add_fusion, add_rig, add_videos, camera_names
+from multiview.commands.arguments import add_detector, add_fusion, add_lifting, add_rig, add_videos, camera_names
 from multiview.common.counted import counted
 from multiview.common.ranges import FrameRate, ranged
 
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="frame rate, if the videos' times are wrong (default: the videos' own times)",
     )
     add_fusion(parser)
+    add_lifting(parser)
     parser.add_argument(
         "--save-keypoints", action="store_true", help="save the 2D poses as OUT/keypoints, for `fuse` and `explain`"
     )
@@ -43,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
     """Detect, fuse, write, and say how well the two agree."""
     from multiview.cameras.rig_file import load_rig
     from multiview.commands.fusion_choices import fusion_choices
-    from multiview.commands.outcome import say_why
+    from multiview.commands.lift_run import LiftChoices, lift_recording
+    from multiview.commands.outcome import say_lifted, say_why
     from multiview.commands.process_run import detect_all, fuse_and_write, open_sources
     from multiview.common.plugins import plugin_options
     from multiview.detect import make_detector
@@ -69,6 +71,10 @@ def run(args: argparse.Namespace) -> int:
     if args.save_keypoints:
         write_recordings(rig, recordings, args.out / "keypoints")
     extra = {"detector": args.detector, "detection_seconds": seconds}
+    if len(recordings) == 1:
+        lifting = LiftChoices(args.height, args.floor)
+        summary = lift_recording(rig, detectors[0].skeleton, recordings[0], lifting, choices, args.out, extra)
+        return say_lifted(summary, args.out)
     absent = "has no picture in these videos"
     written = fuse_and_write(rig, detectors[0].skeleton, recordings, choices, args.out, extra, absent)
     summary = written.summary

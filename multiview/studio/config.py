@@ -211,6 +211,8 @@ class FusionOptions(_Section, frozen=True, kw_only=True):
     """Also correct the stamps by significant offsets, until fusion ends."""
     contacts: bool = True
     """Find feet that stand on the floor, and keep them still while they do."""
+    person_height_m: Annotated[float, between(0, 3, "m")] = 0.0
+    """m. Height of the people in a studio with one camera; 0: the floor tells it."""
 
 
 class MetricsOptions(_Section, frozen=True, kw_only=True):

@@ -70,6 +70,7 @@ class Evidence:
         rejected: Messages that fusion rejected, by reason.
         volume: Whether people may appear only in a part of the room.
         disagreement: Why cameras do not agree on where people are, as far as that was found out.
+        lifts: Whether people are lifted from the one camera that there is.
     """
 
     cameras: Sequence[CameraEvidence]
@@ -79,6 +80,7 @@ class Evidence:
     rejected: Mapping[str, int] = field(default_factory=dict)
     volume: bool = False
     disagreement: Sequence[str] = ()
+    lifts: bool = False
 
 
 def evidence(
@@ -150,9 +152,13 @@ def _silent(known: Evidence) -> Iterator[Reason]:
     """The one camera that is alone, and those that give nothing."""
     giving = [c for c in known.cameras if c.survey.views or c.rate_hz > 0]
     silent = [c for c in known.cameras if c not in giving]
-    if len(giving) == 1:
+    if len(giving) == 1 and known.lifts and known.people:
+        yield Reason(
+            f"{giving[0].name} is the only camera: people are lifted from its pictures, and depth is an estimate"
+        )
+    elif len(giving) == 1 and not known.lifts:
         alone = f"{giving[0].name} is the only camera: a point in space takes two cameras that see it"
-        yield Reason(alone, hopeless=True)
+        yield Reason(f"{alone}; `multiview lift` estimates people from one", hopeless=True)
     for camera in silent[:NAMED]:
         yield Reason(f"{camera.name} {camera.trouble or 'gives nothing'}", hopeless=not giving)
     if len(silent) > NAMED:
@@ -261,6 +267,8 @@ def _small(known: Evidence) -> Iterator[Reason]:
 def _no_agreement(known: Evidence) -> Reason:
     if not known.ticks:
         return Reason("no camera has given anything yet", hopeless=True)
+    if known.lifts:
+        return Reason("the camera sees people, but not long enough, or too little of them, to be lifted")
     where = ", and the volume may be too narrow" if known.volume else ""
     return Reason(
         f"cameras see people, but not in one place{where}: is this the rig of these cameras, with the right names, and "

@@ -24,6 +24,7 @@ from multiview.cameras.reprojection import residuals_px
 from multiview.data import TimeNs, Tracks, Views
 from multiview.errors import MessageError
 from multiview.fusion.pipeline import Pipeline
+from multiview.lifting.lifter import Lifter
 from multiview.selfcalib.extrinsic_drift import ExtrinsicDriftDetector
 from multiview.studio.agreement import Agreement
 from multiview.studio.config import Studio
@@ -84,7 +85,8 @@ class StreamFusion:
     def __init__(self, studio: Studio, rig: Rig | None = None, boot_id: int = 0) -> None:
         self.rig = rig or studio_rig(studio)
         self.skeleton: Skeleton = studio_skeleton(studio)
-        self.pipeline = Pipeline(self.rig, self.skeleton, pipeline_options(studio), studio.fusion.contacts)
+        self.lifts = len(self.rig) == 1  # one camera triangulates nothing: its people are lifted
+        self.pipeline = self._lifter(studio) if self.lifts else self._pipeline(studio)
         self.sync = SyncBuffer(
             len(self.rig), frame_rate(studio), sync_options(studio), [c.time_offset_s for c in self.rig.cameras]
         )
@@ -101,11 +103,11 @@ class StreamFusion:
         self.step_ns = 0  # time that the last tick took to compute
         exclude, compensate = studio.fusion.exclude_displaced_cameras, studio.fusion.compensate_rotation
         self.extrinsic_drift: ExtrinsicDriftDetector | None = None
-        if exclude or compensate:
+        if (exclude or compensate) and not self.lifts:
             self.extrinsic_drift = ExtrinsicDriftDetector(self.rig, self.sync.rate_hz, compensate=not exclude)
         correct = studio.fusion.correct_time_offsets
         self.time_offsets: TimeOffsetMonitor | None = None
-        if correct or studio.fusion.estimate_time_offsets:
+        if (correct or studio.fusion.estimate_time_offsets) and not self.lifts:
             self.time_offsets = TimeOffsetMonitor(self.rig, self.sync, correct)
         self._check_calibration = studio.fusion.check_calibration
         self._calibration = self.rig.calibration_hash
@@ -117,6 +119,12 @@ class StreamFusion:
         self._sessions: dict[str, _WorkerSession] = {}
         self.survey = self.new_survey()
         self._restarts = 0
+
+    def _pipeline(self, studio: Studio) -> Pipeline | Lifter:
+        return Pipeline(self.rig, self.skeleton, pipeline_options(studio), studio.fusion.contacts)
+
+    def _lifter(self, studio: Studio) -> Pipeline | Lifter:
+        return Lifter(self.rig, self.skeleton, pipeline_options(studio), studio.fusion.person_height_m)
 
     def new_survey(self) -> ViewSurvey:
         """Begin to count anew what is fused from now on."""

@@ -112,5 +112,12 @@ class LiveReasons:
             cameras.append(CameraEvidence(camera.name, camera.size, survey, trouble, *figures))
         all_views, new = fusion.survey, Counter(fusion.rejected) - self._rejected
         return Evidence(
-            cameras, all_views.ticks, all_views.together, len(all_views.people), new, self._volume, self._disagreement
+            cameras,
+            all_views.ticks,
+            all_views.together,
+            len(all_views.people),
+            new,
+            self._volume,
+            self._disagreement,
+            fusion.lifts,
         )

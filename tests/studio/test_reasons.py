@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,7 +47,11 @@ def _counts() -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize(
     ("seen", "expected", "hopeless"),
     [
-        ((SOMEBODY, None, None), "cam01 is the only camera", True),
+        (
+            (SOMEBODY, None, None),
+            "cam01 is the only camera: a point in space takes two cameras that see it; `multiview lift`",
+            True,
+        ),
         ((person((0.1, 0.1), (0.9, 0.9)),) * 3, "between 0 and 1: they are shares of a picture", True),
         ((person((-0.9, -0.5), (0.9, 0.7)),) * 3, "between -1 and 1: they are shares of a picture", True),
         ((person((3000.0, 1500.0), (3500.0, 2000.0)),) * 3, "the rig is of other pictures", True),
@@ -139,3 +145,15 @@ def test_commands_say_why_nobody_came_out_and_exit_with_2(rig: Rig, capsys: pyte
     assert "cam02 has no picture" in summary(alone)
     empty = evidence(rig.cameras, surveyed(rig, (NOBODY, NOBODY, NOBODY)), dict.fromkeys(rig.names, ""))
     assert say_why(empty) == 0
+
+
+def test_summary_says_that_people_are_lifted_where_one_camera_is_all_there_is() -> None:
+    one = make_rig(StudioOptions(cameras=1))
+    known = evidence(one.cameras, surveyed(one, (SOMEBODY,), people=1))
+    lifted = replace(known, lifts=True)
+    assert summary(lifted) == (
+        "cam01 is the only camera: people are lifted from its pictures, and depth is an estimate"
+    )
+    nobody = replace(evidence(one.cameras, surveyed(one, (NOBODY,))), lifts=True)
+    assert summary(nobody).startswith("nobody, because 2D detection finds nobody")
+    assert not any(reason.hopeless for reason in reasons(nobody))

@@ -392,3 +392,30 @@ def test_wild_count_of_a_trigger_is_rejected(count: int) -> None:
         body = encode(pack_keypoints(keypoints, camera=camera, frame=0, trigger=5, **header))
         ticks += fusion.feed(f"keypoints/{camera}", Stamp(0, 0, 0), body)
     assert [tick.views.tick for tick in ticks] == [5]
+
+
+def test_a_studio_with_one_camera_lifts_its_people() -> None:
+    """Poses come live, one ray a joint, under a number that stays; what needs several cameras is left alone."""
+    options = {**OPTIONS, "cameras": 1}
+    simulated = make_studio(msgspec.convert(options, StudioOptions))
+    studio = Studio(
+        skeleton="coco17", source=SyntheticSource(options=options), fusion=FusionOptions(person_height_m=1.7)
+    )
+    fusion, fused = StreamFusion(studio, simulated.rig), list[FusedTick]()
+    fusion.warm_up()
+    for frame in range(simulated.frames):
+        keypoints, time_ns = simulated.keypoints(0, frame), simulated.time_ns(frame)
+        if keypoints is None:
+            continue
+        header = {"boot_id": 1, "frame": frame, "time_ns": time_ns, "clock": "epoch", "skeleton": "coco17"}
+        body = encode(pack_keypoints(keypoints, camera="cam01", **header))
+        fused += fusion.feed("keypoints/cam01", Stamp(frame, frame, BASE + time_ns + MS), body)
+    assert fusion.lifts
+    assert {track.person for tick in fused for track in tick.tracks.tracks} == {1}
+    assert sum(bool(tick.tracks.tracks) for tick in fused) > 0.8 * len(fused)
+    pose = fused[-5].tracks.tracks[0].pose
+    true = simulated.truth.xyz[simulated.truth.frame == fused[-5].message.tick][0]
+    away = np.linalg.norm(true.mean(axis=0) - simulated.rig.cameras[0].centre)
+    assert np.linalg.norm(np.nanmean(pose.xyz - true, axis=0)) < 0.2 * away
+    assert set(np.unique(pose.views)) <= {0, 1}
+    assert (fusion.calibration_faults(), fusion.residuals_px(), fusion.time_offsets) == ({}, {}, None)
