@@ -8,7 +8,7 @@ the last keypoints of a tick to its pose at the hub; "server" how much of a core
 One browser runs on the studio's machine, as the operator's does. Three are an operator's and two of other people: a
 phone and a laptop in the room, which bring cores of their own. Here there are no cores but the studio's, so those two
 run at SCHED_IDLE: they take only what nobody else wants, and the server's work for them is all that is left of them.
-The figure of three that share the studio's cores as equals is printed too, without a limit.
+Three that share the studio's cores as equals have the same limit.
 
 "usable" is from the command until a browser, which runs already, shows the page of a studio and its buttons answer.
 Memory is that of the server, and of the processes that run the page's scripts and draw it (their shares, PSS: what else
@@ -48,7 +48,7 @@ PATIENCE_S = 240.0
 SAMPLE_S = 0.5
 CASES = ((0, 0), (1, 0), (1, 2), (3, 0))  # browsers on the studio's machine, and on others
 DRAWN_HZ, LATE_MS, PICTURES_HZ = 15.0, 60.0, 4.5
-GROWTH = {(1, 0): ("one browser", 1.2), (1, 2): ("three, two of them elsewhere", 1.4), (3, 0): ("three here", np.inf)}
+GROWTH = {(1, 0): ("one browser", 1.2), (1, 2): ("three, two of them elsewhere", 1.4), (3, 0): ("three here", 1.4)}
 START_S = 3.0
 MEMORY_MB, FIRST_S = 10.0, 60.0
 _LINK = re.compile(r"(http://127\.0\.0\.1:\d+/login\?token=[\w-]+)\n")
