@@ -26,7 +26,6 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -162,7 +161,7 @@ def _studio(args: argparse.Namespace, folder: Path) -> Iterator[tuple[Path, _Ser
         yield file, _Server(processes[1], logs[1])
     finally:
         for process in reversed(processes):
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             process.wait()
 
 
@@ -223,7 +222,7 @@ def _start_s(port: int) -> float:
             return took_s
         finally:
             page.context.browser.close()
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             process.wait()
 
 

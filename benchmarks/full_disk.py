@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
 import socket
 import subprocess
 import sys
@@ -93,7 +92,7 @@ def _recorded_through(studio: NumberedStudio, command: str, seconds: float) -> I
             filler.unlink()
             full_s = time.monotonic() - full_at
             time.sleep(AFTER_S)
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             status = process.wait(PATIENCE_S)
         finally:
             process.kill()
