@@ -67,6 +67,7 @@ COMMANDS = [
     "info {take}",
     "label take {take} --out OUT --every 5",
     "explain --rig {take}/rig.toml --keypoints {take}/keypoints --skeleton coco17 --frame 3 --out OUT/cam01.png",
+    "lift --rig {take}/rig.toml --keypoints {take}/keypoints --skeleton coco17 --camera cam01 --out OUT",
     "synthesize --cameras 3 --seconds 0.2 --out OUT",
     "calibrate convert {take}/rig.toml OUT/rig.toml",
     "calibrate convert {take}/rig.toml {take}/take.toml --to anipose",

@@ -11,7 +11,7 @@ import pytest
 from calib.board.board import Board
 from calib.corners.corners import Corners
 from calib.report.outcome import judge, rig_of
-from calib.solve import solve as solve_module
+from calib.solve import group_fit
 from calib.solve.motion import motion_offset
 from calib.solve.shared_motion import shared_motion
 from calib.solve.solve import solve
@@ -165,7 +165,7 @@ def test_numeric_trouble_is_a_calibration_error_in_one_line(monkeypatch):
         raise np.linalg.LinAlgError("12-th leading minor not positive definite")
 
     _, corners = recorded(Faults(), seconds=2.0)
-    monkeypatch.setattr(solve_module, "_robust", fails)
+    monkeypatch.setattr(group_fit, "_robust", fails)
     with pytest.raises(CalibrationError, match=r"no solution \(12-th leading minor not positive definite\)") as caught:
         solve(corners, BOARD, "pinhole5")
     assert "\n" not in str(caught.value)
