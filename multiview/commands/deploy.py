@@ -47,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
     from multiview.body.skeleton import load_skeleton
     from multiview.common.console import plain_console
     from multiview.learn.deploy import export, quantise, time_per_person, with_input, write_card
-    from multiview.learn.deploy_set import calibration_crops, measuring_set
-    from multiview.learn.evaluate import evaluate_model
+    from multiview.learn.deploy_set import calibration_inputs, measuring_set
+    from multiview.learn.evaluate import evaluate_model, evaluate_pictures
     from multiview.learn.model_file import open_model
     from multiview.learn.weights import load_weights
 
@@ -63,8 +63,19 @@ def run(args: argparse.Namespace) -> int:
         people, samples = measuring_set(args.annotations, args.images, recipe, args.people)
     sizes = [recipe.network.input]
     if args.extra_scale < 1:
-        sizes.append(tuple(max(32, round(side * args.extra_scale / 16) * 16) for side in recipe.network.input))
-    table = Table("model", "input", "MB", "AP", "PCK@0.1", "ms, one person", "ms each of four", "fps of one")
+        sizes.append(tuple(max(32, round(side * args.extra_scale / 32) * 32) for side in recipe.network.input))
+    whole = recipe.task == "people"
+    pictures = {person.image_id: sample.image for person, sample in zip(people, samples, strict=True)}
+
+    def measure(path: Path) -> dict[str, Any]:
+        model = open_model(path)
+        if whole:
+            return evaluate_pictures(model, people, pictures, skeleton)[0]
+        return evaluate_model(model, people, samples, skeleton)[0]
+
+    one = "picture" if whole else "person"
+    second = "AP50" if whole else "PCK@0.1"
+    table = Table("model", "input", "MB", "AP", second, f"ms, one {one}", "ms each of four", "fps of one")
     rows = {}
     for size in sizes:
         sized = with_input(recipe, size)
@@ -72,14 +83,14 @@ def run(args: argparse.Namespace) -> int:
         plain, small = args.out / f"{name}{suffix}_fp32.onnx", args.out / f"{name}{suffix}.onnx"
         with console.status(f"quantising at {size[0]} x {size[1]}"):
             export(network, sized, plain)
-            quantise(plain, sized, calibration_crops(recipe, args.weights.parent, size, args.calibration), small)
+            quantise(plain, sized, calibration_inputs(recipe, args.weights.parent, size, args.calibration), small)
         for path, kind in ((plain, "fp32"), (small, "INT8")):
             with console.status(f"measuring {path.name}"):
-                figures, _, _ = evaluate_model(open_model(path), people, samples, skeleton)
+                figures = measure(path)
                 timing = time_per_person(path, size)
             rows[kind + suffix] = (figures, timing)
             megabytes = f"{path.stat().st_size / 1e6:.1f}"
-            accuracy = (f"{figures['ap']:.4f}", f"{figures['pck']:.4f}")
+            accuracy = (f"{figures['ap']:.4f}", f"{figures['ap50' if whole else 'pck']:.4f}")
             speed = (f"{timing.one:.2f}", f"{timing.four:.2f}", f"{1e3 / timing.one:.0f}")
             table.add_row(kind, f"{size[0]} x {size[1]}", megabytes, *accuracy, *speed)
     console.print(table)
@@ -89,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
         highlight=False,
     )
     kept = {f"{kind} AP": round(figures["ap"], 4) for kind, (figures, _) in rows.items()}
-    kept |= {f"{kind} ms per person": round(timing.one, 2) for kind, (_, timing) in rows.items()}
+    kept |= {f"{kind} ms per {one}": round(timing.one, 2) for kind, (_, timing) in rows.items()}
     write_card(args.out / f"{name}.toml", recipe, [args.out / f"{name}.onnx"], kept)
     console.print(f"card {args.out / f'{name}.toml'}")
     return 0

@@ -14,7 +14,8 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "If training is interrupted, rerun the command: it resumes from the last checkpoint. "
-        "Recipes that ship with multiview: light (joints of a person), finder (people in an image)."
+        "Recipes that ship with multiview: light, hourglass, rle, soft_argmax (joints of a person), "
+        "affinity, tags, queries (of everyone in an image), finder (people in an image)."
     )
     parser.add_argument("recipe", help="a recipe's TOML file, or the name of one that ships with multiview")
     parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the results (default: out/train/RECIPE)")
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     path = package_file("recipes", f"{args.recipe}.toml")
     path = path if path.is_file() else Path(args.recipe)
     if not path.is_file():
-        raise ConfigError(f"{args.recipe}: neither a file nor a recipe that ships with multiview (light, finder)")
+        raise ConfigError(f"{args.recipe}: neither a file nor a recipe that ships with multiview ({_shipped()})")
     recipe = decode_toml(path, Recipe)
     folder = args.out or Path("out") / "train" / path.stem
     console = plain_console()
@@ -64,3 +65,9 @@ def run(args: argparse.Namespace) -> int:
             raise
     console.print(f"weights {folder / 'best.pt'}, curve {folder / 'curve.csv'}, pictures {folder / 'pictures'}")
     return 0
+
+
+def _shipped() -> str:
+    from multiview.common.package_data import package_file
+
+    return ", ".join(sorted(path.stem for path in package_file("recipes").glob("*.toml")))

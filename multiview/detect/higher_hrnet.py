@@ -17,8 +17,7 @@ from multiview.common.ranges import above, between
 from multiview.detect._one_stage import OneStage, OneStageOptions
 from multiview.errors import ConfigError
 from multiview.keypoints.one_stage import Found
-from multiview.keypoints.peaks import Candidates, find_candidates
-from multiview.keypoints.tags import group_by_tags
+from multiview.keypoints.people_maps import people_from_tags
 from multiview.models.card import load_card
 
 __all__ = ["Detector", "Options"]
@@ -46,11 +45,15 @@ class Detector(OneStage):
     def _read(self, outputs: dict[str, Shaped[np.ndarray, ...]]) -> Found:
         joints = len(self.skeleton.joints)
         heat, tags = self._maps(list(outputs.values()), joints)
-        candidates = find_candidates(heat, self._own.min_peak, window=5)
-        x, y = candidates.pixel.T
-        embedded = tags[candidates.joint, y, x][:, None]
-        people = group_by_tags(candidates.joint, embedded, candidates.score, self._own.new_person)
-        return self._people(candidates, people, joints, self.card.input_size[0] / heat.shape[2])
+        return people_from_tags(
+            heat,
+            tags,
+            self.card.input_size[0] / heat.shape[2],
+            self._options.min_person_score,
+            self._own.min_peak,
+            self._own.min_joints,
+            self._own.new_person,
+        )
 
     def _maps(
         self, outputs: list[Float[np.ndarray, "_ _ _"]], joints: int
@@ -67,18 +70,6 @@ class Detector(OneStage):
         size = max(((m.shape[2], m.shape[1]) for m in outputs), key=lambda s: s[0])
         heat = np.mean([_enlarged(m, size) for m in (tagged[0][:joints], *plain)], axis=0)
         return heat.astype(np.float32), _enlarged(tagged[0][joints:], size)
-
-    def _people(self, candidates: Candidates, people: np.ndarray, joints: int, stride: float) -> Found:
-        count = int(people.max(initial=-1)) + 1
-        xy, score = np.full((count, joints, 2), np.nan), np.zeros((count, joints))
-        # Resizing keeps the pictures' edges in place, not the centres of their first pixels.
-        xy[people, candidates.joint] = (candidates.xy + 0.5) * stride - 0.5
-        score[people, candidates.joint] = np.clip(candidates.score, 0.0, 1.0)
-        there = (score > 0).sum(axis=1)
-        means = score.sum(axis=1) / np.maximum(there, 1)
-        kept = np.flatnonzero((there >= self._own.min_joints) & (means >= self._options.min_person_score))
-        kept = kept[np.argsort(-means[kept], kind="stable")]
-        return Found(np.zeros((len(kept), 4)), means[kept], xy[kept], score[kept])
 
 
 def _enlarged(maps: Float[np.ndarray, "J _ _"], size: tuple[int, int]) -> Float32[np.ndarray, "J h w"]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Shaped
 
@@ -16,8 +15,7 @@ from multiview.common.ranges import between
 from multiview.detect._one_stage import OneStage, OneStageOptions
 from multiview.errors import ConfigError
 from multiview.keypoints.one_stage import Found
-from multiview.keypoints.paf import group_by_limbs
-from multiview.keypoints.peaks import find_candidates
+from multiview.keypoints.people_maps import people_from_fields
 from multiview.models.card import load_card
 
 __all__ = ["Detector", "Options"]
@@ -53,20 +51,16 @@ class Detector(OneStage):
             raise ConfigError(
                 f"{self.model.path} gives {len(maps)} channels, its card's limbs reach to {max(self._channels) + 2}"
             )
-        k = self._own.enlarge
-        size = (maps.shape[2] * k, maps.shape[1] * k)
-        large = np.stack([cv2.resize(m, size, interpolation=cv2.INTER_CUBIC) for m in maps])
-        fields = np.stack([large[c : c + 2] for c in self._channels])
-        candidates = find_candidates(large[:joints], self._own.min_peak, window=2 * k - 1)
-        people = group_by_limbs(
-            candidates, fields, self._limbs, joints, self._own.min_joints, self._options.min_person_score
+        return people_from_fields(
+            maps[:joints],
+            np.stack([maps[c : c + 2] for c in self._channels]),
+            self._limbs,
+            stride,
+            self._options.min_person_score,
+            self._own.min_peak,
+            self._own.min_joints,
+            self._own.enlarge,
         )
-        there = people >= 0
-        # Resizing keeps the pictures' edges in place, not the centres of their first pixels.
-        places = np.append((candidates.xy + 0.5) * stride / k - 0.5, [[np.nan, np.nan]], axis=0)
-        xy, score = places[people], np.append(candidates.score, 0.0)[people]
-        means = score.sum(axis=1) / np.maximum(there.sum(axis=1), 1)
-        return Found(np.zeros((len(people), 4)), means, xy, np.clip(score, 0.0, 1.0))
 
     def _maps(self, outputs: list[Float[np.ndarray, "_ _ _"]], joints: int) -> Float32[np.ndarray, "channels h w"]:
         """Heatmaps and fields as one stack; of several outputs (a network's stages) the last of each kind."""

@@ -19,7 +19,7 @@ from multiview.keypoints.flip import flip_pairs
 from multiview.learn.sample import ABSENT, HIDDEN, VISIBLE, Sample
 from multiview.synthetic.backdrop import degrade, downsample
 
-__all__ = ["Augmentation", "augment", "crop_sample"]
+__all__ = ["Augmentation", "augment", "crop_sample", "framed_crop"]
 
 
 class Augmentation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,6 +56,11 @@ def crop_sample(sample: Sample, size: tuple[int, int], A: Float64[np.ndarray, "2
     box = np.concatenate([corners.min(0), corners.max(0)])
     orientation = None if sample.orientation is None else _transformed(sample.orientation, A)
     return Sample(image, xy, np.where(inside, sample.visibility, ABSENT), box, labels, orientation)
+
+
+def framed_crop(sample: Sample, size: tuple[int, int]) -> Sample:
+    """The crop about the sample's box, as a detector makes it: nothing varied."""
+    return crop_sample(sample, size, crop_affine(*crop_region(sample.box, size), size))
 
 
 def _transformed(orientation: Float64[np.ndarray, "3 3"], A: Float64[np.ndarray, "2 3"]) -> Float64[np.ndarray, "3 3"]:

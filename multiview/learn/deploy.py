@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,7 +28,9 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import nn
 
+from multiview.body.skeleton import load_skeleton
 from multiview.common.atomic_file import replacing
+from multiview.learn.limbs import limbs_of
 from multiview.learn.model_file import RECIPE_KEY, onnx_session
 from multiview.learn.recipe import Recipe
 from multiview.nets.onnx_export import export_onnx
@@ -76,7 +78,6 @@ def quantise(source: Path, recipe: Recipe, crops: Batch, path: Path) -> None:
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         graph = onnx.load(prepared).graph
-        last = [node.name for node in graph.node if graph.output[0].name in node.output]
         quantize_static(
             str(prepared),
             str(temporary),
@@ -86,14 +87,28 @@ def quantise(source: Path, recipe: Recipe, crops: Batch, path: Path) -> None:
             weight_type=QuantType.QInt8,
             per_channel=True,
             calibrate_method=CalibrationMethod.MinMax,
-            nodes_to_exclude=last,
+            nodes_to_exclude=_ending(graph),
         )
         _sign(temporary, recipe)
 
 
+def _ending(graph: onnx.GraphProto) -> list[str]:
+    """The last convolutions of a graph, and all that follows them."""
+    makers = {output: node for node in graph.node for output in node.output}
+    ending: dict[str, None] = {}
+    open_values = [output.name for output in graph.output]
+    while open_values:
+        node = makers.get(open_values.pop())
+        if node is not None and node.name not in ending:
+            ending[node.name] = None
+            if node.op_type != "Conv":
+                open_values.extend(node.input)
+    return list(ending)
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Milliseconds of one thread per person: alone, and in a batch of four."""
+    """Milliseconds of one thread per crop, or per whole picture: alone, and in a batch of four."""
 
     one: float
     four: float
@@ -125,11 +140,12 @@ def write_card(path: Path, recipe: Recipe, files: list[Path], figures: dict[str,
     )
     measured = "".join(f"# {name}: {value}\n" for name, value in figures.items())
     data = "people rendered by multiview.synthetic" if recipe.data.source == "rendered" else recipe.data.annotations
+    reading = _READINGS["finder" if recipe.task == "finder" else recipe.network.name]
     finder = recipe.task == "finder"
     text = f"""# Written by `multiview deploy`. Measured on {os.cpu_count()} x86-64 cores, one thread:
 {measured}title = "{"People" if finder else recipe.data.skeleton + " joints"}, trained by this project's recipe"
 homepage = ""
-plugin = "{"boxes" if finder else "light"}"
+plugin = "{reading.plugin}"
 skeleton = "{"" if finder else recipe.data.skeleton}"
 code_license = "Apache-2.0"
 weights_license = "Apache-2.0"
@@ -138,11 +154,42 @@ input_size = {list(recipe.network.input)}
 colour = "rgb"
 mean = {[round(float(v), 3) for v in MEAN]}
 std = {[round(float(v), 3) for v in STD]}
-crop = "{"letterbox" if finder else "person"}"
+crop = "{reading.crop}"
 padding = 1.25
-decoder = "{"middles" if finder else "spatial_softmax"}"
-{"" if finder else f"target_sigma = [{recipe.sigma}, {recipe.sigma}]"}
-{"" if finder else 'person_detector = "finder"'}
+decoder = "{reading.decoder}"
+{f"target_sigma = [{recipe.sigma}, {recipe.sigma}]" if reading.decoder == "spatial_softmax" else ""}
+{'person_detector = "finder"' if reading.crop == "person" else ""}
+{_limbs(recipe) if reading.decoder == "paf" else ""}
 {listed}"""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+class _Reading(NamedTuple):
+    """Which detector reads a network, what it puts in, and how it reads what comes out."""
+
+    plugin: str
+    crop: str
+    decoder: str
+
+
+_MAPS = _Reading("light", "person", "spatial_softmax")
+_READINGS = {
+    "finder": _Reading("boxes", "letterbox", "middles"),
+    "light": _MAPS,
+    "hrnet": _MAPS,
+    "simple_baseline": _MAPS,
+    "hourglass": _MAPS,
+    "regression": _Reading("regression", "person", "numbers"),
+    "part_affinity": _Reading("openpose", "letterbox", "paf"),
+    "associative_embedding": _Reading("higher_hrnet", "letterbox", "tags"),
+    "pose_queries": _Reading("pose_queries", "letterbox", "queries"),
+}
+
+
+def _limbs(recipe: Recipe) -> str:
+    """The card's limbs: two joints, and where their field stands behind the heatmaps."""
+    skeleton = load_skeleton(recipe.data.skeleton)
+    joints = skeleton.joints
+    rows = [f'["{joints[a]}", "{joints[b]}", {len(joints) + 2 * i}]' for i, (a, b) in enumerate(limbs_of(skeleton))]
+    return f"limbs = [{', '.join(rows)}]"

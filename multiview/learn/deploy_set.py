@@ -10,28 +10,31 @@ from jaxtyping import Float32
 
 from multiview.body.skeleton import load_skeleton
 from multiview.errors import SourceError
-from multiview.keypoints.crop import crop_affine, crop_region
-from multiview.learn.augment import crop_sample
+from multiview.learn.augment import framed_crop
 from multiview.learn.coco import Person, read_coco
+from multiview.learn.picture_source import PictureSource
 from multiview.learn.recipe import Recipe
 from multiview.learn.rendered_set import write_rendered_set
 from multiview.learn.sample import Sample
 from multiview.learn.source import open_source
 from multiview.learn.tensors import normalise
 
-__all__ = ["calibration_crops", "measuring_set"]
+__all__ = ["calibration_inputs", "measuring_set"]
 
 PEOPLE_PER_PICTURE = 1.8
 
 
-def calibration_crops(
+def calibration_inputs(
     recipe: Recipe, folder: Path, size: tuple[int, int], count: int
 ) -> Float32[np.ndarray, "N 3 H W"]:
-    """Crops of the recipe's own training pictures, those of a step that comes early."""
+    """Crops, or whole pictures, of the recipe's own training, those of a step that comes early."""
+    if recipe.task == "people":
+        return normalise(
+            [picture.image for picture in PictureSource(recipe.seed + 1, recipe.data, size).batch(0, count)]
+        )
     joints = load_skeleton(recipe.data.skeleton).joints
     samples = open_source(recipe.seed + 1, recipe.data, recipe.network.input, joints, folder).batch(0, count)
-    crops = [crop_sample(sample, size, crop_affine(*crop_region(sample.box, size), size)).image for sample in samples]
-    return normalise(crops)
+    return normalise([framed_crop(sample, size).image for sample in samples])
 
 
 def measuring_set(

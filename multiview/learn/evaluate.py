@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, UInt8
 
 from multiview.body.skeleton import Skeleton
+from multiview.keypoints.one_stage import Found
 from multiview.learn.coco import Person, coco_document
 from multiview.learn.model_file import Model
+from multiview.learn.people_reading import find_people
 from multiview.learn.sample import ABSENT, HIDDEN, VISIBLE, Sample
 from multiview.learn.validation import left_right_accuracy, pck
 
-__all__ = ["average_precision", "evaluate_model", "person_oks"]
+__all__ = ["average_precision", "evaluate_model", "evaluate_pictures", "person_oks"]
 
+JUDGED = ("ap", "ap50", "ap75", "ap_medium", "ap_large", "ar", "ar50", "ar75", "ar_medium", "ar_large")
 SIZES = {"medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}  # px^2, COCO's
 
 
@@ -33,28 +36,36 @@ def average_precision(
 
     `xy` px, `score` of the whole person.
     """
+    return _judge(
+        people, [(person.image_id, *answer) for person, *answer in zip(people, xy, score, strict=True)], skeleton
+    )
+
+
+def _judge(
+    people: list[Person], answers: list[tuple[int, Float64[np.ndarray, "J 2"], float]], skeleton: Skeleton
+) -> dict[str, float]:
+    """The figures of answers: a picture, joints (px) and a score each."""
     from faster_coco_eval import COCO, COCOeval_faster
 
     sizes = {person.image_id for person in people}
     pictures = [(image, str(image), 1, 1) for image in sorted(sizes)]
-    answers = [
+    rows = [
         {
-            "image_id": person.image_id,
+            "image_id": image,
             "category_id": 1,
-            "score": float(s),
-            "keypoints": np.column_stack([p, np.ones(len(p))]).ravel().tolist(),
+            "score": float(score),
+            "keypoints": np.column_stack([xy, np.ones(len(xy))]).ravel().tolist(),
         }
-        for person, p, s in zip(people, xy, score, strict=True)
+        for image, xy, score in answers
     ]
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(coco_document(pictures, people, skeleton.joints, skeleton.bones))
-        judge = COCOeval_faster(truth, truth.loadRes(answers), "keypoints")
+        judge = COCOeval_faster(truth, truth.loadRes(rows), "keypoints")
         judge.params.kpt_oks_sigmas = np.asarray(skeleton.oks_sigmas)
         judge.evaluate()
         judge.accumulate()
         judge.summarize()
-    names = ("ap", "ap50", "ap75", "ap_medium", "ap_large", "ar", "ar50", "ar75", "ar_medium", "ar_large")
-    return {name: float(value) for name, value in zip(names, judge.stats[:10], strict=True)}
+    return {name: float(value) for name, value in zip(JUDGED, judge.stats[:10], strict=True)}
 
 
 def person_oks(
@@ -104,6 +115,35 @@ def evaluate_model(
         of_size = (area >= low) & (area < high)
         figures[f"pck_{name}"] = _share(right[of_size], known[of_size])
     return figures, xy, oks
+
+
+def evaluate_pictures(
+    model: Model,
+    people: list[Person],
+    images: Mapping[int, UInt8[np.ndarray, "H W 3"]],
+    skeleton: Skeleton,
+    watch: Callable[[int], None] = lambda _: None,
+) -> tuple[dict[str, Any], dict[int, Found]]:
+    """Every figure of a network that reads whole pictures, by name, and whom it found in each picture.
+
+    `images` by the number that the people bear; `watch` is told how many pictures are done. Whoever is found and is
+    nobody counts against AP, and so does a joint that is missing.
+    """
+    found = {}
+    for number, image in images.items():
+        found[number] = find_people(model, [image])[0]
+        watch(len(found))
+    answers = [
+        (number, np.nan_to_num(xy), float(score))
+        for number, answer in found.items()
+        for xy, score in zip(answer.xy, answer.scores, strict=True)
+    ]
+    counts = {"people": len(people), "pictures": len(images), "found": len(answers)}
+    if not answers:
+        none = dict.fromkeys((*JUDGED, "ap_visible"), 0.0)
+        return counts | none, found
+    visible = _judge(_visible_only(people), answers, skeleton)["ap"]
+    return {**counts, **_judge(people, answers, skeleton), "ap_visible": visible}, found
 
 
 def _visible_only(people: list[Person]) -> list[Person]:

@@ -10,34 +10,26 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, UInt8
+from jaxtyping import Float64, UInt8
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from multiview.keypoints.finder import decode_boxes
 from multiview.keypoints.suppress import box_iou
 from multiview.learn.all_reduce import WHOLE, Shard
+from multiview.learn.losses import Loss, focal_loss
 from multiview.learn.model_file import Model, from_network
+from multiview.learn.picture_source import PictureSource, held_out_pictures
 from multiview.learn.pictures import tile_pictures
-from multiview.learn.recipe import Recipe, build_network
+from multiview.learn.recipe import Recipe, untrained_network
 from multiview.learn.tensors import images_to_tensor, normalise
 from multiview.learn.validation import Validation
-from multiview.synthetic.backdrop import degrade
-from multiview.synthetic.rendered_image import RenderedImage, sample_image
+from multiview.synthetic.rendered_image import RenderedImage
 
-__all__ = ["FinderTask", "focal_loss", "validate_finder"]
+__all__ = ["FinderTask", "validate_finder"]
 
 STRIDE = 4
 MIN_SIDE = 0.08
 """People lower than this fraction of the picture are left alone."""
-
-
-def focal_loss(logits: Float[Tensor, "N h w"], goal: Float[Tensor, "N h w"]) -> Float[Tensor, ""]:
-    """Focal loss with blobs as soft negatives (Law and Deng, CornerNet, 2018, equation 1), per person."""
-    p = logits.sigmoid()
-    middle = goal >= 0.999
-    gain = torch.where(middle, (1 - p) ** 2 * F.logsigmoid(logits), (1 - goal) ** 4 * p**2 * F.logsigmoid(-logits))
-    return -gain.sum() / middle.sum().clamp_min(1)
 
 
 class FinderTask:
@@ -45,36 +37,18 @@ class FinderTask:
 
     def __init__(self, recipe: Recipe, folder: Path, shard: Shard = WHOLE) -> None:
         self.recipe, self.shard = recipe, shard
-        self.model = self.network = build_network(recipe.network, 3)
+        self.model = self.network = untrained_network(recipe)
         with torch.no_grad():
             bias = self.network.head.bias  # type: ignore[union-attr]
             bias.copy_(torch.tensor([-4.0, -1.5, -0.8]))  # type: ignore[operator]
-        self.pool: dict[int, RenderedImage] = {}
-        rng = np.random.default_rng(9_998)
-        self.validation = [
-            sample_image(rng, recipe.network.input, held_out=True) for _ in range(recipe.data.validation)
-        ]
-
-    def _sample(self, number: int) -> RenderedImage:
-        if number not in self.pool:
-            rng = np.random.default_rng((self.recipe.seed, 1, number, self.shard.rank))
-            self.pool[number] = sample_image(rng, self.recipe.network.input, supersample=1)
-        return self.pool[number]
+        self.source = PictureSource(recipe.seed, recipe.data, recipe.network.input, shard)
+        self.validation = held_out_pictures(recipe.data.validation, recipe.network.input)
 
     def batch(self, step: int) -> tuple[Tensor, list[RenderedImage]]:
-        size, window = (
-            self.recipe.schedule.batch // self.shard.world_size,
-            max(1, self.recipe.data.pool // self.shard.world_size),
-        )
-        newest = window + step * size // self.recipe.data.reuse
-        for number in [number for number in self.pool if number < newest - window]:
-            del self.pool[number]
-        rng = np.random.default_rng((self.recipe.seed, 2, step, self.shard.rank))
-        images = [self._sample(int(n)) for n in rng.integers(newest - window, newest, size)]
-        images = [_mirror(rendered) if rng.random() < 0.5 else rendered for rendered in images]
-        return images_to_tensor([degrade(rng, rendered.image) for rendered in images]), images
+        images = self.source.batch(step, self.recipe.schedule.batch // self.shard.world_size)
+        return images_to_tensor([rendered.image for rendered in images]), images
 
-    def loss(self, output: Tensor, images: list[RenderedImage]) -> tuple[Tensor, Tensor]:
+    def loss(self, output: Tensor, images: list[RenderedImage]) -> Loss:
         output = output.float()
         height, width = output.shape[-2:]
         heat = np.zeros((len(images), height, width), np.float32)
@@ -95,7 +69,7 @@ class FinderTask:
             picture, row, column = np.array(places).T
             goal = torch.from_numpy(np.array(sizes, np.float32)).to(output.device)
             loss = loss + (output[picture, 1:, row, column] - goal).abs().mean()
-        return loss, loss
+        return Loss(loss, loss, {})
 
     def validate(self, network: nn.Module, picture: Path) -> Validation:
         return validate_finder(from_network(network, self.recipe), self.validation, picture)
@@ -126,22 +100,6 @@ def _seen(rendered: RenderedImage) -> Float64[np.ndarray, "P 4"]:
     boxes = np.clip(boxes, 0, [width - 1, height - 1, width - 1, height - 1])
     keep = ((rendered.visibility == 2).sum(1) >= 4) & ((boxes[:, 2:] - boxes[:, :2]).max(1) > MIN_SIDE * height)
     return boxes[keep]
-
-
-def _mirror(rendered: RenderedImage) -> RenderedImage:
-    width = rendered.image.shape[1]
-    box = rendered.box.copy()
-    box[:, 0] = width - 1 - box[:, 0] - box[:, 2]
-    # Only boxes are learnt here: which joint is left does not matter.
-    return RenderedImage(
-        np.ascontiguousarray(rendered.image[:, ::-1]),
-        rendered.xy,
-        rendered.visibility,
-        box,
-        rendered.area,
-        rendered.xyz,
-        rendered.parts,
-    )
 
 
 def _drawn(

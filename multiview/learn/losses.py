@@ -16,7 +16,9 @@ from torch.nn import functional as F
 
 __all__ = [
     "LOSSES",
+    "Loss",
     "Target",
+    "focal_loss",
     "gaussian_maps",
     "heatmap_mse",
     "oks_loss",
@@ -29,6 +31,14 @@ __all__ = [
 
 PerJoint = Float[Tensor, "N K"]
 Maps = Float[Tensor, "N K h w"]
+
+
+class Loss(NamedTuple):
+    """What to minimise, the part of it that the curve shows, and more figures for the curve, such as each stage's."""
+
+    total: Float[Tensor, ""]
+    shown: Float[Tensor, ""]
+    parts: dict[str, Float[Tensor, ""]]
 
 
 class Target(NamedTuple):
@@ -109,6 +119,14 @@ LOSSES: dict[str, Callable[[Maps, Target, float], PerJoint]] = {
     "oks": oks_loss,
     "simcc_kl": simcc_kl,
 }
+
+
+def focal_loss(logits: Float[Tensor, "N h w"], goal: Float[Tensor, "N h w"]) -> Float[Tensor, ""]:
+    """Focal loss with blobs as soft negatives (Law and Deng, CornerNet, 2018, equation 1), per person."""
+    p = logits.sigmoid()
+    middle = goal >= 0.999
+    gain = torch.where(middle, (1 - p) ** 2 * F.logsigmoid(logits), (1 - goal) ** 4 * p**2 * F.logsigmoid(-logits))
+    return -gain.sum() / middle.sum().clamp_min(1)
 
 
 def reduce(per_joint: PerJoint, weight: PerJoint, ohkm_top_k: int = 0) -> Float[Tensor, ""]:

@@ -18,10 +18,12 @@ from jaxtyping import Float, Float32, Float64, UInt8
 from multiview.body.skeleton import load_skeleton
 from multiview.common.foreign_errors import foreign_errors
 from multiview.common.ledger import reading
-from multiview.errors import SourceError
+from multiview.errors import ConfigError, SourceError
 from multiview.keypoints.crop import crop_affine, crop_region, invert_affine, transform_points
 from multiview.keypoints.expected_oks import expected_oks
 from multiview.keypoints.flip import answer_both_ways
+from multiview.keypoints.heatmaps import Joints
+from multiview.keypoints.regression import joints_of_numbers
 from multiview.learn.augment import crop_sample
 from multiview.learn.recipe import Recipe
 from multiview.learn.sample import Sample
@@ -39,7 +41,8 @@ class Model:
     """A network as a function of normalised crops, and the recipe that says what they are."""
 
     recipe: Recipe
-    logits: Callable[[Batch], Float[np.ndarray, "N K h w"]]
+    logits: Callable[[Batch], Float[np.ndarray, "N K *size"]]
+    """What the network gives: maps of logits, in most cases."""
 
     def predict_crops(
         self, images: list[UInt8[np.ndarray, "H W 3"]], batch: int = 32
@@ -48,14 +51,23 @@ class Model:
         found, scores = [], []
         sigmas = load_skeleton(self.recipe.data.skeleton).oks_sigmas
         for start in range(0, len(images), batch):
-            logits = self.logits(normalise(images[start : start + batch]))
-            joints = expected_oks(logits, sigmas, self.recipe.sigma)
-            found.append(joints.xy * (self.recipe.network.input[0] / logits.shape[-1]))
+            joints = self._joints(self.logits(normalise(images[start : start + batch])), sigmas)
+            found.append(joints.xy)
             scores.append(joints.score)
         return np.concatenate(found), np.concatenate(scores)
 
+    def _joints(self, answer: Float[np.ndarray, "N K *size"], sigmas: Float64[np.ndarray, " J"]) -> Joints:
+        """Joints in crop px, from numbers or from maps."""
+        size = self.recipe.network.input
+        if self.recipe.task == "regression":
+            return joints_of_numbers(answer, sigmas, size)
+        joints = expected_oks(answer, sigmas, self.recipe.sigma)
+        return joints._replace(xy=joints.xy * (size[0] / answer.shape[-1]))
+
     def flipped(self) -> Model:
         """The same, asked about the mirrored crops too: a little better, twice the time."""
+        if self.recipe.task != "pose":
+            raise ConfigError("mirrored crops help networks that give maps of a person's joints; this one gives none")
         pairs = load_skeleton(self.recipe.data.skeleton).symmetric_pairs
         return Model(self.recipe, lambda crops: answer_both_ways(self.logits, crops, pairs))
 
@@ -74,7 +86,7 @@ def from_network(network: torch.nn.Module, recipe: Recipe) -> Model:
     device = next(network.parameters()).device
 
     @torch.inference_mode()
-    def logits(batch: Batch) -> Float32[np.ndarray, "N K h w"]:
+    def logits(batch: Batch) -> Float32[np.ndarray, "N K *size"]:
         return np.asarray(network(torch.from_numpy(batch).to(device)).float().cpu().numpy())
 
     return Model(recipe, logits)

@@ -12,7 +12,7 @@ from multiview.body.skeleton import Skeleton
 from multiview.common.atomic_file import replacing
 from multiview.learn.sample import ABSENT, Sample
 
-__all__ = ["draw_person", "tile_pictures"]
+__all__ = ["draw_people", "draw_person", "tile_pictures"]
 
 TRUTH, LEFT, RIGHT, MIDDLE = (255, 255, 255), (40, 220, 40), (235, 40, 40), (60, 160, 255)
 
@@ -27,11 +27,28 @@ def draw_person(
     for a, b in bones:
         cv2.line(picture, _at(sample.xy[a], scale), _at(sample.xy[b], scale), TRUTH, 1, cv2.LINE_AA, 3)
     for a, b in bones:
-        ends = skeleton.joints[a], skeleton.joints[b]
-        left, right = (all(end.startswith(side) for end in ends) for side in ("left", "right"))
-        colour = LEFT if left else RIGHT if right else MIDDLE
-        cv2.line(picture, _at(found[a], scale), _at(found[b], scale), colour, 2, cv2.LINE_AA, 3)
+        cv2.line(picture, _at(found[a], scale), _at(found[b], scale), _colour(skeleton, a, b), 2, cv2.LINE_AA, 3)
     return np.asarray(picture, np.uint8)
+
+
+def draw_people(
+    image: UInt8[np.ndarray, "H W 3"], found: Float64[np.ndarray, "P J 2"], skeleton: Skeleton, height: int = 240
+) -> UInt8[np.ndarray, "h w 3"]:
+    """A picture, `height` px high, with everyone found in it; bones of which a joint is missing (NaN) are left out."""
+    scale = height / image.shape[0]
+    picture = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    for person in found:
+        for a, b in skeleton.bones:
+            if np.isfinite(person[[a, b]]).all():
+                ends = (_at(person[a], scale), _at(person[b], scale))
+                cv2.line(picture, *ends, _colour(skeleton, a, b), 2, cv2.LINE_AA, 3)
+    return np.asarray(picture, np.uint8)
+
+
+def _colour(skeleton: Skeleton, a: int, b: int) -> tuple[int, int, int]:
+    ends = skeleton.joints[a], skeleton.joints[b]
+    left, right = (all(end.startswith(side) for end in ends) for side in ("left", "right"))
+    return LEFT if left else RIGHT if right else MIDDLE
 
 
 def _at(point: Float64[np.ndarray, " 2"], scale: float) -> tuple[int, int]:

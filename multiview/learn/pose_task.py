@@ -12,11 +12,12 @@ from torch.nn import functional as F
 from multiview.body.skeleton import Skeleton, load_skeleton
 from multiview.learn.all_reduce import WHOLE, Shard
 from multiview.learn.augment import augment
-from multiview.learn.losses import LOSSES, Target, reduce
+from multiview.learn.losses import LOSSES, Loss, Target, reduce
 from multiview.learn.model_file import from_network
-from multiview.learn.recipe import Recipe, build_network
+from multiview.learn.recipe import Recipe, untrained_network
 from multiview.learn.sample import ABSENT, VISIBLE, Sample
 from multiview.learn.source import open_source, validation_samples
+from multiview.learn.start_weights import start_network
 from multiview.learn.tensors import images_to_tensor
 from multiview.learn.validation import Validation, validate_pose_model
 from multiview.nets.light import Light
@@ -69,7 +70,9 @@ class PoseTask:
         self.source = open_source(recipe.seed, data, size, self.skeleton.joints, folder, shard)
         # The first process does the validation.
         self.validation = validation_samples(data, size, self.skeleton.joints, folder) if shard.rank == 0 else []
-        network = build_network(recipe.network, len(self.skeleton.joints))
+        network = untrained_network(recipe)
+        if recipe.start:
+            start_network(network, recipe.start, folder, self.batch(0)[0])
         self.model: nn.Module = network
         if recipe.data.source == "rendered" and isinstance(network, Light):
             self.model = _WithAuxiliaryHeads(network)
@@ -83,21 +86,29 @@ class PoseTask:
         crops = [augment(sample, rng, size, options, pairs, SYMMETRIC_PARTS) for sample in people]
         return images_to_tensor([crop.image for crop in crops]), crops
 
-    def loss(self, output: Tensor | tuple[Tensor, Tensor, Tensor], crops: list[Sample]) -> tuple[Tensor, Tensor]:
-        """What to minimise, and the part of it that the curve shows: that of the heatmaps."""
-        recipe = self.recipe
-        maps = (output[0] if isinstance(output, tuple) else output).float()
+    def loss(self, output: Tensor | list[Tensor] | tuple[Tensor, Tensor, Tensor], crops: list[Sample]) -> Loss:
+        """That of the maps, of each stage where the network has several, and of the auxiliary heads."""
+        if isinstance(output, list):
+            stages = [self._map_loss(maps.float(), crops) for maps in output]
+            total = torch.stack(stages).mean()
+            return Loss(total, stages[-1], {f"loss_{i}": stage for i, stage in enumerate(stages, 1)})
+        if isinstance(output, Tensor):
+            shown = self._map_loss(output.float(), crops)
+            return Loss(shown, shown, {})
+        maps, segmentation, orientation = (value.float() for value in output)
+        shown = self._map_loss(maps, crops)
         stride = crops[0].image.shape[1] // maps.shape[-1]
-        target = pose_target(crops, recipe, self.skeleton, stride, maps.device)
-        shown = maps.new_zeros(())
+        auxiliary = self.recipe.segmentation_weight * _segmentation_loss(segmentation, crops, stride)
+        auxiliary = auxiliary + self.recipe.orientation_weight * _orientation_loss(orientation, crops)
+        return Loss(shown + auxiliary, shown, {})
+
+    def _map_loss(self, maps: Tensor, crops: list[Sample]) -> Tensor:
+        recipe = self.recipe
+        target = pose_target(crops, recipe, self.skeleton, crops[0].image.shape[1] // maps.shape[-1], maps.device)
+        total = maps.new_zeros(())
         for name, weight in recipe.loss.items():
-            shown = shown + weight * reduce(LOSSES[name](maps, target, recipe.sigma), target.weight, recipe.ohkm_top_k)
-        if not isinstance(output, tuple):
-            return shown, shown
-        _, segmentation, orientation = (value.float() for value in output)
-        auxiliary = recipe.segmentation_weight * _segmentation_loss(segmentation, crops, stride)
-        auxiliary = auxiliary + recipe.orientation_weight * _orientation_loss(orientation, crops)
-        return shown + auxiliary, shown
+            total = total + weight * reduce(LOSSES[name](maps, target, recipe.sigma), target.weight, recipe.ohkm_top_k)
+        return total
 
     def validate(self, network: nn.Module, picture: Path) -> Validation:
         return validate_pose_model(from_network(network, self.recipe), self.validation, self.skeleton, picture)

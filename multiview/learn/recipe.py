@@ -7,35 +7,64 @@ from typing import Annotated, Literal
 import msgspec
 from torch import nn
 
+from multiview.body.skeleton import load_skeleton
 from multiview.common.ranges import Share, above, between
 from multiview.errors import ConfigError
 from multiview.learn.augment import Augmentation
+from multiview.learn.limbs import limbs_of
 from multiview.learn.losses import LOSSES
+from multiview.nets.associative_embedding import AssociativeEmbedding
+from multiview.nets.hourglass import StackedHourglass
 from multiview.nets.hrnet import HRNet
 from multiview.nets.light import Light
+from multiview.nets.part_affinity import PartAffinity
+from multiview.nets.pose_queries import PoseQueries
+from multiview.nets.regression import Regression
 from multiview.nets.simple_baseline import LAYERS, SimpleBaseline
 
-__all__ = ["Data", "Network", "Recipe", "Schedule", "build_network"]
+__all__ = ["Data", "Network", "Recipe", "Schedule", "build_network", "untrained_network"]
 
 Side = Annotated[int, between(32, 4096, "px")]
 Channels = Annotated[int, between(1, 4096, "channels")]
 Blocks = Annotated[int, between(0, 100, "blocks")]
 Steps = Annotated[int, between(1, 10**9, "steps")]
 Weight = Annotated[float, between(0, 1e6)]
+NETWORKS = {
+    "pose": ("light", "hrnet", "simple_baseline", "hourglass"),
+    "regression": ("regression",),
+    "finder": ("light",),
+    "people": ("part_affinity", "associative_embedding", "pose_queries"),
+}
+"""What each task can train."""
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which network, and what it sees."""
 
-    name: Literal["light", "hrnet", "simple_baseline"] = "light"
+    name: Literal[
+        "light",
+        "hrnet",
+        "simple_baseline",
+        "hourglass",
+        "regression",
+        "part_affinity",
+        "associative_embedding",
+        "pose_queries",
+    ] = "light"
     input: tuple[Side, Side] = (96, 128)
-    """Width and height of the crop, px; multiples of 32."""
+    """Width and height of the crop, or of the whole picture, px; multiples of 32."""
     widths: tuple[Channels, Channels, Channels, Channels] = (32, 64, 96, 192)
-    """light: channels at 1/2, 1/4, 1/8 and 1/16 of the input."""
+    """light, and networks on its features: channels at 1/2, 1/4, 1/8 and 1/16 of the input."""
     depths: tuple[Blocks, Blocks, Blocks] = (1, 2, 3)
-    """light: residual blocks at 1/4, 1/8 and 1/16."""
+    """light, and networks on its features: residual blocks at 1/4, 1/8 and 1/16."""
     width: Channels = 32
-    """hrnet: channels of the finest branch."""
+    """hrnet: channels of the finest branch; hourglass: channels."""
+    stages: Annotated[int, between(1, 32, "stages")] = 2
+    """hourglass: hourglasses in a row; part_affinity: stages; pose_queries: layers of the decoder."""
+    halvings: Annotated[int, between(1, 6)] = 3
+    """hourglass: how often each halves its maps."""
+    queries: Annotated[int, between(1, 1024, "people")] = 16
+    """pose_queries: the most people in a picture."""
     depth: Annotated[int, between(1, 1000, "layers")] = 50
     """simple_baseline: layers of the ResNet."""
 
@@ -92,8 +121,12 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole training."""
 
-    task: Literal["pose", "finder"] = "pose"
-    """pose: the joints of one person in a crop; finder: where the people are in a whole picture."""
+    task: Literal["pose", "regression", "finder", "people"] = "pose"
+    """pose: maps of one person's joints in a crop; regression: their coordinates; finder: where the people are in a
+    whole picture; people: the joints of all of them."""
+    start: str = ""
+    """Networks on the light one's features: those that they begin with, `light` (the shipped network) or a training's
+    best.pt, relative to the recipe; empty: random."""
     seed: Annotated[int, between(0, 2**32 - 1)] = 0
     loss: dict[str, Weight] = msgspec.field(default_factory=lambda: {"spatial_cross_entropy": 1.0})
     """Weights of the losses by name."""
@@ -116,6 +149,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         unknown = sorted(set(self.loss) - set(LOSSES))
         if unknown or not self.loss:
             raise ValueError(f"loss: {', '.join(unknown) or 'none given'}; known are: {', '.join(LOSSES)}")
+        if self.network.name not in NETWORKS[self.task]:
+            raise ValueError(f"network.name: task {self.task} trains {', '.join(NETWORKS[self.task])}")
         for name, size in (
             ("network.input", self.network.input),
             ("schedule.low_res_input", self.schedule.low_res_input),
@@ -128,12 +163,40 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
 
 
-def build_network(network: Network, outputs: int) -> nn.Module:
-    """The untrained network with `outputs` maps."""
-    if network.name == "light":
-        return Light(outputs, network.widths, network.depths)
-    if network.name == "hrnet":
-        return HRNet(network.width, outputs)
+def untrained_network(recipe: Recipe) -> nn.Module:
+    """The network that a recipe trains, with random weights."""
+    skeleton = load_skeleton(recipe.data.skeleton)
+    outputs = 3 if recipe.task == "finder" else len(skeleton.joints)
+    return build_network(recipe.network, outputs, len(limbs_of(skeleton)))
+
+
+def build_network(network: Network, outputs: int, limbs: int = 0) -> nn.Module:
+    """The untrained network with `outputs` maps or joints; `limbs` is the number of part affinity fields."""
+    widths, depths = network.widths, network.depths
+    match network.name:
+        case "light":
+            return Light(outputs, widths, depths)
+        case "hrnet":
+            return HRNet(network.width, outputs)
+        case "hourglass":
+            _check_hourglass(network)
+            return StackedHourglass(outputs, network.width, network.stages, network.halvings)
+        case "regression":
+            return Regression(outputs, widths, depths)
+        case "part_affinity":
+            return PartAffinity(outputs, limbs, widths, depths, network.stages)
+        case "associative_embedding":
+            return AssociativeEmbedding(outputs, widths, depths)
+        case "pose_queries":
+            return PoseQueries(outputs, widths, depths, network.queries, network.stages)
     if network.depth not in LAYERS:
         raise ConfigError(f"network.depth: {network.depth}; known are: {', '.join(map(str, LAYERS))}")
     return SimpleBaseline(network.depth, outputs)
+
+
+def _check_hourglass(network: Network) -> None:
+    multiple = 4 * 2**network.halvings
+    if any(side % multiple for side in network.input):
+        raise ConfigError(
+            f"network.input: {network.input} must be multiples of {multiple} for {network.halvings} halvings"
+        )

@@ -20,8 +20,11 @@ from multiview.common.foreign_errors import foreign_errors
 from multiview.errors import ConfigError
 from multiview.learn.all_reduce import WHOLE, AllReduce, Shard, start_workers, watch_parent
 from multiview.learn.finder_task import FinderTask
+from multiview.learn.losses import Loss
+from multiview.learn.people_task import PeopleTask
 from multiview.learn.pose_task import PoseTask
 from multiview.learn.recipe import Recipe
+from multiview.learn.regression_task import RegressionTask
 from multiview.learn.validation import Validation
 from multiview.learn.weights import save_weights
 
@@ -45,11 +48,16 @@ class Task(Protocol):
     network: nn.Module
 
     def batch(self, step: int) -> tuple[Tensor, Any]: ...
-    def loss(self, output: Any, truth: Any) -> tuple[Tensor, Tensor]: ...
+    def loss(self, output: Any, truth: Any) -> Loss: ...
     def validate(self, network: nn.Module, picture: Path) -> Validation: ...
 
 
-TASKS: dict[str, Callable[[Recipe, Path, Shard], Task]] = {"pose": PoseTask, "finder": FinderTask}
+TASKS: dict[str, Callable[[Recipe, Path, Shard], Task]] = {
+    "pose": PoseTask,
+    "regression": RegressionTask,
+    "finder": FinderTask,
+    "people": PeopleTask,
+}
 
 
 class Trainer:
@@ -78,15 +86,15 @@ class Trainer:
         self.cpu = 0.0
         """Processor seconds of all processes so far."""
 
-    def step(self) -> float:
-        """One step of the optimiser; the loss."""
+    def step(self) -> dict[str, float]:
+        """One step of the optimiser; the loss and its parts, by their names in the curve."""
         image, truth = self.task.batch(self.step_number)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe, self.step_number)
         self.model.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             output = self.model(image.to(self.device))
-        loss, shown = self.task.loss(output, truth)
+        loss, shown, parts = self.task.loss(output, truth)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         spent = torch.tensor(time.process_time())
@@ -97,7 +105,7 @@ class Trainer:
         self.optimizer.step()
         self.step_number += 1
         self._update_average()
-        return float(shown.detach())
+        return {"loss": float(shown.detach())} | {name: float(part.detach()) for name, part in parts.items()}
 
     def make_all_reduce(self) -> AllReduce:
         """The exchange of gradients with the other processes of this training, of which this is the first."""
@@ -175,15 +183,16 @@ class _Curve:
         self.cpu = float(self.rows[-1].get("cpu_seconds") or 0.0) if self.rows else 0.0
         self.best = max((float(row["quality"]) for row in self.rows if row.get("quality")), default=-1.0)
 
-    def add(self, step: int, cpu: float, rate: float, loss: float, result: Validation | None) -> None:
+    def add(
+        self, step: int, cpu: float, rate: float, losses: list[dict[str, float]], result: Validation | None
+    ) -> None:
         """One more row; the file is written anew, whole, so that a kill never leaves half a row."""
         row: dict[str, Any] = {
             "step": step,
             "seconds": f"{time.perf_counter() - self.start:.1f}",
             "cpu_seconds": f"{self.cpu + cpu:.1f}",
             "learning_rate": f"{rate:.3e}",
-            "loss": f"{loss:.6f}",
-        }
+        } | {name: f"{np.mean([loss[name] for loss in losses]):.6f}" for name in losses[0]}
         if result:
             row |= {"quality": f"{result.quality:.4f}"} | {
                 name: f"{value:.4f}" for name, value in result.figures.items()
@@ -229,7 +238,7 @@ def train(
         workers = start_workers(_run_worker, trainer.make_all_reduce(), *more)
     curve = _Curve(folder / "curve.csv", trainer.step_number)
     schedule = recipe.schedule
-    losses: list[float] = []
+    losses: list[dict[str, float]] = []
     while trainer.step_number < schedule.steps:
         losses.append(trainer.step())
         step = trainer.step_number
@@ -240,9 +249,9 @@ def train(
             if result.quality >= curve.best:
                 curve.best = result.quality
                 save_weights(trainer.averaged, recipe, step, folder / "best.pt")
-        watch(Progress(step, losses[-1], result))
+        watch(Progress(step, losses[-1]["loss"], result))
         if step % schedule.log_every == 0 or last:
-            curve.add(step, trainer.cpu, learning_rate(recipe, step - 1), float(np.mean(losses)), result)
+            curve.add(step, trainer.cpu, learning_rate(recipe, step - 1), losses, result)
             losses.clear()
         # A checkpoint stands at the end of a row of the curve, so that a resumed curve has the same rows.
         if step % schedule.save_every == 0 or last:

@@ -8,11 +8,10 @@ import msgspec
 import torch
 from torch import nn
 
-from multiview.body.skeleton import load_skeleton
 from multiview.common.atomic_file import replacing
 from multiview.common.ledger import reading
 from multiview.errors import SourceError
-from multiview.learn.recipe import Recipe, build_network
+from multiview.learn.recipe import Recipe, untrained_network
 
 __all__ = ["load_weights", "save_weights"]
 
@@ -29,8 +28,7 @@ def load_weights(path: Path) -> tuple[Recipe, nn.Module]:
     try:
         state = torch.load(reading(path), map_location="cpu", weights_only=True)
         recipe = msgspec.json.decode(state["recipe"], type=Recipe)
-        outputs = 3 if recipe.task == "finder" else len(load_skeleton(recipe.data.skeleton).joints)
-        network = build_network(recipe.network, outputs)
+        network = untrained_network(recipe)
         network.load_state_dict(state["network"])
     except FileNotFoundError:
         raise SourceError(f"{path}: no such file") from None

@@ -85,8 +85,10 @@ class Light(nn.Module):
         self.up4 = _Residual(quarter)
         self.head = nn.Conv2d(quarter, outputs, 1)
 
-    def features(self, image: Float[Tensor, "N 3 H W"]) -> tuple[Float[Tensor, "N C h w"], Float[Tensor, "N D 1 1"]]:
-        """What the head reads, at a quarter of the image's size, and what the coarsest stage says of the whole."""
+    def pyramid(
+        self, image: Float[Tensor, "N 3 H W"]
+    ) -> tuple[Float[Tensor, "N C h w"], Float[Tensor, "N E i j"], Float[Tensor, "N D 1 1"]]:
+        """Features on the way back up at a quarter and at an eighth of the image's size, and of the whole."""
         quarter = self.down4(self.stem(image))
         eighth = self.down8(quarter)
         sixteenth = self.down16(eighth)
@@ -94,6 +96,11 @@ class Light(nn.Module):
         up = self.lift8(self.gate16(sixteenth, whole))
         eighth = self.gate8(self.up8(eighth + F.interpolate(up, scale_factor=2.0, mode="nearest")), whole)
         fine: Tensor = self.up4(quarter + F.interpolate(self.lift4(eighth), scale_factor=2.0, mode="nearest"))
+        return fine, eighth, whole
+
+    def features(self, image: Float[Tensor, "N 3 H W"]) -> tuple[Float[Tensor, "N C h w"], Float[Tensor, "N D 1 1"]]:
+        """What the head reads, at a quarter of the image's size, and what the coarsest stage says of the whole."""
+        fine, _, whole = self.pyramid(image)
         return fine, whole
 
     def forward(self, image: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N K h w"]:

@@ -40,6 +40,8 @@ def options_for(name, folder):
         "rtmo": (tiny.brightest((32, 32), "rtmo"), "rtmo", ""),
         "yolo_pose": (tiny.brightest((32, 32), "yolo8"), "yolo_pose", ""),
         "higher_hrnet": (tiny.constant({"out": np.concatenate([maps, np.zeros((3, 8, 8))])}), "tags", ""),
+        "regression": (tiny.constant({"out": np.full((3, 4), 0.4)}), "numbers", 'person_detector = "none"'),
+        "pose_queries": (tiny.constant({"out": np.linspace(0.4, 0.9, 4 * 15).reshape(4, 15)}), "queries", ""),
         "openpose": (
             tiny.constant({"out": np.concatenate([maps, np.zeros((1, 8, 8)), np.ones((4, 8, 8))])}),
             "paf",
@@ -49,7 +51,7 @@ def options_for(name, folder):
     if name not in networks:
         pytest.skip(f"{name} needs weights; its own test has a network for it")
     model, decoder, more = networks[name]
-    crop = "letterbox" if name in ("rtmo", "yolo_pose", "openpose", "higher_hrnet") else "person"
+    crop = "letterbox" if name in ("rtmo", "yolo_pose", "openpose", "higher_hrnet", "pose_queries") else "person"
     path = tiny.card(folder, name, model, plugin=name, decoder=decoder, size=(32, 32), crop=crop, more=more)
     return {"model": path}
 
