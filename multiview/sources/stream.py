@@ -23,9 +23,8 @@ SILENCE_S = (
     8.0  # a stream that sends nothing for so long is broken; one that sends, but no key frame yet, is waited for
 )
 FFMPEG_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"  # "name;value|name;value", as OpenCV reads it
-LIVE_OPTIONS = {
-    "rtsp_flags": "prefer_tcp"
-}  # a lost UDP packet smears a picture for a second; some cameras have no other
+# A lost UDP packet smears a picture for a second; some cameras have no other.
+LIVE_OPTIONS = {"rtsp_flags": "prefer_tcp"}
 RETRY_FIRST_S, RETRY_MAX_S = 0.5, 8.0
 SLACK_S = 20.0
 

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
@@ -24,7 +24,6 @@ from multiview.cameras.reprojection import residuals_px
 from multiview.data import TimeNs, Tracks, Views
 from multiview.errors import MessageError
 from multiview.fusion.pipeline import Pipeline
-from multiview.lifting.lifter import Lifter
 from multiview.selfcalib.extrinsic_drift import ExtrinsicDriftDetector
 from multiview.studio.agreement import Agreement
 from multiview.studio.config import Studio
@@ -47,6 +46,9 @@ from multiview.wire.messages import (
     decode,
 )
 from multiview.wire.packing import pack_tracks, unpack_keypoints
+
+if TYPE_CHECKING:
+    from multiview.lifting.lifter import Lifter
 
 __all__ = ["FusedTick", "StreamFusion"]
 
@@ -124,6 +126,8 @@ class StreamFusion:
         return Pipeline(self.rig, self.skeleton, pipeline_options(studio), studio.fusion.contacts)
 
     def _lifter(self, studio: Studio) -> Pipeline | Lifter:
+        from multiview.lifting.lifter import Lifter  # loaded on use: fusion of several cameras starts without
+
         return Lifter(self.rig, self.skeleton, pipeline_options(studio), studio.fusion.person_height_m)
 
     def new_survey(self) -> ViewSurvey:

@@ -111,9 +111,7 @@ class Worker:
             keypoints = source.keypoints(frame)
             due_ns = self._start_ns + source.due_ns(frame)
             message = None if keypoints is None else self._message(frame, keypoints, due_ns)
-            with realtime_scheduling(
-                RealtimePriority.CAMERA
-            ):  # as from a camera: when it is due, whatever else this machine does
+            with realtime_scheduling(RealtimePriority.CAMERA):  # leaves when it is due, as from a camera
                 if stopping.wait((due_ns - time.monotonic_ns()) / 1e9):
                     return
                 for sample in self._prober.take() if self._prober else []:

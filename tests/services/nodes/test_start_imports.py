@@ -9,7 +9,18 @@ import pytest
 
 from tests.source_files import REPOSITORY
 
-HEAVY = {"numba", "cv2", "torch", "scipy.optimize", "networkx", "av", "h5py", "pyarrow", "pandas"}
+HEAVY = {
+    "numba",
+    "cv2",
+    "torch",
+    "scipy.optimize",
+    "networkx",
+    "av",
+    "h5py",
+    "pyarrow",
+    "pandas",
+    "multiview.lifting.lifter",
+}
 
 
 @pytest.mark.parametrize(("node", "needed"), [("hub", set()), ("worker", set()), ("fusion", {"numba"})])
